@@ -1,0 +1,93 @@
+"""The thirteen hooks. All are optional; all are called with keyword arguments, so new arguments never break an old plugin.
+
+Hooks run at set-up and hand back objects; nothing here is called per packet. See docs/plugins.md for when each is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from appliance.api.crypto import CryptoSuite
+    from appliance.api.discovery import DiscoveryKind
+    from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
+    from appliance.api.monitoring import MonitorKind
+    from appliance.api.planning import HostState, Step
+    from appliance.api.profile import Profile, ProfileSection
+    from appliance.api.routing import RoutingKind
+    from appliance.api.transport import TransportKind
+    from appliance.api.values import Problem
+
+PROJECT = "appliance"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def appliance_transports() -> Iterable[TransportKind]:  # type: ignore[empty-body]
+    """Transport kinds of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_crypto_suites() -> Iterable[CryptoSuite]:  # type: ignore[empty-body]
+    """Record protection suites of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_routing() -> Iterable[RoutingKind]:  # type: ignore[empty-body]
+    """Routing kinds of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_discovery() -> Iterable[DiscoveryKind]:  # type: ignore[empty-body]
+    """Discovery kinds of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_monitors() -> Iterable[MonitorKind]:  # type: ignore[empty-body]
+    """Monitoring kinds of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_profile_sections() -> Iterable[ProfileSection]:  # type: ignore[empty-body]
+    """Top-level profile sections this plugin owns. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_api_routes() -> Iterable[ApiRoute]:  # type: ignore[empty-body]
+    """Management API routes of this plugin. Called before the management server listens."""
+
+
+@hookspec
+def appliance_cli_commands() -> Iterable[CliCommand]:  # type: ignore[empty-body]
+    """Commands added to `appliance`. Called once per command-line process, only for enabled plugins."""
+
+
+@hookspec
+def appliance_check_profile(profile: Profile, host: HostState | None) -> Iterable[Problem]:  # type: ignore[empty-body]
+    """Problems the plugin sees in a valid profile. Pure. `host` is None when only the text is checked."""
+
+
+@hookspec
+def appliance_plan(profile: Profile, observed: HostState) -> Iterable[Step]:  # type: ignore[empty-body]
+    """Further steps on the host, after the core's own. Pure: same arguments, same steps; none when nothing needs to change."""
+
+
+@hookspec(firstresult=True)
+def appliance_load_identity(reference: str) -> bytes | None:
+    """The secret identity (PEM, as `appliance keys new` writes) for a reference such as "vault:node-1", or None when the
+    reference is not this plugin's. `file:` references are the core's own."""
+
+
+@hookspec
+def appliance_authorize(principal: Principal, permission: str, target: str) -> Verdict | None:
+    """May `principal` do this? Any deny wins; without an allow the answer is no."""
+
+
+@hookspec
+def appliance_lifespan(node: Any) -> AbstractAsyncContextManager[None] | None:
+    """Something to run beside the node: entered in plugin order at start, left in reverse at stop, each within 10 seconds."""

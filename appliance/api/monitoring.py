@@ -1,0 +1,67 @@
+"""What a monitoring plugin implements: showing the node's figures to the outside. Fails soft: monitoring never stops traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+
+class SessionFigures(NamedTuple):
+    """Counters of one session since it began; `rtt` in seconds or None; times in seconds."""
+
+    peer: str
+    session_id: str
+    state: str
+    suite: str
+    pq: bool
+    transport: str
+    endpoint: str
+    rx_packets: int
+    rx_bytes: int
+    tx_packets: int
+    tx_bytes: int
+    rtt: float | None
+    age: float
+    idle: float
+    epoch: int
+
+
+class NodeFigures(NamedTuple):
+    """One consistent view of the node. `drops` and `handshakes` count by reason; `components` maps a name to "ok" or a problem."""
+
+    name: str
+    version: str
+    uptime: float
+    sessions: Sequence[SessionFigures]
+    peers_configured: int
+    drops: Mapping[str, int]
+    handshakes: Mapping[str, int]
+    components: Mapping[str, str]
+    ready: bool
+
+
+class MonitoringServices(Protocol):
+    """What the core gives a monitor."""
+
+    def figures(self) -> NodeFigures:
+        """The figures now. Cheap enough to call for each scrape; never blocks."""
+
+
+class MonitorKindOpen(Protocol):
+    def __call__(self, settings: Any, services: MonitoringServices) -> AbstractAsyncContextManager[object]:
+        """Start the monitor; it stops when the context is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorKind:
+    """A monitoring kind as registered by `appliance_monitors()`.
+
+    `name` is a key below `monitoring` in a profile; its value, validated by the pydantic model that `settings` returns, goes
+    to `open`. `settings` is a callable so that registering costs no pydantic import.
+    """
+
+    name: str
+    settings: Callable[[], type[Any]]
+    open: MonitorKindOpen

@@ -1,0 +1,65 @@
+"""The vocabulary of host changes: what was observed, and steps with do, undo and verify as plain data.
+
+Actions are data (a verb and JSON-able arguments), so that a plan can be printed, diffed and journalled, and undone by another
+process after a crash. The verbs and their arguments are the table in `docs/plan.md`; `appliance.linux.actions` performs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One deed on the host: `verb` ("address.add") and its JSON-able `args`."""
+
+    verb: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change. `summary` is a line for the admin. `undo` brings back what was observed before; `verify` names facts that the
+    host must show afterwards (in the form of an Action whose verb is a noun: "address", "route", …, with `present` in args)."""
+
+    summary: str
+    do: Action
+    undo: Action
+    verify: Action
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """What `appliance.linux.observe` read from the kernel in one go, as plain JSON-able mappings.
+
+    links: name -> {index, kind, mtu, up, address, gso_max_size, tun: {owner…} | None}
+    addresses: [{link, address: "10.8.0.1/24", scope}]
+    routes: [{destination, via, link, table, metric, protocol, source, type}]
+    rules: [{priority, from, to, iif, oif, fwmark, table, family}]
+    sysctls: "net.ipv4.ip_forward" -> value, only the keys asked for
+    tables: nftables tables, "inet appliance" -> the ruleset as libnftables' JSON without handles, only our own
+    tools: which helpers the host has ("nft" -> path)
+    """
+
+    links: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    addresses: Sequence[Mapping[str, Any]] = ()
+    routes: Sequence[Mapping[str, Any]] = ()
+    rules: Sequence[Mapping[str, Any]] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order they are done; undone in reverse. An empty plan means that the host is as the profile says.
+
+    `warnings` are sentences for the admin. `cuts_off` names the login or API session (local address of the admin's connection)
+    that would not survive, or is empty.
+    """
+
+    steps: tuple[Step, ...] = ()
+    warnings: tuple[str, ...] = ()
+    cuts_off: str = ""

@@ -1,0 +1,42 @@
+"""What a routing plugin implements: which prefixes are reached through which peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from appliance.api.values import Network
+
+
+class Route(NamedTuple):
+    """`prefix` is behind `peer` (its name in the profile). Of equal prefixes the lower `metric` wins, then the name."""
+
+    prefix: Network
+    peer: str
+    metric: int = 0
+
+
+class RoutingView(Protocol):
+    """What a router may know: configured peers with their allowed prefixes, and which of them have a session."""
+
+    def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
+        """Peers in profile order with their allowed prefixes. A route outside of a peer's allowed prefixes is refused."""
+
+    def connected(self) -> frozenset[str]:
+        """Names of peers with an active session."""
+
+
+class Router(Protocol):
+    """An open router. Asked again after each change of peers or sessions; never per packet."""
+
+    def routes(self, view: RoutingView) -> Iterable[Route]:
+        """The complete table. The core compiles it into the forwarding table and swaps it in at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingKind:
+    """A routing kind as registered by `appliance_routing()`; `name` is what `routing.kind` in a profile says."""
+
+    name: str
+    open: Callable[[], Router]

@@ -1,0 +1,140 @@
+"""What a transport plugin implements.
+
+A transport has two halves. The *kind* and its `Transport` live in the control process: they listen, dial and hand over sockets.
+The *driver* lives in the worker process, which owns the sockets and moves the bytes: it is named by an import path, must not
+import asyncio, pydantic or anything heavy, and its methods are hot.
+
+    control                                         worker
+    TransportKind.open(services) -> Transport       driver(sock, options, buffers) -> Driver
+      listen(endpoint) ──┐                            receive(sink)      a batch of records in
+      dial(endpoint)   ──┼─ services.adopt(sock) ──▶  transmit(length)   one record out
+      connect(...)     ──┘                            send_packet(...)   a handshake packet out
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from appliance.api.values import Endpoint
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+SocketAddress = tuple[str, int]
+"""Host literal and port of the far end, as seen from outside. IPv4-mapped addresses do not occur: sockets are one family."""
+
+
+class Adopted(NamedTuple):
+    """What the transport tells the core about a socket it hands over.
+
+    `driver_options` go to the driver as they are (numbers and short strings). `listener` marks a datagram socket that many
+    peers share; `remote` is None there. `local` is the endpoint it is bound to.
+    """
+
+    sock: socket.socket
+    local: Endpoint
+    remote: Endpoint | None
+    listener: bool
+    driver_options: Mapping[str, int | str]
+
+
+class TransportServices(Protocol):
+    """What the core gives a transport. Calls are made on the control process's event loop."""
+
+    def adopt(self, adopted: Adopted) -> int:
+        """Hand a socket over to the worker. Returns the link's number. The transport must not touch the socket afterwards."""
+
+    def spawn(self, work: Awaitable[None], name: str) -> None:
+        """Run a task under the daemon's supervision; it is cancelled when the transport closes, and its failure is attributed."""
+
+
+class Transport(Protocol):
+    """An open transport in the control process."""
+
+    async def listen(self, at: Endpoint) -> Endpoint:
+        """Accept peers at `at`. Returns the endpoint really bound. Raises OSError (EADDRINUSE …) when that cannot be had."""
+
+    async def dial(self, to: Endpoint, timeout: float) -> int:
+        """Reach `to` (its host is an address literal by now). Returns the link's number. Raises OSError or TimeoutError."""
+
+    async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
+        """Datagram kinds: a link of its own for a peer that came in through the listener bound to `local`, so that the worker
+        can use a connected socket. None means: go on through the listener. Stream kinds return None."""
+
+    async def close(self) -> None:
+        """Stop listening and forget everything. Links already handed over are closed by the core."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportKind:
+    """A transport as it is registered by `appliance_transports()`.
+
+    `scheme` is the URL scheme in profiles. `datagram` says whether records may be lost, repeated, reordered and split.
+    `driver` is the import path "package.module:Class" of the worker half, called as `Class(sock, options, buffers)`.
+    """
+
+    scheme: str
+    datagram: bool
+    driver: str
+    open: Callable[[TransportServices], Transport]
+
+
+DropReason = Literal["malformed", "reassembly", "congested", "unreachable", "oversized"]
+"""Why a driver dropped something; each is a counter of the node."""
+
+
+class Buffers(NamedTuple):
+    """What all drivers of a worker share.
+
+    `transmit` holds at [0:24] the header and from 24 on the ciphertext of the record to be sent. `receive` (512 KiB) is where
+    datagrams and streams are read and `plain` where a record that was not contiguous is opened; both are scratch between two
+    calls of `receive`. `drop(reason, count)` counts what had to be dropped.
+    """
+
+    transmit: memoryview
+    receive: memoryview
+    plain: memoryview
+    drop: Callable[[DropReason, int], None]
+
+
+RecordSink = Callable[["Buffer", "Buffer", memoryview, "SocketAddress | None"], bool]
+"""`sink(header, body, room, source) -> bool`: one whole record. `header` is its 24 bytes, `body` the payload (ciphertext) and
+`room` at least as much writable memory to open it into (may be the same memory as `body`). `source` is None on connected
+sockets. False: the record was not authentic. Packets of the handshake types are passed one by one, fragments unjoined."""
+
+
+class Driver(Protocol):
+    """The worker's half of one socket. Nothing here may raise on what a peer sends."""
+
+    whole_bytes: int
+    """The longest record body that `transmit` sends in one piece. A longer one gets the FRAGMENT flag before it is sealed;
+    stream drivers say 65535."""
+
+    record_bytes: int
+    """The longest record body that one send carries well. Small packets are gathered up to it; a single super-packet may need
+    more, at most 65535."""
+
+    def fileno(self) -> int:
+        """The descriptor the worker polls."""
+
+    def receive(self, sink: RecordSink) -> bool:
+        """Read what waits, within a budget of a few records, and pass on each record. False: the link is closed for good."""
+
+    def transmit(self, length: int) -> bool:
+        """Send the record in `buffers.transmit[:24 + length]`. False: the link took it but is congested now; the driver keeps
+        the rest, and the worker gives no more until `flush` says True."""
+
+    def transmit_to(self, length: int, to: SocketAddress) -> bool:
+        """The same to an address through a listener's shared socket."""
+
+    def flush(self) -> bool:
+        """Send what was kept back. True when nothing is left."""
+
+    def send_packet(self, packet: bytes, to: SocketAddress | None) -> None:
+        """Send one handshake packet, best effort; `to` is None on connected sockets."""
+
+    def close(self) -> None:
+        """Close the socket."""

@@ -1,0 +1,1 @@
+"""Carries out plans under an undo journal."""

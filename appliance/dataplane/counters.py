@@ -1,0 +1,51 @@
+"""Counters that the worker writes and the control process reads, in memory both share.
+
+One array of unsigned 64-bit numbers: first the drops by reason, then a row per session slot. Single writer, any readers; a
+reader may see one counter newer than its neighbour, never a torn number. Reading costs the worker nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DROP_REASONS: Final = (
+    "malformed",  # not a packet of this protocol, or lengths that contradict each other
+    "unknown_session",  # no such session index
+    "bad_tag",  # did not open under the session's keys
+    "replayed",  # seen before, or older than the replay window
+    "bad_source",  # inner source address outside of the peer's allowed prefixes
+    "not_forwarded",  # for another peer, and this node is no hub
+    "hop_limit",  # TTL or hop limit used up
+    "no_route",  # inner destination behind no peer
+    "no_session",  # waited for a session longer than the queue allows
+    "tun_refused",  # the kernel did not take the packet
+    "congested",  # the link's queue was full
+    "unreachable",  # the network said no on the way out
+    "oversized",  # longer than a record may be
+    "reassembly",  # a fragment's siblings did not come in time
+    "exhausted",  # the session's key may seal no more
+    "control_busy",  # the control process did not keep up
+)
+REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
+
+HEAD: Final = 32
+"""Counters before the first session row; room for further reasons."""
+
+RX_PACKETS, RX_BYTES, RX_RECORDS, TX_PACKETS, TX_BYTES, TX_RECORDS, RX_EPOCH, TX_EPOCH = range(8)
+ROW: Final = 8
+"""Counters per session. Bytes and packets are inner ones, as they cross the TUN."""
+
+
+def size_bytes(slots: int) -> int:
+    """Bytes of shared memory for `slots` sessions."""
+    return (HEAD + ROW * slots) * 8
+
+
+def base(slot: int) -> int:
+    """Index of the first counter of a session slot."""
+    return HEAD + ROW * slot
+
+
+def drops(counters: memoryview) -> dict[str, int]:
+    """Drops by reason; reasons that never occurred are left out. `counters` is cast to "Q"."""
+    return {reason: counters[index] for reason, index in REASON_INDEX.items() if counters[index]}

@@ -1,0 +1,88 @@
+"""The error tree: whose fault it is, at which stage, and what to do about it.
+
+Every error that may reach a person carries a `hint`: one sentence that says what to do. Errors never carry keys, tokens or
+packet contents. `exit_code` is what the command line ends with when the error is the reason it ends.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How an `appliance` command ends (sysexits.h for 75)."""
+
+    OK = 0
+    FAILURE = 1
+    INVALID = 2
+    CHANGES_PENDING = 3
+    ROLLED_BACK = 4
+    DEGRADED = 5
+    PERMISSION = 6
+    NO_DAEMON = 7
+    RETRY = 75
+
+
+class ApplianceError(Exception):
+    """Root of everything the appliance raises on purpose.
+
+    `message` says what happened, `hint` what the reader can do. `retryable` is true when the same call may succeed later.
+    """
+
+    exit_code: ExitCode = ExitCode.FAILURE
+    retryable: bool = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ProfileError(ApplianceError):
+    """The profile is wrong. Raised by `appliance.profile` with every problem at once (see `profile.problems`)."""
+
+    exit_code = ExitCode.INVALID
+
+
+class PlanError(ApplianceError):
+    """The profile is well-formed but cannot become a plan on this host."""
+
+    exit_code = ExitCode.INVALID
+
+
+class ApplyError(ApplianceError):
+    """A step failed on the host. What had been done was undone unless the message says otherwise."""
+
+    exit_code = ExitCode.ROLLED_BACK
+
+
+class HostError(ApplianceError):
+    """The kernel or the file system refused something outside a plan's steps."""
+
+
+class MissingPrivilege(ApplianceError):
+    """The process may not do what was asked of it."""
+
+    exit_code = ExitCode.PERMISSION
+
+
+class NoDaemon(ApplianceError):
+    """No daemon answers in this network namespace."""
+
+    exit_code = ExitCode.NO_DAEMON
+
+
+class PeerFault(ApplianceError):
+    """A peer broke the protocol. Judged and counted in one place; never shown to the peer."""
+
+
+class LocalFault(ApplianceError):
+    """We broke the protocol ourselves: a bug, never retried."""
+
+
+class PluginFault(ApplianceError):
+    """A plugin could not be imported, registered twice, or raised. `plugin` names it; the rest works on."""
+
+    def __init__(self, plugin: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"plugin {plugin}: {message}", hint=hint)
+        self.plugin = plugin

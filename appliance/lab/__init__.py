@@ -1,0 +1,1 @@
+"""Builds whole overlays as network namespaces on this machine and probes them."""

@@ -1,0 +1,1 @@
+"""Pure: desired and observed state to a plan, and its revert."""

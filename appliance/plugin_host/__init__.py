@@ -1,0 +1,1 @@
+"""Finds, loads and calls plugins one by one, and attributes every failure."""

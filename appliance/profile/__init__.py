@@ -1,0 +1,1 @@
+"""Text to a frozen, validated profile with the position of every key."""

@@ -1,0 +1,1 @@
+"""Public aids for tests: simulated network, manual clock, fake host, conformance suites."""

@@ -1,0 +1,1 @@
+"""A bootstrap list of endpoints with DNS names and rotation."""

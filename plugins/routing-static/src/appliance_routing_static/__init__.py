@@ -1,0 +1,1 @@
+"""Static prefixes: each peer gets what its profile entry allows."""
