@@ -1,0 +1,21 @@
+"""The only place that reads a clock. Everything pure takes `now` as an argument."""
+
+from __future__ import annotations
+
+import time
+
+
+def monotonic() -> float:
+    """Seconds on a clock that never goes backwards and has no meaning of its own (CLOCK_MONOTONIC)."""
+    return time.monotonic()
+
+
+def wall() -> float:
+    """Seconds since 1970 in UTC. Only for showing and for values that leave the machine."""
+    return time.time()
+
+
+def utc_text(seconds: float) -> str:
+    """A wall time in RFC 3339 with milliseconds: `2026-11-21T09:10:30.123Z`."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"

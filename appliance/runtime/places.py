@@ -1,0 +1,56 @@
+"""Where the appliance keeps what it knows about this host, one place per network namespace.
+
+What is applied lives in the kernel's network namespace and dies with it, so the state lies in a tmpfs below a name that only
+this namespace has, and the control socket is an abstract one, which the kernel scopes to the namespace by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+SO_NETNS_COOKIE = 71
+"""asm-generic/socket.h, since Linux 5.14; Python names it from 3.14 on."""
+
+SYSTEM_PROFILE_DIRS = (Path("/usr/lib/appliance"), Path("/run/appliance"), Path("/etc/appliance"))
+"""Where the system's layered profile is looked for, weakest first."""
+
+
+def netns_cookie() -> int:
+    """The kernel's number of this network namespace, never used twice between two boots."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), "little")
+
+
+def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The directory of the undo journal and the lock of this namespace. Not created here.
+
+    `$APPLIANCE_STATE_DIR` as it is; else `/run/appliance/netns-N` for root, else the same below `$XDG_RUNTIME_DIR`, else below
+    `/tmp/appliance-UID`.
+    """
+    if given := environ.get("APPLIANCE_STATE_DIR"):
+        return Path(given)
+    # Root inside a user namespace sees uid 0 but owns no /run.
+    if os.geteuid() == 0 and os.access("/run", os.W_OK):
+        base = Path("/run/appliance")
+    elif runtime := environ.get("XDG_RUNTIME_DIR"):
+        base = Path(runtime) / "appliance"
+    else:
+        base = Path(f"/tmp/appliance-{os.geteuid()}")
+    return base / f"netns-{netns_cookie()}"
+
+
+def ensure_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The same directory, created for this user alone (mode 0700). Raises OSError when it cannot be."""
+    directory = state_dir(environ)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if directory.stat().st_uid != os.geteuid():
+        raise PermissionError(13, "the state directory belongs to somebody else", str(directory))
+    return directory
+
+
+def control_address() -> str:
+    """The daemon's control socket: abstract, so it is found from the same network namespace only and vanishes with the daemon."""
+    return "\0appliance"
