@@ -1,0 +1,82 @@
+# One word a deed. Each sets up what it needs; `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+bin := .venv/bin
+trees := appliance plugins tests examples conftest.py
+products := appliance $(wildcard plugins/*/src/*) $(wildcard examples)
+# Both cores of a small machine; more do not help, since the namespace tests run several processes each.
+jobs ?= 2
+pytest := $(bin)/python -m pytest
+# Options for pytest: make test args='-k replay -s'
+args ?=
+
+.PHONY: help setup demo check format lint types floors fast test bench docs schemas soak fuzz chaos wheels deb vagrant clean
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv with everything (as root: install missing Debian packages too)
+	@packaging/setup.sh
+
+# For the words a developer types all day: set up once, then stay out of the way.
+$(bin)/python:
+	@packaging/setup.sh
+
+demo: ## two hosts on this machine, an encrypted overlay between them, probes, and no trace left
+	@packaging/setup.sh demo
+	@$(bin)/appliance lab profiles/lab/pair.yaml
+
+check: | $(bin)/python ## format, lint, types, floors and the fast tests, before every commit
+	$(bin)/ruff format --check -q .
+	@$(MAKE) lint types floors fast
+
+format: | $(bin)/python ## rewrite the code in the project's format
+	$(bin)/ruff format -q .
+	$(bin)/ruff check -q --fix-only .
+
+lint: | $(bin)/python ## what the linter finds
+	$(bin)/ruff check -q .
+
+types: | $(bin)/python ## mypy, strict
+	$(bin)/mypy $(products)
+
+floors: | $(bin)/python ## imports go downwards only (.importlinter has the reasons)
+	$(bin)/lint-imports --no-cache
+
+fast: | $(bin)/python ## the tests that need neither root nor other processes
+	$(pytest) -q -n $(jobs) -m 'not slow and not netns and not wheels' $(args)
+
+test: setup ## everything but the long forms, with coverage of at least 85 % (report in build/coverage)
+	@rm -rf build/coverage.d && mkdir -p build && mkdir -m 1777 build/coverage.d
+	$(pytest) -n $(jobs) --cov --cov-report=term:skip-covered --cov-report=html --cov-fail-under=85 $(args)
+
+bench: setup ## throughput, latency and memory of this machine's overlay, beside a bare veth
+	$(bin)/python -m tests.perf $(args)
+
+soak: setup ## hours in minutes: long runs under load (minutes)
+	$(pytest) --long -m 'soak or (slow and not fuzz and not chaos)' $(args)
+
+fuzz: setup ## generated input against every parser, long form
+	$(pytest) --long -n $(jobs) -m fuzz $(args)
+
+chaos: setup ## kill -9 at random moments under traffic, 50 times each
+	$(pytest) --long -m chaos $(args)
+
+schemas: | $(bin)/python ## write schemas/ anew from the code
+	$(bin)/appliance schema > schemas/profile-1.schema.json
+
+docs: | $(bin)/python ## check that docs/ says what the code does
+	$(pytest) -q tests/repo tests/docs $(args)
+
+wheels: setup ## build every distribution into dist/
+	packaging/wheels.sh dist
+
+deb: wheels ## build the Debian package into dist/
+	packaging/debian/build.sh dist
+
+clean: ## remove what the other words made, .venv and .tools too
+	rm -rf build dist .venv .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find appliance plugins tests examples -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+"""For every suite of the repository, the plugins' too: the long forms, and skipping with a reason what this machine cannot run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+FAMILIES = ("soak", "fuzz", "chaos")
+
+# No deadline: other processes share the machine, and time is tested elsewhere, with a clock that the test owns.
+settings.register_profile("short", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long forms of soak, fuzz and chaos tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("long" if config.getoption("--long") else "short")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        for family in FAMILIES:
+            if family in Path(item.path).parts:
+                item.add_marker(family)
+        if item.get_closest_marker("netns") and (obstacle := no_namespaces()):
+            item.add_marker(pytest.mark.skip(reason=obstacle))
+
+
+@pytest.fixture(scope="session")
+def long_form(request: pytest.FixtureRequest) -> bool:
+    """Is this one of `make soak|fuzz|chaos`? Otherwise a test of those families stays within seconds."""
+    return bool(request.config.getoption("--long"))
+
+
+@cache
+def no_namespaces() -> str:
+    """Why this machine cannot run a test in namespaces of its own, or an empty string."""
+    if os.geteuid() != 0:
+        return "needs root"
+    if not Path("/dev/net/tun").exists():
+        return "needs /dev/net/tun"
+    probe = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False)
+    return "" if probe.returncode == 0 else f"needs network namespaces: {probe.stderr.strip()}"

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# From a bare Debian 12 to a working .venv. Safe to run again: what is there already is left alone.
+#
+#   packaging/setup.sh           what development and tests need
+#   packaging/setup.sh demo      what `make demo` needs
+#
+# As root it installs missing Debian packages; otherwise it names them, and says what is skipped without them. Python packages come
+# from the index that uv or pip of this machine is configured for, always with the hashes of uv.lock.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# command:package:what is skipped without it
+needed="ip:iproute2:every overlay
+ping:iputils-ping:the lab's ping probes
+nft:nftables:profiles that forward or masquerade
+sysctl:procps:nothing, but you will want it"
+if [ "${1:-all}" != demo ]; then
+  needed="$needed
+iperf3:iperf3:make bench
+tshark:tshark:tests of the Wireshark dissector
+systemd-analyze:systemd:tests of the service unit"
+fi
+
+install_debian_packages() {
+  local missing="" command package without
+  while IFS=: read -r command package without; do
+    PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null && continue
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+      say "no $command (Debian package $package): skipping $without"
+    else
+      missing="$missing $package"
+    fi
+  done <<<"$needed"
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! find_python; then
+    missing="$missing python3 python3-venv"
+  fi
+  [ -n "$missing" ] || return 0
+  say "installing$missing"
+  export DEBIAN_FRONTEND=noninteractive  # tshark would ask who may capture
+  apt-get update -q >&2
+  # shellcheck disable=SC2086  # a list of words
+  apt-get install -q -y --no-install-recommends $missing >&2
+}
+
+# The first Python from 3.11 on that can make a virtual environment.
+find_python() {
+  local candidate
+  for candidate in python3.11 python3 /usr/bin/python3 python3.12 python3.13 python3.14; do
+    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      python=$candidate
+      return 0
+    fi
+  done
+  return 1
+}
+
+find_uv() {
+  local candidate
+  for candidate in "${UV:-uv}" .tools/bin/uv; do
+    if "$candidate" --version >/dev/null 2>&1; then
+      uv=$candidate
+      return 0
+    fi
+  done
+  if ! find_python; then
+    say "needs Python 3.11 or later with its venv module (Debian packages python3 python3-venv), or uv"
+    exit 1
+  fi
+  say "installing uv into .tools"
+  "$python" -m venv .tools
+  .tools/bin/pip install -q --disable-pip-version-check 'uv>=0.8'
+  uv=.tools/bin/uv
+}
+
+# pip may be set to a mirror that uv does not know of. The lock names the public index, so there its pins and hashes are used,
+# and its addresses are not.
+sync_from_mirror() {
+  local wanted="build/requirements.txt"
+  say "taking packages from the index pip is configured for"
+  mkdir -p build
+  "$uv" export -q --frozen --all-packages --all-extras --no-emit-workspace -o "$wanted"
+  [ -x .venv/bin/python ] || "$uv" venv -q --python "$version" .venv
+  "$uv" pip install -q --python .venv/bin/python --default-index "$1" --require-hashes -r "$wanted"
+  local members=(-e .) member
+  for member in plugins/*/; do members+=(-e "$member"); done
+  "$uv" pip install -q --python .venv/bin/python --default-index "$1" --no-deps "${members[@]}"
+}
+
+pip_index() {
+  find_python || return 0
+  [ -n "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ] || printf '%s' "${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}"
+}
+
+install_debian_packages
+find_uv
+version=3.11
+"$uv" python find --no-python-downloads "$version" >/dev/null 2>&1 || version='>=3.11'
+index="$(pip_index)"
+if [ -n "$index" ]; then
+  sync_from_mirror "$index"
+else
+  UV_PYTHON="$version" "$uv" sync -q --locked --all-packages --all-extras
+fi
