@@ -1,0 +1,273 @@
+"""The profile: one declarative document for a node. Frozen models, the one place where each key, its default and help stand.
+
+Pure data: nothing here reads files or the host. `appliance.profile` turns text into these models, and what needs two keys at
+once (clashes, duplicates) is checked there. The JSON Schema, docs/profile.md and the editor's help come from the fields below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from appliance.api.profile_values import (
+    Address,
+    Bytes,
+    Count,
+    DatagramBytes,
+    EndpointText,
+    Identity,
+    IdentityReference,
+    InterfaceName,
+    KindSettings,
+    Name,
+    OwnAddress,
+    Prefix,
+    Seconds,
+    Switch,
+    SysctlKey,
+    SysctlValue,
+)
+
+PROFILE_VERSION = 1
+STANDARD_PLUGINS = (
+    "transport-ip",
+    "crypto-standard",
+    "routing-static",
+    "discovery-bootstrap",
+    "monitoring-prometheus",
+)
+
+
+class Section(BaseModel):
+    """A mapping of a profile: unknown keys are refused, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+# --- sections ----------------------------------------------------------------------------------------------------------------
+
+
+class Server(Section):
+    """Who this node is and where it can be reached."""
+
+    identity: IdentityReference = Field(
+        default="file:/etc/appliance/identity",
+        description="Where the secret identity is: file:PATH as `appliance keys new` writes it (relative to the folder of the "
+        "profile), or the scheme of a plugin.",
+    )
+    listen: tuple[EndpointText, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Where to accept peers, as scheme://address:port; 0.0.0.0 and [::] stand for all addresses. Empty: only dial.",
+        examples=[["udp://0.0.0.0:8443", "tcp://[::]:8443"]],
+    )
+
+
+class RouteEntry(Section):
+    """A kernel route."""
+
+    to: Prefix = Field(description="Destination prefix; 0.0.0.0/0 or ::/0 is the default route.")
+    via: Address | None = Field(default=None, description="Gateway, of the same family as `to`. None: directly on the device.")
+    device: InterfaceName | None = Field(default=None, description="Outgoing interface. None: the overlay's own.")
+    metric: Count | None = Field(default=None, ge=0, le=2**32 - 1, description="Lower is preferred. None: the kernel's default.")
+    table: Count | None = Field(default=None, ge=1, le=2**32 - 1, description="Routing table number. None: main (254).")
+
+
+class RuleEntry(Section):
+    """A policy routing rule (`ip rule`)."""
+
+    from_: Prefix | None = Field(default=None, alias="from", description="Source prefix the rule applies to. None: any.")
+    to: Prefix | None = Field(default=None, description="Destination prefix the rule applies to. None: any.")
+    fwmark: Count | None = Field(default=None, ge=0, le=2**32 - 1, description="Firewall mark the rule applies to. None: any.")
+    table: Count = Field(ge=1, le=2**32 - 1, description="Routing table number to look in.")
+    priority: Count = Field(ge=1, le=32765, description="Order of rules, lower first (main is 32766).")
+
+
+class NetworkSection(Section):
+    """The overlay's interface on this host, and what goes with it."""
+
+    interface: InterfaceName = Field(default="llp0", description="Name of the TUN device, up to 15 characters.")
+    addresses: tuple[OwnAddress, ...] = Field(
+        min_length=1, max_length=64, description="Addresses of this node inside the overlay, each with its prefix length."
+    )
+    mtu: Count = Field(
+        default=1400, ge=576, le=9000, description="Largest inner packet in bytes; at least 1280 when an address is IPv6."
+    )
+    routes: tuple[RouteEntry, ...] = Field(default=(), max_length=4096, description="Further kernel routes.")
+    rules: tuple[RuleEntry, ...] = Field(default=(), max_length=4096, description="Policy routing rules.")
+    forward: Switch = Field(
+        default=False,
+        description="Pass packets on between peers (a hub), and let the kernel forward where routes or masquerading need it.",
+    )
+    masquerade: tuple[Prefix, ...] = Field(
+        default=(), max_length=256, description="Source prefixes whose packets leave the overlay under this host's own address."
+    )
+    clamp_mss: Switch = Field(default=True, description="Lower the MSS of forwarded TCP connections to what fits the overlay.")
+    offload: Literal["auto", "off"] = Field(
+        default="auto", description="TUN offloads: auto takes what the kernel has; off is for hunting kernel bugs, and slow."
+    )
+    sysctls: Mapping[SysctlKey, SysctlValue] = Field(
+        default={}, max_length=256, description="Kernel settings below net. to set while the profile is applied."
+    )
+    datagram: DatagramBytes = Field(
+        default="auto", description="UDP payload bytes of a datagram, 548 to 1472; auto is 1400, or what the path carries."
+    )
+
+
+class Rotation(Section):
+    """When traffic keys change: whichever comes first."""
+
+    bytes: Bytes = Field(
+        default="5MB",
+        validate_default=True,
+        ge=1024,
+        le=2**40,
+        description="After so many bytes in one direction the key moves on.",
+    )
+    after: Seconds = Field(
+        default="10min",
+        validate_default=True,
+        ge=1,
+        le=86400,
+        description="After so long a new post-quantum key exchange is made.",
+    )
+
+
+class Crypto(Section):
+    """How traffic is protected."""
+
+    suites: tuple[Name, ...] = Field(
+        default=("aes-256-gcm", "chacha20-poly1305"),
+        min_length=1,
+        max_length=16,
+        description="Record protection suites of the enabled plugins that may be used, best first.",
+    )
+    pq: Literal["required", "prefer", "off"] = Field(
+        default="required",
+        description="Post-quantum key exchange: required refuses a peer without it, prefer accepts one, off never offers it.",
+    )
+    rotate: Rotation = Field(default=Rotation(), description="When traffic keys change.")
+    lab: Switch = Field(default=False, description="Allow suites that protect nothing. Only for laboratories.")
+
+
+class Peer(Section):
+    """A node this one talks to."""
+
+    name: Name = Field(description="What the peer is called in logs, metrics and `appliance status`.")
+    identity: Identity = Field(description="The peer's public identity; nobody else is accepted under this name.")
+    endpoints: tuple[EndpointText, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Where to reach the peer, best first; hosts may be DNS names. Empty: wait for the peer to come.",
+        examples=[["udp://198.51.100.7:8443"]],
+    )
+    allowed: tuple[Prefix, ...] = Field(
+        min_length=1,
+        max_length=4096,
+        description="Prefixes that are behind the peer: the only sources it may send from, and what is sent to it.",
+    )
+    keepalive: Seconds = Field(
+        default="10s",
+        validate_default=True,
+        ge=0.1,
+        le=3600,
+        description="When nothing was sent for so long, say that we are still here.",
+    )
+
+
+class Limits(Section):
+    """Bounds that keep a flood or a mistake from taking the host."""
+
+    sessions: Count = Field(default=1000, ge=1, le=1_000_000, description="How many sessions may exist at once.")
+    idle: Seconds = Field(
+        default="60s",
+        validate_default=True,
+        ge=1,
+        le=86400,
+        description="A session without an authentic packet for so long is dead.",
+    )
+    handshakes_per_second: Count = Field(
+        default=200, ge=1, le=100_000, description="Handshakes begun by strangers that are worked on in a second."
+    )
+    reassembly_bytes: Bytes = Field(
+        default="4MB", validate_default=True, ge=65536, le=2**32, description="Memory for records that have not arrived whole."
+    )
+
+
+class Routing(Section):
+    """How prefixes are assigned to peers."""
+
+    kind: Name = Field(
+        default="static", description="Routing kind of an enabled plugin; static takes the peers' allowed prefixes."
+    )
+
+
+class Control(Section):
+    """Who may control the running daemon."""
+
+    group: Name | None = Field(
+        default=None, description="Unix group that may use the control socket besides root and the daemon's own user."
+    )
+
+
+class Logging(Section):
+    """What the daemon says."""
+
+    level: Literal["trace", "debug", "info", "warn", "error"] = Field(
+        default="info", description="Least level that is written; the variable APPLIANCE_LOG overrides it."
+    )
+    format: Literal["auto", "human", "json"] = Field(
+        default="auto", description="auto is human on a terminal and json elsewhere."
+    )
+
+
+class Profile(Section):
+    """One node of the overlay, as its admin wants it."""
+
+    profile: Literal[1] = Field(description="Version of this format.")
+    name: Name = Field(default="appliance", description="What this node is called.")
+    server: Server = Field(default=Server(), description=Server.__doc__)
+    network: NetworkSection = Field(description=NetworkSection.__doc__)
+    crypto: Crypto = Field(default=Crypto(), description=Crypto.__doc__)
+    peers: tuple[Peer, ...] = Field(default=(), max_length=65536, description="The nodes this one talks to.")
+    limits: Limits = Field(default=Limits(), description=Limits.__doc__)
+    discovery: Mapping[Name, KindSettings] = Field(
+        default={}, description="Discovery kinds to run, each with its settings; a kind that is absent is off."
+    )
+    routing: Routing = Field(default=Routing(), description=Routing.__doc__)
+    monitoring: Mapping[Name, KindSettings] = Field(
+        default={}, description="Monitoring kinds to run, each with its settings; a kind that is absent is off."
+    )
+    control: Control = Field(default=Control(), description=Control.__doc__)
+    logging: Logging = Field(default=Logging(), description=Logging.__doc__)
+    plugins: tuple[Name, ...] = Field(
+        default=STANDARD_PLUGINS, max_length=256, description="Plugins to load; installed ones that are not named stay out."
+    )
+
+    def section(self, name: str) -> BaseModel | None:
+        """The section of a plugin, or None when the profile has none (or its plugin was not known on loading)."""
+        found = getattr(self, name, None)
+        return found if isinstance(found, BaseModel) else None
+
+
+# --- what plugins add ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSection:
+    """A top-level section that a plugin owns, as registered by `appliance_profile_sections()`.
+
+    `name` is the key. `model` returns the pydantic model of its value (a callable so that registering costs no import); an
+    absent section is None in the profile. `version` is the model's; a section may state its own in a key `version`, and older
+    ones go through `upgrades[n]` (n to n + 1: takes and returns the plain mapping). `secret_fields` are keys below the section
+    ("token", "smtp.password") whose values are never shown.
+    """
+
+    name: str
+    model: Callable[[], type[BaseModel]]
+    version: int = 1
+    upgrades: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
+    secret_fields: frozenset[str] = frozenset()

@@ -1,0 +1,175 @@
+"""The values a profile is made of, as annotated types: each knows its text form, its limits and its JSON Schema.
+
+For the profile's own models and for the settings models of plugins. A ValueError raised here becomes a problem with file, line
+and column, so its sentence is written for the admin.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from appliance.api.units import format_bytes, format_seconds, parse_bytes, parse_seconds
+from appliance.api.values import Endpoint, Interface, Network
+
+
+def _text(value: object, noun: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{noun} is written as text in quotes")  # noqa: TRY004 — pydantic turns only ValueError into a problem
+    return value
+
+
+def _endpoint(value: object) -> Endpoint:
+    return value if isinstance(value, Endpoint) else Endpoint.parse(_text(value, "an endpoint"))
+
+
+def _network(value: object) -> Network:
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    text = _text(value, "a prefix")
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        pass
+    try:
+        loose = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is no prefix: write address/length, for example 10.8.0.0/24 or fd00:8::/64") from None
+    raise ValueError(f"{text!r} has bits set behind the prefix length, did you mean {str(loose)!r}?")
+
+
+def _interface(value: object) -> Interface:
+    if isinstance(value, ipaddress.IPv4Interface | ipaddress.IPv6Interface):
+        return value
+    text = _text(value, "an address")
+    try:
+        interface = ipaddress.ip_interface(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address: write address/length, for example 10.8.0.1/24 or fd00:8::1/64") from None
+    if "/" not in text:
+        raise ValueError(f"{text!r} lacks its prefix length, for example {text}/{24 if interface.version == 4 else 64}")
+    return interface
+
+
+def _address(value: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
+        return value
+    text = _text(value, "an address")
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address, for example 10.8.0.1 or fd00:8::1") from None
+
+
+def _bytes(value: object) -> object:
+    return parse_bytes(value) if isinstance(value, str) else value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a duration is written with its unit, for example 60s, 10min or 250ms")  # noqa: TRY004
+    return parse_seconds(value) if isinstance(value, str) else value
+
+
+def _identity(value: object) -> str:
+    text = _text(value, "an identity")
+    if not text.startswith("llp1:"):
+        raise ValueError("an identity begins with llp1: as `appliance keys show` prints it")
+    body = text[5:]
+    try:
+        digest = base64.b32decode(body.upper() + "=" * (-len(body) % 8))
+    except binascii.Error:
+        digest = b""
+    if len(digest) != 32 or body != base64.b32encode(digest).decode().rstrip("=").lower():
+        raise ValueError(
+            f"an identity has 52 of the characters a-z and 2-7 after llp1:, this one is damaged ({len(body)} characters)"
+        )
+    return text
+
+
+def _reference(value: object) -> str:
+    text = _text(value, "an identity reference")
+    scheme, separator, rest = text.partition(":")
+    if not separator or not re.fullmatch(r"[a-z][a-z0-9-]*", scheme):
+        raise ValueError(
+            f"say where the identity is, for example file:{text if text.startswith('/') else '/etc/appliance/identity'}"
+        )
+    if not rest or rest.startswith("~") or "\0" in rest:
+        raise ValueError(f"{scheme}: needs a path or name behind it, for example file:/etc/appliance/identity")
+    return text
+
+
+def _sysctl_value(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("a sysctl is a number or text; write 1 or 0 for on or off")  # noqa: TRY004
+    text = str(value)
+    if not text or len(text) > 200 or not text.isprintable():
+        raise ValueError("a sysctl's value is one line of up to 200 printable characters")
+    return text
+
+
+def _datagram(value: object) -> int | Literal["auto"]:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 548 <= value <= 1472):
+        return value
+    raise ValueError("write auto, or a number of bytes from 548 to 1472")
+
+
+_AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
+
+
+def _as_string(description: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": description, **more})
+
+
+EndpointText = Annotated[
+    Endpoint, PlainValidator(_endpoint), _AS_TEXT, _as_string("scheme://host:port", pattern=r"^[A-Za-z]\w*://.+:\d+$")
+]
+"""An `Endpoint`, written as scheme://host:port."""
+Prefix = Annotated[
+    Network, PlainValidator(_network), _AS_TEXT, _as_string("address/length", examples=["10.8.0.0/24", "fd00:8::/64"])
+]
+"""An IPv4 or IPv6 prefix without host bits. A lone address means that one host."""
+OwnAddress = Annotated[Interface, PlainValidator(_interface), _AS_TEXT, _as_string("address/length", examples=["10.8.0.1/24"])]
+"""An IPv4 or IPv6 address with the length of its prefix."""
+Address = Annotated[
+    ipaddress.IPv4Address | ipaddress.IPv6Address, PlainValidator(_address), _AS_TEXT, _as_string("an IPv4 or IPv6 address")
+]
+Bytes = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    Field(strict=True),
+    PlainSerializer(format_bytes, return_type=str, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(B|[kKMG]B|[KMG]iB)$"}, {"type": "integer"}]}),
+]
+"""A number of bytes: an integer, or text such as "5MB" (powers of 1000) and "512KiB" (powers of 1024)."""
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(allow_inf_nan=False),
+    PlainSerializer(format_seconds, return_type=str, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|min|h|d)$"}, {"type": "number"}]}),
+]
+"""A duration: text such as "250ms", "60s", "10min", "12h", or a number of seconds."""
+Count = Annotated[int, Field(strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Identity = Annotated[str, PlainValidator(_identity), _as_string("llp1: and 52 characters", pattern="^llp1:[a-z2-7]{52}$")]
+"""The public identity of a node, as `appliance keys show` prints it."""
+IdentityReference = Annotated[str, PlainValidator(_reference), _as_string("scheme:reference", pattern="^[a-z][a-z0-9-]*:.+$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=63)]
+"""A name that is safe in file names, labels and log lines."""
+InterfaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=15)]
+"""A network interface's name; 15 characters is the kernel's IFNAMSIZ less its end mark."""
+SysctlKey = Annotated[str, Field(pattern=r"^net(\.[A-Za-z0-9_@:-]+)+$", max_length=200)]
+SysctlValue = Annotated[str, PlainValidator(_sysctl_value), WithJsonSchema({"type": ["string", "integer"]})]
+DatagramBytes = Annotated[
+    int | Literal["auto"],
+    PlainValidator(_datagram),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 548, "maximum": 1472}]}),
+]
+KindSettings = Mapping[str, Any]
