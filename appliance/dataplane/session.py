@@ -24,14 +24,17 @@ MAX_NUMBER = (1 << 56) - 1
 
 
 class Sender:
-    """The sending direction. `number` is the last packet number used, `left` the bytes until the key rotates."""
+    """The sending direction. `number` is the last record number used, `left` the bytes until the key rotates, `last_number` where
+    the key must not go on."""
 
-    __slots__ = ("_aead", "_ratchet", "_rotate_bytes", "epoch", "left", "number", "phase", "seal")
+    __slots__ = ("_aead", "_max_records", "_ratchet", "_rotate_bytes", "epoch", "last_number", "left", "number", "phase", "seal")
 
-    def __init__(self, chain: bytes, key_bytes: int, aead: AeadFactory, rotate_bytes: int) -> None:
+    def __init__(self, chain: bytes, key_bytes: int, aead: AeadFactory, rotate_bytes: int, max_records: int) -> None:
         self._ratchet = Ratchet(chain, key_bytes)
         self._aead = aead
         self._rotate_bytes = rotate_bytes
+        self._max_records = max_records
+        self.last_number = max_records
         self.number = 0
         self.epoch = 0
         self.phase = 0
@@ -43,19 +46,26 @@ class Sender:
         self.epoch += 1
         self.phase = self.epoch & PHASE_MASK
         self.left = self._rotate_bytes
+        self.last_number = min(self.number + self._max_records, MAX_NUMBER)
+        self._ratchet.forget(self.epoch)
         self.seal = self._aead(self._ratchet.key(self.epoch)).encrypt_into
+
+    def wipe(self) -> None:
+        """The session is over: no later key can be derived."""
+        self._ratchet.wipe()
 
 
 class Receiver:
     """The receiving direction: keys by phase, and the window of packet numbers seen."""
 
-    __slots__ = ("_aead", "_ratchet", "epoch", "opens", "window")
+    __slots__ = ("_aead", "_ratchet", "epoch", "opens", "phase", "window")
 
     def __init__(self, chain: bytes, key_bytes: int, aead: AeadFactory) -> None:
         self._ratchet = Ratchet(chain, key_bytes)
         self._aead = aead
         self.window = ReplayWindow()
         self.epoch = 0
+        self.phase = 0
         self.opens: list[Seal | None] = [self._open(0), self._open(1), None, None]
 
     def _open(self, epoch: int) -> Seal:
@@ -66,5 +76,11 @@ class Receiver:
         if phase != (self.epoch + 1) & PHASE_MASK:
             return
         self.epoch += 1
+        self.phase = phase
+        self._ratchet.forget(self.epoch + 1)
         self.opens[(self.epoch + 1) & PHASE_MASK] = self._open(self.epoch + 1)
         self.opens[(self.epoch + 2) & PHASE_MASK] = None
+
+    def wipe(self) -> None:
+        """The session is over: no later key can be derived."""
+        self._ratchet.wipe()

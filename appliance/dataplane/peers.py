@@ -1,0 +1,160 @@
+"""What the pipeline knows about peers: the session to use, the addresses they may send from, and where packets go.
+
+`World` is the one mutable root of the data plane. Control messages change it between two turns of the worker's loop; the
+pipeline's closures read it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from appliance.dataplane.counters import REASON_INDEX
+from appliance.dataplane.forwarding import ForwardingTable
+
+if TYPE_CHECKING:
+    from appliance.api.transport import Driver, SocketAddress
+    from appliance.dataplane.session import Receiver, Sender
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+QUEUE_PACKETS: Final = 128
+"""Packets that wait for a peer's first session: two TCP initial windows from a handful of flows."""
+QUEUE_BYTES: Final = 256 * 1024
+CACHED_ADDRESSES: Final = 65536
+"""Addresses whose look-up is remembered, per family; emptied at once when full, so a scan costs look-ups, not memory."""
+
+
+class Session:
+    """A session as the pipeline uses it. `stream` is the peer's index shifted into its header place; `row` the first of its
+    counters. `link` and `source` are where records go: `source` is None on connected sockets."""
+
+    __slots__ = ("index", "link", "peer", "receiver", "reported", "row", "sender", "source", "stalled", "stream", "tag_bytes")
+
+    def __init__(
+        self,
+        index: int,
+        remote_index: int,
+        peer: Peer,
+        sender: Sender,
+        receiver: Receiver,
+        tag_bytes: int,
+        row: int,
+    ) -> None:
+        self.index = index
+        self.stream = remote_index << 8
+        self.peer = peer
+        self.sender = sender
+        self.receiver = receiver
+        self.tag_bytes = tag_bytes
+        self.row = row
+        self.link: Driver | None = None
+        self.source: SocketAddress | None = None
+        self.stalled = False
+        self.reported: tuple[Driver, SocketAddress | None] | None = None
+
+
+class Peer:
+    """A configured peer. `session` is the one to send on, `waiting` holds packets until there is one."""
+
+    __slots__ = ("allowed", "known_v4", "known_v6", "name", "session", "waiting", "waiting_bytes")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.session: Session | None = None
+        self.allowed: ForwardingTable[bool] = ForwardingTable()
+        self.known_v4: set[int] = set()
+        self.known_v6: set[bytes] = set()
+        self.waiting: deque[bytes] = deque()
+        self.waiting_bytes = 0
+
+    def allow(self, prefixes: Iterable[Network]) -> None:
+        """Replace the prefixes this peer may send from."""
+        self.allowed = ForwardingTable((prefix, True) for prefix in prefixes)
+        self.known_v4 = set()
+        self.known_v6 = set()
+
+    def may_send_v4(self, source: int) -> bool:
+        """Whether IPv4 `source` is inside the allowed prefixes; remembers a yes. The pipeline asks `known_v4` first."""
+        if not self.allowed.v4.lookup(source):
+            return False
+        if len(self.known_v4) >= CACHED_ADDRESSES:
+            self.known_v4.clear()
+        self.known_v4.add(source)
+        return True
+
+    def may_send_v6(self, source: bytes) -> bool:
+        """The same for the 16 bytes of an IPv6 address."""
+        if not self.allowed.v6.lookup(int.from_bytes(source, "big")):
+            return False
+        if len(self.known_v6) >= CACHED_ADDRESSES:
+            self.known_v6.clear()
+        self.known_v6.add(source)
+        return True
+
+
+class World:
+    """Everything the pipeline forwards by. `now` is the millisecond clock of this turn; `blocked` are links whose queue is full.
+
+    `want(peer)` is called once when traffic waits for a peer without a session, `block(link)` when a link became congested.
+    """
+
+    __slots__ = ("blocked", "counters", "hosts_v4", "hosts_v6", "hub", "now", "on_blocked", "peers", "sessions", "table", "want")
+
+    def __init__(self, counters: memoryview, want: Callable[[Peer], None], on_blocked: Callable[[Driver], None]) -> None:
+        self.counters = counters
+        self.want = want
+        self.on_blocked = on_blocked
+        self.blocked: set[Driver] = set()
+        self.now = 0
+        self.hub = False
+        self.peers: dict[str, Peer] = {}
+        self.sessions: dict[int, Session] = {}
+        self.table: ForwardingTable[Peer] = ForwardingTable()
+        self.hosts_v4: dict[int, Peer] = {}
+        self.hosts_v6: dict[bytes, Peer] = {}
+
+    def set_table(self, routes: Iterable[tuple[Network, Peer]]) -> None:
+        """Swap in a new forwarding table. The caches are emptied in place: the pipeline's closures hold them."""
+        self.table = ForwardingTable(routes)
+        self.hosts_v4.clear()
+        self.hosts_v6.clear()
+
+    def find_v4(self, address: int) -> Peer | None:
+        """The peer that IPv4 `address` is behind; remembers it. The pipeline asks `hosts_v4` first."""
+        peer = self.table.v4.lookup(address)
+        if peer is not None:
+            if len(self.hosts_v4) >= CACHED_ADDRESSES:
+                self.hosts_v4.clear()
+            self.hosts_v4[address] = peer
+        return peer
+
+    def find_v6(self, address: bytes) -> Peer | None:
+        """The same for the 16 bytes of an IPv6 address."""
+        peer = self.table.v6.lookup(int.from_bytes(address, "big"))
+        if peer is not None:
+            if len(self.hosts_v6) >= CACHED_ADDRESSES:
+                self.hosts_v6.clear()
+            self.hosts_v6[address] = peer
+        return peer
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count `count` packets dropped for one of `counters.DROP_REASONS`."""
+        self.counters[REASON_INDEX[reason]] += count
+
+    def block(self, link: Driver) -> None:
+        """`link` takes no more until it was flushed."""
+        self.blocked.add(link)
+        self.on_blocked(link)
+
+    def hold(self, peer: Peer, entry: bytes) -> None:
+        """Keep a packet (virtio header and IP packet) until `peer` has a session; the oldest go when there are too many."""
+        if not peer.waiting:
+            self.want(peer)
+        peer.waiting.append(entry)
+        peer.waiting_bytes += len(entry)
+        while len(peer.waiting) > QUEUE_PACKETS or peer.waiting_bytes > QUEUE_BYTES:
+            peer.waiting_bytes -= len(peer.waiting.popleft())
+            self.drop("no_session")

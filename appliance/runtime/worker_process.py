@@ -1,0 +1,373 @@
+"""The control process's end of the worker: starting it, telling it, hearing it, and noticing its death.
+
+Calls only queue: a message that the socket does not take now is sent when it does, in order. What the worker says arrives through
+`WorkerListener`, on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from appliance.dataplane import counters as layout
+from appliance.errors import HostError, PluginFault
+from appliance.worker import channel
+
+if TYPE_CHECKING:
+    from appliance.api.crypto import CryptoSuite
+    from appliance.api.transport import SocketAddress
+    from appliance.api.values import Network
+
+START_SECONDS: Final = 10.0
+"""How long a worker may take to say that it is ready; it takes a fifth of a second on an idle machine."""
+SLICE: Final = 500
+"""Table entries a message, so that it stays below channel.MAX_MESSAGE."""
+
+
+class WorkerListener(Protocol):
+    """Who hears what the worker says. Called on the event loop; must not raise."""
+
+    def on_packet(self, link: int, source: SocketAddress | None, packet: bytes) -> None:
+        """A handshake packet came in."""
+
+    def on_message(self, session: int, kind: int, channel: int, body: bytes) -> None:
+        """A record other than IP was opened."""
+
+    def on_want(self, peer: str) -> None:
+        """Traffic waits for a peer without a session."""
+
+    def on_moved(self, session: int, link: int, source: SocketAddress | None) -> None:
+        """The newest authentic record of a session came by another path."""
+
+    def on_stalled(self, session: int) -> None:
+        """The peer is epochs ahead: only a new handshake helps."""
+
+    def on_link_closed(self, link: int) -> None:
+        """A link ended; its number is free."""
+
+    def on_exit(self, code: int) -> None:
+        """The worker died (not by `stop`)."""
+
+
+class SessionCounters(NamedTuple):
+    """Figures of one session since it began; bytes and packets are inner ones."""
+
+    rx_packets: int
+    rx_bytes: int
+    rx_records: int
+    tx_packets: int
+    tx_bytes: int
+    tx_records: int
+    rx_epoch: int
+    tx_epoch: int
+
+
+class SessionKeys(NamedTuple):
+    """What a finished handshake hands to the data plane. The chains are secret and go nowhere else."""
+
+    session: int
+    remote: int
+    peer: str
+    suite: str
+    send_chain: bytes
+    receive_chain: bytes
+
+
+class WorkerProcess:
+    """One worker. `slots` bounds the sessions whose counters it can keep, replaced ones in their last seconds included."""
+
+    def __init__(self, listener: WorkerListener, slots: int) -> None:
+        self._listener = listener
+        self._memory = os.memfd_create("appliance-counters")
+        os.ftruncate(self._memory, layout.size_bytes(slots))
+        self._map = mmap.mmap(self._memory, 0)
+        self._counters = memoryview(self._map).cast("Q")
+        self._free = deque(range(slots))
+        self._slots: dict[int, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._queue: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._pidfd = -1
+        self._stopping = False
+        self._peers: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def pid(self) -> int:
+        """The worker's process number; 0 before `start`."""
+        return self._process.pid if self._process else 0
+
+    async def start(self, tun: int, *, vnet: bool, suites: Iterable[CryptoSuite], drivers: Iterable[str]) -> None:
+        """Start the worker on the TUN's descriptor (which stays the caller's).
+
+        Raises PluginFault when a suite or driver cannot be imported, HostError when the worker does not come up.
+        """
+        ours, theirs = channel.pair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "appliance.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        ours.setblocking(False)
+        self._control = ours
+        described = {
+            suite.name: {
+                "aead": suite.aead,
+                "key_bytes": suite.key_bytes,
+                "tag_bytes": suite.tag_bytes,
+                "max_records": suite.max_records,
+            }
+            for suite in suites
+        }
+        self._tell("start", {"vnet": vnet, "suites": described, "drivers": sorted(drivers)}, descriptors=(tun, self._memory))
+        await self._ready(ours)
+        loop = asyncio.get_running_loop()
+        self._pidfd = os.pidfd_open(self._process.pid)
+        loop.add_reader(self._pidfd, self._died)
+        loop.add_reader(ours.fileno(), self._heard)
+
+    async def _ready(self, ours: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                message = await loop.sock_recv(ours, channel.MAX_MESSAGE)
+        except TimeoutError:
+            message = b""
+        kind, fields, _ = channel.decode(message) if message else ("gone", {}, b"")
+        if kind == "ready":
+            return
+        self._end_process()
+        if kind == "failed":
+            raise PluginFault("of a suite or transport", fields["error"], hint="run: appliance plugins")
+        raise HostError("the data-plane process did not come up", hint="its last words are in the log above; run: appliance doctor")
+
+    async def stop(self) -> None:
+        """End the worker in order; kill it when it does not go within two seconds. Safe to call twice."""
+        self._stopping = True
+        process = self._process
+        if process is None:
+            return
+        self._tell("stop", {})
+        self._forget_readers()
+        try:
+            await asyncio.to_thread(process.wait, 2.0)
+        except subprocess.TimeoutExpired:
+            pass
+        self._end_process()
+
+    def _end_process(self) -> None:
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.kill()
+            self._process.wait()
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        self._queue.clear()
+
+    def _forget_readers(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._pidfd >= 0:
+            loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if self._control is not None:
+            loop.remove_reader(self._control.fileno())
+            loop.remove_writer(self._control.fileno())
+
+    # ---- telling ----
+
+    def add_link(self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str]) -> None:
+        """Give the worker a socket. The caller may close its own copy when this returns."""
+        duplicate = os.dup(sock.fileno())
+        self._tell("link.add", {"link": link, "driver": driver, "options": dict(options)}, descriptors=(duplicate,), owned=True)
+
+    def drop_link(self, link: int) -> None:
+        """Close a link."""
+        self._tell("link.drop", {"link": link})
+
+    def add_session(
+        self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True
+    ) -> None:
+        """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
+        if not self._free:
+            raise HostError("no room for another session's counters", hint="raise limits.sessions")
+        slot = self._slots[keys.session] = self._free.popleft()
+        start = layout.base(slot)
+        self._counters[start : start + layout.ROW] = memoryview(bytes(8 * layout.ROW)).cast("Q")
+        fields = {
+            "session": keys.session,
+            "remote": keys.remote,
+            "peer": keys.peer,
+            "suite": keys.suite,
+            "send": keys.send_chain.hex(),
+            "receive": keys.receive_chain.hex(),
+            "slot": slot,
+            "rotate_bytes": rotate_bytes,
+            "link": link,
+            "to": to,
+            "use": use,
+        }
+        self._tell("session.add", fields)
+
+    def move_session(self, session: int, *, link: int, to: SocketAddress | None, use: bool = True) -> None:
+        """Send a session's records by another path."""
+        self._tell("session.move", {"session": session, "link": link, "to": to, "use": use})
+
+    def stop_sending(self, session: int) -> None:
+        """Only receive on a session from now on: another took its place."""
+        self._tell("session.drop", {"session": session, "linger": True})
+
+    def drop_session(self, session: int) -> None:
+        """Forget a session and its keys."""
+        self._tell("session.drop", {"session": session, "linger": False})
+        slot = self._slots.pop(session, None)
+        if slot is not None:
+            self._free.append(slot)
+
+    def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
+        """Tell the worker all peers with their allowed prefixes; only differences travel."""
+        wanted = {name: tuple(str(prefix) for prefix in prefixes) for name, prefixes in peers.items()}
+        gone = [name for name in self._peers if name not in wanted]
+        changed = [(name, prefixes) for name, prefixes in wanted.items() if self._peers.get(name) != prefixes]
+        self._peers = wanted
+        for names in _slices(gone):
+            self._tell("peers", {"gone": names, "peers": []})
+        for pairs in _slices(changed):
+            self._tell("peers", {"gone": [], "peers": pairs})
+
+    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool) -> None:
+        """Replace the forwarding table. `hub`: pass packets from one peer on to another."""
+        slices = list(_slices([(str(prefix), peer) for prefix, peer in routes])) or [[]]
+        for number, part in enumerate(slices, 1):
+            self._tell("routes", {"routes": part, "last": number == len(slices), "hub": hub})
+
+    def send_message(self, session: int, kind: int, channel_number: int, body: bytes) -> None:
+        """Send one record of another kind than IP on a session."""
+        self._tell("message", {"session": session, "type": int(kind), "channel": channel_number}, body)
+
+    def send_packet(self, link: int, to: SocketAddress | None, packet: bytes) -> None:
+        """Send one handshake packet."""
+        self._tell("packet", {"link": link, "to": to}, packet)
+
+    def _tell(
+        self, kind: str, fields: Mapping[str, Any], payload: bytes = b"", descriptors: tuple[int, ...] = (), *, owned: bool = False
+    ) -> None:
+        message = channel.encode(kind, fields, payload)
+        if self._control is None:
+            _close_all(descriptors if owned else ())
+            return
+        if self._queue:
+            self._queue.append((message, descriptors if owned else ()))
+            return
+        try:
+            channel.send(self._control, message, descriptors)
+        except BlockingIOError:
+            self._queue.append((message, descriptors if owned else ()))
+            asyncio.get_running_loop().add_writer(self._control.fileno(), self._drain)
+            return
+        except OSError:  # the worker is gone; `_died` says so
+            pass
+        _close_all(descriptors if owned else ())
+
+    def _drain(self) -> None:
+        control = self._control
+        while self._queue and control is not None:
+            message, descriptors = self._queue[0]
+            try:
+                channel.send(control, message, descriptors)
+            except BlockingIOError:
+                return
+            except OSError:
+                pass
+            self._queue.popleft()
+            _close_all(descriptors)
+        if control is not None:
+            asyncio.get_running_loop().remove_writer(control.fileno())
+
+    # ---- hearing ----
+
+    def _heard(self) -> None:
+        for _ in range(64):
+            if self._control is None:
+                return
+            try:
+                message, _ = channel.receive(self._control)
+            except OSError:
+                return
+            if not message:
+                asyncio.get_running_loop().remove_reader(self._control.fileno())
+                return
+            self._dispatch(*channel.decode(message))
+
+    def _dispatch(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:
+        listener = self._listener
+        if kind == "packet":
+            listener.on_packet(fields["link"], _address(fields["source"]), payload)
+        elif kind == "message":
+            listener.on_message(fields["session"], fields["type"], fields["channel"], payload)
+        elif kind == "want":
+            listener.on_want(fields["peer"])
+        elif kind == "moved":
+            listener.on_moved(fields["session"], fields["link"], _address(fields["source"]))
+        elif kind == "stalled":
+            listener.on_stalled(fields["session"])
+        elif kind == "link.closed":
+            listener.on_link_closed(fields["link"])
+
+    def _died(self) -> None:
+        self._forget_readers()
+        process = self._process
+        code = process.wait() if process is not None else 0
+        self._end_process()
+        if not self._stopping:
+            self._listener.on_exit(code)
+
+    # ---- figures ----
+
+    def session_counters(self, session: int) -> SessionCounters | None:
+        """Figures of a session, or None when there is none of that number."""
+        slot = self._slots.get(session)
+        if slot is None:
+            return None
+        start = layout.base(slot)
+        return SessionCounters(*self._counters[start : start + layout.ROW])
+
+    def received_records(self, session: int) -> int:
+        """Authentic records a session has received so far."""
+        slot = self._slots.get(session)
+        return 0 if slot is None else self._counters[layout.base(slot) + layout.RX_RECORDS]
+
+    def drops(self) -> dict[str, int]:
+        """Packets dropped so far, by reason."""
+        return layout.drops(self._counters)
+
+    def close(self) -> None:
+        """Free the shared memory, once the worker has stopped."""
+        self._counters.release()
+        self._map.close()
+        os.close(self._memory)
+
+
+def _slices(entries: Sequence[Any]) -> Iterable[list[Any]]:
+    rest = iter(entries)
+    while part := list(islice(rest, SLICE)):
+        yield part
+
+
+def _address(value: list[Any] | None) -> SocketAddress | None:
+    return (str(value[0]), int(value[1])) if value else None
+
+
+def _close_all(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

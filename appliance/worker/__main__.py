@@ -1,0 +1,73 @@
+"""`python -m appliance.worker FD`: the data-plane process, started by the control process and by nobody else.
+
+FD is the worker's end of the control socket. The first message carries the TUN and the counters' memory; then suites and drivers
+are imported, every privilege is dropped, and the loop begins. A fresh interpreter that imports little: about 20 MB resident.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from appliance.dataplane.inbound import tun_writer
+from appliance.dataplane.outbound import tun_reader
+from appliance.dataplane.vnet import split
+from appliance.linux.privileges import drop_all
+from appliance.worker import channel
+from appliance.worker.commands import Commands, Suite, load
+from appliance.worker.loop import Loop
+
+
+def main(argv: list[str]) -> int:
+    """Run until told to stop. Returns the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the control process decides
+    control = socket.socket(fileno=int(argv[1]))
+    message, descriptors = channel.receive(control)
+    if not message:
+        return 0
+    _, start, _ = channel.decode(message)
+    tun, memory = descriptors
+    try:
+        suites = {name: _suite(fields) for name, fields in start["suites"].items()}
+        drivers = {path: load(path) for path in start["drivers"]}
+    except Exception as error:  # noqa: BLE001  a plugin's fault, told to the control process, which names the plugin
+        channel.send(control, channel.encode("failed", {"error": f"{type(error).__name__}: {error}"}))
+        return 1
+    _raise_descriptor_limit()
+    drop_all()
+    counters = memoryview(mmap.mmap(memory, 0)).cast("Q")
+    os.close(memory)
+    control.setblocking(False)
+    make_write = functools.partial(_writer, tun, start["vnet"])
+    loop = Loop(tun, tun_reader(tun, start["vnet"]), make_write, control, counters, time.monotonic)
+    loop.handle = Commands(loop, suites, drivers).handle
+    channel.send(control, channel.encode("ready", {"pid": os.getpid()}))
+    gc.collect()
+    gc.freeze()
+    loop.run()
+    return 0
+
+
+def _writer(tun: int, vnet: bool, world: Any) -> Any:
+    return tun_writer(tun, world, vnet, split)
+
+
+def _suite(fields: dict[str, Any]) -> Suite:
+    return Suite(load(fields["aead"]), fields["key_bytes"], fields["tag_bytes"], fields["max_records"])
+
+
+def _raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,65 @@
+"""Messages between the control process and the worker: one SOCK_SEQPACKET packet each.
+
+    {"kind": "...", …}  as JSON, then a newline, then raw bytes
+
+JSON because the worker parses hostile bytes and must not be able to hand the control process objects; one packet each so that
+no framing is needed; file descriptors ride along by SCM_RIGHTS. Keys travel as hex and only from control to worker.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+MAX_MESSAGE: Final = 192 * 1024
+"""Longest message: a record's body of 64 KiB, or a slice of a table, with room to spare."""
+BUFFER_BYTES: Final = 4 << 20
+"""Socket buffer per direction: a second of handshakes at the highest rate allowed."""
+_MAX_DESCRIPTORS: Final = 4
+
+encoder = json.JSONEncoder(separators=(",", ":"))
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The two ends, control's and the worker's."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        enlarge(end)
+    return ends
+
+
+def enlarge(end: socket.socket) -> None:
+    """Give a socket BUFFER_BYTES each way, or as much as the host allows."""
+    for plain, forced in ((socket.SO_SNDBUF, 32), (socket.SO_RCVBUF, 33)):  # SO_SNDBUFFORCE, SO_RCVBUFFORCE (CAP_NET_ADMIN)
+        try:
+            end.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
+        except PermissionError:
+            end.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
+
+
+def encode(kind: str, fields: Mapping[str, Any], payload: bytes = b"") -> bytes:
+    """The bytes of one message."""
+    return encoder.encode({"kind": kind, **fields}).encode() + b"\n" + payload
+
+
+def decode(message: bytes) -> tuple[str, dict[str, Any], bytes]:
+    """Kind, fields and payload. Raises ValueError when the message is none."""
+    text, _, payload = message.partition(b"\n")
+    fields = json.loads(text)
+    return fields.pop("kind"), fields, payload
+
+
+def send(end: socket.socket, message: bytes, descriptors: Sequence[int] = ()) -> None:
+    """Send one message. Raises BlockingIOError when the other side does not keep up."""
+    if descriptors:
+        socket.send_fds(end, [message], descriptors)
+    else:
+        end.send(message)
+
+
+def receive(end: socket.socket) -> tuple[bytes, list[int]]:
+    """One message and the descriptors with it; empty bytes when the other side is gone."""
+    message, descriptors, _, _ = socket.recv_fds(end, MAX_MESSAGE, _MAX_DESCRIPTORS)
+    return message, descriptors

@@ -1,0 +1,151 @@
+"""What the control process may tell the worker, and how each message changes the world. Trusted input, cold path."""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from appliance.dataplane.counters import base
+from appliance.dataplane.peers import Peer, Session
+from appliance.dataplane.session import AeadFactory, Receiver, Sender
+
+if TYPE_CHECKING:
+    from appliance.worker.loop import Loop
+
+Fields = dict[str, Any]
+
+
+def load(path: str) -> Any:
+    """The object at "package.module:name". Raises ImportError or AttributeError, which the control process attributes."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class Suite:
+    """A cipher suite as the worker uses it."""
+
+    __slots__ = ("aead", "key_bytes", "max_records", "tag_bytes")
+
+    def __init__(self, aead: AeadFactory, key_bytes: int, tag_bytes: int, max_records: int) -> None:
+        self.aead = aead
+        self.key_bytes = key_bytes
+        self.tag_bytes = tag_bytes
+        self.max_records = max_records
+
+
+class Commands:
+    """Applies messages to a loop's world. `suites` and `drivers` were loaded before the privileges went."""
+
+    def __init__(self, loop: Loop, suites: dict[str, Suite], drivers: dict[str, Any]) -> None:
+        self._loop = loop
+        self._world = loop.world
+        self._suites = suites
+        self._drivers = drivers
+        self._routes: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, Peer]] = []
+        self._by_kind: dict[str, Callable[[Fields, bytes, list[int]], None]] = {
+            "link.add": self._link_add,
+            "link.drop": self._link_drop,
+            "session.add": self._session_add,
+            "session.move": self._session_move,
+            "session.drop": self._session_drop,
+            "peers": self._peers,
+            "routes": self._routes_slice,
+            "message": self._message,
+            "packet": self._packet,
+            "stop": self._stop,
+        }
+
+    def handle(self, kind: str, fields: Fields, payload: bytes, descriptors: list[int]) -> None:
+        """Apply one message."""
+        self._by_kind[kind](fields, payload, descriptors)
+
+    def _link_add(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
+        sock = socket.socket(fileno=descriptors[0])
+        sock.setblocking(False)
+        driver = self._drivers[fields["driver"]](sock, fields["options"], self._loop.buffers)
+        self._loop.add_link(fields["link"], driver)
+
+    def _link_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        self._loop.drop_link(fields["link"])
+
+    def _session_add(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        suite = self._suites[fields["suite"]]
+        peer = self._world.peers[fields["peer"]]
+        send, receive = bytes.fromhex(fields["send"]), bytes.fromhex(fields["receive"])
+        session = Session(
+            index=fields["session"],
+            remote_index=fields["remote"],
+            peer=peer,
+            sender=Sender(send, suite.key_bytes, suite.aead, fields["rotate_bytes"], suite.max_records),
+            receiver=Receiver(receive, suite.key_bytes, suite.aead),
+            tag_bytes=suite.tag_bytes,
+            row=base(fields["slot"]),
+        )
+        self._world.sessions[session.index] = session
+        self._aim(session, fields)
+        if fields["use"]:
+            peer.session = session
+            self._loop.outbound.release(peer)
+
+    def _session_move(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        session = self._world.sessions.get(fields["session"])
+        if session is None:
+            return
+        self._aim(session, fields)
+        if fields["use"]:
+            session.peer.session = session
+            self._loop.outbound.release(session.peer)
+
+    def _aim(self, session: Session, fields: Fields) -> None:
+        session.link = self._loop.links.get(fields["link"])
+        session.source = tuple(fields["to"]) if fields["to"] else None
+        session.reported = None
+
+    def _session_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        session = self._world.sessions.get(fields["session"])
+        if session is None:
+            return
+        if session.peer.session is session:
+            session.peer.session = None
+        if not fields["linger"]:
+            del self._world.sessions[session.index]
+            session.sender.wipe()
+            session.receiver.wipe()
+
+    def _peers(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """A slice of the peers' table: names with allowed prefixes; peers that `gone` names are forgotten."""
+        for name in fields["gone"]:
+            self._world.peers.pop(name, None)
+        for name, prefixes in fields["peers"]:
+            peer = self._world.peers.get(name)
+            if peer is None:
+                peer = self._world.peers[name] = Peer(name)
+            peer.allow(ipaddress.ip_network(prefix) for prefix in prefixes)
+
+    def _routes_slice(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """A slice of the forwarding table; the last one swaps the table in."""
+        peers = self._world.peers
+        self._routes.extend((ipaddress.ip_network(prefix), peers[name]) for prefix, name in fields["routes"] if name in peers)
+        if fields["last"]:
+            self._world.set_table(self._routes)
+            self._world.hub = fields["hub"]
+            self._routes = []
+
+    def _message(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
+        session = self._world.sessions.get(fields["session"])
+        if session is not None:
+            self._loop.outbound.message(session, fields["type"], fields["channel"], payload)
+
+    def _packet(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
+        link = self._loop.links.get(fields["link"])
+        if link is not None:
+            link.send_packet(payload, tuple(fields["to"]) if fields["to"] else None)
+
+    def _stop(self, _fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._loop.stop()

@@ -1,0 +1,173 @@
+"""The worker's loop: one epoll over the TUN, the links and the control socket. Nothing else runs in this process.
+
+A turn moves at most a few records in each direction, so neither starves. When the only session's link is congested, the TUN is
+left unread, and its queue in the kernel holds the senders back; with more sessions a full link's packets are dropped instead.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from appliance.api.transport import Buffers
+from appliance.dataplane.inbound import Upward, Write, compile_inbound
+from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
+from appliance.dataplane.peers import Peer, Session, World
+from appliance.worker import channel
+
+if TYPE_CHECKING:
+    from appliance.api.transport import Driver, SocketAddress
+
+RECEIVE_BYTES: Final = 512 * 1024
+PLAIN_BYTES: Final = 128 * 1024
+DEAD_MAN: Final = 30.0
+"""Seconds of forwarding without a control process: long enough for its restart, short enough not to outlive a removed node."""
+
+IN, OUT = select.EPOLLIN, select.EPOLLOUT
+
+
+class Loop:
+    """Owns every descriptor of the worker. `clock` gives seconds of a monotonic clock."""
+
+    def __init__(
+        self,
+        tun: int,
+        read: Read,
+        make_write: Callable[[World], Write],
+        control: socket.socket,
+        counters: memoryview,
+        clock: Callable[[], float],
+    ) -> None:
+        self.links: dict[int, Driver] = {}
+        self._numbers: dict[Driver, int] = {}
+        self._by_descriptor: dict[int, Driver] = {}
+        self._sinks: dict[int, Any] = {}
+        self._tun = tun
+        self._control = control
+        self._clock = clock
+        self._epoll = select.epoll()
+        self._running = True
+        self._paused = False
+        self._deadline: float | None = None
+        self.world = World(counters, self._want, self._blocked)
+        transmit = memoryview(bytearray(TRANSMIT_BYTES))
+        self.outbound = compile_outbound(self.world, read, transmit)
+        self.buffers = Buffers(
+            transmit, memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES)), self.world.drop
+        )
+        upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled)
+        self._sink_for = compile_inbound(self.world, make_write(self.world), self.outbound, upward)
+        self._epoll.register(tun, IN)
+        self._epoll.register(control.fileno(), IN)
+        self.handle: Callable[[str, dict[str, Any], bytes, list[int]], None] | None = None
+
+    def run(self) -> None:
+        """Move packets until told to stop, or until the control process has been gone for DEAD_MAN seconds."""
+        world, pump, tun, poll = self.world, self.outbound.pump, self._tun, self._epoll.poll
+        by_descriptor, control, clock = self._by_descriptor, self._control.fileno(), self._clock
+        while self._running:
+            events = poll(-1 if self._deadline is None else 1.0)
+            world.now = int(clock() * 1000) & 0xFFFFFFFF
+            for descriptor, event in events:
+                if descriptor == tun:
+                    if not pump() and world.blocked:
+                        self._pause()
+                elif descriptor == control:
+                    self._on_control()
+                else:
+                    link = by_descriptor.get(descriptor)
+                    if link is None:
+                        continue
+                    if event & OUT and link.flush():
+                        self._unblock(link)
+                    if event & ~OUT and not link.receive(self._sinks[descriptor]):
+                        self._closed(link)
+            if self._deadline is not None and clock() > self._deadline:
+                return
+
+    def stop(self) -> None:
+        """End after this turn."""
+        self._running = False
+
+    def add_link(self, number: int, link: Driver) -> None:
+        """Poll a link from now on."""
+        descriptor = link.fileno()
+        self.links[number] = link
+        self._numbers[link] = number
+        self._by_descriptor[descriptor] = link
+        self._sinks[descriptor] = self._sink_for(link)
+        self._epoll.register(descriptor, IN)
+
+    def drop_link(self, number: int) -> None:
+        """Close a link and forget it. Sessions that used it keep their keys and wait for another."""
+        link = self.links.pop(number, None)
+        if link is None:
+            return
+        descriptor = link.fileno()
+        self._unblock(link)
+        self._epoll.unregister(descriptor)
+        del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link]
+        for session in self.world.sessions.values():
+            if session.link is link:
+                session.link = None
+        link.close()
+
+    def _closed(self, link: Driver) -> None:
+        number = self._numbers[link]
+        self.drop_link(number)
+        self._up("link.closed", {"link": number})
+
+    def _blocked(self, link: Driver) -> None:
+        if link.fileno() in self._by_descriptor:
+            self._epoll.modify(link.fileno(), IN | OUT)
+
+    def _unblock(self, link: Driver) -> None:
+        if link in self.world.blocked:
+            self.world.blocked.discard(link)
+            self._epoll.modify(link.fileno(), IN)
+        if self._paused and not self.world.blocked:
+            self._paused = False
+            self._epoll.modify(self._tun, IN)
+
+    def _pause(self) -> None:
+        self._paused = True
+        self._epoll.modify(self._tun, 0)
+
+    def _on_control(self) -> None:
+        try:
+            message, descriptors = channel.receive(self._control)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, descriptors = b"", []
+        if not message:
+            self._epoll.unregister(self._control.fileno())
+            self._deadline = self._clock() + DEAD_MAN
+            return
+        if self.handle is not None:
+            self.handle(*channel.decode(message), descriptors)
+
+    def _up(self, kind: str, fields: dict[str, Any], payload: bytes = b"") -> None:
+        try:
+            channel.send(self._control, channel.encode(kind, fields, payload))
+        except OSError:  # not keeping up, or gone: a lost handshake packet is sent again by its peer
+            self.world.drop("control_busy")
+
+    def _up_packet(self, link: Driver, source: SocketAddress | None, packet: bytes) -> None:
+        self._up("packet", {"link": self._numbers[link], "source": source}, packet)
+
+    def _up_message(self, session: Session, kind: int, number: int, body: bytes) -> None:
+        self._up("message", {"session": session.index, "type": kind, "channel": number}, body)
+
+    def _up_moved(self, session: Session, link: Driver, source: SocketAddress | None) -> None:
+        if session.reported != (link, source):
+            session.reported = (link, source)
+            self._up("moved", {"session": session.index, "link": self._numbers[link], "source": source})
+
+    def _up_stalled(self, session: Session) -> None:
+        self._up("stalled", {"session": session.index})
+
+    def _want(self, peer: Peer) -> None:
+        self._up("want", {"peer": peer.name})
