@@ -1,0 +1,50 @@
+"""Which connection the admin sits at the other end of, so that a plan can tell whether it survives.
+
+sshd puts SSH_CONNECTION into the login's environment; sudo and su take it out again, so the processes above are asked too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_MOST_ANCESTORS = 64
+Ancestor = tuple[int, Mapping[str, str]]
+"""A process's parent and its environment."""
+
+
+def admin_address(environ: Mapping[str, str] = os.environ, ancestor: Callable[[int], Ancestor | None] | None = None) -> str | None:
+    """This host's address that the admin's SSH connection comes in by, or None when there is none.
+
+    `ancestor` tells a process's parent and environment; None at the end or when it may not be read.
+    """
+    read = ancestor or read_ancestor
+    found = _local_end(environ)
+    process = os.getppid()
+    for _ in range(_MOST_ANCESTORS):
+        if found is not None or process <= 1:
+            break
+        above = read(process)
+        if above is None:
+            break
+        process, inherited = above
+        found = _local_end(inherited)
+    return found
+
+
+def read_ancestor(process: int) -> Ancestor | None:
+    """Parent and environment of a process from /proc."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
+        pairs = Path(f"/proc/{process}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    parent = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid:")), 0)
+    return parent, dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
+
+def _local_end(environ: Mapping[str, str]) -> str | None:
+    """sshd(8): client address, client port, server address, server port."""
+    parts = environ.get("SSH_CONNECTION", "").split()
+    return parts[2] if len(parts) == 4 else None

@@ -1,0 +1,189 @@
+"""From the process's arguments to its exit code: the one place where errors become sentences.
+
+Nothing is imported here that a command may not need: `appliance run` hands this process to the daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from appliance.cli import table
+from appliance.cli.terminal import Terminal
+from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
+
+if TYPE_CHECKING:
+    import argparse
+
+    Run = Callable[[argparse.Namespace, Terminal], int]
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""128 + SIGINT and 128 + SIGPIPE, as a shell reports them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return how the process should end. Raises nothing."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    terminal = Terminal(json="--json" in words)
+    try:
+        code = _dispatch(words, terminal)
+        terminal.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - an admin reads a sentence, never a traceback
+        code = report(error, terminal)
+    return code
+
+
+def report(error: Exception, terminal: Terminal) -> int:
+    """Say what went wrong and return the exit code. `APPLIANCE_LOG=debug` adds the traceback."""
+    told = as_told(error)
+    render = getattr(error, "render", None)  # a ProfileInvalid shows each place with a caret
+    if os.environ.get("APPLIANCE_LOG", "").lower() in ("debug", "trace"):
+        import traceback
+
+        terminal.note("".join(traceback.format_exception(error)).rstrip())
+    if terminal.json:
+        terminal.document({"ok": False, "error": error_document(error)})
+    if render is not None:
+        terminal.note(render(color=terminal.err_colour).rstrip("\n"))
+        if told.hint:
+            terminal.note(f"hint: {told.hint}")
+    else:
+        terminal.error(told.message, told.hint)
+    return int(told.exit_code)
+
+
+def as_told(error: Exception) -> ApplianceError:
+    """What is said about any exception: ours as they are, the operating system's in words, anything else as a bug."""
+    if isinstance(error, ApplianceError):
+        return error
+    if isinstance(error, OSError):
+        return _from_the_system(error)
+    bug = ApplianceError(
+        f"this should not have happened: {type(error).__name__}: {error}",
+        hint="run it again with APPLIANCE_LOG=debug and report what it shows",
+    )
+    return bug
+
+
+def error_document(error: Exception) -> dict[str, object]:
+    """The error as JSON: code, message, hint, exit, and each problem of an invalid profile."""
+    told = as_told(error)
+    document: dict[str, object] = {
+        "code": getattr(error, "code", type(told).__name__),
+        "message": told.message,
+        "hint": told.hint,
+        "exit": int(told.exit_code),
+    }
+    problems = getattr(error, "problems", None)
+    if problems is not None:
+        document["problems"] = [problem_document(problem) for problem in problems]
+    return document
+
+
+def problem_document(problem: object) -> dict[str, object]:
+    """One located problem of a profile as JSON."""
+    return {name: _plain(getattr(problem, name, None)) for name in ("file", "line", "col", "path", "message", "hint")}
+
+
+def _plain(value: object) -> object:
+    return value if value is None or isinstance(value, (int, str)) else str(value)
+
+
+def _dispatch(words: list[str], terminal: Terminal) -> int:
+    from appliance.cli import parser
+
+    config, words = _top_options(words)
+    if not words:
+        raise parser.UsageError("no command was given", hint="see `appliance --help`")
+    if words[0] in ("-h", "--help", "help"):
+        terminal.say(parser.top_help())
+        return ExitCode.OK
+    if words[0].startswith("-"):
+        raise parser.unknown_option(words[0].partition("=")[0], parser.TOP_OPTIONS, "appliance")
+    found = table.find(words)
+    if found is None:
+        return _plugin_command(words)
+    command, rest = found
+    if "-h" in rest or "--help" in rest:
+        terminal.say(parser.command_help(command))
+        return ExitCode.OK
+    arguments = parser.parse(command, rest, config)
+    if config and not parser.takes_profile(command):
+        terminal.note(f"note: appliance {command.words} reads no profile, --config does nothing here")
+    _configure_logs()
+    return int(_load(command.run)(arguments, terminal))
+
+
+def _top_options(words: list[str]) -> tuple[str | None, list[str]]:
+    """Take the options in front of the command off: (profile, what is left)."""
+    config = None
+    while words:
+        first, separator, value = words[0].partition("=")
+        if first == "--config":
+            if separator:
+                config, words = value, words[1:]
+            elif len(words) > 1:
+                config, words = words[1], words[2:]
+            else:
+                from appliance.cli.parser import UsageError
+
+                raise UsageError("--config needs the path of a profile", hint="appliance --config PATH COMMAND")
+        elif words[0] == "--check-config":
+            return config, ["check", *words[1:]]
+        elif words[0] == "--version":
+            return config, ["version", *words[1:]]
+        else:
+            break
+    return config, words
+
+
+def _plugin_command(words: list[str]) -> int:
+    """A command that an enabled plugin brings, or a UsageError."""
+    from appliance.cli import parser
+
+    group = any(command.words.startswith(f"{words[0]} ") for command in table.COMMANDS)
+    commands = {}
+    if not group:
+        from appliance.cli.plugins import plugin_commands
+
+        commands = plugin_commands()
+    if words[0] in commands:
+        return commands[words[0]].run(words[1:])
+    raise parser.unknown_command(words, commands)
+
+
+def _load(path: str) -> Run:
+    import importlib
+
+    module, _, function = path.partition(":")
+    run: Run = getattr(importlib.import_module(module), function)
+    return run
+
+
+def _configure_logs() -> None:
+    if os.environ.get("APPLIANCE_LOG"):
+        from appliance.runtime import logging
+
+        try:
+            logging.configure("warn", "human" if sys.stderr is not None and sys.stderr.isatty() else "auto")
+        except ValueError as error:
+            raise ApplianceError(f"APPLIANCE_LOG: {error}") from error
+
+
+def _from_the_system(error: OSError) -> ApplianceError:
+    where = f"{error.filename}: " if error.filename else ""
+    reason = (error.strerror or str(error)).lower()
+    if isinstance(error, PermissionError):
+        return MissingPrivilege(f"{where}{reason}", hint="run it as root (sudo), or give this user access")
+    if isinstance(error, FileNotFoundError):
+        return ApplianceError(f"{where}there is no such file", hint="check the path")
+    return ApplianceError(f"{where}{reason}", hint="the operating system refused; APPLIANCE_LOG=debug shows where")

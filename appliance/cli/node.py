@@ -1,0 +1,105 @@
+"""`appliance status` and `version`: what the running node says about itself."""
+
+from __future__ import annotations
+
+import argparse
+import select
+from collections.abc import Mapping
+from typing import Any
+
+from appliance import __version__
+from appliance.cli.parser import UsageError
+from appliance.cli.terminal import Terminal, bytes_text, seconds_text, table
+from appliance.errors import ExitCode
+from appliance.runtime import control_client
+
+WATCH_SECONDS = 1.0
+
+
+def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Print the daemon's status; again and again with --watch."""
+    if arguments.watch and terminal.json:
+        raise UsageError("--watch and --json exclude each other", hint="ask for --json as often as you need it: an answer takes milliseconds")
+    while True:
+        answer = control_client.call("status")
+        if arguments.watch:
+            terminal.clear()
+        terminal.result(answer, status_text(answer, terminal) if not terminal.json else "")
+        if not arguments.watch:
+            return ExitCode.OK if answer.get("state") == "running" else ExitCode.DEGRADED
+        terminal.flush()
+        select.select([], [], [], WATCH_SECONDS)
+
+
+def version(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
+    """Print the version of this command (a running daemon tells its own in `status`)."""
+    from appliance.api import API_VERSION
+
+    terminal.result({"version": __version__, "api": API_VERSION, "profile": 1, "protocol": 1}, f"appliance {__version__}")
+    return ExitCode.OK
+
+
+def status_text(answer: Mapping[str, Any], terminal: Terminal) -> str:
+    """The status for people: a head, the sessions, peers without one, and what is wrong."""
+    blocks = [_head(answer, terminal), _sessions(answer), _peers_without_session(answer), _trouble(answer, terminal)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
+    state = str(answer["state"])
+    interface = answer.get("interface") or {}
+    worker = answer.get("worker") or {}
+    lines = [
+        f"{terminal.styled(str(answer['name']), 'bold')}  {terminal.styled(state, 'green' if state == 'running' else 'yellow')}"
+        f"  version {answer.get('version')}, pid {answer.get('pid')}",
+        f"identity   {answer.get('identity')}",
+        f"interface  {interface.get('name')}  {', '.join(interface.get('addresses') or ())}  mtu {interface.get('mtu')}",
+        f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
+        f"worker     pid {worker.get('pid')}, offloads {', '.join(worker.get('offloads') or ()) or 'none'}, "
+        f"restarts {worker.get('restarts', 0)}",
+    ]
+    return "\n".join(lines)
+
+
+def _sessions(answer: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            str(session["peer"]),
+            str(session.get("state", "")),
+            str(session.get("suite", "")),
+            "yes" if session.get("pq") else "NO",
+            str(session.get("endpoint") or ""),
+            bytes_text(session.get("rx_bytes", 0)),
+            bytes_text(session.get("tx_bytes", 0)),
+            f"{session['rtt_ms']:.1f} ms" if session.get("rtt_ms") is not None else "",
+            seconds_text(session.get("age_s") or 0.0),
+        )
+        for session in answer.get("sessions") or ()
+    ]
+    head = ("session with", "state", "suite", "pq", "endpoint", "received", "sent", "rtt", "age")
+    return table(head, rows) if rows else "no sessions"
+
+
+def _peers_without_session(answer: Mapping[str, Any]) -> str:
+    rows = [
+        (str(peer["name"]), str(peer.get("state", "")), ", ".join(peer.get("endpoints") or ()), str(peer.get("last_error") or ""))
+        for peer in answer.get("peers") or ()
+        if peer.get("state") != "connected"
+    ]
+    return table(("without session", "state", "endpoints", "last error"), rows) if rows else ""
+
+
+def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
+    lines = []
+    drops = {reason: count for reason, count in (answer.get("drops") or {}).items() if count}
+    if drops:
+        lines.append("drops      " + ", ".join(f"{reason} {count}" for reason, count in sorted(drops.items())))
+    for plugin in answer.get("plugins") or ():
+        if plugin.get("state") != "active":
+            lines.append(f"{terminal.styled('plugin', 'yellow')}     {plugin.get('name')}: {plugin.get('state')}: {plugin.get('problem')}")
+    if answer.get("confirm_by") is not None:
+        lines.append(
+            f"{terminal.styled('unconfirmed', 'yellow')}: everything is undone in {seconds_text(answer['confirm_by'])} "
+            "unless you run `appliance confirm`"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,228 @@
+"""Every command with its arguments, as data: parser, `--help` and docs/cli.md all come from here.
+
+A command's code is named by an import path and loaded when that command runs, so that `appliance status` pays for nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Positional(NamedTuple):
+    """An argument known by its place."""
+
+    name: str
+    metavar: str
+    help: str
+    optional: bool = False
+
+
+class Option(NamedTuple):
+    """An argument known by its name; without `metavar` it is a switch."""
+
+    flag: str
+    help: str
+    metavar: str = ""
+    default: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The attribute under which the command finds it."""
+        return self.flag.lstrip("-").replace("-", "_")
+
+
+class Command(NamedTuple):
+    """One command. `words` is what is typed, `run` the import path of `run(arguments, terminal) -> exit code`.
+
+    `more` is help for somebody who has not used it before; `exits` names the exit codes besides 0, 1 and 2.
+    """
+
+    words: str
+    group: str
+    summary: str
+    run: str
+    arguments: tuple[Positional | Option, ...] = ()
+    more: str = ""
+    exits: str = ""
+
+
+PROFILE = Positional("profile", "PATH", "the profile; without it the system's: /usr/lib, /run and /etc/appliance, layered", optional=True)
+CONFIG = Option("--config", "the profile, said as an option", "PATH")
+JSON = Option("--json", "one JSON document on standard output")
+FROM_PROFILE = (PROFILE, CONFIG)
+
+WRITE = "Write a profile"
+HOST = "Change this host"
+LOOK = "Look at it"
+KEYS = "Identities"
+PLUGINS = "Plugins"
+TRY = "Try it out"
+
+GROUPS = (WRITE, HOST, LOOK, KEYS, PLUGINS, TRY)
+
+COMMANDS = (
+    Command(
+        "init",
+        WRITE,
+        "write a commented starter profile",
+        "appliance.cli.profile:init",
+        (
+            Positional("profile", "PATH", "where to write it; - for standard output; default /etc/appliance/profile.yaml", optional=True),
+            Option("--name", "the node's name; default: this host's", "NAME"),
+        ),
+        more="Never overwrites a file. Edit the result, make an identity with `appliance keys new`, then `appliance check`.",
+    ),
+    Command(
+        "check",
+        WRITE,
+        "read a profile and name everything that is wrong with it",
+        "appliance.cli.profile:check",
+        (*FROM_PROFILE, JSON),
+        more="Works offline and without privileges; changes nothing. All problems are shown at once, each with file, line and column.",
+    ),
+    Command(
+        "config show",
+        WRITE,
+        "show each key with its value and where that comes from",
+        "appliance.cli.profile:config_show",
+        (*FROM_PROFILE, JSON),
+        more="The origin is a file with line and column, an environment variable, a credential, or `default`. Secrets are hidden.",
+    ),
+    Command(
+        "schema",
+        WRITE,
+        "print the JSON Schema of profiles",
+        "appliance.cli.profile:schema",
+        more="For editors: `# yaml-language-server: $schema=FILE` as a profile's first line. Sections of enabled plugins are in it.",
+    ),
+    Command(
+        "plan",
+        HOST,
+        "show what apply would change",
+        "appliance.cli.host:plan",
+        (*FROM_PROFILE, JSON),
+        more="Reads the host, changes nothing. An empty plan means that the host is as the profile says.",
+        exits="3 changes are pending",
+    ),
+    Command(
+        "apply",
+        HOST,
+        "make this host what the profile says",
+        "appliance.cli.host:apply",
+        (
+            *FROM_PROFILE,
+            Option("--confirm-within", "undo everything unless `appliance confirm` comes in time (60s, 5min)", "DURATION"),
+            JSON,
+        ),
+        more="When a daemon runs in this network namespace it takes the profile over without dropping unaffected sessions; otherwise "
+        "the host is configured and `appliance run` finds it ready. A step that fails undoes all before it.",
+        exits="4 a step failed and the host is as before · 6 needs root",
+    ),
+    Command(
+        "confirm",
+        HOST,
+        "keep what `apply --confirm-within` changed",
+        "appliance.cli.host:confirm",
+        (JSON,),
+    ),
+    Command(
+        "rollback",
+        HOST,
+        "undo what was applied",
+        "appliance.cli.host:rollback",
+        (JSON,),
+        more="Brings the host back to what it was before the first apply, also after a crash. A second run completes an interrupted one.",
+    ),
+    Command(
+        "run",
+        HOST,
+        "apply, then be a node until SIGTERM or Ctrl-C, then undo",
+        "appliance.cli.host:run",
+        FROM_PROFILE,
+        more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as before.",
+        exits="6 needs root or CAP_NET_ADMIN",
+    ),
+    Command(
+        "status",
+        LOOK,
+        "show the running node: sessions, peers, drops",
+        "appliance.cli.node:status",
+        (JSON, Option("--watch", "show it again each second until Ctrl-C")),
+        exits="5 degraded · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "doctor",
+        LOOK,
+        "look for what hinders or slows the node, and say what to do",
+        "appliance.cli.doctor.command:doctor",
+        (*FROM_PROFILE, JSON),
+        more="Changes nothing. Each finding has a code with a section in docs/troubleshooting.md.",
+        exits="1 something does not work · 5 it works but not well",
+    ),
+    Command("version", LOOK, "print the version", "appliance.cli.node:version", (JSON,)),
+    Command(
+        "keys new",
+        KEYS,
+        "make a new identity",
+        "appliance.cli.keys:new",
+        (Positional("path", "PATH", "the file to write, readable by you alone"), JSON),
+        more="Never overwrites a file. Prints the identity that other nodes put into their profiles; the file itself stays secret.",
+    ),
+    Command(
+        "keys show",
+        KEYS,
+        "print the identity of a key file",
+        "appliance.cli.keys:show",
+        (Positional("path", "PATH", "a file written by `appliance keys new`"), JSON),
+    ),
+    Command(
+        "plugins",
+        PLUGINS,
+        "list installed plugins and how they are",
+        "appliance.cli.plugins:plugins",
+        (*FROM_PROFILE, JSON),
+        exits="5 an enabled plugin failed",
+    ),
+    Command(
+        "plugin new",
+        PLUGINS,
+        "write a new plugin whose tests pass",
+        "appliance.cli.plugins:plugin_new",
+        (
+            Positional("name", "NAME", "its name: lower-case letters, digits and dashes"),
+            Option("--directory", "where to make its folder", "DIRECTORY", default="."),
+        ),
+    ),
+    Command(
+        "plugin check",
+        PLUGINS,
+        "run the conformance suite on an installed plugin",
+        "appliance.cli.plugins:plugin_check",
+        (Positional("name", "NAME", "the name of its entry point"), JSON),
+    ),
+    Command(
+        "lab",
+        TRY,
+        "build the hosts of a lab file on this machine and probe them",
+        "appliance.cli.lab:lab",
+        (Positional("path", "FILE", "a lab file, for example profiles/lab/pair.yaml"), JSON),
+        more="Each host is a network namespace with a real node in it; every trace is removed at the end, also after Ctrl-C.",
+    ),
+    Command(
+        "completion",
+        TRY,
+        "print a completion script for bash",
+        "appliance.cli.completion:completion",
+        more='In ~/.bashrc: eval "$(appliance completion)"',
+    ),
+)
+
+
+def find(words: list[str]) -> tuple[Command, list[str]] | None:
+    """The command that `words` begin with and the words after it."""
+    for length in (2, 1):
+        typed = " ".join(words[:length])
+        for command in COMMANDS:
+            if command.words == typed and len(words) >= length:
+                return command, words[length:]
+    return None
