@@ -1,0 +1,212 @@
+"""One handshake, SIGMA-I with three messages: messages in, messages and finally session keys out. Knows no links and no time.
+
+    Initiator                                   Responder
+      ClientHello  ──────────────────────────▶   chooses, answers the key exchange
+                   ◀──────────────────────────  ServerHello {identity, signature}
+      checks the identity it wants to reach
+      ClientFinish {identity, signature} ─────▶  looks the identity up, checks it
+      Established                                Established
+
+What is in braces is sealed. A message that fails leaves the handshake as it was, so that a forged one cannot end it; the caller
+bounds how many failures it puts up with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+from uuid import UUID
+
+from appliance.errors import LocalFault, PeerFault
+from appliance.protocol.exchange import Kex, KeyAgreement, Shares
+from appliance.protocol.identity import Identity
+from appliance.protocol.schedule import KeySchedule
+from appliance.wire.hello import RANDOM_BYTES, ClientHello, ServerHello
+
+Entropy = Callable[[int], bytes]
+"""`entropy(n)` gives n unpredictable bytes."""
+
+
+class Pq(Enum):
+    """What to demand of a key exchange."""
+
+    REQUIRED = "required"
+    PREFER = "prefer"
+    OFF = "off"
+
+    @property
+    def kex(self) -> tuple[Kex, ...]:
+        """Acceptable key exchanges, most wanted first."""
+        return _KEX[self]
+
+
+_KEX = {
+    Pq.REQUIRED: (Kex.X25519_MLKEM1024,),
+    Pq.PREFER: (Kex.X25519_MLKEM1024, Kex.X25519),
+    Pq.OFF: (Kex.X25519,),
+}
+
+
+class Stage(Enum):
+    """Where a handshake stands."""
+
+    HELLO_SENT = "hello sent"
+    FINISHED = "finished"
+    ABANDONED = "abandoned"
+
+
+MOVES = {
+    Stage.HELLO_SENT: frozenset({Stage.FINISHED, Stage.ABANDONED}),
+    Stage.FINISHED: frozenset[Stage](),
+    Stage.ABANDONED: frozenset[Stage](),
+}
+
+
+class Policy(NamedTuple):
+    """What one side offers or accepts: `suites` by wire number, most wanted first."""
+
+    pq: Pq
+    suites: tuple[int, ...]
+
+
+class Established(NamedTuple):
+    """What both sides agree on when a handshake is finished. The chains are secret; `peer` is the other side's fingerprint."""
+
+    index: int
+    remote_index: int
+    session_id: UUID
+    peer: str
+    suite: int
+    pq: bool
+    send_chain: bytes
+    receive_chain: bytes
+
+
+class Initiator:
+    """The side that calls. `hello` is its first message."""
+
+    def __init__(
+        self, policy: Policy, index: int, identity: Identity, expected: str, entropy: Entropy, agreement: KeyAgreement
+    ) -> None:
+        """`index` is the session index for the other side to write to us; `expected` the fingerprint that must answer."""
+        self.stage = Stage.HELLO_SENT
+        self._identity = identity
+        self._expected = expected
+        self._policy = policy
+        self._keys = agreement.offer(pq=Kex.X25519_MLKEM1024 in policy.pq.kex)
+        shares = self._keys.shares
+        self.hello = ClientHello(
+            index, entropy(RANDOM_BYTES), shares.x25519, shares.mlkem, tuple(map(int, policy.pq.kex)), policy.suites
+        )
+
+    def finish(self, server: ServerHello) -> tuple[bytes, Established]:
+        """The sealed proof to send and the session. Raises PeerFault; the handshake goes on then."""
+        if self.stage is not Stage.HELLO_SENT:
+            raise LocalFault(f"a handshake that is {self.stage.value} takes no hello")
+        if server.kex not in self.hello.kex or server.suite not in self.hello.suites:
+            raise PeerFault("downgrade")
+        secret = self._keys.finish(Kex(server.kex), Shares(server.x25519, server.mlkem))
+        schedule = KeySchedule(self.hello, server, secret)
+        proof = schedule.open_proof(server.sealed, initiator=False)
+        if proof.identity.fingerprint != self._expected:
+            raise PeerFault("wrong-identity")
+        proof.verify()
+        session_id = _session_id(server.session_id)
+        sealed = schedule.seal_proof(self._identity, initiator=True)
+        client_chain, server_chain = schedule.chains()
+        self._move(Stage.FINISHED)
+        return sealed, Established(
+            self.hello.index,
+            server.index,
+            session_id,
+            self._expected,
+            server.suite,
+            server.kex == Kex.X25519_MLKEM1024,
+            client_chain,
+            server_chain,
+        )
+
+    def abandon(self) -> None:
+        """Let go of the secrets."""
+        if self.stage is Stage.HELLO_SENT:
+            self._move(Stage.ABANDONED)
+
+    def _move(self, to: Stage) -> None:
+        self.stage = _moved(self.stage, to)
+        self._keys.wipe()
+
+
+class Responder:
+    """The side that is called. `hello` is its answer; making it costs a key exchange and a signature (2 to 3 ms)."""
+
+    def __init__(
+        self, policy: Policy, index: int, identity: Identity, client: ClientHello, entropy: Entropy, agreement: KeyAgreement
+    ) -> None:
+        """Raises PeerFault when nothing that `client` offers is acceptable, or its shares are bad."""
+        kex, suite = choose(policy, client)
+        shares, secret = agreement.answer(kex, Shares(client.x25519, client.mlkem))
+        session_id = UUID(bytes=entropy(16), version=4).bytes
+        unsealed = ServerHello(index, session_id, entropy(RANDOM_BYTES), shares.x25519, kex, suite, shares.mlkem, b"")
+        self.stage = Stage.HELLO_SENT
+        self._client = client
+        self._schedule: KeySchedule | None = KeySchedule(client, unsealed, secret)
+        self.hello = unsealed._replace(sealed=self._schedule.seal_proof(identity, initiator=False))
+
+    def finish(self, sealed: bytes, known: Callable[[str], bool]) -> Established:
+        """The session, when the proof is of an identity that is `known`. Raises PeerFault; the handshake goes on then."""
+        if self._schedule is None:
+            raise LocalFault(f"a handshake that is {self.stage.value} takes no proof")
+        proof = self._schedule.open_proof(sealed, initiator=True)
+        if not known(proof.identity.fingerprint):
+            raise PeerFault("unknown-identity")
+        proof.verify()
+        client_chain, server_chain = self._schedule.chains()
+        self._move(Stage.FINISHED)
+        return Established(
+            self.hello.index,
+            self._client.index,
+            UUID(bytes=self.hello.session_id),
+            proof.identity.fingerprint,
+            self.hello.suite,
+            self.hello.kex == Kex.X25519_MLKEM1024,
+            server_chain,
+            client_chain,
+        )
+
+    def abandon(self) -> None:
+        """Let go of the secrets."""
+        if self.stage is Stage.HELLO_SENT:
+            if self._schedule is not None:
+                self._schedule.wipe()
+            self._move(Stage.ABANDONED)
+
+    def _move(self, to: Stage) -> None:
+        self.stage = _moved(self.stage, to)
+        self._schedule = None
+
+
+def choose(policy: Policy, client: ClientHello) -> tuple[Kex, int]:
+    """The responder's most wanted key exchange and suite of those offered. Raises PeerFault when there are none."""
+    kex = next((kex for kex in policy.pq.kex if kex in client.kex), None)
+    if kex is None:
+        raise PeerFault("pq-required" if policy.pq is Pq.REQUIRED else "no-common-kex")
+    if kex is Kex.X25519_MLKEM1024 and not client.mlkem:
+        raise PeerFault("bad-share")
+    suite = next((suite for suite in policy.suites if suite in client.suites), None)
+    if suite is None:
+        raise PeerFault("no-common-suite")
+    return kex, suite
+
+
+def _session_id(encoded: bytes) -> UUID:
+    session_id = UUID(bytes=encoded)
+    if session_id.version != 4:
+        raise PeerFault("bad-session-id")
+    return session_id
+
+
+def _moved(stage: Stage, to: Stage) -> Stage:
+    if to not in MOVES[stage]:
+        raise LocalFault(f"a handshake that is {stage.value} cannot become {to.value}")
+    return to
