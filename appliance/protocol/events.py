@@ -1,0 +1,141 @@
+"""What a node asks its driver to do and tells it. Events are to be taken before packets: a session is installed before its peer can use it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from appliance.api.crypto import CryptoSuite
+from appliance.api.transport import SocketAddress
+from appliance.api.values import Endpoint
+from appliance.wire.envelope import PacketType
+
+LinkId = int
+"""A socket in the worker's hands, as the driver numbers it."""
+
+
+class CloseReason(StrEnum):
+    """Why a session ended."""
+
+    REPLACED = "replaced"
+    DISCONNECTED = "disconnected"
+    SHUTDOWN = "shutdown"
+    IDLE = "idle"
+    LINK_CLOSED = "link-closed"
+    REMOVED = "removed"
+    ROTATION_FAILED = "rotation-failed"
+    UNCONFIRMED = "unconfirmed"
+
+
+class Transmit(NamedTuple):
+    """Send `packet` over `link`; `to` is None on links that have one far end."""
+
+    link: LinkId
+    to: SocketAddress | None
+    packet: bytes
+
+
+class Dial(NamedTuple):
+    """Reach `peer` at `endpoint` and answer with `handle_link` or `handle_dial_failed`."""
+
+    peer: str
+    endpoint: Endpoint
+
+
+class SessionReady(NamedTuple):
+    """Keys are there: open what comes for `session`. Send through it only from `SessionConfirmed` on, so that a renewal loses nothing.
+
+    `session` is our index (what the peer writes into its headers), `remote_index` goes into ours. The chains are 64 secret bytes
+    for a `Ratchet` each.
+    """
+
+    session: int
+    remote_index: int
+    peer: str
+    session_id: UUID
+    suite: CryptoSuite
+    send_chain: bytes
+    receive_chain: bytes
+    pq: bool
+    link: LinkId
+    source: SocketAddress | None
+
+
+class SessionConfirmed(NamedTuple):
+    """The peer has the keys too: send what goes to `peer` through `session`."""
+
+    session: int
+    peer: str
+
+
+class SessionReplaced(NamedTuple):
+    """`by` carries the peer's traffic now; open what still comes for `session` during `linger` seconds, then drop its keys."""
+
+    session: int
+    peer: str
+    reason: CloseReason
+    linger: float
+    by: int
+
+
+class SessionClosed(NamedTuple):
+    """`session` is over; drop its keys after `linger` seconds (a SendMessage taken before this event still goes out first)."""
+
+    session: int
+    peer: str
+    reason: CloseReason
+    linger: float
+
+
+class SendMessage(NamedTuple):
+    """Seal and send one record of `kind` on `channel`."""
+
+    session: int
+    kind: PacketType
+    channel: int
+    body: bytes
+
+
+class PathChanged(NamedTuple):
+    """Send what goes out for `session` over `link` (and to `to` on a shared socket) from now on."""
+
+    session: int
+    link: LinkId
+    to: SocketAddress | None
+
+
+class LinkUnused(NamedTuple):
+    """Nothing needs `link` any more: close it."""
+
+    link: LinkId
+
+
+class Refused(NamedTuple):
+    """A handshake was refused for a reason the admin should know. `peer` is None when it is not known who it was."""
+
+    peer: str | None
+    reason: str
+
+
+class ControlReceived(NamedTuple):
+    """An authentic, well-formed control message that is not the node's own matter."""
+
+    session: int
+    peer: str
+    kind: str
+    content: dict[str, Any]
+
+
+Event = (
+    Dial
+    | SessionReady
+    | SessionConfirmed
+    | SessionReplaced
+    | SessionClosed
+    | SendMessage
+    | PathChanged
+    | LinkUnused
+    | Refused
+    | ControlReceived
+)

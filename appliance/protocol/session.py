@@ -1,0 +1,80 @@
+"""A session as the control side sees it: whose, which path, how alive. Its keys are in the worker only.
+
+    HANDSHAKING ──▶ ACTIVE ──▶ DISCONNECTING ──▶ CLOSED        (also HANDSHAKING ─▶ CLOSED, ACTIVE ─▶ CLOSED)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from appliance.api.crypto import CryptoSuite
+from appliance.api.transport import SocketAddress
+from appliance.api.values import Endpoint
+from appliance.errors import LocalFault
+from appliance.protocol.events import LinkId
+
+RTT_WEIGHT = 1 / 8
+"""Of a new sample in the smoothed round-trip time (RFC 6298, section 2)."""
+
+
+class SessionState(Enum):
+    """HANDSHAKING: we have keys, the peer has not shown that it has them. DISCONNECTING: receives only, because another session
+    has taken over."""
+
+    HANDSHAKING = "handshaking"
+    ACTIVE = "active"
+    DISCONNECTING = "disconnecting"
+    CLOSED = "closed"
+
+
+MOVES = {
+    SessionState.HANDSHAKING: frozenset({SessionState.ACTIVE, SessionState.CLOSED}),
+    SessionState.ACTIVE: frozenset({SessionState.DISCONNECTING, SessionState.CLOSED}),
+    SessionState.DISCONNECTING: frozenset({SessionState.CLOSED}),
+    SessionState.CLOSED: frozenset[SessionState](),
+}
+
+
+@dataclass(slots=True)
+class Session:
+    """Times are the node's monotonic seconds. `started` is when its handshake began on this side, `since` when it became active."""
+
+    index: int
+    remote_index: int
+    peer: str
+    session_id: UUID
+    suite: CryptoSuite
+    pq: bool
+    initiator: bool
+    link: LinkId
+    to: SocketAddress | None
+    endpoint: Endpoint | None
+    started: float
+    since: float
+    last_heard: float
+    state: SessionState = SessionState.HANDSHAKING
+    rtt: float | None = None
+    received: int = 0
+    probes: int = 0
+    suspect: bool = False
+    probe_token: int = 0
+    probe_sent: float = 0.0
+    confirm_sent: float = 0.0
+
+    def move(self, to: SessionState) -> None:
+        """Enter state `to`. Raises LocalFault when the table does not allow it."""
+        if to not in MOVES[self.state]:
+            raise LocalFault(f"a session that is {self.state.value} cannot become {to.value}")
+        self.state = to
+
+    def heard(self, now: float) -> None:
+        """An authentic packet came."""
+        self.last_heard = now
+        self.probes = 0
+        self.suspect = False
+
+    def measured(self, sample: float) -> None:
+        """A round trip took `sample` seconds."""
+        self.rtt = sample if self.rtt is None else self.rtt + RTT_WEIGHT * (sample - self.rtt)

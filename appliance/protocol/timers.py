@@ -1,0 +1,53 @@
+"""Deadlines in one heap: setting, moving and cancelling cost a push at most, and a turn costs only what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from heapq import heapify, heappop, heappush
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Timers(Generic[Key]):
+    """One deadline a key. A moved or cancelled one leaves its heap entry behind, which is skipped when it surfaces."""
+
+    def __init__(self) -> None:
+        self._when: dict[Key, float] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._order = 0
+
+    def __len__(self) -> int:
+        return len(self._when)
+
+    def set(self, key: Key, when: float) -> None:
+        """Let `key` be due at `when` and at no other time."""
+        if self._when.get(key) == when:
+            return
+        self._when[key] = when
+        self._order += 1
+        heappush(self._heap, (when, self._order, key))
+        if len(self._heap) > 64 + 4 * len(self._when):
+            self._heap = [(due, order, key) for due, order, key in self._heap if self._when.get(key) == due]
+            heapify(self._heap)
+
+    def cancel(self, key: Key) -> None:
+        """Let `key` be due never."""
+        self._when.pop(key, None)
+
+    def next(self) -> float | None:
+        """When the first key is due."""
+        self._skip_stale()
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: float) -> Iterator[Key]:
+        """Keys due by `now`, earliest first; each is cancelled as it is handed out. Setting timers meanwhile is fine."""
+        while (first := self.next()) is not None and first <= now:
+            _, _, key = heappop(self._heap)
+            del self._when[key]
+            yield key
+
+    def _skip_stale(self) -> None:
+        heap, when = self._heap, self._when
+        while heap and when.get(heap[0][2]) != heap[0][0]:
+            heappop(heap)
