@@ -13,7 +13,7 @@ pytest := $(bin)/python -m pytest
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo check format lint types floors fast test bench docs schemas soak fuzz chaos wheels deb vagrant clean
+.PHONY: help setup demo check format lint types floors fast test bench docs schemas soak fuzz chaos wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,7 @@ docs: | $(bin)/python ## check that docs/ says what the code does
 	$(pytest) -q tests/repo tests/docs $(args)
 
 wheels: setup ## build every distribution into dist/
+	rm -rf dist
 	packaging/wheels.sh dist
 
 deb: wheels ## build the Debian package into dist/

@@ -1,4 +1,4 @@
-"""For every suite of the repository, the plugins' too: the long forms, and skipping with a reason what this machine cannot run."""
+"""For every suite of the repository: the long forms, and skipping with a reason what this machine cannot run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ settings.register_profile("long", settings.get_profile("short"), max_examples=20
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option, for `make soak`, `make fuzz` and `make chaos`."""
     parser.addoption("--long", action="store_true", help="run the long forms of soak, fuzz and chaos tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Generated input as long as the form wants it."""
     settings.load_profile("long" if config.getoption("--long") else "short")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Mark by folder, skip by reason."""
     for item in items:
         for family in FAMILIES:
             if family in Path(item.path).parts:

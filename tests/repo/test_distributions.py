@@ -1,0 +1,137 @@
+"""What is shipped: six wheels of one version that hold our names only and work where the repository is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+
+
+def project(path: Path) -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads(path.read_text())["project"]
+    return table
+
+
+CORE, *PLUGINS = map(project, PROJECTS)
+
+
+def test_the_core_stands_on_ten_libraries_at_most() -> None:
+    assert len(CORE["dependencies"]) <= 10
+
+
+def test_one_version() -> None:
+    namespace: dict[str, str] = {}
+    exec((ROOT / "appliance/__init__.py").read_text(), namespace)
+    assert {p["version"] for p in [CORE, *PLUGINS]} == {namespace["__version__"]}
+
+
+def test_standard_pulls_every_plugin_of_ours() -> None:
+    assert set(CORE["optional-dependencies"]["standard"]) == {p["name"] for p in PLUGINS}
+
+
+@pytest.mark.parametrize("path", PROJECTS[1:], ids=lambda p: p.parent.name)
+def test_a_plugin_is_found_by_its_name(path: Path) -> None:
+    name = path.parent.name
+    plugin = project(path)
+    module = plugin["name"].replace("-", "_")
+    assert plugin["name"] == f"appliance-{name}"
+    assert plugin["entry-points"]["appliance.v1"] == {name: f"{module}.plugin"}
+    assert (path.parent / "src" / module / "py.typed").is_file()
+    assert (path.parent / "README.md").is_file()
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    uv = shutil.which(os.environ.get("UV", "uv")) or shutil.which(ROOT / ".tools/bin/uv")
+    if uv is None:
+        pytest.skip("needs uv (make setup)")
+    out = tmp_path_factory.mktemp("wheels")
+    subprocess.run([ROOT / "packaging/wheels.sh", out], env={**os.environ, "UV": uv}, check=True)
+    return sorted(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def elsewhere(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty directory with the unpacked wheels in `site`, and no way to the repository."""
+    directory = tmp_path_factory.mktemp("elsewhere")
+    for wheel in wheels:
+        zipfile.ZipFile(wheel).extractall(directory / "site")
+    return directory
+
+
+def run_elsewhere(elsewhere: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Without `site` no .pth file is read, so the editable installs are not seen and the wheels are.
+    path = os.pathsep.join([str(elsewhere / "site"), sysconfig.get_path("purelib")])
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST"))}
+    command = [sys.executable, "-S", *arguments]
+    return subprocess.run(command, cwd=elsewhere, env={**environ, "PYTHONPATH": path}, capture_output=True, text=True)
+
+
+@pytest.mark.wheels
+def test_wheels_hold_our_names_only(wheels: list[Path]) -> None:
+    expected = {p["name"].replace("-", "_"): p["name"].replace("-", "_") for p in PLUGINS} | {"appliance_core": "appliance"}
+    assert {wheel.name.split("-")[0] for wheel in wheels} == set(expected)
+    for wheel in wheels:
+        distribution, version = wheel.name.split("-")[:2]
+        tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+        assert tops == {expected[distribution], f"{distribution}-{version}.dist-info"}
+
+
+IMPORT_EVERYTHING = """
+import importlib, importlib.metadata, pathlib, sys
+site = pathlib.Path("site").resolve()
+for path in sorted(site.rglob("*.py")):
+    name = ".".join(path.relative_to(site).with_suffix("").parts).removesuffix(".__init__")
+    if path.name == "__main__.py" or not all(part.isidentifier() for part in name.split(".")):
+        continue
+    module = importlib.import_module(name)
+    assert pathlib.Path(module.__file__).is_relative_to(site), module.__file__
+found = {point.name for point in importlib.metadata.entry_points(group="appliance.v1") if point.load()}
+print(*sorted(found))
+"""
+
+
+@pytest.mark.wheels
+def test_everything_in_the_wheels_imports_from_an_empty_directory(elsewhere: Path) -> None:
+    run = run_elsewhere(elsewhere, "-c", IMPORT_EVERYTHING)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == sorted(path.parent.name for path in PROJECTS[1:])
+
+
+@pytest.mark.wheels
+def test_the_fast_suite_passes_against_the_wheels(elsewhere: Path) -> None:
+    shutil.copytree(ROOT / "tests", elsewhere / "tests", ignore=shutil.ignore_patterns("repo", "__pycache__"))
+    for shelf in ("profiles", "schemas", "docs", "examples"):
+        shutil.copytree(ROOT / shelf, elsewhere / shelf, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, elsewhere)
+    run = run_elsewhere(elsewhere, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not netns", "tests/unit")
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
+
+
+@pytest.mark.wheels
+def test_the_debian_package_brings_everything(wheels: list[Path], tmp_path: Path) -> None:
+    if not (shutil.which("dpkg-deb") and Path("/usr/bin/python3").exists()):
+        pytest.skip("needs Debian")
+    uv = shutil.which(os.environ.get("UV", "uv")) or str(ROOT / ".tools/bin/uv")
+    directory = wheels[0].parent
+    subprocess.run([ROOT / "packaging/debian/build.sh", directory], env={**os.environ, "UV": uv}, check=True)
+    (package,) = directory.glob("appliance_*.deb")
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
+    assert (tmp_path / "lib/systemd/system/appliance.service").is_file()
+    program = tmp_path / "usr/lib/appliance/venv/bin/appliance"
+    run = subprocess.run(
+        [program, "version"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
+    assert CORE["version"] in run.stdout
