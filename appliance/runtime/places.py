@@ -7,21 +7,13 @@ this namespace has, and the control socket is an abstract one, which the kernel 
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-SO_NETNS_COOKIE = 71
-"""asm-generic/socket.h, since Linux 5.14; Python names it from 3.14 on."""
+from appliance.linux.host import netns_cookie
 
 SYSTEM_PROFILE_DIRS = (Path("/usr/lib/appliance"), Path("/run/appliance"), Path("/etc/appliance"))
 """Where the system's layered profile is looked for, weakest first."""
-
-
-def netns_cookie() -> int:
-    """The kernel's number of this network namespace, never used twice between two boots."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), "little")
 
 
 def state_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -1,0 +1,125 @@
+"""Checks of the running node by what it says about itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from appliance.cli.doctor.facts import NodeFacts
+from appliance.cli.doctor.finding import Finding, failure, note, warning
+
+MANY_DROPS = 0.01
+"""Share of dropped among all received packets from which on it is worth a look; a bad radio link stays below."""
+
+
+def daemon_absent(facts: NodeFacts) -> Iterator[Finding]:
+    """No node, perhaps with its network still there."""
+    if facts.problem == "no-daemon" and facts.applied:
+        yield warning(
+            "applied-without-daemon",
+            "a profile is applied to this host, but no daemon runs: no packet crosses the overlay",
+            "`appliance run` (or systemctl start appliance) takes it over, `appliance rollback` undoes it",
+        )
+    elif facts.problem == "no-daemon":
+        yield note("no-daemon", "no daemon runs in this network namespace", "start one: appliance run PROFILE")
+    elif facts.problem == "forbidden":
+        yield warning("control-forbidden", "this user may not ask the daemon", "ask as root, or join the profile's control.group")
+    elif facts.problem:
+        yield failure("daemon-silent", facts.problem, "look at its log; kill -9 it if it hangs: the next start puts the host right")
+
+
+def version_differs(facts: NodeFacts) -> Iterator[Finding]:
+    """After an upgrade the old daemon runs on."""
+    if facts.status and facts.version and facts.status.get("version") not in (None, facts.version):
+        yield warning(
+            "version-differs",
+            f"the daemon is version {facts.status['version']}, this command {facts.version}",
+            "restart the daemon: systemctl restart appliance",
+        )
+
+
+def worker(facts: NodeFacts) -> Iterator[Finding]:
+    """The process that moves the data."""
+    state = (facts.status or {}).get("worker")
+    if state is None:
+        return
+    if state.get("restarts"):
+        yield warning(
+            "worker-restarted",
+            f"the data-plane process died {state['restarts']} time(s) and was started again",
+            "look for `worker` in the log and for the out-of-memory killer in `dmesg`, and report it",
+        )
+    if not {"tso4", "tso6"} <= set(state.get("offloads") or ()):
+        yield warning(
+            "offload-missing",
+            "the TUN device runs without segmentation offload: one packet at a time, a tenth of the speed",
+            "take network.offload: off out of the profile; otherwise the kernel lacks it (5.0 and later have it)",
+        )
+
+
+def unconnected(facts: NodeFacts) -> Iterator[Finding]:
+    """Peers that should have a session."""
+    for peer in (facts.status or {}).get("peers") or ():
+        if peer.get("state") == "connecting" or (peer.get("state") != "connected" and peer.get("last_error")):
+            reason = f": {peer['last_error']}" if peer.get("last_error") else ""
+            yield warning(
+                "peer-unconnected",
+                f"peer {peer['name']} has no session{reason}",
+                "check on the peer: does it run, is its identity the one in this profile and ours the one in its, "
+                "does its firewall pass the port",
+            )
+
+
+def not_post_quantum(facts: NodeFacts) -> Iterator[Finding]:
+    """crypto.pq: prefer or off allows what required refuses."""
+    for session in (facts.status or {}).get("sessions") or ():
+        if session.get("pq") is False:
+            yield warning(
+                "session-classical",
+                f"the session with {session['peer']} is not post-quantum",
+                "set crypto.pq: required on both nodes",
+            )
+
+
+def many_drops(facts: NodeFacts) -> Iterator[Finding]:
+    """A share of dropped packets that no ordinary path explains."""
+    status = facts.status or {}
+    drops = {reason: count for reason, count in (status.get("drops") or {}).items() if count}
+    received = sum(session.get("rx_packets", 0) for session in status.get("sessions") or ())
+    total = sum(drops.values())
+    if total > 100 and total > MANY_DROPS * (received + total):
+        worst = max(sorted(drops), key=lambda reason: drops[reason])
+        yield warning(
+            "drops-many",
+            f"{total} packets were dropped, most of them for {worst} ({drops[worst]})",
+            "docs/troubleshooting.md tells what each reason means",
+        )
+
+
+def plugins(facts: NodeFacts) -> Iterator[Finding]:
+    """Failed plugins are named by the daemon."""
+    for plugin in (facts.status or {}).get("plugins") or ():
+        if plugin.get("state") == "failed":
+            yield warning(
+                "plugin-failed",
+                f"plugin {plugin['name']}: {plugin.get('problem')}",
+                f"update or reinstall it, or take it out of the profile's plugins; try `appliance plugin check {plugin['name']}`",
+            )
+
+
+def unconfirmed(facts: NodeFacts) -> Iterator[Finding]:
+    """An apply waits for its confirmation."""
+    left = (facts.status or {}).get("confirm_by")
+    if left is not None:
+        yield warning("unconfirmed", f"everything applied is undone in {left:.0f} s", "`appliance confirm` keeps it")
+
+
+CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
+    daemon_absent,
+    version_differs,
+    worker,
+    unconnected,
+    not_post_quantum,
+    many_drops,
+    plugins,
+    unconfirmed,
+)
