@@ -7,10 +7,9 @@ is data plus an import path, because the worker process, which seals and opens, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from appliance.api.values import Octets
 
 
 class Aead(Protocol):
@@ -20,10 +19,10 @@ class Aead(Protocol):
     of `cryptography.hazmat.primitives.ciphers.aead` fit as they are.
     """
 
-    def encrypt_into(self, nonce: Buffer, data: Buffer, associated_data: Buffer, buf: Buffer, /) -> int:
+    def encrypt_into(self, nonce: Octets, data: Octets, associated_data: Octets, buf: Octets, /) -> int:
         """Seal `data` into `buf`, which is `tag_bytes` longer and may begin at the same memory. Returns the bytes written."""
 
-    def decrypt_into(self, nonce: Buffer, data: Buffer, associated_data: Buffer, buf: Buffer, /) -> int:
+    def decrypt_into(self, nonce: Octets, data: Octets, associated_data: Octets, buf: Octets, /) -> int:
         """Open `data` into `buf`, which is `tag_bytes` shorter and may begin at the same memory.
 
         Raises any exception when the tag does not match; the content of `buf` is then never used.

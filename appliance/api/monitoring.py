@@ -29,7 +29,8 @@ class SessionFigures(NamedTuple):
 
 
 class NodeFigures(NamedTuple):
-    """One consistent view of the node. `drops` and `handshakes` count by reason; `components` maps a name to "ok" or a problem."""
+    """One consistent view of the node. `drops` and `handshakes` count by reason; `components` maps a name to "ok" or its problem.
+    """
 
     name: str
     version: str
@@ -50,6 +51,8 @@ class MonitoringServices(Protocol):
 
 
 class MonitorKindOpen(Protocol):
+    """The type of a kind's `open`."""
+
     def __call__(self, settings: Any, services: MonitoringServices) -> AbstractAsyncContextManager[object]:
         """Start the monitor; it stops when the context is left."""
 

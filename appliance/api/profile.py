@@ -61,7 +61,7 @@ class Server(Section):
     listen: tuple[EndpointText, ...] = Field(
         default=(),
         max_length=64,
-        description="Where to accept peers, as scheme://address:port; 0.0.0.0 and [::] stand for all addresses. Empty: only dial.",
+        description="Where to accept peers, as scheme://address:port; 0.0.0.0 and [::] are all addresses. Empty: only dial.",
         examples=[["udp://0.0.0.0:8443", "tcp://[::]:8443"]],
     )
 
@@ -249,7 +249,7 @@ class Profile(Section):
 
     def section(self, name: str) -> BaseModel | None:
         """The section of a plugin, or None when the profile has none (or its plugin was not known on loading)."""
-        found = getattr(self, name, None)
+        found = getattr(self, f"section_{name}", None)
         return found if isinstance(found, BaseModel) else None
 
 

@@ -18,6 +18,9 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 from appliance.api.units import format_bytes, format_seconds, parse_bytes, parse_seconds
 from appliance.api.values import Endpoint, Interface, Network
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+SYSCTL_PATTERN = r"^net(\.[A-Za-z0-9_@:-]+)+$"
+
 
 def _text(value: object, noun: str) -> str:
     if not isinstance(value, str):
@@ -161,11 +164,11 @@ Switch = Annotated[bool, Field(strict=True)]
 Identity = Annotated[str, PlainValidator(_identity), _as_string("llp1: and 52 characters", pattern="^llp1:[a-z2-7]{52}$")]
 """The public identity of a node, as `appliance keys show` prints it."""
 IdentityReference = Annotated[str, PlainValidator(_reference), _as_string("scheme:reference", pattern="^[a-z][a-z0-9-]*:.+$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=63)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 """A name that is safe in file names, labels and log lines."""
-InterfaceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=15)]
+InterfaceName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=15)]
 """A network interface's name; 15 characters is the kernel's IFNAMSIZ less its end mark."""
-SysctlKey = Annotated[str, Field(pattern=r"^net(\.[A-Za-z0-9_@:-]+)+$", max_length=200)]
+SysctlKey = Annotated[str, Field(pattern=SYSCTL_PATTERN, max_length=200)]
 SysctlValue = Annotated[str, PlainValidator(_sysctl_value), WithJsonSchema({"type": ["string", "integer"]})]
 DatagramBytes = Annotated[
     int | Literal["auto"],

@@ -16,12 +16,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from appliance.api.values import Endpoint
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from appliance.api.values import Endpoint, Octets
 
 SocketAddress = tuple[str, int]
 """Host literal and port of the far end, as seen from outside. IPv4-mapped addresses do not occur: sockets are one family."""
@@ -43,6 +40,10 @@ class Adopted(NamedTuple):
 
 class TransportServices(Protocol):
     """What the core gives a transport. Calls are made on the control process's event loop."""
+
+    @property
+    def datagram_bytes(self) -> int | None:
+        """What the profile's `network.datagram` says: bytes of payload per datagram, or None for what the path takes."""
 
     def adopt(self, adopted: Adopted) -> int:
         """Hand a socket over to the worker. Returns the link's number. The transport must not touch the socket afterwards."""
@@ -100,7 +101,7 @@ class Buffers(NamedTuple):
     drop: Callable[[DropReason, int], None]
 
 
-RecordSink = Callable[["Buffer", "Buffer", memoryview, "SocketAddress | None"], bool]
+RecordSink = Callable[[Octets, Octets, memoryview, "SocketAddress | None"], bool]
 """`sink(header, body, room, source) -> bool`: one whole record. `header` is its 24 bytes, `body` the payload (ciphertext) and
 `room` at least as much writable memory to open it into (may be the same memory as `body`). `source` is None on connected
 sockets. False: the record was not authentic. Packets of the handshake types are passed one by one, fragments unjoined."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import NamedTuple
 
+Octets = bytes | bytearray | memoryview
+"""Bytes in any form that code on the packet path may meet."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 

@@ -21,9 +21,8 @@ from appliance.dataplane.vnet import GSO_NONE, acceptable
 from appliance.wire.envelope import CRC_START, HEADER, PROTO, PacketType
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from appliance.api.transport import Driver, RecordSink, SocketAddress
+    from appliance.api.values import Octets
     from appliance.dataplane.peers import Peer, Session, World
 
 MIN_ENTRY: Final = ENTRY_BYTES + 20
@@ -82,15 +81,16 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
     get_entry = struct.Struct("!HxB8xB11xII").unpack_from
     get_v6 = struct.Struct("!16s16s").unpack_from
     nonce = bytearray(12)
-    data, init, response = int(PacketType.DATA), int(PacketType.HANDSHAKE_INIT), int(PacketType.HANDSHAKE_RESPONSE)
+    data, last_type = int(PacketType.DATA), int(max(PacketType))
+    init, response = int(PacketType.HANDSHAKE_INIT), int(PacketType.HANDSHAKE_RESPONSE)
     drop = world.drop
 
-    def open_record(link: Driver, header: Buffer, body: Buffer, room: memoryview, source: SocketAddress | None) -> bool:
+    def open_record(link: Driver, header: Octets, body: Octets, room: memoryview, source: SocketAddress | None) -> bool:
         proto, kind, flags, stream, sequence, _, length, crc = get_header(header)
         if proto != PROTO or crc_hqx(memoryview(header)[:22], CRC_START) != crc:
             drop("malformed")
             return False
-        if kind == init or kind == response:
+        if init <= kind <= response:
             up.packet(link, source, b"".join((header, body)))
             return True
         session = sessions.get(stream >> 8)
@@ -127,7 +127,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
             up.moved(session, link, source)
         if kind == data and not stream & 0xFF:
             deliver(session.peer, row, room, end)
-        elif kind <= 6:
+        elif kind <= last_type:
             up.message(session, kind, stream & 0xFF, bytes(room[:end]))
         else:
             drop("malformed")
@@ -194,7 +194,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
         return True
 
     def sink_for(link: Driver) -> RecordSink:
-        def sink(header: Buffer, body: Buffer, room: memoryview, source: SocketAddress | None) -> bool:
+        def sink(header: Octets, body: Octets, room: memoryview, source: SocketAddress | None) -> bool:
             return open_record(link, header, body, room, source)
 
         return sink

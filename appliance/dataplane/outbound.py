@@ -26,6 +26,8 @@ VNET_BYTES: Final = 10
 """struct virtio_net_hdr without num_buffers (linux/virtio_net.h)."""
 LENGTH_BYTES: Final = 2
 ENTRY_BYTES: Final = LENGTH_BYTES + VNET_BYTES
+MAX_ENTRY: Final = MAX_BODY_BYTES - LENGTH_BYTES
+"""Virtio header and packet that fit a record on their own, before the suite's tag takes its part."""
 MAX_PACKET: Final = 65535
 """The longest IP packet, so the most a TUN read returns after the virtio header."""
 TRANSMIT_BYTES: Final = HEADER_BYTES + 2 * (MAX_BODY_BYTES + 1) + ENTRY_BYTES
@@ -42,7 +44,7 @@ class Outbound(NamedTuple):
     """The compiled sending half.
 
     `pump()` moves what waits on the TUN; False: the only session's link is congested, so the TUN should wait.
-    `forward(session, entry)` adds an entry from another peer to the record in the making, `flush()` ends it.
+    `forward(session, entry)` adds another peer's packet (virtio header in front) to the record in the making; `flush()` ends it.
     `message(session, kind, channel, body)` sends one record of another kind. `release(peer)` sends what waited for a session.
     """
 
@@ -142,16 +144,16 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
             if session is not current or end > limit:
                 if packets:
                     assert current is not None
+                    packet = bytes(tx[body:end])  # sealing writes its tag over the packet's first bytes
                     clear = finish(current, o, packets) and clear
                     records += 1
                     packets = 0
+                    o, end = start, start + LENGTH_BYTES + n
+                    tx[o + LENGTH_BYTES : end] = packet
                 if session is not current:
                     current = session
                     limit, large = limits(session)
-                if o != start:
-                    tx[start + LENGTH_BYTES : start + LENGTH_BYTES + n] = tx[body:end]
-                    o, end = start, start + LENGTH_BYTES + n
-                if n > MAX_PACKET + VNET_BYTES - session.tag_bytes - ENTRY_BYTES:
+                if n > MAX_ENTRY - session.tag_bytes:
                     world.drop("oversized")
                     continue
             put16(tx, o, n)
@@ -180,14 +182,16 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
     def forward(session: Session, entry: memoryview) -> None:
         nonlocal pending, pending_end, pending_packets
         n = len(entry)
-        if pending is not session or pending_end + n > limits(session)[0]:
-            flush()
-            pending = session
-        if start + n > HEADER_BYTES + MAX_BODY_BYTES - session.tag_bytes:
+        if n > MAX_ENTRY - session.tag_bytes:
             world.drop("oversized")
             return
-        tx[pending_end : pending_end + n] = entry
-        pending_end += n
+        if pending is not session or pending_end + LENGTH_BYTES + n > limits(session)[0]:
+            flush()
+            pending = session
+        put16(tx, pending_end, n)
+        body = pending_end + LENGTH_BYTES
+        tx[body : body + n] = entry
+        pending_end = body + n
         pending_packets += 1
 
     def flush() -> None:
@@ -209,7 +213,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
             return
         while peer.waiting:
             entry = peer.waiting.popleft()
-            forward(peer.session, memoryview(struct.pack("!H", len(entry)) + entry))
+            forward(peer.session, memoryview(entry))
         peer.waiting_bytes = 0
         flush()
 

@@ -5,9 +5,9 @@
     |flags | gso  | hdr_len| gso_size| csum_start | csum_offset|
     +------+------+--------+---------+------------+------------+
 
-A super-packet is one TCP segment or UDP datagram train of up to 64 KiB, which the kernel's offloads make and take whole. Its header
-comes from the peer, so it is checked before the kernel sees it. Kernels older than 6.2 take no UDP trains (USO); for those, and
-for a TUN without virtio headers, `split` does in software what the offload would have done.
+A super-packet is one TCP segment or UDP datagram train of up to 64 KiB, which the kernel's offloads make and take whole. Its
+header comes from the peer, so it is checked before the kernel sees it. Kernels older than 6.2 take no UDP trains (USO); for
+those, and for a TUN without virtio headers, `split` does in software what the offload would have done.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def acceptable(entry: memoryview) -> bool:
     v4 = ip[0] < 0x60
     start = (ip[0] & 15) * 4 if v4 else 40
     protocol = ip[9] if v4 else ip[6]
-    if kind == GSO_TCPV4 or kind == GSO_TCPV6:
+    if kind in (GSO_TCPV4, GSO_TCPV6):
         if v4 != (kind == GSO_TCPV4) or protocol != _TCP or csum_offset != 16 or len(ip) < start + 20:
             return False
     elif kind == GSO_UDP_L4:
@@ -105,7 +105,7 @@ def _finish(packet: bytearray, transport: int, csum_offset: int) -> bytes:
 
 def _sum(octets: bytes | bytearray) -> int:
     """The one's complement sum of 16-bit words."""
-    total = sum(struct.unpack(f"!{(len(octets) + 1) // 2}H", bytes(octets) + bytes(len(octets) & 1)))
+    total: int = sum(struct.unpack(f"!{(len(octets) + 1) // 2}H", bytes(octets) + bytes(len(octets) & 1)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total

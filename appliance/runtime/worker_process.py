@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -111,13 +112,13 @@ class WorkerProcess:
         """
         ours, theirs = channel.pair()
         with theirs:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220  spawning is all that blocks, a millisecond
                 [sys.executable, "-P", "-m", "appliance.worker", str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        ours.setblocking(False)
+        ours.settimeout(0)
         self._control = ours
         described = {
             suite.name: {
@@ -148,7 +149,9 @@ class WorkerProcess:
         self._end_process()
         if kind == "failed":
             raise PluginFault("of a suite or transport", fields["error"], hint="run: appliance plugins")
-        raise HostError("the data-plane process did not come up", hint="its last words are in the log above; run: appliance doctor")
+        raise HostError(
+            "the data-plane process did not come up", hint="its last words are in the log above; run: appliance doctor"
+        )
 
     async def stop(self) -> None:
         """End the worker in order; kill it when it does not go within two seconds. Safe to call twice."""
@@ -158,10 +161,8 @@ class WorkerProcess:
             return
         self._tell("stop", {})
         self._forget_readers()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             await asyncio.to_thread(process.wait, 2.0)
-        except subprocess.TimeoutExpired:
-            pass
         self._end_process()
 
     def _end_process(self) -> None:
@@ -195,9 +196,7 @@ class WorkerProcess:
         """Close a link."""
         self._tell("link.drop", {"link": link})
 
-    def add_session(
-        self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True
-    ) -> None:
+    def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
         """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
         if not self._free:
             raise HostError("no room for another session's counters", hint="raise limits.sessions")
@@ -260,7 +259,13 @@ class WorkerProcess:
         self._tell("packet", {"link": link, "to": to}, packet)
 
     def _tell(
-        self, kind: str, fields: Mapping[str, Any], payload: bytes = b"", descriptors: tuple[int, ...] = (), *, owned: bool = False
+        self,
+        kind: str,
+        fields: Mapping[str, Any],
+        payload: bytes = b"",
+        descriptors: tuple[int, ...] = (),
+        *,
+        owned: bool = False,
     ) -> None:
         message = channel.encode(kind, fields, payload)
         if self._control is None:

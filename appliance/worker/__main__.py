@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     drop_all()
     counters = memoryview(mmap.mmap(memory, 0)).cast("Q")
     os.close(memory)
-    control.setblocking(False)
+    control.settimeout(0)
     make_write = functools.partial(_writer, tun, start["vnet"])
     loop = Loop(tun, tun_reader(tun, start["vnet"]), make_write, control, counters, time.monotonic)
     loop.handle = Commands(loop, suites, drivers).handle

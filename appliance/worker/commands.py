@@ -65,7 +65,7 @@ class Commands:
 
     def _link_add(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
         sock = socket.socket(fileno=descriptors[0])
-        sock.setblocking(False)
+        sock.settimeout(0)
         driver = self._drivers[fields["driver"]](sock, fields["options"], self._loop.buffers)
         self._loop.add_link(fields["link"], driver)
 

@@ -1,0 +1,119 @@
+"""The worker's half of TCP: records back to back, each with its length in the header. Hot.
+
+Reading is into the memory that all links share, so an idle connection costs no buffer of its own; what is left of an unfinished
+record is kept aside until the next turn.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from appliance.api.transport import Buffers, RecordSink, SocketAddress
+
+HEADER: Final = 24
+PROTO: Final = 0x4C31
+MAX_KEPT: Final = 4 << 20
+"""Bytes kept for a peer that does not read; a link that needs more is closed by its silence, not by us."""
+
+_frame = struct.Struct("!H18xH")
+
+
+class Stream:
+    """A `Driver` of `appliance.api.transport` over a connected TCP socket."""
+
+    whole_bytes = 65535
+    record_bytes = 65535
+
+    def __init__(self, sock: socket.socket, options: Mapping[str, int | str], buffers: Buffers) -> None:
+        del options
+        self._sock = sock
+        self._tx = buffers.transmit
+        self._rx = buffers.receive
+        self._drop = buffers.drop
+        self._kept = bytearray()
+        self._rest = b""
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def transmit(self, length: int) -> bool:
+        """Send the record in the shared buffer; what the socket does not take is kept until `flush`."""
+        return self._write(self._tx[: HEADER + length])
+
+    def transmit_to(self, length: int, to: SocketAddress) -> bool:
+        """The same: a stream has one far end."""
+        del to
+        return self.transmit(length)
+
+    def send_packet(self, packet: bytes, to: SocketAddress | None) -> None:
+        """Send one handshake packet."""
+        del to
+        self._write(memoryview(packet))
+
+    def _write(self, data: memoryview) -> bool:
+        if self._kept:
+            return self._keep(data)
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # reset: the next read says so
+            self._drop("unreachable", 1)
+            return True
+        return True if sent == len(data) else self._keep(data[sent:])
+
+    def _keep(self, data: memoryview) -> bool:
+        """Never part of a record: what does not fit whole is dropped, so the stream stays framed."""
+        if len(self._kept) + len(data) > MAX_KEPT:
+            self._drop("congested", 1)
+        else:
+            self._kept += data
+        return False
+
+    def flush(self) -> bool:
+        """Send what was kept."""
+        try:
+            while self._kept:
+                del self._kept[: self._sock.send(self._kept)]
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._kept.clear()
+        return True
+
+    def receive(self, sink: RecordSink) -> bool:
+        """Read once and pass on the whole records. False: closed, or no longer a stream of records."""
+        rx, have = self._rx, len(self._rest)
+        rx[:have] = self._rest
+        try:
+            size = self._sock.recv_into(rx[have:])
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if not size:
+            return False
+        end, at = have + size, 0
+        while end - at >= HEADER:
+            proto, length = _frame.unpack_from(rx, at)
+            if proto != PROTO:
+                self._drop("malformed", 1)
+                return False
+            body = at + HEADER
+            following = body + length
+            if following > end:
+                break
+            view = rx[body:following]
+            sink(rx[at:body], view, view, None)
+            at = following
+        self._rest = bytes(rx[at:end])
+        return True

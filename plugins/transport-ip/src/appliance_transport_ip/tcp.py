@@ -1,0 +1,103 @@
+"""The control half of TCP: accepting and dialling. Both ends get the same socket options and are handed over at once."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from appliance.api.transport import Adopted
+from appliance.api.values import Endpoint
+from appliance_transport_ip.sockets import bound, family_of
+
+if TYPE_CHECKING:
+    from appliance.api.transport import TransportServices
+
+SCHEME: Final = "tcp"
+BACKLOG: Final = 128
+SEND_BUFFER: Final = 4 << 20
+"""Bytes in the kernel's hands: enough for a gigabit over 30 ms; more only adds latency."""
+CONGESTION: Final = b"bbr"
+"""Outer loss is not inner congestion: BBR keeps the rate where the host has it; else the host's default stays."""
+TCP_USER_TIMEOUT: Final = 18
+UNACKNOWLEDGED: Final = 20_000
+"""Milliseconds without acknowledgement until the kernel gives a connection up (RFC 5482)."""
+PAUSE: Final = 0.1
+"""Seconds to wait when the process has no descriptor left for another connection."""
+
+
+class Tcp:
+    """A `Transport` of `appliance.api.transport`."""
+
+    def __init__(self, services: TransportServices) -> None:
+        self._services = services
+        self._listeners: list[socket.socket] = []
+
+    async def listen(self, at: Endpoint) -> Endpoint:
+        """Accept connections at `at`. Raises OSError (EADDRINUSE) when another process has the port."""
+        sock = socket.socket(family_of(at.host), socket.SOCK_STREAM)
+        try:
+            sock.settimeout(0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound(sock, at)
+            sock.listen(BACKLOG)
+        except OSError:
+            sock.close()
+            raise
+        self._listeners.append(sock)
+        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        self._services.spawn(self._accept(sock), f"accept {local}")
+        return local
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(listener)
+            except OSError as error:
+                if error.errno == errno.EBADF:
+                    return
+                await asyncio.sleep(PAUSE)
+                continue
+            self._hand_over(sock, Endpoint(SCHEME, *address[:2]))
+
+    async def dial(self, to: Endpoint, timeout: float) -> int:
+        """Connect to `to`. Raises OSError or TimeoutError."""
+        sock = socket.socket(family_of(to.host), socket.SOCK_STREAM)
+        try:
+            sock.settimeout(0)
+            async with asyncio.timeout(timeout):
+                await asyncio.get_running_loop().sock_connect(sock, (to.host, to.port))
+        except BaseException:
+            sock.close()
+            raise
+        return self._hand_over(sock, to)
+
+    async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
+        """Streams have a socket of their own from the start."""
+        del local, to
+        return None
+
+    async def close(self) -> None:
+        """Stop listening."""
+        for sock in self._listeners:
+            asyncio.get_running_loop().remove_reader(sock.fileno())
+            sock.close()
+        self._listeners.clear()
+
+    def _hand_over(self, sock: socket.socket, remote: Endpoint) -> int:
+        sock.settimeout(0)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        with suppress(OSError):  # not built in, or not ours to choose
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
+        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        return self._services.adopt(Adopted(sock, local, remote, listener=False, driver_options={}))
+
+
+def open_tcp(services: TransportServices) -> Tcp:
+    """The transport kind's `open`."""
+    return Tcp(services)

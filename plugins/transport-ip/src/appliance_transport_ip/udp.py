@@ -1,0 +1,107 @@
+"""The control half of UDP: listening, dialling, and a connected socket for each peer that came in.
+
+Connected sockets share the listener's address by SO_REUSEPORT; the kernel prefers them for their peer's datagrams, so the worker
+reads each peer from a socket of its own and sends without looking up a route each time.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING, Final
+
+from appliance.api.transport import Adopted
+from appliance.api.values import Endpoint
+from appliance_transport_ip.sockets import bound, family_of
+
+if TYPE_CHECKING:
+    from appliance.api.transport import TransportServices
+
+SCHEME: Final = "udp"
+DATAGRAM: Final = 1400
+"""Bytes of UDP payload: with IPv6 and PPPoE in front it still fits an Ethernet frame."""
+BUFFER_BYTES: Final = 8 << 20
+"""Room for a burst of a hundred super-packets while the worker is not scheduled."""
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
+IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU = 10, 2, 14
+IPV6_MTU_DISCOVER, IPV6_MTU = 23, 24
+
+
+class Udp:
+    """A `Transport` of `appliance.api.transport`."""
+
+    def __init__(self, services: TransportServices) -> None:
+        self._services = services
+
+    async def listen(self, at: Endpoint) -> Endpoint:
+        """Take datagrams at `at`. Raises OSError (EADDRINUSE) when another process has the port."""
+        with socket.socket(family_of(at.host), socket.SOCK_DGRAM) as probe:  # SO_REUSEPORT would share it with a twin of ours
+            bound(probe, at)
+        sock = self._socket(at)
+        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        self._services.adopt(Adopted(sock, local, None, listener=True, driver_options={"datagram": self._datagram(sock)}))
+        return local
+
+    async def dial(self, to: Endpoint, timeout: float) -> int:
+        """A socket connected to `to`; nothing is sent yet, so this takes no time and proves nothing."""
+        del timeout
+        sock = self._socket(None, to)
+        return self._connect(sock, to)
+
+    async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
+        """A socket of its own for the peer at `to`, which came in through the listener at `local`."""
+        sock = self._socket(local)
+        return self._connect(sock, to)
+
+    async def close(self) -> None:
+        """Nothing is kept here."""
+
+    def _connect(self, sock: socket.socket, to: Endpoint) -> int:
+        try:
+            sock.connect((to.host, to.port))
+        except OSError:
+            sock.close()
+            raise
+        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        return self._services.adopt(Adopted(sock, local, to, listener=False, driver_options={"datagram": self._datagram(sock)}))
+
+    def _socket(self, at: Endpoint | None, to: Endpoint | None = None) -> socket.socket:
+        family = family_of((at or to or Endpoint(SCHEME, "0.0.0.0", 1)).host)
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.settimeout(0)
+            for plain, forced in ((socket.SO_SNDBUF, SO_SNDBUFFORCE), (socket.SO_RCVBUF, SO_RCVBUFFORCE)):
+                try:
+                    sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
+                except PermissionError:
+                    sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_DO)
+            else:
+                sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+            if at is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                bound(sock, at)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _datagram(self, sock: socket.socket) -> int:
+        """Bytes per datagram: what the profile says, else what the route takes, at most DATAGRAM."""
+        wanted = self._services.datagram_bytes
+        if wanted is not None:
+            return wanted
+        v6 = sock.family == socket.AF_INET6
+        try:
+            mtu = sock.getsockopt(socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP, IPV6_MTU if v6 else IP_MTU)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            return DATAGRAM
+        return min(DATAGRAM, mtu - (48 if v6 else 28))
+
+
+def open_udp(services: TransportServices) -> Udp:
+    """The transport kind's `open`."""
+    return Udp(services)
