@@ -5,8 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 bin := .venv/bin
-trees := appliance plugins tests examples conftest.py
-products := appliance $(wildcard plugins/*/src/*) $(wildcard examples)
+products := appliance $(wildcard plugins/*/src/*) $(wildcard examples/*.py) conftest.py tests/repo
 # Both cores of a small machine; more do not help, since the namespace tests run several processes each.
 jobs ?= 2
 pytest := $(bin)/python -m pytest

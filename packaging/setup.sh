@@ -11,6 +11,9 @@ cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
+# uv trusts only what it brings along unless told otherwise; a machine behind a gateway with its own authority knows better.
+[ ! -s /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
+
 # command:package:what is skipped without it
 needed="ip:iproute2:every overlay
 ping:iputils-ping:the lab's ping probes
@@ -20,7 +23,9 @@ if [ "${1:-all}" != demo ]; then
   needed="$needed
 iperf3:iperf3:make bench
 tshark:tshark:tests of the Wireshark dissector
-systemd-analyze:systemd:tests of the service unit"
+systemd-analyze:systemd:tests of the service unit
+vagrant:vagrant:the test of the Vagrantfile
+git:git:tests of the repository itself"
 fi
 
 install_debian_packages() {
