@@ -24,8 +24,7 @@ if [ "${1:-all}" != demo ]; then
 iperf3:iperf3:make bench
 tshark:tshark:tests of the Wireshark dissector
 systemd-analyze:systemd:tests of the service unit
-vagrant:vagrant:the test of the Vagrantfile
-git:git:tests of the repository itself"
+vagrant:vagrant:the test of the Vagrantfile"
 fi
 
 install_debian_packages() {
