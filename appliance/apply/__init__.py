@@ -1,1 +1,33 @@
-"""Carries out plans under an undo journal."""
+"""Carries out plans under an undo journal: apply, confirm, roll back, and recover after a crash.
+
+All take the state directory (`appliance.runtime.places.state_dir()`) and act on the network namespace of the calling process.
+"""
+
+from appliance.apply.engine import (
+    ApplyResult,
+    Contribute,
+    Undone,
+    apply_profile,
+    confirm,
+    plan_profile,
+    plan_rollback,
+    recover,
+    rollback,
+    state,
+)
+from appliance.apply.executor import Progress, Stage
+
+__all__ = [
+    "ApplyResult",
+    "Contribute",
+    "Progress",
+    "Stage",
+    "Undone",
+    "apply_profile",
+    "confirm",
+    "plan_profile",
+    "plan_rollback",
+    "recover",
+    "rollback",
+    "state",
+]

@@ -1,0 +1,69 @@
+"""Waking and knowing the watchdog that undoes an apply which nobody confirms.
+
+It is a process of its own, in a session of its own, so that it survives a lost login and a killed command. It holds
+`watchdog.lock` for as long as it lives and sleeps on the FIFO `confirm`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from appliance.errors import HostError
+from appliance.linux.locks import try_hold
+
+LOCK = "watchdog.lock"
+FIFO = "confirm"
+START_WITHIN = 20.0
+
+
+async def start_watchdog(directory: Path, generation: int, seconds: float) -> None:
+    """Start it, and return when it stands watch. Raises HostError when it does not."""
+    # -P: what lies in the current directory must not be imported by root.
+    command = [sys.executable, "-P", "-m", "appliance.apply.watchdog", str(directory), str(generation), str(seconds)]
+    try:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            timeout=START_WITHIN,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HostError(f"the watchdog of --confirm-within could not be started: {error}") from error
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        raise HostError(f"the watchdog of --confirm-within could not be started: {words[-1] if words else done.returncode}")
+
+
+def is_watched(directory: Path) -> bool:
+    """Does a watchdog live?"""
+    fd = try_hold(directory / LOCK)
+    if fd is None:
+        return True
+    os.close(fd)
+    return False
+
+
+def clear_up(directory: Path) -> None:
+    """Remove the watchdog's files. For the watchdog itself, and where none lives."""
+    for name in (FIFO, LOCK):
+        (directory / name).unlink(missing_ok=True)
+
+
+def wake_watchdog(directory: Path) -> None:
+    """Make it look at the journal again; nothing happens when there is none."""
+    try:
+        fd = os.open(directory / FIFO, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(fd, b".")
+    finally:
+        os.close(fd)

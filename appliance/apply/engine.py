@@ -1,0 +1,227 @@
+"""The way in for the command line and the daemon: plan, apply, confirm, roll back, recover."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.api.planning import HostState, Plan, Step
+from appliance.api.profile import Profile
+from appliance.apply.confirmation import clear_up, is_watched, start_watchdog, wake_watchdog
+from appliance.apply.executor import Listener, carry_out, silent, undo
+from appliance.apply.journal import Journal
+from appliance.apply.records import JournalState
+from appliance.errors import ApplianceError, ExitCode, HostError, MissingPrivilege, PlanError
+from appliance.linux import host
+from appliance.linux.locks import hold
+from appliance.linux.netlink import Netlink
+from appliance.linux.observe import observe
+from appliance.linux.refusals import PRIVILEGE_HINT
+from appliance.planning.diff import plan, undo_cuts_off
+from appliance.planning.ledger import Ledger
+from appliance.planning.revert import refuse_irreversible, revert
+from appliance.planning.wanted import Wanted, wanted
+
+PATIENCE = 15.0
+"""Seconds to wait for another command that is changing this host; a plan of a hundred steps takes about two."""
+
+ENDLESS = 86400.0
+"""The watchdog does not give up."""
+
+Contribute = Callable[[Profile, HostState], Sequence[Step]]
+"""What plugins add to a plan (the hook `appliance_plan`)."""
+
+
+class Unconfirmed(ApplianceError):
+    """An earlier apply still awaits its confirmation."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """What an apply did. `plan` is empty when the host was as the profile says. `recovered` are steps of an interrupted earlier
+    run that were undone first. `confirm_within` seconds are left to confirm, None when there is no need."""
+
+    plan: Plan
+    revert: Plan
+    recovered: tuple[Step, ...] = ()
+    confirm_within: float | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Was anything done?"""
+        return bool(self.plan.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The steps that were undone, in that order; none when there was nothing to undo."""
+
+    steps: tuple[Step, ...] = ()
+
+
+async def plan_profile(
+    profile: Profile, state_dir: Path, *, admin_address: str | None = None, contribute: Contribute | None = None
+) -> Plan:
+    """What apply would do now. Changes nothing and needs no privilege.
+
+    `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION. Raises PlanError.
+    """
+    journal = _journal(state_dir)
+    async with Netlink() as netlink:
+        made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute)
+    refuse_irreversible(made, observed)
+    if journal.state.interrupted() is None:
+        return made
+    warning = "an earlier run was interrupted: apply undoes it first, and its own plan may then differ"
+    return Plan(made.steps, (*made.warnings, warning), made.cuts_off)
+
+
+async def apply_profile(
+    profile: Profile,
+    state_dir: Path,
+    *,
+    progress: Listener = silent,
+    confirm_within: float | None = None,
+    admin_address: str | None = None,
+    contribute: Contribute | None = None,
+) -> ApplyResult:
+    """Make the host be as the profile says, by the steps that differ.
+
+    With `confirm_within` seconds, everything this call did is undone by itself unless `confirm` is called in time. Raises
+    PlanError (nothing was done), ApplyError (what had been done was undone unless the message says otherwise), MissingPrivilege.
+    """
+    _require_privilege()
+    async with _locked(state_dir) as journal, Netlink() as netlink:
+        _refuse_unconfirmed(journal.state, state_dir)
+        recovered = await _recover(journal, netlink, state_dir, progress)
+        made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute)
+        refuse_irreversible(made, observed)
+        if made.cuts_off and confirm_within is None:
+            raise PlanError(
+                f"this would cut off your own session, {made.cuts_off}",
+                hint="apply it with --confirm-within 60s: without `appliance confirm` in time, everything is undone by itself",
+            )
+        if made.steps:
+            generation = journal.begin(made.steps, confirm_within)
+            if confirm_within is not None:
+                await start_watchdog(state_dir, generation.number, confirm_within)
+            await carry_out(generation, netlink, journal, progress)
+        return ApplyResult(made, revert(made), tuple(recovered), confirm_within if made.steps else None)
+
+
+async def plan_rollback(state_dir: Path, *, admin_address: str | None = None) -> Plan:
+    """What rollback would do now."""
+    steps = _journal(state_dir).state.in_force
+    async with Netlink() as netlink:
+        observed = await observe(Wanted(), netlink)
+    return Plan(revert(Plan(tuple(steps))).steps, (), undo_cuts_off(steps, observed, admin_address))
+
+
+async def rollback(state_dir: Path, *, progress: Listener = silent) -> Undone:
+    """Undo everything that was ever applied, back to the host as it was before the first apply. Completes an interrupted undo."""
+    _require_privilege()
+    async with _locked(state_dir) as journal, Netlink() as netlink:
+        first = journal.state.generations[0].number if journal.state.generations else None
+        steps = await undo(first, netlink, journal, progress) if first is not None else []
+        wake_watchdog(state_dir)
+        return Undone(tuple(steps))
+
+
+async def recover(state_dir: Path, *, progress: Listener = silent) -> Undone:
+    """Undo what a crash left half done: an interrupted apply or undo, and an unconfirmed apply whose watchdog is dead.
+
+    An apply that was completed stays in force.
+    """
+    _require_privilege()
+    async with _locked(state_dir) as journal, Netlink() as netlink:
+        return Undone(tuple(await _recover(journal, netlink, state_dir, progress)))
+
+
+async def confirm(state_dir: Path) -> None:
+    """Keep what was applied with `confirm_within`. Raises HostError when nothing awaits confirmation (any more)."""
+    async with _locked(state_dir) as journal:
+        last = journal.state.last
+        if last is None or not last.applied or not last.awaits_confirmation:
+            raise HostError(
+                "nothing awaits confirmation",
+                hint="if the time had run out, everything was undone: look with appliance plan, and apply again",
+            )
+        journal.confirmed(last)
+        wake_watchdog(state_dir)
+
+
+async def expire(state_dir: Path, generation: int) -> None:
+    """The time to confirm has run out: undo the generation, unless it was confirmed or is gone. For the watchdog."""
+    async with _locked(state_dir, patience=ENDLESS) as journal, Netlink() as netlink:
+        last = journal.state.last
+        if last is not None and last.number == generation and last.awaits_confirmation:
+            await undo(generation, netlink, journal)
+
+
+def awaits_confirmation(state_dir: Path, generation: int) -> bool:
+    """Is the generation in force and unconfirmed?"""
+    last = _journal(state_dir).state.last
+    return last is not None and last.number == generation and last.awaits_confirmation
+
+
+def state(state_dir: Path) -> JournalState:
+    """What is in force, for `status` and `doctor`."""
+    return _journal(state_dir).state
+
+
+async def _plan(
+    profile: Profile, state: JournalState, netlink: Netlink, admin_address: str | None, contribute: Contribute | None
+) -> tuple[Plan, HostState]:
+    applied = state.in_force
+    observed = await observe(wanted(profile, Ledger.of(applied)), netlink)
+    further = tuple(contribute(profile, observed)) if contribute else ()
+    return plan(profile, observed, admin_address=admin_address, applied=applied, further=further), observed
+
+
+async def _recover(journal: Journal, netlink: Netlink, state_dir: Path, progress: Listener) -> list[Step]:
+    broken = journal.state.interrupted()
+    if broken is None:
+        last = journal.state.last
+        if last is None or not last.awaits_confirmation or is_watched(state_dir):
+            return []
+        broken = last.number
+    return await undo(broken, netlink, journal, progress)
+
+
+def _refuse_unconfirmed(state: JournalState, state_dir: Path) -> None:
+    last = state.last
+    if last is not None and last.applied and last.awaits_confirmation and state.undoing is None and is_watched(state_dir):
+        raise Unconfirmed(
+            "the last apply still awaits its confirmation", hint="run `appliance confirm` to keep it, or `appliance rollback`"
+        )
+
+
+@asynccontextmanager
+async def _locked(state_dir: Path, *, patience: float = PATIENCE) -> AsyncIterator[Journal]:
+    """The journal, for writing. Leaves no file behind when nothing is in force."""
+    lock = state_dir / "lock"
+    async with hold(lock, patience=patience):
+        journal = _journal(state_dir)
+        try:
+            yield journal
+        finally:
+            if not journal.state.generations:
+                if not is_watched(state_dir):
+                    clear_up(state_dir)
+                lock.unlink(missing_ok=True)
+                with suppress(OSError):
+                    state_dir.rmdir()  # noqa: ASYNC240 - a tmpfs does not block
+
+
+def _journal(state_dir: Path) -> Journal:
+    return Journal(state_dir, boot_id=host.boot_id(), netns=host.netns_cookie())
+
+
+def _require_privilege() -> None:
+    if not host.may_change_network():
+        raise MissingPrivilege("changing the host's network needs CAP_NET_ADMIN", hint=PRIVILEGE_HINT)

@@ -1,0 +1,48 @@
+"""`python -m appliance.apply.watchdog DIRECTORY GENERATION SECONDS`: undo that generation unless it is confirmed in time.
+
+Ends at once when the generation is confirmed or gone. Returns to its caller when it stands watch, in a child of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.apply.confirmation import FIFO, LOCK, clear_up
+from appliance.apply.engine import awaits_confirmation, expire
+from appliance.linux.locks import try_hold
+from appliance.runtime.clock import monotonic
+
+
+def main(arguments: list[str]) -> int:
+    """Stand watch. The exit code is 1 when another watchdog does so already."""
+    directory, generation, seconds = Path(arguments[0]), int(arguments[1]), float(arguments[2])
+    deadline = monotonic() + seconds
+    lock = try_hold(directory / LOCK)
+    if lock is None:
+        print("another watchdog stands watch", file=sys.stderr)  # noqa: T201 - read by the parent
+        return 1
+    fifo = directory / FIFO
+    fifo.unlink(missing_ok=True)
+    os.mkfifo(fifo, 0o600)
+    bell = os.open(fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    if os.fork():
+        return 0
+    os.close(sys.stderr.fileno())
+    while awaits_confirmation(directory, generation) and (left := deadline - monotonic()) > 0:
+        if select.select([bell], [], [], left)[0]:
+            os.read(bell, 4096)
+    if awaits_confirmation(directory, generation):
+        asyncio.run(expire(directory, generation))
+    clear_up(directory)
+    with suppress(OSError):
+        directory.rmdir()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,29 @@
+"""What identifies this host and namespace, and what this process may do there."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+SO_NETNS_COOKIE = 71
+"""asm-generic/socket.h, since Linux 5.14; Python names it from 3.14 on."""
+CAP_NET_ADMIN = 12
+
+
+def boot_id() -> str:
+    """Differs after each boot of the kernel."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def netns_cookie() -> int:
+    """The kernel's number of this network namespace, never used twice between two boots."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), "little")
+
+
+def may_change_network() -> bool:
+    """Has this process the capability CAP_NET_ADMIN?"""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> CAP_NET_ADMIN & 1)
+    return False

@@ -1,0 +1,74 @@
+"""Network interfaces: reading them, setting MTU, GSO size and state, deleting."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.errors import HostError
+from appliance.linux.netlink import Netlink
+
+IFF_UP = 1
+IFLA_TUN_TYPE_TUN = 1
+GONE = frozenset({errno.ENODEV})
+
+
+async def read(netlink: Netlink) -> dict[str, dict[str, Any]]:
+    """Name -> {index, kind, mtu, up, address, gso_max_size, tun}. `tun` is None or {type, persist, vnet_hdr, pi, multi_queue}."""
+    return {str(message.get_attr("IFLA_IFNAME")): _link(message) for message in await netlink.dump("link")}
+
+
+async def index(netlink: Netlink, name: str) -> int | None:
+    """The interface's number, None when it is not there."""
+    link = (await read(netlink)).get(name)
+    return link["index"] if link else None
+
+
+async def require(netlink: Netlink, name: str) -> int:
+    """The interface's number. Raises HostError when it is not there."""
+    found = await index(netlink, name)
+    if found is None:
+        raise HostError(f"there is no interface {name}", hint="look with: ip link")
+    return found
+
+
+async def change(netlink: Netlink, args: Mapping[str, Any]) -> None:
+    """Set `mtu`, `gso_max_size` and `up` of the interface `name`, those that are given."""
+    fields = {key: args[key] for key in ("mtu", "gso_max_size") if args.get(key) is not None}
+    if args.get("up") is not None:
+        fields["state"] = "up" if args["up"] else "down"
+    number = await require(netlink, args["name"])
+    await netlink.request("link", "set", doing=f"changing the interface {args['name']}", index=number, **fields)
+
+
+async def delete(netlink: Netlink, name: str) -> None:
+    """Remove the interface; nothing happens when it is gone already."""
+    number = await index(netlink, name)
+    if number is not None:
+        await netlink.request("link", "del", tolerate=GONE, doing=f"removing the interface {name}", index=number)
+
+
+def _link(message: Any) -> dict[str, Any]:
+    info = message.get_attr("IFLA_LINKINFO")
+    kind = info.get_attr("IFLA_INFO_KIND") if info is not None else None
+    data = info.get_attr("IFLA_INFO_DATA") if kind == "tun" else None
+    return {
+        "index": message["index"],
+        "kind": kind or "",
+        "mtu": message.get_attr("IFLA_MTU"),
+        "up": bool(message["flags"] & IFF_UP),
+        "address": message.get_attr("IFLA_ADDRESS") or "",
+        "gso_max_size": message.get_attr("IFLA_GSO_MAX_SIZE"),
+        "tun": None if data is None else _tun(data),
+    }
+
+
+def _tun(data: Any) -> dict[str, Any]:
+    return {
+        "type": "tun" if data.get_attr("IFLA_TUN_TYPE") == IFLA_TUN_TYPE_TUN else "tap",
+        "persist": bool(data.get_attr("IFLA_TUN_PERSIST")),
+        "vnet_hdr": bool(data.get_attr("IFLA_TUN_VNET_HDR")),
+        "pi": bool(data.get_attr("IFLA_TUN_PI")),
+        "multi_queue": bool(data.get_attr("IFLA_TUN_MULTI_QUEUE")),
+    }

@@ -1,0 +1,68 @@
+"""Whoever changes the host holds a lock file, so that two commands never do it at once. The lock ends with its holder."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from appliance.errors import ExitCode, HostError
+from appliance.linux.refusals import refused
+
+RETRY_EVERY = 0.05
+"""Seconds between two attempts: flock has no way to wait that a cancelled task could leave."""
+
+
+class Busy(HostError):
+    """Somebody else is changing this host."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+
+@asynccontextmanager
+async def hold(path: Path, *, patience: float) -> AsyncIterator[None]:
+    """Hold the lock file `path`; it and its directory (mode 0700) are made when missing, and the holder may remove both.
+
+    Raises Busy when it is not free within `patience` seconds, HostError when the directory is not ours.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            while (fd := _attempt(path)) is None:  # noqa: ASYNC110 - flock has no event to wait for
+                await asyncio.sleep(RETRY_EVERY)
+    except TimeoutError:
+        raise Busy("another appliance command is changing this host", hint="wait until it has ended and try again") from None
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def try_hold(path: Path) -> int | None:
+    """Take the lock for the life of this process and its forks: a descriptor, or None when somebody has it."""
+    return _attempt(path)
+
+
+def _attempt(path: Path) -> int | None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        return None  # its last holder has just removed the directory
+    except OSError as error:
+        raise refused(error.errno, f"opening {path}") from error
+    if os.fstat(fd).st_uid != os.geteuid():
+        os.close(fd)
+        raise HostError(f"{path} belongs to another user", hint="remove it, or set APPLIANCE_STATE_DIR")
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A lock on a file that its last holder has removed protects nothing.
+        if os.fstat(fd).st_ino == path.stat().st_ino:
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(fd)
+    return None

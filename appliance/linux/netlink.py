@@ -1,0 +1,91 @@
+"""One rtnetlink session: dumps, requests, and waiting for the kernel to say that something changed.
+
+The session belongs to the network namespace in which it was opened. pyroute2 is imported on opening, because that takes a third
+of a second that `appliance --help` should not pay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from appliance.errors import HostError
+from appliance.linux.refusals import refused
+
+Noun = Literal["link", "addr", "route", "rule"]
+
+DUMP_ATTEMPTS = 5
+"""The kernel interrupts a dump when the table changes under it; on a busy router the third attempt is usually whole."""
+
+
+class Netlink:
+    """An async context manager over pyroute2's AsyncIPRoute. One task uses it at a time."""
+
+    def __init__(self) -> None:
+        self._requests: Any = None
+        self._events: Any = None
+        self._dumps: dict[Noun, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        from pyroute2 import AsyncIPRoute
+
+        self._requests = AsyncIPRoute()
+        self._dumps = {
+            "link": self._requests.get_links,
+            "addr": self._requests.get_addr,
+            "route": self._requests.get_routes,
+            "rule": self._requests.get_rules,
+        }
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for session in (self._events, self._requests):
+            if session is not None:
+                session.close()
+        self._events = self._requests = None
+
+    async def dump(self, noun: Noun) -> list[Any]:
+        """Everything of a kind, as pyroute2's messages, from one uninterrupted dump."""
+        from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
+
+        for _ in range(DUMP_ATTEMPTS):
+            try:
+                return [message async for message in await self._dumps[noun]()]
+            except NetlinkDumpInterrupted:
+                continue
+            except NetlinkError as error:
+                raise refused(error.code, f"reading the {noun} table") from error
+        raise HostError(f"the {noun} table changes too fast to be read whole", hint="try again when routing has settled")
+
+    async def request(
+        self, noun: Noun, command: str, *, tolerate: frozenset[int] = frozenset(), doing: str, **fields: Any
+    ) -> bool:
+        """One change. Returns False when the kernel refused with one of the errnos in `tolerate`; raises on any other refusal."""
+        from pyroute2.netlink.exceptions import NetlinkError
+
+        try:
+            await getattr(self._requests, noun)(command, **fields)
+        except NetlinkError as error:
+            if error.code in tolerate:
+                return False
+            raise refused(error.code, doing) from error
+        return True
+
+    async def listen(self) -> None:
+        """From now on remember what the kernel reports, so that `changed` misses nothing."""
+        if self._events is None:
+            from pyroute2 import AsyncIPRoute
+
+            self._events = AsyncIPRoute()
+            await self._events.bind()
+
+    async def changed(self, within: float) -> bool:
+        """Wait until the kernel reports any change of links, addresses, routes or rules; False after `within` seconds without."""
+        try:
+            async with asyncio.timeout(within):
+                async for _ in self._events.get():
+                    return True
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,72 @@
+"""The one nftables table that is ours, through `nft -j`: read whole, replaced whole in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from appliance.errors import HostError, MissingPrivilege
+from appliance.linux.refusals import PRIVILEGE_HINT
+
+PACKAGE_HINT = "install the package nftables (apt install nftables), or take masquerade out of the profile"
+
+
+def tool() -> str | None:
+    """Where `nft` is. Looks into the sbin directories too, which an ordinary user's PATH lacks."""
+    return shutil.which("nft", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+async def read(table: str) -> list[dict[str, Any]] | None:
+    """The table "inet appliance" as libnftables' JSON without handles, None when it is not there."""
+    code, output, errors = await _nft(["-j", "list", "table", *table.split()])
+    if code == 0:
+        return [_plain(entry) for entry in json.loads(output)["nftables"] if "metainfo" not in entry]
+    if "No such file or directory" in errors:
+        return None
+    raise _failed(errors, f"reading the nftables table {table}")
+
+
+async def replace(args: Mapping[str, Any]) -> None:
+    """Make `table` be `ruleset` (entries as `read` gives them), or be absent when that is None. All or nothing."""
+    commands = json.dumps({"nftables": _transaction(args["table"], args["ruleset"])}).encode()
+    for flags in (["-c"], []):
+        code, _, errors = await _nft([*flags, "-j", "-f", "-"], commands)
+        if code:
+            raise _failed(errors, f"changing the nftables table {args['table']}")
+
+
+def _transaction(table: str, ruleset: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    family, name = table.split()
+    itself = {"table": {"family": family, "name": name}}
+    # Deleting a missing table is an error, adding one that is there is not: hence add before delete.
+    clear: list[dict[str, Any]] = [{"add": itself}, {"delete": itself}]
+    return clear if ruleset is None else clear + [{"add": entry} for entry in ruleset]
+
+
+async def _nft(arguments: Sequence[str], text: bytes = b"") -> tuple[int, str, str]:
+    path = tool()
+    if path is None:
+        raise HostError("the command nft is not installed", hint=PACKAGE_HINT)
+    process = await asyncio.create_subprocess_exec(
+        path, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, errors = await process.communicate(text)
+    return process.returncode or 0, output.decode(), errors.decode()
+
+
+def _failed(errors: str, doing: str) -> HostError | MissingPrivilege:
+    if "Operation not permitted" in errors or "must be root" in errors:
+        return MissingPrivilege(f"no permission for {doing}", hint=PRIVILEGE_HINT)
+    first = errors.strip().splitlines()[0] if errors.strip() else "no reason given"
+    return HostError(f"nft failed while {doing}: {first}")
+
+
+def _plain(value: Any) -> Any:
+    """Without the handles, which the kernel numbers anew each time."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items() if key != "handle"}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value

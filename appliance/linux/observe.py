@@ -1,0 +1,45 @@
+"""Reading a host in one go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.api.planning import HostState
+from appliance.errors import MissingPrivilege
+from appliance.linux import addresses, links, nftables, routes, rules, sysctl
+from appliance.linux.netlink import Netlink
+from appliance.planning import own
+from appliance.planning.wanted import Wanted
+
+
+async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
+    """The host as it is now: interfaces, addresses, routes and rules whole, and the settings and tables that `wanted` names.
+
+    Reading needs no privilege, but for the nftables tables: without it they are taken to be absent.
+    """
+    found_links = await links.read(netlink)
+    names = {link["index"]: name for name, link in found_links.items()}
+    keys = [*wanted.sysctls]
+    keys += [own.link_sysctl(version, link, leaf) for version, leaf in wanted.link_sysctls for link in ("default", *found_links)]
+    nft = nftables.tool()
+    return HostState(
+        links=found_links,
+        addresses=await addresses.read(netlink, names),
+        routes=await routes.read(netlink, names),
+        rules=await rules.read(netlink),
+        sysctls={key: value for key in keys if (value := sysctl.read(key)) is not None},
+        tables=await _tables(wanted) if nft else {},
+        tools={"nft": nft} if nft else {},
+    )
+
+
+async def _tables(wanted: Wanted) -> dict[str, Any]:
+    found = {}
+    for table in wanted.tables:
+        try:
+            ruleset = await nftables.read(table)
+        except MissingPrivilege:
+            continue
+        if ruleset is not None:
+            found[table] = ruleset
+    return found

@@ -1,0 +1,95 @@
+"""Routes, of every table."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.linux import links
+from appliance.linux.netlink import Netlink
+
+RTM_F_CLONED = 0x200
+TYPES = {
+    1: "unicast",
+    2: "local",
+    3: "broadcast",
+    4: "anycast",
+    5: "multicast",
+    6: "blackhole",
+    7: "unreachable",
+    8: "prohibit",
+    9: "throw",
+    10: "nat",
+}
+EVERYWHERE = {socket.AF_INET: "0.0.0.0/0", socket.AF_INET6: "::/0"}
+THERE = frozenset({errno.EEXIST})
+GONE = frozenset({errno.ESRCH, errno.ENODEV})
+
+
+async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any]]:
+    """[{destination, via, link, table, metric, protocol, source, type}]. A route over several next hops has `hops` besides."""
+    return [
+        _route(message, names)
+        for message in await netlink.dump("route")
+        if message["family"] in EVERYWHERE and not message["flags"] & RTM_F_CLONED
+    ]
+
+
+async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
+    """Add a route; nothing happens when the same is there already."""
+    if not await present(netlink, args):
+        number = await links.require(netlink, args["link"])
+        await netlink.request("route", "add", doing=f"adding the route to {args['destination']}", **_fields(args, number))
+
+
+async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
+    """Remove a route; nothing happens when it is gone already."""
+    number = await links.index(netlink, args["link"])
+    if number is not None:
+        await netlink.request(
+            "route", "del", tolerate=GONE, doing=f"removing the route to {args['destination']}", **_fields(args, number)
+        )
+
+
+async def present(netlink: Netlink, args: Mapping[str, Any]) -> bool:
+    """Does the kernel have exactly this route?"""
+    names = {link["index"]: name for name, link in (await links.read(netlink)).items()}
+    keys = ("destination", "via", "link", "table", "metric", "protocol")
+    wanted = [args.get(key) for key in keys]
+    return any([route[key] for key in keys] == wanted for route in await read(netlink, names))
+
+
+def _fields(args: Mapping[str, Any], index: int) -> dict[str, Any]:
+    destination = ipaddress.ip_network(args["destination"])
+    fields: dict[str, Any] = {
+        "family": socket.AF_INET if destination.version == 4 else socket.AF_INET6,
+        "dst": str(destination),
+        "oif": index,
+        "table": args["table"],
+        "proto": args["protocol"],
+        "priority": args["metric"],
+    }
+    if args.get("via"):
+        fields["gateway"] = args["via"]
+    return fields
+
+
+def _route(message: Any, names: Mapping[int, str]) -> dict[str, Any]:
+    attr = message.get_attr
+    destination = f"{attr('RTA_DST')}/{message['dst_len']}" if attr("RTA_DST") else EVERYWHERE[message["family"]]
+    route = {
+        "destination": destination,
+        "via": attr("RTA_GATEWAY"),
+        "link": names.get(attr("RTA_OIF")),
+        "table": attr("RTA_TABLE") or message["table"],
+        "metric": attr("RTA_PRIORITY") or 0,
+        "protocol": message["proto"],
+        "source": attr("RTA_PREFSRC"),
+        "type": TYPES.get(message["type"], str(message["type"])),
+    }
+    if hops := attr("RTA_MULTIPATH"):
+        route["hops"] = [[names.get(hop["oif"]), hop.get_attr("RTA_GATEWAY")] for hop in hops]
+    return route

@@ -1,0 +1,113 @@
+"""TUN devices by ioctl: making a persistent one, and attaching to it with the offloads the kernel has. Nothing else opens
+/dev/net/tun.
+
+A persistent device outlives every process, so a dead worker leaves the host's network alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.errors import HostError
+from appliance.linux.refusals import refused
+
+# linux/if_tun.h
+TUNSETIFF = 0x400454CA
+TUNSETPERSIST = 0x400454CB
+TUNSETOFFLOAD = 0x400454D0
+IFF_TUN = 0x0001
+IFF_MULTI_QUEUE = 0x0100
+IFF_NO_PI = 0x1000
+IFF_VNET_HDR = 0x4000
+OFFLOADS = {"csum": 0x01, "tso4": 0x02, "tso6": 0x04, "uso4": 0x20, "uso6": 0x40}
+OFFLOAD_TRIES = (
+    frozenset(OFFLOADS),
+    frozenset({"csum", "tso4", "tso6"}),  # Linux before 6.2 has no USO
+    frozenset({"csum"}),
+)
+
+_IFREQ = struct.Struct("16sH22x")
+
+
+@dataclass(frozen=True, slots=True)
+class TunDevice:
+    """An attached TUN device: `fd` is non-blocking and reads and writes whole packets, each behind a 10-byte virtio-net header
+    when `vnet_hdr`. `offloads` are the names of those the kernel granted ("tso4", …); without any, a packet is never larger
+    than the MTU."""
+
+    name: str
+    fd: int
+    vnet_hdr: bool
+    offloads: frozenset[str]
+
+    def close(self) -> None:
+        """Let go of the device, which stays."""
+        os.close(self.fd)
+
+
+def create(name: str, *, multi_queue: bool = False) -> None:
+    """Make the persistent device `name`, or keep the one that is there. Raises HostError or MissingPrivilege."""
+    fd = _open_clone_device()
+    try:
+        fcntl.ioctl(fd, TUNSETIFF, _request(name, multi_queue=multi_queue))
+        fcntl.ioctl(fd, TUNSETPERSIST, 1)
+    except OSError as error:
+        raise refused(error.errno, f"creating the TUN device {name}") from error
+    finally:
+        os.close(fd)
+
+
+def attach(name: str, *, offload: bool = True, multi_queue: bool = False) -> TunDevice:
+    """Open the existing device `name` with as many offloads as the kernel has, none when `offload` is false.
+
+    Raises HostError when it is not there or held by another process, MissingPrivilege when it is not ours to open.
+    """
+    try:
+        socket.if_nametoindex(name)  # TUNSETIFF would make a missing device instead of telling us
+    except OSError:
+        raise HostError(f"there is no interface {name}", hint="apply the profile first: appliance apply") from None
+    fd = _open_clone_device()
+    try:
+        fcntl.ioctl(fd, TUNSETIFF, _request(name, multi_queue=multi_queue))
+        granted = _enable_offloads(fd) if offload else frozenset[str]()
+        if not granted:
+            fcntl.ioctl(fd, TUNSETOFFLOAD, 0)
+    except OSError as error:
+        os.close(fd)
+        if error.errno == errno.EINVAL:
+            raise HostError(
+                f"{name} is not a TUN device of ours", hint="choose another network.interface, or remove it: ip link del " + name
+            ) from error
+        raise refused(error.errno, f"opening the TUN device {name}") from error
+    return TunDevice(name, fd, vnet_hdr=True, offloads=granted)
+
+
+def _enable_offloads(fd: int) -> frozenset[str]:
+    for wanted in OFFLOAD_TRIES:
+        try:
+            fcntl.ioctl(fd, TUNSETOFFLOAD, sum(OFFLOADS[name] for name in wanted))
+        except OSError:
+            continue
+        return wanted
+    return frozenset()
+
+
+def _request(name: str, *, multi_queue: bool) -> bytes:
+    return _IFREQ.pack(name.encode(), IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (IFF_MULTI_QUEUE if multi_queue else 0))
+
+
+def _open_clone_device(path: Path = Path("/dev/net/tun")) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise HostError(
+            f"{path} is missing", hint="load the module (modprobe tun), or pass the device into the container"
+        ) from None
+    except OSError as error:
+        raise refused(error.errno, f"opening {path}") from error

@@ -1,0 +1,102 @@
+"""What on a host keeps a profile from becoming a plan. Each refusal is a PlanError that says what to do."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.api.planning import HostState
+from appliance.api.profile import Profile
+from appliance.errors import PlanError
+from appliance.planning import own
+from appliance.planning.desired import Desired
+from appliance.planning.reachability import way
+
+
+def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState, leaving: frozenset[str]) -> None:
+    """Raise PlanError when the host has something that `wanted` cannot be combined with. `leaving` are interfaces of ours that
+    the plan removes."""
+    _refuse_interface(wanted.link["name"], observed)
+    _refuse_addresses(wanted, observed, leaving)
+    for route in wanted.routes:
+        _refuse_route(route, wanted, observed, leaving)
+    _refuse_settings(wanted, observed)
+    if profile.network.masquerade and "nft" not in observed.tools:
+        raise PlanError(
+            "network.masquerade needs the command nft, which is not installed",
+            hint="install the package nftables (apt install nftables), or take masquerade out of the profile",
+        )
+
+
+def refuse_loops(profile: Profile, after: HostState) -> None:
+    """Raise PlanError when packets to a peer's own endpoint would enter the tunnel that they carry."""
+    interface = profile.network.interface
+    for peer in profile.peers:
+        for endpoint in peer.endpoints:
+            try:
+                address = ipaddress.ip_address(endpoint.host)
+            except ValueError:
+                continue  # a DNS name: its addresses are not known before they are needed
+            if way(after, str(address)).link == interface:
+                raise PlanError(
+                    f"the tunnel's own packets to peer {peer.name} at {endpoint} would be routed into the tunnel",
+                    hint=f"make the routes over {interface} more specific, or add one to {address} via the gateway outside",
+                )
+
+
+def _refuse_interface(name: str, observed: HostState) -> None:
+    link = observed.links.get(name)
+    if link is None:
+        return
+    hint = f"choose another network.interface, or remove it: ip link del {name}"
+    if link["kind"] != "tun" or link["tun"] is None or link["tun"]["type"] != "tun":
+        kind = (link["tun"] or {}).get("type") or link["kind"] or "hardware"
+        raise PlanError(f"the interface {name} exists already and is no TUN device ({kind})", hint=hint)
+    if not link["tun"]["persist"]:
+        raise PlanError(f"the TUN device {name} belongs to a running program", hint=hint)
+    if link["tun"]["multi_queue"]:
+        raise PlanError(f"the TUN device {name} exists already, with several queues", hint=hint)
+
+
+def _refuse_addresses(wanted: Desired, observed: HostState, leaving: frozenset[str]) -> None:
+    for text in wanted.addresses:
+        address = ipaddress.ip_interface(text)
+        for entry in observed.addresses:
+            if entry["link"] == wanted.link["name"] or entry["link"] in leaving or entry["scope"] == "link":
+                continue
+            other = ipaddress.ip_interface(entry["address"])
+            if other.ip == address.ip:
+                raise PlanError(
+                    f"the address {address.ip} is already on {entry['link']}",
+                    hint="give this node an address of its own in network.addresses",
+                )
+            if other.network == address.network and address.network.prefixlen < address.max_prefixlen:
+                raise PlanError(
+                    f"the network {address.network} of {address} is already on {entry['link']} ({other})",
+                    hint="choose a prefix for the overlay that no other interface uses",
+                )
+
+
+def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState, leaving: frozenset[str]) -> None:
+    link = observed.links.get(route["link"])
+    if route["link"] != wanted.link["name"]:
+        if link is None:
+            raise PlanError(f"network.routes: there is no interface {route['link']}", hint="look with: ip link")
+        if not link["up"]:
+            raise PlanError(f"network.routes: the interface {route['link']} is down", hint=f"ip link set {route['link']} up")
+    for other in observed.routes:
+        same_place = all(other[key] == route[key] for key in ("destination", "table", "metric"))
+        if not same_place or other["protocol"] == own.ROUTE_PROTOCOL or other["link"] in leaving:
+            continue
+        where = " ".join(filter(None, [f"via {other['via']}" if other["via"] else "", f"over {other['link']}"]))
+        raise PlanError(
+            f"{route['destination']} is already routed {where}",
+            hint="give the route another metric, or use a prefix that this host does not reach otherwise",
+        )
+
+
+def _refuse_settings(wanted: Desired, observed: HostState) -> None:
+    for key in wanted.sysctls:
+        if key not in observed.sysctls and own.default_sysctl(key, wanted.link["name"]) not in observed.sysctls:
+            raise PlanError(f"network.sysctls: this host has no setting {key}", hint="look with: sysctl -a | grep ^net")

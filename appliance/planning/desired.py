@@ -1,0 +1,149 @@
+"""What a profile wants of a host, in the words of `HostState`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api.planning import HostState
+from appliance.api.profile import NetworkSection, Profile, RouteEntry
+from appliance.api.values import Network
+from appliance.planning import own
+from appliance.planning.ruleset import Ruleset, ruleset
+
+AUTO_DATAGRAM_BYTES = 1400
+FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The wanted interface with what belongs to it, in the order in which it should come about."""
+
+    link: dict[str, Any]
+    addresses: tuple[str, ...]
+    routes: tuple[dict[str, Any], ...]
+    rules: tuple[dict[str, Any], ...]
+    sysctls: dict[str, str]
+    table: Ruleset | None
+    warnings: tuple[str, ...]
+
+
+def desired(profile: Profile, observed: HostState) -> Desired:
+    """What `profile` wants of the host `observed`. Only the MSS clamp and IPv6's settings depend on the host."""
+    network = profile.network
+    datagram = AUTO_DATAGRAM_BYTES if network.datagram == "auto" else network.datagram
+    routes, warnings = _routes(profile)
+    table, table_warnings = _table(network, observed)
+    return Desired(
+        link={"name": network.interface, "mtu": network.mtu, "gso_max_size": own.gso_max_size(datagram), "up": True},
+        addresses=tuple(str(address) for address in network.addresses),
+        routes=routes,
+        rules=tuple(_rules(network)),
+        sysctls=_sysctls(network, observed),
+        table=table,
+        warnings=warnings + table_warnings,
+    )
+
+
+def forwarded_versions(network: NetworkSection) -> set[int]:
+    """IP versions that the kernel has to forward: those masqueraded, and with `forward` those routed."""
+    prefixes = list(network.masquerade)
+    if network.forward:
+        prefixes += [route.to for route in network.routes]
+    return {prefix.version for prefix in prefixes}
+
+
+def _routes(profile: Profile) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    network = profile.network
+    connected = {address.network for address in network.addresses}
+    routes: dict[tuple[Any, ...], dict[str, Any]] = {}
+    warnings = []
+    for entry in network.routes:
+        if not _is_connected(entry, network.interface, connected):
+            _put(routes, _route(network.interface, entry.to, entry))
+    for peer in profile.peers:
+        for prefix in peer.allowed:
+            if prefix.prefixlen == 0:
+                warnings.append(
+                    f"peer {peer.name} may send from everywhere ({prefix}), but nothing is routed to it for that reason alone; "
+                    "write network.routes for what should go there"
+                )
+            elif not any(_within(prefix, net) for net in connected):
+                _put(routes, _route(network.interface, prefix))
+    return tuple(routes.values()), tuple(warnings)
+
+
+def _put(routes: dict[tuple[Any, ...], dict[str, Any]], route: dict[str, Any]) -> None:
+    routes.setdefault((route["destination"], route["table"], route["metric"]), route)
+
+
+def _route(interface: str, to: Network, entry: RouteEntry | None = None) -> dict[str, Any]:
+    return {
+        "destination": str(to),
+        "via": str(entry.via) if entry and entry.via else None,
+        "link": entry.device if entry and entry.device else interface,
+        "table": entry.table if entry and entry.table else own.MAIN_TABLE,
+        "metric": own.route_metric(to.version, entry.metric if entry else None),
+        "protocol": own.ROUTE_PROTOCOL,
+    }
+
+
+def _is_connected(entry: RouteEntry, interface: str, connected: set[Network]) -> bool:
+    """Will the kernel make this very route by itself, for one of our addresses?"""
+    plain = entry.via is None and not entry.metric and entry.table in {None, own.MAIN_TABLE}
+    return plain and entry.device in {None, interface} and entry.to in connected
+
+
+def _within(prefix: Network, network: Network) -> bool:
+    if isinstance(prefix, ipaddress.IPv4Network):
+        return isinstance(network, ipaddress.IPv4Network) and prefix.subnet_of(network)
+    return isinstance(network, ipaddress.IPv6Network) and prefix.subnet_of(network)
+
+
+def _rules(network: NetworkSection) -> Iterator[dict[str, Any]]:
+    for rule in network.rules:
+        given = [prefix for prefix in (rule.from_, rule.to) if prefix is not None]
+        for version in sorted({prefix.version for prefix in given}) or (4, 6):
+            yield {
+                "family": version,
+                "priority": rule.priority,
+                "from": None if rule.from_ is None or not rule.from_.prefixlen else str(rule.from_),
+                "to": None if rule.to is None or not rule.to.prefixlen else str(rule.to),
+                "fwmark": rule.fwmark or None,
+                "table": rule.table,
+                "protocol": own.ROUTE_PROTOCOL,
+            }
+
+
+def _sysctls(network: NetworkSection, observed: HostState) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    by_version = {version: [a for a in network.addresses if a.version == version] for version in (4, 6)}
+    if by_version[6] and _current(observed, own.link_sysctl(6, network.interface, "disable_ipv6"), network.interface) == "1":
+        wanted[own.link_sysctl(6, network.interface, "disable_ipv6")] = "0"
+    if len({address.network for address in by_version[4]}) < len(by_version[4]):
+        # Otherwise the kernel drops a network's other addresses with its first.
+        wanted[own.link_sysctl(4, network.interface, "promote_secondaries")] = "1"
+    versions = forwarded_versions(network)
+    if 6 in versions:
+        # A forwarding host drops its default routes from router advertisements, unless told otherwise.
+        routers = {route["link"] for route in observed.routes if route["protocol"] == own.RA_PROTOCOL and route["link"]}
+        wanted |= {own.link_sysctl(6, link, "accept_ra"): "2" for link in sorted(routers - {network.interface})}
+    wanted |= {FORWARDING[version]: "1" for version in sorted(versions)}
+    return wanted | {key: " ".join(value.split()) for key, value in network.sysctls.items()}
+
+
+def _current(observed: HostState, key: str, interface: str) -> str | None:
+    """A setting of the interface, or what a new interface gets."""
+    return observed.sysctls.get(key, observed.sysctls.get(own.default_sysctl(key, interface)))
+
+
+def _table(network: NetworkSection, observed: HostState) -> tuple[Ruleset | None, tuple[str, ...]]:
+    forwards = bool(forwarded_versions(network)) or any(observed.sysctls.get(key) == "1" for key in FORWARDING.values())
+    clamp = network.clamp_mss and forwards
+    if not (network.masquerade or clamp):
+        return None, ()
+    if "nft" not in observed.tools and not network.masquerade:
+        return None, ("this host forwards packets, but without the command nft the MSS of forwarded connections is not clamped",)
+    return ruleset(network.interface, masquerade=network.masquerade, clamp_mss=clamp), ()

@@ -1,0 +1,27 @@
+"""What must be true on the host once an action has been performed."""
+
+from __future__ import annotations
+
+from appliance.api.planning import Action
+
+_NOUNS = {
+    "link.set": ("link", True),
+    "link.delete": ("link", False),
+    "tun.create": ("link", True),
+    "address.add": ("address", True),
+    "address.remove": ("address", False),
+    "route.add": ("route", True),
+    "route.remove": ("route", False),
+    "rule.add": ("rule", True),
+    "rule.remove": ("rule", False),
+    "sysctl.set": ("sysctl", True),
+    "nft.replace": ("nft", True),
+}
+VERBS = frozenset(_NOUNS)
+
+
+def fact(action: Action) -> Action:
+    """The fact that `action` brings about. KeyError when the verb is none of ours."""
+    noun, present = _NOUNS[action.verb]
+    args = {"name": action.args["name"]} if action.verb == "tun.create" else dict(action.args)
+    return Action(noun, {**args, "present": present})

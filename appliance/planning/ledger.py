@@ -1,0 +1,31 @@
+"""What earlier applies did to this host, read from the steps in force: what is ours, and what was there before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from appliance.api.planning import Action, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """`created`: interfaces we made. `originals`: for each setting we changed, the action that brings back its first value."""
+
+    created: frozenset[str] = frozenset()
+    originals: Mapping[str, Action] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, applied: Sequence[Step]) -> Ledger:
+        """Sum up the steps in force, oldest first."""
+        created: set[str] = set()
+        originals: dict[str, Action] = {}
+        for step in applied:
+            match step.do.verb:
+                case "tun.create":
+                    created.add(step.do.args["name"])
+                case "link.delete":
+                    created.discard(step.do.args["name"])
+                case "sysctl.set":
+                    originals.setdefault(step.do.args["key"], step.undo)
+        return cls(frozenset(created), originals)

@@ -1,0 +1,63 @@
+"""How the appliance knows its own things on a host again, and the kernel's defaults it reckons with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ROUTE_PROTOCOL = 76
+"""Protocol number of our routes and rules, chosen from those that neither the kernel nor /etc/iproute2/rt_protos uses ('L')."""
+TABLE = "inet appliance"
+"""The one nftables table that is ours."""
+
+MAIN_TABLE = 254
+LOCAL_TABLE = 255
+KERNEL_PROTOCOL = 2
+RA_PROTOCOL = 9
+IPV6_ROUTE_METRIC = 1024  # IP6_RT_PRIO_USER: what the kernel takes when none is given
+IPV6_CONNECTED_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
+TUN_DEFAULTS = {"mtu": 1500, "gso_max_size": 65536, "up": False}
+"""A TUN device as the kernel makes it."""
+
+GSO_MAX_BYTES = 63_000
+"""Chosen: the largest super-packet such that, sealed and cut into datagrams of 1,400 bytes, it fits one UDP send (46 pieces)."""
+MAX_UDP_BYTES = 65_507
+MAX_GSO_PIECES = 64  # UDP_MAX_SEGMENTS before Linux 6.9
+HEADER_BYTES = 24
+RECORD_BYTES = 16 + 64  # tag, and room for the entries' lengths and virtio headers
+
+
+def gso_max_size(datagram_bytes: int) -> int:
+    """The largest super-packet whose record fits one UDP send of datagrams of this size."""
+    pieces = min(MAX_GSO_PIECES, MAX_UDP_BYTES // datagram_bytes)
+    return min(GSO_MAX_BYTES, pieces * (datagram_bytes - HEADER_BYTES) - RECORD_BYTES)
+
+
+def connected_metric(version: int) -> int:
+    """Metric of the route that the kernel makes for an address's network."""
+    return 0 if version == 4 else IPV6_CONNECTED_METRIC
+
+
+def route_metric(version: int, given: int | None) -> int:
+    """Metric that the kernel will show for a route written with `given`."""
+    if version == 6:
+        return given or IPV6_ROUTE_METRIC
+    return given or 0
+
+
+def link_sysctl(version: int, link: str, leaf: str) -> str:
+    """The key of an interface's setting, as sysctl(8) writes it: with slashes when the interface's name has a dot."""
+    parts = ("net", f"ipv{version}", "conf", link, leaf)
+    return ("/" if "." in link else ".").join(parts)
+
+
+def default_sysctl(key: str, interface: str) -> str:
+    """The key from which a new interface takes the setting `key`; the key itself when it is no setting of `interface`."""
+    parts = key.split("/" if "/" in key else ".")
+    if len(parts) > 4 and parts[3] == interface:
+        return ".".join([*parts[:3], "default", *parts[4:]])
+    return key
+
+
+def without(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The mapping less some keys."""
+    return {key: value for key, value in mapping.items() if key not in keys}

@@ -1,0 +1,112 @@
+"""Which way packets leave a host, before and after a plan: the guard that keeps an admin from cutting off their own session.
+
+The lookup follows the kernel's: rules by priority, then the longest prefix and lowest metric of a table. A rule that depends on
+more than addresses (marks, incoming interfaces) is taken not to match.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, NamedTuple
+
+from appliance.api.planning import HostState
+from appliance.planning import own
+
+UNICAST = frozenset({"unicast", "local", "broadcast", "anycast"})
+DEFAULT_RULES: tuple[dict[str, Any], ...] = tuple(
+    {"priority": priority, "table": table, "action": "lookup", "family": version}
+    for version in (4, 6)
+    for priority, table in ((0, own.LOCAL_TABLE), (32766, own.MAIN_TABLE))
+)
+
+
+class Connection(NamedTuple):
+    """An admin's connection to this host: the addresses at both ends. `local` may be empty when it is not known."""
+
+    remote: str
+    local: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Connection | None:
+        """Read an address, or what sshd puts into SSH_CONNECTION ("198.51.100.9 50000 192.0.2.1 22"). None when it is neither."""
+        words = text.split()
+        if len(words) not in {1, 4}:
+            return None
+        try:
+            return cls(*(str(ipaddress.ip_address(word.partition("%")[0])) for word in words[::2]))
+        except ValueError:
+            return None
+
+
+class Way(NamedTuple):
+    """How a packet leaves: by which interface and gateway, or `link` "" and the reason in `via`."""
+
+    link: str
+    via: str
+
+    def __str__(self) -> str:
+        if not self.link:
+            return f"nowhere ({self.via})"
+        return f"over {self.link}" + (f" via {self.via}" if self.via else "")
+
+
+def way(state: HostState, remote: str, local: str = "") -> Way:
+    """The way to `remote` for packets sent from `local` (unknown when empty)."""
+    address = ipaddress.ip_address(remote)
+    rules = [rule for rule in state.rules if rule["family"] == address.version]
+    for rule in sorted(rules or [r for r in DEFAULT_RULES if r["family"] == address.version], key=lambda rule: rule["priority"]):
+        if rule.get("action") == "lookup" and _applies(rule, remote, local):
+            found = _lookup(state, rule["table"], remote, rule.get("suppress_prefixlength"))
+            if found is not None:
+                return found
+    return Way("", "no route")
+
+
+def cut_off(before: HostState, after: HostState, connection: Connection) -> str:
+    """Why `connection` would not survive the change, "" when it would."""
+    old, new = way(before, *connection), way(after, *connection)
+    if connection.local and _is_own(before, connection.local) and not _is_own(after, connection.local):
+        return f"{connection.remote}: this host would lose the address {connection.local}"
+    if old != new:
+        return f"{connection.remote}: packets to it would leave {new} instead of {old}"
+    return ""
+
+
+def _is_own(state: HostState, address: str) -> bool:
+    return any(entry["address"].partition("/")[0] == address for entry in state.addresses)
+
+
+def _applies(rule: dict[str, Any] | Any, remote: str, local: str) -> bool:
+    if rule.get("fwmark") or rule.get("oif") or rule.get("iif") not in {None, "lo"}:
+        return False
+    matches = all(
+        not rule.get(key) or (bool(address) and ipaddress.ip_address(address) in ipaddress.ip_network(rule[key], strict=False))
+        for key, address in (("to", remote), ("from", local))
+    )
+    return matches != bool(rule.get("invert"))
+
+
+def _lookup(state: HostState, table: int, remote: str, suppress: int | None) -> Way | None:
+    address = ipaddress.ip_address(remote)
+    best: tuple[int, int] | None = None
+    found: Way | None = None
+    for route in state.routes:
+        network = ipaddress.ip_network(route["destination"], strict=False)
+        if route["table"] != table or network.version != address.version or address not in network:
+            continue
+        rank = (network.prefixlen, -route["metric"])
+        if best is None or rank > best:
+            best, found = rank, _way(route)
+    if best is None or (suppress is not None and best[0] <= suppress):
+        return None
+    return found
+
+
+def _way(route: dict[str, Any] | Any) -> Way | None:
+    if route["type"] == "throw":
+        return None
+    if route["type"] not in UNICAST:
+        return Way("", route["type"])
+    if hops := route.get("hops"):
+        return Way(", ".join(str(link) for link, _ in hops), ", ".join(str(via or "") for _, via in hops))
+    return Way(route["link"] or "", route["via"] or "")

@@ -1,0 +1,55 @@
+"""The plan that takes a plan back, and whether it can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from appliance.api.planning import Action, HostState, Plan, Step
+from appliance.errors import PlanError
+from appliance.planning import own
+from appliance.planning.facts import VERBS, fact
+from appliance.planning.simulate import after
+from appliance.planning.wording import describe
+
+
+def step(do: Action, undo: Action) -> Step:
+    """A step with its line for the admin and the fact it must bring about."""
+    return Step(describe(do), do, undo, fact(do))
+
+
+def revert(plan: Plan) -> Plan:
+    """Undoing the steps of `plan`, last first."""
+    return Plan(tuple(step(one.undo, one.do) for one in reversed(plan.steps)))
+
+
+def refuse_irreversible(plan: Plan, observed: HostState) -> None:
+    """Raise PlanError unless doing `plan` and then its revert would leave the host as `observed`, as far as the model knows."""
+    for one in plan.steps:
+        for action in (one.do, one.undo):
+            if action.verb not in VERBS:
+                raise PlanError(f"the plan has a step that cannot be undone by another process: {action.verb!r}")
+    actions = [*(one.do for one in plan.steps), *(one.undo for one in reversed(plan.steps))]
+    before, finally_ = essence(after(observed, ())), essence(after(observed, actions))
+    for noun, value in before.items():
+        if finally_[noun] != value:
+            raise PlanError(
+                f"this plan could not be undone completely: the host's {noun} would differ afterwards",
+                hint="please report this with the output of: appliance plan --json",
+            )
+
+
+def essence(state: HostState) -> dict[str, Any]:
+    """A host in a form that compares: order and interface numbers do not count."""
+    return {
+        "links": {name: own.without(dict(link), "index") for name, link in state.links.items()},
+        "addresses": _sorted(state.addresses),
+        "routes": _sorted(own.without(dict(route), "source") for route in state.routes),
+        "rules": _sorted(state.rules),
+        "settings": dict(state.sysctls),
+        "tables": dict(state.tables),
+    }
+
+
+def _sorted(entries: Iterable[Any]) -> list[list[tuple[str, str]]]:
+    return sorted(sorted((key, repr(value)) for key, value in entry.items() if value is not None) for entry in entries)

@@ -1,0 +1,89 @@
+"""The nftables table `inet appliance`, as libnftables' JSON.
+
+Each rule's comment carries a digest of the rule, and whether a table is as wanted is judged by chains and comments alone: how a
+rule's expressions are printed differs between nft versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from appliance.api.values import Network
+from appliance.planning.own import TABLE
+
+Ruleset = list[dict[str, Any]]
+
+FAMILY, NAME = TABLE.split()
+FORWARD_PRIORITY = 0  # "filter"
+POSTROUTING_PRIORITY = 100  # "srcnat"
+
+
+def ruleset(interface: str, *, masquerade: Sequence[Network], clamp_mss: bool) -> Ruleset:
+    """The table for a host that forwards between `interface` and others.
+
+    Connections from the overlay pass, their answers come back; sources in `masquerade` leave by this host's own address; the MSS
+    of forwarded connections is lowered to what both ways carry.
+    """
+    incoming = _match({"meta": {"key": "iifname"}}, interface)
+    outgoing = _match({"meta": {"key": "oifname"}}, interface)
+    forward: list[list[dict[str, Any]]] = []
+    if clamp_mss:
+        forward += [[side, _SYN, _CLAMP] for side in (incoming, outgoing)]
+    forward += [[side, {"accept": None}] for side in (incoming, outgoing)]
+    elsewhere = _match({"meta": {"key": "oifname"}}, interface, operator="!=")
+    entries: Ruleset = [{"table": {"family": FAMILY, "name": NAME}}, _chain("forward", "filter", "forward", FORWARD_PRIORITY)]
+    if masquerade:
+        entries.append(_chain("postrouting", "nat", "postrouting", POSTROUTING_PRIORITY))
+    entries += [_rule("forward", expressions) for expressions in forward]
+    entries += [_rule("postrouting", [elsewhere, _source(prefix), {"masquerade": None}]) for prefix in masquerade]
+    return entries
+
+
+def same(observed: Sequence[Mapping[str, Any]] | None, wanted: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Are two tables the same, as far as chains, rules and their order go?"""
+    if observed is None or wanted is None:
+        return observed is wanted
+    return _essence(observed) == _essence(wanted)
+
+
+def _essence(entries: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]]:
+    chains = [
+        tuple(entry["chain"].get(key) for key in ("name", "type", "hook", "prio", "policy"))
+        for entry in entries
+        if "chain" in entry
+    ]
+    rules = [
+        (entry["rule"]["chain"], entry["rule"].get("comment") or json.dumps(entry["rule"].get("expr"), sort_keys=True))
+        for entry in entries
+        if "rule" in entry
+    ]
+    others = [kind for entry in entries for kind in entry if kind not in {"table", "chain", "rule"}]
+    return [*sorted(chains), *others], sorted(rules, key=lambda rule: str(rule[0]))
+
+
+def _match(left: dict[str, Any], right: Any, *, operator: str = "==") -> dict[str, Any]:
+    return {"match": {"op": operator, "left": left, "right": right}}
+
+
+_SYN = _match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["syn", "rst"]]}, "syn")
+_CLAMP = {"mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}}
+
+
+def _source(prefix: Network) -> dict[str, Any]:
+    protocol = "ip" if isinstance(prefix, ipaddress.IPv4Network) else "ip6"
+    right: Any = {"prefix": {"addr": str(prefix.network_address), "len": prefix.prefixlen}}
+    return _match({"payload": {"protocol": protocol, "field": "saddr"}}, right)
+
+
+def _chain(name: str, kind: str, hook: str, priority: int) -> dict[str, Any]:
+    place = {"family": FAMILY, "table": NAME, "name": name}
+    return {"chain": {**place, "type": kind, "hook": hook, "prio": priority, "policy": "accept"}}
+
+
+def _rule(chain: str, expressions: list[dict[str, Any]]) -> dict[str, Any]:
+    digest = hashlib.sha256(json.dumps([chain, expressions], sort_keys=True).encode()).hexdigest()[:12]
+    return {"rule": {"family": FAMILY, "table": NAME, "chain": chain, "comment": f"appliance {digest}", "expr": expressions}}

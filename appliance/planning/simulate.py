@@ -1,0 +1,160 @@
+"""A small model of the kernel: the host after an action. It lets a plan be judged before anything is done.
+
+Modelled: interfaces, addresses with the routes the kernel makes for them, routes, rules, settings with forwarding's side effects,
+and nftables tables. Link-local addresses and multicast are not.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.api.planning import Action, HostState
+from appliance.planning import own
+
+FORWARDING_SWITCHES = {
+    "net.ipv4.ip_forward": "net.ipv4.conf.",
+    "net.ipv4.conf.all.forwarding": "net.ipv4.conf.",
+    "net.ipv6.conf.all.forwarding": "net.ipv6.conf.",
+}
+
+
+def after(state: HostState, actions: Iterable[Action]) -> HostState:
+    """The host as it will be when `actions` have been performed on `state`. KeyError for a verb that is none of ours."""
+    host = _Host.of(state)
+    for action in actions:
+        _VERBS[action.verb](host, action.args)
+    return host.freeze(state)
+
+
+@dataclass(slots=True)
+class _Host:
+    links: dict[str, dict[str, Any]]
+    addresses: list[dict[str, Any]]
+    routes: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    sysctls: dict[str, str]
+    tables: dict[str, Any]
+
+    @classmethod
+    def of(cls, state: HostState) -> _Host:
+        return cls(
+            {name: dict(link) for name, link in state.links.items()},
+            [dict(address) for address in state.addresses],
+            [dict(route) for route in state.routes],
+            [dict(rule) for rule in state.rules],
+            dict(state.sysctls),
+            dict(state.tables),
+        )
+
+    def freeze(self, state: HostState) -> HostState:
+        return HostState(self.links, self.addresses, self.routes, self.rules, self.sysctls, self.tables, state.tools)
+
+
+def _create(host: _Host, args: Mapping[str, Any]) -> None:
+    tun = {"type": "tun", "persist": True, "vnet_hdr": True, "pi": False, "multi_queue": bool(args.get("multi_queue"))}
+    host.links.setdefault(args["name"], {"index": 0, "kind": "tun", "address": "", **own.TUN_DEFAULTS, "tun": tun})
+
+
+def _set_link(host: _Host, args: Mapping[str, Any]) -> None:
+    host.links[args["name"]] |= own.without(dict(args), "name")
+
+
+def _delete(host: _Host, args: Mapping[str, Any]) -> None:
+    host.links.pop(args["name"], None)
+    host.addresses = [address for address in host.addresses if address["link"] != args["name"]]
+    host.routes = [route for route in host.routes if route["link"] != args["name"]]
+    host.sysctls = {key: value for key, value in host.sysctls.items() if own.default_sysctl(key, args["name"]) == key}
+
+
+def _add_address(host: _Host, args: Mapping[str, Any]) -> None:
+    if not any(_same(address, args, ("link", "address")) for address in host.addresses):
+        host.addresses.append({"link": args["link"], "address": args["address"], "scope": "global"})
+    for route in connected_routes(args["link"], args["address"]):
+        if not any(_same(route, other, _ROUTE_KEYS) for other in host.routes):
+            host.routes.append(route)
+
+
+def _remove_address(host: _Host, args: Mapping[str, Any]) -> None:
+    host.addresses = [address for address in host.addresses if not _same(address, args, ("link", "address"))]
+    kept = [route for address in host.addresses for route in connected_routes(address["link"], address["address"])]
+    gone = [route for route in connected_routes(args["link"], args["address"]) if route not in kept]
+    host.routes = [route for route in host.routes if not any(_same(route, other, _ROUTE_KEYS) for other in gone)]
+
+
+def connected_routes(link: str, text: str) -> list[dict[str, Any]]:
+    """The routes that the kernel makes for an address: to its network, and the one that says it is our own."""
+    address = ipaddress.ip_interface(text)
+    common = {"via": None, "link": link, "protocol": own.KERNEL_PROTOCOL, "source": None}
+    metric = own.connected_metric(address.version)
+    network = {"destination": str(address.network), "table": own.MAIN_TABLE, "metric": metric, "type": "unicast", **common}
+    local = {
+        "destination": f"{address.ip}/{address.max_prefixlen}",
+        "table": own.LOCAL_TABLE,
+        "metric": 0,
+        "type": "local",
+        **common,
+    }
+    return [local] if address.version == 4 and address.network.prefixlen == address.max_prefixlen else [network, local]
+
+
+_ROUTE_KEYS = ("destination", "via", "link", "table", "metric", "protocol")
+_RULE_KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol")
+
+
+def _add_route(host: _Host, args: Mapping[str, Any]) -> None:
+    if not any(_same(route, args, _ROUTE_KEYS) for route in host.routes):
+        host.routes.append({**args, "source": None, "type": "unicast"})
+
+
+def _remove_route(host: _Host, args: Mapping[str, Any]) -> None:
+    host.routes = [route for route in host.routes if not _same(route, args, _ROUTE_KEYS)]
+
+
+def _add_rule(host: _Host, args: Mapping[str, Any]) -> None:
+    if not any(_same(rule, args, _RULE_KEYS) for rule in host.rules):
+        host.rules.append({**args, "iif": None, "oif": None, "action": "lookup", "suppress_prefixlength": None, "invert": False})
+
+
+def _remove_rule(host: _Host, args: Mapping[str, Any]) -> None:
+    host.rules = [rule for rule in host.rules if not _same(rule, args, _RULE_KEYS)]
+
+
+def _set_sysctl(host: _Host, args: Mapping[str, Any]) -> None:
+    key, value = args["key"], args["value"]
+    if key in FORWARDING_SWITCHES and host.sysctls.get(key) != value:
+        for other in [name for name in host.sysctls if name.replace("/", ".").startswith(FORWARDING_SWITCHES[key])]:
+            if other.endswith("forwarding"):
+                host.sysctls[other] = value
+        if key.startswith("net.ipv4."):
+            host.sysctls["net.ipv4.conf.all.accept_redirects"] = "0" if value == "1" else "1"
+    host.sysctls[key] = value
+    host.sysctls |= {other: given for other, given in args.get("then", ()) if other in host.sysctls}
+
+
+def _replace_table(host: _Host, args: Mapping[str, Any]) -> None:
+    if args["ruleset"] is None:
+        host.tables.pop(args["table"], None)
+    else:
+        host.tables[args["table"]] = args["ruleset"]
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
+    return all(one.get(key) == other.get(key) for key in keys)
+
+
+_VERBS: dict[str, Callable[[_Host, Mapping[str, Any]], None]] = {
+    "tun.create": _create,
+    "link.set": _set_link,
+    "link.delete": _delete,
+    "address.add": _add_address,
+    "address.remove": _remove_address,
+    "route.add": _add_route,
+    "route.remove": _remove_route,
+    "rule.add": _add_rule,
+    "rule.remove": _remove_rule,
+    "sysctl.set": _set_sysctl,
+    "nft.replace": _replace_table,
+}

@@ -1,0 +1,34 @@
+"""Which settings and tables of a host have to be read to plan a profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.api.profile import Profile
+from appliance.planning import own
+from appliance.planning.desired import FORWARDING, forwarded_versions
+from appliance.planning.ledger import Ledger
+
+PER_LINK = {4: ("forwarding",), 6: ("forwarding", "accept_ra")}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`sysctls` are keys; in `link_sysctls`, (IP version, leaf) stands for that setting of each interface and of "default"."""
+
+    sysctls: tuple[str, ...] = ()
+    link_sysctls: tuple[tuple[int, str], ...] = ()
+    tables: tuple[str, ...] = (own.TABLE,)
+
+
+def wanted(profile: Profile, ledger: Ledger) -> Wanted:
+    """What `plan` will ask about. Settings of single interfaces are only read when forwarding may change them."""
+    network = profile.network
+    keys = dict.fromkeys([*FORWARDING.values(), "net.ipv4.conf.all.accept_redirects"])
+    for version, leaf in ((6, "disable_ipv6"), (4, "promote_secondaries")):
+        keys |= dict.fromkeys(own.link_sysctl(version, link, leaf) for link in (network.interface, "default"))
+    for key in (*network.sysctls, *ledger.originals):
+        keys |= {key: None, own.default_sysctl(key, network.interface): None}
+    touched = {*network.sysctls, *ledger.originals, *(FORWARDING[version] for version in forwarded_versions(network))}
+    versions = [version for version in (4, 6) if FORWARDING[version] in touched]
+    return Wanted(tuple(keys), tuple((version, leaf) for version in versions for leaf in PER_LINK[version]))

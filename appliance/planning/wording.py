@@ -1,0 +1,67 @@
+"""One line for the admin about each action, and the sign before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.api.planning import Action
+from appliance.planning import own
+
+SIGNS = {"add": "+", "create": "+", "remove": "-", "delete": "-", "set": "~", "replace": "~"}
+
+
+def sign(action: Action) -> str:
+    """`+` for what will be there, `-` for what will go, `~` for what changes."""
+    if action.verb == "nft.replace" and action.args["ruleset"] is None:
+        return "-"
+    return SIGNS.get(action.verb.rpartition(".")[2], "~")
+
+
+def describe(action: Action) -> str:
+    """What the action makes of the host: "address 10.8.0.1/24 on llp0"."""
+    args = action.args
+    match action.verb.partition(".")[0]:
+        case "tun":
+            return f"TUN device {args['name']}"
+        case "link" if action.verb == "link.delete":
+            return f"interface {args['name']}"
+        case "link":
+            return f"interface {args['name']}: {_link_settings(args)}"
+        case "address":
+            return f"address {args['address']} on {args['link']}"
+        case "route":
+            return _route(args)
+        case "rule":
+            return _rule(args)
+        case "sysctl":
+            return f"setting {args['key']} = {args['value']}"
+        case "nft":
+            rules = sum("rule" in entry for entry in args["ruleset"] or ())
+            return f"nftables table {args['table']}" + (f" with {rules} rules" if rules else "")
+        case _:
+            return f"{action.verb} {dict(args)}"
+
+
+def _link_settings(args: Mapping[str, Any]) -> str:
+    words = [f"{label} {args[key]}" for key, label in (("mtu", "MTU"), ("gso_max_size", "GSO size")) if args.get(key) is not None]
+    if args.get("up") is not None:
+        words.append("up" if args["up"] else "down")
+    return ", ".join(words)
+
+
+def _route(args: Mapping[str, Any]) -> str:
+    text = f"route {args['destination']}"
+    if args.get("via"):
+        text += f" via {args['via']}"
+    text += f" over {args['link']}"
+    if args["metric"] not in {0, own.IPV6_ROUTE_METRIC}:
+        text += f" metric {args['metric']}"
+    return text if args["table"] == own.MAIN_TABLE else f"{text} in table {args['table']}"
+
+
+def _rule(args: Mapping[str, Any]) -> str:
+    words = [f"{key} {args[key]}" for key in ("from", "to") if args.get(key)]
+    if args.get("fwmark") is not None:
+        words.append(f"fwmark {args['fwmark']:#x}")
+    return f"IPv{args['family']} rule {args['priority']}: {' '.join(words) or 'everything'} looks in table {args['table']}"
