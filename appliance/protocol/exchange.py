@@ -20,6 +20,11 @@ class Kex(IntEnum):
     X25519_MLKEM1024 = 1
     X25519 = 2
 
+    @property
+    def post_quantum(self) -> bool:
+        """Does it hold against a quantum computer?"""
+        return self is Kex.X25519_MLKEM1024
+
 
 class Shares(NamedTuple):
     """What one side sends: `mlkem` is an encapsulation key or a ciphertext, or empty."""

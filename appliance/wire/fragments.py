@@ -79,6 +79,11 @@ class Reassembly:
     def __len__(self) -> int:
         return len(self._partials)
 
+    @property
+    def crowded(self) -> bool:
+        """Is more than half of the room taken?"""
+        return self.held_bytes > self._max_bytes // 2
+
     def add(self, key: Hashable, fields: Fields, piece: bytes, now: float) -> Joined | None:
         """Take one fragment; the message when it was the last one missing. Raises PeerFault for one that cannot belong."""
         _, _, flags, _, sequence, _, body_bytes, _ = fields

@@ -1,0 +1,305 @@
+"""The called side of a node: strangers' hellos, judged as cheaply as possible first and answered within bounds.
+
+    hello ─▶ known? send the answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ key exchange, signature
+    finish ─▶ opens? ─▶ configured peer? ─▶ signatures ─▶ room for a session? ─▶ Session
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from appliance.api.transport import SocketAddress
+from appliance.errors import PeerFault
+from appliance.protocol.admission import Admission
+from appliance.protocol.connecting import ready
+from appliance.protocol.context import Context
+from appliance.protocol.cookies import Cookies
+from appliance.protocol.events import LinkId, SendMessage
+from appliance.protocol.handshake import Established, Responder
+from appliance.protocol.links import Link
+from appliance.protocol.session import Session, SessionState
+from appliance.wire import hello, hello_json
+from appliance.wire.envelope import (
+    FLAG_COOKIE,
+    FLAG_FRAGMENT,
+    FLAG_JSON,
+    FLAG_LAST,
+    MAX_BODY_BYTES,
+    Fields,
+    PacketType,
+    pack,
+)
+from appliance.wire.fragments import Reassembly, split
+
+ANSWER_SECONDS = 5.0
+"""How long we wait for the third message: as long as an initiator tries."""
+MAX_ANSWERS = 512
+CROWDED_ANSWERS = 64
+"""Unfinished handshakes (about 30 KB each) from which on strangers must return a cookie."""
+AMPLIFICATION = 3
+"""Bytes we send for a byte from an address that has not shown that it receives (RFC 9000, section 8.1)."""
+RESEND_GAP = 0.2
+MAX_FAILURES = 4
+
+Key = tuple[LinkId, SocketAddress | None, int]
+"""Link, source and message number of a ClientHello."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A ServerHello that waits for its ClientFinish."""
+
+    index: int
+    key: Key
+    machine: Responder
+    link: LinkId
+    to: SocketAddress | None
+    started: float
+    as_json: bool
+    packets: list[bytes]
+    received_bytes: int
+    validated: bool
+    sent_bytes: int = 0
+    sent_at: float = 0.0
+    failures: int = 0
+    cost: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cost = sum(map(len, self.packets))
+
+
+class Answering:
+    """All handshakes strangers began with this node."""
+
+    def __init__(self, context: Context, reassembly: Reassembly, now: float) -> None:
+        self._context = context
+        self._reassembly = reassembly
+        self._cookies = Cookies(context.entropy)
+        self._admission = Admission(context.settings.handshakes_per_second, now)
+        self._answers: dict[int, Answer] = {}
+        self._by_key: dict[Key, Answer] = {}
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def configure(self, now: float) -> None:
+        """The limits changed."""
+        self._admission = Admission(self._context.settings.handshakes_per_second, now)
+
+    def take_hello(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
+        """A packet of a ClientHello. Raises PeerFault."""
+        _, _, flags, _, sequence, _, _, _ = fields
+        key = (link.number, source, sequence >> 8)
+        known = self._by_key.get(key)
+        if known is not None:
+            self._repeat(known, flags, len(piece), now)
+            return
+        proven = not link.datagram
+        if link.datagram:
+            outcome = self._gate(key, link, source, fields, piece, now)
+            if outcome is None:
+                return
+            proven = outcome
+        joined = self._join(key, fields, piece, now)
+        if joined is not None:
+            body, wire_bytes = joined
+            self._answer(key, link, source, flags, body, wire_bytes, proven, now)
+
+    def take_finish(
+        self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float
+    ) -> tuple[Session, Established] | None:
+        """A packet of a ClientFinish; the new session when it is complete and good. Raises PeerFault."""
+        _, _, flags, stream, sequence, _, _, _ = fields
+        answer = self._answers.get(stream >> 8)
+        if answer is None:
+            self._confirm_again(stream >> 8, link, source, flags, now)
+            return None
+        if (answer.link, answer.to) != (link.number, source):
+            raise PeerFault("unknown-index")
+        joined = self._join((link.number, source, sequence >> 8), fields, piece, now)
+        if joined is None:
+            return None
+        sealed = hello_json.decode_client_finish(joined[0]) if answer.as_json else joined[0]
+        try:
+            established = answer.machine.finish(sealed, self._welcome)
+        except PeerFault as fault:
+            answer.failures += 1
+            if fault.message in ("unknown-identity", "session-limit") or answer.failures >= MAX_FAILURES:
+                self.forget(answer.index)
+            raise
+        return self._session(answer, established, now), established
+
+    def expire(self, index: int) -> None:
+        """The timer of an answer: nobody finished it."""
+        if index in self._answers:
+            self._context.counters["unfinished"] += 1
+            self.forget(index)
+
+    def forget(self, index: int) -> None:
+        """Let go of an answer that came to nothing."""
+        answer = self._remove(index)
+        answer.machine.abandon()
+        self._context.indexes.discard(index)
+        self._context.unuse(answer.link, index)
+
+    def link_closed(self, link: LinkId) -> None:
+        """Let go of what went over `link`."""
+        for answer in [each for each in self._answers.values() if each.link == link]:
+            self.forget(answer.index)
+
+    def _gate(
+        self, key: Key, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float
+    ) -> bool | None:
+        """Has the sender shown that it receives at `source`? None: the packet goes no further."""
+        _, _, flags, _, sequence, _, _, _ = fields
+        if flags & FLAG_JSON:
+            raise PeerFault("malformed")
+        crowded = len(self._answers) >= CROWDED_ANSWERS or self._reassembly.crowded
+        if sequence & 0xFF:
+            if crowded and key not in self._reassembly:
+                raise PeerFault("cookie-needed")
+            return False
+        opening = hello.peek_client_hello(piece)
+        address = source or far_end(link)
+        if opening.cookie and self._cookies.check(opening.cookie, address, now):
+            return True
+        if self._admission.busy(now) or crowded:
+            self._send_cookie(link, source, opening, address, len(piece), now)
+            return None
+        return False
+
+    def _send_cookie(
+        self,
+        link: Link,
+        source: SocketAddress | None,
+        opening: hello.Opening,
+        address: SocketAddress,
+        received_bytes: int,
+        now: float,
+    ) -> None:
+        body = hello.encode_cookie_reply(opening.random, self._cookies.make(address, now))
+        header = pack(
+            PacketType.HANDSHAKE_RESPONSE, FLAG_COOKIE, (opening.index & 0xFFFFFF) << 8, 0, int(now * 1000), len(body)
+        )
+        if len(header) + len(body) <= AMPLIFICATION * received_bytes:
+            self._context.counters["cookie-sent"] += 1
+            self._context.send(link.number, source, [header + body])
+
+    def _join(self, key: Key, fields: Fields, piece: bytes, now: float) -> tuple[bytes, int] | None:
+        if not fields[2] & FLAG_FRAGMENT:
+            return piece, len(piece)
+        return self._reassembly.add(key, fields, piece, now)
+
+    def _answer(
+        self,
+        key: Key,
+        link: Link,
+        source: SocketAddress | None,
+        flags: int,
+        body: bytes,
+        wire_bytes: int,
+        proven: bool,
+        now: float,
+    ) -> None:
+        context = self._context
+        as_json = bool(flags & FLAG_JSON)
+        if as_json:
+            client = hello_json.decode_client_hello(body)
+        else:
+            client, cookie = hello.decode_client_hello(body)
+            proven = proven or self._cookies.check(cookie, source or far_end(link), now)
+        if len(self._answers) >= MAX_ANSWERS:
+            raise PeerFault("crowded")
+        if not self._admission.admit(source or far_end(link), now):
+            raise PeerFault("rate-limited")
+        index = context.new_index()
+        try:
+            machine = Responder(context.policy, index, context.identity, client, context.entropy, context.agreement)
+        except PeerFault:
+            context.indexes.discard(index)
+            raise
+        context.counters["answered"] += 1
+        encode = hello_json.encode_server_hello if as_json else hello.encode_server_hello
+        room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
+        packets = split(
+            PacketType.HANDSHAKE_RESPONSE,
+            FLAG_JSON if as_json else 0,
+            (client.index & 0xFFFFFF) << 8,
+            index << 8,
+            int(now * 1000),
+            encode(machine.hello),
+            room,
+        )
+        answer = Answer(
+            index, key, machine, link.number, source, now, as_json, packets, wire_bytes, validated=proven
+        )
+        self._answers[index] = self._by_key[key] = answer
+        context.use(link.number, index)
+        context.timers.set(("answer", index), now + ANSWER_SECONDS)
+        self._send(answer, now)
+
+    def _repeat(self, answer: Answer, flags: int, piece_bytes: int, now: float) -> None:
+        answer.received_bytes += piece_bytes
+        complete = not flags & FLAG_FRAGMENT or flags & FLAG_LAST
+        if complete and now - answer.sent_at >= RESEND_GAP:
+            self._context.counters["answered-again"] += 1
+            self._send(answer, now)
+
+    def _send(self, answer: Answer, now: float) -> None:
+        if not answer.validated and answer.sent_bytes + answer.cost > AMPLIFICATION * answer.received_bytes:
+            self._context.counters["amplification-refused"] += 1
+            return
+        answer.sent_bytes += answer.cost
+        answer.sent_at = now
+        self._context.send(answer.link, answer.to, answer.packets)
+
+    def _confirm_again(
+        self, index: int, link: Link, source: SocketAddress | None, flags: int, now: float
+    ) -> None:
+        session = self._context.sessions.get(index)
+        if session is None or session.initiator or (session.link, session.to) != (link.number, source):
+            raise PeerFault("unknown-index")
+        complete = not flags & FLAG_FRAGMENT or flags & FLAG_LAST
+        if complete and session.state is SessionState.ACTIVE and now - session.confirm_sent >= RESEND_GAP:
+            session.confirm_sent = now
+            self._context.counters["confirmed-again"] += 1
+            self._context.events.append(SendMessage(index, PacketType.KEEP_ALIVE, 0, b""))
+
+    def _welcome(self, fingerprint: str) -> bool:
+        peer = self._context.peers_by_identity.get(fingerprint)
+        if peer is not None and peer.session is None and self._context.full:
+            raise PeerFault("session-limit")
+        return peer is not None
+
+    def _session(self, answer: Answer, established: Established, now: float) -> Session:
+        context = self._context
+        self._remove(answer.index)
+        session = Session(
+            index=established.index,
+            remote_index=established.remote_index,
+            peer=context.peers_by_identity[established.peer].name,
+            session_id=established.session_id,
+            suite=context.suites[established.suite],
+            pq=established.pq,
+            initiator=False,
+            link=answer.link,
+            to=answer.to,
+            endpoint=context.links[answer.link].endpoint(answer.to),
+            started=answer.started,
+            since=now,
+            last_heard=now,
+        )
+        context.sessions[session.index] = session
+        context.events.append(ready(session, established))
+        return session
+
+    def _remove(self, index: int) -> Answer:
+        answer = self._answers.pop(index)
+        del self._by_key[answer.key]
+        self._context.timers.cancel(("answer", index))
+        return answer
+
+
+def far_end(link: Link) -> SocketAddress:
+    """The address of a link that has one far end."""
+    return (link.remote.host, link.remote.port) if link.remote else ("", 0)

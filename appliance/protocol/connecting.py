@@ -1,0 +1,284 @@
+"""The calling side of a node: reach peers, begin handshakes, send again what may be lost, and try elsewhere what fails."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from appliance.api.transport import SocketAddress
+from appliance.errors import PeerFault
+from appliance.protocol.context import Context
+from appliance.protocol.events import CloseReason, Dial, LinkId, SessionReady
+from appliance.protocol.handshake import Established, Initiator
+from appliance.protocol.peer import Peer
+from appliance.protocol.session import Session, SessionState
+from appliance.wire import hello, hello_json
+from appliance.wire.envelope import FLAG_COOKIE, FLAG_JSON, MAX_BODY_BYTES, PacketType
+from appliance.wire.fragments import split
+
+RESEND_FIRST = 0.3
+RESEND_MOST = 1.0
+"""Seconds between two sendings of a message: the first for paths around the world, the last so that a node that comes up is
+reached within a second."""
+ATTEMPT_SECONDS = 5.0
+ATTEMPT_SECONDS_OF_SEVERAL = 2.0
+"""How long one endpoint is tried, alone and when there are others."""
+DIAL_SECONDS = 10.0
+MAX_FAILURES = 8
+"""Forged or broken answers that an attempt puts up with."""
+MAX_COOKIES = 2
+MAX_CONNECTING = 256
+"""Attempts under way at the same time; more peers wait their turn."""
+PADDED_BYTES = 3136
+"""A ClientHello on datagram links is this long, so that the 9 KB answer stays within three times what we sent even when it goes
+out in the smallest datagrams (548 bytes)."""
+
+
+@dataclass(slots=True)
+class Initiation:
+    """A handshake we began, until its session is confirmed. `number` tells its messages apart on the wire."""
+
+    index: int
+    peer: str
+    machine: Initiator
+    link: LinkId
+    to: SocketAddress | None
+    started: float
+    deadline: float
+    gap: float = RESEND_FIRST
+    cookies: int = 0
+    failures: int = 0
+    packets: list[bytes] = field(default_factory=list)
+
+
+class Connecting:
+    """All handshakes this node began."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._initiations: dict[int, Initiation] = {}
+        self._waiting: deque[str] = deque()
+        self._dialing = 0
+
+    def __len__(self) -> int:
+        return len(self._initiations)
+
+    def get(self, index: int) -> Initiation | None:
+        """The handshake whose session would have the local index `index`."""
+        return self._initiations.get(index)
+
+    def connect(self, peer: Peer, now: float) -> None:
+        """Reach `peer` at its next endpoint, as soon as it is its turn."""
+        if peer.busy or peer.queued or not peer.endpoints:
+            return
+        self._context.timers.cancel(("connect", peer.name))
+        peer.queued = True
+        self._waiting.append(peer.name)
+        self.pump(now)
+
+    def pump(self, now: float) -> None:
+        """Dial for those who wait, within the bound."""
+        while self._waiting and self._dialing + len(self._initiations) < MAX_CONNECTING:
+            peer = self._context.peers.get(self._waiting.popleft())
+            if peer is None or not peer.queued:
+                continue
+            peer.queued = False
+            if peer.busy or not peer.endpoints:
+                continue
+            if peer.session is None and self._context.full:
+                self._context.judge("session-limit", peer.name)
+                self.failed(peer, "session-limit", now)
+                continue
+            peer.dialing = True
+            self._dialing += 1
+            self._context.timers.set(("dial", peer.name), now + DIAL_SECONDS)
+            self._context.events.append(Dial(peer.name, peer.next_endpoint))
+
+    def dialed(self, peer: Peer) -> bool:
+        """The dial is over; False when none was under way."""
+        if not peer.dialing:
+            return False
+        peer.dialing = False
+        self._dialing -= 1
+        self._context.timers.cancel(("dial", peer.name))
+        return True
+
+    def dial_failed(self, peer: Peer, reason: str, now: float) -> None:
+        """The dial came to nothing."""
+        if self.dialed(peer):
+            self._context.counters["dial-failed"] += 1
+            self.failed(peer, reason, now)
+            self.pump(now)
+
+    def begin(self, peer: Peer, link: LinkId, to: SocketAddress | None, now: float) -> None:
+        """Start a handshake with `peer` over `link`."""
+        context = self._context
+        index = context.new_index()
+        machine = Initiator(
+            context.policy, index, context.identity, peer.settings.identity, context.entropy, context.agreement
+        )
+        alone = len(peer.endpoints) < 2
+        deadline = now + (ATTEMPT_SECONDS if alone else ATTEMPT_SECONDS_OF_SEVERAL)
+        initiation = Initiation(index, peer.name, machine, link, to, now, deadline)
+        self._initiations[index] = initiation
+        peer.initiation = index
+        context.use(link, index)
+        context.counters["initiated"] += 1
+        self._send_hello(initiation, b"", now)
+
+    def take_cookie(self, initiation: Initiation, body: bytes, now: float) -> None:
+        """The peer wants its cookie back before it works for us. Raises PeerFault."""
+        cookie = hello.decode_cookie_reply(body, initiation.machine.hello.random)
+        if initiation.cookies >= MAX_COOKIES or initiation.index in self._context.sessions:
+            return
+        initiation.cookies += 1
+        initiation.gap = RESEND_FIRST
+        self._context.counters["cookie-returned"] += 1
+        self._send_hello(initiation, cookie, now)
+
+    def take_answer(self, initiation: Initiation, flags: int, body: bytes, now: float) -> Session | None:
+        """The peer's hello: the session in state HANDSHAKING, or None for one that came twice. Raises PeerFault."""
+        if initiation.index in self._context.sessions:
+            return None
+        as_json = bool(flags & FLAG_JSON)
+        answer = hello_json.decode_server_hello(body) if as_json else hello.decode_server_hello(body)
+        try:
+            sealed, established = initiation.machine.finish(answer)
+        except PeerFault:
+            self._puts_up(initiation, now)
+            raise
+        session = self._session(initiation, established, now)
+        finish = hello_json.encode_client_finish(sealed) if as_json else sealed
+        self._send(initiation, flags & FLAG_JSON, session.remote_index << 8, 2, finish, now)
+        return session
+
+    def confirmed(self, session: Session) -> None:
+        """The peer has shown that it has the session's keys."""
+        self._forget(session.index)
+
+    def cancel(self, peer: Peer, now: float) -> None:
+        """Give up what is under way for `peer`, without counting it as a failure."""
+        self.dialed(peer)
+        peer.queued = False
+        self._context.timers.cancel(("connect", peer.name))
+        if peer.initiation is not None:
+            self._abandon(self._initiations[peer.initiation], now)
+
+    def resend(self, index: int, now: float) -> None:
+        """The timer of an attempt: send again or give up."""
+        initiation = self._initiations.get(index)
+        if initiation is None:
+            return
+        link = self._context.links.get(initiation.link)
+        if now >= initiation.deadline or link is None:
+            self.give_up(initiation, "timeout", now)
+            return
+        if link.datagram:
+            self._context.counters["resent"] += 1
+            self._context.send(initiation.link, initiation.to, initiation.packets)
+        self._rearm(initiation, now)
+
+    def give_up(self, initiation: Initiation, reason: str, now: float) -> None:
+        """An attempt failed; the next goes elsewhere or later."""
+        peer = self._context.peers.get(initiation.peer)
+        self._context.counters[reason] += 1
+        self._abandon(initiation, now)
+        if peer is not None:
+            self.failed(peer, reason, now)
+
+    def failed(self, peer: Peer, reason: str, now: float) -> None:
+        """Plan the next attempt."""
+        peer.failed(now, reason)
+        if peer.endpoints:
+            self._context.timers.set(("connect", peer.name), now + peer.pause(now, self._context.chance()))
+
+    def link_closed(self, link: LinkId, now: float) -> None:
+        """End the attempts that went over `link`."""
+        for initiation in [each for each in self._initiations.values() if each.link == link]:
+            self.give_up(initiation, "link-closed", now)
+
+    def _session(self, initiation: Initiation, established: Established, now: float) -> Session:
+        context = self._context
+        link = context.links[initiation.link]
+        session = Session(
+            index=established.index,
+            remote_index=established.remote_index,
+            peer=initiation.peer,
+            session_id=established.session_id,
+            suite=context.suites[established.suite],
+            pq=established.pq,
+            initiator=True,
+            link=initiation.link,
+            to=initiation.to,
+            endpoint=link.endpoint(initiation.to),
+            started=initiation.started,
+            since=now,
+            last_heard=now,
+        )
+        context.sessions[session.index] = session
+        context.events.append(ready(session, established))
+        return session
+
+    def _send_hello(self, initiation: Initiation, cookie: bytes, now: float) -> None:
+        link = self._context.links[initiation.link]
+        client = initiation.machine.hello
+        if self._context.settings.json_hello and not link.datagram:
+            self._send(initiation, FLAG_JSON, 0, 0, hello_json.encode_client_hello(client), now)
+            return
+        body = hello.encode_client_hello(client, cookie, PADDED_BYTES if link.datagram else 0)
+        self._send(initiation, FLAG_COOKIE if cookie else 0, 0, initiation.cookies, body, now)
+
+    def _send(self, initiation: Initiation, flags: int, stream: int, message: int, body: bytes, now: float) -> None:
+        link = self._context.links[initiation.link]
+        room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
+        number = initiation.index << 8 | message
+        initiation.packets = split(
+            PacketType.HANDSHAKE_INIT, flags, stream, number, int(now * 1000), body, room
+        )
+        self._context.send(initiation.link, initiation.to, initiation.packets)
+        self._rearm(initiation, now)
+
+    def _rearm(self, initiation: Initiation, now: float) -> None:
+        self._context.timers.set(("hello", initiation.index), min(now + initiation.gap, initiation.deadline))
+        initiation.gap = min(2 * initiation.gap, RESEND_MOST)
+
+    def _puts_up(self, initiation: Initiation, now: float) -> None:
+        initiation.failures += 1
+        if initiation.failures >= MAX_FAILURES:
+            self.give_up(initiation, "gave-up", now)
+
+    def _abandon(self, initiation: Initiation, now: float) -> None:
+        initiation.machine.abandon()
+        self._forget(initiation.index)
+        session = self._context.sessions.get(initiation.index)
+        if session is not None and session.state is SessionState.HANDSHAKING:
+            self._context.close(session, CloseReason.UNCONFIRMED)
+        elif session is None:
+            self._context.indexes.discard(initiation.index)
+            self._context.unuse(initiation.link, initiation.index)
+        self.pump(now)
+
+    def _forget(self, index: int) -> None:
+        initiation = self._initiations.pop(index, None)
+        if initiation is None:
+            return
+        self._context.timers.cancel(("hello", index))
+        peer = self._context.peers.get(initiation.peer)
+        if peer is not None and peer.initiation == index:
+            peer.initiation = None
+
+
+def ready(session: Session, established: Established) -> SessionReady:
+    """The event that tells the driver to install a session's keys."""
+    return SessionReady(
+        session.index,
+        session.remote_index,
+        session.peer,
+        session.session_id,
+        session.suite,
+        established.send_chain,
+        established.receive_chain,
+        session.pq,
+        session.link,
+        session.to,
+    )

@@ -1,0 +1,148 @@
+"""What the parts of one node share: settings, tables, timers and what waits to go out."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+from appliance.api.crypto import CryptoSuite
+from appliance.api.transport import SocketAddress
+from appliance.errors import LocalFault
+from appliance.protocol.events import CloseReason, Event, LinkId, LinkUnused, Refused, SessionClosed, Transmit
+from appliance.protocol.exchange import KeyAgreement
+from appliance.protocol.handshake import Entropy, Policy, Pq
+from appliance.protocol.identity import Identity
+from appliance.protocol.links import Link
+from appliance.protocol.peer import Peer
+from appliance.protocol.session import Session, SessionState
+from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.protocol.timers import Timers
+from appliance.wire.envelope import MAX_SESSION_INDEX
+
+TimerKey = tuple[str, int | str]
+"""What is due ("hello", "answer", "alive", "rotate", "linger", "link", "connect", "dial") and for whom."""
+
+TELLING = frozenset(
+    {
+        "bad-signature",
+        "downgrade",
+        "no-common-kex",
+        "no-common-suite",
+        "pq-required",
+        "rotation-failed",
+        "session-limit",
+        "unknown-identity",
+        "version",
+        "wrong-identity",
+    }
+)
+"""Reasons that the admin can act on; the others are only counted."""
+
+
+class Context:
+    """One node's shared state. No behaviour beyond keeping its tables consistent."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        identity: Identity,
+        suites: Sequence[CryptoSuite],
+        entropy: Entropy,
+        agreement: KeyAgreement,
+    ) -> None:
+        self.identity = identity
+        self.entropy = entropy
+        self.agreement = agreement
+        self.suites_by_name = {suite.name: suite for suite in suites}
+        self.suites = {suite.wire_id: suite for suite in suites}
+        self.timers: Timers[TimerKey] = Timers()
+        self.transmits: deque[Transmit] = deque()
+        self.events: deque[Event] = deque()
+        self.counters: Counter[str] = Counter()
+        self.links: dict[LinkId, Link] = {}
+        self.sessions: dict[int, Session] = {}
+        self.peers: dict[str, Peer] = {}
+        self.peers_by_identity: dict[str, Peer] = {}
+        self.indexes: set[int] = set()
+        self.configure(settings)
+
+    def configure(self, settings: NodeSettings) -> None:
+        """Take settings; the peers' table is the caller's matter."""
+        missing = [name for name in settings.suites if name not in self.suites_by_name]
+        if missing or not settings.suites:
+            raise LocalFault(f"no such suite: {', '.join(missing) or '(none named)'}")
+        self.settings = settings
+        self.policy = Policy(Pq(settings.pq), tuple(self.suites_by_name[name].wire_id for name in settings.suites))
+
+    def add_peer(self, settings: PeerSettings) -> Peer:
+        """A peer that may have a session from now on."""
+        peer = self.peers[settings.name] = self.peers_by_identity[settings.identity] = Peer(settings)
+        return peer
+
+    def drop_peer(self, peer: Peer) -> None:
+        """A peer that is a stranger from now on."""
+        del self.peers[peer.name]
+        if self.peers_by_identity.get(peer.settings.identity) is peer:
+            del self.peers_by_identity[peer.settings.identity]
+
+    def new_index(self) -> int:
+        """An unused local session index, not to be guessed and never 0."""
+        while True:
+            index = int.from_bytes(self.entropy(3), "big") & MAX_SESSION_INDEX
+            if index and index not in self.indexes:
+                self.indexes.add(index)
+                return index
+
+    @property
+    def full(self) -> bool:
+        """Are there as many sessions as there may be? (Renewals of a session are not refused.)"""
+        return len(self.sessions) >= self.settings.max_sessions
+
+    def chance(self) -> float:
+        """A random number in [0, 1)."""
+        return int.from_bytes(self.entropy(2), "big") / 65536
+
+    def send(self, link: LinkId, to: SocketAddress | None, packets: Sequence[bytes]) -> None:
+        """Queue packets for a link that is there."""
+        if link in self.links:
+            self.transmits.extend(Transmit(link, to, packet) for packet in packets)
+
+    def use(self, link: LinkId, index: int) -> None:
+        """`index` goes over `link` from now on."""
+        if link in self.links:
+            self.links[link].users.add(index)
+            self.timers.cancel(("link", link))
+
+    def unuse(self, link: LinkId, index: int) -> None:
+        """`index` needs `link` no more; close the link when it was the last."""
+        found = self.links.get(link)
+        if found is None:
+            return
+        found.users.discard(index)
+        self.drop_unused(found)
+
+    def drop_unused(self, link: Link) -> None:
+        """Close `link` unless somebody uses it or strangers come in through it."""
+        if not link.users and not link.listener and self.links.pop(link.number, None):
+            self.timers.cancel(("link", link.number))
+            self.events.append(LinkUnused(link.number))
+
+    def close(self, session: Session, reason: CloseReason) -> None:
+        """End `session` at once and forget it."""
+        session.move(SessionState.CLOSED)
+        del self.sessions[session.index]
+        self.indexes.discard(session.index)
+        for kind in ("alive", "rotate", "linger"):
+            self.timers.cancel((kind, session.index))
+        peer = self.peers.get(session.peer)
+        if peer is not None and peer.session == session.index:
+            peer.session = None
+        self.counters[f"closed-{reason}"] += 1
+        self.events.append(SessionClosed(session.index, session.peer, reason, 0.0))
+        self.unuse(session.link, session.index)
+
+    def judge(self, reason: str, peer: str | None = None) -> None:
+        """Count what a peer did wrong, and tell the admin when it is for him to act."""
+        self.counters[reason] += 1
+        if reason in TELLING:
+            self.events.append(Refused(peer, reason))

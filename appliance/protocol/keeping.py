@@ -1,0 +1,242 @@
+"""Sessions from their first confirmation to their end: which one carries a peer's traffic, is the peer there, is it time for new keys.
+
+Of two sessions with a peer the newer carries the traffic, except when both sides called at the same time: then the one begun by
+the smaller fingerprint does, which both sides know without asking.
+"""
+
+from __future__ import annotations
+
+from appliance.api.transport import SocketAddress
+from appliance.errors import PeerFault
+from appliance.protocol.connecting import Connecting
+from appliance.protocol.context import Context
+from appliance.protocol.events import (
+    CloseReason,
+    ControlReceived,
+    LinkId,
+    PathChanged,
+    SendMessage,
+    SessionConfirmed,
+    SessionReplaced,
+)
+from appliance.protocol.links import Link
+from appliance.protocol.peer import Peer
+from appliance.protocol.session import Session, SessionState
+from appliance.wire import control, liveness
+from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
+from appliance.wire.liveness import Ack, Farewell
+
+LINGER_SECONDS = 5.0
+"""How long a replaced session still receives: longer than any reordering we know of."""
+PROBE_GAP = 1.0
+PROBES = 3
+"""KeepAlives without an answer after which the path is taken for dead: three losses in a row on a path that loses 5 % happen
+once in 8,000 times."""
+RESPONDER_SHARE = 1.2
+"""The side that was called renews a session a fifth later, so that usually one side does."""
+OVERDUE_SHARE = 2.0
+ROTATE_RETRY = 5.0
+RECONNECT_PAUSE = 1.0
+
+
+class Keeping:
+    """All sessions of a node."""
+
+    def __init__(self, context: Context, connecting: Connecting) -> None:
+        self._context = context
+        self._connecting = connecting
+        self._tokens = 0
+
+    def adopt(self, session: Session, now: float) -> None:
+        """`session` is confirmed: let it carry its peer's traffic, or drop it when another is to."""
+        context = self._context
+        peer = context.peers[session.peer]
+        session.move(SessionState.ACTIVE)
+        session.since = now
+        session.heard(now)
+        if session.initiator:
+            self._connecting.confirmed(session)
+        old = context.sessions.get(peer.session) if peer.session is not None else None
+        if old is not None and self._keeps(old, session):
+            self._replace(session, old, now)
+            return
+        context.counters["completed"] += 1
+        peer.session = session.index
+        peer.reached()
+        self._give_up_own(peer, session, now)
+        context.events.append(SessionConfirmed(session.index, session.peer))
+        if not session.initiator:
+            self.probe(session, now)
+            session.confirm_sent = now
+        if old is not None:
+            self._replace(old, session, now)
+        context.timers.set(("alive", session.index), now + self._patience(peer, session))
+        share = 1.0 if session.initiator else RESPONDER_SHARE
+        context.timers.set(("rotate", session.index), now + share * context.settings.rotate_after)
+
+    def heard(self, session: Session, now: float) -> None:
+        """An authentic packet came for `session`."""
+        session.heard(now)
+        if session.state is SessionState.HANDSHAKING:
+            self.adopt(session, now)
+
+    def take_message(self, session: Session, kind: int, channel: int, body: bytes, now: float) -> None:
+        """A record the worker opened and passed on. Raises PeerFault."""
+        self.heard(session, now)
+        if session.state is SessionState.CLOSED:
+            return
+        if kind == PacketType.KEEP_ALIVE:
+            self._acknowledge(session, liveness.decode_keep_alive(body))
+        elif kind == PacketType.ACK:
+            self._take_ack(session, liveness.decode_ack(body), now)
+        elif kind == PacketType.DISCONNECT:
+            self._farewell(session, now)
+        elif kind == PacketType.DATA and channel == CHANNEL_CONTROL:
+            message = control.decode(body)
+            self._context.events.append(ControlReceived(session.index, session.peer, message.kind, message.content))
+        else:
+            raise PeerFault("unexpected")
+
+    def check_alive(self, index: int, now: float) -> None:
+        """The timer of a session: ask for a sign of life, look for another path, or end it."""
+        context = self._context
+        session = context.sessions.get(index)
+        if session is None or session.state is not SessionState.ACTIVE:
+            return
+        peer = context.peers[session.peer]
+        silent = now - session.last_heard
+        if silent >= context.settings.idle:
+            context.close(session, CloseReason.IDLE)
+            self.reconnect(peer, now, 0.0)
+            return
+        patience = self._patience(peer, session)
+        if silent < patience or not peer.settings.keepalive:
+            context.timers.set(("alive", index), session.last_heard + patience)
+            return
+        if session.probes >= PROBES and not session.suspect:
+            session.suspect = True
+            context.counters["path-dead"] += 1
+            self._connecting.connect(peer, now)
+        self.probe(session, now)
+        session.probes += 1
+        gap = PROBE_GAP if not session.suspect else max(PROBE_GAP, peer.settings.keepalive)
+        context.timers.set(("alive", index), min(now + gap, session.last_heard + context.settings.idle))
+
+    def rotate(self, index: int, now: float) -> None:
+        """The timer of a session: its keys have served long enough."""
+        context = self._context
+        session = context.sessions.get(index)
+        if session is None or session.state is not SessionState.ACTIVE:
+            return
+        if now - session.since >= OVERDUE_SHARE * context.settings.rotate_after:
+            peer = context.peers[session.peer]
+            context.judge("rotation-failed", peer.name)
+            context.close(session, CloseReason.ROTATION_FAILED)
+            self.reconnect(peer, now, 0.0)
+            return
+        self.renew(session, now)
+        context.timers.set(("rotate", index), now + min(ROTATE_RETRY, context.settings.rotate_after / 4))
+
+    def renew(self, session: Session, now: float) -> None:
+        """Replace `session` by a new handshake over the same path."""
+        peer = self._context.peers[session.peer]
+        if not peer.busy and session.link in self._context.links:
+            self._context.counters["rotated"] += 1
+            self._connecting.begin(peer, session.link, session.to, now)
+
+    def linger_over(self, index: int) -> None:
+        """The timer of a replaced session."""
+        session = self._context.sessions.get(index)
+        if session is not None and session.state is SessionState.DISCONNECTING:
+            self._context.close(session, CloseReason.REPLACED)
+
+    def moved(self, session: Session, link: Link, source: SocketAddress | None) -> None:
+        """The newest authentic record came by another path: answer there."""
+        if session.state is not SessionState.ACTIVE or (session.link, session.to) == (link.number, source):
+            return
+        before = session.link
+        session.link, session.to, session.endpoint = link.number, source, link.endpoint(source)
+        self._context.use(link.number, session.index)
+        self._context.counters["moved"] += 1
+        self._context.events.append(PathChanged(session.index, link.number, source))
+        if before != link.number:
+            self._context.unuse(before, session.index)
+
+    def link_closed(self, link: LinkId, now: float) -> None:
+        """End the sessions that went over `link`; call their peers again at once."""
+        for session in [each for each in self._context.sessions.values() if each.link == link]:
+            current = self._context.peers[session.peer].session == session.index
+            self._context.close(session, CloseReason.LINK_CLOSED)
+            if current:
+                self.reconnect(self._context.peers[session.peer], now, 0.0)
+
+    def say_goodbye(self, session: Session, code: Farewell, reason: CloseReason) -> None:
+        """End `session` and tell the peer."""
+        if session.state is not SessionState.HANDSHAKING:
+            body = liveness.encode_disconnect(code)
+            self._context.events.append(SendMessage(session.index, PacketType.DISCONNECT, 0, body))
+        self._context.close(session, reason)
+
+    def reconnect(self, peer: Peer, now: float, pause: float) -> None:
+        """Call `peer` again after `pause` seconds, more or less, if it can be called."""
+        if peer.endpoints and not peer.busy and peer.settings.keepalive:
+            self._context.timers.set(("connect", peer.name), now + pause * (0.5 + self._context.chance()))
+
+    def probe(self, session: Session, now: float) -> None:
+        """Ask for a sign of life."""
+        self._tokens += 1
+        session.probe_token, session.probe_sent = self._tokens, now
+        self._context.counters["keepalive-sent"] += 1
+        body = liveness.encode_keep_alive(self._tokens)
+        self._context.events.append(SendMessage(session.index, PacketType.KEEP_ALIVE, 0, body))
+
+    def _keeps(self, old: Session, new: Session) -> bool:
+        """Does `old` go on because both sides called at the same time and it was begun by the smaller fingerprint?"""
+        same_time = new.started < old.since and old.initiator != new.initiator
+        return same_time and self._begun_by_smaller(old)
+
+    def _begun_by_smaller(self, session: Session) -> bool:
+        own = self._context.identity.fingerprint
+        theirs = self._context.peers[session.peer].settings.identity
+        return session.initiator == (own < theirs)
+
+    def _give_up_own(self, peer: Peer, session: Session, now: float) -> None:
+        """An attempt of ours is pointless once the peer's call came through, unless ours is the one both sides keep, or the peer
+        may already be sending with its keys."""
+        context = self._context
+        has_keys = peer.initiation in context.sessions
+        if has_keys or (peer.initiation is not None and not self._begun_by_smaller(session)):
+            context.timers.cancel(("connect", peer.name))
+        else:
+            self._connecting.cancel(peer, now)
+
+    def _replace(self, old: Session, new: Session, now: float) -> None:
+        context = self._context
+        old.move(SessionState.DISCONNECTING)
+        context.timers.cancel(("alive", old.index))
+        context.timers.cancel(("rotate", old.index))
+        context.timers.set(("linger", old.index), now + LINGER_SECONDS)
+        context.events.append(
+            SessionReplaced(old.index, old.peer, CloseReason.REPLACED, LINGER_SECONDS, new.index)
+        )
+
+    def _acknowledge(self, session: Session, token: int) -> None:
+        body = liveness.encode_ack(Ack(token, session.received))
+        self._context.events.append(SendMessage(session.index, PacketType.ACK, 0, body))
+
+    def _take_ack(self, session: Session, ack: Ack, now: float) -> None:
+        if ack.token and ack.token == session.probe_token:
+            session.measured(now - session.probe_sent)
+            session.probe_token = 0
+
+    def _farewell(self, session: Session, now: float) -> None:
+        peer = self._context.peers[session.peer]
+        current = peer.session == session.index
+        self._context.close(session, CloseReason.DISCONNECTED)
+        if current:
+            self.reconnect(peer, now, RECONNECT_PAUSE)
+
+    def _patience(self, peer: Peer, session: Session) -> float:
+        """Seconds of silence after which something is to be done."""
+        idle = self._context.settings.idle
+        return min(peer.settings.keepalive, idle) if peer.settings.keepalive else idle

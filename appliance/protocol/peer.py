@@ -1,0 +1,98 @@
+"""A configured peer: where it may be reached, how often that failed, and what is under way."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from appliance.api.values import Endpoint
+from appliance.protocol.settings import PeerSettings
+
+PAUSE_FIRST = 0.25
+PAUSE_SOON = 1.5
+"""The longest pause while an outage is young: a host that reboots is back within two seconds of its return."""
+YOUNG_OUTAGE = 300.0
+PAUSE_LATE = 30.0
+JITTER = 0.25
+
+
+@dataclass(slots=True)
+class Peer:
+    """`endpoints` are address literals, most wanted first; `at` counts attempts, so it rotates through them. `session` is the one
+    that carries traffic, `initiation` the handshake we began (both local indexes)."""
+
+    settings: PeerSettings
+    endpoints: tuple[Endpoint, ...] = ()
+    at: int = 0
+    failures: int = 0
+    outage_since: float | None = None
+    dialing: bool = False
+    queued: bool = False
+    initiation: int | None = None
+    session: int | None = None
+    last_error: str = ""
+    _configured: tuple[Endpoint, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        self.configure(self.settings)
+
+    @property
+    def name(self) -> str:
+        """Its name in the profile."""
+        return self.settings.name
+
+    @property
+    def next_endpoint(self) -> Endpoint:
+        """Where the next attempt goes."""
+        return self.endpoints[self.at % len(self.endpoints)]
+
+    @property
+    def busy(self) -> bool:
+        """Is an attempt under way?"""
+        return self.dialing or self.initiation is not None
+
+    def configure(self, settings: PeerSettings) -> None:
+        """Take changed settings. Candidates from discovery stay until they are replaced, unless the endpoints changed."""
+        self.settings = settings
+        if settings.endpoints != self._configured:
+            self._configured = settings.endpoints
+            self.reach_at([endpoint for endpoint in settings.endpoints if is_literal(endpoint.host)])
+
+    def reach_at(self, endpoints: Sequence[Endpoint]) -> None:
+        """Use these endpoints from now on, beginning with the first."""
+        if tuple(endpoints) != self.endpoints:
+            self.endpoints = tuple(endpoints)
+            self.at = 0
+
+    def failed(self, now: float, reason: str) -> None:
+        """An attempt came to nothing: the next one goes to the next endpoint."""
+        self.at += 1
+        self.failures += 1
+        self.last_error = reason
+        if self.outage_since is None:
+            self.outage_since = now
+
+    def reached(self) -> None:
+        """A session is there: start from the most wanted endpoint next time."""
+        self.at = self.failures = 0
+        self.outage_since = None
+        self.last_error = ""
+
+    def pause(self, now: float, chance: float) -> float:
+        """Seconds until the next attempt: none while endpoints are untried, then growing; `chance` in [0, 1) spreads it."""
+        rounds = self.failures // max(1, len(self.endpoints))
+        if rounds == 0 or self.failures % len(self.endpoints or (None,)):
+            return 0.0
+        young = self.outage_since is None or now - self.outage_since < YOUNG_OUTAGE
+        pause = min(PAUSE_FIRST * 2.0 ** min(rounds - 1, 16), PAUSE_SOON if young else PAUSE_LATE)
+        return pause * (1 - JITTER + 2 * JITTER * chance)
+
+
+def is_literal(host: str) -> bool:
+    """Is `host` an address, rather than a name that must be looked up?"""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""Bodies of the three sealed records that keep a session alive or end it. Longer bodies are read up to what is known here.
+
+    KeepAlive   empty, or  token u64                                 asks for an Ack
+    Ack         token u64 (0: answers no KeepAlive) | records u64    authentic records received so far
+    Disconnect  code u8                                              see Farewell
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import NamedTuple
+
+from appliance.errors import PeerFault
+
+TOKEN_BYTES = 8
+_ACK = struct.Struct("!QQ")
+_TOKEN = struct.Struct("!Q")
+
+
+class Farewell(IntEnum):
+    """Why the sender of a Disconnect ends the session."""
+
+    UNSPECIFIED = 0
+    SHUTDOWN = 1
+    REMOVED = 2
+    IDLE = 3
+    REPLACED = 4
+
+
+class Ack(NamedTuple):
+    """`token` of the KeepAlive it answers (0: none), `records` received so far."""
+
+    token: int
+    records: int
+
+
+def encode_keep_alive(token: int) -> bytes:
+    """The body of a KeepAlive that wants `token` back."""
+    return _TOKEN.pack(token)
+
+
+def decode_keep_alive(body: bytes) -> int:
+    """The token, 0 when there is none. Raises PeerFault."""
+    if not body:
+        return 0
+    return _first(_TOKEN, body)[0]
+
+
+def encode_ack(ack: Ack) -> bytes:
+    """The body of an Ack."""
+    return _ACK.pack(*ack)
+
+
+def decode_ack(body: bytes) -> Ack:
+    """Raises PeerFault when the body is too short."""
+    return Ack(*_first(_ACK, body))
+
+
+def encode_disconnect(code: Farewell) -> bytes:
+    """The body of a Disconnect."""
+    return bytes((code,))
+
+
+def decode_disconnect(body: bytes) -> Farewell:
+    """Unknown codes and an empty body say nothing."""
+    try:
+        return Farewell(body[0])
+    except (IndexError, ValueError):
+        return Farewell.UNSPECIFIED
+
+
+def _first(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
+    if len(body) < layout.size:
+        raise PeerFault("malformed")
+    return layout.unpack_from(body)
