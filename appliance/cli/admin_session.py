@@ -14,13 +14,13 @@ Ancestor = tuple[int, Mapping[str, str]]
 """A process's parent and its environment."""
 
 
-def admin_address(environ: Mapping[str, str] = os.environ, ancestor: Callable[[int], Ancestor | None] | None = None) -> str | None:
-    """This host's address that the admin's SSH connection comes in by, or None when there is none.
+def ssh_connection(environ: Mapping[str, str] = os.environ, ancestor: Callable[[int], Ancestor | None] | None = None) -> str | None:
+    """Both ends of the SSH connection the admin sits at, as sshd(8) writes them ("198.51.100.9 50000 192.0.2.1 22"), or None.
 
     `ancestor` tells a process's parent and environment; None at the end or when it may not be read.
     """
     read = ancestor or read_ancestor
-    found = _local_end(environ)
+    found = _connection(environ)
     process = os.getppid()
     for _ in range(_MOST_ANCESTORS):
         if found is not None or process <= 1:
@@ -29,7 +29,7 @@ def admin_address(environ: Mapping[str, str] = os.environ, ancestor: Callable[[i
         if above is None:
             break
         process, inherited = above
-        found = _local_end(inherited)
+        found = _connection(inherited)
     return found
 
 
@@ -44,7 +44,5 @@ def read_ancestor(process: int) -> Ancestor | None:
     return parent, dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
-def _local_end(environ: Mapping[str, str]) -> str | None:
-    """sshd(8): client address, client port, server address, server port."""
-    parts = environ.get("SSH_CONNECTION", "").split()
-    return parts[2] if len(parts) == 4 else None
+def _connection(environ: Mapping[str, str]) -> str | None:
+    return environ.get("SSH_CONNECTION") or None

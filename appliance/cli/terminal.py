@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -42,9 +43,10 @@ class Terminal:
             self.say(text)
 
     def note(self, text: str) -> None:
-        """Progress, warnings and advice."""
-        self._err.write(text + "\n")
-        self._err.flush()
+        """Progress, warnings and advice. A terminal that is gone stops no command."""
+        with suppress(OSError):
+            self._err.write(text + "\n")
+            self._err.flush()
 
     def error(self, message: str, hint: str = "") -> None:
         """`error: …` and, where there is something to do, `hint: …`."""
@@ -64,7 +66,6 @@ class Terminal:
     def flush(self) -> None:
         """Everything out. Raises BrokenPipeError when the reader is gone."""
         self._out.flush()
-        self._err.flush()
 
     def styled(self, text: str, style: str) -> str:
         """`text` for standard output in a style ("bold", "dim", "red", …) where colours are wanted."""

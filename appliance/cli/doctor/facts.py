@@ -20,6 +20,7 @@ class HostFacts:
     net_admin: bool = True
     udp_gso: bool = True
     udp_gro: bool = True
+    ipv6: bool = True
     nft: bool = True
     aes_instructions: bool = True
     post_quantum: bool = True

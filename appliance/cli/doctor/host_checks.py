@@ -69,16 +69,14 @@ def nft_missing(facts: Facts) -> Iterator[Finding]:
         yield note("nft-missing", "`nft` is not installed: no masquerading, no MSS clamping", "apt install nftables, if you need them")
 
 
-def ipv6_disabled(facts: Facts) -> Iterator[Finding]:
-    """The kernel takes no IPv6 address on an interface where IPv6 is off."""
+def ipv6_missing(facts: Facts) -> Iterator[Finding]:
+    """`apply` switches IPv6 on for the overlay's interface, but not in a kernel booted without it."""
     profile = facts.profile.profile if facts.profile else None
-    wants = profile is not None and any(":" in str(address) for address in profile.network.addresses)
-    off = [key for key in ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6") if facts.host.sysctls.get(key) == "1"]
-    if wants and off:
+    if profile is not None and not facts.host.ipv6 and any(":" in str(address) for address in profile.network.addresses):
         yield failure(
-            "ipv6-disabled",
-            f"the profile has IPv6 addresses, but this host has IPv6 off ({off[0]} = 1)",
-            f"sysctl -w {off[0]}=0 and take it out of /etc/sysctl.d, or remove the IPv6 addresses from the profile",
+            "ipv6-missing",
+            "the profile has IPv6 addresses, but this kernel runs without IPv6",
+            "take ipv6.disable=1 off the kernel's command line, or the IPv6 addresses out of the profile",
         )
 
 
@@ -159,7 +157,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     state_dir,
     udp_offloads,
     nft_missing,
-    ipv6_disabled,
+    ipv6_missing,
     rp_filter_strict,
     bbr_missing,
     buffers_small,

@@ -19,8 +19,6 @@ SYSCTLS = (
     "net.core.wmem_max",
     "net.ipv4.conf.all.rp_filter",
     "net.ipv4.tcp_available_congestion_control",
-    "net.ipv6.conf.all.disable_ipv6",
-    "net.ipv6.conf.default.disable_ipv6",
 )
 
 
@@ -33,6 +31,7 @@ def observe_host() -> HostFacts:
         net_admin=may_change_network(),
         udp_gso=_udp_option(UDP_SEGMENT),
         udp_gro=_udp_option(UDP_GRO),
+        ipv6=Path("/proc/sys/net/ipv6").is_dir(),
         nft=_has_nft(),
         aes_instructions=_has_aes(),
         post_quantum=_has_post_quantum(),

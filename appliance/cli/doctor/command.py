@@ -1,0 +1,56 @@
+"""The command: observe, judge, print."""
+
+from __future__ import annotations
+
+import argparse
+
+from appliance.cli.doctor import host_checks, node_checks, profile_checks
+from appliance.cli.doctor.facts import Facts, ProfileFacts
+from appliance.cli.doctor.finding import Finding, Severity
+from appliance.cli.terminal import Terminal
+from appliance.errors import ExitCode
+
+_SIGNS = {Severity.FAILURE: ("✗", "red"), Severity.WARNING: ("!", "yellow"), Severity.NOTE: ("·", "dim")}
+_ORDER = (Severity.FAILURE, Severity.WARNING, Severity.NOTE)
+
+
+def doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Look at everything and say what is wrong. FAILURE when something does not work, DEGRADED when it does but not well."""
+    found = diagnose(observe(arguments.profile, terminal))
+    worst = found[0].severity if found else Severity.NOTE
+    document = {"ok": worst is Severity.NOTE, "findings": [{**one._asdict(), "severity": one.severity.value} for one in found]}
+    terminal.result(document, findings_text(found, terminal))
+    return {Severity.FAILURE: ExitCode.FAILURE, Severity.WARNING: ExitCode.DEGRADED, Severity.NOTE: ExitCode.OK}[worst]
+
+
+def observe(profile: str | None, terminal: Terminal) -> Facts:
+    """Everything the checks want to know, with a word on standard error for what takes time."""
+    from appliance.cli.doctor.observe_host import observe_host
+    from appliance.cli.doctor.observe_node import observe_node
+    from appliance.cli.doctor.observe_profile import observe_profile
+
+    host = observe_host()
+    node = observe_node()
+    # A node that listens is the reason why its ports are taken.
+    listening = set(node.status.get("listen") or ()) if node.status else set()
+    return Facts(host, observe_profile(profile, terminal, listening=listening, may_plan=host.net_admin), node)
+
+
+def diagnose(facts: Facts) -> list[Finding]:
+    """What all checks say, the worst first, otherwise in the order of the checks."""
+    found = [finding for check in host_checks.CHECKS for finding in check(facts)]
+    found += [finding for check in profile_checks.CHECKS for finding in check(facts.profile or ProfileFacts())]
+    found += [finding for check in node_checks.CHECKS for finding in check(facts.node)]
+    return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
+
+
+def findings_text(found: list[Finding], terminal: Terminal) -> str:
+    """The findings for people, each with its code and what to do."""
+    lines = []
+    for finding in found:
+        sign, style = _SIGNS[finding.severity]
+        lines.append(f"{terminal.styled(sign, style)} {terminal.styled(finding.code, 'bold')}: {finding.finding}")
+        lines.append(f"    {finding.todo}")
+    if not any(finding.severity is not Severity.NOTE for finding in found):
+        lines.append(terminal.styled("nothing hinders the node", "green"))
+    return "\n".join(lines)

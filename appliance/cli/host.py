@@ -1,0 +1,168 @@
+"""`appliance plan`, `apply`, `confirm`, `rollback`, `run`: what changes this host, or the daemon that has it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.cli.admin_session import ssh_connection
+from appliance.cli.parser import UsageError
+from appliance.cli.signals import stopping_like_ctrl_c
+from appliance.cli.terminal import Terminal, seconds_text
+from appliance.errors import ExitCode
+from appliance.runtime import control_client, places
+
+if TYPE_CHECKING:
+    from appliance.apply.executor import Progress
+
+RELOAD_TIMEOUT = 120.0
+"""Seconds. A daemon that reloads does the whole apply before it answers."""
+LONGEST_CONFIRMATION = 24 * 3600.0
+
+
+def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Show what apply would do. CHANGES_PENDING when that is anything."""
+    import asyncio
+
+    from appliance.apply.engine import plan_profile
+    from appliance.cli.opening import open_profile
+    from appliance.planning.render import render, to_json
+
+    opened = open_profile(arguments.profile)
+    made = asyncio.run(
+        plan_profile(opened.profile, places.state_dir(), admin_address=ssh_connection(), contribute=opened.contribute)
+    )
+    if terminal.json:
+        terminal.document(to_json(made))
+    else:
+        terminal.say(render(made, color=terminal.out_colour).rstrip("\n"))
+    return ExitCode.CHANGES_PENDING if made.steps else ExitCode.OK
+
+
+def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Bring the profile into force, through the daemon when one has this network namespace."""
+    from appliance.cli.opening import open_profile
+
+    within = confirmation_seconds(arguments.confirm_within)
+    opened = open_profile(arguments.profile)
+    if control_client.daemon_runs():
+        return _reload(arguments.profile, within, terminal)
+    import asyncio
+
+    from appliance.apply.engine import apply_profile
+
+    doing = apply_profile(
+        opened.profile,
+        places.state_dir(),
+        progress=progress_to(terminal),
+        confirm_within=within,
+        admin_address=ssh_connection(),
+        contribute=opened.contribute,
+    )
+    with stopping_like_ctrl_c():
+        result = asyncio.run(doing)
+    for step in result.recovered:
+        terminal.note(f"left by an interrupted run, undone first: {step.summary}")
+    for warning in result.plan.warnings:
+        terminal.warning(warning)
+    summaries = [step.summary for step in result.plan.steps]
+    terminal.result(
+        {"changed": result.changed, "by": "host", "steps": summaries, "confirm_within": result.confirm_within},
+        _applied_text(len(summaries), result.confirm_within),
+    )
+    if result.changed:
+        terminal.note("the host is ready; `appliance run` (or systemctl start appliance) makes it a node")
+    return ExitCode.OK
+
+
+def confirm(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
+    """Keep what was applied with --confirm-within."""
+    if control_client.daemon_runs():
+        control_client.call("confirm")
+    else:
+        import asyncio
+
+        from appliance.apply import engine
+
+        asyncio.run(engine.confirm(places.state_dir()))
+    terminal.result({"confirmed": True}, "confirmed: the changes stay")
+    return ExitCode.OK
+
+
+def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001
+    """Undo everything that was applied."""
+    if control_client.daemon_runs():
+        answer = control_client.call("rollback", timeout=RELOAD_TIMEOUT)
+        terminal.result({"by": "daemon", "result": answer}, "the daemon went back to what was before the last apply")
+        return ExitCode.OK
+    import asyncio
+
+    from appliance.apply import engine
+
+    with stopping_like_ctrl_c():
+        undone = asyncio.run(engine.rollback(places.state_dir(), progress=progress_to(terminal)))
+    summaries = [step.summary for step in undone.steps]
+    text = f"undone: {_changes(len(summaries))}; this host is as before" if summaries else "nothing was applied, nothing to undo"
+    terminal.result({"by": "host", "steps": summaries}, text)
+    return ExitCode.OK
+
+
+def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Hand this process to the daemon; it returns when the daemon has ended and the host is as before."""
+    terminal.flush()
+    from appliance.runtime import daemon
+
+    return int(daemon.run(profile_paths(arguments.profile)))
+
+
+def confirmation_seconds(text: str | None) -> float | None:
+    """The value of --confirm-within. Raises UsageError."""
+    if text is None:
+        return None
+    from appliance.api.units import parse_seconds
+
+    try:
+        seconds = parse_seconds(text)
+    except ValueError as error:
+        raise UsageError(f"--confirm-within: {error}", hint="for example --confirm-within 60s") from error
+    if not 1 <= seconds <= LONGEST_CONFIRMATION:
+        raise UsageError("--confirm-within: between one second and one day", hint="for example --confirm-within 60s")
+    return seconds
+
+
+def profile_paths(path: str | None) -> list[Path]:
+    """What the loader takes: the named profile, absolute because a daemon reads it again later, or none for the system's."""
+    return [Path(path).absolute()] if path else []
+
+
+def progress_to(terminal: Terminal) -> Any:
+    """A listener that shows each step on standard error when it is done."""
+
+    def show(progress: Progress) -> None:
+        if progress.stage == "verified":
+            sign = "undone" if progress.undo else "done"
+            terminal.note(f"[{progress.number}/{progress.total}] {sign}: {progress.step.summary}")
+
+    return show
+
+
+def _reload(path: str | None, within: float | None, terminal: Terminal) -> int:
+    args: dict[str, Any] = {"paths": [str(one) for one in profile_paths(path)], "admin": ssh_connection()}
+    if within is not None:
+        args["confirm_within"] = within
+    answer = control_client.call("reload", args, timeout=RELOAD_TIMEOUT) or {}
+    steps = list(answer.get("steps") or ())
+    terminal.result({**answer, "by": "daemon"}, "the daemon has taken over the profile; " + _applied_text(len(steps), within if steps else None))
+    return ExitCode.OK
+
+
+def _applied_text(count: int, within: float | None) -> str:
+    if not count:
+        return "nothing to do: this host is as the profile says"
+    text = f"applied: {_changes(count)}"
+    return f"{text}; undone in {seconds_text(within)} unless you run `appliance confirm`" if within is not None else text
+
+
+def _changes(count: int) -> str:
+    return "1 change" if count == 1 else f"{count} changes"

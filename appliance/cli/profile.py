@@ -1,0 +1,100 @@
+"""`appliance init`, `check`, `config show`, `schema`: the profile as a text, without touching the host."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+from appliance.cli.parser import UsageError
+from appliance.cli.terminal import Terminal, table
+from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
+
+SYSTEM_PROFILE = "/etc/appliance/profile.yaml"
+NAME = re.compile(r"[a-z0-9-]{1,32}")
+
+
+def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Write a starter profile."""
+    name = node_name(arguments.name)
+    from appliance.profile import starter
+
+    text = starter(name)
+    if arguments.profile == "-":
+        terminal.say(text.rstrip("\n"))
+        return ExitCode.OK
+    path = Path(arguments.profile or SYSTEM_PROFILE)
+    _write_new(path, text)
+    terminal.note(f"written to {path}. Next:")
+    terminal.note("  appliance keys new /etc/appliance/identity    this node's identity, to be told to its peers")
+    terminal.note(f"  edit {path}, then: appliance check {path}")
+    return ExitCode.OK
+
+
+def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Read a profile; silence about what is right."""
+    from appliance.cli.opening import open_profile
+
+    opened = open_profile(arguments.profile)
+    for warning in opened.warnings:
+        terminal.warning(warning)
+    profile = opened.profile
+    summary = f"{profile.name}: interface {profile.network.interface}, {len(profile.peers)} peer(s), {len(profile.plugins)} plugin(s)"
+    terminal.result(
+        {"ok": True, "name": profile.name, "files": opened.files, "warnings": list(opened.warnings)},
+        f"{', '.join(opened.files) or 'the profile'}: ok ({summary})",
+    )
+    return ExitCode.OK
+
+
+def config_show(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Each key, its value, its origin."""
+    from appliance.cli.opening import open_profile
+
+    opened = open_profile(arguments.profile)
+    keys = opened.keys()
+    if terminal.json:
+        terminal.document({key: {"value": value, "origin": origin} for key, value, origin in keys})
+    else:
+        rows = [(key, value_text(value), origin) for key, value, origin in keys]
+        terminal.say(table(("key", "value", "origin"), rows))
+    return ExitCode.OK
+
+
+def schema(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
+    """The JSON Schema with the sections of the plugins that a profile would load by default."""
+    from appliance.cli.opening import default_schema
+
+    terminal.document(default_schema())
+    return ExitCode.OK
+
+
+def node_name(given: str | None) -> str:
+    """The name that was asked for, or this host's, made to fit. Raises UsageError."""
+    if given is not None:
+        if not NAME.fullmatch(given):
+            raise UsageError(f"{given!r} is no node name", hint="lower-case letters, digits and dashes, up to 32")
+        return given
+    host = socket.gethostname().split(".")[0].lower()
+    return re.sub(r"[^a-z0-9-]", "-", host)[:32].strip("-") or "appliance"
+
+
+def value_text(value: Any) -> str:
+    """A value on one line."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _write_new(path: Path, text: str) -> None:
+    if not path.parent.is_dir():
+        raise ApplianceError(f"{path.parent}: there is no such directory", hint=f"make it first: mkdir -p {path.parent}")
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise ApplianceError(f"{path} exists already and is not overwritten", hint="write to another path, or to - (standard output)") from error
+    except PermissionError as error:
+        raise MissingPrivilege(f"{path}: you may not write there", hint="run it as root (sudo), or name another path") from error
