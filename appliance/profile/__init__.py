@@ -1,1 +1,23 @@
-"""Text to a frozen, validated profile with the position of every key."""
+"""Text to a frozen, validated profile with the position of every key.
+
+loaded = load([Path("office.yaml")], environ=os.environ)     raises ProfileInvalid with all problems at once
+loaded.profile.network.mtu, loaded.origins["network.mtu"]
+"""
+
+from appliance.profile.checks import check_names
+from appliance.profile.loaded import LoadedProfile, Origin, Setting
+from appliance.profile.loading import enabled_plugins, load
+from appliance.profile.model import Kinds
+from appliance.profile.problems import LocatedProblem, ProfileInvalid
+
+__all__ = [
+    "Kinds",
+    "LoadedProfile",
+    "LocatedProblem",
+    "Origin",
+    "ProfileInvalid",
+    "Setting",
+    "check_names",
+    "enabled_plugins",
+    "load",
+]

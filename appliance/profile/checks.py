@@ -1,0 +1,237 @@
+"""What can only be judged when two keys are seen together. Pure; each check yields problems with the path of the key at fault.
+
+Nothing here knows the host or the plugins: `check_names` takes the names that enabled plugins brought.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from typing import TypeVar
+
+from appliance.api.profile import NetworkSection, Profile
+from appliance.api.values import Endpoint, Interface, Problem
+from appliance.profile.wording import did_you_mean
+
+IPV6_MINIMUM_MTU = 1280
+"""RFC 8200 section 5; the kernel takes IPv6 from an interface below it."""
+LAB_ONLY_SUITES = frozenset(("null",))
+RESERVED_INTERFACES = frozenset(("lo", "all", "default"))
+
+_HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", re.ASCII)
+
+T = TypeVar("T", bound=Hashable)
+
+
+def check(profile: Profile) -> Iterator[Problem]:
+    """Every contradiction within a profile."""
+    yield from _interface(profile.network)
+    yield from _addresses(profile.network)
+    yield from _routes(profile.network)
+    yield from _rules(profile.network)
+    yield from _listen(profile.server.listen)
+    yield from _suites(profile)
+    yield from _peers(profile)
+    yield from _prefixes(profile)
+    yield from _endpoints(profile)
+    yield from _twice("plugins", profile.plugins)
+    yield from _twice("network.masquerade", profile.network.masquerade)
+
+
+def check_reach(profile: Profile) -> Iterator[Problem]:
+    """A node that neither listens nor knows where to dial. Only worth saying of a profile without other problems."""
+    if (
+        profile.peers
+        and not profile.server.listen
+        and not profile.discovery
+        and not any(peer.endpoints for peer in profile.peers)
+    ):
+        yield Problem(
+            "peers",
+            "no peer can be reached: none has endpoints, and this node does not listen",
+            "give server.listen, or a peer's endpoints",
+        )
+
+
+def check_names(
+    profile: Profile,
+    *,
+    schemes: Collection[str],
+    suites: Collection[str],
+    routing: Collection[str],
+    identities: Collection[str] = ("file",),
+) -> Iterator[Problem]:
+    """Names that no enabled plugin brings. `identities` are the schemes of identity references that somebody loads."""
+    for path, endpoint in _all_endpoints(profile):
+        if endpoint.scheme not in schemes:
+            yield _unknown(path, "transport", endpoint.scheme, schemes)
+    for index, suite in enumerate(profile.crypto.suites):
+        if suite not in suites:
+            yield _unknown(f"crypto.suites.{index}", "suite", suite, suites)
+    if profile.routing.kind not in routing:
+        yield _unknown("routing.kind", "routing kind", profile.routing.kind, routing)
+    scheme = profile.server.identity.partition(":")[0]
+    if identities and scheme not in identities:
+        yield _unknown("server.identity", "identity scheme", scheme, identities)
+
+
+def _unknown(path: str, noun: str, name: str, known: Collection[str]) -> Problem:
+    meant = did_you_mean(name, known)
+    message = f"no enabled plugin brings the {noun} {name!r}" + (f", did you mean {meant!r}?" if meant else "")
+    return Problem(path, message, f"there are: {', '.join(sorted(known)) or 'none'}; see `appliance plugins`")
+
+
+def _twice(path: str, values: Iterable[T]) -> Iterator[Problem]:
+    first: dict[T, int] = {}
+    for index, value in enumerate(values):
+        if value in first:
+            yield Problem(f"{path}.{index}", f"{value} is given twice", "keep one of the two")
+        first.setdefault(value, index)
+
+
+def _interface(network: NetworkSection) -> Iterator[Problem]:
+    if network.interface in RESERVED_INTERFACES:
+        yield Problem("network.interface", f"{network.interface!r} is a name the kernel uses itself", "for example llp0")
+    if network.mtu < IPV6_MINIMUM_MTU and any(address.version == 6 for address in network.addresses):
+        yield Problem(
+            "network.mtu",
+            f"{network.mtu} is too small for this node's IPv6 address: below {IPV6_MINIMUM_MTU} the kernel takes IPv6 away",
+            f"at least {IPV6_MINIMUM_MTU}, or no IPv6 address",
+        )
+
+
+def _addresses(network: NetworkSection) -> Iterator[Problem]:
+    yield from _twice("network.addresses", (address.ip for address in network.addresses))
+    for index, address in enumerate(network.addresses):
+        if fault := _address_fault(address):
+            yield Problem(f"network.addresses.{index}", f"{address} is {fault}", "give this node an address of its own")
+
+
+def _address_fault(address: Interface) -> str:
+    ip, net = address.ip, address.network
+    if ip.is_multicast or ip.is_unspecified or ip.is_loopback:
+        return (
+            "a multicast address" if ip.is_multicast else "the unspecified address" if ip.is_unspecified else "a loopback address"
+        )
+    if net.prefixlen < 31 and net.version == 4 and ip in {net.network_address, net.broadcast_address}:
+        return "the network itself, not an address in it" if ip == net.network_address else "the broadcast address of its network"
+    return ""
+
+
+def _routes(network: NetworkSection) -> Iterator[Problem]:
+    own = {address.ip for address in network.addresses}
+    for index, route in enumerate(network.routes):
+        path = f"network.routes.{index}"
+        if route.via is not None and route.via.version != route.to.version:
+            yield Problem(f"{path}.via", f"{route.via} cannot be the gateway to {route.to}: one is IPv4, the other IPv6")
+        elif route.via in own:
+            yield Problem(f"{path}.via", f"{route.via} is this node itself", "the gateway is another node")
+    keys = ((route.to, route.table or 254, route.metric) for route in network.routes)
+    for problem in _twice("network.routes", keys):
+        route = network.routes[int(problem.path.rpartition(".")[2])]
+        yield Problem(f"{problem.path}.to", f"a second route to {route.to} in the same table", "give it another metric")
+
+
+def _rules(network: NetworkSection) -> Iterator[Problem]:
+    for index, rule in enumerate(network.rules):
+        path = f"network.rules.{index}"
+        if rule.from_ is None and rule.to is None and rule.fwmark is None:
+            yield Problem(path, "this rule would apply to every packet of the host", "narrow it by from, to or fwmark")
+        elif rule.from_ is not None and rule.to is not None and rule.from_.version != rule.to.version:
+            yield Problem(f"{path}.to", f"from {rule.from_} to {rule.to}: one is IPv4, the other IPv6")
+    yield from _twice("network.rules", network.rules)
+
+
+def _listen(listen: tuple[Endpoint, ...]) -> Iterator[Problem]:
+    yield from _twice("server.listen", listen)
+    everywhere: dict[tuple[str, int, int], int] = {}
+    literals = [(index, endpoint, _literal(endpoint.host)) for index, endpoint in enumerate(listen)]
+    for index, endpoint, address in literals:
+        if address is None:
+            example = f"{endpoint.scheme}://0.0.0.0:{endpoint.port} or {endpoint.scheme}://[::]:{endpoint.port}"
+            yield Problem(f"server.listen.{index}", f"{endpoint.host!r} is no address to listen on", f"for example {example}")
+        elif address.is_unspecified:
+            everywhere[endpoint.scheme, endpoint.port, address.version] = index
+    for index, endpoint, address in literals:
+        if address is None or address.is_unspecified:
+            continue
+        if (cover := everywhere.get((endpoint.scheme, endpoint.port, address.version))) is not None:
+            yield Problem(f"server.listen.{index}", f"{endpoint} is already covered by {listen[cover]}", "keep one of the two")
+
+
+def _suites(profile: Profile) -> Iterator[Problem]:
+    yield from _twice("crypto.suites", profile.crypto.suites)
+    for index, suite in enumerate(profile.crypto.suites):
+        if suite in LAB_ONLY_SUITES and not profile.crypto.lab:
+            yield Problem(
+                f"crypto.suites.{index}", f"{suite!r} protects nothing", "remove it; only a laboratory sets crypto.lab: true"
+            )
+
+
+def _peers(profile: Profile) -> Iterator[Problem]:
+    for key in ("name", "identity"):
+        first: dict[str, int] = {}
+        for index, peer in enumerate(profile.peers):
+            value: str = getattr(peer, key)
+            if value in first:
+                other = profile.peers[first[value]].name
+                message = f"a second peer is called {value!r}" if key == "name" else f"peer {other!r} has this identity already"
+                yield Problem(f"peers.{index}.{key}", message, "each peer has its own name and identity")
+            first.setdefault(value, index)
+    for index, peer in enumerate(profile.peers):
+        if peer.keepalive >= profile.limits.idle:
+            message = (
+                f"{peer.keepalive:g} s is not shorter than limits.idle ({profile.limits.idle:g} s), so a silent session would die"
+            )
+            yield Problem(f"peers.{index}.keepalive", message, "a third of limits.idle survives lost packets")
+
+
+def _prefixes(profile: Profile) -> Iterator[Problem]:
+    own = {ipaddress.ip_network(address.ip) for address in profile.network.addresses}
+    owner: dict[ipaddress.IPv4Network | ipaddress.IPv6Network, int] = {}
+    for index, peer in enumerate(profile.peers):
+        for place, prefix in enumerate(peer.allowed):
+            path = f"peers.{index}.allowed.{place}"
+            if prefix in own:
+                yield Problem(path, f"{prefix.network_address} is this node's own address", "see network.addresses")
+            elif prefix in owner:
+                other = profile.peers[owner[prefix]].name
+                message = f"{prefix} is given twice" if owner[prefix] == index else f"{prefix} is already behind peer {other!r}"
+                yield Problem(path, message, "a prefix is behind one peer; a longer one may lie within it")
+            owner.setdefault(prefix, index)
+
+
+def _endpoints(profile: Profile) -> Iterator[Problem]:
+    for index, peer in enumerate(profile.peers):
+        yield from _twice(f"peers.{index}.endpoints", peer.endpoints)
+        for place, endpoint in enumerate(peer.endpoints):
+            address = _literal(endpoint.host)
+            if address is not None and address.is_unspecified:
+                yield Problem(
+                    f"peers.{index}.endpoints.{place}",
+                    f"{endpoint.host} is no address of a peer",
+                    "give the address it is reached at",
+                )
+            elif address is None and not _is_host_name(endpoint.host):
+                yield Problem(f"peers.{index}.endpoints.{place}", f"{endpoint.host!r} is neither an address nor a DNS name")
+
+
+def _all_endpoints(profile: Profile) -> Iterator[tuple[str, Endpoint]]:
+    for index, endpoint in enumerate(profile.server.listen):
+        yield f"server.listen.{index}", endpoint
+    for number, peer in enumerate(profile.peers):
+        for index, endpoint in enumerate(peer.endpoints):
+            yield f"peers.{number}.endpoints.{index}", endpoint
+
+
+def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_host_name(host: str) -> bool:
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= 253 and all(map(_HOST_LABEL.fullmatch, labels)) and not labels[-1].isdecimal()

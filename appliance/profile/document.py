@@ -1,0 +1,91 @@
+"""A document: plain values (mappings, lists, scalars) and where each key and value was written.
+
+Knows nothing of formats or of the profile's model. Lines and columns count from 1, columns in characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+KeyPath = tuple[str | int, ...]
+"""The way from the root to a value: keys of mappings and indices (from 0) of lists."""
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where text came from. `name` is what an admin knows it by: a path or the name of a variable.
+
+    `lines` are the text's lines, or nothing when it must not be shown. `path` is the file that was read, if it was one.
+    """
+
+    name: str
+    kind: Literal["file", "environment", "credential"] = "file"
+    lines: Sequence[str] = field(default=(), repr=False)
+    path: Path | None = None
+
+
+class Spot(NamedTuple):
+    """Where a value stands, and its key. `width` and `key_width` are characters on that line. Items of lists have no key:
+    their key is the value itself. `plain` marks YAML text without quotes."""
+
+    source: Source
+    line: int
+    column: int
+    width: int
+    key_line: int
+    key_column: int
+    key_width: int
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`tree` holds the values and `spots` has an entry for each of them, the root included."""
+
+    tree: Any
+    spots: Mapping[KeyPath, Spot]
+
+    def at(self, path: KeyPath) -> Any:
+        """The value at a path, None where there is none."""
+        value = self.tree
+        for step in path:
+            if isinstance(value, dict):
+                value = value.get(step)
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                value = value[step]
+            else:
+                return None
+        return value
+
+    def nearest(self, path: KeyPath) -> tuple[KeyPath, Spot | None]:
+        """The longest part of `path` that was written somewhere, and where."""
+        while path and path not in self.spots:
+            path = path[:-1]
+        return path, self.spots.get(path)
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines as YAML counts them (YAML 1.2 section 5.4, and the breaks of 1.1, which the scanner still counts)."""
+    return tuple(_LINE_BREAK.split(text))
+
+
+def dotted(path: KeyPath) -> str:
+    """The form people read: "peers.0.endpoints.1"."""
+    return ".".join(map(str, path))
+
+
+def walk(tree: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Each value below `tree` with its path, parents first."""
+    yield path, tree
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from walk(value, (*path, key))
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            yield from walk(value, (*path, index))

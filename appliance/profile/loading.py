@@ -1,0 +1,138 @@
+"""From files and the environment to a frozen, checked profile that knows where each of its keys came from.
+
+files and drop-ins ─ read ─ upgrade ─ merge ─┐
+environment, credentials ────────────────────┴─ validate ─ check across keys ─▶ LoadedProfile, or ProfileInvalid
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from appliance.api.profile import PROFILE_VERSION, STANDARD_PLUGINS, Profile, ProfileSection
+from appliance.profile.checks import check, check_reach
+from appliance.profile.document import Document, Source, Spot
+from appliance.profile.environment import read_environment
+from appliance.profile.layers import merge_files, overlay
+from appliance.profile.loaded import LoadedProfile, locate
+from appliance.profile.model import Kinds, profile_model, secret_keys
+from appliance.profile.partial import without
+from appliance.profile.places import files_of
+from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order
+from appliance.profile.reading import read_file
+from appliance.profile.upgrade import upgrade, upgrade_section, with_value
+from appliance.profile.validation import validate
+
+
+def load(
+    paths: Sequence[Path],
+    *,
+    environ: Mapping[str, str],
+    root: Path = Path("/"),
+    sections: Sequence[ProfileSection] = (),
+    kinds: Kinds | None = None,
+) -> LoadedProfile:
+    """The profile of these files with their drop-ins, or of the system's folders below `root` when there are none.
+
+    `environ` is the process's environment, or {} to leave it out. `sections` and `kinds` are what enabled plugins registered;
+    kinds that are not given are not judged. Raises ProfileInvalid with every problem there is.
+    """
+    document, files, problems = _gather(paths, environ, root)
+    if document is None:
+        raise ProfileInvalid(problems)
+    for section in sections:
+        document, wrong = upgrade_section(document, section)
+        problems += wrong
+    profile, wrong = validate(profile_model(sections, kinds), document, secret_keys(sections))
+    if profile is None:
+        problems += _unless_known(wrong, problems)
+        problems += _unless_known(_of_what_is_sound(document, problems, sections), problems)
+    else:
+        problems += _checked(document, profile, sections)
+    if problems or profile is None:
+        raise ProfileInvalid(in_order(problems))
+    if kinds is not None:  # these settings were judged; the profile keeps them as they were written
+        profile = profile_model(sections).model_validate(document.tree)
+    return LoadedProfile(profile, document, tuple(files), secret_keys(sections))
+
+
+def enabled_plugins(paths: Sequence[Path], *, environ: Mapping[str, str], root: Path = Path("/")) -> tuple[str, ...]:
+    """The plugins a profile names, read before it can be validated (its sections belong to them). Never raises: whatever is
+    wrong comes to light in `load`, and until then the standard ones stand in."""
+    document, _, _ = _gather(paths, environ, root)
+    named = document.tree.get("plugins") if document else None
+    if isinstance(named, list) and all(isinstance(name, str) for name in named):
+        return tuple(named)
+    return STANDARD_PLUGINS
+
+
+def _gather(
+    paths: Sequence[Path], environ: Mapping[str, str], root: Path
+) -> tuple[Document | None, list[Path], list[LocatedProblem]]:
+    """Everything that was written, merged; None when something could not be read to its end."""
+    files, problems = files_of(paths, root)
+    layers, wrong = read_environment(environ)
+    problems += wrong
+    documents = []
+    for file in files:
+        document, wrong = _read(file)
+        problems += wrong
+        documents.append(document)
+    if not files and not layers:
+        problems.append(LocatedProblem("profile", 0, 0, "", "there is no profile", "`appliance init` writes a first one"))
+        return None, [], problems
+    sound = [document for document in documents if document is not None]
+    if len(sound) < len(documents):
+        return None, files, in_order(problems)
+    merged = merge_files(sound) if sound else _bare(layers[0].spots[()].source)
+    for layer in layers:
+        merged = overlay(merged, layer)
+    return merged, files, problems
+
+
+def _read(file: Path) -> tuple[Document | None, list[LocatedProblem]]:
+    document, problems = read_file(file)
+    if document is None:
+        return None, problems
+    document, wrong = upgrade(document)
+    if wrong:  # a version that is not ours: whatever else looks wrong may be right in it
+        return None, [*problems, *wrong]
+    return _with_absolute_identity(document, file), problems
+
+
+def _with_absolute_identity(document: Document, file: Path) -> Document:
+    """`file:` references are relative to the file they stand in."""
+    reference = document.at(("server", "identity"))
+    if not isinstance(reference, str) or not reference.startswith("file:") or reference[5:6] in {"", "/", "~"}:
+        return document
+    return with_value(document, ("server", "identity"), f"file:{file.parent.absolute() / reference[5:]}")
+
+
+def _bare(source: Source) -> Document:
+    """What the environment is laid over when there is no file."""
+    spot = Spot(source, 1, 1, 1, 1, 1, 1)
+    tree: dict[str, Any] = {"profile": PROFILE_VERSION}
+    return Document(tree, {(): spot, ("profile",): spot})
+
+
+def _checked(document: Document, profile: Profile, sections: Sequence[ProfileSection]) -> list[LocatedProblem]:
+    found = list(check(profile)) or list(check_reach(profile))
+    return locate(document, found, secret_keys(sections))
+
+
+def _of_what_is_sound(
+    document: Document, known: Collection[LocatedProblem], sections: Sequence[ProfileSection]
+) -> list[LocatedProblem]:
+    """Contradictions among the keys that are well-formed, so that they do not wait for the next run."""
+    rest, original = without(document, [problem.path for problem in known])
+    profile, _ = validate(profile_model(sections), rest)
+    if profile is None:
+        return []
+    return locate(document, [problem._replace(path=original(problem.path)) for problem in check(profile)], secret_keys(sections))
+
+
+def _unless_known(problems: Sequence[LocatedProblem], known: Sequence[LocatedProblem]) -> list[LocatedProblem]:
+    """Those at places where nothing was wrong so far: one fault, one report."""
+    places = {problem[:3] for problem in known if problem.line}
+    return [problem for problem in problems if problem[:3] not in places]

@@ -1,0 +1,49 @@
+"""Which files make up a profile: one that was named with its drop-ins, or those of the system's folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from appliance.profile.problems import LocatedProblem
+
+SYSTEM_FOLDERS = (Path("usr/lib/appliance"), Path("run/appliance"), Path("etc/appliance"))
+"""Packages, whoever sets a host up at boot, the admin: later ones win (as systemd does it)."""
+ENDINGS = (".yaml", ".yml", ".toml")
+
+
+def files_of(paths: Sequence[Path], root: Path) -> tuple[list[Path], list[LocatedProblem]]:
+    """The files to merge, base first. With no `paths`: the system's below `root`; none at all is not yet a problem."""
+    if not paths:
+        return _system_files([root / folder for folder in SYSTEM_FOLDERS])
+    return [file for path in paths for file in (path, *_drop_ins([path.with_name(path.name + ".d")]))], []
+
+
+def _system_files(folders: Sequence[Path]) -> tuple[list[Path], list[LocatedProblem]]:
+    base: list[Path] = []
+    problems = []
+    for folder in folders:
+        here = [path for ending in ENDINGS if (path := folder / f"profile{ending}").exists()]
+        if len(here) > 1:
+            names = " and ".join(path.name for path in here)
+            problems.append(LocatedProblem(str(folder), 0, 0, "", f"{names} are both here", "keep one of them"))
+        base = here[:1] or base
+    return [*base, *_drop_ins([folder / "profile.d" for folder in folders])], problems
+
+
+def _drop_ins(folders: Sequence[Path]) -> list[Path]:
+    """By name. Of the same name the last folder's counts, and an empty one (or a link to /dev/null) hides those before it."""
+    named: dict[str, Path] = {}
+    for folder in folders:
+        try:
+            named |= {path.name: path for path in folder.iterdir() if path.suffix in ENDINGS and not path.name.startswith(".")}
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return [path for _, path in sorted(named.items()) if not _hides(path)]
+
+
+def _hides(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:  # reading it will tell what is wrong
+        return False

@@ -1,0 +1,264 @@
+"""YAML 1.2 text becomes a document.
+
+ruamel.yaml's parser gives events; values are made from them here, after the core schema of YAML 1.2 (section 10.3), so that
+`no`, `22:22` and dates are text and each key and value keeps its place. What YAML 1.1 tools read differently without saying so
+is a problem. Nesting, aliases and the size they unfold to are bounded, and nothing recurses while reading.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from appliance.profile.document import Document, KeyPath, Source, Spot
+from appliance.profile.problems import LocatedProblem, at
+
+MAX_DEPTH = 32
+MAX_ALIASES = 1000
+MAX_VALUES = 200_000
+"""After unfolding aliases. A file of the largest size has fewer values without them."""
+
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_TRUE = frozenset(("true", "True", "TRUE"))
+_FALSE = frozenset(("false", "False", "FALSE"))
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+", re.ASCII)
+_TEXT_TAGS = frozenset(("!", "tag:yaml.org,2002:str"))
+
+
+def read_yaml(text: str, source: Source) -> tuple[Document | None, list[LocatedProblem]]:
+    """The document in `text`, and what is wrong with it as YAML. None: it could not be read to its end."""
+    builder = _Builder(source)
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            builder.take(event)
+    except _Stop:
+        pass
+    except YAMLError as error:
+        builder.problems.append(_syntax_problem(error, source))
+    except (ValueError, IndexError, AssertionError, AttributeError, TypeError, OverflowError) as error:
+        # the scanner raises bare errors on some malformed escapes, tags and directives
+        builder.problems.append(at(source, *builder.reached, f"this is not YAML ({error})"))
+    else:
+        return _document(builder.root or _Node(None, 1, 1, 1), source), builder.problems
+    return None, builder.problems
+
+
+@dataclass(slots=True)
+class _Node:
+    """A value, its place, and how much it unfolds to. Aliases share nodes."""
+
+    value: Any
+    line: int
+    column: int
+    width: int
+    plain: bool = False
+    anchor: str | None = None
+    size: int = 1
+    depth: int = 1
+    entries: dict[str, tuple[_Node, _Node]] = field(default_factory=dict)
+    items: list[_Node] = field(default_factory=list)
+    key: _Node | None = None  # of the entry being read
+
+
+class _Stop(Exception):
+    """Reading on would only produce noise, or take too long."""
+
+
+class _Builder:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.problems: list[LocatedProblem] = []
+        self.root: _Node | None = None
+        self.reached = (1, 1)
+        self._open: list[_Node] = []
+        self._anchors: dict[str, _Node] = {}
+        self._aliases = 0
+        self._documents = 0
+        self._values = 0
+
+    def take(self, event: Event) -> None:
+        self.reached = (event.start_mark.line + 1, event.start_mark.column + 1)
+        match event:
+            case DocumentStartEvent():
+                self._document_begins(event)
+            case AliasEvent():
+                self._place(self._aliased(event))
+            case ScalarEvent():
+                self._place(self._scalar(event))
+            case CollectionStartEvent():
+                self._collection_begins(event)
+            case CollectionEndEvent():
+                self._place(self._open.pop())
+            case _:
+                pass
+
+    def _refuse(self, message: str, hint: str = "", *, stop: bool = False) -> None:
+        self.problems.append(at(self.source, *self.reached, message, hint))
+        if stop:
+            raise _Stop
+
+    def _document_begins(self, event: DocumentStartEvent) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            self._refuse("a second document begins here", "one file holds one profile; remove the line ---", stop=True)
+        if event.version is not None and tuple(event.version) != (1, 2):
+            self._refuse("the file asks for another version of YAML", "profiles are YAML 1.2; remove the line %YAML")
+
+    def _node(self, value: Any, event: NodeEvent, *, plain: bool = False) -> _Node:
+        start, end = event.start_mark, event.end_mark
+        width = end.column - start.column if end.line == start.line else len(self.source.lines[start.line]) - start.column
+        self._values += 1
+        return _Node(value, start.line + 1, start.column + 1, max(1, width), plain, event.anchor)
+
+    def _collection_begins(self, event: CollectionStartEvent) -> None:
+        if len(self._open) >= MAX_DEPTH:
+            self._refuse(f"nested deeper than {MAX_DEPTH} levels", stop=True)
+        if event.tag is not None and event.tag not in {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
+            self._refuse(f"the tag {event.tag} is not taken here", "remove it")
+        node = self._node({} if isinstance(event, MappingStartEvent) else [], event)
+        self._open.append(node)
+
+    def _scalar(self, event: ScalarEvent) -> _Node:
+        plain = event.style is None and event.tag is None
+        if event.tag is not None and event.tag not in _TEXT_TAGS:
+            self._refuse(f"the tag {event.tag} is not taken here", "remove it")
+        is_key = bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
+        value = self._plain_value(event.value) if plain and not is_key else event.value
+        return self._node(value, event, plain=plain)
+
+    def _plain_value(self, text: str) -> Any:
+        if text in _NULL:
+            return None
+        if text in _TRUE or text in _FALSE:
+            return text in _TRUE
+        if _LEADING_ZERO.fullmatch(text):
+            octal = f"0o{text.lstrip('+-0') or '0'}"
+            self._refuse(
+                f"{text[:40]} has a leading zero: older YAML reads an octal number here",
+                f"write {text.lstrip('+-0')[:40] or '0'}, {octal[:40]} or quotes around it",
+            )
+            return text
+        try:
+            if _INTEGER.fullmatch(text):
+                return int(text, 0) if text[:2] in {"0x", "0o"} else int(text)
+            if _FLOAT.fullmatch(text):
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError:  # more digits than Python converts
+            self._refuse("this number is too long")
+            return 0
+        return text
+
+    def _aliased(self, event: AliasEvent) -> _Node:
+        self._aliases += 1
+        node = self._anchors.get(event.anchor)
+        if self._aliases > MAX_ALIASES:
+            self._refuse(f"more than {MAX_ALIASES} aliases", stop=True)
+        if node is None:
+            self._refuse(f"*{event.anchor} has no anchor before it", f"mark the value to repeat with &{event.anchor}", stop=True)
+            raise _Stop
+        self._values += node.size
+        if self._values > MAX_VALUES:
+            self._refuse("aliases unfold to too many values", stop=True)
+        return node
+
+    def _place(self, node: _Node) -> None:
+        if node.anchor is not None:
+            self._anchors[node.anchor] = node
+        if not self._open:
+            self.root = node
+            return
+        parent = self._open[-1]
+        parent.size += node.size
+        parent.depth = max(parent.depth, node.depth + 1)
+        if len(self._open) + node.depth > MAX_DEPTH + 1:
+            self._refuse(f"nested deeper than {MAX_DEPTH} levels", stop=True)
+        if isinstance(parent.value, list):
+            parent.items.append(node)
+        elif parent.key is None:
+            parent.key = node
+        else:
+            self._enter(parent, parent.key, node)
+            parent.key = None
+
+    def _enter(self, parent: _Node, key: _Node, node: _Node) -> None:
+        name = key.value
+        if not isinstance(name, str):
+            self.problems.append(at(self.source, key.line, key.column, "a key is a word", width=key.width))
+        elif name in parent.entries:
+            first = parent.entries[name][0]
+            message = f"duplicate key {name[:60]!r}, first given in line {first.line}"
+            self.problems.append(at(self.source, key.line, key.column, message, "keep one of the two", width=key.width))
+        elif name == "<<" and key.plain:
+            self.problems.append(
+                at(self.source, key.line, key.column, "YAML 1.2 has no merge key <<", "write the keys out", width=key.width)
+            )
+        else:
+            parent.entries[name] = (key, node)
+
+
+def _document(root: _Node, source: Source) -> Document:
+    spots: dict[KeyPath, Spot] = {}
+    return Document(_unfold(root, root, (), source, spots), spots)
+
+
+def _unfold(node: _Node, key: _Node, path: KeyPath, source: Source, spots: dict[KeyPath, Spot]) -> Any:
+    """Depth is bounded by MAX_DEPTH and the number of calls by MAX_VALUES."""
+    spots[path] = Spot(source, node.line, node.column, node.width, key.line, key.column, key.width, node.plain)
+    if isinstance(node.value, dict):
+        return {name: _unfold(child, its_key, (*path, name), source, spots) for name, (its_key, child) in node.entries.items()}
+    if isinstance(node.value, list):
+        return [_unfold(child, child, (*path, index), source, spots) for index, child in enumerate(node.items)]
+    return node.value
+
+
+def _syntax_problem(error: YAMLError, source: Source) -> LocatedProblem:
+    if isinstance(error, ReaderError):
+        return _unprintable(error, source)
+    mark = context = None
+    message = "this is not YAML"
+    if isinstance(error, MarkedYAMLError):
+        mark, context = error.problem_mark or error.context_mark, error.context_mark
+        message = error.problem or error.context or message
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    text = source.lines[line - 1] if line <= len(source.lines) else ""
+    hint = _syntax_hint(message, text)
+    if not hint and context is not None and context.line + 1 != line:
+        hint = f"{error.context} that begins in line {context.line + 1}" if isinstance(error, MarkedYAMLError) else ""
+    return at(source, line, column, f"this is not YAML: {message}", hint)
+
+
+def _syntax_hint(message: str, line: str) -> str:
+    if "\\t" in message or "\t" in line[: len(line) - len(line.lstrip())]:
+        return "indent with spaces; YAML does not take tabs"
+    if "://[" in line:
+        return 'an IPv6 endpoint within a list is quoted: ["udp://[2001:db8::1]:8443"]'
+    if "mapping values are not allowed" in message:
+        return "is a line above not indented like this one, or does a text with `: ` lack its quotes?"
+    if "undefined alias" in message:
+        return "an asterisk begins an alias; put text that begins with * in quotes"
+    return ""
+
+
+def _unprintable(error: ReaderError, source: Source) -> LocatedProblem:
+    code = error.character if isinstance(error.character, int) else ord(error.character[:1] or "\0")
+    for number, line in enumerate(source.lines, 1):
+        if chr(code) in line:
+            return at(source, number, line.index(chr(code)) + 1, f"the control character U+{code:04X} stands here", "remove it")
+    return at(source, 1, 1, f"the control character U+{code:04X} is in this file", "remove it")
