@@ -1,7 +1,7 @@
 """The called side of a node: strangers' hellos, judged as cheaply as possible first and answered within bounds.
 
-    hello ─▶ known? send the answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ key exchange, signature
-    finish ─▶ opens? ─▶ configured peer? ─▶ signatures ─▶ room for a session? ─▶ Session
+hello ─▶ known? answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ key exchange, signature
+finish ─▶ opens? ─▶ configured peer? ─▶ signatures ─▶ room for a session? ─▶ Session
 """
 
 from __future__ import annotations
@@ -147,9 +147,7 @@ class Answering:
         for answer in [each for each in self._answers.values() if each.link == link]:
             self.forget(answer.index)
 
-    def _gate(
-        self, key: Key, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float
-    ) -> bool | None:
+    def _gate(self, key: Key, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> bool | None:
         """Has the sender shown that it receives at `source`? None: the packet goes no further."""
         _, _, flags, _, sequence, _, _, _ = fields
         if flags & FLAG_JSON:
@@ -179,7 +177,7 @@ class Answering:
     ) -> None:
         body = hello.encode_cookie_reply(opening.random, self._cookies.make(address, now))
         header = pack(
-            PacketType.HANDSHAKE_RESPONSE, FLAG_COOKIE, (opening.index & 0xFFFFFF) << 8, 0, int(now * 1000), len(body)
+            PacketType.HANDSHAKE_RESPONSE, FLAG_COOKIE, (opening.session_index & 0xFFFFFF) << 8, 0, int(now * 1000), len(body)
         )
         if len(header) + len(body) <= AMPLIFICATION * received_bytes:
             self._context.counters["cookie-sent"] += 1
@@ -224,15 +222,13 @@ class Answering:
         packets = split(
             PacketType.HANDSHAKE_RESPONSE,
             FLAG_JSON if as_json else 0,
-            (client.index & 0xFFFFFF) << 8,
+            (client.session_index & 0xFFFFFF) << 8,
             index << 8,
             int(now * 1000),
             encode(machine.hello),
             room,
         )
-        answer = Answer(
-            index, key, machine, link.number, source, now, as_json, packets, wire_bytes, validated=proven
-        )
+        answer = Answer(index, key, machine, link.number, source, now, as_json, packets, wire_bytes, validated=proven)
         self._answers[index] = self._by_key[key] = answer
         context.use(link.number, index)
         context.timers.set(("answer", index), now + ANSWER_SECONDS)
@@ -253,9 +249,7 @@ class Answering:
         answer.sent_at = now
         self._context.send(answer.link, answer.to, answer.packets)
 
-    def _confirm_again(
-        self, index: int, link: Link, source: SocketAddress | None, flags: int, now: float
-    ) -> None:
+    def _confirm_again(self, index: int, link: Link, source: SocketAddress | None, flags: int, now: float) -> None:
         session = self._context.sessions.get(index)
         if session is None or session.initiator or (session.link, session.to) != (link.number, source):
             raise PeerFault("unknown-index")
@@ -275,7 +269,7 @@ class Answering:
         context = self._context
         self._remove(answer.index)
         session = Session(
-            index=established.index,
+            index=established.local_index,
             remote_index=established.remote_index,
             peer=context.peers_by_identity[established.peer].name,
             session_id=established.session_id,

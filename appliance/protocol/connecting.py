@@ -114,9 +114,7 @@ class Connecting:
         """Start a handshake with `peer` over `link`."""
         context = self._context
         index = context.new_index()
-        machine = Initiator(
-            context.policy, index, context.identity, peer.settings.identity, context.entropy, context.agreement
-        )
+        machine = Initiator(context.policy, index, context.identity, peer.settings.identity, context.entropy, context.agreement)
         alone = len(peer.endpoints) < 2
         deadline = now + (ATTEMPT_SECONDS if alone else ATTEMPT_SECONDS_OF_SEVERAL)
         initiation = Initiation(index, peer.name, machine, link, to, now, deadline)
@@ -201,7 +199,7 @@ class Connecting:
         context = self._context
         link = context.links[initiation.link]
         session = Session(
-            index=established.index,
+            index=established.local_index,
             remote_index=established.remote_index,
             peer=initiation.peer,
             session_id=established.session_id,
@@ -232,9 +230,7 @@ class Connecting:
         link = self._context.links[initiation.link]
         room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
         number = initiation.index << 8 | message
-        initiation.packets = split(
-            PacketType.HANDSHAKE_INIT, flags, stream, number, int(now * 1000), body, room
-        )
+        initiation.packets = split(PacketType.HANDSHAKE_INIT, flags, stream, number, int(now * 1000), body, room)
         self._context.send(initiation.link, initiation.to, initiation.packets)
         self._rearm(initiation, now)
 

@@ -123,7 +123,8 @@ class Context:
 
     def drop_unused(self, link: Link) -> None:
         """Close `link` unless somebody uses it or strangers come in through it."""
-        if not link.users and not link.listener and self.links.pop(link.number, None):
+        if not link.users and not link.listener and link.number in self.links:
+            del self.links[link.number]
             self.timers.cancel(("link", link.number))
             self.events.append(LinkUnused(link.number))
 

@@ -1,4 +1,7 @@
-"""What a node asks its driver to do and tells it. Events are to be taken before packets: a session is installed before its peer can use it."""
+"""What a node asks its driver to do and tells it.
+
+Events are to be taken before packets: a session is installed before its peer can use it.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ class CloseReason(StrEnum):
     REMOVED = "removed"
     ROTATION_FAILED = "rotation-failed"
     UNCONFIRMED = "unconfirmed"
+    WORKER_LOST = "worker-lost"
 
 
 class Transmit(NamedTuple):
@@ -44,7 +48,7 @@ class Dial(NamedTuple):
 
 
 class SessionReady(NamedTuple):
-    """Keys are there: open what comes for `session`. Send through it only from `SessionConfirmed` on, so that a renewal loses nothing.
+    """Keys are there: open what comes for `session`. Send through it from `SessionConfirmed` on, so that a renewal loses nothing.
 
     `session` is our index (what the peer writes into its headers), `remote_index` goes into ours. The chains are 64 secret bytes
     for a `Ratchet` each.

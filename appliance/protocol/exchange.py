@@ -1,4 +1,4 @@
-"""The key exchange: X25519 with ML-KEM-1024, or X25519 alone where the policy allows it. The only place that makes shared secrets.
+"""The key exchange: X25519 with ML-KEM-1024, or X25519 alone where policy allows it. The only place that makes shared secrets.
 
 Both secrets enter the key schedule side by side (X25519 first), so the result is secret while one of the two holds.
 """

@@ -73,7 +73,7 @@ class Policy(NamedTuple):
 class Established(NamedTuple):
     """What both sides agree on when a handshake is finished. The chains are secret; `peer` is the other side's fingerprint."""
 
-    index: int
+    local_index: int
     remote_index: int
     session_id: UUID
     peer: str
@@ -117,8 +117,8 @@ class Initiator:
         client_chain, server_chain = schedule.chains()
         self._move(Stage.FINISHED)
         return sealed, Established(
-            self.hello.index,
-            server.index,
+            self.hello.session_index,
+            server.session_index,
             session_id,
             self._expected,
             server.suite,
@@ -164,8 +164,8 @@ class Responder:
         client_chain, server_chain = self._schedule.chains()
         self._move(Stage.FINISHED)
         return Established(
-            self.hello.index,
-            self._client.index,
+            self.hello.session_index,
+            self._client.session_index,
             UUID(bytes=self.hello.session_id),
             proof.identity.fingerprint,
             self.hello.suite,

@@ -1,4 +1,4 @@
-"""Sessions from their first confirmation to their end: which one carries a peer's traffic, is the peer there, is it time for new keys.
+"""Sessions from their confirmation to their end: which one carries a peer's traffic, is the peer there, are new keys due.
 
 Of two sessions with a peer the newer carries the traffic, except when both sides called at the same time: then the one begun by
 the smaller fingerprint does, which both sides know without asking.
@@ -70,7 +70,7 @@ class Keeping:
             session.confirm_sent = now
         if old is not None:
             self._replace(old, session, now)
-        context.timers.set(("alive", session.index), now + self._patience(peer, session))
+        context.timers.set(("alive", session.index), now + self._patience(peer))
         share = 1.0 if session.initiator else RESPONDER_SHARE
         context.timers.set(("rotate", session.index), now + share * context.settings.rotate_after)
 
@@ -109,7 +109,7 @@ class Keeping:
             context.close(session, CloseReason.IDLE)
             self.reconnect(peer, now, 0.0)
             return
-        patience = self._patience(peer, session)
+        patience = self._patience(peer)
         if silent < patience or not peer.settings.keepalive:
             context.timers.set(("alive", index), session.last_heard + patience)
             return
@@ -143,6 +143,13 @@ class Keeping:
         if not peer.busy and session.link in self._context.links:
             self._context.counters["rotated"] += 1
             self._connecting.begin(peer, session.link, session.to, now)
+
+    def keys_lost(self, session: Session, now: float) -> None:
+        """`session` can carry nothing any more; if it was its peer's current one, call over its path, which is known to work."""
+        current = self._context.peers[session.peer].session == session.index
+        if current:
+            self.renew(session, now)
+        self._context.close(session, CloseReason.WORKER_LOST)
 
     def linger_over(self, index: int) -> None:
         """The timer of a replaced session."""
@@ -216,9 +223,7 @@ class Keeping:
         context.timers.cancel(("alive", old.index))
         context.timers.cancel(("rotate", old.index))
         context.timers.set(("linger", old.index), now + LINGER_SECONDS)
-        context.events.append(
-            SessionReplaced(old.index, old.peer, CloseReason.REPLACED, LINGER_SECONDS, new.index)
-        )
+        context.events.append(SessionReplaced(old.index, old.peer, CloseReason.REPLACED, LINGER_SECONDS, new.index))
 
     def _acknowledge(self, session: Session, token: int) -> None:
         body = liveness.encode_ack(Ack(token, session.received))
@@ -236,7 +241,7 @@ class Keeping:
         if current:
             self.reconnect(peer, now, RECONNECT_PAUSE)
 
-    def _patience(self, peer: Peer, session: Session) -> float:
+    def _patience(self, peer: Peer) -> float:
         """Seconds of silence after which something is to be done."""
         idle = self._context.settings.idle
         return min(peer.settings.keepalive, idle) if peer.settings.keepalive else idle

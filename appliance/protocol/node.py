@@ -169,10 +169,10 @@ class Node:
             self._greet(link, now)
 
     def handle_dial_failed(self, peer: str, endpoint: Endpoint, reason: str, now: float) -> None:
-        """A Dial came to nothing."""
+        """A Dial came to nothing; `reason` is for the admin."""
         found = self._context.peers.get(peer)
         if found is not None:
-            self._connecting.dial_failed(found, reason, now)
+            self._connecting.dial_failed(found, f"{endpoint}: {reason}", now)
 
     def handle_link_closed(self, link: LinkId, now: float) -> None:
         """A link is gone."""
@@ -190,6 +190,21 @@ class Node:
         if found is not None and over is not None:
             self._keeping.heard(found, now)
             self._keeping.moved(found, over, source)
+
+    def handle_stalled(self, session: int, now: float) -> None:
+        """The session's keys have run apart, and only a new handshake brings them together."""
+        found = self._context.sessions.get(session)
+        if found is not None and found.state is SessionState.ACTIVE:
+            self._keeping.renew(found, now)
+
+    def handle_keys_lost(self, now: float) -> None:
+        """The keys of all sessions are gone, because the worker that had them died: make new ones over the paths there were."""
+        for peer in list(self._context.peers.values()):
+            self._connecting.cancel(peer, now)
+        for session in list(self._context.sessions.values()):
+            self._keeping.keys_lost(session, now)
+        for peer in list(self._context.peers.values()):
+            self._connect_if_alone(peer, now)
 
     def handle_candidates(self, peer: str, endpoints: Sequence[Endpoint], now: float) -> None:
         """Where `peer` can be reached, all of it, address literals only, most wanted first."""
@@ -253,9 +268,7 @@ class Node:
         else:
             self._take_finish(over, source, fields, piece, now)
 
-    def _take_response(
-        self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float
-    ) -> None:
+    def _take_response(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
         _, _, flags, stream, sequence, _, _, _ = fields
         initiation = self._connecting.get(stream >> 8)
         if initiation is None or (initiation.link, initiation.to) != (link.number, source):
@@ -271,9 +284,7 @@ class Node:
         else:
             self._connecting.take_answer(initiation, flags, body, now)
 
-    def _take_finish(
-        self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float
-    ) -> None:
+    def _take_finish(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
         finished = self._answering.take_finish(link, source, fields, piece, now)
         if finished is not None:
             self._keeping.adopt(finished[0], now)

@@ -4,7 +4,7 @@
     key(n)       = HKDF-Expand-SHA512(chain(n), "llp1 key", key_bytes)
     chain(n + 1) = HKDF-Expand-SHA512(chain(n), "llp1 ratchet", 64)
 
-Who seals and opens keeps the ciphers it made from the keys; the ratchet keeps one chain only, and `forget` makes the past unreachable.
+Who seals and opens keeps the ciphers made from the keys; the ratchet keeps one chain, and `forget` makes the past unreachable.
 """
 
 from __future__ import annotations

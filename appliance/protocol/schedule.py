@@ -46,10 +46,10 @@ class KeySchedule:
 
     def seal_proof(self, identity: Identity, initiator: bool) -> bytes:
         """This side's identity and signature, sealed; the transcript goes on. `initiator` tells whose proof it is."""
-        content = self._signed(identity.public, initiator)
+        content = self.signed(identity.public, initiator)
         proof = identity.public.encoded + identity.sign(content)
         sealed = self._cipher(initiator).encrypt(_NONCE, proof, self.transcript)
-        self._extend(proof)
+        self.extend(proof)
         return sealed
 
     def open_proof(self, sealed: bytes, initiator: bool) -> UnverifiedProof:
@@ -71,15 +71,17 @@ class KeySchedule:
         """Overwrite the master secret. (Copies that the interpreter made cannot be reached.)"""
         self._master[:] = bytes(len(self._master))
 
-    def _cipher(self, initiator: bool) -> AESGCM:
-        return AESGCM(self._expand(HANDSHAKE_LABELS[initiator], HANDSHAKE_KEY_BYTES))
-
-    def _signed(self, signer: PublicIdentity, initiator: bool) -> bytes:
+    def signed(self, signer: PublicIdentity, initiator: bool) -> bytes:
+        """What `signer` signs at this point of the transcript."""
         label = CLIENT_SIGNATURE_LABEL if initiator else SERVER_SIGNATURE_LABEL
         return label + self.transcript + signer.digest
 
-    def _extend(self, proof: bytes) -> None:
+    def extend(self, proof: bytes) -> None:
+        """A good proof becomes part of the transcript."""
         self.transcript = sha512(self.transcript + proof).digest()
+
+    def _cipher(self, initiator: bool) -> AESGCM:
+        return AESGCM(self._expand(HANDSHAKE_LABELS[initiator], HANDSHAKE_KEY_BYTES))
 
     def _expand(self, label: bytes, length: int) -> bytes:
         return HKDFExpand(algorithm=SHA512(), length=length, info=label).derive(bytes(self._master))
@@ -96,9 +98,9 @@ class UnverifiedProof:
 
     def verify(self) -> None:
         """Check both signatures and extend the transcript. Raises PeerFault."""
-        content = self._schedule._signed(self.identity, self._initiator)
+        content = self._schedule.signed(self.identity, self._initiator)
         self.identity.verify(self._proof[PUBLIC_BYTES:], content)
-        self._schedule._extend(self._proof)
+        self._schedule.extend(self._proof)
 
 
 def _counted(data: bytes) -> bytes:

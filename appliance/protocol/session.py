@@ -1,6 +1,6 @@
 """A session as the control side sees it: whose, which path, how alive. Its keys are in the worker only.
 
-    HANDSHAKING ──▶ ACTIVE ──▶ DISCONNECTING ──▶ CLOSED        (also HANDSHAKING ─▶ CLOSED, ACTIVE ─▶ CLOSED)
+HANDSHAKING ──▶ ACTIVE ──▶ DISCONNECTING ──▶ CLOSED        (also HANDSHAKING ─▶ CLOSED, ACTIVE ─▶ CLOSED)
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MOVES = {
 
 @dataclass(slots=True)
 class Session:
-    """Times are the node's monotonic seconds. `started` is when its handshake began on this side, `since` when it became active."""
+    """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active."""
 
     index: int
     remote_index: int

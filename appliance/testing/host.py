@@ -1,8 +1,8 @@
 """A whole node on the simulated network: the real `Node`, the real record format, and the worker's part in its simplest form.
 
-    a, b = SimulatedHost(network, "198.51.100.1", …), SimulatedHost(network, "198.51.100.2", …)
-    network.run_until(lambda: a.connected("b"), 5)
-    a.send("b", b"hello");  network.run(1);  b.received == [("a", b"hello")]
+a, b = SimulatedHost(network, "198.51.100.1", …), SimulatedHost(network, "198.51.100.2", …)
+network.run_until(lambda: a.connected("b"), 5)
+a.send("b", b"hello");  network.run(1);  b.received == [("a", b"hello")]
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class SimulatedHost:
         self.records: dict[int, _Records] = {}
         self.sending: dict[str, int] = {}
         self.alive = True
-        random = Random(f"{network.random.random()}")
+        random = Random(network.random.random())  # noqa: S311 - it only has to repeat
         self.node = Node(settings, identity, SUITES, now=network.now, entropy=random.randbytes)
         self._links: dict[int, _Link] = {}
         self._numbers = 0
@@ -183,9 +183,9 @@ class SimulatedHost:
         link = self._number()
         if endpoint.scheme == "udp":
             socket = self.network.bind((endpoint.host, endpoint.port), lambda source, packet: self._came(link, source, packet))
-            self._links[link] = _Link(lambda to, packet: to and socket.send(to, packet), socket.close)
+            self._links[link] = _Link(lambda to, packet: socket.send(to or endpoint[1:], packet), socket.close)
             self.node.handle_link(
-                link, None, endpoint, None, True, self.network.now, listener=True, datagram_bytes=self.datagram_bytes
+                link, None, endpoint, None, datagram=True, now=self.network.now, listener=True, datagram_bytes=self.datagram_bytes
             )
         else:
             self.network.listen((endpoint.host, endpoint.port), lambda end, source: self._accept(endpoint, end, source))
@@ -193,7 +193,7 @@ class SimulatedHost:
     def _accept(self, local: Endpoint, end: StreamEnd, source: Address) -> None:
         if self.alive:
             link = self._add_stream(end)
-            self.node.handle_link(link, None, local, Endpoint(local.scheme, *source), False, self.network.now)
+            self.node.handle_link(link, None, local, Endpoint(local.scheme, *source), datagram=False, now=self.network.now)
             self.pump()
 
     def _dial(self, event: Dial) -> None:
@@ -250,9 +250,7 @@ class SimulatedHost:
                 self._dial(event)
             case SessionReady():
                 seal, unseal = (AESGCM(Ratchet(chain, 32).key(0)) for chain in (event.send_chain, event.receive_chain))
-                self.records[event.session] = _Records(
-                    event.peer, event.remote_index, event.link, event.source, seal, unseal
-                )
+                self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
             case SessionReplaced():

@@ -1,5 +1,6 @@
-"""A network in one process and in virtual time: latency, jitter, loss, repeats, reordering, MTU, outages and NAT. Everything is drawn
-from one seed, so a run repeats exactly.
+"""A network in one process and in virtual time: latency, jitter, loss, repeats, reordering, MTU, outages and NAT.
+
+Everything is drawn from one seed, so a run repeats exactly.
 
     network = Network(seed=7, latency=0.02, loss=0.05)
     socket = network.bind(("198.51.100.1", 8443), receive)       receive(source, payload)
@@ -52,7 +53,8 @@ class VirtualClock:
 class Network:
     """Paths between hosts. The attributes may be changed at any time and hold for what is sent from then on.
 
-    `latency` and `jitter` in seconds one way (jitter reorders), `loss` and `repeats` as probabilities, `mtu` in bytes of IP packet.
+    `latency` and `jitter` in seconds one way (jitter reorders), `loss` and `repeats` as probabilities, `mtu` in bytes of an
+    IP packet.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Network:
         mtu: int = 1500,
         clock: VirtualClock | None = None,
     ) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - it only has to repeat
         self.clock = clock or VirtualClock()
         self.latency = latency
         self.jitter = jitter
@@ -221,7 +223,7 @@ class StreamEnd:
         self.remote = remote
         self.other: StreamEnd
         self.open = True
-        self.receive: Callable[[bytes], None] = lambda message: None
+        self.receive: Callable[[bytes], None] = lambda _: None
         self.closed: Callable[[], None] = lambda: None
         self._network = network
         self._arrival = 0.0
@@ -232,7 +234,12 @@ class StreamEnd:
         if not self.open or network.cut(self.address[0], self.remote[0]):
             return
         self._arrival = max(self._arrival, network.now + network.latency + network.jitter * network.random.random())
-        network.clock.call_at(self._arrival, lambda: self.other.open and self.other.receive(message))
+        network.clock.call_at(self._arrival, lambda: self.other.arrive(message))
+
+    def arrive(self, message: bytes) -> None:
+        """A message of the other end is here."""
+        if self.open:
+            self.receive(message)
 
     def close(self) -> None:
         """Break the stream; the other end learns of it one latency later."""
@@ -250,7 +257,7 @@ class StreamEnd:
 
 
 class Nat:
-    """Endpoint-independent mapping, address-and-port-dependent filtering (RFC 4787): a stranger gets in only after we sent to it."""
+    """Endpoint-independent mapping, address-and-port-dependent filtering (RFC 4787): who was sent nothing gets nothing in."""
 
     def __init__(self, inside: str, outside: str, ports: count[int]) -> None:
         self.inside = inside

@@ -1,6 +1,6 @@
 """Control messages: one JSON object a record on channel 1 of a session, so authentic and secret already.
 
-    {"kind": "…", …}      UTF-8, at most 16 KiB; `kind` is a short name, what else is there depends on it
+{"kind": "…", …}      UTF-8, at most 16 KiB; `kind` is a short name, what else is there depends on it
 """
 
 from __future__ import annotations

@@ -45,8 +45,7 @@ def split(kind: int, flags: int, stream: int, number: int, timestamp: int, body:
         raise LocalFault(f"{len(body)} bytes do not go into datagrams of {datagram_bytes}")
     first = pack(kind, flags | FLAG_FRAGMENT, stream, number << 8, timestamp, len(body))
     return [
-        fragment_header(first, piece, last=piece == count - 1) + body[piece * room : (piece + 1) * room]
-        for piece in range(count)
+        fragment_header(first, piece, last=piece == count - 1) + body[piece * room : (piece + 1) * room] for piece in range(count)
     ]
 
 

@@ -45,10 +45,10 @@ _SERVER_FIXED = struct.Struct(f"!I16s{RANDOM_BYTES}s{X25519_BYTES}sHHH")
 
 
 class ClientHello(NamedTuple):
-    """What the initiator offers. `index` is the session index it chose for itself; `mlkem` is empty without post-quantum offer.
+    """What the initiator offers. `session_index` is the one it chose for itself; `mlkem` is empty without post-quantum offer.
     `kex` and `suites` are wire numbers, most wanted first."""
 
-    index: int
+    session_index: int
     random: bytes
     x25519: bytes
     mlkem: bytes
@@ -57,14 +57,14 @@ class ClientHello(NamedTuple):
 
     def core(self) -> bytes:
         """The bytes the transcript covers, the same for both encodings."""
-        fixed = _CLIENT_FIXED.pack(self.index, self.random, self.x25519, len(self.mlkem))
+        fixed = _CLIENT_FIXED.pack(self.session_index, self.random, self.x25519, len(self.mlkem))
         return fixed + self.mlkem + _numbers(self.kex) + _numbers(self.suites)
 
 
 class ServerHello(NamedTuple):
     """What the responder chose. `sealed` holds its identity and signature."""
 
-    index: int
+    session_index: int
     session_id: bytes
     random: bytes
     x25519: bytes
@@ -76,7 +76,7 @@ class ServerHello(NamedTuple):
     def core(self) -> bytes:
         """The bytes the transcript covers, the same for both encodings."""
         fixed = _SERVER_FIXED.pack(
-            self.index, self.session_id, self.random, self.x25519, self.kex, self.suite, len(self.mlkem)
+            self.session_index, self.session_id, self.random, self.x25519, self.kex, self.suite, len(self.mlkem)
         )
         return fixed + self.mlkem
 
@@ -85,7 +85,7 @@ class Opening(NamedTuple):
     """What the first fragment of a ClientHello tells before the rest is there."""
 
     cookie: bytes
-    index: int
+    session_index: int
     random: bytes
 
 
@@ -131,14 +131,15 @@ def encode_server_hello(hello: ServerHello) -> bytes:
 def decode_server_hello(body: bytes) -> ServerHello:
     """The hello. Raises PeerFault."""
     try:
-        *fields, mlkem_bytes = _SERVER_FIXED.unpack_from(body)
+        index, session_id, random, x25519, kex, suite, mlkem_bytes = _SERVER_FIXED.unpack_from(body)
         at = _SERVER_FIXED.size + mlkem_bytes
         (sealed_bytes,) = _U16.unpack_from(body, at)
     except struct.error:
         raise PeerFault("malformed") from None
     if mlkem_bytes not in (0, MLKEM_SHARE_BYTES) or len(body) != at + _U16.size + sealed_bytes:
         raise PeerFault("malformed")
-    return ServerHello(*fields, body[_SERVER_FIXED.size : at], body[at + _U16.size :])
+    mlkem, sealed = body[_SERVER_FIXED.size : at], body[at + _U16.size :]
+    return ServerHello(index, session_id, random, x25519, kex, suite, mlkem, sealed)
 
 
 def encode_cookie_reply(random: bytes, cookie: bytes) -> bytes:

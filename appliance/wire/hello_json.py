@@ -1,6 +1,7 @@
-"""The three handshake messages as JSON text, for stream links and curious people. Same fields, same transcript as the binary form.
+"""The three handshake messages as JSON text, for stream links. Same fields and the same transcript as in the binary form.
 
-    {"type": "client_hello", "version": 1, "index": 4711, "random": B64, "x25519": B64, "mlkem1024": B64, "kex": [1], "suites": [1, 2]}
+    {"type": "client_hello", "version": 1, "index": 4711, "random": B64, "x25519": B64, "mlkem1024": B64,
+     "kex": [1], "suites": [1, 2]}
     {"type": "server_hello", "index": 815, "session_id": "8-4-4-4-12", "random": B64, "x25519": B64, "kex": 1, "suite": 1,
      "mlkem1024": B64, "sealed": B64}
     {"type": "client_finish", "sealed": B64}
@@ -39,7 +40,7 @@ def encode_client_hello(hello: ClientHello) -> bytes:
         {
             "type": "client_hello",
             "version": VERSION,
-            "index": hello.index,
+            "index": hello.session_index,
             "random": _text(hello.random),
             "x25519": _text(hello.x25519),
             "mlkem1024": _text(hello.mlkem),
@@ -70,7 +71,7 @@ def encode_server_hello(hello: ServerHello) -> bytes:
     return _dump(
         {
             "type": "server_hello",
-            "index": hello.index,
+            "index": hello.session_index,
             "session_id": str(UUID(bytes=hello.session_id)),
             "random": _text(hello.random),
             "x25519": _text(hello.x25519),

@@ -1,8 +1,8 @@
 """Bodies of the three sealed records that keep a session alive or end it. Longer bodies are read up to what is known here.
 
-    KeepAlive   empty, or  token u64                                 asks for an Ack
-    Ack         token u64 (0: answers no KeepAlive) | records u64    authentic records received so far
-    Disconnect  code u8                                              see Farewell
+KeepAlive   empty, or  token u64                                 asks for an Ack
+Ack         token u64 (0: answers no KeepAlive) | records u64    authentic records received so far
+Disconnect  code u8                                              see Farewell
 """
 
 from __future__ import annotations
