@@ -1,0 +1,76 @@
+"""`status` for people and programs, from what a daemon answers."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from appliance.cli import entry
+from appliance.cli.node import status_text
+from appliance.cli.terminal import Terminal
+from appliance.runtime import control_client
+
+ANSWER: dict[str, Any] = {
+    "name": "gateway", "identity": "llp1:abc", "version": "0.1.0", "state": "running", "since": 0.0, "pid": 7, "ready": True,
+    "worker": {"pid": 8, "offloads": ["csum", "tso4"], "restarts": 0},
+    "interface": {"name": "llp0", "addresses": ["10.8.0.1/24"], "mtu": 1400},
+    "listen": ["udp://0.0.0.0:8443"],
+    "sessions": [
+        {
+            "peer": "laptop", "session": "6f", "state": "active", "suite": "aes-256-gcm", "pq": True, "transport": "udp",
+            "endpoint": "udp://198.51.100.7:8443", "rx_bytes": 1_500_000, "tx_bytes": 99, "rx_packets": 9, "tx_packets": 1,
+            "rtt_ms": 0.4, "age_s": 75.0, "idle_s": 0.1, "epoch": 0,
+        }
+    ],
+    "peers": [
+        {"name": "laptop", "identity": "llp1:b", "state": "connected", "endpoints": [], "allowed": [], "last_error": None},
+        {"name": "cellar", "identity": "llp1:c", "state": "connecting", "endpoints": ["udp://h:1"], "allowed": [], "last_error": "timeout"},
+    ],
+    "drops": {"replayed": 3, "short": 0}, "handshakes": {}, "plugins": [], "confirm_by": None,
+}  # fmt: skip
+
+
+def text(**changes: Any) -> str:
+    return status_text({**ANSWER, **changes}, Terminal(out=io.StringIO(), err=io.StringIO()))
+
+
+def test_what_an_admin_sees() -> None:
+    assert text().splitlines() == [
+        "gateway  running  version 0.1.0, pid 7",
+        "identity   llp1:abc",
+        "interface  llp0  10.8.0.1/24  mtu 1400",
+        "listens    udp://0.0.0.0:8443",
+        "worker     pid 8, offloads csum, tso4, restarts 0",
+        "",
+        "SESSION WITH  STATE   SUITE        PQ   ENDPOINT                 RECEIVED  SENT  RTT     AGE",
+        "laptop        active  aes-256-gcm  yes  udp://198.51.100.7:8443  1.5 MB    99 B  0.4 ms  1min 15s",
+        "",
+        "WITHOUT SESSION  STATE       ENDPOINTS  LAST ERROR",
+        "cellar           connecting  udp://h:1  timeout",
+        "",
+        "drops      replayed 3",
+    ]
+
+
+def test_trouble_is_shown() -> None:
+    shown = text(
+        sessions=[], plugins=[{"name": "x", "state": "failed", "problem": "no module"}, {"name": "y", "state": "active"}], confirm_by=42.0
+    )
+    assert "no sessions" in shown
+    assert "plugin     x: failed: no module" in shown
+    assert "unconfirmed: everything is undone in 42s unless you run `appliance confirm`" in shown
+
+
+@pytest.mark.parametrize(("state", "code"), [("running", 0), ("degraded", 5)])
+def test_the_state_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, code: int) -> None:
+    monkeypatch.setattr(control_client, "call", lambda op, *args, **more: {**ANSWER, "state": state})
+    assert entry.main(["status", "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["state"] == state
+
+
+def test_watching_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.main(["status", "--watch", "--json"]) == 2
+    assert "--watch and --json exclude each other" in capsys.readouterr().err
