@@ -53,7 +53,7 @@ test: setup ## everything but the long forms, with coverage of at least 85 % (re
 	$(pytest) -n $(jobs) --cov --cov-report=term:skip-covered --cov-report=html --cov-fail-under=85 $(args)
 
 bench: setup ## throughput, latency and memory of this machine's overlay, beside a bare veth
-	$(bin)/python -m tests.perf $(args)
+	$(bin)/appliance lab profiles/lab/pair.yaml $(args)
 
 soak: setup ## hours in minutes: long runs under load (minutes)
 	$(pytest) --long -m 'soak or (slow and not fuzz and not chaos)' $(args)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"asyncio", "prometheus_client", "pydantic", "pyroute2", "rich", "ruamel", "scapy", "structlog"}
+HEAVY = {"asyncio", "prometheus_client", "pydantic", "pyroute2", "ruamel", "scapy"}
 IMPORT_NAMES = {"ruamel.yaml": "ruamel"}
 
 
