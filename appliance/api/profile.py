@@ -70,18 +70,20 @@ class RouteEntry(Section):
     """A kernel route."""
 
     to: Prefix = Field(description="Destination prefix; 0.0.0.0/0 or ::/0 is the default route.")
-    via: Address | None = Field(default=None, description="Gateway, of the same family as `to`. None: directly on the device.")
-    device: InterfaceName | None = Field(default=None, description="Outgoing interface. None: the overlay's own.")
-    metric: Count | None = Field(default=None, ge=0, le=2**32 - 1, description="Lower is preferred. None: the kernel's default.")
-    table: Count | None = Field(default=None, ge=1, le=2**32 - 1, description="Routing table number. None: main (254).")
+    via: Address | None = Field(default=None, description="Gateway, of the same family as `to`. Absent: directly on the device.")
+    device: InterfaceName | None = Field(default=None, description="Outgoing interface. Absent: the overlay's own.")
+    metric: Count | None = Field(
+        default=None, ge=0, le=2**32 - 1, description="Lower is preferred. Absent: the kernel's default."
+    )
+    table: Count | None = Field(default=None, ge=1, le=2**32 - 1, description="Routing table number. Absent: main (254).")
 
 
 class RuleEntry(Section):
     """A policy routing rule (`ip rule`)."""
 
-    from_: Prefix | None = Field(default=None, alias="from", description="Source prefix the rule applies to. None: any.")
-    to: Prefix | None = Field(default=None, description="Destination prefix the rule applies to. None: any.")
-    fwmark: Count | None = Field(default=None, ge=0, le=2**32 - 1, description="Firewall mark the rule applies to. None: any.")
+    from_: Prefix | None = Field(default=None, alias="from", description="Source prefix the rule applies to. Absent: any.")
+    to: Prefix | None = Field(default=None, description="Destination prefix the rule applies to. Absent: any.")
+    fwmark: Count | None = Field(default=None, ge=0, le=2**32 - 1, description="Firewall mark the rule applies to. Absent: any.")
     table: Count = Field(ge=1, le=2**32 - 1, description="Routing table number to look in.")
     priority: Count = Field(ge=1, le=32765, description="Order of rules, lower first (main is 32766).")
 

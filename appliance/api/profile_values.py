@@ -126,8 +126,9 @@ def _datagram(value: object) -> int | Literal["auto"]:
 _AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
 
 
-def _as_string(description: str, **more: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": description, **more})
+def _as_string(form: str, **more: Any) -> WithJsonSchema:
+    """The form goes where a field's own description does not replace it; docs/profile.md shows it as the kind of value."""
+    return WithJsonSchema({"type": "string", "$comment": form, **more})
 
 
 EndpointText = Annotated[
@@ -140,9 +141,7 @@ Prefix = Annotated[
 """An IPv4 or IPv6 prefix without host bits. A lone address means that one host."""
 OwnAddress = Annotated[Interface, PlainValidator(_interface), _AS_TEXT, _as_string("address/length", examples=["10.8.0.1/24"])]
 """An IPv4 or IPv6 address with the length of its prefix."""
-Address = Annotated[
-    ipaddress.IPv4Address | ipaddress.IPv6Address, PlainValidator(_address), _AS_TEXT, _as_string("an IPv4 or IPv6 address")
-]
+Address = Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, PlainValidator(_address), _AS_TEXT, _as_string("address")]
 Bytes = Annotated[
     int,
     BeforeValidator(_bytes),
@@ -161,7 +160,7 @@ Seconds = Annotated[
 """A duration: text such as "250ms", "60s", "10min", "12h", or a number of seconds."""
 Count = Annotated[int, Field(strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
-Identity = Annotated[str, PlainValidator(_identity), _as_string("llp1: and 52 characters", pattern="^llp1:[a-z2-7]{52}$")]
+Identity = Annotated[str, PlainValidator(_identity), _as_string("llp1:…", pattern="^llp1:[a-z2-7]{52}$")]
 """The public identity of a node, as `appliance keys show` prints it."""
 IdentityReference = Annotated[str, PlainValidator(_reference), _as_string("scheme:reference", pattern="^[a-z][a-z0-9-]*:.+$")]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]

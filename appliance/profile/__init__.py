@@ -9,6 +9,8 @@ from appliance.profile.loaded import LoadedProfile, Origin, Setting
 from appliance.profile.loading import enabled_plugins, load
 from appliance.profile.model import Kinds
 from appliance.profile.problems import LocatedProblem, ProfileInvalid
+from appliance.profile.schema import json_schema
+from appliance.profile.starting import starter
 
 __all__ = [
     "Kinds",
@@ -19,5 +21,7 @@ __all__ = [
     "Setting",
     "check_names",
     "enabled_plugins",
+    "json_schema",
     "load",
+    "starter",
 ]

@@ -8,10 +8,11 @@ $CREDENTIALS_DIRECTORY/appliance.mail.token  the same by systemd's LoadCredentia
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from appliance.profile.document import Document, KeyPath, Source, Spot, lines_of
+from appliance.profile.document import Document, KeyPath, Source, Spot, dotted, lines_of
 from appliance.profile.problems import LocatedProblem, at
 
 PREFIX = "APPLIANCE_"
@@ -67,9 +68,13 @@ def _parsed(keys: KeyPath, text: str, name: str) -> _Found:
 
     source = Source(f"environment {name}", "environment", lines_of(text))
     document, problems = read_yaml(text, source)
-    return (_nested(keys, document) if document else None), [
-        problem._replace(path=".".join(map(str, keys))) for problem in problems
-    ]
+    # a variable has no lines to point into, and its value may be a secret
+    told = [problem._replace(line=0, col=0, path=dotted(keys), source_line="") for problem in problems]
+    if document is None:
+        return None, told
+    hidden = replace(source, lines=())
+    spots = {path: spot._replace(source=hidden) for path, spot in document.spots.items()}
+    return _nested(keys, Document(document.tree, spots)), told
 
 
 def _credentials(directory: Path) -> Iterable[Path]:
@@ -92,10 +97,10 @@ def _secret(keys: KeyPath, path: Path, source: Source) -> _Found:
         with path.open("rb") as stream:
             text = stream.read(MAX_SECRET_BYTES + 1).decode()
     except OSError as error:
-        problem = LocatedProblem(source.name, 0, 0, ".".join(map(str, keys)), f"{path} cannot be read: {error.strerror or error}")
+        problem = LocatedProblem(source.name, 0, 0, dotted(keys), f"{path} cannot be read: {error.strerror or error}")
         return None, [problem]
     except ValueError:  # no UTF-8, or a path with a zero byte
-        return None, [LocatedProblem(source.name, 0, 0, ".".join(map(str, keys)), "the file does not hold UTF-8 text")]
+        return None, [LocatedProblem(source.name, 0, 0, dotted(keys), "the file does not hold UTF-8 text")]
     if len(text) > MAX_SECRET_BYTES:
         return None, [at(source, 0, 0, f"{path} is larger than {MAX_SECRET_BYTES} bytes", path=keys)]
     value = text.removesuffix("\n")
