@@ -184,4 +184,3 @@ def test_fragments_with_damaged_headers_never_make_a_wrong_record(flips: list[tu
         end.driver.close()
     joined = [one for one in end.records if one[3] & FRAGMENT and len(one) == len(whole)]
     assert all(one == whole for one in joined if one[:24] == whole[:24])
-
