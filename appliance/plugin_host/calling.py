@@ -1,0 +1,103 @@
+"""One plugin's hooks behind a manager of its own, so that whatever goes wrong has a name.
+
+pluggy calls all implementations of a hook in a row and ends at the first exception; a manager for each plugin keeps them apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+import traceback
+from itertools import islice
+from typing import Any
+
+import pluggy
+
+from appliance.api import hookspecs
+from appliance.errors import PluginFault
+
+MAX_ITEMS = 1000
+"""Results one hook may give; more is a generator that does not end."""
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("appliance_"))
+Failures = (Exception, SystemExit)
+"""A plugin that calls sys.exit() is a broken plugin, not a wish of the admin."""
+
+
+class LoadedPlugin:
+    """An imported plugin. `oddities` are sentences about hooks that will never be called."""
+
+    def __init__(self, name: str, namespace: object) -> None:
+        """Raises PluginFault when a hook has arguments that do not exist."""
+        self.name = name
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        try:
+            self._manager.register(namespace, name)
+        except Failures as error:
+            raise PluginFault(
+                name, f"its hooks do not fit: {_first_line(error)}", hint="see docs/plugins.md for each hook's arguments"
+            ) from error
+        self.oddities = tuple(self._odd(namespace))
+
+    def implements(self, hook: str) -> bool:
+        """Does the plugin have this hook?"""
+        return bool(getattr(self._manager.hook, hook).get_hookimpls())
+
+    def call(self, hook: str, **arguments: object) -> Any:
+        """The hook's result, None when the plugin does not have it or has nothing to say. Raises PluginFault."""
+        try:
+            result = getattr(self._manager.hook, hook)(**arguments)
+        except Failures as error:
+            raise PluginFault(
+                self.name, f"{hook} {describe(error)}", hint="disable the plugin or report this to its author"
+            ) from error
+        if isinstance(result, list) and not hookspecs_firstresult(hook):
+            return result[0] if result else None
+        return result
+
+    def collect(self, hook: str, **arguments: object) -> list[Any]:
+        """The items of a hook that returns an iterable. Raises PluginFault."""
+        result = self.call(hook, **arguments)
+        if result is None:
+            return []
+        if isinstance(result, str | bytes) or not hasattr(result, "__iter__"):
+            raise PluginFault(self.name, f"{hook} returned {type(result).__name__}, wanted an iterable")
+        try:
+            items = list(islice(result, MAX_ITEMS + 1))
+        except Failures as error:
+            raise PluginFault(self.name, f"{hook} {describe(error)}") from error
+        if len(items) > MAX_ITEMS:
+            raise PluginFault(self.name, f"{hook} gave more than {MAX_ITEMS} items")
+        return items
+
+    def _odd(self, namespace: object) -> list[str]:
+        found = []
+        for caller in self._manager.get_hookcallers(namespace) or ():
+            if not caller.has_spec():
+                near = difflib.get_close_matches(caller.name, HOOKS, n=1)
+                found.append(f"{caller.name} is no hook" + (f", did you mean {near[0]}?" if near else ""))
+        known = {caller.name for caller in self._manager.get_hookcallers(namespace) or ()}
+        found += [
+            f"{name} has no @hookimpl and is never called"
+            for name in HOOKS
+            if name not in known
+            and callable(getattr(namespace, name, None))
+            and getattr(namespace, name) is not getattr(hookspecs, name)
+        ]
+        return found
+
+
+def hookspecs_firstresult(hook: str) -> bool:
+    """Does the hook stop at the first answer?"""
+    options = getattr(getattr(hookspecs, hook), f"{hookspecs.PROJECT}_spec")
+    return bool(options["firstresult"])
+
+
+def describe(error: BaseException) -> str:
+    """What was raised and where in the plugin, as the rest of a sentence."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({'/'.join(frames[-1].filename.rsplit('/', 2)[-2:])}:{frames[-1].lineno})" if frames else ""
+    return f"raised {type(error).__name__}: {_first_line(error)}{where}"
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), "no message")[:300]

@@ -1,0 +1,317 @@
+"""The enabled plugins of one process: loaded one by one, asked one by one, each failure told of its plugin and nobody else.
+
+    host = PluginHost.load(enabled(profile_plugins))
+    host.transports["udp"]; host.suites["aes-256-gcm"]; host.facts
+
+What stops the node when it fails is decided by who asks: crypto, routing and transports are looked at by `required`, and a hook
+whose answer decides (plan, identity, authorize) fails closed. Discovery and monitoring fail soft: the fact says so, traffic flows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
+from appliance.api.planning import HostState, Step
+from appliance.api.values import Problem
+from appliance.errors import PluginFault
+from appliance.plugin_host import discovery
+from appliance.plugin_host.calling import Failures, LoadedPlugin, describe
+from appliance.plugin_host.discovery import Installed
+from appliance.plugin_host.facts import PluginFact, Stage, State
+from appliance.plugin_host.lifespans import AttributedLifespan
+from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
+
+if TYPE_CHECKING:
+    from appliance.api.crypto import CryptoSuite
+    from appliance.api.discovery import DiscoveryKind
+    from appliance.api.monitoring import MonitorKind
+    from appliance.api.profile import Profile, ProfileSection
+    from appliance.api.routing import RoutingKind
+    from appliance.api.transport import TransportKind
+
+MOST_PROBLEMS = 3
+"""Problems of one plugin that its fact tells; what follows is usually the same."""
+
+
+class _Trouble(NamedTuple):
+    stage: Stage
+    problem: str
+    hint: str
+
+
+class PluginHost:
+    """Loaded plugins and what they registered. Made by `load`; never raises for what a plugin did at load."""
+
+    def __init__(self, names: Iterable[str], available: Mapping[str, Installed]) -> None:
+        self.names = tuple(dict.fromkeys(names))
+        self._available = available
+        self._plugins: dict[str, LoadedPlugin] = {}
+        self._registry = Registry()
+        self._trouble: dict[str, list[_Trouble]] = {}
+
+    @classmethod
+    def load(cls, names: Iterable[str], available: Mapping[str, Installed] | None = None) -> PluginHost:
+        """Import the named plugins, in this order, and collect what they register. `available` are the installed ones (found in
+        the environment's metadata when None). Never raises for a bad plugin: see `facts`."""
+        host = cls(names, discovery.installed() if available is None else available)
+        for name in host.names:
+            host._load(name)
+        return host
+
+    # ---- what was registered ----
+
+    @property
+    def transports(self) -> Mapping[str, TransportKind]:
+        """Transport kinds by scheme."""
+        return self._registry.transports
+
+    @property
+    def suites(self) -> Mapping[str, CryptoSuite]:
+        """Record protection suites by name."""
+        return self._registry.suites
+
+    @property
+    def routing(self) -> Mapping[str, RoutingKind]:
+        """Routing kinds by name."""
+        return self._registry.routing
+
+    @property
+    def discovery(self) -> Mapping[str, DiscoveryKind]:
+        """Discovery kinds by name."""
+        return self._registry.discovery
+
+    @property
+    def monitors(self) -> Mapping[str, MonitorKind]:
+        """Monitoring kinds by name."""
+        return self._registry.monitors
+
+    @property
+    def sections(self) -> tuple[ProfileSection, ...]:
+        """Profile sections, for `appliance.profile.load`."""
+        return tuple(self._registry.sections.values())
+
+    @property
+    def not_enabled(self) -> tuple[str, ...]:
+        """Plugins that are installed and that nobody named."""
+        return tuple(sorted(set(self._available) - set(self.names)))
+
+    def owner(self, noun: str, name: str) -> str | None:
+        """The plugin that registered `name` in a family ("transport", "suite", "routing", "discovery", "monitor", "section")."""
+        return self._registry.owners.get((noun, name))
+
+    # ---- how they are ----
+
+    @property
+    def facts(self) -> tuple[PluginFact, ...]:
+        """How each enabled plugin is now, in the order they were named."""
+        return tuple(self._fact(name) for name in self.names)
+
+    def report(self) -> list[dict[str, Any]]:
+        """The facts as JSON-able mappings, for status."""
+        return [fact.to_json() for fact in self.facts]
+
+    @property
+    def broken(self) -> tuple[PluginFact, ...]:
+        """The facts of plugins that are not active."""
+        return tuple(fact for fact in self.facts if fact.state != "active")
+
+    def blame(self, plugin: str, stage: Stage, error: BaseException | str, hint: str = "") -> None:
+        """Write a failure to the account of `plugin`: for whoever runs what a plugin registered (see `owner`)."""
+        text = error if isinstance(error, str) else describe(error)
+        trouble = _Trouble(stage, text, hint)
+        known = self._trouble.setdefault(plugin, [])
+        if trouble not in known and len(known) < MOST_PROBLEMS:
+            known.append(trouble)
+
+    def cleared(self, plugin: str, stage: Stage) -> None:
+        """What `plugin` failed at works again."""
+        self._trouble[plugin] = [trouble for trouble in self._trouble.get(plugin, ()) if trouble.stage != stage]
+
+    # ---- hooks that are asked later ----
+
+    def check_profile(self, profile: Profile, host: HostState | None) -> tuple[Problem, ...]:
+        """What the plugins find wrong with a valid profile. A plugin that fails at this is itself a problem, unless it only
+        brings discovery or monitoring."""
+        problems: list[Problem] = []
+        for plugin in self._with("appliance_check_profile"):
+            try:
+                found = plugin.collect("appliance_check_profile", profile=profile, host=host)
+                problems += self._of_type(plugin, "appliance_check_profile", found, Problem)
+            except PluginFault as fault:
+                self._write_down(fault, "check")
+                if not self._is_soft(plugin.name):
+                    problems.append(Problem("plugins", fault.message, fault.hint))
+        return tuple(problems)
+
+    def plan(self, profile: Profile, observed: HostState) -> tuple[Step, ...]:
+        """Further steps, in plugin order. Raises PluginFault: half a plan is no plan."""
+        steps: list[Step] = []
+        for plugin in self._with("appliance_plan"):
+            try:
+                found = plugin.collect("appliance_plan", profile=profile, observed=observed)
+                steps += self._of_type(plugin, "appliance_plan", found, Step)
+            except PluginFault as fault:
+                self._write_down(fault, "plan")
+                raise
+        return tuple(steps)
+
+    def load_identity(self, reference: str) -> bytes | None:
+        """The first plugin's answer, None when the reference is nobody's. Raises PluginFault."""
+        for plugin in self._with("appliance_load_identity"):
+            try:
+                secret = plugin.call("appliance_load_identity", reference=reference)
+                if secret is not None and not isinstance(secret, bytes):
+                    raise PluginFault(plugin.name, f"appliance_load_identity returned {type(secret).__name__}, wanted bytes")
+            except PluginFault as fault:
+                self._write_down(fault, "identity")
+                raise
+            if secret is not None:
+                return bytes(secret)
+        return None
+
+    def verdicts(self, principal: Principal, permission: str, target: str) -> tuple[Verdict, ...]:
+        """What each plugin with an opinion says. A plugin that fails at this says no."""
+        found: list[Verdict] = []
+        for plugin in self._with("appliance_authorize"):
+            try:
+                verdict = plugin.call("appliance_authorize", principal=principal, permission=permission, target=target)
+                if verdict is not None and not isinstance(verdict, Verdict):
+                    raise PluginFault(
+                        plugin.name, f"appliance_authorize returned {type(verdict).__name__}, wanted Verdict or None"
+                    )
+            except PluginFault as fault:
+                self._write_down(fault, "authorize")
+                verdict = Verdict.DENY
+            if verdict is not None:
+                found.append(verdict)
+        return tuple(found)
+
+    def authorize(self, principal: Principal, permission: str, target: str) -> bool:
+        """Do the plugins allow it? Any deny wins; without an allow the answer is no."""
+        verdicts = self.verdicts(principal, permission, target)
+        return Verdict.ALLOW in verdicts and Verdict.DENY not in verdicts
+
+    def api_routes(self) -> tuple[ApiRoute, ...]:
+        """Management routes; of two with one name the second is refused."""
+        return tuple(self._collected("appliance_api_routes", ApiRoute).values())
+
+    def cli_commands(self) -> tuple[CliCommand, ...]:
+        """Commands of plugins; of two with one name the second is refused."""
+        return tuple(self._collected("appliance_cli_commands", CliCommand).values())
+
+    def lifespans(self, node: Any) -> tuple[AttributedLifespan, ...]:
+        """What runs beside the node, in the order to enter it; the caller limits the time, each carries its plugin's name."""
+        found = []
+        for plugin in self._with("appliance_lifespan"):
+            try:
+                context = plugin.call("appliance_lifespan", node=node)
+                if context is None:
+                    continue
+                if not isinstance(context, AbstractAsyncContextManager):
+                    wanted = "an async context manager or None"
+                    raise PluginFault(plugin.name, f"appliance_lifespan returned {type(context).__name__}, wanted {wanted}")
+            except PluginFault as fault:
+                self._write_down(fault, "start")
+            else:
+                found.append(AttributedLifespan(plugin.name, context, self.blame))
+        return tuple(found)
+
+    # ---- loading ----
+
+    def _load(self, name: str) -> None:
+        found = self._available.get(name)
+        if found is None:
+            near = difflib.get_close_matches(name, self.not_enabled, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(self._available)) or 'none'}"
+            self.blame(
+                name, "find", "no installed distribution offers it", f"install it into the appliance's environment; {meant}"
+            )
+            return
+        if found.rivals:
+            both = ", ".join((found.distribution, *found.rivals))
+            self.blame(name, "find", f"several distributions offer it: {both}", "uninstall all but one")
+            return
+        try:
+            namespace = found.load()
+        except Failures as error:
+            self.blame(name, "import", describe(error), f"reinstall {found.distribution}, or take {name} out of plugins")
+            return
+        try:
+            plugin = LoadedPlugin(name, namespace)
+        except PluginFault as fault:
+            self._write_down(fault, "register")
+            return
+        self._plugins[name] = plugin
+        for oddity in plugin.oddities:
+            self.blame(name, "register", oddity, "see docs/plugins.md for the hooks there are")
+        for family in FAMILIES:
+            self._register(plugin, family)
+
+    def _register(self, plugin: LoadedPlugin, family: Family) -> None:
+        try:
+            items = plugin.collect(family.hook)
+        except PluginFault as fault:
+            self._write_down(fault, "register")
+            return
+        for item in items:
+            try:
+                self._registry.add(plugin.name, family, item)
+            except RefusedRegistration as refused:
+                self.blame(plugin.name, "register", str(refused), "disable one of the two" if "already" in str(refused) else "")
+            except Failures as error:
+                self.blame(plugin.name, "register", f"{family.hook}: looking at its {family.noun} {describe(error)}")
+
+    # ---- helpers ----
+
+    def _with(self, hook: str) -> Iterator[LoadedPlugin]:
+        return (plugin for plugin in self._plugins.values() if plugin.implements(hook))
+
+    def _collected(self, hook: str, kind: type[Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        owners: dict[str, str] = {}
+        for plugin in self._with(hook):
+            try:
+                items = self._of_type(plugin, hook, plugin.collect(hook), kind)
+            except PluginFault as fault:
+                self._write_down(fault, "register")
+                continue
+            for item in items:
+                if item.name in found:
+                    self.blame(
+                        plugin.name,
+                        "register",
+                        f"{item.name!r} is already registered by plugin {owners[item.name]}",
+                        "disable one",
+                    )
+                else:
+                    found[item.name], owners[item.name] = item, plugin.name
+        return found
+
+    @staticmethod
+    def _of_type(plugin: LoadedPlugin, hook: str, items: list[Any], kind: type[Any]) -> list[Any]:
+        wrong = next((item for item in items if not isinstance(item, kind)), None)
+        if wrong is not None:
+            raise PluginFault(plugin.name, f"{hook} gave a {type(wrong).__name__}, wanted {kind.__name__}")
+        return items
+
+    def _write_down(self, fault: PluginFault, stage: Stage) -> None:
+        self.blame(fault.plugin, stage, fault.message.removeprefix(f"plugin {fault.plugin}: "), fault.hint)
+
+    def _is_soft(self, name: str) -> bool:
+        nouns = {entry.split(" ", 1)[0] for entry in self._registry.provided_by(name)}
+        return bool(nouns) and nouns <= SOFT
+
+    def _fact(self, name: str) -> PluginFact:
+        found = self._available.get(name)
+        version, distribution = (found.version, found.distribution) if found else ("", "")
+        provides = self._registry.provided_by(name)
+        troubles = self._trouble.get(name)
+        if not troubles:
+            return PluginFact(name, version, distribution, "active", provides)
+        state: State = "degraded" if provides else "failed"
+        problem = "; ".join(trouble.problem for trouble in troubles)
+        return PluginFact(name, version, distribution, state, provides, troubles[0].stage, problem, troubles[0].hint)

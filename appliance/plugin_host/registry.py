@@ -1,0 +1,148 @@
+"""Everything plugins registered, by family and name. A name belongs to whoever came first; the second is refused, both named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from appliance.api.crypto import CryptoSuite
+from appliance.api.discovery import DiscoveryKind
+from appliance.api.monitoring import MonitorKind
+from appliance.api.routing import RoutingKind
+from appliance.api.transport import TransportKind
+
+if TYPE_CHECKING:
+    from appliance.api.profile import ProfileSection
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+SCHEME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+"""What `Endpoint.parse` takes for a scheme."""
+IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+MAX_KEY_BYTES = 255 * 64
+"""What one HKDF-SHA512 expansion gives (RFC 5869, 2.3)."""
+MAX_TAG_BYTES = 255
+
+
+class RefusedRegistration(Exception):
+    """What a plugin registered is not taken. The plugin's other registrations may be."""
+
+
+class Family(NamedTuple):
+    """One kind of thing that plugins register: its word, its hook, and how to look at a registration."""
+
+    noun: str
+    hook: str
+    type_name: str
+    check: Callable[[Any], str]
+    """Returns the registration's name. Raises RefusedRegistration."""
+
+
+@dataclass(slots=True)
+class Registry:
+    """What has been registered so far."""
+
+    transports: dict[str, TransportKind] = field(default_factory=dict)
+    suites: dict[str, CryptoSuite] = field(default_factory=dict)
+    routing: dict[str, RoutingKind] = field(default_factory=dict)
+    discovery: dict[str, DiscoveryKind] = field(default_factory=dict)
+    monitors: dict[str, MonitorKind] = field(default_factory=dict)
+    sections: dict[str, ProfileSection] = field(default_factory=dict)
+    owners: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(noun, name) to the plugin that registered it; suites are there a second time by wire id."""
+
+    def add(self, plugin: str, family: Family, value: object) -> str:
+        """Take `value` into its family. Returns its name. Raises RefusedRegistration."""
+        if type(value).__name__ != family.type_name:
+            raise RefusedRegistration(f"{family.hook} gave a {type(value).__name__}, wanted {family.type_name}")
+        name = family.check(value)
+        claims = [(family.noun, name)]
+        if isinstance(value, CryptoSuite):
+            claims.append(("suite number", f"{value.wire_id:#06x}"))
+        for noun, claimed in claims:
+            owner = self.owners.get((noun, claimed))
+            if owner is not None:
+                raise RefusedRegistration(f"{noun} {claimed!r} of plugin {plugin} is already registered by plugin {owner}")
+        self.owners.update(dict.fromkeys(claims, plugin))
+        self._shelf(family)[name] = value
+        return name
+
+    def provided_by(self, plugin: str) -> tuple[str, ...]:
+        """What came from `plugin`, as "transport udp", in the order of registration."""
+        nouns = {family.noun for family in FAMILIES}
+        return tuple(f"{noun} {name}" for (noun, name), owner in self.owners.items() if owner == plugin and noun in nouns)
+
+    def _shelf(self, family: Family) -> dict[str, Any]:
+        shelves: dict[str, dict[str, Any]] = {
+            "transport": self.transports,
+            "suite": self.suites,
+            "routing": self.routing,
+            "discovery": self.discovery,
+            "monitor": self.monitors,
+            "section": self.sections,
+        }
+        return shelves[family.noun]
+
+
+def _check_transport(kind: TransportKind) -> str:
+    _matches(SCHEME, kind.scheme, "scheme")
+    _matches(IMPORT_PATH, kind.driver, "driver")
+    _callable(kind.open, f"open of transport {kind.scheme!r}")
+    return kind.scheme
+
+
+def _check_suite(suite: CryptoSuite) -> str:
+    _matches(NAME, suite.name, "name")
+    _matches(IMPORT_PATH, suite.aead, f"aead of suite {suite.name!r}")
+    for what, number, least, most in (
+        ("wire_id", suite.wire_id, 1, 0xFFFF),
+        ("key_bytes", suite.key_bytes, 16, MAX_KEY_BYTES),
+        ("tag_bytes", suite.tag_bytes, 0 if suite.lab_only else 16, MAX_TAG_BYTES),
+        ("max_records", suite.max_records, 1, 1 << 56),
+    ):
+        _within(number, least, most, f"{what} of suite {suite.name!r}")
+    return suite.name
+
+
+def _check_kind(kind: RoutingKind | DiscoveryKind | MonitorKind) -> str:
+    _matches(NAME, kind.name, "name")
+    _callable(kind.open, f"open of {kind.name!r}")
+    return kind.name
+
+
+def _check_section(section: ProfileSection) -> str:
+    from appliance.api.profile import Profile
+
+    _matches(re.compile(r"[a-z][a-z0-9_]{0,30}"), section.name, "name")
+    if section.name in Profile.model_fields:
+        raise RefusedRegistration(f"section {section.name!r} is the core's own")
+    _callable(section.model, f"model of section {section.name!r}")
+    return section.name
+
+
+def _matches(pattern: re.Pattern[str], value: object, what: str) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise RefusedRegistration(f"{what} {value!r} does not look like {pattern.pattern}")
+
+
+def _within(number: object, least: int, most: int, what: str) -> None:
+    if not isinstance(number, int) or not least <= number <= most:
+        raise RefusedRegistration(f"{what} is {number!r}, wanted {least} to {most}")
+
+
+def _callable(value: object, what: str) -> None:
+    if not callable(value):
+        raise RefusedRegistration(f"{what} cannot be called")
+
+
+FAMILIES = (
+    Family("transport", "appliance_transports", "TransportKind", _check_transport),
+    Family("suite", "appliance_crypto_suites", "CryptoSuite", _check_suite),
+    Family("routing", "appliance_routing", "RoutingKind", _check_kind),
+    Family("discovery", "appliance_discovery", "DiscoveryKind", _check_kind),
+    Family("monitor", "appliance_monitors", "MonitorKind", _check_kind),
+    Family("section", "appliance_profile_sections", "ProfileSection", _check_section),
+)
+SOFT = frozenset({"discovery", "monitor"})
+"""Families whose failure never stops traffic."""

@@ -1,0 +1,66 @@
+"""What a profile needs of its plugins, as problems with key paths. Transports, suites and routing must be there; a discovery or
+monitoring kind may lack when a plugin failed, since the plugin's fact tells of it and traffic flows without."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from appliance.api.values import Endpoint, Problem
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.plugin_host.host import PluginHost
+
+
+def required(profile: Profile, host: PluginHost) -> tuple[Problem, ...]:
+    """Everything the profile names that no enabled plugin brings. The node does not start while there is any."""
+    return tuple(_required(profile, host))
+
+
+def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
+    for path, endpoint in _endpoints(profile):
+        if endpoint.scheme not in host.transports:
+            yield _missing(path, "transport scheme", endpoint.scheme, host.transports, host)
+    for index, name in enumerate(profile.crypto.suites):
+        suite = host.suites.get(name)
+        if suite is None:
+            yield _missing(f"crypto.suites.{index}", "suite", name, host.suites, host)
+        elif suite.lab_only and not profile.crypto.lab:
+            yield Problem(
+                f"crypto.suites.{index}", f"suite {name!r} protects nothing", "take it out, or set crypto.lab in a laboratory"
+            )
+    if profile.routing.kind not in host.routing:
+        yield _missing("routing.kind", "routing kind", profile.routing.kind, host.routing, host)
+    if host.broken:
+        return
+    for section, named, known in (
+        ("discovery", profile.discovery, host.discovery),
+        ("monitoring", profile.monitoring, host.monitors),
+    ):
+        for name in named:
+            if name not in known:
+                yield _missing(f"{section}.{name}", f"{section} kind", name, known, host)
+
+
+def _endpoints(profile: Profile) -> Iterator[tuple[str, Endpoint]]:
+    for index, endpoint in enumerate(profile.server.listen):
+        yield f"server.listen.{index}", endpoint
+    for number, peer in enumerate(profile.peers):
+        for index, endpoint in enumerate(peer.endpoints):
+            yield f"peers.{number}.endpoints.{index}", endpoint
+
+
+def _missing(path: str, noun: str, name: str, known: Collection[str], host: PluginHost) -> Problem:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else _hint(known, host)
+    return Problem(path, f"{noun} {name!r} comes from no enabled plugin", hint)
+
+
+def _hint(known: Collection[str], host: PluginHost) -> str:
+    parts = [f"there are: {', '.join(sorted(known)) or 'none'}"]
+    parts += [f"plugin {fact.name} failed: {fact.problem}" for fact in host.broken]
+    if host.not_enabled:
+        parts.append(f"installed and not enabled: {', '.join(host.not_enabled)}")
+    return "; ".join(parts)

@@ -1,0 +1,22 @@
+"""Registers the routing kind `static`: each peer gets what its profile entry allows, connected or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from appliance.api.hookspecs import hookimpl
+from appliance.api.routing import Route, RoutingKind, RoutingView
+
+
+class StaticRouter:
+    """A `Router` of `appliance.api.routing` without state: the table depends on the profile alone."""
+
+    def routes(self, view: RoutingView) -> Iterator[Route]:
+        """Each allowed prefix to its peer, in profile order."""
+        return (Route(prefix, peer) for peer, prefixes in view.allowed() for prefix in prefixes)
+
+
+@hookimpl
+def appliance_routing() -> tuple[RoutingKind, ...]:
+    """The kind that a profile has when it says nothing about routing."""
+    return (RoutingKind("static", StaticRouter),)
