@@ -1,0 +1,138 @@
+"""`appliance lab`: one lab file from its first namespace to the last trace, whatever interrupts it."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_format
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from appliance.errors import ApplianceError, ExitCode, ProfileError
+from appliance.lab import privilege, probing
+from appliance.lab.definition import LabFile
+from appliance.lab.engine import Lab
+from appliance.lab.host import LabFailure
+from appliance.lab.loading import load
+from appliance.lab.report import Report, hosts_of
+from appliance.lab.telling import Progress, Story, Teller
+from appliance.runtime import clock
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a lab is run. `probe` is a kind or name of probe, the only one to run; `keep` leaves the hosts until Ctrl-C."""
+
+    json: bool = False
+    keep: bool = False
+    story: bool = False
+    probe: str | None = None
+
+    def words(self) -> list[str]:
+        """As they are typed."""
+        flags = [f"--{name}" for name in ("json", "keep", "story") if getattr(self, name)]
+        return flags + (["--probe", self.probe] if self.probe else [])
+
+
+def run(path: Path, options: Options) -> int:
+    """Run a lab file and return the exit code. Raises LabInvalid, MissingPrivilege."""
+    definition = load(path)
+    if options.probe is not None and not probing.questions(definition, options.probe):
+        names = dict.fromkeys(asked.name for asked in probing.questions(definition))
+        raise ProfileError(f"{path} has no probe {options.probe}", hint=f"there are: {', '.join(names) or 'none'}")
+    privilege.ensure(["lab", str(path.resolve()), *options.words()])
+    teller: Teller = Story() if options.story and not options.json else Progress(definition.name)
+    report = Report(definition.name)
+    number = asyncio.run(_Run(definition, options, teller, report).whole())
+    if options.json:
+        sys.stdout.write(json_format.dumps(report.document(), indent=2, ensure_ascii=False) + "\n")
+    elif not options.story:
+        sys.stdout.write(report.text() + "\n")
+    if number is not None and not (options.keep and number == signal.SIGINT):
+        return 128 + number
+    return ExitCode.OK if report.ok else ExitCode.FAILURE
+
+
+class _Run:
+    """One run, and the signal that ended it early."""
+
+    def __init__(self, definition: LabFile, options: Options, teller: Teller, report: Report) -> None:
+        self._lab = Lab(definition, start=False)
+        self._options = options
+        self._teller = teller
+        self._report = report
+        self._interrupted_by: signal.Signals | None = None
+
+    async def whole(self) -> signal.Signals | None:
+        """From nothing to nothing. Returns the signal that ended it, if one did."""
+        self._listen_to_signals()
+        try:
+            async with self._lab:
+                await self._steps()
+        except asyncio.CancelledError:
+            if not self._options.keep:
+                self._report.problem = "interrupted"
+        except ApplianceError as error:
+            self._report.problem = error.message
+            _note(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+        self._report.left_behind = self._lab.left_behind or []
+        self._report.logs = str(self._lab.kept_logs) if self._lab.kept_logs else None
+        self._teller.ended(self._report)
+        return self._interrupted_by
+
+    async def _steps(self) -> None:
+        lab, teller = self._lab, self._teller
+        teller.built(lab)
+        if teller.wants_plans:
+            first = next(iter(lab.hosts.values()))
+            plan = await first.appliance("plan", first.profile)
+            if plan.code != ExitCode.CHANGES_PENDING:
+                raise LabFailure(f"`appliance plan` ended with {plan.code}: {plan.err.strip()}")
+            teller.planned(first.name, plan.out)
+        begun = clock.monotonic()
+        lab.start()
+        await lab.wait_for_sessions()
+        self._report.seconds_to_sessions = round(clock.monotonic() - begun, 3)
+        teller.connected(lab, self._report.seconds_to_sessions)
+        for asked in probing.questions(lab.definition, self._options.probe):
+            result = await probing.ask(lab, asked)
+            self._report.results.append(result)
+            teller.probed(result)
+        self._report.hosts = hosts_of(lab)
+        if not self._report.ok:
+            lab.keep_logs()
+        if self._options.keep:
+            await self._stay()
+
+    async def _stay(self) -> None:
+        inside = privilege.INSIDE in os.environ
+        prefix = f"nsenter --preserve-credentials --user --mount --target {os.getpid()} " if inside else ""
+        for host in self._lab.hosts.values():
+            _note(f"{host.name}: {prefix}ip netns exec {host.namespace.name} appliance status")
+        _note("the hosts stay until Ctrl-C")
+        await asyncio.Event().wait()
+
+    def _listen_to_signals(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def interrupt(number: signal.Signals) -> None:
+            if self._interrupted_by is None:
+                self._interrupted_by = number
+                _note("removing the lab …")
+                task.cancel()
+            else:
+                _note("still removing the lab, nothing would be gained by leaving it half-way")
+
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,102 @@
+"""What a lab file says: hosts, the wires between them, and the probes to run. Pure data.
+
+lab: 1
+name: pair
+links:
+  - {name: wan, hosts: [left, right], ipv4: 192.168.70.0/24, ipv6: "fd70:1::/64"}
+hosts:
+  left:
+    addresses: [10.70.0.1/24, "fd00:70::1/64"]
+    peers: {right: {endpoints: ["udp://right:8443"]}}
+  right:
+    addresses: [10.70.0.2/24, "fd00:70::2/64"]
+    listen: ["udp://0.0.0.0:8443"]
+    peers: {left: {}}
+probes:
+  - {probe: ping, between: [left, right]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from appliance.api.profile_values import Bytes, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
+
+LAB_VERSION = 1
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
+"""Also the host's part of its namespace's name, and the `name` of its profile."""
+ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class LinkEntry(_Section):
+    """A wire of the underlay: a cable between two hosts, a switch between more. The n-th host gets the n-th address."""
+
+    name: InterfaceName = Field(description="What the interface is called on each of its hosts.")
+    hosts: tuple[HostName, ...] = Field(min_length=2, max_length=64, description="Who is connected.")
+    ipv4: Prefix | None = Field(default=None, description="Addresses of the wire. None: no IPv4 on it.")
+    ipv6: Prefix | None = Field(default=None, description="Addresses of the wire. None: no IPv6 on it.")
+    mtu: Count = Field(default=1500, ge=1280, le=9000, description="Largest packet of the wire in bytes.")
+
+
+class PeerEntry(_Section):
+    """How a host knows another one. Identities are filled in."""
+
+    endpoints: tuple[EndpointText, ...] = Field(
+        default=(),
+        description="Where to dial, best first. A host's name stands for its IPv4 address on the wire they share, NAME.ipv6 for "
+        "the other one.",
+    )
+    allowed: tuple[Prefix, ...] | None = Field(default=None, description="As in a profile. None: the peer's own addresses.")
+    keepalive: Seconds | None = Field(default=None, ge=0.1, description="As in a profile.")
+
+
+class HostEntry(_Section):
+    """One host: a network namespace with a node in it."""
+
+    addresses: tuple[OwnAddress, ...] = Field(min_length=1, description="Its addresses inside the overlay.")
+    listen: tuple[EndpointText, ...] = Field(default=(), description="Where its node listens, as in a profile.")
+    mtu: Count = Field(default=1400, ge=576, le=9000, description="MTU of the overlay, in bytes.")
+    forward: Switch = Field(default=False, description="Does it pass packets on between its peers?")
+    peers: Mapping[HostName, PeerEntry] = Field(default={}, description="The other hosts it talks to.")
+    profile: Mapping[str, Any] = Field(default={}, description="Further keys of its profile, laid over the generated ones.")
+
+
+class ProbeEntry(_Section):
+    """One probe: `between` runs it both ways, `from` and `to` one way; IPv4 and IPv6 where both ends have it."""
+
+    probe: ProbeKind
+    between: tuple[HostName, HostName] | None = Field(default=None, description="The two hosts, both ways.")
+    from_: HostName | None = Field(default=None, alias="from", description="The host that begins.")
+    to: HostName | None = Field(default=None, description="The host it speaks to.")
+    count: Count = Field(default=5, ge=1, le=1000, description="Packets of a ping.")
+    size: Bytes = Field(default="1MiB", validate_default=True, ge=1, le=2**40, description="Bytes of a transfer.")
+    seconds: Seconds = Field(default="3s", validate_default=True, ge=0.1, le=3600, description="Length of a throughput probe.")
+    hops: Count = Field(default=2, ge=1, le=64, description="Least hop limit with which a packet may arrive.")
+
+    @property
+    def directions(self) -> tuple[tuple[str, str], ...]:
+        """Who speaks to whom."""
+        if self.between is not None:
+            one, other = self.between
+            return (one, other), (other, one)
+        assert self.from_ is not None
+        assert self.to is not None
+        return ((self.from_, self.to),)
+
+
+class LabFile(_Section):
+    """A laboratory: hosts on this machine, real nodes in them, and what must work between them."""
+
+    lab: Literal[1] = Field(description="Version of this format.")
+    name: HostName = Field(description="What the lab is called.")
+    about: str = Field(default="", description="One sentence for people.")
+    links: tuple[LinkEntry, ...] = Field(min_length=1, description="The wires.")
+    hosts: Mapping[HostName, HostEntry] = Field(min_length=1, description="The hosts by name.")
+    probes: tuple[ProbeEntry, ...] = Field(default=(), description="What to probe, in this order.")

@@ -1,0 +1,181 @@
+"""A running lab: built from its definition, removed without a trace. For the command, for tests and for benchmarks.
+
+async with Lab(definition) as lab:
+    await lab.host("left").run(["ping", "-c1", "10.70.0.2"])
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from appliance.errors import ApplianceError, HostError
+from appliance.lab.definition import LabFile
+from appliance.lab.host import Host, LabFailure
+from appliance.lab.namespace import Namespace
+from appliance.lab.naming import new_tag
+from appliance.lab.network import lay
+from appliance.lab.profiles import as_yaml, profile_of
+from appliance.lab.traces import Traces, links, scratch_root, sweep
+from appliance.linux.host import netns_cookie
+from appliance.protocol.identity import Identity
+from appliance.runtime import clock
+
+SESSION_SECONDS: Final = 20.0
+"""How long nodes may take from their start to their sessions; they take one or two."""
+LOOK_EVERY: Final = 0.05
+"""Seconds between two questions to a node."""
+
+
+class Lab:
+    """The hosts of a definition, each with a node unless `start` is false. One use each."""
+
+    def __init__(self, definition: LabFile, *, start: bool = True) -> None:
+        self.definition = definition
+        self.tag = new_tag()
+        self.hosts: dict[str, Host] = {}
+        self.swept: list[str] = []
+        self.kept_logs: Path | None = None
+        """Where the logs are after a failure."""
+        self.left_behind: list[str] | None = None
+        """What could not be removed; None before the end."""
+        self._start = start
+        self._switches: list[Namespace] = []
+        self._links_before: frozenset[str] = frozenset()
+        self._directory: Path | None = None
+
+    def host(self, name: str) -> Host:
+        """A host by its name."""
+        return self.hosts[name]
+
+    async def __aenter__(self) -> Self:
+        """Build, and unless told otherwise start the nodes and wait for their sessions. Raises ApplianceError."""
+        try:
+            self.build()
+            if self._start:
+                self.start()
+                await self.wait_for_sessions()
+        except BaseException as error:
+            await self._remove(failed=isinstance(error, Exception))
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Remove everything, and look whether it is gone."""
+        await self._remove(failed=isinstance(error, Exception))
+
+    def build(self) -> None:
+        """Namespaces, wires, identities and profiles. Raises HostError."""
+        self.swept = sweep()
+        self._links_before = links()
+        self._directory = Path(tempfile.mkdtemp(prefix=f"{self.tag}.", dir=scratch_root()))
+        for name, entry in self.definition.hosts.items():
+            directory = self._directory / name
+            directory.mkdir(mode=0o700)
+            self.hosts[name] = Host(name, entry, Namespace(f"{self.tag}-{name}"), directory)
+            self.hosts[name].namespace.create()
+        for link in self.definition.links:
+            switch = self._new_switch(link.name) if len(link.hosts) > 2 else None
+            lay(link, {name: host.namespace for name, host in self.hosts.items()}, switch)
+        self._introduce()
+
+    def start(self) -> None:
+        """Start every node."""
+        for host in self.hosts.values():
+            host.start()
+
+    async def wait_for_sessions(self, seconds: float = SESSION_SECONDS) -> None:
+        """Until both ends of each pair of peers have their session. Raises LabFailure."""
+        wanted = list(self.pairs())
+
+        def missing() -> list[str]:
+            sessions = {name: host.sessions() for name, host in self.hosts.items()}
+            return [f"{one}–{other}" for one, other in wanted if other not in sessions[one] or one not in sessions[other]]
+
+        try:
+            await self.until(lambda: not missing(), seconds)
+        except TimeoutError:
+            logs = "\n".join(f"--- {host.name}\n{host.log_tail()}" for host in self.hosts.values())
+            raise LabFailure(f"no session within {seconds:g} s: {', '.join(missing())}\n{logs}") from None
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> float:
+        """Look until the condition holds; how many seconds that took. Raises TimeoutError."""
+        begun = clock.monotonic()
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
+                await asyncio.sleep(LOOK_EVERY)
+        return clock.monotonic() - begun
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Each two hosts that are peers of each other, once."""
+        for one, entry in self.definition.hosts.items():
+            for other in entry.peers:
+                if one in self.definition.hosts[other].peers and one < other:
+                    yield one, other
+
+    def write_profile(self, name: str) -> Path:
+        """Write the profile of a host from its definition, again."""
+        identities = {host.name: host.identity for host in self.hosts.values()}
+        path = self.hosts[name].profile
+        path.write_text(as_yaml(profile_of(self.definition, name, identities)), encoding="utf-8")
+        return path
+
+    def _introduce(self) -> None:
+        for host in self.hosts.values():
+            identity = Identity.generate()
+            host.identity = identity.fingerprint
+            host.identity_file.touch(mode=0o600)
+            host.identity_file.write_bytes(identity.to_pem())
+        for name in self.hosts:
+            self.write_profile(name)
+
+    def _new_switch(self, name: str) -> Namespace:
+        switch = Namespace(f"{self.tag}-{name}.switch")
+        self._switches.append(switch)
+        switch.create()
+        return switch
+
+    def _traces(self) -> Traces:
+        namespaces = [*(host.namespace for host in self.hosts.values()), *self._switches]
+        return Traces(
+            tag=self.tag,
+            links_before=self._links_before,
+            devices=frozenset([link.name for link in self.definition.links] + ["switch", "llp0"]),
+            cookies=frozenset(namespace.call(netns_cookie) for namespace in namespaces if namespace.exists),
+        )
+
+    async def _remove(self, *, failed: bool) -> None:
+        troubles = []
+        traces = self._traces()
+        if failed:
+            self.keep_logs()
+        for removal in (*(host.remove() for host in self.hosts.values()), *map(_delete, self._switches)):
+            try:
+                await removal
+            except HostError as error:
+                troubles.append(error.message)
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+        self.left_behind = troubles + traces.left_behind()
+
+    def keep_logs(self) -> None:
+        """Copy the logs and profiles to a directory that stays."""
+        if self.kept_logs is None and any(host.log.exists() for host in self.hosts.values()):
+            self.kept_logs = Path(tempfile.mkdtemp(prefix=f"appliance-lab-{self.definition.name}-logs."))
+        if self.kept_logs is not None:
+            for host in self.hosts.values():
+                for source in (host.log, host.profile):
+                    if source.exists():
+                        shutil.copyfile(source, self.kept_logs / f"{host.name}.{source.name}")
+
+
+async def _delete(namespace: Namespace) -> None:
+    namespace.delete()
+
+
+__all__ = ["ApplianceError", "Lab", "LabFailure"]

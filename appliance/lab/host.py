@@ -1,0 +1,219 @@
+"""One host of a running lab: its namespace, the node in it, and what one can do with both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from appliance.errors import ApplianceError, NoDaemon
+from appliance.lab.definition import HostEntry
+from appliance.lab.namespace import Namespace
+from appliance.lab.profiles import IDENTITY_FILE
+from appliance.runtime import control_client
+
+APPLIANCE = (sys.executable, "-m", "appliance.cli")
+STOP_SECONDS = 15.0
+"""How long a node may take to undo everything; it takes one or two seconds."""
+COMMAND_SECONDS = 120.0
+LOG_TAIL_LINES = 15
+
+
+class LabFailure(ApplianceError):
+    """The lab did not get to the point where it could be probed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has ended."""
+
+    words: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    def must_work(self) -> Done:
+        """The same. Raises LabFailure when the command failed."""
+        if self.code:
+            raise LabFailure(f"`{' '.join(self.words)}` ended with {self.code}: {(self.err or self.out).strip()[-2000:]}")
+        return self
+
+
+class Host:
+    """A host as tests and probes see it. Made by the lab."""
+
+    def __init__(self, name: str, entry: HostEntry, namespace: Namespace, directory: Path) -> None:
+        """`directory` is the host's own and exists."""
+        self.name = name
+        self.entry = entry
+        self.namespace = namespace
+        self.directory = directory
+        self.identity = ""
+        self.node: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    @property
+    def profile(self) -> Path:
+        """The profile its node runs."""
+        return self.directory / "profile.yaml"
+
+    @property
+    def identity_file(self) -> Path:
+        """The secret identity of its node."""
+        return self.directory / IDENTITY_FILE
+
+    @property
+    def log(self) -> Path:
+        """What its node printed, over all its starts."""
+        return self.directory / "node.log"
+
+    @property
+    def state_dir(self) -> Path:
+        """Where its node keeps the undo journal."""
+        return self.directory / "state"
+
+    def address(self, version: int) -> str | None:
+        """Its first overlay address of a family."""
+        return next((str(address.ip) for address in self.entry.addresses if address.version == version), None)
+
+    # --- programs on this host ------------------------------------------------------------------------------------------------
+
+    async def run(self, words: Sequence[str | Path], *, timeout: float = COMMAND_SECONDS, stdin: bytes | None = None) -> Done:
+        """Run a program to its end, killed after `timeout` seconds (then LabFailure)."""
+        process = await asyncio.create_subprocess_exec(
+            *self.namespace.enter(words),
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.directory,
+            env=self.environ(),
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                out, err = await process.communicate(stdin)
+        except TimeoutError:
+            raise LabFailure(f"`{' '.join(map(str, words))}` on {self.name} did not end within {timeout:g} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        code = process.returncode if process.returncode is not None else -1
+        return Done(tuple(map(str, words)), code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    async def appliance(self, *words: str | Path, timeout: float = COMMAND_SECONDS) -> Done:
+        """Run an `appliance` command on this host."""
+        return await self.run([*APPLIANCE, *words], timeout=timeout)
+
+    def environ(self) -> dict[str, str]:
+        """The caller's variables without settings of the appliance, which would be laid over the profile."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("APPLIANCE_") or key == "APPLIANCE_LOG"}
+        kept.pop("CREDENTIALS_DIRECTORY", None)
+        kept.pop("NOTIFY_SOCKET", None)
+        return kept | {"APPLIANCE_STATE_DIR": str(self.state_dir), "NO_COLOR": "1"}
+
+    # --- its node -------------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the node; it is not ready yet when this returns."""
+        assert self.node is None or self.node.poll() is not None, "one node a host"
+        self._close_log()
+        self._log = self.log.open("ab")
+        self.node = subprocess.Popen(
+            self.namespace.enter([*APPLIANCE, "run", self.profile]),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            cwd=self.directory,
+            env=self.environ(),
+            start_new_session=True,  # a Ctrl-C is for the lab, which ends its nodes in order
+        )
+
+    @property
+    def runs(self) -> bool:
+        """Is the node's process there?"""
+        return self.node is not None and self.node.poll() is None
+
+    def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
+        """Ask the node over its control socket. Raises as `control_client.call`."""
+        return self.namespace.call(lambda: control_client.call(op, dict(args or {}), timeout=timeout))
+
+    def status(self) -> dict[str, Any] | None:
+        """What `appliance status --json` shows; None while nobody answers. Raises LabFailure when the node has ended."""
+        if self.node is not None and self.node.poll() is not None:
+            raise LabFailure(f"the node on {self.name} ended with {self.node.returncode}:\n{self.log_tail()}")
+        try:
+            answer: dict[str, Any] = self.ask("status")
+        except NoDaemon:
+            return None
+        except control_client.ControlError as error:
+            if error.retryable:
+                return None
+            raise
+        return answer
+
+    def sessions(self) -> dict[str, dict[str, Any]]:
+        """The active sessions by peer, empty while nobody answers."""
+        status = self.status() or {}
+        return {session["peer"]: session for session in status.get("sessions", ()) if session.get("state", "active") == "active"}
+
+    def kill_daemon(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the control process, and wait for its end when it is SIGKILL."""
+        assert self.node is not None
+        self.node.send_signal(number)
+        if number == signal.SIGKILL:
+            self.node.wait(STOP_SECONDS)
+
+    def kill_worker(self) -> int:
+        """Kill the data plane's process with SIGKILL. Returns its number, 0 when there was none."""
+        status = self.status()
+        pid = int(((status or {}).get("worker") or {}).get("pid") or 0)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def stop(self) -> int:
+        """SIGTERM, and how the node ended. Raises LabFailure when it does not end."""
+        assert self.node is not None
+        self.node.terminate()
+        try:
+            return await asyncio.to_thread(self.node.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise LabFailure(f"the node on {self.name} does not end on SIGTERM:\n{self.log_tail()}") from None
+
+    async def restart(self) -> None:
+        """Stop the node if it runs, and start it."""
+        if self.runs:
+            await self.stop()
+        self.start()
+
+    def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
+        """The end of what the node printed."""
+        try:
+            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return ""
+
+    async def remove(self) -> None:
+        """End the node, in order if it can, and the namespace with everything in it. Raises HostError."""
+        if self.node is not None and self.node.poll() is None:
+            self.node.terminate()
+            try:
+                await asyncio.to_thread(self.node.wait, STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.node.kill()
+        self.namespace.delete()
+        if self.node is not None:
+            self.node.wait(STOP_SECONDS)
+        self._close_log()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None

@@ -1,0 +1,130 @@
+"""From a lab file's text to its definition, with every problem at once and its place in the file."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from pathlib import Path
+
+from appliance.api.values import Endpoint
+from appliance.lab.definition import HostEntry, LabFile, LinkEntry, ProbeEntry
+from appliance.profile.document import Document, KeyPath
+from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order, located
+from appliance.profile.reading import read_file
+from appliance.profile.validation import validate
+
+Complaint = tuple[KeyPath, str, str]
+"""Where, what is wrong, and what to do."""
+
+
+class LabInvalid(ProfileInvalid):
+    """The lab file is wrong; `problems` and `render` as for a profile."""
+
+    def __init__(self, problems: list[LocatedProblem]) -> None:
+        super().__init__(problems)
+        self.message = self.message.replace("the profile", "the lab file", 1)
+
+
+def load(path: Path) -> LabFile:
+    """The definition in a file. Raises LabInvalid with everything that is wrong."""
+    document, problems = read_file(path)
+    if document is None:
+        raise LabInvalid([problem._replace(hint=_hint(problem)) for problem in problems])
+    definition, findings = validate(LabFile, document)
+    problems += findings
+    if definition is not None:
+        problems += [_at(document, complaint) for complaint in complaints(definition)]
+    if definition is None or problems:
+        raise LabInvalid(in_order(problems))
+    return definition
+
+
+def complaints(lab: LabFile) -> Iterator[Complaint]:
+    """What needs two keys at once to be seen."""
+    for index, link in enumerate(lab.links):
+        yield from _link_complaints(lab, index, link)
+    for name, host in lab.hosts.items():
+        yield from _host_complaints(lab, name, host)
+    for index, probe in enumerate(lab.probes):
+        yield from _probe_complaints(lab, index, probe)
+
+
+def _link_complaints(lab: LabFile, index: int, link: LinkEntry) -> Iterator[Complaint]:
+    for position, host in enumerate(link.hosts):
+        yield from _unknown(lab, host, ("links", index, "hosts", position))
+    if len(set(link.hosts)) < len(link.hosts):
+        yield ("links", index, "hosts"), "a host is named twice on this wire", ""
+    if link.ipv4 is None and link.ipv6 is None:
+        yield ("links", index), "the wire has no addresses", "give it ipv4, ipv6 or both"
+    for key, version in (("ipv4", 4), ("ipv6", 6)):
+        prefix = link.ipv4 if version == 4 else link.ipv6
+        if prefix is not None and prefix.version != version:
+            yield ("links", index, key), f"{prefix} is no IPv{version} prefix", ""
+        elif prefix is not None and prefix.num_addresses < len(link.hosts) + 2:
+            yield ("links", index, key), f"{prefix} has too few addresses for {len(link.hosts)} hosts", ""
+    if any(other.name == link.name for other in lab.links[:index]):
+        yield ("links", index, "name"), f"another wire is called {link.name}, too", ""
+
+
+def _host_complaints(lab: LabFile, name: str, host: HostEntry) -> Iterator[Complaint]:
+    if not any(name in link.hosts for link in lab.links):
+        yield ("hosts", name), f"{name} is on no wire", "name it in links"
+    for peer, entry in host.peers.items():
+        path: KeyPath = ("hosts", name, "peers", peer)
+        yield from _unknown(lab, peer, path)
+        if peer == name:
+            yield path, "a host is no peer of itself", ""
+        for index, endpoint in enumerate(entry.endpoints):
+            if endpoint_address(lab, name, endpoint) is None:
+                hint = "write the name of a host that shares a wire, NAME.ipv6, or an address"
+                yield (*path, "endpoints", index), f"{name} has no way to {endpoint.host}", hint
+
+
+def _probe_complaints(lab: LabFile, index: int, probe: ProbeEntry) -> Iterator[Complaint]:
+    path: KeyPath = ("probes", index)
+    one_way = probe.from_ is not None and probe.to is not None
+    if (probe.between is None) != one_way or (probe.between is not None and (probe.from_ or probe.to)):
+        yield path, "a probe has either `between` or `from` and `to`", ""
+        return
+    for one, other in probe.directions[:1]:
+        yield from _unknown(lab, one, path)
+        yield from _unknown(lab, other, path)
+        if one == other:
+            yield path, "a probe needs two hosts", ""
+
+
+def _unknown(lab: LabFile, host: str, path: KeyPath) -> Iterator[Complaint]:
+    if host not in lab.hosts:
+        yield path, f"there is no host {host}", f"hosts: {', '.join(lab.hosts)}"
+
+
+def endpoint_address(lab: LabFile, dialler: str, endpoint: Endpoint) -> str | None:
+    """The address that an endpoint's host stands for when `dialler` uses it; None when there is none."""
+    try:
+        return str(ipaddress.ip_address(endpoint.host))
+    except ValueError:
+        pass
+    host, _, family = endpoint.host.partition(".")
+    for link in lab.links:
+        if dialler in link.hosts and host in link.hosts:
+            address = underlay_address(link, host, 6 if family == "ipv6" else 4)
+            if address is not None and family in ("", "ipv4", "ipv6"):
+                return address
+    return None
+
+
+def underlay_address(link: LinkEntry, host: str, version: int) -> str | None:
+    """The address of a host on a wire; None when the wire does not have that family."""
+    prefix = link.ipv4 if version == 4 else link.ipv6
+    return None if prefix is None else str(prefix[link.hosts.index(host) + 1])
+
+
+def _at(document: Document, complaint: Complaint) -> LocatedProblem:
+    path, message, hint = complaint
+    _, spot = document.nearest(path)
+    assert spot is not None, "the root has a place"
+    return located(spot, path, message, hint)
+
+
+def _hint(problem: LocatedProblem) -> str:
+    return "profiles/lab/ has lab files to start from" if "appliance init" in problem.hint else problem.hint

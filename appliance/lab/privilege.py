@@ -1,0 +1,76 @@
+"""What a lab needs to be allowed: root, or an unprivileged user namespace in which this user is root.
+
+In there the user owns the network namespaces it makes, and a tmpfs of its own over /run gives `ip netns` a place for their names.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from appliance.errors import MissingPrivilege
+from appliance.linux.host import may_change_network
+
+TUN = Path("/dev/net/tun")
+INSIDE: Final = "APPLIANCE_LAB_INSIDE"
+"""Set for the process inside the user namespace, so that it does not try again."""
+_UNSHARE: Final = ("unshare", "--user", "--map-root-user", "--net", "--mount")
+_PREPARE: Final = 'mount -t tmpfs -o mode=755 tmpfs /run && ip link set lo up && exec "$@"'
+
+
+def ensure(words: Sequence[str]) -> None:
+    """Return when this process may build a lab; otherwise become `appliance WORDS` in a user namespace where it may.
+
+    Raises MissingPrivilege with what stands in the way.
+    """
+    _check_tun()
+    if os.geteuid() == 0 and may_change_network() and _may_mount():
+        return
+    if INSIDE in os.environ:
+        raise MissingPrivilege(
+            "the user namespace of this kernel does not allow a lab", hint="run it as root (sudo), or on a kernel of your own"
+        )
+    obstacle = _try([*_UNSHARE, "sh", "-c", _PREPARE, "sh", "true"])
+    if obstacle:
+        raise MissingPrivilege(
+            f"a lab needs root, or user namespaces, which this machine does not let you have ({obstacle})",
+            hint="run it as root (sudo); or allow them: sysctl kernel.unprivileged_userns_clone=1, "
+            "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces=10000",
+        )
+    os.environ[INSIDE] = "1"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    inside = [*_UNSHARE, "sh", "-c", _PREPARE, "sh", sys.executable, "-m", "appliance.cli", *words]
+    os.execvp("unshare", inside)  # noqa: S606 - this process goes on as that one
+
+
+def _check_tun() -> None:
+    if not TUN.exists():
+        raise MissingPrivilege(
+            f"there is no {TUN} here", hint="load the module: sudo modprobe tun; in a container, pass the device in"
+        )
+    try:
+        os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise MissingPrivilege(
+            f"{TUN} cannot be opened: {(error.strerror or str(error)).lower()}",
+            hint=f"run it as root (sudo), or: sudo chmod 666 {TUN}",
+        ) from error
+
+
+def _may_mount() -> bool:
+    """Naming a namespace is a mount, which root in a container may not be allowed."""
+    return not _try(["unshare", "--net", "--mount", "true"])
+
+
+def _try(words: Sequence[str]) -> str:
+    """Why a command does not work, or an empty string."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"{words[0]}: {error.strerror}"
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]

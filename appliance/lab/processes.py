@@ -1,0 +1,66 @@
+"""Processes of this machine, chosen by what /proc says of them."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from appliance.errors import HostError
+
+Wanted = Callable[[Path], bool]
+"""Decides on a process by its directory below /proc; an OSError means no."""
+END_SECONDS: Final = 5.0
+"""How long a killed process may take to be gone; it takes milliseconds."""
+MOST_ROUNDS: Final = 5
+"""What forks while we look is found in the next round."""
+
+
+def find(wanted: Wanted) -> list[int]:
+    """The numbers of the processes that are wanted, ours not. Those that may not be looked at are left out."""
+    numbered = (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [int(entry.name) for entry in numbered if int(entry.name) != os.getpid() and _is(wanted, entry)]
+
+
+def kill_all(wanted: Wanted) -> None:
+    """Kill every such process and wait until it is gone. Raises HostError when one does not go."""
+    for _ in range(MOST_ROUNDS):
+        pids = find(wanted)
+        if not pids:
+            return
+        for pid in pids:
+            _kill(pid, wanted)
+    raise HostError(f"processes do not end: {', '.join(map(str, find(wanted)))}")
+
+
+def with_variable(part: str) -> Wanted:
+    """Those whose environment has the text somewhere."""
+    needle = part.encode()
+    return lambda entry: needle in (entry / "environ").read_bytes()
+
+
+def _kill(pid: int, wanted: Wanted) -> None:
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if _is(wanted, Path(f"/proc/{pid}")):  # read after the handle exists: from here on the number is this process's
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            end = select.poll()
+            end.register(handle, select.POLLIN)
+            end.poll(END_SECONDS * 1000)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(handle)
+
+
+def _is(wanted: Wanted, entry: Path) -> bool:
+    try:
+        return wanted(entry)
+    except OSError:
+        return False
