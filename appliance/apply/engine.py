@@ -215,7 +215,7 @@ async def _locked(state_dir: Path, *, patience: float = PATIENCE) -> AsyncIterat
                     clear_up(state_dir)
                 lock.unlink(missing_ok=True)
                 with suppress(OSError):
-                    state_dir.rmdir()  # noqa: ASYNC240 - a tmpfs does not block
+                    state_dir.rmdir()
 
 
 def _journal(state_dir: Path) -> Journal:

@@ -11,7 +11,11 @@ from typing import Any
 from appliance.linux import links
 from appliance.linux.netlink import Netlink
 
+# linux/rtnetlink.h
 RTM_F_CLONED = 0x200
+SCOPE_UNIVERSE = 0
+SCOPE_LINK = 253
+SCOPE_ANY = 255  # RT_SCOPE_NOWHERE: a deletion then matches every scope
 TYPES = {
     1: "unicast",
     2: "local",
@@ -42,7 +46,11 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Add a route; nothing happens when the same is there already."""
     if not await present(netlink, args):
         number = await links.require(netlink, args["link"])
-        await netlink.request("route", "add", doing=f"adding the route to {args['destination']}", **_fields(args, number))
+        # As ip(8) does: only what is on the link can have gateways resolved over it.
+        scope = SCOPE_UNIVERSE if args.get("via") else SCOPE_LINK
+        await netlink.request(
+            "route", "add", doing=f"adding the route to {args['destination']}", **_fields(args, number), scope=scope
+        )
 
 
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
@@ -50,7 +58,12 @@ async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     number = await links.index(netlink, args["link"])
     if number is not None:
         await netlink.request(
-            "route", "del", tolerate=GONE, doing=f"removing the route to {args['destination']}", **_fields(args, number)
+            "route",
+            "del",
+            tolerate=GONE,
+            doing=f"removing the route to {args['destination']}",
+            **_fields(args, number),
+            scope=SCOPE_ANY,
         )
 
 

@@ -45,6 +45,23 @@ def refuse_loops(profile: Profile, after: HostState) -> None:
                 )
 
 
+def refuse_unreachable(wanted: Desired, after: HostState) -> None:
+    """Raise PlanError when a route's gateway would not be a neighbour on the route's interface."""
+    for route in wanted.routes:
+        if not route["via"] or (gateway := ipaddress.ip_address(route["via"])).is_link_local:
+            continue
+        on_link = (
+            ipaddress.ip_network(other["destination"], strict=False)
+            for other in after.routes
+            if other["link"] == route["link"] and not other["via"] and other["type"] == "unicast"
+        )
+        if not any(gateway in network for network in on_link):
+            raise PlanError(
+                f"the gateway {gateway} of the route to {route['destination']} is not directly reachable over {route['link']}",
+                hint="name the gateway's interface in network.routes.device, or a gateway inside one of the interface's networks",
+            )
+
+
 def _refuse_interface(name: str, observed: HostState) -> None:
     link = observed.links.get(name)
     if link is None:
@@ -79,6 +96,11 @@ def _refuse_addresses(wanted: Desired, observed: HostState, leaving: frozenset[s
 
 
 def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState, leaving: frozenset[str]) -> None:
+    if ":" in route["destination"] and route["link"] == wanted.link["name"] and wanted.link["mtu"] < own.IPV6_MIN_MTU:
+        raise PlanError(
+            f"the route to {route['destination']} needs IPv6, and IPv6 needs an MTU of {own.IPV6_MIN_MTU} or more",
+            hint="raise network.mtu, or take the route out of the profile",
+        )
     link = observed.links.get(route["link"])
     if route["link"] != wanted.link["name"]:
         if link is None:

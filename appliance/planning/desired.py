@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from appliance.api.planning import HostState
 from appliance.api.profile import NetworkSection, Profile, RouteEntry
 from appliance.api.values import Network
 from appliance.planning import own
+from appliance.planning.ledger import Ledger
 from appliance.planning.ruleset import Ruleset, ruleset
 
 AUTO_DATAGRAM_BYTES = 1400
@@ -30,18 +31,19 @@ class Desired:
     warnings: tuple[str, ...]
 
 
-def desired(profile: Profile, observed: HostState) -> Desired:
+def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     """What `profile` wants of the host `observed`. Only the MSS clamp and IPv6's settings depend on the host."""
     network = profile.network
     datagram = AUTO_DATAGRAM_BYTES if network.datagram == "auto" else network.datagram
     routes, warnings = _routes(profile)
-    table, table_warnings = _table(network, observed)
+    sysctls = _sysctls(network, observed)
+    table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger))
     return Desired(
         link={"name": network.interface, "mtu": network.mtu, "gso_max_size": own.gso_max_size(datagram), "up": True},
         addresses=tuple(str(address) for address in network.addresses),
         routes=routes,
         rules=tuple(_rules(network)),
-        sysctls=_sysctls(network, observed),
+        sysctls=sysctls,
         table=table,
         warnings=warnings + table_warnings,
     )
@@ -69,6 +71,10 @@ def _routes(profile: Profile) -> tuple[tuple[dict[str, Any], ...], tuple[str, ..
                 warnings.append(
                     f"peer {peer.name} may send from everywhere ({prefix}), but nothing is routed to it for that reason alone; "
                     "write network.routes for what should go there"
+                )
+            elif prefix.version == 6 and network.mtu < own.IPV6_MIN_MTU:
+                warnings.append(
+                    f"{prefix} of peer {peer.name} is not routed: IPv6 needs network.mtu to be {own.IPV6_MIN_MTU} or more"
                 )
             elif not any(_within(prefix, net) for net in connected):
                 _put(routes, _route(network.interface, prefix))
@@ -139,8 +145,13 @@ def _current(observed: HostState, key: str, interface: str) -> str | None:
     return observed.sysctls.get(key, observed.sysctls.get(own.default_sysctl(key, interface)))
 
 
-def _table(network: NetworkSection, observed: HostState) -> tuple[Ruleset | None, tuple[str, ...]]:
-    forwards = bool(forwarded_versions(network)) or any(observed.sysctls.get(key) == "1" for key in FORWARDING.values())
+def _forwarding(sysctls: Mapping[str, str], observed: HostState, ledger: Ledger) -> bool:
+    """Will the host forward once the profile is applied, for whatever reason?"""
+    before = {key: action.args["value"] for key, action in ledger.originals.items()}
+    return any("1" in {sysctls.get(key), before.get(key, observed.sysctls.get(key))} for key in FORWARDING.values())
+
+
+def _table(network: NetworkSection, observed: HostState, forwards: bool) -> tuple[Ruleset | None, tuple[str, ...]]:
     clamp = network.clamp_mss and forwards
     if not (network.masquerade or clamp):
         return None, ()

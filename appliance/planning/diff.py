@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from appliance.api.planning import Action, HostState, Plan, Step
 from appliance.api.profile import Profile
 from appliance.planning import own
-from appliance.planning.clashes import refuse_clashes, refuse_loops
+from appliance.planning.clashes import refuse_clashes, refuse_loops, refuse_unreachable
 from appliance.planning.desired import Desired, desired
 from appliance.planning.ledger import Ledger
 from appliance.planning.reachability import Connection, cut_off
@@ -34,12 +34,13 @@ def plan(
     `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION. `applied` are the steps of
     earlier plans that are in force, `further` steps of plugins, done last. Raises PlanError when the host does not allow it.
     """
-    wanted = desired(profile, observed)
     ledger = Ledger.of(applied)
+    wanted = desired(profile, observed, ledger)
     leaving = ledger.created - {wanted.link["name"]}
     refuse_clashes(profile, wanted, observed, leaving)
     steps = (*_changes(wanted, observed, ledger, leaving), *further)
     future = after(observed, [one.do for one in steps])
+    refuse_unreachable(wanted, future)
     refuse_loops(profile, future)
     connection = Connection.parse(admin_address) if admin_address else None
     return Plan(steps, wanted.warnings, cut_off(observed, future, connection) if connection else "")
@@ -53,8 +54,10 @@ def undo_cuts_off(steps: Sequence[Step], observed: HostState, admin_address: str
 
 def _changes(wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str]) -> Iterator[Step]:
     name = wanted.link["name"]
-    yield from _removals(wanted, observed, leaving)
+    removals = list(_removals(wanted, observed, leaving))
+    yield from removals
     for link in sorted(leaving & set(observed.links)):
+        yield from _restored_settings(wanted, observed, ledger, {link})
         yield from _remove_link(link, observed)
     yield from _link(wanted.link, observed)
     link_settings = {key: value for key, value in wanted.sysctls.items() if own.default_sysctl(key, name) != key}
@@ -65,32 +68,51 @@ def _changes(wanted: Desired, observed: HostState, ledger: Ledger, leaving: froz
             yield _pair("address", {"link": name, "address": address})
     yield from _table(wanted, observed)
     yield from _settings({key: value for key, value in wanted.sysctls.items() if key not in link_settings}, wanted, observed)
-    yield from _restored_settings(wanted, observed, ledger)
+    yield from _restored_settings(wanted, observed, ledger, {None, *observed.links} - leaving)
+    removed = [one.do.args for one in removals]
+    routes = [
+        *wanted.routes,
+        *(args for args in removed if args.get("protocol") != own.ROUTE_PROTOCOL and args.get("link") == name),
+    ]
     for noun, keys, entries, present in (
-        ("route", ROUTE_KEYS, wanted.routes, observed.routes),
+        ("route", ROUTE_KEYS, [route for route in routes if "destination" in route], observed.routes),
         ("rule", RULE_KEYS, wanted.rules, observed.rules),
     ):
-        there = [_pick(entry, keys) for entry in present]
+        there = [picked for entry in present if (picked := _pick(entry, keys)) not in removed]
         for entry in entries:
             if _pick(entry, keys) not in there:
-                yield _pair(noun, dict(entry))
+                yield _pair(noun, _pick(entry, keys))
 
 
 def _removals(wanted: Desired, observed: HostState, leaving: frozenset[str]) -> Iterator[Step]:
     """Rules, routes and addresses of ours that the profile has no more. Known by our protocol number, and by our interface."""
-    for noun, keys, entries, present in (
-        ("rule", RULE_KEYS, wanted.rules, observed.rules),
-        ("route", ROUTE_KEYS, wanted.routes, observed.routes),
-    ):
-        kept = [_pick(entry, keys) for entry in entries]
-        for entry in present:
-            if entry["protocol"] == own.ROUTE_PROTOCOL and _pick(entry, keys) not in kept:
-                yield _pair(noun, _pick(entry, keys), add=False)
-    for address in observed.addresses:
-        ours = address["link"] in leaving or address["link"] == wanted.link["name"]
-        stays = address["link"] == wanted.link["name"] and address["address"] in wanted.addresses
-        if ours and not stays and not ipaddress.ip_interface(address["address"]).is_link_local:
-            yield _pair("address", {"link": address["link"], "address": address["address"]}, add=False)
+    name = wanted.link["name"]
+    kept_rules = [_pick(rule, RULE_KEYS) for rule in wanted.rules]
+    for rule in observed.rules:
+        if rule["protocol"] == own.ROUTE_PROTOCOL and _pick(rule, RULE_KEYS) not in kept_rules:
+            yield _pair("rule", _pick(rule, RULE_KEYS), add=False)
+    addresses = [
+        address
+        for address in observed.addresses
+        if (address["link"] in leaving or (address["link"] == name and address["address"] not in wanted.addresses))
+        and not ipaddress.ip_interface(address["address"]).is_link_local
+    ]
+    emptied = _loses_its_last_ipv4(name, addresses, observed)
+    kept_routes = [_pick(route, ROUTE_KEYS) for route in wanted.routes]
+    for route in observed.routes:
+        flushed = route["link"] in leaving or (emptied and route["link"] == name and ":" not in route["destination"])
+        unwanted = route["protocol"] == own.ROUTE_PROTOCOL and _pick(route, ROUTE_KEYS) not in kept_routes
+        if unwanted or (flushed and route["protocol"] != own.KERNEL_PROTOCOL and route["type"] == "unicast"):
+            yield _pair("route", _pick(route, ROUTE_KEYS), add=False)
+    for address in addresses:
+        yield _pair("address", {"link": address["link"], "address": address["address"]}, add=False)
+
+
+def _loses_its_last_ipv4(name: str, going: Sequence[Mapping[str, Any]], observed: HostState) -> bool:
+    """With its last IPv4 address an interface loses all its IPv4 routes, so they have to be taken away and put back."""
+    all_of_link = [a["address"] for a in observed.addresses if a["link"] == name and ":" not in a["address"]]
+    leaving = [a["address"] for a in going if a["link"] == name and ":" not in a["address"]]
+    return bool(all_of_link) and len(all_of_link) == len(leaving)
 
 
 def _remove_link(name: str, observed: HostState) -> Iterator[Step]:
@@ -140,10 +162,11 @@ def _put_back(key: str, value: str, observed: HostState) -> Action:
     return Action("sysctl.set", args)
 
 
-def _restored_settings(wanted: Desired, observed: HostState, ledger: Ledger) -> Iterator[Step]:
+def _restored_settings(wanted: Desired, observed: HostState, ledger: Ledger, links: Collection[str | None]) -> Iterator[Step]:
+    """Settings of `links` (None: of all) that an earlier apply changed and this profile does not mention."""
     for key, original in ledger.originals.items():
         now = observed.sysctls.get(key)
-        if key not in wanted.sysctls and now is not None and now != original.args["value"]:
+        if own.sysctl_link(key) in links and key not in wanted.sysctls and now is not None and now != original.args["value"]:
             yield step(original, _put_back(key, now, observed))
 
 

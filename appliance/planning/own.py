@@ -13,6 +13,7 @@ MAIN_TABLE = 254
 LOCAL_TABLE = 255
 KERNEL_PROTOCOL = 2
 RA_PROTOCOL = 9
+IPV6_MIN_MTU = 1280  # RFC 8200, section 5; the kernel has no IPv6 on an interface below
 IPV6_ROUTE_METRIC = 1024  # IP6_RT_PRIO_USER: what the kernel takes when none is given
 IPV6_CONNECTED_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
 TUN_DEFAULTS = {"mtu": 1500, "gso_max_size": 65536, "up": False}
@@ -50,12 +51,20 @@ def link_sysctl(version: int, link: str, leaf: str) -> str:
     return ("/" if "." in link else ".").join(parts)
 
 
+def sysctl_link(key: str) -> str | None:
+    """The interface whose setting `key` is, None when it is a setting of all."""
+    parts = key.split("/" if "/" in key else ".")
+    if len(parts) > 4 and parts[2] in {"conf", "neigh"} and parts[3] not in {"all", "default"}:
+        return parts[3]
+    return None
+
+
 def default_sysctl(key: str, interface: str) -> str:
     """The key from which a new interface takes the setting `key`; the key itself when it is no setting of `interface`."""
+    if sysctl_link(key) != interface:
+        return key
     parts = key.split("/" if "/" in key else ".")
-    if len(parts) > 4 and parts[3] == interface:
-        return ".".join([*parts[:3], "default", *parts[4:]])
-    return key
+    return ".".join([*parts[:3], "default", *parts[4:]])
 
 
 def without(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:

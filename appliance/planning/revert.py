@@ -40,12 +40,14 @@ def refuse_irreversible(plan: Plan, observed: HostState) -> None:
 
 
 def essence(state: HostState) -> dict[str, Any]:
-    """A host in a form that compares: order and interface numbers do not count."""
+    """A host in a form that compares: order, interface numbers and the routes that the kernel makes itself do not count."""
     return {
         "links": {name: own.without(dict(link), "index") for name, link in state.links.items()},
         "addresses": _sorted(state.addresses),
-        "routes": _sorted(own.without(dict(route), "source") for route in state.routes),
-        "rules": _sorted(state.rules),
+        "routes": _sorted(
+            own.without(dict(route), "source") for route in state.routes if route["protocol"] != own.KERNEL_PROTOCOL
+        ),
+        "rules": _sorted(own.without(dict(rule), "fwmask") for rule in state.rules),
         "settings": dict(state.sysctls),
         "tables": dict(state.tables),
     }

@@ -50,7 +50,8 @@ class _Host:
         )
 
     def freeze(self, state: HostState) -> HostState:
-        return HostState(self.links, self.addresses, self.routes, self.rules, self.sysctls, self.tables, state.tools)
+        sysctls = {key: value for key, value in self.sysctls.items() if own.sysctl_link(key) in {None, *self.links}}
+        return HostState(self.links, self.addresses, self.routes, self.rules, sysctls, self.tables, state.tools)
 
 
 def _create(host: _Host, args: Mapping[str, Any]) -> None:
@@ -66,7 +67,6 @@ def _delete(host: _Host, args: Mapping[str, Any]) -> None:
     host.links.pop(args["name"], None)
     host.addresses = [address for address in host.addresses if address["link"] != args["name"]]
     host.routes = [route for route in host.routes if route["link"] != args["name"]]
-    host.sysctls = {key: value for key, value in host.sysctls.items() if own.default_sysctl(key, args["name"]) == key}
 
 
 def _add_address(host: _Host, args: Mapping[str, Any]) -> None:
