@@ -12,4 +12,6 @@ def lab(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Run a lab file's hosts and probes."""
     from appliance import lab as engine
 
-    return int(engine.run(Path(arguments.path), json=terminal.json))
+    return int(
+        engine.run(Path(arguments.path), json=terminal.json, keep=arguments.keep, story=arguments.story, probe=arguments.probe)
+    )

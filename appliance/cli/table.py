@@ -46,7 +46,9 @@ class Command(NamedTuple):
     exits: str = ""
 
 
-PROFILE = Positional("profile", "PATH", "the profile; without it the system's: /usr/lib, /run and /etc/appliance, layered", optional=True)
+PROFILE = Positional(
+    "profile", "PATH", "the profile; without it the system's: /usr/lib, /run and /etc/appliance, layered", optional=True
+)
 CONFIG = Option("--config", "the profile, said as an option", "PATH")
 JSON = Option("--json", "one JSON document on standard output")
 FROM_PROFILE = (PROFILE, CONFIG)
@@ -67,7 +69,9 @@ COMMANDS = (
         "write a commented starter profile",
         "appliance.cli.profile:init",
         (
-            Positional("profile", "PATH", "where to write it; - for standard output; default /etc/appliance/profile.yaml", optional=True),
+            Positional(
+                "profile", "PATH", "where to write it; - for standard output; default /etc/appliance/profile.yaml", optional=True
+            ),
             Option("--name", "the node's name; default: this host's", "NAME"),
         ),
         more="Never overwrites a file. Edit the result, make an identity with `appliance keys new`, then `appliance check`.",
@@ -205,7 +209,13 @@ COMMANDS = (
         TRY,
         "build the hosts of a lab file on this machine and probe them",
         "appliance.cli.lab:lab",
-        (Positional("path", "FILE", "a lab file, for example profiles/lab/pair.yaml"), JSON),
+        (
+            Positional("path", "FILE", "a lab file, for example profiles/lab/pair.yaml"),
+            JSON,
+            Option("--probe", "run only this kind of probe (ping) or this one (ping-v6)", "NAME"),
+            Option("--keep", "leave the hosts standing after the probes, until Ctrl-C"),
+            Option("--story", "tell what happens at each step"),
+        ),
         more="Each host is a network namespace with a real node in it; every trace is removed at the end, also after Ctrl-C.",
     ),
     Command(
