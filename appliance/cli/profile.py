@@ -56,11 +56,10 @@ def config_show(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from appliance.cli.opening import open_profile
 
     opened = open_profile(arguments.profile)
-    keys = opened.keys()
     if terminal.json:
-        terminal.document({key: {"value": value, "origin": origin} for key, value, origin in keys})
+        terminal.document({one.path: {"value": one.value, "origin": one.origin._asdict()} for one in opened.settings})
     else:
-        rows = [(key, value_text(value), origin) for key, value, origin in keys]
+        rows = [(one.path, value_text(one.value), str(one.origin)) for one in opened.settings]
         terminal.say(table(("key", "value", "origin"), rows))
     return ExitCode.OK
 

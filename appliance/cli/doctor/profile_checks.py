@@ -137,7 +137,7 @@ def endpoint_inside_overlay(facts: ProfileFacts) -> Iterator[Finding]:
     """The packets that carry the overlay must not go into it."""
     if not facts.profile:
         return
-    own = [ipaddress.ip_interface(str(address)).network for address in facts.profile.network.addresses]
+    own = [address.network for address in facts.profile.network.addresses]
     for path in facts.paths:
         if not path.address:
             continue
