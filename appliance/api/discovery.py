@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from appliance.api.values import Endpoint
 
@@ -20,6 +20,10 @@ class Candidate(NamedTuple):
 
 class DiscoveryServices(Protocol):
     """What the core gives a discoverer."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the profile says below `discovery.NAME`, as it was written (the kind's model has judged it already)."""
 
     def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
         """Peers in profile order with the endpoints the profile gives; hosts may be DNS names."""
@@ -46,7 +50,12 @@ class Discoverer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryKind:
-    """A discovery kind as registered by `appliance_discovery()`; `name` is a key below `discovery` in a profile."""
+    """A discovery kind as registered by `appliance_discovery()`; `name` is a key below `discovery` in a profile.
+
+    `settings` returns the pydantic model of that key's value, so that a profile is judged before anything runs (a callable, so
+    that registering costs no pydantic import). None: any mapping will do.
+    """
 
     name: str
     open: Callable[[DiscoveryServices], Discoverer]
+    settings: Callable[[], type[Any]] | None = None

@@ -33,9 +33,8 @@ class LoadedPlugin:
         try:
             self._manager.register(namespace, name)
         except Failures as error:
-            raise PluginFault(
-                name, f"its hooks do not fit: {_first_line(error)}", hint="see docs/plugins.md for each hook's arguments"
-            ) from error
+            hint = "see docs/plugins.md for each hook's arguments"
+            raise PluginFault(name, f"its hooks do not fit: {_first_line(error)}", hint=hint) from error
         self.oddities = tuple(self._odd(namespace))
 
     def implements(self, hook: str) -> bool:
@@ -70,20 +69,14 @@ class LoadedPlugin:
         return items
 
     def _odd(self, namespace: object) -> list[str]:
+        callers = self._manager.get_hookcallers(namespace) or ()
         found = []
-        for caller in self._manager.get_hookcallers(namespace) or ():
+        for caller in callers:
             if not caller.has_spec():
                 near = difflib.get_close_matches(caller.name, HOOKS, n=1)
                 found.append(f"{caller.name} is no hook" + (f", did you mean {near[0]}?" if near else ""))
-        known = {caller.name for caller in self._manager.get_hookcallers(namespace) or ()}
-        found += [
-            f"{name} has no @hookimpl and is never called"
-            for name in HOOKS
-            if name not in known
-            and callable(getattr(namespace, name, None))
-            and getattr(namespace, name) is not getattr(hookspecs, name)
-        ]
-        return found
+        unmarked = {name for name in HOOKS if callable(getattr(namespace, name, None))} - {caller.name for caller in callers}
+        return found + [f"{name} has no @hookimpl and is never called" for name in HOOKS if name in unmarked]
 
 
 def hookspecs_firstresult(hook: str) -> bool:

@@ -4,7 +4,7 @@
     host.transports["udp"]; host.suites["aes-256-gcm"]; host.facts
 
 What stops the node when it fails is decided by who asks: crypto, routing and transports are looked at by `required`, and a hook
-whose answer decides (plan, identity, authorize) fails closed. Discovery and monitoring fail soft: the fact says so, traffic flows.
+whose answer decides (plan, identity, authorize) fails closed. Discovery and monitoring fail soft: a fact says so, traffic flows.
 """
 
 from __future__ import annotations
