@@ -169,7 +169,7 @@ class Peer(Section):
     allowed: tuple[Prefix, ...] = Field(
         min_length=1,
         max_length=4096,
-        description="Prefixes that are behind the peer: the only sources it may send from, and what is sent to it.",
+        description="Prefixes behind the peer: it may send from these only, and packets to them go to it.",
     )
     keepalive: Seconds = Field(
         default="10s",
