@@ -1,0 +1,157 @@
+"""The control socket: one JSON object a line each way, callers known by the kernel's word, everything bounded.
+
+    {"op": "status", "args": {}}   →   {"ok": true, "result": …}
+                                       {"ok": false, "error": {"code": …, "message": …, "hint": …, "exit": n}}
+
+The socket is an abstract one, so only this network namespace reaches it and binding it proves that no other daemon is alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from appliance.api.management import Principal
+from appliance.errors import ApplianceError, ExitCode, HostError
+from appliance.runtime.callers import principal_of
+from appliance.runtime.logging import get_logger
+
+log = get_logger("control")
+
+MAX_LINE = 64 * 1024
+"""Bytes of a question; the longest real one is a reload with a few paths."""
+MAX_CLIENTS = 32
+IDLE_SECONDS = 60.0
+"""How long a client may be silent between questions, or take to read an answer."""
+
+
+class Operation(NamedTuple):
+    """Something callers may ask for: `handler(args)` gives a JSON-able result or raises ApplianceError."""
+
+    permission: str
+    handler: Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+
+class AlreadyRunning(HostError):
+    """Another daemon has this network namespace."""
+
+
+class ControlServer:
+    """Answers on the control socket. `allowed(principal, permission, target)` decides who may do what."""
+
+    def __init__(self, operations: Mapping[str, Operation], allowed: Callable[[Principal, str, str], bool]) -> None:
+        self._operations = operations
+        self._allowed = allowed
+        self._clients: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Begin to answer on `sock`, which `bind` made."""
+        self._server = await asyncio.start_unix_server(self._connected, sock=sock, limit=MAX_LINE)
+
+    async def close(self) -> None:
+        """Stop listening, let answers under way go out, and hang up."""
+        if self._server is not None:
+            self._server.close()
+        current = asyncio.current_task()
+        clients = [task for task in self._clients if task is not current]
+        for task in clients:
+            task.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        try:
+            await self._converse(reader, writer)
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            pass  # the caller is gone, or we are going
+        finally:
+            self._clients.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        principal = principal_of(writer.get_extra_info("socket"))
+        if len(self._clients) > MAX_CLIENTS:
+            await _send(writer, failure("busy", "too many callers at once", "try again in a moment", ExitCode.RETRY))
+            return
+        while True:
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    line = await reader.readline()
+            except ValueError:  # longer than MAX_LINE
+                await _send(writer, failure("too-long", f"a question has at most {MAX_LINE} bytes"))
+                return
+            if not line:
+                return
+            answer = await self._answer(principal, line)
+            async with asyncio.timeout(IDLE_SECONDS):
+                await _send(writer, answer)
+
+    async def _answer(self, principal: Principal, line: bytes) -> dict[str, Any]:
+        try:
+            question = json.loads(line)
+            name, args = question["op"], question.get("args") or {}
+            operation = self._operations.get(name)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return failure("not-understood", 'a question is a line like {"op": "status", "args": {}}')
+        if operation is None or not isinstance(args, dict):
+            known = ", ".join(self._operations)
+            return failure("unknown-operation", f"there is no operation {name!r}", f"there are: {known}", ExitCode.INVALID)
+        if not self._allowed(principal, operation.permission, name):
+            log.warning("a caller was refused", user=principal.name, pid=principal.pid, op=name)
+            return failure(
+                "permission",
+                f"user {principal.name} may not do this ({operation.permission})",
+                "ask as root, or as a member of the profile's control.group",
+                ExitCode.PERMISSION,
+            )
+        return await _perform(name, operation, args)
+
+
+async def _perform(name: str, operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {"ok": True, "result": await operation.handler(args)}
+    except ApplianceError as error:
+        answer = failure(str(getattr(error, "code", type(error).__name__)), error.message, error.hint, error.exit_code)
+        problems = getattr(error, "problems", None)
+        if problems is not None:
+            answer["error"]["problems"] = [_problem(problem) for problem in problems]
+        return answer
+    except Exception:
+        log.exception("an operation failed", op=name)
+        return failure("bug", f"{name} failed: this should not have happened", "look at the daemon's log", ExitCode.FAILURE)
+
+
+def bind(address: str) -> socket.socket:
+    """The control socket, listening. Raises AlreadyRunning when another daemon has it."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.bind(address)
+        sock.listen(MAX_CLIENTS)
+    except OSError as error:
+        sock.close()
+        raise AlreadyRunning(
+            "an appliance daemon already runs in this network namespace",
+            hint="give it the new profile with `appliance apply`, or stop it first; `appliance status` shows it",
+        ) from error
+    return sock
+
+
+def failure(code: str, message: str, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> dict[str, Any]:
+    """The line that says no."""
+    return {"ok": False, "error": {"code": code, "message": message, "hint": hint, "exit": int(exit_code)}}
+
+
+def _problem(problem: object) -> dict[str, Any]:
+    found = {name: getattr(problem, name, None) for name in ("file", "line", "col", "path", "message", "hint", "source_line")}
+    return {name: value if value is None or isinstance(value, int) else str(value) for name, value in found.items()}
+
+
+async def _send(writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:
+    writer.write(json.dumps(answer, ensure_ascii=False, default=str).encode() + b"\n")
+    await writer.drain()

@@ -1,0 +1,164 @@
+"""Runs the profile's discoverers and keeps what they found: for each peer where to try, best first, until it is too old.
+
+Discovery fails soft: a discoverer that raises or ends is started again after a growing pause, and its peers keep what is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.profile import Profile
+from appliance.api.values import Endpoint
+from appliance.protocol.peer import is_literal
+from appliance.runtime import clock, entropy
+from appliance.runtime.logging import get_logger, once_per
+from appliance.runtime.tasks import Tasks
+
+log = get_logger("discovery")
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+"""Seconds before a failed discoverer is started again; doubled each time, as a DNS server's outage lasts minutes."""
+LONGEST_TTL = 86400.0
+RESOLVER = "bootstrap"
+"""The kind that looks up the names in the peers' endpoints."""
+MAX_CANDIDATES = 64
+"""Endpoints kept for a peer: as many as a profile may give it."""
+REPORT_EVERY = 60.0
+"""Seconds between two log lines about the same trouble."""
+
+Found = Callable[[str, Sequence[Endpoint]], None]
+
+
+class _Known(NamedTuple):
+    priority: int
+    expires: float
+
+
+class Discovery:
+    """The discoverers of the running node. `found(peer, endpoints)` is called when a peer's list changed, best first."""
+
+    def __init__(self, kinds: Mapping[str, DiscoveryKind], found: Found) -> None:
+        self._kinds = kinds
+        self._found = found
+        self._tasks = Tasks()
+        self._profile: Profile | None = None
+        self._peers: dict[str, dict[Endpoint, _Known]] = {}
+        self._told: dict[str, tuple[Endpoint, ...]] = {}
+        self.problems: dict[str, str] = {}
+        self.wanted: tuple[str, ...] = ()
+
+    def start(self, profile: Profile) -> None:
+        """Run the discoverers that `profile` names."""
+        self._profile = profile
+        self.wanted = tuple(profile.discovery) or self._for_names(profile)
+        for name in self.wanted:
+            kind = self._kinds.get(name)
+            if kind is None:
+                self._trouble(name, f"no enabled plugin offers discovery kind {name!r}")
+            else:
+                self._tasks.spawn(self._keep_running(kind), f"discovery {name}")
+
+    def _for_names(self, profile: Profile) -> tuple[str, ...]:
+        """Names in endpoints must be looked up by somebody, even when the profile says nothing of discovery."""
+        names = any(not is_literal(endpoint.host) for peer in profile.peers for endpoint in peer.endpoints)
+        return (RESOLVER,) if names and RESOLVER in self._kinds else ()
+
+    async def restart(self, profile: Profile) -> None:
+        """A changed profile: begin anew; what was found stays for the peers that are left."""
+        await self._tasks.close()
+        names = {peer.name for peer in profile.peers}
+        self._peers = {name: known for name, known in self._peers.items() if name in names}
+        self._told = {name: told for name, told in self._told.items() if name in names}
+        self.problems.clear()
+        self.start(profile)
+
+    async def close(self) -> None:
+        """Stop all discoverers."""
+        await self._tasks.close()
+
+    async def _keep_running(self, kind: DiscoveryKind) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                discoverer = kind.open(_Services(self, kind.name))
+                async for batch in discoverer.candidates():
+                    self._take(batch)
+                    self.problems.pop(kind.name, None)
+                    pause = FIRST_PAUSE
+                problem = "it ended by itself"
+            except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
+                problem = f"{type(error).__name__}: {error}"
+            self._trouble(kind.name, problem)
+            await asyncio.sleep(pause * (1 + entropy.jitter()))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _take(self, batch: Iterable[Candidate]) -> None:
+        now = clock.monotonic()
+        assert self._profile is not None
+        names = {peer.name for peer in self._profile.peers}
+        touched = set()
+        for candidate in batch:
+            if candidate.peer in names:
+                known = self._peers.setdefault(candidate.peer, {})
+                known[candidate.endpoint] = _Known(candidate.priority, now + min(max(candidate.ttl, 0.0), LONGEST_TTL))
+                touched.add(candidate.peer)
+        for peer in sorted(touched):
+            self._tell(peer, now)
+
+    def _tell(self, peer: str, now: float) -> None:
+        known = {endpoint: entry for endpoint, entry in self._peers[peer].items() if entry.expires > now}
+        best = sorted(known, key=lambda endpoint: known[endpoint].priority)[:MAX_CANDIDATES]
+        self._peers[peer] = {endpoint: known[endpoint] for endpoint in best}
+        if best and tuple(best) != self._told.get(peer):
+            self._told[peer] = tuple(best)
+            self._found(peer, best)
+
+    def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
+        """Peers in profile order with the endpoints the profile gives."""
+        assert self._profile is not None
+        return [(peer.name, peer.endpoints) for peer in self._profile.peers]
+
+    def settings(self, kind: str) -> Mapping[str, object]:
+        """What the profile says below `discovery.KIND`."""
+        assert self._profile is not None
+        return self._profile.discovery.get(kind, {})
+
+    def _trouble(self, kind: str, problem: str) -> None:
+        self.problems[kind] = problem
+        if times := once_per(REPORT_EVERY, f"discovery {kind} {problem}"):
+            log.warning("discovery has trouble", kind=kind, reason=problem, times=times)
+
+
+class _Services:
+    """What one discoverer gets from the core (api.discovery.DiscoveryServices)."""
+
+    def __init__(self, discovery: Discovery, kind: str) -> None:
+        self._discovery = discovery
+        self._kind = kind
+        self.settings = discovery.settings(kind)
+
+    def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
+        return self._discovery.configured()
+
+    async def resolve(self, host: str, port: int) -> list[str]:
+        return await resolve(host, port)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def jitter(self) -> float:
+        return entropy.jitter()
+
+    def report(self, problem: str) -> None:
+        self._discovery._trouble(self._kind, problem)  # noqa: SLF001  two halves of one thing
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Address literals of `host`, in the system's order; a literal is its own. Raises OSError when there are none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -1,0 +1,71 @@
+"""The node's figures, put together on demand from the node, the shared counters and what the parts say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from appliance import __version__
+from appliance.api.monitoring import NodeFigures, SessionFigures
+from appliance.protocol.session import Session, SessionState
+from appliance.runtime import clock
+from appliance.runtime.node_driver import NodeDriver
+from appliance.runtime.worker_keeper import WorkerKeeper
+from appliance.runtime.worker_process import SessionCounters
+
+_NOTHING = SessionCounters(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+class Figures:
+    """Makes `NodeFigures`. `components()` gives each part's health, "ok" or a problem."""
+
+    def __init__(
+        self, driver: NodeDriver, keeper: WorkerKeeper, components: Callable[[], Mapping[str, str]], *, since: float
+    ) -> None:
+        self._driver = driver
+        self._keeper = keeper
+        self._components = components
+        self._since = since
+        self.name = ""
+        self.ready = False
+
+    def figures(self) -> NodeFigures:
+        """The figures now. Never blocks."""
+        now = clock.monotonic()
+        return NodeFigures(
+            name=self.name,
+            version=__version__,
+            uptime=now - self._since,
+            sessions=self.sessions(now),
+            peers_configured=len(self._driver.node.peers),
+            drops=dict(self._keeper.drops() + self._driver.drops),
+            handshakes=dict(self._driver.node.counters),
+            components=self._components(),
+            ready=self.ready,
+        )
+
+    def sessions(self, now: float) -> list[SessionFigures]:
+        """Active sessions by peer's name."""
+        active = [session for session in self._driver.node.sessions.values() if session.state is SessionState.ACTIVE]
+        return [self._session(session, now) for session in sorted(active, key=lambda session: (session.peer, session.since))]
+
+    def _session(self, session: Session, now: float) -> SessionFigures:
+        counters = _NOTHING
+        if self._keeper.current is not None:
+            counters = self._keeper.current.session_counters(session.index) or _NOTHING
+        return SessionFigures(
+            peer=session.peer,
+            session_id=str(session.session_id),
+            state=session.state.value,
+            suite=session.suite.name,
+            pq=session.pq,
+            transport=session.endpoint.scheme if session.endpoint else "",
+            endpoint=str(session.endpoint or ""),
+            rx_packets=counters.rx_packets,
+            rx_bytes=counters.rx_bytes,
+            tx_packets=counters.tx_packets,
+            tx_bytes=counters.tx_bytes,
+            rtt=session.rtt,
+            age=now - session.since,
+            idle=now - session.last_heard,
+            epoch=max(counters.rx_epoch, counters.tx_epoch),
+        )

@@ -1,0 +1,108 @@
+"""Which prefixes go to which peer: asks the router, refuses what no peer may have, tells the worker.
+
+Crypto routing fails closed: a router that raises, or claims a prefix outside of a peer's allowed ones, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from appliance.api.profile import Profile
+from appliance.api.routing import Route, Router
+from appliance.api.values import Network
+from appliance.runtime.logging import get_logger
+
+log = get_logger("forwarding")
+
+
+class ForwardingWorker(Protocol):
+    """What the worker takes."""
+
+    def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
+        """All peers with their allowed prefixes."""
+
+    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool) -> None:
+        """The whole forwarding table."""
+
+
+class RouteRefused(ValueError):
+    """A router claimed what no peer may have."""
+
+
+class Forwarding:
+    """The forwarding table of the running node. `connected()` names the peers with a session."""
+
+    def __init__(self, router: Router, profile: Profile, connected: Callable[[], frozenset[str]]) -> None:
+        self._router = router
+        self._connected = connected
+        self._pushed: list[tuple[Network, str]] | None = None
+        self.problem = ""
+        self.use(profile)
+
+    def use(self, profile: Profile, router: Router | None = None) -> None:
+        """Take over a changed profile's peers; `push` tells the worker."""
+        self._allowed = {peer.name: peer.allowed for peer in profile.peers}
+        self._hub = profile.network.forward
+        self._router = router or self._router
+        self._pushed = None
+
+    def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
+        """For routers: peers in profile order with their allowed prefixes."""
+        return tuple(self._allowed.items())
+
+    def connected(self) -> frozenset[str]:
+        """For routers: names of peers with an active session."""
+        return self._connected()
+
+    def push(self, worker: ForwardingWorker) -> None:
+        """Compute the table and, when it changed, hand it to `worker`. Never raises: a bad router leaves the last table."""
+        try:
+            table = compile_routes(self._router.routes(self), self._allowed)
+        except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
+            self._say(f"routing: {error}")
+            table = self._pushed if self._pushed is not None else []
+        else:
+            self._say("")
+        if table != self._pushed:
+            worker.set_peers(self._allowed)
+            worker.set_routes(table, hub=self._hub)
+            self._pushed = table
+
+    def push_again(self, worker: ForwardingWorker) -> None:
+        """The same for a worker that knows nothing yet."""
+        self._pushed = None
+        self.push(worker)
+
+    def _say(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            log.error("the routing plugin failed; the last good table stays", reason=problem)
+        self.problem = problem
+
+
+def compile_routes(routes: Iterable[Route], allowed: Mapping[str, tuple[Network, ...]]) -> list[tuple[Network, str]]:
+    """The winner of each prefix: lower metric, then the name. Raises RouteRefused for a route that its peer may not have."""
+    best: dict[Network, Route] = {}
+    for route in routes:
+        _check(route, allowed)
+        rival = best.get(route.prefix)
+        if rival is None or (route.metric, route.peer) < (rival.metric, rival.peer):
+            best[route.prefix] = route
+    return [(prefix, route.peer) for prefix, route in best.items()]
+
+
+def _check(route: Route, allowed: Mapping[str, tuple[Network, ...]]) -> None:
+    prefixes = allowed.get(route.peer)
+    if prefixes is None:
+        raise RouteRefused(f"{route.prefix} goes to {route.peer}, which is no peer of the profile")
+    if route.prefix not in prefixes and not any(_within(route.prefix, prefix) for prefix in prefixes):
+        raise RouteRefused(f"{route.prefix} is outside of the allowed prefixes of peer {route.peer}")
+
+
+def _within(inner: Network, outer: Network) -> bool:
+    return (
+        inner.version == outer.version
+        and outer.prefixlen <= inner.prefixlen
+        and int(inner.network_address) >> (inner.max_prefixlen - outer.prefixlen)
+        == int(outer.network_address) >> (outer.max_prefixlen - outer.prefixlen)
+    )

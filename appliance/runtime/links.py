@@ -1,0 +1,124 @@
+"""The links of the running node: sockets that a transport handed over, numbered, given to the worker, and given up.
+
+A datagram socket is kept here too, so that a worker that died gets it again. A stream's state died with its worker, so only the
+worker holds those; when it ends, so does the connection.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.api.transport import Adopted, TransportKind
+from appliance.api.values import Endpoint
+
+DATAGRAM_BYTES = 1400
+"""What is assumed of a driver that does not name its datagrams' size."""
+
+
+class LinkWorker(Protocol):
+    """What the worker takes."""
+
+    def add_link(self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str]) -> None:
+        """Take a socket; the caller may close its own copy."""
+
+    def drop_link(self, link: int) -> None:
+        """Close a link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One socket in the worker's hands. `sock` is our copy of a datagram socket, None for streams."""
+
+    number: int
+    kind: TransportKind
+    local: Endpoint
+    remote: Endpoint | None
+    listener: bool
+    options: Mapping[str, int | str]
+    sock: socket.socket | None
+
+    @property
+    def datagram_bytes(self) -> int:
+        """Bytes of payload a datagram may have."""
+        return int(self.options.get("datagram", DATAGRAM_BYTES))
+
+
+class Links:
+    """All links by number. Numbers are not used twice while the daemon runs."""
+
+    def __init__(self) -> None:
+        self._links: dict[int, Link] = {}
+        self._last = 0
+        self._worker: LinkWorker | None = None
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(list(self._links.values()))
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._links
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def get(self, number: int) -> Link | None:
+        """The link of that number, if it is still there."""
+        return self._links.get(number)
+
+    def listener_at(self, local: Endpoint) -> Link | None:
+        """The shared socket bound to `local`."""
+        return next((link for link in self._links.values() if link.listener and link.local == local), None)
+
+    def add(self, kind: TransportKind, adopted: Adopted) -> Link:
+        """Number a socket and give it to the worker. The socket is ours from now on."""
+        self._last += 1
+        sock: socket.socket | None = adopted.sock
+        link = Link(
+            self._last,
+            kind,
+            adopted.local,
+            adopted.remote,
+            adopted.listener,
+            dict(adopted.driver_options),
+            sock if kind.datagram else None,
+        )
+        self._links[link.number] = link
+        if self._worker is not None:
+            self._worker.add_link(link.number, adopted.sock, kind.driver, link.options)
+        if not kind.datagram:
+            adopted.sock.close()
+        return link
+
+    def drop(self, number: int) -> None:
+        """Close a link; one that is gone already is no error."""
+        if self.forget(number) and self._worker is not None:
+            self._worker.drop_link(number)
+
+    def forget(self, number: int) -> bool:
+        """The worker has closed a link. False when it was not known."""
+        link = self._links.pop(number, None)
+        if link is not None and link.sock is not None:
+            link.sock.close()
+        return link is not None
+
+    def worker_lost(self) -> list[Link]:
+        """The worker died. Returns the links that died with it, forgotten already."""
+        self._worker = None
+        dead = [link for link in self._links.values() if link.sock is None]
+        for link in dead:
+            self.forget(link.number)
+        return dead
+
+    def use_worker(self, worker: LinkWorker) -> None:
+        """Give everything to a worker that knows nothing yet, and from now on what is added."""
+        self._worker = worker
+        for link in self._links.values():
+            if link.sock is not None:
+                worker.add_link(link.number, link.sock, link.kind.driver, link.options)
+
+    def close(self) -> None:
+        """Close and forget everything."""
+        for number in list(self._links):
+            self.drop(number)

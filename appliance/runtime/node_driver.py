@@ -1,0 +1,371 @@
+"""Runs the pure control machine (`protocol.node.Node`) on the event loop: feeds it, does what it asks, keeps its timer.
+
+Handshake packets cost up to milliseconds each, so they wait in a bounded queue and a turn of the loop works off a few; everything
+else costs microseconds and is done at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from appliance.api import events as api_events
+from appliance.api.transport import SocketAddress
+from appliance.api.values import Endpoint
+from appliance.errors import HostError
+from appliance.protocol import events
+from appliance.protocol.node import Node
+from appliance.protocol.session import SessionState
+from appliance.protocol.settings import NodeSettings
+from appliance.runtime import clock
+from appliance.runtime.links import Link, Links
+from appliance.runtime.logging import get_logger, once_per
+from appliance.runtime.tasks import Tasks
+from appliance.runtime.transports import Transports
+from appliance.runtime.worker_process import SessionKeys, WorkerProcess
+from appliance.wire.envelope import PacketType
+
+log = get_logger("sessions")
+
+TURN_SECONDS: Final = 0.005
+"""How long handshakes may hold the loop before others get a turn: about two of them."""
+MAX_WAITING: Final = 1024
+"""Handshake packets that wait; two seconds of work, after which their senders have sent them again anyway."""
+POLL_SECONDS: Final = 1.0
+"""Between two looks at the sessions' counters."""
+REFUSED_EVERY: Final = 10.0
+"""Seconds between two log lines about the same refusal."""
+
+Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged], None]
+Path = tuple[int, SocketAddress | None]
+
+
+class _Waiting(NamedTuple):
+    link: int
+    source: SocketAddress | None
+    packet: bytes
+
+
+class NodeDriver:
+    """The node and everything it has hands for. Hears the worker (WorkerListener) and the transports (LinkListener).
+
+    `worker()` gives the worker of the moment, `connected` is called when the set of connected peers changed.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        links: Links,
+        worker: Callable[[], WorkerProcess | None],
+        *,
+        rotate_bytes: int,
+        connected: Callable[[], None],
+    ) -> None:
+        self.node = node
+        self.rotate_bytes = rotate_bytes
+        self.drops: Counter[str] = Counter()
+        self.transports: Transports | None = None
+        self.subscribers: list[Subscriber] = []
+        self._links = links
+        self._worker = worker
+        self._connected = connected
+        self._tasks = Tasks()
+        self._waiting: deque[_Waiting] = deque()
+        self._turn: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._poll: asyncio.TimerHandle | None = None
+        self._paths: dict[int, Path] = {}
+        self._told: dict[int, api_events.SessionOpened] = {}
+
+    # ---- life ----
+
+    def start(self) -> None:
+        """Begin: the node's first dials go out."""
+        self._settle()
+        self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
+
+    def update(self, settings: NodeSettings, rotate_bytes: int) -> None:
+        """Take a changed profile; sessions it does not touch stay."""
+        self.rotate_bytes = rotate_bytes
+        self.node.update(settings, clock.monotonic())
+        self._settle()
+
+    async def close(self) -> None:
+        """Say goodbye to all peers and stop. The worker has the goodbyes before this returns."""
+        for handle in (self._turn, self._timer, self._poll):
+            if handle is not None:
+                handle.cancel()
+        await self._tasks.close()
+        self.node.shutdown(clock.monotonic())
+        self._execute()
+
+    def connected_peers(self) -> frozenset[str]:
+        """Names of peers with an active session."""
+        return frozenset(session.peer for session in self.node.sessions.values() if session.state is SessionState.ACTIVE)
+
+    # ---- what the worker says ----
+
+    def on_packet(self, link: int, source: SocketAddress | None, packet: bytes) -> None:
+        """A handshake packet waits for its turn."""
+        if len(self._waiting) >= MAX_WAITING:
+            self.drops["handshake_queue"] += 1
+            return
+        self._waiting.append(_Waiting(link, source, packet))
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._work)
+
+    def on_message(self, session: int, kind: int, channel: int, body: bytes) -> None:
+        """A sealed message other than IP."""
+        self.node.handle_message(session, PacketType(kind), channel, body, clock.monotonic())
+        self._settle()
+
+    def on_want(self, peer: str) -> None:
+        """Traffic waits for a session."""
+        self.node.handle_want(peer, clock.monotonic())
+        self._settle()
+
+    def on_moved(self, session: int, link: int, source: SocketAddress | None) -> None:
+        """A session's newest record came by another path."""
+        self.node.handle_moved(session, link, source, clock.monotonic())
+        self._settle()
+
+    def on_stalled(self, session: int) -> None:
+        """A session's keys have run apart."""
+        self.node.handle_stalled(session, clock.monotonic())
+        self._settle()
+
+    def on_link_closed(self, link: int) -> None:
+        """A connection ended."""
+        self._links.forget(link)
+        self.node.handle_link_closed(link, clock.monotonic())
+        self._settle()
+
+    # ---- what the transports say ----
+
+    def on_link(self, link: Link, peer: str | None) -> None:
+        """A link is there."""
+        self._introduce(link, peer)
+        self._settle()
+
+    def on_link_dropped(self, number: int) -> None:
+        """A listening address was given up."""
+        self.node.handle_link_closed(number, clock.monotonic())
+        self._settle()
+
+    def on_dial_failed(self, peer: str, endpoint: Endpoint, reason: str) -> None:
+        """An endpoint could not be reached."""
+        log.debug("dial failed", peer=peer, endpoint=str(endpoint), reason=reason)
+        self.node.handle_dial_failed(peer, endpoint, reason, clock.monotonic())
+        self._settle()
+
+    # ---- what others say ----
+
+    def on_candidates(self, peer: str, endpoints: Sequence[Endpoint]) -> None:
+        """Discovery found where a peer can be reached."""
+        self.node.handle_candidates(peer, endpoints, clock.monotonic())
+        self._settle()
+
+    def on_worker_lost(self, dead: Sequence[Link]) -> None:
+        """The worker died: its streams and every session's keys are gone."""
+        now = clock.monotonic()
+        for link in dead:
+            self.node.handle_link_closed(link.number, now)
+        self.node.handle_keys_lost(now)
+        self._settle()
+
+    # ---- turning ----
+
+    def _work(self) -> None:
+        """Work off waiting handshake packets for one turn of the loop."""
+        self._turn = None
+        end = clock.monotonic() + TURN_SECONDS
+        while self._waiting:
+            link, source, packet = self._waiting.popleft()
+            now = clock.monotonic()
+            self.node.handle_packet(link, source, packet, now)
+            self._execute()
+            if now >= end:
+                break
+        if self._waiting:
+            self._turn = asyncio.get_running_loop().call_soon(self._work)
+        self._set_timer()
+
+    def _poll_activity(self) -> None:
+        """One pass over the shared counters tells which peers were heard."""
+        worker = self._worker()
+        now = clock.monotonic()
+        if worker is not None:
+            received, handle = worker.received_records, self.node.handle_activity
+            for index in list(self.node.sessions):
+                handle(index, received(index), now)
+        self._settle()
+        self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
+
+    def _timeout(self) -> None:
+        self._timer = None
+        self.node.handle_timeout(clock.monotonic())
+        self._settle()
+
+    def _settle(self) -> None:
+        self._execute()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        due = self.node.poll_timeout()
+        if self._timer is not None:
+            if due is not None and self._timer.when() <= due:
+                return  # wakes early at worst, and then sets itself anew
+            self._timer.cancel()
+        self._timer = None if due is None else asyncio.get_running_loop().call_at(due, self._timeout)
+
+    def _execute(self) -> None:
+        """Do what the node wants. Events first: a session is installed before its peer can use it."""
+        node = self.node
+        while True:
+            while (event := node.poll_event()) is not None:
+                self._do(event)
+            transmit = node.poll_transmit()
+            if transmit is None:
+                return
+            worker = self._worker()
+            if worker is not None:
+                worker.send_packet(*transmit)
+
+    def _do(self, event: events.Event) -> None:
+        match event:
+            case events.SessionReady():
+                self._session_ready(event)
+            case events.SessionConfirmed(session, peer):
+                self._session_confirmed(session, peer)
+            case events.SessionClosed():
+                self._session_closed(event)
+            case events.PathChanged(session, link, to):
+                self._path_changed(session, link, to)
+            case events.Dial(peer, endpoint):
+                assert self.transports is not None
+                self.transports.dial(peer, endpoint)
+            case events.LinkUnused(link):
+                self._links.drop(link)
+            case events.Refused(peer, reason):
+                if times := once_per(REFUSED_EVERY, f"refused {peer} {reason}"):
+                    log.warning("handshakes refused", peer=peer or "unknown", reason=reason, times=times)
+            case _:
+                self._tell_worker(event)
+
+    def _tell_worker(self, event: events.Event) -> None:
+        worker = self._worker()
+        if worker is None:
+            return
+        match event:
+            case events.SendMessage(session, kind, channel, body):
+                worker.send_message(session, kind, channel, body)
+            case events.SessionReplaced(session):
+                worker.stop_sending(session)
+            case events.ControlReceived():
+                self.drops["control_message"] += 1  # nobody takes one yet
+
+    def _session_ready(self, event: events.SessionReady) -> None:
+        worker = self._worker()
+        if worker is None:
+            return
+        self._paths[event.session] = (event.link, event.source)
+        keys = SessionKeys(event.session, event.remote_index, event.peer, event.suite.name, event.send_chain, event.receive_chain)
+        try:
+            worker.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
+        except HostError as error:
+            log.error(  # noqa: TRY400  a limit, not a bug
+                "a session cannot be kept", peer=event.peer, reason=error.message, hint=error.hint
+            )
+
+    def _session_confirmed(self, index: int, peer: str) -> None:
+        path = self._paths.get(index)
+        session = self.node.sessions.get(index)
+        worker = self._worker()
+        if path is None or session is None or worker is None:
+            return
+        worker.move_session(index, link=path[0], to=path[1], use=True)
+        opened = api_events.SessionOpened(
+            peer, str(session.session_id), session.suite.name, session.pq, str(session.endpoint or "")
+        )
+        self._told[index] = opened
+        log.info(
+            "session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint
+        )
+        self._publish(opened)
+        self._connected()
+        self._own_socket(index, path)
+
+    def _session_closed(self, event: events.SessionClosed) -> None:
+        worker = self._worker()
+        if worker is not None:
+            if event.linger > 0:
+                asyncio.get_running_loop().call_later(event.linger, worker.drop_session, event.session)
+            else:
+                worker.drop_session(event.session)
+        self._paths.pop(event.session, None)
+        opened = self._told.pop(event.session, None)
+        if opened is None:
+            return
+        told = log.debug if event.reason is events.CloseReason.REPLACED else log.info
+        told("session ended", peer=event.peer, session=opened.session_id, reason=str(event.reason))
+        self._publish(api_events.SessionClosed(event.peer, opened.session_id, str(event.reason)))
+        self._connected()
+
+    def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
+        path = self._paths[index] = (link, to)
+        worker = self._worker()
+        if worker is not None:
+            worker.move_session(index, link=link, to=to, use=index in self._told)
+        session = self.node.sessions.get(index)
+        opened = self._told.get(index)
+        if session is None or opened is None:
+            return
+        endpoint = str(session.endpoint or "")
+        if endpoint != opened.endpoint:
+            self._told[index] = opened._replace(endpoint=endpoint)
+            log.info("session moved", peer=session.peer, session=opened.session_id, endpoint=endpoint)
+            self._publish(api_events.PathChanged(session.peer, opened.session_id, endpoint))
+        self._own_socket(index, path)
+
+    def _publish(self, event: api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged) -> None:
+        for subscriber in list(self.subscribers):
+            try:
+                subscriber(event)
+            except Exception:  # a plugin's fault must not end the daemon
+                log.exception("a subscriber failed")
+
+    # ---- sockets of their own ----
+
+    def _own_socket(self, index: int, path: Path) -> None:
+        """A peer that came in through a listener gets a socket of its own where the transport has such."""
+        link = self._links.get(path[0])
+        if link is not None and link.listener and path[1] is not None:
+            self._tasks.spawn(self._connect(index, link, path[1]), f"connect session {index}", self._not_connected)
+
+    async def _connect(self, index: int, listener: Link, source: SocketAddress) -> None:
+        assert self.transports is not None
+        link = await self.transports.connect(listener, source)
+        if link is None:
+            return
+        self._introduce(link, None)
+        if self._paths.get(index) == (listener.number, source):
+            self.node.handle_moved(index, link.number, None, clock.monotonic())
+        self._settle()
+
+    def _not_connected(self, error: Exception) -> None:
+        """The listener's socket serves as well, only slower."""
+        log.debug("no socket of its own for a peer", error=error)
+
+    def _introduce(self, link: Link, peer: str | None) -> None:
+        self.node.handle_link(
+            link.number,
+            peer,
+            link.local,
+            link.remote,
+            link.kind.datagram,
+            clock.monotonic(),
+            listener=link.listener,
+            datagram_bytes=link.datagram_bytes,
+        )

@@ -1,0 +1,62 @@
+"""What can be done before there is an event loop, and said no to before the host is touched: plugins, profile, identity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from appliance.api.crypto import CryptoSuite
+from appliance.api.profile import Profile
+from appliance.plugin_host import PluginHost, required
+from appliance.plugin_host.discovery import enabled
+from appliance.profile.loaded import LoadedProfile
+from appliance.profile.loading import enabled_plugins, load
+from appliance.profile.model import Kinds
+from appliance.protocol.settings import NodeSettings, PeerSettings
+
+
+def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> PluginHost:
+    """The plugins that the profile and the host name. A broken one is a fact in the result."""
+    return PluginHost.load(enabled(enabled_plugins(paths, environ=environ)))
+
+
+def load_profile(paths: Sequence[Path], plugins: PluginHost, environ: Mapping[str, str] = os.environ) -> LoadedProfile:
+    """The profile, judged by the plugins too. Raises ProfileInvalid with every problem there is."""
+    kinds = None
+    if not plugins.broken:  # a kind that a failed plugin would bring is no mistake of the profile
+        kinds = Kinds(tuple(plugins.discovery.values()), tuple(plugins.monitors.values()))
+    loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds)
+    problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
+    if problems:
+        raise loaded.invalid(problems)
+    return loaded
+
+
+def usable_suites(profile: Profile, plugins: PluginHost) -> tuple[CryptoSuite, ...]:
+    """The registered suites, those that protect nothing only in a laboratory."""
+    return tuple(suite for suite in plugins.suites.values() if profile.crypto.lab or not suite.lab_only)
+
+
+def node_settings(profile: Profile) -> NodeSettings:
+    """What the node is told of a profile."""
+    return NodeSettings(
+        peers=tuple(PeerSettings(peer.name, peer.identity, peer.endpoints, peer.keepalive) for peer in profile.peers),
+        suites=profile.crypto.suites,
+        pq=profile.crypto.pq,
+        rotate_after=profile.crypto.rotate.after,
+        max_sessions=profile.limits.sessions,
+        idle=profile.limits.idle,
+        handshakes_per_second=profile.limits.handshakes_per_second,
+    )
+
+
+def datagram_bytes(profile: Profile) -> int | None:
+    """Bytes of a datagram as the profile says, None for automatic."""
+    wanted = profile.network.datagram
+    return wanted if isinstance(wanted, int) else None
+
+
+def worker_slots(profile: Profile) -> int:
+    """Sessions the worker must have room for: each may have a predecessor in its last seconds."""
+    return 2 * profile.limits.sessions + 16

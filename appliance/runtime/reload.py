@@ -1,0 +1,213 @@
+"""A running daemon takes a changed profile. What it does not touch goes on: sessions, listeners, monitors.
+
+Everything that can say no comes first, and what was done by then is taken back: a profile that cannot be had changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.errors import ApplianceError, ExitCode, HostError, ProfileError
+from appliance.runtime import clock, host_changes, preparing
+from appliance.runtime.logging import configure, get_logger
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.runtime.daemon import Daemon
+
+log = get_logger("reload")
+
+RETRY_EVERY = 0.5
+"""Seconds between two attempts to go back while the watchdog of `--confirm-within` is at it."""
+RETRIES = 60
+
+
+class NeedsRestart(ProfileError):
+    """The change is one that a running daemon cannot make."""
+
+
+class Unconfirmed(ApplianceError):
+    """An earlier change still awaits its confirmation."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+
+class Reload:
+    """Changes of profile of one daemon, one at a time."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._lock = asyncio.Lock()
+        self._previous: Profile | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def seconds_to_confirm(self, now: float) -> float | None:
+        """How long there is to confirm, None when nothing awaits it."""
+        return None if self._deadline is None else max(0.0, round(self._deadline.when() - now, 1))
+
+    async def reload(
+        self, paths: Sequence[Path] | None = None, *, confirm_within: float | None = None, admin: str | None = None
+    ) -> dict[str, Any]:
+        """Read the profile again, from `paths` when given, and bring it into force. After an ApplianceError nothing changed."""
+        daemon = self._daemon
+        async with self._lock:
+            if self._deadline is not None:
+                raise Unconfirmed(
+                    "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
+                )
+            where = daemon.paths if paths is None else tuple(paths)
+            profile = (await asyncio.to_thread(preparing.load_profile, where, daemon.plugins)).profile
+            before = daemon.profile
+            daemon.notifier.reloading(clock.monotonic())
+            try:
+                steps = await self._switch(profile, confirm_within=confirm_within, admin=admin)
+            finally:
+                daemon.notifier.ready("running")
+            daemon.paths = where
+            self._previous = before if profile != before else self._previous
+            if confirm_within is not None and profile != before:
+                self.await_confirmation(confirm_within)
+            log.info("profile reloaded", changed=profile != before, steps=len(steps))
+            return {"steps": list(steps), "changed": profile != before or bool(steps)}
+
+    def await_confirmation(self, seconds: float) -> None:
+        """Go back by ourselves unless `confirm` is called within `seconds`."""
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._expired)
+
+    async def confirm(self) -> dict[str, Any]:
+        """Keep what awaits confirmation. Raises HostError when nothing does."""
+        async with self._lock:
+            if self._deadline is None:
+                raise HostError(
+                    "nothing awaits confirmation",
+                    hint="if the time had run out, everything was undone: look with `appliance status`",
+                )
+            await self._confirm_host()
+            self._forget_deadline()
+            log.info("confirmed")
+            return {"confirmed": True}
+
+    async def rollback(self) -> dict[str, Any]:
+        """Go back to the profile before the last change; the daemon ends, and undoes everything, when there was none."""
+        async with self._lock:
+            return await self._go_back()
+
+    async def _go_back(self) -> dict[str, Any]:
+        daemon = self._daemon
+        if self._deadline is not None:
+            await self._confirm_host()  # the watchdog leaves it to us
+        self._forget_deadline()
+        previous, self._previous = self._previous, None
+        if previous is None:
+            daemon.stop("rolled back")
+            return {"stopping": True, "steps": []}
+        steps = await self._switch(previous)
+        log.info("went back to the profile before", steps=len(steps))
+        return {"stopping": False, "steps": list(steps)}
+
+    def _expired(self) -> None:
+        self._deadline = None
+        self._daemon.tasks.spawn(self._revert(), "unconfirmed change")
+
+    async def _revert(self) -> None:
+        log.warning("nobody confirmed the change in time: going back")
+        async with self._lock:
+            previous, self._previous = self._previous, None
+            if previous is None:
+                self._daemon.stop("nobody confirmed it in time", ExitCode.ROLLED_BACK)
+                return
+            for attempt in range(RETRIES):
+                try:
+                    await self._switch(previous)
+                except ApplianceError as error:
+                    if not error.retryable or attempt == RETRIES - 1:
+                        raise
+                    await asyncio.sleep(RETRY_EVERY)  # the watchdog, a process of its own, undoes the host's part
+                else:
+                    return
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    async def _confirm_host(self) -> None:
+        from appliance.apply import engine
+
+        try:
+            await engine.confirm(self._daemon.state_dir)
+        except HostError as error:  # only the daemon's own part changed
+            log.debug("nothing on the host awaited confirmation", reason=error.message)
+
+    async def _switch(self, profile: Profile, *, confirm_within: float | None = None, admin: str | None = None) -> Sequence[str]:
+        """Bring `profile` into force. On an error the one before is in force as it was."""
+        daemon = self._daemon
+        before = daemon.profile
+        _refuse_what_needs_a_restart(before, profile)
+        router = daemon.plugins.routing[profile.routing.kind].open() if profile.routing != before.routing else None
+        daemon.transports.datagram_bytes = preparing.datagram_bytes(profile)
+        await daemon.transports.listen(profile.server.listen)
+        try:
+            changed = await self._change_host(before, profile, confirm_within, admin)
+        except BaseException:
+            daemon.transports.datagram_bytes = preparing.datagram_bytes(before)
+            await daemon.transports.listen(before.server.listen)
+            raise
+        daemon.profile = profile
+        self._use_at_once(profile)
+        daemon.forwarding.use(profile, router)
+        daemon.push_routes()
+        daemon.driver.update(preparing.node_settings(profile), profile.crypto.rotate.bytes)
+        if (before.discovery, before.peers) != (profile.discovery, profile.peers):
+            await daemon.discovery.restart(profile)
+        await daemon.monitors.use(profile.monitoring)
+        for warning in changed.warnings:
+            log.warning(warning)
+        return changed.steps
+
+    async def _change_host(
+        self, before: Profile, profile: Profile, confirm_within: float | None, admin: str | None
+    ) -> host_changes.Changed:
+        """Apply the plan; where the TUN itself changes, between two workers."""
+        daemon = self._daemon
+        rebuild = _tun_key(before) != _tun_key(profile)
+        if rebuild:
+            await daemon.detach()
+        try:
+            changed = await host_changes.apply(
+                profile, daemon.state_dir, daemon.plugins.plan, confirm_within=confirm_within, admin=admin
+            )
+        except BaseException:
+            if rebuild:
+                await daemon.attach(before)
+            raise
+        if rebuild:
+            await daemon.attach(profile)
+        return changed
+
+    def _use_at_once(self, profile: Profile) -> None:
+        daemon = self._daemon
+        daemon.figures.name = profile.name
+        configure(profile.logging.level, profile.logging.format, node=profile.name)
+
+
+def _tun_key(profile: Profile) -> tuple[object, ...]:
+    """What a worker is bound to from its start."""
+    return profile.network.interface, profile.network.offload, profile.limits.sessions
+
+
+def _refuse_what_needs_a_restart(before: Profile, profile: Profile) -> None:
+    changes = {
+        "plugins": before.plugins != profile.plugins,
+        "server.identity": before.server.identity != profile.server.identity,
+        "crypto.lab": before.crypto.lab != profile.crypto.lab,
+    }
+    changed = [key for key, differs in changes.items() if differs]
+    if changed:
+        raise NeedsRestart(
+            f"a running daemon cannot change {' and '.join(changed)}", hint="stop it and start it with the new profile"
+        )

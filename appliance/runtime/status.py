@@ -1,0 +1,109 @@
+"""The status document: what `appliance status --json` prints."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from appliance import __version__
+from appliance.api.monitoring import SessionFigures
+from appliance.protocol.peer import Peer
+from appliance.runtime import clock
+
+if TYPE_CHECKING:
+    from appliance.runtime.daemon import Daemon
+
+
+def status(daemon: Daemon) -> dict[str, Any]:
+    """Everything an admin may want to know at a glance; addresses included, secrets not."""
+    now = clock.monotonic()
+    network = daemon.profile.network
+    return {
+        "name": daemon.profile.name,
+        "identity": daemon.identity.fingerprint,
+        "version": __version__,
+        "state": "degraded" if problems(daemon) else "running",
+        "problems": problems(daemon),
+        "since": clock.utc_text(daemon.since_wall),
+        "pid": os.getpid(),
+        "ready": daemon.figures.ready,
+        "worker": {"pid": daemon.keeper.pid, "offloads": list(daemon.keeper.offloads), "restarts": daemon.keeper.restarts},
+        "interface": {
+            "name": network.interface,
+            "addresses": [str(address) for address in network.addresses],
+            "mtu": network.mtu,
+        },
+        "listen": [str(bound) for bound in daemon.transports.bound.values()],
+        "sessions": [_session(figures) for figures in daemon.figures.sessions(now)],
+        "peers": [
+            _peer(daemon.driver.node.peers[peer.name]) | {"allowed": [str(prefix) for prefix in peer.allowed]}
+            for peer in daemon.profile.peers
+            if peer.name in daemon.driver.node.peers
+        ],
+        "drops": dict(daemon.keeper.drops() + daemon.driver.drops),
+        "handshakes": dict(daemon.driver.node.counters),
+        "plugins": daemon.plugins.report(),
+        "confirm_by": daemon.reload.seconds_to_confirm(now),
+    }
+
+
+def components(daemon: Daemon) -> dict[str, str]:
+    """Each part's health, "ok" or a problem."""
+    keeper = daemon.keeper
+    found = {
+        "worker": "ok"
+        if not keeper.degraded
+        else ("it died several times within a minute" if keeper.current else "it does not run"),
+        "routing": daemon.forwarding.problem or "ok",
+    }
+    found |= {f"discovery.{kind}": daemon.discovery.problems.get(kind, "ok") for kind in daemon.discovery.wanted}
+    found |= {f"monitoring.{kind}": daemon.monitors.problems.get(kind, "ok") for kind in daemon.profile.monitoring}
+    found |= {f"plugin.{entry['name']}": entry["problem"] or "ok" for entry in daemon.plugins.report()}
+    return found
+
+
+def problems(daemon: Daemon) -> dict[str, str]:
+    """The parts that are not well."""
+    return {name: problem for name, problem in components(daemon).items() if problem != "ok"}
+
+
+def health(daemon: Daemon) -> dict[str, Any]:
+    """A short answer for probes."""
+    wrong = problems(daemon)
+    return {"ok": not wrong, "ready": daemon.figures.ready, "problems": wrong}
+
+
+def _session(figures: SessionFigures) -> dict[str, Any]:
+    return {
+        "peer": figures.peer,
+        "session": figures.session_id,
+        "state": figures.state,
+        "suite": figures.suite,
+        "pq": figures.pq,
+        "transport": figures.transport,
+        "endpoint": figures.endpoint,
+        "rx_bytes": figures.rx_bytes,
+        "tx_bytes": figures.tx_bytes,
+        "rx_packets": figures.rx_packets,
+        "tx_packets": figures.tx_packets,
+        "rtt_ms": None if figures.rtt is None else round(figures.rtt * 1000, 3),
+        "age_s": round(figures.age, 3),
+        "idle_s": round(figures.idle, 3),
+        "epoch": figures.epoch,
+    }
+
+
+def _peer(peer: Peer) -> dict[str, Any]:
+    if peer.session is not None:
+        state = "connected"
+    elif peer.endpoints:
+        state = "connecting"
+    else:
+        state = "idle"
+    return {
+        "name": peer.name,
+        "identity": peer.settings.identity,
+        "state": state,
+        "endpoints": [str(endpoint) for endpoint in peer.endpoints or peer.settings.endpoints],
+        "last_error": peer.last_error or None,
+    }

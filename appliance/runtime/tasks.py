@@ -1,0 +1,47 @@
+"""Supervised tasks: each has a name, none vanishes with its exception, all end together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from appliance.runtime.logging import get_logger
+
+log = get_logger("tasks")
+
+Failed = Callable[[Exception], None]
+"""Told about a task's failure instead of the log."""
+
+
+class Tasks:
+    """The tasks of one owner."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def spawn(self, work: Awaitable[None], name: str, failed: Failed | None = None) -> asyncio.Task[None]:
+        """Run `work` beside the caller. Its failure goes to `failed`, or to the log as an error."""
+        task = asyncio.get_running_loop().create_task(_guarded(work, name, failed), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait until it has ended."""
+        running = [task for task in self._running if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _guarded(work: Awaitable[None], name: str, failed: Failed | None) -> None:
+    try:
+        await work
+    except Exception as error:
+        if failed is None:
+            log.exception("a task failed", task=name)
+        else:
+            failed(error)

@@ -1,0 +1,225 @@
+"""The transports of the running node: listening, dialling with time limits, and a socket of its own for a peer that came in.
+
+Each listening address has a transport of its own, so that a changed profile can end one and leave the others alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Awaitable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Protocol
+
+from appliance.api.transport import Adopted, SocketAddress, Transport, TransportKind
+from appliance.api.values import Endpoint
+from appliance.errors import HostError, MissingPrivilege, ProfileError
+from appliance.runtime.links import Link, Links
+from appliance.runtime.logging import get_logger
+from appliance.runtime.tasks import Tasks
+
+log = get_logger("transports")
+
+DIAL_SECONDS = 8.0
+"""How long reaching an endpoint may take; the node gives a dial up after ten."""
+
+_ours: ContextVar[bool] = ContextVar("ours", default=False)
+"""Set while we dial or connect: a link adopted meanwhile is announced by us, not as a stranger that came in."""
+
+
+class LinkListener(Protocol):
+    """Who hears of links. Called on the event loop."""
+
+    def on_link(self, link: Link, peer: str | None) -> None:
+        """A link is there: dialled for `peer`, or accepted or listening (None)."""
+
+    def on_link_dropped(self, number: int) -> None:
+        """A listening address was given up, and its shared socket with it."""
+
+    def on_dial_failed(self, peer: str, endpoint: Endpoint, reason: str) -> None:
+        """An endpoint could not be reached."""
+
+
+class Transports:
+    """Open transports by scheme and listening address. `datagram_bytes` is the profile's, None for automatic."""
+
+    def __init__(
+        self, kinds: Mapping[str, TransportKind], links: Links, listener: LinkListener, datagram_bytes: int | None
+    ) -> None:
+        self._kinds = kinds
+        self._links = links
+        self._listener = listener
+        self._tasks = Tasks()
+        self._dialling: dict[str, _Open] = {}
+        self._listening: dict[Endpoint, _Open] = {}
+        self.bound: dict[Endpoint, Endpoint] = {}
+        """Where each listening endpoint of the profile is really bound."""
+        self.datagram_bytes = datagram_bytes
+
+    async def listen(self, wanted: Sequence[Endpoint]) -> None:
+        """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
+        fresh: dict[Endpoint, _Open] = {}
+        bound: dict[Endpoint, Endpoint] = {}
+        # first down, where a wildcard takes over from an address or the other way round
+        gone = [endpoint for endpoint in self._listening if endpoint not in wanted]
+        clash = {endpoint for endpoint in gone for other in wanted if other not in self._listening and _clash(endpoint, other)}
+        for endpoint in clash:
+            await self._unlisten(endpoint)
+        try:
+            for endpoint in wanted:
+                if endpoint not in self._listening:
+                    opened = fresh[endpoint] = self._open(endpoint.scheme)
+                    bound[endpoint] = await _listen(opened.transport, endpoint)
+        except BaseException:
+            for endpoint, opened in fresh.items():
+                await self._close(opened, bound.get(endpoint))
+            for endpoint in clash:
+                self._listening[endpoint] = opened = self._open(endpoint.scheme)
+                self.bound[endpoint] = await _listen(opened.transport, endpoint)
+            raise
+        self._listening.update(fresh)
+        self.bound.update(bound)
+        for endpoint in gone:
+            await self._unlisten(endpoint)
+
+    def dial(self, peer: str, endpoint: Endpoint) -> None:
+        """Try to reach `peer` at `endpoint`; the listener hears how it went."""
+        self._tasks.spawn(self._dial(peer, endpoint), f"dial {endpoint}")
+
+    async def connect(self, listener: Link, source: SocketAddress) -> Link | None:
+        """A socket of its own for the peer at `source`, where the transport has such. Raises OSError."""
+        opened = next((each for wanted, each in self._listening.items() if self.bound.get(wanted) == listener.local), None)
+        if opened is None:
+            return None
+        token = _ours.set(True)
+        try:
+            number = await opened.transport.connect(listener.local, Endpoint(listener.local.scheme, *source))
+        finally:
+            _ours.reset(token)
+        return None if number is None else self._links.get(number)
+
+    async def close(self) -> None:
+        """Stop listening and dialling. Links stay."""
+        await self._tasks.close()
+        for opened in [*self._dialling.values(), *self._listening.values()]:
+            await self._close(opened, None)
+        self._dialling.clear()
+        self._listening.clear()
+        self.bound.clear()
+
+    async def _dial(self, peer: str, endpoint: Endpoint) -> None:
+        _ours.set(True)  # this task's own context
+        try:
+            opened = self._dialling.get(endpoint.scheme) or self._open(endpoint.scheme)
+            self._dialling[endpoint.scheme] = opened
+            async with asyncio.timeout(DIAL_SECONDS):
+                number = await opened.transport.dial(endpoint, DIAL_SECONDS)
+        except TimeoutError:
+            self._listener.on_dial_failed(peer, endpoint, "timeout")
+        except (OSError, ProfileError) as error:
+            self._listener.on_dial_failed(peer, endpoint, _reason(error))
+        except Exception as error:  # a plugin's fault must not end the daemon
+            log.exception("a transport failed to dial", scheme=endpoint.scheme, peer=peer)
+            self._listener.on_dial_failed(peer, endpoint, f"{type(error).__name__} in transport {endpoint.scheme}")
+        else:
+            link = self._links.get(number)
+            if link is None:
+                self._listener.on_dial_failed(peer, endpoint, "closed at once")
+            else:
+                self._listener.on_link(link, peer)
+
+    def _open(self, scheme: str) -> _Open:
+        kind = self._kinds.get(scheme)
+        if kind is None:
+            known = ", ".join(sorted(self._kinds)) or "none"
+            raise ProfileError(
+                f"no enabled plugin offers the transport {scheme!r}", hint=f"there are: {known}; see `appliance plugins`"
+            )
+        tasks = Tasks()
+        return _Open(kind.open(_Services(self, kind, tasks)), tasks)
+
+    def adopt(self, kind: TransportKind, adopted: Adopted) -> int:
+        """A transport hands over a socket."""
+        link = self._links.add(kind, adopted)
+        if not _ours.get():
+            self._listener.on_link(link, None)
+        return link.number
+
+    async def _unlisten(self, endpoint: Endpoint) -> None:
+        opened = self._listening.pop(endpoint)
+        await self._close(opened, self.bound.pop(endpoint, None))
+
+    async def _close(self, opened: _Open, bound: Endpoint | None) -> None:
+        try:
+            await opened.tasks.close()
+            await opened.transport.close()
+        except Exception:
+            log.exception("a transport failed to close")
+        listener = None if bound is None else self._links.listener_at(bound)
+        if listener is not None:
+            self._links.drop(listener.number)
+            self._listener.on_link_dropped(listener.number)
+
+
+class _Open:
+    """An open transport and what it runs."""
+
+    def __init__(self, transport: Transport, tasks: Tasks) -> None:
+        self.transport = transport
+        self.tasks = tasks
+
+
+class _Services:
+    """What one transport gets from the core (api.transport.TransportServices)."""
+
+    def __init__(self, transports: Transports, kind: TransportKind, tasks: Tasks) -> None:
+        self._transports = transports
+        self._kind = kind
+        self._tasks = tasks
+
+    @property
+    def datagram_bytes(self) -> int | None:
+        return self._transports.datagram_bytes
+
+    def adopt(self, adopted: Adopted) -> int:
+        return self._transports.adopt(self._kind, adopted)
+
+    def spawn(self, work: Awaitable[None], name: str) -> None:
+        self._tasks.spawn(work, name)
+
+
+async def _listen(transport: Transport, endpoint: Endpoint) -> Endpoint:
+    try:
+        return await transport.listen(endpoint)
+    except OSError as error:
+        raise _cannot_listen(endpoint, error) from error
+
+
+def _cannot_listen(endpoint: Endpoint, error: OSError) -> HostError | MissingPrivilege:
+    if error.errno == errno.EADDRINUSE:
+        return HostError(
+            f"{endpoint}: port {endpoint.port} is in use",
+            hint=f"find who has it with `ss -lpn 'sport = :{endpoint.port}'`, or choose another port in server.listen",
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return HostError(
+            f"{endpoint}: this host has no address {endpoint.host}",
+            hint="listen at an address that `ip address` shows, at 0.0.0.0 or at [::]",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return MissingPrivilege(
+            f"{endpoint}: this process may not listen there",
+            hint="run it as root, grant CAP_NET_BIND_SERVICE, or use a port from 1024 on",
+        )
+    return HostError(f"{endpoint}: cannot listen: {_reason(error)}", hint="look at server.listen in the profile")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
+
+
+def _clash(one: Endpoint, other: Endpoint) -> bool:
+    return one.scheme == other.scheme and one.port == other.port

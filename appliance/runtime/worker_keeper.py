@@ -1,0 +1,164 @@
+"""Keeps one worker alive: starts it, and after its death starts another that takes over the TUN and the links.
+
+Sessions cannot be taken over, because only the dead worker had the keys: the node makes new ones over the paths there were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from appliance.errors import ApplianceError
+from appliance.runtime import clock, orphans
+from appliance.runtime.links import Links
+from appliance.runtime.logging import get_logger
+from appliance.runtime.worker_process import WorkerProcess
+
+if TYPE_CHECKING:
+    from appliance.api.crypto import CryptoSuite
+    from appliance.linux.tun import TunDevice
+    from appliance.runtime.node_driver import NodeDriver
+
+log = get_logger("worker")
+
+PAUSES: Final = (0.0, 0.25, 1.0, 5.0, 15.0)
+"""Seconds before the next start after so many deaths within QUICK: the first is at once, since traffic waits."""
+QUICK: Final = 60.0
+"""Deaths within so many seconds count together."""
+DEGRADED_AFTER: Final = 3
+"""So many quick deaths are no accident any more."""
+
+
+class WorkerKeeper:
+    """The worker of the running node. `refill(worker)` gives a new one peers and routes."""
+
+    def __init__(
+        self,
+        links: Links,
+        state_dir: Path,
+        suites: Iterable[CryptoSuite],
+        drivers: Iterable[str],
+        refill: Callable[[WorkerProcess], None],
+    ) -> None:
+        self._links = links
+        self._state_dir = state_dir
+        self._suites = tuple(suites)
+        self._drivers = tuple(drivers)
+        self._refill = refill
+        self._driver: NodeDriver | None = None
+        self._tun: TunDevice | None = None
+        self._slots = 0
+        self._deaths: deque[float] = deque(maxlen=16)
+        self._has_run = False
+        self._reviving: asyncio.Task[None] | None = None
+        self._earlier_drops: Counter[str] = Counter()
+        self.current: WorkerProcess | None = None
+        self.restarts = 0
+
+    @property
+    def degraded(self) -> bool:
+        """Is there no worker, or does it die again and again?"""
+        return self.current is None or self._quick_deaths() >= DEGRADED_AFTER
+
+    @property
+    def pid(self) -> int:
+        """The worker's process number; 0 when there is none."""
+        return self.current.pid if self.current else 0
+
+    @property
+    def offloads(self) -> Sequence[str]:
+        """What the kernel's TUN does for us."""
+        return sorted(self._tun.offloads) if self._tun else ()
+
+    def worker(self) -> WorkerProcess | None:
+        """The worker of the moment."""
+        return self.current
+
+    def drops(self) -> Counter[str]:
+        """Packets dropped by reason, by dead workers too."""
+        return self._earlier_drops + Counter(self.current.drops() if self.current else {})
+
+    async def start(self, tun: TunDevice, driver: NodeDriver, slots: int) -> None:
+        """Start a worker on `tun`. `slots` bounds its sessions. Raises what WorkerProcess.start raises."""
+        self._tun, self._driver, self._slots = tun, driver, slots
+        await self._start()
+
+    async def stop(self) -> None:
+        """End the worker in order."""
+        if self._reviving is not None:
+            self._reviving.cancel()
+            await asyncio.gather(self._reviving, return_exceptions=True)
+        await self._end_current()
+        orphans.forget(self._state_dir)
+
+    async def _start(self) -> None:
+        assert self._tun is not None
+        assert self._driver is not None
+        worker = WorkerProcess(_Ears(self, self._driver), self._slots)
+        try:
+            await worker.start(self._tun.fd, vnet=self._tun.vnet_hdr, suites=self._suites, drivers=self._drivers)
+        except BaseException:
+            await worker.stop()
+            worker.close()
+            raise
+        orphans.remember(self._state_dir, worker.pid)
+        self.current = worker
+        self._refill(worker)
+        dead = self._links.worker_lost()
+        self._links.use_worker(worker)
+        if self._has_run:
+            self._driver.on_worker_lost(dead)
+        self._has_run = True
+
+    async def _end_current(self) -> None:
+        worker, self.current = self.current, None
+        if worker is not None:
+            await worker.stop()
+            self._earlier_drops.update(worker.drops())
+            worker.close()
+
+    def died(self, code: int) -> None:
+        """The worker ended without having been told to."""
+        worker, self.current = self.current, None
+        if worker is not None:
+            self._earlier_drops.update(worker.drops())
+            worker.close()
+        self._deaths.append(clock.monotonic())
+        log.error("the worker died; starting another", code=code, times=self._quick_deaths())
+        self._reviving = asyncio.get_running_loop().create_task(self._revive(), name="revive worker")
+
+    async def _revive(self) -> None:
+        while True:
+            await asyncio.sleep(PAUSES[min(self._quick_deaths() - 1, len(PAUSES) - 1)])
+            try:
+                await self._start()
+            except (ApplianceError, OSError):
+                self._deaths.append(clock.monotonic())
+                log.exception("the worker does not start")
+                continue
+            self.restarts += 1
+            log.info("worker restarted", pid=self.pid, restarts=self.restarts)
+            return
+
+    def _quick_deaths(self) -> int:
+        since = clock.monotonic() - QUICK
+        return sum(1 for death in self._deaths if death >= since)
+
+
+class _Ears:
+    """What one worker says; nothing is heard of one that was given up."""
+
+    def __init__(self, keeper: WorkerKeeper, driver: NodeDriver) -> None:
+        self._keeper = keeper
+        self.on_packet = driver.on_packet
+        self.on_message = driver.on_message
+        self.on_want = driver.on_want
+        self.on_moved = driver.on_moved
+        self.on_stalled = driver.on_stalled
+        self.on_link_closed = driver.on_link_closed
+
+    def on_exit(self, code: int) -> None:
+        self._keeper.died(code)
