@@ -26,7 +26,7 @@ $(bin)/python:
 
 demo: ## two hosts on this machine, an encrypted overlay between them, probes, and no trace left
 	@packaging/setup.sh demo
-	@$(bin)/appliance lab profiles/lab/pair.yaml
+	@$(bin)/appliance lab profiles/lab/pair.yaml --story
 
 check: | $(bin)/python ## format, lint, types, floors and the fast tests, before every commit
 	$(bin)/ruff format --check -q .
