@@ -1,0 +1,222 @@
+"""The worker as it runs: a process of its own between a real TUN and real sockets, told by a control process."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from rigs.dataplane import Host, join
+from rigs.packets import udp4
+
+from appliance.errors import PluginFault
+from appliance.linux import tun
+from appliance.runtime.worker_process import SessionKeys, WorkerProcess
+from appliance.wire.envelope import pack
+from appliance_crypto_standard.plugin import AES_256_GCM, HSE
+from tests.netns.throwaway import Throwaway
+
+pytestmark = pytest.mark.netns
+DRIVER = "appliance_transport_ip.datagram:Datagrams"
+OVERLAY = """
+ip link set llp0 mtu 1400 up
+ip addr add 10.8.0.2/24 dev llp0
+"""
+
+
+class Listener:
+    """Hears the worker; `heard` is a queue of what it said."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[tuple[object, ...]] = asyncio.Queue()
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments: self.heard.put_nowait((name, *arguments))
+
+
+class Bench:
+    """A worker with the TUN llp0 (10.8.0.2), whose peer `a` (10.8.0.1) is a pipeline of the test behind a UDP socket."""
+
+    def __init__(self, worker: WorkerProcess, listener: Listener, far: socket.socket) -> None:
+        self.worker = worker
+        self.listener = listener
+        self.far = far
+        self.a = Host("a")
+        self.a.peer("b", ["10.8.0.2/32"])
+        self.a.route({"10.8.0.2/32": "b"})
+        mirror = Host("b")
+        mirror.peer("a", ["10.8.0.1/32"])
+        mirror.route({"10.8.0.1/32": "a"})
+        self.wire, _ = join(self.a, mirror)
+
+    def install(self) -> None:
+        """The other half of the session that `join` made, in the worker."""
+        self.worker.set_peers({"a": [ipaddress.ip_network("10.8.0.1/32")]})
+        self.worker.set_routes([(ipaddress.ip_network("10.8.0.1/32"), "a")], hub=False)
+        keys = SessionKeys(5, 5, "a", AES_256_GCM.name, bytes([6]) * 64, bytes([5]) * 64)
+        self.worker.add_session(keys, link=1, to=None, rotate_bytes=5_000_000)
+
+    async def to_worker(self) -> None:
+        """Send what the test's pipeline transmitted."""
+        for record in self.wire.records:
+            await asyncio.get_running_loop().sock_sendall(self.far, record)
+        self.wire.records.clear()
+
+    async def obeyed(self) -> None:
+        """Everything told so far has been done: the answer to a message comes behind it."""
+        self.worker.send_packet(1, None, b"obeyed?")
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.far, 100), 5) == b"obeyed?"
+
+    async def from_worker(self) -> bytes:
+        """Open the next record of the worker; the IP packet in it."""
+        record = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.far, 65536), 5)
+        self.a.take(record, self.wire)
+        return self.a.packets[-1]
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    tun.create("llp0")
+    await (await asyncio.create_subprocess_shell(OVERLAY)).wait()
+    device = tun.attach("llp0")
+    listener = Listener()
+    worker = WorkerProcess(listener, 8)
+    near, far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    try:
+        near.bind(("127.0.0.1", 0))
+        far.bind(("127.0.0.1", 0))
+        near.connect(far.getsockname())
+        far.connect(near.getsockname())
+        far.settimeout(0)
+        await worker.start(device.fd, vnet=device.vnet_hdr, suites=[AES_256_GCM, HSE], drivers=[DRIVER])
+        worker.add_link(1, near, DRIVER, {"datagram": 1400})
+        yield Bench(worker, listener, far)
+    finally:
+        await worker.stop()
+        worker.close()
+        device.close()
+        near.close()
+        far.close()
+
+
+@pytest.fixture
+def inside() -> AsyncIterator[Callable[[Callable[[Bench], Awaitable[None]]], None]]:
+    """Run a story with a bench in a namespace of its own."""
+    with Throwaway() as namespace:
+
+        async def told(story: Callable[[Bench], Awaitable[None]]) -> None:
+            async with bench() as made:
+                await story(made)
+
+        yield lambda story: namespace.run(told, story)
+
+
+def status_of(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def test_it_has_given_up_every_privilege_before_the_first_packet(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        status = status_of(made.worker.pid)
+        assert status["Uid"].split() == ["65534"] * 4
+        assert status["Gid"].split() == ["65534"] * 4
+        assert status["Groups"].strip() == ""
+        assert {int(status[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {0}
+        assert status["NoNewPrivs"] == "1"
+
+    inside(story)
+
+
+def test_packets_cross_it_both_ways(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        made.install()
+        await made.obeyed()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+            application.bind(("10.8.0.2", 9))
+            application.settimeout(0)
+            application.sendto(b"to the peer", ("10.8.0.1", 1007))
+            assert (await made.from_worker())[28:] == b"to the peer"
+            made.a.send(udp4(700, 7))
+            await made.to_worker()
+            data, source = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 5)
+            assert (data, source) == (bytes([7]) * 700, ("10.8.0.1", 1007))
+        counters = made.worker.session_counters(5)
+        assert counters is not None
+        assert (counters.rx_packets, counters.tx_packets) == (1, 1)
+        assert made.worker.received_records(5) == 1
+
+    inside(story)
+
+
+def test_traffic_without_a_session_asks_for_one_and_goes_when_it_is_there(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        made.worker.set_peers({"a": [ipaddress.ip_network("10.8.0.1/32")]})
+        made.worker.set_routes([(ipaddress.ip_network("10.8.0.1/32"), "a")], hub=False)
+        await made.obeyed()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+            application.sendto(b"first", ("10.8.0.1", 9))
+            assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_want", "a")
+            made.install()
+            assert (await made.from_worker())[28:] == b"first"
+
+    inside(story)
+
+
+def test_handshake_packets_go_up_and_down(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        packet = pack(3, 0, 0, 0, 0, 5) + b"hello"
+        await asyncio.get_running_loop().sock_sendall(made.far, packet)
+        assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_packet", 1, None, packet)
+        made.worker.send_packet(1, None, b"answer")
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(made.far, 100), 5) == b"answer"
+
+    inside(story)
+
+
+def test_its_death_is_noticed(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        os.kill(made.worker.pid, signal.SIGKILL)
+        assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_exit", -signal.SIGKILL)
+
+    inside(story)
+
+
+def test_a_peer_taken_away_leaves_its_routes(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        made.install()
+        made.worker.set_peers({})
+        made.worker.set_routes([], hub=False)
+        made.worker.drop_session(5)
+        await made.obeyed()
+        made.a.send(udp4(10))
+        await made.to_worker()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+            application.sendto(b"x", ("10.8.0.1", 9))
+        while not {"no_route", "unknown_session"} <= set(made.worker.drops()):
+            await asyncio.sleep(0)
+        assert made.worker.session_counters(5) is None
+
+    inside(story)
+
+
+def test_a_suite_that_cannot_be_imported_is_named() -> None:
+    async def story() -> None:
+        tun.create("llp0")
+        device = tun.attach("llp0")
+        worker = WorkerProcess(Listener(), 1)
+        try:
+            with pytest.raises(PluginFault, match="nowhere"):
+                await worker.start(device.fd, vnet=True, suites=[], drivers=["nowhere.to.be:Found"])
+        finally:
+            device.close()
+            worker.close()
+
+    with Throwaway() as namespace:
+        namespace.run(story)
