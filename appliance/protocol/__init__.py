@@ -1,1 +1,1 @@
-"""LLP as pure machines: who talks to whom under which keys. Time and randomness are arguments; there are no sockets and no logs."""
+"""LLP as pure machines: who talks to whom under which keys. Time and randomness are arguments; no sockets, no logs."""

@@ -134,6 +134,7 @@ class Network:
         for end in list(self._streams):
             if end.address[0] == host:
                 end.close()
+                end.closed()
 
     def cut(self, one: str, other: str) -> bool:
         """Is one of the hosts off the network?"""

@@ -1,0 +1,189 @@
+"""The calling side, seen from outside: two real nodes in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from appliance.api.values import Endpoint
+from appliance.protocol.connecting import MAX_CONNECTING
+from appliance.protocol.events import Dial, LinkUnused, Refused, SessionConfirmed, SessionReady
+from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.testing.host import SimulatedHost
+from appliance.testing.network import Network
+from appliance.testing.pair import HOSTS, Pair, identity_of
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+@pytest.mark.parametrize("json_hello", [False, True])
+def test_a_handshake_takes_three_flights(scheme: str, json_hello: bool) -> None:
+    pair = Pair(Network(latency=0.1), scheme=scheme, a={"json_hello": json_hello}).connect()
+    assert pair.network.now - 1000.0 == pytest.approx(0.4)  # three messages and the confirmation
+    assert pair.session("a").session_id == pair.session("b").session_id
+    assert pair.session("a").pq
+    pair.a.send("b", b"hello")
+    pair.b.send("a", b"hi")
+    pair.network.run(1.0)
+    assert (pair.a.received, pair.b.received) == ([("b", b"hi")], [("a", b"hello")])
+
+
+def test_keys_are_installed_before_they_can_be_used() -> None:
+    pair = Pair().connect()
+    kinds = [type(event) for event in pair.a.events]
+    assert kinds.index(SessionReady) < kinds.index(SessionConfirmed)
+    assert pair.a.drops == pair.b.drops == {}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_bad_path_delays_but_does_not_prevent(seed: int) -> None:
+    network = Network(seed, latency=0.05, jitter=0.2, loss=0.25, repeats=0.1)
+    pair = Pair(network).connect()
+    pair.a.send("b", b"hello")
+    assert len({event.session for event in pair.b.events if isinstance(event, SessionReady)}) == 1
+
+
+def test_a_lost_third_message_is_sent_again() -> None:
+    network = Network()
+    dropped = []
+
+    def tamper(_source: object, _to: object, packet: bytes) -> bytes | None:
+        third = packet[2] == 3 and packet[4:7] != bytes(3)
+        if third and len(dropped) < 6:
+            dropped.append(packet)
+            return None
+        return packet
+
+    network.tamper = tamper
+    pair = Pair(network).connect()
+    assert len(dropped) == 6
+    assert pair.a.node.counters["resent"] == 1
+
+
+def test_a_lost_confirmation_is_sent_again() -> None:
+    network = Network()
+    lost = []
+
+    def tamper(_source: object, _to: object, packet: bytes) -> bytes | None:
+        if packet[2] == 5 and not lost:
+            lost.append(packet)
+            return None
+        return packet
+
+    network.tamper = tamper
+    pair = Pair(network).connect()
+    assert pair.b.node.counters["confirmed-again"] == 1
+    assert pair.b.node.counters["completed"] == 1
+
+
+@pytest.mark.parametrize("datagram_bytes", [548, 1208, 1400, 1472])
+def test_every_datagram_fits(datagram_bytes: int) -> None:
+    pair = Pair(Network(mtu=datagram_bytes + 28), datagram_bytes=datagram_bytes).connect()
+    assert pair.network.counters["too-long"] == 0
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_a_peer_that_comes_late_is_reached_within_two_seconds(scheme: str) -> None:
+    network = Network()
+    pair = Pair(network, scheme=scheme)
+    network.take_down(HOSTS["b"])
+    network.run(100.0)
+    network.bring_up(HOSTS["b"])
+    came = network.now
+    assert network.run_until(pair.connected, 10)
+    assert network.now - came < 2.0
+
+
+def test_the_next_endpoint_is_tried_when_one_fails() -> None:
+    network = Network()
+    pair = Pair(network)
+    good = pair.endpoints["b"]
+    nowhere = Endpoint("udp", "192.0.2.1", 8443)
+    peer = replace(pair.settings["a"].peers[0], endpoints=(nowhere, good))
+    pair.a.kill()
+    pair.settings["a"] = NodeSettings(peers=(peer,))
+    pair.a = pair.start("a")
+    network.run(10.0)
+    dials = [event.endpoint for event in pair.a.events if isinstance(event, Dial)]
+    assert dials == [nowhere, good]
+    assert pair.a.connected("b")
+    assert sum(isinstance(event, LinkUnused) for event in pair.a.events) == 1
+
+
+def test_a_failed_dial_leads_to_the_next_attempt() -> None:
+    network = Network()
+    settings = NodeSettings(peers=(PeerSettings("b", identity_of("b").fingerprint, (Endpoint("tcp", "192.0.2.1", 1),)),))
+    a = SimulatedHost(network, HOSTS["a"], settings, identity_of("a"))
+    network.run(60.0)
+    assert 20 < a.node.counters["dial-failed"] < 60
+    assert "192.0.2.1" in a.node.peers["b"].last_error
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "reason"),
+    [
+        ({"pq": "off"}, {}, "pq-required"),
+        ({}, {"pq": "off"}, "no-common-kex"),
+        ({"suites": ("aes-256-gcm",)}, {"suites": ("chacha20-poly1305",)}, "no-common-suite"),
+        ({}, {"peers": ()}, "unknown-identity"),
+    ],
+)
+def test_a_called_node_says_why_it_refused(a: dict[str, object], b: dict[str, object], reason: str) -> None:
+    pair = Pair(a=a, b=b)
+    pair.network.run(10.0)
+    assert not pair.a.connected("b")
+    assert pair.b.node.counters[reason] >= 1
+    assert Refused(None, reason) in pair.b.events
+    assert not pair.b.node.sessions
+
+
+def test_a_calling_node_says_who_was_refused() -> None:
+    pair = Pair()
+    peer = replace(pair.settings["a"].peers[0], identity=identity_of("c").fingerprint)
+    pair.a.update(NodeSettings(peers=(peer,)))
+    pair.network.run(10.0)
+    assert Refused("b", "wrong-identity") in pair.a.events
+    assert not pair.a.connected("b")
+
+
+def test_preferring_meets_off_without_post_quantum() -> None:
+    pair = Pair(a={"pq": "prefer"}, b={"pq": "off"}).connect()
+    assert not pair.session("a").pq
+
+
+def test_forged_answers_are_put_up_with_to_a_point() -> None:
+    network = Network()
+
+    def spoil(_source: object, _to: object, packet: bytes) -> bytes:
+        return packet[:-1] + bytes((packet[-1] ^ 1,)) if packet[2] == 4 else packet
+
+    network.tamper = spoil
+    pair = Pair(network)
+    network.run(4.0)
+    assert pair.a.node.counters["not-authentic"] >= 3
+    network.tamper = None
+    pair.connect()
+
+
+def test_traffic_that_waits_ends_a_pause() -> None:
+    network = Network()
+    pair = Pair(network, scheme="tcp")
+    network.take_down(HOSTS["b"])
+    network.run(400.0)
+    before = pair.a.node.counters["dial-failed"]
+    pair.a.send("b", b"x")
+    assert pair.a.node.counters["dial-failed"] == before + 1
+
+
+def test_many_peers_wait_their_turn() -> None:
+    network = Network()
+    own = identity_of("b").fingerprint
+    peers = tuple(
+        PeerSettings(f"p{number}", f"{own}{number}", (Endpoint("udp", f"192.0.{number >> 8}.{number & 255}", 8443),))
+        for number in range(2 * MAX_CONNECTING)
+    )
+    a = SimulatedHost(network, HOSTS["a"], NodeSettings(peers=peers), identity_of("a"))
+    assert a.node.pending == MAX_CONNECTING
+    network.run(20.0)
+    assert a.node.pending == MAX_CONNECTING
+    assert len({event.peer for event in a.events if isinstance(event, Dial)}) == 2 * MAX_CONNECTING

@@ -1,0 +1,273 @@
+"""Sessions over their life: signs of life, other paths, new keys, goodbyes; in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from appliance.api.values import Endpoint
+from appliance.protocol.events import (
+    CloseReason,
+    ControlReceived,
+    PathChanged,
+    SessionClosed,
+    SessionReady,
+    SessionReplaced,
+)
+from appliance.protocol.keeping import LINGER_SECONDS
+from appliance.protocol.session import SessionState
+from appliance.testing.network import Network
+from appliance.testing.pair import HOSTS, Pair
+from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
+
+
+def closed(events: list[object]) -> list[str]:
+    return [event.reason for event in events if isinstance(event, SessionClosed)]
+
+
+def test_an_idle_session_is_kept_and_measured() -> None:
+    pair = Pair(Network(latency=0.05)).connect()
+    first = pair.session("a").session_id
+    pair.network.run(590.0)
+    assert pair.session("a").session_id == first
+    assert pair.session("a").rtt == pytest.approx(0.1)
+    assert pair.session("b").rtt == pytest.approx(0.1)
+    assert closed(pair.a.events) == closed(pair.b.events) == []
+    assert 40 < pair.a.node.counters["keepalive-sent"] + pair.b.node.counters["keepalive-sent"] < 140
+
+
+def test_traffic_makes_keepalives_needless() -> None:
+    pair = Pair().connect()
+    before = pair.a.node.counters["keepalive-sent"]
+    for _ in range(60):
+        pair.a.send("b", b"x")
+        pair.b.send("a", b"x")
+        pair.network.run(1.0)
+    assert pair.a.node.counters["keepalive-sent"] == before
+
+
+def test_a_peer_that_vanishes_is_noticed_and_its_session_ends() -> None:
+    pair = Pair(keepalive=2.0, a={"idle": 20.0}, b={"idle": 20.0}).connect()
+    pair.network.take_down(HOSTS["b"])
+    pair.network.run(6.0)
+    assert pair.session("a").suspect
+    assert pair.a.node.counters["path-dead"] == 1
+    pair.network.run(16.0)
+    assert closed(pair.a.events) == ["unconfirmed"] * 0 + ["idle"]
+    assert not pair.a.node.sessions
+    assert not pair.a.connected("b")
+    pair.network.bring_up(HOSTS["b"])
+    pair.connect()
+
+
+def test_a_session_without_keepalive_ends_by_idleness() -> None:
+    pair = Pair(keepalive=0.0, b={"idle": 30.0})
+    pair.a.send("b", b"wake")
+    pair.connect()
+    pair.network.run(40.0)
+    assert closed(pair.b.events) == ["idle"]
+
+
+def test_another_endpoint_takes_over_when_the_path_dies() -> None:
+    network = Network()
+    pair = Pair(network, keepalive=2.0).connect()
+    second = Endpoint("tcp", "192.0.2.9", 8443)
+    network.listen(("192.0.2.9", 8443), lambda end, source: pair.b._accept(second, end, source))
+    pair.a.node.handle_candidates("b", [pair.endpoints["b"], second], network.now)
+    pair.a.pump()
+    network.tamper = lambda source, to, packet: None
+    died = network.now
+    assert network.run_until(lambda: pair.session("a").endpoint == second, 30)
+    assert network.now - died < 2.0 + 4.0 + 2.5
+    pair.a.send("b", b"again")
+    network.run(1.0)
+    assert pair.b.received == [("a", b"again")]
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+def test_new_keys_come_without_a_lost_packet(scheme: str, loss: float) -> None:
+    network = Network(3, latency=0.02)
+    pair = Pair(network, scheme=scheme, a={"rotate_after": 10.0}, b={"rotate_after": 10.0}).connect()
+    first = pair.session("a").session_id
+
+    def lose_handshakes(_source: object, _to: object, packet: bytes) -> bytes | None:
+        return None if packet[2] in (3, 4) and network.random.random() < loss else packet
+
+    network.tamper = lose_handshakes
+    for number in range(1000):
+        pair.a.send("b", b"%d" % number)
+        pair.b.send("a", b"%d" % number)
+        network.run(0.05)
+    network.run(1.0)
+    assert [int(body) for _, body in pair.b.received] == list(range(1000))
+    assert [int(body) for _, body in pair.a.received] == list(range(1000))
+    assert pair.session("a").session_id != first
+    replaced = [event for event in pair.a.events if isinstance(event, SessionReplaced)]
+    assert len(replaced) in (4, 5)
+    network.run(2 * LINGER_SECONDS)
+    assert len(pair.a.node.sessions) <= 2
+    assert pair.a.drops == pair.b.drops == {}
+
+
+def test_the_called_side_renews_when_the_calling_side_does_not() -> None:
+    pair = Pair(b={"rotate_after": 30.0}).connect()
+    pair.network.run(40.0)
+    assert pair.b.node.counters["rotated"] == 1
+    assert pair.session("b").initiator
+    assert not pair.session("a").initiator
+
+
+def test_keys_that_cannot_be_renewed_end() -> None:
+    network = Network()
+    pair = Pair(network, a={"rotate_after": 20.0}, b={"rotate_after": 20.0}).connect()
+    network.tamper = lambda source, to, packet: None if packet[2] in (3, 4) else packet
+    network.run(50.0)
+    assert CloseReason.ROTATION_FAILED in closed(pair.a.events)
+    assert not pair.a.connected("b")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_two_calls_at_the_same_time_one_session_survives(seed: int) -> None:
+    network = Network(seed, latency=0.05, jitter=0.1 * (seed % 2), loss=0.05 * (seed % 3))
+    pair = Pair(network, both=True).connect()
+    for number in range(100):
+        pair.a.send("b", b"%d" % number)
+        pair.b.send("a", b"%d" % number)
+        network.run(0.1)
+    network.run(2 * LINGER_SECONDS)
+    assert pair.session("a").session_id == pair.session("b").session_id
+    assert len(pair.a.node.sessions) == len(pair.b.node.sessions) == 1
+    if not network.loss:
+        assert len(pair.a.received) == len(pair.b.received) == 100
+
+
+def test_a_nat_that_forgets_does_not_break_the_session() -> None:
+    network = Network()
+    nat = network.nat(HOSTS["a"], "192.0.2.200")
+    pair = Pair(network).connect()
+    before = pair.session("b")
+    assert before.endpoint is not None
+    assert before.endpoint.host == "192.0.2.200"
+    old = before.endpoint
+    nat.rebind()
+    pair.a.send("b", b"from elsewhere")
+    network.run(1.0)
+    assert pair.session("b") is before
+    assert before.endpoint != old
+    assert [event for event in pair.b.events if isinstance(event, PathChanged)]
+    pair.b.send("a", b"found you")
+    network.run(1.0)
+    assert pair.a.received == [("b", b"found you")]
+
+
+def test_a_replayed_record_moves_nobody() -> None:
+    network = Network()
+    seen: list[tuple[object, bytes]] = []
+
+    def note(source: object, _to: object, packet: bytes) -> bytes:
+        seen.append((source, packet))
+        return packet
+
+    pair = Pair(network).connect()
+    network.tamper = note  # type: ignore[assignment]
+    pair.a.send("b", b"one")
+    pair.a.send("b", b"two")
+    network.run(1.0)
+    for _, packet in seen:
+        pair.b.inject(1, ("192.0.2.66", 6666), packet)
+    assert not [event for event in pair.b.events if isinstance(event, PathChanged)]
+    assert pair.b.drops["replay"] == len(seen)
+
+
+def test_a_polite_end() -> None:
+    pair = Pair().connect()
+    pair.a.shutdown()
+    assert not pair.a.node.sessions
+    pair.network.run(1.0)
+    assert closed(pair.b.events) == ["disconnected"]
+    assert not pair.b.node.sessions
+
+
+def test_a_called_peer_that_leaves_is_called_again() -> None:
+    pair = Pair().connect()
+    pair.b.shutdown()
+    pair.b.kill()
+    pair.network.run(5.0)
+    assert not pair.a.connected("b")
+    pair.b = pair.start("b")
+    pair.connect()
+
+
+def test_a_peer_that_restarts_gets_a_new_session() -> None:
+    pair = Pair().connect()
+    pair.a.kill()
+    pair.a = pair.start("a")
+    assert pair.network.run_until(lambda: pair.a.connected("b"), 5)
+    pair.network.run(2 * LINGER_SECONDS)
+    assert pair.session("a").session_id == pair.session("b").session_id
+    assert len(pair.b.node.sessions) == 1
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_broken_stream_is_replaced(both: bool) -> None:
+    pair = Pair(scheme="tcp", both=both).connect()
+    pair.network.close_streams(HOSTS["a"])
+    pair.network.run(0.1)
+    assert "link-closed" in closed(pair.a.events)
+    pair.connect()
+
+
+def test_a_control_message_is_handed_on_and_a_broken_one_is_counted() -> None:
+    pair = Pair().connect()
+    session = pair.session("a").index
+    pair.a.node.handle_message(session, PacketType.DATA, CHANNEL_CONTROL, b'{"kind":"x","n":1}', pair.network.now)
+    assert pair.a.node.poll_event() == ControlReceived(session, "b", "x", {"n": 1})
+    for kind, channel, body in (
+        (PacketType.DATA, CHANNEL_CONTROL, b"{"),
+        (PacketType.KEEP_ALIVE, 0, b"short"),
+        (PacketType.ACK, 0, b"short"),
+    ):
+        pair.a.node.handle_message(session, kind, channel, body, pair.network.now)
+    assert pair.a.node.counters["malformed"] == 3
+    pair.a.node.handle_message(session, PacketType.DATA, 9, b"", pair.network.now)
+    assert pair.a.node.counters["unexpected"] == 1
+    pair.a.node.handle_message(0, PacketType.ACK, 0, b"", pair.network.now)
+    assert pair.a.node.counters["unknown-session"] == 1
+
+
+def test_a_changed_profile_leaves_other_sessions_alone() -> None:
+    pair = Pair().connect()
+    session = pair.session("a")
+    pair.a.update(replace(pair.settings["a"], idle=120.0, handshakes_per_second=50))
+    assert pair.session("a") is session
+    pair.a.update(replace(pair.settings["a"], suites=("chacha20-poly1305",)))
+    pair.network.run(1.0)
+    assert pair.session("a").suite.name == "chacha20-poly1305"
+    pair.a.update(replace(pair.settings["a"], peers=()))
+    assert not pair.a.node.sessions
+    pair.network.run(1.0)
+    assert closed(pair.b.events) == ["disconnected"]
+
+
+def test_a_peer_of_another_identity_is_another_peer() -> None:
+    pair = Pair().connect()
+    peer = replace(pair.settings["a"].peers[0], identity="llp1:" + "a" * 52)
+    pair.a.update(replace(pair.settings["a"], peers=(peer,)))
+    assert closed(pair.a.events) == ["removed"]
+
+
+def test_states_go_as_they_should() -> None:
+    pair = Pair()
+    seen: list[SessionState] = []
+
+    def look() -> bool:
+        seen.extend(session.state for session in pair.a.node.sessions.values())
+        return pair.connected()
+
+    pair.network.run_until(look, 5)
+    assert seen[0] is SessionState.HANDSHAKING
+    assert seen[-1] is SessionState.ACTIVE
+    ready = next(event for event in pair.a.events if isinstance(event, SessionReady))
+    assert ready.session_id.version == 4

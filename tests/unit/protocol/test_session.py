@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from appliance.errors import LocalFault
+from appliance.protocol.session import MOVES, Session, SessionState
+from appliance.testing.host import SUITES
+
+
+def session() -> Session:
+    return Session(1, 2, "b", UUID(int=0, version=4), SUITES[0], True, True, 1, None, None, 0.0, 0.0, 0.0)
+
+
+def test_states_follow_the_table() -> None:
+    for state in SessionState:
+        for to in SessionState:
+            one = session()
+            one.state = state
+            if to in MOVES[state]:
+                one.move(to)
+                assert one.state is to
+            else:
+                with pytest.raises(LocalFault):
+                    one.move(to)
+
+
+def test_the_way_of_a_session() -> None:
+    one = session()
+    for state in (SessionState.ACTIVE, SessionState.DISCONNECTING, SessionState.CLOSED):
+        one.move(state)
+    assert not MOVES[SessionState.CLOSED]
+
+
+def test_the_round_trip_is_smoothed() -> None:
+    one = session()
+    one.measured(0.1)
+    assert one.rtt == 0.1
+    one.measured(0.9)
+    assert one.rtt == pytest.approx(0.2)
