@@ -202,15 +202,16 @@ def _refuse_unconfirmed(state: JournalState, state_dir: Path) -> None:
 
 
 @asynccontextmanager
-async def _locked(state_dir: Path, *, patience: float = PATIENCE) -> AsyncIterator[Journal]:
+async def _locked(state_dir: Path, *, patience: float | None = None) -> AsyncIterator[Journal]:
     """The journal, for writing. Leaves no file behind when nothing is in force."""
     lock = state_dir / "lock"
-    async with hold(lock, patience=patience):
+    async with hold(lock, patience=PATIENCE if patience is None else patience):
         journal = _journal(state_dir)
         try:
             yield journal
         finally:
             if not journal.state.generations:
+                journal.discard()
                 if not is_watched(state_dir):
                     clear_up(state_dir)
                 lock.unlink(missing_ok=True)

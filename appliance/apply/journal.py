@@ -81,9 +81,13 @@ class Journal:
         if self.state.generations:
             self._append_if_possible("reverted", generation.number)
         else:
-            self._path.unlink(missing_ok=True)
-            self._sync_directory()
-            self._size = 0
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the file. What it speaks of must be undone, or void since the last boot."""
+        self._path.unlink(missing_ok=True)
+        self._sync_directory()
+        self._size = 0
 
     def _load(self) -> None:
         try:

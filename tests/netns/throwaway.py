@@ -68,7 +68,7 @@ class Throwaway:
         parts = self.sh(marks, check=False).split("@@\n")
         seen: dict[str, Any] = {}
         for noun, text in zip(SNAPSHOT, parts, strict=True):
-            seen[noun] = sorted(text.splitlines()) if noun == "settings" else _settled(json.loads(text or "[]"))
+            seen[noun] = sorted(text.splitlines()) if noun == "settings" else settled(json.loads(text or "[]"))
         return seen
 
     def run(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -123,12 +123,12 @@ class Throwaway:
         os.close(fd)
 
 
-def _settled(value: Any) -> Any:
-    """Without what the kernel updates in its own time when a device has no carrier."""
+def settled(value: Any) -> Any:
+    """Without what the kernel numbers anew, or updates in its own time when a device has no carrier."""
     if isinstance(value, dict):
-        return {key: _settled(inner) for key, inner in value.items() if key not in {"operstate", "qdisc"}}
+        return {key: settled(inner) for key, inner in value.items() if key not in {"operstate", "qdisc", "handle"}}
     if isinstance(value, list):
-        kept = [_settled(inner) for inner in value if inner not in ("NO-CARRIER", "LOWER_UP", "linkdown")]
+        kept = [settled(inner) for inner in value if inner not in ("NO-CARRIER", "LOWER_UP", "linkdown")]
         return sorted(kept, key=repr)
     return value
 

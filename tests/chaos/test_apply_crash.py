@@ -1,0 +1,137 @@
+"""kill -9 of an apply or rollback at every step: whatever comes next leaves the host exactly as it was."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.api.profile import Profile
+from appliance.apply import Progress, apply_profile, plan_profile, recover, rollback
+from tests.netns.profiles import rich
+from tests.netns.throwaway import Throwaway, kill_myself
+
+pytestmark = pytest.mark.netns
+
+ROUNDS = 50
+CHANGED = {"addresses": ["10.8.0.1/24", "10.9.0.1/24"], "mtu": 1300, "masquerade": [], "rules": [], "sysctls": {}}
+
+
+@pytest.fixture
+def namespace() -> Iterator[Throwaway]:
+    with Throwaway() as made:
+        yield made
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def dying_at(event: int) -> Callable[[Progress], None]:
+    """A listener that kills its process at the nth thing it is told."""
+    left = [event]
+
+    def listen(_progress: Progress) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            kill_myself()
+
+    return listen
+
+
+async def apply_and_die(profile: Profile, state_dir: Path, event: int) -> None:
+    await apply_profile(profile, state_dir, progress=dying_at(event))
+
+
+async def rollback_and_die(state_dir: Path, event: int) -> None:
+    await rollback(state_dir, progress=dying_at(event))
+
+
+async def tell_no_secrets(function: Callable[..., object], *arguments: object) -> None:
+    """Run it for its effect: results need not be picklable."""
+    await function(*arguments)  # type: ignore[misc]
+
+
+def killed(namespace: Throwaway, function: Callable[..., object], *arguments: object) -> bool:
+    """Run it in a child. False when it ended by itself, because there were fewer events."""
+    ended = namespace.fork(tell_no_secrets, function, *arguments)
+    assert ended.error is None, ended.error
+    return ended.signal == signal.SIGKILL
+
+
+def every_event(long_form: bool) -> Iterator[int]:
+    """Each moment at which a run can die; a third of them, different ones each time, in the short form."""
+    event = 1
+    while True:
+        yield event
+        event += 1 if long_form else random.randint(2, 4)
+
+
+def test_apply_killed_at_every_step_then_rolled_back(namespace: Throwaway, state_dir: Path, long_form: bool) -> None:
+    before = namespace.snapshot()
+    for event in every_event(long_form):
+        if not killed(namespace, apply_and_die, rich(), state_dir, event):
+            break
+        namespace.run(rollback, state_dir)
+        assert namespace.snapshot() == before, f"killed at event {event}"
+        assert not state_dir.exists()
+    assert event > 40
+    namespace.run(rollback, state_dir)
+    assert namespace.snapshot() == before
+
+
+def test_apply_killed_at_every_step_then_applied_again(namespace: Throwaway, state_dir: Path, long_form: bool) -> None:
+    before = namespace.snapshot()
+    for event in every_event(long_form):
+        if not killed(namespace, apply_and_die, rich(), state_dir, event):
+            break
+        namespace.run(apply_profile, rich(), state_dir)
+        assert namespace.run(plan_profile, rich(), state_dir).steps == (), f"killed at event {event}"
+        namespace.run(rollback, state_dir)
+        assert namespace.snapshot() == before, f"killed at event {event}"
+    namespace.run(rollback, state_dir)
+
+
+def test_a_change_killed_at_every_step_is_recovered_to_what_was_applied_before(
+    namespace: Throwaway, state_dir: Path, long_form: bool
+) -> None:
+    before = namespace.snapshot()
+    namespace.run(apply_profile, rich(), state_dir)
+    applied = namespace.snapshot()
+    for event in every_event(long_form):
+        if not killed(namespace, apply_and_die, rich(**CHANGED), state_dir, event):
+            break
+        namespace.run(recover, state_dir)
+        assert namespace.run(plan_profile, rich(), state_dir).steps == ()
+        assert namespace.snapshot() == applied, f"killed at event {event}"
+    namespace.run(rollback, state_dir)
+    assert namespace.snapshot() == before
+
+
+def test_rollback_killed_at_every_step_is_completed_by_the_next(namespace: Throwaway, state_dir: Path, long_form: bool) -> None:
+    before = namespace.snapshot()
+    for event in every_event(long_form):
+        namespace.run(apply_profile, rich(), state_dir)
+        if not killed(namespace, rollback_and_die, state_dir, event):
+            break
+        namespace.run(recover, state_dir)
+        assert namespace.snapshot() == before, f"killed at event {event}"
+        assert not state_dir.exists()
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_at_random(namespace: Throwaway, state_dir: Path) -> None:
+    before = namespace.snapshot()
+    for _ in range(ROUNDS):
+        for _ in range(random.randint(1, 4)):
+            wanted = random.choice([rich(), rich(**CHANGED), rich(interface="over0", sysctls={})])
+            killed(namespace, apply_and_die, wanted, state_dir, random.randint(1, 80))
+            if random.random() < 0.5:
+                killed(namespace, rollback_and_die, state_dir, random.randint(1, 60))
+        namespace.run(rollback, state_dir)
+        assert namespace.snapshot() == before
+        assert not state_dir.exists()

@@ -1,0 +1,79 @@
+"""TUN devices of the real kernel."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+
+import pytest
+
+from appliance.errors import HostError
+from appliance.linux import tun
+from tests.netns.throwaway import Throwaway
+
+pytestmark = pytest.mark.netns
+
+VNET_HEADER_BYTES = 10
+
+
+def test_a_device_outlives_its_maker(namespace: Throwaway) -> None:
+    assert namespace.fork(tun.create, "llp0").error is None
+    assert "tun type tun pi off vnet_hdr on persist on" in namespace.sh("ip -d link show dev llp0")
+
+
+def test_making_it_twice_changes_nothing(namespace: Throwaway) -> None:
+    namespace.run(tun.create, "llp0")
+    namespace.run(tun.create, "llp0")
+
+
+@pytest.mark.parametrize(
+    ("offload", "granted"), [(True, {"csum", "tso4", "tso6", "uso4", "uso6"}), (False, set())], ids=["auto", "off"]
+)
+def test_packets_come_with_a_virtio_header(namespace: Throwaway, offload: bool, granted: set[str]) -> None:
+    namespace.run(tun.create, "llp0")
+    namespace.sh("sysctl -qw net.ipv6.conf.llp0.disable_ipv6=1; ip addr add 10.8.0.1/24 dev llp0; ip link set llp0 up")
+
+    def one_datagram() -> tuple[frozenset[str], bytes]:
+        device = tun.attach("llp0", offload=offload)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"hello", ("10.8.0.2", 9))
+        packet = os.read(device.fd, 65536)
+        device.close()
+        return device.offloads, packet
+
+    offloads, packet = namespace.run(one_datagram)
+
+    assert offloads <= granted
+    assert bool(offloads) is offload
+    assert packet[VNET_HEADER_BYTES] >> 4 == 4
+    assert packet.endswith(b"hello")
+    (size,) = struct.unpack_from("!H", packet, VNET_HEADER_BYTES + 2)
+    assert len(packet) == VNET_HEADER_BYTES + size
+
+
+def test_a_missing_device_is_not_made_by_attaching(namespace: Throwaway) -> None:
+    with pytest.raises(HostError, match="there is no interface llp0"):
+        namespace.run(tun.attach, "llp0")
+    assert "llp0" not in namespace.sh("ip link")
+
+
+def test_a_device_that_is_taken(namespace: Throwaway) -> None:
+    namespace.run(tun.create, "llp0")
+
+    def twice() -> None:
+        first = tun.attach("llp0")
+        try:
+            tun.attach("llp0")
+        finally:
+            first.close()
+
+    with pytest.raises(HostError, match="opening the TUN device llp0") as refusal:
+        namespace.run(twice)
+    assert "another process" in refusal.value.hint
+
+
+def test_something_else_of_that_name(namespace: Throwaway) -> None:
+    namespace.sh("ip link add llp0 type veth peer name llp1")
+    with pytest.raises(HostError, match="is not a TUN device"):
+        namespace.run(tun.attach, "llp0")
