@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 
 import pytest
@@ -38,8 +39,8 @@ def routes(draw: st.DrawFn) -> str:
     kind = draw(st.sampled_from(["dev", "dev", "via", "blackhole", "throw"]))
     where = {"dev": f"dev {link}", "via": f"via 10.{link[-1]}.0.254 dev {link}"}.get(kind, "")
     action = kind if kind in {"blackhole", "throw"} else ""
-    # `replace` masks host bits no better than `add`: write the prefix canonically.
-    return f"python3 -c 'import ipaddress;print(ipaddress.ip_network(\"{base}/{length}\",False))' | xargs -I% ip route replace {action} % {where} table {table} metric {metric}"
+    prefix = ipaddress.ip_network(f"{base}/{length}", strict=False)
+    return f"ip route replace {action} {prefix} {where} table {table} metric {metric}"
 
 
 @st.composite
