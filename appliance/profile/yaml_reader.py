@@ -141,7 +141,14 @@ class _Builder:
             self._refuse(f"the tag {event.tag} is not taken here", "remove it")
         is_key = bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
         value = self._plain_value(event.value) if plain and not is_key else event.value
+        if plain and not event.value and self._open and self._open[-1].key is not None:
+            return self._absent(self._open[-1].key)
         return self._node(value, event, plain=plain)
+
+    def _absent(self, key: _Node) -> _Node:
+        """A key without a value: the scanner has gone on to the next line by now, the admin looks behind the colon."""
+        self._values += 1
+        return _Node(None, key.line, key.column + key.width, 1, plain=True)
 
     def _plain_value(self, text: str) -> Any:
         if text in _NULL:

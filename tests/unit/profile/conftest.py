@@ -41,7 +41,9 @@ def write(tmp_path: Path) -> Write:
 def read(write: Write) -> Load:
     """`read(text, …)` loads a profile of this text, by default without any environment."""
 
-    def read(text: str | bytes, *, name: str = "node.yaml", environ: Mapping[str, str] | None = None, kinds: Kinds | None = None):  # type: ignore[no-untyped-def]
+    def read(
+        text: str | bytes, *, name: str = "node.yaml", environ: Mapping[str, str] | None = None, kinds: Kinds | None = None
+    ) -> LoadedProfile:
         return load([write(text, name)], environ=environ or {}, kinds=kinds)
 
     return read

@@ -67,14 +67,16 @@ def check(text: str) -> None:
             continue
         line, column, width, *_ = found[path]
         written = lines[line - 1][column - 1 : column - 1 + width]
-        if isinstance(value, str) and not written.startswith(('"""', "'''")):
-            assert tomllib.loads(f"v = {written}") == {"v": value}
-        elif not isinstance(value, str):
+        if (isinstance(value, str) and not written.startswith(('"""', "'''"))) or not isinstance(value, str):
             assert tomllib.loads(f"v = {written}") == {"v": value}
 
 
 KEYS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=6)
-SCALARS = st.booleans() | st.integers(-(10**6), 10**6) | st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
+SCALARS = (
+    st.booleans()
+    | st.integers(-(10**6), 10**6)
+    | st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
+)
 TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=12)
 
 

@@ -39,7 +39,8 @@ def test_no_size(text: str, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("10m", "did you mean 'min'"), ("10S", "did you mean 's'"), ("22:22", "write a number"), ("", "write a number")]
+    ("text", "told"),
+    [("10m", "did you mean 'min'"), ("10S", "did you mean 's'"), ("22:22", "write a number"), ("", "write a number")],
 )
 def test_no_duration(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):

@@ -104,7 +104,7 @@ def test_an_alias_repeats_value_and_place() -> None:
         ("a: *b", (1, 4), "*b has no anchor"),
         ("a: &a [*a]", (1, 8), "*a has no anchor"),
         ("a:\n\tb: 1", (2, 1), "not YAML"),
-        ("a: [1, 2", (1, 10), "not YAML"),
+        ("a: [1, 2", (1, 9), "not YAML"),
         ("a: b: c", (1, 5), "not YAML"),
         ("a: \x07", (1, 4), "control character U+0007"),
         ('a: "\\U11111111"', (1, 1), "not YAML"),

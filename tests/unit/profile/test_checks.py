@@ -1,0 +1,118 @@
+"""Contradictions between keys: each is found, at the right key, and the healthy neighbour is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.api.profile import Profile
+from appliance.profile.checks import check, check_names, check_reach
+
+A = "llp1:" + "a" * 52
+B = "llp1:b" + "a" * 51
+
+
+def profile(**sections: Any) -> Profile:
+    network = {"addresses": ["10.8.0.1/24"], **sections.pop("network", {})}
+    return Profile.model_validate({"profile": 1, "network": network, **sections})
+
+
+def peer(name: str, identity: str, *allowed: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "identity": identity, "allowed": allowed, **more}
+
+
+def found(**sections: Any) -> dict[str, str]:
+    return {problem.path: problem.message for problem in check(profile(**sections))}
+
+
+SOUND: list[dict[str, Any]] = [
+    {},
+    {"network": {"addresses": ["10.8.0.1/24", "10.9.0.1/32", "fd00::1/64"], "mtu": 1280}},
+    {"network": {"addresses": ["10.8.0.0/31"], "mtu": 576}},
+    {"peers": [peer("a", A, "10.8.0.2/32", "10.8.0.0/24"), peer("b", B, "10.8.0.3/32", "0.0.0.0/0")]},
+    {"server": {"listen": ["udp://0.0.0.0:1", "tcp://0.0.0.0:1", "udp://[::]:1", "udp://192.0.2.1:2"]}},
+    {"crypto": {"suites": ["null"], "lab": True}},
+    {
+        "network": {
+            "routes": [{"to": "0.0.0.0/0", "metric": 1}, {"to": "0.0.0.0/0", "metric": 2}, {"to": "0.0.0.0/0", "table": 5}]
+        }
+    },
+    {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://a-b.example.:1", "udp://[2001:db8::1]:1"])]},
+]
+
+
+@pytest.mark.parametrize("sections", SOUND)
+def test_nothing_to_say(sections: dict[str, Any]) -> None:
+    assert found(**sections) == {}
+
+
+@pytest.mark.parametrize(
+    ("sections", "path", "told"),
+    [
+        ({"network": {"interface": "lo"}}, "network.interface", "the kernel uses itself"),
+        ({"network": {"addresses": ["fd00::1/64"], "mtu": 1279}}, "network.mtu", "too small for this node's IPv6"),
+        ({"network": {"addresses": ["10.8.0.1/24", "10.8.0.1/32"]}}, "network.addresses.1", "given twice"),
+        ({"network": {"addresses": ["10.8.0.0/24"]}}, "network.addresses.0", "the network itself"),
+        ({"network": {"addresses": ["10.8.0.255/24"]}}, "network.addresses.0", "the broadcast address"),
+        ({"network": {"addresses": ["127.0.0.1/8"]}}, "network.addresses.0", "loopback"),
+        ({"network": {"addresses": ["ff02::1/64"]}}, "network.addresses.0", "multicast"),
+        ({"network": {"addresses": ["::/64"]}}, "network.addresses.0", "unspecified"),
+        ({"network": {"routes": [{"to": "::/0", "via": "10.8.0.2"}]}}, "network.routes.0.via", "one is IPv4"),
+        ({"network": {"routes": [{"to": "10.0.0.0/8", "via": "10.8.0.1"}]}}, "network.routes.0.via", "this node itself"),
+        (
+            {"network": {"routes": [{"to": "::/0"}, {"to": "::/0", "table": 254}]}},
+            "network.routes.1.to",
+            "a second route to ::/0",
+        ),
+        ({"network": {"rules": [{"table": 5, "priority": 5}]}}, "network.rules.0", "every packet"),
+        ({"network": {"rules": [{"from": "10.0.0.0/8", "to": "::/0", "table": 5, "priority": 5}]}}, "network.rules.0.to", "IPv6"),
+        ({"network": {"rules": [{"fwmark": 1, "table": 5, "priority": 5}] * 2}}, "network.rules.1", "given twice"),
+        ({"network": {"masquerade": ["10.8.0.0/24", "10.8.0.0/24"]}}, "network.masquerade.1", "given twice"),
+        ({"server": {"listen": ["udp://0.0.0.0:1", "udp://0.0.0.0:1"]}}, "server.listen.1", "given twice"),
+        ({"server": {"listen": ["udp://0.0.0.0:1", "udp://192.0.2.1:1"]}}, "server.listen.1", "already covered"),
+        ({"server": {"listen": ["udp://192.0.2.1:1", "udp://0.0.0.0:1"]}}, "server.listen.0", "already covered"),
+        ({"server": {"listen": ["udp://gateway.example:1"]}}, "server.listen.0", "no address to listen on"),
+        ({"crypto": {"suites": ["null"]}}, "crypto.suites.0", "protects nothing"),
+        ({"crypto": {"suites": ["hse", "hse"]}}, "crypto.suites.1", "given twice"),
+        ({"plugins": ["x", "x"]}, "plugins.1", "given twice"),
+        ({"peers": [peer("a", A, "10.8.0.2"), peer("a", B, "10.8.0.3")]}, "peers.1.name", "a second peer is called 'a'"),
+        ({"peers": [peer("a", A, "10.8.0.2"), peer("b", A, "10.8.0.3")]}, "peers.1.identity", "peer 'a' has this identity"),
+        ({"peers": [peer("a", A, "10.8.0.2"), peer("b", B, "10.8.0.2/32")]}, "peers.1.allowed.0", "already behind peer 'a'"),
+        ({"peers": [peer("a", A, "10.8.0.2", "10.8.0.2")]}, "peers.0.allowed.1", "given twice"),
+        ({"peers": [peer("a", A, "10.8.0.1/32")]}, "peers.0.allowed.0", "this node's own address"),
+        ({"peers": [peer("a", A, "::/0", keepalive="60s")]}, "peers.0.keepalive", "not shorter than limits.idle"),
+        ({"peers": [peer("a", A, "::/0", endpoints=["udp://0.0.0.0:1"])]}, "peers.0.endpoints.0", "no address of a peer"),
+        ({"peers": [peer("a", A, "::/0", endpoints=["udp://h:1", "udp://h:1"])]}, "peers.0.endpoints.1", "given twice"),
+        ({"peers": [peer("a", A, "::/0", endpoints=["udp://300.1.2.3:1"])]}, "peers.0.endpoints.0", "neither an address"),
+        ({"peers": [peer("a", A, "::/0", endpoints=["udp://-x.example:1"])]}, "peers.0.endpoints.0", "neither an address"),
+    ],
+)
+def test_a_contradiction(sections: dict[str, Any], path: str, told: str) -> None:
+    problems = found(**sections)
+    assert list(problems) == [path]
+    assert told in problems[path]
+
+
+def test_a_node_that_nobody_can_reach() -> None:
+    lonely = [peer("a", A, "::/0")]
+    assert [problem.path for problem in check_reach(profile(peers=lonely))] == ["peers"]
+    assert not list(check_reach(profile()))
+    assert not list(check_reach(profile(peers=lonely, server={"listen": ["udp://0.0.0.0:1"]})))
+    assert not list(check_reach(profile(peers=lonely, discovery={"bootstrap": {}})))
+    assert not list(check_reach(profile(peers=[peer("a", A, "::/0", endpoints=["udp://h:1"])])))
+
+
+def test_names_that_no_plugin_brings() -> None:
+    node = profile(
+        server={"identity": "vault:x", "listen": ["udp://0.0.0.0:1", "upd://0.0.0.0:2"]},
+        crypto={"suites": ["aes-256-gmc"]},
+        routing={"kind": "ospf"},
+        peers=[peer("a", A, "::/0", endpoints=["sctp://h:1"])],
+    )
+    names = check_names(node, schemes={"udp", "tcp"}, suites={"aes-256-gcm"}, routing={"static"})
+    problems = {problem.path: f"{problem.message} | {problem.hint}" for problem in names}
+    assert list(problems) == ["server.listen.1", "peers.0.endpoints.0", "crypto.suites.0", "routing.kind", "server.identity"]
+    assert "did you mean 'udp'?" in problems["server.listen.1"]
+    assert "did you mean 'aes-256-gcm'?" in problems["crypto.suites.0"]
+    assert "there are: tcp, udp" in problems["peers.0.endpoints.0"]

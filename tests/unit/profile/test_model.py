@@ -1,0 +1,97 @@
+"""Sections and kinds of plugins, as a stranger's plugin would register them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from appliance.api.profile import ProfileSection
+from appliance.api.profile_values import Seconds
+from appliance.profile import Kinds, ProfileInvalid, json_schema, load
+
+
+class Mail(BaseModel):
+    """Who is told by mail."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    host: str
+    every: Seconds = 60.0
+    token: str = Field(default="", description="Password of the mail account.")
+
+
+class HealthSettings(BaseModel):
+    """Where health is shown."""
+
+    model_config = ConfigDict(extra="forbid")
+    listen: str = "127.0.0.1:9465"
+
+
+class Monitor(NamedTuple):
+    name: str
+    settings: Callable[[], type[Any]]
+
+
+class Discovery(NamedTuple):
+    name: str
+
+
+MAIL = ProfileSection("mail", lambda: Mail, secret_fields=frozenset({"token"}))
+KINDS = Kinds(discovery=[Discovery("bootstrap")], monitors=[Monitor("health", lambda: HealthSettings)])
+
+Write = Callable[..., Path]
+
+
+def test_a_section_is_a_value_of_the_profile(write: Write, minimal: str) -> None:
+    loaded = load([write(minimal + "mail: {host: h, every: 5min, token: s3}\n")], environ={}, sections=[MAIL])
+    assert loaded.profile.section("mail") == Mail(host="h", every=300.0, token="s3")
+    shown = {setting.path: setting.value for setting in loaded.settings}
+    assert shown["mail.host"] == "h"
+    assert "s3" not in str(shown["mail.token"])
+
+
+def test_an_absent_section_is_none(write: Write, minimal: str) -> None:
+    assert load([write(minimal)], environ={}, sections=[MAIL]).profile.section("mail") is None
+    assert load([write(minimal)], environ={}).profile.section("network") is None
+
+
+def test_a_section_that_nobody_owns_is_an_unknown_key(write: Write, minimal: str) -> None:
+    with pytest.raises(ProfileInvalid) as caught:
+        load([write(minimal + "mail: {host: h}\n")], environ={})
+    assert caught.value.problems[0].path == "mail"
+
+
+def test_a_secret_of_the_environment_stays_there(write: Write, minimal: str) -> None:
+    with pytest.raises(ProfileInvalid) as caught:
+        load([write(minimal)], environ={"APPLIANCE_MAIL__TOKEN": "[hunter2]"}, sections=[MAIL])
+    rendered = caught.value.render()
+    assert "mail.token" in rendered
+    assert "hunter2" not in rendered
+
+
+def test_kinds_are_judged_when_they_are_known(write: Write, minimal: str) -> None:
+    text = minimal + "monitoring: {healht: {}, health: {listn: x}}\ndiscovery: {bootstrap: {refresh: 60s}, dht: {}}\n"
+    load([write(text)], environ={})
+    with pytest.raises(ProfileInvalid) as caught:
+        load([write(text)], environ={}, kinds=KINDS)
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [
+        ("monitoring.healht", "unknown key, did you mean 'health'?"),
+        ("monitoring.health.listn", "unknown key, did you mean 'listen'?"),
+        ("discovery.dht", "unknown key"),
+    ]
+
+
+def test_judged_kinds_stay_plain_mappings(write: Write, minimal: str) -> None:
+    loaded = load([write(minimal + "monitoring: {health: {}}\n")], environ={}, sections=[MAIL], kinds=KINDS)
+    assert loaded.profile.monitoring == {"health": {}}
+    assert loaded.profile.discovery == {}
+
+
+def test_the_schema_knows_sections_and_kinds() -> None:
+    schema = json_schema([MAIL], KINDS)
+    assert schema["$defs"]["Mail"]["description"] == "Who is told by mail."
+    assert set(schema["$defs"]["Monitoring"]["properties"]) == {"health"}
+    assert schema["properties"]["mail"]["description"] == "Who is told by mail."
