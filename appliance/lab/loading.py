@@ -114,9 +114,10 @@ def endpoint_address(lab: LabFile, dialler: str, endpoint: Endpoint) -> str | No
 
 
 def underlay_address(link: LinkEntry, host: str, version: int) -> str | None:
-    """The address of a host on a wire; None when the wire does not have that family."""
+    """The address of a host on a wire; None when the wire has none of that family for it."""
     prefix = link.ipv4 if version == 4 else link.ipv6
-    return None if prefix is None else str(prefix[link.hosts.index(host) + 1])
+    number = link.hosts.index(host) + 1
+    return str(prefix[number]) if prefix is not None and number < prefix.num_addresses else None
 
 
 def _at(document: Document, complaint: Complaint) -> LocatedProblem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import re
 import shutil
 from collections.abc import Awaitable, Callable
@@ -131,7 +132,7 @@ async def throughput(source: Host, target: Host, version: int, entry: ProbeEntry
     """How fast is one TCP flow? By iperf3 where it is installed."""
     if shutil.which("iperf3"):
         async with tools.listening(target, ["iperf3", "-s", "-1", "--forceflush", "-p", "5201"], "Server listening"):
-            words = ["iperf3", "-c", tools.address_of(target, version), "-p", "5201", "-t", f"{entry.seconds:g}", "-J"]
+            words = ["iperf3", "-c", tools.address_of(target, version), "-p", "5201", "-t", str(math.ceil(entry.seconds)), "-J"]
             done = (await source.run(words, timeout=entry.seconds + PROBE_SECONDS)).must_work()
             bits = json.loads(done.out)["end"]["sum_received"]["bits_per_second"]
         return Answer(bits > 0, round(bits / 1e6, 1), "Mbit/s", "one TCP flow, iperf3")

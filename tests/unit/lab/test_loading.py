@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.api.values import Endpoint
+from appliance.lab.definition import LabFile
+from appliance.lab.loading import LabInvalid, endpoint_address, load
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = sorted((ROOT / "profiles/lab").glob("*.yaml"))
+
+GOOD = """\
+lab: 1
+name: two
+links: [{name: wan, hosts: [a, b], ipv4: 192.0.2.0/24, ipv6: "2001:db8::/64"}]
+hosts:
+  a: {addresses: [10.1.0.1/24], peers: {b: {endpoints: ["udp://b:8443", "udp://b.ipv6:8443", "udp://192.0.2.9:1"]}}}
+  b: {addresses: [10.1.0.2/24], listen: ["udp://[::]:8443"], peers: {a: {}}}
+probes:
+  - {probe: ping, between: [a, b]}
+"""
+
+
+def loaded(path: Path, text: str) -> LabFile:
+    file = path / "lab.yaml"
+    file.write_text(text)
+    return load(file)
+
+
+def problems(path: Path, text: str) -> list[tuple[int, str, str]]:
+    with pytest.raises(LabInvalid) as caught:
+        loaded(path, text)
+    assert "the lab file has" in caught.value.message
+    return [(problem.line, problem.path, problem.message) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_lab_is_valid_and_called_as_its_file(file: Path) -> None:
+    definition = load(file)
+    assert definition.name == file.stem
+    assert definition.about
+    assert definition.probes
+
+
+def test_the_four_labs_are_there() -> None:
+    assert {file.stem for file in SHIPPED} >= {"pair", "pair-tcp", "pair-v6", "hub"}
+
+
+def test_a_hosts_name_stands_for_its_address(tmp_path: Path) -> None:
+    lab = loaded(tmp_path, GOOD)
+    names = [endpoint_address(lab, "a", endpoint) for endpoint in lab.hosts["a"].peers["b"].endpoints]
+    assert names == ["192.0.2.2", "2001:db8::2", "192.0.2.9"]
+    assert endpoint_address(lab, "a", Endpoint("udp", "c", 1)) is None
+    assert endpoint_address(lab, "a", Endpoint("udp", "b.ipv7", 1)) is None
+
+
+def test_a_misspelt_key_is_shown_with_its_place(tmp_path: Path) -> None:
+    assert problems(tmp_path, GOOD.replace("addresses: [10.1.0.2", "adresses: [10.1.0.2"))[0][:2] == (6, "hosts.b.adresses")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("hosts: [a, b]", "hosts: [a, c]", "links.0.hosts.1", "there is no host c"),
+        ("hosts: [a, b]", "hosts: [a, b, b]", "links.0.hosts", "a host is named twice on this wire"),
+        (', ipv4: 192.0.2.0/24, ipv6: "2001:db8::/64"', "", "links.0", "the wire has no addresses"),
+        ("ipv4: 192.0.2.0/24", 'ipv4: "2001:db8:1::/64"', "links.0.ipv4", "2001:db8:1::/64 is no IPv4 prefix"),
+        ("192.0.2.0/24", "192.0.2.0/31", "links.0.ipv4", "192.0.2.0/31 has too few addresses for 2 hosts"),
+        ("peers: {a: {}}", "peers: {b: {}}", "hosts.b.peers.b", "a host is no peer of itself"),
+        ("peers: {a: {}}", "peers: {z: {}}", "hosts.b.peers.z", "there is no host z"),
+        ("udp://b:8443", "udp://bb:8443", "hosts.a.peers.b.endpoints.0", "a has no way to bb"),
+        ("between: [a, b]", "from: a", "probes.0", "a probe has either `between` or `from` and `to`"),
+        ("between: [a, b]", "from: a, to: a", "probes.0", "a probe needs two hosts"),
+        ("between: [a, b]", "between: [a, z]", "probes.0", "there is no host z"),
+    ],
+)
+def test_what_does_not_fit_together_is_shown_with_its_place(tmp_path: Path, old: str, new: str, place: str, message: str) -> None:
+    assert old in GOOD
+    found = problems(tmp_path, GOOD.replace(old, new, 1))
+    assert (place, message) in [(path, said) for _, path, said in found]
+
+
+def test_wires_have_names_of_their_own_and_every_host_one(tmp_path: Path) -> None:
+    twice = GOOD.replace("links: [", "links: [{name: wan, hosts: [a, b], ipv4: 198.51.100.0/24}, ")
+    assert ("links.1.name", "another wire is called wan, too") in [found[1:] for found in problems(tmp_path, twice)]
+    lonely = GOOD + "  - {probe: ping, between: [a, c]}\n"
+    lonely = lonely.replace("probes:\n", "  c: {addresses: [10.1.0.3/24]}\nprobes:\n")
+    assert ("hosts.c", "c is on no wire") in [found[1:] for found in problems(tmp_path, lonely)]
+
+
+def test_a_missing_file_points_to_the_labs(tmp_path: Path) -> None:
+    with pytest.raises(LabInvalid) as caught:
+        load(tmp_path / "none.yaml")
+    assert "profiles/lab" in caught.value.problems[0].hint
