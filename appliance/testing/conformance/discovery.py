@@ -1,0 +1,118 @@
+"""What every discovery kind does."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.values import Endpoint
+from appliance.testing.discovery import EndOfTime, FakeDiscoveryServices
+
+PEERS = {
+    "hub": (Endpoint("udp", "198.51.100.7", 8443), Endpoint("tcp", "2001:db8::7", 8443)),
+    "named": (Endpoint("udp", "vpn.example", 8443),),
+    "lost": (Endpoint("udp", "nowhere.example", 8443),),
+    "quiet": (),
+}
+NAMES = {"vpn.example": ["2001:db8::9", "192.0.2.9"]}
+BATCHES = 5
+PATIENCE = 10.0
+"""Seconds of real time for the batches: services sleep in virtual time, so waiting means hanging."""
+
+
+class DiscoveryConformance:
+    """Subclass it, name the subclass Test…, and return your kind.
+
+    A discoverer that needs something outside (a multicast group, a server) sets `expects_candidates` to False or overrides
+    `services`, so that it finds what the suite expects.
+    """
+
+    expects_candidates = True
+    """False for a kind that finds nothing by configured endpoints alone."""
+
+    def kind(self) -> DiscoveryKind:
+        """The kind to try."""
+        raise NotImplementedError
+
+    def settings(self) -> Mapping[str, Any]:
+        """What the profile would say below `discovery.NAME`."""
+        return {}
+
+    def services(self) -> FakeDiscoveryServices:
+        """Peers with addresses, names, an unknown name, and nothing."""
+        return FakeDiscoveryServices(PEERS, self.settings(), names=NAMES)
+
+    def batches(self, services: FakeDiscoveryServices, count: int = BATCHES) -> list[Sequence[Candidate]]:
+        """The first batches of a new discoverer."""
+
+        async def read() -> list[Sequence[Candidate]]:
+            found: list[Sequence[Candidate]] = []
+            async with asyncio.timeout(PATIENCE):
+                async for batch in self.kind().open(services).candidates():
+                    found.append(batch)
+                    if len(found) == count:
+                        break
+            return found
+
+        if not self.expects_candidates:
+            return []
+        try:
+            return asyncio.run(read())
+        except EndOfTime:
+            return []
+
+    def test_settings_have_a_model_that_refuses_what_it_does_not_know(self) -> None:
+        model = _model(self.kind().settings)
+        if model is not None:
+            model.model_validate(self.settings())
+            assert _refuses(model, {**self.settings(), "no_such_key": 1}), "misspelt keys must not pass: set extra='forbid'"
+
+    def test_it_gives_candidates_for_peers_of_the_profile(self) -> None:
+        for candidate in self._all():
+            assert isinstance(candidate, Candidate)
+            assert candidate.peer in PEERS
+
+    def test_hosts_are_addresses_by_now(self) -> None:
+        for candidate in self._all():
+            ipaddress.ip_address(candidate.endpoint.host)
+            assert 1 <= candidate.endpoint.port <= 65535
+
+    def test_candidates_live_for_a_while(self) -> None:
+        for candidate in self._all():
+            assert 0 < candidate.ttl <= 86400
+            assert isinstance(candidate.priority, int)
+
+    def test_nothing_is_found_for_nobody(self) -> None:
+        services = self.services()
+        services.peers = {}
+        assert not self.batches(services)
+
+    def test_an_unknown_name_is_reported_and_stops_nobody(self) -> None:
+        services = self.services()
+        batches = self.batches(services, 6)
+        if self.expects_candidates:
+            assert {candidate.peer for batch in batches for candidate in batch} >= {"hub", "named"}
+            assert any("nowhere.example" in problem for problem in services.reported)
+
+    def test_it_pauses_between_rounds(self) -> None:
+        services = self.services()
+        self.batches(services, 12)
+        assert not self.expects_candidates or services.now > 0, "a discoverer that never sleeps takes a whole core"
+
+    def _all(self) -> list[Candidate]:
+        return [candidate for batch in self.batches(self.services()) for candidate in batch]
+
+
+def _model(settings: Callable[[], type[Any]] | None) -> Any:
+    return None if settings is None else settings()
+
+
+def _refuses(model: Any, value: Mapping[str, Any]) -> bool:
+    try:
+        model.model_validate(value)
+    except ValueError:
+        return True
+    return False

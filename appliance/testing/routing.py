@@ -1,0 +1,24 @@
+"""What a router may know, as a test says it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+
+from appliance.api.values import Network
+
+
+class FakeRoutingView:
+    """`RoutingView` of `appliance.api.routing`: `FakeRoutingView({"hub": ["10.0.0.0/8"]}, connected=["hub"])`."""
+
+    def __init__(self, allowed: Mapping[str, Sequence[str]], connected: Iterable[str] = ()) -> None:
+        self._allowed = {peer: tuple(ipaddress.ip_network(prefix) for prefix in prefixes) for peer, prefixes in allowed.items()}
+        self._connected = frozenset(connected)
+
+    def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
+        """Peers as given."""
+        return tuple(self._allowed.items())
+
+    def connected(self) -> frozenset[str]:
+        """Names as given."""
+        return self._connected
