@@ -14,7 +14,9 @@ Ancestor = tuple[int, Mapping[str, str]]
 """A process's parent and its environment."""
 
 
-def ssh_connection(environ: Mapping[str, str] = os.environ, ancestor: Callable[[int], Ancestor | None] | None = None) -> str | None:
+def ssh_connection(
+    environ: Mapping[str, str] = os.environ, ancestor: Callable[[int], Ancestor | None] | None = None
+) -> str | None:
     """Both ends of the SSH connection the admin sits at, as sshd(8) writes them ("198.51.100.9 50000 192.0.2.1 22"), or None.
 
     `ancestor` tells a process's parent and environment; None at the end or when it may not be read.

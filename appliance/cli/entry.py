@@ -67,11 +67,10 @@ def as_told(error: Exception) -> ApplianceError:
         return error
     if isinstance(error, OSError):
         return _from_the_system(error)
-    bug = ApplianceError(
+    return ApplianceError(
         f"this should not have happened: {type(error).__name__}: {error}",
         hint="run it again with APPLIANCE_LOG=debug and report what it shows",
     )
-    return bug
 
 
 def error_document(error: Exception) -> dict[str, object]:

@@ -45,8 +45,11 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from appliance.cli.opening import open_profile
 
     within = confirmation_seconds(arguments.confirm_within)
+    daemon = control_client.daemon_runs()
+    if daemon and arguments.profile is None:  # as SIGHUP: the daemon reads its own profile again
+        return _reload(None, within, terminal)
     opened = open_profile(arguments.profile)
-    if control_client.daemon_runs():
+    if daemon:
         return _reload(arguments.profile, within, terminal)
     import asyncio
 
@@ -94,7 +97,10 @@ def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa:
     """Undo everything that was applied."""
     if control_client.daemon_runs():
         answer = control_client.call("rollback", timeout=RELOAD_TIMEOUT)
-        terminal.result({"by": "daemon", "result": answer}, "the daemon went back to what was before the last apply")
+        text = "the daemon went back to the profile it had before"
+        if answer.get("stopping"):
+            text = "there was no profile before this one: the daemon ends and undoes everything"
+        terminal.result({"by": "daemon", **answer}, text)
         return ExitCode.OK
     import asyncio
 
@@ -110,10 +116,11 @@ def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa:
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Hand this process to the daemon; it returns when the daemon has ended and the host is as before."""
+    within = confirmation_seconds(arguments.confirm_within)
     terminal.flush()
     from appliance.runtime import daemon
 
-    return int(daemon.run(profile_paths(arguments.profile)))
+    return int(daemon.run(profile_paths(arguments.profile), confirm_within=within))
 
 
 def confirmation_seconds(text: str | None) -> float | None:
@@ -153,7 +160,10 @@ def _reload(path: str | None, within: float | None, terminal: Terminal) -> int:
         args["confirm_within"] = within
     answer = control_client.call("reload", args, timeout=RELOAD_TIMEOUT) or {}
     steps = list(answer.get("steps") or ())
-    terminal.result({**answer, "by": "daemon"}, "the daemon has taken over the profile; " + _applied_text(len(steps), within if steps else None))
+    terminal.result(
+        {**answer, "by": "daemon"},
+        "the daemon has taken over the profile; " + _applied_text(len(steps), within if steps else None),
+    )
     return ExitCode.OK
 
 

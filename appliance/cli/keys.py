@@ -51,7 +51,9 @@ def write_secret(path: Path, content: bytes) -> None:
     except FileExistsError as error:
         raise _exists(path) from error
     except PermissionError as error:
-        raise MissingPrivilege(f"{path}: you may not write there", hint="run it as root (sudo), or choose another place") from error
+        raise MissingPrivilege(
+            f"{path}: you may not write there", hint="run it as root (sudo), or choose another place"
+        ) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, SECRET_MODE)
@@ -70,7 +72,9 @@ def read_secret(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise ApplianceError(f"{path}: there is no such key file", hint=f"make one: appliance keys new {path}") from error
     except PermissionError as error:
-        raise MissingPrivilege(f"{path}: you may not read this key file", hint="run it as root (sudo) or as the file's owner") from error
+        raise MissingPrivilege(
+            f"{path}: you may not read this key file", hint="run it as root (sudo) or as the file's owner"
+        ) from error
     except IsADirectoryError as error:
         raise ApplianceError(f"{path} is a directory", hint="name the key file in it") from error
 

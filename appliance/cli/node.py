@@ -19,7 +19,9 @@ WATCH_SECONDS = 1.0
 def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Print the daemon's status; again and again with --watch."""
     if arguments.watch and terminal.json:
-        raise UsageError("--watch and --json exclude each other", hint="ask for --json as often as you need it: an answer takes milliseconds")
+        raise UsageError(
+            "--watch and --json exclude each other", hint="ask for --json as often as you need it: an answer takes milliseconds"
+        )
     while True:
         answer = control_client.call("status")
         if arguments.watch:
@@ -49,14 +51,16 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
     state = str(answer["state"])
     interface = answer.get("interface") or {}
     worker = answer.get("worker") or {}
+    styled_state = terminal.styled(state, "green" if state == "running" else "yellow")
+    offloads = ", ".join(worker.get("offloads") or ()) or "none"
+    addresses = ", ".join(interface.get("addresses") or ())
+    name = terminal.styled(str(answer["name"]), "bold")
     lines = [
-        f"{terminal.styled(str(answer['name']), 'bold')}  {terminal.styled(state, 'green' if state == 'running' else 'yellow')}"
-        f"  version {answer.get('version')}, pid {answer.get('pid')}",
+        f"{name}  {styled_state}  version {answer.get('version')}, pid {answer.get('pid')}",
         f"identity   {answer.get('identity')}",
-        f"interface  {interface.get('name')}  {', '.join(interface.get('addresses') or ())}  mtu {interface.get('mtu')}",
+        f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
-        f"worker     pid {worker.get('pid')}, offloads {', '.join(worker.get('offloads') or ()) or 'none'}, "
-        f"restarts {worker.get('restarts', 0)}",
+        f"worker     pid {worker.get('pid')}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
     ]
     return "\n".join(lines)
 
@@ -94,9 +98,8 @@ def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
     drops = {reason: count for reason, count in (answer.get("drops") or {}).items() if count}
     if drops:
         lines.append("drops      " + ", ".join(f"{reason} {count}" for reason, count in sorted(drops.items())))
-    for plugin in answer.get("plugins") or ():
-        if plugin.get("state") != "active":
-            lines.append(f"{terminal.styled('plugin', 'yellow')}     {plugin.get('name')}: {plugin.get('state')}: {plugin.get('problem')}")
+    for part, problem in (answer.get("problems") or {}).items():
+        lines.append(f"{terminal.styled('problem', 'yellow')}    {part}: {problem}")
     if answer.get("confirm_by") is not None:
         lines.append(
             f"{terminal.styled('unconfirmed', 'yellow')}: everything is undone in {seconds_text(answer['confirm_by'])} "

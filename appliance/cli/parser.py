@@ -54,7 +54,11 @@ def unknown_option(option: str, known: Iterable[str], where: str) -> UsageError:
 def top_help() -> str:
     """What `appliance --help` prints."""
     width = max(len(words) for words in [*(command.words for command in table.COMMANDS), "--check-config", "--config PATH"])
-    lines = ["usage: appliance [--config PATH] COMMAND …", "", "One declarative profile makes this host a node of an encrypted overlay network."]
+    lines = [
+        "usage: appliance [--config PATH] COMMAND …",
+        "",
+        "One declarative profile makes this host a node of an encrypted overlay network.",
+    ]
     for group in table.GROUPS:
         lines += ["", f"{group}:"]
         lines += [f"  {command.words:{width}}  {command.summary}" for command in table.COMMANDS if command.group == group]
@@ -93,7 +97,9 @@ def _parser(command: Command) -> _Parser:
     )
     for argument in command.arguments:
         if isinstance(argument, Positional):
-            parser.add_argument(argument.name, metavar=argument.metavar, help=argument.help, nargs="?" if argument.optional else None)
+            parser.add_argument(
+                argument.name, metavar=argument.metavar, help=argument.help, nargs="?" if argument.optional else None
+            )
         elif argument.metavar:
             parser.add_argument(argument.flag, metavar=argument.metavar, help=argument.help, default=argument.default)
         else:
@@ -106,7 +112,9 @@ def _not_understood(command: Command, word: str) -> UsageError:
     if word.startswith("-"):
         flags = [argument.flag for argument in command.arguments if isinstance(argument, Option)]
         return unknown_option(word.partition("=")[0], flags, f"appliance {command.words}")
-    return UsageError(f"appliance {command.words}: {word!r} is one argument too many", hint=f"see `appliance {command.words} --help`")
+    return UsageError(
+        f"appliance {command.words}: {word!r} is one argument too many", hint=f"see `appliance {command.words} --help`"
+    )
 
 
 def _one_profile(positional: str | None, config: str | None) -> str | None:

@@ -43,7 +43,9 @@ def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for warning in opened.warnings:
         terminal.warning(warning)
     profile = opened.profile
-    summary = f"{profile.name}: interface {profile.network.interface}, {len(profile.peers)} peer(s), {len(profile.plugins)} plugin(s)"
+    summary = (
+        f"{profile.name}: interface {profile.network.interface}, {len(profile.peers)} peer(s), {len(profile.plugins)} plugin(s)"
+    )
     terminal.result(
         {"ok": True, "name": profile.name, "files": opened.files, "warnings": list(opened.warnings)},
         f"{', '.join(opened.files) or 'the profile'}: ok ({summary})",
@@ -94,6 +96,8 @@ def _write_new(path: Path, text: str) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise ApplianceError(f"{path} exists already and is not overwritten", hint="write to another path, or to - (standard output)") from error
+        raise ApplianceError(
+            f"{path} exists already and is not overwritten", hint="write to another path, or to - (standard output)"
+        ) from error
     except PermissionError as error:
         raise MissingPrivilege(f"{path}: you may not write there", hint="run it as root (sudo), or name another path") from error

@@ -1,7 +1,7 @@
 """docs/cli.md below its hand-written head, made from the table of commands.
 
-    python -m appliance.cli.reference          prints it
-    python -m appliance.cli.reference --write  renews docs/cli.md
+python -m appliance.cli.reference          prints it
+python -m appliance.cli.reference --write  renews docs/cli.md
 """
 
 from __future__ import annotations

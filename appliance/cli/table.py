@@ -52,6 +52,7 @@ PROFILE = Positional(
 CONFIG = Option("--config", "the profile, said as an option", "PATH")
 JSON = Option("--json", "one JSON document on standard output")
 FROM_PROFILE = (PROFILE, CONFIG)
+CONFIRM_WITHIN = Option("--confirm-within", "undo everything unless `appliance confirm` comes in time (60s, 5min)", "DURATION")
 
 WRITE = "Write a profile"
 HOST = "Change this host"
@@ -82,7 +83,8 @@ COMMANDS = (
         "read a profile and name everything that is wrong with it",
         "appliance.cli.profile:check",
         (*FROM_PROFILE, JSON),
-        more="Works offline and without privileges; changes nothing. All problems are shown at once, each with file, line and column.",
+        more="Works offline and without privileges; changes nothing. All problems are shown at once, each with file, line and "
+        "column.",
     ),
     Command(
         "config show",
@@ -90,14 +92,15 @@ COMMANDS = (
         "show each key with its value and where that comes from",
         "appliance.cli.profile:config_show",
         (*FROM_PROFILE, JSON),
-        more="The origin is a file with line and column, an environment variable, a credential, or `default`. Secrets are hidden.",
+        more="The origin is a file with line and column, a variable, a credential, or `default`. Secrets are hidden.",
     ),
     Command(
         "schema",
         WRITE,
         "print the JSON Schema of profiles",
         "appliance.cli.profile:schema",
-        more="For editors: `# yaml-language-server: $schema=FILE` as a profile's first line. Sections of enabled plugins are in it.",
+        more="For editors: `# yaml-language-server: $schema=FILE` as a profile's first line. Sections of enabled plugins are in "
+        "it.",
     ),
     Command(
         "plan",
@@ -115,11 +118,12 @@ COMMANDS = (
         "appliance.cli.host:apply",
         (
             *FROM_PROFILE,
-            Option("--confirm-within", "undo everything unless `appliance confirm` comes in time (60s, 5min)", "DURATION"),
+            CONFIRM_WITHIN,
             JSON,
         ),
-        more="When a daemon runs in this network namespace it takes the profile over without dropping unaffected sessions; otherwise "
-        "the host is configured and `appliance run` finds it ready. A step that fails undoes all before it.",
+        more="When a daemon runs in this network namespace it takes the profile over without dropping unaffected sessions "
+        "(without PATH its own, read again, as on SIGHUP); otherwise the host is configured and `appliance run` finds it "
+        "ready. A step that fails undoes all before it.",
         exits="4 a step failed and the host is as before · 6 needs root",
     ),
     Command(
@@ -135,15 +139,17 @@ COMMANDS = (
         "undo what was applied",
         "appliance.cli.host:rollback",
         (JSON,),
-        more="Brings the host back to what it was before the first apply, also after a crash. A second run completes an interrupted one.",
+        more="Brings the host back to what it was before the first apply, also after a crash. A second run completes an "
+        "interrupted one.",
     ),
     Command(
         "run",
         HOST,
         "apply, then be a node until SIGTERM or Ctrl-C, then undo",
         "appliance.cli.host:run",
-        FROM_PROFILE,
-        more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as before.",
+        (*FROM_PROFILE, CONFIRM_WITHIN),
+        more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as "
+        "before.",
         exits="6 needs root or CAP_NET_ADMIN",
     ),
     Command(
@@ -170,7 +176,8 @@ COMMANDS = (
         "make a new identity",
         "appliance.cli.keys:new",
         (Positional("path", "PATH", "the file to write, readable by you alone"), JSON),
-        more="Never overwrites a file. Prints the identity that other nodes put into their profiles; the file itself stays secret.",
+        more="Never overwrites a file. Prints the identity that other nodes put into their profiles; the file itself stays "
+        "secret.",
     ),
     Command(
         "keys show",

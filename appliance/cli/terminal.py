@@ -107,7 +107,7 @@ def seconds_text(seconds: float) -> str:
 def _forgiving(stream: TextIO | None) -> TextIO:
     """A stream that never fails over a character it cannot show; a closed descriptor becomes nowhere."""
     if stream is None:
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - lives as long as the process
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - lives as long as the process
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")

@@ -71,7 +71,10 @@ def connect(address: str | None = None) -> socket.socket:
     except TimeoutError as error:
         connection.close()
         raise ControlError(
-            "busy", "the daemon does not take new questions", hint="try again in a moment; look at its log", exit_code=ExitCode.RETRY
+            "busy",
+            "the daemon does not take new questions",
+            hint="try again in a moment; look at its log",
+            exit_code=ExitCode.RETRY,
         ) from error
     except OSError as error:
         connection.close()
@@ -114,7 +117,9 @@ def _result(line: bytes) -> Any:
         exit_code = ExitCode(error.get("exit", ExitCode.FAILURE))
     except (ValueError, KeyError, TypeError) as error:
         raise ControlError(
-            "not-understood", "the daemon's answer was not understood", hint="are daemon and command of the same version? see `appliance version`"
+            "not-understood",
+            "the daemon's answer was not understood",
+            hint="are daemon and command of the same version? see `appliance version`",
         ) from error
     raise ControlError(code, message, hint=hint, exit_code=exit_code)
 

@@ -49,18 +49,23 @@ class Logger:
         return self._target.isEnabledFor(LEVELS[level])
 
     def trace(self, event: str, **fields: Any) -> None:
+        """What happened inside; for hunting a bug."""
         self._write(TRACE, event, fields)
 
     def debug(self, event: str, **fields: Any) -> None:
+        """A turn not taken; addresses may be in it."""
         self._write(logging.DEBUG, event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
+        """A change that users feel."""
         self._write(logging.INFO, event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
+        """May wake a person."""
         self._write(logging.WARNING, event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
+        """Wakes a person."""
         self._write(logging.ERROR, event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
@@ -79,20 +84,25 @@ def get_logger(component: str, **context: Any) -> Logger:
 
 
 def configure(
-    level: str = "info", format: str = "auto", *, node: str = "", stream: TextIO | None = None, environ: Mapping[str, str] = os.environ
+    level: str = "info",
+    form: str = "auto",
+    *,
+    node: str = "",
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Send the process's logs to `stream` (standard error). May be called again; the last call counts.
 
-    `level` is one of LEVELS, overruled by `$APPLIANCE_LOG`. `format` is "human", "json" or "auto": human on a terminal and in
+    `level` is one of LEVELS, overruled by `$APPLIANCE_LOG`. `form` is "human", "json" or "auto": human on a terminal and in
     the journal, JSON elsewhere. Other libraries' lines come through the same format, from warning on (all of them at debug).
     Raises ValueError for an unknown level or format.
     """
     out = sys.stderr if stream is None else stream
     number = level_number(environ.get("APPLIANCE_LOG") or level)
     journal = _is_journal(out, environ)
-    if format not in ("auto", "human", "json"):
-        raise ValueError(f"{format!r} is no log format: auto, human or json")
-    human = format == "human" or (format == "auto" and (journal or out.isatty()))
+    if form not in ("auto", "human", "json"):
+        raise ValueError(f"{form!r} is no log format: auto, human or json")
+    human = form == "human" or (form == "auto" and (journal or out.isatty()))
     handler = logging.StreamHandler(out)
     formatter: logging.Formatter
     if human:
@@ -122,6 +132,7 @@ class JsonFormatter(logging.Formatter):
         self._node = node
 
     def format(self, record: logging.LogRecord) -> str:
+        """The line."""
         line: dict[str, Any] = {
             "time": clock.utc_text(record.created),
             "level": _level_name(record.levelno),
@@ -147,6 +158,7 @@ class HumanFormatter(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
+        """The line, more than one with a traceback."""
         level = _level_name(record.levelno)
         shown = f"\x1b[{_COLOURS[level]}m{level:5}\x1b[0m" if self._colour else f"{level:5}"
         fields = {**({"node": self._node} if self._node else {}), **_fields(record)}
@@ -196,8 +208,9 @@ def _level_name(number: int) -> str:
 
 
 def _human_value(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return json.dumps(text, ensure_ascii=False) if not text or any(c in ' "=\n' for c in text) and isinstance(value, str) else text
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False) if not value or any(mark in ' "=\n' for mark in value) else value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _is_journal(out: TextIO, environ: Mapping[str, str]) -> bool:

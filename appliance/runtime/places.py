@@ -30,7 +30,7 @@ def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     elif runtime := environ.get("XDG_RUNTIME_DIR"):
         base = Path(runtime) / "appliance"
     else:
-        base = Path(f"/tmp/appliance-{os.geteuid()}")
+        base = Path(f"/tmp/appliance-{os.geteuid()}")  # noqa: S108 - `ensure_state_dir` and the lock refuse one that is not ours
     return base / f"netns-{netns_cookie()}"
 
 

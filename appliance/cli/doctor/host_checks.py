@@ -44,7 +44,9 @@ def kernel_old(facts: Facts) -> Iterator[Finding]:
     if facts.host.kernel < OLDEST_KERNEL:
         yield failure("kernel-old", f"kernel {shown} is older than 5.14", "install a newer kernel (Debian 12 brings 6.1)")
     elif facts.host.kernel < KERNEL_WITH_USO:
-        yield note("kernel-old", f"kernel {shown} has no UDP offload on TUN devices (6.2 has)", "nothing, unless large UDP flows matter")
+        yield note(
+            "kernel-old", f"kernel {shown} has no UDP offload on TUN devices (6.2 has)", "nothing, unless large UDP flows matter"
+        )
 
 
 def udp_offloads(facts: Facts) -> Iterator[Finding]:
@@ -66,7 +68,9 @@ def nft_missing(facts: Facts) -> Iterator[Finding]:
     if profile is not None and profile.network.masquerade:
         yield failure("nft-missing", "the profile masquerades, but `nft` is not installed", "apt install nftables")
     else:
-        yield note("nft-missing", "`nft` is not installed: no masquerading, no MSS clamping", "apt install nftables, if you need them")
+        yield note(
+            "nft-missing", "`nft` is not installed: no masquerading, no MSS clamping", "apt install nftables, if you need them"
+        )
 
 
 def ipv6_missing(facts: Facts) -> Iterator[Finding]:
@@ -102,9 +106,7 @@ def bbr_missing(facts: Facts) -> Iterator[Finding]:
 def buffers_small(facts: Facts) -> Iterator[Finding]:
     """Socket buffers are forced with CAP_NET_ADMIN and cut to the kernel's limit without it."""
     small = [
-        key
-        for key in ("net.core.wmem_max", "net.core.rmem_max")
-        if 0 < int(facts.host.sysctls.get(key) or 0) < SEND_BUFFER_BYTES
+        key for key in ("net.core.wmem_max", "net.core.rmem_max") if 0 < int(facts.host.sysctls.get(key) or 0) < SEND_BUFFER_BYTES
     ]
     if small and not facts.host.net_admin:
         yield note(
@@ -146,7 +148,9 @@ def state_dir(facts: Facts) -> Iterator[Finding]:
 
 
 def _endpoints(profile: Profile) -> str:
-    return " ".join(str(endpoint) for group in (profile.server.listen, *(peer.endpoints for peer in profile.peers)) for endpoint in group)
+    return " ".join(
+        str(endpoint) for group in (profile.server.listen, *(peer.endpoints for peer in profile.peers)) for endpoint in group
+    )
 
 
 CHECKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (

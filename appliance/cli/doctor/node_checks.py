@@ -24,7 +24,9 @@ def daemon_absent(facts: NodeFacts) -> Iterator[Finding]:
     elif facts.problem == "forbidden":
         yield warning("control-forbidden", "this user may not ask the daemon", "ask as root, or join the profile's control.group")
     elif facts.problem:
-        yield failure("daemon-silent", facts.problem, "look at its log; kill -9 it if it hangs: the next start puts the host right")
+        yield failure(
+            "daemon-silent", facts.problem, "look at its log; kill -9 it if it hangs: the next start puts the host right"
+        )
 
 
 def version_differs(facts: NodeFacts) -> Iterator[Finding]:
@@ -98,7 +100,7 @@ def many_drops(facts: NodeFacts) -> Iterator[Finding]:
 def plugins(facts: NodeFacts) -> Iterator[Finding]:
     """Failed plugins are named by the daemon."""
     for plugin in (facts.status or {}).get("plugins") or ():
-        if plugin.get("state") == "failed":
+        if plugin.get("state") in {"failed", "degraded"}:
             yield warning(
                 "plugin-failed",
                 f"plugin {plugin['name']}: {plugin.get('problem')}",

@@ -43,7 +43,7 @@ def observe_host() -> HostFacts:
 
 def kernel_version(release: str) -> tuple[int, int]:
     """(6, 1) of "6.1.0-18-amd64"."""
-    numbers = [int("".join(filter(str.isdigit, part)) or 0) for part in release.split("-")[0].split(".")[:2]]
+    numbers = [int("".join(filter(str.isdigit, part)) or 0) for part in release.split("-", maxsplit=1)[0].split(".")[:2]]
     return (numbers[0], numbers[1] if len(numbers) > 1 else 0)
 
 

@@ -27,8 +27,7 @@ def observe_profile(path: str | None, terminal: Terminal, *, listening: set[str]
     try:
         opened = open_profile(path)
     except ApplianceError as error:
-        problems = getattr(error, "problems", ())
-        if path is None and len(problems) == 1 and problems[0].message == "there is no profile":
+        if path is None and [problem.message for problem in getattr(error, "problems", ())] == ["there is no profile"]:
             return None
         return ProfileFacts(path=path or "", problem=error.message, hint=error.hint)
     profile = opened.profile

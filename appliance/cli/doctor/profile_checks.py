@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator
 
-from appliance.cli.doctor.facts import Facts, PathFacts, ProfileFacts
+from appliance.cli.doctor.facts import PathFacts, ProfileFacts
 from appliance.cli.doctor.finding import Finding, failure, note, warning
 
 OUTER_HEADERS_BYTES = {4: 28, 6: 48}
@@ -59,7 +59,9 @@ def identity_is_a_peer(facts: ProfileFacts) -> Iterator[Finding]:
 def no_peers(facts: ProfileFacts) -> Iterator[Finding]:
     """An overlay of one."""
     if facts.profile and not facts.profile.peers:
-        yield warning("no-peers", "the profile has no peers: the node talks to nobody", "add a section peers: (see `appliance init -`)")
+        yield warning(
+            "no-peers", "the profile has no peers: the node talks to nobody", "add a section peers: (see `appliance init -`)"
+        )
 
 
 def unreachable_both_ways(facts: ProfileFacts) -> Iterator[Finding]:
@@ -120,7 +122,7 @@ def paths(facts: ProfileFacts) -> Iterator[Finding]:
 
 
 def _path_mtu(facts: ProfileFacts, path: PathFacts) -> Iterator[Finding]:
-    if not path.mtu_bytes or not path.endpoint.startswith("udp:"):
+    if facts.profile is None or not path.mtu_bytes or not path.endpoint.startswith("udp:"):
         return
     setting = facts.profile.network.datagram
     datagram = AUTO_DATAGRAM_BYTES if setting == "auto" else int(setting)

@@ -109,7 +109,9 @@ def test_buffers_matter_without_the_capability_only() -> None:
 
 
 def path(**facts: Any) -> PathFacts:
-    return PathFacts(**{"peer": "laptop", "endpoint": "udp://198.51.100.7:8443", "address": "198.51.100.7", "mtu_bytes": 1500, **facts})
+    return PathFacts(
+        **{"peer": "laptop", "endpoint": "udp://198.51.100.7:8443", "address": "198.51.100.7", "mtu_bytes": 1500, **facts}
+    )
 
 
 @pytest.mark.parametrize(

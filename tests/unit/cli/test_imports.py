@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"asyncio", "click", "pluggy", "pydantic", "pydantic_settings", "pyroute2", "rich", "ruamel", "scapy", "structlog", "typer"}
+HEAVY = {
+    "asyncio",
+    "click",
+    "pluggy",
+    "pydantic",
+    "pydantic_settings",
+    "pyroute2",
+    "rich",
+    "ruamel",
+    "scapy",
+    "structlog",
+    "typer",
+}
 PROBE = """
 import sys
 from appliance.cli import entry
@@ -39,7 +51,7 @@ def test_keys_load_the_cryptography_and_nothing_else(tmp_path: Path) -> None:
 STAND_IN = """
 import types
 daemon = types.ModuleType("appliance.runtime.daemon")
-def run(paths):
+def run(paths, confirm_within):
     loaded = {name.partition(".")[0] for name in sys.modules}
     print(*sorted(loaded), file=sys.stderr)
     raise SystemExit

@@ -27,7 +27,10 @@ ANSWER: dict[str, Any] = {
     ],
     "peers": [
         {"name": "laptop", "identity": "llp1:b", "state": "connected", "endpoints": [], "allowed": [], "last_error": None},
-        {"name": "cellar", "identity": "llp1:c", "state": "connecting", "endpoints": ["udp://h:1"], "allowed": [], "last_error": "timeout"},
+        {
+            "name": "cellar", "identity": "llp1:c", "state": "connecting", "endpoints": ["udp://h:1"], "allowed": [],
+            "last_error": "timeout",
+        },
     ],
     "drops": {"replayed": 3, "short": 0}, "handshakes": {}, "plugins": [], "confirm_by": None,
 }  # fmt: skip
@@ -57,15 +60,19 @@ def test_what_an_admin_sees() -> None:
 
 def test_trouble_is_shown() -> None:
     shown = text(
-        sessions=[], plugins=[{"name": "x", "state": "failed", "problem": "no module"}, {"name": "y", "state": "active"}], confirm_by=42.0
+        sessions=[],
+        plugins=[{"name": "x", "state": "failed", "problem": "no module"}, {"name": "y", "state": "active"}],
+        confirm_by=42.0,
     )
     assert "no sessions" in shown
-    assert "plugin     x: failed: no module" in shown
+    assert "problem    plugin.x: no module\nproblem    worker: it does not run" in shown
     assert "unconfirmed: everything is undone in 42s unless you run `appliance confirm`" in shown
 
 
 @pytest.mark.parametrize(("state", "code"), [("running", 0), ("degraded", 5)])
-def test_the_state_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, code: int) -> None:
+def test_the_state_is_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, code: int
+) -> None:
     monkeypatch.setattr(control_client, "call", lambda op, *args, **more: {**ANSWER, "state": state})
     assert entry.main(["status", "--json"]) == code
     assert json.loads(capsys.readouterr().out)["state"] == state

@@ -62,7 +62,11 @@ def test_options_are_never_abbreviated() -> None:
         ("plan --zzz=1", "appliance plan has no option --zzz", "see `appliance plan --help`"),
         ("confirm now", "appliance confirm: 'now' is one argument too many", "see `appliance confirm --help`"),
         ("keys show", "appliance keys show: the following arguments are required: PATH", "see `appliance keys show --help`"),
-        ("apply --confirm-within", "appliance apply: argument --confirm-within: expected one argument", "see `appliance apply --help`"),
+        (
+            "apply --confirm-within",
+            "appliance apply: argument --confirm-within: expected one argument",
+            "see `appliance apply --help`",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_what_to_do(words: str, message: str, hint: str) -> None:

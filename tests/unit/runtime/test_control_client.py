@@ -72,7 +72,7 @@ def test_a_refusal_keeps_its_code_hint_and_exit() -> None:
 
 
 def test_silence_is_bounded() -> None:
-    with daemon(None, close=False), pytest.raises(ControlError, match="did not answer within 0.05 s") as caught:
+    with daemon(None, close=False), pytest.raises(ControlError, match=r"did not answer within 0\.05 s") as caught:
         ask(timeout=0.05)
     assert caught.value.exit_code is ExitCode.RETRY
     assert caught.value.retryable
@@ -83,7 +83,9 @@ def test_a_daemon_that_dies_half_way() -> None:
         ask()
 
 
-@pytest.mark.parametrize("line", [b"[]\n", b"not json\n", b'{"ok": false}\n', b'{"ok": false, "error": {"code": 1, "message": 2, "exit": 99}}\n'])
+@pytest.mark.parametrize(
+    "line", [b"[]\n", b"not json\n", b'{"ok": false}\n', b'{"ok": false, "error": {"code": 1, "message": 2, "exit": 99}}\n']
+)
 def test_an_answer_that_makes_no_sense(line: bytes) -> None:
     with daemon(line), pytest.raises(ControlError, match="was not understood"):
         ask()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.linux.host import netns_cookie
 from appliance.runtime import places
 
 
@@ -16,12 +17,12 @@ def test_the_variable_wins() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root's place")
 def test_root_has_run() -> None:
-    assert places.state_dir({}) == Path(f"/run/appliance/netns-{places.netns_cookie()}")
+    assert places.state_dir({}) == Path(f"/run/appliance/netns-{netns_cookie()}")
 
 
 def test_others_have_their_runtime_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    cookie = places.netns_cookie()
+    cookie = netns_cookie()
     assert places.state_dir({"XDG_RUNTIME_DIR": "/run/user/1000"}) == Path(f"/run/user/1000/appliance/netns-{cookie}")
     assert places.state_dir({}) == Path(f"/tmp/appliance-1000/netns-{cookie}")
 
