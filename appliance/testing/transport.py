@@ -1,0 +1,246 @@
+"""Both halves of a transport over the loopback, wired as the core does: the control half adopts, the worker half moves bytes.
+
+async with TransportPair(kind, "127.0.0.1") as pair:
+    pair.near.transmit(record);  pair.far.take() == [record]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from appliance.api.transport import Adopted, Buffers, Driver, DropReason, SocketAddress, Transport, TransportKind
+from appliance.api.values import Endpoint, Octets
+from appliance.wire.envelope import (
+    FLAG_FRAGMENT,
+    FLAG_LAST,
+    HEADER_BYTES,
+    MAX_BODY_BYTES,
+    PacketType,
+    pack,
+)
+
+TRANSMIT_BYTES = HEADER_BYTES + 2 * MAX_BODY_BYTES
+RECEIVE_BYTES = 512 * 1024
+PLAIN_BYTES = 128 * 1024
+PATIENCE = 5.0
+"""Seconds of real time for what the loopback does in microseconds."""
+STILL = 0.05
+"""Seconds without anything readable after which nothing more comes over the loopback."""
+
+
+class Record(NamedTuple):
+    """A record as the worker sees it."""
+
+    header: bytes
+    body: bytes
+
+
+def record(number: int, body: bytes, *, whole_bytes: int = MAX_BODY_BYTES, kind: int = PacketType.DATA) -> Record:
+    """A record as the worker would hand it to a driver that sends `whole_bytes` in one piece."""
+    flags = FLAG_FRAGMENT if len(body) > whole_bytes else 0
+    return Record(pack(kind, flags, 5 << 8, number << 8, number, len(body)), body)
+
+
+def handshake_packet(number: int, body: bytes, *, fragment: bool = False) -> bytes:
+    """A packet of the handshake, which a driver passes on as it is."""
+    flags = FLAG_FRAGMENT | FLAG_LAST if fragment else 0
+    return pack(PacketType.HANDSHAKE_INIT, flags, 0, number << 8, 0, len(body)) + body
+
+
+def driver_class(kind: TransportKind) -> type[Driver]:
+    """What the worker imports for a kind."""
+    module, _, name = kind.driver.partition(":")
+    found: type[Driver] = getattr(import_module(module), name)
+    return found
+
+
+class End:
+    """The worker's half of one socket, with buffers of its own. `records` and `packets` are what came in, copied."""
+
+    def __init__(self, kind: TransportKind, adopted: Adopted) -> None:
+        self.adopted = adopted
+        self.dropped: Counter[str] = Counter()
+        self.records: list[Record] = []
+        self.packets: list[bytes] = []
+        self.sources: list[SocketAddress | None] = []
+        self.open = True
+        self.authentic = True
+        self._transmit = memoryview(bytearray(TRANSMIT_BYTES))
+        buffers = Buffers(self._transmit, memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES)), self._drop)
+        make = driver_class(kind)
+        self.driver: Driver = make(adopted.sock, adopted.driver_options, buffers)  # type: ignore[call-arg]
+
+    @property
+    def bound(self) -> SocketAddress:
+        """Where the socket is bound."""
+        host, port = self.adopted.sock.getsockname()[:2]
+        return host, port
+
+    def transmit(self, sent: Record, to: SocketAddress | None = None) -> bool:
+        """Send as the worker does: the record lies in the shared buffer."""
+        length = len(sent.body)
+        self._transmit[: HEADER_BYTES + length] = sent.header + sent.body
+        clear = self.driver.transmit(length) if to is None else self.driver.transmit_to(length, to)
+        # the worker writes the next record into the same memory, at once
+        self._transmit[: HEADER_BYTES + length] = b"\xee" * (HEADER_BYTES + length)
+        return clear
+
+    def receive(self) -> bool:
+        """One turn of the worker: read what waits."""
+        self.open = self.driver.receive(self._sink)
+        return self.open
+
+    def take(self, count: int, other: End | None = None) -> list[Record]:
+        """Read until `count` records are there, flushing `other` meanwhile; what has come by then, if they do not come."""
+        self._until(lambda: len(self.records) >= count, other)
+        return self.records
+
+    def take_packets(self, count: int) -> list[bytes]:
+        """The same for packets of the handshake."""
+        self._until(lambda: len(self.packets) >= count, None)
+        return self.packets
+
+    def drain_once(self) -> None:
+        """Read once when something waits."""
+        if self.open and self._readable(STILL):
+            self.receive()
+
+    def drain(self) -> None:
+        """Read until nothing more comes."""
+        while self.open and self._readable(STILL):
+            self.receive()
+
+    def _until(self, enough: Callable[[], bool], other: End | None) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not enough() and time.monotonic() < deadline:
+            if other is not None:
+                other.driver.flush()
+            if self._readable(STILL) and not self.receive():
+                break
+
+    def _readable(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self.driver.fileno(), select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def _drop(self, reason: DropReason, count: int) -> None:
+        self.dropped[reason] += count
+
+    def _sink(self, header: Octets, body: Octets, room: memoryview, source: SocketAddress | None) -> bool:
+        assert len(header) == HEADER_BYTES
+        assert len(room) >= len(body), "there is no room to open the record into"
+        assert source is None or (isinstance(source[0], str) and isinstance(source[1], int) and len(source) == 2)
+        self.sources.append(source)
+        if header[2] in (PacketType.HANDSHAKE_INIT, PacketType.HANDSHAKE_RESPONSE):
+            self.packets.append(bytes(header) + bytes(body))
+        else:
+            self.records.append(Record(bytes(header), bytes(body)))
+            room[: len(body)] = b"\xdd" * len(body)  # as opening in place does
+        return self.authentic
+
+
+class FakeTransportServices:
+    """`TransportServices` of `appliance.api.transport`: remembers what was handed over, runs tasks until `close`."""
+
+    def __init__(self, datagram_bytes: int | None = None) -> None:
+        self.datagram_bytes: int | None = datagram_bytes
+        self.adopted: list[Adopted] = []
+        self.failures: list[BaseException] = []
+        self._tasks: dict[str, asyncio.Future[None]] = {}
+        self._news = asyncio.Event()
+
+    def adopt(self, adopted: Adopted) -> int:
+        """Take a socket over. Returns its place in `adopted`."""
+        self.adopted.append(adopted)
+        self._news.set()
+        return len(self.adopted) - 1
+
+    def spawn(self, work: Awaitable[None], name: str) -> None:
+        """Run it; its failure is in `failures`."""
+        task = asyncio.ensure_future(work)
+        self._tasks[name] = task
+        task.add_done_callback(self._done)
+
+    async def wait_for(self, count: int) -> Adopted:
+        """The `count`th socket (from 0), once it is handed over."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.adopted) <= count:
+                self._news.clear()
+                await self._news.wait()
+        return self.adopted[count]
+
+    async def close(self) -> None:
+        """End all tasks and close all sockets."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for adopted in self.adopted:
+            adopted.sock.close()
+
+    def _done(self, task: asyncio.Future[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failures.append(error)
+
+
+class TransportPair:
+    """A dialled link (`near`) and its other end (`far`): a connected socket, or the listener's where the kind has no others.
+
+    `listener` is the shared socket of datagram kinds, else None.
+    """
+
+    near: End
+    far: End
+    listener: End | None
+    local: Endpoint
+
+    def __init__(self, kind: TransportKind, host: str, datagram_bytes: int | None = None) -> None:
+        self.kind = kind
+        self.host = host
+        self.server = FakeTransportServices(datagram_bytes)
+        self.client = FakeTransportServices(datagram_bytes)
+        self._transports: list[Transport] = []
+
+    async def __aenter__(self) -> Self:
+        """Listen, dial, and let the first packet find its way."""
+        server, client = self.kind.open(self.server), self.kind.open(self.client)
+        self._transports = [server, client]
+        try:
+            self.local = await server.listen(Endpoint(self.kind.scheme, self.host, 0))
+            number = await client.dial(self.local, PATIENCE)
+            self.near = End(self.kind, self.client.adopted[number])
+            await (self._meet_datagram(server) if self.kind.datagram else self._meet_stream())
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close everything."""
+        await self._close()
+
+    async def _meet_stream(self) -> None:
+        self.listener = None
+        self.far = End(self.kind, await self.server.wait_for(0))
+
+    async def _meet_datagram(self, server: Transport) -> None:
+        shared = await self.server.wait_for(0)
+        self.listener = End(self.kind, shared)
+        self.near.driver.send_packet(handshake_packet(1, b"here I am"), None)
+        self.listener.take_packets(1)
+        source = self.listener.sources[0]
+        assert source is not None, "packets of a listener's socket carry their source"
+        number = await server.connect(self.local, Endpoint(self.kind.scheme, *source))
+        self.far = self.listener if number is None else End(self.kind, self.server.adopted[number])
+
+    async def _close(self) -> None:
+        for transport in self._transports:
+            await transport.close()
+        await self.client.close()
+        await self.server.close()
