@@ -36,6 +36,8 @@ RESPONDER_SHARE = 1.2
 """The side that was called renews a session a fifth later, so that usually one side does."""
 OVERDUE_SHARE = 2.0
 ROTATE_RETRY = 5.0
+DISALLOWED_SECONDS = 10.0
+"""How long a session that a changed policy forbids may last while its replacement is made."""
 RECONNECT_PAUSE = 1.0
 
 
@@ -73,6 +75,7 @@ class Keeping:
         context.timers.set(("alive", session.index), now + self._patience(peer))
         share = 1.0 if session.initiator else RESPONDER_SHARE
         context.timers.set(("rotate", session.index), now + share * context.settings.rotate_after)
+        session.expires = now + OVERDUE_SHARE * context.settings.rotate_after
 
     def heard(self, session: Session, now: float) -> None:
         """An authentic packet came for `session`."""
@@ -128,21 +131,22 @@ class Keeping:
         session = context.sessions.get(index)
         if session is None or session.state is not SessionState.ACTIVE:
             return
-        if now - session.since >= OVERDUE_SHARE * context.settings.rotate_after:
+        if now >= session.expires:
             peer = context.peers[session.peer]
             context.judge("rotation-failed", peer.name)
             context.close(session, CloseReason.ROTATION_FAILED)
             self.reconnect(peer, now, 0.0)
             return
-        self.renew(session, now)
-        context.timers.set(("rotate", index), now + min(ROTATE_RETRY, context.settings.rotate_after / 4))
-
-    def renew(self, session: Session, now: float) -> None:
-        """Replace `session` by a new handshake over the same path."""
-        peer = self._context.peers[session.peer]
-        if not peer.busy and session.link in self._context.links:
-            self._context.counters["rotated"] += 1
+        peer = context.peers[session.peer]
+        if not peer.busy and session.link in context.links:
+            context.counters["rotated"] += 1
             self._connecting.begin(peer, session.link, session.to, now)
+        context.timers.set(("rotate", index), min(session.expires, now + min(ROTATE_RETRY, context.settings.rotate_after / 4)))
+
+    def disallow(self, session: Session, now: float) -> None:
+        """The policy no longer allows `session`: replace it now, and end it soon in any case."""
+        session.expires = min(session.expires, now + DISALLOWED_SECONDS)
+        self.rotate(session.index, now)
 
     def keys_lost(self, session: Session, now: float) -> None:
         """`session` can carry nothing any more; if it was its peer's current one, call over its path, which is known to work."""

@@ -336,7 +336,7 @@ class Node:
         for session in list(self._context.sessions.values()):
             allowed = session.suite.wire_id in policy.suites and any(kex.post_quantum == session.pq for kex in policy.pq.kex)
             if not allowed and session.state is SessionState.ACTIVE:
-                self._keeping.renew(session, now)
+                self._keeping.disallow(session, now)
 
     def _greet(self, link: LinkId, now: float) -> None:
         """An accepted link has a while to begin a handshake, and there may be only so many that have not."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from uuid import UUID
 
 from appliance.api.crypto import CryptoSuite
@@ -39,7 +40,8 @@ MOVES = {
 
 @dataclass(slots=True)
 class Session:
-    """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active."""
+    """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active,
+    `expires` when it ends unless another has replaced it."""
 
     index: int
     remote_index: int
@@ -62,6 +64,7 @@ class Session:
     probe_token: int = 0
     probe_sent: float = 0.0
     confirm_sent: float = 0.0
+    expires: float = inf
 
     def move(self, to: SessionState) -> None:
         """Enter state `to`. Raises LocalFault when the table does not allow it."""

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from appliance.api.values import Endpoint
+from appliance.errors import LocalFault
+from appliance.protocol.events import LinkUnused, Refused
+from appliance.protocol.node import MAX_STRANGER_LINKS, STRANGER_SECONDS, Node
+from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.testing.host import SUITES
+from appliance.testing.pair import identity_of
+from appliance.wire.envelope import PacketType, pack
+
+HERE = Endpoint("udp", "203.0.113.2", 8443)
+SOURCE = ("198.51.100.1", 1)
+
+
+def node(**settings: object) -> Node:
+    made = Node(NodeSettings(**settings), identity_of("b"), SUITES, now=0.0, entropy=Random(1).randbytes)  # type: ignore[arg-type]
+    made.handle_link(1, None, HERE, None, datagram=True, now=0.0, listener=True)
+    made.handle_link(2, None, HERE._replace(scheme="tcp"), None, datagram=False, now=0.0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("link", "packet", "reason"),
+    [
+        (1, b"", "bad-header"),
+        (1, bytes(24), "bad-header"),
+        (1, b"\x4c\x32" + bytes(22), "version"),
+        (9, pack(PacketType.HANDSHAKE_INIT, 0, 0, 0, 0, 0), "unknown-link"),
+        (1, pack(PacketType.HANDSHAKE_INIT, 0, 0, 0, 0, 0), "malformed"),
+        (1, pack(PacketType.HANDSHAKE_INIT, 0, 0, 0, 0, 5), "malformed"),
+        (1, pack(PacketType.HANDSHAKE_INIT, 0, 0, 0, 0, 20000) + bytes(20000), "too-long"),
+        (1, pack(PacketType.HANDSHAKE_INIT, 0, 0, 0, 0, 9) + b"\x02" + bytes(8), "version"),
+        (1, pack(PacketType.HANDSHAKE_INIT, 0, 7 << 8, 0, 0, 0), "unknown-index"),
+        (1, pack(PacketType.HANDSHAKE_RESPONSE, 0, 7 << 8, 0, 0, 0), "unknown-index"),
+        (1, pack(PacketType.DATA, 0, 0, 0, 0, 0), "unexpected"),
+        (2, pack(PacketType.HANDSHAKE_INIT, 4, 0, 0, 0, 9) + bytes(9), "bad-fragment"),
+        (2, pack(PacketType.HANDSHAKE_INIT, 0x40, 0, 0, 0, 2) + b"{}", "malformed"),
+    ],
+)
+def test_bad_packets_are_counted_and_nothing_else(link: int, packet: bytes, reason: str) -> None:
+    made = node()
+    made.handle_packet(link, SOURCE if link == 1 else None, packet, 0.0)
+    assert made.counters == {reason: 1}
+    assert made.poll_transmit() is None
+    event = made.poll_event()
+    assert event == (Refused(None, "version") if reason == "version" else None)
+
+
+def test_an_accepted_link_must_begin() -> None:
+    made = node()
+    made.handle_timeout(STRANGER_SECONDS)
+    assert made.poll_event() == LinkUnused(2)
+
+
+def test_accepted_links_without_a_handshake_are_bounded() -> None:
+    made = node()
+    for link in range(10, 10 + MAX_STRANGER_LINKS):
+        made.handle_link(link, None, HERE, None, datagram=False, now=1.0)
+    assert made.poll_event() == LinkUnused(2)
+    assert made.poll_event() is None
+
+
+def test_calls_about_what_is_unknown_do_nothing() -> None:
+    made = node()
+    made.handle_link_closed(77, 0.0)
+    made.handle_moved(5, 1, SOURCE, 0.0)
+    made.handle_activity(5, 10, 0.0)
+    made.handle_want("nobody", 0.0)
+    made.handle_candidates("nobody", [], 0.0)
+    made.handle_dial_failed("nobody", HERE, "refused", 0.0)
+    assert made.poll_event() is None
+    assert made.counters == {}
+
+
+def test_a_suite_that_does_not_exist_is_our_own_fault() -> None:
+    with pytest.raises(LocalFault, match="rot13"):
+        node(suites=("rot13",))
+
+
+def test_ten_thousand_peers_cost_little() -> None:
+    peers = tuple(PeerSettings(f"p{number}", f"llp1:{number}") for number in range(10_000))
+    made = node(peers=peers)
+    assert made.poll_timeout() == STRANGER_SECONDS
+    assert len(made.peers) == 10_000
