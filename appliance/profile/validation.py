@@ -14,6 +14,9 @@ from appliance.profile.document import Document, KeyPath, Spot, dotted
 from appliance.profile.problems import LocatedProblem, located
 from appliance.profile.wording import Words, misspelt, unquoted_word, wording
 
+MAX_PROBLEMS = 200
+"""More than anybody reads: the wrong file was given, and finding words for each of its lines would take seconds."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -27,7 +30,7 @@ def validate(model: type[M], document: Document, secrets: Collection[str] = ()) 
     try:
         made = model.model_validate(document.tree)
     except ValidationError as error:
-        details = judge.telling(error.errors(include_url=False))
+        details = judge.telling(error.errors(include_url=False))[:MAX_PROBLEMS]
         return None, [*map(judge.problem, details), *judge.ambiguous_words(details)]
     return (made, []) if not (problems := judge.ambiguous_words([])) else (None, problems)
 

@@ -168,7 +168,10 @@ def _pattern(context: dict[str, Any], value: object) -> Words:
     if context.get("pattern") == NAME_PATTERN:
         return Words(f"{shown(value)} is no name", "letters, digits, `.`, `_` and `-`; the first is a letter or digit")
     if context.get("pattern") == SYSCTL_PATTERN:
-        return Words(f"{shown(value)} is no sysctl below net.", 'in TOML such a key is quoted: "net.ipv4.tcp_mtu_probing" = 1')
+        return Words(
+            f"{shown(value)} is no sysctl below net.",
+            'others are not a profile\'s; in TOML such a key is quoted: "net.ipv4.tcp_mtu_probing" = 1',
+        )
     return Words(f"{shown(value)} does not match {context.get('pattern')}")
 
 

@@ -87,6 +87,7 @@ class _Builder:
         self.problems: list[LocatedProblem] = []
         self.root: _Node | None = None
         self.reached = (1, 1)
+        self._width = 1
         self._open: list[_Node] = []
         self._anchors: dict[str, _Node] = {}
         self._aliases = 0
@@ -94,7 +95,9 @@ class _Builder:
         self._values = 0
 
     def take(self, event: Event) -> None:
-        self.reached = (event.start_mark.line + 1, event.start_mark.column + 1)
+        start, end = event.start_mark, event.end_mark
+        self.reached = (start.line + 1, start.column + 1)
+        self._width = end.column - start.column if end.line == start.line else 1
         match event:
             case DocumentStartEvent():
                 self._document_begins(event)
@@ -110,7 +113,7 @@ class _Builder:
                 pass
 
     def _refuse(self, message: str, hint: str = "", *, stop: bool = False) -> None:
-        self.problems.append(at(self.source, *self.reached, message, hint))
+        self.problems.append(at(self.source, *self.reached, message, hint, width=self._width))
         if stop:
             raise _Stop
 
@@ -131,24 +134,24 @@ class _Builder:
         if len(self._open) >= MAX_DEPTH:
             self._refuse(f"nested deeper than {MAX_DEPTH} levels", stop=True)
         if event.tag is not None and event.tag not in {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
-            self._refuse(f"the tag {event.tag} is not taken here", "remove it")
+            self._refuse(_tag_refusal(event.tag), "remove it")
         node = self._node({} if isinstance(event, MappingStartEvent) else [], event)
         self._open.append(node)
 
     def _scalar(self, event: ScalarEvent) -> _Node:
         plain = event.style is None and event.tag is None
         if event.tag is not None and event.tag not in _TEXT_TAGS:
-            self._refuse(f"the tag {event.tag} is not taken here", "remove it")
+            self._refuse(_tag_refusal(event.tag), "remove it")
         is_key = bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
         value = self._plain_value(event.value) if plain and not is_key else event.value
         if plain and not event.value and self._open and self._open[-1].key is not None:
-            return self._absent(self._open[-1].key)
+            return self._absent(self._open[-1].key, event.anchor)
         return self._node(value, event, plain=plain)
 
-    def _absent(self, key: _Node) -> _Node:
+    def _absent(self, key: _Node, anchor: str | None) -> _Node:
         """A key without a value: the scanner has gone on to the next line by now, the admin looks behind the colon."""
         self._values += 1
-        return _Node(None, key.line, key.column + key.width, 1, plain=True)
+        return _Node(None, key.line, key.column + key.width, 1, plain=True, anchor=anchor)
 
     def _plain_value(self, text: str) -> Any:
         if text in _NULL:
@@ -218,6 +221,10 @@ class _Builder:
             )
         else:
             parent.entries[name] = (key, node)
+
+
+def _tag_refusal(tag: str) -> str:
+    return f"the tag {tag.replace('tag:yaml.org,2002:', '!!')} is not taken here"
 
 
 def _document(root: _Node, source: Source) -> Document:
