@@ -61,7 +61,7 @@ def test_what_an_admin_sees() -> None:
 def test_trouble_is_shown() -> None:
     shown = text(
         sessions=[],
-        plugins=[{"name": "x", "state": "failed", "problem": "no module"}, {"name": "y", "state": "active"}],
+        problems={"plugin.x": "no module", "worker": "it does not run"},
         confirm_by=42.0,
     )
     assert "no sessions" in shown
