@@ -137,11 +137,15 @@ class Keeping:
             context.close(session, CloseReason.ROTATION_FAILED)
             self.reconnect(peer, now, 0.0)
             return
-        peer = context.peers[session.peer]
-        if not peer.busy and session.link in context.links:
-            context.counters["rotated"] += 1
-            self._connecting.begin(peer, session.link, session.to, now)
+        self.renew(session, now)
         context.timers.set(("rotate", index), min(session.expires, now + min(ROTATE_RETRY, context.settings.rotate_after / 4)))
+
+    def renew(self, session: Session, now: float) -> None:
+        """Begin a handshake over the path of `session`, to replace it."""
+        peer = self._context.peers[session.peer]
+        if not peer.busy and session.link in self._context.links:
+            self._context.counters["rotated"] += 1
+            self._connecting.begin(peer, session.link, session.to, now)
 
     def disallow(self, session: Session, now: float) -> None:
         """The policy no longer allows `session`: replace it now, and end it soon in any case."""

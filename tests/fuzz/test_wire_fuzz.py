@@ -1,4 +1,4 @@
-"""Hostile bytes against every parser of the wire, and against a whole node in every stage of a handshake: nothing raises, nothing grows."""
+"""Hostile bytes against every parser of the wire and against a whole node in every stage: nothing raises, nothing grows."""
 
 from __future__ import annotations
 

