@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from appliance.errors import ApplianceError, HostError
+from appliance.errors import HostError
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host, LabFailure
 from appliance.lab.namespace import Namespace
@@ -150,13 +150,15 @@ class Lab:
         )
 
     async def _remove(self, *, failed: bool) -> None:
-        troubles = []
+        troubles: list[str] = []
         traces = self._traces()
         if failed:
             self.keep_logs()
-        for removal in (*(host.remove() for host in self.hosts.values()), *map(_delete, self._switches)):
+        for not_undone in await asyncio.gather(*(host.end_node() for host in self.hosts.values())):
+            troubles += not_undone
+        for remove in (*(host.remove for host in self.hosts.values()), *(switch.delete for switch in self._switches)):
             try:
-                await removal
+                remove()
             except HostError as error:
                 troubles.append(error.message)
         if self._directory is not None:
@@ -172,10 +174,3 @@ class Lab:
                 for source in (host.log, host.profile):
                     if source.exists():
                         shutil.copyfile(source, self.kept_logs / f"{host.name}.{source.name}")
-
-
-async def _delete(namespace: Namespace) -> None:
-    namespace.delete()
-
-
-__all__ = ["ApplianceError", "Lab", "LabFailure"]

@@ -23,6 +23,14 @@ STOP_SECONDS = 15.0
 """How long a node may take to undo everything; it takes one or two seconds."""
 COMMAND_SECONDS = 120.0
 LOG_TAIL_LINES = 15
+_LOOKS = {
+    "interfaces": ("ip", "-o", "addr"),
+    "routes": ("ip", "route", "show", "table", "all"),
+    "IPv6 routes": ("ip", "-6", "route", "show", "table", "all"),
+    "rules": ("ip", "rule"),
+    "IPv6 rules": ("ip", "-6", "rule"),
+    "firewall": ("nft", "list", "ruleset"),
+}
 
 
 class LabFailure(ApplianceError):
@@ -57,6 +65,7 @@ class Host:
         self.identity = ""
         self.node: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
+        self._before: dict[str, str] = {}
 
     @property
     def profile(self) -> Path:
@@ -124,6 +133,7 @@ class Host:
         """Start the node; it is not ready yet when this returns."""
         assert self.node is None or self.node.poll() is not None, "one node a host"
         self._close_log()
+        self._before = self._before or self.seen()
         self._log = self.log.open("ab")
         self.node = subprocess.Popen(
             self.namespace.enter([*APPLIANCE, "run", self.profile]),
@@ -200,14 +210,39 @@ class Host:
         except FileNotFoundError:
             return ""
 
-    async def remove(self) -> None:
-        """End the node, in order if it can, and the namespace with everything in it. Raises HostError."""
-        if self.node is not None and self.node.poll() is None:
-            self.node.terminate()
-            try:
-                await asyncio.to_thread(self.node.wait, STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.node.kill()
+    def seen(self) -> dict[str, str]:
+        """What an admin sees of the host's network: interfaces, addresses, routes, rules and the firewall's tables."""
+        kept = {}
+        for noun, words in _LOOKS.items():
+            done = subprocess.run(self.namespace.enter(words), capture_output=True, text=True, check=False)
+            # the kernel adds these when it notices the carrier, in its own time
+            kept[noun] = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("multicast ff00::/8"))
+        return kept
+
+    def changes(self) -> list[str]:
+        """What an admin sees now and did not see before the node's first start, or the other way round."""
+        found = []
+        for noun, text in self.seen().items():
+            now, before = set(text.splitlines()), set(self._before[noun].splitlines())
+            found += [f"{noun}: {line.strip()}" for line in sorted(now - before)]
+            found += [f"{noun}, missing: {line.strip()}" for line in sorted(before - now)]
+        return found
+
+    async def end_node(self) -> list[str]:
+        """Stop the node if it runs. Returns what it did not undo."""
+        if not self.runs:
+            return []
+        assert self.node is not None
+        try:
+            code = await self.stop()
+        except LabFailure:
+            self.node.kill()
+            return [f"the node on {self.name} did not end on SIGTERM"]
+        ended = [f"the node on {self.name} ended with {code}"] if code else []
+        return ended + [f"{what} on {self.name} after SIGTERM" for what in self.changes()]
+
+    def remove(self) -> None:
+        """Remove the namespace with everything in it. Raises HostError."""
         self.namespace.delete()
         if self.node is not None:
             self.node.wait(STOP_SECONDS)

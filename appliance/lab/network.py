@@ -38,6 +38,8 @@ def _lay_switch(link: LinkEntry, hosts: Mapping[str, Namespace], switch: Namespa
 
 
 def _address(link: LinkEntry, host: str, namespace: str) -> None:
+    # a link-local address would come some time later, and look like something the node left behind
+    ip("link", "set", link.name, "addrgenmode", "none", namespace=namespace)
     for prefix in (link.ipv4, link.ipv6):
         if prefix is not None:
             address = underlay_address(link, host, prefix.version)

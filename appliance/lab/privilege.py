@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.errors import MissingPrivilege
+from appliance.lab import traces
 from appliance.linux.host import may_change_network
 
 TUN = Path("/dev/net/tun")
@@ -41,6 +42,7 @@ def ensure(words: Sequence[str]) -> None:
             hint="run it as root (sudo); or allow them: sysctl kernel.unprivileged_userns_clone=1, "
             "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces=10000",
         )
+    traces.sweep_scratch()  # from outside this user may kill what an earlier lab's namespace holds; from inside the next one not
     os.environ[INSIDE] = "1"
     sys.stdout.flush()
     sys.stderr.flush()

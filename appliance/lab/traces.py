@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -29,9 +30,15 @@ def sweep() -> list[str]:
         if tag is not None and not tag.owner_lives:
             Namespace(name).delete()
             swept.append(name)
+    return swept + sweep_scratch()
+
+
+def sweep_scratch() -> list[str]:
+    """The same for directories of this user and processes that know of them. Returns the names."""
+    swept = []
     for directory in scratch_root().glob("lab-*"):
         tag = tag_of(directory.name)
-        if tag is not None and not tag.owner_lives and directory.is_dir():
+        if tag is not None and not tag.owner_lives and directory.stat().st_uid == os.geteuid():
             processes.kill_all(processes.with_variable(f"/{tag}."))  # whatever left its namespace
             shutil.rmtree(directory, ignore_errors=True)
             swept.append(str(directory))
