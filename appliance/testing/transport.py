@@ -136,7 +136,7 @@ class End:
     def _sink(self, header: Octets, body: Octets, room: memoryview, source: SocketAddress | None) -> bool:
         assert len(header) == HEADER_BYTES
         assert len(room) >= len(body), "there is no room to open the record into"
-        assert source is None or (isinstance(source[0], str) and isinstance(source[1], int) and len(source) == 2)
+        assert source is None or tuple(map(type, source)) == (str, int), "a source is a host and a port"
         self.sources.append(source)
         if header[2] in (PacketType.HANDSHAKE_INIT, PacketType.HANDSHAKE_RESPONSE):
             self.packets.append(bytes(header) + bytes(body))

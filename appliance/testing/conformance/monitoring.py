@@ -1,0 +1,111 @@
+"""What every monitoring kind does: start, show, survive figures of all sorts, stop and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.api.monitoring import MonitorKind, NodeFigures
+from appliance.testing.monitoring import FIGURES, SESSION, FakeMonitoringServices
+
+START_STOP_SECONDS = 5.0
+"""What the daemon grants a monitor to start and to stop."""
+STRANGE_FIGURES = {
+    "nothing yet": FIGURES._replace(sessions=(), drops={}, handshakes={}, components={}, peers_configured=0, uptime=0.0),
+    "not ready": FIGURES._replace(ready=False, components={"worker": "it died several times within a minute"}),
+    "no round trip": FIGURES._replace(sessions=(SESSION._replace(rtt=None),)),
+    "two sessions of a peer": FIGURES._replace(sessions=(SESSION, SESSION._replace(session_id="other", age=1.0))),
+    "odd names": FIGURES._replace(drops={'with "quotes"\n': 1}, components={"plugin.x": "a \\ and ünïcödé"}),
+    "large numbers": FIGURES._replace(sessions=(SESSION._replace(rx_bytes=2**63),), uptime=1e9),
+}
+
+
+class MonitoringConformance:
+    """Subclass it, name the subclass Test…, and return your kind and settings that work on any machine."""
+
+    def kind(self) -> MonitorKind:
+        """The kind to try."""
+        raise NotImplementedError
+
+    def settings(self) -> Mapping[str, Any]:
+        """What the profile would say below `monitoring.NAME`; ports as 0, so that tests can run side by side."""
+        return {}
+
+    async def look(self, monitor: object) -> None:
+        """Make the monitor show its figures, as its user would. `monitor` is what its context gave. Override it."""
+
+    def play(self, services: FakeMonitoringServices, deed: Callable[[object], Awaitable[None]] | None = None) -> None:
+        """Start the monitor, do `deed` (or look at it), stop it."""
+
+        async def run() -> None:
+            kind = self.kind()
+            context = kind.open(kind.settings().model_validate(self.settings()), services)
+            async with asyncio.timeout(START_STOP_SECONDS):
+                monitor = await context.__aenter__()
+            try:
+                await (deed or self.look)(monitor)
+            finally:
+                async with asyncio.timeout(START_STOP_SECONDS):
+                    await context.__aexit__(None, None, None)
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            if others:
+                await asyncio.wait(others, timeout=1)
+            assert not [task for task in others if not task.done()], "tasks were left behind"
+
+        asyncio.run(run())
+
+    def test_settings_have_a_model_that_refuses_what_it_does_not_know(self) -> None:
+        model = self.kind().settings()
+        model.model_validate(self.settings())
+        with pytest.raises(ValueError, match="no_such_key"):
+            model.model_validate({**self.settings(), "no_such_key": 1})
+
+    def test_it_has_defaults(self) -> None:
+        self.kind().settings().model_validate({})
+
+    def test_it_starts_shows_and_stops(self) -> None:
+        self.play(FakeMonitoringServices())
+
+    def test_it_starts_again(self) -> None:
+        for _ in range(2):
+            self.play(FakeMonitoringServices())
+
+    @pytest.mark.parametrize("figures", STRANGE_FIGURES.values(), ids=STRANGE_FIGURES)
+    def test_it_shows_figures_of_all_sorts(self, figures: NodeFigures) -> None:
+        self.play(FakeMonitoringServices(figures))
+
+    def test_it_follows_the_figures(self) -> None:
+        services = FakeMonitoringServices()
+
+        async def deed(monitor: object) -> None:
+            for figures in STRANGE_FIGURES.values():
+                services.current = figures
+                await self.look(monitor)
+
+        self.play(services, deed)
+
+    def test_it_asks_for_figures_only_when_somebody_looks(self) -> None:
+        services = FakeMonitoringServices()
+
+        async def deed(monitor: object) -> None:
+            del monitor
+            await asyncio.sleep(0)
+
+        self.play(services, deed)
+        assert services.asked <= 1
+
+    def test_it_leaves_no_descriptor_behind(self) -> None:
+        self.play(FakeMonitoringServices())
+        before = _descriptors()
+        self.play(FakeMonitoringServices())
+        gc.collect()
+        assert _descriptors() <= before
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

@@ -1,0 +1,119 @@
+"""The node's figures as Prometheus metrics, made anew for each scrape.
+
+Names follow https://prometheus.io/docs/practices/naming/: one prefix, base units, `_total` for counters. Labels are bounded by
+the profile (peers) and by the protocol (reasons): no endpoint, session id or address is one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from appliance_monitoring_prometheus.process import process_figures
+
+if TYPE_CHECKING:
+    from appliance.api.monitoring import MonitoringServices, NodeFigures, SessionFigures
+
+PEER: Final = ("peer",)
+
+
+class NodeCollector(Collector):
+    """Asks the services for figures each time it is collected."""
+
+    def __init__(self, services: MonitoringServices) -> None:
+        self._services = services
+        self._last: dict[str, SessionFigures] = {}
+        self._gone: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+
+    def collect(self) -> Iterator[Metric]:
+        """All metric families of the node and its process."""
+        figures = self._services.figures()
+        self._settle(figures.sessions)
+        yield from _node(figures)
+        yield from _connections(figures)
+        yield from self._traffic(figures.sessions)
+        yield from _errors(figures)
+        yield from process_figures()
+
+    def _settle(self, sessions: Sequence[SessionFigures]) -> None:
+        """A session's counters begin at zero; a peer's must not fall when it gets a new session. So sums keep what ended."""
+        now = {session.session_id: session for session in sessions}
+        for number, session in self._last.items():
+            if number not in now:
+                self._gone[session.peer] = [a + b for a, b in zip(self._gone[session.peer], _moved(session), strict=True)]
+        self._last = now
+
+    def _traffic(self, sessions: Sequence[SessionFigures]) -> Iterator[Metric]:
+        sums = {peer: list(amounts) for peer, amounts in self._gone.items()}
+        for session in sessions:
+            sums[session.peer] = [a + b for a, b in zip(sums.get(session.peer, (0, 0, 0, 0)), _moved(session), strict=True)]
+        for index, (name, text) in enumerate(
+            (
+                ("receive_packets", "Packets and records received from a peer and found authentic."),
+                ("receive_bytes", "Bytes received from a peer and found authentic."),
+                ("transmit_packets", "Packets and records sent to a peer."),
+                ("transmit_bytes", "Bytes sent to a peer."),
+            )
+        ):
+            family = CounterMetricFamily(f"appliance_peer_{name}", text, labels=PEER)
+            for peer in sorted(sums):
+                family.add_metric([peer], sums[peer][index])
+            yield family
+
+
+def _moved(session: SessionFigures) -> tuple[int, int, int, int]:
+    return session.rx_packets, session.rx_bytes, session.tx_packets, session.tx_bytes
+
+
+def _node(figures: NodeFigures) -> Iterator[Metric]:
+    yield InfoMetricFamily("appliance_build", "The appliance that runs here.", {"version": figures.version, "name": figures.name})
+    yield GaugeMetricFamily("appliance_uptime_seconds", "Seconds since the node started.", figures.uptime)
+    yield GaugeMetricFamily("appliance_ready", "1 when the node works, as /ready says.", float(figures.ready))
+    health = GaugeMetricFamily("appliance_component_healthy", "1 when a part of the node is well.", labels=("component",))
+    for name in sorted(figures.components):
+        health.add_metric([name], float(figures.components[name] == "ok"))
+    yield health
+
+
+def _connections(figures: NodeFigures) -> Iterator[Metric]:
+    yield GaugeMetricFamily("appliance_peers_configured", "Peers in the profile.", figures.peers_configured)
+    connected = {session.peer for session in figures.sessions}
+    yield GaugeMetricFamily("appliance_peers_connected", "Peers with a session.", len(connected))
+    sessions = GaugeMetricFamily("appliance_sessions", "Sessions.", labels=("state", "transport", "suite", "post_quantum"))
+    for labels, count in _counted((s.state, s.transport, s.suite, str(s.pq).lower()) for s in figures.sessions):
+        sessions.add_metric(labels, count)
+    yield sessions
+    youngest = {session.peer: session for session in sorted(figures.sessions, key=lambda session: -session.age)}
+    for name, text, values in (
+        ("round_trip_seconds", "Round-trip time to a peer, as keepalives measured it.", {p: s.rtt for p, s in youngest.items()}),
+        ("session_age_seconds", "Seconds since a peer's session began.", {p: s.age for p, s in youngest.items()}),
+        ("idle_seconds", "Seconds since a peer's last authentic packet.", {p: s.idle for p, s in youngest.items()}),
+        ("key_epoch", "How often the session's traffic key has moved on.", {p: s.epoch for p, s in youngest.items()}),
+    ):
+        family = GaugeMetricFamily(f"appliance_peer_{name}", text, labels=PEER)
+        for peer in sorted(values):
+            if (value := values[peer]) is not None:
+                family.add_metric([peer], value)
+        yield family
+
+
+def _errors(figures: NodeFigures) -> Iterator[Metric]:
+    for name, label, text, counts in (
+        ("handshakes", "outcome", "Handshakes by how they ended, timeouts and refusals among them.", figures.handshakes),
+        ("dropped", "reason", "Packets and records dropped, by reason.", figures.drops),
+    ):
+        family = CounterMetricFamily(f"appliance_{name}", text, labels=(label,))
+        for reason in sorted(counts):
+            family.add_metric([reason], counts[reason])
+        yield family
+
+
+def _counted(items: Iterable[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], int]]:
+    counts: dict[tuple[str, ...], int] = defaultdict(int)
+    for item in items:
+        counts[item] += 1
+    yield from sorted(counts.items())
