@@ -4,7 +4,6 @@ loaded = load([Path("office.yaml")], environ=os.environ)     raises ProfileInval
 loaded.profile.network.mtu, loaded.origins["network.mtu"]
 """
 
-from appliance.profile.checks import check_names
 from appliance.profile.loaded import LoadedProfile, Origin, Setting
 from appliance.profile.loading import enabled_plugins, load
 from appliance.profile.model import Kinds
@@ -19,7 +18,6 @@ __all__ = [
     "Origin",
     "ProfileInvalid",
     "Setting",
-    "check_names",
     "enabled_plugins",
     "json_schema",
     "load",

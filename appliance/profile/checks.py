@@ -1,18 +1,17 @@
 """What can only be judged when two keys are seen together. Pure; each check yields problems with the path of the key at fault.
 
-Nothing here knows the host or the plugins: `check_names` takes the names that enabled plugins brought.
+Nothing here knows the host or the plugins; whether a scheme or suite exists is judged by the plugin host.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from appliance.api.profile import NetworkSection, Profile
 from appliance.api.values import Endpoint, Interface, Problem
-from appliance.profile.wording import did_you_mean
 
 IPV6_MINIMUM_MTU = 1280
 """RFC 8200 section 5; the kernel takes IPv6 from an interface below it."""
@@ -52,34 +51,6 @@ def check_reach(profile: Profile) -> Iterator[Problem]:
             "no peer can be reached: none has endpoints, and this node does not listen",
             "give server.listen, or a peer's endpoints",
         )
-
-
-def check_names(
-    profile: Profile,
-    *,
-    schemes: Collection[str],
-    suites: Collection[str],
-    routing: Collection[str],
-    identities: Collection[str] = ("file",),
-) -> Iterator[Problem]:
-    """Names that no enabled plugin brings. `identities` are the schemes of identity references that somebody loads."""
-    for path, endpoint in _all_endpoints(profile):
-        if endpoint.scheme not in schemes:
-            yield _unknown(path, "transport", endpoint.scheme, schemes)
-    for index, suite in enumerate(profile.crypto.suites):
-        if suite not in suites:
-            yield _unknown(f"crypto.suites.{index}", "suite", suite, suites)
-    if profile.routing.kind not in routing:
-        yield _unknown("routing.kind", "routing kind", profile.routing.kind, routing)
-    scheme = profile.server.identity.partition(":")[0]
-    if identities and scheme not in identities:
-        yield _unknown("server.identity", "identity scheme", scheme, identities)
-
-
-def _unknown(path: str, noun: str, name: str, known: Collection[str]) -> Problem:
-    meant = did_you_mean(name, known)
-    message = f"no enabled plugin brings the {noun} {name!r}" + (f", did you mean {meant!r}?" if meant else "")
-    return Problem(path, message, f"there are: {', '.join(sorted(known)) or 'none'}; see `appliance plugins`")
 
 
 def _twice(path: str, values: Iterable[T]) -> Iterator[Problem]:
@@ -215,14 +186,6 @@ def _endpoints(profile: Profile) -> Iterator[Problem]:
                 )
             elif address is None and not _is_host_name(endpoint.host):
                 yield Problem(f"peers.{index}.endpoints.{place}", f"{endpoint.host!r} is neither an address nor a DNS name")
-
-
-def _all_endpoints(profile: Profile) -> Iterator[tuple[str, Endpoint]]:
-    for index, endpoint in enumerate(profile.server.listen):
-        yield f"server.listen.{index}", endpoint
-    for number, peer in enumerate(profile.peers):
-        for index, endpoint in enumerate(peer.endpoints):
-            yield f"peers.{number}.endpoints.{index}", endpoint
 
 
 def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

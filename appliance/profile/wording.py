@@ -31,8 +31,7 @@ def wording(model: type[BaseModel], path: KeyPath, detail: ErrorDetails) -> Word
         return _missing_key(model, path)
     value = detail["input"]
     if value is None and kind != "value_error":
-        is_text = fields.type_at(model, path) is str
-        return Words("there is no value here", 'for the word null write "null"' if is_text else "give it one, or remove the key")
+        return Words("there is no value here", _for_nothing(kind, is_text=fields.type_at(model, path) is str))
     if kind == "literal_error":
         return _not_a_choice(fields.choices(fields.type_at(model, path)), value)
     if kind in _EXPECTED:
@@ -108,6 +107,13 @@ def _not_a_choice(options: tuple[Any, ...], value: object) -> Words:
 
 def _wrong_type(expected: str, hint: Callable[[object], str], value: object) -> Words:
     return Words(f"expected {expected}, found {shown(value)}", hint(value))
+
+
+def _for_nothing(kind: str, *, is_text: bool) -> str:
+    if is_text:
+        return 'for the word null write "null"'
+    empty = {_MAPPING: "write {} for the defaults, or ", _LIST: "write [] for none, or "}
+    return empty.get(_EXPECTED.get(kind, _TEXT), "give it one, or ") + "remove the key"
 
 
 def _for_number(value: object) -> str:

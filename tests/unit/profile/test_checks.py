@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.api.profile import Profile
-from appliance.profile.checks import check, check_names, check_reach
+from appliance.profile.checks import check, check_reach
 
 A = "llp1:" + "a" * 52
 B = "llp1:b" + "a" * 51
@@ -101,18 +101,3 @@ def test_a_node_that_nobody_can_reach() -> None:
     assert not list(check_reach(profile(peers=lonely, server={"listen": ["udp://0.0.0.0:1"]})))
     assert not list(check_reach(profile(peers=lonely, discovery={"bootstrap": {}})))
     assert not list(check_reach(profile(peers=[peer("a", A, "::/0", endpoints=["udp://h:1"])])))
-
-
-def test_names_that_no_plugin_brings() -> None:
-    node = profile(
-        server={"identity": "vault:x", "listen": ["udp://0.0.0.0:1", "upd://0.0.0.0:2"]},
-        crypto={"suites": ["aes-256-gmc"]},
-        routing={"kind": "ospf"},
-        peers=[peer("a", A, "::/0", endpoints=["sctp://h:1"])],
-    )
-    names = check_names(node, schemes={"udp", "tcp"}, suites={"aes-256-gcm"}, routing={"static"})
-    problems = {problem.path: f"{problem.message} | {problem.hint}" for problem in names}
-    assert list(problems) == ["server.listen.1", "peers.0.endpoints.0", "crypto.suites.0", "routing.kind", "server.identity"]
-    assert "did you mean 'udp'?" in problems["server.listen.1"]
-    assert "did you mean 'aes-256-gcm'?" in problems["crypto.suites.0"]
-    assert "there are: tcp, udp" in problems["peers.0.endpoints.0"]
