@@ -54,8 +54,6 @@ def report(error: Exception, terminal: Terminal) -> int:
         terminal.document({"ok": False, "error": error_document(error)})
     if render is not None:
         terminal.note(render(color=terminal.err_colour).rstrip("\n"))
-        if told.hint:
-            terminal.note(f"hint: {told.hint}")
     else:
         terminal.error(told.message, told.hint)
     return int(told.exit_code)
@@ -83,7 +81,7 @@ def error_document(error: Exception) -> dict[str, object]:
         "exit": int(told.exit_code),
     }
     problems = getattr(error, "problems", None)
-    if problems is not None:
+    if problems:
         document["problems"] = [problem_document(problem) for problem in problems]
     return document
 

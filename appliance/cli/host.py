@@ -10,8 +10,9 @@ from appliance.cli.admin_session import ssh_connection
 from appliance.cli.parser import UsageError
 from appliance.cli.signals import stopping_like_ctrl_c
 from appliance.cli.terminal import Terminal, seconds_text
-from appliance.errors import ExitCode
+from appliance.errors import ApplianceError, ExitCode
 from appliance.runtime import control_client, places
+from appliance.runtime.control_client import ControlError
 
 if TYPE_CHECKING:
     from appliance.apply.executor import Progress
@@ -155,16 +156,32 @@ def progress_to(terminal: Terminal) -> Any:
 
 
 def _reload(path: str | None, within: float | None, terminal: Terminal) -> int:
-    args: dict[str, Any] = {"paths": [str(one) for one in profile_paths(path)], "admin": ssh_connection()}
-    if within is not None:
-        args["confirm_within"] = within
-    answer = control_client.call("reload", args, timeout=RELOAD_TIMEOUT) or {}
-    steps = list(answer.get("steps") or ())
-    terminal.result(
-        {**answer, "by": "daemon"},
-        "the daemon has taken over the profile; " + _applied_text(len(steps), within if steps else None),
+    args: dict[str, Any] = {"confirm_within": within, "admin": ssh_connection()}
+    if path is not None:
+        args["paths"] = [str(one) for one in profile_paths(path)]
+    try:
+        answer = control_client.call("reload", args, timeout=RELOAD_TIMEOUT)
+    except ControlError as error:
+        raise _with_places(error) from error
+    changed, count = bool(answer["changed"]), len(answer["steps"])
+    text = (
+        f"the daemon has taken over the profile: {_changes(count)} on the host"
+        if changed
+        else "nothing to do: nothing has changed"
     )
+    if changed and within is not None:
+        text += f"; undone in {seconds_text(within)} unless you run `appliance confirm`"
+    terminal.result({**answer, "by": "daemon", "confirm_within": within if changed else None}, text)
     return ExitCode.OK
+
+
+def _with_places(error: ControlError) -> ApplianceError:
+    """The daemon's word that a profile is invalid, as if it had been read here."""
+    if not error.problems:
+        return error
+    from appliance.profile import LocatedProblem, ProfileInvalid
+
+    return ProfileInvalid(LocatedProblem(**problem) for problem in error.problems)
 
 
 def _applied_text(count: int, within: float | None) -> str:

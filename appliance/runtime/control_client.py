@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege, NoDaemon
@@ -25,7 +26,10 @@ MAX_ANSWER_BYTES = 64 << 20
 
 
 class ControlError(ApplianceError):
-    """The daemon refused or failed. `code` is its name for the reason; `exit_code` what the command ends with."""
+    """The daemon refused or failed. `code` is its name for the reason; `exit_code` what the command ends with; `problems` are
+    those of an invalid profile, as the daemon's `LocatedProblem`s say them."""
+
+    problems: tuple[Mapping[str, Any], ...] = ()
 
     def __init__(self, code: str, message: str, *, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> None:
         super().__init__(message, hint=hint)
@@ -115,13 +119,16 @@ def _result(line: bytes) -> Any:
         error = answer["error"]
         code, message, hint = str(error["code"]), str(error["message"]), str(error.get("hint") or "")
         exit_code = ExitCode(error.get("exit", ExitCode.FAILURE))
+        problems = tuple(dict(problem) for problem in error.get("problems") or ())
     except (ValueError, KeyError, TypeError) as error:
         raise ControlError(
             "not-understood",
             "the daemon's answer was not understood",
             hint="are daemon and command of the same version? see `appliance version`",
         ) from error
-    raise ControlError(code, message, hint=hint, exit_code=exit_code)
+    refusal = ControlError(code, message, hint=hint, exit_code=exit_code)
+    refusal.problems = problems
+    raise refusal
 
 
 def _hung_up() -> ControlError:

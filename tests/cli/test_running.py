@@ -107,7 +107,7 @@ def test_applying_goes_through_the_daemon(host: Cli, namespace: Throwaway, node:
 
 
 def test_an_invalid_profile_leaves_the_daemon_alone(host: Cli, node: subprocess.Popen[str]) -> None:
-    host.profile(PROFILE.replace("mtu", "mtu").replace("addresses", "adresses"))
+    host.profile(PROFILE.replace("addresses", "adresses"))
     refused = host("apply", "profile.yaml")
     assert refused.code == 2
     assert "network.adresses" in refused.err
