@@ -112,8 +112,8 @@ def _wrong_type(expected: str, hint: Callable[[object], str], value: object) -> 
 def _for_nothing(kind: str, *, is_text: bool) -> str:
     if is_text:
         return 'for the word null write "null"'
-    empty = {_MAPPING: "write {} for the defaults, or ", _LIST: "write [] for none, or "}
-    return empty.get(_EXPECTED.get(kind, _TEXT), "give it one, or ") + "remove the key"
+    empty = {_MAPPING[0]: "write {} for the defaults, or ", _LIST[0]: "write [] for none, or "}
+    return empty.get(_EXPECTED.get(kind, _TEXT)[0], "give it one, or ") + "remove the key"
 
 
 def _for_number(value: object) -> str:
@@ -123,8 +123,9 @@ def _for_number(value: object) -> str:
 
 
 def _for_switch(value: object) -> str:
-    if unquoted_word(value) or value in {0, 1, "0", "1", "true", "false", "True", "False"}:
-        truth = str(value).lower() in {"yes", "on", "y", "1", "true"}
+    word = str(value).lower()
+    if unquoted_word(value) or word in {"0", "1", "true", "false"}:
+        truth = word in {"yes", "on", "y", "1", "true"}
         return f"YAML 1.2 and TOML know only true and false: write {'true' if truth else 'false'}"
     return ""
 

@@ -39,6 +39,7 @@ from appliance.profile.wording import did_you_mean, shown
             "crypto.lab",
             "expected true or false, found 'on' | YAML 1.2 and TOML know only true and false: write true",
         ),
+        ("crypto: {lab: []}", "crypto.lab", "expected true or false, found a list"),
         ("crypto: {lab: 0}", "crypto.lab", "write false"),
         ("crypto: {pq: false}", "crypto.pq", 'expected required, prefer or off, found false | write off; in TOML "off"'),
         ("crypto: {pq: require}", "crypto.pq", "did you mean 'required'?"),
