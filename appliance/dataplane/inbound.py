@@ -36,13 +36,14 @@ class Upward(NamedTuple):
 
     `packet(link, source, bytes)`: a handshake packet. `message(session, kind, channel, body)`: an opened record that is not IP.
     `moved(session, link, source)`: the newest authentic record came by another path. `stalled(session)`: records of an epoch
-    too far ahead arrive, so only a new handshake helps.
+    too far ahead arrive, so only a new handshake helps. `unknown(link, source, stream)`: a record for a session that is not here.
     """
 
     packet: Callable[[Driver, SocketAddress | None, bytes], None]
     message: Callable[[Session, int, int, bytes], None]
     moved: Callable[[Session, Driver, SocketAddress | None], None]
     stalled: Callable[[Session], None]
+    unknown: Callable[[Driver, SocketAddress | None, int], None]
 
 
 def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memoryview], list[bytes]]) -> Write:
@@ -96,6 +97,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
         session = sessions.get(stream >> 8)
         if session is None:
             drop("unknown_session")
+            up.unknown(link, source, stream)
             return True
         receiver = session.receiver
         window, number, phase = receiver.window, sequence >> 8, flags & 3

@@ -54,7 +54,8 @@ FLAG_COOKIE = 0x10
 FLAG_COMPRESSED = 0x20
 FLAG_JSON = 0x40
 """The handshake body is JSON text instead of the binary form."""
-FLAG_CONFIRM = 0x80
+FLAG_NO_SESSION = 0x80
+"""HandshakeResponse: no handshake at all, but word that a session is not known here; see `no_session`."""
 
 CHANNEL_IP = 0
 """Records of IP packets."""
@@ -66,6 +67,7 @@ HEADER_BYTES = HEADER.size
 FIELDS = struct.Struct("!HBBIQIH")
 """The header without its checksum."""
 CRC = struct.Struct("!H")
+STREAM = struct.Struct("!I")
 CRC_AT = FIELDS.size
 CRC_START = 0xFFFF
 
@@ -131,3 +133,9 @@ def first_header(fragment: bytes) -> bytes:
 def nonce(sequence: int) -> bytes:
     """The 12-byte AEAD nonce of a record: four zero bytes, then the sequence with fragment number 0."""
     return NONCE_PREFIX + (sequence & ~0xFF).to_bytes(8, "big")
+
+
+def no_session(stream: int, timestamp: int) -> bytes:
+    """The packet that says: your record for `stream` met no session here. Unauthenticated, so no more than a hint, and shorter
+    than any record it answers."""
+    return pack(PacketType.HANDSHAKE_RESPONSE, FLAG_NO_SESSION, 0, 0, timestamp, STREAM.size) + STREAM.pack(stream)

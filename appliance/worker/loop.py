@@ -15,6 +15,7 @@ from appliance.api.transport import Buffers
 from appliance.dataplane.inbound import Upward, Write, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
+from appliance.wire.envelope import no_session
 from appliance.worker import channel
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ RECEIVE_BYTES: Final = 512 * 1024
 PLAIN_BYTES: Final = 128 * 1024
 DEAD_MAN: Final = 30.0
 """Seconds of forwarding without a control process: long enough for its restart, short enough not to outlive a removed node."""
+UNKNOWN_GAP: Final = 0.02
+"""Seconds between two words about unknown sessions: enough for a restarted node with hundreds of peers, no weapon."""
 
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 
@@ -51,13 +54,14 @@ class Loop:
         self._running = True
         self._paused = False
         self._deadline: float | None = None
+        self._next_unknown = 0.0
         self.world = World(counters, self._want, self._blocked)
         transmit = memoryview(bytearray(TRANSMIT_BYTES))
         self.outbound = compile_outbound(self.world, read, transmit)
         self.buffers = Buffers(
             transmit, memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES)), self.world.drop
         )
-        upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled)
+        upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown)
         self._sink_for = compile_inbound(self.world, make_write(self.world), self.outbound, upward)
         self._epoll.register(tun, IN)
         self._epoll.register(control.fileno(), IN)
@@ -168,6 +172,13 @@ class Loop:
 
     def _up_stalled(self, session: Session) -> None:
         self._up("stalled", {"session": session.index})
+
+    def _say_unknown(self, link: Driver, source: SocketAddress | None, stream: int) -> None:
+        """Tell the sender that its session is not here, so that it calls again now and not after a minute of silence."""
+        now = self._clock()
+        if now >= self._next_unknown:
+            self._next_unknown = now + UNKNOWN_GAP
+            link.send_packet(no_session(stream, self.world.now), source)
 
     def _want(self, peer: Peer) -> None:
         self._up("want", {"peer": peer.name})

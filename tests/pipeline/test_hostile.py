@@ -84,6 +84,7 @@ def test_an_unknown_session_is_counted() -> None:
     _, b, _, back = pair()
     b.take(pack(1, 0, 99 << 8, 256, 0, 40) + bytes(40), back)
     assert b.drops == {"unknown_session": 1}
+    assert b.heard.unknown == [99 << 8]
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ class Heard:
     messages: list[tuple[int, int, int, bytes]] = field(default_factory=list)
     moved: list[object] = field(default_factory=list)
     stalled: list[int] = field(default_factory=list)
+    unknown: list[int] = field(default_factory=list)
 
 
 class Host:
@@ -69,6 +70,7 @@ class Host:
             lambda session, kind, channel, body: self.heard.messages.append((session.index, kind, channel, body)),
             lambda session, link, source: self.heard.moved.append((session.index, source)),
             lambda session: self.heard.stalled.append(session.index),
+            lambda link, source, stream: self.heard.unknown.append(stream),
         )
         self.sink_for = compile_inbound(self.world, lambda entry: self.tun_out.append(bytes(entry)), self.outbound, upward)
 
