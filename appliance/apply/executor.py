@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from appliance.api.planning import Action, Step
 from appliance.apply.journal import Journal
@@ -55,11 +57,12 @@ async def carry_out(generation: Generation, netlink: Netlink, journal: Journal, 
             def tell(stage: Stage, step: Step = step, number: int = index + 1) -> None:
                 progress(Progress(stage, step, number, total, undo=False))
 
-            await _do(index, step, generation, netlink, journal, tell)
+            await _to_its_end(_do(index, step, generation, netlink, journal, tell))
         journal.applied(generation)
     except BaseException as error:
         problem = await _undo_after(error, generation.number, netlink, journal, progress)
-        if not isinstance(error, ApplianceError):
+        undone = generation not in journal.state.generations
+        if undone and not isinstance(error, ApplianceError):
             raise
         raise problem from error
 
@@ -95,6 +98,16 @@ async def undo(down_to: int, netlink: Netlink, journal: Journal, progress: Liste
             hint="remove the cause and run: appliance rollback",
         )
     return undone
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` whole even when cancelled meanwhile: a netlink session left in the middle of a request answers no other."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _do(
@@ -139,7 +152,7 @@ async def _is_moot(action: Action, netlink: Netlink) -> bool:
 async def _undo_after(
     error: BaseException, generation: int, netlink: Netlink, journal: Journal, progress: Listener
 ) -> ApplyError:
-    reason, hint = (error.message, error.hint) if isinstance(error, ApplianceError) else (str(error), "")
+    reason, hint = (error.message, error.hint) if isinstance(error, ApplianceError) else (str(error) or "interrupted", "")
     try:
         await undo(generation, netlink, journal, progress)
     except HostError as second:
