@@ -147,6 +147,7 @@ def test_packets_cross_it_both_ways(inside: Callable[..., None]) -> None:
             await made.to_worker()
             data, source = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 5)
             assert (data, source) == (bytes([7]) * 700, ("10.8.0.1", 1007))
+        await made.obeyed()  # a packet is counted after the kernel has it
         counters = made.worker.session_counters(5)
         assert counters is not None
         assert (counters.rx_packets, counters.tx_packets) == (1, 1)

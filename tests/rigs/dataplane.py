@@ -24,7 +24,7 @@ ROTATE = 5_000_000
 
 
 class Wire:
-    """A link that keeps what was transmitted. `whole_bytes` and `record_bytes` as a UDP link with 1,400-byte datagrams has them."""
+    """A link that keeps what was transmitted, with the sizes of a UDP link with 1,400-byte datagrams."""
 
     def __init__(self, whole_bytes: int = 1376, record_bytes: int = 63296) -> None:
         self.whole_bytes = whole_bytes
