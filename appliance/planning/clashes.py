@@ -14,13 +14,12 @@ from appliance.planning.desired import Desired
 from appliance.planning.reachability import way
 
 
-def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState, leaving: frozenset[str]) -> None:
-    """Raise PlanError when the host has something that `wanted` cannot be combined with. `leaving` are interfaces of ours that
-    the plan removes."""
+def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> None:
+    """Raise PlanError when the host, less what the plan removes, has something that `wanted` cannot be combined with."""
     _refuse_interface(wanted.link["name"], observed)
-    _refuse_addresses(wanted, observed, leaving)
+    _refuse_addresses(wanted, observed)
     for route in wanted.routes:
-        _refuse_route(route, wanted, observed, leaving)
+        _refuse_route(route, wanted, observed)
     _refuse_settings(wanted, observed)
     if profile.network.masquerade and "nft" not in observed.tools:
         raise PlanError(
@@ -76,11 +75,11 @@ def _refuse_interface(name: str, observed: HostState) -> None:
         raise PlanError(f"the TUN device {name} exists already, with several queues", hint=hint)
 
 
-def _refuse_addresses(wanted: Desired, observed: HostState, leaving: frozenset[str]) -> None:
+def _refuse_addresses(wanted: Desired, observed: HostState) -> None:
     for text in wanted.addresses:
         address = ipaddress.ip_interface(text)
         for entry in observed.addresses:
-            if entry["link"] == wanted.link["name"] or entry["link"] in leaving or entry["scope"] == "link":
+            if entry["link"] == wanted.link["name"] or entry["scope"] == "link":
                 continue
             other = ipaddress.ip_interface(entry["address"])
             if other.ip == address.ip:
@@ -95,7 +94,7 @@ def _refuse_addresses(wanted: Desired, observed: HostState, leaving: frozenset[s
                 )
 
 
-def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState, leaving: frozenset[str]) -> None:
+def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState) -> None:
     if ":" in route["destination"] and route["link"] == wanted.link["name"] and wanted.link["mtu"] < own.IPV6_MIN_MTU:
         raise PlanError(
             f"the route to {route['destination']} needs IPv6, and IPv6 needs an MTU of {own.IPV6_MIN_MTU} or more",
@@ -109,7 +108,7 @@ def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState
             raise PlanError(f"network.routes: the interface {route['link']} is down", hint=f"ip link set {route['link']} up")
     for other in observed.routes:
         same_place = all(other[key] == route[key] for key in ("destination", "table", "metric"))
-        if not same_place or other["protocol"] == own.ROUTE_PROTOCOL or other["link"] in leaving:
+        if not same_place or other["protocol"] == own.ROUTE_PROTOCOL:
             continue
         where = " ".join(filter(None, [f"via {other['via']}" if other["via"] else "", f"over {other['link']}"]))
         raise PlanError(

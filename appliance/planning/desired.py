@@ -36,7 +36,7 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     network = profile.network
     datagram = AUTO_DATAGRAM_BYTES if network.datagram == "auto" else network.datagram
     routes, warnings = _routes(profile)
-    sysctls = _sysctls(network, observed)
+    sysctls = _sysctls(network, observed, ledger)
     table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger))
     return Desired(
         link={"name": network.interface, "mtu": network.mtu, "gso_max_size": own.gso_max_size(datagram), "up": True},
@@ -123,11 +123,12 @@ def _rules(network: NetworkSection) -> Iterator[dict[str, Any]]:
             }
 
 
-def _sysctls(network: NetworkSection, observed: HostState) -> dict[str, str]:
+def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> dict[str, str]:
     wanted: dict[str, str] = {}
     by_version = {version: [a for a in network.addresses if a.version == version] for version in (4, 6)}
-    if by_version[6] and _current(observed, own.link_sysctl(6, network.interface, "disable_ipv6"), network.interface) == "1":
-        wanted[own.link_sysctl(6, network.interface, "disable_ipv6")] = "0"
+    disabled = own.link_sysctl(6, network.interface, "disable_ipv6")
+    if by_version[6] and _original(disabled, network.interface, observed, ledger) == "1":
+        wanted[disabled] = "0"
     if len({address.network for address in by_version[4]}) < len(by_version[4]):
         # Otherwise the kernel drops a network's other addresses with its first.
         wanted[own.link_sysctl(4, network.interface, "promote_secondaries")] = "1"
@@ -135,13 +136,17 @@ def _sysctls(network: NetworkSection, observed: HostState) -> dict[str, str]:
     if 6 in versions:
         # A forwarding host drops its default routes from router advertisements, unless told otherwise.
         routers = {route["link"] for route in observed.routes if route["protocol"] == own.RA_PROTOCOL and route["link"]}
-        wanted |= {own.link_sysctl(6, link, "accept_ra"): "2" for link in sorted(routers - {network.interface})}
+        accepting = [own.link_sysctl(6, link, "accept_ra") for link in sorted(routers - {network.interface})]
+        accepting += [key for key in ledger.originals if key.endswith("accept_ra") and key not in accepting]
+        wanted |= dict.fromkeys(accepting, "2")
     wanted |= {FORWARDING[version]: "1" for version in sorted(versions)}
     return wanted | {key: " ".join(value.split()) for key, value in network.sysctls.items()}
 
 
-def _current(observed: HostState, key: str, interface: str) -> str | None:
-    """A setting of the interface, or what a new interface gets."""
+def _original(key: str, interface: str, observed: HostState, ledger: Ledger) -> str | None:
+    """A setting of the interface as it was before we touched it, or what a new interface gets."""
+    if key in ledger.originals:
+        return str(ledger.originals[key].args["value"])
     return observed.sysctls.get(key, observed.sysctls.get(own.default_sysctl(key, interface)))
 
 

@@ -37,8 +37,9 @@ def plan(
     ledger = Ledger.of(applied)
     wanted = desired(profile, observed, ledger)
     leaving = ledger.created - {wanted.link["name"]}
-    refuse_clashes(profile, wanted, observed, leaving)
-    steps = (*_changes(wanted, observed, ledger, leaving), *further)
+    removals = tuple(_removals(wanted, observed, ledger, leaving))
+    refuse_clashes(profile, wanted, after(observed, [one.do for one in removals]))
+    steps = (*removals, *_additions(wanted, observed, ledger, leaving, removals), *further)
     future = after(observed, [one.do for one in steps])
     refuse_unreachable(wanted, future)
     refuse_loops(profile, future)
@@ -52,22 +53,21 @@ def undo_cuts_off(steps: Sequence[Step], observed: HostState, admin_address: str
     return cut_off(observed, after(observed, [one.undo for one in reversed(steps)]), connection) if connection else ""
 
 
-def _changes(wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str]) -> Iterator[Step]:
+def _additions(
+    wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str], removals: Sequence[Step]
+) -> Iterator[Step]:
     name = wanted.link["name"]
-    removals = list(_removals(wanted, observed, leaving))
-    yield from removals
-    for link in sorted(leaving & set(observed.links)):
-        yield from _restored_settings(wanted, observed, ledger, {link})
-        yield from _remove_link(link, observed)
     yield from _link(wanted.link, observed)
     link_settings = {key: value for key, value in wanted.sysctls.items() if own.default_sysctl(key, name) != key}
-    yield from _settings(link_settings, wanted, observed)
+    yield from _settings(link_settings, wanted, observed, ledger)
     have = {address["address"] for address in observed.addresses if address["link"] == name}
     for address in wanted.addresses:
         if address not in have:
             yield _pair("address", {"link": name, "address": address})
     yield from _table(wanted, observed)
-    yield from _settings({key: value for key, value in wanted.sysctls.items() if key not in link_settings}, wanted, observed)
+    yield from _settings(
+        {key: value for key, value in wanted.sysctls.items() if key not in link_settings}, wanted, observed, ledger
+    )
     yield from _restored_settings(wanted, observed, ledger, {None, *observed.links} - leaving)
     removed = [one.do.args for one in removals]
     routes = [
@@ -84,8 +84,8 @@ def _changes(wanted: Desired, observed: HostState, ledger: Ledger, leaving: froz
                 yield _pair(noun, _pick(entry, keys))
 
 
-def _removals(wanted: Desired, observed: HostState, leaving: frozenset[str]) -> Iterator[Step]:
-    """Rules, routes and addresses of ours that the profile has no more. Known by our protocol number, and by our interface."""
+def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str]) -> Iterator[Step]:
+    """Rules, routes, addresses and interfaces of ours that the profile has no more. Our protocol number and interface tell."""
     name = wanted.link["name"]
     kept_rules = [_pick(rule, RULE_KEYS) for rule in wanted.rules]
     for rule in observed.rules:
@@ -106,6 +106,9 @@ def _removals(wanted: Desired, observed: HostState, leaving: frozenset[str]) -> 
             yield _pair("route", _pick(route, ROUTE_KEYS), add=False)
     for address in addresses:
         yield _pair("address", {"link": address["link"], "address": address["address"]}, add=False)
+    for link in sorted(leaving & set(observed.links)):
+        yield from _restored_settings(wanted, observed, ledger, {link})
+        yield from _remove_link(link, observed)
 
 
 def _loses_its_last_ipv4(name: str, going: Sequence[Mapping[str, Any]], observed: HostState) -> bool:
@@ -137,11 +140,14 @@ def _set_link(name: str, now: Mapping[str, Any], wanted: Mapping[str, Any]) -> I
         yield step(Action("link.set", {"name": name, **change}), Action("link.set", {"name": name, **before}))
 
 
-def _settings(settings: Mapping[str, str], wanted: Desired, observed: HostState) -> Iterator[Step]:
+def _settings(settings: Mapping[str, str], wanted: Desired, observed: HostState, ledger: Ledger) -> Iterator[Step]:
     for key, value in settings.items():
         now = observed.sysctls.get(key, observed.sysctls.get(own.default_sysctl(key, wanted.link["name"]), ""))
         if now != value:
-            yield step(Action("sysctl.set", {"key": key, "value": value}), _put_back(key, now, observed))
+            do = Action("sysctl.set", {"key": key, "value": value})
+            if (original := ledger.originals.get(key)) and original.args["value"] == value:
+                do = original  # with what the kernel had changed along
+            yield step(do, _put_back(key, now, observed))
 
 
 def _put_back(key: str, value: str, observed: HostState) -> Action:

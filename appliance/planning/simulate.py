@@ -37,6 +37,7 @@ class _Host:
     rules: list[dict[str, Any]]
     sysctls: dict[str, str]
     tables: dict[str, Any]
+    met: frozenset[str]
 
     @classmethod
     def of(cls, state: HostState) -> _Host:
@@ -47,6 +48,7 @@ class _Host:
             [dict(rule) for rule in state.rules],
             dict(state.sysctls),
             dict(state.tables),
+            frozenset(state.links),
         )
 
     def freeze(self, state: HostState) -> HostState:
@@ -57,6 +59,12 @@ class _Host:
 def _create(host: _Host, args: Mapping[str, Any]) -> None:
     tun = {"type": "tun", "persist": True, "vnet_hdr": True, "pi": False, "multi_queue": bool(args.get("multi_queue"))}
     host.links.setdefault(args["name"], {"index": 0, "kind": "tun", "address": "", **own.TUN_DEFAULTS, "tun": tun})
+    if args["name"] in host.met:
+        return  # removed and made again: its settings were set back before
+    for key, value in list(host.sysctls.items()):
+        family, _, leaf = key.partition(".conf.default.")
+        if leaf:
+            host.sysctls.setdefault(own.link_sysctl(int(family[-1]), args["name"], leaf), value)
 
 
 def _set_link(host: _Host, args: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 
@@ -37,7 +38,10 @@ def test_packets_come_with_a_virtio_header(namespace: Throwaway, offload: bool, 
     def one_datagram() -> tuple[frozenset[str], bytes]:
         device = tun.attach("llp0", offload=offload)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(b"hello", ("10.8.0.2", 9))
+            for _ in range(50):  # the kernel activates the device a moment after the attachment
+                sender.sendto(b"hello", ("10.8.0.2", 9))
+                if select.select([device.fd], [], [], 0.1)[0]:
+                    break
         packet = os.read(device.fd, 65536)
         device.close()
         return device.offloads, packet
