@@ -1,6 +1,7 @@
 """Writes llp-1.json, the test vectors of LLP version 1: python tests/vectors/generate_llp_1.py
 
-Everything is fixed but the ML-KEM ciphertext and the ML-DSA signatures, which the library draws; test_llp_1.py takes those as given.
+Everything is fixed but the ML-KEM ciphertext and the ML-DSA signatures, which the library draws; test_llp_1.py takes them as
+given.
 """
 
 from __future__ import annotations
