@@ -28,6 +28,7 @@ class LoadedPlugin:
     def __init__(self, name: str, namespace: object) -> None:
         """Raises PluginFault when a hook has arguments that do not exist."""
         self.name = name
+        self.namespace = namespace
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         try:

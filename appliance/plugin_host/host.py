@@ -103,6 +103,10 @@ class PluginHost:
         """The plugin that registered `name` in a family ("transport", "suite", "routing", "discovery", "monitor", "section")."""
         return self._registry.owners.get((noun, name))
 
+    def namespaces(self) -> tuple[object, ...]:
+        """What the entry points of the loaded plugins name, for checks of plugins."""
+        return tuple(plugin.namespace for plugin in self._plugins.values())
+
     # ---- how they are ----
 
     @property

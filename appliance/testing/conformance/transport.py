@@ -7,8 +7,6 @@ import os
 import random
 import select
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,6 +14,7 @@ import pytest
 
 from appliance.api.transport import TransportKind
 from appliance.api.values import Endpoint
+from appliance.testing.imports import heavy_imports
 from appliance.testing.transport import (
     PATIENCE,
     FakeTransportServices,
@@ -27,7 +26,6 @@ from appliance.testing.transport import (
 )
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES, PacketType, pack
 
-HEAVY = ("asyncio", "pydantic", "pluggy", "structlog")
 ENOUGH_TO_CONGEST = 2000
 """Records of the largest size: 130 MB, more than any socket buffer."""
 
@@ -311,10 +309,7 @@ class TransportConformance:
         asyncio.run(run())
 
     def test_the_worker_stays_small(self) -> None:
-        module = self.kind().driver.partition(":")[0]
-        code = f"import sys, {module}; print(*(m for m in {HEAVY!r} if m in sys.modules))"
-        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-        assert not loaded, "what a driver imports, the worker carries"
+        assert not heavy_imports(self.kind().driver.partition(":")[0]), "what it imports, the worker carries"
 
 
 class _Stranger:

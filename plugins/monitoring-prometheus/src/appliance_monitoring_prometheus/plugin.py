@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from appliance_monitoring_prometheus.http import HttpServer
     from appliance_monitoring_prometheus.settings import HealthSettings, PrometheusSettings
 
+conformance = {name: {"settings": {"listen": "127.0.0.1:0"}} for name in ("prometheus", "health")}
+"""For `appliance plugin check`: settings that work on any machine."""
+
 
 def _prometheus_settings() -> type[PrometheusSettings]:
     from appliance_monitoring_prometheus.settings import PrometheusSettings
