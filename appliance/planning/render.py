@@ -33,7 +33,7 @@ def step_to_json(step: Step) -> dict[str, Any]:
     """One step, such that `step_from_json` gives it back."""
     return {
         "summary": step.summary,
-        "sign": sign(step.do),
+        "sign": sign(step),
         **{name: {"verb": action.verb, "args": dict(action.args)} for name, action in _actions(step)},
     }
 
@@ -56,11 +56,11 @@ def _lines(plan: Plan, *, color: bool, with_revert: bool) -> Iterator[str]:
     else:
         yield f"{_count(len(plan.steps))}:"
         for step in plan.steps:
-            yield _line(sign(step.do), step.summary, _before(step), color=color)
+            yield _line(sign(step), step.summary, _before(step), color=color)
     if plan.steps and with_revert:
         yield "To undo, in this order:"
         for step in revert(plan).steps:
-            yield _line(sign(step.do), step.summary, "", color=color)
+            yield _line(sign(step), step.summary, "", color=color)
     for warning in plan.warnings:
         yield f"Warning: {warning}."
     if plan.cuts_off:

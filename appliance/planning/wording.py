@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.api.planning import Action
+from appliance.api.planning import Action, Step
 from appliance.planning import own
 
 SIGNS = {"add": "+", "create": "+", "remove": "-", "delete": "-", "set": "~", "replace": "~"}
 
 
-def sign(action: Action) -> str:
+def sign(step: Step) -> str:
     """`+` for what will be there, `-` for what will go, `~` for what changes."""
-    if action.verb == "nft.replace" and action.args["ruleset"] is None:
-        return "-"
-    return SIGNS.get(action.verb.rpartition(".")[2], "~")
+    if step.do.verb == "nft.replace":
+        if step.do.args["ruleset"] is None:
+            return "-"
+        return "~" if step.undo.args["ruleset"] else "+"
+    return SIGNS.get(step.do.verb.rpartition(".")[2], "~")
 
 
 def describe(action: Action) -> str:
