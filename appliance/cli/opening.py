@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from appliance.api.profile import STANDARD_PLUGINS
 from appliance.plugin_host import PluginHost
@@ -40,6 +41,12 @@ def open_profile(path: str | None) -> OpenProfile:
     loaded = preparing.load_profile(_paths(path), host)
     warnings = tuple(f"plugin {fact.name}: {fact.problem}; {fact.hint}".rstrip("; ") for fact in host.broken)
     return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded.settings, host, warnings)
+
+
+def identity_path(reference: str) -> Path | None:
+    """The file of a `server.identity`, None when a plugin keeps it."""
+    scheme, _, rest = reference.partition(":")
+    return Path(unquote(rest)).expanduser() if scheme == "file" else None
 
 
 def open_plugins(path: str | None) -> PluginHost:

@@ -37,17 +37,21 @@ def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Read a profile; silence about what is right."""
-    from appliance.cli.opening import open_profile
+    from appliance.cli.opening import identity_path, open_profile
 
     opened = open_profile(arguments.profile)
-    for warning in opened.warnings:
-        terminal.warning(warning)
     profile = opened.profile
+    warnings = list(opened.warnings)
+    key_file = identity_path(profile.server.identity)
+    if key_file is not None and _is_missing(key_file):
+        warnings.append(f"server.identity: {key_file} is not on this host; make it with `appliance keys new {key_file}`")
+    for warning in warnings:
+        terminal.warning(warning)
     summary = (
         f"{profile.name}: interface {profile.network.interface}, {len(profile.peers)} peer(s), {len(profile.plugins)} plugin(s)"
     )
     terminal.result(
-        {"ok": True, "name": profile.name, "files": opened.files, "warnings": list(opened.warnings)},
+        {"ok": True, "name": profile.name, "files": opened.files, "warnings": warnings},
         f"{', '.join(opened.files) or 'the profile'}: ok ({summary})",
     )
     return ExitCode.OK
@@ -87,6 +91,13 @@ def node_name(given: str | None) -> str:
 def value_text(value: Any) -> str:
     """A value on one line."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except OSError:  # whoever may not look there is not the one who runs the node
+        return False
 
 
 def _write_new(path: Path, text: str) -> None:

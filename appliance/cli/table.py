@@ -201,15 +201,23 @@ COMMANDS = (
         "appliance.cli.plugins:plugin_new",
         (
             Positional("name", "NAME", "its name: lower-case letters, digits and dashes"),
-            Option("--directory", "where to make its folder", "DIRECTORY", default="."),
+            Option(
+                "--kind",
+                "transport, crypto, routing, discovery or monitoring; default: what NAME begins with, or routing",
+                "KIND",
+            ),
+            Option("--directory", "the folder to write; default: KIND-NAME here", "DIRECTORY"),
+            JSON,
         ),
     ),
     Command(
         "plugin check",
         PLUGINS,
-        "run the conformance suite on an installed plugin",
+        "run the conformance suites on what a plugin registers",
         "appliance.cli.plugins:plugin_check",
-        (Positional("name", "NAME", "the name of its entry point"), JSON),
+        (Positional("name", "NAME", "an installed plugin, or the folder of one"), JSON),
+        more="Needs pytest. Runs in a process of its own, so a plugin that hangs or breaks takes nothing with it.",
+        exits="1 a suite failed",
     ),
     Command(
         "lab",

@@ -173,3 +173,9 @@ def _bind() -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 8443))
     return sock
+
+
+def test_checking_warns_of_a_key_file_that_is_not_there(cli: Cli) -> None:
+    ended = cli("check", cli.profile("server: {identity: file:nowhere}\n" + BASE))
+    assert ended.code == 0
+    assert f"warning: server.identity: {cli.directory}/nowhere is not on this host; make it with `appliance keys new" in ended.err

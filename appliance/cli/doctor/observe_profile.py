@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.api.values import Endpoint
@@ -50,23 +49,25 @@ def observe_profile(path: str | None, terminal: Terminal, *, listening: set[str]
 
 def _identity(profile: Profile) -> tuple[str, str, int, str]:
     """(path, problem, mode, identity); a reference that a plugin resolves is not looked at."""
-    scheme, _, rest = profile.server.identity.partition(":")
-    if scheme != "file":
+    from appliance.cli.opening import identity_path
+
+    path = identity_path(profile.server.identity)
+    if path is None:
         return profile.server.identity, "", 0o600, ""
-    path = Path(rest)
+    name = str(path)
     try:
         pem = path.read_bytes()
         mode = path.stat().st_mode & 0o777
     except FileNotFoundError:
-        return rest, "missing", 0o600, ""
+        return name, "missing", 0o600, ""
     except OSError as error:
-        return rest, (error.strerror or str(error)).lower(), 0o600, ""
+        return name, (error.strerror or str(error)).lower(), 0o600, ""
     from appliance.protocol.identity import Identity, IdentityInvalid
 
     try:
-        return rest, "", mode, Identity.from_pem(pem).fingerprint
+        return name, "", mode, Identity.from_pem(pem).fingerprint
     except IdentityInvalid as error:
-        return rest, error.message, mode, ""
+        return name, error.message, mode, ""
 
 
 def _listens(profile: Profile, listening: set[str]) -> tuple[ListenFacts, ...]:

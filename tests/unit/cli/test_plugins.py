@@ -1,0 +1,95 @@
+"""`appliance plugins` for people and programs, and commands that plugins bring."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.api.management import CliCommand
+from appliance.cli import entry, plugins
+from appliance.cli.terminal import Terminal
+from appliance.plugin_host.checking import Report
+
+FACT: dict[str, Any] = {
+    "name": "a",
+    "version": "1",
+    "state": "active",
+    "provides": ["suite x"],
+    "stage": "",
+    "problem": "",
+    "hint": "",
+}
+
+
+def test_a_failed_plugin_is_named_with_its_reason() -> None:
+    failed = {
+        **FACT,
+        "name": "b",
+        "version": "",
+        "state": "failed",
+        "provides": [],
+        "stage": "import",
+        "problem": "no x",
+        "hint": "get x",
+    }
+    text = plugins.plugins_text({"plugins": [FACT, failed], "installed": ["c"]}, Terminal(out=io.StringIO(), err=io.StringIO()))
+    assert text.splitlines() == [
+        "PLUGIN  VERSION  STATE   PROVIDES",
+        "a       1        active  suite x",
+        "b       -        failed  -",
+        "b: import: no x",
+        "    get x",
+        "installed and not enabled: c",
+    ]
+
+
+def test_a_plugin_that_is_not_installed_degrades(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    profile = tmp_path / "profile.yaml"
+    profile.write_text("profile: 1\nnetwork: {addresses: [10.8.0.1/24]}\nplugins: [routing-static, routing-magic]\n")
+    assert entry.main(["plugins", str(profile), "--json"]) == 5
+    facts = {fact["name"]: fact for fact in json.loads(capsys.readouterr().out)["plugins"]}
+    assert facts["routing-static"]["state"] == "active"
+    assert facts["routing-magic"]["state"] == "failed"
+
+
+@pytest.mark.parametrize(("words", "kind"), [([], "routing"), (["--kind", "crypto"], "crypto")])
+def test_a_new_plugin_has_the_kind_that_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], kind: str
+) -> None:
+    folder = tmp_path / "mine"
+    assert entry.main(["plugin", "new", "mine", "--directory", str(folder), "--json", *words]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["folder"], document["kind"]) == (str(folder), kind)
+    assert (folder / "pyproject.toml").is_file()
+    assert entry.main(["plugin", "new", "mine", "--directory", str(folder)]) == 1
+    assert f"{folder} is not empty" in capsys.readouterr().err
+
+
+def test_a_name_tells_its_kind() -> None:
+    kinds = ("transport", "crypto", "routing")
+    assert plugins.kind_of("transport-pigeon", kinds) == "transport"
+    assert plugins.kind_of("pigeon", kinds) == "routing"
+    assert entry.main(["plugin", "new", "Pigeon!"]) == 2
+
+
+def test_a_report_tells_what_passed_and_what_failed() -> None:
+    report = Report("x", ({"name": "x", "state": "failed", "problem": "no y"},), {"routing": 3}, 0, (("test_a", "it is wrong"),))
+    text = plugins.report_text(report, Terminal(out=io.StringIO(), err=io.StringIO()))
+    assert text.splitlines() == ["ok  routing: 3 passed", "FAILED  test_a: it is wrong", "failed  plugin x: no y"]
+    assert not report.ok
+
+
+def test_a_command_of_a_plugin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def invent(words: list[str]) -> int:
+        print(words)
+        return 5
+
+    monkeypatch.setattr(plugins, "plugin_commands", lambda: {"invent": CliCommand("invent", "make something up", invent)})
+    assert entry.main(["invent", "--much"]) == 5
+    assert capsys.readouterr().out == "['--much']\n"
+    assert entry.main(["invnt"]) == 2
+    assert "did you mean invent?" in capsys.readouterr().err
