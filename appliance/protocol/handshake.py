@@ -87,9 +87,10 @@ class Initiator:
     """The side that calls. `hello` is its first message."""
 
     def __init__(
-        self, policy: Policy, index: int, identity: Identity, expected: str, entropy: Entropy, agreement: KeyAgreement
+        self, policy: Policy, index: int, identity: Identity, expected: str | None, entropy: Entropy, agreement: KeyAgreement
     ) -> None:
-        """`index` is the session index for the other side to write to us; `expected` the fingerprint that must answer."""
+        """`index` is the session index for the other side to write to us; `expected` the fingerprint that must answer. None takes
+        whoever answers: for diagnosis, never for traffic."""
         self.stage = Stage.HELLO_SENT
         self._identity = identity
         self._expected = expected
@@ -109,7 +110,7 @@ class Initiator:
         secret = self._keys.finish(Kex(server.kex), Shares(server.x25519, server.mlkem))
         schedule = KeySchedule(self.hello, server, secret)
         proof = schedule.open_proof(server.sealed, initiator=False)
-        if proof.identity.fingerprint != self._expected:
+        if self._expected not in (None, proof.identity.fingerprint):
             raise PeerFault("wrong-identity")
         proof.verify()
         session_id = _session_id(server.session_id)
@@ -120,7 +121,7 @@ class Initiator:
             self.hello.session_index,
             server.session_index,
             session_id,
-            self._expected,
+            proof.identity.fingerprint,
             server.suite,
             server.kex == Kex.X25519_MLKEM1024,
             client_chain,
