@@ -35,7 +35,7 @@ class LoadedPlugin:
             self._manager.register(namespace, name)
         except Failures as error:
             hint = "see docs/plugins.md for each hook's arguments"
-            raise PluginFault(name, f"its hooks do not fit: {_first_line(error)}", hint=hint) from error
+            raise PluginFault(name, f"its hooks do not fit: {_ends(error)}", hint=hint) from error
         self.oddities = tuple(self._odd(namespace))
 
     def implements(self, hook: str) -> bool:
@@ -91,6 +91,12 @@ def describe(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({'/'.join(frames[-1].filename.rsplit('/', 2)[-2:])}:{frames[-1].lineno})" if frames else ""
     return f"raised {type(error).__name__}: {_first_line(error)}{where}"
+
+
+def _ends(error: BaseException) -> str:
+    """pluggy says on the first line which hook, on the last line what is wrong with it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return ": ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else type(error).__name__
 
 
 def _first_line(error: BaseException) -> str:

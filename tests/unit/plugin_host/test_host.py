@@ -1,0 +1,348 @@
+"""Plugins that behave and plugins that do not: each failure is told of its plugin, and the others work on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from appliance.api import ENTRY_POINT_GROUP
+from appliance.api.crypto import CryptoSuite
+from appliance.api.hookspecs import hookimpl
+from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
+from appliance.api.planning import Action, HostState, Step
+from appliance.api.profile import STANDARD_PLUGINS
+from appliance.api.routing import RoutingKind
+from appliance.api.values import Problem
+from appliance.errors import PluginFault
+from appliance.plugin_host import PluginHost
+from appliance.plugin_host.discovery import Installed
+from appliance.plugin_host.facts import PluginFact
+
+SUITE = CryptoSuite("mine", 0x8001, 32, 16, "package.module:Class")
+STEP = Step("a step", Action("a", {}), Action("b", {}), Action("c", {}))
+ROOT = Principal("local", "root", 0)
+ANY: Any = None
+
+
+class Shelf(dict[str, Installed]):
+    """Installed plugins whose modules are written here."""
+
+    def put(self, name: str, namespace: object = None, load: Callable[[], object] | None = None, version: str = "1.2") -> None:
+        shelved = _Shelved(name, EntryPoint(name, "x", ENTRY_POINT_GROUP), f"dist-{name}", version)
+        shelved.deed = load or (lambda: namespace)
+        self[name] = shelved
+
+    def hooks(self, name: str, **hooks: Callable[..., object]) -> None:
+        self.put(name, SimpleNamespace(**{hook: hookimpl(deed) for hook, deed in hooks.items()}))
+
+    def host(self, *names: str) -> PluginHost:
+        return PluginHost.load(names or tuple(self), self)
+
+
+class _Shelved(Installed):
+    deed: Callable[[], object]
+
+    def load(self) -> object:
+        return self.deed()
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def fact(host: PluginHost, name: str) -> PluginFact:
+    return next(each for each in host.facts if each.name == name)
+
+
+def good(shelf: Shelf) -> None:
+    shelf.hooks("good", appliance_routing=lambda: [RoutingKind("good", ANY_ROUTER)])
+
+
+def ANY_ROUTER() -> Any:
+    return None
+
+
+# ---- loading ----
+
+
+def test_the_standard_plugins_provide_what_the_profile_defaults_to() -> None:
+    host = PluginHost.load(STANDARD_PLUGINS)
+    assert not host.broken
+    assert set(host.transports) == {"udp", "tcp"}
+    assert set(host.suites) >= {"aes-256-gcm", "chacha20-poly1305", "hse"}
+    assert set(host.routing) == {"static"}
+    assert set(host.discovery) == {"bootstrap"}
+    assert set(host.monitors) == {"prometheus", "health"}
+    assert fact(host, "transport-ip").provides == ("transport udp", "transport tcp")
+    json.dumps(host.report())
+
+
+def test_only_named_plugins_are_imported() -> None:
+    code = (
+        "import sys; from appliance.plugin_host import PluginHost; host = PluginHost.load(['routing-static'])\n"
+        "print(*(m for m in sys.modules if m.startswith('appliance_') or m in ('pydantic', 'asyncio', 'prometheus_client')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {name.partition(".")[0] for name in loaded} == {"appliance_routing_static"}
+
+
+def test_a_plugin_that_is_not_installed_is_named_with_what_is(shelf: Shelf) -> None:
+    good(shelf)
+    host = shelf.host("goood", "good")
+    assert fact(host, "goood").stage == "find"
+    assert "good" in host.routing
+    shelf.hooks("other")
+    assert "other" in fact(shelf.host("othr", "good"), "othr").hint
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def deed() -> object:
+        raise error
+
+    return deed
+
+
+@pytest.mark.parametrize("error", [ImportError("no module named x"), ValueError("bad\nsecond line"), SystemExit(3)])
+def test_an_import_that_fails_is_its_own_plugins_fault(shelf: Shelf, error: BaseException) -> None:
+    shelf.put("bad", load=raising(error))
+    good(shelf)
+    host = shelf.host()
+    assert (fact(host, "bad").state, fact(host, "bad").stage) == ("failed", "import")
+    assert type(error).__name__ in fact(host, "bad").problem
+    assert "second line" not in fact(host, "bad").problem
+    assert (fact(host, "good").state, fact(host, "bad").version) == ("active", "1.2")
+
+
+def test_two_distributions_with_one_name_are_both_named(shelf: Shelf) -> None:
+    good(shelf)
+    shelf["good"] = Installed(*shelf["good"][:4], rivals=("evil-twin",))
+    problem = fact(shelf.host(), "good").problem
+    assert "dist-good" in problem
+    assert "evil-twin" in problem
+
+
+def test_ctrl_c_is_not_a_plugins_fault(shelf: Shelf) -> None:
+    shelf.put("slow", load=raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        shelf.host()
+
+
+# ---- registering ----
+
+
+def test_a_name_belongs_to_who_came_first_and_both_are_named(shelf: Shelf) -> None:
+    good(shelf)
+    shelf.hooks("copy", appliance_routing=lambda: [RoutingKind("good", ANY_ROUTER), RoutingKind("own", ANY_ROUTER)])
+    host = shelf.host()
+    assert host.owner("routing", "good") == "good"
+    assert fact(host, "copy").state == "degraded"
+    assert fact(host, "copy").provides == ("routing own",)
+    assert "good" in fact(host, "copy").problem
+    assert "copy" in fact(host, "copy").problem
+
+
+def test_a_suites_number_is_a_name_too(shelf: Shelf) -> None:
+    shelf.hooks("one", appliance_crypto_suites=lambda: [SUITE])
+    shelf.hooks("two", appliance_crypto_suites=lambda: [CryptoSuite("other", 0x8001, 32, 16, "a:b")])
+    host = shelf.host()
+    assert set(host.suites) == {"mine"}
+    assert "0x8001" in fact(host, "two").problem
+
+
+@pytest.mark.parametrize(
+    "suite",
+    [
+        CryptoSuite("mine", 0, 32, 16, "a:b"),
+        CryptoSuite("mine", 0x10000, 32, 16, "a:b"),
+        CryptoSuite("mine", 0x8001, 8, 16, "a:b"),
+        CryptoSuite("mine", 0x8001, 32, 0, "a:b"),
+        CryptoSuite("mine", 0x8001, 32, 16, "no path"),
+        CryptoSuite("Mine!", 0x8001, 32, 16, "a:b"),
+        CryptoSuite(7, 0x8001, 32, 16, "a:b"),  # type: ignore[arg-type]
+        CryptoSuite("mine", "x", 32, 16, "a:b"),  # type: ignore[arg-type]
+        "aes-256-gcm",
+        None,
+    ],
+)
+def test_what_no_suite_can_be_is_refused(shelf: Shelf, suite: object) -> None:
+    shelf.hooks("bad", appliance_crypto_suites=lambda: [suite])
+    host = shelf.host()
+    assert not host.suites
+    assert fact(host, "bad").stage == "register"
+
+
+def endless() -> Iterator[RoutingKind]:
+    while True:
+        yield RoutingKind("x", ANY_ROUTER)
+
+
+def breaking() -> Iterator[RoutingKind]:
+    yield RoutingKind("x", ANY_ROUTER)
+    raise RuntimeError("halfway")
+
+
+@pytest.mark.parametrize(
+    "result", [lambda: 7, lambda: "text", endless, breaking, raising(OSError("disk")), raising(SystemExit())]
+)
+def test_a_hook_that_fails_is_its_own_plugins_fault(shelf: Shelf, result: Callable[[], object]) -> None:
+    shelf.hooks("bad", appliance_routing=result)
+    good(shelf)
+    host = shelf.host()
+    assert set(host.routing) == {"good"}
+    assert fact(host, "bad").state == "failed"
+    assert "appliance_routing" in fact(host, "bad").problem
+
+
+def test_arguments_that_do_not_exist_are_told(shelf: Shelf) -> None:
+    shelf.hooks("bad", appliance_routing=lambda profile: [])
+    assert "profile" in fact(shelf.host(), "bad").problem
+
+
+def test_a_misspelt_hook_is_told_with_the_right_one(shelf: Shelf) -> None:
+    shelf.hooks("bad", appliance_routings=endless)
+    assert "did you mean appliance_routing?" in fact(shelf.host(), "bad").problem
+
+
+def test_a_forgotten_marker_is_told(shelf: Shelf) -> None:
+    shelf.put("bad", SimpleNamespace(appliance_routing=endless))
+    assert "@hookimpl" in fact(shelf.host(), "bad").problem
+
+
+def test_a_plugin_without_hooks_is_no_trouble(shelf: Shelf) -> None:
+    shelf.put("empty", SimpleNamespace())
+    assert fact(shelf.host(), "empty").state == "active"
+
+
+def test_a_core_section_cannot_be_taken(shelf: Shelf) -> None:
+    from appliance.api.profile import ProfileSection, Section
+
+    shelf.hooks("bad", appliance_profile_sections=lambda: [ProfileSection("network", lambda: Section)])
+    shelf.hooks("fine", appliance_profile_sections=lambda: [ProfileSection("extra", lambda: Section)])
+    host = shelf.host()
+    assert [section.name for section in host.sections] == ["extra"]
+    assert "core's own" in fact(host, "bad").problem
+
+
+# ---- asking ----
+
+
+def test_problems_of_all_plugins_and_of_failing_ones(shelf: Shelf) -> None:
+    shelf.hooks("one", appliance_check_profile=lambda profile, host: [Problem("network.mtu", "odd")])
+    shelf.hooks("two", appliance_check_profile=raising_with(ValueError("x")))
+    problems = shelf.host().check_profile(ANY, None)
+    assert [problem.path for problem in problems] == ["network.mtu", "plugins"]
+    assert "two" in problems[1].message
+
+
+def raising_with(error: Exception) -> Callable[..., Any]:
+    def deed(profile: object) -> object:
+        raise error
+
+    return deed
+
+
+def test_a_plan_is_whole_or_not_at_all(shelf: Shelf) -> None:
+    shelf.hooks("one", appliance_plan=lambda profile, observed: [STEP])
+    assert shelf.host().plan(ANY, HostState()) == (STEP,)
+    shelf.hooks("two", appliance_plan=lambda profile: ["a step"])
+    host = shelf.host()
+    with pytest.raises(PluginFault, match="two"):
+        host.plan(ANY, HostState())
+    assert fact(host, "two").stage == "plan"
+
+
+def test_the_first_identity_wins(shelf: Shelf) -> None:
+    shelf.hooks("not-mine", appliance_load_identity=lambda reference: None)
+    shelf.hooks("vault", appliance_load_identity=lambda reference: reference.encode())
+    shelf.hooks("late", appliance_load_identity=lambda reference: b"late")
+    host = shelf.host()
+    assert host.load_identity("vault:x") == b"vault:x"
+    assert shelf.host("not-mine").load_identity("vault:x") is None
+
+
+def test_an_identity_that_fails_stops_the_search(shelf: Shelf) -> None:
+    shelf.hooks("bad", appliance_load_identity=lambda reference: "text")
+    shelf.hooks("late", appliance_load_identity=lambda reference: b"late")
+    with pytest.raises(PluginFault, match="bad"):
+        shelf.host().load_identity("vault:x")
+
+
+@pytest.mark.parametrize(
+    ("answers", "allowed"),
+    [
+        ([], False),
+        ([None], False),
+        ([Verdict.ALLOW], True),
+        ([Verdict.ALLOW, None], True),
+        ([Verdict.ALLOW, Verdict.DENY], False),
+        ([Verdict.ALLOW, "yes"], False),
+    ],
+)
+def test_any_deny_wins_and_no_allow_is_no(shelf: Shelf, answers: list[Any], allowed: bool) -> None:
+    for number, answer in enumerate(answers):
+        shelf.hooks(f"plugin-{number}", appliance_authorize=lambda principal, answer=answer: answer)
+    assert shelf.host().authorize(ROOT, "status", "") is allowed
+
+
+def test_routes_and_commands_with_one_name_are_taken_once(shelf: Shelf) -> None:
+    async def handler(arguments: Any) -> None: ...
+
+    for name in ("one", "two"):
+        shelf.hooks(
+            name,
+            appliance_api_routes=lambda: [ApiRoute("same", "p", handler)],
+            appliance_cli_commands=lambda: [CliCommand("same", "s", len)],
+        )
+    host = shelf.host()
+    assert len(host.api_routes()) == len(host.cli_commands()) == 1
+    assert "one" in fact(host, "two").problem
+
+
+async def test_lifespans_carry_their_plugins_name(shelf: Shelf) -> None:
+    seen = []
+
+    @asynccontextmanager
+    async def fine(node: object) -> Any:
+        seen.append(node)
+        yield
+        seen.append("left")
+
+    @asynccontextmanager
+    async def broken(node: object) -> Any:
+        raise RuntimeError("no license")
+        yield
+
+    shelf.hooks("none", appliance_lifespan=lambda node: None)
+    shelf.hooks("fine", appliance_lifespan=fine)
+    shelf.hooks("broken", appliance_lifespan=broken)
+    shelf.hooks("wrong", appliance_lifespan=lambda node: 7)
+    host = shelf.host()
+    first, second = host.lifespans("node")
+    assert (first.plugin, second.plugin) == ("fine", "broken")
+    async with first:
+        with pytest.raises(RuntimeError):
+            await second.__aenter__()
+    assert seen == ["node", "left"]
+    assert "no license" in fact(host, "broken").problem
+    assert fact(host, "wrong").stage == "start"
+
+
+def test_blame_at_run_time_and_its_end(shelf: Shelf) -> None:
+    good(shelf)
+    host = shelf.host()
+    host.blame(host.owner("routing", "good") or "", "run", ValueError("hiccup"))
+    assert (fact(host, "good").state, fact(host, "good").stage) == ("degraded", "run")
+    for number in range(100):
+        host.blame("good", "run", f"hiccup {number}")
+    assert len(fact(host, "good").problem) < 200
+    host.cleared("good", "run")
+    assert fact(host, "good").state == "active"

@@ -1,0 +1,57 @@
+"""What a profile needs of its plugins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.api.profile import STANDARD_PLUGINS, Profile
+from appliance.plugin_host import PluginHost, required
+
+PEER = {"name": "hub", "identity": "llp1:" + "a" * 52, "allowed": ["10.0.0.0/8"]}
+
+
+def profile(**sections: Any) -> Profile:
+    return Profile.model_validate({"profile": 1, "network": {"addresses": ["10.8.0.1/24"]}, **sections})
+
+
+def problems(wanted: Profile, *plugins: str) -> dict[str, str]:
+    return {problem.path: f"{problem.message} ({problem.hint})" for problem in required(wanted, PluginHost.load(plugins))}
+
+
+def test_a_default_profile_has_all_it_needs() -> None:
+    assert not problems(profile(), *STANDARD_PLUGINS)
+
+
+def test_a_missing_scheme_says_where_and_what_is_not_enabled() -> None:
+    wanted = profile(server={"listen": ["quic://0.0.0.0:1"]}, peers=[{**PEER, "endpoints": ["udp://h:1", "quic://h:1"]}])
+    found = problems(wanted, *(set(STANDARD_PLUGINS) - {"routing-static"}))
+    assert set(found) == {"server.listen.0", "peers.0.endpoints.1", "routing.kind"}
+    assert "transport scheme 'quic' comes from no enabled plugin" in found["server.listen.0"]
+    assert "installed and not enabled: routing-static" in found["server.listen.0"]
+
+
+def test_a_misspelt_suite_gets_a_guess() -> None:
+    assert (
+        "did you mean 'aes-256-gcm'?"
+        in problems(profile(crypto={"suites": ["aes-256-gmc"]}), *STANDARD_PLUGINS)["crypto.suites.0"]
+    )
+
+
+def test_a_suite_that_protects_nothing_needs_a_laboratory() -> None:
+    crypto = {"suites": ["null"]}
+    assert set(problems(profile(crypto=crypto), *STANDARD_PLUGINS)) == {"crypto.suites.0"}
+    assert not problems(profile(crypto={**crypto, "lab": True}), *STANDARD_PLUGINS)
+
+
+def test_crypto_and_routing_fail_closed_when_their_plugin_fails() -> None:
+    found = problems(profile(), "transport-ip", "no-such-crypto")
+    assert set(found) == {"crypto.suites.0", "crypto.suites.1", "routing.kind"}
+    assert "plugin no-such-crypto failed" in found["crypto.suites.0"]
+
+
+def test_a_misspelt_monitor_is_a_problem() -> None:
+    assert set(problems(profile(monitoring={"promethius": {}}), *STANDARD_PLUGINS)) == {"monitoring.promethius"}
+
+
+def test_monitoring_and_discovery_fail_soft_when_a_plugin_failed() -> None:
+    assert not problems(profile(monitoring={"fancy": {}}, discovery={"fancy": {}}), *STANDARD_PLUGINS, "fancy")
