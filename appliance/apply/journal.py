@@ -30,7 +30,7 @@ class Journal:
         self._boot_id = boot_id
         self._netns = netns
         self._size = 0
-        self.state = JournalState()
+        self.state = JournalState(boot_id, netns)
         self._load()
 
     def begin(self, steps: Sequence[Step], confirm_within: float | None = None) -> Generation:
