@@ -10,16 +10,17 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from appliance.errors import HostError
+from appliance.lab import network
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host, LabFailure
 from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
-from appliance.lab.network import lay
 from appliance.lab.profiles import as_yaml, profile_of
 from appliance.lab.traces import Traces, links, scratch_root, sweep
 from appliance.linux.host import netns_cookie
@@ -28,6 +29,8 @@ from appliance.runtime import clock
 
 SESSION_SECONDS: Final = 20.0
 """How long nodes may take from their start to their sessions; they take one or two."""
+SETTLE_SECONDS: Final = 5.0
+"""The kernel looks at carriers at least once a second."""
 LOOK_EVERY: Final = 0.05
 """Seconds between two questions to a node."""
 
@@ -57,6 +60,7 @@ class Lab:
         """Build, and unless told otherwise start the nodes and wait for their sessions. Raises ApplianceError."""
         try:
             self.build()
+            await self._settle()
             if self._start:
                 self.start()
                 await self.wait_for_sessions()
@@ -81,7 +85,7 @@ class Lab:
             self.hosts[name].namespace.create()
         for link in self.definition.links:
             switch = self._new_switch(link.name) if len(link.hosts) > 2 else None
-            lay(link, {name: host.namespace for name, host in self.hosts.items()}, switch)
+            network.lay(link, {name: host.namespace for name, host in self.hosts.items()}, switch)
         self._introduce()
 
     def start(self) -> None:
@@ -124,6 +128,14 @@ class Lab:
         path = self.hosts[name].profile
         path.write_text(as_yaml(profile_of(self.definition, name, identities)), encoding="utf-8")
         return path
+
+    async def _settle(self) -> None:
+        """Wait until the kernel has noticed every carrier: it then adds routes, which would look like a node's doing."""
+        wires = [
+            (self.hosts[name].namespace.name, link.name) for link in self.definition.links if link.ipv6 for name in link.hosts
+        ]
+        with suppress(TimeoutError):
+            await self.until(lambda: all(network.is_settled(*wire) for wire in wires), SETTLE_SECONDS)
 
     def _introduce(self) -> None:
         for host in self.hosts.values():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -110,7 +111,7 @@ class Host:
         except TimeoutError:
             raise LabFailure(f"`{' '.join(map(str, words))}` on {self.name} did not end within {timeout:g} s") from None
         finally:
-            if process.returncode is None:
+            with suppress(ProcessLookupError):
                 process.kill()
                 await process.wait()
         code = process.returncode if process.returncode is not None else -1
@@ -215,8 +216,7 @@ class Host:
         kept = {}
         for noun, words in _LOOKS.items():
             done = subprocess.run(self.namespace.enter(words), capture_output=True, text=True, check=False)
-            # the kernel adds these when it notices the carrier, in its own time
-            kept[noun] = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("multicast ff00::/8"))
+            kept[noun] = done.stdout
         return kept
 
     def changes(self) -> list[str]:

@@ -26,6 +26,11 @@ def set_address(namespace: str, device: str, address: str, length: int) -> None:
     ip("addr", "add", f"{address}/{length}", "dev", device, *nodad, namespace=namespace)
 
 
+def is_settled(namespace: str, device: str) -> bool:
+    """Has the kernel noticed the device's carrier? Then IPv6 multicast has its route. Raises HostError."""
+    return "multicast" in ip("-6", "route", "show", "table", "local", "dev", device, namespace=namespace)
+
+
 def _lay_switch(link: LinkEntry, hosts: Mapping[str, Namespace], switch: Namespace) -> None:
     bridge = "switch"
     ip("link", "add", bridge, "mtu", str(link.mtu), "type", "bridge", namespace=switch.name)

@@ -7,7 +7,7 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from appliance.lab import transfer as transfer_program
@@ -56,7 +56,7 @@ async def listening(host: Host, words: list[str], sign: str) -> AsyncIterator[tu
                 raise LabFailure(f"`{' '.join(words)}` on {host.name}: {''.join(said).strip()}")
         yield line, process.stdout.read
     finally:
-        if process.returncode is None:
+        with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
 
