@@ -94,7 +94,7 @@ def describe(error: BaseException) -> str:
 
 
 def _ends(error: BaseException) -> str:
-    """pluggy says on the first line which hook, on the last line what is wrong with it."""
+    """For pluggy, which says on the first line which hook and on the last one what is wrong with it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return ": ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else type(error).__name__
 

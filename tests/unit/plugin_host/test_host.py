@@ -213,7 +213,7 @@ def test_a_misspelt_hook_is_told_with_the_right_one(shelf: Shelf) -> None:
 
 
 def test_a_forgotten_marker_is_told(shelf: Shelf) -> None:
-    shelf.put("bad", SimpleNamespace(appliance_routing=endless))
+    shelf.put("bad", SimpleNamespace(appliance_routing=tuple))
     assert "@hookimpl" in fact(shelf.host(), "bad").problem
 
 
