@@ -29,6 +29,9 @@ from appliance.wire.liveness import Ack, Farewell
 LINGER_SECONDS = 5.0
 """How long a replaced session still receives: longer than any reordering we know of."""
 PROBE_GAP = 1.0
+UNANSWERED_GAP = 0.5
+"""Seconds between KeepAlives while traffic goes out and nothing comes back, so that a peer that lost its state is called again
+within three seconds."""
 PROBES = 3
 """KeepAlives without an answer after which the path is taken for dead: three losses in a row on a path that loses 5 % happen
 once in 8,000 times."""
@@ -36,6 +39,8 @@ RESPONDER_SHARE = 1.2
 """The side that was called renews a session a fifth later, so that usually one side does."""
 OVERDUE_SHARE = 2.0
 ROTATE_RETRY = 5.0
+DISOWNED_GAP = 5.0
+"""Between two handshakes that a word anybody could have written makes us begin for one session."""
 DISALLOWED_SECONDS = 10.0
 """How long a session that a changed policy forbids may last while its replacement is made."""
 RECONNECT_PAUSE = 1.0
@@ -113,7 +118,8 @@ class Keeping:
             self.reconnect(peer, now, 0.0)
             return
         patience = self._patience(peer)
-        if silent < patience or not peer.settings.keepalive:
+        hurried = silent < patience and session.probes > 0  # see `unanswered`
+        if (silent < patience and not hurried) or not peer.settings.keepalive:
             context.timers.set(("alive", index), session.last_heard + patience)
             return
         if session.probes >= PROBES and not session.suspect:
@@ -122,8 +128,18 @@ class Keeping:
             self._connecting.connect(peer, now)
         self.probe(session, now)
         session.probes += 1
-        gap = PROBE_GAP if not session.suspect else max(PROBE_GAP, peer.settings.keepalive)
+        gap = UNANSWERED_GAP if hurried else PROBE_GAP
+        if session.suspect:
+            gap = max(PROBE_GAP, peer.settings.keepalive)
         context.timers.set(("alive", index), min(now + gap, session.last_heard + context.settings.idle))
+
+    def unanswered(self, session: Session, now: float) -> None:
+        """We send on `session` and nothing comes back: ask at once, not only after a long silence."""
+        keepalive = self._context.peers[session.peer].settings.keepalive
+        if session.state is SessionState.ACTIVE and keepalive and not session.probes and not session.suspect:
+            self.probe(session, now)
+            session.probes = 1
+            self._context.timers.set(("alive", session.index), now + UNANSWERED_GAP)
 
     def rotate(self, index: int, now: float) -> None:
         """The timer of a session: its keys have served long enough."""
@@ -151,6 +167,13 @@ class Keeping:
         """The policy no longer allows `session`: replace it now, and end it soon in any case."""
         session.expires = min(session.expires, now + DISALLOWED_SECONDS)
         self.rotate(session.index, now)
+
+    def disowned(self, session: Session, now: float) -> None:
+        """The other side seems not to know `session`: make another. This one goes on, for it may have been a lie."""
+        if session.state is SessionState.ACTIVE and now - session.disowned_at >= DISOWNED_GAP:
+            session.disowned_at = now
+            self._context.counters["disowned"] += 1
+            self.renew(session, now)
 
     def keys_lost(self, session: Session, now: float) -> None:
         """`session` can carry nothing any more; if it was its peer's current one, call over its path, which is known to work."""

@@ -15,6 +15,7 @@ from appliance.api.crypto import CryptoSuite
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.errors import PeerFault
+from appliance.protocol.admission import TokenBucket
 from appliance.protocol.answering import Answering
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
@@ -30,10 +31,12 @@ from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.wire.envelope import (
     FLAG_COOKIE,
     FLAG_FRAGMENT,
+    FLAG_NO_SESSION,
     HEADER_BYTES,
     PROTO,
     Fields,
     PacketType,
+    read_no_session,
     unpack,
 )
 from appliance.wire.fragments import MAX_MESSAGE_BYTES, Reassembly
@@ -45,6 +48,8 @@ REASSEMBLY_SECONDS = 5.0
 STRANGER_SECONDS = 10.0
 """How long an accepted link may stay without a handshake."""
 MAX_STRANGER_LINKS = 256
+HINTS_PER_SECOND = 50
+"""Words about lost sessions that we look up; as many as one worker sends."""
 
 
 class Node:
@@ -67,6 +72,7 @@ class Node:
         self._answering = Answering(self._context, self._reassembly, now)
         self._keeping = Keeping(self._context, self._connecting)
         self._strangers: dict[LinkId, None] = {}
+        self._hints = TokenBucket(HINTS_PER_SECOND, HINTS_PER_SECOND, now)
         for peer in settings.peers:
             self._add(peer, now)
 
@@ -184,6 +190,12 @@ class Node:
         self._keeping.link_closed(link, now)
         self._connecting.link_closed(link, now)
 
+    def handle_unanswered(self, session: int, now: float) -> None:
+        """Records went out on the session in the last second or so and none came in."""
+        found = self._context.sessions.get(session)
+        if found is not None:
+            self._keeping.unanswered(found, now)
+
     def handle_moved(self, session: int, link: LinkId, source: SocketAddress | None, now: float) -> None:
         """The session's newest record so far came by another path. (Older ones must not be told: a replay could move us.)"""
         found, over = self._context.sessions.get(session), self._context.links.get(link)
@@ -270,6 +282,9 @@ class Node:
 
     def _take_response(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
         _, _, flags, stream, sequence, _, _, _ = fields
+        if flags & FLAG_NO_SESSION:
+            self._take_no_session(link, source, piece, now)
+            return
         initiation = self._connecting.get(stream >> 8)
         if initiation is None or (initiation.link, initiation.to) != (link.number, source):
             raise PeerFault("unknown-index")
@@ -283,6 +298,17 @@ class Node:
             self._connecting.take_cookie(initiation, body, now)
         else:
             self._connecting.take_answer(initiation, flags, body, now)
+
+    def _take_no_session(self, link: Link, source: SocketAddress | None, body: bytes, now: float) -> None:
+        """Word that the other side has lost a session, which anybody could have written: believed where it fits, and not often."""
+        index = read_no_session(body)
+        if index is None:
+            raise PeerFault("malformed")
+        if not self._hints.take(now):
+            raise PeerFault("rate-limited")
+        for session in list(self._context.sessions.values()):
+            if session.remote_index == index and (session.link, session.to) == (link.number, source):
+                self._keeping.disowned(session, now)
 
     def _take_finish(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
         finished = self._answering.take_finish(link, source, fields, piece, now)

@@ -1,53 +1,24 @@
-"""The composition root: builds the node from a profile, runs it until it is told to stop, and leaves the host as it was.
+"""`appliance run`: becomes a node in this process, and leaves the host as it was when it ends.
 
-    plugins ─ profile ─ identity ─ control socket ─ (an orphaned worker) ─ host, in a child ─ TUN ─ worker ─ node ─ ready
+    (a child loads ahead) ─ plugins ─ profile ─ identity ─ control socket ─ an orphaned worker ─ composition.Daemon
 
-Everything before the host is touched can say no without a trace; everything after it is undone in reverse order.
+What is here can say no without a trace. Little is imported before the child is forked, so that both start at once.
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import os
-import resource
-import signal
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.api.management import Principal
-from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
-from appliance.runtime import callers, clock, control, entropy, host_changes, identities, orphans, places, preparing
-from appliance.runtime.discovery import Discovery
-from appliance.runtime.figures import Figures
-from appliance.runtime.forwarding import Forwarding
-from appliance.runtime.lifespan import Lifespan
-from appliance.runtime.links import Links
+from appliance.errors import ApplianceError, MissingPrivilege
+from appliance.runtime import host_changes
 from appliance.runtime.logging import configure, get_logger
-from appliance.runtime.monitors import Monitors
-from appliance.runtime.node_driver import NodeDriver
-from appliance.runtime.node_view import NodeView
-from appliance.runtime.notify import Notifier
-from appliance.runtime.operations import operations
-from appliance.runtime.reload import Reload
-from appliance.runtime.status import components
-from appliance.runtime.tasks import Tasks
-from appliance.runtime.transports import Transports
-from appliance.runtime.worker_keeper import WorkerKeeper
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
-    from appliance.linux.tun import TunDevice
-    from appliance.plugin_host import PluginHost
-    from appliance.protocol.identity import Identity
-    from appliance.runtime.worker_process import WorkerProcess
 
 log = get_logger("daemon")
-
-UNDO_SECONDS = 60.0
-"""How long undoing may take before the way down goes on without it; a plan of a hundred steps takes two."""
 
 
 def run(paths: Sequence[Path], *, confirm_within: float | None = None) -> int:
@@ -56,6 +27,21 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None) -> int:
     With `confirm_within` seconds, end and undo unless `appliance confirm` comes in time. Blocks. Returns the exit code; raises
     ApplianceError when the node does not start, and has then left nothing behind.
     """
+    import appliance.api.profile  # noqa: F401  the heaviest of what both processes need
+
+    child = host_changes.Child()
+    try:
+        return _run(tuple(paths), confirm_within, child)
+    finally:
+        child.dismiss()
+
+
+def _run(paths: tuple[Path, ...], confirm_within: float | None, child: host_changes.Child) -> int:
+    import asyncio
+
+    from appliance.runtime import control, identities, orphans, places, preparing
+    from appliance.runtime.composition import Daemon
+
     plugins = preparing.load_plugins(paths)
     profile = preparing.load_profile(paths, plugins).profile
     _configure_logs(profile)
@@ -68,211 +54,10 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None) -> int:
         state_dir = places.ensure_state_dir()
         if orphan := orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
-        daemon = Daemon(tuple(paths), profile, plugins, identity, state_dir, listener)
-        child = host_changes.Child(lambda: host_changes.apply(profile, state_dir, plugins.plan, confirm_within=confirm_within))
+        daemon = Daemon(paths, profile, plugins, identity, state_dir, listener)
         return asyncio.run(daemon.run(child, confirm_within))
     finally:
         listener.close()
-
-
-class Daemon:
-    """The running node and its parts. `profile` is the one in force."""
-
-    def __init__(
-        self,
-        paths: tuple[Path, ...],
-        profile: Profile,
-        plugins: PluginHost,
-        identity: Identity,
-        state_dir: Path,
-        listener: socket.socket,
-    ) -> None:
-        self.paths = paths
-        self.profile = profile
-        self.plugins = plugins
-        self.identity = identity
-        self.state_dir = state_dir
-        self.since_wall = clock.wall()
-        self.notifier = Notifier()
-        self.lifespan = Lifespan()
-        self.tasks = Tasks()
-        self.reload = Reload(self)
-        self._listener = listener
-        self._stop = asyncio.Event()
-        self._exit_code = ExitCode.OK
-        self._tun: TunDevice | None = None
-        self._build()
-
-    def _build(self) -> None:
-        """Make all parts; nothing runs yet."""
-        from appliance.protocol.node import Node
-
-        profile, plugins = self.profile, self.plugins
-        suites = preparing.usable_suites(profile, plugins)
-        node = Node(preparing.node_settings(profile), self.identity, suites, now=clock.monotonic(), entropy=entropy.random_bytes)
-        self.links = Links()
-        drivers = {kind.driver for kind in plugins.transports.values()}
-        self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill)
-        self.driver = NodeDriver(
-            node, self.links, self.keeper.worker, rotate_bytes=profile.crypto.rotate.bytes, connected=self.push_routes
-        )
-        self.transports = Transports(plugins.transports, self.links, self.driver, preparing.datagram_bytes(profile))
-        self.driver.transports = self.transports
-        self.forwarding = Forwarding(plugins.routing[profile.routing.kind].open(), profile, self.driver.connected_peers)
-        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates)
-        self.figures = Figures(self.driver, self.keeper, lambda: components(self), since=clock.monotonic())
-        self.figures.name = profile.name
-        self.monitors = Monitors(plugins.monitors, self.figures)
-
-    # ---- life ----
-
-    async def run(self, child: host_changes.Child, confirm_within: float | None) -> int:
-        """Start, wait to be stopped, stop. Raises what kept it from starting."""
-        self._listen_to_signals()
-        loop = asyncio.get_running_loop()
-        starting = loop.create_task(self._start(child, confirm_within), name="start")
-        stopped = loop.create_task(self._stop.wait(), name="stop")
-        try:
-            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-            starting.cancel()
-            await self._stop.wait()
-        finally:
-            stopped.cancel()
-            await asyncio.gather(starting, stopped, return_exceptions=True)
-            self.figures.ready = False
-            self.notifier.stopping()
-            trouble = await self.lifespan.unwind()
-        log.info("stopped", exit_code=int(self._exit_code))
-        return ExitCode.FAILURE if "host" in trouble else self._exit_code
-
-    def stop(self, reason: str, code: ExitCode = ExitCode.OK) -> None:
-        """End in order; in a hurry when asked again."""
-        if self._stop.is_set():
-            self.lifespan.hurry.set()
-            return
-        log.info("stopping", reason=reason)
-        self._exit_code = code
-        self._stop.set()
-
-    async def _start(self, child: host_changes.Child, confirm_within: float | None) -> None:
-        self.lifespan.push("host", lambda: self._undo_host(child), limit=UNDO_SECONDS, essential=True)
-        _raise_descriptor_limit()
-        changed = await child.result()
-        for step in changed.recovered:
-            log.warning("undid what an interrupted run had left", step=step)
-        for warning in changed.warnings:
-            log.warning(warning)
-        log.info("host is as the profile says", steps=len(changed.steps))
-        if confirm_within is not None:
-            self.reload.await_confirmation(confirm_within)
-        self.lifespan.push("TUN device", self._close_tun)
-        self.lifespan.push("worker", self.keeper.stop, essential=True)
-        await self.attach(self.profile)
-        self.lifespan.push("tasks", self.tasks.close)
-        self.lifespan.push("node", self.driver.close)
-        self.lifespan.push("transports", self.transports.close)
-        await self.transports.listen(self.profile.server.listen)
-        self.driver.start()
-        self.lifespan.push("discovery", self.discovery.close)
-        self.discovery.start(self.profile)
-        self.lifespan.push("monitors", self.monitors.close)
-        await self.monitors.use(self.profile.monitoring)
-        await self._enter_lifespans()
-        routes = {route.name: route for route in self.plugins.api_routes()}
-        server = control.ControlServer(operations(self, routes), self._allowed)
-        await server.serve(self._listener.dup())
-        self.lifespan.push("control socket", server.close)
-        self._ready()
-
-    def _ready(self) -> None:
-        self.figures.ready = True
-        gc.collect()
-        gc.freeze()  # what a start leaves stays; the collector need not look at it again
-        self._keep_watchdog()
-        self.notifier.ready("running")
-        log.info(
-            "ready",
-            identity=self.identity.fingerprint,
-            interface=self.profile.network.interface,
-            listen=[str(bound) for bound in self.transports.bound.values()],
-            peers=len(self.profile.peers),
-            offloads=list(self.keeper.offloads),
-        )
-
-    async def _enter_lifespans(self) -> None:
-        view = NodeView(self.profile.name, self.identity.fingerprint, self.figures, self.driver)
-        for plugin in self.plugins.lifespans(view):
-            try:
-                await self.lifespan.enter(f"plugin {plugin.plugin}", plugin)
-            except Exception:  # noqa: BLE001  its own account has it, and the others run
-                log.exception("a plugin did not start", plugin=plugin.plugin)
-
-    async def _undo_host(self, child: host_changes.Child) -> None:
-        await child.gone()
-        steps = await host_changes.undo(self.state_dir)
-        log.info("host is as before", steps=steps)
-
-    # ---- parts that reload uses too ----
-
-    async def attach(self, profile: Profile) -> None:
-        """Open the TUN and start a worker on it."""
-        from appliance.linux import tun
-
-        self._tun = tun.attach(profile.network.interface, offload=profile.network.offload == "auto")
-        if not self._tun.offloads and profile.network.offload == "auto":
-            log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
-        await self.keeper.start(self._tun, self.driver, preparing.worker_slots(profile))
-
-    async def detach(self) -> None:
-        """End the worker and let go of the TUN; sessions are made anew after `attach`."""
-        await self.keeper.stop()
-        await self._close_tun()
-
-    def push_routes(self) -> None:
-        """The set of connected peers, or the profile, changed."""
-        if self.keeper.current is not None:
-            self.forwarding.push(self.keeper.current)
-
-    def _refill(self, worker: WorkerProcess) -> None:
-        self.forwarding.push_again(worker)
-
-    async def _close_tun(self) -> None:
-        tun, self._tun = self._tun, None
-        if tun is not None:
-            tun.close()
-
-    # ---- signals, watchdog, callers ----
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop, f"signal {number.name}")
-        loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
-
-    def _reload_on_signal(self) -> None:
-        if self.figures.ready:
-            self.tasks.spawn(self._reload(), "reload")
-
-    async def _reload(self) -> None:
-        try:
-            await self.reload.reload()
-        except ApplianceError as error:
-            render = getattr(error, "render", None)
-            reason = render() if render is not None else error.message
-            log.error(  # noqa: TRY400  the admin's mistake, not ours
-                "the profile was not taken over; the one before stays", reason=reason, hint=error.hint
-            )
-
-    def _keep_watchdog(self) -> None:
-        interval = self.notifier.watchdog_interval
-        if interval is not None:
-            self.notifier.alive()
-            asyncio.get_running_loop().call_later(interval, self._keep_watchdog)
-
-    def _allowed(self, principal: Principal, permission: str, target: str) -> bool:
-        return callers.may(principal, permission, target, group=self.profile.control.group, judge=self.plugins.verdicts)
 
 
 def _configure_logs(profile: Profile) -> None:
@@ -290,12 +75,3 @@ def _require_privilege() -> None:
             "running a node needs CAP_NET_ADMIN",
             hint="run it as root, or in a namespace of your own: unshare --user --map-root-user --net",
         )
-
-
-def _raise_descriptor_limit() -> None:
-    """A datagram peer costs a descriptor here and one in the worker."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError) as error:
-        log.debug("the limit of descriptors stays", reason=str(error), pid=os.getpid())

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,39 +62,63 @@ async def undo(state_dir: Path) -> int:
 
 
 class Child:
-    """A forked process that applies a profile. To be made before there is an event loop or a thread."""
+    """A forked process that applies a profile when told to. To be made before there is an event loop or a thread.
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, Changed]]) -> None:
-        self._answer, theirs = os.pipe()
+    It loads what it takes while the parent does its own part, then waits for `tell`; without it, nothing is done.
+    """
+
+    def __init__(self) -> None:
+        self._answer, answers = os.pipe()
+        questions, self._question = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._answer)
-            _serve(work, theirs)
-        os.close(theirs)
+            os.close(self._question)
+            _serve(questions, answers)
+        os.close(answers)
+        os.close(questions)
         self._alive = True
+
+    def tell(self, profile: Profile, state_dir: Path, plugins: Sequence[str], confirm_within: float | None) -> None:
+        """Let it apply `profile`, with what these plugins add to the plan."""
+        question = {
+            "profile": profile.model_dump(mode="json", by_alias=True),
+            "state_dir": str(state_dir),
+            "plugins": list(plugins),
+            "confirm_within": confirm_within,
+        }
+        with os.fdopen(self._question, "wb") as to:
+            self._question = -1
+            to.write(json.dumps(question).encode())
+
+    def dismiss(self) -> None:
+        """Let it go without doing anything, if it was told nothing yet."""
+        if self._question >= 0:
+            os.close(self._question)
+            self._question = -1
 
     async def gone(self) -> None:
         """Wait until the process has ended. Safe to call twice."""
+        self.dismiss()
         if self._alive:
             await asyncio.to_thread(os.waitpid, self.pid, 0)
             self._alive = False
 
     async def result(self) -> Changed:
-        """Wait for its end. Raises HostChangeFailed with its reason."""
-        loop = asyncio.get_running_loop()
+        """Wait for what `tell` led to. Raises HostChangeFailed with its reason."""
         reader = asyncio.StreamReader()
-        transport, _ = await loop.connect_read_pipe(
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(self._answer, "rb", buffering=0)
         )
         try:
-            said = await asyncio.shield(reader.read())
+            said = await reader.read()
         finally:
             transport.close()
         await self.gone()
         if not said:
             raise HostError(
                 "the process that applies the profile died",
-                hint="`appliance rollback` brings the host back; look at its words above",
+                hint="`appliance rollback` brings the host back; its last words are above",
             )
         answer = json.loads(said)
         if "error" in answer:
@@ -102,27 +126,46 @@ class Child:
         return Changed(tuple(answer["steps"]), tuple(answer["recovered"]), tuple(answer["warnings"]))
 
 
-def _serve(work: Callable[[], Coroutine[Any, Any, Changed]], to: int) -> None:
+def _serve(questions: int, answers: int) -> None:
     """The child's life; never returns."""
-    code = 1
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent decides, and undoes what was done here
             signal.signal(number, signal.SIG_IGN)
-        answer: dict[str, Any]
-        try:
-            answer = asyncio.run(work())._asdict()
-        except ApplianceError as error:
-            answer = {"error": {"message": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}}
-        except OSError as error:
-            answer = {"error": {"message": f"the host refused: {error}"}}
-        os.write(to, json.dumps(answer).encode())
-        code = 0
+        _load_ahead()
+        with os.fdopen(questions, "rb") as source:
+            question = source.read()
+        if question:
+            with os.fdopen(answers, "wb") as to:
+                to.write(json.dumps(_answer(json.loads(question))).encode())
     except BaseException:  # noqa: BLE001  whatever it is, the parent's code must not run twice
         import traceback
 
         traceback.print_exc()
     finally:
-        os._exit(code)
+        os._exit(0)
+
+
+def _load_ahead() -> None:
+    from pyroute2 import AsyncIPRoute
+
+    from appliance.apply import engine
+
+    del AsyncIPRoute, engine
+
+
+def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
+    from appliance.plugin_host import PluginHost
+    from appliance.profile.model import profile_model
+
+    try:
+        plugins = PluginHost.load(question["plugins"])
+        profile = profile_model(plugins.sections).model_validate(question["profile"])
+        work = apply(profile, Path(question["state_dir"]), plugins.plan, confirm_within=question["confirm_within"])
+        return asyncio.run(work)._asdict()
+    except ApplianceError as error:
+        return {"error": {"message": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}}
+    except OSError as error:
+        return {"error": {"message": f"the host refused: {error}"}}
 
 
 def _changed(result: ApplyResult) -> Changed:

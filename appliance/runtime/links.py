@@ -1,7 +1,7 @@
 """The links of the running node: sockets that a transport handed over, numbered, given to the worker, and given up.
 
-A datagram socket is kept here too, so that a worker that died gets it again. A stream's state died with its worker, so only the
-worker holds those; when it ends, so does the connection.
+A datagram socket is kept here too, so that a worker that died gets it again. A stream's state dies with its worker, so it is kept
+only until there is one to take it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class LinkWorker(Protocol):
         """Close a link."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Link:
-    """One socket in the worker's hands. `sock` is our copy of a datagram socket, None for streams."""
+    """One socket in the worker's hands. `sock` is our copy of it, None for a stream that the worker has."""
 
     number: int
     kind: TransportKind
@@ -74,7 +74,6 @@ class Links:
     def add(self, kind: TransportKind, adopted: Adopted) -> Link:
         """Number a socket and give it to the worker. The socket is ours from now on."""
         self._last += 1
-        sock: socket.socket | None = adopted.sock
         link = Link(
             self._last,
             kind,
@@ -82,13 +81,11 @@ class Links:
             adopted.remote,
             adopted.listener,
             dict(adopted.driver_options),
-            sock if kind.datagram else None,
+            adopted.sock,
         )
         self._links[link.number] = link
         if self._worker is not None:
-            self._worker.add_link(link.number, adopted.sock, kind.driver, link.options)
-        if not kind.datagram:
-            adopted.sock.close()
+            self._hand_over(link, self._worker)
         return link
 
     def drop(self, number: int) -> None:
@@ -115,8 +112,15 @@ class Links:
         """Give everything to a worker that knows nothing yet, and from now on what is added."""
         self._worker = worker
         for link in self._links.values():
-            if link.sock is not None:
-                worker.add_link(link.number, link.sock, link.kind.driver, link.options)
+            self._hand_over(link, worker)
+
+    def _hand_over(self, link: Link, worker: LinkWorker) -> None:
+        if link.sock is None:
+            return
+        worker.add_link(link.number, link.sock, link.kind.driver, link.options)
+        if not link.kind.datagram:
+            link.sock.close()
+            link.sock = None
 
     def close(self) -> None:
         """Close and forget everything."""

@@ -77,12 +77,16 @@ class NodeDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._poll: asyncio.TimerHandle | None = None
         self._paths: dict[int, Path] = {}
+        self._seen: dict[int, tuple[int, int]] = {}
+        """Records received and sent on each session when we last looked."""
+        self._running = False
         self._told: dict[int, api_events.SessionOpened] = {}
 
     # ---- life ----
 
     def start(self) -> None:
-        """Begin: the node's first dials go out."""
+        """Begin: the node's first dials go out. What came before waited."""
+        self._running = True
         self._settle()
         self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
 
@@ -94,6 +98,7 @@ class NodeDriver:
 
     async def close(self) -> None:
         """Say goodbye to all peers and stop. The worker has the goodbyes before this returns."""
+        self._running = False
         for handle in (self._turn, self._timer, self._poll):
             if handle is not None:
                 handle.cancel()
@@ -109,6 +114,8 @@ class NodeDriver:
 
     def on_packet(self, link: int, source: SocketAddress | None, packet: bytes) -> None:
         """A handshake packet waits for its turn."""
+        if not self._running:
+            return
         if len(self._waiting) >= MAX_WAITING:
             self.drops["handshake_queue"] += 1
             return
@@ -197,11 +204,21 @@ class NodeDriver:
         worker = self._worker()
         now = clock.monotonic()
         if worker is not None:
-            received, handle = worker.received_records, self.node.handle_activity
             for index in list(self.node.sessions):
-                handle(index, received(index), now)
+                self._look_at(index, worker, now)
         self._settle()
         self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
+
+    def _look_at(self, index: int, worker: WorkerProcess, now: float) -> None:
+        counters = worker.session_counters(index)
+        if counters is None:
+            return
+        received, sent = self._seen.get(index, (0, 0))
+        if counters.rx_records > received:
+            self.node.handle_activity(index, counters.rx_records, now)
+        elif counters.tx_records > sent:
+            self.node.handle_unanswered(index, now)
+        self._seen[index] = (counters.rx_records, counters.tx_records)
 
     def _timeout(self) -> None:
         self._timer = None
@@ -209,6 +226,8 @@ class NodeDriver:
         self._settle()
 
     def _settle(self) -> None:
+        if not self._running:
+            return
         self._execute()
         self._set_timer()
 
@@ -305,6 +324,7 @@ class NodeDriver:
             else:
                 worker.drop_session(event.session)
         self._paths.pop(event.session, None)
+        self._seen.pop(event.session, None)
         opened = self._told.pop(event.session, None)
         if opened is None:
             return

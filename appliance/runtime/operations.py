@@ -13,7 +13,7 @@ from appliance.runtime.logging import get_logger
 from appliance.runtime.status import health, status
 
 if TYPE_CHECKING:
-    from appliance.runtime.daemon import Daemon
+    from appliance.runtime.composition import Daemon
 
 log = get_logger("control")
 

@@ -16,7 +16,7 @@ from appliance.runtime.logging import configure, get_logger
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
-    from appliance.runtime.daemon import Daemon
+    from appliance.runtime.composition import Daemon
 
 log = get_logger("reload")
 

@@ -11,7 +11,7 @@ from appliance.protocol.peer import Peer
 from appliance.runtime import clock
 
 if TYPE_CHECKING:
-    from appliance.runtime.daemon import Daemon
+    from appliance.runtime.composition import Daemon
 
 
 def status(daemon: Daemon) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class WorkerKeeper:
         self._slots = 0
         self._deaths: deque[float] = deque(maxlen=16)
         self._has_run = False
+        self._prepared: WorkerProcess | None = None
         self._reviving: asyncio.Task[None] | None = None
         self._earlier_drops: Counter[str] = Counter()
         self.current: WorkerProcess | None = None
@@ -81,6 +82,12 @@ class WorkerKeeper:
         """Packets dropped by reason, by dead workers too."""
         return self._earlier_drops + Counter(self.current.drops() if self.current else {})
 
+    def prepare(self, driver: NodeDriver, slots: int) -> None:
+        """Start the first worker's process already; `start` goes on with it."""
+        self._driver, self._slots = driver, slots
+        self._prepared = WorkerProcess(_Ears(self, driver), slots)
+        self._prepared.spawn()
+
     async def start(self, tun: TunDevice, driver: NodeDriver, slots: int) -> None:
         """Start a worker on `tun`. `slots` bounds its sessions. Raises what WorkerProcess.start raises."""
         self._tun, self._driver, self._slots = tun, driver, slots
@@ -97,7 +104,7 @@ class WorkerKeeper:
     async def _start(self) -> None:
         assert self._tun is not None
         assert self._driver is not None
-        worker = WorkerProcess(_Ears(self, self._driver), self._slots)
+        worker, self._prepared = self._prepared or WorkerProcess(_Ears(self, self._driver), self._slots), None
         try:
             await worker.start(self._tun.fd, vnet=self._tun.vnet_hdr, suites=self._suites, drivers=self._drivers)
         except BaseException:
@@ -114,7 +121,7 @@ class WorkerKeeper:
         self._has_run = True
 
     async def _end_current(self) -> None:
-        worker, self.current = self.current, None
+        worker, self.current, self._prepared = self.current or self._prepared, None, None
         if worker is not None:
             await worker.stop()
             self._earlier_drops.update(worker.drops())

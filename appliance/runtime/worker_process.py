@@ -97,6 +97,7 @@ class WorkerProcess:
         self._control: socket.socket | None = None
         self._queue: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._pidfd = -1
+        self._started = False
         self._stopping = False
         self._peers: dict[str, tuple[str, ...]] = {}
 
@@ -105,14 +106,13 @@ class WorkerProcess:
         """The worker's process number; 0 before `start`."""
         return self._process.pid if self._process else 0
 
-    async def start(self, tun: int, *, vnet: bool, suites: Iterable[CryptoSuite], drivers: Iterable[str]) -> None:
-        """Start the worker on the TUN's descriptor (which stays the caller's).
-
-        Raises PluginFault when a suite or driver cannot be imported, HostError when the worker does not come up.
-        """
+    def spawn(self) -> None:
+        """Start the process already, so that its imports are done when there is a TUN to give it. `start` does so otherwise."""
+        if self._process is not None:
+            return
         ours, theirs = channel.pair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: ASYNC220  spawning is all that blocks, a millisecond
+            self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "appliance.worker", str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -120,6 +120,16 @@ class WorkerProcess:
             )
         ours.settimeout(0)
         self._control = ours
+
+    async def start(self, tun: int, *, vnet: bool, suites: Iterable[CryptoSuite], drivers: Iterable[str]) -> None:
+        """Start the worker on the TUN's descriptor (which stays the caller's).
+
+        Raises PluginFault when a suite or driver cannot be imported, HostError when the worker does not come up.
+        """
+        self.spawn()
+        assert self._control is not None
+        assert self._process is not None
+        ours, self._started = self._control, True
         described = {
             suite.name: {
                 "aead": suite.aead,
@@ -158,6 +168,9 @@ class WorkerProcess:
         self._stopping = True
         process = self._process
         if process is None:
+            return
+        if not self._started:
+            self._end_process()
             return
         self._tell("stop", {})
         self._forget_readers()
