@@ -95,6 +95,9 @@ def _peers_without_session(answer: Mapping[str, Any]) -> str:
 
 def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
     lines = []
+    handshakes = {reason: count for reason, count in (answer.get("handshakes") or {}).items() if count}
+    if handshakes:
+        lines.append("handshakes " + ", ".join(f"{reason} {count}" for reason, count in sorted(handshakes.items())))
     drops = {reason: count for reason, count in (answer.get("drops") or {}).items() if count}
     if drops:
         lines.append("drops      " + ", ".join(f"{reason} {count}" for reason, count in sorted(drops.items())))

@@ -93,7 +93,7 @@ def many_drops(facts: NodeFacts) -> Iterator[Finding]:
         yield warning(
             "drops-many",
             f"{total} packets were dropped, most of them for {worst} ({drops[worst]})",
-            "docs/troubleshooting.md tells what each reason means",
+            "docs/troubleshooting.md tells what each reason means and what to do",
         )
 
 

@@ -32,7 +32,7 @@ ANSWER: dict[str, Any] = {
             "last_error": "timeout",
         },
     ],
-    "drops": {"replayed": 3, "short": 0}, "handshakes": {}, "plugins": [], "confirm_by": None,
+    "drops": {"replayed": 3, "short": 0}, "handshakes": {"initiated": 2, "completed": 1}, "plugins": [], "confirm_by": None,
 }  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def test_what_an_admin_sees() -> None:
         "WITHOUT SESSION  STATE       ENDPOINTS  LAST ERROR",
         "cellar           connecting  udp://h:1  timeout",
         "",
+        "handshakes completed 1, initiated 2",
         "drops      replayed 3",
     ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from appliance.dataplane.counters import DROP_REASONS
+
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/troubleshooting.md").read_text()
 FINDINGS, ERRORS = TEXT.split("# Errors by code")
@@ -34,6 +36,19 @@ def test_each_error_has_its_section() -> None:
     control = "\n".join((ROOT / f"appliance/runtime/{name}.py").read_text() for name in ("control", "control_client"))
     codes = set(re.findall(r"(?:failure|ControlError)\(\s*\"([a-z-]+)\"", control))
     assert codes <= told, f"no section: {codes - told}"
+
+
+def test_each_reason_for_a_drop_has_its_line() -> None:
+    table = FINDINGS.split("# Drops by reason")[1].split("# Handshakes by reason")[0]
+    assert re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE) == list(DROP_REASONS)
+
+
+def test_each_fault_of_a_peer_has_its_line() -> None:
+    pure = [path for floor in ("protocol", "wire") for path in (ROOT / "appliance" / floor).rglob("*.py")]
+    faults = set(re.findall(r"PeerFault\(\"([a-z-]+)\"", "\n".join(path.read_text() for path in pure)))
+    told = set(re.findall(r"`([a-z-]+)`", FINDINGS.split("# Handshakes by reason")[1]))
+    assert faults
+    assert faults <= told, f"no line: {faults - told}"
 
 
 def test_no_section_is_there_twice() -> None:
