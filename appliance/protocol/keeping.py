@@ -40,7 +40,7 @@ RESPONDER_SHARE = 1.2
 OVERDUE_SHARE = 2.0
 ROTATE_RETRY = 5.0
 DISOWNED_GAP = 5.0
-"""Between two handshakes that a word anybody could have written makes us begin for one session."""
+"""Between two handshakes that a word anybody could have written makes us begin with one peer."""
 DISALLOWED_SECONDS = 10.0
 """How long a session that a changed policy forbids may last while its replacement is made."""
 RECONNECT_PAUSE = 1.0
@@ -170,8 +170,9 @@ class Keeping:
 
     def disowned(self, session: Session, now: float) -> None:
         """The other side seems not to know `session`: make another. This one goes on, for it may have been a lie."""
-        if session.state is SessionState.ACTIVE and now - session.disowned_at >= DISOWNED_GAP:
-            session.disowned_at = now
+        peer = self._context.peers[session.peer]
+        if session.state is SessionState.ACTIVE and now - peer.disowned_at >= DISOWNED_GAP:
+            peer.disowned_at = now
             self._context.counters["disowned"] += 1
             self.renew(session, now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from appliance.api.values import Endpoint
 from appliance.protocol.settings import PeerSettings
@@ -20,7 +21,8 @@ JITTER = 0.25
 @dataclass(slots=True)
 class Peer:
     """`endpoints` are address literals, most wanted first; `at` counts attempts, so it rotates through them. `session` is the one
-    that carries traffic, `initiation` the handshake we began (both local indexes)."""
+    that carries traffic, `initiation` the handshake we began (both local indexes), `disowned_at` when we last believed
+    that it had lost its session."""
 
     settings: PeerSettings
     endpoints: tuple[Endpoint, ...] = ()
@@ -32,6 +34,7 @@ class Peer:
     initiation: int | None = None
     session: int | None = None
     last_error: str = ""
+    disowned_at: float = -inf
     _configured: tuple[Endpoint, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:

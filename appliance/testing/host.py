@@ -41,6 +41,7 @@ from appliance.wire.envelope import (
     HANDSHAKE_TYPES,
     HEADER_BYTES,
     PacketType,
+    no_session,
     nonce,
     pack,
     unpack,
@@ -291,6 +292,7 @@ class SimulatedHost:
         records = self.records.get(stream >> 8)
         if records is None:
             self.drops["unknown-session"] += 1
+            self._links[link].send(source, no_session(stream, int(self.network.now * 1000)))
             return
         number = sequence >> 8
         if not records.window.check(number):

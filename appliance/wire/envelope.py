@@ -135,6 +135,11 @@ def nonce(sequence: int) -> bytes:
     return NONCE_PREFIX + (sequence & ~0xFF).to_bytes(8, "big")
 
 
+def read_no_session(body: bytes) -> int | None:
+    """The session index that is not known there, or None when `body` is none of `no_session`."""
+    return STREAM.unpack(body)[0] >> 8 if len(body) == STREAM.size else None
+
+
 def no_session(stream: int, timestamp: int) -> bytes:
     """The packet that says: your record for `stream` met no session here. Unauthenticated, so no more than a hint, and shorter
     than any record it answers."""

@@ -10,7 +10,7 @@ local HEADER = 24
 local PROTO = 0x4C31
 local PORT = 8443
 local INIT, RESPONSE = 3, 4
-local FRAGMENT, LAST, COOKIE, JSON = 0x04, 0x08, 0x10, 0x40
+local FRAGMENT, LAST, COOKIE, JSON, NO_SESSION = 0x04, 0x08, 0x10, 0x40, 0x80
 
 local types = {
   [1] = "Data", [2] = "Ack", [3] = "HandshakeInit", [4] = "HandshakeResponse", [5] = "KeepAlive", [6] = "Disconnect",
@@ -28,6 +28,7 @@ local f = {
   cookie = ProtoField.bool("llp.flags.cookie", "Cookie", 8, nil, COOKIE),
   compressed = ProtoField.bool("llp.flags.compressed", "Compressed", 8, nil, 0x20),
   json = ProtoField.bool("llp.flags.json", "JSON", 8, nil, JSON),
+  no_session = ProtoField.bool("llp.flags.no_session", "No session", 8, nil, NO_SESSION),
   session = ProtoField.uint32("llp.session", "Receiver's session index", base.HEX),
   channel = ProtoField.uint8("llp.channel", "Channel", base.DEC, { [0] = "IP packets", [1] = "control" }),
   number = ProtoField.uint64("llp.number", "Record number", base.DEC),
@@ -50,6 +51,7 @@ local f = {
   suite = ProtoField.uint16("llp.hello.suite", "Suite", base.DEC, suite_names),
   sealed_bytes = ProtoField.uint16("llp.hello.sealed_bytes", "Sealed proof length", base.DEC),
   sealed = ProtoField.bytes("llp.hello.sealed", "Sealed proof"),
+  lost = ProtoField.uint32("llp.lost_session", "Session that is not known", base.HEX),
   text = ProtoField.string("llp.hello.json", "JSON"),
 }
 for _, field in pairs(f) do
@@ -141,7 +143,9 @@ end
 -- The name of a handshake message and its fields, where its first bytes are here.
 local function handshake(kind, flags, session, piece, body, tree)
   local name
-  if kind == RESPONSE then
+  if kind == RESPONSE and bit.band(flags, NO_SESSION) ~= 0 then
+    name = "NoSession"
+  elseif kind == RESPONSE then
     name = bit.band(flags, COOKIE) ~= 0 and "CookieReply" or "ServerHello"
   else
     name = session == 0 and "ClientHello" or "ClientFinish"
@@ -155,6 +159,8 @@ local function handshake(kind, flags, session, piece, body, tree)
     client_hello(body, tree)
   elseif name == "ServerHello" then
     server_hello(body, tree)
+  elseif name == "NoSession" and body:len() >= 3 then
+    tree:add(f.lost, body(0, 3))
   elseif name == "CookieReply" and body:len() > 16 then
     tree:add(f.random, body(0, 16))
     tree:add(f.cookie_bytes, body(16))
@@ -172,7 +178,7 @@ local function packet(tvb, pinfo, root)
   tree:add(f.proto, tvb(0, 2))
   tree:add(f.type, tvb(2, 1))
   local flag_tree = tree:add(f.flags, tvb(3, 1))
-  for _, name in ipairs({ "phase", "fragment", "last", "cookie", "compressed", "json" }) do
+  for _, name in ipairs({ "phase", "fragment", "last", "cookie", "compressed", "json", "no_session" }) do
     flag_tree:add(f[name], tvb(3, 1))
   end
   tree:add(f.session, tvb(4, 3))

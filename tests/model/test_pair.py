@@ -112,6 +112,18 @@ class PairMachine(RuleBasedStateMachine):
         if self.model.up[side]:
             self.host(side).update(self.pair.settings[side])
 
+    @rule(side=SIDES)
+    def lose_keys(self, side: str) -> None:
+        if self.model.up[side]:
+            self.host(side).node.handle_keys_lost(self.network.now)
+            self.host(side).pump()
+
+    @rule(side=SIDES)
+    def stall(self, side: str) -> None:
+        for index in list(self.host(side).node.sessions) if self.model.up[side] else []:
+            self.host(side).node.handle_stalled(index, self.network.now)
+            self.host(side).pump()
+
     @rule()
     def break_streams(self) -> None:
         self.network.close_streams(HOSTS["a"])

@@ -19,7 +19,7 @@ from appliance.protocol.keeping import LINGER_SECONDS
 from appliance.protocol.session import SessionState
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, Pair
-from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
+from appliance.wire.envelope import CHANNEL_CONTROL, PacketType, no_session
 
 
 def closed(events: list[object]) -> list[str]:
@@ -208,6 +208,61 @@ def test_a_peer_that_restarts_gets_a_new_session() -> None:
     pair.network.run(2 * LINGER_SECONDS)
     assert pair.session("a").session_id == pair.session("b").session_id
     assert len(pair.b.node.sessions) == 1
+
+
+def test_a_called_peer_that_restarts_is_called_at_its_first_word() -> None:
+    pair = Pair().connect()
+    pair.b.kill()
+    pair.b = pair.start("b")
+    pair.a.send("b", b"lost")
+    died = pair.network.now
+    assert pair.network.run_until(lambda: pair.b.connected("a"), 5)
+    assert pair.network.now - died == pytest.approx(0.05)  # the record, the word, three messages
+    pair.network.run(1.0)
+    pair.a.send("b", b"found")
+    pair.network.run(1.0)
+    assert pair.b.received == [("a", b"found")]
+
+
+def test_a_forged_word_of_a_lost_session_costs_a_handshake_now_and_then() -> None:
+    pair = Pair().connect()
+    (link,) = pair.a._links.keys() - {1}
+    for _ in range(100):
+        pair.a.inject(link, None, no_session(pair.session("a").remote_index << 8, 0))
+        pair.a.send("b", b"x")
+        pair.network.run(0.1)
+    assert pair.a.node.counters["disowned"] in (2, 3)
+    assert len(pair.b.received) == 100
+    pair.a.inject(link, None, no_session(7 << 8, 0))
+    pair.a.inject(link, None, no_session(0, 0)[:20] + b"\0\0\0\0")
+    assert pair.a.node.counters["disowned"] in (2, 3)
+
+
+def test_word_of_lost_sessions_is_looked_up_so_often() -> None:
+    pair = Pair().connect()
+    (link,) = pair.a._links.keys() - {1}
+    for _ in range(60):
+        pair.a.inject(link, None, no_session(7 << 8, 0))
+    assert pair.a.node.counters["rate-limited"] == 10
+
+
+def test_keys_that_a_worker_took_with_it_are_made_again() -> None:
+    pair = Pair().connect()
+    first = pair.session("a").session_id
+    pair.a.node.handle_keys_lost(pair.network.now)
+    pair.a.pump()
+    assert closed(pair.a.events) == ["worker-lost"]
+    pair.connect()
+    assert pair.session("a").session_id != first
+
+
+def test_keys_that_ran_apart_are_made_again() -> None:
+    pair = Pair().connect()
+    first = pair.session("a").session_id
+    pair.a.node.handle_stalled(pair.session("a").index, pair.network.now)
+    pair.a.pump()
+    pair.network.run(1.0)
+    assert pair.session("a").session_id == pair.session("b").session_id != first
 
 
 @pytest.mark.parametrize("both", [False, True])
