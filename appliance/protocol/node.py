@@ -300,7 +300,7 @@ class Node:
             self._connecting.take_answer(initiation, flags, body, now)
 
     def _take_no_session(self, link: Link, source: SocketAddress | None, body: bytes, now: float) -> None:
-        """Word that the other side has lost a session, which anybody could have written: believed where it fits, and not often."""
+        """Word that the other side lost a session. Anybody could have written it: believed where it fits, and not often."""
         index = read_no_session(body)
         if index is None:
             raise PeerFault("malformed")
