@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from itertools import groupby
 
 from appliance.api.planning import Action, Step
 from appliance.apply.journal import Journal
@@ -38,6 +37,8 @@ class Progress:
     undo: bool
 
 
+LOOKED_AT_TOGETHER = ("address.", "route.", "rule.")
+
 Listener = Callable[[Progress], None]
 
 
@@ -51,18 +52,27 @@ async def carry_out(generation: Generation, netlink: Netlink, journal: Journal, 
     Raises ApplyError then; its message says whether the host is as before.
     """
     total = len(generation.steps)
+
+    def tell(stage: Stage, index: int) -> None:
+        progress(Progress(stage, generation.steps[index], index + 1, total, undo=False))
+
     try:
-        for index, step in enumerate(generation.steps):
-
-            def tell(stage: Stage, step: Step = step, number: int = index + 1) -> None:
-                progress(Progress(stage, step, number, total, undo=False))
-
-            await _to_its_end(_do(index, step, generation, netlink, journal, tell))
+        for run in _runs(list(range(total)), generation, undo=False):
+            for index in run:
+                tell(Stage.NEXT, index)
+                journal.will(generation, index)
+                tell(Stage.JOURNALLED, index)
+                await actions.perform(generation.steps[index].do, netlink)
+                tell(Stage.PERFORMED, index)
+            missing = await actions.verify_patiently([generation.steps[index].verify for index in run], netlink)
+            for index in run:
+                if generation.steps[index].verify in missing:
+                    raise HostError(f"the kernel took the change but does not show it: {generation.steps[index].summary}")
+                tell(Stage.VERIFIED, index)
         journal.applied(generation)
     except BaseException as error:
         problem = await _undo_after(error, generation.number, netlink, journal, progress)
-        undone = generation not in journal.state.generations
-        if undone and not isinstance(error, ApplianceError):
+        if not isinstance(error, ApplianceError):
             raise
         raise problem from error
 
@@ -78,18 +88,13 @@ async def undo(down_to: int, netlink: Netlink, journal: Journal, progress: Liste
     undone: list[Step] = []
     problems: list[str] = []
     for generation in reversed(chosen):
-        for index in reversed(generation.touched[:]):
-            step = generation.steps[index]
-            number = len(undone) + len(problems) + 1
+        for run in _runs(generation.touched[::-1], generation, undo=True):
+            told = len(undone) + len(problems)
 
-            def tell(stage: Stage, step: Step = step, number: int = number) -> None:
-                progress(Progress(stage, step, number, total, undo=True))
+            def tell(stage: Stage, step: Step, place: int, told: int = told) -> None:
+                progress(Progress(stage, step, told + place + 1, total, undo=True))
 
-            try:
-                await _undo(index, step, generation, netlink, journal, tell)
-                undone.append(step)
-            except HostError as error:
-                problems.append(f"{describe(step.undo)}: {error.message}")
+            await _undo_run(run, generation, netlink, journal, tell, undone, problems)
         if not problems:
             journal.reverted(generation)
     if problems:
@@ -100,51 +105,63 @@ async def undo(down_to: int, netlink: Netlink, journal: Journal, progress: Liste
     return undone
 
 
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do `work` whole even when cancelled meanwhile: a netlink session left in the middle of a request answers no other."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
-
-
-async def _do(
-    index: int, step: Step, generation: Generation, netlink: Netlink, journal: Journal, tell: Callable[[Stage], None]
+async def _undo_run(
+    run: Sequence[int],
+    generation: Generation,
+    netlink: Netlink,
+    journal: Journal,
+    tell: Callable[[Stage, Step, int], None],
+    undone: list[Step],
+    problems: list[str],
 ) -> None:
-    tell(Stage.NEXT)
-    journal.will(generation, index)
-    tell(Stage.JOURNALLED)
-    await actions.perform(step.do, netlink)
-    tell(Stage.PERFORMED)
-    if not await actions.verify_patiently(step.verify, netlink):
-        raise HostError(f"the kernel took the change but does not show it: {step.summary}")
-    tell(Stage.VERIFIED)
+    performed: dict[int, Action] = {}
+    failed: dict[int, str] = {}
+    for place, index in enumerate(run):
+        step = generation.steps[index]
+        tell(Stage.NEXT, step, place)
+        try:
+            if not _is_moot(step.undo):
+                await actions.perform(step.undo, netlink)
+                performed[index] = fact(step.undo)
+        except HostError as error:
+            failed[index] = error.message
+        tell(Stage.PERFORMED, step, place)
+    missing = await actions.verify_patiently(list(performed.values()), netlink)
+    for place, index in enumerate(run):
+        step = generation.steps[index]
+        if performed.get(index) in missing:
+            failed[index] = "the kernel took the change but does not show it"
+        if index in failed:
+            problems.append(f"{describe(step.undo)}: {failed[index]}")
+            continue
+        journal.undone(generation, index)
+        undone.append(step)
+        tell(Stage.VERIFIED, step, place)
 
 
-async def _undo(
-    index: int, step: Step, generation: Generation, netlink: Netlink, journal: Journal, tell: Callable[[Stage], None]
-) -> None:
-    tell(Stage.NEXT)
-    if not await _is_moot(step.undo, netlink):
-        await actions.perform(step.undo, netlink)
-        tell(Stage.PERFORMED)
-        if not await actions.verify_patiently(fact(step.undo), netlink):
-            raise HostError("the kernel took the change but does not show it")
-    journal.undone(generation, index)
-    tell(Stage.VERIFIED)
+def _runs(indices: Sequence[int], generation: Generation, *, undo: bool) -> Iterator[list[int]]:
+    """Neighbours of the same verb, whose facts one look at the kernel can check: a look a route would make many routes slow."""
+
+    def verb(index: int) -> str:
+        step = generation.steps[index]
+        return (step.undo if undo else step.do).verb
+
+    for same_verb, run in groupby(indices, verb):
+        if same_verb.startswith(LOOKED_AT_TOGETHER):
+            yield list(run)
+        else:
+            yield from ([index] for index in run)
 
 
-async def _is_moot(action: Action, netlink: Netlink) -> bool:
+def _is_moot(action: Action) -> bool:
     """Is what the action speaks of gone, with the interface it was on? Somebody may have removed that by hand."""
     match action.verb:
         case "sysctl.set":
             return sysctl.read(action.args["key"]) is None
         case "link.set":
-            return await links.index(netlink, action.args["name"]) is None
+            return links.index(action.args["name"]) is None
         case "address.add" | "route.add":
-            return await links.index(netlink, action.args["link"]) is None
+            return links.index(action.args["link"]) is None
         case _:
             return False
 

@@ -5,12 +5,13 @@ Every verb brings about a state and does nothing when the host is in it already,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from appliance.api.planning import Action
 from appliance.errors import HostError
 from appliance.linux import addresses, links, nftables, routes, rules, sysctl, tun
+from appliance.linux.look import Look
 from appliance.linux.netlink import Netlink
 from appliance.planning.ruleset import same
 
@@ -31,20 +32,25 @@ async def perform(action: Action, netlink: Netlink) -> None:
 
 async def verify(fact: Action, netlink: Netlink) -> bool:
     """Does the kernel show the fact now?"""
-    check = _CHECKS[fact.verb]
-    return await check(netlink, fact.args) is bool(fact.args["present"])
+    return not await _missing([fact], netlink)
 
 
-async def verify_patiently(fact: Action, netlink: Netlink) -> bool:
-    """Does the kernel show the fact, if need be after a moment? Looks again at each netlink event."""
-    if await verify(fact, netlink):
-        return True
-    await netlink.listen()
-    for _ in range(int(PATIENCE / LOOK_AGAIN)):
-        if await verify(fact, netlink):
-            return True
-        await netlink.changed(LOOK_AGAIN)
-    return await verify(fact, netlink)
+async def verify_patiently(facts: Sequence[Action], netlink: Netlink) -> Sequence[Action]:
+    """The facts that the kernel does not show, even after a moment; none when all is well. Looks again at each netlink event."""
+    missing = await _missing(facts, netlink)
+    if missing:
+        await netlink.listen()
+        for _ in range(int(PATIENCE / LOOK_AGAIN)):
+            missing = await _missing(missing, netlink)
+            if not missing:
+                break
+            await netlink.changed(LOOK_AGAIN)
+    return missing
+
+
+async def _missing(facts: Sequence[Action], netlink: Netlink) -> list[Action]:
+    look = Look(netlink)
+    return [fact for fact in facts if await _CHECKS[fact.verb](look, fact.args) is not bool(fact.args["present"])]
 
 
 async def _create_tun(_netlink: Netlink, args: Mapping[str, Any]) -> None:
@@ -64,32 +70,30 @@ async def _replace_table(_netlink: Netlink, args: Mapping[str, Any]) -> None:
         await nftables.replace(args)
 
 
-async def _has_link(netlink: Netlink, args: Mapping[str, Any]) -> bool:
-    link = (await links.read(netlink)).get(args["name"])
+async def _has_link(look: Look, args: Mapping[str, Any]) -> bool:
+    link = (await look.links()).get(args["name"])
     settings = {key: args[key] for key in ("mtu", "gso_max_size", "up") if args.get(key) is not None}
     return link is not None and all(link[key] == value for key, value in settings.items())
 
 
-async def _has_address(netlink: Netlink, args: Mapping[str, Any]) -> bool:
-    number = await links.index(netlink, args["link"])
-    found = await addresses.read(netlink, {number: args["link"]}) if number is not None else []
-    return any(entry["address"] == args["address"] for entry in found)
+async def _has_address(look: Look, args: Mapping[str, Any]) -> bool:
+    return (args["link"], args["address"]) in await look.addresses()
 
 
-async def _has_route(netlink: Netlink, args: Mapping[str, Any]) -> bool:
-    return await routes.present(netlink, args)
+async def _has_route(look: Look, args: Mapping[str, Any]) -> bool:
+    return tuple(args.get(key) for key in routes.KEYS) in await look.routes()
 
 
-async def _has_rule(netlink: Netlink, args: Mapping[str, Any]) -> bool:
-    return await rules.present(netlink, args)
+async def _has_rule(look: Look, args: Mapping[str, Any]) -> bool:
+    return tuple(args.get(key) for key in rules.KEYS) in await look.rules()
 
 
-async def _has_sysctl(_netlink: Netlink, args: Mapping[str, Any]) -> bool:
+async def _has_sysctl(_look: Look, args: Mapping[str, Any]) -> bool:
     settings = [(args["key"], args["value"]), *args.get("then", ())]
     return all(sysctl.read(key) in {value, None} for key, value in settings)
 
 
-async def _has_table(_netlink: Netlink, args: Mapping[str, Any]) -> bool:
+async def _has_table(_look: Look, args: Mapping[str, Any]) -> bool:
     return same(await nftables.read(args["table"]) if nftables.tool() else None, args["ruleset"])
 
 
@@ -106,7 +110,7 @@ _DEEDS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[None]]] = {
     "sysctl.set": _set_sysctl,
     "nft.replace": _replace_table,
 }
-_CHECKS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[bool]]] = {
+_CHECKS: dict[str, Callable[[Look, Mapping[str, Any]], Awaitable[bool]]] = {
     "link": _has_link,
     "address": _has_address,
     "route": _has_route,

@@ -25,7 +25,7 @@ async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Give `link` the `address`; nothing happens when it has it already."""
     interface = ipaddress.ip_interface(args["address"])
-    number = await links.require(netlink, args["link"])
+    number = links.require(args["link"])
     await netlink.request(
         "addr",
         "add",
@@ -41,7 +41,7 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Take the `address` from `link`; nothing happens when either is gone already."""
     interface = ipaddress.ip_interface(args["address"])
-    number = await links.index(netlink, args["link"])
+    number = links.index(args["link"])
     if number is not None:
         await netlink.request(
             "addr",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,15 +20,17 @@ async def read(netlink: Netlink) -> dict[str, dict[str, Any]]:
     return {str(message.get_attr("IFLA_IFNAME")): _link(message) for message in await netlink.dump("link")}
 
 
-async def index(netlink: Netlink, name: str) -> int | None:
+def index(name: str) -> int | None:
     """The interface's number, None when it is not there."""
-    link = (await read(netlink)).get(name)
-    return link["index"] if link else None
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return None
 
 
-async def require(netlink: Netlink, name: str) -> int:
+def require(name: str) -> int:
     """The interface's number. Raises HostError when it is not there."""
-    found = await index(netlink, name)
+    found = index(name)
     if found is None:
         raise HostError(f"there is no interface {name}", hint="look with: ip link")
     return found
@@ -38,13 +41,13 @@ async def change(netlink: Netlink, args: Mapping[str, Any]) -> None:
     fields = {key: args[key] for key in ("mtu", "gso_max_size") if args.get(key) is not None}
     if args.get("up") is not None:
         fields["state"] = "up" if args["up"] else "down"
-    number = await require(netlink, args["name"])
+    number = require(args["name"])
     await netlink.request("link", "set", doing=f"changing the interface {args['name']}", index=number, **fields)
 
 
 async def delete(netlink: Netlink, name: str) -> None:
     """Remove the interface; nothing happens when it is gone already."""
-    number = await index(netlink, name)
+    number = index(name)
     if number is not None:
         await netlink.request("link", "del", tolerate=GONE, doing=f"removing the interface {name}", index=number)
 

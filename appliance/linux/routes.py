@@ -29,6 +29,7 @@ TYPES = {
     10: "nat",
 }
 EVERYWHERE = {socket.AF_INET: "0.0.0.0/0", socket.AF_INET6: "::/0"}
+KEYS = ("destination", "via", "link", "table", "metric", "protocol")
 THERE = frozenset({errno.EEXIST})
 GONE = frozenset({errno.ESRCH, errno.ENODEV})
 
@@ -43,19 +44,19 @@ async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any
 
 
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Add a route; nothing happens when the same is there already."""
-    if not await present(netlink, args):
-        number = await links.require(netlink, args["link"])
-        # As ip(8) does: only what is on the link can have gateways resolved over it.
-        scope = SCOPE_UNIVERSE if args.get("via") else SCOPE_LINK
-        await netlink.request(
-            "route", "add", doing=f"adding the route to {args['destination']}", **_fields(args, number), scope=scope
-        )
+    """Add a route. Nothing happens when there is one to the same destination already; whether it is the same must be verified."""
+    number = links.require(args["link"])
+    # As ip(8) does: only what is on the link can have gateways resolved over it.
+    scope = SCOPE_UNIVERSE if args.get("via") else SCOPE_LINK
+    fields = _fields(args, number)
+    await netlink.request(
+        "route", "add", tolerate=THERE, doing=f"adding the route to {args['destination']}", **fields, scope=scope
+    )
 
 
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Remove a route; nothing happens when it is gone already."""
-    number = await links.index(netlink, args["link"])
+    number = links.index(args["link"])
     if number is not None:
         await netlink.request(
             "route",
@@ -65,14 +66,6 @@ async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
             **_fields(args, number),
             scope=SCOPE_ANY,
         )
-
-
-async def present(netlink: Netlink, args: Mapping[str, Any]) -> bool:
-    """Does the kernel have exactly this route?"""
-    names = {link["index"]: name for name, link in (await links.read(netlink)).items()}
-    keys = ("destination", "via", "link", "table", "metric", "protocol")
-    wanted = [args.get(key) for key in keys]
-    return any([route[key] for key in keys] == wanted for route in await read(netlink, names))
 
 
 def _fields(args: Mapping[str, Any], index: int) -> dict[str, Any]:

@@ -25,21 +25,16 @@ async def read(netlink: Netlink) -> list[dict[str, Any]]:
 
 
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Add a rule; nothing happens when the same is there already (the kernel itself would take IPv4 duplicates)."""
-    if not await present(netlink, args):
-        await netlink.request("rule", "add", tolerate=THERE, doing=f"adding the rule {args['priority']}", **_fields(args))
+    """Add a rule; nothing happens when the same is there already."""
+    await netlink.request("rule", "add", tolerate=THERE, doing=f"adding the rule {args['priority']}", **_fields(args))
 
 
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Remove a rule; nothing happens when it is gone already."""
-    if await present(netlink, args):
-        await netlink.request("rule", "del", tolerate=GONE, doing=f"removing the rule {args['priority']}", **_fields(args))
-
-
-async def present(netlink: Netlink, args: Mapping[str, Any]) -> bool:
-    """Does the kernel have exactly this rule?"""
+    # Asked to delete, the kernel takes any rule that matches what is given, and what is absent matches everything.
     wanted = [args.get(key) for key in KEYS]
-    return any([rule[key] for key in KEYS] == wanted for rule in await read(netlink))
+    if any([rule[key] for key in KEYS] == wanted for rule in await read(netlink)):
+        await netlink.request("rule", "del", tolerate=GONE, doing=f"removing the rule {args['priority']}", **_fields(args))
 
 
 def _fields(args: Mapping[str, Any]) -> dict[str, Any]:

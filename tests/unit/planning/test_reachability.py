@@ -1,4 +1,4 @@
-"""Which way packets leave, and whether the admin's session survives. `tests/netns/test_reachability.py` asks the kernel the same."""
+"""Which way packets leave, and whether the admin's session survives. Its namesake in tests/netns asks the kernel the same."""
 
 from __future__ import annotations
 

@@ -1,0 +1,46 @@
+"""One look at the kernel, to check many facts by: each table is read at most once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.linux import addresses, links, routes, rules
+from appliance.linux.netlink import Netlink
+
+
+class Look:
+    """Interfaces by name; addresses, routes and rules as sets of their keys' values. Throw it away after use."""
+
+    def __init__(self, netlink: Netlink) -> None:
+        self._netlink = netlink
+        self._links: dict[str, dict[str, Any]] | None = None
+        self._sets: dict[str, set[tuple[Any, ...]]] = {}
+
+    async def links(self) -> dict[str, dict[str, Any]]:
+        """As `links.read` gives them."""
+        if self._links is None:
+            self._links = await links.read(self._netlink)
+        return self._links
+
+    async def addresses(self) -> set[tuple[Any, ...]]:
+        """(link, address)."""
+        if "addresses" not in self._sets:
+            found = await addresses.read(self._netlink, await self._names())
+            self._sets["addresses"] = {(entry["link"], entry["address"]) for entry in found}
+        return self._sets["addresses"]
+
+    async def routes(self) -> set[tuple[Any, ...]]:
+        """The values of `routes.KEYS`."""
+        if "routes" not in self._sets:
+            found = await routes.read(self._netlink, await self._names())
+            self._sets["routes"] = {tuple(entry[key] for key in routes.KEYS) for entry in found}
+        return self._sets["routes"]
+
+    async def rules(self) -> set[tuple[Any, ...]]:
+        """The values of `rules.KEYS`."""
+        if "rules" not in self._sets:
+            self._sets["rules"] = {tuple(entry[key] for key in rules.KEYS) for entry in await rules.read(self._netlink)}
+        return self._sets["rules"]
+
+    async def _names(self) -> dict[int, str]:
+        return {link["index"]: name for name, link in (await self.links()).items()}
