@@ -125,6 +125,7 @@ class Keeping:
         if session.probes >= PROBES and not session.suspect:
             session.suspect = True
             context.counters["path-dead"] += 1
+            peer.skip(session.endpoint)
             self._connecting.connect(peer, now)
         self.probe(session, now)
         session.probes += 1
@@ -153,7 +154,8 @@ class Keeping:
             context.close(session, CloseReason.ROTATION_FAILED)
             self.reconnect(peer, now, 0.0)
             return
-        self.renew(session, now)
+        if not self._goes_home(session, now):
+            self.renew(session, now)
         context.timers.set(("rotate", index), min(session.expires, now + min(ROTATE_RETRY, context.settings.rotate_after / 4)))
 
     def renew(self, session: Session, now: float) -> None:
@@ -162,6 +164,16 @@ class Keeping:
         if not peer.busy and session.link in self._context.links:
             self._context.counters["rotated"] += 1
             self._connecting.begin(peer, session.link, session.to, now)
+
+    def _goes_home(self, session: Session, now: float) -> bool:
+        """When a session that we began does not go over its peer's most wanted endpoint, its replacement is first tried there."""
+        peer = self._context.peers[session.peer]
+        if session.due or not session.initiator or not peer.endpoints or session.endpoint == peer.endpoints[0]:
+            return False
+        session.due = True
+        peer.at = 0
+        self._connecting.connect(peer, now)
+        return True
 
     def disallow(self, session: Session, now: float) -> None:
         """The policy no longer allows `session`: replace it now, and end it soon in any case."""

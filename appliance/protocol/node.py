@@ -349,9 +349,9 @@ class Node:
         self._context.drop_peer(peer)
 
     def _alone(self, peer: Peer) -> bool:
-        """Has `peer` no session that is known to work?"""
+        """Has `peer` no session that is known to work and is not to be replaced?"""
         session = self._context.sessions.get(peer.session) if peer.session is not None else None
-        return session is None or session.suspect
+        return session is None or session.suspect or session.due
 
     def _connect_if_alone(self, peer: Peer, now: float) -> None:
         if self._alone(peer) and peer.settings.keepalive:

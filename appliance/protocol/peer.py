@@ -68,6 +68,11 @@ class Peer:
             self.endpoints = tuple(endpoints)
             self.at = 0
 
+    def skip(self, endpoint: Endpoint | None) -> None:
+        """`endpoint` is known not to work: begin with the one after it."""
+        if endpoint in self.endpoints:
+            self.at = self.endpoints.index(endpoint) + 1
+
     def failed(self, now: float, reason: str) -> None:
         """An attempt came to nothing: the next one goes to the next endpoint."""
         self.at += 1

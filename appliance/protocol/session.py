@@ -41,7 +41,8 @@ MOVES = {
 @dataclass(slots=True)
 class Session:
     """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active,
-    `expires` when it ends unless another has replaced it."""
+    `expires` when it ends unless another has replaced it. A session that is `suspect` (no sign of life) or `due` (for new keys)
+    does not keep its peer from being called."""
 
     index: int
     remote_index: int
@@ -61,6 +62,7 @@ class Session:
     received: int = 0
     probes: int = 0
     suspect: bool = False
+    due: bool = False
     probe_token: int = 0
     probe_sent: float = 0.0
     confirm_sent: float = 0.0
