@@ -35,6 +35,8 @@ async def hold(path: Path, *, patience: float) -> AsyncIterator[None]:
                 await asyncio.sleep(RETRY_EVERY)
     except TimeoutError:
         raise Busy("another appliance command is changing this host", hint="wait until it has ended and try again") from None
+    # Programs started with close_fds=False keep the lock: what a killed command has set going must end before the next begins.
+    os.set_inheritable(fd, True)  # noqa: FBT003
     try:
         yield
     finally:

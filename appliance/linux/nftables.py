@@ -52,7 +52,12 @@ async def _nft(arguments: Sequence[str], text: bytes = b"") -> tuple[int, str, s
     if path is None:
         raise HostError("the command nft is not installed", hint=PACKAGE_HINT)
     process = await asyncio.create_subprocess_exec(
-        path, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        path,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        close_fds=False,  # it goes on when we are killed, so it has to keep our lock on the host
     )
     output, errors = await process.communicate(text)
     return process.returncode or 0, output.decode(), errors.decode()

@@ -123,6 +123,24 @@ def test_rollback_killed_at_every_step_is_completed_by_the_next(namespace: Throw
         assert not state_dir.exists()
 
 
+def with_alarm(seconds: float, function: Callable[..., object], *arguments: object) -> object:
+    """Let the kernel end this process after so long, between any two instructions, as kill -9 would."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    return tell_no_secrets(function, *arguments)
+
+
+def test_killed_at_any_instant(namespace: Throwaway, state_dir: Path, long_form: bool) -> None:
+    before = namespace.snapshot()
+    for _ in range(ROUNDS if long_form else 10):
+        instant = random.uniform(0.005, 0.25)
+        namespace.fork(with_alarm, instant, apply_profile, rich(), state_dir)
+        namespace.fork(with_alarm, random.uniform(0.005, 0.1), rollback, state_dir)
+        namespace.run(rollback, state_dir)
+        assert namespace.snapshot() == before, f"killed after {instant} s"
+        assert not state_dir.exists()
+
+
 @pytest.mark.slow
 def test_killed_again_and_again_at_random(namespace: Throwaway, state_dir: Path) -> None:
     before = namespace.snapshot()
