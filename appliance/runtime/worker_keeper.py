@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 log = get_logger("worker")
 
 PAUSES: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Seconds before the next start after so many deaths within QUICK: the first is at once, since traffic waits. The last leaves time
-for a start and a handshake within the five seconds in which traffic must be back; a start costs a tenth of a second of CPU."""
+"""Seconds before the next start after so many deaths within QUICK: the first is at once, since traffic waits. The last leaves
+time for a start and a handshake within the five seconds in which traffic must be back; a start costs 0.1 s of CPU."""
 QUICK: Final = 60.0
 """Deaths within so many seconds count together."""
 DEGRADED_AFTER: Final = 3
