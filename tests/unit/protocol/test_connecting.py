@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from appliance.api.values import Endpoint
-from appliance.protocol.connecting import MAX_CONNECTING
+from appliance.protocol.connecting import MAX_CONNECTING, MAX_COOKIES
 from appliance.protocol.events import Dial, LinkUnused, Refused, SessionConfirmed, SessionReady
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, Pair, identity_of
+from appliance.wire.envelope import FLAG_COOKIE
 
 
 @pytest.mark.parametrize("scheme", ["udp", "tcp"])
@@ -187,3 +188,55 @@ def test_many_peers_wait_their_turn() -> None:
     network.run(20.0)
     assert a.node.pending == MAX_CONNECTING
     assert len({event.peer for event in a.events if isinstance(event, Dial)}) == 2 * MAX_CONNECTING
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cookie_is_returned_when_the_peer_wants_one(seed: int) -> None:
+    network = Network(seed, loss=0.1 * seed)
+    pair = Pair(network, b={"handshakes_per_second": 1}).connect()
+    assert pair.a.node.counters["cookie-returned"] >= 1
+    assert pair.b.node.counters["answered"] == 1
+
+
+def test_cookies_without_end_are_not_followed() -> None:
+    network = Network()
+
+    def wants_another(_source: object, _to: object, packet: bytes) -> bytes:
+        """Spoils every cookie on its way back."""
+        return packet[:30] + bytes(28) + packet[58:] if packet[2] == 3 and packet[3] & FLAG_COOKIE and not packet[15] else packet
+
+    network.tamper = wants_another
+    pair = Pair(network, b={"handshakes_per_second": 1})
+    network.run(4.0)
+    assert pair.a.node.counters["cookie-returned"] == MAX_COOKIES
+    assert not pair.a.connected("b")
+
+
+def test_a_full_node_calls_nobody() -> None:
+    pair = Pair(a={"max_sessions": 0})
+    pair.network.run(5.0)
+    assert Refused("b", "session-limit") in pair.a.events
+    assert pair.a.node.counters["initiated"] == 0
+    pair.a.update(pair.settings["a"].__class__(peers=pair.settings["a"].peers))
+    pair.connect()
+
+
+def test_a_dial_without_an_answer_is_given_up() -> None:
+    network = Network()
+    settings = NodeSettings(peers=(PeerSettings("b", identity_of("b").fingerprint, (Endpoint("tcp", "192.0.2.1", 1),)),))
+    a = SimulatedHost(network, HOSTS["a"], settings, identity_of("a"))
+    a._dial = lambda event: None  # type: ignore[method-assign]
+    network.run(60.0)
+    assert 3 < a.node.counters["dial-failed"] < 10
+
+
+def test_what_waits_in_line_may_change_its_mind() -> None:
+    network = Network()
+    own = identity_of("b").fingerprint
+    peers = tuple(PeerSettings(f"p{n}", f"{own}{n}", (Endpoint("udp", f"192.0.{n >> 8}.{n & 255}", 1),)) for n in range(300))
+    a = SimulatedHost(network, HOSTS["a"], NodeSettings(peers=peers), identity_of("a"))
+    a.update(NodeSettings(peers=(*peers[:MAX_CONNECTING], replace(peers[-1], endpoints=()))))
+    a.node.handle_candidates("p299", [], network.now)
+    network.run(30.0)
+    dialed = {event.peer for event in a.events if isinstance(event, Dial)}
+    assert dialed == {peer.name for peer in peers[:MAX_CONNECTING]}
