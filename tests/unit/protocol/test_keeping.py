@@ -281,6 +281,22 @@ def test_keys_that_ran_apart_are_made_again() -> None:
     assert pair.session("a").session_id == pair.session("b").session_id != first
 
 
+def test_records_without_an_echo_hurry_the_search_for_another_path() -> None:
+    network = Network()
+    pair = Pair(network).connect()
+    network.run(2.0)
+    pair.a.node.handle_unanswered(pair.session("a").index, network.now)
+    pair.a.pump()
+    network.run(5.0)
+    assert pair.a.node.counters["path-dead"] == 0  # the echo came
+    network.take_down(HOSTS["b"])
+    pair.a.node.handle_unanswered(pair.session("a").index, network.now)
+    pair.a.pump()
+    died = network.now
+    assert network.run_until(lambda: pair.a.node.counters["path-dead"] == 1, 10)
+    assert network.now - died < 4.0
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_a_broken_stream_is_replaced(both: bool) -> None:
     pair = Pair(scheme="tcp", both=both).connect()
