@@ -29,8 +29,7 @@ class SessionFigures(NamedTuple):
 
 
 class NodeFigures(NamedTuple):
-    """One consistent view of the node. `drops` and `handshakes` count by reason; `components` maps a name to "ok" or its problem.
-    """
+    """One consistent view of the node. `drops` and `handshakes` count by reason; `components` maps a name to "ok" or a trouble."""
 
     name: str
     version: str
