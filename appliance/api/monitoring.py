@@ -29,7 +29,7 @@ class SessionFigures(NamedTuple):
 
 
 class NodeFigures(NamedTuple):
-    """One consistent view of the node. `drops` and `handshakes` count by reason; `components` maps a name to "ok" or a trouble."""
+    """One consistent view of the node. `drops` and `handshakes` count by reason; `components`: name to "ok" or what is wrong."""
 
     name: str
     version: str
