@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from appliance.api.management import Principal
 from appliance.errors import ApplianceError, ExitCode
+from appliance.linux import memory
 from appliance.protocol.node import Node
 from appliance.runtime import callers, clock, control, entropy, host_changes, preparing
 from appliance.runtime.discovery import Discovery
@@ -163,6 +164,7 @@ class Daemon:
     def _ready(self) -> None:
         self.figures.ready = True
         gc.collect()
+        memory.give_back()
         gc.freeze()  # what a start leaves stays; the collector need not look at it again
         self._keep_watchdog()
         self.notifier.ready("running")

@@ -54,6 +54,13 @@ async def apply(
     return _changed(result)
 
 
+async def refuse_impossible(profile: Profile, state_dir: Path, contribute: Contribute | None) -> None:
+    """Raises PlanError when the host does not allow `profile`. Changes nothing."""
+    from appliance.apply import engine
+
+    await engine.plan_profile(profile, state_dir, contribute=contribute)
+
+
 async def undo(state_dir: Path) -> int:
     """Bring the host back to what it was before the first apply. Returns how many steps that took."""
     from appliance.apply import engine

@@ -1,0 +1,126 @@
+"""The control socket as callers meet it: answers, refusals, bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from appliance.api.management import Principal
+from appliance.errors import ExitCode, ProfileError
+from appliance.runtime import control
+from appliance.runtime.control import ControlServer, Operation
+
+ADDRESS = f"\0appliance-test-control-{os.getpid()}"
+
+
+async def echo(args: Mapping[str, Any]) -> Any:
+    return dict(args)
+
+
+async def refuse(_args: Mapping[str, Any]) -> Any:
+    raise ProfileError("the profile is wrong", hint="mend it")
+
+
+async def bug(_args: Mapping[str, Any]) -> Any:
+    raise ZeroDivisionError
+
+
+OPERATIONS = {
+    "echo": Operation("node.read", echo),
+    "refuse": Operation("node.change", refuse),
+    "bug": Operation("node.read", bug),
+}
+
+
+@asynccontextmanager
+async def server(*, allow: bool = True) -> AsyncIterator[list[tuple[Principal, str, str]]]:
+    asked: list[tuple[Principal, str, str]] = []
+
+    def allowed(principal: Principal, permission: str, target: str) -> bool:
+        asked.append((principal, permission, target))
+        return allow
+
+    listener = control.bind(ADDRESS)
+    serving = ControlServer(OPERATIONS, allowed)
+    await serving.serve(listener.dup())
+    try:
+        yield asked
+    finally:
+        await serving.close()
+        listener.close()
+
+
+async def ask(line: bytes) -> dict[str, Any]:
+    reader, writer = await asyncio.open_unix_connection(ADDRESS)
+    try:
+        writer.write(line + b"\n")
+        answer: dict[str, Any] = json.loads(await reader.readline())
+        return answer
+    finally:
+        writer.close()
+
+
+async def test_an_answer_and_who_asked() -> None:
+    async with server() as asked:
+        assert await ask(b'{"op": "echo", "args": {"a": 1}}') == {"ok": True, "result": {"a": 1}}
+    principal, permission, target = asked[0]
+    assert (principal.uid, principal.pid, permission, target) == (os.geteuid(), os.getpid(), "node.read", "echo")
+
+
+async def test_an_error_carries_its_hint_and_exit_code() -> None:
+    async with server():
+        answer = await ask(b'{"op": "refuse"}')
+    assert answer["error"] == {
+        "code": "ProfileError",
+        "message": "the profile is wrong",
+        "hint": "mend it",
+        "exit": ExitCode.INVALID,
+    }
+
+
+async def test_who_may_not_is_told_so() -> None:
+    async with server(allow=False):
+        answer = await ask(b'{"op": "echo"}')
+    assert answer["error"]["exit"] == ExitCode.PERMISSION
+
+
+async def test_a_bug_is_no_end() -> None:
+    async with server():
+        assert (await ask(b'{"op": "bug"}'))["error"]["code"] == "bug"
+        assert (await ask(b'{"op": "echo"}'))["ok"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"x", b"[]", b"3", b'{"args": {}}', b'{"op": "echo", "args": 3}', b'{"op": "nothing"}', b"[" * 9999]
+)
+async def test_nonsense_is_answered(line: bytes) -> None:
+    async with server():
+        assert (await ask(line))["ok"] is False
+
+
+async def test_a_line_without_end_is_refused() -> None:
+    async with server():
+        assert (await ask(b"x" * (control.MAX_LINE + 10)))["error"]["code"] == "too-long"
+
+
+async def test_too_many_callers_are_told_to_wait() -> None:
+    async with server():
+        idle = [await asyncio.open_unix_connection(ADDRESS) for _ in range(control.MAX_CLIENTS)]
+        assert (await ask(b'{"op": "echo"}'))["error"]["exit"] == ExitCode.RETRY
+        for _, writer in idle:
+            writer.close()
+
+
+def test_a_second_daemon_is_refused() -> None:
+    listener = control.bind(ADDRESS)
+    try:
+        with pytest.raises(control.AlreadyRunning):
+            control.bind(ADDRESS)
+    finally:
+        listener.close()

@@ -1,0 +1,89 @@
+"""Routes asked, judged and handed on."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from appliance.api.profile import Profile
+from appliance.api.routing import Route, RoutingView
+from appliance.api.values import Network
+from appliance.runtime.forwarding import Forwarding, RouteRefused, compile_routes
+
+net = ipaddress.ip_network
+ALLOWED = {"a": (net("10.1.0.0/16"), net("fd00::/64")), "b": (net("10.2.0.0/16"), net("10.1.2.0/24"))}
+IDENTITY = "llp1:" + "a" * 52
+
+
+def profile(*, forward: bool = False) -> Profile:
+    peers = [{"name": name, "identity": IDENTITY, "allowed": [str(p) for p in prefixes]} for name, prefixes in ALLOWED.items()]
+    network = {"addresses": ["10.0.0.1/8"], "forward": forward}
+    return Profile.model_validate({"profile": 1, "network": network, "peers": peers})
+
+
+class Worker:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.peers: dict[str, list[Network]] = {}
+        self.tables: list[list[tuple[Network, str]]] = []
+        self.hub = False
+
+    def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
+        self.peers = {name: list(prefixes) for name, prefixes in peers.items()}
+
+    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool) -> None:
+        self.tables.append(list(routes))
+        self.hub = hub
+
+
+class Static:
+    """Every allowed prefix; raises when told to."""
+
+    broken = False
+
+    def routes(self, view: RoutingView) -> Iterable[Route]:
+        if self.broken:
+            raise RuntimeError("no routes today")
+        return [Route(prefix, peer) for peer, prefixes in view.allowed() for prefix in prefixes]
+
+
+def test_a_narrower_route_is_fine_and_a_wider_one_is_not() -> None:
+    assert compile_routes([Route(net("10.1.7.0/24"), "a")], ALLOWED) == [(net("10.1.7.0/24"), "a")]
+    for prefix in ("10.0.0.0/8", "10.3.0.0/24", "fd00::/63", "::/0"):
+        with pytest.raises(RouteRefused):
+            compile_routes([Route(net(prefix), "a")], ALLOWED)
+    with pytest.raises(RouteRefused):
+        compile_routes([Route(net("10.1.0.0/24"), "stranger")], ALLOWED)
+
+
+def test_of_equal_prefixes_the_lower_metric_wins_then_the_name() -> None:
+    prefix = net("10.1.2.0/24")
+    assert compile_routes([Route(prefix, "a", 5), Route(prefix, "b", 1)], ALLOWED) == [(prefix, "b")]
+    assert compile_routes([Route(prefix, "b"), Route(prefix, "a")], ALLOWED) == [(prefix, "a")]
+
+
+def test_only_changes_travel() -> None:
+    worker, forwarding = Worker(), Forwarding(Static(), profile(forward=True), frozenset)
+    forwarding.push(worker)
+    forwarding.push(worker)
+    assert len(worker.tables) == 1
+    assert worker.hub
+    forwarding.push_again(worker)
+    assert len(worker.tables) == 2
+    assert worker.peers == {name: list(prefixes) for name, prefixes in ALLOWED.items()}
+
+
+def test_a_router_that_fails_leaves_the_last_table() -> None:
+    router, worker = Static(), Worker()
+    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding.push(worker)
+    router.broken = True
+    forwarding.push(worker)
+    assert len(worker.tables) == 1
+    assert "no routes today" in forwarding.problem
+    router.broken = False
+    forwarding.push(worker)
+    assert forwarding.problem == ""

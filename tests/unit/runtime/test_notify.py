@@ -1,0 +1,49 @@
+"""sd_notify as a service manager hears it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from appliance.runtime.notify import Notifier
+
+
+def test_a_service_manager_hears_each_state(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        notifier = Notifier({"NOTIFY_SOCKET": path})
+        notifier.ready("running")
+        notifier.reloading(12.5)
+        notifier.status("two peers")
+        notifier.alive()
+        notifier.stopping()
+        heard = [manager.recv(200).decode() for _ in range(5)]
+    assert heard == [
+        "READY=1\nSTATUS=running",
+        "RELOADING=1\nMONOTONIC_USEC=12500000",
+        "STATUS=two peers",
+        "WATCHDOG=1",
+        "STOPPING=1\nSTATUS=stopping",
+    ]
+
+
+def test_an_abstract_socket_is_written_with_an_at() -> None:
+    name = f"appliance-notify-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0" + name)
+        Notifier({"NOTIFY_SOCKET": "@" + name}).alive()
+        assert manager.recv(100) == b"WATCHDOG=1"
+
+
+def test_nobody_listening_is_no_trouble() -> None:
+    Notifier({}).ready("running")
+    Notifier({"NOTIFY_SOCKET": "/nonexistent/notify"}).ready("running")
+
+
+def test_the_watchdog_is_fed_three_times_as_often_as_needed() -> None:
+    assert Notifier({"WATCHDOG_USEC": "30000000"}).watchdog_interval == 10.0
+    assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}).watchdog_interval == 10.0
+    assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog_interval is None
+    assert Notifier({}).watchdog_interval is None
