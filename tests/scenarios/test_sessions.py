@@ -124,7 +124,7 @@ async def test_keys_rotate_by_bytes_under_traffic_without_loss() -> None:
         assert after["session"] == before["session"]
         assert after["epoch"] > before["epoch"]
         assert echoes.received == echoes.sent > 0
-        assert not {"replayed", "bad-tag", "old-epoch"} & set((right.status() or {}).get("drops") or {})
+        assert not {"replayed", "bad_tag", "reassembly", "exhausted"} & set((right.status() or {}).get("drops") or {})
     assert lab.left_behind == []
 
 
