@@ -1,0 +1,20 @@
+"""The commands in the documents that no test runs, each with the reason. An entry that no document shows any more is an error."""
+
+from __future__ import annotations
+
+import re
+
+NOT_RUN = {
+    r"make [a-z]+( args=.*)?": "the words of the Makefile: tests/repo/test_documents.py knows that they exist, and runs what is short",
+    r"make deb && sudo apt install .*": "installs a package on the machine; packaging/debian is tested by tests/repo/test_distributions.py",
+    r"appliance lab \S+( --json| --story)?": "half a minute each: tests/scenarios/test_labs.py runs every lab, and its story",
+    r"appliance lab \S+ --keep": "stays until Ctrl-C: tests/scenarios/test_engine.py interrupts one",
+    r"\.venv/bin/python tests/perf/\S+.*": "minutes of measurements beside other programs, on a quiet machine",
+    r"pip install .*": "changes the environment that the tests run in",
+    r"sudo systemctl .*": "needs a service manager; the unit is tested by tests/repo/test_systemd.py",
+}
+
+
+def reason(command: str) -> str:
+    """Why this command is not run; empty when it is."""
+    return next((why for pattern, why in NOT_RUN.items() if re.fullmatch(pattern, command)), "")
