@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -35,7 +36,19 @@ class Machine:
         here = [f"mount --bind {shlex.quote(str(self.etc))} /etc", "mount -t tmpfs tmpfs /run", "ip link set lo up"]
         inside = " && ".join([*here, 'exec bash -c "$0"'])
         done = subprocess.run(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", inside, PRELUDE + script],
+            [
+                "unshare",
+                "--mount",
+                "--net",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                "-c",
+                inside,
+                PRELUDE + script,
+            ],
             cwd=self.home,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -60,9 +73,10 @@ def script(shown: Iterable[Command]) -> str:
 
 
 def _judged(command: Command) -> str:
-    if command.text.startswith("sudo appliance run") or command.text == "appliance run":
-        # In the foreground until Ctrl-C: what follows is typed elsewhere, once it is up.
-        return f"{command.text} &\nuntil appliance status >/dev/null 2>&1; do kill -0 $!; done"
+    if starts := re.fullmatch(r"(sudo |ip netns exec \w+ |)appliance run( [^&]*)?( &)?", command.text):
+        # In the foreground it stays until Ctrl-C, and the next command is typed elsewhere; nobody types faster than a node starts.
+        where = starts[1].removeprefix("sudo ")
+        return f"{command.text.removesuffix(' &')} &\nuntil {where}appliance status >/dev/null 2>&1; do kill -0 $!; done"
     if command.exit_code:
         return f"set +e\n{command.text}\ncode=$?\nset -e\n[ $code = {command.exit_code} ]"
     return command.text
