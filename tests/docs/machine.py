@@ -21,7 +21,7 @@ PRELUDE = 'set -e; sudo() { "$@"; }\n'
 
 
 class Machine:
-    """Runs shell scripts. Whatever they start ends with them, because the first process of a PID namespace takes all others along."""
+    """Runs shell scripts. What they start ends with them: the first process of a PID namespace takes all others along."""
 
     def __init__(self, directory: Path) -> None:
         self.home = directory / "home"
@@ -74,7 +74,7 @@ def script(shown: Iterable[Command]) -> str:
 
 def _judged(command: Command) -> str:
     if starts := re.fullmatch(r"(sudo |ip netns exec \w+ |)appliance run( [^&]*)?( &)?", command.text):
-        # In the foreground it stays until Ctrl-C, and the next command is typed elsewhere; nobody types faster than a node starts.
+        # It stays until Ctrl-C and the next command is typed elsewhere; nobody types faster than a node starts.
         where = starts[1].removeprefix("sudo ")
         return f"{command.text.removesuffix(' &')} &\nuntil {where}appliance status >/dev/null 2>&1; do kill -0 $!; done"
     if command.exit_code:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 NOT_RUN = {
-    r"make [a-z]+( args=.*)?": "the words of the Makefile: tests/repo/test_documents.py knows that they exist, and runs what is short",
-    r"make deb && sudo apt install .*": "installs a package on the machine; packaging/debian is tested by tests/repo/test_distributions.py",
+    r"make [a-z]+( args=.*)?": "words of the Makefile: tests/repo/test_documents.py knows that they exist",
+    r"make deb && sudo apt install .*": "installs a package: tests/repo/test_distributions.py builds it and looks inside",
     r"appliance lab \S+( --json| --story)?": "half a minute each: tests/scenarios/test_labs.py runs every lab, and its story",
     r"appliance lab \S+ --keep": "stays until Ctrl-C: tests/scenarios/test_engine.py interrupts one",
     r"\.venv/bin/python tests/perf/\S+.*": "minutes of measurements beside other programs, on a quiet machine",

@@ -47,7 +47,7 @@ def test_it_shows_every_probe() -> None:
 
 @pytest.mark.netns
 def test_it_is_what_is_printed() -> None:
-    run = [Path(sys.executable).parent / "appliance", *COMMAND.split()[1:], "--probe", "ping"]
+    run = [str(Path(sys.executable).parent / "appliance"), *COMMAND.split()[1:], "--probe", "ping"]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     picture = {shape(line) for line in printed().splitlines()}
