@@ -6,6 +6,7 @@ listening sockets ─ host ─ TUN ─ worker ─ node ─ discovery ─ monitor
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import os
 import resource
@@ -18,7 +19,7 @@ from appliance.api.management import Principal
 from appliance.errors import ApplianceError, ExitCode
 from appliance.linux import memory
 from appliance.protocol.node import Node
-from appliance.runtime import callers, clock, control, entropy, host_changes, preparing
+from appliance.runtime import callers, clock, control, entropy, host_changes, known_paths, preparing
 from appliance.runtime.discovery import Discovery
 from appliance.runtime.figures import Figures
 from appliance.runtime.forwarding import Forwarding
@@ -87,7 +88,12 @@ class Daemon:
         drivers = {kind.driver for kind in plugins.transports.values()}
         self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill)
         self.driver = NodeDriver(
-            node, self.links, self.keeper.worker, rotate_bytes=profile.crypto.rotate.bytes, connected=self.push_routes
+            node,
+            self.links,
+            self.keeper.worker,
+            rotate_bytes=profile.crypto.rotate.bytes,
+            connected=self.push_routes,
+            remember=functools.partial(known_paths.remember, self.state_dir),
         )
         self.transports = Transports(plugins.transports, self.links, self.driver, preparing.datagram_bytes(profile))
         self.driver.transports = self.transports
@@ -149,7 +155,7 @@ class Daemon:
         self.lifespan.push("tasks", self.tasks.close)
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
-        self.driver.start()
+        self.driver.start(known_paths.recall(self.state_dir))
         self.lifespan.push("discovery", self.discovery.close)
         self.discovery.start(self.profile)
         self.lifespan.push("monitors", self.monitors.close)
@@ -186,6 +192,7 @@ class Daemon:
                 log.exception("a plugin did not start", plugin=plugin.plugin)
 
     async def _undo_host(self, child: host_changes.Child) -> None:
+        known_paths.forget(self.state_dir)
         await child.gone()
         steps = await host_changes.undo(self.state_dir)
         log.info("host is as before", steps=steps)

@@ -71,6 +71,11 @@ class Links:
         """The shared socket bound to `local`."""
         return next((link for link in self._links.values() if link.listener and link.local == local), None)
 
+    def listener_over(self, local: Endpoint) -> Link | None:
+        """The shared socket that takes packets for `local`: bound to it, or to all addresses of its family at its port."""
+        everywhere = local._replace(host="::" if ":" in local.host else "0.0.0.0")
+        return self.listener_at(local) or self.listener_at(everywhere)
+
     def add(self, kind: TransportKind, adopted: Adopted) -> Link:
         """Number a socket and give it to the worker. The socket is ours from now on."""
         self._last += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from appliance.api import events as api_events
@@ -20,6 +20,7 @@ from appliance.protocol.node import Node
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.runtime import clock
+from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger, once_per
 from appliance.runtime.tasks import Tasks
@@ -35,6 +36,8 @@ MAX_WAITING: Final = 1024
 """Handshake packets that wait; two seconds of work, after which their senders have sent them again anyway."""
 POLL_SECONDS: Final = 1.0
 """Between two looks at the sessions' counters."""
+REMEMBER_SECONDS: Final = 0.05
+"""How long changes of paths are gathered before they are written down: a hundred peers that come at once are one file."""
 REFUSED_EVERY: Final = 10.0
 """Seconds between two log lines about the same refusal."""
 
@@ -51,7 +54,8 @@ class _Waiting(NamedTuple):
 class NodeDriver:
     """The node and everything it has hands for. Hears the worker (WorkerListener) and the transports (LinkListener).
 
-    `worker()` gives the worker of the moment, `connected` is called when the set of connected peers changed.
+    `worker()` gives the worker of the moment, `connected` is called when the set of connected peers changed, and `remember` with
+    where they are.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class NodeDriver:
         *,
         rotate_bytes: int,
         connected: Callable[[], None],
+        remember: Callable[[Mapping[str, KnownPath]], None] = lambda _paths: None,
     ) -> None:
         self.node = node
         self.rotate_bytes = rotate_bytes
@@ -71,6 +76,8 @@ class NodeDriver:
         self._links = links
         self._worker = worker
         self._connected = connected
+        self._remember = remember
+        self._remembering: asyncio.TimerHandle | None = None
         self._tasks = Tasks()
         self._waiting: deque[_Waiting] = deque()
         self._turn: asyncio.Handle | None = None
@@ -84,9 +91,14 @@ class NodeDriver:
 
     # ---- life ----
 
-    def start(self) -> None:
-        """Begin: the node's first dials go out. What came before waited."""
+    def start(self, known: Mapping[str, KnownPath]) -> None:
+        """Begin: the node's first dials go out, and peers without endpoints are called where they are `known` to have been."""
         self._running = True
+        for peer, path in known.items():
+            settings = self.node.peers.get(peer)
+            listener = self._links.listener_at(path.local)
+            if listener is not None and settings is not None and not settings.settings.endpoints:
+                self.node.handle_known_path(peer, listener.number, (path.remote.host, path.remote.port), clock.monotonic())
         self._settle()
         self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
 
@@ -99,7 +111,7 @@ class NodeDriver:
     async def close(self) -> None:
         """Say goodbye to all peers and stop. The worker has the goodbyes before this returns."""
         self._running = False
-        for handle in (self._turn, self._timer, self._poll):
+        for handle in (self._turn, self._timer, self._poll, self._remembering):
             if handle is not None:
                 handle.cancel()
         await self._tasks.close()
@@ -109,6 +121,24 @@ class NodeDriver:
     def connected_peers(self) -> frozenset[str]:
         """Names of peers with an active session."""
         return frozenset(session.peer for session in self.node.sessions.values() if session.state is SessionState.ACTIVE)
+
+    def known_paths(self) -> dict[str, KnownPath]:
+        """Where peers with a session came in from, as far as the way goes through a listener's address."""
+        known = {}
+        for session in self.node.sessions.values():
+            link = self._links.get(session.link)
+            listener = None if link is None else self._links.listener_over(link.local)
+            if listener is not None and session.endpoint is not None:
+                known[session.peer] = KnownPath(listener.local, session.endpoint)
+        return known
+
+    def _remember_soon(self) -> None:
+        if self._remembering is None:
+            self._remembering = asyncio.get_running_loop().call_later(REMEMBER_SECONDS, self._remember_now)
+
+    def _remember_now(self) -> None:
+        self._remembering = None
+        self._remember(self.known_paths())
 
     # ---- what the worker says ----
 
@@ -314,6 +344,7 @@ class NodeDriver:
         )
         self._publish(opened)
         self._connected()
+        self._remember_soon()
         self._own_socket(index, path)
 
     def _session_closed(self, event: events.SessionClosed) -> None:
@@ -343,6 +374,7 @@ class NodeDriver:
         if session is None or opened is None:
             return
         endpoint = str(session.endpoint or "")
+        self._remember_soon()
         if endpoint != opened.endpoint:
             self._told[index] = opened._replace(endpoint=endpoint)
             log.info("session moved", peer=session.peer, session=opened.session_id, endpoint=endpoint)

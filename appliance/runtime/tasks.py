@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from appliance.runtime.logging import get_logger
 
@@ -27,6 +27,8 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(_guarded(work, name, failed), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        if isinstance(work, Coroutine):  # a task cancelled before its first step would leave it unawaited
+            task.add_done_callback(lambda _task: work.close())
         return task
 
     async def close(self) -> None:

@@ -1,0 +1,122 @@
+"""Discoverers run, their finds kept in order, their failures theirs alone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+
+from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
+from appliance.api.profile import Profile
+from appliance.api.values import Endpoint
+from appliance.runtime import discovery
+from appliance.runtime.discovery import Discovery, resolve
+
+NEAR, FAR = Endpoint("udp", "192.0.2.1", 1), Endpoint("udp", "192.0.2.2", 2)
+Batches = Callable[[DiscoveryServices], AsyncIterator[Sequence[Candidate]]]
+
+
+def profile(host: str = "192.0.2.9", **kinds: dict[str, str]) -> Profile:
+    peer = {"name": "b", "identity": "llp1:" + "a" * 52, "endpoints": [f"udp://{host}:1"], "allowed": ["10.0.0.2"]}
+    return Profile.model_validate({"profile": 1, "network": {"addresses": ["10.0.0.1/24"]}, "peers": [peer], "discovery": kinds})
+
+
+class Script:
+    """A discoverer of prepared batches."""
+
+    def __init__(self, batches: Batches, services: DiscoveryServices) -> None:
+        self._batches = batches
+        self._services = services
+
+    def candidates(self) -> AsyncIterator[Sequence[Candidate]]:
+        return self._batches(self._services)
+
+
+def kind(name: str, batches: Batches) -> dict[str, DiscoveryKind]:
+    return {name: DiscoveryKind(name, lambda services: Script(batches, services))}
+
+
+class Found:
+    """Keeps what was found, and tells when something was."""
+
+    def __init__(self) -> None:
+        self.lists: asyncio.Queue[tuple[str, list[Endpoint]]] = asyncio.Queue()
+
+    def __call__(self, peer: str, endpoints: Sequence[Endpoint]) -> None:
+        self.lists.put_nowait((peer, list(endpoints)))
+
+
+async def forever(_services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+    yield [Candidate("b", FAR, 2, 60), Candidate("b", NEAR, 1, 60), Candidate("stranger", NEAR, 1, 60)]
+    yield [Candidate("b", NEAR, 1, 60)]
+    yield [Candidate("b", NEAR, 3, 60)]
+    await asyncio.Event().wait()
+
+
+async def test_the_best_comes_first_and_only_changes_are_told() -> None:
+    found = Found()
+    running = Discovery(kind("lan", forever), found)
+    running.start(profile(lan={}))
+    assert await found.lists.get() == ("b", [NEAR, FAR])
+    assert await found.lists.get() == ("b", [FAR, NEAR])
+    await running.close()
+    assert found.lists.empty()
+
+
+async def test_one_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "FIRST_PAUSE", 0.001)
+    starts = []
+
+    async def at_the_second(_services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        starts.append(1)
+        if len(starts) == 1:
+            raise OSError("no network")
+        yield [Candidate("b", NEAR, 1, 60)]
+        await asyncio.Event().wait()
+
+    found = Found()
+    running = Discovery(kind("lan", at_the_second), found)
+    running.start(profile(lan={}))
+    assert await found.lists.get() == ("b", [NEAR])
+    await running.close()
+    assert running.problems == {}
+
+
+async def test_a_kind_nobody_offers_is_a_problem() -> None:
+    running = Discovery({}, Found())
+    running.start(profile(lan={}))
+    assert "lan" in running.problems
+
+
+async def test_names_are_looked_up_without_being_asked() -> None:
+    running = Discovery(kind("bootstrap", forever), Found())
+    running.start(profile())
+    assert running.wanted == ()
+    await running.restart(profile("gateway.example"))
+    assert running.wanted == ("bootstrap",)
+    await running.close()
+
+
+async def test_a_discoverer_sees_its_settings_and_peers() -> None:
+    seen: asyncio.Queue[tuple[object, object]] = asyncio.Queue()
+
+    async def look(services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        await services.sleep(0)
+        assert 0 <= services.jitter() < 1
+        services.report("nothing serious")
+        assert await services.resolve("192.0.2.7", 1) == ["192.0.2.7"]
+        seen.put_nowait((services.settings, services.configured()))
+        yield []
+        await asyncio.Event().wait()
+
+    running = Discovery(kind("lan", look), Found())
+    running.start(profile(lan={"refresh": "5s"}))
+    assert await seen.get() == ({"refresh": "5s"}, [("b", (Endpoint("udp", "192.0.2.9", 1),))])
+    await running.close()
+
+
+async def test_an_unknown_name_is_an_os_error() -> None:
+    with pytest.raises(socket.gaierror):
+        await resolve("no-such-host.invalid", 1)

@@ -1,0 +1,117 @@
+"""Listening, dialling and handing over, with the real UDP and TCP on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from appliance.api.values import Endpoint
+from appliance.errors import HostError
+from appliance.runtime.links import Link, Links
+from appliance.runtime.transports import Transports
+from appliance_transport_ip.plugin import TCP, UDP
+
+
+class Heard:
+    """What the listener was told."""
+
+    def __init__(self) -> None:
+        self.links: asyncio.Queue[tuple[Link, str | None]] = asyncio.Queue()
+        self.dropped: list[int] = []
+        self.failed: asyncio.Queue[tuple[str, Endpoint, str]] = asyncio.Queue()
+
+    def on_link(self, link: Link, peer: str | None) -> None:
+        self.links.put_nowait((link, peer))
+
+    def on_link_dropped(self, number: int) -> None:
+        self.dropped.append(number)
+
+    def on_dial_failed(self, peer: str, endpoint: Endpoint, reason: str) -> None:
+        self.failed.put_nowait((peer, endpoint, reason))
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.heard = Heard()
+        self.links = Links()
+        self.transports = Transports({"udp": UDP, "tcp": TCP}, self.links, self.heard, None)
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    made = Rig()
+    yield made
+    await made.transports.close()
+    made.links.close()
+
+
+def free(scheme: str, host: str = "127.0.0.1") -> Endpoint:
+    kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return Endpoint(scheme, host, probe.getsockname()[1])
+
+
+async def test_a_datagram_listener_is_a_link_and_a_stream_listener_is_none(rig: Rig) -> None:
+    udp, tcp = free("udp"), free("tcp")
+    await rig.transports.listen([udp, tcp])
+    assert list(rig.transports.bound.values()) == [udp, tcp]
+    link, peer = rig.heard.links.get_nowait()
+    assert (link.listener, link.local, peer) == (True, udp, None)
+    assert rig.heard.links.empty()
+
+
+async def test_who_is_dialled_and_who_calls(rig: Rig) -> None:
+    tcp = free("tcp")
+    await rig.transports.listen([tcp])
+    rig.transports.dial("b", tcp)
+    both = [await rig.heard.links.get(), await rig.heard.links.get()]
+    assert sorted(peer or "" for _, peer in both) == ["", "b"]
+
+
+async def test_listening_changes_by_difference(rig: Rig) -> None:
+    first, second = free("udp"), free("udp")
+    await rig.transports.listen([first])
+    link, _ = rig.heard.links.get_nowait()
+    await rig.transports.listen([first, second])
+    await rig.transports.listen([second])
+    assert rig.heard.dropped == [link.number]
+    assert list(rig.transports.bound) == [second]
+
+
+async def test_a_port_in_use_is_named_and_nothing_changes(rig: Rig) -> None:
+    kept, fresh, taken = free("udp"), free("udp"), free("tcp")
+    await rig.transports.listen([kept])
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as rival:
+        rival.bind((taken.host, taken.port))
+        rival.listen()
+        with pytest.raises(HostError, match=f"port {taken.port} is in use"):
+            await rig.transports.listen([fresh, taken])
+    assert list(rig.transports.bound) == [kept]
+    assert [link.local for link in rig.links] == [kept]
+
+
+async def test_an_address_that_is_not_ours_is_named(rig: Rig) -> None:
+    with pytest.raises(HostError, match=r"no address 192\.0\.2\.77"):
+        await rig.transports.listen([Endpoint("udp", "192.0.2.77", 8443)])
+
+
+async def test_a_dial_that_fails_says_why(rig: Rig) -> None:
+    nobody = free("tcp")
+    rig.transports.dial("b", nobody)
+    assert await rig.heard.failed.get() == ("b", nobody, "connection refused")
+    rig.transports.dial("b", Endpoint("pigeon", "127.0.0.1", 1))
+    assert "pigeon" in (await rig.heard.failed.get())[2]
+
+
+async def test_a_peer_that_came_in_gets_a_socket_of_its_own(rig: Rig) -> None:
+    udp = free("udp")
+    await rig.transports.listen([udp])
+    listener, _ = rig.heard.links.get_nowait()
+    link = await rig.transports.connect(listener, ("127.0.0.1", 9))
+    assert link is not None
+    assert (link.local, link.remote, link.listener) == (udp, Endpoint("udp", "127.0.0.1", 9), False)
+    assert rig.heard.links.empty(), "we announce it ourselves"
