@@ -8,6 +8,7 @@ What is here can say no without a trace. Little is imported before the child is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,13 +51,15 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, child: host_chan
     identity = identities.load_identity(profile.server.identity, plugins.load_identity)
     _require_privilege()
     listener = control.bind(places.control_address())
+    state_dir = places.ensure_state_dir()
     try:
-        state_dir = places.ensure_state_dir()
         if orphan := orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
         daemon = Daemon(paths, profile, plugins, identity, state_dir, listener)
         return asyncio.run(daemon.run(child, confirm_within))
     finally:
+        with suppress(OSError):  # something of it is still needed
+            state_dir.rmdir()
         listener.close()
 
 
