@@ -84,6 +84,15 @@ def test_a_profile_by_option_by_environment_and_by_place(host: Cli) -> None:
     assert other["network.addresses.0"]["origin"]["line"] == 5
 
 
+def test_checking_by_an_option(cli: Cli) -> None:
+    profile = cli.profile(PROFILE)
+    for words in (["--config", profile, "--check-config"], ["--check-config", "--config", profile], ["check", profile]):
+        checked = cli(*words)
+        assert checked.code == 0, checked.err
+        assert checked.out.endswith("ok (office: interface llp0, 0 peer(s), 3 plugin(s))\n")
+    assert cli("--config", cli.profile("profile: 2\n", "bad.yaml"), "--check-config").code == 2
+
+
 def test_a_drop_in_overrules_its_profile(host: Cli, tmp_path: Path) -> None:
     profile = host.profile(PROFILE)
     drop_ins = tmp_path / "profile.yaml.d"

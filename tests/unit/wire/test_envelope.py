@@ -23,6 +23,11 @@ def test_a_header_has_24_bytes_at_their_places() -> None:
     assert len(header) == HEADER_BYTES == 24
 
 
+def test_there_are_six_types() -> None:
+    names = {kind.value: kind.name for kind in PacketType}
+    assert names == {1: "DATA", 2: "ACK", 3: "HANDSHAKE_INIT", 4: "HANDSHAKE_RESPONSE", 5: "KEEP_ALIVE", 6: "DISCONNECT"}
+
+
 def test_the_checksum_is_crc_16_ccitt_false() -> None:
     from binascii import crc_hqx
 
