@@ -9,6 +9,9 @@ products := appliance $(wildcard plugins/*/src/*) $(wildcard examples/*.py) conf
 # Both cores of a small machine; more do not help, since the namespace tests run several processes each.
 jobs ?= 2
 pytest := $(bin)/python -m pytest
+# Tests elsewhere that hold a page to the code.
+about_docs := $(addprefix tests/repo/test_,documents.py layout.py requirements.py) \
+  $(wildcard $(addprefix tests/unit/*/test_,document.py reference.py troubleshooting.py))
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
@@ -67,8 +70,10 @@ chaos: setup ## kill -9 at random moments under traffic, 50 times each
 schemas: | $(bin)/python ## write schemas/ anew from the code
 	$(bin)/appliance schema > schemas/profile-1.schema.json
 
-docs: | $(bin)/python ## check that docs/ says what the code does
-	$(pytest) -q tests/repo tests/docs $(args)
+docs: | $(bin)/python ## write the generated pages anew, then check that every page says what the code does
+	$(bin)/python -m appliance.profile.generate
+	$(bin)/python -m appliance.cli.reference --write
+	$(pytest) -q -n $(jobs) tests/docs $(about_docs) $(args)
 
 wheels: setup ## build every distribution into dist/
 	rm -rf dist
