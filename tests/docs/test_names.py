@@ -1,0 +1,75 @@
+"""Files, modules and keys that the documents name are there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import appliance
+from appliance.profile.schema import json_schema
+from tests.docs.markdown import DOCUMENTS, ROOT
+
+PACKAGES = {path.parent.name for path in Path(appliance.__path__[0]).glob("*/__init__.py")}
+SHELVES = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} - {"build", "dist"}
+
+by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def quoted(document: Path, pattern: str) -> set[str]:
+    return set(re.findall(f"`{pattern}`", document.read_text()))
+
+
+@by_document
+def test_a_file_that_is_named_exists(document: Path) -> None:
+    named = {path for path in quoted(document, r"(?:\.\./)*([a-z][\w.-]*/[\w./-]*)") if path.split("/")[0] in SHELVES}
+    # files are also named from the core's own folder and, where it is about plugins, from that of a plugin
+    roots = (ROOT, ROOT / "appliance", ROOT / "plugins/routing-static")
+    assert not {path for path in named if not any((root / path).exists() for root in roots)}
+
+
+@by_document
+def test_a_module_that_is_named_exists(document: Path) -> None:
+    missing = set()
+    for name in quoted(document, r"(?:appliance\.)?([a-z_]+(?:\.\w+)+)(?:\(\w*\))?"):
+        if name.split(".")[0] in PACKAGES and not exists(f"appliance.{name}"):
+            missing.add(name)
+    assert not {name for name in missing if not is_key(name)}
+
+
+def exists(name: str) -> bool:
+    """Is it a module, or something in one?"""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            found = getattr(found, attribute, None)
+        return found is not None
+    return False
+
+
+@by_document
+def test_a_key_that_is_named_exists(document: Path) -> None:
+    sections = set(json_schema()["properties"]) - PACKAGES - {"name", "profile"}
+    named = quoted(document, r"([a-z_]+(?:\[\])?\.[a-z_.]+?(?:\[\])?)(?:: [^`]*)?")
+    assert not {key for key in named if key.split(".")[0].removesuffix("[]") in sections and not is_key(key)}
+
+
+def is_key(path: str) -> bool:
+    """Is it a key of a profile, written with dots?"""
+    schema = json_schema()
+    node = schema
+    for key in path.replace("[]", "").split("."):
+        node = node["properties"].get(key) if "properties" in node else node
+        if node is None:
+            return False
+        node = node.get("items", node)
+        node = next((choice for choice in node.get("anyOf", ()) if "$ref" in choice), node)
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return True
