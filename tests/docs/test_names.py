@@ -60,6 +60,26 @@ def test_a_key_that_is_named_exists(document: Path) -> None:
     assert not {key for key in named if key.split(".")[0].removesuffix("[]") in sections and not is_key(key)}
 
 
+def test_every_package_has_its_floor() -> None:
+    table = re.findall(r"^\| \d \| (.*?) \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+    floors = [set(re.findall(r"`(\w+)`", row)) - {"daemon"} for row in table]
+    layers = (ROOT / ".importlinter").read_text().split("layers =")[1].split("\n\n")[0].strip().splitlines()
+    assert floors == [set(re.findall(r"(?<!\()\b\w+", layer)) & {*PACKAGES, "errors"} for layer in layers]
+    assert set().union(*floors) == PACKAGES - {"testing"} | {"errors"}
+
+
+def test_a_decision_is_cited_by_its_number() -> None:
+    titles = {path.name[:4]: path.read_text().splitlines()[0] for path in (ROOT / "docs/adr").glob("*.md")}
+    assert not [title for number, title in titles.items() if not title.startswith(f"# {int(number)}. ")]
+    sources = [
+        path.read_text()
+        for tree in ("appliance", "plugins", "packaging")
+        for path in (ROOT / tree).rglob("*.*")
+        if path.suffix in {".py", ".sh"}
+    ]
+    assert {number for source in sources for number in re.findall(r"docs/adr/(\d{4})", source)} <= set(titles)
+
+
 def is_key(path: str) -> bool:
     """Is it a key of a profile, written with dots?"""
     schema = json_schema()
