@@ -101,17 +101,22 @@ async def apply_profile(
         recovered = await _recover(journal, netlink, state_dir, progress)
         made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute)
         refuse_irreversible(made, observed)
-        if made.cuts_off and confirm_within is None:
-            raise PlanError(
-                f"this would cut off your own session, {made.cuts_off}",
-                hint="apply it with --confirm-within 60s: without `appliance confirm` in time, everything is undone by itself",
-            )
+        refuse_cutting_off(made, confirm_within)
         if made.steps:
             generation = journal.begin(made.steps, confirm_within)
             if confirm_within is not None:
                 await start_watchdog(state_dir, generation.number, confirm_within)
             await carry_out(generation, netlink, journal, progress)
         return ApplyResult(made, revert(made), tuple(recovered), confirm_within if made.steps else None)
+
+
+def refuse_cutting_off(plan: Plan, confirm_within: float | None) -> None:
+    """Raises PlanError for a plan that cuts the admin's session off for good."""
+    if plan.cuts_off and confirm_within is None:
+        raise PlanError(
+            f"this would cut off your own session, {plan.cuts_off}",
+            hint="do it with --confirm-within 60s: without `appliance confirm` in time, everything is undone by itself",
+        )
 
 
 async def plan_rollback(state_dir: Path, *, admin_address: str | None = None) -> Plan:

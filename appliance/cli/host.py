@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.flush()
     from appliance.runtime import daemon
 
-    return int(daemon.run(profile_paths(arguments.profile), confirm_within=within))
+    return int(daemon.run(profile_paths(arguments.profile), confirm_within=within, admin=ssh_connection()))
 
 
 def confirmation_seconds(text: str | None) -> float | None:

@@ -105,11 +105,11 @@ class Daemon:
 
     # ---- life ----
 
-    async def run(self, child: host_changes.Child, confirm_within: float | None) -> int:
+    async def run(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> int:
         """Start, wait to be stopped, stop. Raises what kept it from starting."""
         self._listen_to_signals()
         loop = asyncio.get_running_loop()
-        starting = loop.create_task(self._start(child, confirm_within), name="start")
+        starting = loop.create_task(self._start(child, confirm_within, admin), name="start")
         stopped = loop.create_task(self._stop.wait(), name="stop")
         try:
             await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -135,13 +135,13 @@ class Daemon:
         self._exit_code = code
         self._stop.set()
 
-    async def _start(self, child: host_changes.Child, confirm_within: float | None) -> None:
+    async def _start(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> None:
         self.lifespan.push("worker", self.keeper.stop, essential=True)
         _raise_descriptor_limit()
         self.lifespan.push("transports", self.transports.close)
         await self.transports.listen(self.profile.server.listen)  # first: a port in use is found before the host is touched
         self.lifespan.push("host", lambda: self._undo_host(child), limit=UNDO_SECONDS, essential=True)
-        child.tell(self.profile, self.state_dir, self.plugins.names, confirm_within)
+        child.tell(self.profile, self.state_dir, self.plugins.names, confirm_within=confirm_within, admin=admin)
         changed = await child.result()
         for step in changed.recovered:
             log.warning("undid what an interrupted run had left", step=step)

@@ -22,22 +22,23 @@ if TYPE_CHECKING:
 log = get_logger("daemon")
 
 
-def run(paths: Sequence[Path], *, confirm_within: float | None = None) -> int:
+def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: str | None = None) -> int:
     """Apply the profile at `paths` (the system's when empty) and be a node until SIGTERM or SIGINT; then undo everything.
 
-    With `confirm_within` seconds, end and undo unless `appliance confirm` comes in time. Blocks. Returns the exit code; raises
-    ApplianceError when the node does not start, and has then left nothing behind.
+    With `confirm_within` seconds, end and undo unless `appliance confirm` comes in time; without it, a profile that would cut off
+    `admin` (the value of SSH_CONNECTION) is refused. Blocks. Returns the exit code; raises ApplianceError when the node does not
+    start, and has then left nothing behind.
     """
     import appliance.api.profile  # noqa: F401  the heaviest of what both processes need
 
     child = host_changes.Child()
     try:
-        return _run(tuple(paths), confirm_within, child)
+        return _run(tuple(paths), confirm_within, admin, child)
     finally:
         child.dismiss()
 
 
-def _run(paths: tuple[Path, ...], confirm_within: float | None, child: host_changes.Child) -> int:
+def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None, child: host_changes.Child) -> int:
     import asyncio
 
     from appliance.runtime import control, identities, orphans, places, preparing
@@ -56,7 +57,7 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, child: host_chan
         if orphan := orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
         daemon = Daemon(paths, profile, plugins, identity, state_dir, listener)
-        return asyncio.run(daemon.run(child, confirm_within))
+        return asyncio.run(daemon.run(child, confirm_within, admin))
     finally:
         with suppress(OSError):  # something of it is still needed
             state_dir.rmdir()

@@ -54,11 +54,14 @@ async def apply(
     return _changed(result)
 
 
-async def refuse_impossible(profile: Profile, state_dir: Path, contribute: Contribute | None) -> None:
-    """Raises PlanError when the host does not allow `profile`. Changes nothing."""
+async def refuse_impossible(
+    profile: Profile, state_dir: Path, contribute: Contribute | None, *, confirm_within: float | None, admin: str | None
+) -> None:
+    """Raises PlanError when `apply` would, for what the host or the admin's session does not allow. Changes nothing."""
     from appliance.apply import engine
 
-    await engine.plan_profile(profile, state_dir, contribute=contribute)
+    plan = await engine.plan_profile(profile, state_dir, admin_address=admin, contribute=contribute)
+    engine.refuse_cutting_off(plan, confirm_within)
 
 
 async def undo(state_dir: Path) -> int:
@@ -86,13 +89,16 @@ class Child:
         os.close(questions)
         self._alive = True
 
-    def tell(self, profile: Profile, state_dir: Path, plugins: Sequence[str], confirm_within: float | None) -> None:
+    def tell(
+        self, profile: Profile, state_dir: Path, plugins: Sequence[str], *, confirm_within: float | None, admin: str | None
+    ) -> None:
         """Let it apply `profile`, with what these plugins add to the plan."""
         question = {
             "profile": profile.model_dump(mode="json", by_alias=True),
             "state_dir": str(state_dir),
             "plugins": list(plugins),
             "confirm_within": confirm_within,
+            "admin": admin,
         }
         with os.fdopen(self._question, "wb") as to:
             self._question = -1
@@ -167,7 +173,13 @@ def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
     try:
         plugins = PluginHost.load(question["plugins"])
         profile = profile_model(plugins.sections).model_validate(question["profile"])
-        work = apply(profile, Path(question["state_dir"]), plugins.plan, confirm_within=question["confirm_within"])
+        work = apply(
+            profile,
+            Path(question["state_dir"]),
+            plugins.plan,
+            confirm_within=question["confirm_within"],
+            admin=question["admin"],
+        )
         return asyncio.run(work)._asdict()
     except ApplianceError as error:
         return {"error": {"message": error.message, "hint": error.hint, "exit_code": int(error.exit_code)}}

@@ -176,7 +176,9 @@ class Reload:
         daemon = self._daemon
         rebuild = _tun_key(before) != _tun_key(profile)
         if rebuild:
-            await host_changes.refuse_impossible(profile, daemon.state_dir, daemon.plugins.plan)
+            await host_changes.refuse_impossible(
+                profile, daemon.state_dir, daemon.plugins.plan, confirm_within=confirm_within, admin=admin
+            )
             await daemon.detach()
         try:
             changed = await host_changes.apply(

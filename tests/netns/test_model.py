@@ -37,9 +37,8 @@ async def look(profile: Profile) -> HostState:
 
 
 def comparable(state: HostState) -> dict[str, Any]:
-    """Link-local addresses and the settings of an interface that a plan makes are not modelled."""
+    """The settings of an interface that a plan makes are not modelled."""
     seen = essence(state)
-    seen["addresses"] = [address for address in seen["addresses"] if "fe80" not in str(address)]
     seen["settings"] = {key: value for key, value in seen["settings"].items() if "llp0" not in key}
     for link in seen["links"].values():
         link.pop("address")

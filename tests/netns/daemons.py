@@ -1,0 +1,103 @@
+"""Hosts with a daemon each, as an admin has them: a namespace, a profile, a key, and the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from appliance.protocol.identity import Identity
+from tests.netns.throwaway import Throwaway
+
+READY = 20.0
+"""Seconds for a daemon to say that it is ready; it takes one on an idle machine."""
+
+
+class Host:
+    """A namespace with a profile, and the daemon in it. Logs are JSON lines."""
+
+    def __init__(self, namespace: Throwaway, folder: Path, number: int) -> None:
+        self.namespace = namespace
+        self.profile = folder / f"{number}.yaml"
+        self.log = folder / f"{number}.log"
+        self.number = number
+        self.identity = Identity.generate()
+        self.process: subprocess.Popen[bytes] | None = None
+        key = folder / f"{number}.key"
+        key.touch(0o600)
+        key.write_bytes(self.identity.to_pem())
+
+    def write(
+        self,
+        peer: Host,
+        *,
+        listen: str = "udp://0.0.0.0:8443, tcp://0.0.0.0:8443",
+        endpoints: str = "",
+        interface: str = "llp0",
+        mtu: int = 1400,
+        network: str = "",
+        more: str = "",
+    ) -> None:
+        """Write the profile. `network` are further keys of that section, `more` are further sections."""
+        self.profile.write_text(
+            f"""profile: 1
+name: host-{self.number}
+server: {{identity: file:{self.number}.key, listen: [{listen}]}}
+network:
+  {{interface: {interface}, mtu: {mtu}, addresses: [10.8.0.{self.number}/24, "fd00:8::{self.number}/64"], {network}}}
+plugins: [transport-ip, crypto-standard, routing-static]
+{more}
+peers:
+  - name: other
+    identity: {peer.identity.fingerprint}
+    endpoints: [{endpoints}]
+    allowed: [10.8.0.{peer.number}/32, "fd00:8::{peer.number}/128"]
+"""
+        )
+
+    def command(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run `appliance WORDS` there, with some variables set."""
+        return subprocess.run(
+            ["nsenter", f"--net=/run/netns/{self.namespace.name}", sys.executable, "-P", "-m", "appliance.cli", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=os.environ | environ,
+        )
+
+    def start(self) -> None:
+        """Start the daemon and wait until it is ready."""
+        reading, writing = os.pipe()
+        command = ["nsenter", f"--net=/run/netns/{self.namespace.name}", sys.executable, "-P", "-m", "appliance.cli", "run"]
+        with os.fdopen(writing, "wb") as errors:
+            self.process = subprocess.Popen([*command, str(self.profile)], stderr=errors)
+        heard = b""
+        while b'"event": "ready"' not in heard:
+            assert select.select([reading], [], [], READY)[0], heard
+            more = os.read(reading, 65536)
+            assert more, heard
+            heard += more
+        self.errors = reading
+
+    def status(self) -> dict[str, Any]:
+        answer = self.command("status", "--json")
+        document: dict[str, Any] = json.loads(answer.stdout)
+        return document
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        os.close(self.errors)
+        self.process = None
+        return code
+
+    def pings(self, address: str) -> bool:
+        """Does `address` answer within ten seconds?"""
+        return "1 received" in self.namespace.sh(f"ping -c 1 -w 10 {address}", check=False)
