@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -95,7 +94,7 @@ def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: fro
         address
         for address in observed.addresses
         if (address["link"] in leaving or (address["link"] == name and address["address"] not in wanted.addresses))
-        and not ipaddress.ip_interface(address["address"]).is_link_local
+        and not own.is_kernels_own(address["address"])
     ]
     emptied = _loses_its_last_ipv4(name, addresses, observed)
     kept_routes = [_pick(route, ROUTE_KEYS) for route in wanted.routes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 ROUTE_PROTOCOL = 76
@@ -65,6 +66,12 @@ def default_sysctl(key: str, interface: str) -> str:
         return key
     parts = key.split("/" if "/" in key else ".")
     return ".".join([*parts[:3], "default", *parts[4:]])
+
+
+def is_kernels_own(address: str) -> bool:
+    """Is it an address that the kernel gives an interface by itself when it comes up (RFC 4291, 2.5.6)? It goes with it, too."""
+    interface = ipaddress.ip_interface(address)
+    return interface.version == 6 and interface.is_link_local
 
 
 def without(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -40,10 +40,10 @@ def refuse_irreversible(plan: Plan, observed: HostState) -> None:
 
 
 def essence(state: HostState) -> dict[str, Any]:
-    """A host in a form that compares: order, interface numbers and the routes that the kernel makes itself do not count."""
+    """A host in a form that compares: order, interface numbers, and what routes and addresses the kernel makes do not count."""
     return {
         "links": {name: own.without(dict(link), "index") for name, link in state.links.items()},
-        "addresses": _sorted(state.addresses),
+        "addresses": _sorted(entry for entry in state.addresses if not own.is_kernels_own(entry["address"])),
         "routes": _sorted(
             own.without(dict(route), "source") for route in state.routes if route["protocol"] != own.KERNEL_PROTOCOL
         ),
