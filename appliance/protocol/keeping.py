@@ -112,15 +112,16 @@ class Keeping:
         if session is None or session.state is not SessionState.ACTIVE:
             return
         peer = context.peers[session.peer]
-        silent = now - session.last_heard
-        if silent >= context.settings.idle:
+        # Deadlines, not durations: a difference of floats may round below what a sum reached, and the timer would not move on.
+        idle_at = session.last_heard + context.settings.idle
+        ask_at = session.last_heard + self._patience(peer)
+        if now >= idle_at:
             context.close(session, CloseReason.IDLE)
             self.reconnect(peer, now, 0.0)
             return
-        patience = self._patience(peer)
-        hurried = silent < patience and session.probes > 0  # see `unanswered`
-        if (silent < patience and not hurried) or not peer.settings.keepalive:
-            context.timers.set(("alive", index), session.last_heard + patience)
+        hurried = now < ask_at and session.probes > 0  # see `unanswered`
+        if (now < ask_at and not hurried) or not peer.settings.keepalive:
+            context.timers.set(("alive", index), ask_at)
             return
         if session.probes >= PROBES and not session.suspect:
             session.suspect = True
@@ -132,7 +133,7 @@ class Keeping:
         gap = UNANSWERED_GAP if hurried else PROBE_GAP
         if session.suspect:
             gap = max(PROBE_GAP, peer.settings.keepalive)
-        context.timers.set(("alive", index), min(now + gap, session.last_heard + context.settings.idle))
+        context.timers.set(("alive", index), min(now + gap, idle_at))
 
     def unanswered(self, session: Session, now: float) -> None:
         """We send on `session` and nothing comes back: ask at once, not only after a long silence."""

@@ -7,6 +7,8 @@ from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
+BUDGET = 1000
+"""Keys handed out in one turn beside four for each deadline there is; no right use comes near it."""
 
 
 class Timers(Generic[Key]):
@@ -41,8 +43,13 @@ class Timers(Generic[Key]):
         return self._heap[0][0] if self._heap else None
 
     def due(self, now: float) -> Iterator[Key]:
-        """Keys due by `now`, earliest first; each is cancelled as it is handed out. Setting timers meanwhile is fine."""
-        while (first := self.next()) is not None and first <= now:
+        """Keys due by `now`, earliest first; each is cancelled as it is handed out. Setting timers meanwhile is fine.
+
+        Ends with something still due when that sets ever more timers for now, so that a mistake there stops nobody else.
+        """
+        budget = BUDGET + 4 * len(self._when)
+        while budget and (first := self.next()) is not None and first <= now:
+            budget -= 1
             _, _, key = heappop(self._heap)
             del self._when[key]
             yield key

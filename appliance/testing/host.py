@@ -170,6 +170,8 @@ class SimulatedHost:
         self._wake = None
         if self.alive:
             self.node.handle_timeout(self.network.now)
+            due = self.node.poll_timeout()
+            assert due is None or due > self.network.now, "time stands still: a timer is set for now again and again"
             self.pump()
 
     def _tell_activity(self) -> None:

@@ -18,10 +18,11 @@ from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Nat, Network
 from appliance.testing.pair import HOSTS, Pair
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
 
 SIDES = st.sampled_from("ab")
 OTHER = {"a": "b", "b": "a"}
+LONG_EXAMPLES = 2000
 SETTLE_SECONDS = 100.0
 """More than idle, the longest young pause and a few attempts."""
 
@@ -185,7 +186,7 @@ class PairMachine(RuleBasedStateMachine):
 TestPair = PairMachine.TestCase
 TestPair.settings = settings(
     settings.default,
-    max_examples=min(settings.default.max_examples, 2000),
+    max_examples=min(settings.default.max_examples, LONG_EXAMPLES),
     stateful_step_count=30,
     suppress_health_check=list(HealthCheck),
 )

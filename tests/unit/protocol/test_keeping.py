@@ -38,6 +38,16 @@ def test_an_idle_session_is_kept_and_measured() -> None:
     assert 40 < pair.a.node.counters["keepalive-sent"] + pair.b.node.counters["keepalive-sent"] < 140
 
 
+@pytest.mark.parametrize("tenths", range(1, 40))
+def test_timers_move_on_whatever_the_fractions(tenths: int) -> None:
+    network = Network(tenths, latency=0.01 + tenths / 997, jitter=tenths / 331)
+    pair = Pair(network, keepalive=tenths / 10, a={"idle": 3 + tenths / 7}, b={"idle": 3 + tenths / 9}).connect()
+    network.run(15.0)
+    network.take_down(HOSTS["b"])
+    network.run(30.0)
+    assert not pair.a.node.sessions
+
+
 def test_traffic_makes_keepalives_needless() -> None:
     pair = Pair().connect()
     before = pair.a.node.counters["keepalive-sent"]

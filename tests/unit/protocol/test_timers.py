@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.protocol.timers import Timers
+from appliance.protocol.timers import BUDGET, Timers
 
 
 def test_what_is_due_comes_in_order() -> None:
@@ -37,6 +37,17 @@ def test_a_deed_may_set_a_timer_that_is_due_at_once() -> None:
         if key == "first":
             timers.set("second", 1.5)
     assert seen == ["first", "second"]
+
+
+def test_a_deed_that_is_due_for_ever_does_not_stop_the_turn() -> None:
+    timers: Timers[str] = Timers()
+    timers.set("a", 1.0)
+    turns = 0
+    for key in timers.due(1.0):
+        turns += 1
+        timers.set(key, 1.0)
+    assert turns == BUDGET + 4
+    assert timers.next() == 1.0
 
 
 def test_moving_one_timer_for_ever_takes_no_memory() -> None:
