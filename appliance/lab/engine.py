@@ -7,6 +7,7 @@ async with Lab(definition) as lab:
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from appliance.lab.host import Host, LabFailure
 from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
 from appliance.lab.profiles import as_yaml, profile_of
-from appliance.lab.traces import Traces, links, scratch_root, sweep
+from appliance.lab.traces import Traces, links, own, scratch_root, sweep
 from appliance.linux.host import netns_cookie
 from appliance.protocol.identity import Identity
 from appliance.runtime import clock
@@ -51,6 +52,7 @@ class Lab:
         self._switches: list[Namespace] = []
         self._links_before: frozenset[str] = frozenset()
         self._directory: Path | None = None
+        self._owned = -1
 
     def host(self, name: str) -> Host:
         """A host by its name."""
@@ -78,6 +80,7 @@ class Lab:
         self.swept = sweep()
         self._links_before = links()
         self._directory = Path(tempfile.mkdtemp(prefix=f"{self.tag}.", dir=scratch_root()))
+        self._owned = own(self._directory)
         for name, entry in self.definition.hosts.items():
             directory = self._directory / name
             directory.mkdir(mode=0o700)
@@ -175,6 +178,9 @@ class Lab:
                 troubles.append(error.message)
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+        if self._owned >= 0:
+            os.close(self._owned)
+            self._owned = -1
         self.left_behind = troubles + traces.left_behind()
 
     def keep_logs(self) -> None:

@@ -10,11 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.errors import HostError
 from appliance.lab import processes
 from appliance.lab.namespace import Namespace, existing, ip
 from appliance.lab.naming import Tag, tag_of
+from appliance.linux.locks import try_hold
 
 _STATE_DIRS = Path("/run/appliance")
+_OWNED = "owned"
+"""The lock file of a scratch directory."""
 
 
 def scratch_root() -> Path:
@@ -38,11 +42,34 @@ def sweep_scratch() -> list[str]:
     swept = []
     for directory in scratch_root().glob("lab-*"):
         tag = tag_of(directory.name)
-        if tag is not None and not tag.owner_lives and directory.stat().st_uid == os.geteuid():
+        if tag is not None and _abandoned(directory, tag):
             processes.kill_all(processes.with_variable(f"/{tag}."))  # whatever left its namespace
             shutil.rmtree(directory, ignore_errors=True)
             swept.append(str(directory))
     return swept
+
+
+def own(directory: Path) -> int:
+    """Mark a scratch directory as in use for as long as the descriptor that comes back is open. Raises HostError."""
+    held = try_hold(directory / _OWNED)
+    if held is None:
+        raise HostError(f"{directory} belongs to another lab", hint="run it again")
+    return held
+
+
+def _abandoned(directory: Path, tag: Tag) -> bool:
+    """Is `directory` ours, and its lab gone? Its owner may live where its number means nothing to us: in a PID namespace of its
+    own, as labs without root have. So the lock decides."""
+    try:
+        if tag.owner_lives or directory.stat().st_uid != os.geteuid():
+            return False
+        held = try_hold(directory / _OWNED)
+    except (OSError, HostError):
+        return False
+    if held is None:
+        return False
+    os.close(held)
+    return True
 
 
 def links() -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import subprocess
 
@@ -10,7 +11,9 @@ import pytest
 from tests.cli.conftest import APPLIANCE, TIMEOUT, Cli
 from tests.netns.throwaway import Throwaway
 
-ROUTES = ", ".join(f"{{to: 10.{number}.0.0/16}}" for number in range(20, 220))
+ROUTES = ", ".join(f"{{to: 10.{20 + number // 250}.{number % 250}.0/24}}" for number in range(1000))
+PIPE_BYTES = 4096
+"""So little that the command waits for us to read its progress long before it is done."""
 PROFILE = f"""\
 profile: 1
 network: {{addresses: [10.8.0.1/24], routes: [{ROUTES}]}}
@@ -24,6 +27,7 @@ def test_an_apply_that_is_ended_undoes_itself(host: Cli, namespace: Throwaway, n
     before = namespace.snapshot()
     applying = host.start("apply", host.profile(PROFILE))
     assert applying.stderr is not None
+    fcntl.fcntl(applying.stderr, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     for line in applying.stderr:
         if line.startswith("[20/"):
             applying.send_signal(number)

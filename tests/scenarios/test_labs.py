@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,19 @@ def test_the_story_tells_every_step() -> None:
         assert told in done.stdout
 
 
-def test_a_lab_runs_without_root(tmp_path: Path) -> None:
-    python = readable_python(tmp_path)
-    tmp_path.chmod(0o777)
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A directory that everybody may use; pytest shuts its own again and again."""
+    with tempfile.TemporaryDirectory(prefix="open-") as directory:
+        Path(directory).chmod(0o777)
+        yield Path(directory)
+
+
+def test_a_lab_runs_without_root(open_to_all: Path) -> None:
+    python = readable_python(open_to_all)
     # In a mount namespace of our own, everybody may open the TUN device, as on a desktop.
     tun = "mount -t tmpfs tmpfs /dev/net && mknod /dev/net/tun c 10 200 && chmod 666 /dev/net/tun"
-    variables = f"HOME=/nonexistent TMPDIR={tmp_path} PYTHONDONTWRITEBYTECODE=1"
+    variables = f"HOME=/nonexistent TMPDIR={open_to_all} PYTHONDONTWRITEBYTECODE=1"
     drop = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups env {variables}"
     prefix = ["unshare", "--mount", "sh", "-c", f'{tun} && exec {drop} "$@"', "sh"]
     if reason := refused([*prefix, "unshare", "--user", "--map-root-user", "--net", "--mount", "true"]):
@@ -81,9 +88,6 @@ def readable_python(directory: Path) -> Path:
     else:
         pytest.skip(f"no Python {wanted} that everybody may run")
     where = directory / "venv"
-    for parent in (directory, *directory.parents):
-        if str(parent).startswith(os.environ.get("TMPDIR", "/tmp") + "/"):
-            parent.chmod(0o755)
     subprocess.run([candidate, "-m", "venv", "--without-pip", where], check=True)
     libraries = next(path for path in sys.path if path.endswith("site-packages"))
     (where / f"lib/python{wanted}/site-packages/these.pth").write_text(f"import site; site.addsitedir({libraries!r})\n")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rigs.labs import QUICK, heals, pair, pinging, reaches, snapshot
 
+from appliance.lab import tools
 from appliance.lab.engine import Lab
 from appliance.lab.network import set_address
 
@@ -150,4 +151,15 @@ async def test_a_hub_passes_on_with_one_hop_less_and_peers_do_not() -> None:
         left = lab.host("left")
         one_hop = await left.run(["ping", "-c1", "-W1", "-t", "1", RIGHT_V4])
         assert one_hop.code == 0, "the far end of a session is one hop away"
+    assert lab.left_behind == []
+
+
+async def test_a_node_without_offloads_talks_to_one_with_them() -> None:
+    async with Lab(pair(left={"network": {"offload": "off"}})) as lab:
+        left, right = lab.host("left"), lab.host("right")
+        assert (left.status() or {})["worker"]["offloads"] == []
+        assert "tso4" in (right.status() or {})["worker"]["offloads"]
+        for source, target in ((left, right), (right, left)):
+            sent, received = await tools.transfer(source, target, 4, str(1 << 20))
+            assert sent["sha256"] == received["sha256"]
     assert lab.left_behind == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from appliance.dataplane.counters import DROP_REASONS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/troubleshooting.md").read_text()
 FINDINGS, ERRORS = TEXT.split("# Errors by code")
 
