@@ -42,8 +42,6 @@ from appliance.wire.envelope import (
 from appliance.wire.fragments import MAX_MESSAGE_BYTES, Reassembly
 from appliance.wire.liveness import Farewell
 
-REASSEMBLY_BYTES = 1 << 20
-"""All unfinished handshake messages together: a hundred ServerHellos."""
 REASSEMBLY_SECONDS = 5.0
 STRANGER_SECONDS = 10.0
 """How long an accepted link may stay without a handshake."""
@@ -67,7 +65,7 @@ class Node:
     ) -> None:
         """`suites` are those registered; `settings.suites` names which may be used. `agreement` is for tests with fixed keys."""
         self._context = Context(settings, identity, suites, entropy, agreement or KeyAgreement())
-        self._reassembly = Reassembly(REASSEMBLY_BYTES, REASSEMBLY_SECONDS)
+        self._reassembly = Reassembly(settings.reassembly_bytes, REASSEMBLY_SECONDS)
         self._connecting = Connecting(self._context)
         self._answering = Answering(self._context, self._reassembly, now)
         self._keeping = Keeping(self._context, self._connecting)
@@ -103,6 +101,7 @@ class Node:
         context.configure(settings)
         if settings.handshakes_per_second != before.handshakes_per_second:
             self._answering.configure(now)
+        self._reassembly.resize(settings.reassembly_bytes)
         wanted = {peer.name: peer for peer in settings.peers}
         for peer in list(context.peers.values()):
             changed = wanted.get(peer.name)

@@ -48,6 +48,7 @@ def node_settings(profile: Profile) -> NodeSettings:
         max_sessions=profile.limits.sessions,
         idle=profile.limits.idle,
         handshakes_per_second=profile.limits.handshakes_per_second,
+        reassembly_bytes=profile.limits.reassembly_bytes,
     )
 
 

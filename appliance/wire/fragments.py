@@ -99,9 +99,13 @@ class Reassembly:
         if partial.held == partial.body_bytes and partial.last is not None and len(partial.pieces) == partial.last + 1:
             self._drop(key)
             return Joined(b"".join(partial.pieces[n] for n in range(partial.last + 1)), partial.wire_bytes)
-        while self.held_bytes > self._max_bytes:
-            self._drop(next(iter(self._partials)))
+        self._shrink()
         return None
+
+    def resize(self, max_bytes: int) -> None:
+        """Hold at most `max_bytes` from now on."""
+        self._max_bytes = max_bytes
+        self._shrink()
 
     def expire(self, now: float) -> int:
         """Drop what is too old; how many messages that were."""
@@ -128,6 +132,10 @@ class Reassembly:
         partial.pieces[number] = piece
         partial.held += len(piece)
         self.held_bytes += len(piece)
+
+    def _shrink(self) -> None:
+        while self.held_bytes > self._max_bytes:
+            self._drop(next(iter(self._partials)))
 
     def _drop(self, key: Hashable) -> None:
         partial = self._partials.pop(key)

@@ -15,7 +15,7 @@ from appliance.api.values import Endpoint
 from appliance.errors import PeerFault
 from appliance.protocol.answering import MAX_ANSWERS
 from appliance.protocol.events import Dial
-from appliance.protocol.node import REASSEMBLY_BYTES, Node
+from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
@@ -116,7 +116,7 @@ def test_nothing_a_stranger_sends_raises_or_stays(packets: list[tuple[int, bytes
     for node in (called_node(), calling_node()):
         for number, (link, packet) in enumerate(packets):
             node.handle_packet(link, LINKS[link], packet, number * 0.01)
-            assert node._reassembly.held_bytes <= REASSEMBLY_BYTES
+            assert node._reassembly.held_bytes <= NodeSettings().reassembly_bytes
             assert len(node._answering) <= MAX_ANSWERS
         node.handle_timeout(100.0)
         assert node._reassembly.held_bytes == 0

@@ -12,6 +12,7 @@ from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack
+from appliance.wire.fragments import split
 
 HERE = Endpoint("udp", "203.0.113.2", 8443)
 SOURCE = ("198.51.100.1", 1)
@@ -63,6 +64,22 @@ def test_accepted_links_without_a_handshake_are_bounded() -> None:
         made.handle_link(link, None, HERE, None, datagram=False, now=1.0)
     assert made.poll_event() == LinkUnused(2)
     assert made.poll_event() is None
+
+
+def test_unfinished_handshakes_are_bounded_as_the_settings_say() -> None:
+    _, middle, _ = split(PacketType.HANDSHAKE_INIT, 0, 0, 0, 0, bytes(3000), 1400)
+
+    def strangers_begin(made: Node) -> None:
+        for stranger in range(200):
+            made.handle_packet(1, ("198.51.100.1", stranger), middle, 0.0)
+
+    made = node(reassembly_bytes=100_000)
+    strangers_begin(made)
+    assert 50_000 < made._reassembly.held_bytes <= 100_000
+    made.update(NodeSettings(reassembly_bytes=20_000), 0.0)
+    assert 0 < made._reassembly.held_bytes <= 20_000
+    strangers_begin(made)
+    assert made._reassembly.held_bytes <= 20_000
 
 
 def test_calls_about_what_is_unknown_do_nothing() -> None:

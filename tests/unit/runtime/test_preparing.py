@@ -1,0 +1,73 @@
+"""What the parts of the daemon are told of a profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.api.profile import Profile
+from appliance.plugin_host import PluginHost
+from appliance.profile import ProfileInvalid
+from appliance.runtime import preparing
+
+PEER = "llp1:" + "a" * 52
+
+
+def profile(**sections: object) -> Profile:
+    return Profile.model_validate({"profile": 1, "network": {"addresses": ["10.8.0.1/24"]}, **sections})
+
+
+def test_the_node_is_told_every_limit_and_policy() -> None:
+    told = preparing.node_settings(
+        profile(
+            limits={
+                "sessions": 7,
+                "idle": "9s",
+                "handshakes_per_second": 11,
+                "reassembly_bytes": "80KB",
+            },
+            crypto={"suites": ["hse"], "pq": "prefer", "rotate": {"after": "5min"}},
+            peers=[
+                {
+                    "name": "laptop",
+                    "identity": PEER,
+                    "endpoints": ["udp://198.51.100.7:8443"],
+                    "allowed": ["10.8.0.2/32"],
+                    "keepalive": "3s",
+                }
+            ],
+        )
+    )
+    assert (told.max_sessions, told.idle, told.handshakes_per_second, told.reassembly_bytes) == (7, 9.0, 11, 80_000)
+    assert (told.suites, told.pq, told.rotate_after) == (("hse",), "prefer", 300.0)
+    [peer] = told.peers
+    assert (peer.name, peer.identity, str(peer.endpoints[0]), peer.keepalive) == ("laptop", PEER, "udp://198.51.100.7:8443", 3.0)
+
+
+def test_a_datagram_is_automatic_unless_the_profile_says_how_long() -> None:
+    network = {"addresses": ["10.8.0.1/24"]}
+    assert preparing.datagram_bytes(profile()) is None
+    assert preparing.datagram_bytes(profile(network={**network, "datagram": 1200})) == 1200
+
+
+def test_suites_that_protect_nothing_are_for_laboratories() -> None:
+    plugins = PluginHost.load(["crypto-standard"])
+    assert "null" not in {suite.name for suite in preparing.usable_suites(profile(), plugins)}
+    assert "null" in {suite.name for suite in preparing.usable_suites(profile(crypto={"lab": True}), plugins)}
+
+
+def test_a_session_and_its_predecessor_fit_into_the_worker() -> None:
+    assert preparing.worker_slots(profile(limits={"sessions": 500})) > 1000
+
+
+def test_a_kind_that_no_plugin_offers_is_a_problem_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "node.yaml"
+    path.write_text(
+        "profile: 1\nnetwork: {addresses: [10.8.0.1/24]}\nplugins: [crypto-standard]\nserver: {listen: ['udp://0.0.0.0:8443']}\n"
+    )
+    plugins = preparing.load_plugins([path], environ={})
+    with pytest.raises(ProfileInvalid) as caught:
+        preparing.load_profile([path], plugins, environ={})
+    assert {problem.path for problem in caught.value.problems} >= {"server.listen.0"}
+    assert all(problem.file for problem in caught.value.problems)
