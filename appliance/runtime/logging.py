@@ -94,7 +94,8 @@ def configure(
     """Send the process's logs to `stream` (standard error). May be called again; the last call counts.
 
     `level` is one of LEVELS, overruled by `$APPLIANCE_LOG`. `form` is "human", "json" or "auto": human on a terminal and in
-    the journal, JSON elsewhere. Other libraries' lines come through the same format, from warning on (all of them at debug).
+    the journal, JSON elsewhere. Other libraries' lines come through the same format, from warning on whatever the level is: their
+    debugging would drown ours.
     Raises ValueError for an unknown level or format.
     """
     out = sys.stderr if stream is None else stream
@@ -112,7 +113,7 @@ def configure(
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING if number > logging.DEBUG else number)
+    root.setLevel(max(number, logging.WARNING))
     logging.getLogger(ROOT).setLevel(number)
 
 

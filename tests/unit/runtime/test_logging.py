@@ -151,8 +151,9 @@ def test_the_journal_gets_a_priority_and_no_time() -> None:
     assert formatter.format(record) == "<3>error worker: it died"
 
 
-def test_other_libraries_come_through_the_same_format() -> None:
-    _, stream = written()
+@pytest.mark.parametrize("level", ["info", "debug", "trace"])
+def test_other_libraries_come_through_the_same_format_but_do_not_drown_us(level: str) -> None:
+    _, stream = written(level)
     standard.getLogger("asyncio").warning("slow callback %d", 1)
     standard.getLogger("asyncio").info("not this")
     assert [line["event"] for line in lines(stream)] == ["slow callback 1"]
