@@ -114,6 +114,9 @@ class Driver(Protocol):
     """The longest record body that `transmit` sends in one piece. A longer one gets the FRAGMENT flag before it is sealed;
     stream drivers say 65535."""
 
+    fragment_flags: int
+    """Header flags of a record longer than `whole_bytes`: FRAGMENT (0x04) and the bits that tell its parity. Streams: 0."""
+
     record_bytes: int
     """The longest record body that one send carries well. Small packets are gathered up to it; a single super-packet may need
     more, at most 65535."""
@@ -130,6 +133,12 @@ class Driver(Protocol):
 
     def transmit_to(self, length: int, to: SocketAddress) -> bool:
         """The same to an address through a listener's shared socket."""
+
+    def protect(self, span: int) -> None:
+        """Send one parity piece for every `span` pieces of a cut record (4, 8 or 16), or none (0). Streams need none."""
+
+    def arrivals(self) -> tuple[int, int]:
+        """Datagrams of cut records that came so far, and how many should have. Streams: 0, 0."""
 
     def flush(self) -> bool:
         """Send what was kept back. True when nothing is left."""

@@ -173,6 +173,11 @@ class NodeDriver:
         self.node.handle_stalled(session, clock.monotonic())
         self._settle()
 
+    def on_loss(self, link: int, lost: float) -> None:
+        """Datagrams of a link did not arrive."""
+        self.node.handle_loss(link, lost)
+        self._settle()
+
     def on_link_closed(self, link: int) -> None:
         """A connection ended."""
         self._links.forget(link)
@@ -308,6 +313,8 @@ class NodeDriver:
         if worker is None:
             return
         match event:
+            case events.Protect(link, span):
+                worker.protect_link(link, span)
             case events.SendMessage(session, kind, channel, body):
                 worker.send_message(session, kind, channel, body)
             case events.SessionReplaced(session):

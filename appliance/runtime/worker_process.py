@@ -51,6 +51,9 @@ class WorkerListener(Protocol):
     def on_stalled(self, session: int) -> None:
         """The peer is epochs ahead: only a new handshake helps."""
 
+    def on_loss(self, link: int, lost: float) -> None:
+        """This share (0 to 1) of a link's datagrams did not arrive lately."""
+
     def on_link_closed(self, link: int) -> None:
         """A link ended; its number is free."""
 
@@ -209,6 +212,10 @@ class WorkerProcess:
         """Close a link."""
         self._tell("link.drop", {"link": link})
 
+    def protect_link(self, link: int, span: int) -> None:
+        """Send one parity piece for every `span` pieces of a cut record over a link; 0: none."""
+        self._tell("link.protect", {"link": link, "span": span})
+
     def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
         """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
         if not self._free:
@@ -339,6 +346,8 @@ class WorkerProcess:
             listener.on_moved(fields["session"], fields["link"], _address(fields["source"]))
         elif kind == "stalled":
             listener.on_stalled(fields["session"])
+        elif kind == "loss":
+            listener.on_loss(fields["link"], fields["lost"])
         elif kind == "link.closed":
             listener.on_link_closed(fields["link"])
 
