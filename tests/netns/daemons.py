@@ -41,16 +41,17 @@ class Host:
         interface: str = "llp0",
         mtu: int = 1400,
         network: str = "",
+        plugins: str = "",
         more: str = "",
     ) -> None:
-        """Write the profile. `network` are further keys of that section, `more` are further sections."""
+        """Write the profile. `network` and `plugins` are further keys of these sections, `more` are further ones."""
         self.profile.write_text(
             f"""profile: 1
 name: host-{self.number}
 server: {{identity: file:{self.number}.key, listen: [{listen}]}}
 network:
   {{interface: {interface}, mtu: {mtu}, addresses: [10.8.0.{self.number}/24, "fd00:8::{self.number}/64"], {network}}}
-plugins: [transport-ip, crypto-standard, routing-static]
+plugins: [transport-ip, crypto-standard, routing-static, {plugins}]
 {more}
 peers:
   - name: other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -112,6 +113,23 @@ def test_one_daemon_a_host_and_a_port_of_its_own(hosts: tuple[Host, Host]) -> No
     assert refused.returncode == ExitCode.FAILURE
     assert "port 8443 is in use" in refused.stderr
     assert second.namespace.snapshot() == before
+
+
+def test_a_monitor_without_a_port_is_on_its_plugins_account(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    page = "monitoring: {{health: {{listen: '{address}:9465'}}}}"
+    first.write(second, plugins="monitoring-prometheus", more=page.format(address="203.0.113.1"))
+    first.start()
+    answer = first.command("plugins", "--json")
+    assert answer.returncode == ExitCode.DEGRADED
+    facts = {fact["name"]: fact for fact in json.loads(answer.stdout)["plugins"]}
+    assert facts["monitoring-prometheus"]["stage"] == "run"
+    assert facts["monitoring-prometheus"]["problem"].startswith("monitor health: ")
+    assert first.status()["state"] == "degraded"
+    first.write(second, plugins="monitoring-prometheus", more=page.format(address="127.0.0.1"))
+    first.command("apply")
+    assert first.command("plugins").returncode == ExitCode.OK
+    assert first.status()["state"] == "running"
 
 
 def test_a_missing_key_says_how_to_make_one(hosts: tuple[Host, Host], tmp_path: Path) -> None:
