@@ -96,6 +96,26 @@ def test_the_interface_is_renamed_under_a_running_daemon(hosts: tuple[Host, Host
     assert first.namespace.snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("listen", "near", "far"), [("0.0.0.0", "192.0.2.77", "192.0.2.2"), ("[::]", "[2001:db8::77]", "[2001:db8::2]")]
+)
+def test_a_peer_hears_from_the_address_it_called(hosts: tuple[Host, Host], listen: str, near: str, far: str) -> None:
+    first, second = hosts
+    first.namespace.sh("ip addr add 192.0.2.77/24 dev wire; ip addr add 2001:db8::1/64 dev wire nodad")
+    first.namespace.sh("ip addr add 2001:db8::77/128 dev wire nodad preferred_lft 0")
+    second.namespace.sh("ip addr add 2001:db8::2/64 dev wire nodad")
+    first.write(second, listen=f"'udp://{listen}:8443'")
+    second.write(first, listen="", endpoints=f'"udp://{near}:8443"')
+    first.start()
+    second.start()
+    assert second.pings("10.8.0.1")
+    assert second.status()["sessions"][0]["endpoint"] == f"udp://{near}:8443"
+    assert first.status()["sessions"][0]["endpoint"].startswith(f"udp://{far}:")
+    sockets = first.namespace.sh("ss -Hun")
+    assert f"{near}:8443 " in sockets, "the peer's own socket has the address the peer called"
+    assert first.status()["drops"].get("unreachable", 0) == 0
+
+
 def test_one_daemon_a_host_and_a_port_of_its_own(hosts: tuple[Host, Host]) -> None:
     first, second = hosts
     first.start()
