@@ -62,8 +62,9 @@ class Transport(Protocol):
         """Reach `to` (its host is an address literal by now). Returns the link's number. Raises OSError or TimeoutError."""
 
     async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
-        """Datagram kinds: a link of its own for a peer that came in through the listener bound to `local`, so that the worker
-        can use a connected socket. None means: go on through the listener. Stream kinds return None."""
+        """Datagram kinds: a link of its own for a peer that came in through a listener, so that the worker can use a connected
+        socket. `local` is the listener's endpoint, with the address the peer spoke to where the listener has many (see
+        `ListenerDriver`). None means: go on through the listener. Stream kinds return None."""
 
     async def close(self) -> None:
         """Stop listening and forget everything. Links already handed over are closed by the core."""
@@ -148,3 +149,13 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Close the socket."""
+
+
+class ListenerDriver(Driver, Protocol):
+    """What the driver of a listener that takes datagrams for several of this host's addresses has besides.
+
+    Its replies leave from the address that the far end spoke to.
+    """
+
+    def local_of(self, source: SocketAddress) -> str | None:
+        """The address literal `source` spoke to last. None when the socket has one address only, or when it is not known."""

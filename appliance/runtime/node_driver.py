@@ -405,7 +405,9 @@ class NodeDriver:
 
     async def _connect(self, index: int, listener: Link, source: SocketAddress) -> None:
         assert self.transports is not None
-        link = await self.transports.connect(listener, source)
+        worker = self._worker()
+        spoken_to = None if worker is None else worker.local_of(listener.number, source)
+        link = await self.transports.connect(listener, source, spoken_to)
         if link is None:
             return
         self._introduce(link, None)

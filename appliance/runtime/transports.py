@@ -87,14 +87,18 @@ class Transports:
         """Try to reach `peer` at `endpoint`; the listener hears how it went."""
         self._tasks.spawn(self._dial(peer, endpoint), f"dial {endpoint}")
 
-    async def connect(self, listener: Link, source: SocketAddress) -> Link | None:
-        """A socket of its own for the peer at `source`, where the transport has such. Raises OSError."""
+    async def connect(self, listener: Link, source: SocketAddress, spoken_to: str | None = None) -> Link | None:
+        """A socket of its own for the peer at `source`, where the transport has such. Raises OSError.
+
+        `spoken_to` is the address of this host that the peer reached the listener at, None when it has only one.
+        """
         opened = next((each for wanted, each in self._listening.items() if self.bound.get(wanted) == listener.local), None)
         if opened is None:
             return None
+        local = listener.local if spoken_to is None else listener.local._replace(host=spoken_to)
         token = _ours.set(True)
         try:
-            number = await opened.transport.connect(listener.local, Endpoint(listener.local.scheme, *source))
+            number = await opened.transport.connect(local, Endpoint(listener.local.scheme, *source))
         finally:
             _ours.reset(token)
         return None if number is None else self._links.get(number)

@@ -187,7 +187,7 @@ class Loop:
             self.world.drop("control_busy")
 
     def _up_packet(self, link: Driver, source: SocketAddress | None, packet: bytes) -> None:
-        self._up("packet", {"link": self._numbers[link], "source": source}, packet)
+        self._up("packet", {"link": self._numbers[link], "source": source, "local": _local(link, source)}, packet)
 
     def _up_message(self, session: Session, kind: int, number: int, body: bytes) -> None:
         self._up("message", {"session": session.index, "type": kind, "channel": number}, body)
@@ -195,7 +195,8 @@ class Loop:
     def _up_moved(self, session: Session, link: Driver, source: SocketAddress | None) -> None:
         if session.reported != (link, source):
             session.reported = (link, source)
-            self._up("moved", {"session": session.index, "link": self._numbers[link], "source": source})
+            path = {"link": self._numbers[link], "source": source, "local": _local(link, source)}
+            self._up("moved", {"session": session.index, **path})
 
     def _up_stalled(self, session: Session) -> None:
         self._up("stalled", {"session": session.index})
@@ -209,3 +210,9 @@ class Loop:
 
     def _want(self, peer: Peer) -> None:
         self._up("want", {"peer": peer.name})
+
+
+def _local(link: Driver, source: SocketAddress | None) -> str | None:
+    """Which of this host's addresses a far end spoke to, where the link is a listener with several."""
+    local_of = getattr(link, "local_of", None)
+    return local_of(source) if local_of is not None and source is not None else None

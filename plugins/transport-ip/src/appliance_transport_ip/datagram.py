@@ -27,9 +27,12 @@ from appliance_transport_ip.fragments import (
     groups_of,
 )
 from appliance_transport_ip.joining import Joiner
+from appliance_transport_ip.spoken_to import ANCILLARY as SPOKEN_TO_ANCILLARY
+from appliance_transport_ip.spoken_to import SpokenTo, is_bound_to_all
 
 if TYPE_CHECKING:
     from appliance.api.transport import Buffers, RecordSink, SocketAddress
+    from appliance_transport_ip.spoken_to import Message
 
 HANDSHAKE_TYPES: Final = (3, 4)
 
@@ -67,6 +70,7 @@ class Datagrams:
         self._span = 0
         self._gso = True
         self._connected = _is_connected(sock)
+        self._spoken_to = None if self._connected or not is_bound_to_all(sock) else SpokenTo(sock)
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         self._shape(int(options["datagram"]))
 
@@ -127,7 +131,7 @@ class Datagrams:
             if to is None:
                 os.writev(self._descriptor, vector)
             else:
-                self._sock.sendmsg(vector, (), 0, to)
+                self._sock.sendmsg(vector, self._beside(to), 0, to)
         except BlockingIOError:
             return self._keep(vector, to)
         except OSError as error:
@@ -142,9 +146,11 @@ class Datagrams:
     def _refused(self, error: OSError, vector: list[memoryview], to: SocketAddress | None) -> bool:
         if error.errno == errno.ECONNREFUSED:  # news of an earlier datagram; this one was not tried
             try:
-                self._sock.sendmsg(vector, (), 0, *(() if to is None else (to,)))
+                self._sock.sendmsg(vector, self._beside(to), 0, *(() if to is None else (to,)))
             except OSError:
                 self._drop("unreachable", 1)
+        elif error.errno != errno.EMSGSIZE and to is not None and self._spoken_to is not None and self._spoken_to.forget(to):
+            self._drop("unreachable", 1)
         elif error.errno in (errno.EMSGSIZE, errno.EINVAL):
             self._shrink()
             self._drop("oversized", 1)
@@ -175,7 +181,7 @@ class Datagrams:
                 if to is None:
                     self._sock.send(data)
                 else:
-                    self._sock.sendto(data, to)
+                    self._sock.sendmsg((data,), self._beside(to), 0, to)
             except BlockingIOError:
                 return False
             except OSError:
@@ -189,14 +195,25 @@ class Datagrams:
             if to is None:
                 self._sock.send(packet)
             else:
-                self._sock.sendto(packet, to)
+                self._sock.sendmsg((packet,), self._beside(to), 0, to)
         except OSError:
+            if to is not None and self._spoken_to is not None:
+                self._spoken_to.forget(to)
             self._drop("unreachable", 1)
+
+    def _beside(self, to: SocketAddress | None) -> list[Message]:
+        return [] if to is None or self._spoken_to is None else self._spoken_to.reply_to(to)
+
+    def local_of(self, source: SocketAddress) -> str | None:
+        """The address of this host that `source` spoke to, where the socket has more than one."""
+        return None if self._spoken_to is None else self._spoken_to.of(source)
 
     # ---- in ----
 
     def receive(self, sink: RecordSink) -> bool:
         """Read a few batches of datagrams and pass on what is whole."""
+        if self._spoken_to is not None:
+            return self._receive_at_all(sink, self._spoken_to)
         rx, receive, connected = self._rx, self._sock.recvmsg_into, self._connected
         room = (rx[:ROOM],)
         for _ in range(BUDGET):
@@ -208,6 +225,25 @@ class Datagrams:
                 continue
             address: SocketAddress | None = None if connected else source[:2]
             segment = _segment.unpack_from(ancillary[0][2])[0] if ancillary else size
+            if size <= segment:
+                self._single(0, size, address, sink)
+            elif not self._batch(size, segment, address, sink):
+                for at in range(0, size, segment):
+                    self._single(at, min(at + segment, size), address, sink)
+        return True
+
+    def _receive_at_all(self, sink: RecordSink, spoken_to: SpokenTo) -> bool:
+        """The same on a listener with many addresses: beginnings only, since its peers get sockets of their own."""
+        for _ in range(BUDGET):
+            try:
+                size, ancillary, _, source = self._sock.recvmsg_into((self._rx[:ROOM],), ANCILLARY + SPOKEN_TO_ANCILLARY)
+            except BlockingIOError:
+                break
+            except OSError:  # ICMP's news about an earlier send
+                continue
+            address: SocketAddress = source[:2]
+            spoken_to.heard(address, ancillary)
+            segment = next((_segment.unpack_from(data)[0] for level, _, data in ancillary if level == SOL_UDP), size)
             if size <= segment:
                 self._single(0, size, address, sink)
             elif not self._batch(size, segment, address, sink):

@@ -1,6 +1,6 @@
 """How a record is cut into datagrams: the same header in front of each, but for fragment number, flags and checksum. Hot.
 
-    shared buffer  [header 0 | piece 0 | piece 1 | piece 2 …]   sent as  header 0 piece 0, header 1 piece 1, header 2 piece 2 …
+    shared buffer  [header 0 | piece 0 | piece 1 | piece 2 …]   sent as header 0 piece 0, header 1 piece 1, header 2 piece 2 …
     header i       = header 0 xor pattern i;  CRC-16 is linear, so its difference is a constant, too
 
 All headers of a record are therefore one exclusive-or of two big numbers, and nothing of the payload is copied.

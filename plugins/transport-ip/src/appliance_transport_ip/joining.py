@@ -114,7 +114,8 @@ class Joiner:
         partial = self._partial.get(key)
         count = -(-length // size)
         groups = groups_of(count, span)
-        if (partial is not None and partial.piece != size) or count > PARITY or not (number < count or 0 <= number - PARITY < groups):
+        fits = number < count or 0 <= number - PARITY < groups
+        if not fits or count > PARITY or (partial is not None and partial.piece != size):
             self._drop("malformed", 1)
             return None
         if partial is None:
