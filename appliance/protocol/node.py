@@ -84,6 +84,11 @@ class Node:
         """Configured peers by name; look, don't touch."""
         return MappingProxyType(self._context.peers)
 
+    def parity(self, link: LinkId) -> int:
+        """Pieces of a cut record for each parity piece that goes with it over `link`; 0: none."""
+        over = self._context.links.get(link)
+        return over.protection.span if over is not None else 0
+
     @property
     def counters(self) -> Counter[str]:
         """What happened how often, by name (docs/protocol.md lists them)."""

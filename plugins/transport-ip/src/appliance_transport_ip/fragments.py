@@ -5,7 +5,7 @@
 
 All headers of a record are therefore one exclusive-or of two big numbers, and nothing of the payload is copied.
 
-On a path that loses datagrams a record is sent with parity (docs/protocol.md, "Parity"): the pieces make rows of `groups` columns,
+On a path that loses datagrams a record goes with parity (docs/protocol.md, "Parity"): the pieces make rows of `groups` columns,
 the last row filled up with zeros, and the exclusive-or of the rows is `groups` more pieces. Each column can lose one datagram.
 
     groups = 3    piece 0   piece 1   piece 2
