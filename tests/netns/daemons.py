@@ -114,10 +114,15 @@ peers:
     def ended(self) -> int:
         """Wait for the daemon's end; its exit code."""
         assert self.process is not None
-        while self._read():
+        end = os.pidfd_open(self.process.pid)
+        while end not in (ready := select.select([self._errors, end], [], [], READY)[0]):
+            assert ready, self.heard.decode()
+            self._read()
+        while select.select([self._errors], [], [], 0)[0] and self._read():  # a worker left behind may have it open
             pass
+        os.close(end)
         os.close(self._errors)
-        code = self.process.wait(READY)
+        code = self.process.wait()
         self.process = None
         return code
 
