@@ -85,9 +85,9 @@ peers:
         self.launch(**environ)
         self.hear("ready")
 
-    def hear(self, event: str) -> None:
-        """Wait until the daemon has logged `event`."""
-        while f'"event": "{event}"'.encode() not in self.heard:
+    def hear(self, event: str, times: int = 1) -> None:
+        """Wait until the daemon has logged `event` so many times."""
+        while self.heard.count(f'"event": "{event}"'.encode()) < times:
             assert self._read(), self.heard.decode()
 
     def logged(self, event: str) -> list[dict[str, Any]]:
