@@ -52,6 +52,7 @@ class Figures:
         counters = _NOTHING
         if self._keeper.current is not None:
             counters = self._keeper.current.session_counters(session.index) or _NOTHING
+        datagram, path_mtu = self._driver.node.path(session)
         return SessionFigures(
             peer=session.peer,
             session_id=str(session.session_id),
@@ -68,4 +69,6 @@ class Figures:
             age=now - session.since,
             idle=now - session.last_heard,
             epoch=max(counters.rx_epoch, counters.tx_epoch),
+            datagram=datagram,
+            path_mtu=path_mtu,
         )

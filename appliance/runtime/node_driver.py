@@ -179,6 +179,11 @@ class NodeDriver:
         self.node.handle_link_closed(link, clock.monotonic())
         self._settle()
 
+    def on_link_limited(self, link: int, datagram: int) -> None:
+        """The kernel knows that a path takes less."""
+        self.node.handle_link_limit(link, datagram, clock.monotonic())
+        self._settle()
+
     # ---- what the transports say ----
 
     def on_link(self, link: Link, peer: str | None) -> None:
@@ -310,6 +315,10 @@ class NodeDriver:
         match event:
             case events.SendMessage(session, kind, channel, body):
                 worker.send_message(session, kind, channel, body)
+            case events.SendProbe(session, datagram, body):
+                worker.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
+            case events.Shape(link, datagram):
+                worker.shape_link(link, datagram)
             case events.SessionReplaced(session):
                 worker.stop_sending(session)
             case events.ControlReceived():
@@ -420,4 +429,5 @@ class NodeDriver:
             clock.monotonic(),
             listener=link.listener,
             datagram_bytes=link.datagram_bytes,
+            adapts=link.adapts,
         )

@@ -90,6 +90,8 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
         "age_s": round(figures.age, 3),
         "idle_s": round(figures.idle, 3),
         "epoch": figures.epoch,
+        "datagram": figures.datagram or None,
+        "path_mtu": figures.path_mtu or None,
     }
 
 

@@ -167,6 +167,7 @@ class _Ears:
         self.on_moved = driver.on_moved
         self.on_stalled = driver.on_stalled
         self.on_link_closed = driver.on_link_closed
+        self.on_link_limited = driver.on_link_limited
 
     def on_exit(self, code: int) -> None:
         self._keeper.died(code)
