@@ -52,7 +52,7 @@ Key = tuple[LinkId, SocketAddress | None, int]
 
 @dataclass(slots=True)
 class Answer:
-    """A ServerHello that waits for its ClientFinish. Its packets have at most `room` bytes; `steps` times they were cut smaller."""
+    """A ServerHello that waits for its ClientFinish. Its packets have at most `room` bytes and were cut smaller `steps` times."""
 
     index: int
     key: Key

@@ -217,6 +217,12 @@ class Node:
             self._keeping.heard(found, now)
             self._keeping.moved(found, over, source, now)
 
+    def handle_one_way(self, session: int, now: float) -> None:
+        """Traffic went out on the session in the last second or so and none came in, whatever else did: is it too long?"""
+        found = self._context.sessions.get(session)
+        if found is not None:
+            self._probing.suspect(found, now)
+
     def handle_link_limit(self, link: LinkId, datagram_bytes: int, now: float) -> None:
         """The kernel learned that `link` takes no longer datagrams than that, and its driver cuts them so already."""
         self._probing.limited(link, datagram_bytes, now)

@@ -26,7 +26,7 @@ GRAIN_BYTES = 16
 """The search is over when what passes and what does not are this close: a finer one would gain less than 2 %."""
 PATIENCE_UNKNOWN = 1.0
 PATIENCE_SEARCH = 0.3
-PATIENCE_CONFIRM = 1.0
+PATIENCE_CONFIRM = 0.5
 PATIENCE_MOST = 3.0
 """Seconds until a probe counts as lost: three round trips within these bounds. Longer when confirming, since a full queue must
 not look like a black hole; a search that was wrong is put right by the raise timer."""

@@ -84,8 +84,8 @@ class NodeDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._poll: asyncio.TimerHandle | None = None
         self._paths: dict[int, Path] = {}
-        self._seen: dict[int, tuple[int, int]] = {}
-        """Records received and sent on each session when we last looked."""
+        self._seen: dict[int, tuple[int, int, int, int]] = {}
+        """Records received and sent on each session, and inner packets received and sent, when we last looked."""
         self._running = False
         self._told: dict[int, api_events.SessionOpened] = {}
 
@@ -248,12 +248,14 @@ class NodeDriver:
         counters = worker.session_counters(index)
         if counters is None:
             return
-        received, sent = self._seen.get(index, (0, 0))
+        received, sent, packets_received, packets_sent = self._seen.get(index, (0, 0, 0, 0))
         if counters.rx_records > received:
             self.node.handle_activity(index, counters.rx_records, now)
         elif counters.tx_records > sent:
             self.node.handle_unanswered(index, now)
-        self._seen[index] = (counters.rx_records, counters.tx_records)
+        if counters.tx_packets > packets_sent and counters.rx_packets == packets_received:
+            self.node.handle_one_way(index, now)
+        self._seen[index] = (counters.rx_records, counters.tx_records, counters.rx_packets, counters.tx_packets)
 
     def _timeout(self) -> None:
         self._timer = None
