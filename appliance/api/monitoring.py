@@ -9,7 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 
 class SessionFigures(NamedTuple):
-    """Counters of one session since it began; `rtt` in seconds or None; times in seconds."""
+    """Counters of one session since it began; `rtt` in seconds or None; times in seconds. `datagram` is how many bytes of payload
+    a datagram has (0 on streams), `path_mtu` how that was found: base, searching, search-complete or error (RFC 8899), fixed (by
+    the profile or the transport), shared (a socket of several peers), or nothing on streams."""
 
     peer: str
     session_id: str
@@ -28,6 +30,8 @@ class SessionFigures(NamedTuple):
     epoch: int
     parity: int = 0
     """Pieces of a cut record for each parity piece that goes with it; 0: none, the path loses nothing to speak of."""
+    datagram: int = 0
+    path_mtu: str = ""
 
 
 class NodeFigures(NamedTuple):

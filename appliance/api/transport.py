@@ -16,7 +16,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from appliance.api.values import Endpoint, Octets
 
@@ -27,7 +27,8 @@ SocketAddress = tuple[str, int]
 class Adopted(NamedTuple):
     """What the transport tells the core about a socket it hands over.
 
-    `driver_options` go to the driver as they are (numbers and short strings). `listener` marks a datagram socket that many
+    `driver_options` go to the driver as they are (numbers and short strings); of datagram drivers the core reads `datagram`, the
+    bytes of payload per datagram, and `adapts` (see AdaptiveDriver). `listener` marks a datagram socket that many
     peers share; `remote` is None there. `local` is the endpoint it is bound to.
     """
 
@@ -159,3 +160,16 @@ class ListenerDriver(Driver, Protocol):
 
     def local_of(self, source: SocketAddress) -> str | None:
         """The address literal `source` spoke to last. None when the socket has one address only, or when it is not known."""
+
+
+@runtime_checkable
+class AdaptiveDriver(Driver, Protocol):
+    """A datagram driver whose datagrams' size may change while it runs. Its transport says so with the driver option
+    `adapts: 1` beside `datagram`, the size it begins with and the most the route takes; then the core finds out what the path
+    takes. When the kernel learns of a smaller limit, the driver keeps to it and drops as "oversized"."""
+
+    def shape(self, datagram: int) -> None:
+        """Cut records into datagrams of this many bytes from now on; `whole_bytes` and `record_bytes` change with that."""
+
+    def transmit_whole(self, length: int) -> None:
+        """Send the record in `buffers.transmit[:24 + length]` as one datagram on a connected socket, best effort."""

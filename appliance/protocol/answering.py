@@ -6,7 +6,7 @@ finish ─▶ opens? ─▶ configured peer? ─▶ signatures ─▶ room for a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
@@ -17,6 +17,7 @@ from appliance.protocol.cookies import Cookies
 from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
 from appliance.protocol.links import Link
+from appliance.protocol.pathmtu import LEAST_BYTES
 from appliance.protocol.session import Session, SessionState
 from appliance.wire import hello, hello_json
 from appliance.wire.envelope import (
@@ -24,12 +25,13 @@ from appliance.wire.envelope import (
     FLAG_FRAGMENT,
     FLAG_JSON,
     FLAG_LAST,
+    HEADER_BYTES,
     MAX_BODY_BYTES,
     Fields,
     PacketType,
     pack,
 )
-from appliance.wire.fragments import Reassembly, split
+from appliance.wire.fragments import Joined, Reassembly, resplit, split
 
 ANSWER_SECONDS = 5.0
 """How long we wait for the third message: as long as an initiator tries."""
@@ -41,13 +43,16 @@ AMPLIFICATION = 3
 RESEND_GAP = 0.2
 MAX_FAILURES = 4
 
+STEPS = 0xF0
+"""Bits of a handshake message's number that tell how often it was cut smaller: it stays the same message."""
+
 Key = tuple[LinkId, SocketAddress | None, int]
 """Link, source and message number of a ClientHello."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """A ServerHello that waits for its ClientFinish."""
+    """A ServerHello that waits for its ClientFinish. Its packets have at most `room` bytes and were cut smaller `steps` times."""
 
     index: int
     key: Key
@@ -59,13 +64,22 @@ class Answer:
     packets: list[bytes]
     received_bytes: int
     validated: bool
+    room: int
+    steps: int = 0
     sent_bytes: int = 0
     sent_at: float = 0.0
     failures: int = 0
-    cost: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.cost = sum(map(len, self.packets))
+    @property
+    def cost(self) -> int:
+        """Bytes of datagrams that sending it takes."""
+        return sum(map(len, self.packets))
+
+    def cut_to(self, room: int) -> None:
+        """Use smaller datagrams from now on."""
+        self.room = room
+        self.steps += 1
+        self.packets = resplit(self.packets, self.index << 8 | self.steps, room)
 
 
 class Answering:
@@ -90,8 +104,10 @@ class Answering:
         """A packet of a ClientHello. Raises PeerFault."""
         _, _, flags, _, sequence, _, _, _ = fields
         key = (link.number, source, sequence >> 8)
-        known = self._by_key.get(key)
+        known = self._by_key.get((link.number, source, sequence >> 8 & ~STEPS))
         if known is not None:
+            if link.adapts and flags & FLAG_FRAGMENT and not flags & FLAG_LAST:
+                self._follow(known, HEADER_BYTES + len(piece))
             self._repeat(known, flags, len(piece), now)
             return
         proven = not link.datagram
@@ -102,8 +118,8 @@ class Answering:
             proven = outcome
         joined = self._join(key, fields, piece, now)
         if joined is not None:
-            body, wire_bytes = joined
-            self._answer(key, link, source, flags, body, wire_bytes, proven, now)
+            key = (link.number, source, sequence >> 8 & ~STEPS)
+            self._answer(key, link, source, flags, joined, proven, now)
 
     def take_finish(
         self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float
@@ -119,7 +135,7 @@ class Answering:
         joined = self._join((link.number, source, sequence >> 8), fields, piece, now)
         if joined is None:
             return None
-        sealed = hello_json.decode_client_finish(joined[0]) if answer.as_json else joined[0]
+        sealed = hello_json.decode_client_finish(joined.body) if answer.as_json else joined.body
         try:
             established = answer.machine.finish(sealed, self._welcome)
         except PeerFault as fault:
@@ -183,9 +199,9 @@ class Answering:
             self._context.counters["cookie-sent"] += 1
             self._context.send(link.number, source, [header + body])
 
-    def _join(self, key: Key, fields: Fields, piece: bytes, now: float) -> tuple[bytes, int] | None:
+    def _join(self, key: Key, fields: Fields, piece: bytes, now: float) -> Joined | None:
         if not fields[2] & FLAG_FRAGMENT:
-            return piece, len(piece)
+            return Joined(piece, len(piece), HEADER_BYTES + len(piece))
         return self._reassembly.add(key, fields, piece, now)
 
     def _answer(
@@ -194,12 +210,12 @@ class Answering:
         link: Link,
         source: SocketAddress | None,
         flags: int,
-        body: bytes,
-        wire_bytes: int,
+        joined: Joined,
         proven: bool,
         now: float,
     ) -> None:
         context = self._context
+        body = joined.body
         as_json = bool(flags & FLAG_JSON)
         if as_json:
             client = hello_json.decode_client_hello(body)
@@ -219,6 +235,8 @@ class Answering:
         context.counters["answered"] += 1
         encode = hello_json.encode_server_hello if as_json else hello.encode_server_hello
         room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
+        if link.adapts and flags & FLAG_FRAGMENT:
+            room = max(LEAST_BYTES, min(room, joined.datagram_bytes))  # what got through one way may get through the other
         packets = split(
             PacketType.HANDSHAKE_RESPONSE,
             FLAG_JSON if as_json else 0,
@@ -228,11 +246,18 @@ class Answering:
             encode(machine.hello),
             room,
         )
-        answer = Answer(index, key, machine, link.number, source, now, as_json, packets, wire_bytes, validated=proven)
+        answer = Answer(index, key, machine, link.number, source, now, as_json, packets, joined.wire_bytes, proven, room)
         self._answers[index] = self._by_key[key] = answer
         context.use(link.number, index)
         context.timers.set(("answer", index), now + ANSWER_SECONDS)
         self._send(answer, now)
+
+    def _follow(self, answer: Answer, datagram_bytes: int) -> None:
+        """The hello came in smaller datagrams than before: our answer did not get through."""
+        room = max(LEAST_BYTES, datagram_bytes)
+        if room < answer.room:
+            answer.cut_to(room)
+            self._context.counters["cut-smaller"] += 1
 
     def _repeat(self, answer: Answer, flags: int, piece_bytes: int, now: float) -> None:
         answer.received_bytes += piece_bytes
@@ -282,6 +307,7 @@ class Answering:
             started=answer.started,
             since=now,
             last_heard=now,
+            datagram=answer.room if context.links[answer.link].datagram else 0,
         )
         context.sessions[session.index] = session
         context.events.append(ready(session, established))

@@ -10,11 +10,13 @@ from appliance.errors import PeerFault
 from appliance.protocol.context import Context
 from appliance.protocol.events import CloseReason, Dial, LinkId, SessionReady
 from appliance.protocol.handshake import Established, Initiator
+from appliance.protocol.links import Link
+from appliance.protocol.pathmtu import BASE_BYTES, LEAST_BYTES
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import Session, SessionState
 from appliance.wire import hello, hello_json
 from appliance.wire.envelope import FLAG_COOKIE, FLAG_JSON, MAX_BODY_BYTES, PacketType
-from appliance.wire.fragments import split
+from appliance.wire.fragments import resplit, split
 
 RESEND_FIRST = 0.3
 RESEND_MOST = 1.0
@@ -24,6 +26,9 @@ ATTEMPT_SECONDS = 5.0
 ATTEMPT_SECONDS_OF_SEVERAL = 2.0
 """How long one endpoint is tried, alone and when there are others."""
 DIAL_SECONDS = 10.0
+RESENDS_AS_BEFORE = 1
+"""Times a message goes out again in datagrams of the first size; then they are smaller, for a black hole on the path
+(a router that drops what is too long and says nothing) looks like any other loss."""
 MAX_FAILURES = 8
 """Forged or broken answers that an attempt puts up with."""
 MAX_COOKIES = 2
@@ -36,7 +41,8 @@ out in the smallest datagrams (548 bytes)."""
 
 @dataclass(slots=True)
 class Initiation:
-    """A handshake we began, until its session is confirmed. `number` tells its messages apart on the wire."""
+    """A handshake we began, until its session is confirmed. Its packets have at most `room` bytes, less than at first by `steps`
+    steps; `number` is the current message's on the wire, which those steps are part of."""
 
     index: int
     peer: str
@@ -45,6 +51,10 @@ class Initiation:
     to: SocketAddress | None
     started: float
     deadline: float
+    room: int
+    steps: int = 0
+    resends: int = 0
+    number: int = 0
     gap: float = RESEND_FIRST
     cookies: int = 0
     failures: int = 0
@@ -117,7 +127,11 @@ class Connecting:
         machine = Initiator(context.policy, index, context.identity, peer.settings.identity, context.entropy, context.agreement)
         alone = len(peer.endpoints) < 2
         deadline = now + (ATTEMPT_SECONDS if alone else ATTEMPT_SECONDS_OF_SEVERAL)
-        initiation = Initiation(index, peer.name, machine, link, to, now, deadline)
+        over = context.links[link]
+        room = MAX_BODY_BYTES
+        if over.datagram:
+            room = peer.remembered(over.endpoint(to), over.room) if over.adapts else over.datagram_bytes
+        initiation = Initiation(index, peer.name, machine, link, to, now, deadline, room)
         self._initiations[index] = initiation
         peer.initiation = index
         context.use(link, index)
@@ -173,13 +187,19 @@ class Connecting:
             return
         if link.datagram:
             self._context.counters["resent"] += 1
+            initiation.resends += 1
+            if link.adapts and initiation.resends > RESENDS_AS_BEFORE:
+                self._step_down(initiation)
             self._context.send(initiation.link, initiation.to, initiation.packets)
         self._rearm(initiation, now)
 
     def give_up(self, initiation: Initiation, reason: str, now: float) -> None:
         """An attempt failed; the next goes elsewhere or later."""
         peer = self._context.peers.get(initiation.peer)
+        link = self._context.links.get(initiation.link)
         self._context.counters[reason] += 1
+        if peer is not None and link is not None and initiation.steps:
+            self._remember(peer, link, initiation)
         self._abandon(initiation, now)
         if peer is not None:
             self.failed(peer, reason, now)
@@ -212,6 +232,7 @@ class Connecting:
             started=initiation.started,
             since=now,
             last_heard=now,
+            datagram=initiation.room if link.datagram else 0,
         )
         context.sessions[session.index] = session
         context.events.append(ready(session, established))
@@ -227,12 +248,29 @@ class Connecting:
         self._send(initiation, FLAG_COOKIE if cookie else 0, 0, initiation.cookies, body, now)
 
     def _send(self, initiation: Initiation, flags: int, stream: int, message: int, body: bytes, now: float) -> None:
-        link = self._context.links[initiation.link]
-        room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
-        number = initiation.index << 8 | message
-        initiation.packets = split(PacketType.HANDSHAKE_INIT, flags, stream, number, int(now * 1000), body, room)
+        initiation.number = initiation.index << 8 | initiation.steps << 4 | message
+        initiation.resends = 0
+        initiation.packets = split(
+            PacketType.HANDSHAKE_INIT, flags, stream, initiation.number, int(now * 1000), body, initiation.room
+        )
         self._context.send(initiation.link, initiation.to, initiation.packets)
         self._rearm(initiation, now)
+
+    def _step_down(self, initiation: Initiation) -> None:
+        """Cut the message smaller. It gets another number, since pieces of different lengths do not fit together."""
+        hurried = initiation.deadline - initiation.started <= ATTEMPT_SECONDS_OF_SEVERAL
+        room = LEAST_BYTES if hurried or initiation.room <= BASE_BYTES else BASE_BYTES
+        if room < initiation.room:
+            initiation.room = room
+            initiation.steps += 1
+            initiation.number += 1 << 4
+            initiation.packets = resplit(initiation.packets, initiation.number, room)
+            self._context.counters["cut-smaller"] += 1
+
+    def _remember(self, peer: Peer, link: Link, initiation: Initiation) -> None:
+        endpoint = link.endpoint(initiation.to)
+        if endpoint is not None:
+            peer.remember(endpoint, initiation.room)
 
     def _rearm(self, initiation: Initiation, now: float) -> None:
         self._context.timers.set(("hello", initiation.index), min(now + initiation.gap, initiation.deadline))

@@ -20,7 +20,7 @@ from appliance.protocol.timers import Timers
 from appliance.wire.envelope import MAX_SESSION_INDEX
 
 TimerKey = tuple[str, int | str]
-"""What is due ("hello", "answer", "alive", "rotate", "linger", "link", "connect", "dial") and for whom."""
+"""What is due ("hello", "answer", "alive", "rotate", "linger", "link", "path", "connect", "dial") and for whom."""
 
 TELLING = frozenset(
     {
@@ -64,6 +64,7 @@ class Context:
         self.peers: dict[str, Peer] = {}
         self.peers_by_identity: dict[str, Peer] = {}
         self.indexes: set[int] = set()
+        self._tokens = 0
         self.configure(settings)
 
     def configure(self, settings: NodeSettings) -> None:
@@ -92,6 +93,11 @@ class Context:
             if index and index not in self.indexes:
                 self.indexes.add(index)
                 return index
+
+    def new_token(self) -> int:
+        """A token for a KeepAlive, never 0 and never used before."""
+        self._tokens += 1
+        return self._tokens
 
     @property
     def full(self) -> bool:
@@ -126,6 +132,7 @@ class Context:
         if not link.users and not link.listener and link.number in self.links:
             del self.links[link.number]
             self.timers.cancel(("link", link.number))
+            self.timers.cancel(("path", link.number))
             self.events.append(LinkUnused(link.number))
 
     def close(self, session: Session, reason: CloseReason) -> None:

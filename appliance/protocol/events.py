@@ -101,6 +101,21 @@ class SendMessage(NamedTuple):
     body: bytes
 
 
+class SendProbe(NamedTuple):
+    """Seal and send one KeepAlive with `body`, padded to exactly one datagram of `datagram` bytes, whatever the link's size."""
+
+    session: int
+    datagram: int
+    body: bytes
+
+
+class Shape(NamedTuple):
+    """Cut what goes out over `link` into datagrams of so many bytes from now on."""
+
+    link: LinkId
+    datagram: int
+
+
 class PathChanged(NamedTuple):
     """Send what goes out for `session` over `link` (and to `to` on a shared socket) from now on."""
 
@@ -145,6 +160,8 @@ Event = (
     | SessionReplaced
     | SessionClosed
     | SendMessage
+    | SendProbe
+    | Shape
     | PathChanged
     | Protect
     | LinkUnused

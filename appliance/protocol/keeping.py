@@ -22,6 +22,7 @@ from appliance.protocol.events import (
 )
 from appliance.protocol.links import Link
 from appliance.protocol.peer import Peer
+from appliance.protocol.probing import Probing
 from appliance.protocol.session import Session, SessionState
 from appliance.wire import control, liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
@@ -50,10 +51,10 @@ RECONNECT_PAUSE = 1.0
 class Keeping:
     """All sessions of a node."""
 
-    def __init__(self, context: Context, connecting: Connecting) -> None:
+    def __init__(self, context: Context, connecting: Connecting, probing: Probing) -> None:
         self._context = context
         self._connecting = connecting
-        self._tokens = 0
+        self._probing = probing
 
     def adopt(self, session: Session, now: float) -> None:
         """`session` is confirmed: let it carry its peer's traffic, or drop it when another is to."""
@@ -72,6 +73,7 @@ class Keeping:
         peer.session = session.index
         peer.reached()
         self._give_up_own(peer, session, now)
+        self._probing.begin(session, now)  # before what waits for the session goes out
         context.events.append(SessionConfirmed(session.index, session.peer))
         if not session.initiator:
             self.probe(session, now)
@@ -86,6 +88,7 @@ class Keeping:
     def heard(self, session: Session, now: float) -> None:
         """An authentic packet came for `session`."""
         session.heard(now)
+        self._probing.heard(session, now)
         if session.state is SessionState.HANDSHAKING:
             self.adopt(session, now)
 
@@ -141,6 +144,7 @@ class Keeping:
         keepalive = self._context.peers[session.peer].settings.keepalive
         if session.state is SessionState.ACTIVE and keepalive and not session.probes and not session.suspect:
             self.probe(session, now)
+            self._probing.suspect(session, now)
             session.probes = 1
             self._context.timers.set(("alive", session.index), now + UNANSWERED_GAP)
 
@@ -203,13 +207,14 @@ class Keeping:
         if session is not None and session.state is SessionState.DISCONNECTING:
             self._context.close(session, CloseReason.REPLACED)
 
-    def moved(self, session: Session, link: Link, source: SocketAddress | None) -> None:
+    def moved(self, session: Session, link: Link, source: SocketAddress | None, now: float) -> None:
         """The newest authentic record came by another path: answer there."""
         if session.state is not SessionState.ACTIVE or (session.link, session.to) == (link.number, source):
             return
-        before = session.link
+        before, endpoint = session.link, session.endpoint
         session.link, session.to, session.endpoint = link.number, source, link.endpoint(source)
         self._context.use(link.number, session.index)
+        self._probing.begin(session, now, proven=session.endpoint == endpoint)
         self._context.counters["moved"] += 1
         self._context.events.append(PathChanged(session.index, link.number, source))
         if before != link.number:
@@ -237,10 +242,9 @@ class Keeping:
 
     def probe(self, session: Session, now: float) -> None:
         """Ask for a sign of life."""
-        self._tokens += 1
-        session.probe_token, session.probe_sent = self._tokens, now
+        session.probe_token, session.probe_sent = self._context.new_token(), now
         self._context.counters["keepalive-sent"] += 1
-        body = liveness.encode_keep_alive(self._tokens)
+        body = liveness.encode_keep_alive(session.probe_token)
         self._context.events.append(SendMessage(session.index, PacketType.KEEP_ALIVE, 0, body))
 
     def _keeps(self, old: Session, new: Session) -> bool:
@@ -295,6 +299,8 @@ class Keeping:
         if ack.token and ack.token == session.probe_token:
             session.measured(now - session.probe_sent)
             session.probe_token = 0
+        elif ack.token:
+            self._probing.take_ack(session, ack.token, now)
 
     def _farewell(self, session: Session, now: float) -> None:
         peer = self._context.peers[session.peer]

@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.protocol.events import LinkId
+from appliance.protocol.pathmtu import PathMtu
 from appliance.protocol.protection import Protection
 
 
 @dataclass(slots=True)
 class Link:
-    """`users` are the local session indexes (of sessions and of handshakes) that go over it."""
+    """`users` are the local session indexes (of sessions and of handshakes) that go over it.
+
+    `datagram_bytes` is the most a datagram may have. A link that `adapts` may be told to use less: `path` says how much once a
+    session goes over it, `carrier` is the session whose records probe it, `shaped` what its driver was told last (0: nothing).
+    """
 
     number: LinkId
     local: Endpoint
@@ -22,6 +27,15 @@ class Link:
     datagram_bytes: int
     users: set[int] = field(default_factory=set)
     protection: Protection = field(default_factory=Protection)
+    adapts: bool = False
+    path: PathMtu | None = None
+    carrier: int = 0
+    shaped: int = 0
+
+    @property
+    def room(self) -> int:
+        """Bytes of a datagram that is known to pass, as far as something is known."""
+        return self.path.size if self.path is not None else self.datagram_bytes
 
     def endpoint(self, source: SocketAddress | None) -> Endpoint | None:
         """Where the far end is when packets come from `source`."""

@@ -26,6 +26,7 @@ from appliance.protocol.identity import Identity
 from appliance.protocol.keeping import Keeping
 from appliance.protocol.links import Link
 from appliance.protocol.peer import Peer
+from appliance.protocol.probing import Probing
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.wire.envelope import (
@@ -68,7 +69,8 @@ class Node:
         self._reassembly = Reassembly(settings.reassembly_bytes, REASSEMBLY_SECONDS)
         self._connecting = Connecting(self._context)
         self._answering = Answering(self._context, self._reassembly, now)
-        self._keeping = Keeping(self._context, self._connecting)
+        self._probing = Probing(self._context)
+        self._keeping = Keeping(self._context, self._connecting, self._probing)
         self._strangers: dict[LinkId, None] = {}
         self._hints = TokenBucket(HINTS_PER_SECOND, HINTS_PER_SECOND, now)
         for peer in settings.peers:
@@ -93,6 +95,15 @@ class Node:
     def counters(self) -> Counter[str]:
         """What happened how often, by name (docs/protocol.md lists them)."""
         return self._context.counters
+
+    def path(self, session: Session) -> tuple[int, str]:
+        """Bytes of a datagram on the path of `session` (0 on streams), and how sure that is: a PathState, "fixed" or "shared"."""
+        link = self._context.links.get(session.link)
+        if link is None or not link.datagram:
+            return 0, ""
+        if link.path is not None:
+            return link.path.size, link.path.state
+        return link.shaped or link.datagram_bytes, "shared" if link.adapts else "fixed"
 
     @property
     def pending(self) -> int:
@@ -164,10 +175,13 @@ class Node:
         *,
         listener: bool = False,
         datagram_bytes: int = 1400,
+        adapts: bool = False,
     ) -> None:
         """A link is there: one that a Dial asked for (with its `peer`), one that was accepted, or a listener's shared socket.
-        `datagram_bytes` is the longest UDP payload that goes over it in one piece."""
-        added = self._context.links[link] = Link(link, local, remote, datagram, listener, datagram_bytes)
+        `datagram_bytes` is the longest UDP payload that goes over it in one piece; with `adapts`, paths may take less, and the
+        driver does what Shape and SendProbe say."""
+        added = Link(link, local, remote, datagram, listener, datagram_bytes, adapts=datagram and adapts)
+        self._context.links[link] = added
         found = self._context.peers.get(peer) if peer is not None else None
         if found is not None and self._connecting.dialed(found):
             if self._alone(found):
@@ -190,6 +204,7 @@ class Node:
             return
         self._strangers.pop(link, None)
         self._context.timers.cancel(("link", link))
+        self._context.timers.cancel(("path", link))
         self._answering.link_closed(link)
         self._keeping.link_closed(link, now)
         self._connecting.link_closed(link, now)
@@ -205,7 +220,17 @@ class Node:
         found, over = self._context.sessions.get(session), self._context.links.get(link)
         if found is not None and over is not None:
             self._keeping.heard(found, now)
-            self._keeping.moved(found, over, source)
+            self._keeping.moved(found, over, source, now)
+
+    def handle_one_way(self, session: int, now: float) -> None:
+        """Traffic went out on the session in the last second or so and none came in, whatever else did: is it too long?"""
+        found = self._context.sessions.get(session)
+        if found is not None:
+            self._probing.suspect(found, now)
+
+    def handle_link_limit(self, link: LinkId, datagram_bytes: int, now: float) -> None:
+        """The kernel learned that `link` takes no longer datagrams than that, and its driver cuts them so already."""
+        self._probing.limited(link, datagram_bytes, now)
 
     def handle_loss(self, link: LinkId, lost: float) -> None:
         """Of the datagrams that should have come over `link` lately, this share (0 to 1) did not."""
@@ -224,6 +249,7 @@ class Node:
         for link in self._context.links.values():
             if link.protection.span:
                 self._context.events.append(Protect(link.number, link.protection.span))
+        self._probing.drivers_lost()
         for peer in list(self._context.peers.values()):
             self._connecting.cancel(peer, now)
         for session in list(self._context.sessions.values()):
@@ -345,6 +371,8 @@ class Node:
             self._keeping.rotate(index, now)
         elif kind == "linger":
             self._keeping.linger_over(index)
+        elif kind == "path":
+            self._probing.due(index, now)
         else:
             self._strangers.pop(index, None)
             link = self._context.links.get(index)

@@ -16,6 +16,8 @@ PAUSE_SOON = 1.5
 YOUNG_OUTAGE = 300.0
 PAUSE_LATE = 30.0
 JITTER = 0.25
+MAX_REMEMBERED = 16
+"""Endpoints whose datagram size is kept; a peer that roams has a new one each time."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Peer:
     last_error: str = ""
     disowned_at: float = -inf
     _configured: tuple[Endpoint, ...] = field(default=(), repr=False)
+    _datagrams: dict[Endpoint, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.configure(self.settings)
@@ -80,6 +83,16 @@ class Peer:
         self.last_error = reason
         if self.outage_since is None:
             self.outage_since = now
+
+    def remember(self, endpoint: Endpoint, datagram: int) -> None:
+        """Datagrams of so many bytes are the ones to begin with at `endpoint`."""
+        if len(self._datagrams) >= MAX_REMEMBERED and endpoint not in self._datagrams:
+            del self._datagrams[next(iter(self._datagrams))]
+        self._datagrams[endpoint] = datagram
+
+    def remembered(self, endpoint: Endpoint | None, most: int) -> int:
+        """Bytes of a datagram to begin with at `endpoint`."""
+        return most if endpoint is None else min(most, self._datagrams.get(endpoint, most))
 
     def reached(self) -> None:
         """A session is there: start from the most wanted endpoint next time."""

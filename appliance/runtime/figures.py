@@ -52,6 +52,7 @@ class Figures:
         counters = _NOTHING
         if self._keeper.current is not None:
             counters = self._keeper.current.session_counters(session.index) or _NOTHING
+        datagram, path_mtu = self._driver.node.path(session)
         return SessionFigures(
             peer=session.peer,
             session_id=str(session.session_id),
@@ -69,4 +70,6 @@ class Figures:
             idle=now - session.last_heard,
             epoch=max(counters.rx_epoch, counters.tx_epoch),
             parity=self._driver.node.parity(session.link),
+            datagram=datagram,
+            path_mtu=path_mtu,
         )

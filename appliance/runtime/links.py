@@ -45,6 +45,11 @@ class Link:
         """Bytes of payload a datagram may have."""
         return int(self.options.get("datagram", DATAGRAM_BYTES))
 
+    @property
+    def adapts(self) -> bool:
+        """May the driver be told to use shorter datagrams?"""
+        return bool(self.options.get("adapts", 0))
+
 
 class Links:
     """All links by number. Numbers are not used twice while the daemon runs."""

@@ -84,8 +84,8 @@ class NodeDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._poll: asyncio.TimerHandle | None = None
         self._paths: dict[int, Path] = {}
-        self._seen: dict[int, tuple[int, int]] = {}
-        """Records received and sent on each session when we last looked."""
+        self._seen: dict[int, tuple[int, int, int, int]] = {}
+        """Records received and sent on each session, and inner packets received and sent, when we last looked."""
         self._running = False
         self._told: dict[int, api_events.SessionOpened] = {}
 
@@ -184,6 +184,11 @@ class NodeDriver:
         self.node.handle_link_closed(link, clock.monotonic())
         self._settle()
 
+    def on_link_limited(self, link: int, datagram: int) -> None:
+        """The kernel knows that a path takes less."""
+        self.node.handle_link_limit(link, datagram, clock.monotonic())
+        self._settle()
+
     # ---- what the transports say ----
 
     def on_link(self, link: Link, peer: str | None) -> None:
@@ -248,12 +253,14 @@ class NodeDriver:
         counters = worker.session_counters(index)
         if counters is None:
             return
-        received, sent = self._seen.get(index, (0, 0))
+        received, sent, packets_received, packets_sent = self._seen.get(index, (0, 0, 0, 0))
         if counters.rx_records > received:
             self.node.handle_activity(index, counters.rx_records, now)
         elif counters.tx_records > sent:
             self.node.handle_unanswered(index, now)
-        self._seen[index] = (counters.rx_records, counters.tx_records)
+        if counters.tx_packets > packets_sent and counters.rx_packets == packets_received:
+            self.node.handle_one_way(index, now)
+        self._seen[index] = (counters.rx_records, counters.tx_records, counters.rx_packets, counters.tx_packets)
 
     def _timeout(self) -> None:
         self._timer = None
@@ -317,6 +324,10 @@ class NodeDriver:
                 worker.protect_link(link, span)
             case events.SendMessage(session, kind, channel, body):
                 worker.send_message(session, kind, channel, body)
+            case events.SendProbe(session, datagram, body):
+                worker.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
+            case events.Shape(link, datagram):
+                worker.shape_link(link, datagram)
             case events.SessionReplaced(session):
                 worker.stop_sending(session)
             case events.ControlReceived():
@@ -429,4 +440,5 @@ class NodeDriver:
             clock.monotonic(),
             listener=link.listener,
             datagram_bytes=link.datagram_bytes,
+            adapts=link.adapts,
         )

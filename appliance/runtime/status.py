@@ -91,6 +91,8 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
         "idle_s": round(figures.idle, 3),
         "epoch": figures.epoch,
         "parity": figures.parity,
+        "datagram": figures.datagram or None,
+        "path_mtu": figures.path_mtu or None,
     }
 
 

@@ -168,6 +168,7 @@ class _Ears:
         self.on_stalled = driver.on_stalled
         self.on_loss = driver.on_loss
         self.on_link_closed = driver.on_link_closed
+        self.on_link_limited = driver.on_link_limited
 
     def on_exit(self, code: int) -> None:
         self._keeper.died(code)

@@ -59,6 +59,9 @@ class WorkerListener(Protocol):
     def on_link_closed(self, link: int) -> None:
         """A link ended; its number is free."""
 
+    def on_link_limited(self, link: int, datagram: int) -> None:
+        """The kernel refuses datagrams longer than that on a link, whose driver keeps to it now."""
+
     def on_exit(self, code: int) -> None:
         """The worker died (not by `stop`)."""
 
@@ -219,6 +222,10 @@ class WorkerProcess:
         """Send one parity piece for every `span` pieces of a cut record over a link; 0: none."""
         self._tell("link.protect", {"link": link, "span": span})
 
+    def shape_link(self, link: int, datagram: int) -> None:
+        """Cut what goes over a datagram link into datagrams of so many bytes."""
+        self._tell("link.shape", {"link": link, "datagram": datagram})
+
     def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
         """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
         if not self._free:
@@ -276,6 +283,10 @@ class WorkerProcess:
     def send_message(self, session: int, kind: int, channel_number: int, body: bytes) -> None:
         """Send one record of another kind than IP on a session."""
         self._tell("message", {"session": session, "type": int(kind), "channel": channel_number}, body)
+
+    def send_probe(self, session: int, kind: int, datagram: int, body: bytes) -> None:
+        """Send a record whose body is padded so that it is one datagram of so many bytes."""
+        self._tell("probe", {"session": session, "type": int(kind), "datagram": datagram}, body)
 
     def send_packet(self, link: int, to: SocketAddress | None, packet: bytes) -> None:
         """Send one handshake packet."""
@@ -359,6 +370,8 @@ class WorkerProcess:
             listener.on_loss(fields["link"], fields["lost"])
         elif kind == "link.closed":
             listener.on_link_closed(fields["link"])
+        elif kind == "link.limited":
+            listener.on_link_limited(fields["link"], fields["datagram"])
 
     def _spoken_to(self, link: int, source: SocketAddress | None, local: str) -> None:
         if self._locals.get((link, source)) != local:

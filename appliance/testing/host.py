@@ -25,10 +25,12 @@ from appliance.protocol.events import (
     PathChanged,
     Protect,
     SendMessage,
+    SendProbe,
     SessionClosed,
     SessionConfirmed,
     SessionReady,
     SessionReplaced,
+    Shape,
 )
 from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
@@ -90,11 +92,13 @@ class SimulatedHost:
         *,
         listen: tuple[Endpoint, ...] = (),
         datagram_bytes: int = 1400,
+        adapts: bool = False,
     ) -> None:
         self.network = network
         self.host = host
         self.identity = identity
         self.datagram_bytes = datagram_bytes
+        self.adapts = adapts
         self.received: list[tuple[str, bytes]] = []
         self.events: list[Event] = []
         self.drops: Counter[str] = Counter()
@@ -189,7 +193,15 @@ class SimulatedHost:
             socket = self.network.bind((endpoint.host, endpoint.port), lambda source, packet: self._came(link, source, packet))
             self._links[link] = _Link(lambda to, packet: socket.send(to or endpoint[1:], packet), socket.close)
             self.node.handle_link(
-                link, None, endpoint, None, datagram=True, now=self.network.now, listener=True, datagram_bytes=self.datagram_bytes
+                link,
+                None,
+                endpoint,
+                None,
+                datagram=True,
+                now=self.network.now,
+                listener=True,
+                datagram_bytes=self.datagram_bytes,
+                adapts=self.adapts,
             )
         else:
             self.network.listen((endpoint.host, endpoint.port), lambda end, source: self._accept(endpoint, end, source))
@@ -222,6 +234,7 @@ class SimulatedHost:
             event.endpoint.scheme == "udp",
             self.network.now,
             datagram_bytes=self.datagram_bytes,
+            adapts=self.adapts,
         )
 
     def _connected(self, link: int, to: Address) -> Socket:
@@ -257,7 +270,7 @@ class SimulatedHost:
                 self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
-            case SessionReplaced() | Protect():
+            case SessionReplaced() | Protect() | Shape() | ControlReceived():
                 pass
             case SessionClosed():
                 self.records.pop(event.session, None)
@@ -265,6 +278,9 @@ class SimulatedHost:
                     del self.sending[event.peer]
             case SendMessage():
                 self._seal(event.session, event.kind, event.channel, event.body)
+            case SendProbe():
+                padded = event.body.ljust(event.datagram - HEADER_BYTES - TAG_BYTES, b"\0")
+                self._seal(event.session, PacketType.KEEP_ALIVE, 0, padded)
             case PathChanged():
                 records = self.records[event.session]
                 records.link, records.to = event.link, event.to
@@ -272,8 +288,6 @@ class SimulatedHost:
                 link = self._links.pop(event.link, None)
                 if link is not None:
                     link.close()
-            case ControlReceived():
-                pass
 
     def _seal(self, session: int, kind: PacketType, channel: int, body: bytes) -> None:
         records = self.records.get(session)

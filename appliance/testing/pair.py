@@ -40,6 +40,7 @@ class Pair:
         a: dict[str, Any] | None = None,
         b: dict[str, Any] | None = None,
         datagram_bytes: int = 1400,
+        adapts: bool = False,
     ) -> None:
         self.network = network or Network()
         self.endpoints = {name: Endpoint(scheme, host, PORT) for name, host in HOSTS.items()}
@@ -48,6 +49,7 @@ class Pair:
             "b": replace(self._settings("a", keepalive, called=both), **(b or {})),
         }
         self._datagram_bytes = datagram_bytes
+        self._adapts = adapts
         self.b = self.start("b")
         self.a = self.start("a")
 
@@ -60,6 +62,7 @@ class Pair:
             identity_of(name),
             listen=(self.endpoints[name],),
             datagram_bytes=self._datagram_bytes,
+            adapts=self._adapts,
         )
 
     def connect(self) -> Pair:

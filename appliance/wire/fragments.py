@@ -6,7 +6,7 @@ its bytes, so the pieces that arrived the first time count.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from appliance.errors import LocalFault, PeerFault
@@ -17,6 +17,7 @@ from appliance.wire.envelope import (
     Fields,
     fragment_header,
     pack,
+    unpack,
 )
 
 MAX_MESSAGE_BYTES = 16384
@@ -29,10 +30,11 @@ ENTRY_OVERHEAD_BYTES = 512
 
 
 class Joined(NamedTuple):
-    """A whole message and how many bytes of datagrams it took, headers and repeats included."""
+    """A whole message, how many bytes of datagrams it took, headers and repeats included, and the longest of them."""
 
     body: bytes
     wire_bytes: int
+    datagram_bytes: int
 
 
 def split(kind: int, flags: int, stream: int, number: int, timestamp: int, body: bytes, datagram_bytes: int) -> list[bytes]:
@@ -47,6 +49,16 @@ def split(kind: int, flags: int, stream: int, number: int, timestamp: int, body:
     return [
         fragment_header(first, piece, last=piece == count - 1) + body[piece * room : (piece + 1) * room] for piece in range(count)
     ]
+
+
+def resplit(packets: Sequence[bytes], number: int, datagram_bytes: int) -> list[bytes]:
+    """The message that `packets` carry as message `number` in datagrams of another size."""
+    fields = unpack(packets[0])
+    if fields is None:
+        raise LocalFault("not packets of ours")
+    _, kind, flags, stream, _, timestamp, _, _ = fields
+    body = b"".join(packet[HEADER_BYTES:] for packet in packets)
+    return split(kind, flags & ~(FLAG_FRAGMENT | FLAG_LAST), stream, number, timestamp, body, datagram_bytes)
 
 
 class _Partial:
@@ -98,7 +110,8 @@ class Reassembly:
             self._place(partial, number, last, piece, body_bytes)
         if partial.held == partial.body_bytes and partial.last is not None and len(partial.pieces) == partial.last + 1:
             self._drop(key)
-            return Joined(b"".join(partial.pieces[n] for n in range(partial.last + 1)), partial.wire_bytes)
+            body = b"".join(partial.pieces[n] for n in range(partial.last + 1))
+            return Joined(body, partial.wire_bytes, HEADER_BYTES + len(partial.pieces[0]))
         self._shrink()
         return None
 

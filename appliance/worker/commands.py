@@ -9,9 +9,11 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from appliance.api.transport import AdaptiveDriver
 from appliance.dataplane.counters import base
 from appliance.dataplane.peers import Peer, Session
 from appliance.dataplane.session import AeadFactory, Receiver, Sender
+from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from appliance.worker.loop import Loop
@@ -37,6 +39,25 @@ class Suite:
         self.max_records = max_records
 
 
+class Whole:
+    """A link that sends each record as one datagram: what the outbound half sees while it seals a probe."""
+
+    whole_bytes = record_bytes = MAX_BODY_BYTES
+    fragment_flags = 0
+
+    def __init__(self, link: AdaptiveDriver) -> None:
+        self._link = link
+        self.transmit_to = link.transmit_to
+        self.fileno, self.receive, self.flush = link.fileno, link.receive, link.flush
+        self.send_packet, self.close = link.send_packet, link.close
+        self.protect, self.arrivals = link.protect, link.arrivals
+
+    def transmit(self, length: int) -> bool:
+        """Send the record in the shared buffer."""
+        self._link.transmit_whole(length)
+        return True
+
+
 class Commands:
     """Applies messages to a loop's world. `suites` and `drivers` were loaded before the privileges went."""
 
@@ -50,12 +71,14 @@ class Commands:
             "link.add": self._link_add,
             "link.drop": self._link_drop,
             "link.protect": self._link_protect,
+            "link.shape": self._link_shape,
             "session.add": self._session_add,
             "session.move": self._session_move,
             "session.drop": self._session_drop,
             "peers": self._peers,
             "routes": self._routes_slice,
             "message": self._message,
+            "probe": self._probe,
             "packet": self._packet,
             "stop": self._stop,
         }
@@ -77,6 +100,12 @@ class Commands:
         link = self._loop.links.get(fields["link"])
         if link is not None:
             link.protect(fields["span"])
+
+    def _link_shape(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        link = self._loop.links.get(fields["link"])
+        if isinstance(link, AdaptiveDriver):
+            link.shape(fields["datagram"])
+            self._loop.shaped(link)
 
     def _session_add(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         suite = self._suites[fields["suite"]]
@@ -145,6 +174,17 @@ class Commands:
         session = self._world.sessions.get(fields["session"])
         if session is not None:
             self._loop.outbound.message(session, fields["type"], fields["channel"], payload)
+
+    def _probe(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
+        """A message padded to one datagram of the size asked for, whatever records are cut into."""
+        session = self._world.sessions.get(fields["session"])
+        if session is None or session.source is not None or not isinstance(session.link, AdaptiveDriver):
+            return
+        link = session.link
+        session.link = Whole(link)
+        padded = payload.ljust(fields["datagram"] - HEADER_BYTES - session.tag_bytes, b"\0")
+        self._loop.outbound.message(session, fields["type"], 0, padded)
+        session.link = link
 
     def _packet(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
         link = self._loop.links.get(fields["link"])

@@ -15,11 +15,11 @@ from appliance.api.transport import Buffers
 from appliance.dataplane.inbound import Upward, Write, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
-from appliance.wire.envelope import no_session
+from appliance.wire.envelope import HEADER_BYTES, no_session
 from appliance.worker import channel
 
 if TYPE_CHECKING:
-    from appliance.api.transport import Driver, SocketAddress
+    from appliance.api.transport import Driver, DropReason, SocketAddress
 
 RECEIVE_BYTES: Final = 512 * 1024
 PLAIN_BYTES: Final = 128 * 1024
@@ -50,6 +50,7 @@ class Loop:
     ) -> None:
         self.links: dict[int, Driver] = {}
         self._numbers: dict[Driver, int] = {}
+        self._whole: dict[Driver, int] = {}
         self._by_descriptor: dict[int, Driver] = {}
         self._sinks: dict[int, Any] = {}
         self._tun = tun
@@ -66,9 +67,7 @@ class Loop:
         self.world = World(counters, self._want, self._blocked)
         transmit = memoryview(bytearray(TRANSMIT_BYTES))
         self.outbound = compile_outbound(self.world, read, transmit)
-        self.buffers = Buffers(
-            transmit, memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES)), self.world.drop
-        )
+        self.buffers = Buffers(transmit, memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES)), self._dropped)
         upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown)
         self._sink_for = compile_inbound(self.world, make_write(self.world), self.outbound, upward)
         self._epoll.register(tun, IN)
@@ -110,9 +109,14 @@ class Loop:
         descriptor = link.fileno()
         self.links[number] = link
         self._numbers[link] = number
+        self.shaped(link)
         self._by_descriptor[descriptor] = link
         self._sinks[descriptor] = self._sink_for(link)
         self._epoll.register(descriptor, IN)
+
+    def shaped(self, link: Driver) -> None:
+        """The control process knows the size of this link's datagrams."""
+        self._whole[link] = link.whole_bytes
 
     def drop_link(self, number: int) -> None:
         """Close a link and forget it. Sessions that used it keep their keys and wait for another."""
@@ -124,7 +128,7 @@ class Loop:
         self._epoll.unregister(descriptor)
         self._arrivals.pop(number, None)
         self._lossy.discard(number)
-        del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link]
+        del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link], self._whole[link]
         for session in self.world.sessions.values():
             if session.link is link:
                 session.link = None
@@ -179,6 +183,15 @@ class Loop:
             return
         if self.handle is not None:
             self.handle(*channel.decode(message), descriptors)
+
+    def _dropped(self, reason: DropReason, count: int) -> None:
+        """A driver dropped something. When that was too long, the driver may have learned what is not."""
+        self.world.drop(reason, count)
+        if reason == "oversized":
+            for link, number in self._numbers.items():
+                if link.whole_bytes < self._whole[link]:
+                    self.shaped(link)
+                    self._up("link.limited", {"link": number, "datagram": HEADER_BYTES + link.whole_bytes})
 
     def _up(self, kind: str, fields: dict[str, Any], payload: bytes = b"") -> None:
         try:

@@ -48,12 +48,13 @@ ANCILLARY: Final = socket.CMSG_SPACE(4)
 
 _length = struct.Struct("!H")
 _segment = struct.Struct("=i")
+NO_SEGMENTS: Final = struct.pack("=H", 0)
 
 
 class Datagrams:
     """A `Driver` of `appliance.api.transport` over a UDP socket, connected or a listener's.
 
-    Option `datagram`: bytes of UDP payload per datagram.
+    Option `datagram`: bytes of UDP payload per datagram, until `shape` says otherwise.
     """
 
     fragment_flags = FRAGMENT
@@ -69,10 +70,18 @@ class Datagrams:
         self._joiner = Joiner(buffers.drop)
         self._span = 0
         self._gso = True
+        self._wanted = 0
         self._connected = _is_connected(sock)
         self._spoken_to = None if self._connected or not is_bound_to_all(sock) else SpokenTo(sock)
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         self._shape(int(options["datagram"]))
+
+    def shape(self, datagram: int) -> None:
+        """Cut records into datagrams of this many bytes from now on, or when what was kept back is out: that is cut already."""
+        if self._kept:
+            self._wanted = datagram
+        elif datagram != self._cutter.datagram:
+            self._shape(datagram)
 
     def _shape(self, datagram: int) -> None:
         """Cut records into datagrams of this many bytes from now on."""
@@ -110,6 +119,22 @@ class Datagrams:
     def transmit_to(self, length: int, to: SocketAddress) -> bool:
         """Send it through a listener's socket."""
         return self._send(length, to)
+
+    def transmit_whole(self, length: int) -> None:
+        """Send the record in the shared buffer as one datagram, however long, best effort: to see whether it arrives."""
+        self._whole(self._tx[: HEADER + length], None)
+
+    def _whole(self, data: bytes | memoryview, to: SocketAddress | None) -> None:
+        """Past the socket's own segment size."""
+        ancillary = [(SOL_UDP, UDP_SEGMENT, NO_SEGMENTS)] if self._gso else []
+        try:
+            self._sock.sendmsg([data], ancillary, 0, *(() if to is None else (to,)))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                self._shrink()
+                self._drop("oversized", 1)
 
     def _send(self, length: int, to: SocketAddress | None) -> bool:
         if length <= self.whole_bytes:
@@ -152,14 +177,16 @@ class Datagrams:
         elif error.errno != errno.EMSGSIZE and to is not None and self._spoken_to is not None and self._spoken_to.forget(to):
             self._drop("unreachable", 1)
         elif error.errno in (errno.EMSGSIZE, errno.EINVAL):
-            self._shrink()
+            if not self._shrink() and self._gso:
+                self._gso = False  # it is the offload, then
+                self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
             self._drop("oversized", 1)
         else:
             self._drop("unreachable", 1)
         return True
 
-    def _shrink(self) -> None:
-        """The path takes less than thought: ask the kernel how much, or do without the offload."""
+    def _shrink(self) -> bool:
+        """The path takes less than thought: ask the kernel how much. False: it knows of no such thing."""
         try:
             if self._sock.family == socket.AF_INET6:
                 datagram = self._sock.getsockopt(SOL_IPV6, IPV6_MTU) - 48
@@ -168,10 +195,9 @@ class Datagrams:
         except OSError:
             datagram = self._cutter.datagram
         if datagram < self._cutter.datagram:
-            self._shape(max(datagram, MIN_DATAGRAM))
-        elif self._gso:
-            self._gso = False
-            self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
+            self.shape(max(datagram, MIN_DATAGRAM))
+            return True
+        return False
 
     def flush(self) -> bool:
         """Send what was kept."""
@@ -187,10 +213,16 @@ class Datagrams:
             except OSError:
                 self._drop("unreachable", 1)
             del self._kept[0]
+        if self._wanted:
+            wanted, self._wanted = self._wanted, 0
+            self.shape(wanted)
         return True
 
     def send_packet(self, packet: bytes, to: SocketAddress | None) -> None:
-        """Send one handshake packet, best effort."""
+        """Send one handshake packet, best effort, in one datagram."""
+        if len(packet) > self._cutter.datagram:
+            self._whole(packet, to)
+            return
         try:
             if to is None:
                 self._sock.send(packet)

@@ -34,6 +34,8 @@ PARITY: Final = 128
 MAX_BODY: Final = 65535
 MAX_SEND: Final = 65507
 """The most one UDP send carries (RFC 768 over IPv4; less than IPv6 allows)."""
+MAX_CUTTERS: Final = 32
+"""Sizes whose cutter is kept, about 100 KB each: paths are alike."""
 MAX_SEGMENTS: Final = 64
 """UDP_MAX_SEGMENTS of kernels before 6.9."""
 
@@ -110,6 +112,8 @@ def cutter_for(buffer: memoryview, datagram: int) -> Cutter:
     key = (id(buffer), datagram)
     cutter = _cutters.get(key)
     if cutter is None:
+        while len(_cutters) >= MAX_CUTTERS:
+            del _cutters[next(iter(_cutters))]
         cutter = _cutters[key] = Cutter(buffer, datagram)
     return cutter
 

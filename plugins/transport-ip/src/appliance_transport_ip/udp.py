@@ -43,7 +43,7 @@ class Udp:
                     raise
         sock = self._socket(at)
         local = Endpoint(SCHEME, *sock.getsockname()[:2])
-        self._services.adopt(Adopted(sock, local, None, listener=True, driver_options={"datagram": self._datagram(sock)}))
+        self._services.adopt(Adopted(sock, local, None, listener=True, driver_options=self._options(sock)))
         return local
 
     async def dial(self, to: Endpoint, timeout: float) -> int:
@@ -67,7 +67,7 @@ class Udp:
             sock.close()
             raise
         local = Endpoint(SCHEME, *sock.getsockname()[:2])
-        return self._services.adopt(Adopted(sock, local, to, listener=False, driver_options={"datagram": self._datagram(sock)}))
+        return self._services.adopt(Adopted(sock, local, to, listener=False, driver_options=self._options(sock)))
 
     def _socket(self, at: Endpoint | None, to: Endpoint | None = None) -> socket.socket:
         family = family_of((at or to or Endpoint(SCHEME, "0.0.0.0", 1)).host)
@@ -90,6 +90,9 @@ class Udp:
             sock.close()
             raise
         return sock
+
+    def _options(self, sock: socket.socket) -> dict[str, int | str]:
+        return {"datagram": self._datagram(sock), "adapts": int(self._services.datagram_bytes is None)}
 
     def _datagram(self, sock: socket.socket) -> int:
         """Bytes per datagram: what the profile says, else what the route takes, at most DATAGRAM."""
