@@ -62,9 +62,12 @@ class Node:
         now: float,
         entropy: Entropy,
         agreement: KeyAgreement | None = None,
+        deferring: bool = False,
     ) -> None:
-        """`suites` are those registered; `settings.suites` names which may be used. `agreement` is for tests with fixed keys."""
+        """`suites` are those registered; `settings.suites` names which may be used. `agreement` is for tests with fixed keys.
+        `deferring`: the costly steps of handshakes wait for `handle_work`."""
         self._context = Context(settings, identity, suites, entropy, agreement or KeyAgreement())
+        self._context.deferring = deferring
         self._reassembly = Reassembly(settings.reassembly_bytes, REASSEMBLY_SECONDS)
         self._connecting = Connecting(self._context)
         self._answering = Answering(self._context, self._reassembly, now)
@@ -123,6 +126,23 @@ class Node:
             self._take_packet(link, source, packet, now)
         except PeerFault as fault:
             self._context.judge(fault.message, self._peer_on(packet))
+
+    @property
+    def has_work(self) -> bool:
+        """Does a costly step of a handshake wait?"""
+        return bool(self._context.begun or self._context.fresh)
+
+    def handle_work(self, now: float) -> bool:
+        """Do one costly step (up to a few milliseconds): of a handshake under way before a stranger's. False when none waits."""
+        waiting = self._context.begun or self._context.fresh
+        if not waiting:
+            return False
+        work, peer = waiting.popleft()
+        try:
+            work(now)
+        except PeerFault as fault:
+            self._context.judge(fault.message, peer)
+        return True
 
     def handle_message(self, session: int, kind: PacketType, channel: int, body: bytes, now: float) -> None:
         """A record that the worker opened: an Ack, a KeepAlive, a Disconnect, or Data of the control channel."""
@@ -316,9 +336,7 @@ class Node:
                 self._keeping.disowned(session, now)
 
     def _take_finish(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
-        finished = self._answering.take_finish(link, source, fields, piece, now)
-        if finished is not None:
-            self._keeping.adopt(finished[0], now)
+        self._answering.take_finish(link, source, fields, piece, now, self._keeping.adopt)
 
     def _due(self, kind: str, index: int, now: float) -> None:
         if kind == "hello":

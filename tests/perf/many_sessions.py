@@ -78,7 +78,8 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             figures["reload_unchanged_s"] = round(crowded.reload(), 3)
             figures["reload_changed_s"] = round(crowded.reload(without=1), 3)
         figures["connected_at_the_end"] = crowded.connected()
-        figures["drops"] = crowded.status()["drops"]
+        status = crowded.status()
+        figures |= {"drops": status["drops"], "handshakes": status["handshakes"]}
         return figures
 
 
