@@ -39,8 +39,8 @@ TELLING = frozenset(
 """Reasons that the admin can act on; the others are only counted."""
 
 
-MAX_WORK = 512
-"""Hellos that wait for their key exchange: two seconds of work, by when their senders send again or give up."""
+MAX_WORK = 1024
+"""Hellos that wait for their key exchange (4 KB each): three seconds of work, while an initiator tries for five."""
 
 Work = Callable[[float], None]
 """A handshake's costly step (key exchange, signatures), to be called with the time. Raises PeerFault."""

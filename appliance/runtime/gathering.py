@@ -8,7 +8,7 @@ from typing import Final
 
 from appliance.runtime import clock
 
-SHARE: Final = 0.05
+SHARE: Final = 0.02
 """Of the time that such work may take, however often it is asked for."""
 
 
