@@ -2,13 +2,14 @@
 
 Drive it with the `handle_…` methods; after each call take `poll_event` until None, then `poll_transmit` until None, and call
 `handle_timeout` when `poll_timeout` says. Nothing a peer sends raises: this is the one place that judges it (see `counters`).
-A handshake packet may cost up to a few milliseconds here (key exchange, signatures); nothing else costs more than microseconds.
+Costly steps of a handshake (key exchange, signatures) take up to a few milliseconds: when `deferring`, they wait for
+`handle_work`; nothing else costs more than microseconds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from appliance.api.crypto import CryptoSuite
@@ -106,10 +107,11 @@ class Node:
             self._answering.configure(now)
         self._reassembly.resize(settings.reassembly_bytes)
         wanted = {peer.name: peer for peer in settings.peers}
+        sessions = self._sessions_by_peer()
         for peer in list(context.peers.values()):
             changed = wanted.get(peer.name)
             if changed is None or changed.identity != peer.settings.identity:
-                self._drop(peer, now)
+                self._drop(peer, sessions.get(peer.name, ()), now)
         for changed in settings.peers:
             known = context.peers.get(changed.name)
             if known is None:
@@ -277,8 +279,9 @@ class Node:
 
     def shutdown(self, now: float) -> None:
         """Say goodbye to everyone. The node is empty afterwards."""
+        sessions = self._sessions_by_peer()
         for peer in list(self._context.peers.values()):
-            self._drop(peer, now, Farewell.SHUTDOWN, CloseReason.SHUTDOWN)
+            self._drop(peer, sessions.get(peer.name, ()), now, Farewell.SHUTDOWN, CloseReason.SHUTDOWN)
 
     def _take_packet(self, link: LinkId, source: SocketAddress | None, packet: bytes, now: float) -> None:
         fields = unpack(packet)
@@ -358,16 +361,24 @@ class Node:
     def _add(self, settings: PeerSettings, now: float) -> None:
         self._connect_if_alone(self._context.add_peer(settings), now)
 
+    def _sessions_by_peer(self) -> Mapping[str, Sequence[Session]]:
+        found: dict[str, list[Session]] = {}
+        for session in self._context.sessions.values():
+            found.setdefault(session.peer, []).append(session)
+        return found
+
     def _drop(
         self,
         peer: Peer,
+        sessions: Iterable[Session],
         now: float,
         code: Farewell = Farewell.REMOVED,
         reason: CloseReason = CloseReason.REMOVED,
     ) -> None:
         self._connecting.cancel(peer, now)
-        for session in [each for each in self._context.sessions.values() if each.peer == peer.name]:
-            self._keeping.say_goodbye(session, code, reason)
+        for session in sessions:
+            if session.index in self._context.sessions:  # `cancel` may have ended one
+                self._keeping.say_goodbye(session, code, reason)
         self._context.timers.cancel(("connect", peer.name))
         self._context.drop_peer(peer)
 

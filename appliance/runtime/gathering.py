@@ -13,7 +13,7 @@ SHARE: Final = 0.02
 
 
 class Gathered:
-    """Calls `work` `delay` seconds after it was asked for, and as much later as its last cost demands. Wishes meanwhile are one."""
+    """Calls `work` `delay` seconds after it was asked for, later when its last cost demands that. Wishes meanwhile are one."""
 
     def __init__(self, work: Callable[[], None], delay: float = 0.0) -> None:
         self._work = work

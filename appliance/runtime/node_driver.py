@@ -1,7 +1,7 @@
 """Runs the pure control machine (`protocol.node.Node`) on the event loop: feeds it, does what it asks, keeps its timer.
 
-A handshake's key exchange and signatures cost up to milliseconds, so the node keeps them in a bounded queue and a turn of the loop
-works off a few; everything else costs microseconds and is done at once.
+A handshake's key exchange and signatures cost up to milliseconds, so the node keeps them in a bounded queue and a turn of the
+loop works off a few; everything else costs microseconds and is done at once.
 """
 
 from __future__ import annotations
@@ -215,15 +215,15 @@ class NodeDriver:
         self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
 
     def _look_at(self, index: int, worker: WorkerProcess, now: float) -> None:
-        counters = worker.session_counters(index)
-        if counters is None:
+        before = self._seen.get(index, (0, 0))
+        records = worker.records(index)
+        if records == before:
             return
-        received, sent = self._seen.get(index, (0, 0))
-        if counters.rx_records > received:
-            self.node.handle_activity(index, counters.rx_records, now)
-        elif counters.tx_records > sent:
+        self._seen[index] = records
+        if records[0] > before[0]:
+            self.node.handle_activity(index, records[0], now)
+        elif records[1] > before[1]:
             self.node.handle_unanswered(index, now)
-        self._seen[index] = (counters.rx_records, counters.tx_records)
 
     def _timeout(self) -> None:
         self._timer = None

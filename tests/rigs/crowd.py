@@ -221,7 +221,7 @@ async def connect(callers: list[Caller]) -> dict[str, float]:
     for caller in callers:
         caller.call()
         await asyncio.sleep(0)
-    while connected(callers) < len(callers) and time.monotonic() - begun < PATIENCE:
+    while connected(callers) < len(callers) and time.monotonic() - begun < PATIENCE:  # noqa: ASYNC110  many small events
         await asyncio.sleep(0.01)
     return {"connected": connected(callers), "seconds": time.monotonic() - begun, "cpu": time.process_time() - used}
 

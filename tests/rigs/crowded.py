@@ -42,7 +42,7 @@ class Usage(NamedTuple):
 
 
 class Crowded:
-    """The node at 10.77.255.1 and `sessions` callers. `peers` are configured in all; `rate` is its limit of handshakes a second."""
+    """The node at 10.77.255.1 and `sessions` callers. `peers` are configured in all; `rate` limits its handshakes a second."""
 
     def __init__(
         self, folder: Path, *, sessions: int, peers: int = 0, transport: str = "udp", rate: int = 1000, limit: int = 0
@@ -87,6 +87,10 @@ class Crowded:
         self._crowd.stdin.write("close\n")
         self._crowd.stdin.flush()
         self._crowd.wait(30)
+
+    def again(self) -> None:
+        """Another crowd of the same peers, after `leave`."""
+        self._start_crowd(self._stack)
 
     # ---- the node ----
 
@@ -163,7 +167,7 @@ class Crowded:
         self._write(self.peers)
         begun = time.monotonic()
         command = [*self._inside(self._here), sys.executable, "-P", "-m", "appliance.cli", "run", str(self._profile)]
-        log = stack.enter_context(open(self._folder / "node.log", "w+b", buffering=0))
+        log = stack.enter_context((self._folder / "node.log").open("wb", buffering=0))
         node = subprocess.Popen(command, stderr=log)
         stack.callback(_end, node)
         while b'"event": "ready"' not in (said := (self._folder / "node.log").read_bytes()):
