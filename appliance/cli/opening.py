@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from appliance.api.planning import HostState, Step
     from appliance.api.profile import Profile
     from appliance.profile import Setting
+    from appliance.profile.loading import Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ class OpenProfile:
 
 def open_profile(path: str | None) -> OpenProfile:
     """Open the named profile, or the system's. Raises ProfileInvalid with everything that is wrong."""
-    host = open_plugins(path)
-    loaded = preparing.load_profile(_paths(path), host)
+    readings: Readings = {}
+    host = preparing.load_plugins(_paths(path), readings=readings)
+    loaded = preparing.load_profile(_paths(path), host, readings=readings)
     warnings = tuple(f"plugin {fact.name}: {fact.problem}; {fact.hint}".rstrip("; ") for fact in host.broken)
     return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded.settings, host, warnings)
 

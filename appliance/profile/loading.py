@@ -20,9 +20,12 @@ from appliance.profile.model import Kinds, profile_model, secret_keys
 from appliance.profile.partial import without
 from appliance.profile.places import files_of
 from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order
-from appliance.profile.reading import read_file
+from appliance.profile.reading import Read, read_file
 from appliance.profile.upgrade import upgrade, upgrade_section, with_value
 from appliance.profile.validation import validate
+
+Readings = dict[Path, Read]
+"""Files that were read already: who first asks for the plugins and then for the profile reads ten thousand peers once."""
 
 
 def load(
@@ -32,13 +35,14 @@ def load(
     root: Path = Path("/"),
     sections: Sequence[ProfileSection] = (),
     kinds: Kinds | None = None,
+    readings: Readings | None = None,
 ) -> LoadedProfile:
     """The profile of these files with their drop-ins, or of the system's folders below `root` when there are none.
 
     `environ` is the process's environment, or {} to leave it out. `sections` and `kinds` are what enabled plugins registered;
-    kinds that are not given are not judged. Raises ProfileInvalid with every problem there is.
+    kinds that are not given are not judged. `readings` are taken and added to. Raises ProfileInvalid with every problem there is.
     """
-    document, files, problems = _gather(paths, environ, root)
+    document, files, problems = _gather(paths, environ, root, readings)
     if document is None:
         raise ProfileInvalid(problems)
     for section in sections:
@@ -57,10 +61,12 @@ def load(
     return LoadedProfile(profile, document, tuple(files), secret_keys(sections))
 
 
-def enabled_plugins(paths: Sequence[Path], *, environ: Mapping[str, str], root: Path = Path("/")) -> tuple[str, ...]:
+def enabled_plugins(
+    paths: Sequence[Path], *, environ: Mapping[str, str], root: Path = Path("/"), readings: Readings | None = None
+) -> tuple[str, ...]:
     """The plugins a profile names, read before it can be validated (its sections belong to them). Never raises: whatever is
     wrong comes to light in `load`, and until then the standard ones stand in."""
-    document, _, _ = _gather(paths, environ, root)
+    document, _, _ = _gather(paths, environ, root, readings)
     named = document.tree.get("plugins") if document else None
     if isinstance(named, list) and all(isinstance(name, str) for name in named):
         return tuple(named)
@@ -68,15 +74,16 @@ def enabled_plugins(paths: Sequence[Path], *, environ: Mapping[str, str], root: 
 
 
 def _gather(
-    paths: Sequence[Path], environ: Mapping[str, str], root: Path
+    paths: Sequence[Path], environ: Mapping[str, str], root: Path, readings: Readings | None = None
 ) -> tuple[Document | None, list[Path], list[LocatedProblem]]:
     """Everything that was written, merged; None when something could not be read to its end."""
     files, problems = files_of(paths, root)
     layers, wrong = read_environment(environ)
     problems += wrong
     documents = []
+    known = {} if readings is None else readings
     for file in files:
-        document, wrong = _read(file)
+        document, wrong = known.get(file) or known.setdefault(file, _read(file))
         problems += wrong
         documents.append(document)
     if not files and not layers:
@@ -91,7 +98,7 @@ def _gather(
     return merged, files, problems
 
 
-def _read(file: Path) -> tuple[Document | None, list[LocatedProblem]]:
+def _read(file: Path) -> Read:
     document, problems = read_file(file)
     if document is None:
         return None, problems

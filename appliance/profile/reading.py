@@ -11,8 +11,8 @@ from pathlib import Path
 from appliance.profile.document import Document, Source, lines_of
 from appliance.profile.problems import LocatedProblem, at
 
-MAX_BYTES = 1024 * 1024
-"""A hub with 6,000 peers fits; reading that much YAML takes two seconds."""
+MAX_BYTES = 4 * 1024 * 1024
+"""A hub with 25,000 peers fits."""
 
 Read = tuple[Document | None, list[LocatedProblem]]
 Reader = Callable[[str, Source], Read]

@@ -1,18 +1,21 @@
 """The called side of a node: strangers' hellos, judged as cheaply as possible first and answered within bounds.
 
-hello ─▶ known? answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ key exchange, signature
-finish ─▶ opens? ─▶ configured peer? ─▶ signatures ─▶ room for a session? ─▶ Session
+hello ─▶ known? answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ (waits) ─▶ key exchange, signature
+finish ─▶ (waits) ─▶ opens? ─▶ configured peer? ─▶ signatures ─▶ room for a session? ─▶ Session
+
+What waits is worked off by `Node.handle_work`, finishes first: they are the end of work already done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
 from appliance.protocol.admission import Admission
 from appliance.protocol.connecting import ready
-from appliance.protocol.context import Context
+from appliance.protocol.context import MAX_WORK, Context
 from appliance.protocol.cookies import Cookies
 from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
@@ -32,6 +35,7 @@ from appliance.wire.envelope import (
     pack,
 )
 from appliance.wire.fragments import Joined, Reassembly, resplit, split
+from appliance.wire.hello import ClientHello
 
 ANSWER_SECONDS = 5.0
 """How long we wait for the third message: as long as an initiator tries."""
@@ -69,6 +73,7 @@ class Answer:
     sent_bytes: int = 0
     sent_at: float = 0.0
     failures: int = 0
+    working: bool = False
 
     @property
     def cost(self) -> int:
@@ -82,6 +87,18 @@ class Answer:
         self.packets = resplit(self.packets, self.index << 8 | self.steps, room)
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A complete ClientHello that waits for its key exchange."""
+
+    index: int
+    client: ClientHello
+    flags: int
+    received_bytes: int
+    datagram_bytes: int
+    proven: bool
+
+
 class Answering:
     """All handshakes strangers began with this node."""
 
@@ -92,6 +109,7 @@ class Answering:
         self._admission = Admission(context.settings.handshakes_per_second, now)
         self._answers: dict[int, Answer] = {}
         self._by_key: dict[Key, Answer] = {}
+        self._waiting: dict[Key, _Waiting] = {}
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -110,6 +128,10 @@ class Answering:
                 self._follow(known, HEADER_BYTES + len(piece))
             self._repeat(known, flags, len(piece), now)
             return
+        waiting = self._waiting.get((link.number, source, sequence >> 8 & ~STEPS))
+        if waiting is not None:
+            waiting.received_bytes += len(piece)
+            return
         proven = not link.datagram
         if link.datagram:
             outcome = self._gate(key, link, source, fields, piece, now)
@@ -119,31 +141,49 @@ class Answering:
         joined = self._join(key, fields, piece, now)
         if joined is not None:
             key = (link.number, source, sequence >> 8 & ~STEPS)
-            self._answer(key, link, source, flags, joined, proven, now)
+            self._admit(key, link, source, flags, joined, proven, now)
 
     def take_finish(
-        self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float
-    ) -> tuple[Session, Established] | None:
-        """A packet of a ClientFinish; the new session when it is complete and good. Raises PeerFault."""
+        self,
+        link: Link,
+        source: SocketAddress | None,
+        fields: Fields,
+        piece: bytes,
+        now: float,
+        adopt: Callable[[Session, float], None],
+    ) -> None:
+        """A packet of a ClientFinish. `adopt(session, now)` is called when it is complete and good. Raises PeerFault."""
         _, _, flags, stream, sequence, _, _, _ = fields
         answer = self._answers.get(stream >> 8)
         if answer is None:
             self._confirm_again(stream >> 8, link, source, flags, now)
-            return None
+            return
         if (answer.link, answer.to) != (link.number, source):
             raise PeerFault("unknown-index")
+        if answer.working:
+            return
         joined = self._join((link.number, source, sequence >> 8), fields, piece, now)
         if joined is None:
-            return None
+            return
         sealed = hello_json.decode_client_finish(joined.body) if answer.as_json else joined.body
+        answer.working = True
+        self._context.timers.cancel(("answer", answer.index))
+        self._context.defer(lambda then: self._finish(answer, sealed, then, adopt), now)
+
+    def _finish(self, answer: Answer, sealed: bytes, now: float, adopt: Callable[[Session, float], None]) -> None:
+        if self._answers.get(answer.index) is not answer:
+            return
+        answer.working = False
         try:
             established = answer.machine.finish(sealed, self._welcome)
         except PeerFault as fault:
             answer.failures += 1
             if fault.message in ("unknown-identity", "session-limit") or answer.failures >= MAX_FAILURES:
                 self.forget(answer.index)
+            else:
+                self._context.timers.set(("answer", answer.index), now + ANSWER_SECONDS)
             raise
-        return self._session(answer, established, now), established
+        adopt(self._session(answer, established, now), now)
 
     def expire(self, index: int) -> None:
         """The timer of an answer: nobody finished it."""
@@ -162,6 +202,8 @@ class Answering:
         """Let go of what went over `link`."""
         for answer in [each for each in self._answers.values() if each.link == link]:
             self.forget(answer.index)
+        for key in [key for key in self._waiting if key[0] == link]:
+            self._context.indexes.discard(self._waiting.pop(key).index)
 
     def _gate(self, key: Key, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> bool | None:
         """Has the sender shown that it receives at `source`? None: the packet goes no further."""
@@ -204,7 +246,7 @@ class Answering:
             return Joined(piece, len(piece), HEADER_BYTES + len(piece))
         return self._reassembly.add(key, fields, piece, now)
 
-    def _answer(
+    def _admit(
         self,
         key: Key,
         link: Link,
@@ -222,21 +264,35 @@ class Answering:
         else:
             client, cookie = hello.decode_client_hello(body)
             proven = proven or self._cookies.check(cookie, source or far_end(link), now)
-        if len(self._answers) >= MAX_ANSWERS:
+        if len(self._answers) >= MAX_ANSWERS or len(self._waiting) >= MAX_WORK:
             raise PeerFault("crowded")
         if not self._admission.admit(source or far_end(link), now):
             raise PeerFault("rate-limited")
         index = context.new_index()
+        context.use(link.number, index)
+        self._waiting[key] = _Waiting(index, client, flags, joined.wire_bytes, joined.datagram_bytes, proven)
+        context.defer(lambda then: self._answer(key, then), now, fresh=True)
+
+    def _answer(self, key: Key, now: float) -> None:
+        """The key exchange and our signature, and what they make."""
+        context = self._context
+        waiting = self._waiting.pop(key, None)
+        if waiting is None:
+            return
+        link, source = context.links[key[0]], key[1]
+        index, client = waiting.index, waiting.client
+        as_json = bool(waiting.flags & FLAG_JSON)
         try:
             machine = Responder(context.policy, index, context.identity, client, context.entropy, context.agreement)
         except PeerFault:
             context.indexes.discard(index)
+            context.unuse(link.number, index)
             raise
         context.counters["answered"] += 1
         encode = hello_json.encode_server_hello if as_json else hello.encode_server_hello
         room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
-        if link.adapts and flags & FLAG_FRAGMENT:
-            room = max(LEAST_BYTES, min(room, joined.datagram_bytes))  # what got through one way may get through the other
+        if link.adapts and waiting.flags & FLAG_FRAGMENT:
+            room = max(LEAST_BYTES, min(room, waiting.datagram_bytes))  # what got through one way may get through the other
         packets = split(
             PacketType.HANDSHAKE_RESPONSE,
             FLAG_JSON if as_json else 0,
@@ -246,9 +302,9 @@ class Answering:
             encode(machine.hello),
             room,
         )
-        answer = Answer(index, key, machine, link.number, source, now, as_json, packets, joined.wire_bytes, proven, room)
+        received, proven = waiting.received_bytes, waiting.proven
+        answer = Answer(index, key, machine, link.number, source, now, as_json, packets, received, proven, room)
         self._answers[index] = self._by_key[key] = answer
-        context.use(link.number, index)
         context.timers.set(("answer", index), now + ANSWER_SECONDS)
         self._send(answer, now)
 

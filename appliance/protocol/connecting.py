@@ -17,6 +17,7 @@ from appliance.protocol.session import Session, SessionState
 from appliance.wire import hello, hello_json
 from appliance.wire.envelope import FLAG_COOKIE, FLAG_JSON, MAX_BODY_BYTES, PacketType
 from appliance.wire.fragments import resplit, split
+from appliance.wire.hello import ServerHello
 
 RESEND_FIRST = 0.3
 RESEND_MOST = 1.0
@@ -58,6 +59,7 @@ class Initiation:
     gap: float = RESEND_FIRST
     cookies: int = 0
     failures: int = 0
+    working: bool = False
     packets: list[bytes] = field(default_factory=list)
 
 
@@ -148,12 +150,20 @@ class Connecting:
         self._context.counters["cookie-returned"] += 1
         self._send_hello(initiation, cookie, now)
 
-    def take_answer(self, initiation: Initiation, flags: int, body: bytes, now: float) -> Session | None:
-        """The peer's hello: the session in state HANDSHAKING, or None for one that came twice. Raises PeerFault."""
-        if initiation.index in self._context.sessions:
-            return None
+    def take_answer(self, initiation: Initiation, flags: int, body: bytes, now: float) -> None:
+        """The peer's hello: makes a session in state HANDSHAKING, unless it came twice. Raises PeerFault."""
+        if initiation.working or initiation.index in self._context.sessions:
+            return
         as_json = bool(flags & FLAG_JSON)
         answer = hello_json.decode_server_hello(body) if as_json else hello.decode_server_hello(body)
+        initiation.working = True
+        self._context.defer(lambda then: self._finish(initiation, flags, answer, then), now, initiation.peer)
+
+    def _finish(self, initiation: Initiation, flags: int, answer: ServerHello, now: float) -> None:
+        initiation.working = False
+        if self._initiations.get(initiation.index) is not initiation or initiation.link not in self._context.links:
+            return
+        as_json = bool(flags & FLAG_JSON)
         try:
             sealed, established = initiation.machine.finish(answer)
         except PeerFault:
@@ -162,7 +172,6 @@ class Connecting:
         session = self._session(initiation, established, now)
         finish = hello_json.encode_client_finish(sealed) if as_json else sealed
         self._send(initiation, flags & FLAG_JSON, session.remote_index << 8, 2, finish, now)
-        return session
 
     def confirmed(self, session: Session) -> None:
         """The peer has shown that it has the session's keys."""
@@ -185,7 +194,7 @@ class Connecting:
         if now >= initiation.deadline or link is None:
             self.give_up(initiation, "timeout", now)
             return
-        if link.datagram:
+        if link.datagram and not initiation.working:
             self._context.counters["resent"] += 1
             initiation.resends += 1
             if link.adapts and initiation.resends > RESENDS_AS_BEFORE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.transport import SocketAddress
@@ -39,6 +39,13 @@ TELLING = frozenset(
 """Reasons that the admin can act on; the others are only counted."""
 
 
+MAX_WORK = 1024
+"""Hellos that wait for their key exchange (4 KB each): three seconds of work, while an initiator tries for five."""
+
+Work = Callable[[float], None]
+"""A handshake's costly step (key exchange, signatures), to be called with the time. Raises PeerFault."""
+
+
 class Context:
     """One node's shared state. No behaviour beyond keeping its tables consistent."""
 
@@ -65,6 +72,11 @@ class Context:
         self.peers_by_identity: dict[str, Peer] = {}
         self.indexes: set[int] = set()
         self._tokens = 0
+        self.deferring = False
+        self.begun: deque[tuple[Work, str | None]] = deque()
+        """Steps of handshakes we have put work into already; they go first."""
+        self.fresh: deque[tuple[Work, str | None]] = deque()
+        """Strangers' hellos."""
         self.configure(settings)
 
     def configure(self, settings: NodeSettings) -> None:
@@ -148,6 +160,13 @@ class Context:
         self.counters[f"closed-{reason}"] += 1
         self.events.append(SessionClosed(session.index, session.peer, reason, 0.0))
         self.unuse(session.link, session.index)
+
+    def defer(self, work: Work, now: float, peer: str | None = None, *, fresh: bool = False) -> None:
+        """Do `work` when its turn comes, or now when nothing is deferred. `peer`: whose handshake it is, where known."""
+        if not self.deferring:
+            work(now)
+        else:
+            (self.fresh if fresh else self.begun).append((work, peer))
 
     def judge(self, reason: str, peer: str | None = None) -> None:
         """Count what a peer did wrong, and tell the admin when it is for him to act."""

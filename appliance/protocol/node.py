@@ -2,13 +2,14 @@
 
 Drive it with the `handle_…` methods; after each call take `poll_event` until None, then `poll_transmit` until None, and call
 `handle_timeout` when `poll_timeout` says. Nothing a peer sends raises: this is the one place that judges it (see `counters`).
-A handshake packet may cost up to a few milliseconds here (key exchange, signatures); nothing else costs more than microseconds.
+Costly steps of a handshake (key exchange, signatures) take up to a few milliseconds: when `deferring`, they wait for
+`handle_work`; nothing else costs more than microseconds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from appliance.api.crypto import CryptoSuite
@@ -63,9 +64,12 @@ class Node:
         now: float,
         entropy: Entropy,
         agreement: KeyAgreement | None = None,
+        deferring: bool = False,
     ) -> None:
-        """`suites` are those registered; `settings.suites` names which may be used. `agreement` is for tests with fixed keys."""
+        """`suites` are those registered; `settings.suites` names which may be used. `agreement` is for tests with fixed keys.
+        `deferring`: the costly steps of handshakes wait for `handle_work`."""
         self._context = Context(settings, identity, suites, entropy, agreement or KeyAgreement())
+        self._context.deferring = deferring
         self._reassembly = Reassembly(settings.reassembly_bytes, REASSEMBLY_SECONDS)
         self._connecting = Connecting(self._context)
         self._answering = Answering(self._context, self._reassembly, now)
@@ -119,10 +123,11 @@ class Node:
             self._answering.configure(now)
         self._reassembly.resize(settings.reassembly_bytes)
         wanted = {peer.name: peer for peer in settings.peers}
+        sessions = self._sessions_by_peer()
         for peer in list(context.peers.values()):
             changed = wanted.get(peer.name)
             if changed is None or changed.identity != peer.settings.identity:
-                self._drop(peer, now)
+                self._drop(peer, sessions.get(peer.name, ()), now)
         for changed in settings.peers:
             known = context.peers.get(changed.name)
             if known is None:
@@ -139,6 +144,23 @@ class Node:
             self._take_packet(link, source, packet, now)
         except PeerFault as fault:
             self._context.judge(fault.message, self._peer_on(packet))
+
+    @property
+    def has_work(self) -> bool:
+        """Does a costly step of a handshake wait?"""
+        return bool(self._context.begun or self._context.fresh)
+
+    def handle_work(self, now: float) -> bool:
+        """Do one costly step (up to a few milliseconds): of a handshake under way before a stranger's. False when none waits."""
+        waiting = self._context.begun or self._context.fresh
+        if not waiting:
+            return False
+        work, peer = waiting.popleft()
+        try:
+            work(now)
+        except PeerFault as fault:
+            self._context.judge(fault.message, peer)
+        return True
 
     def handle_message(self, session: int, kind: PacketType, channel: int, body: bytes, now: float) -> None:
         """A record that the worker opened: an Ack, a KeepAlive, a Disconnect, or Data of the control channel."""
@@ -297,8 +319,9 @@ class Node:
 
     def shutdown(self, now: float) -> None:
         """Say goodbye to everyone. The node is empty afterwards."""
+        sessions = self._sessions_by_peer()
         for peer in list(self._context.peers.values()):
-            self._drop(peer, now, Farewell.SHUTDOWN, CloseReason.SHUTDOWN)
+            self._drop(peer, sessions.get(peer.name, ()), now, Farewell.SHUTDOWN, CloseReason.SHUTDOWN)
 
     def _take_packet(self, link: LinkId, source: SocketAddress | None, packet: bytes, now: float) -> None:
         fields = unpack(packet)
@@ -356,9 +379,7 @@ class Node:
                 self._keeping.disowned(session, now)
 
     def _take_finish(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
-        finished = self._answering.take_finish(link, source, fields, piece, now)
-        if finished is not None:
-            self._keeping.adopt(finished[0], now)
+        self._answering.take_finish(link, source, fields, piece, now, self._keeping.adopt)
 
     def _due(self, kind: str, index: int, now: float) -> None:
         if kind == "hello":
@@ -382,16 +403,24 @@ class Node:
     def _add(self, settings: PeerSettings, now: float) -> None:
         self._connect_if_alone(self._context.add_peer(settings), now)
 
+    def _sessions_by_peer(self) -> Mapping[str, Sequence[Session]]:
+        found: dict[str, list[Session]] = {}
+        for session in self._context.sessions.values():
+            found.setdefault(session.peer, []).append(session)
+        return found
+
     def _drop(
         self,
         peer: Peer,
+        sessions: Iterable[Session],
         now: float,
         code: Farewell = Farewell.REMOVED,
         reason: CloseReason = CloseReason.REMOVED,
     ) -> None:
         self._connecting.cancel(peer, now)
-        for session in [each for each in self._context.sessions.values() if each.peer == peer.name]:
-            self._keeping.say_goodbye(session, code, reason)
+        for session in sessions:
+            if session.index in self._context.sessions:  # `cancel` may have ended one
+                self._keeping.say_goodbye(session, code, reason)
         self._context.timers.cancel(("connect", peer.name))
         self._context.drop_peer(peer)
 

@@ -84,7 +84,14 @@ class Daemon:
         """Make all parts; nothing runs yet."""
         profile, plugins = self.profile, self.plugins
         suites = preparing.usable_suites(profile, plugins)
-        node = Node(preparing.node_settings(profile), self.identity, suites, now=clock.monotonic(), entropy=entropy.random_bytes)
+        node = Node(
+            preparing.node_settings(profile),
+            self.identity,
+            suites,
+            now=clock.monotonic(),
+            entropy=entropy.random_bytes,
+            deferring=True,
+        )
         self.links = Links()
         drivers = {kind.driver for kind in plugins.transports.values()}
         self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill)

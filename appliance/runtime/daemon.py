@@ -18,6 +18,7 @@ from appliance.runtime.logging import configure, get_logger
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
+    from appliance.profile.loading import Readings
 
 log = get_logger("daemon")
 
@@ -44,8 +45,10 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
     from appliance.runtime import control, identities, orphans, places, preparing
     from appliance.runtime.composition import Daemon
 
-    plugins = preparing.load_plugins(paths)
-    profile = preparing.load_profile(paths, plugins).profile
+    readings: Readings = {}
+    plugins = preparing.load_plugins(paths, readings=readings)
+    profile = preparing.load_profile(paths, plugins, readings=readings).profile
+    readings.clear()  # places of keys of ten thousand peers are 40 MB
     _configure_logs(profile)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)

@@ -56,6 +56,7 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
+        self._listeners: dict[int, Link] = {}
         self._last = 0
         self._worker: LinkWorker | None = None
 
@@ -74,7 +75,7 @@ class Links:
 
     def listener_at(self, local: Endpoint) -> Link | None:
         """The shared socket bound to `local`."""
-        return next((link for link in self._links.values() if link.listener and link.local == local), None)
+        return next((link for link in self._listeners.values() if link.local == local), None)
 
     def listener_over(self, local: Endpoint) -> Link | None:
         """The shared socket that takes packets for `local`: bound to it, or to all addresses of its family at its port."""
@@ -94,6 +95,8 @@ class Links:
             adopted.sock,
         )
         self._links[link.number] = link
+        if link.listener:
+            self._listeners[link.number] = link
         if self._worker is not None:
             self._hand_over(link, self._worker)
         return link
@@ -106,6 +109,7 @@ class Links:
     def forget(self, number: int) -> bool:
         """The worker has closed a link. False when it was not known."""
         link = self._links.pop(number, None)
+        self._listeners.pop(number, None)
         if link is not None and link.sock is not None:
             link.sock.close()
         return link is not None

@@ -1,15 +1,15 @@
 """Runs the pure control machine (`protocol.node.Node`) on the event loop: feeds it, does what it asks, keeps its timer.
 
-Handshake packets cost up to milliseconds each, so they wait in a bounded queue and a turn of the loop works off a few; everything
-else costs microseconds and is done at once.
+A handshake's key exchange and signatures cost up to milliseconds, so the node keeps them in a bounded queue and a turn of the
+loop works off a few; everything else costs microseconds and is done at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from appliance.api import events as api_events
 from appliance.api.transport import SocketAddress
@@ -20,6 +20,7 @@ from appliance.protocol.node import Node
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.runtime import clock
+from appliance.runtime.gathering import Gathered
 from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger, once_per
@@ -32,8 +33,6 @@ log = get_logger("sessions")
 
 TURN_SECONDS: Final = 0.005
 """How long handshakes may hold the loop before others get a turn: about two of them."""
-MAX_WAITING: Final = 1024
-"""Handshake packets that wait; two seconds of work, after which their senders have sent them again anyway."""
 POLL_SECONDS: Final = 1.0
 """Between two looks at the sessions' counters."""
 REMEMBER_SECONDS: Final = 0.05
@@ -43,12 +42,6 @@ REFUSED_EVERY: Final = 10.0
 
 Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged], None]
 Path = tuple[int, SocketAddress | None]
-
-
-class _Waiting(NamedTuple):
-    link: int
-    source: SocketAddress | None
-    packet: bytes
 
 
 class NodeDriver:
@@ -75,11 +68,9 @@ class NodeDriver:
         self.subscribers: list[Subscriber] = []
         self._links = links
         self._worker = worker
-        self._connected = connected
-        self._remember = remember
-        self._remembering: asyncio.TimerHandle | None = None
+        self._connected = Gathered(connected)
+        self._remember = Gathered(lambda: remember(self.known_paths()), REMEMBER_SECONDS)
         self._tasks = Tasks()
-        self._waiting: deque[_Waiting] = deque()
         self._turn: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._poll: asyncio.TimerHandle | None = None
@@ -111,9 +102,11 @@ class NodeDriver:
     async def close(self) -> None:
         """Say goodbye to all peers and stop. The worker has the goodbyes before this returns."""
         self._running = False
-        for handle in (self._turn, self._timer, self._poll, self._remembering):
+        for handle in (self._turn, self._timer, self._poll):
             if handle is not None:
                 handle.cancel()
+        self._remember.cancel()
+        self._connected.cancel()
         await self._tasks.close()
         self.node.shutdown(clock.monotonic())
         self._execute()
@@ -132,26 +125,13 @@ class NodeDriver:
                 known[session.peer] = KnownPath(listener.local, session.endpoint)
         return known
 
-    def _remember_soon(self) -> None:
-        if self._remembering is None:
-            self._remembering = asyncio.get_running_loop().call_later(REMEMBER_SECONDS, self._remember_now)
-
-    def _remember_now(self) -> None:
-        self._remembering = None
-        self._remember(self.known_paths())
-
     # ---- what the worker says ----
 
     def on_packet(self, link: int, source: SocketAddress | None, packet: bytes) -> None:
-        """A handshake packet waits for its turn."""
-        if not self._running:
-            return
-        if len(self._waiting) >= MAX_WAITING:
-            self.drops["handshake_queue"] += 1
-            return
-        self._waiting.append(_Waiting(link, source, packet))
-        if self._turn is None:
-            self._turn = asyncio.get_running_loop().call_soon(self._work)
+        """A handshake packet: noted at once, its cryptography waits for its turn."""
+        if self._running:
+            self.node.handle_packet(link, source, packet, clock.monotonic())
+            self._settle()
 
     def on_message(self, session: int, kind: int, channel: int, body: bytes) -> None:
         """A sealed message other than IP."""
@@ -225,19 +205,14 @@ class NodeDriver:
     # ---- turning ----
 
     def _work(self) -> None:
-        """Work off waiting handshake packets for one turn of the loop."""
+        """Work off handshakes for one turn of the loop."""
         self._turn = None
-        end = clock.monotonic() + TURN_SECONDS
-        while self._waiting:
-            link, source, packet = self._waiting.popleft()
-            now = clock.monotonic()
-            self.node.handle_packet(link, source, packet, now)
+        now = clock.monotonic()
+        end = now + TURN_SECONDS
+        while now < end and self.node.handle_work(now):
             self._execute()
-            if now >= end:
-                break
-        if self._waiting:
-            self._turn = asyncio.get_running_loop().call_soon(self._work)
-        self._set_timer()
+            now = clock.monotonic()
+        self._settle()
 
     def _poll_activity(self) -> None:
         """One pass over the shared counters tells which peers were heard."""
@@ -250,17 +225,18 @@ class NodeDriver:
         self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
 
     def _look_at(self, index: int, worker: WorkerProcess, now: float) -> None:
-        counters = worker.session_counters(index)
-        if counters is None:
+        before = self._seen.get(index, (0, 0, 0, 0))
+        records = worker.records(index)
+        if records == before[:2]:
             return
-        received, sent, packets_received, packets_sent = self._seen.get(index, (0, 0, 0, 0))
-        if counters.rx_records > received:
-            self.node.handle_activity(index, counters.rx_records, now)
-        elif counters.tx_records > sent:
+        packets = worker.packets(index)
+        self._seen[index] = (*records, *packets)
+        if records[0] > before[0]:
+            self.node.handle_activity(index, records[0], now)
+        elif records[1] > before[1]:
             self.node.handle_unanswered(index, now)
-        if counters.tx_packets > packets_sent and counters.rx_packets == packets_received:
+        if packets[1] > before[3] and packets[0] == before[2]:
             self.node.handle_one_way(index, now)
-        self._seen[index] = (counters.rx_records, counters.tx_records, counters.rx_packets, counters.tx_packets)
 
     def _timeout(self) -> None:
         self._timer = None
@@ -272,6 +248,8 @@ class NodeDriver:
             return
         self._execute()
         self._set_timer()
+        if self._turn is None and self.node.has_work:
+            self._turn = asyncio.get_running_loop().call_soon(self._work)
 
     def _set_timer(self) -> None:
         due = self.node.poll_timeout()
@@ -361,8 +339,8 @@ class NodeDriver:
             "session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint
         )
         self._publish(opened)
-        self._connected()
-        self._remember_soon()
+        self._connected.soon()
+        self._remember.soon()
         self._own_socket(index, path)
 
     def _session_closed(self, event: events.SessionClosed) -> None:
@@ -380,7 +358,7 @@ class NodeDriver:
         told = log.debug if event.reason is events.CloseReason.REPLACED else log.info
         told("session ended", peer=event.peer, session=opened.session_id, reason=str(event.reason))
         self._publish(api_events.SessionClosed(event.peer, opened.session_id, str(event.reason)))
-        self._connected()
+        self._connected.soon()
 
     def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
         path = self._paths[index] = (link, to)
@@ -392,7 +370,7 @@ class NodeDriver:
         if session is None or opened is None:
             return
         endpoint = str(session.endpoint or "")
-        self._remember_soon()
+        self._remember.soon()
         if endpoint != opened.endpoint:
             self._told[index] = opened._replace(endpoint=endpoint)
             log.info("session moved", peer=session.peer, session=opened.session_id, endpoint=endpoint)

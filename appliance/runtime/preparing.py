@@ -11,22 +11,25 @@ from appliance.api.profile import Profile
 from appliance.plugin_host import PluginHost, required
 from appliance.plugin_host.discovery import enabled
 from appliance.profile.loaded import LoadedProfile
-from appliance.profile.loading import enabled_plugins, load
+from appliance.profile.loading import Readings, enabled_plugins, load
 from appliance.profile.model import Kinds
 from appliance.protocol.settings import NodeSettings, PeerSettings
 
 
-def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ) -> PluginHost:
-    """The plugins that the profile and the host name. A broken one is a fact in the result."""
-    return PluginHost.load(enabled(enabled_plugins(paths, environ=environ)))
+def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ, readings: Readings | None = None) -> PluginHost:
+    """The plugins that the profile and the host name. A broken one is a fact in the result. `readings`: see `load_profile`."""
+    return PluginHost.load(enabled(enabled_plugins(paths, environ=environ, readings=readings)))
 
 
-def load_profile(paths: Sequence[Path], plugins: PluginHost, environ: Mapping[str, str] = os.environ) -> LoadedProfile:
-    """The profile, judged by the plugins too. Raises ProfileInvalid with every problem there is."""
+def load_profile(
+    paths: Sequence[Path], plugins: PluginHost, environ: Mapping[str, str] = os.environ, readings: Readings | None = None
+) -> LoadedProfile:
+    """The profile, judged by the plugins too; files among `readings` are not read again. Raises ProfileInvalid with every problem
+    there is."""
     kinds = None
     if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
         kinds = Kinds(tuple(plugins.discovery.values()), tuple(plugins.monitors.values()))
-    loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds)
+    loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings)
     problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
     if problems:
         raise loaded.invalid(problems)

@@ -397,10 +397,21 @@ class WorkerProcess:
         start = layout.base(slot)
         return SessionCounters(*self._counters[start : start + layout.ROW])
 
-    def received_records(self, session: int) -> int:
-        """Authentic records a session has received so far."""
+    def records(self, session: int) -> tuple[int, int]:
+        """Authentic records a session has received and records it has sent so far; zeros when there is none of that number."""
         slot = self._slots.get(session)
-        return 0 if slot is None else self._counters[layout.base(slot) + layout.RX_RECORDS]
+        if slot is None:
+            return 0, 0
+        start = layout.base(slot)
+        return self._counters[start + layout.RX_RECORDS], self._counters[start + layout.TX_RECORDS]
+
+    def packets(self, session: int) -> tuple[int, int]:
+        """IP packets a session has received and sent so far; zeros when there is none of that number."""
+        slot = self._slots.get(session)
+        if slot is None:
+            return 0, 0
+        start = layout.base(slot)
+        return self._counters[start + layout.RX_PACKETS], self._counters[start + layout.TX_PACKETS]
 
     def drops(self) -> dict[str, int]:
         """Packets dropped so far, by reason."""

@@ -151,7 +151,7 @@ def test_packets_cross_it_both_ways(inside: Callable[..., None]) -> None:
         counters = made.worker.session_counters(5)
         assert counters is not None
         assert (counters.rx_packets, counters.tx_packets) == (1, 1)
-        assert made.worker.received_records(5) == 1
+        assert made.worker.records(5) == (1, 1)
 
     inside(story)
 

@@ -25,7 +25,7 @@ def only_message(path: Path) -> str:
         ("n.yaml", b"a: \xff", "not UTF-8"),
         ("n.yaml", "profile: 1".encode("utf-16"), "UTF-16"),
         ("n.toml", b"a = '\xe4'", "not UTF-8"),
-        ("n.yaml", b"#" * (MAX_BYTES + 1), "larger than 1024 KiB"),
+        ("n.yaml", b"#" * (MAX_BYTES + 1), "larger than 4096 KiB"),
     ],
 )
 def test_refused(tmp_path: Path, name: str, content: bytes, told: str) -> None:

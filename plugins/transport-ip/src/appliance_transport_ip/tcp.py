@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from appliance.api.transport import TransportServices
 
 SCHEME: Final = "tcp"
-BACKLOG: Final = 128
+BACKLOG: Final = 1024
+"""Connections that wait to be accepted: a thousand peers that come back at once after an outage."""
 SEND_BUFFER: Final = 4 << 20
 """Bytes in the kernel's hands: enough for a gigabit over 30 ms; more only adds latency."""
 CONGESTION: Final = b"bbr"

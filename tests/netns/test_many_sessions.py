@@ -1,0 +1,42 @@
+"""Fifty peers at once: all get their session, nothing is left of them when they go, and they may come again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.rigs.crowded import Crowded, Usage
+
+pytestmark = pytest.mark.netns
+SESSIONS = 50
+UDP_DESCRIPTORS = 1
+"""Of a peer that came in through a listener, in each of the two processes."""
+ROOM_BYTES = 115_000
+"""For a session, in both processes together: a thousand in 115 MB."""
+
+
+def descriptors(usage: dict[str, Usage]) -> dict[str, int]:
+    return {role: used.descriptors for role, used in usage.items()}
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_crowd_comes_and_goes_and_comes_again(tmp_path: Path, transport: str) -> None:
+    with Crowded(tmp_path, sessions=SESSIONS, peers=300, transport=transport, limit=SESSIONS) as crowded:
+        before = crowded.usage()
+        for _ in range(3):
+            assert crowded.connect()["connected"] == SESSIONS
+            status = crowded.status()
+            assert len(status["sessions"]) == SESSIONS
+            assert "handshake_queue" not in status["drops"]
+            during = crowded.usage()
+            for role in during:
+                assert during[role].descriptors <= before[role].descriptors + SESSIONS * UDP_DESCRIPTORS + 2
+            grown = sum(during[role].pss - before[role].pss for role in during)
+            assert grown < SESSIONS * ROOM_BYTES
+            crowded.leave()
+            while crowded.status()["sessions"]:
+                pass
+            crowded.again()
+        after = descriptors(crowded.usage())
+        assert all(after[role] <= used + 2 for role, used in descriptors(before).items())

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""What many sessions cost a node: time and CPU of their handshakes, memory, descriptors, and what they use when idle (root only).
+
+usage: .venv/bin/python -m tests.perf.many_sessions [--sessions N] [--peers M] [--transport udp|tcp] [--idle SECONDS] [--json]
+
+The callers are `Node`s over real sockets in one process of another namespace; the machine does both sides' cryptography, so the
+handshakes a second here are what two sides reach together, and `node CPU ms` is what the node alone needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.rigs.crowded import Crowded, Usage
+
+MIB = 1 << 20
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=1000)
+    parser.add_argument("--peers", type=int, default=0, help="configured peers in all")
+    parser.add_argument("--transport", choices=("udp", "tcp"), default="udp")
+    parser.add_argument("--idle", type=float, default=0.0, metavar="SECONDS", help="how long to watch the idle sessions")
+    parser.add_argument("--reload", action="store_true", help="take a peer away and bring it back")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(Path(folder), options)
+    print(json.dumps(figures, indent=1) if options.json else table(figures))
+
+
+def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    with Crowded(folder, sessions=options.sessions, peers=options.peers, transport=options.transport) as crowded:
+        time.sleep(1)
+        before = crowded.usage()
+        figures: dict[str, Any] = {
+            "sessions": options.sessions,
+            "peers": crowded.peers,
+            "transport": options.transport,
+            "start_s": round(crowded.start_seconds, 3),
+            "before": shown(before),
+        }
+        made = crowded.connect()
+        right_after = crowded.usage()
+        count = made["connected"]
+        figures |= {
+            "connected": count,
+            "handshakes_per_s": round(count / made["seconds"], 1),
+            "node_cpu_ms_per_handshake": round(1000 * used(before, right_after) / max(1, count), 3),
+            "control_cpu_ms_per_handshake": round(1000 * used(before, right_after, "control") / max(1, count), 3),
+            "caller_cpu_ms_per_handshake": round(1000 * made["cpu"] / max(1, count), 3),
+        }
+        time.sleep(7)  # unfinished and replaced handshakes have ended by now
+        after = crowded.usage()
+        grown = sum(after[role].pss - before[role].pss for role in before)
+        figures |= {
+            "after": shown(after),
+            "grown_mb": round(grown / MIB, 1),
+            "bytes_per_session": grown // max(1, count),
+        }
+        if options.idle:
+            begun, first = time.monotonic(), crowded.usage()
+            time.sleep(options.idle)
+            share = used(first, crowded.usage()) / (time.monotonic() - begun)
+            figures["idle_cpu_percent_of_a_core"] = round(100 * share, 2)
+            figures["idle_cpu_percent_of_two"] = round(50 * share, 2)
+        begun = time.monotonic()
+        crowded.status()
+        figures["status_s"] = round(time.monotonic() - begun, 3)
+        if options.reload:
+            figures["reload_unchanged_s"] = round(crowded.reload(), 3)
+            figures["reload_changed_s"] = round(crowded.reload(without=1), 3)
+        figures["connected_at_the_end"] = crowded.connected()
+        status = crowded.status()
+        figures |= {"drops": status["drops"], "handshakes": status["handshakes"]}
+        return figures
+
+
+def used(before: dict[str, Usage], after: dict[str, Usage], *roles: str) -> float:
+    """CPU seconds between two looks."""
+    return sum(after[role].cpu - before[role].cpu for role in roles or before)
+
+
+def shown(usage: dict[str, Usage]) -> dict[str, dict[str, float]]:
+    return {
+        role: {"pss_mb": round(u.pss / MIB, 1), "rss_mb": round(u.rss / MIB, 1), "descriptors": u.descriptors}
+        for role, u in sorted(usage.items())
+    }
+
+
+def table(figures: dict[str, Any]) -> str:
+    lines = ["| figure | value |", "|---|---|"]
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            lines += [f"| {name} {role} | {inner} |" for role, inner in value.items()]
+        else:
+            lines.append(f"| {name} | {value} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""Many peers in one process, each a real `Node` with a socket of its own: the far side of tests with many sessions.
+
+usage: python -m tests.rigs.crowd ENDPOINT FINGERPRINT COUNT SOURCES       (started by tests.rigs.crowded in a namespace)
+
+Obeys lines on standard input and answers each with a JSON line: `connect` calls ENDPOINT from all peers and answers when all have
+a session (or after PATIENCE), `count` says how many have one, `close` says goodbye and ends. Identities come from `identity_of`,
+so both sides know them. Peers take turns at the source addresses SOURCES (comma-separated), as sites would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from appliance.api.values import Endpoint
+from appliance.protocol import events
+from appliance.protocol.identity import Identity
+from appliance.protocol.node import Node
+from appliance.protocol.ratchet import Ratchet
+from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.testing.host import SUITES, TAG_BYTES
+from appliance.wire.envelope import CHANNEL_CONTROL, HANDSHAKE_TYPES, HEADER_BYTES, PacketType, nonce, pack, unpack
+
+PATIENCE = 40.0
+NODE = "node"
+
+
+def identity_of(number: int) -> Identity:
+    """Always the same identity for the same peer."""
+    return Identity.from_seeds(*(sha256(f"crowd {half} {number}".encode()).digest() for half in ("ed25519", "mldsa")))
+
+
+class _Keys:
+    def __init__(self, ready: events.SessionReady) -> None:
+        self.remote = ready.remote_index
+        self.seal, self.open = (AESGCM(Ratchet(chain, 32).key(0)) for chain in (ready.send_chain, ready.receive_chain))
+        self.sent = 0
+        self.received = 0
+
+
+class Caller:
+    """One peer that calls the node and keeps its session."""
+
+    def __init__(self, number: int, to: Endpoint, fingerprint: str, source: str) -> None:
+        self._to = to
+        self._source = source
+        self._datagram = to.scheme == "udp"
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._sock: socket.socket | None = None
+        self._rest = b""
+        self._out = b""
+        self._link = 0
+        self._keys: dict[int, _Keys] = {}
+        self.active: int | None = None
+        settings = NodeSettings(peers=(PeerSettings(NODE, fingerprint, (), 10.0),))
+        self.node = Node(settings, identity_of(number), SUITES, now=time.monotonic(), entropy=os.urandom)
+
+    def call(self) -> None:
+        """Begin."""
+        self.node.handle_candidates(NODE, [self._to], time.monotonic())
+        self._settle()
+
+    def close(self) -> None:
+        """Say goodbye."""
+        self.node.shutdown(time.monotonic())
+        self._settle()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._hang_up()
+
+    def _settle(self) -> None:
+        while True:
+            while (event := self.node.poll_event()) is not None:
+                self._obey(event)
+            transmit = self.node.poll_transmit()
+            if transmit is None:
+                break
+            self._send(transmit.packet)
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.node.poll_timeout()
+        self._timer = None if due is None else self._loop.call_at(due, self._timeout)
+
+    def _timeout(self) -> None:
+        self.node.handle_timeout(time.monotonic())
+        self._settle()
+
+    def _obey(self, event: events.Event) -> None:
+        match event:
+            case events.Dial():
+                self._dial()
+            case events.SessionReady():
+                self._keys[event.session] = _Keys(event)
+            case events.SessionConfirmed():
+                self.active = event.session
+            case events.SessionClosed():
+                self._keys.pop(event.session, None)
+                if self.active == event.session:
+                    self.active = None
+            case events.SendMessage():
+                self._seal(event)
+            case events.LinkUnused():
+                self._hang_up()
+
+    def _dial(self) -> None:
+        self._hang_up()
+        sock = self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if self._datagram else socket.SOCK_STREAM)
+        sock.bind((self._source, 0))
+        sock.settimeout(0)
+        with suppress(BlockingIOError):
+            sock.connect((self._to.host, self._to.port))
+        self._loop.add_reader(sock.fileno(), self._readable)
+        if self._datagram:
+            self._dialled()
+        else:
+            self._loop.add_writer(sock.fileno(), self._writable)
+
+    def _dialled(self) -> None:
+        assert self._sock is not None
+        self._link += 1
+        local = Endpoint(self._to.scheme, *self._sock.getsockname())
+        self.node.handle_link(self._link, NODE, local, self._to, self._datagram, time.monotonic())
+
+    def _writable(self) -> None:
+        """The connection is there."""
+        assert self._sock is not None
+        self._loop.remove_writer(self._sock.fileno())
+        self._dialled()
+        self._settle()
+
+    def _hang_up(self) -> None:
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock.fileno())
+            self._loop.remove_writer(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
+
+    def _send(self, packet: bytes) -> None:
+        if self._sock is not None:
+            with suppress(OSError):
+                self._sock.send(packet)
+
+    def _seal(self, event: events.SendMessage) -> None:
+        keys = self._keys.get(event.session)
+        if keys is None:
+            return
+        keys.sent += 1
+        sequence = keys.sent << 8
+        header = pack(event.kind, 0, keys.remote << 8 | event.channel, sequence, 0, len(event.body) + TAG_BYTES)
+        self._send(header + keys.seal.encrypt(nonce(sequence), event.body, header))
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(65536) if self._sock is not None else b""
+        except OSError:
+            data = b""
+        if self._datagram:
+            if data:
+                self._take(data)
+        elif not data:
+            self._hang_up()
+            self.node.handle_link_closed(self._link, time.monotonic())
+        else:
+            self._rest += data
+            while len(self._rest) >= HEADER_BYTES:
+                end = HEADER_BYTES + int.from_bytes(self._rest[20:22], "big")
+                if end > len(self._rest):
+                    break
+                packet, self._rest = self._rest[:end], self._rest[end:]
+                self._take(packet)
+        self._settle()
+
+    def _take(self, packet: bytes) -> None:
+        fields = unpack(packet)
+        if fields is None or fields[1] in HANDSHAKE_TYPES:
+            self.node.handle_packet(self._link, None, packet, time.monotonic())
+            return
+        _, kind, _, stream, sequence, _, _, _ = fields
+        keys = self._keys.get(stream >> 8)
+        if keys is None:
+            return
+        try:
+            body = keys.open.decrypt(nonce(sequence), packet[HEADER_BYTES:], packet[:HEADER_BYTES])
+        except InvalidTag:
+            return
+        keys.received += 1
+        if kind != PacketType.DATA or stream & 0xFF == CHANNEL_CONTROL:
+            self.node.handle_message(stream >> 8, PacketType(kind), stream & 0xFF, body, time.monotonic())
+
+
+async def serve(to: Endpoint, fingerprint: str, count: int, sources: list[str]) -> None:
+    """Obey until told to close."""
+    callers = [Caller(number, to, fingerprint, sources[number % len(sources)]) for number in range(count)]
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    tell({"ready": count})
+    while line := (await lines.readline()).decode().strip():
+        if line == "connect":
+            tell(await connect(callers))
+        elif line == "count":
+            tell({"connected": connected(callers)})
+        elif line == "close":
+            break
+    for caller in callers:
+        caller.close()
+
+
+async def connect(callers: list[Caller]) -> dict[str, float]:
+    """Call from all; how many have a session after how many seconds."""
+    begun, used = time.monotonic(), time.process_time()
+    for caller in callers:
+        caller.call()
+        await asyncio.sleep(0)
+    while connected(callers) < len(callers) and time.monotonic() - begun < PATIENCE:  # noqa: ASYNC110  many small events
+        await asyncio.sleep(0.01)
+    return {"connected": connected(callers), "seconds": time.monotonic() - begun, "cpu": time.process_time() - used}
+
+
+def connected(callers: list[Caller]) -> int:
+    """How many have a session."""
+    return sum(caller.active is not None for caller in callers)
+
+
+def tell(answer: dict[str, float]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Endpoint.parse(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4].split(",")))

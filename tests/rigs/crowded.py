@@ -1,0 +1,226 @@
+"""A real node with many peers, and the crowd that calls it: two namespaces, two processes of the node, one of the crowd.
+
+with Crowded(tmp_path, sessions=50, peers=200) as crowded:
+    crowded.connect();  crowded.status();  crowded.usage()
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from base64 import b32encode
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from appliance.lab import processes
+from appliance.protocol.identity import PREFIX, Identity
+from tests.netns.throwaway import Throwaway
+from tests.rigs.crowd import identity_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SITES = 16
+"""/24 networks that the crowd calls from, so that no site's share of the handshakes is the bound."""
+READY = 60.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Usage(NamedTuple):
+    """One process: proportional and resident memory in bytes, CPU seconds since its start, open descriptors."""
+
+    pss: int
+    rss: int
+    cpu: float
+    descriptors: int
+
+
+class Crowded:
+    """The node at 10.77.255.1 and `sessions` callers. `peers` are configured in all; `rate` limits its handshakes a second."""
+
+    def __init__(
+        self, folder: Path, *, sessions: int, peers: int = 0, transport: str = "udp", rate: int = 1000, limit: int = 0
+    ) -> None:
+        self.sessions = sessions
+        self.peers = max(peers, sessions)
+        self.start_seconds = 0.0
+        self._folder = folder
+        self._transport = transport
+        self._rate = rate
+        self._limit = limit or max(1000, sessions)
+        self._identity = Identity.from_seeds(bytes(32), bytes(32))
+        self._stack = ExitStack()
+        self._here, self._there = Throwaway(), Throwaway()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self._here)
+            stack.enter_context(self._there)
+            self._wire()
+            self._start_node(stack)
+            self._start_crowd(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    # ---- the crowd ----
+
+    def connect(self) -> dict[str, float]:
+        """Let all call; `connected`, `seconds` it took and `cpu` seconds the crowd used."""
+        return self._ask("connect")
+
+    def connected(self) -> int:
+        """How many of the crowd have a session."""
+        return int(self._ask("count")["connected"])
+
+    def leave(self) -> None:
+        """Let the whole crowd say goodbye and end."""
+        assert self._crowd.stdin is not None
+        self._crowd.stdin.write("close\n")
+        self._crowd.stdin.flush()
+        self._crowd.wait(30)
+
+    def again(self) -> None:
+        """Another crowd of the same peers, after `leave`."""
+        self._start_crowd(self._stack)
+
+    # ---- the node ----
+
+    def status(self) -> dict[str, Any]:
+        """The status document."""
+        document: dict[str, Any] = json.loads(self.command("status", "--json"))
+        return document
+
+    def command(self, *words: str) -> str:
+        """Run `appliance WORDS` at the node."""
+        command = [*self._inside(self._here), sys.executable, "-P", "-m", "appliance.cli", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def reload(self, *, without: int = 0) -> float:
+        """Take the last `without` peers away and apply; seconds until the answer is there."""
+        self._write(self.peers - without)
+        begun = time.monotonic()
+        self.command("apply", str(self._profile), "--json")
+        return time.monotonic() - begun
+
+    def usage(self) -> dict[str, Usage]:
+        """What the node's processes use: "control" and "worker"."""
+        inode = Path(f"/run/netns/{self._here.name}").stat().st_ino
+        found = processes.find(lambda entry: (entry / "ns/net").stat().st_ino == inode)
+        return {_role(pid): _usage(pid) for pid in found}
+
+    def pids(self) -> dict[str, int]:
+        """Process numbers by role."""
+        inode = Path(f"/run/netns/{self._here.name}").stat().st_ino
+        return {_role(pid): pid for pid in processes.find(lambda entry: (entry / "ns/net").stat().st_ino == inode)}
+
+    # ---- how it is put together ----
+
+    @property
+    def _profile(self) -> Path:
+        return self._folder / "node.yaml"
+
+    def _wire(self) -> None:
+        self._here.sh(f"ip link add wire type veth peer name wire netns {self._there.name}")
+        self._here.sh("ip addr add 10.77.255.1/16 dev wire; ip link set wire up")
+        sources = "; ".join(f"ip addr add {source}/16 dev wire" for source in self._sources())
+        self._there.sh(f"{sources}; ip link set wire up; until ip route get 10.77.255.1 >/dev/null; do :; done")
+
+    @staticmethod
+    def _sources() -> list[str]:
+        return [f"10.77.{site}.1" for site in range(SITES)]
+
+    def _write(self, peers: int) -> None:
+        lines = [
+            "profile: 1",
+            "name: crowded",
+            f"server: {{identity: file:node.key, listen: ['{self._transport}://10.77.255.1:8443']}}",
+            "network: {interface: llp0, addresses: [10.64.0.1/10]}",
+            f"limits: {{sessions: {self._limit}, handshakes_per_second: {self._rate}}}",
+            "plugins: [transport-ip, crypto-standard, routing-static]",
+            "peers:",
+        ]
+        for number in range(peers):
+            fingerprint = self._fingerprint(number)
+            inner = f"10.{65 + (number >> 16)}.{number >> 8 & 255}.{number & 255}/32"
+            lines.append(f"  - {{name: peer-{number}, identity: '{fingerprint}', allowed: [{inner}]}}")
+        self._profile.write_text("\n".join(lines) + "\n")
+
+    def _fingerprint(self, number: int) -> str:
+        if number < self.sessions:
+            return self._callers[number]
+        return PREFIX + b32encode(sha256(b"%d" % number).digest()).decode().rstrip("=").lower()
+
+    def _start_node(self, stack: ExitStack) -> None:
+        self._callers = [identity_of(number).fingerprint for number in range(self.sessions)]
+        key = self._folder / "node.key"
+        key.touch(0o600)
+        key.write_bytes(self._identity.to_pem())
+        self._write(self.peers)
+        begun = time.monotonic()
+        command = [*self._inside(self._here), sys.executable, "-P", "-m", "appliance.cli", "run", str(self._profile)]
+        log = stack.enter_context((self._folder / "node.log").open("wb", buffering=0))
+        node = subprocess.Popen(command, stderr=log)
+        stack.callback(_end, node)
+        while b'"event": "ready"' not in (said := (self._folder / "node.log").read_bytes()):
+            assert node.poll() is None, said[-2000:]
+            assert time.monotonic() - begun < READY, said[-2000:]
+            time.sleep(0.005)
+        self.start_seconds = time.monotonic() - begun
+
+    def _start_crowd(self, stack: ExitStack) -> None:
+        to = f"{self._transport}://10.77.255.1:8443"
+        words = [to, self._identity.fingerprint, str(self.sessions), ",".join(self._sources())]
+        command = [*self._inside(self._there), sys.executable, "-m", "tests.rigs.crowd", *words]
+        self._crowd = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        stack.callback(_end, self._crowd)
+        self._heard()
+
+    def _ask(self, word: str) -> dict[str, float]:
+        assert self._crowd.stdin is not None
+        self._crowd.stdin.write(word + "\n")
+        self._crowd.stdin.flush()
+        return self._heard()
+
+    def _heard(self) -> dict[str, float]:
+        assert self._crowd.stdout is not None
+        assert select.select([self._crowd.stdout], [], [], READY)[0], "the crowd is silent"
+        answer: dict[str, float] = json.loads(self._crowd.stdout.readline())
+        return answer
+
+    @staticmethod
+    def _inside(namespace: Throwaway) -> list[str]:
+        return ["nsenter", f"--net=/run/netns/{namespace.name}"]
+
+
+def _role(pid: int) -> str:
+    return "worker" if b"appliance.worker" in Path(f"/proc/{pid}/cmdline").read_bytes() else "control"
+
+
+def _usage(pid: int) -> Usage:
+    process = Path(f"/proc/{pid}")
+    memory = (process / "smaps_rollup").read_text()
+    pss, rss = (int(re.search(rf"^{noun}:\s+(\d+) kB", memory, re.MULTILINE)[1]) * 1024 for noun in ("Pss", "Rss"))  # type: ignore[index]
+    fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+    return Usage(pss, rss, (int(fields[11]) + int(fields[12])) / TICKS, len(list((process / "fd").iterdir())))
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
