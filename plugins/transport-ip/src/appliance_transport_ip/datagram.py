@@ -68,10 +68,12 @@ class Datagrams:
         self._partial: dict[tuple[SocketAddress | None, bytes], Partial] = {}
         self._partial_bytes = 0
         self._gso = True
+        self._offload = True
         self._wanted = 0
+        self._route = int(options["datagram"])
         self._connected = _is_connected(sock)
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
-        self._shape(int(options["datagram"]))
+        self._shape(self._route)
 
     def shape(self, datagram: int) -> None:
         """Cut records into datagrams of this many bytes from now on, or when what was kept back is out: that is cut already."""
@@ -85,10 +87,12 @@ class Datagrams:
         cutter = self._cutter = cutter_for(self._tx, datagram)
         self.whole_bytes = cutter.piece
         self.record_bytes = min(65535, cutter.per_send * cutter.piece)
+        # Less than the route takes means that something drops by length; if it is on this host it sees what is not segmented yet.
+        self._gso = self._offload and (datagram >= self._route or not self._connected)
         try:
-            self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, datagram)
+            self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, datagram if self._gso else 0)
         except OSError:
-            self._gso = False
+            self._gso = self._offload = False
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -163,7 +167,7 @@ class Datagrams:
                 self._drop("unreachable", 1)
         elif error.errno in (errno.EMSGSIZE, errno.EINVAL):
             if not self._shrink() and self._gso:
-                self._gso = False  # it is the offload, then
+                self._gso = self._offload = False  # then it is the offload
                 self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
             self._drop("oversized", 1)
         else:
@@ -180,7 +184,8 @@ class Datagrams:
         except OSError:
             datagram = self._cutter.datagram
         if datagram < self._cutter.datagram:
-            self.shape(max(datagram, MIN_DATAGRAM))
+            self._route = max(datagram, MIN_DATAGRAM)
+            self.shape(self._route)
             return True
         return False
 
