@@ -30,6 +30,8 @@ class SessionFigures(NamedTuple):
     epoch: int
     datagram: int = 0
     path_mtu: str = ""
+    parity: int = 0
+    """Pieces of a cut record for each parity piece that goes with it; 0: none, the path loses nothing to speak of."""
 
 
 class NodeFigures(NamedTuple):

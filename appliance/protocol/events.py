@@ -146,6 +146,13 @@ class ControlReceived(NamedTuple):
     content: dict[str, Any]
 
 
+class Protect(NamedTuple):
+    """Send one parity piece for every `span` pieces of a cut record over `link` from now on; 0: none."""
+
+    link: LinkId
+    span: int
+
+
 Event = (
     Dial
     | SessionReady
@@ -156,6 +163,7 @@ Event = (
     | SendProbe
     | Shape
     | PathChanged
+    | Protect
     | LinkUnused
     | Refused
     | ControlReceived

@@ -8,6 +8,7 @@ from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.protocol.events import LinkId
 from appliance.protocol.pathmtu import PathMtu
+from appliance.protocol.protection import Protection
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Link:
     listener: bool
     datagram_bytes: int
     users: set[int] = field(default_factory=set)
+    protection: Protection = field(default_factory=Protection)
     adapts: bool = False
     path: PathMtu | None = None
     carrier: int = 0

@@ -71,4 +71,5 @@ class Figures:
             epoch=max(counters.rx_epoch, counters.tx_epoch),
             datagram=datagram,
             path_mtu=path_mtu,
+            parity=self._driver.node.parity(session.link),
         )

@@ -92,6 +92,7 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
         "epoch": figures.epoch,
         "datagram": figures.datagram or None,
         "path_mtu": figures.path_mtu or None,
+        "parity": figures.parity,
     }
 
 

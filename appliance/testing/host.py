@@ -23,6 +23,7 @@ from appliance.protocol.events import (
     Event,
     LinkUnused,
     PathChanged,
+    Protect,
     SendMessage,
     SendProbe,
     SessionClosed,
@@ -269,7 +270,7 @@ class SimulatedHost:
                 self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
-            case SessionReplaced() | Shape() | ControlReceived():
+            case SessionReplaced() | Protect() | Shape() | ControlReceived():
                 pass
             case SessionClosed():
                 self.records.pop(event.session, None)

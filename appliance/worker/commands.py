@@ -46,7 +46,8 @@ class Whole:
 
     def __init__(self, link: AdaptiveDriver) -> None:
         self._link = link
-        self.transmit_to = link.transmit_to
+        self.transmit_to, self.protect, self.arrivals = link.transmit_to, link.protect, link.arrivals
+        self.fragment_flags = link.fragment_flags
         self.fileno, self.receive, self.flush = link.fileno, link.receive, link.flush
         self.send_packet, self.close = link.send_packet, link.close
 
@@ -69,6 +70,7 @@ class Commands:
             "link.add": self._link_add,
             "link.drop": self._link_drop,
             "link.shape": self._link_shape,
+            "link.protect": self._link_protect,
             "session.add": self._session_add,
             "session.move": self._session_move,
             "session.drop": self._session_drop,
@@ -92,6 +94,11 @@ class Commands:
 
     def _link_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         self._loop.drop_link(fields["link"])
+
+    def _link_protect(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        link = self._loop.links.get(fields["link"])
+        if link is not None:
+            link.protect(fields["span"])
 
     def _link_shape(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         link = self._loop.links.get(fields["link"])
