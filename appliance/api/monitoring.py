@@ -28,10 +28,10 @@ class SessionFigures(NamedTuple):
     age: float
     idle: float
     epoch: int
-    parity: int = 0
-    """Pieces of a cut record for each parity piece that goes with it; 0: none, the path loses nothing to speak of."""
     datagram: int = 0
     path_mtu: str = ""
+    parity: int = 0
+    """Pieces of a cut record for each parity piece that goes with it; 0: none, the path loses nothing to speak of."""
 
 
 class NodeFigures(NamedTuple):

@@ -268,10 +268,10 @@ class Node:
 
     def handle_keys_lost(self, now: float) -> None:
         """The keys of all sessions are gone, because the worker that had them died: make new ones over the paths there were."""
+        self._probing.drivers_lost()
         for link in self._context.links.values():
             if link.protection.span:
                 self._context.events.append(Protect(link.number, link.protection.span))
-        self._probing.drivers_lost()
         for peer in list(self._context.peers.values()):
             self._connecting.cancel(peer, now)
         for session in list(self._context.sessions.values()):
@@ -279,8 +279,9 @@ class Node:
         for peer in list(self._context.peers.values()):
             self._connect_if_alone(peer, now)
 
-    def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress, now: float) -> None:
-        """`peer` came in through the listener `link` from `source` before this node was started anew: call it there, once."""
+    def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress | None, now: float) -> None:
+        """`peer` was at the other end of `link`, or came in through this listener from `source`, before this node was started
+        anew: call it there, once."""
         found = self._context.peers.get(peer)
         if found is not None and self._alone(found) and not found.busy and link in self._context.links:
             self._connecting.begin(found, link, source, now)

@@ -90,9 +90,9 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
         "age_s": round(figures.age, 3),
         "idle_s": round(figures.idle, 3),
         "epoch": figures.epoch,
-        "parity": figures.parity,
         "datagram": figures.datagram or None,
         "path_mtu": figures.path_mtu or None,
+        "parity": figures.parity,
     }
 
 

@@ -43,14 +43,13 @@ class Whole:
     """A link that sends each record as one datagram: what the outbound half sees while it seals a probe."""
 
     whole_bytes = record_bytes = MAX_BODY_BYTES
-    fragment_flags = 0
 
     def __init__(self, link: AdaptiveDriver) -> None:
         self._link = link
-        self.transmit_to = link.transmit_to
+        self.transmit_to, self.protect, self.arrivals = link.transmit_to, link.protect, link.arrivals
+        self.fragment_flags = link.fragment_flags
         self.fileno, self.receive, self.flush = link.fileno, link.receive, link.flush
         self.send_packet, self.close = link.send_packet, link.close
-        self.protect, self.arrivals = link.protect, link.arrivals
 
     def transmit(self, length: int) -> bool:
         """Send the record in the shared buffer."""
@@ -70,8 +69,8 @@ class Commands:
         self._by_kind: dict[str, Callable[[Fields, bytes, list[int]], None]] = {
             "link.add": self._link_add,
             "link.drop": self._link_drop,
-            "link.protect": self._link_protect,
             "link.shape": self._link_shape,
+            "link.protect": self._link_protect,
             "session.add": self._session_add,
             "session.move": self._session_move,
             "session.drop": self._session_drop,

@@ -31,11 +31,10 @@ def definition(version: int = 4, **more: Any) -> LabFile:
 async def drop_longer(lab: Lab, mtu: int) -> None:
     """Neither host takes outer packets longer than `mtu`. The kernel of the sender learns nothing, as behind a bad router.
 
-    A veth passes on what the sender's kernel has not segmented yet; a wire could not, so that is turned off.
+    A veth passes on what the sender's kernel has not segmented yet, so this drops super-packets whatever their datagrams' size.
     """
     rule = f"iifname wan udp dport != 0 meta length > {mtu} drop;"
     for name in ("left", "right"):
-        (await lab.host(name).run(["ethtool", "-K", "wan", "tx-udp-segmentation", "off", "gso", "off"])).must_work()
         table = f"table inet hole {{ chain in {{ type filter hook input priority -300; {rule} }}; }}"
         (await lab.host(name).run(["nft", table])).must_work()
 

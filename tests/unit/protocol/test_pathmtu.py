@@ -103,9 +103,9 @@ def test_a_black_hole_is_left_within_seconds_of_the_suspicion() -> None:
     path.passes = 600
     path.machine.handle_suspicion(path.now)
     path.deliver()
-    path.run(4.0)
+    path.run(2.0)
     assert path.machine.size == BASE_BYTES
-    path.run(4.0)
+    path.run(2.0)
     assert path.machine.size == LEAST_BYTES
     path.run(10.0)
     assert 600 - GRAIN_BYTES < path.machine.size <= 600

@@ -70,11 +70,13 @@ class Datagrams:
         self._joiner = Joiner(buffers.drop)
         self._span = 0
         self._gso = True
+        self._offload = True
         self._wanted = 0
+        self._route = int(options["datagram"])
         self._connected = _is_connected(sock)
         self._spoken_to = None if self._connected or not is_bound_to_all(sock) else SpokenTo(sock)
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
-        self._shape(int(options["datagram"]))
+        self._shape(self._route)
 
     def shape(self, datagram: int) -> None:
         """Cut records into datagrams of this many bytes from now on, or when what was kept back is out: that is cut already."""
@@ -88,10 +90,12 @@ class Datagrams:
         cutter = self._cutter = cutter_for(self._tx, datagram)
         self.whole_bytes = cutter.piece
         self.record_bytes = min(65535, cutter.per_send * cutter.piece)
+        # Less than the route takes means that something drops by length; if it is on this host it sees what is not segmented yet.
+        self._gso = self._offload and (datagram >= self._route or not self._connected)
         try:
-            self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, datagram)
+            self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, datagram if self._gso else 0)
         except OSError:
-            self._gso = False
+            self._gso = self._offload = False
 
     def protect(self, span: int) -> None:
         """Send a parity piece for every `span` pieces from now on; 0: none."""
@@ -126,7 +130,7 @@ class Datagrams:
 
     def _whole(self, data: bytes | memoryview, to: SocketAddress | None) -> None:
         """Past the socket's own segment size."""
-        ancillary = [(SOL_UDP, UDP_SEGMENT, NO_SEGMENTS)] if self._gso else []
+        ancillary: list[Message] = [*self._beside(to), (SOL_UDP, UDP_SEGMENT, NO_SEGMENTS)] if self._gso else self._beside(to)
         try:
             self._sock.sendmsg([data], ancillary, 0, *(() if to is None else (to,)))
         except BlockingIOError:
@@ -178,7 +182,7 @@ class Datagrams:
             self._drop("unreachable", 1)
         elif error.errno in (errno.EMSGSIZE, errno.EINVAL):
             if not self._shrink() and self._gso:
-                self._gso = False  # it is the offload, then
+                self._gso = self._offload = False  # then it is the offload
                 self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
             self._drop("oversized", 1)
         else:
@@ -195,7 +199,8 @@ class Datagrams:
         except OSError:
             datagram = self._cutter.datagram
         if datagram < self._cutter.datagram:
-            self.shape(max(datagram, MIN_DATAGRAM))
+            self._route = max(datagram, MIN_DATAGRAM)
+            self.shape(self._route)
             return True
         return False
 
