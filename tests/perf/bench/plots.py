@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.perf.bench import svg
 from tests.perf.bench.contenders import ALL, MAIN
@@ -59,10 +59,13 @@ def _colour(name: str) -> int:
 
 
 def _profile(results: Results) -> list[svg.Panel]:
-    return [
-        svg.Panel(
-            end,
-            [svg.Bar(floor, found.get(floor, 0.0), n, f"{100 * found.get(floor, 0.0):.0f} %") for n, floor in enumerate(FLOORS)],
-        )
-        for end, found in results.profile.get("shares", {}).items()
+    return [_parts(end, found) for end, found in results.profile.get("shares", {}).items()]
+
+
+def _parts(end: str, shares: Mapping[str, float]) -> svg.Panel:
+    """Parts of one whole; its floors have colours that no contender has."""
+    found = [
+        svg.Bar(floor, shares.get(floor, 0.0), (0, 4, 5)[n], f"{100 * shares.get(floor, 0.0):.0f} %")
+        for n, floor in enumerate(FLOORS)
     ]
+    return svg.Panel(end, found, end=1.0)

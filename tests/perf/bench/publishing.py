@@ -34,7 +34,7 @@ def publish(results: Results, root: Path) -> None:
     if missing := GROUPS - set(results.about.get("groups", ())):
         sys.exit(f"not published: this run left out {', '.join(sorted(missing))}")
     results.save(path)
-    for file, text in generated(results, root).items():
+    for file, text in generated(load(path), root).items():  # from the file, whose values are rounded
         file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
 

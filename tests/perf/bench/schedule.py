@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from appliance.errors import ApplianceError
-from tests.perf.bench import probes
-from tests.perf.bench.contenders import ALL, MAIN, Contender
+from tests.perf.bench import interpreter, probes
+from tests.perf.bench.contenders import ALL, MAIN, PYTHON, Contender
 from tests.perf.bench.figures import LOSSES, PACKET_BYTES, loss_name, packets_name
 from tests.perf.bench.handshakes import handshakes_per_second, signatures_per_second
 from tests.perf.bench.results import HANDSHAKE, SIGNATURE, Results
@@ -104,9 +104,17 @@ async def run(effort: Effort, results: Results) -> None:
             for step in wanted:
                 for rig in (rigs[contender.name] for contender in step.contenders if contender.name in rigs):
                     await _one(step, rig, number, effort.seconds, results)
+            _interpreter(number, effort, results)
             if HANDSHAKES in effort.groups:
                 results.add(HANDSHAKES, HANDSHAKE, number, handshakes_per_second(effort.seconds / 2))
                 results.add(HANDSHAKES, SIGNATURE, number, signatures_per_second(effort.seconds / 2))
+
+
+def _interpreter(number: int, effort: Effort, results: Results) -> None:
+    found = interpreter.measure()
+    for group, figure, value in (("throughput", "memory", found.memory_bytes / MB), ("start", "first-reply", found.seconds)):
+        if group in effort.groups:
+            results.add(figure, PYTHON, number, value)
 
 
 @asynccontextmanager

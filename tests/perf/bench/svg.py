@@ -15,7 +15,7 @@ WIDTH: Final = 720
 FONT: Final = 13
 LEADING: Final = 22
 MARGIN: Final = 16
-ADVANCE: Final = 7.2
+ADVANCE: Final = 7.8
 """Of a character of the usual sans-serif fonts at this size, generously."""
 PALETTE: Final = ("#7f7f7f", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#b58900")
 DARK_PALETTE: Final = ("#a6a6a6", "#e69f00", "#56b4e9", "#2fc79a", "#e0a3c4", "#f0e442")
@@ -46,10 +46,11 @@ class Bar(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Bars on one scale, below a heading."""
+    """Bars on one scale, below a heading. The scale ends at the largest of them unless `end` says where."""
 
     heading: str
     bars: Sequence[Bar]
+    end: float | None = None
 
 
 def bars(title: str, panels: Sequence[Panel]) -> str:
@@ -61,9 +62,9 @@ def bars(title: str, panels: Sequence[Panel]) -> str:
     for panel in panels:
         y += LEADING
         parts.append(_text(MARGIN, y - 6, panel.heading, "faint"))
-        largest = max(bar.value for bar in panel.bars) or 1
+        end = panel.end or max(bar.value for bar in panel.bars) or 1
         for bar in panel.bars:
-            length = max(1.0, bar.value / largest * room)
+            length = max(1.0, bar.value / end * room)
             parts.append(_text(left - 8, y + 15, bar.label, "ink", anchor="end"))
             parts.append(
                 f'<rect class="f{bar.colour}" x="{left}" y="{y + 3}" width="{length:.1f}" height="{LEADING - 6}" rx="2"/>'

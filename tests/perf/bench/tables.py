@@ -56,8 +56,7 @@ def _variants(results: Results) -> str:
 
 
 def _costs(results: Results, contender: Contender) -> Iterable[str]:
-    rival = next((name for name in contender.references if name != VETH), "")
-    name = contender.name
+    name, rival = contender.name, contender.rival if contender.references else ""
     yield value(results, "throughput", name)
     yield ratio(results, "throughput", name, VETH) if contender.references else NOTHING
     yield ratio(results, "throughput", name, rival)

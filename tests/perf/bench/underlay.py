@@ -10,6 +10,7 @@ from appliance.lab.host import Host
 
 TABLE = "bench_loss"
 PARTS = 10_000
+OFFLOADS = ("tso", "gso", "tx-udp-segmentation")
 RULES = f"""
 table inet {TABLE} {{{{
   chain arriving {{{{
@@ -30,10 +31,14 @@ async def lossy(hosts: tuple[Host, ...], device: str, percent: float) -> AsyncIt
     finally:
         for host in hosts:
             await host.run(["nft", "delete", "table", "inet", TABLE])
-            await host.run(["ip", "link", "set", device, "gso_max_segs", "65535"])
+            await host.run(["ethtool", "-K", device, *_offloads("on")])
 
 
 async def _lose(host: Host, device: str, percent: float) -> None:
-    (await host.run(["ip", "link", "set", device, "gso_max_segs", "1"])).must_work()
+    (await host.run(["ethtool", "-K", device, *_offloads("off")])).must_work()
     rules = RULES.format(device=device, part=round(percent * PARTS / 100))
     (await host.run(["nft", "-f", "-"], stdin=rules.encode())).must_work()
+
+
+def _offloads(state: str) -> list[str]:
+    return [word for name in OFFLOADS for word in (name, state)]
