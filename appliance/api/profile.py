@@ -195,7 +195,11 @@ class Limits(Section):
         default=200, ge=1, le=100_000, description="Handshakes begun by strangers that are worked on in a second."
     )
     reassembly_bytes: Bytes = Field(
-        default="4MB", validate_default=True, ge=65536, le=2**32, description="Memory for handshake messages that have not arrived whole."
+        default="4MB",
+        validate_default=True,
+        ge=65536,
+        le=2**32,
+        description="Memory for handshake messages that have not arrived whole.",
     )
 
 

@@ -173,6 +173,11 @@ class NodeDriver:
         self.node.handle_stalled(session, clock.monotonic())
         self._settle()
 
+    def on_loss(self, link: int, lost: float) -> None:
+        """Datagrams of a link did not arrive."""
+        self.node.handle_loss(link, lost)
+        self._settle()
+
     def on_link_closed(self, link: int) -> None:
         """A connection ended."""
         self._links.forget(link)
@@ -308,6 +313,8 @@ class NodeDriver:
         if worker is None:
             return
         match event:
+            case events.Protect(link, span):
+                worker.protect_link(link, span)
             case events.SendMessage(session, kind, channel, body):
                 worker.send_message(session, kind, channel, body)
             case events.SessionReplaced(session):
@@ -398,7 +405,9 @@ class NodeDriver:
 
     async def _connect(self, index: int, listener: Link, source: SocketAddress) -> None:
         assert self.transports is not None
-        link = await self.transports.connect(listener, source)
+        worker = self._worker()
+        spoken_to = None if worker is None else worker.local_of(listener.number, source)
+        link = await self.transports.connect(listener, source, spoken_to)
         if link is None:
             return
         self._introduce(link, None)

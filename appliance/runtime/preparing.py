@@ -24,7 +24,7 @@ def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ)
 def load_profile(paths: Sequence[Path], plugins: PluginHost, environ: Mapping[str, str] = os.environ) -> LoadedProfile:
     """The profile, judged by the plugins too. Raises ProfileInvalid with every problem there is."""
     kinds = None
-    if not plugins.broken:  # a kind that a failed plugin would bring is no mistake of the profile
+    if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
         kinds = Kinds(tuple(plugins.discovery.values()), tuple(plugins.monitors.values()))
     loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds)
     problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
