@@ -134,7 +134,7 @@ async def _rigs(names: Mapping[str, Contender], results: Results) -> AsyncIterat
 async def _one(step: Step, rig: Rig, number: int, seconds: float, results: Results) -> None:
     try:
         found = await step.measure(rig, seconds)
-    except (ApplianceError, OSError) as error:
+    except (ApplianceError, OSError, LookupError, ValueError) as error:  # the last two: half a document of iperf3
         _failed(results, f"{step.group}, {rig.contender.name}, round {number}: {error}")
         return
     for figure, value in found.items():
