@@ -231,8 +231,9 @@ class Node:
         for peer in list(self._context.peers.values()):
             self._connect_if_alone(peer, now)
 
-    def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress, now: float) -> None:
-        """`peer` came in through the listener `link` from `source` before this node was started anew: call it there, once."""
+    def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress | None, now: float) -> None:
+        """`peer` was at the other end of `link`, or came in through this listener from `source`, before this node was started
+        anew: call it there, once."""
         found = self._context.peers.get(peer)
         if found is not None and self._alone(found) and not found.busy and link in self._context.links:
             self._connecting.begin(found, link, source, now)

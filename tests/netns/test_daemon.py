@@ -114,6 +114,11 @@ def test_a_peer_hears_from_the_address_it_called(hosts: tuple[Host, Host], liste
     sockets = first.namespace.sh("ss -Hun")
     assert f"{near}:8443 " in sockets, "the peer's own socket has the address the peer called"
     assert first.status()["drops"].get("unreachable", 0) == 0
+    first.stop(signal.SIGKILL)
+    first.start()
+    first.hear("session ready")
+    assert first.pings("10.8.0.2")
+    assert second.status()["sessions"][0]["endpoint"] == f"udp://{near}:8443"
 
 
 def test_one_daemon_a_host_and_a_port_of_its_own(hosts: tuple[Host, Host]) -> None:

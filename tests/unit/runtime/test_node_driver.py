@@ -43,6 +43,7 @@ class Side:
         self.name = name
         self.far: Side
         self.full = False
+        self.connects_peers = False
         self.sessions: dict[int, tuple[SessionKeys, bool]] = {}
         self.told: asyncio.Queue[Any] = asyncio.Queue()
         self.remembered: asyncio.Queue[dict[str, KnownPath]] = asyncio.Queue()
@@ -75,7 +76,9 @@ class Side:
 
     async def connect(self, listener: Link, source: SocketAddress, spoken_to: str | None) -> Link | None:
         self.connects.put_nowait((listener.number, source, spoken_to))
-        return None
+        if not self.connects_peers:
+            return None
+        return self.adopt(listener.local._replace(host=spoken_to or listener.local.host), Endpoint("udp", *source))
 
     def adopt(self, local: Endpoint, remote: Endpoint | None) -> Link:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -114,9 +117,9 @@ class Side:
 
     def send_packet(self, link: int, to: SocketAddress | None, packet: bytes) -> None:
         self.sent.put_nowait((link, to))
-        [at] = [link.number for link in self.far.links]
-        source = None if self.far.name == "a" else ADDRESSES[self.name]
-        asyncio.get_running_loop().call_soon(self.far.driver.on_packet, at, source, packet)
+        *_, at = self.far.links  # the newest: a socket of its own where there is one
+        source = ADDRESSES[self.name] if at.listener else None
+        asyncio.get_running_loop().call_soon(self.far.driver.on_packet, at.number, source, packet)
 
     def session_counters(self, _session: int) -> SessionCounters | None:
         return None
@@ -184,6 +187,27 @@ async def test_a_known_path_is_called_by_a_node_that_has_no_endpoint() -> None:
         [listener] = b.links
         async with asyncio.timeout(SECONDS):
             assert await b.sent.get() == (listener.number, ADDRESSES["a"])
+
+
+async def test_a_peer_that_spoke_to_one_of_many_addresses_is_called_from_that() -> None:
+    async with sides() as (_, b):
+        b.connects_peers = True
+        [listener] = b.links
+        b.driver.start({"a": KnownPath(LISTEN._replace(host=SPOKEN_TO), Endpoint("udp", *ADDRESSES["a"]))})
+        async with asyncio.timeout(SECONDS):
+            assert await b.connects.get() == (listener.number, ADDRESSES["a"], SPOKEN_TO)
+            assert await b.sent.get() == (listener.number + 1, None)
+
+
+async def test_a_socket_of_its_own_is_remembered_with_the_address_that_was_called() -> None:
+    async with sides() as (a, b):
+        b.connects_peers = True
+        for side in (b, a):
+            side.driver.start({})
+        async with asyncio.timeout(SECONDS):
+            known = KnownPath(LISTEN._replace(host=SPOKEN_TO), Endpoint("udp", *ADDRESSES["a"]))
+            while await b.remembered.get() != {"a": known}:
+                pass
 
 
 async def test_goodbye_is_heard_by_the_peer() -> None:
