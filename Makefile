@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 bin := .venv/bin
-products := appliance $(wildcard plugins/*/src/*) $(wildcard examples/*.py) conftest.py tests/repo
+products := appliance $(wildcard plugins/*/src/*) $(wildcard examples/*.py) conftest.py tests/repo tests/perf/bench
 # Both cores of a small machine; more do not help, since the namespace tests run several processes each.
 jobs ?= 2
 pytest := $(bin)/python -m pytest
@@ -55,8 +55,8 @@ test: setup ## everything but the long forms, with coverage of at least 85 % (re
 	@rm -rf build/coverage.d && mkdir -p build && mkdir -m 1777 build/coverage.d
 	$(pytest) -n $(jobs) --cov --cov-report=term:skip-covered --cov-report=html --cov-fail-under=85 $(args)
 
-bench: setup ## throughput, latency and memory of this machine's overlay, beside a bare veth
-	$(bin)/appliance lab profiles/lab/pair.yaml $(args)
+bench: setup ## speed, latency and cost of the overlay beside a bare veth and wireguard-go, as ratios (--quick, --compare)
+	$(bin)/python -m tests.perf.bench $(args)
 
 soak: setup ## hours in minutes: long runs under load (minutes)
 	$(pytest) --long -m 'soak or (slow and not fuzz and not chaos)' $(args)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What an idle node costs and what the overlay adds to a round trip, on this machine (root only).
+"""What an idle node costs on this machine (root only); `make bench` measures everything else.
 
 usage: .venv/bin/python tests/perf/footprint.py [--seconds N]        prints Markdown for docs/performance.md
 """
@@ -19,8 +19,6 @@ from appliance.lab.loading import load
 
 ROOT = Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
-PINGS = 500
-ROUNDS = 3
 
 
 def main() -> None:
@@ -35,7 +33,6 @@ async def measure(seconds: float) -> None:
         async with Lab(load(ROOT / f"profiles/lab/{name}.yaml")) as lab:
             print(f"\n{name}\n")
             await idle(lab.host("left"), seconds)
-            await latency(lab)
 
 
 async def idle(host: Host, seconds: float) -> None:
@@ -45,25 +42,6 @@ async def idle(host: Host, seconds: float) -> None:
     for pid, used in before.items():
         percent = (cpu_seconds(pid) - used) / seconds * 100
         print(f"| {role(pid)} | {memory(pid, 'Rss'):.1f} | {private(pid):.1f} | {percent:.2f} |")
-
-
-async def latency(lab: Lab) -> None:
-    underlay, inside = lab.definition.links[0].ipv4, lab.host("right").address(4)
-    assert underlay is not None
-    assert inside is not None
-    times: dict[str, list[float]] = {str(underlay[2]): [], inside: []}
-    for _ in range(ROUNDS):
-        for address in times:
-            times[address] += await round_trips(lab.host("left"), address)
-    print(f"\n| round trip, {PINGS} echoes, {ROUNDS} interleaved rounds | p50 ms | p99 ms |\n|---|---|---|")
-    for way, found in zip(("bare veth", "overlay"), times.values(), strict=True):
-        found.sort()
-        print(f"| {way} | {found[len(found) // 2]:.3f} | {found[int(len(found) * 0.99)]:.3f} |")
-
-
-async def round_trips(host: Host, address: str) -> list[float]:
-    done = await host.run(["ping", "-n", "-i", "0.01", "-c", str(PINGS), address])
-    return [float(found) for found in re.findall(r"time=([\d.]+)", done.must_work().out)]
 
 
 def of(host: Host) -> list[int]:
