@@ -22,6 +22,7 @@ sysctl:procps:nothing, but you will want it"
 if [ "${1:-all}" != demo ]; then
   needed="$needed
 iperf3:iperf3:make bench
+ethtool:ethtool:tests of paths that lose datagrams
 tshark:tshark:tests of the Wireshark dissector
 systemd-analyze:systemd:tests of the service unit
 vagrant:vagrant:the test of the Vagrantfile"

@@ -26,6 +26,8 @@ class SessionFigures(NamedTuple):
     age: float
     idle: float
     epoch: int
+    parity: int = 0
+    """Pieces of a cut record for each parity piece that goes with it; 0: none, the path loses nothing to speak of."""
 
 
 class NodeFigures(NamedTuple):

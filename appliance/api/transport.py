@@ -62,8 +62,9 @@ class Transport(Protocol):
         """Reach `to` (its host is an address literal by now). Returns the link's number. Raises OSError or TimeoutError."""
 
     async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
-        """Datagram kinds: a link of its own for a peer that came in through the listener bound to `local`, so that the worker
-        can use a connected socket. None means: go on through the listener. Stream kinds return None."""
+        """Datagram kinds: a link of its own for a peer that came in through a listener, so that the worker can use a connected
+        socket. `local` is the listener's endpoint, with the address the peer spoke to where the listener has many (see
+        `ListenerDriver`). None means: go on through the listener. Stream kinds return None."""
 
     async def close(self) -> None:
         """Stop listening and forget everything. Links already handed over are closed by the core."""
@@ -114,6 +115,9 @@ class Driver(Protocol):
     """The longest record body that `transmit` sends in one piece. A longer one gets the FRAGMENT flag before it is sealed;
     stream drivers say 65535."""
 
+    fragment_flags: int
+    """Header flags of a record longer than `whole_bytes`: FRAGMENT (0x04) and the bits that tell its parity. Streams: 0."""
+
     record_bytes: int
     """The longest record body that one send carries well. Small packets are gathered up to it; a single super-packet may need
     more, at most 65535."""
@@ -131,6 +135,12 @@ class Driver(Protocol):
     def transmit_to(self, length: int, to: SocketAddress) -> bool:
         """The same to an address through a listener's shared socket."""
 
+    def protect(self, span: int) -> None:
+        """Send one parity piece for every `span` pieces of a cut record (4, 8 or 16), or none (0). Streams need none."""
+
+    def arrivals(self) -> tuple[int, int]:
+        """Datagrams of cut records that came so far, and how many should have. Streams: 0, 0."""
+
     def flush(self) -> bool:
         """Send what was kept back. True when nothing is left."""
 
@@ -139,3 +149,13 @@ class Driver(Protocol):
 
     def close(self) -> None:
         """Close the socket."""
+
+
+class ListenerDriver(Driver, Protocol):
+    """What the driver of a listener that takes datagrams for several of this host's addresses has besides.
+
+    Its replies leave from the address that the far end spoke to.
+    """
+
+    def local_of(self, source: SocketAddress) -> str | None:
+        """The address literal `source` spoke to last. None when the socket has one address only, or when it is not known."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.cli.terminal import Terminal, table
 from appliance.errors import ExitCode
+from appliance.runtime import control_client
 
 if TYPE_CHECKING:
     from appliance.api.management import CliCommand
@@ -17,13 +18,24 @@ if TYPE_CHECKING:
 
 
 def plugins(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Load what the profile names, in this process, and say how each plugin is."""
+    """Say how each plugin is: those of the running daemon, or, with a profile or without a daemon, those loaded here."""
+    document = _running_plugins() if arguments.profile is None and control_client.daemon_runs() else _loaded(arguments.profile)
+    terminal.result(document, plugins_text(document, terminal))
+    return ExitCode.OK if all(fact["state"] == "active" for fact in document["plugins"]) else ExitCode.DEGRADED
+
+
+def _running_plugins() -> dict[str, Any]:
+    from appliance.plugin_host import discovery
+
+    facts = control_client.call("plugins")
+    return {"plugins": facts, "installed": sorted(set(discovery.installed()) - {fact["name"] for fact in facts})}
+
+
+def _loaded(profile: str | None) -> dict[str, Any]:
     from appliance.cli.opening import open_plugins
 
-    host = open_plugins(arguments.profile)
-    document = {"plugins": host.report(), "installed": list(host.not_enabled)}
-    terminal.result(document, plugins_text(document, terminal))
-    return ExitCode.DEGRADED if host.broken else ExitCode.OK
+    host = open_plugins(profile)
+    return {"plugins": host.report(), "installed": list(host.not_enabled)}
 
 
 def plugins_text(document: Mapping[str, Any], terminal: Terminal) -> str:

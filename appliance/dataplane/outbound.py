@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.dataplane.counters import TX_BYTES, TX_EPOCH, TX_PACKETS, TX_RECORDS
-from appliance.wire.envelope import CRC_START, FIELDS, FLAG_FRAGMENT, HEADER_BYTES, MAX_BODY_BYTES, PROTO, PacketType
+from appliance.wire.envelope import CRC_START, FIELDS, HEADER_BYTES, MAX_BODY_BYTES, PROTO, PacketType
 
 if TYPE_CHECKING:
     from appliance.dataplane.peers import Peer, Session, World
@@ -79,7 +79,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
     get_v6 = struct.Struct("!16s").unpack_from
     head, summed, sequence = tx[:HEADER_BYTES], tx[:22], tx[8:16]
     nonce = bytearray(12)
-    data, fragment = int(PacketType.DATA), FLAG_FRAGMENT
+    data = int(PacketType.DATA)
     start, room_bytes = HEADER_BYTES, VNET_BYTES + MAX_PACKET
 
     def finish(session: Session, end: int, packets: int, kind: int = data, channel: int = 0) -> bool:
@@ -94,7 +94,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
             world.drop("exhausted", packets)
             return True
         sender.number = number
-        flags = sender.phase | fragment if length > link.whole_bytes else sender.phase
+        flags = sender.phase | link.fragment_flags if length > link.whole_bytes else sender.phase
         put_fields(tx, 0, PROTO, kind, flags, session.stream | channel, number << 8, world.now, length)
         put16(tx, 22, crc_hqx(summed, CRC_START))
         nonce[4:] = sequence

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 3
 """Problems of one plugin that its fact tells; what follows is usually the same."""
 
+LOADING: frozenset[Stage] = frozenset({"find", "import", "register"})
+
 
 class _Trouble(NamedTuple):
     stage: Stage
@@ -122,6 +124,11 @@ class PluginHost:
     def broken(self) -> tuple[PluginFact, ...]:
         """The facts of plugins that are not active."""
         return tuple(fact for fact in self.facts if fact.state != "active")
+
+    @property
+    def complete(self) -> bool:
+        """Did every named plugin come, and is all that it registered taken?"""
+        return not any(trouble.stage in LOADING for troubles in self._trouble.values() for trouble in troubles)
 
     def blame(self, plugin: str, stage: Stage, error: BaseException | str, hint: str = "") -> None:
         """Write a failure to the account of `plugin`: for whoever runs what a plugin registered (see `owner`)."""

@@ -33,7 +33,7 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
             )
     if profile.routing.kind not in host.routing:
         yield _missing("routing.kind", "routing kind", profile.routing.kind, host.routing, host)
-    if host.broken:
+    if not host.complete:
         return
     for section, named, known in (
         ("discovery", profile.discovery, host.discovery),

@@ -131,6 +131,13 @@ class ControlReceived(NamedTuple):
     content: dict[str, Any]
 
 
+class Protect(NamedTuple):
+    """Send one parity piece for every `span` pieces of a cut record over `link` from now on; 0: none."""
+
+    link: LinkId
+    span: int
+
+
 Event = (
     Dial
     | SessionReady
@@ -139,6 +146,7 @@ Event = (
     | SessionClosed
     | SendMessage
     | PathChanged
+    | Protect
     | LinkUnused
     | Refused
     | ControlReceived

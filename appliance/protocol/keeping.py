@@ -15,6 +15,7 @@ from appliance.protocol.events import (
     ControlReceived,
     LinkId,
     PathChanged,
+    Protect,
     SendMessage,
     SessionConfirmed,
     SessionReplaced,
@@ -274,7 +275,23 @@ class Keeping:
         body = liveness.encode_ack(Ack(token, session.received))
         self._context.events.append(SendMessage(session.index, PacketType.ACK, 0, body))
 
+    def report_loss(self, link: Link, lost: float) -> None:
+        """Tell the far end of `link` what share of its datagrams does not arrive."""
+        for index in link.users:
+            session = self._context.sessions.get(index)
+            if session is not None and session.state is SessionState.ACTIVE:
+                body = liveness.encode_ack(Ack(0, session.received, round(lost * liveness.MILLION)))
+                self._context.events.append(SendMessage(session.index, PacketType.ACK, 0, body))
+                return
+
+    def _take_loss(self, session: Session, lost: float, now: float) -> None:
+        link = self._context.links.get(session.link)
+        if link is not None and link.protection.report(lost, now):
+            self._context.events.append(Protect(link.number, link.protection.span))
+
     def _take_ack(self, session: Session, ack: Ack, now: float) -> None:
+        if ack.lost is not None:
+            self._take_loss(session, ack.lost / liveness.MILLION, now)
         if ack.token and ack.token == session.probe_token:
             session.measured(now - session.probe_sent)
             session.probe_token = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.protocol.events import LinkId
+from appliance.protocol.protection import Protection
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Link:
     listener: bool
     datagram_bytes: int
     users: set[int] = field(default_factory=set)
+    protection: Protection = field(default_factory=Protection)
 
     def endpoint(self, source: SocketAddress | None) -> Endpoint | None:
         """Where the far end is when packets come from `source`."""

@@ -20,7 +20,7 @@ from appliance.protocol.admission import TokenBucket
 from appliance.protocol.answering import Answering
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
-from appliance.protocol.events import CloseReason, Event, LinkId, Transmit
+from appliance.protocol.events import CloseReason, Event, LinkId, Protect, Transmit
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Entropy
 from appliance.protocol.identity import Identity
@@ -87,6 +87,11 @@ class Node:
     def peers(self) -> Mapping[str, Peer]:
         """Configured peers by name; look, don't touch."""
         return MappingProxyType(self._context.peers)
+
+    def parity(self, link: LinkId) -> int:
+        """Pieces of a cut record for each parity piece that goes with it over `link`; 0: none."""
+        over = self._context.links.get(link)
+        return over.protection.span if over is not None else 0
 
     @property
     def counters(self) -> Counter[str]:
@@ -224,6 +229,12 @@ class Node:
             self._keeping.heard(found, now)
             self._keeping.moved(found, over, source)
 
+    def handle_loss(self, link: LinkId, lost: float) -> None:
+        """Of the datagrams that should have come over `link` lately, this share (0 to 1) did not."""
+        over = self._context.links.get(link)
+        if over is not None:
+            self._keeping.report_loss(over, min(max(lost, 0.0), 1.0))
+
     def handle_stalled(self, session: int, now: float) -> None:
         """The session's keys have run apart, and only a new handshake brings them together."""
         found = self._context.sessions.get(session)
@@ -232,6 +243,9 @@ class Node:
 
     def handle_keys_lost(self, now: float) -> None:
         """The keys of all sessions are gone, because the worker that had them died: make new ones over the paths there were."""
+        for link in self._context.links.values():
+            if link.protection.span:
+                self._context.events.append(Protect(link.number, link.protection.span))
         for peer in list(self._context.peers.values()):
             self._connecting.cancel(peer, now)
         for session in list(self._context.sessions.values()):
@@ -239,8 +253,9 @@ class Node:
         for peer in list(self._context.peers.values()):
             self._connect_if_alone(peer, now)
 
-    def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress, now: float) -> None:
-        """`peer` came in through the listener `link` from `source` before this node was started anew: call it there, once."""
+    def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress | None, now: float) -> None:
+        """`peer` was at the other end of `link`, or came in through this listener from `source`, before this node was started
+        anew: call it there, once."""
         found = self._context.peers.get(peer)
         if found is not None and self._alone(found) and not found.busy and link in self._context.links:
             self._connecting.begin(found, link, source, now)

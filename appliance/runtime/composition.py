@@ -31,6 +31,7 @@ from appliance.runtime.node_driver import NodeDriver
 from appliance.runtime.node_view import NodeView
 from appliance.runtime.notify import Notifier
 from appliance.runtime.operations import operations
+from appliance.runtime.plugin_account import PluginAccount
 from appliance.runtime.reload import Reload
 from appliance.runtime.status import components
 from appliance.runtime.tasks import Tasks
@@ -105,10 +106,11 @@ class Daemon:
         self.transports = Transports(plugins.transports, self.links, self.driver, preparing.datagram_bytes(profile))
         self.driver.transports = self.transports
         self.forwarding = Forwarding(plugins.routing[profile.routing.kind].open(), profile, self.driver.connected_peers)
-        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates)
+        account = PluginAccount(plugins)
+        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, account.tell)
         self.figures = Figures(self.driver, self.keeper, lambda: components(self), since=clock.monotonic())
         self.figures.name = profile.name
-        self.monitors = Monitors(plugins.monitors, self.figures)
+        self.monitors = Monitors(plugins.monitors, self.figures, account.tell)
 
     # ---- life ----
 

@@ -16,6 +16,7 @@ from appliance.api.values import Endpoint
 from appliance.protocol.peer import is_literal
 from appliance.runtime import clock, entropy
 from appliance.runtime.logging import get_logger, once_per
+from appliance.runtime.plugin_account import Tell, nobody
 from appliance.runtime.tasks import Tasks
 
 log = get_logger("discovery")
@@ -40,9 +41,13 @@ class _Known(NamedTuple):
 
 
 class Discovery:
-    """The discoverers of the running node. `found(peer, endpoints)` is called when a peer's list changed, best first."""
+    """The discoverers of the running node.
 
-    def __init__(self, kinds: Mapping[str, DiscoveryKind], found: Found) -> None:
+    `found(peer, endpoints)` is called when a peer's list changed, best first; `tell` hears of those that fail.
+    """
+
+    def __init__(self, kinds: Mapping[str, DiscoveryKind], found: Found, tell: Tell = nobody) -> None:
+        self._account = tell
         self._kinds = kinds
         self._found = found
         self._tasks = Tasks()
@@ -74,6 +79,8 @@ class Discovery:
         names = {peer.name for peer in profile.peers}
         self._peers = {name: known for name, known in self._peers.items() if name in names}
         self._told = {name: told for name, told in self._told.items() if name in names}
+        for kind in self.wanted:
+            self._account("discovery", kind, "")
         self.problems.clear()
         self.start(profile)
 
@@ -89,10 +96,12 @@ class Discovery:
                 async for batch in discoverer.candidates():
                     self._take(batch)
                     self.problems.pop(kind.name, None)
+                    self._account("discovery", kind.name, "")
                     pause = FIRST_PAUSE
                 problem = "it ended by itself"
             except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
                 problem = f"{type(error).__name__}: {error}"
+            self._account("discovery", kind.name, problem)
             self._trouble(kind.name, problem)
             await asyncio.sleep(pause * (1 + entropy.jitter()))
             pause = min(2 * pause, LONGEST_PAUSE)

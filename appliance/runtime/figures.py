@@ -68,4 +68,5 @@ class Figures:
             age=now - session.since,
             idle=now - session.last_heard,
             epoch=max(counters.rx_epoch, counters.tx_epoch),
+            parity=self._driver.node.parity(session.link),
         )

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from appliance.runtime import clock
+from appliance.runtime.log_output import PatientHandler
 from appliance.runtime.redaction import redact_fields, redact_text
 
 TRACE = 5
@@ -104,7 +105,7 @@ def configure(
     if form not in ("auto", "human", "json"):
         raise ValueError(f"{form!r} is no log format: auto, human or json")
     human = form == "human" or (form == "auto" and (journal or out.isatty()))
-    handler = logging.StreamHandler(out)
+    handler = PatientHandler(out)
     formatter: logging.Formatter
     if human:
         formatter = HumanFormatter(node, colour=out.isatty() and not environ.get("NO_COLOR"), journal=journal)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from appliance.api.monitoring import MonitoringServices, MonitorKind
 from appliance.runtime.logging import get_logger
+from appliance.runtime.plugin_account import Tell, nobody
 
 log = get_logger("monitoring")
 
@@ -22,10 +23,11 @@ class _Running(NamedTuple):
 
 
 class Monitors:
-    """The monitors of the running node by kind. `problems` names those that do not run."""
+    """The monitors of the running node by kind. `problems` names those that do not run; `tell` hears of those of plugins."""
 
-    def __init__(self, kinds: Mapping[str, MonitorKind], services: MonitoringServices) -> None:
+    def __init__(self, kinds: Mapping[str, MonitorKind], services: MonitoringServices, tell: Tell = nobody) -> None:
         self._kinds = kinds
+        self._tell = tell
         self._services = services
         self._running: dict[str, _Running] = {}
         self.problems: dict[str, str] = {}
@@ -34,7 +36,8 @@ class Monitors:
         """Run these and no others; one whose settings did not change is left alone."""
         for name in [name for name, running in self._running.items() if wanted.get(name) != running.settings]:
             await self._stop(name)
-        self.problems.clear()
+        for name in [name for name in self.problems if name not in wanted]:
+            self._well(name)
         for name, settings in wanted.items():
             if name not in self._running:
                 await self._start(name, settings)
@@ -57,15 +60,22 @@ class Monitors:
             self._trouble(name, f"{type(error).__name__}: {error}")
         else:
             self._running[name] = _Running(settings, context)
+            self._well(name)
 
     async def _stop(self, name: str) -> None:
         running = self._running.pop(name)
         try:
             async with asyncio.timeout(LIMIT):
                 await running.context.__aexit__(None, None, None)
-        except Exception:  # a plugin's fault must not end the daemon
+        except Exception as error:  # a plugin's fault must not end the daemon
             log.exception("a monitor failed to stop", kind=name)
+            self._tell("monitor", name, f"it did not stop: {type(error).__name__}: {error}")
 
     def _trouble(self, name: str, problem: str) -> None:
         self.problems[name] = problem
+        self._tell("monitor", name, problem)
         log.error("a monitor does not run; traffic is not affected", kind=name, reason=problem)
+
+    def _well(self, name: str) -> None:
+        self.problems.pop(name, None)
+        self._tell("monitor", name, "")

@@ -87,9 +87,9 @@ class NodeDriver:
         self._running = True
         for peer, path in known.items():
             settings = self.node.peers.get(peer)
-            listener = self._links.listener_at(path.local)
+            listener = self._links.listener_over(path.local)
             if listener is not None and settings is not None and not settings.settings.endpoints:
-                self.node.handle_known_path(peer, listener.number, (path.remote.host, path.remote.port), clock.monotonic())
+                self._call_again(peer, listener, path)
         self._settle()
         self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
 
@@ -120,9 +120,8 @@ class NodeDriver:
         known = {}
         for session in self.node.sessions.values():
             link = self._links.get(session.link)
-            listener = None if link is None else self._links.listener_over(link.local)
-            if listener is not None and session.endpoint is not None:
-                known[session.peer] = KnownPath(listener.local, session.endpoint)
+            if link is not None and self._links.listener_over(link.local) is not None and session.endpoint is not None:
+                known[session.peer] = KnownPath(link.local, session.endpoint)
         return known
 
     # ---- what the worker says ----
@@ -151,6 +150,11 @@ class NodeDriver:
     def on_stalled(self, session: int) -> None:
         """A session's keys have run apart."""
         self.node.handle_stalled(session, clock.monotonic())
+        self._settle()
+
+    def on_loss(self, link: int, lost: float) -> None:
+        """Datagrams of a link did not arrive."""
+        self.node.handle_loss(link, lost)
         self._settle()
 
     def on_link_closed(self, link: int) -> None:
@@ -285,6 +289,8 @@ class NodeDriver:
         if worker is None:
             return
         match event:
+            case events.Protect(link, span):
+                worker.protect_link(link, span)
             case events.SendMessage(session, kind, channel, body):
                 worker.send_message(session, kind, channel, body)
             case events.SessionReplaced(session):
@@ -375,13 +381,34 @@ class NodeDriver:
 
     async def _connect(self, index: int, listener: Link, source: SocketAddress) -> None:
         assert self.transports is not None
-        link = await self.transports.connect(listener, source)
+        worker = self._worker()
+        spoken_to = None if worker is None else worker.local_of(listener.number, source)
+        link = await self.transports.connect(listener, source, spoken_to)
         if link is None:
             return
         self._introduce(link, None)
         if self._paths.get(index) == (listener.number, source):
             self.node.handle_moved(index, link.number, None, clock.monotonic())
         self._settle()
+
+    def _call_again(self, peer: str, listener: Link, path: KnownPath) -> None:
+        """Call a peer where it was; from the address it spoke to where the listener has many, since it hears no other."""
+        source = (path.remote.host, path.remote.port)
+        if path.local == listener.local:
+            self.node.handle_known_path(peer, listener.number, source, clock.monotonic())
+            return
+
+        async def call() -> None:
+            assert self.transports is not None
+            link = await self.transports.connect(listener, source, path.local.host)
+            if link is None:
+                self.node.handle_known_path(peer, listener.number, source, clock.monotonic())
+            else:
+                self._introduce(link, None)
+                self.node.handle_known_path(peer, link.number, None, clock.monotonic())
+            self._settle()
+
+        self._tasks.spawn(call(), f"call {peer} again", self._not_connected)
 
     def _not_connected(self, error: Exception) -> None:
         """The listener's socket serves as well, only slower."""

@@ -27,7 +27,7 @@ def load_profile(
     """The profile, judged by the plugins too; files among `readings` are not read again. Raises ProfileInvalid with every problem
     there is."""
     kinds = None
-    if not plugins.broken:  # a kind that a failed plugin would bring is no mistake of the profile
+    if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
         kinds = Kinds(tuple(plugins.discovery.values()), tuple(plugins.monitors.values()))
     loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings)
     problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]

@@ -152,7 +152,7 @@ class Reload:
         _refuse_what_needs_a_restart(before, profile)
         router = daemon.plugins.routing[profile.routing.kind].open() if profile.routing != before.routing else None
         daemon.transports.datagram_bytes = preparing.datagram_bytes(profile)
-        await daemon.transports.listen(profile.server.listen)
+        await daemon.transports.listen_also(profile.server.listen)  # what goes, goes when nothing can say no any more
         try:
             changed = await self._change_host(before, profile, confirm_within, admin)
         except BaseException:
@@ -160,6 +160,7 @@ class Reload:
             await daemon.transports.listen(before.server.listen)
             raise
         daemon.profile = profile
+        await daemon.transports.listen(profile.server.listen)
         self._use_at_once(profile)
         daemon.forwarding.use(profile, router)
         daemon.push_routes()

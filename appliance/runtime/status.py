@@ -90,6 +90,7 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
         "age_s": round(figures.age, 3),
         "idle_s": round(figures.idle, 3),
         "epoch": figures.epoch,
+        "parity": figures.parity,
     }
 
 

@@ -24,6 +24,9 @@ log = get_logger("transports")
 DIAL_SECONDS = 8.0
 """How long reaching an endpoint may take; the node gives a dial up after ten."""
 
+HANDOVER_TRIES, HANDOVER_PAUSE = 50, 0.02
+"""A second in all; the worker needs a few milliseconds to close a socket."""
+
 _ours: ContextVar[bool] = ContextVar("ours", default=False)
 """Set while we dial or connect: a link adopted meanwhile is announced by us, not as a stranger that came in."""
 
@@ -59,6 +62,12 @@ class Transports:
 
     async def listen(self, wanted: Sequence[Endpoint]) -> None:
         """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
+        await self.listen_also(wanted)
+        for endpoint in [endpoint for endpoint in self._listening if endpoint not in wanted]:
+            await self._unlisten(endpoint)
+
+    async def listen_also(self, wanted: Sequence[Endpoint]) -> None:
+        """Listen at `wanted` too; only what is in the way of that ends. Raises HostError and then has changed nothing."""
         fresh: dict[Endpoint, _Open] = {}
         bound: dict[Endpoint, Endpoint] = {}
         # first down, where a wildcard takes over from an address or the other way round
@@ -70,31 +79,33 @@ class Transports:
             for endpoint in wanted:
                 if endpoint not in self._listening:
                     opened = fresh[endpoint] = self._open(endpoint.scheme)
-                    bound[endpoint] = await _listen(opened.transport, endpoint)
+                    bound[endpoint] = await _listen(opened.transport, endpoint, patient=bool(clash))
         except BaseException:
             for endpoint, opened in fresh.items():
                 await self._close(opened, bound.get(endpoint))
             for endpoint in clash:
                 self._listening[endpoint] = opened = self._open(endpoint.scheme)
-                self.bound[endpoint] = await _listen(opened.transport, endpoint)
+                self.bound[endpoint] = await _listen(opened.transport, endpoint, patient=True)
             raise
         self._listening.update(fresh)
         self.bound.update(bound)
-        for endpoint in gone:
-            await self._unlisten(endpoint)
 
     def dial(self, peer: str, endpoint: Endpoint) -> None:
         """Try to reach `peer` at `endpoint`; the listener hears how it went."""
         self._tasks.spawn(self._dial(peer, endpoint), f"dial {endpoint}")
 
-    async def connect(self, listener: Link, source: SocketAddress) -> Link | None:
-        """A socket of its own for the peer at `source`, where the transport has such. Raises OSError."""
+    async def connect(self, listener: Link, source: SocketAddress, spoken_to: str | None = None) -> Link | None:
+        """A socket of its own for the peer at `source`, where the transport has such. Raises OSError.
+
+        `spoken_to` is the address of this host that the peer reached the listener at, None when it has only one.
+        """
         opened = next((each for wanted, each in self._listening.items() if self.bound.get(wanted) == listener.local), None)
         if opened is None:
             return None
+        local = listener.local if spoken_to is None else listener.local._replace(host=spoken_to)
         token = _ours.set(True)
         try:
-            number = await opened.transport.connect(listener.local, Endpoint(listener.local.scheme, *source))
+            number = await opened.transport.connect(local, Endpoint(listener.local.scheme, *source))
         finally:
             _ours.reset(token)
         return None if number is None else self._links.get(number)
@@ -189,7 +200,15 @@ class _Services:
         self._tasks.spawn(work, name)
 
 
-async def _listen(transport: Transport, endpoint: Endpoint) -> Endpoint:
+async def _listen(transport: Transport, endpoint: Endpoint, *, patient: bool) -> Endpoint:
+    """`patient`: a socket of ours has just been given up there, and the worker may still have it for a moment."""
+    for _ in range(HANDOVER_TRIES if patient else 0):
+        try:
+            return await transport.listen(endpoint)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise _cannot_listen(endpoint, error) from error
+        await asyncio.sleep(HANDOVER_PAUSE)
     try:
         return await transport.listen(endpoint)
     except OSError as error:

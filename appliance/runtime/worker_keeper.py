@@ -166,6 +166,7 @@ class _Ears:
         self.on_want = driver.on_want
         self.on_moved = driver.on_moved
         self.on_stalled = driver.on_stalled
+        self.on_loss = driver.on_loss
         self.on_link_closed = driver.on_link_closed
 
     def on_exit(self, code: int) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 START_SECONDS: Final = 10.0
 """How long a worker may take to say that it is ready; it takes a fifth of a second on an idle machine."""
+MOST_LOCALS: Final = 4096
+"""Far ends of whom is kept which of our addresses they spoke to: it is needed from a handshake's first packet to its last."""
 SLICE: Final = 500
 """Table entries a message, so that it stays below channel.MAX_MESSAGE."""
 
@@ -50,6 +52,9 @@ class WorkerListener(Protocol):
 
     def on_stalled(self, session: int) -> None:
         """The peer is epochs ahead: only a new handshake helps."""
+
+    def on_loss(self, link: int, lost: float) -> None:
+        """This share (0 to 1) of a link's datagrams did not arrive lately."""
 
     def on_link_closed(self, link: int) -> None:
         """A link ended; its number is free."""
@@ -100,6 +105,7 @@ class WorkerProcess:
         self._started = False
         self._stopping = False
         self._peers: dict[str, tuple[str, ...]] = {}
+        self._locals: dict[tuple[int, SocketAddress | None], str] = {}
 
     @property
     def pid(self) -> int:
@@ -209,6 +215,10 @@ class WorkerProcess:
         """Close a link."""
         self._tell("link.drop", {"link": link})
 
+    def protect_link(self, link: int, span: int) -> None:
+        """Send one parity piece for every `span` pieces of a cut record over a link; 0: none."""
+        self._tell("link.protect", {"link": link, "span": span})
+
     def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
         """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
         if not self._free:
@@ -271,6 +281,10 @@ class WorkerProcess:
         """Send one handshake packet."""
         self._tell("packet", {"link": link, "to": to}, packet)
 
+    def local_of(self, link: int, source: SocketAddress) -> str | None:
+        """Which of this host's addresses the far end at `source` spoke to, where that is known and `link` has several."""
+        return self._locals.get((link, source))
+
     def _tell(
         self,
         kind: str,
@@ -329,6 +343,8 @@ class WorkerProcess:
 
     def _dispatch(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:
         listener = self._listener
+        if kind in ("packet", "moved") and fields["local"] is not None:
+            self._spoken_to(fields["link"], _address(fields["source"]), fields["local"])
         if kind == "packet":
             listener.on_packet(fields["link"], _address(fields["source"]), payload)
         elif kind == "message":
@@ -339,8 +355,16 @@ class WorkerProcess:
             listener.on_moved(fields["session"], fields["link"], _address(fields["source"]))
         elif kind == "stalled":
             listener.on_stalled(fields["session"])
+        elif kind == "loss":
+            listener.on_loss(fields["link"], fields["lost"])
         elif kind == "link.closed":
             listener.on_link_closed(fields["link"])
+
+    def _spoken_to(self, link: int, source: SocketAddress | None, local: str) -> None:
+        if self._locals.get((link, source)) != local:
+            if len(self._locals) >= MOST_LOCALS:
+                del self._locals[next(iter(self._locals))]
+            self._locals[link, source] = local
 
     def _died(self) -> None:
         self._forget_readers()

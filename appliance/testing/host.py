@@ -23,6 +23,7 @@ from appliance.protocol.events import (
     Event,
     LinkUnused,
     PathChanged,
+    Protect,
     SendMessage,
     SessionClosed,
     SessionConfirmed,
@@ -256,7 +257,7 @@ class SimulatedHost:
                 self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
-            case SessionReplaced():
+            case SessionReplaced() | Protect():
                 pass
             case SessionClosed():
                 self.records.pop(event.session, None)

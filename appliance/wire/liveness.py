@@ -2,6 +2,7 @@
 
 KeepAlive   empty, or  token u64                                 asks for an Ack
 Ack         token u64 (0: answers no KeepAlive) | records u64    authentic records received so far
+            [ | lost u32 ]                                       datagrams of cut records lost lately, in a million
 Disconnect  code u8                                              see Farewell
 """
 
@@ -16,6 +17,8 @@ from appliance.errors import PeerFault
 TOKEN_BYTES = 8
 _ACK = struct.Struct("!QQ")
 _TOKEN = struct.Struct("!Q")
+_LOST = struct.Struct("!I")
+MILLION = 1_000_000
 
 
 class Farewell(IntEnum):
@@ -29,10 +32,11 @@ class Farewell(IntEnum):
 
 
 class Ack(NamedTuple):
-    """`token` of the KeepAlive it answers (0: none), `records` received so far."""
+    """`token` of the KeepAlive it answers (0: none), `records` received so far, `lost` datagrams in a million or None."""
 
     token: int
     records: int
+    lost: int | None = None
 
 
 def encode_keep_alive(token: int) -> bytes:
@@ -49,12 +53,15 @@ def decode_keep_alive(body: bytes) -> int:
 
 def encode_ack(ack: Ack) -> bytes:
     """The body of an Ack."""
-    return _ACK.pack(*ack)
+    body = _ACK.pack(ack.token, ack.records)
+    return body if ack.lost is None else body + _LOST.pack(ack.lost)
 
 
 def decode_ack(body: bytes) -> Ack:
     """Raises PeerFault when the body is too short."""
-    return Ack(*_first(_ACK, body))
+    token, records = _first(_ACK, body)
+    lost = min(_LOST.unpack_from(body, _ACK.size)[0], MILLION) if len(body) >= _ACK.size + _LOST.size else None
+    return Ack(token, records, lost)
 
 
 def encode_disconnect(code: Farewell) -> bytes:

@@ -49,6 +49,7 @@ class Commands:
         self._by_kind: dict[str, Callable[[Fields, bytes, list[int]], None]] = {
             "link.add": self._link_add,
             "link.drop": self._link_drop,
+            "link.protect": self._link_protect,
             "session.add": self._session_add,
             "session.move": self._session_move,
             "session.drop": self._session_drop,
@@ -71,6 +72,11 @@ class Commands:
 
     def _link_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         self._loop.drop_link(fields["link"])
+
+    def _link_protect(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        link = self._loop.links.get(fields["link"])
+        if link is not None:
+            link.protect(fields["span"])
 
     def _session_add(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         suite = self._suites[fields["suite"]]

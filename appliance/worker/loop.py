@@ -25,6 +25,11 @@ RECEIVE_BYTES: Final = 512 * 1024
 PLAIN_BYTES: Final = 128 * 1024
 DEAD_MAN: Final = 30.0
 """Seconds of forwarding without a control process: long enough for its restart, short enough not to outlive a removed node."""
+LOSS_MILLISECONDS: Final = 500
+"""Between two looks at what the links lost."""
+LOSS_DATAGRAMS: Final = 500
+"""Fewer than this say too little: the look waits for more."""
+
 UNKNOWN_GAP: Final = 0.02
 """Seconds between two words about unknown sessions: enough for a restarted node with hundreds of peers, no weapon."""
 
@@ -55,6 +60,9 @@ class Loop:
         self._paused = False
         self._deadline: float | None = None
         self._next_unknown = 0.0
+        self._looked = 0
+        self._arrivals: dict[int, tuple[int, int]] = {}
+        self._lossy: set[int] = set()
         self.world = World(counters, self._want, self._blocked)
         transmit = memoryview(bytearray(TRANSMIT_BYTES))
         self.outbound = compile_outbound(self.world, read, transmit)
@@ -88,6 +96,8 @@ class Loop:
                         self._unblock(link)
                     if event & ~OUT and not link.receive(self._sinks[descriptor]):
                         self._closed(link)
+            if world.now - self._looked & 0xFFFFFFFF >= LOSS_MILLISECONDS:
+                self._look_for_losses()
             if self._deadline is not None and clock() > self._deadline:
                 return
 
@@ -112,11 +122,28 @@ class Loop:
         descriptor = link.fileno()
         self._unblock(link)
         self._epoll.unregister(descriptor)
+        self._arrivals.pop(number, None)
+        self._lossy.discard(number)
         del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link]
         for session in self.world.sessions.values():
             if session.link is link:
                 session.link = None
         link.close()
+
+    def _look_for_losses(self) -> None:
+        """Tell the control process about links that lose datagrams, and once they no longer do."""
+        self._looked = self.world.now
+        for number, link in self.links.items():
+            seen, expected = link.arrivals()
+            seen_before, expected_before = self._arrivals.get(number, (0, 0))
+            due = expected - expected_before
+            if due < LOSS_DATAGRAMS:
+                continue
+            self._arrivals[number] = seen, expected
+            lost = max(0.0, 1 - (seen - seen_before) / due)
+            if lost or number in self._lossy:
+                self._lossy.add(number)
+                self._up("loss", {"link": number, "lost": round(lost, 6)})
 
     def _closed(self, link: Driver) -> None:
         number = self._numbers[link]
@@ -160,7 +187,7 @@ class Loop:
             self.world.drop("control_busy")
 
     def _up_packet(self, link: Driver, source: SocketAddress | None, packet: bytes) -> None:
-        self._up("packet", {"link": self._numbers[link], "source": source}, packet)
+        self._up("packet", {"link": self._numbers[link], "source": source, "local": _local(link, source)}, packet)
 
     def _up_message(self, session: Session, kind: int, number: int, body: bytes) -> None:
         self._up("message", {"session": session.index, "type": kind, "channel": number}, body)
@@ -168,7 +195,8 @@ class Loop:
     def _up_moved(self, session: Session, link: Driver, source: SocketAddress | None) -> None:
         if session.reported != (link, source):
             session.reported = (link, source)
-            self._up("moved", {"session": session.index, "link": self._numbers[link], "source": source})
+            path = {"link": self._numbers[link], "source": source, "local": _local(link, source)}
+            self._up("moved", {"session": session.index, **path})
 
     def _up_stalled(self, session: Session) -> None:
         self._up("stalled", {"session": session.index})
@@ -182,3 +210,9 @@ class Loop:
 
     def _want(self, peer: Peer) -> None:
         self._up("want", {"peer": peer.name})
+
+
+def _local(link: Driver, source: SocketAddress | None) -> str | None:
+    """Which of this host's addresses a far end spoke to, where the link is a listener with several."""
+    local_of = getattr(link, "local_of", None)
+    return local_of(source) if local_of is not None and source is not None else None

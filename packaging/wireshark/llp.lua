@@ -26,6 +26,7 @@ local f = {
   fragment = ProtoField.bool("llp.flags.fragment", "Fragment", 8, nil, FRAGMENT),
   last = ProtoField.bool("llp.flags.last", "Last fragment", 8, nil, LAST),
   cookie = ProtoField.bool("llp.flags.cookie", "Cookie", 8, nil, COOKIE),
+  parity = ProtoField.uint8("llp.flags.parity", "Parity span", base.DEC, { [0] = "none", [1] = "16", [4] = "8", [5] = "4" }, 0x50),
   compressed = ProtoField.bool("llp.flags.compressed", "Compressed", 8, nil, 0x20),
   json = ProtoField.bool("llp.flags.json", "JSON", 8, nil, JSON),
   no_session = ProtoField.bool("llp.flags.no_session", "No session", 8, nil, NO_SESSION),
@@ -178,7 +179,9 @@ local function packet(tvb, pinfo, root)
   tree:add(f.proto, tvb(0, 2))
   tree:add(f.type, tvb(2, 1))
   local flag_tree = tree:add(f.flags, tvb(3, 1))
-  for _, name in ipairs({ "phase", "fragment", "last", "cookie", "compressed", "json", "no_session" }) do
+  local shaken = kind == INIT or kind == RESPONSE
+  local meant = shaken and { "fragment", "last", "cookie", "json", "no_session" } or { "phase", "fragment", "last", "compressed", "parity" }
+  for _, name in ipairs(meant) do
     flag_tree:add(f[name], tvb(3, 1))
   end
   tree:add(f.session, tvb(4, 3))
@@ -194,7 +197,7 @@ local function packet(tvb, pinfo, root)
     tree:add_proto_expert_info(bad_crc)
   end
   local name = types[kind] or ("type " .. kind)
-  if kind == INIT or kind == RESPONSE then
+  if shaken then
     if tvb:len() > HEADER then
       name = handshake(kind, flags, session, piece, tvb(HEADER):tvb(), tree)
     end

@@ -41,16 +41,17 @@ class Host:
         interface: str = "llp0",
         mtu: int = 1400,
         network: str = "",
+        plugins: str = "",
         more: str = "",
     ) -> None:
-        """Write the profile. `network` are further keys of that section, `more` are further sections."""
+        """Write the profile. `network` and `plugins` are further keys of these sections, `more` are further ones."""
         self.profile.write_text(
             f"""profile: 1
 name: host-{self.number}
 server: {{identity: file:{self.number}.key, listen: [{listen}]}}
 network:
   {{interface: {interface}, mtu: {mtu}, addresses: [10.8.0.{self.number}/24, "fd00:8::{self.number}/64"], {network}}}
-plugins: [transport-ip, crypto-standard, routing-static]
+plugins: [transport-ip, crypto-standard, routing-static, {plugins}]
 {more}
 peers:
   - name: other
@@ -71,19 +72,34 @@ peers:
             env=os.environ | environ,
         )
 
-    def start(self) -> None:
-        """Start the daemon and wait until it is ready."""
-        reading, writing = os.pipe()
+    def launch(self, **environ: str) -> None:
+        """Start the daemon, with some variables set."""
+        self.heard = b""
+        self._errors, writing = os.pipe()
         command = ["nsenter", f"--net=/run/netns/{self.namespace.name}", sys.executable, "-P", "-m", "appliance.cli", "run"]
         with os.fdopen(writing, "wb") as errors:
-            self.process = subprocess.Popen([*command, str(self.profile)], stderr=errors)
-        heard = b""
-        while b'"event": "ready"' not in heard:
-            assert select.select([reading], [], [], READY)[0], heard
-            more = os.read(reading, 65536)
-            assert more, heard
-            heard += more
-        self.errors = reading
+            self.process = subprocess.Popen([*command, str(self.profile)], stderr=errors, env=os.environ | environ)
+
+    def start(self, **environ: str) -> None:
+        """Start the daemon and wait until it is ready."""
+        self.launch(**environ)
+        self.hear("ready")
+
+    def hear(self, event: str, times: int = 1) -> None:
+        """Wait until the daemon has logged `event` so many times."""
+        while self.heard.count(f'"event": "{event}"'.encode()) < times:
+            assert self._read(), self.heard.decode()
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines of that event heard so far."""
+        lines = [json.loads(line) for line in self.heard.splitlines() if line.startswith(b"{")]
+        return [line for line in lines if line["event"] == event]
+
+    def _read(self) -> bool:
+        assert select.select([self._errors], [], [], READY)[0], self.heard.decode()
+        more = os.read(self._errors, 65536)
+        self.heard += more
+        return bool(more)
 
     def status(self) -> dict[str, Any]:
         answer = self.command("status", "--json")
@@ -93,8 +109,20 @@ peers:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(30)
-        os.close(self.errors)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for the daemon's end; its exit code."""
+        assert self.process is not None
+        end = os.pidfd_open(self.process.pid)
+        while end not in (ready := select.select([self._errors, end], [], [], READY)[0]):
+            assert ready, self.heard.decode()
+            self._read()
+        while select.select([self._errors], [], [], 0)[0] and self._read():  # a worker left behind may have it open
+            pass
+        os.close(end)
+        os.close(self._errors)
+        code = self.process.wait()
         self.process = None
         return code
 

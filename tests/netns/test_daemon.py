@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -95,6 +96,31 @@ def test_the_interface_is_renamed_under_a_running_daemon(hosts: tuple[Host, Host
     assert first.namespace.snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("listen", "near", "far"), [("0.0.0.0", "192.0.2.77", "192.0.2.2"), ("[::]", "[2001:db8::77]", "[2001:db8::2]")]
+)
+def test_a_peer_hears_from_the_address_it_called(hosts: tuple[Host, Host], listen: str, near: str, far: str) -> None:
+    first, second = hosts
+    first.namespace.sh("ip addr add 192.0.2.77/24 dev wire; ip addr add 2001:db8::1/64 dev wire nodad")
+    first.namespace.sh("ip addr add 2001:db8::77/128 dev wire nodad preferred_lft 0")
+    second.namespace.sh("ip addr add 2001:db8::2/64 dev wire nodad")
+    first.write(second, listen=f"'udp://{listen}:8443'")
+    second.write(first, listen="", endpoints=f'"udp://{near}:8443"')
+    first.start()
+    second.start()
+    assert second.pings("10.8.0.1")
+    assert second.status()["sessions"][0]["endpoint"] == f"udp://{near}:8443"
+    assert first.status()["sessions"][0]["endpoint"].startswith(f"udp://{far}:")
+    sockets = first.namespace.sh("ss -Hun")
+    assert f"{near}:8443 " in sockets, "the peer's own socket has the address the peer called"
+    assert first.status()["drops"].get("unreachable", 0) == 0
+    first.stop(signal.SIGKILL)
+    first.start()
+    first.hear("session ready")
+    assert first.pings("10.8.0.2")
+    assert second.status()["sessions"][0]["endpoint"] == f"udp://{near}:8443"
+
+
 def test_one_daemon_a_host_and_a_port_of_its_own(hosts: tuple[Host, Host]) -> None:
     first, second = hosts
     first.start()
@@ -112,6 +138,23 @@ def test_one_daemon_a_host_and_a_port_of_its_own(hosts: tuple[Host, Host]) -> No
     assert refused.returncode == ExitCode.FAILURE
     assert "port 8443 is in use" in refused.stderr
     assert second.namespace.snapshot() == before
+
+
+def test_a_monitor_without_a_port_is_on_its_plugins_account(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    page = "monitoring: {{health: {{listen: '{address}:9465'}}}}"
+    first.write(second, plugins="monitoring-prometheus", more=page.format(address="203.0.113.1"))
+    first.start()
+    answer = first.command("plugins", "--json")
+    assert answer.returncode == ExitCode.DEGRADED
+    facts = {fact["name"]: fact for fact in json.loads(answer.stdout)["plugins"]}
+    assert facts["monitoring-prometheus"]["stage"] == "run"
+    assert facts["monitoring-prometheus"]["problem"].startswith("monitor health: ")
+    assert first.status()["state"] == "degraded"
+    first.write(second, plugins="monitoring-prometheus", more=page.format(address="127.0.0.1"))
+    first.command("apply")
+    assert first.command("plugins").returncode == ExitCode.OK
+    assert first.status()["state"] == "running"
 
 
 def test_a_missing_key_says_how_to_make_one(hosts: tuple[Host, Host], tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ ROTATE = 5_000_000
 class Wire:
     """A link that keeps what was transmitted, with the sizes of a UDP link with 1,400-byte datagrams."""
 
+    fragment_flags = 0x04
+
     def __init__(self, whole_bytes: int = 1376, record_bytes: int = 63296) -> None:
         self.whole_bytes = whole_bytes
         self.record_bytes = record_bytes

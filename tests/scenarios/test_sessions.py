@@ -163,3 +163,26 @@ async def test_a_node_without_offloads_talks_to_one_with_them() -> None:
             sent, received = await tools.transfer(source, target, 4, str(1 << 20))
             assert sent["sha256"] == received["sha256"]
     assert lab.left_behind == []
+
+
+async def test_a_path_that_loses_datagrams_gets_parity_and_loses_few_records() -> None:
+    lossy = (
+        "ethtool -K wan tx-udp-segmentation off gso off; nft add table inet loss; "
+        "nft 'add chain inet loss in { type filter hook prerouting priority 0; }'; "
+        "nft add rule inet loss in udp dport 8443 numgen random mod 100 == 0 drop"
+    )
+    async with Lab(pair(listen=("udp://0.0.0.0:8443",))) as lab:
+        left, right = lab.host("left"), lab.host("right")
+        (await right.run(["sh", "-c", lossy])).must_work()
+        (await left.run(["sh", "-c", lossy])).must_work()
+        while session_with(lab, "left", "right").get("parity", 0) not in {4, 8}:
+            sent, received = await tools.transfer(left, right, 4, "1s")
+            assert sent["sha256"] == received["sha256"]
+        before = (right.status() or {})["drops"].get("reassembly", 0), session_with(lab, "right", "left")["rx_bytes"]
+        await tools.transfer(left, right, 4, "2s")
+        after = (right.status() or {})["drops"].get("reassembly", 0), session_with(lab, "right", "left")["rx_bytes"]
+        records = (after[1] - before[1]) / 63_000
+        assert after[0] - before[0] < 0.15 * records, "without parity more than a third of them would be lost"
+        for host in (left, right):
+            (await host.run(["nft", "delete", "table", "inet", "loss"])).must_work()
+    assert lab.left_behind == []

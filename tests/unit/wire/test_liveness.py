@@ -9,7 +9,9 @@ from appliance.wire.liveness import Ack, Farewell
 
 def test_bodies_survive_and_longer_ones_are_read_as_far_as_known() -> None:
     assert liveness.decode_keep_alive(liveness.encode_keep_alive(7) + b"more") == 7
-    assert liveness.decode_ack(liveness.encode_ack(Ack(7, 2**40)) + b"more") == Ack(7, 2**40)
+    assert liveness.decode_ack(liveness.encode_ack(Ack(7, 2**40)) + b"two") == Ack(7, 2**40)
+    assert liveness.decode_ack(liveness.encode_ack(Ack(7, 2**40, 12_345)) + b"more") == Ack(7, 2**40, 12_345)
+    assert liveness.decode_ack(liveness.encode_ack(Ack(0, 1)) + b"\xff" * 4).lost == liveness.MILLION, "never more than all"
     assert liveness.decode_disconnect(liveness.encode_disconnect(Farewell.IDLE) + b"more") is Farewell.IDLE
 
 

@@ -11,14 +11,28 @@ import errno
 import os
 import socket
 import struct
-from binascii import crc_hqx
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from appliance_transport_ip.fragments import FLAGS_AT, FRAGMENT, FRAGMENT_AT, HEADER, LAST, LENGTH_AT, cutter_for
+from appliance_transport_ip.fragments import (
+    FLAGS_AT,
+    FRAGMENT,
+    FRAGMENT_AT,
+    HEADER,
+    LAST,
+    LENGTH_AT,
+    PARITY_FLAGS,
+    SPANS,
+    cutter_for,
+    groups_of,
+)
+from appliance_transport_ip.joining import Joiner
+from appliance_transport_ip.spoken_to import ANCILLARY as SPOKEN_TO_ANCILLARY
+from appliance_transport_ip.spoken_to import SpokenTo, is_bound_to_all
 
 if TYPE_CHECKING:
     from appliance.api.transport import Buffers, RecordSink, SocketAddress
+    from appliance_transport_ip.spoken_to import Message
 
 HANDSHAKE_TYPES: Final = (3, 4)
 
@@ -29,8 +43,6 @@ BUDGET: Final = 4
 """Receive calls a turn."""
 MIN_DATAGRAM: Final = 548
 """What every IPv4 host takes: 576 less IP and UDP headers (RFC 791)."""
-MAX_PARTIAL: Final = 32
-MAX_PARTIAL_BYTES: Final = 1 << 20
 ROOM: Final = 65535
 ANCILLARY: Final = socket.CMSG_SPACE(4)
 
@@ -38,23 +50,13 @@ _length = struct.Struct("!H")
 _segment = struct.Struct("=i")
 
 
-class Partial:
-    """A record some of whose fragments are here. `header` is fragment 0's once that came; `count` is known from the last one."""
-
-    __slots__ = ("body", "count", "header", "seen")
-
-    def __init__(self, length: int) -> None:
-        self.body = memoryview(bytearray(length))
-        self.header = b""
-        self.count = 0
-        self.seen: set[int] = set()
-
-
 class Datagrams:
     """A `Driver` of `appliance.api.transport` over a UDP socket, connected or a listener's.
 
     Option `datagram`: bytes of UDP payload per datagram.
     """
+
+    fragment_flags = FRAGMENT
 
     def __init__(self, sock: socket.socket, options: Mapping[str, int | str], buffers: Buffers) -> None:
         self._sock = sock
@@ -64,10 +66,11 @@ class Datagrams:
         self._plain = buffers.plain
         self._drop = buffers.drop
         self._kept: list[tuple[bytes, SocketAddress | None]] = []
-        self._partial: dict[tuple[SocketAddress | None, bytes], Partial] = {}
-        self._partial_bytes = 0
+        self._joiner = Joiner(buffers.drop)
+        self._span = 0
         self._gso = True
         self._connected = _is_connected(sock)
+        self._spoken_to = None if self._connected or not is_bound_to_all(sock) else SpokenTo(sock)
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         self._shape(int(options["datagram"]))
 
@@ -80,6 +83,15 @@ class Datagrams:
             self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, datagram)
         except OSError:
             self._gso = False
+
+    def protect(self, span: int) -> None:
+        """Send a parity piece for every `span` pieces from now on; 0: none."""
+        self._span = span
+        self.fragment_flags = FRAGMENT | next((flags for flags, value in SPANS.items() if value == span), 0)
+
+    def arrivals(self) -> tuple[int, int]:
+        """Datagrams of cut records: how many came so far, and of how many."""
+        return self._joiner.seen, self._joiner.expected
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -102,7 +114,8 @@ class Datagrams:
     def _send(self, length: int, to: SocketAddress | None) -> bool:
         if length <= self.whole_bytes:
             return self._write([self._tx[: HEADER + length]], to)
-        vector = self._cutter.cut(length)
+        span = self._span
+        vector = self._cutter.cut_with_parity(length, span) if span else self._cutter.cut(length)
         step = 2 * (self._cutter.per_send if self._gso else 1)
         if len(vector) <= step:
             return self._write(vector, to)
@@ -118,7 +131,7 @@ class Datagrams:
             if to is None:
                 os.writev(self._descriptor, vector)
             else:
-                self._sock.sendmsg(vector, (), 0, to)
+                self._sock.sendmsg(vector, self._beside(to), 0, to)
         except BlockingIOError:
             return self._keep(vector, to)
         except OSError as error:
@@ -133,9 +146,11 @@ class Datagrams:
     def _refused(self, error: OSError, vector: list[memoryview], to: SocketAddress | None) -> bool:
         if error.errno == errno.ECONNREFUSED:  # news of an earlier datagram; this one was not tried
             try:
-                self._sock.sendmsg(vector, (), 0, *(() if to is None else (to,)))
+                self._sock.sendmsg(vector, self._beside(to), 0, *(() if to is None else (to,)))
             except OSError:
                 self._drop("unreachable", 1)
+        elif error.errno != errno.EMSGSIZE and to is not None and self._spoken_to is not None and self._spoken_to.forget(to):
+            self._drop("unreachable", 1)
         elif error.errno in (errno.EMSGSIZE, errno.EINVAL):
             self._shrink()
             self._drop("oversized", 1)
@@ -166,7 +181,7 @@ class Datagrams:
                 if to is None:
                     self._sock.send(data)
                 else:
-                    self._sock.sendto(data, to)
+                    self._sock.sendmsg((data,), self._beside(to), 0, to)
             except BlockingIOError:
                 return False
             except OSError:
@@ -180,14 +195,25 @@ class Datagrams:
             if to is None:
                 self._sock.send(packet)
             else:
-                self._sock.sendto(packet, to)
+                self._sock.sendmsg((packet,), self._beside(to), 0, to)
         except OSError:
+            if to is not None and self._spoken_to is not None:
+                self._spoken_to.forget(to)
             self._drop("unreachable", 1)
+
+    def _beside(self, to: SocketAddress | None) -> list[Message]:
+        return [] if to is None or self._spoken_to is None else self._spoken_to.reply_to(to)
+
+    def local_of(self, source: SocketAddress) -> str | None:
+        """The address of this host that `source` spoke to, where the socket has more than one."""
+        return None if self._spoken_to is None else self._spoken_to.of(source)
 
     # ---- in ----
 
     def receive(self, sink: RecordSink) -> bool:
         """Read a few batches of datagrams and pass on what is whole."""
+        if self._spoken_to is not None:
+            return self._receive_at_all(sink, self._spoken_to)
         rx, receive, connected = self._rx, self._sock.recvmsg_into, self._connected
         room = (rx[:ROOM],)
         for _ in range(BUDGET):
@@ -206,9 +232,30 @@ class Datagrams:
                     self._single(at, min(at + segment, size), address, sink)
         return True
 
+    def _receive_at_all(self, sink: RecordSink, spoken_to: SpokenTo) -> bool:
+        """The same on a listener with many addresses: beginnings only, since its peers get sockets of their own."""
+        for _ in range(BUDGET):
+            try:
+                size, ancillary, _, source = self._sock.recvmsg_into((self._rx[:ROOM],), ANCILLARY + SPOKEN_TO_ANCILLARY)
+            except BlockingIOError:
+                break
+            except OSError:  # ICMP's news about an earlier send
+                continue
+            address: SocketAddress = source[:2]
+            spoken_to.heard(address, ancillary)
+            segment = next((_segment.unpack_from(data)[0] for level, _, data in ancillary if level == SOL_UDP), size)
+            if size <= segment:
+                self._single(0, size, address, sink)
+            elif not self._batch(size, segment, address, sink):
+                for at in range(0, size, segment):
+                    self._single(at, min(at + segment, size), address, sink)
+        return True
+
     def _batch(self, size: int, segment: int, source: SocketAddress | None, sink: RecordSink) -> bool:
         """The usual case: one record, all its fragments, in order. False: it is not that, look at each datagram."""
         rx = self._rx
+        if rx[FLAGS_AT] & PARITY_FLAGS:
+            return self._batch_with_parity(size, segment, source, sink)
         count = -(-size // segment)
         last = (count - 1) * segment
         if (
@@ -224,7 +271,38 @@ class Datagrams:
             return False
         pieces = [rx[at + HEADER : at + segment] for at in range(0, last, segment)]
         pieces.append(rx[last + HEADER : size])
+        self._joiner.expected += count
+        self._joiner.seen += count
         return sink(rx[:HEADER], b"".join(pieces), self._plain, source)
+
+    def _batch_with_parity(self, size: int, segment: int, source: SocketAddress | None, sink: RecordSink) -> bool:
+        """The same for a record with parity: all its data pieces, and whatever else of it."""
+        rx = self._rx
+        length = _length.unpack_from(rx, LENGTH_AT)[0]
+        count = -(-length // (segment - HEADER)) if segment > HEADER else 0
+        last = (count - 1) * segment
+        span = SPANS.get(rx[FLAGS_AT] & PARITY_FLAGS)
+        if (
+            not count
+            or span is None
+            or not rx[FLAGS_AT] & FRAGMENT
+            or rx[FRAGMENT_AT]
+            or size % segment
+            or last + segment > size
+            or not rx[last + FLAGS_AT] & LAST
+            or rx[last + FRAGMENT_AT] != count - 1
+            or rx[8:FRAGMENT_AT] != rx[size - segment + 8 : size - segment + FRAGMENT_AT]
+            or rx[2] in HANDSHAKE_TYPES
+        ):
+            return False
+        body = b"".join([rx[at + HEADER : at + segment] for at in range(0, last + segment, segment)])
+        header = bytes(rx[:HEADER])
+        if not sink(header, memoryview(body)[:length], self._plain, source):
+            return False
+        self._joiner.finish(self._joiner.key_of(source, header))
+        self._joiner.expected += count + groups_of(count, span)
+        self._joiner.seen += size // segment
+        return True
 
     def _single(self, start: int, end: int, source: SocketAddress | None, sink: RecordSink) -> None:
         rx = self._rx
@@ -234,48 +312,14 @@ class Datagrams:
         elif rx[start + 2] in HANDSHAKE_TYPES:
             sink(rx[start : start + HEADER], rx[start + HEADER : end], self._plain, source)
         elif rx[start + FLAGS_AT] & FRAGMENT:
-            self._fragment(start, end, source, sink)
+            joined = self._joiner.add(source, bytes(rx[start : start + HEADER]), rx[start + HEADER : end])
+            if joined is not None:
+                sink(joined[0], joined[1], self._plain, source)
         elif _length.unpack_from(rx, start + LENGTH_AT)[0] != body:
             self._drop("malformed", 1)
         else:
             view = rx[start + HEADER : end]
             sink(rx[start : start + HEADER], view, view, source)
-
-    def _fragment(self, start: int, end: int, source: SocketAddress | None, sink: RecordSink) -> None:
-        """Put one fragment to its siblings, and pass the record on when it was the last that lacked."""
-        header = bytes(self._rx[start : start + HEADER])
-        length, number, size = _length.unpack_from(header, LENGTH_AT)[0], header[FRAGMENT_AT], end - start - HEADER
-        last = bool(header[FLAGS_AT] & LAST)
-        offset = length - size if last else number * size
-        if crc_hqx(header[:22], 0xFFFF) != _length.unpack_from(header, 22)[0] or offset < 0 or offset + size > length or not size:
-            self._drop("malformed", 1)
-            return
-        key = (source, header[4:FRAGMENT_AT] + header[LENGTH_AT:22])
-        partial = self._partial.get(key)
-        if partial is None:
-            partial = self._begin(key, length)
-        if number in partial.seen:
-            return
-        partial.seen.add(number)
-        partial.body[offset : offset + size] = self._rx[start + HEADER : end]
-        if not number:
-            partial.header = header
-        if last:
-            partial.count = number + 1
-        if partial.count == len(partial.seen) and partial.header:
-            self._end(key)
-            sink(partial.header, partial.body, self._plain, source)
-
-    def _begin(self, key: tuple[SocketAddress | None, bytes], length: int) -> Partial:
-        while self._partial and (len(self._partial) >= MAX_PARTIAL or self._partial_bytes + length > MAX_PARTIAL_BYTES):
-            self._end(next(iter(self._partial)))
-            self._drop("reassembly", 1)
-        partial = self._partial[key] = Partial(length)
-        self._partial_bytes += length
-        return partial
-
-    def _end(self, key: tuple[SocketAddress | None, bytes]) -> None:
-        self._partial_bytes -= len(self._partial.pop(key).body)
 
 
 def _is_connected(sock: socket.socket) -> bool:

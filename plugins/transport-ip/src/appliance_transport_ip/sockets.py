@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from appliance.api.values import Endpoint
+
+CONNECTED = "01"
+"""TCP_ESTABLISHED, which is what the kernel shows of connected UDP sockets, too."""
 
 
 def family_of(host: str) -> socket.AddressFamily:
@@ -19,3 +23,22 @@ def bound(sock: socket.socket, at: Endpoint) -> None:
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     sock.bind((at.host, at.port))
+
+
+def only_peers_have(port: int) -> bool:
+    """Are there UDP sockets at `port`, all of them our own and connected to a peer? (proc(5), /proc/net/udp)"""
+    own = {_target(entry) for entry in Path("/proc/self/fd").iterdir()}
+    found = [entry for table in ("udp", "udp6") for entry in _sockets_at(Path("/proc/self/net") / table, port)]
+    return bool(found) and all(state == CONNECTED and f"socket:[{inode}]" in own for state, inode in found)
+
+
+def _sockets_at(table: Path, port: int) -> list[tuple[str, str]]:
+    rows = [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
+    return [(row[3], row[9]) for row in rows if int(row[1].rpartition(":")[2], 16) == port]
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:  # the one with which the folder is being read
+        return ""

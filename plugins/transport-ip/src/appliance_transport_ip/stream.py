@@ -27,6 +27,7 @@ class Stream:
 
     whole_bytes = 65535
     record_bytes = 65535
+    fragment_flags = 0
 
     def __init__(self, sock: socket.socket, options: Mapping[str, int | str], buffers: Buffers) -> None:
         del options
@@ -78,6 +79,14 @@ class Stream:
         else:
             self._kept += data
         return False
+
+    def protect(self, span: int) -> None:
+        """A stream loses nothing."""
+        del span
+
+    def arrivals(self) -> tuple[int, int]:
+        """A stream cuts nothing."""
+        return 0, 0
 
     def flush(self) -> bool:
         """Send what was kept."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.api.transport import Adopted
 from appliance.api.values import Endpoint
-from appliance_transport_ip.sockets import bound, family_of
+from appliance_transport_ip.sockets import bound, family_of, only_peers_have
 
 if TYPE_CHECKING:
     from appliance.api.transport import TransportServices
@@ -36,7 +36,11 @@ class Udp:
     async def listen(self, at: Endpoint) -> Endpoint:
         """Take datagrams at `at`. Raises OSError (EADDRINUSE) when another process has the port."""
         with socket.socket(family_of(at.host), socket.SOCK_DGRAM) as probe:  # SO_REUSEPORT would share it with a twin of ours
-            bound(probe, at)
+            try:
+                bound(probe, at)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or not only_peers_have(at.port):  # peers that came in here before may still do
+                    raise
         sock = self._socket(at)
         local = Endpoint(SCHEME, *sock.getsockname()[:2])
         self._services.adopt(Adopted(sock, local, None, listener=True, driver_options={"datagram": self._datagram(sock)}))

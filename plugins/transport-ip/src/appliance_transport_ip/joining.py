@@ -1,0 +1,175 @@
+"""Fragments made whole again, lost ones from their column's parity when there is one. Bounded; the oldest makes room.
+
+Counts what came and what should have come, which is how the far end learns what the path loses.
+"""
+
+from __future__ import annotations
+
+import struct
+from binascii import crc_hqx
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from appliance_transport_ip.fragments import (
+    CRC_AT,
+    FLAGS_AT,
+    FRAGMENT_AT,
+    LAST,
+    LENGTH_AT,
+    PARITY,
+    PARITY_FLAGS,
+    SPANS,
+    groups_of,
+)
+
+if TYPE_CHECKING:
+    from appliance.api.transport import DropReason, SocketAddress
+
+MAX_PARTIAL: Final = 32
+MAX_PARTIAL_BYTES: Final = 1 << 20
+REMEMBERED: Final = 64
+"""Finished records whose late fragments are known: more than any reordering we have seen."""
+
+_u16 = struct.Struct("!H")
+Key = tuple["SocketAddress | None", bytes]
+
+
+class Partial:
+    """A record some of whose fragments are here. `count` is 0 as long as it is not known."""
+
+    __slots__ = ("body", "count", "parity", "piece", "seen")
+
+    def __init__(self, room: int, piece: int) -> None:
+        self.body = memoryview(bytearray(room))
+        self.piece = piece
+        self.count = 0
+        self.seen: set[int] = set()
+        self.parity: dict[int, int] = {}
+
+
+class Joiner:
+    """All unfinished records of one socket. `expected` and `seen` count datagrams of records that were cut."""
+
+    def __init__(self, drop: Callable[[DropReason, int], None]) -> None:
+        self._drop = drop
+        self._partial: dict[Key, Partial] = {}
+        self._bytes = 0
+        self._finished: dict[Key, None] = {}
+        self.expected = 0
+        self.seen = 0
+
+    def add(self, source: SocketAddress | None, header: bytes, piece: memoryview) -> tuple[bytes, memoryview] | None:
+        """Take one fragment. The record's header and body when that made it whole, else None."""
+        size = len(piece)
+        length, number = _u16.unpack_from(header, LENGTH_AT)[0], header[FRAGMENT_AT]
+        if not size or not length or crc_hqx(header[:CRC_AT], 0xFFFF) != _u16.unpack_from(header, CRC_AT)[0]:
+            self._drop("malformed", 1)
+            return None
+        key = (source, _without_place(header))
+        if key in self._finished:
+            self.seen += 1
+            return None
+        span = SPANS.get(header[FLAGS_AT] & PARITY_FLAGS, 0)
+        if span:
+            done = self._with_parity(key, number, piece, length, span)
+        else:
+            done = self._plain(key, number, piece, length, last=bool(header[FLAGS_AT] & LAST))
+        if done is None:
+            return None
+        self._end(key)
+        self.finish(key)
+        return first_header(header), done.body[:length]
+
+    def finish(self, key: Key) -> None:
+        """Remember that a record is done, so that what still comes of it is not taken for the beginning of another."""
+        self._finished[key] = None
+        if len(self._finished) > REMEMBERED:
+            del self._finished[next(iter(self._finished))]
+
+    def key_of(self, source: SocketAddress | None, header: bytes) -> Key:
+        """The key of the record a fragment belongs to."""
+        return source, _without_place(header)
+
+    def _plain(self, key: Key, number: int, piece: memoryview, length: int, *, last: bool) -> Partial | None:
+        size = len(piece)
+        offset = length - size if last else number * size
+        if offset < 0 or offset + size > length:
+            self._drop("malformed", 1)
+            return None
+        partial = self._partial.get(key)
+        if partial is None:
+            partial = self._begin(key, length, size)
+            self.expected += number + 1 if last else -(-length // size)
+        if number in partial.seen:
+            return None
+        self.seen += 1
+        partial.seen.add(number)
+        partial.body[offset : offset + size] = piece
+        if last:
+            partial.count = number + 1
+        return partial if partial.count == len(partial.seen) else None
+
+    def _with_parity(self, key: Key, number: int, piece: memoryview, length: int, span: int) -> Partial | None:
+        size = len(piece)
+        partial = self._partial.get(key)
+        count = -(-length // size)
+        groups = groups_of(count, span)
+        fits = number < count or 0 <= number - PARITY < groups
+        if not fits or count > PARITY or (partial is not None and partial.piece != size):
+            self._drop("malformed", 1)
+            return None
+        if partial is None:
+            partial = self._begin(key, count * size, size)
+            partial.count = count
+            self.expected += count + groups
+        self.seen += 1
+        if number < count:
+            partial.seen.add(number)
+            partial.body[number * size : (number + 1) * size] = piece
+        else:
+            partial.parity[number - PARITY] = int.from_bytes(piece, "little")
+        if len(partial.seen) == count:
+            return partial
+        if len(partial.seen) + len(partial.parity) >= count and _recover(partial, groups):
+            return partial
+        return None
+
+    def _begin(self, key: Key, room: int, piece: int) -> Partial:
+        while self._partial and (len(self._partial) >= MAX_PARTIAL or self._bytes + room > MAX_PARTIAL_BYTES):
+            self._end(next(iter(self._partial)))
+            self._drop("reassembly", 1)
+        partial = self._partial[key] = Partial(room, piece)
+        self._bytes += room
+        return partial
+
+    def _end(self, key: Key) -> None:
+        self._bytes -= len(self._partial.pop(key).body)
+
+
+def first_header(header: bytes) -> bytes:
+    """Fragment 0's header, which the record was sealed under, from any fragment's."""
+    fields = bytearray(header[:CRC_AT])
+    fields[FLAGS_AT] &= ~LAST
+    fields[FRAGMENT_AT] = 0
+    return bytes(fields) + _u16.pack(crc_hqx(fields, 0xFFFF))
+
+
+def _without_place(header: bytes) -> bytes:
+    """What all fragments of a record have in common and no other record has: session, record number, length."""
+    return header[4:FRAGMENT_AT] + header[LENGTH_AT:CRC_AT]
+
+
+def _recover(partial: Partial, groups: int) -> bool:
+    """Fill the holes from their columns' parity. False, and nothing changed, when a column has two holes or no parity."""
+    holes = [number for number in range(partial.count) if number not in partial.seen]
+    columns = {number % groups for number in holes}
+    if len(columns) < len(holes) or not columns <= partial.parity.keys():
+        return False
+    size, body = partial.piece, partial.body
+    for hole in holes:
+        value = partial.parity[hole % groups]
+        for number in range(hole % groups, partial.count, groups):
+            if number != hole:
+                value ^= int.from_bytes(body[number * size : (number + 1) * size], "little")
+        body[hole * size : (hole + 1) * size] = value.to_bytes(size, "little")
+    return True

@@ -1,0 +1,96 @@
+"""What callers may ask for, and what they hear when they ask badly or a plugin's operation fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from appliance.api.management import ApiRoute
+from appliance.errors import ApplianceError, ExitCode, HostError
+from appliance.runtime.operations import CHANGE, READ, BadArguments, operations
+
+
+class Reload:
+    """Notes what it was asked to do."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[list[Path] | None, float | None, str | None]] = []
+
+    async def reload(
+        self, paths: list[Path] | None, *, confirm_within: float | None, admin: str | None
+    ) -> Mapping[str, Sequence[str]]:
+        self.asked.append((paths, confirm_within, admin))
+        return {"steps": []}
+
+
+async def ask(op: str, args: Mapping[str, Any], routes: Mapping[str, ApiRoute] | None = None) -> tuple[Any, Reload]:
+    reload = Reload()
+    daemon: Any = SimpleNamespace(reload=reload)
+    return await operations(daemon, routes or {})[op].handler(args), reload
+
+
+async def test_a_reload_is_told_paths_time_and_the_admins_connection() -> None:
+    admin = "192.0.2.9 50000 192.0.2.1 22"
+    _, reload = await ask("reload", {"paths": ["/etc/a.yaml"], "confirm_within": 60, "admin": admin})
+    assert reload.asked == [([Path("/etc/a.yaml")], 60, admin)]
+    _, reload = await ask("reload", {})
+    assert reload.asked == [(None, None, None)]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [{"paths": "/etc/a.yaml"}, {"paths": [3]}, {"confirm_within": "60s"}, {"confirm_within": 0}, {"confirm_within": 90000}],
+)
+async def test_arguments_that_make_no_sense_are_refused(args: Mapping[str, Any]) -> None:
+    with pytest.raises(BadArguments) as caught:
+        await ask("reload", args)
+    assert caught.value.exit_code == ExitCode.INVALID
+
+
+def test_what_changes_something_needs_more_than_what_looks() -> None:
+    daemon: Any = SimpleNamespace()
+    permissions = {name: operation.permission for name, operation in operations(daemon, {}).items()}
+    looking = {name for name, permission in permissions.items() if permission == READ}
+    assert looking == {"status", "health", "metrics", "plugins"}
+    assert {permission for name, permission in permissions.items() if name not in looking} == {CHANGE}
+
+
+async def works(args: Mapping[str, Any]) -> Any:
+    return {"got": args}
+
+
+async def refuses(_args: Mapping[str, Any]) -> Any:
+    raise HostError("not today", hint="tomorrow")
+
+
+async def breaks(_args: Mapping[str, Any]) -> Any:
+    raise ZeroDivisionError
+
+
+ROUTES = {
+    name: ApiRoute(name, "moon.read", handler)
+    for name, handler in {"moon": works, "moon.no": refuses, "moon.bug": breaks, "status": breaks}.items()
+}
+
+
+async def test_a_plugins_operation_is_asked_under_its_own_permission() -> None:
+    answer, _ = await ask("moon", {"phase": "full"}, ROUTES)
+    assert answer == {"got": {"phase": "full"}}
+    daemon: Any = SimpleNamespace()
+    assert operations(daemon, ROUTES)["moon"].permission == "moon.read"
+
+
+async def test_a_plugins_refusal_is_passed_on_and_its_bug_is_named() -> None:
+    with pytest.raises(HostError, match="not today"):
+        await ask("moon.no", {}, ROUTES)
+    with pytest.raises(ApplianceError, match=r"moon\.bug failed in its plugin: ZeroDivisionError"):
+        await ask("moon.bug", {}, ROUTES)
+
+
+def test_a_plugin_does_not_take_the_place_of_the_cores_own() -> None:
+    daemon: Any = SimpleNamespace()
+    assert operations(daemon, ROUTES)["status"].permission == READ
