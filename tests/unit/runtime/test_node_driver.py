@@ -19,11 +19,11 @@ from appliance.api.values import Endpoint
 from appliance.errors import HostError
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.runtime import clock, logging, node_driver
+from appliance.runtime import clock, logging
 from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.node_driver import NodeDriver
-from appliance.runtime.worker_process import SessionCounters, SessionKeys
+from appliance.runtime.worker_process import SessionKeys
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack
@@ -53,7 +53,7 @@ class Side:
         self.links.use_worker(self)
         endpoints = (Endpoint("udp", *ADDRESSES[peer]),) if calls else ()
         settings = NodeSettings(peers=(PeerSettings(peer, identity_of(peer).fingerprint, endpoints),))
-        node = Node(settings, identity_of(name), SUITES, now=clock.monotonic(), entropy=os.urandom)
+        node = Node(settings, identity_of(name), SUITES, now=clock.monotonic(), entropy=os.urandom, deferring=True)
         worker: Any = self
         self.driver = NodeDriver(
             node,
@@ -121,8 +121,8 @@ class Side:
         source = ADDRESSES[self.name] if at.listener else None
         asyncio.get_running_loop().call_soon(self.far.driver.on_packet, at.number, source, packet)
 
-    def session_counters(self, _session: int) -> SessionCounters | None:
-        return None
+    def records(self, _session: int) -> tuple[int, int]:
+        return 0, 0
 
     # ---- what tests wait for ----
 
@@ -217,7 +217,7 @@ async def test_goodbye_is_heard_by_the_peer() -> None:
         assert closed.peer == "a"
         assert b.driver.connected_peers() == frozenset()
         a.driver.on_packet(1, None, OTHER_VERSION)
-        assert not a.driver._waiting, "who has said goodbye hears nothing more"
+        assert not a.driver.node.counters["version"], "who has said goodbye hears nothing more"
 
 
 async def test_keys_that_died_with_a_worker_are_made_anew() -> None:
@@ -262,13 +262,3 @@ async def test_the_same_refusal_many_times_is_one_line(warnings: pytest.LogCaptu
             await asyncio.sleep(0)
         assert b.driver.node.counters["version"] == 50
     assert warnings.messages.count("handshakes refused") == 1
-
-
-async def test_a_flood_of_handshakes_waits_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_driver, "MAX_WAITING", 100)
-    async with sides() as (_, b):
-        b.driver.start({})
-        [listener] = b.links
-        for port in range(107):
-            b.driver.on_packet(listener.number, ("192.0.2.1", port), b"")
-        assert b.driver.drops["handshake_queue"] == 7
