@@ -44,6 +44,10 @@ CROWDED_ANSWERS = 64
 """Unfinished handshakes (about 30 KB each) from which on strangers must return a cookie."""
 AMPLIFICATION = 3
 """Bytes we send for a byte from an address that has not shown that it receives (RFC 9000, section 8.1)."""
+WAIT_SECONDS = 4.0
+SILENT_SECONDS = 2.0
+"""A hello that waited so long, or was not sent again for so long, is of an attempt that is given up before it could be finished:
+an answer would be work for nothing, just when there is too much of it."""
 RESEND_GAP = 0.2
 MAX_FAILURES = 4
 
@@ -97,6 +101,8 @@ class _Waiting:
     received_bytes: int
     datagram_bytes: int
     proven: bool
+    since: float
+    heard: float
 
 
 class Answering:
@@ -131,6 +137,7 @@ class Answering:
         waiting = self._waiting.get((link.number, source, sequence >> 8 & ~STEPS))
         if waiting is not None:
             waiting.received_bytes += len(piece)
+            waiting.heard = now
             return
         proven = not link.datagram
         if link.datagram:
@@ -270,7 +277,7 @@ class Answering:
             raise PeerFault("rate-limited")
         index = context.new_index()
         context.use(link.number, index)
-        self._waiting[key] = _Waiting(index, client, flags, joined.wire_bytes, joined.datagram_bytes, proven)
+        self._waiting[key] = _Waiting(index, client, flags, joined.wire_bytes, joined.datagram_bytes, proven, now, now)
         context.defer(lambda then: self._answer(key, then), now, fresh=True)
 
     def _answer(self, key: Key, now: float) -> None:
@@ -283,6 +290,8 @@ class Answering:
         index, client = waiting.index, waiting.client
         as_json = bool(waiting.flags & FLAG_JSON)
         try:
+            if link.datagram and (now - waiting.since > WAIT_SECONDS or now - waiting.heard > SILENT_SECONDS):
+                raise PeerFault("too-late")
             machine = Responder(context.policy, index, context.identity, client, context.entropy, context.agreement)
         except PeerFault:
             context.indexes.discard(index)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import ApplianceError, ExitCode, HostError, ProfileError
+from appliance.linux import memory
 from appliance.runtime import clock, host_changes, preparing
 from appliance.runtime.logging import configure, get_logger
 
@@ -67,6 +68,7 @@ class Reload:
                 steps = await self._switch(profile, confirm_within=confirm_within, admin=admin)
             finally:
                 daemon.notifier.ready("running")
+                memory.give_back()  # the text of ten thousand peers and its places are 60 MB
             daemon.paths = where
             self._previous = before if profile != before else self._previous
             if confirm_within is not None and profile != before:

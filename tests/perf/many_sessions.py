@@ -76,7 +76,11 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         figures["status_s"] = round(time.monotonic() - begun, 3)
         if options.reload:
             figures["reload_unchanged_s"] = round(crowded.reload(), 3)
-            figures["reload_changed_s"] = round(crowded.reload(without=1), 3)
+            figures["reload_without_one_s"] = round(crowded.reload(without=1), 3)
+            reloading = crowded.usage()
+            figures["reload_changed_s"] = round(crowded.reload(without=0), 3)
+            figures["reload_cpu_s"] = round(used(reloading, crowded.usage()), 3)
+            figures["after_reload"] = shown(crowded.usage())
         figures["connected_at_the_end"] = crowded.connected()
         status = crowded.status()
         figures |= {"drops": status["drops"], "handshakes": status["handshakes"]}

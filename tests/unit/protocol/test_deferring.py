@@ -123,6 +123,20 @@ def test_strangers_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not server.node.handle_work(0.0)
 
 
+def test_a_hello_whose_sender_has_given_up_is_not_answered() -> None:
+    a, b = callers("a", "b")
+    server = Server("a", "b")
+    server.hear(a, a.said())
+    again = b.said()
+    server.hear(b, again)
+    for packet in again:
+        server.node.handle_packet(LISTENER, b.address, packet, 1.5)
+    while server.node.handle_work(3.0):
+        pass
+    assert server.node.counters["too-late"] == 1
+    assert {transmit.to for transmit in iter(server.node.poll_transmit, None)} == {b.address}
+
+
 def test_work_for_what_is_gone_is_skipped() -> None:
     a, b = callers("a", "b")
     server = Server("a", "b")
