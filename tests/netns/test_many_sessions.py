@@ -14,6 +14,9 @@ UDP_DESCRIPTORS = 1
 """Of a peer that came in through a listener, in each of the two processes."""
 ROOM_BYTES = 115_000
 """For a session, in both processes together: a thousand in 115 MB."""
+WARM_BYTES = 4 << 20
+"""What the first handshakes load and allocate whatever their number, and shared pages whose other owners end meanwhile: those count in
+proportional figures (proc(5), smaps) as if we had grown."""
 
 
 def descriptors(usage: dict[str, Usage]) -> dict[str, int]:
@@ -33,7 +36,7 @@ def test_a_crowd_comes_and_goes_and_comes_again(tmp_path: Path, transport: str) 
             for role in during:
                 assert during[role].descriptors <= before[role].descriptors + SESSIONS * UDP_DESCRIPTORS + 2
             grown = sum(during[role].pss - before[role].pss for role in during)
-            assert grown < SESSIONS * ROOM_BYTES
+            assert grown < WARM_BYTES + SESSIONS * ROOM_BYTES
             crowded.leave()
             while crowded.status()["sessions"]:
                 pass
