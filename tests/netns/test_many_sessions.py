@@ -15,8 +15,8 @@ UDP_DESCRIPTORS = 1
 ROOM_BYTES = 115_000
 """For a session, in both processes together: a thousand in 115 MB."""
 WARM_BYTES = 4 << 20
-"""What the first handshakes load and allocate whatever their number, and shared pages whose other owners end meanwhile: those count in
-proportional figures (proc(5), smaps) as if we had grown."""
+"""What the first handshakes load and allocate whatever their number, and shared pages whose other owners end meanwhile: those
+count in proportional figures (proc(5), smaps) as if we had grown."""
 
 
 def descriptors(usage: dict[str, Usage]) -> dict[str, int]:
