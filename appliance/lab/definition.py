@@ -25,7 +25,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.api.profile_values import Bytes, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
 
-LAB_VERSION = 1
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
 """Also the host's part of its namespace's name, and the `name` of its profile."""
 ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops"]

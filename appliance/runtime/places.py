@@ -12,9 +12,6 @@ from pathlib import Path
 
 from appliance.linux.host import netns_cookie
 
-SYSTEM_PROFILE_DIRS = (Path("/usr/lib/appliance"), Path("/run/appliance"), Path("/etc/appliance"))
-"""Where the system's layered profile is looked for, weakest first."""
-
 
 def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """The directory of the undo journal and the lock of this namespace. Not created here.

@@ -39,7 +39,6 @@ class PacketType(IntEnum):
     DISCONNECT = 6
 
 
-SEALED_TYPES = frozenset({PacketType.DATA, PacketType.ACK, PacketType.KEEP_ALIVE, PacketType.DISCONNECT})
 HANDSHAKE_TYPES = frozenset({PacketType.HANDSHAKE_INIT, PacketType.HANDSHAKE_RESPONSE})
 
 # Flags are plain ints: IntFlag arithmetic costs more than the header it describes.

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from appliance.errors import PeerFault
 
-TOKEN_BYTES = 8
 _ACK = struct.Struct("!QQ")
 _TOKEN = struct.Struct("!Q")
 _LOST = struct.Struct("!I")

@@ -31,7 +31,6 @@ def test_a_crowd_comes_and_goes_and_comes_again(tmp_path: Path, transport: str) 
             assert crowded.connect()["connected"] == SESSIONS
             status = crowded.status()
             assert len(status["sessions"]) == SESSIONS
-            assert "handshake_queue" not in status["drops"]
             during = crowded.usage()
             for role in during:
                 assert during[role].descriptors <= before[role].descriptors + SESSIONS * UDP_DESCRIPTORS + 2
