@@ -9,20 +9,12 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rigs.datagrams import crc16
 
 from appliance_transport_ip.fragments import FRAGMENT, HEADER, PARITY, SPANS, Cutter, groups_of
 from appliance_transport_ip.joining import Joiner, first_header
 
 FLAGS = {span: flags for flags, span in SPANS.items()}
-
-
-def crc16(data: bytes) -> int:
-    crc = 0xFFFF
-    for octet in data:
-        crc ^= octet << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc
 
 
 def record(number: int, body: bytes, span: int) -> bytes:

@@ -1,8 +1,8 @@
 """The worker's half of UDP: records cut into datagrams by the kernel's segmentation offload, and made whole again. Hot.
 
 out   the record lies in the shared buffer; `fragments` makes the further headers, and one writev sends it all.
-in    UDP_GRO brings a record's datagrams in one recvmsg; when they are all there one join makes the ciphertext contiguous.
-      Else fragments wait for their siblings, bounded in number and bytes, the oldest making room.
+in    UDP_GRO brings a record's datagrams in one recvmsg, on connected sockets put in place by the kernel (`scattering`).
+      Where that is not so, fragments wait for their siblings, bounded in number and bytes, the oldest making room.
 """
 
 from __future__ import annotations
@@ -14,39 +14,29 @@ import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from appliance_transport_ip.batches import Batches
 from appliance_transport_ip.fragments import (
-    FLAGS_AT,
     FRAGMENT,
-    FRAGMENT_AT,
     HEADER,
-    LAST,
-    LENGTH_AT,
-    PARITY_FLAGS,
+    MIN_DATAGRAM,
     SPANS,
     cutter_for,
-    groups_of,
 )
-from appliance_transport_ip.joining import Joiner
+from appliance_transport_ip.scattering import BUDGET, Scattered
 from appliance_transport_ip.spoken_to import ANCILLARY as SPOKEN_TO_ANCILLARY
 from appliance_transport_ip.spoken_to import SpokenTo, is_bound_to_all
+from appliance_transport_ip.vectors import writev
 
 if TYPE_CHECKING:
     from appliance.api.transport import Buffers, RecordSink, SocketAddress
     from appliance_transport_ip.spoken_to import Message
 
-HANDSHAKE_TYPES: Final = (3, 4)
-
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 IP_MTU, IPV6_MTU = 14, 24
 SOL_IPV6: Final = 41
-BUDGET: Final = 4
-"""Receive calls a turn."""
-MIN_DATAGRAM: Final = 548
-"""What every IPv4 host takes: 576 less IP and UDP headers (RFC 791)."""
 ROOM: Final = 65535
 ANCILLARY: Final = socket.CMSG_SPACE(4)
 
-_length = struct.Struct("!H")
 _segment = struct.Struct("=i")
 NO_SEGMENTS: Final = struct.pack("=H", 0)
 
@@ -64,16 +54,16 @@ class Datagrams:
         self._descriptor = sock.fileno()
         self._tx = buffers.transmit
         self._rx = buffers.receive
-        self._plain = buffers.plain
         self._drop = buffers.drop
         self._kept: list[tuple[bytes, SocketAddress | None]] = []
-        self._joiner = Joiner(buffers.drop)
+        self._batches = Batches(buffers)
         self._span = 0
         self._gso = True
         self._offload = True
         self._wanted = 0
         self._route = int(options["datagram"])
         self._connected = _is_connected(sock)
+        self._scattered = Scattered(self._descriptor, self._rx, self._route, self._batches) if self._connected else None
         self._spoken_to = None if self._connected or not is_bound_to_all(sock) else SpokenTo(sock)
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         self._shape(self._route)
@@ -104,7 +94,7 @@ class Datagrams:
 
     def arrivals(self) -> tuple[int, int]:
         """Datagrams of cut records: how many came so far, and of how many."""
-        return self._joiner.seen, self._joiner.expected
+        return self._batches.joiner.seen, self._batches.joiner.expected
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -118,6 +108,12 @@ class Datagrams:
 
     def transmit(self, length: int) -> bool:
         """Send the record in the shared buffer on a connected socket."""
+        cutter = self._cutter
+        if cutter.piece < length <= cutter.body_a_send and self._gso and not self._span and not self._kept:
+            vector, parts = cutter.prepare(length)
+            if writev(self._descriptor, vector.address, parts) >= 0:
+                return True
+            return self._write(cutter.cut(length), None)  # once more, to hear why
         return self._send(length, None)
 
     def transmit_to(self, length: int, to: SocketAddress) -> bool:
@@ -251,22 +247,18 @@ class Datagrams:
         """Read a few batches of datagrams and pass on what is whole."""
         if self._spoken_to is not None:
             return self._receive_at_all(sink, self._spoken_to)
-        rx, receive, connected = self._rx, self._sock.recvmsg_into, self._connected
-        room = (rx[:ROOM],)
+        if self._scattered is not None:
+            self._scattered.receive(sink)
+            return True
         for _ in range(BUDGET):
             try:
-                size, ancillary, _, source = receive(room, ANCILLARY)
+                size, ancillary, _, source = self._sock.recvmsg_into((self._rx[:ROOM],), ANCILLARY)
             except BlockingIOError:
                 break
             except OSError:  # ICMP's news about an earlier send
                 continue
-            address: SocketAddress | None = None if connected else source[:2]
             segment = _segment.unpack_from(ancillary[0][2])[0] if ancillary else size
-            if size <= segment:
-                self._single(0, size, address, sink)
-            elif not self._batch(size, segment, address, sink):
-                for at in range(0, size, segment):
-                    self._single(at, min(at + segment, size), address, sink)
+            self._batches.take(self._rx[:size], segment, source[:2], sink)
         return True
 
     def _receive_at_all(self, sink: RecordSink, spoken_to: SpokenTo) -> bool:
@@ -281,82 +273,8 @@ class Datagrams:
             address: SocketAddress = source[:2]
             spoken_to.heard(address, ancillary)
             segment = next((_segment.unpack_from(data)[0] for level, _, data in ancillary if level == SOL_UDP), size)
-            if size <= segment:
-                self._single(0, size, address, sink)
-            elif not self._batch(size, segment, address, sink):
-                for at in range(0, size, segment):
-                    self._single(at, min(at + segment, size), address, sink)
+            self._batches.take(self._rx[:size], segment, address, sink)
         return True
-
-    def _batch(self, size: int, segment: int, source: SocketAddress | None, sink: RecordSink) -> bool:
-        """The usual case: one record, all its fragments, in order. False: it is not that, look at each datagram."""
-        rx = self._rx
-        if rx[FLAGS_AT] & PARITY_FLAGS:
-            return self._batch_with_parity(size, segment, source, sink)
-        count = -(-size // segment)
-        last = (count - 1) * segment
-        if (
-            not rx[FLAGS_AT] & FRAGMENT
-            or rx[FRAGMENT_AT]
-            or size - last < HEADER
-            or not rx[last + FLAGS_AT] & LAST
-            or rx[last + FRAGMENT_AT] != count - 1
-            or rx[8:FRAGMENT_AT] != rx[last + 8 : last + FRAGMENT_AT]
-            or _length.unpack_from(rx, LENGTH_AT)[0] != size - HEADER * count
-            or rx[2] in HANDSHAKE_TYPES
-        ):
-            return False
-        pieces = [rx[at + HEADER : at + segment] for at in range(0, last, segment)]
-        pieces.append(rx[last + HEADER : size])
-        self._joiner.expected += count
-        self._joiner.seen += count
-        return sink(rx[:HEADER], b"".join(pieces), self._plain, source)
-
-    def _batch_with_parity(self, size: int, segment: int, source: SocketAddress | None, sink: RecordSink) -> bool:
-        """The same for a record with parity: all its data pieces, and whatever else of it."""
-        rx = self._rx
-        length = _length.unpack_from(rx, LENGTH_AT)[0]
-        count = -(-length // (segment - HEADER)) if segment > HEADER else 0
-        last = (count - 1) * segment
-        span = SPANS.get(rx[FLAGS_AT] & PARITY_FLAGS)
-        if (
-            not count
-            or span is None
-            or not rx[FLAGS_AT] & FRAGMENT
-            or rx[FRAGMENT_AT]
-            or size % segment
-            or last + segment > size
-            or not rx[last + FLAGS_AT] & LAST
-            or rx[last + FRAGMENT_AT] != count - 1
-            or rx[8:FRAGMENT_AT] != rx[size - segment + 8 : size - segment + FRAGMENT_AT]
-            or rx[2] in HANDSHAKE_TYPES
-        ):
-            return False
-        body = b"".join([rx[at + HEADER : at + segment] for at in range(0, last + segment, segment)])
-        header = bytes(rx[:HEADER])
-        if not sink(header, memoryview(body)[:length], self._plain, source):
-            return False
-        self._joiner.finish(self._joiner.key_of(source, header))
-        self._joiner.expected += count + groups_of(count, span)
-        self._joiner.seen += size // segment
-        return True
-
-    def _single(self, start: int, end: int, source: SocketAddress | None, sink: RecordSink) -> None:
-        rx = self._rx
-        body = end - start - HEADER
-        if body < 0:
-            self._drop("malformed", 1)
-        elif rx[start + 2] in HANDSHAKE_TYPES:
-            sink(rx[start : start + HEADER], rx[start + HEADER : end], self._plain, source)
-        elif rx[start + FLAGS_AT] & FRAGMENT:
-            joined = self._joiner.add(source, bytes(rx[start : start + HEADER]), rx[start + HEADER : end])
-            if joined is not None:
-                sink(joined[0], joined[1], self._plain, source)
-        elif _length.unpack_from(rx, start + LENGTH_AT)[0] != body:
-            self._drop("malformed", 1)
-        else:
-            view = rx[start + HEADER : end]
-            sink(rx[start : start + HEADER], view, view, source)
 
 
 def _is_connected(sock: socket.socket) -> bool:

@@ -22,6 +22,8 @@ from binascii import crc_hqx
 from collections.abc import Sequence
 from typing import Final
 
+from appliance_transport_ip.vectors import Vector
+
 HEADER: Final = 24
 FLAGS_AT, FRAGMENT_AT, LENGTH_AT, CRC_AT = 3, 15, 20, 22
 FRAGMENT, LAST = 0x04, 0x08
@@ -32,6 +34,8 @@ SPANS: Final = {0x10: 16, 0x40: 8, 0x50: 4}
 PARITY: Final = 128
 """Fragment number of the first parity piece; data pieces have lower ones."""
 MAX_BODY: Final = 65535
+MIN_DATAGRAM: Final = 548
+"""What every IPv4 host takes: 576 less IP and UDP headers (RFC 791)."""
 MAX_SEND: Final = 65507
 """The most one UDP send carries (RFC 768 over IPv4; less than IPv6 allows)."""
 MAX_CUTTERS: Final = 32
@@ -49,6 +53,7 @@ class Cutter:
         self.datagram = datagram
         self.piece = piece = datagram - HEADER
         self.per_send = min(MAX_SEGMENTS, MAX_SEND // datagram)
+        self.body_a_send = self.per_send * piece
         pieces = -(-MAX_BODY // piece)
         self._buffer = buffer
         self._headers = headers = memoryview(bytearray(HEADER * 2 * pieces))
@@ -58,6 +63,9 @@ class Cutter:
         self._vector: list[memoryview] = [buffer[: HEADER + piece]]
         for i in range(1, pieces):
             self._vector += headers[HEADER * i : HEADER * (i + 1)], buffer[HEADER + piece * i : HEADER + piece * (i + 1)]
+        self._prepared = Vector(self._vector)
+        self._shortened = 2 * len(self._vector) - 1
+        self._full = self._prepared.words[self._shortened]
 
     def cut_with_parity(self, length: int, span: int) -> list[memoryview]:
         """The same with parity pieces behind, and every datagram full: the last piece is filled up with zeros.
@@ -91,17 +99,32 @@ class Cutter:
 
         Valid until the next call. The record has FLAG_FRAGMENT in header 0 and is longer than one piece.
         """
-        piece = self.piece
-        count = -(-length // piece)
+        piece, count = self.piece, self._head(length)
+        vector = self._vector[: 2 * count - 1]
+        vector[-1] = self._buffer[HEADER + piece * (count - 1) : HEADER + length]
+        return vector
+
+    def prepare(self, length: int) -> tuple[Vector, int]:
+        """The same as memory that writev(2) reads, and how many of its parts count."""
+        count = self._head(length)
+        prepared, parts = self._prepared, 2 * count - 1
+        words = prepared.words
+        words[self._shortened] = self._full
+        self._shortened = shortened = 2 * parts - 1
+        self._full = words[shortened]
+        words[shortened] = length - self.piece * (count - 1)
+        return prepared, parts
+
+    def _head(self, length: int) -> int:
+        """Write the headers of a record of `length` bytes. Returns the number of its pieces."""
+        count = -(-length // self.piece)
         pattern = self._patterns.get(count)
         if pattern is None:
             pattern = self._patterns[count] = _pattern(range(count), count - 1)
         size = HEADER * count
         headers = int.from_bytes(bytes(self._buffer[:HEADER]) * count, "big") ^ pattern
         self._headers[:size] = headers.to_bytes(size, "big")
-        vector = self._vector[: 2 * count - 1]
-        vector[-1] = self._buffer[HEADER + piece * (count - 1) : HEADER + length]
-        return vector
+        return count
 
 
 _cutters: dict[tuple[int, int], Cutter] = {}
