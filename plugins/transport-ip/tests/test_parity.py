@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import random
 from collections import Counter
+from collections.abc import Iterable
 from itertools import combinations
 
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rigs.datagrams import crc16
 
-from appliance_transport_ip.fragments import FRAGMENT, HEADER, PARITY, SPANS, Cutter, groups_of
+from appliance_transport_ip.fragments import FRAGMENT, HEADER, PARITY, SPANS, Cutter, lines_of
 from appliance_transport_ip.joining import Joiner, first_header
 
 FLAGS = {span: flags for flags, span in SPANS.items()}
@@ -30,6 +33,10 @@ def pieces_of(whole: bytes, span: int, datagram: int = 1400) -> list[bytes]:
     data = b"".join(Cutter(buffer, datagram).cut_with_parity(len(whole) - HEADER, span))
     assert len(data) % datagram == 0
     return [data[at : at + datagram] for at in range(0, len(data), datagram)]
+
+
+def exclusive_or(pieces: Iterable[bytes]) -> bytes:
+    return bytes(functools.reduce(operator.xor, octets) for octets in zip(*pieces, strict=True))
 
 
 class Far:
@@ -55,10 +62,12 @@ def test_datagrams_are_full_numbered_and_summed(size: int, span: int, datagram: 
     whole = record(3, random.Random(size).randbytes(size), span)
     pieces = pieces_of(whole, span, datagram)
     count = -(-size // (datagram - HEADER))
-    groups = groups_of(count, span)
-    assert [piece[15] for piece in pieces] == [*range(count), *range(PARITY, PARITY + groups)]
+    lines = lines_of(count, span)
+    assert [piece[15] for piece in pieces] == [*range(count), *range(PARITY, PARITY + len(lines))]
     assert all(int.from_bytes(piece[22:24], "big") == crc16(piece[:22]) for piece in pieces)
     assert b"".join(piece[HEADER:] for piece in pieces[:count]) == whole[HEADER:].ljust(count * (datagram - HEADER), b"\0")
+    for line, parity in zip(lines, pieces[count:], strict=True):
+        assert exclusive_or(pieces[number][HEADER:] for number in line) == parity[HEADER:]
 
 
 @pytest.mark.parametrize("span", sorted(FLAGS))
@@ -76,7 +85,7 @@ def test_one_of_each_column_may_be_lost_at_once() -> None:
     whole = record(1, random.Random(8).randbytes(60000), 8)
     pieces = pieces_of(whole, 8)
     far = Far()
-    far.take(pieces[groups_of(44, 8) :])
+    far.take(pieces[len(lines_of(44, 8)) :])
     assert far.records == [whole]
 
 
@@ -87,6 +96,26 @@ def test_two_of_a_column_are_too_many() -> None:
         far = Far()
         far.take([piece for number, piece in enumerate(pieces) if number not in lost])
         assert far.records == ([whole] if lost[0] % 2 != lost[1] % 2 else [])
+
+
+@given(lost=st.sets(st.integers(0, 59), max_size=3), seed=st.integers(0, 99))
+def test_rows_and_columns_mend_any_two_and_nearly_any_three_lost_at_once(lost: set[int], seed: int) -> None:
+    whole = record(1, random.Random(seed).randbytes(46 * 1376 - seed), 4)
+    pieces = pieces_of(whole, 4)
+    assert len(pieces) == 46 + 8 + 6
+    far = Far()
+    far.take([piece for number, piece in enumerate(pieces) if number not in lost])
+    corner = any({hole, 46 + hole % 8, 54 + hole // 8} <= lost for hole in range(46))
+    assert far.records == ([] if corner else [whole])
+
+
+def test_a_path_that_loses_three_in_a_hundred_loses_hardly_a_long_record() -> None:
+    chance = random.Random(7)
+    far = Far()
+    for number in range(600):
+        pieces = pieces_of(record(number, bytes(46 * 1376), 4), 4)
+        far.take([piece for piece in pieces if chance.random() >= 0.03])
+    assert len(far.records) > 600 * 0.99
 
 
 @given(st.randoms(use_true_random=False))

@@ -37,7 +37,7 @@ def test_what_one_side_misses_the_other_protects() -> None:
     assert (told.kind, liveness.decode_ack(told.body).lost) == (PacketType.ACK, 10_000)
     index = pair.session("b").index
     b.handle_message(index, told.kind, told.channel, told.body, now)
-    assert b.poll_event() == Protect(pair.session("b").link, 8)
+    assert b.poll_event() == Protect(pair.session("b").link, 4)
     assert b.parity(pair.session("b").link) == 8
     b.handle_message(index, told.kind, told.channel, told.body, now + 1)
     assert b.poll_event() is None, "said once"

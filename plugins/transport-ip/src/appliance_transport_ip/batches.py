@@ -14,7 +14,7 @@ from appliance_transport_ip.fragments import (
     LENGTH_AT,
     PARITY_FLAGS,
     SPANS,
-    groups_of,
+    lines_of,
 )
 from appliance_transport_ip.joining import Joiner
 
@@ -66,7 +66,7 @@ class Batches:
             joiner.expected += count
         else:
             joiner.finish(joiner.key_of(source, bytes(header)))
-            joiner.expected += count + groups_of(count, span)
+            joiner.expected += count + len(lines_of(count, span))
         joiner.seen += came
         return True
 

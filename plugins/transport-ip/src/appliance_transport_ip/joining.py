@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from binascii import crc_hqx
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from appliance_transport_ip.fragments import (
@@ -19,7 +19,7 @@ from appliance_transport_ip.fragments import (
     PARITY,
     PARITY_FLAGS,
     SPANS,
-    groups_of,
+    lines_of,
 )
 
 if TYPE_CHECKING:
@@ -113,15 +113,18 @@ class Joiner:
         size = len(piece)
         partial = self._partial.get(key)
         count = -(-length // size)
-        groups = groups_of(count, span)
-        fits = number < count or 0 <= number - PARITY < groups
-        if not fits or count > PARITY or (partial is not None and partial.piece != size):
+        if not 0 < count <= PARITY:
+            self._drop("malformed", 1)
+            return None
+        lines = lines_of(count, span)
+        fits = number < count or 0 <= number - PARITY < len(lines)
+        if not fits or (partial is not None and partial.piece != size):
             self._drop("malformed", 1)
             return None
         if partial is None:
             partial = self._begin(key, count * size, size)
             partial.count = count
-            self.expected += count + groups
+            self.expected += count + len(lines)
         self.seen += 1
         if number < count:
             partial.seen.add(number)
@@ -130,7 +133,7 @@ class Joiner:
             partial.parity[number - PARITY] = int.from_bytes(piece, "little")
         if len(partial.seen) == count:
             return partial
-        if len(partial.seen) + len(partial.parity) >= count and _recover(partial, groups):
+        if len(partial.seen) + len(partial.parity) >= count and _recover(partial, lines):
             return partial
         return None
 
@@ -159,17 +162,30 @@ def _without_place(header: bytes) -> bytes:
     return header[4:FRAGMENT_AT] + header[LENGTH_AT:CRC_AT]
 
 
-def _recover(partial: Partial, groups: int) -> bool:
-    """Fill the holes from their columns' parity. False, and nothing changed, when a column has two holes or no parity."""
-    holes = [number for number in range(partial.count) if number not in partial.seen]
-    columns = {number % groups for number in holes}
-    if len(columns) < len(holes) or not columns <= partial.parity.keys():
-        return False
+def _recover(partial: Partial, lines: Sequence[range]) -> bool:
+    """Fill the holes, each from a line of which nothing else is missing by then. False, and nothing changed: not all can be."""
+    holes = {number for number in range(partial.count) if number not in partial.seen}
+    order = []
+    while holes:
+        single = _single_hole(holes, [(line, lines[line]) for line in partial.parity])
+        if single is None:
+            return False
+        order.append(single)
+        holes.discard(single[0])
     size, body = partial.piece, partial.body
-    for hole in holes:
-        value = partial.parity[hole % groups]
-        for number in range(hole % groups, partial.count, groups):
+    for hole, line in order:
+        value = partial.parity[line]
+        for number in lines[line]:
             if number != hole:
                 value ^= int.from_bytes(body[number * size : (number + 1) * size], "little")
         body[hole * size : (hole + 1) * size] = value.to_bytes(size, "little")
     return True
+
+
+def _single_hole(holes: set[int], lines: Iterable[tuple[int, range]]) -> tuple[int, int] | None:
+    """A hole and the number of a line in which it is the only one."""
+    for number, line in lines:
+        among = holes.intersection(line)
+        if len(among) == 1:
+            return among.pop(), number
+    return None
