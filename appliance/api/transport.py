@@ -137,7 +137,8 @@ class Driver(Protocol):
         """The same to an address through a listener's shared socket."""
 
     def protect(self, span: int) -> None:
-        """Send one parity piece for every `span` pieces of a cut record (4, 8 or 16), or none (0). Streams need none."""
+        """Send one parity piece for every `span` pieces of a cut record (16, 8 or, the most there is, 4), or none (0). Streams
+        need none."""
 
     def arrivals(self) -> tuple[int, int]:
         """Datagrams of cut records that came so far, and how many should have. Streams: 0, 0."""

@@ -26,7 +26,7 @@ local f = {
   fragment = ProtoField.bool("llp.flags.fragment", "Fragment", 8, nil, FRAGMENT),
   last = ProtoField.bool("llp.flags.last", "Last fragment", 8, nil, LAST),
   cookie = ProtoField.bool("llp.flags.cookie", "Cookie", 8, nil, COOKIE),
-  parity = ProtoField.uint8("llp.flags.parity", "Parity span", base.DEC, { [0] = "none", [1] = "16", [4] = "8", [5] = "4" }, 0x50),
+  parity = ProtoField.uint8("llp.flags.parity", "Parity span", base.DEC, { [0] = "none", [1] = "16", [4] = "8", [5] = "4, long records by row and column" }, 0x50),
   compressed = ProtoField.bool("llp.flags.compressed", "Compressed", 8, nil, 0x20),
   json = ProtoField.bool("llp.flags.json", "JSON", 8, nil, JSON),
   no_session = ProtoField.bool("llp.flags.no_session", "No session", 8, nil, NO_SESSION),

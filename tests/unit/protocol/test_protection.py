@@ -38,7 +38,7 @@ def test_what_one_side_misses_the_other_protects() -> None:
     index = pair.session("b").index
     b.handle_message(index, told.kind, told.channel, told.body, now)
     assert b.poll_event() == Protect(pair.session("b").link, 4)
-    assert b.parity(pair.session("b").link) == 8
+    assert b.parity(pair.session("b").link) == 4
     b.handle_message(index, told.kind, told.channel, told.body, now + 1)
     assert b.poll_event() is None, "said once"
 

@@ -179,8 +179,14 @@ def _folded(row: int, columns: int, piece: int) -> bytes:
     """The exclusive-or of the pieces of a row; `columns` is a power of two."""
     while columns > 1:
         columns //= 2
-        row ^= row >> (8 * piece * columns)
-    return (row & ((1 << 8 * piece) - 1)).to_bytes(piece, "little")
+        bits = 8 * piece * columns
+        row = (row >> bits) ^ (row & _ones(bits))
+    return row.to_bytes(piece, "little")
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(bits: int) -> int:
+    return (1 << bits) - 1
 
 
 def _pattern(numbers: Sequence[int], last: int) -> int:
