@@ -17,6 +17,7 @@ import sys
 import time
 from typing import Any
 
+from appliance.dataplane.compression import Codec
 from appliance.dataplane.inbound import tun_writer
 from appliance.dataplane.outbound import tun_reader
 from appliance.dataplane.vnet import split
@@ -39,6 +40,7 @@ def main(argv: list[str]) -> int:
     try:
         suites = {name: _suite(fields) for name, fields in start["suites"].items()}
         drivers = {path: load(path) for path in start["drivers"]}
+        codec = _codec() if start["compression"] else None
     except Exception as error:  # noqa: BLE001  a plugin's fault, told to the control process, which names the plugin
         channel.send(control, channel.encode("failed", {"error": f"{type(error).__name__}: {error}"}))
         return 1
@@ -50,7 +52,7 @@ def main(argv: list[str]) -> int:
     control.settimeout(0)
     make_write = functools.partial(_writer, tun, start["vnet"])
     loop = Loop(tun, tun_reader(tun, start["vnet"]), make_write, control, counters, time.monotonic)
-    loop.handle = Commands(loop, suites, drivers).handle
+    loop.handle = Commands(loop, suites, drivers, codec).handle
     channel.send(control, channel.encode("ready", {"pid": os.getpid()}))
     gc.collect()
     gc.freeze()
@@ -64,6 +66,12 @@ def _writer(tun: int, vnet: bool, world: Any) -> Any:
 
 def _suite(fields: dict[str, Any]) -> Suite:
     return Suite(load(fields["aead"]), fields["key_bytes"], fields["tag_bytes"], fields["max_records"])
+
+
+def _codec() -> Codec:
+    from appliance.worker import zstd
+
+    return zstd.codec()
 
 
 def _raise_descriptor_limit() -> None:
