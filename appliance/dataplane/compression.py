@@ -31,7 +31,8 @@ SMALLEST_FRAME: Final = 20
 Squeeze = Callable[[memoryview, int], int]
 """`squeeze(tx, end)` compresses the entries in tx[24:end] in place; returns where they end now."""
 Inflate = Callable[[memoryview], "memoryview | None"]
-"""`inflate(entry)` is the entry (virtio header and packet) as it was, good until the next call, or None for what is no such."""
+"""`inflate(entry)` is the entry (virtio header and packet) as it was, longer than it came and good until the next call, or
+None for what is no such."""
 
 
 class Codec(NamedTuple):
@@ -74,6 +75,8 @@ def compile_codec(compress: Callable[[Octets], bytes], decompress: Callable[[Oct
         except Exception:  # noqa: BLE001  whatever the library raises means: no such frame
             return None
         n = VNET_BYTES + len(packet)
+        if n <= len(entry):
+            return None
         room[:VNET_BYTES] = entry[:VNET_BYTES]
         room[VNET_BYTES:n] = packet
         return room[:n]

@@ -189,11 +189,11 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
             drop("compressed")
             return None
         counters[row + RX_SAVED] += len(whole) - len(entry)
-        version, n, peer = whole[VNET_BYTES] if len(whole) > VNET_BYTES else 0, len(whole), session.peer
-        if 0x45 <= version <= 0x4F and n >= VNET_BYTES + 20:
+        version, peer = whole[VNET_BYTES], session.peer
+        if 0x45 <= version <= 0x4F:
             source_v4, destination_v4 = get_v4(whole, VNET_BYTES + 12)
             return whole, version, destination_v4, source_v4 in peer.known_v4 or peer.may_send_v4(source_v4)
-        if 0x60 <= version <= 0x6F and n >= VNET_BYTES + 40:
+        if 0x60 <= version <= 0x6F and len(whole) >= VNET_BYTES + 40:
             source, destination = get_v6(whole, VNET_BYTES + 8)
             return whole, version, destination, source in peer.known_v6 or peer.may_send_v6(source)
         drop("malformed")
