@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
 from appliance.dataplane.compression import Codec
 from appliance.dataplane.inbound import tun_writer
@@ -26,6 +26,9 @@ from appliance.linux.scheduling import ask_for_short_slices
 from appliance.worker import channel
 from appliance.worker.commands import Commands, Suite, load
 from appliance.worker.loop import Loop
+
+KEEP_BYTES: Final = 1 << 20
+"""The library takes 220 KB for each frame it undoes. Measured without this: 38 page faults a frame, and twice the time."""
 
 
 def main(argv: list[str]) -> int:
@@ -69,8 +72,10 @@ def _suite(fields: dict[str, Any]) -> Suite:
 
 
 def _codec() -> Codec:
+    from appliance.linux import memory
     from appliance.worker import zstd
 
+    memory.keep(KEEP_BYTES)
     return zstd.codec()
 
 
