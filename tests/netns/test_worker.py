@@ -207,11 +207,41 @@ def test_a_worker_that_compresses_does_so_once_it_is_told(inside: Callable[..., 
     inside(story, compression=True)
 
 
+def page_faults(made: Bench) -> int:
+    return int(Path(f"/proc/{made.worker.pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+def test_undoing_a_frame_does_not_fetch_its_memory_from_the_kernel_each_time(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        made.install(compression=True)
+        await made.obeyed()
+        made.a.world.sessions[5].squeeze = zstd.codec().squeeze
+
+        async def hundred() -> int:
+            before = page_faults(made)
+            for mark in range(100):
+                made.a.send(udp4(60000, mark))
+                await made.to_worker()
+            await made.obeyed()
+            return page_faults(made) - before
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+            application.bind(("10.8.0.2", 9))
+            await hundred()
+            assert await hundred() < 100
+        counters = made.worker.session_counters(5)
+        assert counters is not None
+        assert counters.rx_saved > 200 * 59000
+
+    inside(story, compression=True)
+
+
 def test_a_worker_of_a_node_without_compression_never_loads_it(inside: Callable[..., None]) -> None:
     async def story(made: Bench) -> None:
         assert not has_the_library(made)
         made.install(compression=True)
         made.worker.compress_session(5)
+        await made.obeyed()
         made.a.world.sessions[5].squeeze = zstd.codec().squeeze
         made.a.send(udp4(700, 7))
         await made.to_worker()
