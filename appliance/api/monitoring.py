@@ -32,6 +32,11 @@ class SessionFigures(NamedTuple):
     path_mtu: str = ""
     parity: int = 0
     """Pieces of a cut record for each parity piece that goes with it; 0: none, the path loses nothing to speak of."""
+    compression: str = "off"
+    """How what is sent is compressed: off, or zstd."""
+    rx_saved: int = 0
+    tx_saved: int = 0
+    """Of the bytes, those that compression kept off the wire."""
 
 
 class NodeFigures(NamedTuple):

@@ -178,6 +178,11 @@ class Peer(Section):
         le=3600,
         description="When nothing was sent for so long, say that we are still here.",
     )
+    compression: Literal["off", "zstd"] = Field(
+        default="off",
+        description="Compress packets, each on its own, where the peer's profile says so too. The length of what was compressed "
+        "tells of its content, hence off.",
+    )
 
 
 class Limits(Section):

@@ -66,6 +66,8 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
 
 
 def _sessions(answer: Mapping[str, Any]) -> str:
+    sessions = answer.get("sessions") or ()
+    compressed = any(_compressed(session) for session in sessions)
     rows = [
         (
             str(session["peer"]),
@@ -77,11 +79,22 @@ def _sessions(answer: Mapping[str, Any]) -> str:
             bytes_text(session.get("tx_bytes", 0)),
             f"{session['rtt_ms']:.1f} ms" if session.get("rtt_ms") is not None else "",
             seconds_text(session.get("age_s") or 0.0),
+            *([_compressed(session)] if compressed else []),
         )
-        for session in answer.get("sessions") or ()
+        for session in sessions
     ]
-    head = ("session with", "state", "suite", "pq", "endpoint", "received", "sent", "rtt", "age")
+    head = ["session with", "state", "suite", "pq", "endpoint", "received", "sent", "rtt", "age"]
+    head += ["compression"] if compressed else []
     return table(head, rows) if rows else "no sessions"
+
+
+def _compressed(session: Mapping[str, Any]) -> str:
+    """By what a session's packets are compressed, and what that saves of both directions; nothing when they are not."""
+    if session.get("compression", "off") == "off":
+        return ""
+    both = session["rx_bytes"] + session["tx_bytes"]
+    saved = session["rx_saved"] + session["tx_saved"]
+    return f"{session['compression']}, {100 * saved / both:.0f} % less" if both else str(session["compression"])
 
 
 def _peers_without_session(answer: Mapping[str, Any]) -> str:

@@ -25,15 +25,16 @@ DROP_REASONS: Final = (
     "reassembly",  # a fragment's siblings did not come in time
     "exhausted",  # the session's key may seal no more
     "control_busy",  # the control process did not keep up
+    "compressed",  # compressed though this side takes none from the peer, or not one whole frame
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
 
 HEAD: Final = 32
 """Counters before the first session row; room for further reasons."""
 
-RX_PACKETS, RX_BYTES, RX_RECORDS, TX_PACKETS, TX_BYTES, TX_RECORDS, RX_EPOCH, TX_EPOCH = range(8)
-ROW: Final = 8
-"""Counters per session. Bytes and packets are inner ones, as they cross the TUN."""
+RX_PACKETS, RX_BYTES, RX_RECORDS, TX_PACKETS, TX_BYTES, TX_RECORDS, RX_EPOCH, TX_EPOCH, RX_SAVED, TX_SAVED = range(10)
+ROW: Final = 10
+"""Counters per session. Bytes and packets are inner ones, as they cross the TUN; saved are those kept off the wire."""
 
 
 def size_bytes(slots: int) -> int:

@@ -15,7 +15,8 @@ from binascii import crc_hqx
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from appliance.dataplane.counters import RX_BYTES, RX_EPOCH, RX_PACKETS, RX_RECORDS
+from appliance.dataplane.compression import FRAME_START
+from appliance.dataplane.counters import RX_BYTES, RX_EPOCH, RX_PACKETS, RX_RECORDS, RX_SAVED
 from appliance.dataplane.outbound import ENTRY_BYTES, LENGTH_BYTES, VNET_BYTES, Outbound
 from appliance.dataplane.vnet import GSO_NONE, acceptable
 from appliance.wire.envelope import CRC_START, HEADER, PROTO, PacketType
@@ -80,7 +81,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
     get_header = HEADER.unpack_from
     #                       length  gso          version  v4 source and destination
     get_entry = struct.Struct("!HxB8xB11xII").unpack_from
-    get_v6 = struct.Struct("!16s16s").unpack_from
+    get_v4, get_v6 = struct.Struct("!II").unpack_from, struct.Struct("!16s16s").unpack_from
     nonce = bytearray(12)
     data, last_type = int(PacketType.DATA), int(max(PacketType))
     init, response = int(PacketType.HANDSHAKE_INIT), int(PacketType.HANDSHAKE_RESPONSE)
@@ -128,15 +129,16 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
         if newest and (link is not session.link or source != session.source):
             up.moved(session, link, source)
         if kind == data and not stream & 0xFF:
-            deliver(session.peer, row, room, end)
+            deliver(session, row, room, end)
         elif kind <= last_type:
             up.message(session, kind, stream & 0xFF, bytes(room[:end]))
         else:
             drop("malformed")
         return True
 
-    def deliver(peer: Peer, row: int, room: memoryview, end: int) -> None:
+    def deliver(session: Session, row: int, room: memoryview, end: int) -> None:
         """Pass on the entries in room[:end]."""
+        peer = session.peer
         v4, v6, hub = peer.known_v4, peer.known_v6, world.hub
         i = packets = octets = 0
         while i < end:
@@ -149,16 +151,18 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
                 drop("malformed")
                 break
             entry = room[i + LENGTH_BYTES : following]
+            i = following
             if 0x45 <= version <= 0x4F:
                 allowed = source in v4 or peer.may_send_v4(source)
             elif 0x60 <= version <= 0x6F and n >= VNET_BYTES + 40:
                 source, destination = get_v6(entry, VNET_BYTES + 8)
                 allowed = source in v6 or peer.may_send_v6(source)
             else:
-                drop("malformed")
-                i = following
-                continue
-            i = following
+                whole = inflated(session, row, entry)
+                if whole is None:
+                    continue
+                entry, version, destination, allowed = whole
+                n = len(entry)
             if not allowed:
                 drop("bad_source")
                 continue
@@ -174,6 +178,26 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
             outbound.flush()
         counters[row + RX_PACKETS] += packets
         counters[row + RX_BYTES] += octets
+
+    def inflated(session: Session, row: int, entry: memoryview) -> tuple[memoryview, int, int | bytes, bool] | None:
+        """A compressed entry as it was: what it is, its version, destination, and whether the peer may send from its source."""
+        if entry[VNET_BYTES] != FRAME_START:
+            drop("malformed")
+            return None
+        whole = None if session.inflate is None else session.inflate(entry)
+        if whole is None:
+            drop("compressed")
+            return None
+        counters[row + RX_SAVED] += len(whole) - len(entry)
+        version, peer = whole[VNET_BYTES], session.peer
+        if 0x45 <= version <= 0x4F:
+            source_v4, destination_v4 = get_v4(whole, VNET_BYTES + 12)
+            return whole, version, destination_v4, source_v4 in peer.known_v4 or peer.may_send_v4(source_v4)
+        if 0x60 <= version <= 0x6F and len(whole) >= VNET_BYTES + 40:
+            source, destination = get_v6(whole, VNET_BYTES + 8)
+            return whole, version, destination, source in peer.known_v6 or peer.may_send_v6(source)
+        drop("malformed")
+        return None
 
     def relay(peer: Peer, entry: memoryview, version: int, destination: int | bytes) -> bool:
         """On a hub: pass a packet for another peer on. False: it is for this host."""

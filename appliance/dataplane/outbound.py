@@ -16,7 +16,7 @@ from binascii import crc_hqx
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from appliance.dataplane.counters import TX_BYTES, TX_EPOCH, TX_PACKETS, TX_RECORDS
+from appliance.dataplane.counters import TX_BYTES, TX_EPOCH, TX_PACKETS, TX_RECORDS, TX_SAVED
 from appliance.wire.envelope import CRC_START, FIELDS, HEADER_BYTES, MAX_BODY_BYTES, PROTO, PacketType
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         if link is None or (world.blocked and link in world.blocked):
             world.drop("congested" if link else "no_session", packets)
             return False
+        row, inner, squeeze = session.row, end, session.squeeze
+        if squeeze is not None and packets:
+            end = squeeze(tx, end)
+            counters[row + TX_SAVED] += inner - end
         length = end - HEADER_BYTES + session.tag_bytes
         number = sender.number + 1
         if number > sender.last_number:
@@ -99,9 +103,8 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         put16(tx, 22, crc_hqx(summed, CRC_START))
         nonce[4:] = sequence
         sender.seal(nonce, tx[HEADER_BYTES:end], head, tx[HEADER_BYTES : HEADER_BYTES + length])
-        row = session.row
         counters[row + TX_PACKETS] += packets
-        counters[row + TX_BYTES] += end - HEADER_BYTES - ENTRY_BYTES * packets
+        counters[row + TX_BYTES] += inner - HEADER_BYTES - ENTRY_BYTES * packets
         counters[row + TX_RECORDS] += 1
         sender.left -= length
         if sender.left <= 0:

@@ -16,6 +16,7 @@ from appliance.dataplane.forwarding import ForwardingTable
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
+    from appliance.dataplane.compression import Inflate, Squeeze
     from appliance.dataplane.session import Receiver, Sender
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -29,9 +30,24 @@ CACHED_ADDRESSES: Final = 65536
 
 class Session:
     """A session as the pipeline uses it. `stream` is the peer's index shifted into its header place; `row` the first of its
-    counters. `link` and `source` are where records go: `source` is None on connected sockets."""
+    counters. `link` and `source` are where records go: `source` is None on connected sockets. `squeeze` compresses what is sent,
+    once the peer has said that it takes it; `inflate` undoes what the peer compressed, where the profile allows it to."""
 
-    __slots__ = ("index", "link", "peer", "receiver", "reported", "row", "sender", "source", "stalled", "stream", "tag_bytes")
+    __slots__ = (
+        "index",
+        "inflate",
+        "link",
+        "peer",
+        "receiver",
+        "reported",
+        "row",
+        "sender",
+        "source",
+        "squeeze",
+        "stalled",
+        "stream",
+        "tag_bytes",
+    )
 
     def __init__(
         self,
@@ -54,6 +70,8 @@ class Session:
         self.source: SocketAddress | None = None
         self.stalled = False
         self.reported: tuple[Driver, SocketAddress | None] | None = None
+        self.squeeze: Squeeze | None = None
+        self.inflate: Inflate | None = None
 
 
 class Peer:

@@ -54,6 +54,7 @@ class PeerEntry(_Section):
     )
     allowed: tuple[Prefix, ...] | None = Field(default=None, description="As in a profile. None: the peer's own addresses.")
     keepalive: Seconds | None = Field(default=None, ge=0.1, description="As in a profile.")
+    compression: Literal["off", "zstd"] | None = Field(default=None, description="As in a profile.")
 
 
 class HostEntry(_Section):

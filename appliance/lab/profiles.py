@@ -49,6 +49,8 @@ def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identity: str) -
     described["allowed"] = [str(prefix) for prefix in entry.allowed] if entry.allowed is not None else _own(lab.hosts[peer])
     if entry.keepalive is not None:
         described["keepalive"] = format_seconds(entry.keepalive)
+    if entry.compression is not None:
+        described["compression"] = entry.compression
     return described
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.plugin_host.host import PluginHost
 
+NO_ZSTD = (
+    "install the package backports.zstd beside the appliance (pip install 'appliance-core[compression]'), or take the key out"
+)
+
 
 def required(profile: Profile, host: PluginHost) -> tuple[Problem, ...]:
     """Everything the profile names that no enabled plugin brings. The node does not start while there is any."""
@@ -33,6 +37,7 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
             )
     if profile.routing.kind not in host.routing:
         yield _missing("routing.kind", "routing kind", profile.routing.kind, host.routing, host)
+    yield from _libraries(profile)
     if not host.complete:
         return
     for section, named, known in (
@@ -42,6 +47,17 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
         for name in named:
             if name not in known:
                 yield _missing(f"{section}.{name}", f"{section} kind", name, known, host)
+
+
+def _libraries(profile: Profile) -> Iterator[Problem]:
+    wanting = [number for number, peer in enumerate(profile.peers) if peer.compression == "zstd"]
+    if not wanting:
+        return
+    from appliance.worker import zstd
+
+    if not zstd.installed():
+        for number in wanting:
+            yield Problem(f"peers.{number}.compression", "the library for zstd is not installed", NO_ZSTD)
 
 
 def _endpoints(profile: Profile) -> Iterator[tuple[str, Endpoint]]:

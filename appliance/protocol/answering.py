@@ -358,10 +358,11 @@ class Answering:
     def _session(self, answer: Answer, established: Established, now: float) -> Session:
         context = self._context
         self._remove(answer.index)
+        peer = context.peers_by_identity[established.peer]
         session = Session(
             index=established.local_index,
             remote_index=established.remote_index,
-            peer=context.peers_by_identity[established.peer].name,
+            peer=peer.name,
             session_id=established.session_id,
             suite=context.suites[established.suite],
             pq=established.pq,
@@ -373,6 +374,7 @@ class Answering:
             since=now,
             last_heard=now,
             datagram=answer.room if context.links[answer.link].datagram else 0,
+            compression=peer.settings.compression,
         )
         context.sessions[session.index] = session
         context.events.append(ready(session, established))

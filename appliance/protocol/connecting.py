@@ -242,6 +242,7 @@ class Connecting:
             since=now,
             last_heard=now,
             datagram=initiation.room if link.datagram else 0,
+            compression=context.peers[initiation.peer].settings.compression,
         )
         context.sessions[session.index] = session
         context.events.append(ready(session, established))
@@ -324,4 +325,5 @@ def ready(session: Session, established: Established) -> SessionReady:
         session.pq,
         session.link,
         session.to,
+        session.compression,
     )

@@ -20,7 +20,7 @@ from appliance.protocol.timers import Timers
 from appliance.wire.envelope import MAX_SESSION_INDEX
 
 TimerKey = tuple[str, int | str]
-"""What is due ("hello", "answer", "alive", "rotate", "linger", "link", "path", "connect", "dial") and for whom."""
+"""What is due ("hello", "answer", "alive", "rotate", "linger", "compression", "link", "path", "connect", "dial") and for whom."""
 
 TELLING = frozenset(
     {
@@ -152,7 +152,7 @@ class Context:
         session.move(SessionState.CLOSED)
         del self.sessions[session.index]
         self.indexes.discard(session.index)
-        for kind in ("alive", "rotate", "linger"):
+        for kind in ("alive", "rotate", "linger", "compression"):
             self.timers.cancel((kind, session.index))
         peer = self.peers.get(session.peer)
         if peer is not None and peer.session == session.index:

@@ -51,7 +51,7 @@ class SessionReady(NamedTuple):
     """Keys are there: open what comes for `session`. Send through it from `SessionConfirmed` on, so that a renewal loses nothing.
 
     `session` is our index (what the peer writes into its headers), `remote_index` goes into ours. The chains are 64 secret bytes
-    for a `Ratchet` each.
+    for a `Ratchet` each. `compression`: packets may come compressed.
     """
 
     session: int
@@ -64,6 +64,7 @@ class SessionReady(NamedTuple):
     pq: bool
     link: LinkId
     source: SocketAddress | None
+    compression: bool = False
 
 
 class SessionConfirmed(NamedTuple):
@@ -153,6 +154,12 @@ class Protect(NamedTuple):
     span: int
 
 
+class Compress(NamedTuple):
+    """The peer takes compressed packets on `session`: compress what goes out from now on."""
+
+    session: int
+
+
 Event = (
     Dial
     | SessionReady
@@ -164,6 +171,7 @@ Event = (
     | Shape
     | PathChanged
     | Protect
+    | Compress
     | LinkUnused
     | Refused
     | ControlReceived

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
+from appliance.protocol import agreeing
+from appliance.protocol.agreeing import Agreeing
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
 from appliance.protocol.events import (
@@ -55,6 +57,7 @@ class Keeping:
         self._context = context
         self._connecting = connecting
         self._probing = probing
+        self.agreeing = Agreeing(context)
 
     def adopt(self, session: Session, now: float) -> None:
         """`session` is confirmed: let it carry its peer's traffic, or drop it when another is to."""
@@ -78,6 +81,7 @@ class Keeping:
         if not session.initiator:
             self.probe(session, now)
             session.confirm_sent = now
+        self.agreeing.begin(session, now)
         if old is not None:
             self._replace(old, session, now)
         context.timers.set(("alive", session.index), now + self._patience(peer))
@@ -105,6 +109,9 @@ class Keeping:
             self._farewell(session, now)
         elif kind == PacketType.DATA and channel == CHANNEL_CONTROL:
             message = control.decode(body)
+            if message.kind == agreeing.KIND:
+                self.agreeing.take(session, message.content)
+                return
             self._context.events.append(ControlReceived(session.index, session.peer, message.kind, message.content))
         else:
             raise PeerFault("unexpected")
@@ -185,6 +192,12 @@ class Keeping:
         """The policy no longer allows `session`: replace it now, and end it soon in any case."""
         session.expires = min(session.expires, now + DISALLOWED_SECONDS)
         self.rotate(session.index, now)
+
+    def agree_anew(self, peer: Peer, now: float) -> None:
+        """The profile says something else of `peer`: what its session has agreed on is to be what the profile says."""
+        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        if session is not None and session.compression != peer.settings.compression:
+            self.disallow(session, now)
 
     def disowned(self, session: Session, now: float) -> None:
         """The other side seems not to know `session`: make another. This one goes on, for it may have been a lie."""
@@ -272,6 +285,7 @@ class Keeping:
         old.move(SessionState.DISCONNECTING)
         context.timers.cancel(("alive", old.index))
         context.timers.cancel(("rotate", old.index))
+        context.timers.cancel((agreeing.KIND, old.index))
         context.timers.set(("linger", old.index), now + LINGER_SECONDS)
         context.events.append(SessionReplaced(old.index, old.peer, CloseReason.REPLACED, LINGER_SECONDS, new.index))
 

@@ -135,6 +135,7 @@ class Node:
             elif changed != known.settings:
                 known.configure(changed)
                 self._connect_if_alone(known, now)
+                self._keeping.agree_anew(known, now)
         if context.policy != policy:
             self._renew_disallowed(now)
 
@@ -395,6 +396,8 @@ class Node:
             self._keeping.linger_over(index)
         elif kind == "path":
             self._probing.due(index, now)
+        elif kind == "compression":
+            self._keeping.agreeing.due(index, now)
         else:
             self._strangers.pop(index, None)
             link = self._context.links.get(index)

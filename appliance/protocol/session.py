@@ -43,7 +43,7 @@ class Session:
     """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active,
     `expires` when it ends unless another has replaced it. A session that is `suspect` (no sign of life) or `due` (for new keys)
     does not keep its peer from being called. `datagram` is how long the datagrams were that its handshake got through in (0 on
-    streams)."""
+    streams). `compression`: we take compressed packets (and repeated that `said` times); `compressing`: the peer does."""
 
     index: int
     remote_index: int
@@ -69,6 +69,9 @@ class Session:
     confirm_sent: float = 0.0
     expires: float = inf
     datagram: int = 0
+    compression: bool = False
+    compressing: bool = False
+    said: int = 0
 
     def move(self, to: SessionState) -> None:
         """Enter state `to`. Raises LocalFault when the table does not allow it."""

@@ -10,12 +10,14 @@ from appliance.api.values import Endpoint
 @dataclass(frozen=True, slots=True)
 class PeerSettings:
     """A peer that may have a session. `identity` is its fingerprint; `endpoints` are tried in order and may be none (then the
-    peer calls us); `keepalive` is after how many seconds of silence we ask whether it is there (0: never)."""
+    peer calls us); `keepalive` is after how many seconds of silence we ask whether it is there (0: never). `compression`: packets
+    from it may come compressed, and those to it are when it says the same."""
 
     name: str
     identity: str
     endpoints: tuple[Endpoint, ...] = ()
     keepalive: float = 10.0
+    compression: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,8 @@ class Daemon:
         self._tun = tun.attach(profile.network.interface, offload=profile.network.offload == "auto")
         if not self._tun.offloads and profile.network.offload == "auto":
             log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
-        await self.keeper.start(self._tun, self.driver, preparing.worker_slots(profile))
+        slots = preparing.worker_slots(profile)
+        await self.keeper.start(self._tun, self.driver, slots, compression=preparing.compresses(profile))
 
     async def detach(self) -> None:
         """End the worker and let go of the TUN; sessions are made anew after `attach`."""

@@ -12,7 +12,7 @@ from appliance.runtime.node_driver import NodeDriver
 from appliance.runtime.worker_keeper import WorkerKeeper
 from appliance.runtime.worker_process import SessionCounters
 
-_NOTHING = SessionCounters(0, 0, 0, 0, 0, 0, 0, 0)
+_NOTHING = SessionCounters(*(0 for _ in SessionCounters._fields))
 
 
 class Figures:
@@ -72,4 +72,7 @@ class Figures:
             datagram=datagram,
             path_mtu=path_mtu,
             parity=self._driver.node.parity(session.link),
+            compression="zstd" if session.compressing else "off",
+            rx_saved=counters.rx_saved,
+            tx_saved=counters.tx_saved,
         )

@@ -305,6 +305,8 @@ class NodeDriver:
                 worker.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
             case events.Shape(link, datagram):
                 worker.shape_link(link, datagram)
+            case events.Compress(session):
+                worker.compress_session(session)
             case events.SessionReplaced(session):
                 worker.stop_sending(session)
             case events.ControlReceived():
@@ -315,7 +317,15 @@ class NodeDriver:
         if worker is None:
             return
         self._paths[event.session] = (event.link, event.source)
-        keys = SessionKeys(event.session, event.remote_index, event.peer, event.suite.name, event.send_chain, event.receive_chain)
+        keys = SessionKeys(
+            event.session,
+            event.remote_index,
+            event.peer,
+            event.suite.name,
+            event.send_chain,
+            event.receive_chain,
+            event.compression,
+        )
         try:
             worker.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
         except HostError as error:

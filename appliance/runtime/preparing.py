@@ -44,7 +44,10 @@ def usable_suites(profile: Profile, plugins: PluginHost) -> tuple[CryptoSuite, .
 def node_settings(profile: Profile) -> NodeSettings:
     """What the node is told of a profile."""
     return NodeSettings(
-        peers=tuple(PeerSettings(peer.name, peer.identity, peer.endpoints, peer.keepalive) for peer in profile.peers),
+        peers=tuple(
+            PeerSettings(peer.name, peer.identity, peer.endpoints, peer.keepalive, peer.compression != "off")
+            for peer in profile.peers
+        ),
         suites=profile.crypto.suites,
         pq=profile.crypto.pq,
         rotate_after=profile.crypto.rotate.after,
@@ -53,6 +56,11 @@ def node_settings(profile: Profile) -> NodeSettings:
         handshakes_per_second=profile.limits.handshakes_per_second,
         reassembly_bytes=profile.limits.reassembly_bytes,
     )
+
+
+def compresses(profile: Profile) -> bool:
+    """Does any peer want compression, so that the worker needs the library?"""
+    return any(peer.compression != "off" for peer in profile.peers)
 
 
 def datagram_bytes(profile: Profile) -> int | None:

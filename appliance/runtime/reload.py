@@ -177,7 +177,9 @@ class Reload:
     ) -> host_changes.Changed:
         """Apply the plan; where the TUN itself changes, between two workers."""
         daemon = self._daemon
-        rebuild = _tun_key(before) != _tun_key(profile)
+        # The worker that runs could not import the library any more; one that has it may keep it.
+        lacks_library = preparing.compresses(profile) and not daemon.keeper.compression
+        rebuild = _tun_key(before) != _tun_key(profile) or lacks_library
         if rebuild:
             await host_changes.refuse_impossible(
                 profile, daemon.state_dir, daemon.plugins.plan, confirm_within=confirm_within, admin=admin

@@ -93,6 +93,9 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
         "datagram": figures.datagram or None,
         "path_mtu": figures.path_mtu or None,
         "parity": figures.parity,
+        "compression": figures.compression,
+        "rx_saved": figures.rx_saved,
+        "tx_saved": figures.tx_saved,
     }
 
 

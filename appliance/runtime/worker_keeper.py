@@ -52,6 +52,8 @@ class WorkerKeeper:
         self._driver: NodeDriver | None = None
         self._tun: TunDevice | None = None
         self._slots = 0
+        self.compression = False
+        """Can the worker compress?"""
         self._deaths: deque[float] = deque(maxlen=16)
         self._has_run = False
         self._prepared: WorkerProcess | None = None
@@ -89,9 +91,9 @@ class WorkerKeeper:
         self._prepared = WorkerProcess(_Ears(self, driver), slots)
         self._prepared.spawn()
 
-    async def start(self, tun: TunDevice, driver: NodeDriver, slots: int) -> None:
-        """Start a worker on `tun`. `slots` bounds its sessions. Raises what WorkerProcess.start raises."""
-        self._tun, self._driver, self._slots = tun, driver, slots
+    async def start(self, tun: TunDevice, driver: NodeDriver, slots: int, *, compression: bool = False) -> None:
+        """Start a worker on `tun`. `slots` bounds its sessions; `compression`: it can. Raises what WorkerProcess.start raises."""
+        self._tun, self._driver, self._slots, self.compression = tun, driver, slots, compression
         await self._start()
 
     async def stop(self) -> None:
@@ -107,7 +109,13 @@ class WorkerKeeper:
         assert self._driver is not None
         worker, self._prepared = self._prepared or WorkerProcess(_Ears(self, self._driver), self._slots), None
         try:
-            await worker.start(self._tun.fd, vnet=self._tun.vnet_hdr, suites=self._suites, drivers=self._drivers)
+            await worker.start(
+                self._tun.fd,
+                vnet=self._tun.vnet_hdr,
+                suites=self._suites,
+                drivers=self._drivers,
+                compression=self.compression,
+            )
         except BaseException:
             await worker.stop()
             worker.close()

@@ -67,7 +67,7 @@ class WorkerListener(Protocol):
 
 
 class SessionCounters(NamedTuple):
-    """Figures of one session since it began; bytes and packets are inner ones."""
+    """Figures of one session since it began; bytes and packets are inner ones, saved those that compression kept off the wire."""
 
     rx_packets: int
     rx_bytes: int
@@ -77,10 +77,13 @@ class SessionCounters(NamedTuple):
     tx_records: int
     rx_epoch: int
     tx_epoch: int
+    rx_saved: int
+    tx_saved: int
 
 
 class SessionKeys(NamedTuple):
-    """What a finished handshake hands to the data plane. The chains are secret and go nowhere else."""
+    """What a finished handshake hands to the data plane. The chains are secret and go nowhere else. `compression`: what comes in
+    may be compressed."""
 
     session: int
     remote: int
@@ -88,6 +91,7 @@ class SessionKeys(NamedTuple):
     suite: str
     send_chain: bytes
     receive_chain: bytes
+    compression: bool = False
 
 
 class WorkerProcess:
@@ -130,8 +134,10 @@ class WorkerProcess:
         ours.settimeout(0)
         self._control = ours
 
-    async def start(self, tun: int, *, vnet: bool, suites: Iterable[CryptoSuite], drivers: Iterable[str]) -> None:
-        """Start the worker on the TUN's descriptor (which stays the caller's).
+    async def start(
+        self, tun: int, *, vnet: bool, suites: Iterable[CryptoSuite], drivers: Iterable[str], compression: bool = False
+    ) -> None:
+        """Start the worker on the TUN's descriptor (which stays the caller's). `compression`: it is to be able to.
 
         Raises PluginFault when a suite or driver cannot be imported, HostError when the worker does not come up.
         """
@@ -148,7 +154,8 @@ class WorkerProcess:
             }
             for suite in suites
         }
-        self._tell("start", {"vnet": vnet, "suites": described, "drivers": sorted(drivers)}, descriptors=(tun, self._memory))
+        start = {"vnet": vnet, "suites": described, "drivers": sorted(drivers), "compression": compression}
+        self._tell("start", start, descriptors=(tun, self._memory))
         await self._ready(ours)
         loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(self._process.pid)
@@ -241,6 +248,7 @@ class WorkerProcess:
             "send": keys.send_chain.hex(),
             "receive": keys.receive_chain.hex(),
             "slot": slot,
+            "compression": keys.compression,
             "rotate_bytes": rotate_bytes,
             "link": link,
             "to": to,
@@ -251,6 +259,10 @@ class WorkerProcess:
     def move_session(self, session: int, *, link: int, to: SocketAddress | None, use: bool = True) -> None:
         """Send a session's records by another path."""
         self._tell("session.move", {"session": session, "link": link, "to": to, "use": use})
+
+    def compress_session(self, session: int) -> None:
+        """Compress what a session sends from now on."""
+        self._tell("session.compress", {"session": session})
 
     def stop_sending(self, session: int) -> None:
         """Only receive on a session from now on: another took its place."""

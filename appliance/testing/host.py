@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from appliance.api.crypto import CryptoSuite
 from appliance.api.values import Endpoint
 from appliance.protocol.events import (
+    Compress,
     ControlReceived,
     Dial,
     Event,
@@ -270,7 +271,7 @@ class SimulatedHost:
                 self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
-            case SessionReplaced() | Protect() | Shape() | ControlReceived():
+            case SessionReplaced() | Protect() | Compress() | Shape() | ControlReceived():
                 pass
             case SessionClosed():
                 self.records.pop(event.session, None)

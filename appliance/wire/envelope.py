@@ -50,7 +50,6 @@ FLAG_LAST = 0x08
 """This is the last fragment. Never set without FLAG_FRAGMENT."""
 FLAG_COOKIE = 0x10
 """HandshakeResponse: the body is a cookie to be echoed. HandshakeInit: the hello carries one."""
-FLAG_COMPRESSED = 0x20
 FLAG_JSON = 0x40
 """The handshake body is JSON text instead of the binary form."""
 FLAG_NO_SESSION = 0x80

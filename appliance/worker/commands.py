@@ -16,6 +16,7 @@ from appliance.dataplane.session import AeadFactory, Receiver, Sender
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
+    from appliance.dataplane.compression import Codec
     from appliance.worker.loop import Loop
 
 Fields = dict[str, Any]
@@ -58,13 +59,15 @@ class Whole:
 
 
 class Commands:
-    """Applies messages to a loop's world. `suites` and `drivers` were loaded before the privileges went."""
+    """Applies messages to a loop's world. `suites`, `drivers` and `codec` (None: nobody wants compression) were loaded before the
+    privileges went."""
 
-    def __init__(self, loop: Loop, suites: dict[str, Suite], drivers: dict[str, Any]) -> None:
+    def __init__(self, loop: Loop, suites: dict[str, Suite], drivers: dict[str, Any], codec: Codec | None = None) -> None:
         self._loop = loop
         self._world = loop.world
         self._suites = suites
         self._drivers = drivers
+        self._codec = codec
         self._routes: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, Peer]] = []
         self._by_kind: dict[str, Callable[[Fields, bytes, list[int]], None]] = {
             "link.add": self._link_add,
@@ -73,6 +76,7 @@ class Commands:
             "link.protect": self._link_protect,
             "session.add": self._session_add,
             "session.move": self._session_move,
+            "session.compress": self._session_compress,
             "session.drop": self._session_drop,
             "peers": self._peers,
             "routes": self._routes_slice,
@@ -119,6 +123,8 @@ class Commands:
             tag_bytes=suite.tag_bytes,
             row=base(fields["slot"]),
         )
+        if fields["compression"] and self._codec is not None:
+            session.inflate = self._codec.inflate
         self._world.sessions[session.index] = session
         self._aim(session, fields)
         if fields["use"]:
@@ -133,6 +139,11 @@ class Commands:
         if fields["use"]:
             session.peer.session = session
             self._loop.outbound.release(session.peer)
+
+    def _session_compress(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        session = self._world.sessions.get(fields["session"])
+        if session is not None and self._codec is not None:
+            session.squeeze = self._codec.squeeze
 
     def _aim(self, session: Session, fields: Fields) -> None:
         session.link = self._loop.links.get(fields["link"])

@@ -27,7 +27,6 @@ local f = {
   last = ProtoField.bool("llp.flags.last", "Last fragment", 8, nil, LAST),
   cookie = ProtoField.bool("llp.flags.cookie", "Cookie", 8, nil, COOKIE),
   parity = ProtoField.uint8("llp.flags.parity", "Parity span", base.DEC, { [0] = "none", [1] = "16", [4] = "8", [5] = "4, long records by row and column" }, 0x50),
-  compressed = ProtoField.bool("llp.flags.compressed", "Compressed", 8, nil, 0x20),
   json = ProtoField.bool("llp.flags.json", "JSON", 8, nil, JSON),
   no_session = ProtoField.bool("llp.flags.no_session", "No session", 8, nil, NO_SESSION),
   session = ProtoField.uint32("llp.session", "Receiver's session index", base.HEX),
@@ -180,7 +179,7 @@ local function packet(tvb, pinfo, root)
   tree:add(f.type, tvb(2, 1))
   local flag_tree = tree:add(f.flags, tvb(3, 1))
   local shaken = kind == INIT or kind == RESPONSE
-  local meant = shaken and { "fragment", "last", "cookie", "json", "no_session" } or { "phase", "fragment", "last", "compressed", "parity" }
+  local meant = shaken and { "fragment", "last", "cookie", "json", "no_session" } or { "phase", "fragment", "last", "parity" }
   for _, name in ipairs(meant) do
     flag_tree:add(f[name], tvb(3, 1))
   end

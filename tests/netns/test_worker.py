@@ -20,6 +20,7 @@ from appliance.linux import tun
 from appliance.linux.scheduling import SHORT_SLICE, slice_of
 from appliance.runtime.worker_process import SessionKeys, WorkerProcess
 from appliance.wire.envelope import pack
+from appliance.worker import zstd
 from appliance_crypto_standard.plugin import AES_256_GCM, HSE
 from tests.netns.throwaway import Throwaway
 
@@ -56,11 +57,11 @@ class Bench:
         mirror.route({"10.8.0.1/32": "a"})
         self.wire, _ = join(self.a, mirror)
 
-    def install(self) -> None:
-        """The other half of the session that `join` made, in the worker."""
+    def install(self, *, compression: bool = False) -> None:
+        """The other half of the session that `join` made, in the worker. `compression`: what comes in may be compressed."""
         self.worker.set_peers({"a": [ipaddress.ip_network("10.8.0.1/32")]})
         self.worker.set_routes([(ipaddress.ip_network("10.8.0.1/32"), "a")], hub=False)
-        keys = SessionKeys(5, 5, "a", AES_256_GCM.name, bytes([6]) * 64, bytes([5]) * 64)
+        keys = SessionKeys(5, 5, "a", AES_256_GCM.name, bytes([6]) * 64, bytes([5]) * 64, compression)
         self.worker.add_session(keys, link=1, to=None, rotate_bytes=5_000_000)
 
     async def to_worker(self) -> None:
@@ -82,7 +83,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+async def bench(*, compression: bool = False) -> AsyncIterator[Bench]:
     tun.create("llp0")
     await (await asyncio.create_subprocess_shell(OVERLAY)).wait()
     device = tun.attach("llp0")
@@ -95,7 +96,8 @@ async def bench() -> AsyncIterator[Bench]:
         near.connect(far.getsockname())
         far.connect(near.getsockname())
         far.settimeout(0)
-        await worker.start(device.fd, vnet=device.vnet_hdr, suites=[AES_256_GCM, HSE], drivers=[DRIVER])
+        suites = [AES_256_GCM, HSE]
+        await worker.start(device.fd, vnet=device.vnet_hdr, suites=suites, drivers=[DRIVER], compression=compression)
         worker.add_link(1, near, DRIVER, {"datagram": 1400})
         yield Bench(worker, listener, far)
     finally:
@@ -111,11 +113,11 @@ def inside() -> AsyncIterator[Callable[[Callable[[Bench], Awaitable[None]]], Non
     """Run a story with a bench in a namespace of its own."""
     with Throwaway() as namespace:
 
-        async def told(story: Callable[[Bench], Awaitable[None]]) -> None:
-            async with bench() as made:
+        async def told(story: Callable[[Bench], Awaitable[None]], options: dict[str, bool]) -> None:
+            async with bench(**options) as made:
                 await story(made)
 
-        yield lambda story: namespace.run(told, story)
+        yield lambda story, **options: namespace.run(told, story, options)
 
 
 def kernel() -> tuple[int, int]:
@@ -166,6 +168,86 @@ def test_packets_cross_it_both_ways(inside: Callable[..., None]) -> None:
         assert counters is not None
         assert (counters.rx_packets, counters.tx_packets) == (1, 1)
         assert made.worker.records(5) == (1, 1)
+
+    inside(story)
+
+
+def has_the_library(made: Bench) -> bool:
+    return "_zstd" in Path(f"/proc/{made.worker.pid}/maps").read_text()
+
+
+def test_a_worker_that_compresses_does_so_once_it_is_told(inside: Callable[..., None]) -> None:
+    text = b"the same words again, " * 50
+
+    async def story(made: Bench) -> None:
+        assert has_the_library(made)
+        made.install(compression=True)
+        made.a.world.sessions[5].squeeze, made.a.world.sessions[5].inflate = zstd.codec()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+            application.bind(("10.8.0.2", 9))
+            application.settimeout(0)
+            for told in (False, True):
+                if told:
+                    made.worker.compress_session(5)
+                await made.obeyed()
+                application.sendto(text, ("10.8.0.1", 1007))
+                assert (await made.from_worker())[28:] == text
+                counters = made.worker.session_counters(5)
+                assert counters is not None
+                assert (counters.tx_saved > 900) is told
+            made.a.send(udp4(700, 7))
+            await made.to_worker()
+            data, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 5)
+            assert data == bytes([7]) * 700
+        await made.obeyed()
+        counters = made.worker.session_counters(5)
+        assert counters is not None
+        assert counters.rx_saved > 600
+
+    inside(story, compression=True)
+
+
+def page_faults(made: Bench) -> int:
+    return int(Path(f"/proc/{made.worker.pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+def test_undoing_a_frame_does_not_fetch_its_memory_from_the_kernel_each_time(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        made.install(compression=True)
+        await made.obeyed()
+        made.a.world.sessions[5].squeeze = zstd.codec().squeeze
+
+        async def hundred() -> int:
+            before = page_faults(made)
+            for mark in range(100):
+                made.a.send(udp4(60000, mark))
+                await made.to_worker()
+            await made.obeyed()
+            return page_faults(made) - before
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
+            application.bind(("10.8.0.2", 9))
+            await hundred()
+            assert await hundred() < 100
+        counters = made.worker.session_counters(5)
+        assert counters is not None
+        assert counters.rx_saved > 200 * 59000
+
+    inside(story, compression=True)
+
+
+def test_a_worker_of_a_node_without_compression_never_loads_it(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        assert not has_the_library(made)
+        made.install(compression=True)
+        made.worker.compress_session(5)
+        await made.obeyed()
+        made.a.world.sessions[5].squeeze = zstd.codec().squeeze
+        made.a.send(udp4(700, 7))
+        await made.to_worker()
+        while made.worker.drops().get("compressed") != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0)  # the counters are shared memory, nothing announces them
+        await made.obeyed()
 
     inside(story)
 

@@ -11,6 +11,7 @@ from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.packet import Raw, raw
 
+from appliance.dataplane.counters import ROW, base
 from appliance.dataplane.vnet import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM
 from appliance.wire.envelope import HEADER
 
@@ -211,8 +212,9 @@ def test_counters_tell_packets_and_inner_bytes() -> None:
     a.send(*packets)
     carry(out, b, back)
     inner = sum(map(len, packets))
-    assert list(a.world.counters[32 + 40 : 32 + 48])[3:6] == [2, inner, 1]
-    assert list(b.world.counters[32 + 40 : 32 + 48])[:3] == [2, inner, 1]
+    row = base(5)
+    assert list(a.world.counters[row : row + ROW])[3:6] == [2, inner, 1]
+    assert list(b.world.counters[row : row + ROW])[:3] == [2, inner, 1]
 
 
 def test_empty_virtio_header_is_what_a_plain_packet_has() -> None:

@@ -59,6 +59,17 @@ def test_what_an_admin_sees() -> None:
     ]
 
 
+def test_compression_is_shown_where_there_is_any() -> None:
+    (plain,) = ANSWER["sessions"]
+    idle = {**plain, "compression": "zstd", "rx_bytes": 0, "tx_bytes": 0, "rx_saved": 0, "tx_saved": 0}
+    busy = {**plain, "compression": "zstd", "rx_bytes": 3000, "tx_bytes": 1000, "rx_saved": 2000, "tx_saved": 20}
+    lines = [line.split() for line in text(sessions=[plain, idle, busy], peers=[]).splitlines()]
+    assert lines[6][-1] == "COMPRESSION"
+    assert lines[7][-1] == "15s"
+    assert lines[8][-1] == "zstd"
+    assert lines[9][-4:] == ["zstd,", "50", "%", "less"]
+
+
 def test_trouble_is_shown() -> None:
     shown = text(
         sessions=[],

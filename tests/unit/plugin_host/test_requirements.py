@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from appliance.api.profile import STANDARD_PLUGINS, Profile
 from appliance.plugin_host import PluginHost, required
+from appliance.worker import zstd
 
 PEER = {"name": "hub", "identity": "llp1:" + "a" * 52, "allowed": ["10.0.0.0/8"]}
 
@@ -35,6 +38,16 @@ def test_a_misspelt_suite_gets_a_guess() -> None:
         "did you mean 'aes-256-gcm'?"
         in problems(profile(crypto={"suites": ["aes-256-gmc"]}), *STANDARD_PLUGINS)["crypto.suites.0"]
     )
+
+
+def test_compression_needs_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = profile(peers=[PEER, {**PEER, "name": "far", "compression": "zstd"}])
+    assert not problems(wanted, *STANDARD_PLUGINS)
+    monkeypatch.setattr(zstd, "MODULE", "no_such_package.zstd")
+    found = problems(wanted, *STANDARD_PLUGINS)
+    assert set(found) == {"peers.1.compression"}
+    assert "appliance-core[compression]" in found["peers.1.compression"]
+    assert not problems(profile(peers=[PEER]), *STANDARD_PLUGINS)
 
 
 def test_a_suite_that_protects_nothing_needs_a_laboratory() -> None:

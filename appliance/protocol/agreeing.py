@@ -1,0 +1,70 @@
+"""Agreeing on what a session may carry beyond plain packets: today, whether what one side sends may be compressed.
+
+Each side whose profile wants it tells the other, sealed in the session, what it accepts; what is sent is compressed only after
+the other side said so. A peer that says nothing, because it wants none or knows of none, gets plain packets. What was said holds
+for the session: a changed profile makes a new one.
+
+    {"kind": "compression", "accepts": ["zstd"], "answer": true}      answer: say the same of yourself, with false
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.errors import PeerFault
+from appliance.protocol.context import Context
+from appliance.protocol.events import Compress, SendMessage
+from appliance.protocol.session import Session, SessionState
+from appliance.wire import control
+from appliance.wire.control import ControlMessage
+from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
+
+KIND = "compression"
+ZSTD = "zstd"
+REPEAT_FIRST = 1.0
+"""Seconds until we say it again, doubled each time: a record may be lost."""
+REPEATS = 5
+"""Then the peer is one that does not speak of it (chosen: half a minute, the time of a long loss of connection)."""
+
+
+class Agreeing:
+    """The agreements of all sessions of a node."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def begin(self, session: Session, now: float) -> None:
+        """`session` has become active."""
+        if session.compression:
+            self._say(session, answer=True)
+            self._context.timers.set((KIND, session.index), now + REPEAT_FIRST)
+
+    def due(self, index: int, now: float) -> None:
+        """The timer of a session whose peer has not answered."""
+        session = self._context.sessions.get(index)
+        if session is None or session.state is not SessionState.ACTIVE:
+            return
+        self._say(session, answer=True)
+        session.said += 1
+        if session.said < REPEATS:
+            self._context.timers.set((KIND, index), now + REPEAT_FIRST * 2.0**session.said)
+
+    def take(self, session: Session, content: Mapping[str, Any]) -> None:
+        """The peer said what it accepts. Raises PeerFault."""
+        accepts, answer = content.get("accepts"), content.get("answer")
+        if not isinstance(accepts, list) or not isinstance(answer, bool):
+            raise PeerFault("malformed")
+        if not session.compression or session.state is not SessionState.ACTIVE:
+            return
+        if answer:
+            self._say(session, answer=False)
+        else:
+            self._context.timers.cancel((KIND, session.index))
+        if ZSTD in accepts and not session.compressing:
+            session.compressing = True
+            self._context.events.append(Compress(session.index))
+
+    def _say(self, session: Session, *, answer: bool) -> None:
+        body = control.encode(ControlMessage(KIND, {"accepts": [ZSTD], "answer": answer}))
+        self._context.events.append(SendMessage(session.index, PacketType.DATA, CHANNEL_CONTROL, body))
