@@ -1,4 +1,4 @@
-"""A stream of numbered datagrams there and back, never more on the way than every buffer holds: whatever is missing, the overlay lost.
+"""Numbered datagrams there and back, never more on the way than every buffer holds: whatever is missing, the overlay lost.
 
 Each number goes from one end to the other and is sent back from there. Both ends insist on every number once and in order.
 """
@@ -65,7 +65,7 @@ class Numbered:
 
 
 def _waits(end: socket.socket) -> bool:
-    end.setblocking(False)
+    end.settimeout(0)
     try:
         end.recv(DATAGRAM_BYTES)
     except BlockingIOError:
