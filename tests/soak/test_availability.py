@@ -1,0 +1,120 @@
+"""An overlay under chaos is there for 999 of 1,000 probes: killed workers and daemons, a wire cut, reloads, keys that rotate.
+
+The long form does a random fault each minute for `--soak-seconds` (an hour: 3600) and prints what each kind cost. The short form
+does each kind once, and asks only that every one heals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import cycle
+
+import pytest
+from rigs.availability import Probes, probing
+from rigs.labs import QUICK, pair
+
+from appliance.lab.engine import Lab
+from appliance.lab.host import Host
+
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(8000)]
+
+WANTED = 0.999
+FAULT_EVERY = 60.0
+HEALED = 5.0
+"""Seconds from the end of a fault to an answered probe, at most."""
+CUT_SECONDS = 0.3
+ROTATING = {"crypto": {"rotate": {"bytes": "16KiB", "after": "10s"}}}
+MTUS = cycle((1300, 1400))
+
+
+async def killed_worker(host: Host, probes: Probes) -> None:
+    host.kill_worker()
+
+
+async def killed_daemon(host: Host, probes: Probes) -> None:
+    """Started again at once, as systemd does."""
+    host.kill_daemon()
+    host.start()
+
+
+async def reload(host: Host, probes: Probes) -> None:
+    host.profile.write_text(re.sub(r"mtu: \d+", f"mtu: {next(MTUS)}", host.profile.read_text()))
+    (await host.appliance("apply", host.profile)).must_work()
+
+
+async def cut_wire(host: Host, probes: Probes) -> None:
+    begun = asyncio.get_running_loop().time()
+    (await host.run(["ip", "link", "set", "wan", "down"])).must_work()
+    await asyncio.sleep(CUT_SECONDS)
+    (await host.run(["ip", "link", "set", "wan", "up"])).must_work()
+    probes.excuse(begun, asyncio.get_running_loop().time())
+
+
+Fault = Callable[[Host, Probes], Awaitable[None]]
+FAULTS: tuple[Fault, ...] = (killed_worker, killed_daemon, reload, cut_wire)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_it_is_there_for_999_of_1000_probes(transport: str, soak_seconds: float) -> None:
+    dice = random.Random(20261121)
+    loop = asyncio.get_running_loop()
+    done: list[tuple[float, str]] = []
+    definition = pair(endpoints=(f"{transport}://right:8443",), listen=(f"{transport}://0.0.0.0:8443",), both=QUICK | ROTATING)
+    async with Lab(definition) as lab:
+        for host in lab.hosts.values():
+            (await host.run(["sysctl", "-qw", "net.ipv6.conf.wan.keep_addr_on_down=1"])).must_work()
+        async with probing(lab.host("left"), lab.host("right")) as probes:
+            for fault in chosen(dice, loop.time() + soak_seconds if soak_seconds else None, loop.time):
+                begun = loop.time()
+                done.append((begun, fault.__name__))
+                await fault(lab.host(dice.choice(["left", "right"])), probes)
+                await healed(lab, probes, fault.__name__)
+                if soak_seconds:
+                    await asyncio.sleep(begun + FAULT_EVERY - loop.time())
+        print(told(transport, probes, done))
+    assert lab.left_behind == []
+    assert len(probes.counted()) > len(done)
+    assert not probes_lost_by(probes, done)["reload"]
+    if soak_seconds:
+        assert probes.availability >= WANTED
+
+
+def chosen(dice: random.Random, until: float | None, now: Callable[[], float]) -> Iterator[Fault]:
+    """All kinds in some order, and in the long form again and again."""
+    while True:
+        for fault in dice.sample(FAULTS, len(FAULTS)):
+            if until is not None and now() >= until:
+                return
+            yield fault
+        if until is None:
+            return
+
+
+async def healed(lab: Lab, probes: Probes, what: str) -> None:
+    """Wait until both nodes have their session, and a probe sent from now on is answered."""
+    first = len(probes.sent)
+    try:
+        await lab.wait_for_sessions(HEALED)
+        await lab.until(lambda: any(number >= first for number in probes.answered), HEALED)
+    except TimeoutError:
+        logs = "\n".join(f"--- {host.name}\n{host.log_tail(40)}" for host in lab.hosts.values())
+        raise AssertionError(f"{what}: no probe came back within {HEALED:g} s\n{logs}") from None
+
+
+def probes_lost_by(probes: Probes, done: list[tuple[float, str]]) -> Counter[str]:
+    """How many were lost after each kind of fault, until the next fault."""
+    found: Counter[str] = Counter()
+    for at in probes.lost():
+        found[next((name for begun, name in reversed(done) if begun <= at), "nothing")] += 1
+    return found
+
+
+def told(transport: str, probes: Probes, done: list[tuple[float, str]]) -> str:
+    times, lost = Counter(name for _, name in done), probes_lost_by(probes, done)
+    rows = [f"| {name} | {times[name]} | {lost[name]} |" for name in (*times, "nothing")]
+    head = f"{transport}: {100 * probes.availability:.3f} % of {len(probes.counted())} probes in {len(done)} faults"
+    return "\n".join([head, "| fault | times | probes lost |", "|---|---|---|", *rows])
