@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,15 +68,13 @@ async def probing(near: Host, far: Host) -> AsyncIterator[Probes]:
         due = loop.time()
         while True:
             probes.sent.append(loop.time())
-            try:
+            with suppress(OSError):  # no interface, no route: a probe that is lost
                 here.sendto(PROBE.pack(len(probes.sent) - 1), target)
-            except OSError:  # no interface, no route: a probe that is lost
-                pass
             due = max(due + EVERY_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
 
     for end in (here, there):
-        end.setblocking(False)
+        end.settimeout(0)
     loop.add_reader(there, echo)
     loop.add_reader(here, hear)
     asking = asyncio.create_task(ask())
