@@ -39,6 +39,7 @@ SMALL: Final = 64
 BATCHES: Final = (1, 4, 32)
 """Packets for one turn: one (a ping), four (what the worker takes in a turn), and as many as a flood leaves waiting."""
 TURNS: Final = 200
+INTERFACE: Final = "sysctl -qw net.ipv6.conf.llp0.disable_ipv6=1; ip addr add 10.8.0.1/24 dev llp0; ip link set llp0 mtu 1400 up"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -102,20 +103,22 @@ def _call(number: int, *arguments: Any) -> int:
     return result
 
 
-def compared(fill: Callable[[], None], calls: Callable[[], int], ring: Callable[[], int], batch: int) -> tuple[float, float]:
-    """CPU microseconds a packet of both ways, in turns; `fill` is not counted."""
-    spent = [0.0, 0.0]
-    for turn in range(2 * TURNS):
+def compared(
+    fill: Callable[[], None], calls: Callable[[], int], ring: Callable[[], int], batch: int, turns: int
+) -> tuple[float, float]:
+    """CPU microseconds a packet of both ways, in turns, which move the same amount; `fill` is not counted."""
+    spent, moved = [0.0, 0.0], [0, 0]
+    for turn in range(2 * turns):
         fill()
         way = (calls, ring)[turn & 1]
         begun = time.process_time_ns()
-        moved = way()
+        moved[turn & 1] += way()
         spent[turn & 1] += time.process_time_ns() - begun
-        assert moved > 0
-    return spent[0] / TURNS / batch / 1000, spent[1] / TURNS / batch / 1000
+    assert moved[0] == moved[1] > 0
+    return spent[0] / turns / batch / 1000, spent[1] / turns / batch / 1000
 
 
-def reading(size: int, batch: int, gathered: bool) -> tuple[float, float]:
+def reading(size: int, batch: int, gathered: bool, turns: int) -> tuple[float, float]:
     """A batch that waits on a TUN. `gathered`: packets lie behind each other, as a record wants them. A call is told where the
     last packet ended; entries of a ring cannot be, so what it read is moved."""
     device = tun.attach("llp0")
@@ -159,14 +162,15 @@ def reading(size: int, batch: int, gathered: bool) -> tuple[float, float]:
             sender.send(payload)
 
     try:
-        return compared(fill, calls_gathered, ring_gathered, batch) if gathered else compared(fill, calls, ring.run, batch)
+        ways = (calls_gathered, ring_gathered) if gathered else (calls, ring.run)
+        return compared(fill, *ways, batch, turns)
     finally:
         ring.close()
         sender.close()
         device.close()
 
 
-def sending(size: int, batch: int) -> tuple[float, float]:
+def sending(size: int, batch: int, turns: int) -> tuple[float, float]:
     """A batch sent through a connected socket."""
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sink.bind(("127.0.0.1", 0))
@@ -184,15 +188,15 @@ def sending(size: int, batch: int) -> tuple[float, float]:
         return sum(writev(descriptor, (data,)) for data in buffers)
 
     try:
-        return compared(lambda: None, calls, ring.run, batch)
+        return compared(lambda: None, calls, ring.run, batch, turns)
     finally:
         ring.close()
         out.close()
         sink.close()
 
 
-def measure(rounds: int) -> list[dict[str, Any]]:
-    """Medians of the rounds."""
+def measure(rounds: int, turns: int = TURNS) -> list[dict[str, Any]]:
+    """Medians of the rounds. Runs in a namespace with the device of INTERFACE."""
     deeds = (
         ("read from the TUN", partial(reading, gathered=False), (SUPER, SMALL)),
         ("gather from the TUN into a record", partial(reading, gathered=True), (SMALL, DATAGRAM)),
@@ -202,7 +206,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
     for what, deed, sizes in deeds:
         for size in sizes:
             for batch in BATCHES:
-                found = [deed(size, batch) for _ in range(rounds)]
+                found = [deed(size, batch, turns=turns) for _ in range(rounds)]
                 calls, ring = (median(each[way] for each in found) for way in (0, 1))
                 ratio = median(each[0] / each[1] for each in found)
                 named = {"what": what, "bytes": size, "batch": batch}
