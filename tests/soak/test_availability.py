@@ -89,8 +89,8 @@ async def test_it_is_there_for_999_of_1000_probes(
 
 
 def chosen(count: int) -> Iterator[tuple[Fault, str]]:
-    """All kinds at one end, then at the other. So the same worker does not die twice within a minute, after which a node would make
-    a pause before it starts another, as it would not in the hour that is held in minutes here."""
+    """All kinds at one end, then at the other. So the same worker does not die twice within a minute, after which a node would
+    make a pause before it starts another, as it would not in the hour that is held in minutes here."""
     return islice(cycle((fault, victim) for victim in ("left", "right") for fault in FAULTS), count)
 
 
