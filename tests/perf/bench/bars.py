@@ -58,6 +58,7 @@ BARS: Final = (
             Bar("idle-p99", scheme, "", 10),
             Bar(beside("throughput"), f"{scheme} monitored", scheme, 0.9),
             Bar(beside("packets-64"), f"{scheme} monitored", scheme, 0.9),
+            Bar(beside("cpu"), f"{scheme} monitored", scheme, 1.1),
         )
     ),
 )

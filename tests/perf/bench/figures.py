@@ -58,5 +58,6 @@ FIGURES: Final[dict[str, Figure]] = {
     "first-reply": Figure("start to first reply", "s", "less", 0.6, 2),
     beside("throughput"): Figure("one TCP flow, scraped or not", "Gbit/s", "more", 0.3, 2),
     beside("packets-64"): Figure("UDP packets of 64 B, scraped or not", "kpps", "more", 0.5, 1),
+    beside("cpu"): Figure("CPU of both ends, scraped or not", "s/GB", "less", 0.35, 2),
     "handshakes": Figure("handshakes, both ends on one core", "1/s", "more", 0.4, 0),
 }

@@ -61,9 +61,9 @@ async def other_flows(rig: Rig, seconds: float) -> Figures:
 async def watched(rig: Rig, seconds: float) -> Figures:
     """Throughput and packets, of a monitored rig while both ends are scraped."""
     async with scraped(rig):
-        gbits = (await probes.flow(rig, seconds)).gbits
+        gbits, cpu = await probes.flow(rig, seconds)
         packets = await probes.packets(rig, seconds, PACKET_BYTES[0])
-    return {beside("throughput"): gbits, beside(packets_name(PACKET_BYTES[0])): packets}
+    return {beside("throughput"): gbits, beside("cpu"): cpu, beside(packets_name(PACKET_BYTES[0])): packets}
 
 
 async def delays(rig: Rig, seconds: float) -> Figures:

@@ -12,7 +12,7 @@ from tests.perf.bench.split import FLOORS
 
 OURS = [contender.name for contender in MAIN if contender.kind == "ours"]
 NOTHING = "–"
-MONITORING = tuple(map(beside, ("throughput", "packets-64")))
+MONITORING = tuple(map(beside, ("throughput", "packets-64", "cpu")))
 
 
 def tables(results: Results) -> str:

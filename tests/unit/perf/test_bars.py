@@ -62,3 +62,4 @@ def test_monitoring_may_cost_a_tenth() -> None:
     for scheme in ("udp", "tcp"):
         assert Bar("monitoring-throughput", f"{scheme} monitored", scheme, 0.9) in BARS
         assert Bar("monitoring-packets-64", f"{scheme} monitored", scheme, 0.9) in BARS
+        assert Bar("monitoring-cpu", f"{scheme} monitored", scheme, 1.1) in BARS
