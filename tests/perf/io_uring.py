@@ -89,7 +89,7 @@ class Ring:
 
     def result(self, number: int) -> int:
         """What the entry `number` of the last run brought, where they complete in order, as reads of what is there do."""
-        return self._results[(self._cq_head[0] - self._entries + number & self._cq_mask) * 4 + 2]
+        return int(self._results[(self._cq_head[0] - self._entries + number & self._cq_mask) * 4 + 2])
 
     def close(self) -> None:
         """Let go of it."""

@@ -98,7 +98,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         return figures
 
 
-def bars(figures: dict[str, Any], count: int) -> list[dict[str, Any]]:
+def bars(figures: dict[str, Any], count: float) -> list[dict[str, Any]]:
     """What is required beside what was measured."""
     resident = round(sum(used["rss_mb"] for used in figures["after"].values()), 1)
     required: list[tuple[str, str, float, float]] = [
