@@ -19,8 +19,9 @@ settings.register_profile("long", settings.get_profile("short"), max_examples=20
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """One option, for `make soak`, `make fuzz` and `make chaos`."""
+    """For `make soak`, `make fuzz` and `make chaos`."""
     parser.addoption("--long", action="store_true", help="run the long forms of soak, fuzz and chaos tests")
+    parser.addoption("--soak-seconds", type=float, default=300.0, help="how long the long form of a soak lasts (300)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 def long_form(request: pytest.FixtureRequest) -> bool:
     """Is this one of `make soak|fuzz|chaos`? Otherwise a test of those families stays within seconds."""
     return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def soak_seconds(request: pytest.FixtureRequest, long_form: bool) -> float:
+    """How long to hold; 0: the short form, which does everything once."""
+    return float(request.config.getoption("--soak-seconds")) if long_form else 0.0
 
 
 @cache

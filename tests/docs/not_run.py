@@ -10,7 +10,7 @@ NOT_RUN = {
     r"appliance lab \S+( --json| --story)?": "half a minute each: tests/scenarios/test_labs.py runs every lab, and its story",
     r"appliance lab \S+ --keep": "stays until Ctrl-C: tests/scenarios/test_engine.py interrupts one",
     r"\.venv/bin/python tests/perf/\S+.*": "minutes of measurements beside other programs, on a quiet machine",
-    r"\.venv/bin/python -m tests\.perf\.\S+.*": "minutes of measurements; tests/netns/test_many_sessions.py is the short form",
+    r"\.venv/bin/python -m tests\.perf\.\S+.*": "minutes of measurements; the tests named alike are the short forms",
     r"pip install .*": "changes the environment that the tests run in",
     r"sudo systemctl .*": "needs a service manager; the unit is tested by tests/repo/test_systemd.py",
 }

@@ -10,6 +10,7 @@ from tests.rigs.crowded import Crowded, Usage
 
 pytestmark = pytest.mark.netns
 SESSIONS = 50
+TALKING, ECHOES = 120, 25
 UDP_DESCRIPTORS = 1
 """Of a peer that came in through a listener, in each of the two processes."""
 ROOM_BYTES = 115_000
@@ -42,3 +43,13 @@ def test_a_crowd_comes_and_goes_and_comes_again(tmp_path: Path, transport: str) 
             crowded.again()
         after = descriptors(crowded.usage())
         assert all(after[role] <= used + 2 for role, used in descriptors(before).items())
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_more_than_a_hundred_sessions_carry_traffic_at_the_same_time(tmp_path: Path, transport: str) -> None:
+    with Crowded(tmp_path, sessions=TALKING, transport=transport) as crowded:
+        assert crowded.connect()["connected"] == TALKING
+        assert crowded.echo(ECHOES) == {"answered": TALKING * ECHOES, "wrong": 0}
+        sessions = crowded.status()["sessions"]
+        assert len(sessions) == TALKING
+        assert all(session["rx_packets"] >= ECHOES <= session["tx_packets"] for session in sessions)

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """What many sessions cost a node: time and CPU of their handshakes, memory, descriptors, and what they use when idle (root only).
 
-usage: .venv/bin/python -m tests.perf.many_sessions [--sessions N] [--peers M] [--transport udp|tcp] [--idle SECONDS] [--json]
+usage: .venv/bin/python -m tests.perf.many_sessions [--sessions N] [--peers M] [--transport udp|tcp] [--idle SECONDS] [--reload]
+       [--json]
+
+`--sessions 100 --idle 600` is what the bar for idle CPU asks for.
 
 The callers are `Node`s over real sockets in one process of another namespace; the machine does both sides' cryptography, so the
 handshakes a second here are what two sides reach together, and `node CPU ms` is what the node alone needs.
@@ -19,6 +22,14 @@ from typing import Any
 from tests.rigs.crowded import Crowded, Usage
 
 MIB = 1 << 20
+ROOM_BYTES = 115_000
+"""Memory that a session may take: 115 MB for a thousand of them, above the idle node."""
+BASE_AND_MIB_A_SESSION = 50
+"""MiB of resident memory in all, besides one for each session."""
+IDLE_SESSIONS, IDLE_PERCENT = 100, 2.0
+"""That many idle sessions may cost that much of two cores."""
+HANDSHAKES = 200.0
+"""A second."""
 
 
 def main() -> None:
@@ -83,8 +94,29 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             figures["after_reload"] = shown(crowded.usage())
         figures["connected_at_the_end"] = crowded.connected()
         status = crowded.status()
-        figures |= {"drops": status["drops"], "handshakes": status["handshakes"]}
+        figures |= {"drops": status["drops"], "handshakes": status["handshakes"], "bars": bars(figures, count)}
         return figures
+
+
+def bars(figures: dict[str, Any], count: float) -> list[dict[str, Any]]:
+    """What is required beside what was measured."""
+    resident = round(sum(used["rss_mb"] for used in figures["after"].values()), 1)
+    required: list[tuple[str, str, float, float]] = [
+        ("memory above the idle node, bytes a session", "at most", ROOM_BYTES, figures["bytes_per_session"]),
+        ("resident memory of both processes, MiB", "at most", BASE_AND_MIB_A_SESSION + count, resident),
+        ("handshakes a second, both sides on this machine", "at least", HANDSHAKES, figures["handshakes_per_s"]),
+    ]
+    if "idle_cpu_percent_of_two" in figures and count <= IDLE_SESSIONS:
+        required.append(("idle CPU, percent of two cores", "at most", IDLE_PERCENT, figures["idle_cpu_percent_of_two"]))
+    return [
+        {
+            "figure": name,
+            "bar": f"{sense} {bar:g}",
+            "measured": found,
+            "met": found <= bar if sense == "at most" else found >= bar,
+        }
+        for name, sense, bar, found in required
+    ]
 
 
 def used(before: dict[str, Usage], after: dict[str, Usage], *roles: str) -> float:
@@ -102,10 +134,14 @@ def shown(usage: dict[str, Usage]) -> dict[str, dict[str, float]]:
 def table(figures: dict[str, Any]) -> str:
     lines = ["| figure | value |", "|---|---|"]
     for name, value in figures.items():
+        if name == "bars":
+            continue
         if isinstance(value, dict):
             lines += [f"| {name} {role} | {inner} |" for role, inner in value.items()]
         else:
             lines.append(f"| {name} | {value} |")
+    lines += ["", "| required | bar | measured | met |", "|---|---|---|---|"]
+    lines += [f"| {b['figure']} | {b['bar']} | {b['measured']} | {'yes' if b['met'] else '**no**'} |" for b in figures["bars"]]
     return "\n".join(lines)
 
 

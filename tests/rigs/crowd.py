@@ -3,16 +3,19 @@
 usage: python -m tests.rigs.crowd ENDPOINT FINGERPRINT COUNT SOURCES       (started by tests.rigs.crowded in a namespace)
 
 Obeys lines on standard input and answers each with a JSON line: `connect` calls ENDPOINT from all peers and answers when all have
-a session (or after PATIENCE), `count` says how many have one, `close` says goodbye and ends. Identities come from `identity_of`,
+a session (or after PATIENCE), `count` says how many have one, `echo N` lets all send N echoes to the node's inner address at the
+same time, each the next when the last was answered, `close` says goodbye and ends. Identities come from `identity_of`,
 so both sides know them. Peers take turns at the source addresses SOURCES (comma-separated), as sites would.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import socket
+import struct
 import sys
 import time
 from contextlib import suppress
@@ -22,6 +25,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from appliance.api.values import Endpoint
+from appliance.dataplane.outbound import ENTRY_BYTES, VNET_BYTES
 from appliance.protocol import events
 from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
@@ -32,11 +36,38 @@ from appliance.wire.envelope import CHANNEL_CONTROL, HANDSHAKE_TYPES, HEADER_BYT
 
 PATIENCE = 40.0
 NODE = "node"
+NODE_INSIDE = "10.64.0.1"
+ECHO_BYTES = 200
+IP = struct.Struct("!BBHHHBBH4s4s")
+ICMP = struct.Struct("!BBHHH")
 
 
 def identity_of(number: int) -> Identity:
     """Always the same identity for the same peer."""
     return Identity.from_seeds(*(sha256(f"crowd {half} {number}".encode()).digest() for half in ("ed25519", "mldsa")))
+
+
+def inside(number: int) -> str:
+    """The overlay address of a peer."""
+    return f"10.{65 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+
+
+def checksum(data: bytes) -> int:
+    """RFC 1071."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def echo(source: str, target: str, kind: int, sequence: int) -> bytes:
+    """An ICMP echo of ECHO_BYTES data: request (8) or reply (0), as an entry of a record."""
+    body = ICMP.pack(kind, 0, 0, 7, sequence) + sequence.to_bytes(2, "big") * (ECHO_BYTES // 2)
+    body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
+    ends = (ipaddress.IPv4Address(source).packed, ipaddress.IPv4Address(target).packed)
+    head = IP.pack(0x45, 0, IP.size + len(body), 0, 0x4000, 64, 1, 0, *ends)
+    head = head[:10] + checksum(head).to_bytes(2, "big") + head[12:]
+    return (VNET_BYTES + len(head) + len(body)).to_bytes(2, "big") + bytes(VNET_BYTES) + head + body
 
 
 class _Keys:
@@ -62,6 +93,8 @@ class Caller:
         self._link = 0
         self._keys: dict[int, _Keys] = {}
         self.active: int | None = None
+        self.inside = inside(number)
+        self.echoes_due = self.answered = self.wrong = 0
         settings = NodeSettings(peers=(PeerSettings(NODE, fingerprint, (), 10.0),))
         self.node = Node(settings, identity_of(number), SUITES, now=time.monotonic(), entropy=os.urandom)
 
@@ -69,6 +102,27 @@ class Caller:
         """Begin."""
         self.node.handle_candidates(NODE, [self._to], time.monotonic())
         self._settle()
+
+    def echo(self, count: int) -> None:
+        """Send so many echoes, one after the other, through the session."""
+        self.echoes_due = self.answered + count
+        self._next_echo()
+
+    def _next_echo(self) -> None:
+        if self.active is not None and self.answered < self.echoes_due:
+            entry = echo(self.inside, NODE_INSIDE, 8, self.answered + 1)
+            self._seal(events.SendMessage(self.active, PacketType.DATA, 0, entry))
+
+    def _answered(self, body: bytes) -> None:
+        wanted = echo(NODE_INSIDE, self.inside, 0, self.answered + 1)
+        if (
+            body[ENTRY_BYTES + IP.size :] == wanted[ENTRY_BYTES + IP.size :]
+            and body[ENTRY_BYTES + 12 :][:8] == wanted[ENTRY_BYTES + 12 :][:8]
+        ):
+            self.answered += 1
+            self._next_echo()
+        else:
+            self.wrong += 1
 
     def close(self) -> None:
         """Say goodbye."""
@@ -194,7 +248,9 @@ class Caller:
         except InvalidTag:
             return
         keys.received += 1
-        if kind != PacketType.DATA or stream & 0xFF == CHANNEL_CONTROL:
+        if kind == PacketType.DATA and not stream & 0xFF:
+            self._answered(body)
+        elif kind != PacketType.DATA or stream & 0xFF == CHANNEL_CONTROL:
             self.node.handle_message(stream >> 8, PacketType(kind), stream & 0xFF, body, time.monotonic())
 
 
@@ -209,6 +265,8 @@ async def serve(to: Endpoint, fingerprint: str, count: int, sources: list[str]) 
             tell(await connect(callers))
         elif line == "count":
             tell({"connected": connected(callers)})
+        elif line.startswith("echo "):
+            tell(await echoes(callers, int(line.split()[1])))
         elif line == "close":
             break
     for caller in callers:
@@ -224,6 +282,16 @@ async def connect(callers: list[Caller]) -> dict[str, float]:
     while connected(callers) < len(callers) and time.monotonic() - begun < PATIENCE:  # noqa: ASYNC110  many small events
         await asyncio.sleep(0.01)
     return {"connected": connected(callers), "seconds": time.monotonic() - begun, "cpu": time.process_time() - used}
+
+
+async def echoes(callers: list[Caller], count: int) -> dict[str, float]:
+    """All at once; how many were answered, and how many answers nobody had asked for."""
+    begun = time.monotonic()
+    for caller in callers:
+        caller.echo(count)
+    while any(caller.answered < caller.echoes_due for caller in callers) and time.monotonic() - begun < PATIENCE:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    return {"answered": sum(caller.answered for caller in callers), "wrong": sum(caller.wrong for caller in callers)}
 
 
 def connected(callers: list[Caller]) -> int:

@@ -81,6 +81,10 @@ class Crowded:
         """How many of the crowd have a session."""
         return int(self._ask("count")["connected"])
 
+    def echo(self, count: int) -> dict[str, float]:
+        """Let all send so many echoes to the node, all at the same time: how many were `answered`, how many were `wrong`."""
+        return self._ask(f"echo {count}")
+
     def leave(self) -> None:
         """Let the whole crowd say goodbye and end."""
         assert self._crowd.stdin is not None

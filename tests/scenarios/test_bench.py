@@ -7,6 +7,7 @@ import pytest
 from appliance.lab.host import LabFailure
 from tests.perf.bench import interpreter, probes
 from tests.perf.bench.contenders import ALL
+from tests.perf.bench.monitoring import scrape, scraped
 from tests.perf.bench.rig import DEVICE, raised
 from tests.perf.bench.underlay import lossy
 
@@ -31,3 +32,16 @@ async def test_a_node_is_two_processes_that_use_something() -> None:
         assert {rig.processes(0)[1], rig.processes(1)[1]} == set(rig.workers())
         assert rig.cpu_seconds() > 0
         assert rig.memory_bytes(0) > 2 * interpreter.measure().memory_bytes
+
+
+async def test_a_monitored_node_is_scraped_all_the_while_and_another_is_left_alone() -> None:
+    async with raised(ALL["udp monitored"]) as rig:
+        async with scraped(rig):
+            assert (await probes.echoes(rig, 0.1)).p50 > 0
+        for host in rig.hosts:
+            assert b"process_cpu_seconds_total" in host.namespace.call(scrape)
+    async with raised(ALL["udp"]) as rig:
+        async with scraped(rig):
+            pass
+        with pytest.raises(OSError, match="refused"):
+            rig.left.namespace.call(scrape)

@@ -26,6 +26,7 @@ class Contender:
     scheme: str = "udp"
     suite: str = AES
     mtu: int = MTU
+    monitored: bool = False
 
     @property
     def wire_mtu(self) -> int:
@@ -34,7 +35,10 @@ class Contender:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The names of those it is compared with: the bare wire, a bare interpreter, and wireguard-go with the same MTU."""
+        """The names of those it is compared with: the bare wire, a bare interpreter, and wireguard-go with the same MTU. A
+        monitored one is compared with the same left alone."""
+        if self.monitored:
+            return (self.scheme,)
         return (VETH, PYTHON, self.rival) if self.kind == "ours" else ()
 
     @property
@@ -64,4 +68,10 @@ VARIANTS: Final = (
     ),
 )
 """Measured in throughput and what it costs."""
-ALL: Final = {contender.name: contender for contender in (*MAIN, *VARIANTS)}
+MONITORED: Final = tuple(
+    contender
+    for scheme in ("udp", "tcp")
+    for contender in (Contender(scheme, "ours", scheme=scheme), Contender(f"{scheme} monitored", "ours", scheme, monitored=True))
+)
+"""Measured with both ends scraped each second, beside the same without an endpoint."""
+ALL: Final = {contender.name: contender for contender in (*MAIN, *VARIANTS, *MONITORED)}

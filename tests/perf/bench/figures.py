@@ -31,6 +31,11 @@ def loss_name(percent: float) -> str:
     return f"loss-{percent:g}"
 
 
+def beside(figure: str) -> str:
+    """The name of a figure that is measured with and without monitoring."""
+    return f"monitoring-{figure}"
+
+
 def packets_name(size: int) -> str:
     """The name of the packet rate figure for that payload."""
     return f"packets-{size}"
@@ -38,6 +43,8 @@ def packets_name(size: int) -> str:
 
 FIGURES: Final[dict[str, Figure]] = {
     "throughput": Figure("one TCP flow", "Gbit/s", "more", 0.3, 2),
+    "back": Figure("one TCP flow, right to left", "Gbit/s", "more", 0.3, 2),
+    "flows-8": Figure("8 TCP flows", "Gbit/s", "more", 0.3, 2),
     **{loss_name(percent): Figure(f"one TCP flow, {percent:g} % loss", "Gbit/s", "more", 0.5, 3) for percent in LOSSES},
     **{packets_name(size): Figure(f"UDP packets of {size} B", "kpps", "more", 0.5, 1) for size in PACKET_BYTES},
     "idle-p50": Figure("round trip p50, idle", "ms", "less", 0.5, 3),
@@ -49,5 +56,8 @@ FIGURES: Final[dict[str, Figure]] = {
     "cpu": Figure("CPU of both ends", "s/GB", "less", 0.35, 2),
     "memory": Figure("resident memory of a node", "MB", "less", 0.2, 1),
     "first-reply": Figure("start to first reply", "s", "less", 0.6, 2),
+    beside("throughput"): Figure("one TCP flow, scraped or not", "Gbit/s", "more", 0.3, 2),
+    beside("packets-64"): Figure("UDP packets of 64 B, scraped or not", "kpps", "more", 0.5, 1),
+    beside("cpu"): Figure("CPU of both ends, scraped or not", "s/GB", "less", 0.35, 2),
     "handshakes": Figure("handshakes, both ends on one core", "1/s", "more", 0.4, 0),
 }

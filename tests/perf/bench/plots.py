@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.perf.bench import svg
-from tests.perf.bench.contenders import ALL, MAIN
+from tests.perf.bench.contenders import ALL, MAIN, VARIANTS
 from tests.perf.bench.figures import FIGURES, LOSSES, PACKET_BYTES, loss_name, packets_name
 from tests.perf.bench.results import Results
 from tests.perf.bench.split import FLOORS
@@ -24,7 +24,7 @@ DESCRIPTIONS = {
 def plots(results: Results) -> dict[str, str]:
     """The pictures that the results have something for."""
     panels = {
-        "throughput.svg": [_panel(results, "throughput", list(ALL))],
+        "throughput.svg": [_panel(results, "throughput", [contender.name for contender in (*MAIN, *VARIANTS)])],
         "packets.svg": [_panel(results, packets_name(size), NAMES) for size in PACKET_BYTES],
         "latency.svg": [
             _panel(results, f"{state}-{part}", NAMES) for state in ("idle", "loaded") for part in ("p50", "p95", "p99")

@@ -37,10 +37,10 @@ class Delays(NamedTuple):
     p99: float
 
 
-async def flow(rig: Rig, seconds: float) -> Flow:
-    """How fast is one TCP flow, and what does a GB cost the daemons?"""
+async def flow(rig: Rig, seconds: float, *options: str) -> Flow:
+    """How fast is one TCP flow, and what does a GB cost the daemons? `options` are further ones of iperf3."""
     before = rig.cpu_seconds()
-    end = (await _iperf(rig, "-t", str(math.ceil(seconds))))["end"]
+    end = (await _iperf(rig, "-t", str(math.ceil(seconds)), *options))["end"]
     used = rig.cpu_seconds() - before
     received = end["sum_received"]
     if not received["bytes"]:

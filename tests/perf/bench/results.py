@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from tests.perf.bench.bars import verdicts
 from tests.perf.bench.contenders import ALL
 from tests.perf.bench.figures import FIGURES
 
@@ -79,6 +80,7 @@ class Results:
             "figures": {name: units[name] for name in values},
             "values": values,
             "ratios": self.ratios(),
+            "bars": verdicts(self),
             "failures": self.failures,
             "profile": self.profile,
         }

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
@@ -21,6 +22,7 @@ WIRE = ("192.168.70.1", "192.168.70.2")
 INSIDE = ("10.70.0.1", "10.70.0.2")
 DEVICE = "wan"
 TICKS = os.sysconf("SC_CLK_TCK")
+MONITORING = "127.0.0.1:9464"
 FIRST_REPLY_SECONDS = 20.0
 ASK_AGAIN_SECONDS = 0.02
 """ping fails at once while there is no route."""
@@ -92,7 +94,9 @@ async def raised(contender: Contender) -> AsyncIterator[Rig]:
 def definition(contender: Contender) -> LabFile:
     """The lab of a contender. The MTU of the others is theirs to set."""
     ours = contender.kind == "ours"
-    profile = {"crypto": {"suites": [contender.suite]}, "logging": {"level": "warn"}}
+    profile: dict[str, Any] = {"crypto": {"suites": [contender.suite]}, "logging": {"level": "warn"}}
+    if contender.monitored:
+        profile["monitoring"] = {"prometheus": {"listen": MONITORING}}
     common = {"mtu": contender.mtu, "profile": profile}
     return LabFile.model_validate(
         {

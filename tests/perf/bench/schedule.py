@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from appliance.errors import ApplianceError
 from tests.perf.bench import interpreter, probes
-from tests.perf.bench.contenders import ALL, MAIN, PYTHON, Contender
-from tests.perf.bench.figures import LOSSES, PACKET_BYTES, loss_name, packets_name
+from tests.perf.bench.contenders import MAIN, MONITORED, PYTHON, VARIANTS, Contender
+from tests.perf.bench.figures import LOSSES, PACKET_BYTES, beside, loss_name, packets_name
 from tests.perf.bench.handshakes import handshakes_per_second, signatures_per_second
+from tests.perf.bench.monitoring import scraped
 from tests.perf.bench.results import HANDSHAKE, SIGNATURE, Results
 from tests.perf.bench.rig import DEVICE, Rig, raised
 from tests.perf.bench.underlay import lossy
@@ -51,6 +52,20 @@ async def flow(rig: Rig, seconds: float) -> Figures:
     return {"throughput": found.gbits, "cpu": found.cpu_seconds_per_gb, "memory": memory}
 
 
+async def other_flows(rig: Rig, seconds: float) -> Figures:
+    """One flow the other way, and eight at once."""
+    back, eight = await probes.flow(rig, seconds, "-R"), await probes.flow(rig, seconds, "-P", "8")
+    return {"back": back.gbits, "flows-8": eight.gbits}
+
+
+async def watched(rig: Rig, seconds: float) -> Figures:
+    """Throughput and packets, of a monitored rig while both ends are scraped."""
+    async with scraped(rig):
+        gbits, cpu = await probes.flow(rig, seconds)
+        packets = await probes.packets(rig, seconds, PACKET_BYTES[0])
+    return {beside("throughput"): gbits, beside("cpu"): cpu, beside(packets_name(PACKET_BYTES[0])): packets}
+
+
 async def delays(rig: Rig, seconds: float) -> Figures:
     """Round trips, idle and then loaded."""
     idle, loaded = await probes.echoes(rig, seconds), await probes.loaded_echoes(rig, seconds)
@@ -85,11 +100,13 @@ def packet_rate(size: int) -> Measurement:
 
 
 STEPS = (
-    Step("throughput", tuple(ALL.values()), flow),
+    Step("throughput", (*MAIN, *VARIANTS), flow),
+    Step("flows", MAIN, other_flows),
     *(Step("loss", MAIN, lossy_flow(percent)) for percent in LOSSES),
     *(Step("packets", MAIN, packet_rate(size)) for size in PACKET_BYTES),
     Step("latency", MAIN, delays),
     Step("start", MAIN, first_reply),
+    Step("monitoring", MONITORED, watched),
 )
 HANDSHAKES = "handshakes"
 GROUPS = frozenset(step.group for step in STEPS) | {HANDSHAKES}

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tests.perf.bench.contenders import MAIN, VARIANTS, VETH, WIREGUARD, Contender
-from tests.perf.bench.figures import FIGURES
+from tests.perf.bench.bars import BARS, Bar
+from tests.perf.bench.contenders import MAIN, MONITORED, VARIANTS, VETH, WIREGUARD, Contender
+from tests.perf.bench.figures import FIGURES, beside
 from tests.perf.bench.results import HANDSHAKE, SIGNATURE, Results
 from tests.perf.bench.split import FLOORS
 
 OURS = [contender.name for contender in MAIN if contender.kind == "ours"]
 NOTHING = "–"
+MONITORING = tuple(map(beside, ("throughput", "packets-64", "cpu")))
 
 
 def tables(results: Results) -> str:
     """All tables that the results have something for."""
-    parts = [_conditions(results), _main(results), _variants(results), _handshakes(results), profile_table(results)]
+    parts = [
+        _conditions(results),
+        bars_table(results),
+        _main(results),
+        _variants(results),
+        _monitoring(results),
+        _handshakes(results),
+    ]
+    parts.append(profile_table(results))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -31,7 +41,7 @@ def _main(results: Results) -> str:
     names = [contender.name for contender in MAIN]
     rows = []
     for figure, described in FIGURES.items():
-        if any(results.median(figure, name) is not None for name in names):
+        if figure not in MONITORING and any(results.median(figure, name) is not None for name in names):
             values = [value(results, figure, name) for name in names]
             ratios = [ratio(results, figure, name, reference) for reference in (WIREGUARD, VETH) for name in OURS]
             rows.append([f"{described.title}, {described.unit}", *values, *ratios])
@@ -63,6 +73,34 @@ def _costs(results: Results, contender: Contender) -> Iterable[str]:
     for figure in ("cpu", "memory"):
         yield value(results, figure, name)
         yield ratio(results, figure, name, rival)
+
+
+def bars_table(results: Results) -> str:
+    """What is required beside what was measured; only what was measured."""
+    rows = [_bar(results, bar) for bar in BARS if bar.measured(results) is not None]
+    return markdown(["required", "bar", "measured", "met"], rows)
+
+
+def _bar(results: Results, bar: Bar) -> list[str]:
+    measured, unit = bar.measured(results), f"× {bar.reference}" if bar.reference else FIGURES[bar.figure].unit
+    sign = "at least" if FIGURES[bar.figure].higher_is_better else "at most"
+    told = [f"{FIGURES[bar.figure].title}, {bar.contender}", f"{sign} {bar.value:g} {unit}", f"{measured:.2f} {unit}"]
+    return [*told, "yes" if bar.met(results) else "**no**"]
+
+
+def _monitoring(results: Results) -> str:
+    pairs = [(figure, c) for figure in MONITORING for c in MONITORED if c.monitored]
+    rows = [
+        [
+            f"{FIGURES[figure].title}, {contender.scheme}, {FIGURES[figure].unit}",
+            value(results, figure, contender.scheme),
+            value(results, figure, contender.name),
+            ratio(results, figure, contender.name, contender.scheme),
+        ]
+        for figure, contender in pairs
+        if results.median(figure, contender.name) is not None
+    ]
+    return markdown(["both ends scraped each second", "off", "on", "on × off"], rows)
 
 
 def _handshakes(results: Results) -> str:

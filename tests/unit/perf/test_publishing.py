@@ -29,6 +29,13 @@ def test_every_picture_is_shown() -> None:
     assert kept == set(plots(load(baseline(ROOT)))) <= set(DESCRIPTIONS)
 
 
+def test_both_transports_are_published_side_by_side() -> None:
+    results = load(baseline(ROOT))
+    for figure in ("throughput", "packets-64", "idle-p50", "loaded-p99", "cpu"):
+        assert {"udp", "tcp"} <= set(results.contenders(figure)), figure
+    assert "| udp × wireguard-go | tcp × wireguard-go |" in (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+
+
 def test_a_run_with_one_figure_can_be_told_and_drawn() -> None:
     found = Results({"date": "now"})
     for name in ALL:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tests.perf.many_sessions import bars, table
+
+
+def figures(**more: Any) -> dict[str, Any]:
+    after = {"control": {"rss_mb": 60.0}, "worker": {"rss_mb": 38.5}}
+    return {"after": after, "bytes_per_session": 16_700, "handshakes_per_s": 240.0, **more}
+
+
+def verdicts(found: dict[str, Any], count: int) -> dict[str, bool]:
+    return {bar["figure"].split(",")[0]: bar["met"] for bar in bars(found, count)}
+
+
+def test_memory_has_two_bars() -> None:
+    assert set(verdicts(figures(), 1000).values()) == {True}
+    assert not verdicts(figures(bytes_per_session=115_001), 1000)["memory above the idle node"]
+    assert not verdicts(figures(), 48)["resident memory of both processes"]
+    assert verdicts(figures(), 49)["resident memory of both processes"]
+
+
+def test_idle_cost_is_judged_for_a_hundred() -> None:
+    assert verdicts(figures(idle_cpu_percent_of_two=2.0), 100)["idle CPU"]
+    assert not verdicts(figures(idle_cpu_percent_of_two=2.1), 100)["idle CPU"]
+    assert "idle CPU" not in verdicts(figures(idle_cpu_percent_of_two=2.1), 1000)
+
+
+def test_a_rate_should_be_high() -> None:
+    assert not verdicts(figures(handshakes_per_s=199.0), 1000)["handshakes a second"]
+
+
+def test_the_bars_are_shown() -> None:
+    found = figures()
+    found["bars"] = bars(found, 1000)
+    assert "| memory above the idle node, bytes a session | at most 115000 | 16700 | yes |" in table(found)
