@@ -7,8 +7,8 @@
     +---------------------------+---------------------+
     | the packet, as much as fits 576 (IPv6: 1280) bytes
 
-IPv4: RFC 792, types 11 and 3 (code 4), sent under the conditions of RFC 1122, 3.2.2. IPv6: RFC 4443, types 3 and 2, under those of
-its section 2.4, with a checksum that covers the pseudo-header as well.
+IPv4: RFC 792, types 11 and 3 (code 4), sent under the conditions of RFC 1122, 3.2.2. IPv6: RFC 4443, types 3 and 2, under those
+of its section 2.4, with a checksum that covers the pseudo-header as well.
 
 An error comes from one of this node's own addresses, so a node without one of the packet's family sends none.
 """

@@ -125,6 +125,10 @@ class Context:
         if link in self.links:
             self.transmits.extend(Transmit(link, to, packet) for packet in packets)
 
+    def unsend(self, packets: Sequence[bytes]) -> None:
+        """Take back what of these packets still waits to go out."""
+        self.transmits = deque(each for each in self.transmits if each.packet not in packets)
+
     def use(self, link: LinkId, index: int) -> None:
         """`index` goes over `link` from now on."""
         if link in self.links:

@@ -1,7 +1,7 @@
 """The control machine of one node: everything about whom to talk to under which keys, and nothing that moves user traffic.
 
 Drive it with the `handle_…` methods; after each call take `poll_event` until None, then `poll_transmit` until None, and call
-`handle_timeout` when `poll_timeout` says. Nothing a peer sends raises: this is the one place that judges it (see `counters`).
+`handle_timeout` when `poll_timeout` says. Nothing a peer sends raises: what is wrong with it is counted (see `counters`).
 Costly steps of a handshake (key exchange, signatures) take up to a few milliseconds: when `deferring`, they wait for
 `handle_work`; nothing else costs more than microseconds.
 """
@@ -15,7 +15,6 @@ from types import MappingProxyType
 from appliance.api.crypto import CryptoSuite
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
-from appliance.errors import PeerFault
 from appliance.protocol.answering import Answering
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
@@ -128,10 +127,7 @@ class Node:
         if found is None:
             self._context.counters["unknown-session"] += 1
             return
-        try:
-            self._keeping.take_message(found, kind, channel, body, now)
-        except PeerFault as fault:
-            self._context.judge(fault.message, found.peer)
+        self._keeping.take_message(found, kind, channel, body, now)
 
     def handle_activity(self, session: int, received: int, now: float) -> None:
         """`received` authentic records so far; tell about once a second for sessions where that changed."""
@@ -225,6 +221,12 @@ class Node:
         found = self._context.sessions.get(session)
         if found is not None and found.state is SessionState.ACTIVE:
             self._keeping.renew(found, now)
+
+    def handle_no_room(self, session: int, now: float) -> None:
+        """The data plane has no room for a session that is ready. To be told before the next event is taken."""
+        found = self._context.sessions.get(session)
+        if found is not None:
+            self._keeping.no_room(found, now)
 
     def handle_keys_lost(self, now: float) -> None:
         """The keys of all sessions are gone, because the worker that had them died: make new ones over the paths there were."""

@@ -329,9 +329,11 @@ class NodeDriver:
         try:
             worker.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
         except HostError as error:
-            log.error(  # noqa: TRY400  a limit, not a bug
-                "a session cannot be kept", peer=event.peer, reason=error.message, hint=error.hint
-            )
+            if times := once_per(REFUSED_EVERY, "no room for sessions"):
+                log.error(  # noqa: TRY400  a limit, not a bug
+                    "a session cannot be kept", peer=event.peer, reason=error.message, hint=error.hint, times=times
+                )
+            self.node.handle_no_room(event.session, clock.monotonic())
 
     def _session_confirmed(self, index: int, peer: str) -> None:
         path = self._paths.get(index)
