@@ -26,6 +26,7 @@ DROP_REASONS: Final = (
     "exhausted",  # the session's key may seal no more
     "control_busy",  # the control process did not keep up
     "compressed",  # compressed though this side takes none from the peer, or not one whole frame
+    "icmp_limited",  # an error about a dropped packet that was not sent, as there were too many
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
 

@@ -86,6 +86,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
     data, last_type = int(PacketType.DATA), int(max(PacketType))
     init, response = int(PacketType.HANDSHAKE_INIT), int(PacketType.HANDSHAKE_RESPONSE)
     drop = world.drop
+    world.to_host = write
 
     def open_record(link: Driver, header: Octets, body: Octets, room: memoryview, source: SocketAddress | None) -> bool:
         proto, kind, flags, stream, sequence, _, length, crc = get_header(header)
@@ -211,13 +212,20 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
             drop("not_forwarded")
             return True
         if not spend_hop(entry, version):
-            drop("hop_limit")
+            expired(peer, entry)
             return True
         if to.session is None:
             world.hold(to, bytes(entry))
         else:
             outbound.forward(to.session, entry)
         return True
+
+    def expired(peer: Peer, entry: memoryview) -> None:
+        """Drop a packet of `peer` that has no hops left, and say so."""
+        drop("hop_limit")
+        error = world.icmp.time_exceeded(entry, world.now)
+        if error is not None and peer.session is not None:
+            outbound.forward(peer.session, memoryview(error))
 
     def sink_for(link: Driver) -> RecordSink:
         def sink(header: Octets, body: Octets, room: memoryview, source: SocketAddress | None) -> bool:

@@ -157,7 +157,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
                     current = session
                     limit, large = limits(session)
                 if n > MAX_ENTRY - session.tag_bytes:
-                    world.drop("oversized")
+                    world.refuse(tx[o + LENGTH_BYTES : end], MAX_ENTRY - VNET_BYTES - session.tag_bytes)
                     continue
             put16(tx, o, n)
             o = end

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.dataplane.counters import REASON_INDEX
 from appliance.dataplane.forwarding import ForwardingTable
+from appliance.dataplane.icmp import Icmp
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
@@ -117,14 +118,31 @@ class World:
     """Everything the pipeline forwards by. `now` is the millisecond clock of this turn; `blocked` are links whose queue is full.
 
     `want(peer)` is called once when traffic waits for a peer without a session, `block(link)` when a link became congested.
+    `to_host` writes a packet (virtio header in front) to the TUN.
     """
 
-    __slots__ = ("blocked", "counters", "hosts_v4", "hosts_v6", "hub", "now", "on_blocked", "peers", "sessions", "table", "want")
+    __slots__ = (
+        "blocked",
+        "counters",
+        "hosts_v4",
+        "hosts_v6",
+        "hub",
+        "icmp",
+        "now",
+        "on_blocked",
+        "peers",
+        "sessions",
+        "table",
+        "to_host",
+        "want",
+    )
 
     def __init__(self, counters: memoryview, want: Callable[[Peer], None], on_blocked: Callable[[Driver], None]) -> None:
         self.counters = counters
         self.want = want
         self.on_blocked = on_blocked
+        self.to_host: Callable[[memoryview], None] = lambda _entry: None
+        self.icmp = Icmp(lambda: self.drop("icmp_limited"))
         self.blocked: set[Driver] = set()
         self.now = 0
         self.hub = False
@@ -161,6 +179,13 @@ class World:
     def drop(self, reason: str, count: int = 1) -> None:
         """Count `count` packets dropped for one of `counters.DROP_REASONS`."""
         self.counters[REASON_INDEX[reason]] += count
+
+    def refuse(self, entry: memoryview, mtu_bytes: int) -> None:
+        """Drop a packet of this host's that is longer than `mtu_bytes`, the most a record takes, and tell the host."""
+        self.drop("oversized")
+        error = self.icmp.too_big(entry, mtu_bytes, self.now)
+        if error is not None:
+            self.to_host(memoryview(error))
 
     def block(self, link: Driver) -> None:
         """`link` takes no more until it was flushed."""

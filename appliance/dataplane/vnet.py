@@ -74,7 +74,7 @@ def _segment(packet: bytes, head: int, index: int, at: int, size: int, transport
         struct.pack_into("!H", segment, 2, len(segment))
         struct.pack_into("!H", segment, 4, (struct.unpack_from("!H", packet, 4)[0] + index) & 0xFFFF)
         struct.pack_into("!H", segment, 10, 0)
-        struct.pack_into("!H", segment, 10, ~_sum(segment[:transport]) & 0xFFFF)
+        struct.pack_into("!H", segment, 10, ~word_sum(segment[:transport]) & 0xFFFF)
     else:
         struct.pack_into("!H", segment, 4, len(segment) - 40)
     if csum_offset == 16:
@@ -96,14 +96,14 @@ def _finish(packet: bytearray, transport: int, csum_offset: int) -> bytes:
     protocol = packet[9] if v4 else packet[6]
     struct.pack_into("!H", packet, transport + csum_offset, 0)
     pseudo = bytes(addresses) + struct.pack("!II", len(packet) - transport, protocol)
-    checksum = ~_sum(pseudo + bytes(packet[transport:])) & 0xFFFF
+    checksum = ~word_sum(pseudo + bytes(packet[transport:])) & 0xFFFF
     if not checksum and csum_offset == 6:
         checksum = 0xFFFF
     struct.pack_into("!H", packet, transport + csum_offset, checksum)
     return bytes(packet)
 
 
-def _sum(octets: bytes | bytearray) -> int:
+def word_sum(octets: bytes | bytearray) -> int:
     """The one's complement sum of 16-bit words."""
     total: int = sum(struct.unpack(f"!{(len(octets) + 1) // 2}H", bytes(octets) + bytes(len(octets) & 1)))
     while total >> 16:

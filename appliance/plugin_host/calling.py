@@ -14,6 +14,7 @@ import pluggy
 
 from appliance.api import hookspecs
 from appliance.errors import PluginFault
+from appliance.plugin_host.patience import TookTooLong, limited
 
 MAX_ITEMS = 1000
 """Results one hook may give; more is a generator that does not end."""
@@ -45,7 +46,7 @@ class LoadedPlugin:
     def call(self, hook: str, **arguments: object) -> Any:
         """The hook's result, None when the plugin does not have it or has nothing to say. Raises PluginFault."""
         try:
-            result = getattr(self._manager.hook, hook)(**arguments)
+            result = limited(lambda: getattr(self._manager.hook, hook)(**arguments))
         except Failures as error:
             raise PluginFault(
                 self.name, f"{hook} {describe(error)}", hint="disable the plugin or report this to its author"
@@ -62,7 +63,7 @@ class LoadedPlugin:
         if isinstance(result, str | bytes) or not hasattr(result, "__iter__"):
             raise PluginFault(self.name, f"{hook} returned {type(result).__name__}, wanted an iterable")
         try:
-            items = list(islice(result, MAX_ITEMS + 1))
+            items = limited(lambda: list(islice(result, MAX_ITEMS + 1)))
         except Failures as error:
             raise PluginFault(self.name, f"{hook} {describe(error)}") from error
         if len(items) > MAX_ITEMS:
@@ -88,6 +89,8 @@ def hookspecs_firstresult(hook: str) -> bool:
 
 def describe(error: BaseException) -> str:
     """What was raised and where in the plugin, as the rest of a sentence."""
+    if isinstance(error, TookTooLong):
+        return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({'/'.join(frames[-1].filename.rsplit('/', 2)[-2:])}:{frames[-1].lineno})" if frames else ""
     return f"raised {type(error).__name__}: {_first_line(error)}{where}"

@@ -23,6 +23,7 @@ from appliance.plugin_host.calling import Failures, LoadedPlugin, describe
 from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact, Stage, State
 from appliance.plugin_host.lifespans import AttributedLifespan
+from appliance.plugin_host.patience import limited
 from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class PluginHost:
             self.blame(name, "find", f"several distributions offer it: {both}", "uninstall all but one")
             return
         try:
-            namespace = found.load()
+            namespace = limited(found.load)
         except Failures as error:
             self.blame(name, "import", describe(error), f"reinstall {found.distribution}, or take {name} out of plugins")
             return

@@ -213,6 +213,15 @@ class Connecting:
         if peer is not None:
             self.failed(peer, reason, now)
 
+    def no_room(self, index: int, now: float) -> bool:
+        """The session of an attempt of ours cannot be kept: give up before the peer hears that it is made. False: not ours."""
+        initiation = self._initiations.get(index)
+        if initiation is None:
+            return False
+        self._context.unsend(initiation.packets)
+        self.give_up(initiation, "no-room", now)
+        return True
+
     def failed(self, peer: Peer, reason: str, now: float) -> None:
         """Plan the next attempt."""
         peer.failed(now, reason)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.transport import SocketAddress
-from appliance.errors import LocalFault
+from appliance.errors import LocalFault, PeerFault
 from appliance.protocol.events import CloseReason, Event, LinkId, LinkUnused, Refused, SessionClosed, Transmit
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Entropy, Policy, Pq
@@ -125,6 +125,10 @@ class Context:
         if link in self.links:
             self.transmits.extend(Transmit(link, to, packet) for packet in packets)
 
+    def unsend(self, packets: Sequence[bytes]) -> None:
+        """Take back what of these packets still waits to go out."""
+        self.transmits = deque(each for each in self.transmits if each.packet not in packets)
+
     def use(self, link: LinkId, index: int) -> None:
         """`index` goes over `link` from now on."""
         if link in self.links:
@@ -167,6 +171,18 @@ class Context:
             work(now)
         else:
             (self.fresh if fresh else self.begun).append((work, peer))
+
+    def work(self, now: float) -> bool:
+        """Do the deferred work whose turn it is. False when none waits."""
+        waiting = self.begun or self.fresh
+        if not waiting:
+            return False
+        work, peer = waiting.popleft()
+        try:
+            work(now)
+        except PeerFault as fault:
+            self.judge(fault.message, peer)
+        return True
 
     def judge(self, reason: str, peer: str | None = None) -> None:
         """Count what a peer did wrong, and tell the admin when it is for him to act."""

@@ -30,6 +30,7 @@ class CloseReason(StrEnum):
     ROTATION_FAILED = "rotation-failed"
     UNCONFIRMED = "unconfirmed"
     WORKER_LOST = "worker-lost"
+    NO_ROOM = "no-room"
 
 
 class Transmit(NamedTuple):

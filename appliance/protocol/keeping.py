@@ -97,7 +97,13 @@ class Keeping:
             self.adopt(session, now)
 
     def take_message(self, session: Session, kind: int, channel: int, body: bytes, now: float) -> None:
-        """A record the worker opened and passed on. Raises PeerFault."""
+        """A record the worker opened and passed on. What is wrong with it is counted here and raises no further."""
+        try:
+            self._read(session, kind, channel, body, now)
+        except PeerFault as fault:
+            self._context.judge(fault.message, session.peer)
+
+    def _read(self, session: Session, kind: int, channel: int, body: bytes, now: float) -> None:
         self.heard(session, now)
         if session.state is SessionState.CLOSED:
             return
@@ -213,6 +219,12 @@ class Keeping:
         if current:
             self.renew(session, now)
         self._context.close(session, CloseReason.WORKER_LOST)
+
+    def no_room(self, session: Session, now: float) -> None:
+        """The data plane cannot keep `session`: end it before it begins. Nothing was confirmed to the peer, so it tries again."""
+        self._context.close(session, CloseReason.NO_ROOM)
+        if not self._connecting.no_room(session.index, now):
+            self.reconnect(self._context.peers[session.peer], now, RECONNECT_PAUSE)
 
     def linger_over(self, index: int) -> None:
         """The timer of a replaced session."""

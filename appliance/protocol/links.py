@@ -37,6 +37,15 @@ class Link:
         """Bytes of a datagram that is known to pass, as far as something is known."""
         return self.path.size if self.path is not None else self.datagram_bytes
 
+    @property
+    def measured(self) -> tuple[int, str]:
+        """Bytes of a datagram (0 on streams), and how sure that is: a PathState, "fixed" or "shared"."""
+        if not self.datagram:
+            return 0, ""
+        if self.path is not None:
+            return self.path.size, self.path.state
+        return self.shaped or self.datagram_bytes, "shared" if self.adapts else "fixed"
+
     def endpoint(self, source: SocketAddress | None) -> Endpoint | None:
         """Where the far end is when packets come from `source`."""
         if source is None:

@@ -1,7 +1,7 @@
 """The control machine of one node: everything about whom to talk to under which keys, and nothing that moves user traffic.
 
 Drive it with the `handle_…` methods; after each call take `poll_event` until None, then `poll_transmit` until None, and call
-`handle_timeout` when `poll_timeout` says. Nothing a peer sends raises: this is the one place that judges it (see `counters`).
+`handle_timeout` when `poll_timeout` says. Nothing a peer sends raises: what is wrong with it is counted (see `counters`).
 Costly steps of a handshake (key exchange, signatures) take up to a few milliseconds: when `deferring`, they wait for
 `handle_work`; nothing else costs more than microseconds.
 """
@@ -9,47 +9,32 @@ Costly steps of a handshake (key exchange, signatures) take up to a few millisec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
-from appliance.errors import PeerFault
-from appliance.protocol.admission import TokenBucket
 from appliance.protocol.answering import Answering
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
-from appliance.protocol.events import CloseReason, Event, LinkId, Protect, Transmit
+from appliance.protocol.events import Event, LinkId, Transmit
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Entropy
 from appliance.protocol.identity import Identity
 from appliance.protocol.keeping import Keeping
 from appliance.protocol.links import Link
+from appliance.protocol.membership import Membership
 from appliance.protocol.peer import Peer
 from appliance.protocol.probing import Probing
+from appliance.protocol.reception import Reception
 from appliance.protocol.session import Session, SessionState
-from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.wire.envelope import (
-    FLAG_COOKIE,
-    FLAG_FRAGMENT,
-    FLAG_NO_SESSION,
-    HEADER_BYTES,
-    PROTO,
-    Fields,
-    PacketType,
-    read_no_session,
-    unpack,
-)
-from appliance.wire.fragments import MAX_MESSAGE_BYTES, Reassembly
-from appliance.wire.liveness import Farewell
+from appliance.protocol.settings import NodeSettings
+from appliance.protocol.strangers import Strangers
+from appliance.wire.envelope import PacketType
+from appliance.wire.fragments import Reassembly
 
 REASSEMBLY_SECONDS = 5.0
-STRANGER_SECONDS = 10.0
-"""How long an accepted link may stay without a handshake."""
-MAX_STRANGER_LINKS = 256
-HINTS_PER_SECOND = 50
-"""Words about lost sessions that we look up; as many as one worker sends."""
 
 
 class Node:
@@ -75,10 +60,11 @@ class Node:
         self._answering = Answering(self._context, self._reassembly, now)
         self._probing = Probing(self._context)
         self._keeping = Keeping(self._context, self._connecting, self._probing)
-        self._strangers: dict[LinkId, None] = {}
-        self._hints = TokenBucket(HINTS_PER_SECOND, HINTS_PER_SECOND, now)
+        self._membership = Membership(self._context, self._connecting, self._keeping)
+        self._reception = Reception(self._context, self._connecting, self._answering, self._keeping, self._reassembly, now)
+        self._strangers = Strangers(self._context)
         for peer in settings.peers:
-            self._add(peer, now)
+            self._membership.add(peer, now)
 
     @property
     def sessions(self) -> Mapping[int, Session]:
@@ -103,11 +89,7 @@ class Node:
     def path(self, session: Session) -> tuple[int, str]:
         """Bytes of a datagram on the path of `session` (0 on streams), and how sure that is: a PathState, "fixed" or "shared"."""
         link = self._context.links.get(session.link)
-        if link is None or not link.datagram:
-            return 0, ""
-        if link.path is not None:
-            return link.path.size, link.path.state
-        return link.shaped or link.datagram_bytes, "shared" if link.adapts else "fixed"
+        return link.measured if link is not None else (0, "")
 
     @property
     def pending(self) -> int:
@@ -122,29 +104,13 @@ class Node:
         if settings.handshakes_per_second != before.handshakes_per_second:
             self._answering.configure(now)
         self._reassembly.resize(settings.reassembly_bytes)
-        wanted = {peer.name: peer for peer in settings.peers}
-        sessions = self._sessions_by_peer()
-        for peer in list(context.peers.values()):
-            changed = wanted.get(peer.name)
-            if changed is None or changed.identity != peer.settings.identity:
-                self._drop(peer, sessions.get(peer.name, ()), now)
-        for changed in settings.peers:
-            known = context.peers.get(changed.name)
-            if known is None:
-                self._add(changed, now)
-            elif changed != known.settings:
-                known.configure(changed)
-                self._connect_if_alone(known, now)
-                self._keeping.agree_anew(known, now)
+        self._membership.replace(settings.peers, now)
         if context.policy != policy:
-            self._renew_disallowed(now)
+            self._membership.renew_disallowed(now)
 
     def handle_packet(self, link: LinkId, source: SocketAddress | None, packet: bytes, now: float) -> None:
         """A handshake packet, header and body, as it came over `link` (from `source` on a shared socket)."""
-        try:
-            self._take_packet(link, source, packet, now)
-        except PeerFault as fault:
-            self._context.judge(fault.message, self._peer_on(packet))
+        self._reception.take(link, source, packet, now)
 
     @property
     def has_work(self) -> bool:
@@ -153,15 +119,7 @@ class Node:
 
     def handle_work(self, now: float) -> bool:
         """Do one costly step (up to a few milliseconds): of a handshake under way before a stranger's. False when none waits."""
-        waiting = self._context.begun or self._context.fresh
-        if not waiting:
-            return False
-        work, peer = waiting.popleft()
-        try:
-            work(now)
-        except PeerFault as fault:
-            self._context.judge(fault.message, peer)
-        return True
+        return self._context.work(now)
 
     def handle_message(self, session: int, kind: PacketType, channel: int, body: bytes, now: float) -> None:
         """A record that the worker opened: an Ack, a KeepAlive, a Disconnect, or Data of the control channel."""
@@ -169,10 +127,7 @@ class Node:
         if found is None:
             self._context.counters["unknown-session"] += 1
             return
-        try:
-            self._keeping.take_message(found, kind, channel, body, now)
-        except PeerFault as fault:
-            self._context.judge(fault.message, found.peer)
+        self._keeping.take_message(found, kind, channel, body, now)
 
     def handle_activity(self, session: int, received: int, now: float) -> None:
         """`received` authentic records so far; tell about once a second for sessions where that changed."""
@@ -207,13 +162,13 @@ class Node:
         self._context.links[link] = added
         found = self._context.peers.get(peer) if peer is not None else None
         if found is not None and self._connecting.dialed(found):
-            if self._alone(found):
+            if self._membership.alone(found):
                 self._connecting.begin(found, link, None, now)
             else:
                 self._context.drop_unused(added)
             self._connecting.pump(now)
         elif not listener:
-            self._greet(link, now)
+            self._strangers.greet(link, now)
 
     def handle_dial_failed(self, peer: str, endpoint: Endpoint, reason: str, now: float) -> None:
         """A Dial came to nothing; `reason` is for the admin."""
@@ -225,7 +180,7 @@ class Node:
         """A link is gone."""
         if self._context.links.pop(link, None) is None:
             return
-        self._strangers.pop(link, None)
+        self._strangers.link_closed(link)
         self._context.timers.cancel(("link", link))
         self._context.timers.cancel(("path", link))
         self._answering.link_closed(link)
@@ -267,24 +222,27 @@ class Node:
         if found is not None and found.state is SessionState.ACTIVE:
             self._keeping.renew(found, now)
 
+    def handle_no_room(self, session: int, now: float) -> None:
+        """The data plane has no room for a session that is ready. To be told before the next event is taken."""
+        found = self._context.sessions.get(session)
+        if found is not None:
+            self._keeping.no_room(found, now)
+
     def handle_keys_lost(self, now: float) -> None:
         """The keys of all sessions are gone, because the worker that had them died: make new ones over the paths there were."""
         self._probing.drivers_lost()
-        for link in self._context.links.values():
-            if link.protection.span:
-                self._context.events.append(Protect(link.number, link.protection.span))
         for peer in list(self._context.peers.values()):
             self._connecting.cancel(peer, now)
         for session in list(self._context.sessions.values()):
             self._keeping.keys_lost(session, now)
         for peer in list(self._context.peers.values()):
-            self._connect_if_alone(peer, now)
+            self._membership.connect_if_alone(peer, now)
 
     def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress | None, now: float) -> None:
         """`peer` was at the other end of `link`, or came in through this listener from `source`, before this node was started
         anew: call it there, once."""
         found = self._context.peers.get(peer)
-        if found is not None and self._alone(found) and not found.busy and link in self._context.links:
+        if found is not None and self._membership.alone(found) and not found.busy and link in self._context.links:
             self._connecting.begin(found, link, source, now)
 
     def handle_candidates(self, peer: str, endpoints: Sequence[Endpoint], now: float) -> None:
@@ -292,7 +250,7 @@ class Node:
         found = self._context.peers.get(peer)
         if found is not None:
             found.reach_at(endpoints)
-            self._connect_if_alone(found, now)
+            self._membership.connect_if_alone(found, now)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due."""
@@ -303,7 +261,7 @@ class Node:
             elif kind == "dial":
                 self._connecting.dial_failed(self._context.peers[key], "dial-timeout", now)
             else:
-                self._connect_if_alone(self._context.peers[key], now)
+                self._membership.connect_if_alone(self._context.peers[key], now)
 
     def poll_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None: never."""
@@ -321,67 +279,7 @@ class Node:
 
     def shutdown(self, now: float) -> None:
         """Say goodbye to everyone. The node is empty afterwards."""
-        sessions = self._sessions_by_peer()
-        for peer in list(self._context.peers.values()):
-            self._drop(peer, sessions.get(peer.name, ()), now, Farewell.SHUTDOWN, CloseReason.SHUTDOWN)
-
-    def _take_packet(self, link: LinkId, source: SocketAddress | None, packet: bytes, now: float) -> None:
-        fields = unpack(packet)
-        if fields is None:
-            raise PeerFault(_why_no_header(packet))
-        over = self._context.links.get(link)
-        if over is None:
-            raise PeerFault("unknown-link")
-        _, kind, flags, stream, _, _, length, _ = fields
-        piece = bytes(packet[HEADER_BYTES:])
-        if flags & FLAG_FRAGMENT:
-            if not over.datagram:
-                raise PeerFault("bad-fragment")
-        elif length != len(piece):
-            raise PeerFault("malformed")
-        if length > MAX_MESSAGE_BYTES:
-            raise PeerFault("too-long")
-        if kind == PacketType.HANDSHAKE_RESPONSE:
-            self._take_response(over, source, fields, piece, now)
-        elif kind != PacketType.HANDSHAKE_INIT:
-            raise PeerFault("unexpected")
-        elif stream >> 8 == 0:
-            self._answering.take_hello(over, source, fields, piece, now)
-        else:
-            self._take_finish(over, source, fields, piece, now)
-
-    def _take_response(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
-        _, _, flags, stream, sequence, _, _, _ = fields
-        if flags & FLAG_NO_SESSION:
-            self._take_no_session(link, source, piece, now)
-            return
-        initiation = self._connecting.get(stream >> 8)
-        if initiation is None or (initiation.link, initiation.to) != (link.number, source):
-            raise PeerFault("unknown-index")
-        body = piece
-        if flags & FLAG_FRAGMENT:
-            joined = self._reassembly.add((link.number, source, stream, sequence >> 8), fields, piece, now)
-            if joined is None:
-                return
-            body = joined.body
-        if flags & FLAG_COOKIE:
-            self._connecting.take_cookie(initiation, body, now)
-        else:
-            self._connecting.take_answer(initiation, flags, body, now)
-
-    def _take_no_session(self, link: Link, source: SocketAddress | None, body: bytes, now: float) -> None:
-        """Word that the other side lost a session. Anybody could have written it: believed where it fits, and not often."""
-        index = read_no_session(body)
-        if index is None:
-            raise PeerFault("malformed")
-        if not self._hints.take(now):
-            raise PeerFault("rate-limited")
-        for session in list(self._context.sessions.values()):
-            if session.remote_index == index and (session.link, session.to) == (link.number, source):
-                self._keeping.disowned(session, now)
-
-    def _take_finish(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
-        self._answering.take_finish(link, source, fields, piece, now, self._keeping.adopt)
+        self._membership.leave(now)
 
     def _due(self, kind: str, index: int, now: float) -> None:
         if kind == "hello":
@@ -399,75 +297,4 @@ class Node:
         elif kind == "compression":
             self._keeping.agreeing.due(index, now)
         else:
-            self._strangers.pop(index, None)
-            link = self._context.links.get(index)
-            if link is not None:
-                self._context.drop_unused(link)
-
-    def _add(self, settings: PeerSettings, now: float) -> None:
-        self._connect_if_alone(self._context.add_peer(settings), now)
-
-    def _sessions_by_peer(self) -> Mapping[str, Sequence[Session]]:
-        found: dict[str, list[Session]] = {}
-        for session in self._context.sessions.values():
-            found.setdefault(session.peer, []).append(session)
-        return found
-
-    def _drop(
-        self,
-        peer: Peer,
-        sessions: Iterable[Session],
-        now: float,
-        code: Farewell = Farewell.REMOVED,
-        reason: CloseReason = CloseReason.REMOVED,
-    ) -> None:
-        self._connecting.cancel(peer, now)
-        for session in sessions:
-            if session.index in self._context.sessions:  # `cancel` may have ended one
-                self._keeping.say_goodbye(session, code, reason)
-        self._context.timers.cancel(("connect", peer.name))
-        self._context.drop_peer(peer)
-
-    def _alone(self, peer: Peer) -> bool:
-        """Has `peer` no session that is known to work and is not to be replaced?"""
-        session = self._context.sessions.get(peer.session) if peer.session is not None else None
-        return session is None or session.suspect or session.due
-
-    def _connect_if_alone(self, peer: Peer, now: float) -> None:
-        if self._alone(peer) and peer.settings.keepalive:
-            self._connecting.connect(peer, now)
-
-    def _renew_disallowed(self, now: float) -> None:
-        policy = self._context.policy
-        for session in list(self._context.sessions.values()):
-            allowed = session.suite.wire_id in policy.suites and any(kex.post_quantum == session.pq for kex in policy.pq.kex)
-            if not allowed and session.state is SessionState.ACTIVE:
-                self._keeping.disallow(session, now)
-
-    def _greet(self, link: LinkId, now: float) -> None:
-        """An accepted link has a while to begin a handshake, and there may be only so many that have not."""
-        self._context.timers.set(("link", link), now + STRANGER_SECONDS)
-        self._strangers[link] = None
-        for stranger in list(self._strangers):
-            known = self._context.links.get(stranger)
-            if known is None or known.users:
-                del self._strangers[stranger]
-        if len(self._strangers) > MAX_STRANGER_LINKS:
-            oldest = next(iter(self._strangers))
-            del self._strangers[oldest]
-            self._context.counters["stranger-links"] += 1
-            self._context.drop_unused(self._context.links[oldest])
-
-    def _peer_on(self, packet: bytes) -> str | None:
-        """Whose answer a refused packet was, as far as its header says."""
-        fields = unpack(packet)
-        if fields is None or fields[1] != PacketType.HANDSHAKE_RESPONSE:
-            return None
-        initiation = self._connecting.get(fields[3] >> 8)
-        return initiation.peer if initiation is not None else None
-
-
-def _why_no_header(packet: bytes) -> str:
-    if len(packet) >= HEADER_BYTES and packet[0] == PROTO >> 8 and packet[1] != PROTO & 0xFF:
-        return "version"
-    return "bad-header"
+            self._strangers.expire(index)

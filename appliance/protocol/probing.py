@@ -7,7 +7,7 @@ peer that uses it got its handshake through.
 from __future__ import annotations
 
 from appliance.protocol.context import Context
-from appliance.protocol.events import LinkId, SendMessage, SendProbe, Shape
+from appliance.protocol.events import LinkId, Protect, SendMessage, SendProbe, Shape
 from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import BASE_BYTES, PathMtu
 from appliance.protocol.session import Session, SessionState
@@ -77,9 +77,11 @@ class Probing:
             self._settle(*found)
 
     def drivers_lost(self) -> None:
-        """The drivers were made anew and have the size they began with."""
+        """The drivers were made anew: they have the size they began with, and must be told again of parity."""
         for link in self._context.links.values():
             link.shaped = 0
+            if link.protection.span:
+                self._context.events.append(Protect(link.number, link.protection.span))
 
     def _path(self, number: LinkId) -> tuple[Link, PathMtu] | None:
         link = self._context.links.get(number)

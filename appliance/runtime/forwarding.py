@@ -22,8 +22,8 @@ class ForwardingWorker(Protocol):
     def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
         """All peers with their allowed prefixes."""
 
-    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool) -> None:
-        """The whole forwarding table."""
+    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str]) -> None:
+        """The whole forwarding table, and this node's own addresses."""
 
 
 class RouteRefused(ValueError):
@@ -44,6 +44,7 @@ class Forwarding:
         """Take over a changed profile's peers; `push` tells the worker."""
         self._allowed = {peer.name: peer.allowed for peer in profile.peers}
         self._hub = profile.network.forward
+        self._own = [str(address) for address in profile.network.addresses]
         self._router = router or self._router
         self._pushed = None
 
@@ -66,7 +67,7 @@ class Forwarding:
             self._say("")
         if table != self._pushed:
             worker.set_peers(self._allowed)
-            worker.set_routes(table, hub=self._hub)
+            worker.set_routes(table, hub=self._hub, own=self._own)
             self._pushed = table
 
     def push_again(self, worker: ForwardingWorker) -> None:

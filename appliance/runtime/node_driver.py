@@ -20,11 +20,12 @@ from appliance.protocol.node import Node
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.runtime import clock
+from appliance.runtime.activity import Activity
 from appliance.runtime.gathering import Gathered
 from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger, once_per
-from appliance.runtime.tasks import Tasks
+from appliance.runtime.own_sockets import OwnSockets, Path, introduce
 from appliance.runtime.transports import Transports
 from appliance.runtime.worker_process import SessionKeys, WorkerProcess
 from appliance.wire.envelope import PacketType
@@ -33,15 +34,12 @@ log = get_logger("sessions")
 
 TURN_SECONDS: Final = 0.005
 """How long handshakes may hold the loop before others get a turn: about two of them."""
-POLL_SECONDS: Final = 1.0
-"""Between two looks at the sessions' counters."""
 REMEMBER_SECONDS: Final = 0.05
 """How long changes of paths are gathered before they are written down: a hundred peers that come at once are one file."""
 REFUSED_EVERY: Final = 10.0
 """Seconds between two log lines about the same refusal."""
 
 Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged], None]
-Path = tuple[int, SocketAddress | None]
 
 
 class NodeDriver:
@@ -70,15 +68,13 @@ class NodeDriver:
         self._worker = worker
         self._connected = Gathered(connected)
         self._remember = Gathered(lambda: remember(self.known_paths()), REMEMBER_SECONDS)
-        self._tasks = Tasks()
         self._turn: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._poll: asyncio.TimerHandle | None = None
         self._paths: dict[int, Path] = {}
-        self._seen: dict[int, tuple[int, int, int, int]] = {}
-        """Records received and sent on each session, and inner packets received and sent, when we last looked."""
         self._running = False
         self._told: dict[int, api_events.SessionOpened] = {}
+        self._activity = Activity(node, worker, self._settle)
+        self._own_sockets = OwnSockets(node, links, self._transports, worker, self._paths.get, self._settle)
 
     # ---- life ----
 
@@ -89,9 +85,9 @@ class NodeDriver:
             settings = self.node.peers.get(peer)
             listener = self._links.listener_over(path.local)
             if listener is not None and settings is not None and not settings.settings.endpoints:
-                self._call_again(peer, listener, path)
+                self._own_sockets.call_again(peer, listener, path)
         self._settle()
-        self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
+        self._activity.start()
 
     def update(self, settings: NodeSettings, rotate_bytes: int) -> None:
         """Take a changed profile; sessions it does not touch stay."""
@@ -102,12 +98,13 @@ class NodeDriver:
     async def close(self) -> None:
         """Say goodbye to all peers and stop. The worker has the goodbyes before this returns."""
         self._running = False
-        for handle in (self._turn, self._timer, self._poll):
+        self._activity.stop()
+        for handle in (self._turn, self._timer):
             if handle is not None:
                 handle.cancel()
         self._remember.cancel()
         self._connected.cancel()
-        await self._tasks.close()
+        await self._own_sockets.close()
         self.node.shutdown(clock.monotonic())
         self._execute()
 
@@ -172,7 +169,7 @@ class NodeDriver:
 
     def on_link(self, link: Link, peer: str | None) -> None:
         """A link is there."""
-        self._introduce(link, peer)
+        introduce(self.node, link, peer)
         self._settle()
 
     def on_link_dropped(self, number: int) -> None:
@@ -203,6 +200,10 @@ class NodeDriver:
 
     # ---- turning ----
 
+    def _transports(self) -> Transports:
+        assert self.transports is not None
+        return self.transports
+
     def _work(self) -> None:
         """Work off handshakes for one turn of the loop."""
         self._turn = None
@@ -212,30 +213,6 @@ class NodeDriver:
             self._execute()
             now = clock.monotonic()
         self._settle()
-
-    def _poll_activity(self) -> None:
-        """One pass over the shared counters tells which peers were heard."""
-        worker = self._worker()
-        now = clock.monotonic()
-        if worker is not None:
-            for index in list(self.node.sessions):
-                self._look_at(index, worker, now)
-        self._settle()
-        self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._poll_activity)
-
-    def _look_at(self, index: int, worker: WorkerProcess, now: float) -> None:
-        before = self._seen.get(index, (0, 0, 0, 0))
-        records = worker.records(index)
-        if records == before[:2]:
-            return
-        packets = worker.packets(index)
-        self._seen[index] = (*records, *packets)
-        if records[0] > before[0]:
-            self.node.handle_activity(index, records[0], now)
-        elif records[1] > before[1]:
-            self.node.handle_unanswered(index, now)
-        if packets[1] > before[3] and packets[0] == before[2]:
-            self.node.handle_one_way(index, now)
 
     def _timeout(self) -> None:
         self._timer = None
@@ -282,8 +259,7 @@ class NodeDriver:
             case events.PathChanged(session, link, to):
                 self._path_changed(session, link, to)
             case events.Dial(peer, endpoint):
-                assert self.transports is not None
-                self.transports.dial(peer, endpoint)
+                self._transports().dial(peer, endpoint)
             case events.LinkUnused(link):
                 self._links.drop(link)
             case events.Refused(peer, reason):
@@ -329,9 +305,11 @@ class NodeDriver:
         try:
             worker.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
         except HostError as error:
-            log.error(  # noqa: TRY400  a limit, not a bug
-                "a session cannot be kept", peer=event.peer, reason=error.message, hint=error.hint
-            )
+            if times := once_per(REFUSED_EVERY, "no room for sessions"):
+                log.error(  # noqa: TRY400  a limit, not a bug
+                    "a session cannot be kept", peer=event.peer, reason=error.message, hint=error.hint, times=times
+                )
+            self.node.handle_no_room(event.session, clock.monotonic())
 
     def _session_confirmed(self, index: int, peer: str) -> None:
         path = self._paths.get(index)
@@ -350,7 +328,7 @@ class NodeDriver:
         self._publish(opened)
         self._connected.soon()
         self._remember.soon()
-        self._own_socket(index, path)
+        self._own_sockets.give(index, path)
 
     def _session_closed(self, event: events.SessionClosed) -> None:
         worker = self._worker()
@@ -360,7 +338,7 @@ class NodeDriver:
             else:
                 worker.drop_session(event.session)
         self._paths.pop(event.session, None)
-        self._seen.pop(event.session, None)
+        self._activity.forget(event.session)
         opened = self._told.pop(event.session, None)
         if opened is None:
             return
@@ -384,7 +362,7 @@ class NodeDriver:
             self._told[index] = opened._replace(endpoint=endpoint)
             log.info("session moved", peer=session.peer, session=opened.session_id, endpoint=endpoint)
             self._publish(api_events.PathChanged(session.peer, opened.session_id, endpoint))
-        self._own_socket(index, path)
+        self._own_sockets.give(index, path)
 
     def _publish(self, event: api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged) -> None:
         for subscriber in list(self.subscribers):
@@ -392,59 +370,3 @@ class NodeDriver:
                 subscriber(event)
             except Exception:  # a plugin's fault must not end the daemon
                 log.exception("a subscriber failed")
-
-    # ---- sockets of their own ----
-
-    def _own_socket(self, index: int, path: Path) -> None:
-        """A peer that came in through a listener gets a socket of its own where the transport has such."""
-        link = self._links.get(path[0])
-        if link is not None and link.listener and path[1] is not None:
-            self._tasks.spawn(self._connect(index, link, path[1]), f"connect session {index}", self._not_connected)
-
-    async def _connect(self, index: int, listener: Link, source: SocketAddress) -> None:
-        assert self.transports is not None
-        worker = self._worker()
-        spoken_to = None if worker is None else worker.local_of(listener.number, source)
-        link = await self.transports.connect(listener, source, spoken_to)
-        if link is None:
-            return
-        self._introduce(link, None)
-        if self._paths.get(index) == (listener.number, source):
-            self.node.handle_moved(index, link.number, None, clock.monotonic())
-        self._settle()
-
-    def _call_again(self, peer: str, listener: Link, path: KnownPath) -> None:
-        """Call a peer where it was; from the address it spoke to where the listener has many, since it hears no other."""
-        source = (path.remote.host, path.remote.port)
-        if path.local == listener.local:
-            self.node.handle_known_path(peer, listener.number, source, clock.monotonic())
-            return
-
-        async def call() -> None:
-            assert self.transports is not None
-            link = await self.transports.connect(listener, source, path.local.host)
-            if link is None:
-                self.node.handle_known_path(peer, listener.number, source, clock.monotonic())
-            else:
-                self._introduce(link, None)
-                self.node.handle_known_path(peer, link.number, None, clock.monotonic())
-            self._settle()
-
-        self._tasks.spawn(call(), f"call {peer} again", self._not_connected)
-
-    def _not_connected(self, error: Exception) -> None:
-        """The listener's socket serves as well, only slower."""
-        log.debug("no socket of its own for a peer", error=error)
-
-    def _introduce(self, link: Link, peer: str | None) -> None:
-        self.node.handle_link(
-            link.number,
-            peer,
-            link.local,
-            link.remote,
-            link.kind.datagram,
-            clock.monotonic(),
-            listener=link.listener,
-            datagram_bytes=link.datagram_bytes,
-            adapts=link.adapts,
-        )

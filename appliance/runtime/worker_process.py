@@ -286,11 +286,13 @@ class WorkerProcess:
         for pairs in _slices(changed):
             self._tell("peers", {"gone": [], "peers": pairs})
 
-    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool) -> None:
-        """Replace the forwarding table. `hub`: pass packets from one peer on to another."""
+    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str] = ()) -> None:
+        """Replace the forwarding table. `hub`: pass packets from one peer on to another. `own`: this node's addresses inside the
+        overlay, with prefix lengths."""
+        addresses = list(own)
         slices = list(_slices([(str(prefix), peer) for prefix, peer in routes])) or [[]]
         for number, part in enumerate(slices, 1):
-            self._tell("routes", {"routes": part, "last": number == len(slices), "hub": hub})
+            self._tell("routes", {"routes": part, "last": number == len(slices), "hub": hub, "own": addresses})
 
     def send_message(self, session: int, kind: int, channel_number: int, body: bytes) -> None:
         """Send one record of another kind than IP on a session."""

@@ -178,6 +178,7 @@ class Commands:
         if fields["last"]:
             self._world.set_table(self._routes)
             self._world.hub = fields["hub"]
+            self._world.icmp.use(ipaddress.ip_interface(address) for address in fields["own"])
             self._routes = []
 
     def _message(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,22 @@ def dice() -> random.Random:
     return random.Random(20261121)
 
 
-async def test_a_killed_daemon(rounds: range, dice: random.Random) -> None:
-    """Restarted at once, as systemd does."""
+@asynccontextmanager
+async def living() -> AsyncIterator[Lab]:
+    """Two nodes with a session. At the end they stop in order, and both hosts are as they were before."""
     lab = Lab(pair(both=QUICK), start=False)
     async with lab:
         before = {name: await snapshot(host) for name, host in lab.hosts.items()}
         lab.start()
         await lab.wait_for_sessions()
+        yield lab
+        await ends_clean(lab, before)
+    assert lab.left_behind == []
+
+
+async def test_a_killed_daemon(rounds: range, dice: random.Random) -> None:
+    """Restarted at once, as systemd does."""
+    async with living() as lab:
         async with pinging(lab.host("right"), "10.70.0.1"):
             for _ in rounds:
                 await traffic(lab.host("left"), dice)
@@ -49,17 +59,11 @@ async def test_a_killed_daemon(rounds: range, dice: random.Random) -> None:
                 if dice.random() < 0.7:  # else the next kill may strike while the node is still starting
                     await lab.wait_for_sessions(HEALED_SECONDS)
         await lab.wait_for_sessions(HEALED_SECONDS)
-        await ends_clean(lab, before)
-    assert lab.left_behind == []
 
 
 async def test_a_killed_worker(rounds: range, dice: random.Random) -> None:
     """Restarted by its daemon; the host's network is not touched."""
-    lab = Lab(pair(both=QUICK), start=False)
-    async with lab:
-        before = {name: await snapshot(host) for name, host in lab.hosts.items()}
-        lab.start()
-        await lab.wait_for_sessions()
+    async with living() as lab:
         addresses = (await lab.host("left").run(["ip", "-o", "addr"])).out
         async with pinging(lab.host("right"), "10.70.0.1"):
             for _ in rounds:
@@ -67,8 +71,6 @@ async def test_a_killed_worker(rounds: range, dice: random.Random) -> None:
                 assert lab.host(dice.choice(["left", "right"])).kill_worker()
                 await heals(lab, lab.host("left"), RIGHT, seconds=HEALED_SECONDS)
         assert (await lab.host("left").run(["ip", "-o", "addr"])).out == addresses
-        await ends_clean(lab, before)
-    assert lab.left_behind == []
 
 
 async def test_a_killed_apply_is_undone(rounds: range, dice: random.Random) -> None:
@@ -91,11 +93,7 @@ async def test_a_killed_apply_is_undone(rounds: range, dice: random.Random) -> N
 
 async def test_a_killed_apply_beside_a_daemon(rounds: range, dice: random.Random) -> None:
     """The daemon does what was asked or does not; traffic goes on."""
-    lab = Lab(pair(both=QUICK), start=False)
-    async with lab:
-        before = {name: await snapshot(host) for name, host in lab.hosts.items()}
-        lab.start()
-        await lab.wait_for_sessions()
+    async with living() as lab:
         left = lab.host("left")
         text = left.profile.read_text()
         changed = text.replace("mtu: 1400", 'mtu: 1300, routes: [{to: "10.99.0.0/24"}]')
@@ -106,8 +104,6 @@ async def test_a_killed_apply_beside_a_daemon(rounds: range, dice: random.Random
                 await killed_apply(left, left.profile, dice.uniform(0.3, 1.0) * whole)
                 await heals(lab, left, RIGHT, seconds=HEALED_SECONDS)
         (await left.appliance("apply", left.profile)).must_work()
-        await ends_clean(lab, before)
-    assert lab.left_behind == []
 
 
 async def traffic(host: Host, dice: random.Random) -> None:

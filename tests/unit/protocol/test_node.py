@@ -7,8 +7,9 @@ import pytest
 from appliance.api.values import Endpoint
 from appliance.errors import LocalFault
 from appliance.protocol.events import LinkUnused, Refused
-from appliance.protocol.node import MAX_STRANGER_LINKS, STRANGER_SECONDS, Node
+from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.protocol.strangers import MAX_STRANGER_LINKS, STRANGER_SECONDS
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack

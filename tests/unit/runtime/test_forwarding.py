@@ -34,9 +34,10 @@ class Worker:
     def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
         self.peers = {name: list(prefixes) for name, prefixes in peers.items()}
 
-    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool) -> None:
+    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str]) -> None:
         self.tables.append(list(routes))
         self.hub = hub
+        self.own = list(own)
 
 
 class Static:
@@ -71,6 +72,8 @@ def test_only_changes_travel() -> None:
     forwarding.push(worker)
     assert len(worker.tables) == 1
     assert worker.hub
+    assert worker.own == [str(address) for address in profile().network.addresses]
+    assert worker.own
     forwarding.push_again(worker)
     assert len(worker.tables) == 2
     assert worker.peers == {name: list(prefixes) for name, prefixes in ALLOWED.items()}

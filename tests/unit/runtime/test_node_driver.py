@@ -43,6 +43,7 @@ class Side:
         self.name = name
         self.far: Side
         self.full = False
+        self.turned_away = asyncio.Event()
         self.connects_peers = False
         self.sessions: dict[int, tuple[SessionKeys, bool]] = {}
         self.told: asyncio.Queue[Any] = asyncio.Queue()
@@ -97,6 +98,7 @@ class Side:
 
     def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool) -> None:
         if self.full:
+            self.turned_away.set()
             raise HostError("no room for another session's counters", hint="raise limits.sessions")
         self.sessions[keys.session] = (keys, use)
 
@@ -246,13 +248,31 @@ async def test_a_subscriber_that_fails_keeps_nobody_from_hearing(warnings: pytes
     assert "a subscriber failed" in warnings.messages
 
 
-async def test_a_session_that_has_no_room_in_the_worker_is_told_and_no_end(warnings: pytest.LogCaptureFixture) -> None:
+async def test_a_session_that_has_no_room_in_the_worker_is_not_begun(warnings: pytest.LogCaptureFixture) -> None:
     async with sides() as (a, b):
         b.full = True
         b.driver.start({})
         a.driver.start({})
-        await b.hears(events.SessionOpened)
-    assert "a session cannot be kept" in warnings.messages
+        async with asyncio.timeout(SECONDS):
+            await b.turned_away.wait()
+        assert b.driver.node.counters["closed-no-room"] == 1
+        assert b.driver.node.sessions == {}
+        assert a.driver.connected_peers() == b.driver.connected_peers() == frozenset()
+    assert warnings.messages.count("a session cannot be kept") == 1
+
+
+async def test_a_caller_without_room_tries_again_before_the_peer_thinks_it_has_a_session() -> None:
+    async with sides() as (a, b):
+        a.full = True
+        b.driver.start({})
+        a.driver.start({})
+        async with asyncio.timeout(SECONDS):
+            await a.turned_away.wait()
+        assert a.driver.node.counters["no-room"] == 1
+        a.full = False
+        for side in (a, b):
+            await side.hears(events.SessionOpened)
+        assert b.driver.node.counters["completed"] == 1
 
 
 async def test_the_same_refusal_many_times_is_one_line(warnings: pytest.LogCaptureFixture) -> None:

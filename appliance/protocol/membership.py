@@ -1,0 +1,82 @@
+"""Who is a peer of this node: those the profile names, and what changes for sessions when it names others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from appliance.protocol.connecting import Connecting
+from appliance.protocol.context import Context
+from appliance.protocol.events import CloseReason
+from appliance.protocol.keeping import Keeping
+from appliance.protocol.peer import Peer
+from appliance.protocol.session import Session, SessionState
+from appliance.protocol.settings import PeerSettings
+from appliance.wire.liveness import Farewell
+
+
+class Membership:
+    """The configured peers of one node."""
+
+    def __init__(self, context: Context, connecting: Connecting, keeping: Keeping) -> None:
+        self._context = context
+        self._connecting = connecting
+        self._keeping = keeping
+
+    def add(self, settings: PeerSettings, now: float) -> None:
+        """A peer that may have a session from now on; call it if it can be called."""
+        self.connect_if_alone(self._context.add_peer(settings), now)
+
+    def replace(self, settings: Sequence[PeerSettings], now: float) -> None:
+        """These are the peers from now on. One with another identity is another peer."""
+        wanted = {peer.name: peer for peer in settings}
+        sessions = self._sessions_by_peer()
+        for peer in list(self._context.peers.values()):
+            changed = wanted.get(peer.name)
+            if changed is None or changed.identity != peer.settings.identity:
+                self._drop(peer, sessions.get(peer.name, ()), now, Farewell.REMOVED, CloseReason.REMOVED)
+        for changed in settings:
+            known = self._context.peers.get(changed.name)
+            if known is None:
+                self.add(changed, now)
+            elif changed != known.settings:
+                known.configure(changed)
+                self.connect_if_alone(known, now)
+                self._keeping.agree_anew(known, now)
+
+    def renew_disallowed(self, now: float) -> None:
+        """The policy changed: replace the sessions it no longer allows."""
+        policy = self._context.policy
+        for session in list(self._context.sessions.values()):
+            allowed = session.suite.wire_id in policy.suites and any(kex.post_quantum == session.pq for kex in policy.pq.kex)
+            if not allowed and session.state is SessionState.ACTIVE:
+                self._keeping.disallow(session, now)
+
+    def leave(self, now: float) -> None:
+        """Say goodbye to everyone; there are no peers afterwards."""
+        sessions = self._sessions_by_peer()
+        for peer in list(self._context.peers.values()):
+            self._drop(peer, sessions.get(peer.name, ()), now, Farewell.SHUTDOWN, CloseReason.SHUTDOWN)
+
+    def alone(self, peer: Peer) -> bool:
+        """Has `peer` no session that is known to work and is not to be replaced?"""
+        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        return session is None or session.suspect or session.due
+
+    def connect_if_alone(self, peer: Peer, now: float) -> None:
+        """Call a peer that ought to have a session and has none."""
+        if self.alone(peer) and peer.settings.keepalive:
+            self._connecting.connect(peer, now)
+
+    def _sessions_by_peer(self) -> Mapping[str, Sequence[Session]]:
+        found: dict[str, list[Session]] = {}
+        for session in self._context.sessions.values():
+            found.setdefault(session.peer, []).append(session)
+        return found
+
+    def _drop(self, peer: Peer, sessions: Iterable[Session], now: float, code: Farewell, reason: CloseReason) -> None:
+        self._connecting.cancel(peer, now)
+        for session in sessions:
+            if session.index in self._context.sessions:  # `cancel` may have ended one
+                self._keeping.say_goodbye(session, code, reason)
+        self._context.timers.cancel(("connect", peer.name))
+        self._context.drop_peer(peer)
