@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = get_logger("daemon")
 
-FOR_TLS = ("ssl", "asyncio.sslproto", "secrets")
-"""What asyncio and pydantic import in case somebody wants TLS or secret fields: with the system's OpenSSL 5 MB."""
+SELDOM_NEEDED = ("asyncio.sslproto", "hmac", "secrets", "ssl")
+"""What asyncio, cryptography and pydantic import in case of need: without it there is one OpenSSL less in the process, 5 MB."""
 
 
 def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: str | None = None) -> int:
@@ -39,7 +39,7 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
     """
     gc.disable()  # what a start makes is there to stay, and looking for garbage in it is a tenth of the work
     try:
-        with deferring(*FOR_TLS):
+        with deferring(*SELDOM_NEEDED):
             return _run(tuple(paths), confirm_within, admin)
     finally:
         gc.enable()
