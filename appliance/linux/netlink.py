@@ -29,7 +29,7 @@ class Netlink:
         self._dumps: dict[Noun, Any] = {}
 
     async def __aenter__(self) -> Self:
-        self._requests = pyroute.load("iproute.linux").AsyncIPRoute()
+        self._requests = pyroute.load().session()
         self._dumps = {
             "link": self._requests.get_links,
             "addr": self._requests.get_addr,
@@ -46,7 +46,7 @@ class Netlink:
 
     async def dump(self, noun: Noun) -> list[Any]:
         """Everything of a kind, as pyroute2's messages, from one uninterrupted dump."""
-        exceptions = pyroute.load("netlink.exceptions")
+        exceptions = pyroute.load().exceptions
         for _ in range(DUMP_ATTEMPTS):
             try:
                 return [message async for message in await self._dumps[noun]()]
@@ -60,7 +60,7 @@ class Netlink:
         self, noun: Noun, command: str, *, tolerate: frozenset[int] = frozenset(), doing: str, **fields: Any
     ) -> bool:
         """One change. Returns False when the kernel refused with one of the errnos in `tolerate`; raises on any other refusal."""
-        exceptions = pyroute.load("netlink.exceptions")
+        exceptions = pyroute.load().exceptions
         try:
             await getattr(self._requests, noun)(command, **fields)
         except exceptions.NetlinkError as error:
@@ -72,7 +72,7 @@ class Netlink:
     async def listen(self) -> None:
         """From now on remember what the kernel reports, so that `changed` misses nothing."""
         if self._events is None:
-            self._events = pyroute.load("iproute.linux").AsyncIPRoute()
+            self._events = pyroute.load().session()
             await self._events.bind()
 
     async def changed(self, within: float) -> bool:

@@ -5,13 +5,22 @@ The package imports every protocol that it speaks, and what we use needs none of
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from appliance.linux.deferring import deferring
 
 
-def load(module: str) -> Any:
-    """The module "iproute.linux", say, of pyroute2."""
+class Pyroute(NamedTuple):
+    """What we take from it: the class of sessions, and the module of what they raise."""
+
+    session: Any
+    exceptions: Any
+
+
+def load() -> Pyroute:
+    """Import it; at once when that was done before."""
     with deferring("pyroute2"):
-        return importlib.import_module(f"pyroute2.{module}")
+        from pyroute2.iproute.linux import AsyncIPRoute
+        from pyroute2.netlink import exceptions
+
+    return Pyroute(AsyncIPRoute, exceptions)

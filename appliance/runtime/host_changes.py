@@ -176,7 +176,7 @@ def _load_ahead() -> None:
     from appliance.apply import engine
     from appliance.linux import pyroute
 
-    pyroute.load("iproute.linux")
+    pyroute.load()
     del engine
 
 
