@@ -52,12 +52,12 @@ async def apply(
     progress: Listener | None = None,
 ) -> Changed:
     """Make the host be as `profile` says, in this process. Raises PlanError, ApplyError, MissingPrivilege, HostError."""
-    from appliance.apply import engine
+    from appliance.apply import engine, executor
 
     result = await engine.apply_profile(
         profile,
         state_dir,
-        progress=progress or engine.silent,
+        progress=progress or executor.silent,
         confirm_within=confirm_within,
         admin_address=admin,
         contribute=contribute,
@@ -83,7 +83,7 @@ async def undo(state_dir: Path) -> int:
 
 
 class Child:
-    """A forked process that makes the host be as `profile` says when told to. To be made before there is an event loop or a thread.
+    """A forked process that makes the host be as `profile` says. To be made before there is an event loop or a thread.
 
     It loads what it takes while the parent does its own part, then waits for `tell`; without it, nothing is done.
     """
@@ -118,7 +118,7 @@ class Child:
             await asyncio.to_thread(os.waitpid, self.pid, 0)
             self._alive = False
 
-    async def result(self, on_device: Callable[[], None]) -> Changed:
+    async def result(self, on_device: Callable[[], object]) -> Changed:
         """Wait for what `tell` led to. Raises HostChangeFailed with its reason.
 
         `on_device` is called when a new TUN device is there and not up yet, so that whoever attaches to it misses no packet; not
@@ -194,9 +194,7 @@ def _device_teller(profile: Profile, source: BinaryIO, to: BinaryIO) -> Listener
     return tell
 
 
-def _answer(
-    question: Mapping[str, Any], profile: Profile, contribute: Contribute | None, progress: Listener
-) -> dict[str, Any]:
+def _answer(question: Mapping[str, Any], profile: Profile, contribute: Contribute | None, progress: Listener) -> dict[str, Any]:
     try:
         work = apply(
             profile,

@@ -439,7 +439,7 @@ class WorkerProcess:
 
 
 async def _readable(descriptor: int) -> None:
-    """Wait until there is something to read. The loop's own `sock_recv` would load all of TLS to see whether the socket is one."""
+    """Wait until there is something to read. The loop's own `sock_recv` loads all of TLS, to see whether the socket is one."""
     loop = asyncio.get_running_loop()
     arrived = asyncio.Event()
     loop.add_reader(descriptor, arrived.set)
