@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from appliance.api.values import Endpoint, Octets
@@ -71,8 +70,7 @@ class Transport(Protocol):
         """Stop listening and forget everything. Links already handed over are closed by the core."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransportKind:
+class TransportKind(NamedTuple):
     """A transport as it is registered by `appliance_transports()`.
 
     `scheme` is the URL scheme in profiles. `datagram` says whether records may be lost, repeated, reordered and split.

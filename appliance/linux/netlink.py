@@ -1,7 +1,7 @@
 """One rtnetlink session: dumps, requests, and waiting for the kernel to say that something changed.
 
-The session belongs to the network namespace in which it was opened. pyroute2 is imported on opening, because that takes a third
-of a second that `appliance --help` should not pay.
+The session belongs to the network namespace in which it was opened. pyroute2 is imported on opening, because `appliance --help`
+should not pay for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from appliance.errors import HostError
+from appliance.linux import pyroute
 from appliance.linux.refusals import refused
 
 Noun = Literal["link", "addr", "route", "rule"]
@@ -28,9 +29,7 @@ class Netlink:
         self._dumps: dict[Noun, Any] = {}
 
     async def __aenter__(self) -> Self:
-        from pyroute2 import AsyncIPRoute
-
-        self._requests = AsyncIPRoute()
+        self._requests = pyroute.load().session()
         self._dumps = {
             "link": self._requests.get_links,
             "addr": self._requests.get_addr,
@@ -47,14 +46,13 @@ class Netlink:
 
     async def dump(self, noun: Noun) -> list[Any]:
         """Everything of a kind, as pyroute2's messages, from one uninterrupted dump."""
-        from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
-
+        exceptions = pyroute.load().exceptions
         for _ in range(DUMP_ATTEMPTS):
             try:
                 return [message async for message in await self._dumps[noun]()]
-            except NetlinkDumpInterrupted:
+            except exceptions.NetlinkDumpInterrupted:
                 continue
-            except NetlinkError as error:
+            except exceptions.NetlinkError as error:
                 raise refused(error.code, f"reading the {noun} table") from error
         raise HostError(f"the {noun} table changes too fast to be read whole", hint="try again when routing has settled")
 
@@ -62,11 +60,10 @@ class Netlink:
         self, noun: Noun, command: str, *, tolerate: frozenset[int] = frozenset(), doing: str, **fields: Any
     ) -> bool:
         """One change. Returns False when the kernel refused with one of the errnos in `tolerate`; raises on any other refusal."""
-        from pyroute2.netlink.exceptions import NetlinkError
-
+        exceptions = pyroute.load().exceptions
         try:
             await getattr(self._requests, noun)(command, **fields)
-        except NetlinkError as error:
+        except exceptions.NetlinkError as error:
             if error.code in tolerate:
                 return False
             raise refused(error.code, doing) from error
@@ -75,9 +72,7 @@ class Netlink:
     async def listen(self) -> None:
         """From now on remember what the kernel reports, so that `changed` misses nothing."""
         if self._events is None:
-            from pyroute2 import AsyncIPRoute
-
-            self._events = AsyncIPRoute()
+            self._events = pyroute.load().session()
             await self._events.bind()
 
     async def changed(self, within: float) -> bool:

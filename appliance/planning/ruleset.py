@@ -6,7 +6,6 @@ rule's expressions are printed differs between nft versions.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 from collections.abc import Mapping, Sequence
@@ -85,5 +84,7 @@ def _chain(name: str, kind: str, hook: str, priority: int) -> dict[str, Any]:
 
 
 def _rule(chain: str, expressions: list[dict[str, Any]]) -> dict[str, Any]:
-    digest = hashlib.sha256(json.dumps([chain, expressions], sort_keys=True).encode()).hexdigest()[:12]
+    from hashlib import sha256  # with OpenSSL: 4 MB that a host without rules of ours does not pay
+
+    digest = sha256(json.dumps([chain, expressions], sort_keys=True).encode()).hexdigest()[:12]
     return {"rule": {"family": FAMILY, "table": NAME, "chain": chain, "comment": f"appliance {digest}", "expr": expressions}}

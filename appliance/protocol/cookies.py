@@ -7,9 +7,8 @@ Good in the minute it was made and in the next one. The secret is drawn at start
 
 from __future__ import annotations
 
-import hmac
-
 from appliance.api.transport import SocketAddress
+from appliance.protocol.digests import bytes_eq, hmac_sha256
 from appliance.protocol.handshake import Entropy
 
 COOKIE_BYTES = 32
@@ -35,10 +34,10 @@ class Cookies:
         claimed = int.from_bytes(cookie[:4], "big")
         if claimed not in (bucket & 0xFFFFFFFF, (bucket - 1) & 0xFFFFFFFF):
             return False
-        return hmac.compare_digest(cookie, self._at(source, claimed))
+        return bytes_eq(cookie, self._at(source, claimed))
 
     def _at(self, source: SocketAddress, bucket: int) -> bytes:
         stamp = (bucket & 0xFFFFFFFF).to_bytes(4, "big")
         host, port = source[0], source[1]
-        tag = hmac.digest(self._secret, stamp + host.encode() + b"\0" + port.to_bytes(4, "big"), "sha256")
+        tag = hmac_sha256(self._secret, stamp + host.encode() + b"\0" + port.to_bytes(4, "big"))
         return stamp + tag[: COOKIE_BYTES - len(stamp)]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from base64 import b32encode
 from functools import cached_property
-from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA87PrivateKey, M
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from appliance.errors import PeerFault, ProfileError
+from appliance.protocol.digests import sha256
 
 ED25519_KEY_BYTES = 32
 MLDSA_KEY_BYTES = 2592
@@ -58,7 +58,7 @@ class PublicIdentity:
     @cached_property
     def digest(self) -> bytes:
         """The 32 bytes that the fingerprint spells."""
-        return sha256(FINGERPRINT_LABEL + self.encoded).digest()
+        return sha256(FINGERPRINT_LABEL + self.encoded)
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raises PeerFault unless both signatures of `message` are good."""

@@ -14,15 +14,13 @@ message extends (th1, th2) and the digest of the signer's identity.
 
 from __future__ import annotations
 
-import hmac
-from hashlib import sha512
-
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from appliance.errors import PeerFault
+from appliance.protocol.digests import hmac_sha512, sha512
 from appliance.protocol.identity import PUBLIC_BYTES, Identity, PublicIdentity
 from appliance.wire.hello import ClientHello, ServerHello
 
@@ -41,8 +39,8 @@ class KeySchedule:
 
     def __init__(self, client: ClientHello, server: ServerHello, secret: bytes) -> None:
         transcript = TRANSCRIPT_LABEL + _counted(client.core()) + _counted(server.core())
-        self.transcript = sha512(transcript).digest()
-        self._master = bytearray(hmac.digest(self.transcript, secret, "sha512"))
+        self.transcript = sha512(transcript)
+        self._master = bytearray(hmac_sha512(self.transcript, secret))
 
     def seal_proof(self, identity: Identity, initiator: bool) -> bytes:
         """This side's identity and signature, sealed; the transcript goes on. `initiator` tells whose proof it is."""
@@ -78,7 +76,7 @@ class KeySchedule:
 
     def extend(self, proof: bytes) -> None:
         """A good proof becomes part of the transcript."""
-        self.transcript = sha512(self.transcript + proof).digest()
+        self.transcript = sha512(self.transcript + proof)
 
     def _cipher(self, initiator: bool) -> AESGCM:
         return AESGCM(self._expand(HANDSHAKE_LABELS[initiator], HANDSHAKE_KEY_BYTES))

@@ -1,6 +1,6 @@
 """The running node: its parts put together, started in order, stopped in reverse.
 
-listening sockets ─ host ─ TUN ─ worker ─ node ─ discovery ─ monitors ─ plugins' lifespans ─ control socket ─ ready
+listening sockets ─ host, TUN ─ worker ─ node ─ discovery ─ monitors ─ plugins' lifespans ─ control socket ─ ready
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 log = get_logger("daemon")
 
+TIDY_AFTER = 1.0
+"""Seconds from the start to the one collection of garbage: it takes 15 ms, in which the first handshakes would wait."""
 UNDO_SECONDS = 60.0
 """How long undoing may take before the way down goes on without it; a plan of a hundred steps takes two."""
 
@@ -150,8 +152,9 @@ class Daemon:
         self.lifespan.push("transports", self.transports.close)
         await self.transports.listen(self.profile.server.listen)  # first: a port in use is found before the host is touched
         self.lifespan.push("host", lambda: self._undo_host(child), limit=UNDO_SECONDS, essential=True)
-        child.tell(self.profile, self.state_dir, self.plugins.names, confirm_within=confirm_within, admin=admin)
-        changed = await child.result()
+        self.lifespan.push("TUN device", self.detach, essential=True)
+        child.tell(self.state_dir, confirm_within=confirm_within, admin=admin)
+        changed = await child.result(lambda: self._open_tun(self.profile))
         for step in changed.recovered:
             log.warning("undid what an interrupted run had left", step=step)
         for warning in changed.warnings:
@@ -159,7 +162,6 @@ class Daemon:
         log.info("host is as the profile says", steps=len(changed.steps))
         if confirm_within is not None:
             self.reload.await_confirmation(confirm_within)
-        self.lifespan.push("TUN device", self.detach, essential=True)
         await self.attach(self.profile)
         self.lifespan.push("tasks", self.tasks.close)
         self.lifespan.push("node", self.driver.close)
@@ -178,9 +180,7 @@ class Daemon:
 
     def _ready(self) -> None:
         self.figures.ready = True
-        gc.collect()
-        memory.give_back()
-        gc.freeze()  # what a start leaves stays; the collector need not look at it again
+        asyncio.get_running_loop().call_later(TIDY_AFTER, _tidy)
         self._keep_watchdog()
         self.notifier.ready("running")
         log.info(
@@ -209,14 +209,19 @@ class Daemon:
     # ---- parts that reload uses too ----
 
     async def attach(self, profile: Profile) -> None:
-        """Open the TUN and start a worker on it."""
+        """Open the TUN, if it is not open yet, and start a worker on it."""
+        tun = self._tun or self._open_tun(profile)
+        slots = preparing.worker_slots(profile)
+        await self.keeper.start(tun, self.driver, slots, compression=preparing.compresses(profile))
+
+    def _open_tun(self, profile: Profile) -> TunDevice:
+        """From now on packets wait for the worker in the device."""
         from appliance.linux import tun
 
         self._tun = tun.attach(profile.network.interface, offload=profile.network.offload == "auto")
         if not self._tun.offloads and profile.network.offload == "auto":
             log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
-        slots = preparing.worker_slots(profile)
-        await self.keeper.start(self._tun, self.driver, slots, compression=preparing.compresses(profile))
+        return self._tun
 
     async def detach(self) -> None:
         """End the worker and let go of the TUN; sessions are made anew after `attach`."""
@@ -266,6 +271,13 @@ class Daemon:
 
     def _allowed(self, principal: Principal, permission: str, target: str) -> bool:
         return callers.may(principal, permission, target, group=self.profile.control.group, judge=self.plugins.verdicts)
+
+
+def _tidy() -> None:
+    gc.collect()
+    memory.give_back()
+    gc.freeze()  # what a start leaves stays; the collector need not look at it again
+    gc.enable()
 
 
 def _raise_descriptor_limit() -> None:

@@ -1,26 +1,33 @@
 """`appliance run`: becomes a node in this process, and leaves the host as it was when it ends.
 
-    (a child loads ahead) ─ plugins ─ profile ─ identity ─ control socket ─ an orphaned worker ─ composition.Daemon
+    plugins ─ profile ─┬─ identity ─ control socket ─ an orphaned worker ─ composition.Daemon
+                       └─ a child that will change the host loads what that takes
 
-What is here can say no without a trace. Little is imported before the child is forked, so that both start at once.
+What is here can say no without a trace. The child is forked when there is all that both need, and before anything else is loaded.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError, MissingPrivilege
-from appliance.runtime import host_changes
+from appliance.linux.deferring import deferring
 from appliance.runtime.logging import configure, get_logger
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
+    from appliance.plugin_host import PluginHost
     from appliance.profile.loading import Readings
+    from appliance.runtime import host_changes
 
 log = get_logger("daemon")
+
+SELDOM_NEEDED = ("asyncio.sslproto", "hmac", "secrets", "ssl")
+"""What asyncio, cryptography and pydantic import in case of need: without it there is one OpenSSL less in the process, 5 MB."""
 
 
 def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: str | None = None) -> int:
@@ -30,20 +37,16 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
     `admin` (the value of SSH_CONNECTION) is refused. Blocks. Returns the exit code; raises ApplianceError when the node does not
     start, and has then left nothing behind.
     """
-    import appliance.api.profile  # noqa: F401  the heaviest of what both processes need
-
-    child = host_changes.Child()
+    gc.disable()  # what a start makes is there to stay, and looking for garbage in it is a tenth of the work
     try:
-        return _run(tuple(paths), confirm_within, admin, child)
+        with deferring(*SELDOM_NEEDED):
+            return _run(tuple(paths), confirm_within, admin)
     finally:
-        child.dismiss()
+        gc.enable()
 
 
-def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None, child: host_changes.Child) -> int:
-    import asyncio
-
-    from appliance.runtime import control, identities, orphans, places, preparing
-    from appliance.runtime.composition import Daemon
+def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None) -> int:
+    from appliance.runtime import host_changes, preparing
 
     readings: Readings = {}
     plugins = preparing.load_plugins(paths, readings=readings)
@@ -52,6 +55,26 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
     _configure_logs(profile)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
+    child = host_changes.Child(profile, plugins.plan)
+    try:
+        return _become(paths, profile, plugins, child, confirm_within, admin)
+    finally:
+        child.dismiss()
+
+
+def _become(
+    paths: tuple[Path, ...],
+    profile: Profile,
+    plugins: PluginHost,
+    child: host_changes.Child,
+    confirm_within: float | None,
+    admin: str | None,
+) -> int:
+    import asyncio
+
+    from appliance.runtime import control, identities, orphans, places
+    from appliance.runtime.composition import Daemon
+
     identity = identities.load_identity(profile.server.identity, plugins.load_identity)
     _require_privilege()
     listener = control.bind(places.control_address())

@@ -163,10 +163,10 @@ class WorkerProcess:
         loop.add_reader(ours.fileno(), self._heard)
 
     async def _ready(self, ours: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(START_SECONDS):
-                message = await loop.sock_recv(ours, channel.MAX_MESSAGE)
+                await _readable(ours.fileno())
+                message, _ = channel.receive(ours)
         except TimeoutError:
             message = b""
         kind, fields, _ = channel.decode(message) if message else ("gone", {}, b"")
@@ -436,6 +436,17 @@ class WorkerProcess:
         self._counters.release()
         self._map.close()
         os.close(self._memory)
+
+
+async def _readable(descriptor: int) -> None:
+    """Wait until there is something to read. The loop's own `sock_recv` loads all of TLS, to see whether the socket is one."""
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+    loop.add_reader(descriptor, arrived.set)
+    try:
+        await arrived.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def _slices(entries: Sequence[Any]) -> Iterable[list[Any]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from appliance.api.profile import Profile
 from appliance.errors import ExitCode, HostError
+from appliance.linux import tun
 from appliance.runtime import host_changes
 from appliance.runtime.host_changes import Changed, Child, HostChangeFailed
 from tests.netns.profiles import profile
@@ -22,9 +26,13 @@ ADMIN = "192.0.2.9 50000 192.0.2.1 22"
 
 
 def apply(wanted: Profile, state_dir: Path, *, admin: str | None = None) -> Changed:
-    child = Child()
-    child.tell(wanted, state_dir, ["transport-ip"], confirm_within=None, admin=admin)
-    return asyncio.run(child.result())
+    child = Child(wanted, None)
+    child.tell(state_dir, confirm_within=None, admin=admin)
+    return asyncio.run(child.result(nothing))
+
+
+def nothing() -> None:
+    """Nobody attaches to the device."""
 
 
 def test_it_applies_and_the_parent_can_undo(namespace: Throwaway, tmp_path: Path) -> None:
@@ -35,6 +43,35 @@ def test_it_applies_and_the_parent_can_undo(namespace: Throwaway, tmp_path: Path
     assert "llp0" in namespace.sh("ip link")
     assert namespace.run(host_changes.undo, tmp_path) == len(changed.steps)
     assert namespace.snapshot() == before
+
+
+def test_the_device_can_be_attached_to_before_it_is_up(namespace: Throwaway, tmp_path: Path) -> None:
+    def attached() -> tuple[list[bool], int]:
+        child, seen, held = Child(profile(), None), [], []
+
+        def attach() -> None:
+            held.append(tun.attach("llp0"))
+            seen.append("UP" in link_flags("llp0"))
+
+        child.tell(tmp_path, confirm_within=None, admin=None)
+        asyncio.run(child.result(attach))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"waits", ("10.8.0.77", 9))
+        return seen, packets_to(held[0].fd, "10.8.0.77")
+
+    assert namespace.run(attached) == ([False], 1)
+    namespace.run(host_changes.undo, tmp_path)
+
+
+def test_a_parent_that_is_gone_holds_nothing_up(namespace: Throwaway, tmp_path: Path) -> None:
+    def left_alone() -> None:
+        child = Child(profile(), None)
+        child.tell(tmp_path, confirm_within=None, admin=None)
+        asyncio.run(child.gone())
+
+    namespace.run(left_alone)
+    assert "10.8.0.1/24" in namespace.sh("ip addr show llp0")
+    namespace.run(host_changes.undo, tmp_path)
 
 
 def test_its_reason_comes_with_hint_and_exit_code(namespace: Throwaway, tmp_path: Path) -> None:
@@ -49,7 +86,7 @@ def test_its_reason_comes_with_hint_and_exit_code(namespace: Throwaway, tmp_path
 
 def test_a_child_that_is_told_nothing_does_nothing(namespace: Throwaway, tmp_path: Path) -> None:
     def dismissed() -> None:
-        child = Child()
+        child = Child(profile(), None)
         child.dismiss()
         asyncio.run(child.gone())
         asyncio.run(child.gone())
@@ -62,9 +99,9 @@ def test_a_child_that_is_told_nothing_does_nothing(namespace: Throwaway, tmp_pat
 
 def test_one_that_is_killed_is_told_of(namespace: Throwaway) -> None:
     def killed() -> None:
-        child = Child()
+        child = Child(profile(), None)
         os.kill(child.pid, signal.SIGKILL)
-        asyncio.run(child.result())
+        asyncio.run(child.result(nothing))
 
     with pytest.raises(HostError, match="died") as caught:
         namespace.run(killed)
@@ -73,17 +110,32 @@ def test_one_that_is_killed_is_told_of(namespace: Throwaway) -> None:
 
 def test_signals_are_the_parents_affair(namespace: Throwaway, tmp_path: Path) -> None:
     def under_fire() -> Changed:
-        child = Child()
+        child = Child(profile(), None)
         status = Path(f"/proc/{child.pid}/status")
         while not ignores(status.read_text(), signal.SIGTERM):
             pass
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(child.pid, number)
-        child.tell(profile(), tmp_path, ["transport-ip"], confirm_within=None, admin=None)
-        return asyncio.run(child.result())
+        child.tell(tmp_path, confirm_within=None, admin=None)
+        return asyncio.run(child.result(nothing))
 
     assert namespace.run(under_fire).steps
     namespace.run(host_changes.undo, tmp_path)
+
+
+def link_flags(name: str) -> list[str]:
+    """As ip(8) shows them."""
+    shown = subprocess.run(["ip", "-o", "link", "show", name], capture_output=True, text=True, check=True).stdout
+    return shown.partition("<")[2].partition(">")[0].split(",")
+
+
+def packets_to(tun: int, address: str) -> int:
+    """How many IPv4 packets to `address` wait in the device, behind their virtio-net headers."""
+    found = 0
+    with suppress(BlockingIOError):
+        while True:
+            found += os.read(tun, 65536)[10:][16:20] == socket.inet_aton(address)
+    return found
 
 
 def ignores(status: str, number: signal.Signals) -> bool:

@@ -19,6 +19,8 @@ from appliance.lab.loading import load
 
 ROOT = Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
+SETTLED_SECONDS = 3.0
+"""By then a node has given back what only its start needed."""
 
 
 def main() -> None:
@@ -36,6 +38,7 @@ async def measure(seconds: float) -> None:
 
 
 async def idle(host: Host, seconds: float) -> None:
+    await asyncio.sleep(SETTLED_SECONDS)
     print("| process | RSS MB | private MB | idle CPU % |\n|---|---|---|---|")
     before = {pid: cpu_seconds(pid) for pid in of(host)}
     await asyncio.sleep(seconds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,30 @@ def bound(sock: socket.socket, at: Endpoint) -> None:
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     sock.bind((at.host, at.port))
+
+
+async def connect(sock: socket.socket, to: Endpoint) -> None:
+    """Connect the non-blocking `sock`. Raises OSError."""
+    try:
+        sock.connect((to.host, to.port))
+    except BlockingIOError:
+        await ready(sock, writable=True)
+        if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(error, os.strerror(error)) from None
+
+
+async def ready(sock: socket.socket, *, writable: bool = False) -> None:
+    """Wait until `sock` can be read or accepted from, or be written to.
+
+    The loop's `sock_connect` and `sock_accept` would load all of TLS, 2 MB, to see whether the socket is one of its own.
+    """
+    loop, descriptor, arrived = asyncio.get_running_loop(), sock.fileno(), asyncio.Event()
+    watch, forget = (loop.add_writer, loop.remove_writer) if writable else (loop.add_reader, loop.remove_reader)
+    watch(descriptor, arrived.set)
+    try:
+        await arrived.wait()
+    finally:
+        forget(descriptor)
 
 
 def only_peers_have(port: int) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.api.transport import Adopted
 from appliance.api.values import Endpoint
-from appliance_transport_ip.sockets import bound, family_of
+from appliance_transport_ip.sockets import bound, connect, family_of, ready
 
 if TYPE_CHECKING:
     from appliance.api.transport import TransportServices
@@ -53,10 +53,12 @@ class Tcp:
         return local
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                sock, address = await loop.sock_accept(listener)
+                sock, address = listener.accept()
+            except BlockingIOError:
+                await ready(listener)
+                continue
             except OSError as error:
                 if error.errno == errno.EBADF:
                     return
@@ -70,7 +72,7 @@ class Tcp:
         try:
             sock.settimeout(0)
             async with asyncio.timeout(timeout):
-                await asyncio.get_running_loop().sock_connect(sock, (to.host, to.port))
+                await connect(sock, to)
         except BaseException:
             sock.close()
             raise
