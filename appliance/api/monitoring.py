@@ -39,8 +39,19 @@ class SessionFigures(NamedTuple):
     """Of the bytes, those that compression kept off the wire."""
 
 
+class ClassFigures(NamedTuple):
+    """A traffic class: inner packets and bytes sent, packets dropped and marked with CE so far; `queued`: bytes that wait now."""
+
+    packets: int
+    bytes: int
+    dropped: int
+    marked: int
+    queued: int
+
+
 class NodeFigures(NamedTuple):
-    """One consistent view of the node. `drops` and `handshakes` count by reason; `components`: name to "ok" or what is wrong."""
+    """One consistent view of the node. `drops` and `handshakes` count by reason; `components`: name to "ok" or what is wrong;
+    `classes` by name, none where traffic is not scheduled."""
 
     name: str
     version: str
@@ -51,6 +62,7 @@ class NodeFigures(NamedTuple):
     handshakes: Mapping[str, int]
     components: Mapping[str, str]
     ready: bool
+    classes: Mapping[str, ClassFigures] = {}
 
 
 class MonitoringServices(Protocol):

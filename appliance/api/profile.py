@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.api.profile_values import (
     Address,
+    BitRate,
     Bytes,
     Count,
     DatagramBytes,
+    Dscp,
     EndpointText,
     Identity,
     IdentityReference,
@@ -24,7 +26,9 @@ from appliance.api.profile_values import (
     KindSettings,
     Name,
     OwnAddress,
+    Ports,
     Prefix,
+    Protocol,
     Seconds,
     Switch,
     SysctlKey,
@@ -183,6 +187,60 @@ class Peer(Section):
         description="Compress packets, each on its own, where the peer's profile says so too. The length of what was compressed "
         "tells of its content, hence off.",
     )
+    rate: BitRate | None = Field(
+        default=None,
+        description="Send at most so many bits a second to this peer, counted as inner packets; needs the section qos. "
+        "Absent: as fast as can be.",
+    )
+
+
+TrafficClass = Literal["interactive", "normal", "bulk"]
+
+
+class QosRuleEntry(Section):
+    """Puts packets into a class: those that fit everything given here. The first rule that fits decides."""
+
+    dscp: tuple[Dscp, ...] = Field(default=(), max_length=64, description="DSCPs, by name or number; any of them fits.")
+    protocol: Protocol | None = Field(default=None, description="IP protocol, by name or number.")
+    ports: tuple[Ports, ...] = Field(
+        default=(), max_length=256, description="Ports or ranges such as 5060-5080, at either end of the flow; any of them fits."
+    )
+    from_: Prefix | None = Field(default=None, alias="from", description="Source prefix.")
+    to: Prefix | None = Field(default=None, description="Destination prefix.")
+    traffic: TrafficClass = Field(alias="class", description="Class of the packets that fit.")
+
+
+class QosWeights(Section):
+    """How what the interactive class leaves is shared while both others wait."""
+
+    normal: Count = Field(default=4, ge=1, le=64, description="Parts for the class normal.")
+    bulk: Count = Field(default=1, ge=1, le=64, description="Parts for the class bulk.")
+
+
+class Qos(Section):
+    """Quality of service: traffic leaves in the order of its class, and a peer's rate can be capped. Absent: as it comes."""
+
+    rules: tuple[QosRuleEntry, ...] = Field(
+        default=(),
+        max_length=1024,
+        description="Which packets belong to which class. Where none fits the DSCP decides: EF, VA, CS4 to CS7 and AF4x are "
+        "interactive, CS1 and LE are bulk, all others normal.",
+    )
+    weights: QosWeights = Field(default=QosWeights(), description=QosWeights.__doc__)
+    queue: Bytes = Field(
+        default="4MiB",
+        validate_default=True,
+        ge=131072,
+        le=2**30,
+        description="Most bytes that wait in one class for one peer; what comes on top is dropped.",
+    )
+    total: Bytes = Field(
+        default="32MiB",
+        validate_default=True,
+        ge=131072,
+        le=2**34,
+        description="Most bytes that wait in all; above that the longest queue is halved.",
+    )
 
 
 class Limits(Section):
@@ -244,6 +302,7 @@ class Profile(Section):
     network: NetworkSection = Field(description=NetworkSection.__doc__)
     crypto: Crypto = Field(default=Crypto(), description=Crypto.__doc__)
     peers: tuple[Peer, ...] = Field(default=(), max_length=65536, description="The nodes this one talks to.")
+    qos: Qos | None = Field(default=None, description=Qos.__doc__)
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)
     discovery: Mapping[Name, KindSettings] = Field(
         default={}, description="Discovery kinds to run, each with its settings; a kind that is absent is off."

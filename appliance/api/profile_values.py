@@ -15,10 +15,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from appliance.api.units import format_bytes, format_seconds, parse_bytes, parse_seconds
+from appliance.api.units import format_bytes, format_rate, format_seconds, parse_bytes, parse_rate, parse_seconds
 from appliance.api.values import Endpoint, Interface, Network
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+DSCP_NAMES = {
+    "be": 0,
+    "df": 0,
+    "le": 1,
+    "va": 44,
+    "ef": 46,
+    **{f"cs{number}": 8 * number for number in range(8)},
+    **{f"af{number}{drop}": 8 * number + 2 * drop for number in range(1, 5) for drop in range(1, 4)},
+}
+"""RFC 2474, RFC 2597, RFC 3246, RFC 5865, RFC 8622."""
+PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "icmpv6": 58, "sctp": 132, "udplite": 136}
+"""Those of the IANA registry that people name."""
 SYSCTL_PATTERN = r"^net(\.[A-Za-z0-9_@:-]+)+$"
 
 
@@ -123,6 +135,49 @@ def _datagram(value: object) -> int | Literal["auto"]:
     raise ValueError("write auto, or a number of bytes from 548 to 1472")
 
 
+def _rate(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("a rate is written with its unit, for example 20Mbit or 1.5Gbit")  # noqa: TRY004
+    rate = parse_rate(value) if isinstance(value, str) else value
+    if not 64_000 <= rate <= 10**12:
+        raise ValueError(f"{format_rate(rate)} is out of the range from 64kbit to 1000Gbit")
+    return rate
+
+
+def _dscp(value: object) -> int:
+    if isinstance(value, str) and value.lower() in DSCP_NAMES:
+        return DSCP_NAMES[value.lower()]
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 63:
+        return value
+    raise ValueError(f"{value!r} is no DSCP: write a number from 0 to 63, or a name such as ef, cs1 or af41")
+
+
+def _protocol(value: object) -> int:
+    if isinstance(value, str) and value.lower() in PROTOCOLS:
+        return PROTOCOLS[value.lower()]
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255:
+        return value
+    raise ValueError(f"{value!r} is no protocol: write a number from 0 to 255, or one of {', '.join(PROTOCOLS)}")
+
+
+def _ports(value: object) -> tuple[int, int]:
+    if isinstance(value, tuple | list) and len(value) == 2:
+        low, high = value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        low = high = value
+    elif isinstance(value, str) and (found := re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", value, re.ASCII)):
+        low, high = int(found[1]), int(found[2] or found[1])
+    else:
+        raise ValueError(f"{value!r} is no port: write a number, or a range such as 5060-5080")
+    if not 0 <= low <= high <= 65535:
+        raise ValueError(f"{_ports_text((low, high))} is no range of ports: the first is the lower, and the last at most 65535")
+    return low, high
+
+
+def _ports_text(value: tuple[int, int]) -> str:
+    return str(value[0]) if value[0] == value[1] else f"{value[0]}-{value[1]}"
+
+
 _AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
 
 
@@ -158,6 +213,46 @@ Seconds = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|min|h|d)$"}, {"type": "number"}]}),
 ]
 """A duration: text such as "250ms", "60s", "10min", "12h", or a number of seconds."""
+BitRate = Annotated[
+    int,
+    PlainValidator(_rate),
+    PlainSerializer(format_rate, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "$comment": "rate", "pattern": r"^[0-9]+(\.[0-9]+)? ?[kMG]?bit$"},
+                {"type": "integer", "minimum": 64_000, "maximum": 10**12},
+            ]
+        }
+    ),
+]
+"""Bits a second: text such as "512kbit", "20Mbit", "1.5Gbit", or a number."""
+Dscp = Annotated[
+    int,
+    PlainValidator(_dscp),
+    WithJsonSchema({"anyOf": [{"type": "string", "enum": sorted(DSCP_NAMES)}, {"type": "integer", "minimum": 0, "maximum": 63}]}),
+]
+"""A differentiated services code point: a number from 0 to 63, or its name."""
+Protocol = Annotated[
+    int,
+    PlainValidator(_protocol),
+    WithJsonSchema({"anyOf": [{"type": "string", "enum": sorted(PROTOCOLS)}, {"type": "integer", "minimum": 0, "maximum": 255}]}),
+]
+"""An IP protocol: a number from 0 to 255, or its name."""
+Ports = Annotated[
+    tuple[int, int],
+    PlainValidator(_ports),
+    PlainSerializer(_ports_text, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "$comment": "first-last", "pattern": "^[0-9]+(-[0-9]+)?$"},
+                {"type": "integer", "minimum": 0, "maximum": 65535},
+            ]
+        }
+    ),
+]
+"""A port, or a range of ports with both ends."""
 Count = Annotated[int, Field(strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Identity = Annotated[str, PlainValidator(_identity), _as_string("llp1:…", pattern="^llp1:[a-z2-7]{52}$")]

@@ -1,4 +1,4 @@
-"""Quantities as people write them in a profile: bytes ("5MB", "512KiB") and seconds ("10min", "250ms")."""
+"""Quantities as people write them in a profile: bytes ("5MB", "512KiB"), seconds ("10min", "250ms") and rates ("20Mbit")."""
 
 from __future__ import annotations
 
@@ -16,8 +16,25 @@ BYTES_PER_UNIT = {
     "GiB": 1024**3,
 }
 SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+BITS_PER_UNIT = {"bit": 1, "kbit": 1000, "Mbit": 1000**2, "Gbit": 1000**3}
+_SAME_RATE = {
+    "bps": "bit",
+    "kbps": "kbit",
+    "mbps": "Mbit",
+    "gbps": "Gbit",
+    "bit/s": "bit",
+    "kbit/s": "kbit",
+    "mbit/s": "Mbit",
+    "gbit/s": "Gbit",
+    "kb": "kbit",
+    "mb": "Mbit",
+    "gb": "Gbit",
+    "k": "kbit",
+    "m": "Mbit",
+    "g": "Gbit",
+}
 
-_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*)", re.ASCII)
+_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*(?:/[A-Za-z]+)?)", re.ASCII)
 
 
 def parse_bytes(text: str) -> int:
@@ -37,6 +54,27 @@ def parse_seconds(text: str) -> float:
     if unit not in SECONDS_PER_UNIT:
         raise ValueError(f"{text!r} is no duration: {_unit_hint(unit, SECONDS_PER_UNIT)}")
     return number * SECONDS_PER_UNIT[unit]
+
+
+def parse_rate(text: str) -> int:
+    """Bits a second of "20Mbit" or "1.5Gbit". Raises ValueError with a sentence for the admin."""
+    number, unit = _split(text, "rate", "20Mbit or 1.5Gbit")
+    if unit not in BITS_PER_UNIT:
+        alike = _SAME_RATE.get(unit.lower())
+        told = f"unit {unit!r} is unknown, did you mean {alike!r}?" if alike else _unit_hint(unit, BITS_PER_UNIT)
+        raise ValueError(f"{text!r} is no rate: {told}")
+    rate = number * BITS_PER_UNIT[unit]
+    if not rate.is_integer():
+        raise ValueError(f"{text!r} is not a whole number of bits a second")
+    return int(rate)
+
+
+def format_rate(rate: int) -> str:
+    """The shortest exact form: 20000000 is "20Mbit"."""
+    for unit in ("Gbit", "Mbit", "kbit"):
+        if rate and rate % BITS_PER_UNIT[unit] == 0:
+            return f"{rate // BITS_PER_UNIT[unit]}{unit}"
+    return f"{rate}bit"
 
 
 def format_bytes(size: int) -> str:

@@ -43,7 +43,13 @@ def version(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: 
 
 def status_text(answer: Mapping[str, Any], terminal: Terminal) -> str:
     """The status for people: a head, the sessions, peers without one, and what is wrong."""
-    blocks = [_head(answer, terminal), _sessions(answer), _peers_without_session(answer), _trouble(answer, terminal)]
+    blocks = [
+        _head(answer, terminal),
+        _sessions(answer),
+        _peers_without_session(answer),
+        _classes(answer),
+        _trouble(answer, terminal),
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -104,6 +110,20 @@ def _peers_without_session(answer: Mapping[str, Any]) -> str:
         if peer.get("state") != "connected"
     ]
     return table(("without session", "state", "endpoints", "last error"), rows) if rows else ""
+
+
+def _classes(answer: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            f"{figures['packets']} ({bytes_text(figures['bytes'])})",
+            str(figures["dropped"]),
+            str(figures["marked"]),
+            bytes_text(figures["queued"]),
+        )
+        for name, figures in (answer.get("qos") or {}).items()
+    ]
+    return table(("class", "sent", "dropped", "marked", "waiting"), rows) if rows else ""
 
 
 def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from appliance.dataplane.classes import CLASSES
+
 DROP_REASONS: Final = (
     "malformed",  # not a packet of this protocol, or lengths that contradict each other
     "unknown_session",  # no such session index
@@ -27,11 +29,19 @@ DROP_REASONS: Final = (
     "control_busy",  # the control process did not keep up
     "compressed",  # compressed though this side takes none from the peer, or not one whole frame
     "icmp_limited",  # an error about a dropped packet that was not sent, as there were too many
+    "queue_full",  # its class's queue, or all together, had no room
+    "aged",  # waited longer than its queue should be long
+    "over_rate",  # was too much for the rate of its peer
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
 
-HEAD: Final = 32
-"""Counters before the first session row; room for further reasons."""
+CLASSES_AT: Final = 32
+"""Where the rows of the traffic classes begin; room for further reasons before."""
+CLASS_PACKETS, CLASS_BYTES, CLASS_DROPPED, CLASS_MARKED, CLASS_QUEUED = range(5)
+CLASS_FIGURES: Final = 5
+CLASS_ROW: Final = 8
+HEAD: Final = 64
+"""Counters before the first session row."""
 
 RX_PACKETS, RX_BYTES, RX_RECORDS, TX_PACKETS, TX_BYTES, TX_RECORDS, RX_EPOCH, TX_EPOCH, RX_SAVED, TX_SAVED = range(10)
 ROW: Final = 10
@@ -46,6 +56,17 @@ def size_bytes(slots: int) -> int:
 def base(slot: int) -> int:
     """Index of the first counter of a session slot."""
     return HEAD + ROW * slot
+
+
+def class_base(kind: int) -> int:
+    """Index of the first counter of a traffic class."""
+    return CLASSES_AT + CLASS_ROW * kind
+
+
+def classes(counters: memoryview) -> dict[str, list[int]]:
+    """Figures by class, in the order of appliance.api.monitoring.ClassFigures. `counters` is cast to "Q"."""
+    rows = ((name, class_base(kind)) for kind, name in enumerate(CLASSES))
+    return {name: counters[at : at + CLASS_FIGURES].tolist() for name, at in rows}
 
 
 def drops(counters: memoryview) -> dict[str, int]:

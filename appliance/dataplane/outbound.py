@@ -53,6 +53,9 @@ class Outbound(NamedTuple):
     flush: Callable[[], None]
     message: Callable[[Session, int, int, bytes], None]
     release: Callable[[Peer], None]
+    serve: Callable[[], float] | None = None
+    """Where traffic is scheduled: to be called each turn, returns for how many seconds the next one can wait at most (-1: until
+    something happens)."""
 
 
 def tun_reader(descriptor: int, vnet: bool) -> Read:

@@ -18,6 +18,7 @@ from appliance.dataplane.icmp import Icmp
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
     from appliance.dataplane.compression import Inflate, Squeeze
+    from appliance.dataplane.queueing import Lane
     from appliance.dataplane.session import Receiver, Sender
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -76,13 +77,16 @@ class Session:
 
 
 class Peer:
-    """A configured peer. `session` is the one to send on, `waiting` holds packets until there is one."""
+    """A configured peer. `session` is the one to send on, `waiting` holds packets until there is one. `rate` bounds what is sent
+    to it in bytes a second (0: nothing does), and `lane` queues it, where traffic is scheduled."""
 
-    __slots__ = ("allowed", "known_v4", "known_v6", "name", "session", "waiting", "waiting_bytes")
+    __slots__ = ("allowed", "known_v4", "known_v6", "lane", "name", "rate", "session", "waiting", "waiting_bytes")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.session: Session | None = None
+        self.rate = 0
+        self.lane: Lane | None = None
         self.allowed: ForwardingTable[bool] = ForwardingTable()
         self.known_v4: set[int] = set()
         self.known_v6: set[bytes] = set()

@@ -58,16 +58,41 @@ def split(entry: memoryview) -> list[bytes]:
         return [bytes(entry)]
     if csum_start + csum_offset + 2 > len(packet):
         return []
-    kind = gso & ~GSO_ECN
-    if kind == GSO_NONE:
+    if gso & ~GSO_ECN == GSO_NONE:
         return [_NO_VNET + _finish(bytearray(packet), csum_start, csum_offset)]
-    head = csum_start + ((packet[csum_start + 12] >> 4) * 4 if kind != GSO_UDP_L4 else 8)
-    pieces = range(head, len(packet), gso_size)
-    return [_NO_VNET + _segment(packet, head, i, at, gso_size, csum_start, csum_offset) for i, at in enumerate(pieces)]
+    head = _headers(packet, gso, csum_start)
+    segments = (_part(packet, head, at, gso_size, 1, csum_start, csum_offset) for at in range(head, len(packet), gso_size))
+    return [_NO_VNET + _finish(segment, csum_start, csum_offset) for segment in segments]
 
 
-def _segment(packet: bytes, head: int, index: int, at: int, size: int, transport: int, csum_offset: int) -> bytes:
-    """Segment `index` of a super-packet: its payload is packet[at : at + size], its headers are those in packet[:head]."""
+def cut(entry: bytes | memoryview, most: int) -> list[bytes | memoryview]:
+    """The smaller super-packets of at most `most` bytes (or one segment) that stand for the same; an ordinary packet stays."""
+    flags, gso, hdr_len, gso_size, csum_start, csum_offset = _FIELDS.unpack_from(entry)
+    if len(entry) <= most or gso & ~GSO_ECN == GSO_NONE or not gso_size:
+        return [entry]
+    packet = bytes(memoryview(entry)[VNET_BYTES:])
+    head = _headers(packet, gso, csum_start)
+    if head >= len(packet):
+        return [entry]
+    segments = max(1, (most - VNET_BYTES - head) // gso_size)
+    pieces: list[bytes | memoryview] = []
+    for at in range(head, len(packet), segments * gso_size):
+        piece = _part(packet, head, at, segments * gso_size, segments, csum_start, csum_offset)
+        single = len(piece) - head <= gso_size
+        kind = GSO_NONE if single else gso if at == head else gso & ~GSO_ECN
+        _put_sum(piece, csum_start, csum_offset, word_sum(_pseudo_header(piece, csum_start)))
+        pieces.append(_FIELDS.pack(flags, kind, hdr_len, 0 if single else gso_size, csum_start, csum_offset) + piece)
+    return pieces
+
+
+def _headers(packet: bytes, gso: int, transport: int) -> int:
+    """Bytes of IP and transport headers."""
+    return transport + ((packet[transport + 12] >> 4) * 4 if gso & ~GSO_ECN != GSO_UDP_L4 else 8)
+
+
+def _part(packet: bytes, head: int, at: int, size: int, segments: int, transport: int, csum_offset: int) -> bytearray:
+    """A super-packet's headers with the payload packet[at : at + size], of so many `segments`; without transport checksum."""
+    index = (at - head) // size * segments
     segment = bytearray(packet[:head] + packet[at : at + size])
     last = at + size >= len(packet)
     if segment[0] < 0x60:
@@ -86,21 +111,28 @@ def _segment(packet: bytes, head: int, index: int, at: int, size: int, transport
             segment[transport + 13] &= ~_CWR
     else:
         struct.pack_into("!H", segment, transport + 4, len(segment) - transport)
-    return _finish(segment, transport, csum_offset)
+    return segment
 
 
 def _finish(packet: bytearray, transport: int, csum_offset: int) -> bytes:
     """Fill in the transport checksum (RFC 1071) over the pseudo-header and everything from `transport` on."""
+    _put_sum(packet, transport, csum_offset, 0)
+    checksum = ~word_sum(_pseudo_header(packet, transport) + bytes(packet[transport:])) & 0xFFFF
+    if not checksum and csum_offset == 6:
+        checksum = 0xFFFF
+    _put_sum(packet, transport, csum_offset, checksum)
+    return bytes(packet)
+
+
+def _pseudo_header(packet: bytearray, transport: int) -> bytes:
     v4 = packet[0] < 0x60
     addresses = packet[12:20] if v4 else packet[8:40]
     protocol = packet[9] if v4 else packet[6]
-    struct.pack_into("!H", packet, transport + csum_offset, 0)
-    pseudo = bytes(addresses) + struct.pack("!II", len(packet) - transport, protocol)
-    checksum = ~word_sum(pseudo + bytes(packet[transport:])) & 0xFFFF
-    if not checksum and csum_offset == 6:
-        checksum = 0xFFFF
+    return bytes(addresses) + struct.pack("!II", len(packet) - transport, protocol)
+
+
+def _put_sum(packet: bytearray, transport: int, csum_offset: int, checksum: int) -> None:
     struct.pack_into("!H", packet, transport + csum_offset, checksum)
-    return bytes(packet)
 
 
 def word_sum(octets: bytes | bytearray) -> int:

@@ -15,6 +15,8 @@ from appliance.api.values import Endpoint, Interface, Problem
 
 IPV6_MINIMUM_MTU = 1280
 """RFC 8200 section 5; the kernel takes IPv6 from an interface below it."""
+WITH_PORTS = frozenset((6, 17, 33, 132, 136))
+"""TCP, UDP, DCCP, SCTP, UDP-Lite."""
 LAB_ONLY_SUITES = frozenset(("null",))
 RESERVED_INTERFACES = frozenset(("lo", "all", "default"))
 
@@ -34,6 +36,7 @@ def check(profile: Profile) -> Iterator[Problem]:
     yield from _peers(profile)
     yield from _prefixes(profile)
     yield from _endpoints(profile)
+    yield from _qos(profile)
     yield from _twice("plugins", profile.plugins)
     yield from _twice("network.masquerade", profile.network.masquerade)
 
@@ -186,6 +189,26 @@ def _endpoints(profile: Profile) -> Iterator[Problem]:
                 )
             elif address is None and not _is_host_name(endpoint.host):
                 yield Problem(f"peers.{index}.endpoints.{place}", f"{endpoint.host!r} is neither an address nor a DNS name")
+
+
+def _qos(profile: Profile) -> Iterator[Problem]:
+    if profile.qos is None:
+        for index, peer in enumerate(profile.peers):
+            if peer.rate is not None:
+                yield Problem(f"peers.{index}.rate", "a rate needs the section qos, which is absent", "add `qos: {}`")
+        return
+    if profile.qos.total < profile.qos.queue:
+        yield Problem("qos.total", "all queues together may hold less than a single queue", "at least qos.queue")
+    for index, rule in enumerate(profile.qos.rules):
+        path = f"qos.rules.{index}"
+        if not (rule.dscp or rule.protocol is not None or rule.ports or rule.from_ or rule.to):
+            yield Problem(path, "this rule would fit every packet", "narrow it by dscp, protocol, ports, from or to")
+        elif rule.ports and rule.protocol is not None and rule.protocol not in WITH_PORTS:
+            yield Problem(f"{path}.ports", f"protocol {rule.protocol} has no ports", "remove ports or protocol")
+        elif rule.from_ is not None and rule.to is not None and rule.from_.version != rule.to.version:
+            yield Problem(f"{path}.to", f"from {rule.from_} to {rule.to}: one is IPv4, the other IPv6")
+    for problem in _twice("qos.rules", profile.qos.rules):
+        yield Problem(problem.path, "this rule is given twice", "keep one of the two")
 
 
 def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -83,7 +83,8 @@ def _kind(schema: Mapping[str, Any], items: Mapping[str, Any]) -> str:
 
 def _union(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     kinds = {member.get("type") for member in members}
-    if {"string"} < kinds <= {"string", "number", "integer"}:  # Seconds and Bytes: text with a unit, or a bare number
+    plain = not any("$comment" in member or "enum" in member for member in members)
+    if plain and {"string"} < kinds <= {"string", "number", "integer"}:  # Seconds and Bytes: text with a unit, or a bare number
         yield "duration" if "number" in kinds else "size"
         return
     for member in members:
@@ -92,6 +93,10 @@ def _union(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _resolved(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference stands for, also that of a section which may be absent."""
+    members = [member for member in schema.get("anyOf", ()) if member.get("type") != "null"]
+    if len(members) == 1 and "$ref" in members[0]:
+        schema = members[0]
     if "$ref" not in schema:
         return schema
     target: Mapping[str, Any] = root["$defs"][schema["$ref"].rpartition("/")[2]]

@@ -111,7 +111,7 @@ class Daemon:
         account = PluginAccount(plugins)
         self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, account.tell)
         self.figures = Figures(self.driver, self.keeper, lambda: components(self), since=clock.monotonic())
-        self.figures.name = profile.name
+        self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, account.tell)
 
     # ---- life ----
@@ -233,8 +233,15 @@ class Daemon:
         if self.keeper.current is not None:
             self.forwarding.push(self.keeper.current)
 
+    def push_qos(self) -> None:
+        """Quality of service, or a peer's rate, changed."""
+        if self.keeper.current is not None:
+            self.keeper.current.set_qos(*preparing.scheduling(self.profile))
+
     def _refill(self, worker: WorkerProcess) -> None:
         self.forwarding.push_again(worker)
+        if self.profile.qos is not None:
+            worker.set_qos(*preparing.scheduling(self.profile))
 
     async def _close_tun(self) -> None:
         tun, self._tun = self._tun, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from appliance import __version__
-from appliance.api.monitoring import NodeFigures, SessionFigures
+from appliance.api.monitoring import ClassFigures, NodeFigures, SessionFigures
 from appliance.protocol.session import Session, SessionState
 from appliance.runtime import clock
 from appliance.runtime.node_driver import NodeDriver
@@ -26,6 +26,7 @@ class Figures:
         self._components = components
         self._since = since
         self.name = ""
+        self.scheduled = False
         self.ready = False
 
     def figures(self) -> NodeFigures:
@@ -41,7 +42,12 @@ class Figures:
             handshakes=dict(self._driver.node.counters),
             components=self._components(),
             ready=self.ready,
+            classes=self.classes(),
         )
+
+    def classes(self) -> Mapping[str, ClassFigures]:
+        """Traffic classes by name; none where traffic is not scheduled."""
+        return self._keeper.classes() if self.scheduled else {}
 
     def sessions(self, now: float) -> list[SessionFigures]:
         """Active sessions by peer's name."""

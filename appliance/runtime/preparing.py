@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 from appliance.api.crypto import CryptoSuite
-from appliance.api.profile import Profile
+from appliance.api.profile import Profile, QosRuleEntry
 from appliance.plugin_host import PluginHost, required
 from appliance.plugin_host.discovery import enabled
 from appliance.profile.loaded import LoadedProfile
 from appliance.profile.loading import Readings, enabled_plugins, load
 from appliance.profile.model import Kinds
 from appliance.protocol.settings import NodeSettings, PeerSettings
+
+LEAST_PACKET: Final = 512
+"""Bytes that a packet counts at least when it waits: with what surrounds it, it takes as much memory."""
 
 
 def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ, readings: Readings | None = None) -> PluginHost:
@@ -67,6 +71,32 @@ def datagram_bytes(profile: Profile) -> int | None:
     """Bytes of a datagram as the profile says, None for automatic."""
     wanted = profile.network.datagram
     return wanted if isinstance(wanted, int) else None
+
+
+def scheduling(profile: Profile) -> tuple[dict[str, Any] | None, list[tuple[str, int]]]:
+    """What the worker is told of quality of service (None: there is none), and the peers' rates in bytes a second."""
+    qos = profile.qos
+    if qos is None:
+        return None, []
+    settings = {
+        "rules": [_rule(entry) for entry in qos.rules],
+        "weights": [qos.weights.normal, qos.weights.bulk],
+        "queue_bytes": qos.queue,
+        "queue_packets": qos.queue // LEAST_PACKET,
+        "total_bytes": qos.total,
+    }
+    return settings, [(peer.name, peer.rate // 8) for peer in profile.peers if peer.rate is not None]
+
+
+def _rule(entry: QosRuleEntry) -> dict[str, Any]:
+    return {
+        "class": entry.traffic,
+        "dscp": entry.dscp,
+        "protocol": entry.protocol,
+        "ports": entry.ports,
+        "from": None if entry.from_ is None else str(entry.from_),
+        "to": None if entry.to is None else str(entry.to),
+    }
 
 
 def worker_slots(profile: Profile) -> int:

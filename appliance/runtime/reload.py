@@ -164,6 +164,8 @@ class Reload:
         self._use_at_once(profile)
         daemon.forwarding.use(profile, router)
         daemon.push_routes()
+        if preparing.scheduling(before) != preparing.scheduling(profile):
+            daemon.push_qos()
         daemon.driver.update(preparing.node_settings(profile), profile.crypto.rotate.bytes)
         if (before.discovery, before.peers) != (profile.discovery, profile.peers):
             await daemon.discovery.restart(profile)
@@ -199,7 +201,7 @@ class Reload:
 
     def _use_at_once(self, profile: Profile) -> None:
         daemon = self._daemon
-        daemon.figures.name = profile.name
+        daemon.figures.name, daemon.figures.scheduled = profile.name, profile.qos is not None
         configure(profile.logging.level, profile.logging.format, node=profile.name)
 
 

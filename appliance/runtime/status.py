@@ -40,6 +40,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
             for peer in daemon.profile.peers
             if peer.name in daemon.driver.node.peers
         ],
+        "qos": {name: figures._asdict() for name, figures in daemon.figures.classes().items()} or None,
         "drops": dict(daemon.keeper.drops() + daemon.driver.drops),
         "handshakes": dict(daemon.driver.node.counters),
         "plugins": daemon.plugins.report(),

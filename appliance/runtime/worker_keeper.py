@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from appliance.api.monitoring import ClassFigures
 from appliance.errors import ApplianceError
 from appliance.runtime import clock, orphans
 from appliance.runtime.links import Links
@@ -59,6 +60,7 @@ class WorkerKeeper:
         self._prepared: WorkerProcess | None = None
         self._reviving: asyncio.Task[None] | None = None
         self._earlier_drops: Counter[str] = Counter()
+        self._earlier_classes: dict[str, ClassFigures] = {}
         self.current: WorkerProcess | None = None
         self.restarts = 0
 
@@ -84,6 +86,11 @@ class WorkerKeeper:
     def drops(self) -> Counter[str]:
         """Packets dropped by reason, by dead workers too."""
         return self._earlier_drops + Counter(self.current.drops() if self.current else {})
+
+    def classes(self) -> dict[str, ClassFigures]:
+        """Traffic classes by name, dead workers' packets included."""
+        now = self.current.classes() if self.current else {}
+        return {name: _together(self._earlier_classes.get(name), figures) for name, figures in now.items()}
 
     def prepare(self, driver: NodeDriver, slots: int) -> None:
         """Start the first worker's process already; `start` goes on with it."""
@@ -133,15 +140,19 @@ class WorkerKeeper:
         worker, self.current, self._prepared = self.current or self._prepared, None, None
         if worker is not None:
             await worker.stop()
-            self._earlier_drops.update(worker.drops())
-            worker.close()
+            self._forget(worker)
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        self._earlier_drops.update(worker.drops())
+        for name, figures in worker.classes().items():
+            self._earlier_classes[name] = _together(self._earlier_classes.get(name), figures)._replace(queued=0)
+        worker.close()
 
     def died(self, code: int) -> None:
         """The worker ended without having been told to."""
         worker, self.current = self.current, None
         if worker is not None:
-            self._earlier_drops.update(worker.drops())
-            worker.close()
+            self._forget(worker)
         self._deaths.append(clock.monotonic())
         log.error("the worker died; starting another", code=code, times=self._quick_deaths())
         self._reviving = asyncio.get_running_loop().create_task(self._revive(), name="revive worker")
@@ -162,6 +173,10 @@ class WorkerKeeper:
     def _quick_deaths(self) -> int:
         since = clock.monotonic() - QUICK
         return sum(1 for death in self._deaths if death >= since)
+
+
+def _together(earlier: ClassFigures | None, figures: ClassFigures) -> ClassFigures:
+    return figures if earlier is None else ClassFigures(*map(sum, zip(earlier, figures, strict=True)))
 
 
 class _Ears:

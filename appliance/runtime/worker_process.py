@@ -18,8 +18,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from appliance.api.monitoring import ClassFigures
 from appliance.dataplane import counters as layout
 from appliance.errors import HostError, PluginFault
+from appliance.linux import priority
 from appliance.worker import channel
 
 if TYPE_CHECKING:
@@ -294,6 +296,16 @@ class WorkerProcess:
         for number, part in enumerate(slices, 1):
             self._tell("routes", {"routes": part, "last": number == len(slices), "hub": hub, "own": addresses})
 
+    def set_qos(self, settings: Mapping[str, Any] | None, rates: Iterable[tuple[str, int]]) -> None:
+        """Schedule traffic by classes, None: no longer. `rates`: bytes a second that may be sent to some peers.
+
+        What is urgent on the wire is urgent on the host: the worker goes before other processes while there are classes.
+        """
+        priority.prefer(self.pid, priority.ORDINARY if settings is None else priority.URGENT)
+        self._tell("qos", {"settings": settings})
+        for part in _slices(list(rates)):
+            self._tell("rates", {"rates": part})
+
     def send_message(self, session: int, kind: int, channel_number: int, body: bytes) -> None:
         """Send one record of another kind than IP on a session."""
         self._tell("message", {"session": session, "type": int(kind), "channel": channel_number}, body)
@@ -430,6 +442,10 @@ class WorkerProcess:
     def drops(self) -> dict[str, int]:
         """Packets dropped so far, by reason."""
         return layout.drops(self._counters)
+
+    def classes(self) -> dict[str, ClassFigures]:
+        """Figures of traffic classes since the worker began; zeros where traffic is not scheduled."""
+        return {name: ClassFigures(*figures) for name, figures in layout.classes(self._counters).items()}
 
     def close(self) -> None:
         """Free the shared memory, once the worker has stopped."""

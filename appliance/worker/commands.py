@@ -10,8 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.transport import AdaptiveDriver
+from appliance.dataplane.classes import rule_from
 from appliance.dataplane.counters import base
 from appliance.dataplane.peers import Peer, Session
+from appliance.dataplane.scheduled import Scheduling
+from appliance.dataplane.scheduler import Limits
 from appliance.dataplane.session import AeadFactory, Receiver, Sender
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 
@@ -80,6 +83,8 @@ class Commands:
             "session.drop": self._session_drop,
             "peers": self._peers,
             "routes": self._routes_slice,
+            "qos": self._qos,
+            "rates": self._rates,
             "message": self._message,
             "probe": self._probe,
             "packet": self._packet,
@@ -180,6 +185,27 @@ class Commands:
             self._world.hub = fields["hub"]
             self._world.icmp.use(ipaddress.ip_interface(address) for address in fields["own"])
             self._routes = []
+
+    def _qos(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """Schedule traffic by classes, or no longer; no peer has a rate until "rates" says so."""
+        wanted = fields["settings"]
+        for peer in self._world.peers.values():
+            peer.rate = 0
+        self._loop.schedule(
+            Scheduling(
+                tuple(rule_from(rule) for rule in wanted["rules"]),
+                Limits(wanted["queue_bytes"], wanted["queue_packets"], wanted["total_bytes"], tuple(wanted["weights"])),
+            )
+            if wanted is not None
+            else None
+        )
+
+    def _rates(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """A slice of the peers' rates, in bytes a second."""
+        scheduled = self._loop.scheduled
+        for name, rate in fields["rates"]:
+            if scheduled is not None and name in self._world.peers:
+                scheduled.limit(self._world.peers[name], rate)
 
     def _message(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
         session = self._world.sessions.get(fields["session"])

@@ -9,14 +9,17 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.transport import Buffers
 from appliance.dataplane.inbound import Upward, Write, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
+from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
 from appliance.wire.envelope import HEADER_BYTES, no_session
 from appliance.worker import channel
+from appliance.worker.shallow import deepen, shorten
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, DropReason, SocketAddress
@@ -59,6 +62,7 @@ class Loop:
         self._epoll = select.epoll()
         self._running = True
         self._paused = False
+        self._patience = -1.0
         self._deadline: float | None = None
         self._next_unknown = 0.0
         self._looked = 0
@@ -66,20 +70,24 @@ class Loop:
         self._lossy: set[int] = set()
         self.world = World(counters, self._want, self._blocked)
         transmit = memoryview(bytearray(TRANSMIT_BYTES))
-        self.outbound = compile_outbound(self.world, read, transmit)
+        self._read = read
+        self._plain = self.outbound = compile_outbound(self.world, read, transmit)
+        self.scheduled: Scheduled | None = None
+        self._depths: dict[int, int] = {}
         self.buffers = Buffers(transmit, memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES)), self._dropped)
         upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown)
-        self._sink_for = compile_inbound(self.world, make_write(self.world), self.outbound, upward)
+        self._compile_inbound = partial(compile_inbound, self.world, make_write(self.world), up=upward)
+        self._sink_for = self._compile_inbound(self.outbound)
         self._epoll.register(tun, IN)
         self._epoll.register(control.fileno(), IN)
         self.handle: Callable[[str, dict[str, Any], bytes, list[int]], None] | None = None
 
     def run(self) -> None:
         """Move packets until told to stop, or until the control process has been gone for DEAD_MAN seconds."""
-        world, pump, tun, poll = self.world, self.outbound.pump, self._tun, self._epoll.poll
+        world, pump, serve, tun, poll = self.world, self.outbound.pump, self.outbound.serve, self._tun, self._epoll.poll
         by_descriptor, control, clock = self._by_descriptor, self._control.fileno(), self._clock
         while self._running:
-            events = poll(-1 if self._deadline is None else 1.0)
+            events = poll(self._patience if serve is None else self._no_longer(serve()))
             world.now = int(clock() * 1000) & 0xFFFFFFFF
             for descriptor, event in events:
                 if descriptor == tun:
@@ -87,6 +95,7 @@ class Loop:
                         self._pause()
                 elif descriptor == control:
                     self._on_control()
+                    pump, serve = self.outbound.pump, self.outbound.serve
                 else:
                     link = by_descriptor.get(descriptor)
                     if link is None:
@@ -104,6 +113,31 @@ class Loop:
         """End after this turn."""
         self._running = False
 
+    def schedule(self, settings: Scheduling | None) -> None:
+        """Send in the order of traffic classes from now on; None: as it comes."""
+        if self.scheduled is not None:
+            self.scheduled.drain()
+        self.scheduled = compile_scheduled(self.world, self._read, self._plain, settings, self._clock) if settings else None
+        self.outbound = self.scheduled.outbound if self.scheduled else self._plain
+        self._sink_for = self._compile_inbound(self.outbound)
+        for descriptor, link in self._by_descriptor.items():
+            self._sinks[descriptor] = self._sink_for(link)
+            self._set_depth(descriptor)
+        if self._paused:  # scheduling reads on whatever is congested
+            self._paused = False
+            self._epoll.modify(self._tun, IN)
+
+    def _set_depth(self, descriptor: int) -> None:
+        """What is scheduled waits here, and not in the kernel."""
+        if self.scheduled is not None and descriptor not in self._depths:
+            self._depths[descriptor] = shorten(descriptor)
+        elif self.scheduled is None and descriptor in self._depths:
+            deepen(descriptor, self._depths.pop(descriptor))
+
+    def _no_longer(self, wait: float) -> float:
+        """Seconds to wait for events: as scheduling says, but without a control process not for long."""
+        return wait if self._patience < 0 or 0 <= wait < self._patience else self._patience
+
     def add_link(self, number: int, link: Driver) -> None:
         """Poll a link from now on."""
         descriptor = link.fileno()
@@ -112,6 +146,7 @@ class Loop:
         self.shaped(link)
         self._by_descriptor[descriptor] = link
         self._sinks[descriptor] = self._sink_for(link)
+        self._set_depth(descriptor)
         self._epoll.register(descriptor, IN)
 
     def shaped(self, link: Driver) -> None:
@@ -127,6 +162,7 @@ class Loop:
         self._unblock(link)
         self._epoll.unregister(descriptor)
         self._arrivals.pop(number, None)
+        self._depths.pop(descriptor, None)
         self._lossy.discard(number)
         del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link], self._whole[link]
         for session in self.world.sessions.values():
@@ -180,6 +216,7 @@ class Loop:
         if not message:
             self._epoll.unregister(self._control.fileno())
             self._deadline = self._clock() + DEAD_MAN
+            self._patience = 1.0
             return
         if self.handle is not None:
             self.handle(*channel.decode(message), descriptors)

@@ -42,9 +42,10 @@ class Host:
         mtu: int = 1400,
         network: str = "",
         plugins: str = "",
+        peering: str = "",
         more: str = "",
     ) -> None:
-        """Write the profile. `network` and `plugins` are further keys of these sections, `more` are further ones."""
+        """Write the profile. `network`, `plugins` and `peering` are further keys of these sections, `more` are further ones."""
         self.profile.write_text(
             f"""profile: 1
 name: host-{self.number}
@@ -58,6 +59,7 @@ peers:
     identity: {peer.identity.fingerprint}
     endpoints: [{endpoints}]
     allowed: [10.8.0.{peer.number}/32, "fd00:8::{peer.number}/128"]
+    {peering}
 """
         )
 

@@ -17,6 +17,7 @@ from appliance.dataplane import counters as layout
 from appliance.dataplane.inbound import Upward, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, VNET_BYTES, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
+from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
 from appliance.dataplane.session import Receiver, Sender
 
 NO_VNET = bytes(VNET_BYTES)
@@ -67,14 +68,24 @@ class Host:
         self.world = World(counters, lambda peer: self.wanted.append(peer.name), lambda link: None)
         self.tx = memoryview(bytearray(TRANSMIT_BYTES))
         self.outbound = compile_outbound(self.world, self._read, self.tx)
-        upward = Upward(
+        self._upward = Upward(
             lambda link, source, packet: self.heard.packets.append(packet),
             lambda session, kind, channel, body: self.heard.messages.append((session.index, kind, channel, body)),
             lambda session, link, source: self.heard.moved.append((session.index, source)),
             lambda session: self.heard.stalled.append(session.index),
             lambda link, source, stream: self.heard.unknown.append(stream),
         )
-        self.sink_for = compile_inbound(self.world, lambda entry: self.tun_out.append(bytes(entry)), self.outbound, upward)
+        self._connect()
+
+    def _connect(self) -> None:
+        self.sink_for = compile_inbound(self.world, lambda entry: self.tun_out.append(bytes(entry)), self.outbound, self._upward)
+
+    def schedule(self, settings: Scheduling, clock: Callable[[], float]) -> Scheduled:
+        """From now on traffic is scheduled, by that clock."""
+        scheduled = compile_scheduled(self.world, self._read, self.outbound, settings, clock)
+        self.outbound = scheduled.outbound
+        self._connect()
+        return scheduled
 
     def _read(self, room: memoryview) -> int:
         if not self.tun_in:

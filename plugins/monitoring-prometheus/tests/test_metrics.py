@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from appliance.api.monitoring import MonitorKind
+from appliance.api.monitoring import ClassFigures, MonitorKind
 from appliance.testing.conformance.monitoring import MonitoringConformance
 from appliance.testing.monitoring import FIGURES, SESSION, FakeMonitoringServices
 from appliance_monitoring_prometheus.collector import NodeCollector
@@ -84,6 +84,18 @@ def test_connections_traffic_errors_and_resources(registry: CollectorRegistry) -
     assert shown("process_cpu_seconds_total") > 0
     assert shown("process_resident_memory_bytes") > 1e6
     assert shown("process_open_fds") > 2
+
+
+def test_traffic_classes_where_there_are_some(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
+    assert "appliance_class" not in Scraped(registry).text
+    classes = {"interactive": ClassFigures(10, 2_000, 0, 0, 0), "bulk": ClassFigures(500, 700_000, 9, 3, 65_536)}
+    services.current = FIGURES._replace(classes=classes)
+    shown = Scraped(registry)
+    assert shown("appliance_class_packets_total", **{"class": "interactive"}) == 10
+    assert shown("appliance_class_bytes_total", **{"class": "bulk"}) == 700_000
+    assert shown("appliance_class_dropped_total", **{"class": "bulk"}) == 9
+    assert shown("appliance_class_marked_total", **{"class": "bulk"}) == 3
+    assert shown("appliance_class_queued_bytes", **{"class": "bulk"}) == 65_536
 
 
 def test_a_peers_counters_never_fall(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:

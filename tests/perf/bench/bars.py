@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tests.perf.bench.contenders import WIREGUARD
-from tests.perf.bench.figures import FIGURES, beside
+from tests.perf.bench.figures import BULK_LOADS, FIGURES, beside
 
 if TYPE_CHECKING:
     from tests.perf.bench.results import Results
@@ -56,6 +56,7 @@ BARS: Final = (
             Bar("idle-p50", scheme, "", 2),
             Bar("idle-p95", scheme, "", 5),
             Bar("idle-p99", scheme, "", 10),
+            *(Bar(f"{load}-p99", f"{scheme} qos", "", 5) for load in BULK_LOADS),
             Bar(beside("throughput"), f"{scheme} monitored", scheme, 0.9),
             Bar(beside("packets-64"), f"{scheme} monitored", scheme, 0.9),
             Bar(beside("cpu"), f"{scheme} monitored", scheme, 1.1),

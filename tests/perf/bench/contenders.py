@@ -19,7 +19,7 @@ PYTHON: Final = "python"
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One way to send packets between two hosts. `kind` is "ours" for the appliance's own."""
+    """One way to send packets between two hosts. `kind` is "ours" for the appliance's own; `qos`: with traffic classes."""
 
     name: str
     kind: Literal["veth", "ours", "wireguard-go"]
@@ -27,6 +27,7 @@ class Contender:
     suite: str = AES
     mtu: int = MTU
     monitored: bool = False
+    qos: bool = False
 
     @property
     def wire_mtu(self) -> int:
@@ -74,4 +75,10 @@ MONITORED: Final = tuple(
     for contender in (Contender(scheme, "ours", scheme=scheme), Contender(f"{scheme} monitored", "ours", scheme, monitored=True))
 )
 """Measured with both ends scraped each second, beside the same without an endpoint."""
-ALL: Final = {contender.name: contender for contender in (*MAIN, *VARIANTS, *MONITORED)}
+SCHEDULED: Final = (
+    *MAIN,
+    Contender("udp qos", "ours", qos=True),
+    Contender("tcp qos", "ours", scheme="tcp", qos=True),
+)
+"""Measured while a bulk class saturates."""
+ALL: Final = {contender.name: contender for contender in (*MAIN, *VARIANTS, *MONITORED, *SCHEDULED)}

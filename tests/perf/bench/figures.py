@@ -8,6 +8,8 @@ LOSSES: Final = (0.0, 0.1, 1.0, 3.0)
 """Percent of datagrams dropped in each direction."""
 PACKET_BYTES: Final = (64, 1200)
 """UDP payloads."""
+BULK_LOADS: Final = {"bulk-flow": "one TCP flow", "bulk-flows": "8 TCP flows", "bulk-packets": "UDP packets of 1200 B"}
+"""What saturates the class bulk while interactive packets are timed."""
 
 
 class Figure(NamedTuple):
@@ -53,6 +55,11 @@ FIGURES: Final[dict[str, Figure]] = {
     "loaded-p50": Figure("round trip p50, loaded", "ms", "less", 1.5, 2),
     "loaded-p95": Figure("round trip p95, loaded", "ms", "less", 2.0, 2),
     "loaded-p99": Figure("round trip p99, loaded", "ms", "less", 3.0, 2),
+    **{
+        f"{load}-{name}": Figure(f"interactive round trip {name}, bulk {title}", "ms", "less", tolerance, 2)
+        for load, title in BULK_LOADS.items()
+        for name, tolerance in (("p50", 2.0), ("p99", 3.0))
+    },
     "cpu": Figure("CPU of both ends", "s/GB", "less", 0.35, 2),
     "memory": Figure("resident memory of a node", "MB", "less", 0.2, 1),
     "first-reply": Figure("start to first reply", "s", "less", 0.6, 2),

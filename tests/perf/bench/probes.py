@@ -16,6 +16,10 @@ from tests.perf.bench.rig import Rig
 
 PORT = "5201"
 ECHO_INTERVAL = 0.005
+EF, CS1 = 0xB8, 0x20
+"""TOS bytes of calls (RFC 3246) and of what asks for less than best effort (RFC 4594)."""
+BULK_OPTIONS = {"bulk-flow": (), "bulk-flows": ("-P", "8"), "bulk-packets": ("-u", "-b", "0", "-l", "1200")}
+"""Of iperf3, for each of BULK_LOADS."""
 WARM_UP_SECONDS = 0.5
 """Slow start, and the record size that adapts, are over by then."""
 PATIENCE_SECONDS = 20.0
@@ -54,10 +58,11 @@ async def packets(rig: Rig, seconds: float, size: int) -> float:
     return float((total["packets"] - total["lost_packets"]) / total["seconds"] / 1e3)
 
 
-async def echoes(rig: Rig, seconds: float) -> Delays:
+async def echoes(rig: Rig, seconds: float, tos: int = 0) -> Delays:
     """Round trips, one each five milliseconds."""
     count = max(20, round(seconds / ECHO_INTERVAL))
-    done = await rig.left.run(["ping", "-n", "-i", f"{ECHO_INTERVAL:g}", "-c", str(count), "-W", "1", rig.target])
+    command = ["ping", "-n", "-Q", str(tos), "-i", f"{ECHO_INTERVAL:g}", "-c", str(count), "-W", "1", rig.target]
+    done = await rig.left.run(command)
     times = sorted(float(found) for found in re.findall(r"time=([\d.]+)", done.out))
     if len(times) < count / 2:
         raise LabFailure(f"{rig.contender.name}: only {len(times)} of {count} echoes came back")
@@ -71,12 +76,19 @@ async def loaded_echoes(rig: Rig, seconds: float) -> Delays:
         return await echoes(rig, seconds)
 
 
+async def interactive_echoes(rig: Rig, seconds: float, load: str) -> Delays:
+    """Round trips of packets marked EF while one of BULK_OPTIONS, marked CS1, sends all it can in the same direction."""
+    async with flowing(rig, seconds + WARM_UP_SECONDS + 1, "-S", str(CS1), *BULK_OPTIONS[load]):
+        await asyncio.sleep(WARM_UP_SECONDS)
+        return await echoes(rig, seconds, EF)
+
+
 @asynccontextmanager
-async def flowing(rig: Rig, seconds: float) -> AsyncIterator[None]:
-    """One TCP flow in the background, for at most so long."""
+async def flowing(rig: Rig, seconds: float, *options: str) -> AsyncIterator[None]:
+    """One TCP flow, or what `options` of iperf3 make of it, in the background for at most so long."""
     async with _server(rig):
         load = asyncio.create_task(
-            rig.left.run(_client(rig, ["-t", str(math.ceil(seconds))]), timeout=seconds + PATIENCE_SECONDS)
+            rig.left.run(_client(rig, ["-t", str(math.ceil(seconds)), *options]), timeout=seconds + PATIENCE_SECONDS)
         )
         try:
             yield

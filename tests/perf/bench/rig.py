@@ -97,6 +97,8 @@ def definition(contender: Contender) -> LabFile:
     profile: dict[str, Any] = {"crypto": {"suites": [contender.suite]}, "logging": {"level": "warn"}}
     if contender.monitored:
         profile["monitoring"] = {"prometheus": {"listen": MONITORING}}
+    if contender.qos:
+        profile["qos"] = {}
     common = {"mtu": contender.mtu, "profile": profile}
     return LabFile.model_validate(
         {

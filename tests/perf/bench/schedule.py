@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from appliance.errors import ApplianceError
 from tests.perf.bench import interpreter, probes
-from tests.perf.bench.contenders import MAIN, MONITORED, PYTHON, VARIANTS, Contender
-from tests.perf.bench.figures import LOSSES, PACKET_BYTES, beside, loss_name, packets_name
+from tests.perf.bench.contenders import MAIN, MONITORED, PYTHON, SCHEDULED, VARIANTS, Contender
+from tests.perf.bench.figures import BULK_LOADS, LOSSES, PACKET_BYTES, beside, loss_name, packets_name
 from tests.perf.bench.handshakes import handshakes_per_second, signatures_per_second
 from tests.perf.bench.monitoring import scraped
 from tests.perf.bench.results import HANDSHAKE, SIGNATURE, Results
@@ -99,12 +99,23 @@ def packet_rate(size: int) -> Measurement:
     return measure
 
 
+def interactive(load: str) -> Measurement:
+    """Round trips of the interactive class while a bulk class saturates."""
+
+    async def measure(rig: Rig, seconds: float) -> Figures:
+        found = await probes.interactive_echoes(rig, seconds, load)
+        return {f"{load}-p50": found.p50, f"{load}-p99": found.p99}
+
+    return measure
+
+
 STEPS = (
     Step("throughput", (*MAIN, *VARIANTS), flow),
     Step("flows", MAIN, other_flows),
     *(Step("loss", MAIN, lossy_flow(percent)) for percent in LOSSES),
     *(Step("packets", MAIN, packet_rate(size)) for size in PACKET_BYTES),
     Step("latency", MAIN, delays),
+    *(Step("qos", SCHEDULED, interactive(load)) for load in BULK_LOADS),
     Step("start", MAIN, first_reply),
     Step("monitoring", MONITORED, watched),
 )

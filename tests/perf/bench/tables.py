@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tests.perf.bench.bars import BARS, Bar
-from tests.perf.bench.contenders import MAIN, MONITORED, VARIANTS, VETH, WIREGUARD, Contender
+from tests.perf.bench.contenders import MAIN, MONITORED, SCHEDULED, VARIANTS, VETH, WIREGUARD, Contender
 from tests.perf.bench.figures import FIGURES, beside
 from tests.perf.bench.results import HANDSHAKE, SIGNATURE, Results
 from tests.perf.bench.split import FLOORS
@@ -22,6 +22,7 @@ def tables(results: Results) -> str:
         bars_table(results),
         _main(results),
         _variants(results),
+        _scheduled(results),
         _monitoring(results),
         _handshakes(results),
     ]
@@ -41,7 +42,8 @@ def _main(results: Results) -> str:
     names = [contender.name for contender in MAIN]
     rows = []
     for figure, described in FIGURES.items():
-        if figure not in MONITORING and any(results.median(figure, name) is not None for name in names):
+        elsewhere = figure in MONITORING or figure.startswith("bulk-")
+        if not elsewhere and any(results.median(figure, name) is not None for name in names):
             values = [value(results, figure, name) for name in names]
             ratios = [ratio(results, figure, name, reference) for reference in (WIREGUARD, VETH) for name in OURS]
             rows.append([f"{described.title}, {described.unit}", *values, *ratios])
@@ -101,6 +103,16 @@ def _monitoring(results: Results) -> str:
         if results.median(figure, contender.name) is not None
     ]
     return markdown(["both ends scraped each second", "off", "on", "on × off"], rows)
+
+
+def _scheduled(results: Results) -> str:
+    names = [contender.name for contender in SCHEDULED if contender.name != VETH]
+    rows = [
+        [f"{described.title}, {described.unit}", *(value(results, figure, name) for name in names)]
+        for figure, described in FIGURES.items()
+        if figure.startswith("bulk-") and any(results.median(figure, name) is not None for name in names)
+    ]
+    return markdown(["with traffic classes (qos) and without", *names], rows)
 
 
 def _handshakes(results: Results) -> str:

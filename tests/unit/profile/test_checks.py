@@ -38,6 +38,8 @@ SOUND: list[dict[str, Any]] = [
             "routes": [{"to": "0.0.0.0/0", "metric": 1}, {"to": "0.0.0.0/0", "metric": 2}, {"to": "0.0.0.0/0", "table": 5}]
         }
     },
+    {"qos": {}, "peers": [peer("a", A, "10.8.0.2/32", rate="20Mbit")]},
+    {"qos": {"rules": [{"ports": [53], "class": "bulk"}, {"protocol": "tcp", "ports": [53], "class": "normal"}]}},
     {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://a-b.example.:1", "udp://[2001:db8::1]:1"])]},
 ]
 
@@ -51,6 +53,16 @@ def test_nothing_to_say(sections: dict[str, Any]) -> None:
     ("sections", "path", "told"),
     [
         ({"network": {"interface": "lo"}}, "network.interface", "the kernel uses itself"),
+        ({"peers": [peer("a", A, "10.8.0.2/32", rate="20Mbit")]}, "peers.0.rate", "needs the section qos"),
+        ({"qos": {"rules": [{"class": "bulk"}]}}, "qos.rules.0", "would fit every packet"),
+        (
+            {"qos": {"rules": [{"protocol": "icmp", "ports": [1], "class": "bulk"}]}},
+            "qos.rules.0.ports",
+            "protocol 1 has no ports",
+        ),
+        ({"qos": {"rules": [{"from": "10.0.0.0/8", "to": "::/0", "class": "bulk"}]}}, "qos.rules.0.to", "one is IPv4"),
+        ({"qos": {"rules": [{"dscp": [8], "class": "bulk"}] * 2}}, "qos.rules.1", "given twice"),
+        ({"qos": {"queue": "4MiB", "total": "1MiB"}}, "qos.total", "less than a single queue"),
         ({"network": {"addresses": ["fd00::1/64"], "mtu": 1279}}, "network.mtu", "too small for this node's IPv6"),
         ({"network": {"addresses": ["10.8.0.1/24", "10.8.0.1/32"]}}, "network.addresses.1", "given twice"),
         ({"network": {"addresses": ["10.8.0.0/24"]}}, "network.addresses.0", "the network itself"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.api.units import format_bytes, format_seconds, parse_bytes, parse_seconds
+from appliance.api.units import format_bytes, format_rate, format_seconds, parse_bytes, parse_rate, parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,33 @@ def test_a_size_survives_its_text(size: int) -> None:
 @given(st.integers(0, 10**9))
 def test_a_duration_survives_its_text(milliseconds: int) -> None:
     assert parse_seconds(format_seconds(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("20Mbit", 20_000_000), ("1.5 Gbit", 1_500_000_000), ("512kbit", 512_000), ("64000bit", 64_000)]
+)
+def test_rates(text: str, rate: int) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("20Mbps", "did you mean 'Mbit'"),
+        ("20Mbit/s", "did you mean 'Mbit'"),
+        ("20MB", "did you mean 'Mbit'"),
+        ("20mbit", "did you mean 'Mbit'"),
+        ("20", "the unit is missing"),
+        ("20Xbit", "is unknown"),
+        ("fast", "write a number and a unit, for example 20Mbit"),
+        ("0.5bit", "not a whole number of bits a second"),
+    ],
+)
+def test_no_rate(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        parse_rate(text)
+
+
+@given(st.integers(0, 10**12))
+def test_a_rate_survives_its_text(rate: int) -> None:
+    assert parse_rate(format_rate(rate)) == rate

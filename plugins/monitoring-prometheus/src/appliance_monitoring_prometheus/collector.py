@@ -36,6 +36,7 @@ class NodeCollector(Collector):
         yield from _node(figures)
         yield from _connections(figures)
         yield from self._traffic(figures.sessions)
+        yield from _classes(figures)
         yield from _errors(figures)
         yield from process_figures()
 
@@ -99,6 +100,25 @@ def _connections(figures: NodeFigures) -> Iterator[Metric]:
             if (value := values[peer]) is not None:
                 family.add_metric([peer], value)
         yield family
+
+
+def _classes(figures: NodeFigures) -> Iterator[Metric]:
+    if not figures.classes:
+        return
+    for name, text in (
+        ("packets", "Packets of a traffic class sent."),
+        ("bytes", "Bytes of a traffic class sent, as inner packets."),
+        ("dropped", "Packets of a traffic class dropped by its queues."),
+        ("marked", "Packets of a traffic class marked with CE (ECN)."),
+    ):
+        family = CounterMetricFamily(f"appliance_class_{name}", text, labels=("class",))
+        for kind, found in figures.classes.items():
+            family.add_metric([kind], found._asdict()[name])
+        yield family
+    queued = GaugeMetricFamily("appliance_class_queued_bytes", "Bytes of a traffic class that wait.", labels=("class",))
+    for kind, found in figures.classes.items():
+        queued.add_metric([kind], found.queued)
+    yield queued
 
 
 def _errors(figures: NodeFigures) -> Iterator[Metric]:
