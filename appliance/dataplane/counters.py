@@ -27,6 +27,7 @@ DROP_REASONS: Final = (
     "control_busy",  # the control process did not keep up
     "compressed",  # compressed though this side takes none from the peer, or not one whole frame
     "icmp_limited",  # an error about a dropped packet that was not sent, as there were too many
+    "handover_busy",  # the worker that has the session did not keep up, or has died
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
 
