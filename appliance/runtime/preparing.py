@@ -8,6 +8,8 @@ from pathlib import Path
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.profile import Profile
+from appliance.linux import host
+from appliance.planning import cores
 from appliance.plugin_host import PluginHost, required
 from appliance.plugin_host.discovery import enabled
 from appliance.profile.loaded import LoadedProfile
@@ -67,6 +69,11 @@ def datagram_bytes(profile: Profile) -> int | None:
     """Bytes of a datagram as the profile says, None for automatic."""
     wanted = profile.network.datagram
     return wanted if isinstance(wanted, int) else None
+
+
+def workers(profile: Profile) -> int:
+    """How many workers the profile means on this host."""
+    return cores.workers(profile.network.workers, host.usable_cores())
 
 
 def worker_slots(profile: Profile) -> int:
