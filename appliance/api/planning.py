@@ -41,6 +41,7 @@ class HostState:
     sysctls: "net.ipv4.ip_forward" -> value, only the keys asked for
     tables: nftables tables, "inet appliance" -> the ruleset as libnftables' JSON without handles, only our own
     tools: which helpers the host has ("nft" -> path)
+    cores: how many of the host's cores this process may use
     """
 
     links: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class HostState:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     tables: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
+    cores: int = 1
 
 
 @dataclass(frozen=True, slots=True)

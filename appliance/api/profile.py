@@ -33,6 +33,7 @@ from appliance.api.profile_values import (
     Switch,
     SysctlKey,
     SysctlValue,
+    Workers,
 )
 
 PROFILE_VERSION = 1
@@ -120,6 +121,10 @@ class NetworkSection(Section):
     )
     datagram: DatagramBytes = Field(
         default="auto", description="UDP payload bytes of a datagram, 548 to 1472; auto is 1400, or what the path carries."
+    )
+    workers: Workers = Field(
+        default="auto",
+        description="Processes that move packets, 1 to 16; auto is one below four usable cores, else half of them, at most 4.",
     )
 
 

@@ -178,6 +178,12 @@ def _ports_text(value: tuple[int, int]) -> str:
     return str(value[0]) if value[0] == value[1] else f"{value[0]}-{value[1]}"
 
 
+def _workers(value: object) -> int | Literal["auto"]:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16):
+        return value
+    raise ValueError("write auto, or a number of processes from 1 to 16")
+
+
 _AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
 
 
@@ -268,5 +274,10 @@ DatagramBytes = Annotated[
     int | Literal["auto"],
     PlainValidator(_datagram),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 548, "maximum": 1472}]}),
+]
+Workers = Annotated[
+    int | Literal["auto"],
+    PlainValidator(_workers),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 16}]}),
 ]
 KindSettings = Mapping[str, Any]

@@ -154,11 +154,15 @@ class Driver(Protocol):
 class ListenerDriver(Driver, Protocol):
     """What the driver of a listener that takes datagrams for several of this host's addresses has besides.
 
-    Its replies leave from the address that the far end spoke to.
+    Its replies leave from the address that the far end spoke to. Where a node has several workers, one of them reads the socket
+    and the others only send over it; these are told by `reply_from` what the reader knows.
     """
 
     def local_of(self, source: SocketAddress) -> str | None:
         """The address literal `source` spoke to last. None when the socket has one address only, or when it is not known."""
+
+    def reply_from(self, to: SocketAddress, local: str) -> None:
+        """`to` spoke to the address literal `local` last."""
 
 
 @runtime_checkable

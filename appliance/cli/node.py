@@ -66,9 +66,14 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
         f"identity   {answer.get('identity')}",
         f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
-        f"worker     pid {worker.get('pid')}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
+        f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
     ]
     return "\n".join(lines)
+
+
+def _pids(worker: Mapping[str, Any]) -> str:
+    pids = worker.get("pids") or ()
+    return f"workers    pids {', '.join(map(str, pids))}" if len(pids) > 1 else f"worker     pid {worker.get('pid')}"
 
 
 def _sessions(answer: Mapping[str, Any]) -> str:

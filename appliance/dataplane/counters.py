@@ -32,6 +32,7 @@ DROP_REASONS: Final = (
     "queue_full",  # its class's queue, or all together, had no room
     "aged",  # waited longer than its queue should be long
     "over_rate",  # was too much for the rate of its peer
+    "handover_busy",  # the worker that has the session did not keep up, or has died
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
 

@@ -3,6 +3,7 @@
     link readable -> driver cuts out whole records -> header (protocol, checksum) -> session by index -> replay window asked
                   -> open in place -> window marked -> each entry: lengths, inner source allowed for this peer?
                   -> TUN write, or the next peer's session when this node is a hub
+                  (a session that another worker has: the record is handed over, see dataplane.handover)
 
 Nothing a peer sends raises past here: what is wrong is dropped and counted. What is not an IP record goes to the control process.
 """
@@ -77,7 +78,7 @@ def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memor
 
 def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) -> Callable[[Driver], RecordSink]:
     """Build the receiving half. Returns `sink_for(link)`, the function that link's driver passes its records to."""
-    counters, sessions = world.counters, world.sessions
+    counters, sessions, elsewhere = world.counters, world.sessions, world.elsewhere
     get_header = HEADER.unpack_from
     #                       length  gso          version  v4 source and destination
     get_entry = struct.Struct("!HxB8xB11xII").unpack_from
@@ -98,6 +99,10 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
             return True
         session = sessions.get(stream >> 8)
         if session is None:
+            hand_over = elsewhere.get(stream >> 8)
+            if hand_over is not None:
+                hand_over(link, header, body, source)
+                return True
             drop("unknown_session")
             up.unknown(link, source, stream)
             return True

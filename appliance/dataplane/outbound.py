@@ -174,7 +174,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         if packets:
             assert current is not None
             clear = finish(current, o, packets) and clear
-        return clear or len(world.sessions) > 1
+        return clear or len(world.sessions) > 1 or bool(world.elsewhere)
 
     def limits(session: Session) -> tuple[int, int]:
         """Where in tx a record of `session` must end, and from where on it is sent at once."""

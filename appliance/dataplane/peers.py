@@ -17,11 +17,14 @@ from appliance.dataplane.icmp import Icmp
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
+    from appliance.api.values import Octets
     from appliance.dataplane.compression import Inflate, Squeeze
     from appliance.dataplane.queueing import Lane
     from appliance.dataplane.session import Receiver, Sender
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+HandOver = Callable[["Driver", "Octets", "Octets", "SocketAddress | None"], None]
+"""`hand_over(link, header, body, source)`: give a record to the worker that has its session."""
 
 QUEUE_PACKETS: Final = 128
 """Packets that wait for a peer's first session: two TCP initial windows from a handful of flows."""
@@ -77,16 +80,18 @@ class Session:
 
 
 class Peer:
-    """A configured peer. `session` is the one to send on, `waiting` holds packets until there is one. `rate` bounds what is sent
-    to it in bytes a second (0: nothing does), and `lane` queues it, where traffic is scheduled."""
+    """A configured peer. `session` is the one to send on, `waiting` holds packets until there is one. `elsewhere` hands a packet
+    over to the worker that has the session, where that is another one. `rate` bounds what is sent to it in bytes a second (0:
+    nothing does), and `lane` queues it, where traffic is scheduled."""
 
-    __slots__ = ("allowed", "known_v4", "known_v6", "lane", "name", "rate", "session", "waiting", "waiting_bytes")
+    __slots__ = ("allowed", "elsewhere", "known_v4", "known_v6", "lane", "name", "rate", "session", "waiting", "waiting_bytes")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.session: Session | None = None
         self.rate = 0
         self.lane: Lane | None = None
+        self.elsewhere: Callable[[bytes], None] | None = None
         self.allowed: ForwardingTable[bool] = ForwardingTable()
         self.known_v4: set[int] = set()
         self.known_v6: set[bytes] = set()
@@ -122,12 +127,14 @@ class World:
     """Everything the pipeline forwards by. `now` is the millisecond clock of this turn; `blocked` are links whose queue is full.
 
     `want(peer)` is called once when traffic waits for a peer without a session, `block(link)` when a link became congested.
-    `to_host` writes a packet (virtio header in front) to the TUN.
+    `elsewhere` are the sessions that other workers have, by index: each hands a record over. `to_host` writes a packet (virtio
+    header in front) to the TUN.
     """
 
     __slots__ = (
         "blocked",
         "counters",
+        "elsewhere",
         "hosts_v4",
         "hosts_v6",
         "hub",
@@ -152,6 +159,7 @@ class World:
         self.hub = False
         self.peers: dict[str, Peer] = {}
         self.sessions: dict[int, Session] = {}
+        self.elsewhere: dict[int, HandOver] = {}
         self.table: ForwardingTable[Peer] = ForwardingTable()
         self.hosts_v4: dict[int, Peer] = {}
         self.hosts_v6: dict[bytes, Peer] = {}
@@ -197,7 +205,14 @@ class World:
         self.on_blocked(link)
 
     def hold(self, peer: Peer, entry: bytes) -> None:
-        """Keep a packet (virtio header and IP packet) until `peer` has a session; the oldest go when there are too many."""
+        """A packet (virtio header and IP packet) for a peer without a session here: another worker has it, or there is none."""
+        if peer.elsewhere is not None:
+            peer.elsewhere(entry)
+        else:
+            self.keep(peer, entry)
+
+    def keep(self, peer: Peer, entry: bytes) -> None:
+        """Keep a packet until `peer` has a session; the oldest go when there are too many."""
         if not peer.waiting:
             self.want(peer)
         peer.waiting.append(entry)

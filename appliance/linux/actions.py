@@ -73,7 +73,9 @@ async def _replace_table(_netlink: Netlink, args: Mapping[str, Any]) -> None:
 async def _has_link(look: Look, args: Mapping[str, Any]) -> bool:
     link = (await look.links()).get(args["name"])
     settings = {key: args[key] for key in ("mtu", "gso_max_size", "up") if args.get(key) is not None}
-    return link is not None and all(link[key] == value for key, value in settings.items())
+    if link is None or any(link[key] != value for key, value in settings.items()):
+        return False
+    return "multi_queue" not in args or (link["tun"] is not None and link["tun"]["multi_queue"] is bool(args["multi_queue"]))
 
 
 async def _has_address(look: Look, args: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from appliance.api.planning import HostState
 from appliance.errors import MissingPrivilege
-from appliance.linux import addresses, links, nftables, routes, rules, sysctl
+from appliance.linux import addresses, host, links, nftables, routes, rules, sysctl
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
 from appliance.planning.wanted import Wanted
@@ -30,6 +30,7 @@ async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
         sysctls={key: value for key in keys if (value := sysctl.read(key)) is not None},
         tables=await _tables(wanted) if nft else {},
         tools={"nft": nft} if nft else {},
+        cores=host.usable_cores(),
     )
 
 

@@ -21,8 +21,11 @@ from appliance.linux.refusals import refused
 TUNSETIFF = 0x400454CA
 TUNSETPERSIST = 0x400454CB
 TUNSETOFFLOAD = 0x400454D0
+TUNSETQUEUE = 0x400454D9
 IFF_TUN = 0x0001
 IFF_MULTI_QUEUE = 0x0100
+IFF_ATTACH_QUEUE = 0x0200
+IFF_DETACH_QUEUE = 0x0400
 IFF_NO_PI = 0x1000
 IFF_VNET_HDR = 0x4000
 OFFLOADS = {"csum": 0x01, "tso4": 0x02, "tso6": 0x04, "uso4": 0x20, "uso6": 0x40}
@@ -37,9 +40,9 @@ _IFREQ = struct.Struct("16sH22x")
 
 @dataclass(frozen=True, slots=True)
 class TunDevice:
-    """An attached TUN device: `fd` is non-blocking and reads and writes whole packets, each behind a 10-byte virtio-net header
-    when `vnet_hdr`. `offloads` are the names of those the kernel granted ("tso4", …); without any, a packet is never larger
-    than the MTU."""
+    """An attached TUN device, or one queue of it: `fd` is non-blocking and reads and writes whole packets, each behind a 10-byte
+    virtio-net header when `vnet_hdr`. `offloads` are the names of those the kernel granted ("tso4", …); without any, a packet
+    is never larger than the MTU."""
 
     name: str
     fd: int
@@ -49,6 +52,14 @@ class TunDevice:
     def close(self) -> None:
         """Let go of the device, which stays."""
         os.close(self.fd)
+
+    def rest(self) -> None:
+        """Of several queues: let the kernel give what would come by this one to the others. Raises OSError."""
+        fcntl.ioctl(self.fd, TUNSETQUEUE, _IFREQ.pack(b"", IFF_DETACH_QUEUE))
+
+    def serve(self) -> None:
+        """Take part again. Raises OSError."""
+        fcntl.ioctl(self.fd, TUNSETQUEUE, _IFREQ.pack(b"", IFF_ATTACH_QUEUE))
 
 
 def create(name: str, *, multi_queue: bool = False) -> None:

@@ -16,7 +16,7 @@ from appliance.planning.reachability import way
 
 def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> None:
     """Raise PlanError when the host, less what the plan removes, has something that `wanted` cannot be combined with."""
-    _refuse_interface(wanted.link["name"], observed)
+    _refuse_interface(wanted, observed)
     _refuse_addresses(wanted, observed)
     for route in wanted.routes:
         _refuse_route(route, wanted, observed)
@@ -61,7 +61,8 @@ def refuse_unreachable(wanted: Desired, after: HostState) -> None:
             )
 
 
-def _refuse_interface(name: str, observed: HostState) -> None:
+def _refuse_interface(wanted: Desired, observed: HostState) -> None:
+    name = wanted.link["name"]
     link = observed.links.get(name)
     if link is None:
         return
@@ -71,8 +72,11 @@ def _refuse_interface(name: str, observed: HostState) -> None:
         raise PlanError(f"the interface {name} exists already and is no TUN device ({kind})", hint=hint)
     if not link["tun"]["persist"]:
         raise PlanError(f"the TUN device {name} belongs to a running program", hint=hint)
-    if link["tun"]["multi_queue"]:
-        raise PlanError(f"the TUN device {name} exists already, with several queues", hint=hint)
+    if bool(link["tun"]["multi_queue"]) is not wanted.multi_queue:
+        queues = (
+            "one queue, and several workers need several" if wanted.multi_queue else "several queues, and one worker needs one"
+        )
+        raise PlanError(f"the TUN device {name} exists already, with {queues}", hint=f"write another network.workers, or {hint}")
 
 
 def _refuse_addresses(wanted: Desired, observed: HostState) -> None:

@@ -11,6 +11,7 @@ from appliance.api.planning import HostState
 from appliance.api.profile import NetworkSection, Profile, RouteEntry
 from appliance.api.values import Network
 from appliance.planning import own
+from appliance.planning.cores import workers
 from appliance.planning.ledger import Ledger
 from appliance.planning.ruleset import Ruleset, ruleset
 
@@ -23,6 +24,7 @@ class Desired:
     """The wanted interface with what belongs to it, in the order in which it should come about."""
 
     link: dict[str, Any]
+    multi_queue: bool
     addresses: tuple[str, ...]
     routes: tuple[dict[str, Any], ...]
     rules: tuple[dict[str, Any], ...]
@@ -32,7 +34,8 @@ class Desired:
 
 
 def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
-    """What `profile` wants of the host `observed`. Only the MSS clamp and IPv6's settings depend on the host."""
+    """What `profile` wants of the host `observed`. Only the MSS clamp, IPv6's settings and the
+    TUN's queues depend on the host."""
     network = profile.network
     datagram = AUTO_DATAGRAM_BYTES if network.datagram == "auto" else network.datagram
     routes, warnings = _routes(profile)
@@ -40,6 +43,7 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger))
     return Desired(
         link={"name": network.interface, "mtu": network.mtu, "gso_max_size": own.gso_max_size(datagram), "up": True},
+        multi_queue=workers(network.workers, observed.cores) > 1,
         addresses=tuple(str(address) for address in network.addresses),
         routes=routes,
         rules=tuple(_rules(network)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from appliance.api.planning import Action, HostState, Plan, Step
@@ -35,15 +36,26 @@ def plan(
     """
     ledger = Ledger.of(applied)
     wanted = desired(profile, observed, ledger)
-    leaving = ledger.created - {wanted.link["name"]}
+    leaving = ledger.created - ({wanted.link["name"]} if _fits(wanted, observed) else set())
     removals = tuple(_removals(wanted, observed, ledger, leaving))
-    refuse_clashes(profile, wanted, after(observed, [one.do for one in removals]))
-    steps = (*removals, *_additions(wanted, observed, ledger, leaving, removals), *further)
+    emptied = after(observed, [one.do for one in removals])
+    refuse_clashes(profile, wanted, emptied)
+    base = observed
+    if wanted.link["name"] in leaving:  # it is made anew, and its settings have their first values again
+        settings = after(observed, [one.do for one in removals if one.do.verb == "sysctl.set"]).sysctls
+        base, leaving = replace(emptied, sysctls=settings), leaving - {wanted.link["name"]}
+    steps = (*removals, *_additions(wanted, base, ledger, leaving, removals), *further)
     future = after(observed, [one.do for one in steps])
     refuse_unreachable(wanted, future)
     refuse_loops(profile, future)
     connection = Connection.parse(admin_address) if admin_address else None
     return Plan(steps, wanted.warnings, cut_off(observed, future, connection) if connection else "")
+
+
+def _fits(wanted: Desired, observed: HostState) -> bool:
+    """Is the interface as the workers need it, or not there yet? A TUN device has one queue or several for all its life."""
+    link = observed.links.get(wanted.link["name"])
+    return link is None or link["tun"] is None or bool(link["tun"]["multi_queue"]) is wanted.multi_queue
 
 
 def undo_cuts_off(steps: Sequence[Step], observed: HostState, admin_address: str | None) -> str:
@@ -56,7 +68,7 @@ def _additions(
     wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str], removals: Sequence[Step]
 ) -> Iterator[Step]:
     name = wanted.link["name"]
-    yield from _link(wanted.link, observed)
+    yield from _link(wanted, observed)
     link_settings = {key: value for key, value in wanted.sysctls.items() if own.default_sysctl(key, name) != key}
     yield from _settings(link_settings, wanted, observed, ledger)
     have = {address["address"] for address in observed.addresses if address["link"] == name}
@@ -67,7 +79,7 @@ def _additions(
     yield from _settings(
         {key: value for key, value in wanted.sysctls.items() if key not in link_settings}, wanted, observed, ledger
     )
-    yield from _restored_settings(wanted, observed, ledger, {None, *observed.links} - leaving)
+    yield from _restored_settings(observed, ledger, {None, *observed.links} - leaving, wanted.sysctls)
     removed = [one.do.args for one in removals]
     routes = [
         *wanted.routes,
@@ -106,7 +118,7 @@ def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: fro
     for address in addresses:
         yield _pair("address", {"link": address["link"], "address": address["address"]}, add=False)
     for link in sorted(leaving & set(observed.links)):
-        yield from _restored_settings(wanted, observed, ledger, {link})
+        yield from _restored_settings(observed, ledger, {link}, ())
         yield from _remove_link(link, observed)
 
 
@@ -121,15 +133,19 @@ def _remove_link(name: str, observed: HostState) -> Iterator[Step]:
     link = observed.links[name]
     now = {key: link[key] for key in own.TUN_DEFAULTS}
     yield from _set_link(name, now, own.TUN_DEFAULTS)
-    yield step(Action("link.delete", {"name": name}), Action("tun.create", {"name": name}))
+    yield step(Action("link.delete", {"name": name}), _create(name, multi_queue=bool(link["tun"]["multi_queue"])))
 
 
-def _link(wanted: Mapping[str, Any], observed: HostState) -> Iterator[Step]:
-    name = wanted["name"]
+def _link(wanted: Desired, observed: HostState) -> Iterator[Step]:
+    name = wanted.link["name"]
     link = observed.links.get(name)
     if link is None:
-        yield step(Action("tun.create", {"name": name}), Action("link.delete", {"name": name}))
-    yield from _set_link(name, link or own.TUN_DEFAULTS, own.without(dict(wanted), "name"))
+        yield step(_create(name, multi_queue=wanted.multi_queue), Action("link.delete", {"name": name}))
+    yield from _set_link(name, link or own.TUN_DEFAULTS, own.without(wanted.link, "name"))
+
+
+def _create(name: str, *, multi_queue: bool) -> Action:
+    return Action("tun.create", {"name": name, "multi_queue": True} if multi_queue else {"name": name})
 
 
 def _set_link(name: str, now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Step]:
@@ -167,11 +183,13 @@ def _put_back(key: str, value: str, observed: HostState) -> Action:
     return Action("sysctl.set", args)
 
 
-def _restored_settings(wanted: Desired, observed: HostState, ledger: Ledger, links: Collection[str | None]) -> Iterator[Step]:
-    """Settings of `links` (None: of all) that an earlier apply changed and this profile does not mention."""
+def _restored_settings(
+    observed: HostState, ledger: Ledger, links: Collection[str | None], wanted: Collection[str]
+) -> Iterator[Step]:
+    """Settings of `links` (None: of all) that an earlier apply changed and that are not `wanted`."""
     for key, original in ledger.originals.items():
         now = observed.sysctls.get(key)
-        if own.sysctl_link(key) in links and key not in wanted.sysctls and now is not None and now != original.args["value"]:
+        if own.sysctl_link(key) in links and key not in wanted and now is not None and now != original.args["value"]:
             yield step(original, _put_back(key, now, observed))
 
 

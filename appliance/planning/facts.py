@@ -23,5 +23,4 @@ VERBS = frozenset(_NOUNS)
 def fact(action: Action) -> Action:
     """The fact that `action` brings about. KeyError when the verb is none of ours."""
     noun, present = _NOUNS[action.verb]
-    args = {"name": action.args["name"]} if action.verb == "tun.create" else dict(action.args)
-    return Action(noun, {**args, "present": present})
+    return Action(noun, {**action.args, "present": present})

@@ -25,7 +25,7 @@ def describe(action: Action) -> str:
     args = action.args
     match action.verb.partition(".")[0]:
         case "tun":
-            return f"TUN device {args['name']}"
+            return f"TUN device {args['name']}" + (" with several queues" if args.get("multi_queue") else "")
         case "link" if action.verb == "link.delete":
             return f"interface {args['name']}"
         case "link":

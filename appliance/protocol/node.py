@@ -9,7 +9,7 @@ Costly steps of a handshake (key exchange, signatures) take up to a few millisec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 
 from appliance.api.crypto import CryptoSuite
@@ -228,14 +228,17 @@ class Node:
         if found is not None:
             self._keeping.no_room(found, now)
 
-    def handle_keys_lost(self, now: float) -> None:
-        """The keys of all sessions are gone, because the worker that had them died: make new ones over the paths there were."""
+    def handle_keys_lost(self, now: float, kept: Container[int] = ()) -> None:
+        """The keys of all sessions but those `kept` are gone, because the worker that had them died: make new ones over the paths
+        there were."""
+        names = dict.fromkeys(session.peer for session in self._context.sessions.values() if session.index not in kept)
+        peers = [self._context.peers[name] for name in names]
         self._probing.drivers_lost()
-        for peer in list(self._context.peers.values()):
+        for peer in peers:
             self._connecting.cancel(peer, now)
-        for session in list(self._context.sessions.values()):
+        for session in [session for session in self._context.sessions.values() if session.index not in kept]:
             self._keeping.keys_lost(session, now)
-        for peer in list(self._context.peers.values()):
+        for peer in peers:
             self._membership.connect_if_alone(peer, now)
 
     def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress | None, now: float) -> None:

@@ -10,7 +10,7 @@ from appliance.runtime import clock
 
 if TYPE_CHECKING:
     from appliance.protocol.node import Node
-    from appliance.runtime.worker_process import WorkerProcess
+    from appliance.runtime.workers import Workers
 
 POLL_SECONDS: Final = 1.0
 """Between two looks at the sessions' counters."""
@@ -19,7 +19,7 @@ POLL_SECONDS: Final = 1.0
 class Activity:
     """What moved on the sessions of `node` since the last look. `settle()` is called after each."""
 
-    def __init__(self, node: Node, worker: Callable[[], WorkerProcess | None], settle: Callable[[], None]) -> None:
+    def __init__(self, node: Node, worker: Callable[[], Workers | None], settle: Callable[[], None]) -> None:
         self._node = node
         self._worker = worker
         self._settle = settle
@@ -50,7 +50,7 @@ class Activity:
         self._settle()
         self.start()
 
-    def _look_at(self, index: int, worker: WorkerProcess, now: float) -> None:
+    def _look_at(self, index: int, worker: Workers, now: float) -> None:
         before = self._seen.get(index, (0, 0, 0, 0))
         records = worker.records(index)
         if records == before[:2]:

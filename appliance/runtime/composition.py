@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from appliance.linux.tun import TunDevice
     from appliance.plugin_host import PluginHost
     from appliance.protocol.identity import Identity
-    from appliance.runtime.worker_process import WorkerProcess
+    from appliance.runtime.workers import Workers
 
 log = get_logger("daemon")
 
@@ -78,9 +78,9 @@ class Daemon:
         self._listener = listener
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
-        self._tun: TunDevice | None = None
+        self._queues: list[TunDevice] = []
         self._build()
-        self.keeper.prepare(self.driver, preparing.worker_slots(profile))
+        self.keeper.prepare(self.driver, preparing.worker_slots(profile), preparing.workers(profile))
 
     def _build(self) -> None:
         """Make all parts; nothing runs yet."""
@@ -209,19 +209,21 @@ class Daemon:
     # ---- parts that reload uses too ----
 
     async def attach(self, profile: Profile) -> None:
-        """Open the TUN, if it is not open yet, and start a worker on it."""
-        tun = self._tun or self._open_tun(profile)
+        """Open the TUN, if it is not open yet, and start a worker on it, or one on each of its queues."""
+        if not self._queues:
+            self._open_tun(profile)
         slots = preparing.worker_slots(profile)
-        await self.keeper.start(tun, self.driver, slots, compression=preparing.compresses(profile))
+        await self.keeper.start(tuple(self._queues), self.driver, slots, compression=preparing.compresses(profile))
 
-    def _open_tun(self, profile: Profile) -> TunDevice:
-        """From now on packets wait for the worker in the device."""
+    def _open_tun(self, profile: Profile) -> None:
+        """From now on packets wait for the workers in the device."""
         from appliance.linux import tun
 
-        self._tun = tun.attach(profile.network.interface, offload=profile.network.offload == "auto")
-        if not self._tun.offloads and profile.network.offload == "auto":
+        number, offload = preparing.workers(profile), profile.network.offload == "auto"
+        for _ in range(number):
+            self._queues.append(tun.attach(profile.network.interface, offload=offload, multi_queue=number > 1))
+        if offload and not self._queues[0].offloads:
             log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
-        return self._tun
 
     async def detach(self) -> None:
         """End the worker and let go of the TUN; sessions are made anew after `attach`."""
@@ -238,15 +240,15 @@ class Daemon:
         if self.keeper.current is not None:
             self.keeper.current.set_qos(*preparing.scheduling(self.profile))
 
-    def _refill(self, worker: WorkerProcess) -> None:
-        self.forwarding.push_again(worker)
+    def _refill(self, workers: Workers) -> None:
+        self.forwarding.push_again(workers)
         if self.profile.qos is not None:
-            worker.set_qos(*preparing.scheduling(self.profile))
+            workers.set_qos(*preparing.scheduling(self.profile))
 
     async def _close_tun(self) -> None:
-        tun, self._tun = self._tun, None
-        if tun is not None:
-            tun.close()
+        queues, self._queues = self._queues, []
+        for queue in queues:
+            queue.close()
 
     # ---- signals, watchdog, callers ----
 

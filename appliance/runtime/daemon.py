@@ -80,7 +80,7 @@ def _become(
     listener = control.bind(places.control_address())
     state_dir = places.ensure_state_dir()
     try:
-        if orphan := orphans.kill_left_behind(state_dir):
+        for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
         daemon = Daemon(paths, profile, plugins, identity, state_dir, listener)
         return asyncio.run(daemon.run(child, confirm_within, admin))

@@ -7,11 +7,11 @@ only until there is one to take it.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.api.transport import Adopted, TransportKind
+from appliance.api.transport import Adopted, SocketAddress, TransportKind
 from appliance.api.values import Endpoint
 
 DATAGRAM_BYTES = 1400
@@ -21,8 +21,17 @@ DATAGRAM_BYTES = 1400
 class LinkWorker(Protocol):
     """What the worker takes."""
 
-    def add_link(self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str]) -> None:
-        """Take a socket; the caller may close its own copy."""
+    def add_link(
+        self,
+        link: int,
+        sock: socket.socket,
+        driver: str,
+        options: Mapping[str, int | str],
+        *,
+        listener: bool,
+        remote: SocketAddress | None,
+    ) -> None:
+        """Take a socket, a listener's or one whose far end is `remote`; the caller may close its own copy."""
 
     def drop_link(self, link: int) -> None:
         """Close a link."""
@@ -114,24 +123,25 @@ class Links:
             link.sock.close()
         return link is not None
 
-    def worker_lost(self) -> list[Link]:
-        """The worker died. Returns the links that died with it, forgotten already."""
-        self._worker = None
-        dead = [link for link in self._links.values() if link.sock is None]
+    def worker_lost(self, kept: Container[int] = ()) -> list[Link]:
+        """A worker died. Returns the links that died with it, forgotten already; those `kept` are in other workers."""
+        dead = [link for link in self._links.values() if link.sock is None and link.number not in kept]
         for link in dead:
             self.forget(link.number)
         return dead
 
-    def use_worker(self, worker: LinkWorker) -> None:
-        """Give everything to a worker that knows nothing yet, and from now on what is added."""
+    def use_worker(self, worker: LinkWorker, kept: Container[int] = ()) -> None:
+        """Give everything but what is `kept` to a worker that does not have it, and from now on what is added."""
         self._worker = worker
         for link in self._links.values():
-            self._hand_over(link, worker)
+            if link.number not in kept:
+                self._hand_over(link, worker)
 
     def _hand_over(self, link: Link, worker: LinkWorker) -> None:
         if link.sock is None:
             return
-        worker.add_link(link.number, link.sock, link.kind.driver, link.options)
+        remote = None if link.remote is None else (link.remote.host, link.remote.port)
+        worker.add_link(link.number, link.sock, link.kind.driver, link.options, listener=link.listener, remote=remote)
         if not link.kind.datagram:
             link.sock.close()
             link.sock = None

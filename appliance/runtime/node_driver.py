@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Final
 
 from appliance.api import events as api_events
@@ -27,7 +27,8 @@ from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger, once_per
 from appliance.runtime.own_sockets import OwnSockets, Path, introduce
 from appliance.runtime.transports import Transports
-from appliance.runtime.worker_process import SessionKeys, WorkerProcess
+from appliance.runtime.worker_process import SessionKeys
+from appliance.runtime.workers import Workers
 from appliance.wire.envelope import PacketType
 
 log = get_logger("sessions")
@@ -53,7 +54,7 @@ class NodeDriver:
         self,
         node: Node,
         links: Links,
-        worker: Callable[[], WorkerProcess | None],
+        worker: Callable[[], Workers | None],
         *,
         rotate_bytes: int,
         connected: Callable[[], None],
@@ -190,12 +191,12 @@ class NodeDriver:
         self.node.handle_candidates(peer, endpoints, clock.monotonic())
         self._settle()
 
-    def on_worker_lost(self, dead: Sequence[Link]) -> None:
-        """The worker died: its streams and every session's keys are gone."""
+    def on_worker_lost(self, dead: Sequence[Link], kept: Container[int] = ()) -> None:
+        """A worker died: its streams are `dead`, and the keys of all sessions but those `kept` are gone."""
         now = clock.monotonic()
         for link in dead:
             self.node.handle_link_closed(link.number, now)
-        self.node.handle_keys_lost(now)
+        self.node.handle_keys_lost(now, kept)
         self._settle()
 
     # ---- turning ----

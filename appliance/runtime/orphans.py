@@ -1,6 +1,6 @@
-"""The worker that a killed daemon left behind: it forwards on for a while, and holds the TUN device.
+"""The workers that a killed daemon left behind: they forward on for a while, and hold the TUN device.
 
-`worker.json` in the state directory names it by process number and start time, because numbers are used again.
+`worker.json` in the state directory names them by process number and start time, because numbers are used again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import select
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 FILE = "worker.json"
@@ -18,30 +19,28 @@ _START_TIME_FIELD = 22
 """proc(5): starttime in /proc/PID/stat, in clock ticks since boot."""
 
 
-def remember(directory: Path, pid: int) -> None:
-    """Write down which process is the worker."""
-    started = start_time(pid)
-    if started is not None:
-        (directory / FILE).write_text(json.dumps({"pid": pid, "start_time": started}), encoding="ascii")
+def remember(directory: Path, pids: Iterable[int]) -> None:
+    """Write down which processes are the workers."""
+    noted = [{"pid": pid, "start_time": started} for pid in pids if (started := start_time(pid)) is not None]
+    (directory / FILE).write_text(json.dumps(noted), encoding="ascii")
 
 
 def forget(directory: Path) -> None:
-    """The worker has ended in order."""
+    """The workers have ended in order."""
     (directory / FILE).unlink(missing_ok=True)
 
 
-def kill_left_behind(directory: Path) -> int:
-    """Kill the worker of a daemon that is gone and wait for its end. Returns its process number, 0 when there was none.
+def kill_left_behind(directory: Path) -> list[int]:
+    """Kill the workers of a daemon that is gone and wait for their end. Returns their process numbers.
 
-    Raises TimeoutError when it does not go.
+    Raises TimeoutError when one does not go.
     """
     try:
         noted = json.loads((directory / FILE).read_text(encoding="ascii"))
-        pid, started = int(noted["pid"]), int(noted["start_time"])
+        left = [(int(worker["pid"]), int(worker["start_time"])) for worker in noted]
     except (OSError, ValueError, KeyError, TypeError):
-        forget(directory)
-        return 0
-    killed = pid if _kill(pid, started) else 0
+        left = []
+    killed = [pid for pid, started in left if _kill(pid, started)]
     forget(directory)
     return killed
 

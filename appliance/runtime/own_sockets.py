@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from appliance.runtime.known_paths import KnownPath
     from appliance.runtime.links import Link, Links
     from appliance.runtime.transports import Transports
-    from appliance.runtime.worker_process import WorkerProcess
+    from appliance.runtime.workers import Workers
 
 log = get_logger("sessions")
 
@@ -32,7 +32,7 @@ class OwnSockets:
         node: Node,
         links: Links,
         transports: Callable[[], Transports],
-        worker: Callable[[], WorkerProcess | None],
+        worker: Callable[[], Workers | None],
         path_of: Callable[[int], Path | None],
         settle: Callable[[], None],
     ) -> None:

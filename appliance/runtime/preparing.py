@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.profile import Profile, QosRuleEntry
+from appliance.linux import host
+from appliance.planning import cores
 from appliance.plugin_host import PluginHost, required
 from appliance.plugin_host.discovery import enabled
 from appliance.profile.loaded import LoadedProfile
@@ -97,6 +99,11 @@ def _rule(entry: QosRuleEntry) -> dict[str, Any]:
         "from": None if entry.from_ is None else str(entry.from_),
         "to": None if entry.to is None else str(entry.to),
     }
+
+
+def workers(profile: Profile) -> int:
+    """How many workers the profile means on this host."""
+    return cores.workers(profile.network.workers, host.usable_cores())
 
 
 def worker_slots(profile: Profile) -> int:

@@ -179,9 +179,11 @@ class Reload:
     ) -> host_changes.Changed:
         """Apply the plan; where the TUN itself changes, between two workers."""
         daemon = self._daemon
-        # The worker that runs could not import the library any more; one that has it may keep it.
+        # The workers that run could not import the library any more; those that have it may keep it.
         lacks_library = preparing.compresses(profile) and not daemon.keeper.compression
-        rebuild = _tun_key(before) != _tun_key(profile) or lacks_library
+        running = daemon.keeper.current
+        recounted = running is not None and len(running) != preparing.workers(profile)
+        rebuild = recounted or lacks_library or _tun_key(before) != _tun_key(profile)
         if rebuild:
             await host_changes.refuse_impossible(
                 profile, daemon.state_dir, daemon.plugins.plan, confirm_within=confirm_within, admin=admin

@@ -12,6 +12,7 @@ from appliance.runtime import clock
 
 if TYPE_CHECKING:
     from appliance.runtime.composition import Daemon
+    from appliance.runtime.worker_keeper import WorkerKeeper
 
 
 def status(daemon: Daemon) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "since": clock.utc_text(daemon.since_wall),
         "pid": os.getpid(),
         "ready": daemon.figures.ready,
-        "worker": {"pid": daemon.keeper.pid, "offloads": list(daemon.keeper.offloads), "restarts": daemon.keeper.restarts},
+        "worker": _worker(daemon.keeper),
         "interface": {
             "name": network.interface,
             "addresses": [str(address) for address in network.addresses],
@@ -50,11 +51,8 @@ def status(daemon: Daemon) -> dict[str, Any]:
 
 def components(daemon: Daemon) -> dict[str, str]:
     """Each part's health, "ok" or a problem."""
-    keeper = daemon.keeper
     found = {
-        "worker": "ok"
-        if not keeper.degraded
-        else ("it died several times within a minute" if keeper.current else "it does not run"),
+        "worker": daemon.keeper.problem or "ok",
         "routing": daemon.forwarding.problem or "ok",
     }
     found |= {f"discovery.{kind}": daemon.discovery.problems.get(kind, "ok") for kind in daemon.discovery.wanted}
@@ -72,6 +70,12 @@ def health(daemon: Daemon) -> dict[str, Any]:
     """A short answer for probes."""
     wrong = problems(daemon)
     return {"ok": not wrong, "ready": daemon.figures.ready, "problems": wrong}
+
+
+def _worker(keeper: WorkerKeeper) -> dict[str, Any]:
+    """The data plane; `pid` is the first of `pids`, 0 when there is none."""
+    pids = list(keeper.pids)
+    return {"pid": next(iter(pids), 0), "pids": pids, "offloads": list(keeper.offloads), "restarts": keeper.restarts}
 
 
 def _session(figures: SessionFigures) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Keeps one worker alive: starts it, and after its death starts another that takes over the TUN and the links.
+"""Keeps the workers alive: starts them, and after a death another that takes over the dead one's queue of the TUN and its links.
 
-Sessions cannot be taken over, because only the dead worker had the keys: the node makes new ones over the paths there were.
+Its sessions cannot be taken over, because only it had the keys: the node makes new ones over the paths there were. What comes by
+its queue meanwhile waits there, or, when the next start is not at once, is given to the others by the kernel.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from appliance.errors import ApplianceError
 from appliance.runtime import clock, orphans
 from appliance.runtime.links import Links
 from appliance.runtime.logging import get_logger
-from appliance.runtime.worker_process import WorkerProcess
+from appliance.runtime.worker_process import Spoken, WorkerProcess
+from appliance.runtime.workers import Workers, together
 
 if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
@@ -35,7 +37,7 @@ DEGRADED_AFTER: Final = 3
 
 
 class WorkerKeeper:
-    """The worker of the running node. `refill(worker)` gives a new one peers and routes."""
+    """The workers of the running node. `refill(workers)` gives new ones peers and routes."""
 
     def __init__(
         self,
@@ -43,7 +45,7 @@ class WorkerKeeper:
         state_dir: Path,
         suites: Iterable[CryptoSuite],
         drivers: Iterable[str],
-        refill: Callable[[WorkerProcess], None],
+        refill: Callable[[Workers], None],
     ) -> None:
         self._links = links
         self._state_dir = state_dir
@@ -51,147 +53,216 @@ class WorkerKeeper:
         self._drivers = tuple(drivers)
         self._refill = refill
         self._driver: NodeDriver | None = None
-        self._tun: TunDevice | None = None
+        self._queues: Sequence[TunDevice] = ()
+        self._resting: set[int] = set()
         self._slots = 0
         self.compression = False
-        """Can the worker compress?"""
+        """Can the workers compress?"""
+        self._spoken: Spoken = {}
         self._deaths: deque[float] = deque(maxlen=16)
         self._has_run = False
-        self._prepared: WorkerProcess | None = None
-        self._reviving: asyncio.Task[None] | None = None
+        self._prepared: list[WorkerProcess] = []
+        self._reviving: set[asyncio.Task[None]] = set()
         self._earlier_drops: Counter[str] = Counter()
         self._earlier_classes: dict[str, ClassFigures] = {}
-        self.current: WorkerProcess | None = None
+        self.current: Workers | None = None
         self.restarts = 0
 
     @property
-    def degraded(self) -> bool:
-        """Is there no worker, or does it die again and again?"""
-        return self.current is None or self._quick_deaths() >= DEGRADED_AFTER
+    def problem(self) -> str:
+        """What is wrong: a worker is missing, or they die again and again; "" when all is well."""
+        workers = self.worker()
+        if workers is None:
+            return "it does not run"
+        if len(workers.living) < len(workers) or self._quick_deaths() >= DEGRADED_AFTER:
+            return (
+                "it died several times within a minute"
+                if self._quick_deaths() >= DEGRADED_AFTER
+                else "one of several does not run"
+            )
+        return ""
 
     @property
-    def pid(self) -> int:
-        """The worker's process number; 0 when there is none."""
-        return self.current.pid if self.current else 0
+    def pids(self) -> tuple[int, ...]:
+        """The workers' process numbers."""
+        return self.current.pids if self.current else ()
 
     @property
     def offloads(self) -> Sequence[str]:
         """What the kernel's TUN does for us."""
-        return sorted(self._tun.offloads) if self._tun else ()
+        return sorted(self._queues[0].offloads) if self._queues else ()
 
-    def worker(self) -> WorkerProcess | None:
-        """The worker of the moment."""
-        return self.current
+    def worker(self) -> Workers | None:
+        """The workers of the moment; None when there is not one."""
+        return self.current if self.current and self.current.living else None
 
     def drops(self) -> Counter[str]:
         """Packets dropped by reason, by dead workers too."""
-        return self._earlier_drops + Counter(self.current.drops() if self.current else {})
+        return self._earlier_drops + (self.current.drops() if self.current else Counter())
 
     def classes(self) -> dict[str, ClassFigures]:
         """Traffic classes by name, dead workers' packets included."""
         now = self.current.classes() if self.current else {}
-        return {name: _together(self._earlier_classes.get(name), figures) for name, figures in now.items()}
+        return {name: together(self._earlier_classes.get(name), figures) for name, figures in now.items()}
 
-    def prepare(self, driver: NodeDriver, slots: int) -> None:
-        """Start the first worker's process already; `start` goes on with it."""
+    def prepare(self, driver: NodeDriver, slots: int, number: int) -> None:
+        """Start the first workers' processes already; `start` goes on with them."""
         self._driver, self._slots = driver, slots
-        self._prepared = WorkerProcess(_Ears(self, driver), slots)
-        self._prepared.spawn()
+        self._prepared = [self._spawn(each) for each in range(number)]
 
-    async def start(self, tun: TunDevice, driver: NodeDriver, slots: int, *, compression: bool = False) -> None:
-        """Start a worker on `tun`. `slots` bounds its sessions; `compression`: it can. Raises what WorkerProcess.start raises."""
-        self._tun, self._driver, self._slots, self.compression = tun, driver, slots, compression
-        await self._start()
+    async def start(self, queues: Sequence[TunDevice], driver: NodeDriver, slots: int, *, compression: bool = False) -> None:
+        """Start a worker on each of the TUN's queues, with room for `slots` sessions; `compression`: they can. Raises what
+        WorkerProcess.start raises."""
+        self._queues, self._driver, self._slots, self.compression = queues, driver, slots, compression
+        self._resting.clear()
+        prepared, self._prepared = self._prepared, []
+        prepared += [self._spawn(number) for number in range(len(prepared), len(queues))]
+        workers = self.current = Workers(len(queues))
+        try:
+            for number, worker in enumerate(prepared):
+                await self._bring_up(number, worker)
+                workers.put(number, worker)
+        except BaseException:
+            self._prepared = [worker for worker in prepared if worker not in workers.living]
+            await self._end_all()
+            raise
+        self._refill(workers)
+        self._settle_in(workers)
 
     async def stop(self) -> None:
-        """End the worker in order."""
-        if self._reviving is not None:
-            self._reviving.cancel()
-            await asyncio.gather(self._reviving, return_exceptions=True)
-        await self._end_current()
+        """End the workers in order."""
+        reviving = list(self._reviving)
+        for task in reviving:
+            task.cancel()
+        await asyncio.gather(*reviving, return_exceptions=True)
+        await self._end_all()
         orphans.forget(self._state_dir)
 
-    async def _start(self) -> None:
-        assert self._tun is not None
+    def _spawn(self, number: int) -> WorkerProcess:
         assert self._driver is not None
-        worker, self._prepared = self._prepared or WorkerProcess(_Ears(self, self._driver), self._slots), None
-        try:
-            await worker.start(
-                self._tun.fd,
-                vnet=self._tun.vnet_hdr,
-                suites=self._suites,
-                drivers=self._drivers,
-                compression=self.compression,
-            )
-        except BaseException:
-            await worker.stop()
-            worker.close()
-            raise
-        orphans.remember(self._state_dir, worker.pid)
-        self.current = worker
-        self._refill(worker)
-        dead = self._links.worker_lost()
-        self._links.use_worker(worker)
+        worker = WorkerProcess(_Ears(self, number, self._driver), self._slots, self._spoken)
+        worker.spawn()
+        return worker
+
+    async def _bring_up(self, number: int, worker: WorkerProcess) -> None:
+        queue = self._queues[number]
+        await worker.start(
+            queue.fd, vnet=queue.vnet_hdr, suites=self._suites, drivers=self._drivers, compression=self.compression
+        )
+
+    def _settle_in(self, workers: Workers) -> None:
+        """All that were to be there are: give them what nobody has."""
+        assert self._driver is not None
+        orphans.remember(self._state_dir, workers.pids)
+        dead = self._links.worker_lost(workers.complete_links)
+        self._links.use_worker(workers, workers.complete_links)
         if self._has_run:
-            self._driver.on_worker_lost(dead)
+            self._driver.on_worker_lost(dead, workers.sessions)
         self._has_run = True
 
-    async def _end_current(self) -> None:
-        worker, self.current, self._prepared = self.current or self._prepared, None, None
-        if worker is not None:
-            await worker.stop()
+    async def _end_all(self) -> None:
+        workers, self.current = self.current, None
+        ending = [*(workers.living if workers else ()), *self._prepared]
+        self._prepared = []
+        await asyncio.gather(*(worker.stop() for worker in ending))
+        for worker in ending:
             self._forget(worker)
 
     def _forget(self, worker: WorkerProcess) -> None:
         self._earlier_drops.update(worker.drops())
         for name, figures in worker.classes().items():
-            self._earlier_classes[name] = _together(self._earlier_classes.get(name), figures)._replace(queued=0)
+            self._earlier_classes[name] = together(self._earlier_classes.get(name), figures)._replace(queued=0)
         worker.close()
 
-    def died(self, code: int) -> None:
-        """The worker ended without having been told to."""
-        worker, self.current = self.current, None
-        if worker is not None:
-            self._forget(worker)
+    def link_closed(self, link: int) -> None:
+        """A worker has closed a link."""
+        if self.current is not None:
+            self.current.link_closed(link)
+
+    def died(self, number: int, code: int) -> None:
+        """A worker ended without having been told to."""
+        workers = self.current
+        if workers is None:
+            return
+        dead = workers.lose(number)
+        if dead is not None:
+            self._forget(dead)
         self._deaths.append(clock.monotonic())
         log.error("the worker died; starting another", code=code, times=self._quick_deaths())
-        self._reviving = asyncio.get_running_loop().create_task(self._revive(), name="revive worker")
+        task = asyncio.get_running_loop().create_task(self._revive(workers, number), name=f"revive worker {number}")
+        self._reviving.add(task)
+        task.add_done_callback(self._reviving.discard)
 
-    async def _revive(self) -> None:
+    async def _revive(self, workers: Workers, number: int) -> None:
         while True:
-            await asyncio.sleep(PAUSES[min(self._quick_deaths() - 1, len(PAUSES) - 1)])
+            pause = PAUSES[min(self._quick_deaths() - 1, len(PAUSES) - 1)]
+            if pause and workers.living:
+                self._rest(number)
+            await asyncio.sleep(pause)
+            worker = self._spawn(number)
             try:
-                await self._start()
+                await self._bring_up(number, worker)
             except (ApplianceError, OSError):
+                await self._give_up(worker)
                 self._deaths.append(clock.monotonic())
                 log.exception("the worker does not start")
                 continue
+            except BaseException:
+                await self._give_up(worker)
+                raise
+            workers.put(number, worker)
+            self._serve(number)
+            self._settle_in(workers)
             self.restarts += 1
-            log.info("worker restarted", pid=self.pid, restarts=self.restarts)
+            log.info("worker restarted", pid=worker.pid, restarts=self.restarts)
             return
+
+    async def _give_up(self, worker: WorkerProcess) -> None:
+        await worker.stop()
+        worker.close()
+
+    def _rest(self, number: int) -> None:
+        """The kernel moves flows when a queue goes and comes, and drops packets meanwhile: not for a fifth of a second."""
+        if number in self._resting:
+            return
+        try:
+            self._queues[number].rest()
+        except OSError as error:
+            log.warning("packets wait in the queue of a worker that died", reason=str(error))
+        else:
+            self._resting.add(number)
+
+    def _serve(self, number: int) -> None:
+        if number in self._resting:
+            self._resting.discard(number)
+            try:
+                self._queues[number].serve()
+            except OSError as error:  # the device is gone: the control process knows and acts
+                log.warning("a worker gets no packets from the TUN device", reason=str(error))
 
     def _quick_deaths(self) -> int:
         since = clock.monotonic() - QUICK
         return sum(1 for death in self._deaths if death >= since)
 
 
-def _together(earlier: ClassFigures | None, figures: ClassFigures) -> ClassFigures:
-    return figures if earlier is None else ClassFigures(*map(sum, zip(earlier, figures, strict=True)))
-
-
 class _Ears:
     """What one worker says; nothing is heard of one that was given up."""
 
-    def __init__(self, keeper: WorkerKeeper, driver: NodeDriver) -> None:
+    def __init__(self, keeper: WorkerKeeper, number: int, driver: NodeDriver) -> None:
         self._keeper = keeper
+        self._number = number
+        self._driver = driver
         self.on_packet = driver.on_packet
         self.on_message = driver.on_message
         self.on_want = driver.on_want
         self.on_moved = driver.on_moved
         self.on_stalled = driver.on_stalled
         self.on_loss = driver.on_loss
-        self.on_link_closed = driver.on_link_closed
         self.on_link_limited = driver.on_link_limited
 
+    def on_link_closed(self, link: int) -> None:
+        self._keeper.link_closed(link)
+        self._driver.on_link_closed(link)
+
     def on_exit(self, code: int) -> None:
-        self._keeper.died(code)
+        self._keeper.died(self._number, code)

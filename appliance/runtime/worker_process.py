@@ -37,6 +37,10 @@ SLICE: Final = 500
 """Table entries a message, so that it stays below channel.MAX_MESSAGE."""
 
 
+Spoken = dict[tuple[int, "SocketAddress | None"], str]
+"""Which of this host's addresses the far end of a link, or at an address behind a listener, spoke to."""
+
+
 class WorkerListener(Protocol):
     """Who hears what the worker says. Called on the event loop; must not raise."""
 
@@ -97,9 +101,10 @@ class SessionKeys(NamedTuple):
 
 
 class WorkerProcess:
-    """One worker. `slots` bounds the sessions whose counters it can keep, replaced ones in their last seconds included."""
+    """One worker. `slots` bounds the sessions whose counters it can keep, replaced ones in their last seconds included; `spoken`
+    is what is known of which of our addresses far ends spoke to, shared by the workers of a node."""
 
-    def __init__(self, listener: WorkerListener, slots: int) -> None:
+    def __init__(self, listener: WorkerListener, slots: int, spoken: Spoken | None = None) -> None:
         self._listener = listener
         self._memory = os.memfd_create("appliance-counters")
         os.ftruncate(self._memory, layout.size_bytes(slots))
@@ -114,7 +119,7 @@ class WorkerProcess:
         self._started = False
         self._stopping = False
         self._peers: dict[str, tuple[str, ...]] = {}
-        self._locals: dict[tuple[int, SocketAddress | None], str] = {}
+        self._locals: Spoken = {} if spoken is None else spoken
 
     @property
     def pid(self) -> int:
@@ -218,10 +223,24 @@ class WorkerProcess:
 
     # ---- telling ----
 
-    def add_link(self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str]) -> None:
-        """Give the worker a socket. The caller may close its own copy when this returns."""
-        duplicate = os.dup(sock.fileno())
-        self._tell("link.add", {"link": link, "driver": driver, "options": dict(options)}, descriptors=(duplicate,), owned=True)
+    def add_link(
+        self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str], *, deaf: bool = False
+    ) -> None:
+        """Give the worker a socket; `deaf`: another worker reads it. The caller may close its own copy when this returns."""
+        fields = {"link": link, "driver": driver, "options": dict(options), "deaf": deaf}
+        self._tell("link.add", fields, descriptors=(os.dup(sock.fileno()),), owned=True)
+
+    def join(self, worker: int, end: socket.socket) -> None:
+        """Give the worker a socket to another one. The caller may close its own copy when this returns."""
+        self._tell("mesh", {"worker": worker}, descriptors=(os.dup(end.fileno()),), owned=True)
+
+    def session_elsewhere(self, session: int, worker: int | None) -> None:
+        """That worker has the session; None: nobody has it any more."""
+        self._tell("session.elsewhere", {"session": session, "worker": worker})
+
+    def peer_elsewhere(self, peer: str, worker: int | None) -> None:
+        """What goes to the peer goes by a session of that worker; None: of no other."""
+        self._tell("peer.elsewhere", {"peer": peer, "worker": worker})
 
     def drop_link(self, link: int) -> None:
         """Close a link."""
@@ -254,13 +273,15 @@ class WorkerProcess:
             "rotate_bytes": rotate_bytes,
             "link": link,
             "to": to,
+            "local": self._local(link, to),
             "use": use,
         }
         self._tell("session.add", fields)
 
     def move_session(self, session: int, *, link: int, to: SocketAddress | None, use: bool = True) -> None:
         """Send a session's records by another path."""
-        self._tell("session.move", {"session": session, "link": link, "to": to, "use": use})
+        fields = {"session": session, "link": link, "to": to, "local": self._local(link, to), "use": use}
+        self._tell("session.move", fields)
 
     def compress_session(self, session: int) -> None:
         """Compress what a session sends from now on."""
@@ -321,6 +342,9 @@ class WorkerProcess:
     def local_of(self, link: int, source: SocketAddress) -> str | None:
         """Which of this host's addresses the far end at `source` spoke to, where that is known and `link` has several."""
         return self._locals.get((link, source))
+
+    def _local(self, link: int, to: SocketAddress | None) -> str | None:
+        return None if to is None else self.local_of(link, to)
 
     def _tell(
         self,

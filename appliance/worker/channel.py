@@ -16,14 +16,14 @@ from typing import Any, Final
 MAX_MESSAGE: Final = 192 * 1024
 """Longest message: a record's body of 64 KiB, or a slice of a table, with room to spare."""
 BUFFER_BYTES: Final = 4 << 20
-"""Socket buffer per direction: a second of handshakes at the highest rate allowed."""
+"""Socket buffer per direction: a second of handshakes at the highest rate allowed, or milliseconds of traffic between workers."""
 _MAX_DESCRIPTORS: Final = 4
 
 encoder = json.JSONEncoder(separators=(",", ":"))
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """The two ends, control's and the worker's."""
+    """The two ends, control's and the worker's, or those of two workers."""
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in ends:
         enlarge(end)

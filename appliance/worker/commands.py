@@ -17,6 +17,7 @@ from appliance.dataplane.scheduled import Scheduling
 from appliance.dataplane.scheduler import Limits
 from appliance.dataplane.session import AeadFactory, Receiver, Sender
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
+from appliance.worker.loop import answer_from
 
 if TYPE_CHECKING:
     from appliance.dataplane.compression import Codec
@@ -77,10 +78,13 @@ class Commands:
             "link.drop": self._link_drop,
             "link.shape": self._link_shape,
             "link.protect": self._link_protect,
+            "mesh": self._mesh,
             "session.add": self._session_add,
+            "session.elsewhere": self._session_elsewhere,
             "session.move": self._session_move,
             "session.compress": self._session_compress,
             "session.drop": self._session_drop,
+            "peer.elsewhere": self._peer_elsewhere,
             "peers": self._peers,
             "routes": self._routes_slice,
             "qos": self._qos,
@@ -99,7 +103,7 @@ class Commands:
         sock = socket.socket(fileno=descriptors[0])
         sock.settimeout(0)
         driver = self._drivers[fields["driver"]](sock, fields["options"], self._loop.buffers)
-        self._loop.add_link(fields["link"], driver)
+        self._loop.add_link(fields["link"], driver, deaf=fields["deaf"])
 
     def _link_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         self._loop.drop_link(fields["link"])
@@ -133,7 +137,7 @@ class Commands:
         self._world.sessions[session.index] = session
         self._aim(session, fields)
         if fields["use"]:
-            peer.session = session
+            peer.session, peer.elsewhere = session, None
             self._loop.outbound.release(peer)
 
     def _session_move(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
@@ -142,7 +146,7 @@ class Commands:
             return
         self._aim(session, fields)
         if fields["use"]:
-            session.peer.session = session
+            session.peer.session, session.peer.elsewhere = session, None
             self._loop.outbound.release(session.peer)
 
     def _session_compress(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
@@ -152,8 +156,34 @@ class Commands:
 
     def _aim(self, session: Session, fields: Fields) -> None:
         session.link = self._loop.links.get(fields["link"])
-        session.source = tuple(fields["to"]) if fields["to"] else None
+        session.source = source = (str(fields["to"][0]), int(fields["to"][1])) if fields["to"] else None
         session.reported = None
+        if fields["local"] is not None and source is not None and session.link is not None:
+            answer_from(session.link, source, fields["local"])
+
+    def _mesh(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
+        self._loop.join(fields["worker"], socket.socket(fileno=descriptors[0]))
+
+    def _session_elsewhere(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """Another worker has a session, or has it no more."""
+        if fields["worker"] is None:
+            self._world.elsewhere.pop(fields["session"], None)
+        else:
+            self._world.elsewhere[fields["session"]] = self._loop.mesh.records_to(fields["worker"])
+
+    def _peer_elsewhere(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """A peer's packets go out by a session of another worker, or no more."""
+        peer = self._world.peers.get(fields["peer"])
+        if peer is None:
+            return
+        if fields["worker"] is None:
+            peer.elsewhere = None
+            return
+        peer.session = None
+        peer.elsewhere = self._loop.mesh.packets_to(fields["worker"])
+        while peer.waiting:
+            peer.elsewhere(peer.waiting.popleft())
+        peer.waiting_bytes = 0
 
     def _session_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         session = self._world.sessions.get(fields["session"])
@@ -185,6 +215,7 @@ class Commands:
             self._world.hub = fields["hub"]
             self._world.icmp.use(ipaddress.ip_interface(address) for address in fields["own"])
             self._routes = []
+            self._loop.begin()
 
     def _qos(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         """Schedule traffic by classes, or no longer; no peer has a rate until "rates" says so."""

@@ -13,12 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.transport import Buffers
+from appliance.dataplane.handover import Record
 from appliance.dataplane.inbound import Upward, Write, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
 from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
-from appliance.wire.envelope import HEADER_BYTES, no_session
+from appliance.wire.envelope import HEADER, HEADER_BYTES, no_session
 from appliance.worker import channel
+from appliance.worker.mesh import Mesh
 from appliance.worker.shallow import deepen, shorten
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Loop:
         self._whole: dict[Driver, int] = {}
         self._by_descriptor: dict[int, Driver] = {}
         self._sinks: dict[int, Any] = {}
+        self._deaf: set[Driver] = set()
         self._tun = tun
         self._control = control
         self._clock = clock
@@ -78,7 +81,8 @@ class Loop:
         upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown)
         self._compile_inbound = partial(compile_inbound, self.world, make_write(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
-        self._epoll.register(tun, IN)
+        self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)
+        self._begun = False
         self._epoll.register(control.fileno(), IN)
         self.handle: Callable[[str, dict[str, Any], bytes, list[int]], None] | None = None
 
@@ -99,6 +103,8 @@ class Loop:
                 else:
                     link = by_descriptor.get(descriptor)
                     if link is None:
+                        self._on_mesh(descriptor)
+                        pump, serve = self.outbound.pump, self.outbound.serve
                         continue
                     if event & OUT and link.flush():
                         self._unblock(link)
@@ -109,6 +115,12 @@ class Loop:
             if self._deadline is not None and clock() > self._deadline:
                 return
 
+    def begin(self) -> None:
+        """The tables are there: read the TUN from now on."""
+        if not self._begun:
+            self._begun = True
+            self._epoll.register(self._tun, IN)
+
     def stop(self) -> None:
         """End after this turn."""
         self._running = False
@@ -118,7 +130,7 @@ class Loop:
         if self.scheduled is not None:
             self.scheduled.drain()
         self.scheduled = compile_scheduled(self.world, self._read, self._plain, settings, self._clock) if settings else None
-        self.outbound = self.scheduled.outbound if self.scheduled else self._plain
+        self.outbound = self.mesh.outbound = self.scheduled.outbound if self.scheduled else self._plain
         self._sink_for = self._compile_inbound(self.outbound)
         for descriptor, link in self._by_descriptor.items():
             self._sinks[descriptor] = self._sink_for(link)
@@ -138,8 +150,8 @@ class Loop:
         """Seconds to wait for events: as scheduling says, but without a control process not for long."""
         return wait if self._patience < 0 or 0 <= wait < self._patience else self._patience
 
-    def add_link(self, number: int, link: Driver) -> None:
-        """Poll a link from now on."""
+    def add_link(self, number: int, link: Driver, *, deaf: bool = False) -> None:
+        """Poll a link from now on; a `deaf` one is another worker's to read and only sent over here."""
         descriptor = link.fileno()
         self.links[number] = link
         self._numbers[link] = number
@@ -147,7 +159,14 @@ class Loop:
         self._by_descriptor[descriptor] = link
         self._sinks[descriptor] = self._sink_for(link)
         self._set_depth(descriptor)
-        self._epoll.register(descriptor, IN)
+        if deaf:
+            self._deaf.add(link)
+        self._epoll.register(descriptor, self._hears(link))
+
+    def join(self, worker: int, end: socket.socket) -> None:
+        """Hand over to a worker, and take from it, by this socket."""
+        self.mesh.join(worker, end)
+        self._epoll.register(end.fileno(), IN)
 
     def shaped(self, link: Driver) -> None:
         """The control process knows the size of this link's datagrams."""
@@ -164,6 +183,7 @@ class Loop:
         self._arrivals.pop(number, None)
         self._depths.pop(descriptor, None)
         self._lossy.discard(number)
+        self._deaf.discard(link)
         del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link], self._whole[link]
         for session in self.world.sessions.values():
             if session.link is link:
@@ -192,34 +212,63 @@ class Loop:
 
     def _blocked(self, link: Driver) -> None:
         if link.fileno() in self._by_descriptor:
-            self._epoll.modify(link.fileno(), IN | OUT)
+            self._epoll.modify(link.fileno(), self._hears(link) | OUT)
 
     def _unblock(self, link: Driver) -> None:
         if link in self.world.blocked:
             self.world.blocked.discard(link)
-            self._epoll.modify(link.fileno(), IN)
+            self._epoll.modify(link.fileno(), self._hears(link))
         if self._paused and not self.world.blocked:
             self._paused = False
             self._epoll.modify(self._tun, IN)
+
+    def _hears(self, link: Driver) -> int:
+        return 0 if link in self._deaf else IN
 
     def _pause(self) -> None:
         self._paused = True
         self._epoll.modify(self._tun, 0)
 
-    def _on_control(self) -> None:
+    def _on_mesh(self, descriptor: int) -> None:
+        """Another worker handed something over: first hear what the control process said before that."""
+        while self._on_control():
+            pass
+        self.mesh.receive(descriptor)
+
+    def _take_record(self, record: Record) -> None:
+        """Open a record that came to another worker. By a link that is not here, it counts as come over its session's own."""
+        link, source = self.links.get(record.link), record.source
+        if link is None:
+            session = self.world.sessions.get(HEADER.unpack_from(record.header)[3] >> 8)
+            if session is None or session.link is None:
+                self.world.drop("unknown_session")
+                return
+            link, source = session.link, session.source
+        elif record.local is not None and source is not None:
+            answer_from(link, source, record.local)
+        self._sinks[link.fileno()](record.header, record.room, record.room, source)
+
+    def _name_link(self, link: Driver, source: SocketAddress | None) -> tuple[int, str | None]:
+        return self._numbers[link], _local(link, source)
+
+    def _on_control(self) -> bool:
+        """Do what one message says. False: none is there."""
+        if self._deadline is not None:
+            return False
         try:
             message, descriptors = channel.receive(self._control)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             message, descriptors = b"", []
         if not message:
             self._epoll.unregister(self._control.fileno())
             self._deadline = self._clock() + DEAD_MAN
             self._patience = 1.0
-            return
+            return False
         if self.handle is not None:
             self.handle(*channel.decode(message), descriptors)
+        return True
 
     def _dropped(self, reason: DropReason, count: int) -> None:
         """A driver dropped something. When that was too long, the driver may have learned what is not."""
@@ -260,6 +309,13 @@ class Loop:
 
     def _want(self, peer: Peer) -> None:
         self._up("want", {"peer": peer.name})
+
+
+def answer_from(link: Driver, to: SocketAddress, local: str) -> None:
+    """What goes to a far end over a listener leaves from this address of the host, where the listener has several."""
+    reply_from = getattr(link, "reply_from", None)
+    if reply_from is not None:
+        reply_from(to, local)
 
 
 def _local(link: Driver, source: SocketAddress | None) -> str | None:

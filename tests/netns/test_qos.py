@@ -152,3 +152,17 @@ def test_a_new_worker_knows_the_classes(capped: tuple[Host, Host]) -> None:
     assert pings(first, "10.8.0.2", EF) == 1
     assert first.status()["qos"]["interactive"]["packets"] == 2, "what the dead one sent is still counted"
     assert pile_up(first, RATE)["bulk"]["queued"] >= RATE, "the rate holds"
+
+
+def test_two_workers_keep_to_the_classes_and_to_the_rate(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    first.write(second, more="qos: {}", peering="rate: 8Mbit", network="workers: 2")
+    second.write(first, more="qos: {}", endpoints='"udp://192.0.2.1:8443"', network="workers: 2")
+    first.start()
+    second.start()
+    assert first.pings("10.8.0.2")
+    assert len(first.status()["worker"]["pids"]) == 2
+    assert pings(first, "10.8.0.2", EF, count=3) == 3
+    assert first.status()["qos"]["interactive"]["packets"] == 3, "however many of them changed hands"
+    pile_up(first, RATE)
+    assert pings(first, "10.8.0.2", EF, count=3, patience=1) == 3

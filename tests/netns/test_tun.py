@@ -77,6 +77,37 @@ def test_a_device_that_is_taken(namespace: Throwaway) -> None:
     assert "another process" in refusal.value.hint
 
 
+def test_a_queue_that_rests_gets_no_packets(namespace: Throwaway) -> None:
+    namespace.run(tun.create, "llp0", multi_queue=True)
+    namespace.sh("sysctl -qw net.ipv6.conf.llp0.disable_ipv6=1; ip addr add 10.8.0.1/24 dev llp0; ip link set llp0 up")
+
+    def came_by() -> list[set[int]]:
+        queues = [tun.attach("llp0", multi_queue=True) for _ in range(2)]
+        seen = []
+        for change in (lambda: None, queues[0].rest, queues[0].serve):
+            change()
+            found: set[int] = set()
+            for port in range(9, 209):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                    sender.sendto(b"hello", ("10.8.0.2", port))
+                for number, queue in enumerate(queues):
+                    if select.select([queue.fd], [], [], 0)[0]:
+                        os.read(queue.fd, 65536)
+                        found.add(number)
+            seen.append(found)
+        for queue in queues:
+            queue.close()
+        return seen
+
+    assert namespace.run(came_by) == [{0, 1}, {1}, {0, 1}]
+
+
+def test_one_queue_and_several_do_not_mix(namespace: Throwaway) -> None:
+    namespace.run(tun.create, "llp0")
+    with pytest.raises(HostError, match="is not a TUN device of ours"):
+        namespace.run(tun.attach, "llp0", multi_queue=True)
+
+
 def test_something_else_of_that_name(namespace: Throwaway) -> None:
     namespace.sh("ip link add llp0 type veth peer name llp1")
     with pytest.raises(HostError, match="is not a TUN device"):

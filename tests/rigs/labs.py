@@ -85,19 +85,23 @@ async def heals(lab: Lab, source: Host, target: str, *, seconds: float) -> float
 
 @dataclass
 class Echoes:
-    """A ping that runs in the background. Counts are there when it has ended."""
+    """A ping that runs in the background. Numbers are there when it has ended: of those answered, and of those that were not
+    although a later one was (the last may have been on its way)."""
 
-    sent: int = 0
-    received: int = 0
+    answered: list[int] = field(default_factory=list)
     out: str = field(default="", repr=False)
+
+    @property
+    def lost(self) -> list[int]:
+        return sorted(set(range(1, max(self.answered, default=0))).difference(self.answered))
 
 
 @asynccontextmanager
 async def pinging(source: Host, target: str, *, interval: float = 0.01) -> AsyncIterator[Echoes]:
-    """Echoes all the while; interrupted, and so counted, at the end."""
+    """Echoes all the while, until the end."""
     echoes = Echoes()
     process = await asyncio.create_subprocess_exec(
-        *source.namespace.enter(["ping", "-n", "-q", "-i", f"{interval:g}", "-W", "1", target]),
+        *source.namespace.enter(["ping", "-n", "-i", f"{interval:g}", "-W", "1", target]),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -108,5 +112,4 @@ async def pinging(source: Host, target: str, *, interval: float = 0.01) -> Async
             process.send_signal(2)
         out, _ = await process.communicate()
         echoes.out = out.decode()
-        if found := re.search(r"(\d+) packets transmitted, (\d+) received", echoes.out):
-            echoes.sent, echoes.received = int(found[1]), int(found[2])
+        echoes.answered = [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", echoes.out)]

@@ -73,6 +73,18 @@ def test_packets_and_records_leave_from_the_address_that_was_called(everywhere: 
     listener.driver.close()
 
 
+@pytest.mark.parametrize(("everywhere", "called"), [("0.0.0.0", CALLED), ("::", "::1")])
+def test_an_address_that_another_process_heard_is_answered_from(everywhere: str, called: str) -> None:
+    listener = Listener(everywhere)
+    with called_at(listener, called) as caller:
+        source: SocketAddress = caller.getsockname()[:2]
+        listener.driver.reply_from(source, called)
+        assert listener.driver.local_of(source) == called
+        listener.driver.send_packet(b"answer", source)
+        assert caller.recv(100) == b"answer"
+    listener.driver.close()
+
+
 def test_who_calls_another_address_is_answered_from_that(listener: Listener) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
         caller.settimeout(5)

@@ -43,6 +43,7 @@ def profiles(draw: st.DrawFn) -> Profile:
         "interface": interface,
         "addresses": addresses,
         "mtu": draw(st.sampled_from([1280, 1400, 9000])),
+        "workers": draw(st.sampled_from([1, 1, 2])),
         "forward": draw(st.booleans()),
         "clamp_mss": draw(st.booleans()),
         "masquerade": draw(st.lists(PREFIXES, max_size=2, unique=True)),

@@ -282,6 +282,32 @@ def test_keys_that_a_worker_took_with_it_are_made_again() -> None:
     assert pair.session("a").session_id != first
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_keys_lost_while_others_are_being_made_are_made_again(kept: bool) -> None:
+    pair = Pair().connect()
+    node, first = pair.a.node, pair.session("a")
+    node.handle_stalled(first.index, pair.network.now)
+    pair.a.pump()
+    while len(node.sessions) < 2:
+        pair.network.run(0.001)
+    assert first.index in node.sessions, "the new keys are not confirmed yet"
+    node.handle_keys_lost(pair.network.now, {first.index} if kept else ())
+    pair.a.pump()
+    assert (first.index in node.sessions) is kept
+    pair.network.run(5.0)
+    assert pair.session("a").session_id == pair.session("b").session_id
+
+
+def test_keys_that_another_worker_has_are_kept() -> None:
+    pair = Pair().connect()
+    first = pair.session("a").session_id
+    pair.a.node.handle_keys_lost(pair.network.now, {pair.session("a").index})
+    pair.a.pump()
+    pair.network.run(1.0)
+    assert closed(pair.a.events) == []
+    assert pair.session("a").session_id == first
+
+
 def test_keys_that_ran_apart_are_made_again() -> None:
     pair = Pair().connect()
     first = pair.session("a").session_id

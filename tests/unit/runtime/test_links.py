@@ -19,13 +19,17 @@ class Worker:
 
     def __init__(self) -> None:
         self.links: dict[int, str] = {}
+        self.far_ends: list[tuple[bool, object]] = []
 
-    def add_link(self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str]) -> None:
+    def add_link(
+        self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str], *, listener: bool, remote: object
+    ) -> None:
         assert sock.fileno() >= 0
+        self.far_ends.append((listener, remote))
         self.links[link] = f"{driver} {dict(options)}"
 
     def drop_link(self, link: int) -> None:
-        del self.links[link]
+        self.links.pop(link, None)
 
 
 def adopted(*, listener: bool = False) -> Adopted:
@@ -66,6 +70,27 @@ def test_streams_die_with_their_worker_and_datagram_sockets_do_not() -> None:
     second = Worker()
     links.use_worker(second)
     assert set(second.links) == {datagram.number}
+    links.close()
+
+
+def test_what_other_workers_have_outlives_one() -> None:
+    links, worker = Links(), Worker()
+    links.use_worker(worker)
+    datagram, stream, lost = links.add(UDP, adopted()), links.add(TCP, adopted()), links.add(TCP, adopted())
+    kept = {stream.number}
+    assert links.worker_lost(kept) == [lost]
+    worker.links.clear()
+    links.use_worker(worker, kept)
+    assert set(worker.links) == {datagram.number}
+    links.close()
+
+
+def test_only_a_listener_has_no_far_end() -> None:
+    links, worker = Links(), Worker()
+    links.use_worker(worker)
+    links.add(UDP, adopted(listener=True))
+    links.add(UDP, adopted())
+    assert worker.far_ends == [(True, None), (False, ("127.0.0.2", 2))]
     links.close()
 
 

@@ -87,7 +87,9 @@ class Side:
 
     # ---- as worker ----
 
-    def add_link(self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str]) -> None:
+    def add_link(
+        self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str], *, listener: bool, remote: object
+    ) -> None:
         """The wire needs no sockets."""
 
     def drop_link(self, link: int) -> None:

@@ -1,4 +1,4 @@
-"""Ending the worker of a killed daemon, and never anybody else."""
+"""Ending the workers of a killed daemon, and never anybody else."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_the_worker_left_behind_is_killed(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    orphans.remember(tmp_path, sleeper.pid)
-    assert orphans.kill_left_behind(tmp_path) == sleeper.pid
+def test_the_workers_left_behind_are_killed(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    with subprocess.Popen(["sleep", "inf"]) as another:
+        orphans.remember(tmp_path, [sleeper.pid, another.pid])
+        assert orphans.kill_left_behind(tmp_path) == [sleeper.pid, another.pid]
+        assert another.wait() == -9
     assert sleeper.wait() == -9
     assert not (tmp_path / orphans.FILE).exists()
 
@@ -34,27 +36,27 @@ def test_the_worker_left_behind_is_killed(tmp_path: Path, sleeper: subprocess.Po
 def test_another_process_with_its_number_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     started = orphans.start_time(sleeper.pid)
     assert started is not None
-    (tmp_path / orphans.FILE).write_text(json.dumps({"pid": sleeper.pid, "start_time": started - 1}))
-    assert orphans.kill_left_behind(tmp_path) == 0
+    (tmp_path / orphans.FILE).write_text(json.dumps([{"pid": sleeper.pid, "start_time": started - 1}]))
+    assert orphans.kill_left_behind(tmp_path) == []
     assert sleeper.poll() is None
 
 
 def test_one_that_is_gone_is_none(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    orphans.remember(tmp_path, sleeper.pid)
+    orphans.remember(tmp_path, [sleeper.pid])
     sleeper.kill()
     sleeper.wait()
-    assert orphans.kill_left_behind(tmp_path) == 0
+    assert orphans.kill_left_behind(tmp_path) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}'])
+@pytest.mark.parametrize("text", ["", "{", "7", "[]", '{"pid": 7}', '[{"pid": "x"}]', "[7]"])
 def test_a_damaged_note_is_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / orphans.FILE).write_text(text)
-    assert orphans.kill_left_behind(tmp_path) == 0
+    assert orphans.kill_left_behind(tmp_path) == []
     assert not (tmp_path / orphans.FILE).exists()
 
 
 def test_no_note_is_no_orphan(tmp_path: Path) -> None:
-    assert orphans.kill_left_behind(tmp_path) == 0
+    assert orphans.kill_left_behind(tmp_path) == []
 
 
 def test_start_time_of_nobody() -> None:

@@ -241,6 +241,11 @@ class Datagrams:
         """The address of this host that `source` spoke to, where the socket has more than one."""
         return None if self._spoken_to is None else self._spoken_to.of(source)
 
+    def reply_from(self, to: SocketAddress, local: str) -> None:
+        """What goes to `to` leaves from `local`, where the socket has more than one address."""
+        if self._spoken_to is not None:
+            self._spoken_to.told(to, local)
+
     # ---- in ----
 
     def receive(self, sink: RecordSink) -> bool:

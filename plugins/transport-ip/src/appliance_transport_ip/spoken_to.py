@@ -48,6 +48,15 @@ class SpokenTo:
                 if self._replies.get(source) != [reply]:
                     self._remember(source, reply)
 
+    def told(self, source: SocketAddress, local: str) -> None:
+        """`source` spoke to this address, as another process heard."""
+        if self.of(source) != local:
+            if self._v6:
+                info = _v6.pack(socket.inet_pton(socket.AF_INET6, local), 0)
+            else:
+                info = _v4.pack(0, socket.inet_pton(socket.AF_INET, local), bytes(4))
+            self._remember(source, self._reply(info))
+
     def reply_to(self, to: SocketAddress) -> list[Message]:
         """What sendmsg(2) needs so that a datagram leaves from the address `to` spoke to; nothing when that is not known."""
         return self._replies.get(to, [])
