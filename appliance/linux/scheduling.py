@@ -15,11 +15,14 @@ CALLS: Final = {"x86_64": (314, 315), "aarch64": (274, 275), "riscv64": (274, 27
 ATTRIBUTES: Final = struct.Struct("=IIQiIQQQ")
 """struct sched_attr, first version: size, policy, flags, nice, priority, runtime, deadline, period (sched_setattr(2))."""
 SHORT_SLICE: Final = 100_000
-"""Nanoseconds, the least that the scheduler grants. The others' is a few milliseconds."""
+"""Nanoseconds, the least that the scheduler grants; its own choice is a few milliseconds."""
+USUAL: Final = 0
+"""The scheduler's own choice."""
 
 
-def ask_for_short_slices(nanoseconds: int = SHORT_SLICE) -> bool:
-    """Have this process's time on a busy CPU dealt in small portions: it gets no more of it, but gets it sooner after a wake-up.
+def ask_for_slices(nanoseconds: int) -> bool:
+    """Have this process's time on a busy CPU dealt in portions of that length. With short ones it gets no more of it, but gets it
+    sooner after a wake-up.
 
     Needs no privilege. Returns False where the kernel has no such wish (before 6.12, EEVDF) or is not known: nothing changes.
     """
@@ -29,12 +32,12 @@ def ask_for_short_slices(nanoseconds: int = SHORT_SLICE) -> bool:
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     wish = ATTRIBUTES.pack(ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, nanoseconds, 0, 0)
     libc = ctypes.CDLL(None, use_errno=True)
-    return libc.syscall(call[0], 0, ctypes.c_char_p(wish), 0) == 0 and slice_of(0) == nanoseconds
+    return libc.syscall(call[0], 0, ctypes.c_char_p(wish), 0) == 0 and nanoseconds in (USUAL, slice_of(0))
 
 
 def slice_of(pid: int) -> int:
-    """The slice in nanoseconds that process `pid` (0: this one) asked for; 0 for the kernel's own choice, or when that is not
-    known. Raises ProcessLookupError or PermissionError."""
+    """The slice in nanoseconds of process `pid` (0: this one); 0 where that is not known. Raises ProcessLookupError or
+    PermissionError."""
     call = CALLS.get(os.uname().machine)
     if call is None:
         return 0

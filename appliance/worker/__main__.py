@@ -22,7 +22,6 @@ from appliance.dataplane.inbound import tun_writer
 from appliance.dataplane.outbound import tun_reader
 from appliance.dataplane.vnet import split
 from appliance.linux.privileges import drop_all
-from appliance.linux.scheduling import ask_for_short_slices
 from appliance.worker import channel
 from appliance.worker.commands import Commands, Suite, load
 from appliance.worker.loop import Loop
@@ -48,7 +47,6 @@ def main(argv: list[str]) -> int:
         channel.send(control, channel.encode("failed", {"error": f"{type(error).__name__}: {error}"}))
         return 1
     _raise_descriptor_limit()
-    ask_for_short_slices()
     drop_all()
     counters = memoryview(mmap.mmap(memory, 0)).cast("Q")
     os.close(memory)

@@ -16,6 +16,7 @@ from appliance.dataplane.peers import Peer, Session
 from appliance.dataplane.scheduled import Scheduling
 from appliance.dataplane.scheduler import Limits
 from appliance.dataplane.session import AeadFactory, Receiver, Sender
+from appliance.linux.scheduling import SHORT_SLICE, USUAL, ask_for_slices
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 from appliance.worker.loop import answer_from
 
@@ -218,8 +219,10 @@ class Commands:
             self._loop.begin()
 
     def _qos(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        """Schedule traffic by classes, or no longer; no peer has a rate until "rates" says so."""
+        """Schedule traffic by classes, or no longer; no peer has a rate until "rates" says so. Who waits for an answer waits for
+        this process, too."""
         wanted = fields["settings"]
+        ask_for_slices(USUAL if wanted is None else SHORT_SLICE)
         for peer in self._world.peers.values():
             peer.rate = 0
         self._loop.schedule(

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from appliance.errors import ExitCode
+from appliance.linux.scheduling import SHORT_SLICE, slice_of
 from tests.netns.daemons import Host
 
 pytestmark = pytest.mark.netns
 
 EF, CS1 = 0xB8, 0x20
+KERNEL = tuple(int(part) for part in os.uname().release.split(".")[:2])
 RATE = 1_000_000
 """Bytes a second, 8 Mbit/s: slow enough that a busy machine keeps it."""
 
@@ -141,6 +143,17 @@ def test_the_worker_goes_before_other_processes_while_there_are_classes(capped: 
     assert first.command("apply").returncode == ExitCode.OK
     assert os.getpriority(os.PRIO_PROCESS, worker) == 0
     assert not autogroup.exists() or autogroup.read_text().endswith("nice 0\n")
+
+
+@pytest.mark.skipif(KERNEL < (6, 12), reason="slices can be asked for since Linux 6.12")
+def test_the_worker_runs_soon_after_it_woke_up_while_there_are_classes(capped: tuple[Host, Host]) -> None:
+    first, second = capped
+    worker = first.status()["worker"]["pid"]
+    assert slice_of(worker) == SHORT_SLICE
+    first.write(second)
+    assert first.command("apply").returncode == ExitCode.OK
+    assert first.pings("10.8.0.2")
+    assert slice_of(worker) == slice_of(0)
 
 
 def test_a_new_worker_knows_the_classes(capped: tuple[Host, Host]) -> None:

@@ -17,7 +17,6 @@ from rigs.packets import udp4
 
 from appliance.errors import PluginFault
 from appliance.linux import tun
-from appliance.linux.scheduling import SHORT_SLICE, slice_of
 from appliance.runtime.worker_process import SessionKeys, WorkerProcess
 from appliance.wire.envelope import pack
 from appliance.worker import zstd
@@ -120,11 +119,6 @@ def inside() -> AsyncIterator[Callable[[Callable[[Bench], Awaitable[None]]], Non
         yield lambda story, **options: namespace.run(told, story, options)
 
 
-def kernel() -> tuple[int, int]:
-    major, minor = os.uname().release.split(".")[:2]
-    return int(major), int(minor)
-
-
 def status_of(pid: int) -> dict[str, str]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
@@ -138,14 +132,6 @@ def test_it_has_given_up_every_privilege_before_the_first_packet(inside: Callabl
         assert status["Groups"].strip() == ""
         assert {int(status[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {0}
         assert status["NoNewPrivs"] == "1"
-
-    inside(story)
-
-
-@pytest.mark.skipif(kernel() < (6, 12), reason="slices can be asked for since Linux 6.12")
-def test_it_has_asked_to_run_soon_after_it_woke_up(inside: Callable[..., None]) -> None:
-    async def story(made: Bench) -> None:
-        assert slice_of(made.worker.pid) == SHORT_SLICE
 
     inside(story)
 
