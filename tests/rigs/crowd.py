@@ -35,6 +35,8 @@ from appliance.testing.host import SUITES, TAG_BYTES
 from appliance.wire.envelope import CHANNEL_CONTROL, HANDSHAKE_TYPES, HEADER_BYTES, PacketType, nonce, pack, unpack
 
 PATIENCE = 40.0
+ASK_AGAIN = 1.0
+"""Seconds after which an echo without an answer is sent again."""
 NODE = "node"
 NODE_INSIDE = "10.64.0.1"
 ECHO_BYTES = 200
@@ -106,9 +108,10 @@ class Caller:
     def echo(self, count: int) -> None:
         """Send so many echoes, one after the other, through the session."""
         self.echoes_due = self.answered + count
-        self._next_echo()
+        self.ask()
 
-    def _next_echo(self) -> None:
+    def ask(self) -> None:
+        """Send the next echo; again, when its answer does not come: a datagram may be lost."""
         if self.active is not None and self.answered < self.echoes_due:
             entry = echo(self.inside, NODE_INSIDE, 8, self.answered + 1)
             self._seal(events.SendMessage(self.active, PacketType.DATA, 0, entry))
@@ -120,8 +123,8 @@ class Caller:
             and body[ENTRY_BYTES + 12 :][:8] == wanted[ENTRY_BYTES + 12 :][:8]
         ):
             self.answered += 1
-            self._next_echo()
-        else:
+            self.ask()
+        elif body[ENTRY_BYTES + IP.size :] != echo(NODE_INSIDE, self.inside, 0, self.answered)[ENTRY_BYTES + IP.size :]:
             self.wrong += 1
 
     def close(self) -> None:
@@ -286,11 +289,16 @@ async def connect(callers: list[Caller]) -> dict[str, float]:
 
 async def echoes(callers: list[Caller], count: int) -> dict[str, float]:
     """All at once; how many were answered, and how many answers nobody had asked for."""
-    begun = time.monotonic()
+    begun = asked = time.monotonic()
     for caller in callers:
         caller.echo(count)
-    while any(caller.answered < caller.echoes_due for caller in callers) and time.monotonic() - begun < PATIENCE:  # noqa: ASYNC110
+    before = [-1] * len(callers)
+    while any(caller.answered < caller.echoes_due for caller in callers) and time.monotonic() - begun < PATIENCE:
         await asyncio.sleep(0.01)
+        if time.monotonic() - asked >= ASK_AGAIN:
+            for caller in [caller for caller, answered in zip(callers, before, strict=True) if caller.answered == answered]:
+                caller.ask()
+            before, asked = [caller.answered for caller in callers], time.monotonic()
     return {"answered": sum(caller.answered for caller in callers), "wrong": sum(caller.wrong for caller in callers)}
 
 
