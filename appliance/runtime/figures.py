@@ -9,8 +9,8 @@ from appliance.api.monitoring import ClassFigures, NodeFigures, SessionFigures
 from appliance.protocol.session import Session, SessionState
 from appliance.runtime import clock
 from appliance.runtime.node_driver import NodeDriver
+from appliance.runtime.shared_counters import SessionCounters
 from appliance.runtime.worker_keeper import WorkerKeeper
-from appliance.runtime.worker_process import SessionCounters
 
 _NOTHING = SessionCounters(*(0 for _ in SessionCounters._fields))
 

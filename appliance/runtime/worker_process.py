@@ -7,7 +7,6 @@ Calls only queue: a message that the socket does not take now is sent when it do
 from __future__ import annotations
 
 import asyncio
-import mmap
 import os
 import socket
 import subprocess
@@ -18,10 +17,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from appliance.api.monitoring import ClassFigures
-from appliance.dataplane import counters as layout
 from appliance.errors import HostError, PluginFault
 from appliance.linux import priority
+from appliance.runtime.shared_counters import SharedCounters
 from appliance.worker import channel
 
 if TYPE_CHECKING:
@@ -72,21 +70,6 @@ class WorkerListener(Protocol):
         """The worker died (not by `stop`)."""
 
 
-class SessionCounters(NamedTuple):
-    """Figures of one session since it began; bytes and packets are inner ones, saved those that compression kept off the wire."""
-
-    rx_packets: int
-    rx_bytes: int
-    rx_records: int
-    tx_packets: int
-    tx_bytes: int
-    tx_records: int
-    rx_epoch: int
-    tx_epoch: int
-    rx_saved: int
-    tx_saved: int
-
-
 class SessionKeys(NamedTuple):
     """What a finished handshake hands to the data plane. The chains are secret and go nowhere else. `compression`: what comes in
     may be compressed."""
@@ -106,12 +89,9 @@ class WorkerProcess:
 
     def __init__(self, listener: WorkerListener, slots: int, spoken: Spoken | None = None) -> None:
         self._listener = listener
-        self._memory = os.memfd_create("appliance-counters")
-        os.ftruncate(self._memory, layout.size_bytes(slots))
-        self._map = mmap.mmap(self._memory, 0)
-        self._counters = memoryview(self._map).cast("Q")
-        self._free = deque(range(slots))
-        self._slots: dict[int, int] = {}
+        self._shared = shared = SharedCounters(slots)
+        self.session_counters, self.records, self.packets = shared.session, shared.records, shared.packets
+        self.drops, self.classes = shared.drops, shared.classes
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._queue: deque[tuple[bytes, tuple[int, ...]]] = deque()
@@ -162,7 +142,7 @@ class WorkerProcess:
             for suite in suites
         }
         start = {"vnet": vnet, "suites": described, "drivers": sorted(drivers), "compression": compression}
-        self._tell("start", start, descriptors=(tun, self._memory))
+        self._tell("start", start, descriptors=(tun, self._shared.descriptor))
         await self._ready(ours)
         loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(self._process.pid)
@@ -256,11 +236,7 @@ class WorkerProcess:
 
     def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
         """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
-        if not self._free:
-            raise HostError("no room for another session's counters", hint="raise limits.sessions")
-        slot = self._slots[keys.session] = self._free.popleft()
-        start = layout.base(slot)
-        self._counters[start : start + layout.ROW] = memoryview(bytes(8 * layout.ROW)).cast("Q")
+        slot = self._shared.take(keys.session)
         fields = {
             "session": keys.session,
             "remote": keys.remote,
@@ -294,9 +270,7 @@ class WorkerProcess:
     def drop_session(self, session: int) -> None:
         """Forget a session and its keys."""
         self._tell("session.drop", {"session": session, "linger": False})
-        slot = self._slots.pop(session, None)
-        if slot is not None:
-            self._free.append(slot)
+        self._shared.give_back(session)
 
     def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
         """Tell the worker all peers with their allowed prefixes; only differences travel."""
@@ -437,45 +411,9 @@ class WorkerProcess:
         if not self._stopping:
             self._listener.on_exit(code)
 
-    # ---- figures ----
-
-    def session_counters(self, session: int) -> SessionCounters | None:
-        """Figures of a session, or None when there is none of that number."""
-        slot = self._slots.get(session)
-        if slot is None:
-            return None
-        start = layout.base(slot)
-        return SessionCounters(*self._counters[start : start + layout.ROW])
-
-    def records(self, session: int) -> tuple[int, int]:
-        """Authentic records a session has received and records it has sent so far; zeros when there is none of that number."""
-        slot = self._slots.get(session)
-        if slot is None:
-            return 0, 0
-        start = layout.base(slot)
-        return self._counters[start + layout.RX_RECORDS], self._counters[start + layout.TX_RECORDS]
-
-    def packets(self, session: int) -> tuple[int, int]:
-        """IP packets a session has received and sent so far; zeros when there is none of that number."""
-        slot = self._slots.get(session)
-        if slot is None:
-            return 0, 0
-        start = layout.base(slot)
-        return self._counters[start + layout.RX_PACKETS], self._counters[start + layout.TX_PACKETS]
-
-    def drops(self) -> dict[str, int]:
-        """Packets dropped so far, by reason."""
-        return layout.drops(self._counters)
-
-    def classes(self) -> dict[str, ClassFigures]:
-        """Figures of traffic classes since the worker began; zeros where traffic is not scheduled."""
-        return {name: ClassFigures(*figures) for name, figures in layout.classes(self._counters).items()}
-
     def close(self) -> None:
         """Free the shared memory, once the worker has stopped."""
-        self._counters.release()
-        self._map.close()
-        os.close(self._memory)
+        self._shared.close()
 
 
 async def _readable(descriptor: int) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from appliance.api.monitoring import ClassFigures
-from appliance.runtime.worker_process import SessionCounters, SessionKeys, WorkerProcess
+from appliance.runtime.shared_counters import SessionCounters
+from appliance.runtime.worker_process import SessionKeys, WorkerProcess
 from appliance.worker import channel
 
 if TYPE_CHECKING:

@@ -1,0 +1,91 @@
+"""The memory in which a worker counts and the control process reads, and which row of it each session has."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import deque
+from typing import NamedTuple
+
+from appliance.api.monitoring import ClassFigures
+from appliance.dataplane import counters as layout
+from appliance.errors import HostError
+
+
+class SessionCounters(NamedTuple):
+    """Figures of one session since it began; bytes and packets are inner ones, saved those that compression kept off the wire."""
+
+    rx_packets: int
+    rx_bytes: int
+    rx_records: int
+    tx_packets: int
+    tx_bytes: int
+    tx_records: int
+    rx_epoch: int
+    tx_epoch: int
+    rx_saved: int
+    tx_saved: int
+
+
+class SharedCounters:
+    """Counters of one worker, with rows for `slots` sessions. Reading costs no message."""
+
+    def __init__(self, slots: int) -> None:
+        self.descriptor = os.memfd_create("appliance-counters")
+        os.ftruncate(self.descriptor, layout.size_bytes(slots))
+        self._map = mmap.mmap(self.descriptor, 0)
+        self._counters = memoryview(self._map).cast("Q")
+        self._free = deque(range(slots))
+        self._slots: dict[int, int] = {}
+
+    def take(self, session: int) -> int:
+        """An empty row for a session: its slot. Raises HostError when all are taken."""
+        if not self._free:
+            raise HostError("no room for another session's counters", hint="raise limits.sessions")
+        slot = self._slots[session] = self._free.popleft()
+        start = layout.base(slot)
+        self._counters[start : start + layout.ROW] = memoryview(bytes(8 * layout.ROW)).cast("Q")
+        return slot
+
+    def give_back(self, session: int) -> None:
+        """The session is no more; nothing happens when it has no row."""
+        slot = self._slots.pop(session, None)
+        if slot is not None:
+            self._free.append(slot)
+
+    def session(self, session: int) -> SessionCounters | None:
+        """Figures of a session, or None when there is none of that number."""
+        slot = self._slots.get(session)
+        if slot is None:
+            return None
+        start = layout.base(slot)
+        return SessionCounters(*self._counters[start : start + layout.ROW])
+
+    def records(self, session: int) -> tuple[int, int]:
+        """Authentic records a session has received and records it has sent so far; zeros when there is none of that number."""
+        return self._pair(session, layout.RX_RECORDS, layout.TX_RECORDS)
+
+    def packets(self, session: int) -> tuple[int, int]:
+        """IP packets a session has received and sent so far; zeros when there is none of that number."""
+        return self._pair(session, layout.RX_PACKETS, layout.TX_PACKETS)
+
+    def _pair(self, session: int, received: int, sent: int) -> tuple[int, int]:
+        slot = self._slots.get(session)
+        if slot is None:
+            return 0, 0
+        start = layout.base(slot)
+        return self._counters[start + received], self._counters[start + sent]
+
+    def drops(self) -> dict[str, int]:
+        """Packets dropped so far, by reason."""
+        return layout.drops(self._counters)
+
+    def classes(self) -> dict[str, ClassFigures]:
+        """Figures of traffic classes since the worker began; zeros where traffic is not scheduled."""
+        return {name: ClassFigures(*figures) for name, figures in layout.classes(self._counters).items()}
+
+    def close(self) -> None:
+        """Free the memory, once the worker has stopped."""
+        self._counters.release()
+        self._map.close()
+        os.close(self.descriptor)
