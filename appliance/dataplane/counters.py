@@ -1,7 +1,7 @@
 """Counters that the worker writes and the control process reads, in memory both share.
 
-One array of unsigned 64-bit numbers: first the drops by reason, then a row per session slot. Single writer, any readers; a
-reader may see one counter newer than its neighbour, never a torn number. Reading costs the worker nothing.
+One array of unsigned 64-bit numbers: first the drops by reason, the classes and the beat, then a row per session slot. Single
+writer, any readers; a reader may see one counter newer than its neighbour, never a torn number. Reading costs the worker nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ CLASSES_AT: Final = 32
 CLASS_PACKETS, CLASS_BYTES, CLASS_DROPPED, CLASS_MARKED, CLASS_QUEUED = range(5)
 CLASS_FIGURES: Final = 5
 CLASS_ROW: Final = 8
-HEAD: Final = 64
+BEAT: Final = 64
+"""The number of the control process's newest question whether the worker still turns, written when the worker comes to it."""
+HEAD: Final = 72
 """Counters before the first session row."""
 
 RX_PACKETS, RX_BYTES, RX_RECORDS, TX_PACKETS, TX_BYTES, TX_RECORDS, RX_EPOCH, TX_EPOCH, RX_SAVED, TX_SAVED = range(10)

@@ -10,6 +10,17 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def cpu_seconds(pid: int) -> float | None:
+    """CPU time that a process has used so far, None when there is no such process. Its clock can be read where /proc is hidden.
+
+    clock_getcpuclockid(3) makes the number of that clock of the inverted process number and these three bits.
+    """
+    try:
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:
+        return None
+
+
 def wall() -> float:
     """Seconds since 1970 in UTC. Only for showing and for values that leave the machine."""
     return time.time()

@@ -181,7 +181,7 @@ class Daemon:
     def _ready(self) -> None:
         self.figures.ready = True
         asyncio.get_running_loop().call_later(TIDY_AFTER, _tidy)
-        self._keep_watchdog()
+        self.notifier.feed_watchdog(lambda: self.keeper.watch.alive)
         self.notifier.ready("running")
         log.info(
             "ready",
@@ -271,12 +271,6 @@ class Daemon:
             log.error(  # noqa: TRY400  the admin's mistake, not ours
                 "the profile was not taken over; the one before stays", reason=reason, hint=error.hint
             )
-
-    def _keep_watchdog(self) -> None:
-        interval = self.notifier.watchdog_interval
-        if interval is not None:
-            self.notifier.alive()
-            asyncio.get_running_loop().call_later(interval, self._keep_watchdog)
 
     def _allowed(self, principal: Principal, permission: str, target: str) -> bool:
         return callers.may(principal, permission, target, group=self.profile.control.group, judge=self.plugins.verdicts)

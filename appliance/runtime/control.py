@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -86,7 +87,7 @@ class ControlServer:
             except ValueError:  # longer than MAX_LINE
                 await _send(writer, failure("too-long", f"a question has at most {MAX_LINE} bytes"))
                 return
-            if not line:
+            if not line or has_hung_up(writer.get_extra_info("socket")):
                 return
             answer = await self._answer(principal, line)
             async with asyncio.timeout(IDLE_SECONDS):
@@ -140,6 +141,13 @@ def bind(address: str) -> socket.socket:
             hint="give it the new profile with `appliance apply`, or stop it first; `appliance status` shows it",
         ) from error
     return sock
+
+
+def has_hung_up(sock: socket.socket) -> bool:
+    """Has the other end closed? A question whose asker was told that it timed out must not be carried out after all."""
+    watched = select.poll()
+    watched.register(sock.fileno(), 0)
+    return any(event & select.POLLHUP for _, event in watched.poll(0))
 
 
 def failure(code: str, message: str, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> dict[str, Any]:

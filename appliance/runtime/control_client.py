@@ -19,6 +19,8 @@ from appliance.runtime import places
 
 ANSWER_TIMEOUT = 10.0
 """Seconds. The daemon answers from memory in milliseconds; only a reload takes longer, and says so with its own figure."""
+ALIVE_TIMEOUT = 5.0
+"""Seconds for a first, small question before one whose answer may take long."""
 CONNECT_TIMEOUT = 2.0
 """Seconds. Connecting waits only when the daemon's backlog is full."""
 MAX_ANSWER_BYTES = 64 << 20
@@ -44,6 +46,8 @@ def call(op: str, args: dict[str, Any] | None = None, *, timeout: float = ANSWER
     Raises NoDaemon when nobody listens, MissingPrivilege when the daemon does not know us, ControlError for everything else
     that it or the wait came to.
     """
+    if timeout > ANSWER_TIMEOUT:  # a daemon that stands still is found out now
+        call("health", timeout=ALIVE_TIMEOUT, address=address)
     with connect(address) as connection:
         connection.settimeout(timeout)
         try:

@@ -8,6 +8,7 @@ What is here can say no without a trace. The child is forked when there is all t
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 from collections.abc import Sequence
 from contextlib import suppress
@@ -37,6 +38,7 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
     `admin` (the value of SSH_CONNECTION) is refused. Blocks. Returns the exit code; raises ApplianceError when the node does not
     start, and has then left nothing behind.
     """
+    faulthandler.enable()  # where a node hung that the service manager's watchdog ends (SIGABRT) is in the log
     gc.disable()  # what a start makes is there to stay, and looking for garbage in it is a tenth of the work
     try:
         with deferring(*SELDOM_NEEDED):

@@ -5,9 +5,10 @@ Without that variable every call does nothing.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 class Notifier:
@@ -34,8 +35,16 @@ class Notifier:
         """A line for `systemctl status`."""
         self._send(f"STATUS={text}")
 
+    def feed_watchdog(self, alive: Callable[[], bool]) -> None:
+        """Say from now on as often as expected that we live, as the event loop turns, unless `alive` says no at that moment."""
+        if self.watchdog_interval is None:
+            return
+        if alive():
+            self.alive()
+        asyncio.get_running_loop().call_later(self.watchdog_interval, self.feed_watchdog, alive)
+
     def alive(self) -> None:
-        """The event loop turns."""
+        """We live."""
         self._send("WATCHDOG=1")
 
     def _send(self, message: str) -> None:

@@ -84,6 +84,10 @@ class SharedCounters:
         """Figures of traffic classes since the worker began; zeros where traffic is not scheduled."""
         return {name: ClassFigures(*figures) for name, figures in layout.classes(self._counters).items()}
 
+    def beat(self) -> int:
+        """The newest question whether it still turns that the worker has come to; 0 before the first."""
+        return self._counters[layout.BEAT]
+
     def close(self) -> None:
         """Free the memory, once the worker has stopped."""
         self._counters.release()

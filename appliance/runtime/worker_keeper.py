@@ -18,6 +18,7 @@ from appliance.runtime import clock, orphans
 from appliance.runtime.links import Links
 from appliance.runtime.logging import get_logger
 from appliance.runtime.worker_process import Spoken, WorkerProcess
+from appliance.runtime.worker_watch import WorkerWatch
 from appliance.runtime.workers import Workers, together
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class WorkerKeeper:
         self._earlier_classes: dict[str, ClassFigures] = {}
         self.current: Workers | None = None
         self.restarts = 0
+        self.watch = WorkerWatch(lambda: self.current.living if self.current else ())
 
     @property
     def problem(self) -> str:
@@ -128,9 +130,11 @@ class WorkerKeeper:
             raise
         self._refill(workers)
         self._settle_in(workers)
+        self.watch.start()
 
     async def stop(self) -> None:
         """End the workers in order."""
+        self.watch.stop()
         reviving = list(self._reviving)
         for task in reviving:
             task.cancel()

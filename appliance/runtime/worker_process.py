@@ -91,7 +91,7 @@ class WorkerProcess:
         self._listener = listener
         self._shared = shared = SharedCounters(slots)
         self.session_counters, self.records, self.packets = shared.session, shared.records, shared.packets
-        self.drops, self.classes = shared.drops, shared.classes
+        self.drops, self.classes, self.beat = shared.drops, shared.classes, shared.beat
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._queue: deque[tuple[bytes, tuple[int, ...]]] = deque()
@@ -300,6 +300,15 @@ class WorkerProcess:
         self._tell("qos", {"settings": settings})
         for part in _slices(list(rates)):
             self._tell("rates", {"rates": part})
+
+    def ask(self, number: int) -> None:
+        """Ask whether the worker still turns; it answers by making `number` its `beat`."""
+        self._tell("beat", {"number": number})
+
+    def kill(self) -> None:
+        """End a worker that does not answer; its death is heard as any other."""
+        if self._process is not None:
+            self._process.kill()
 
     def send_message(self, session: int, kind: int, channel_number: int, body: bytes) -> None:
         """Send one record of another kind than IP on a session."""

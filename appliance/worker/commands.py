@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.api.transport import AdaptiveDriver
 from appliance.dataplane.classes import rule_from
-from appliance.dataplane.counters import base
+from appliance.dataplane.counters import BEAT, base
 from appliance.dataplane.peers import Peer, Session
 from appliance.dataplane.scheduled import Scheduling
 from appliance.dataplane.scheduler import Limits
@@ -91,6 +91,7 @@ class Commands:
             "qos": self._qos,
             "rates": self._rates,
             "message": self._message,
+            "beat": self._beat,
             "probe": self._probe,
             "packet": self._packet,
             "stop": self._stop,
@@ -161,6 +162,10 @@ class Commands:
         session.reported = None
         if fields["local"] is not None and source is not None and session.link is not None:
             answer_from(session.link, source, fields["local"])
+
+    def _beat(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """The loop has come to this question, so it turns."""
+        self._world.counters[BEAT] = fields["number"]
 
     def _mesh(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
         self._loop.join(fields["worker"], socket.socket(fileno=descriptors[0]))

@@ -140,3 +140,21 @@ def test_a_host_that_refuses_leaves_everything_as_it_was(hosts: tuple[Host, Host
         assert first.namespace.snapshot() == before
         assert first.status()["sessions"][0]["session"] == session
         assert first.status()["listen"] == ["udp://0.0.0.0:8443", "tcp://0.0.0.0:8443"]
+
+
+def test_what_was_asked_of_a_stopped_daemon_is_not_done_later(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    first.start()
+    assert first.process is not None
+    first.write(second, mtu=1300)
+    first.process.send_signal(signal.SIGSTOP)
+    try:
+        answer = first.command("apply", str(first.profile))
+    finally:
+        first.process.send_signal(signal.SIGCONT)
+    assert answer.returncode == ExitCode.RETRY
+    assert "did not answer within 5 s" in answer.stderr
+    assert first.status()["ready"], "it has read all that was asked before"
+    assert mtu(first) == 1400
+    assert first.command("apply", str(first.profile)).returncode == ExitCode.OK
+    assert mtu(first) == 1300

@@ -43,3 +43,17 @@ def test_a_worker_of_another_daemon_that_was_killed_is_ended(hosts: tuple[Host, 
     [line] = first.logged("ended the worker of a daemon that was killed")
     assert line["pid"] == worker
     assert first.status()["worker"]["pid"] != worker
+
+
+def test_a_stopped_worker_is_replaced(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    first.start()
+    second.start()
+    assert first.pings("10.8.0.2")
+    worker = first.status()["worker"]["pid"]
+    os.kill(worker, signal.SIGSTOP)
+    first.hear("worker restarted")
+    [line] = first.logged("the worker does not answer; ending it")
+    assert (line["pid"], line["working"]) == (worker, False)
+    assert first.pings("10.8.0.2")
+    assert second.pings("10.8.0.1")

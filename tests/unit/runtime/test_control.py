@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -115,6 +116,15 @@ async def test_too_many_callers_are_told_to_wait() -> None:
         assert (await ask(b'{"op": "echo"}'))["error"]["exit"] == ExitCode.RETRY
         for _, writer in idle:
             writer.close()
+
+
+async def test_a_question_whose_asker_has_gone_is_not_carried_out() -> None:
+    async with server() as asked:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as impatient:
+            impatient.connect(ADDRESS)
+            impatient.sendall(b'{"op": "echo"}\n')
+        assert (await ask(b'{"op": "echo"}'))["ok"], "a later one is answered, so the first has been read"
+        assert len(asked) == 1
 
 
 def test_a_second_daemon_is_refused() -> None:

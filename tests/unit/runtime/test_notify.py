@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from pathlib import Path
+
+import pytest
 
 from appliance.runtime.notify import Notifier
 
@@ -47,3 +50,24 @@ def test_the_watchdog_is_fed_three_times_as_often_as_needed() -> None:
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}).watchdog_interval == 10.0
     assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog_interval is None
     assert Notifier({}).watchdog_interval is None
+
+
+async def test_the_watchdog_is_not_fed_while_nothing_lives(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    answers = [True, False, False, True]
+    all_asked = asyncio.Event()
+
+    def alive() -> bool:
+        if len(answers) == 1:
+            all_asked.set()
+        return answers.pop(0)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
+        manager.bind(path)
+        notifier = Notifier({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "3"})
+        notifier.feed_watchdog(alive)
+        await all_asked.wait()
+        notifier.watchdog_interval = None
+        assert [manager.recv(100), manager.recv(100)] == [b"WATCHDOG=1"] * 2
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
