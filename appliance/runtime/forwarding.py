@@ -1,6 +1,7 @@
 """Which prefixes go to which peer: asks the router, refuses what no peer may have, tells the worker.
 
-Crypto routing fails closed: a router that raises, or claims a prefix outside of a peer's allowed ones, changes nothing.
+Crypto routing fails closed: a router that raises, or claims a prefix outside of a peer's allowed ones, changes nothing. The last
+good table stays, also for a worker that knows nothing yet, less what the profile no longer allows; without one nothing is routed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from appliance.api.values import Network
 from appliance.runtime.logging import get_logger
 
 log = get_logger("forwarding")
+
+Table = list[tuple[Network, str]]
+"""Each prefix with the peer it goes to."""
 
 
 class ForwardingWorker(Protocol):
@@ -36,7 +40,10 @@ class Forwarding:
     def __init__(self, router: Router, profile: Profile, connected: Callable[[], frozenset[str]]) -> None:
         self._router = router
         self._connected = connected
-        self._pushed: list[tuple[Network, str]] | None = None
+        self._good: Table | None = None
+        """What the router said last that could be used."""
+        self._told: Table | None = None
+        """What the worker has; None when it must be told again."""
         self.problem = ""
         self.use(profile)
 
@@ -46,7 +53,7 @@ class Forwarding:
         self._hub = profile.network.forward
         self._own = [str(address) for address in profile.network.addresses]
         self._router = router or self._router
-        self._pushed = None
+        self._told = None
 
     def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
         """For routers: peers in profile order with their allowed prefixes."""
@@ -57,31 +64,36 @@ class Forwarding:
         return self._connected()
 
     def push(self, worker: ForwardingWorker) -> None:
-        """Compute the table and, when it changed, hand it to `worker`. Never raises: a bad router leaves the last table."""
+        """Compute the table and, when it changed, hand it to `worker`. Never raises: a bad router leaves the last good table."""
         try:
-            table = compile_routes(self._router.routes(self), self._allowed)
+            self._good = compile_routes(self._router.routes(self), self._allowed)
         except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
             self._say(f"routing: {error}")
-            table = self._pushed if self._pushed is not None else []
         else:
             self._say("")
-        if table != self._pushed:
+        table = self._still_allowed()
+        if table != self._told:
             worker.set_peers(self._allowed)
             worker.set_routes(table, hub=self._hub, own=self._own)
-            self._pushed = table
+            self._told = table
 
     def push_again(self, worker: ForwardingWorker) -> None:
         """The same for a worker that knows nothing yet."""
-        self._pushed = None
+        self._told = None
         self.push(worker)
+
+    def _still_allowed(self) -> Table:
+        """The last good table, without what a profile that came since took away."""
+        return [(prefix, peer) for prefix, peer in self._good or () if may_have(prefix, self._allowed.get(peer, ()))]
 
     def _say(self, problem: str) -> None:
         if problem and problem != self.problem:
-            log.error("the routing plugin failed; the last good table stays", reason=problem)
+            stays = "nothing is routed" if self._good is None else "the last good table"
+            log.error("the routing plugin failed", reason=problem, stays=stays)
         self.problem = problem
 
 
-def compile_routes(routes: Iterable[Route], allowed: Mapping[str, tuple[Network, ...]]) -> list[tuple[Network, str]]:
+def compile_routes(routes: Iterable[Route], allowed: Mapping[str, tuple[Network, ...]]) -> Table:
     """The winner of each prefix: lower metric, then the name. Raises RouteRefused for a route that its peer may not have."""
     best: dict[Network, Route] = {}
     for route in routes:
@@ -96,8 +108,13 @@ def _check(route: Route, allowed: Mapping[str, tuple[Network, ...]]) -> None:
     prefixes = allowed.get(route.peer)
     if prefixes is None:
         raise RouteRefused(f"{route.prefix} goes to {route.peer}, which is no peer of the profile")
-    if route.prefix not in prefixes and not any(_within(route.prefix, prefix) for prefix in prefixes):
+    if not may_have(route.prefix, prefixes):
         raise RouteRefused(f"{route.prefix} is outside of the allowed prefixes of peer {route.peer}")
+
+
+def may_have(prefix: Network, allowed: tuple[Network, ...]) -> bool:
+    """Does `prefix` lie in one of the `allowed`?"""
+    return prefix in allowed or any(_within(prefix, wider) for wider in allowed)
 
 
 def _within(inner: Network, outer: Network) -> bool:

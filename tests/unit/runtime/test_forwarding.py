@@ -17,8 +17,8 @@ ALLOWED = {"a": (net("10.1.0.0/16"), net("fd00::/64")), "b": (net("10.2.0.0/16")
 IDENTITY = "llp1:" + "a" * 52
 
 
-def profile(*, forward: bool = False) -> Profile:
-    peers = [{"name": name, "identity": IDENTITY, "allowed": [str(p) for p in prefixes]} for name, prefixes in ALLOWED.items()]
+def profile(allowed: Mapping[str, Iterable[Network]] = ALLOWED, *, forward: bool = False) -> Profile:
+    peers = [{"name": name, "identity": IDENTITY, "allowed": [str(p) for p in prefixes]} for name, prefixes in allowed.items()]
     network = {"addresses": ["10.0.0.1/8"], "forward": forward}
     return Profile.model_validate({"profile": 1, "network": network, "peers": peers})
 
@@ -90,3 +90,50 @@ def test_a_router_that_fails_leaves_the_last_table() -> None:
     router.broken = False
     forwarding.push(worker)
     assert forwarding.problem == ""
+
+
+def test_a_router_that_fails_during_a_reload_leaves_what_is_still_allowed() -> None:
+    router, worker = Static(), Worker()
+    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding.push(worker)
+    router.broken = True
+    forwarding.use(profile({"a": ALLOWED["a"], "c": ALLOWED["b"]}, forward=True))
+    forwarding.push(worker)
+    assert dict(worker.tables[-1]) == dict.fromkeys(ALLOWED["a"], "a"), "the rest went with peer b, and nobody gave c any"
+    assert worker.hub
+    assert set(worker.peers) == {"a", "c"}
+    forwarding.use(profile())
+    forwarding.push(worker)
+    assert worker.tables[-1] == worker.tables[0], "also after several reloads"
+
+
+def test_a_router_that_fails_when_another_takes_over_leaves_the_last_table() -> None:
+    worker, broken = Worker(), Static()
+    forwarding = Forwarding(Static(), profile(), frozenset)
+    forwarding.push(worker)
+    broken.broken = True
+    forwarding.use(profile(), broken)
+    forwarding.push(worker)
+    assert worker.tables[-1] == worker.tables[0]
+
+
+def test_a_router_that_fails_when_a_worker_starts_again_leaves_the_last_table() -> None:
+    router, worker, restarted = Static(), Worker(), Worker()
+    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding.push(worker)
+    router.broken = True
+    forwarding.push_again(restarted)
+    assert restarted.tables == worker.tables
+    assert restarted.peers == worker.peers
+
+
+def test_without_any_good_table_nothing_is_routed() -> None:
+    router, worker = Static(), Worker()
+    router.broken = True
+    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding.push_again(worker)
+    assert worker.tables == [[]]
+    assert "no routes today" in forwarding.problem
+    router.broken = False
+    forwarding.push(worker)
+    assert len(worker.tables[-1]) == 4
