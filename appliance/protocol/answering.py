@@ -1,7 +1,10 @@
 """The called side of a node: strangers' hellos, judged as cheaply as possible first and answered within bounds.
 
 hello ─▶ known? answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ (waits) ─▶ key exchange, signature
-finish ─▶ (waits) ─▶ opens? ─▶ configured peer? ─▶ signatures ─▶ room for a session? ─▶ Session
+finish ─▶ opens? ─▶ (waits) ─▶ signatures ─▶ configured peer? ─▶ room for a session? ─▶ Session
+
+A finish that does not open is anybody's and changes nothing. One that opens is the initiator's own; when it is not good, the
+handshake is over, in silence and after the same steps, whatever is wrong with it.
 
 What waits is worked off by `Node.handle_work`, finishes first: they are the end of work already done.
 """
@@ -21,6 +24,7 @@ from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
 from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import LEAST_BYTES
+from appliance.protocol.schedule import UnverifiedProof
 from appliance.protocol.session import Session, SessionState
 from appliance.wire import hello, hello_json
 from appliance.wire.envelope import (
@@ -49,7 +53,6 @@ SILENT_SECONDS = 2.0
 """A hello that waited so long, or was not sent again for so long, is of an attempt that is given up before it could be finished:
 an answer would be work for nothing, just when there is too much of it."""
 RESEND_GAP = 0.2
-MAX_FAILURES = 4
 
 STEPS = 0xF0
 """Bits of a handshake message's number that tell how often it was cut smaller: it stays the same message."""
@@ -76,7 +79,6 @@ class Answer:
     steps: int = 0
     sent_bytes: int = 0
     sent_at: float = 0.0
-    failures: int = 0
     working: bool = False
 
     @property
@@ -173,22 +175,18 @@ class Answering:
         if joined is None:
             return
         sealed = hello_json.decode_client_finish(joined.body) if answer.as_json else joined.body
+        proof = answer.machine.open(sealed)
         answer.working = True
         self._context.timers.cancel(("answer", answer.index))
-        self._context.defer(lambda then: self._finish(answer, sealed, then, adopt), now)
+        self._context.defer(lambda then: self._finish(answer, proof, then, adopt), now)
 
-    def _finish(self, answer: Answer, sealed: bytes, now: float, adopt: Callable[[Session, float], None]) -> None:
+    def _finish(self, answer: Answer, proof: UnverifiedProof, now: float, adopt: Callable[[Session, float], None]) -> None:
         if self._answers.get(answer.index) is not answer:
             return
-        answer.working = False
         try:
-            established = answer.machine.finish(sealed, self._welcome)
-        except PeerFault as fault:
-            answer.failures += 1
-            if fault.message in ("unknown-identity", "session-limit") or answer.failures >= MAX_FAILURES:
-                self.forget(answer.index)
-            else:
-                self._context.timers.set(("answer", answer.index), now + ANSWER_SECONDS)
+            established = answer.machine.finish(proof, self._welcome)
+        except PeerFault:
+            self.forget(answer.index)
             raise
         adopt(self._session(answer, established, now), now)
 
@@ -219,7 +217,7 @@ class Answering:
             raise PeerFault("malformed")
         crowded = len(self._answers) >= CROWDED_ANSWERS or self._reassembly.crowded
         if sequence & 0xFF:
-            if crowded and key not in self._reassembly:
+            if crowded and not self._reassembly.expects(key, fields, piece):
                 raise PeerFault("cookie-needed")
             return False
         opening = hello.peek_client_hello(piece)

@@ -30,8 +30,8 @@ DIAL_SECONDS = 10.0
 RESENDS_AS_BEFORE = 1
 """Times a message goes out again in datagrams of the first size; then they are smaller, for a black hole on the path
 (a router that drops what is too long and says nothing) looks like any other loss."""
-MAX_FAILURES = 8
-"""Forged or broken answers that an attempt puts up with."""
+MAX_WAITING = 8
+"""Answers to one attempt that wait to be judged (9 KB and half a millisecond each). Forged ones do not end it: its time does."""
 MAX_COOKIES = 2
 MAX_CONNECTING = 256
 """Attempts under way at the same time; more peers wait their turn."""
@@ -43,7 +43,8 @@ out in the smallest datagrams (548 bytes)."""
 @dataclass(slots=True)
 class Initiation:
     """A handshake we began, until its session is confirmed. Its packets have at most `room` bytes, less than at first by `steps`
-    steps; `number` is the current message's on the wire, which those steps are part of."""
+    steps; `number` is the current message's on the wire, which those steps are part of. `waiting` answers are still to be judged,
+    `failures` were not good: then the message is sent again even while others wait."""
 
     index: int
     peer: str
@@ -59,7 +60,7 @@ class Initiation:
     gap: float = RESEND_FIRST
     cookies: int = 0
     failures: int = 0
-    working: bool = False
+    waiting: int = 0
     packets: list[bytes] = field(default_factory=list)
 
 
@@ -152,22 +153,26 @@ class Connecting:
 
     def take_answer(self, initiation: Initiation, flags: int, body: bytes, now: float) -> None:
         """The peer's hello: makes a session in state HANDSHAKING, unless it came twice. Raises PeerFault."""
-        if initiation.working or initiation.index in self._context.sessions:
+        if initiation.index in self._context.sessions:
             return
+        if initiation.waiting >= MAX_WAITING:
+            raise PeerFault("crowded")
         as_json = bool(flags & FLAG_JSON)
         answer = hello_json.decode_server_hello(body) if as_json else hello.decode_server_hello(body)
-        initiation.working = True
+        initiation.waiting += 1
         self._context.defer(lambda then: self._finish(initiation, flags, answer, then), now, initiation.peer)
 
     def _finish(self, initiation: Initiation, flags: int, answer: ServerHello, now: float) -> None:
-        initiation.working = False
+        initiation.waiting -= 1
         if self._initiations.get(initiation.index) is not initiation or initiation.link not in self._context.links:
+            return
+        if initiation.index in self._context.sessions:
             return
         as_json = bool(flags & FLAG_JSON)
         try:
             sealed, established = initiation.machine.finish(answer)
         except PeerFault:
-            self._puts_up(initiation, now)
+            initiation.failures += 1
             raise
         session = self._session(initiation, established, now)
         finish = hello_json.encode_client_finish(sealed) if as_json else sealed
@@ -194,7 +199,7 @@ class Connecting:
         if now >= initiation.deadline or link is None:
             self.give_up(initiation, "timeout", now)
             return
-        if link.datagram and not initiation.working:
+        if link.datagram and (not initiation.waiting or initiation.failures):
             self._context.counters["resent"] += 1
             initiation.resends += 1
             if link.adapts and initiation.resends > RESENDS_AS_BEFORE:
@@ -294,11 +299,6 @@ class Connecting:
     def _rearm(self, initiation: Initiation, now: float) -> None:
         self._context.timers.set(("hello", initiation.index), min(now + initiation.gap, initiation.deadline))
         initiation.gap = min(2 * initiation.gap, RESEND_MOST)
-
-    def _puts_up(self, initiation: Initiation, now: float) -> None:
-        initiation.failures += 1
-        if initiation.failures >= MAX_FAILURES:
-            self.give_up(initiation, "gave-up", now)
 
     def _abandon(self, initiation: Initiation, now: float) -> None:
         initiation.machine.abandon()

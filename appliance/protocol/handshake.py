@@ -7,8 +7,8 @@
       ClientFinish {identity, signature} ─────▶  looks the identity up, checks it
       Established                                Established
 
-What is in braces is sealed. A message that fails leaves the handshake as it was, so that a forged one cannot end it; the caller
-bounds how many failures it puts up with.
+What is in braces is sealed. A message that fails leaves the handshake as it was, so that a forged one cannot end it. A proof's
+signatures are checked before anybody asks whose they are: otherwise the time that takes would tell whom this node knows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from uuid import UUID
 from appliance.errors import LocalFault, PeerFault
 from appliance.protocol.exchange import Kex, KeyAgreement, Shares
 from appliance.protocol.identity import Identity
-from appliance.protocol.schedule import KeySchedule
+from appliance.protocol.schedule import KeySchedule, UnverifiedProof
 from appliance.wire.hello import RANDOM_BYTES, ClientHello, ServerHello
 
 Entropy = Callable[[int], bytes]
@@ -110,9 +110,9 @@ class Initiator:
         secret = self._keys.finish(Kex(server.kex), Shares(server.x25519, server.mlkem))
         schedule = KeySchedule(self.hello, server, secret)
         proof = schedule.open_proof(server.sealed, initiator=False)
+        proof.verify()
         if self._expected not in (None, proof.identity.fingerprint):
             raise PeerFault("wrong-identity")
-        proof.verify()
         session_id = _session_id(server.session_id)
         sealed = schedule.seal_proof(self._identity, initiator=True)
         client_chain, server_chain = schedule.chains()
@@ -154,14 +154,20 @@ class Responder:
         self._schedule: KeySchedule | None = KeySchedule(client, unsealed, secret)
         self.hello = unsealed._replace(sealed=self._schedule.seal_proof(identity, initiator=False))
 
-    def finish(self, sealed: bytes, known: Callable[[str], bool]) -> Established:
-        """The session, when the proof is of an identity that is `known`. Raises PeerFault; the handshake goes on then."""
+    def open(self, sealed: bytes) -> UnverifiedProof:
+        """What the initiator sealed. Takes microseconds. Raises PeerFault for what somebody else made; the handshake goes on."""
         if self._schedule is None:
             raise LocalFault(f"a handshake that is {self.stage.value} takes no proof")
-        proof = self._schedule.open_proof(sealed, initiator=True)
+        return self._schedule.open_proof(sealed, initiator=True)
+
+    def finish(self, proof: UnverifiedProof, known: Callable[[str], bool]) -> Established:
+        """The session, when the proof is good and of an identity that is `known`. Raises PeerFault: then the initiator itself is
+        at fault, since nobody else could seal the proof."""
+        if self._schedule is None:
+            raise LocalFault(f"a handshake that is {self.stage.value} takes no proof")
+        proof.verify()
         if not known(proof.identity.fingerprint):
             raise PeerFault("unknown-identity")
-        proof.verify()
         client_chain, server_chain = self._schedule.chains()
         self._move(Stage.FINISHED)
         return Established(

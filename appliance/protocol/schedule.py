@@ -86,7 +86,7 @@ class KeySchedule:
 
 
 class UnverifiedProof:
-    """A proof that came sealed but whose signatures are not checked yet, so that a stranger costs no verification."""
+    """A proof that came sealed, its signatures not checked yet: opening takes microseconds, checking half a millisecond."""
 
     def __init__(self, schedule: KeySchedule, identity: PublicIdentity, proof: bytes, initiator: bool) -> None:
         self.identity = identity

@@ -1,7 +1,8 @@
 """Handshake packets cut into datagrams and joined again, within bounds. (Sealed records are joined by the transport's driver.)
 
 All pieces but the last are equally long, so a piece's number gives its place. A message that is sent again keeps its number and
-its bytes, so the pieces that arrived the first time count.
+its bytes, so the pieces that arrived the first time count. Each piece tells the message's length and the length of a piece: those
+of another shape belong to another message, so that a forged piece does not keep the real ones out.
 """
 
 from __future__ import annotations
@@ -61,17 +62,30 @@ def resplit(packets: Sequence[bytes], number: int, datagram_bytes: int) -> list[
     return split(kind, flags & ~(FLAG_FRAGMENT | FLAG_LAST), stream, number, timestamp, body, datagram_bytes)
 
 
-class _Partial:
-    __slots__ = ("body_bytes", "deadline", "held", "last", "pieces", "room", "wire_bytes")
+class _Shape(NamedTuple):
+    """Bytes of a message and of its pieces but the last."""
 
-    def __init__(self, body_bytes: int, deadline: float) -> None:
-        self.body_bytes = body_bytes
+    body_bytes: int
+    room: int
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of such a message."""
+        return -(-self.body_bytes // self.room)
+
+
+class _Partial:
+    __slots__ = ("deadline", "pieces", "wire_bytes")
+
+    def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.pieces: dict[int, bytes] = {}
-        self.room: int | None = None
-        self.last: int | None = None
-        self.held = 0
         self.wire_bytes = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that are here."""
+        return sum(map(len, self.pieces.values()))
 
 
 class Reassembly:
@@ -81,11 +95,8 @@ class Reassembly:
         """At most `max_bytes` are held; a message unfinished after `lifetime` seconds is dropped. Both drop the oldest first."""
         self._max_bytes = max_bytes
         self._lifetime = lifetime
-        self._partials: dict[Hashable, _Partial] = {}
+        self._partials: dict[tuple[Hashable, _Shape], _Partial] = {}
         self.held_bytes = 0
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._partials
 
     def __len__(self) -> int:
         return len(self._partials)
@@ -95,23 +106,27 @@ class Reassembly:
         """Is more than half of the room taken?"""
         return self.held_bytes > self._max_bytes // 2
 
+    def expects(self, key: Hashable, fields: Fields, piece: bytes) -> bool:
+        """Did other pieces of this one's message come? Raises PeerFault for a piece that is none."""
+        return (key, _shape(fields, len(piece))) in self._partials
+
     def add(self, key: Hashable, fields: Fields, piece: bytes, now: float) -> Joined | None:
-        """Take one fragment; the message when it was the last one missing. Raises PeerFault for one that cannot belong."""
-        _, _, flags, _, sequence, _, body_bytes, _ = fields
-        number, last = sequence & 0xFF, bool(flags & FLAG_LAST)
-        _check(number, last, len(piece), body_bytes)
+        """Take one fragment; the message when it was the last one missing. Raises PeerFault for a piece that is none."""
+        number = fields[4] & 0xFF
+        shape = _shape(fields, len(piece))
         self.expire(now)
-        partial = self._partials.get(key)
+        partial = self._partials.get((key, shape))
         if partial is None:
-            partial = self._partials[key] = _Partial(body_bytes, now + self._lifetime)
+            partial = self._partials[key, shape] = _Partial(now + self._lifetime)
             self.held_bytes += ENTRY_OVERHEAD_BYTES
         partial.wire_bytes += HEADER_BYTES + len(piece)
         if number not in partial.pieces:
-            self._place(partial, number, last, piece, body_bytes)
-        if partial.held == partial.body_bytes and partial.last is not None and len(partial.pieces) == partial.last + 1:
-            self._drop(key)
-            body = b"".join(partial.pieces[n] for n in range(partial.last + 1))
-            return Joined(body, partial.wire_bytes, HEADER_BYTES + len(partial.pieces[0]))
+            partial.pieces[number] = piece
+            self.held_bytes += len(piece)
+        if len(partial.pieces) == shape.pieces:
+            self._drop((key, shape))
+            body = b"".join(partial.pieces[n] for n in range(shape.pieces))
+            return Joined(body, partial.wire_bytes, HEADER_BYTES + shape.room)
         self._shrink()
         return None
 
@@ -131,35 +146,27 @@ class Reassembly:
             dropped += 1
         return dropped
 
-    def _place(self, partial: _Partial, number: int, last: bool, piece: bytes, body_bytes: int) -> None:
-        if last:
-            fits = partial.last is None and (partial.room is None or number * partial.room + len(piece) == body_bytes)
-        else:
-            fits = partial.room in (None, len(piece)) and (partial.last is None or number < partial.last)
-        if not fits or body_bytes != partial.body_bytes or partial.held + len(piece) > body_bytes:
-            raise PeerFault("bad-fragment")
-        if last:
-            partial.last = number
-        else:
-            partial.room = len(piece)
-        partial.pieces[number] = piece
-        partial.held += len(piece)
-        self.held_bytes += len(piece)
-
     def _shrink(self) -> None:
         while self.held_bytes > self._max_bytes:
             self._drop(next(iter(self._partials)))
 
-    def _drop(self, key: Hashable) -> None:
+    def _drop(self, key: tuple[Hashable, _Shape]) -> None:
         partial = self._partials.pop(key)
         self.held_bytes -= partial.held + ENTRY_OVERHEAD_BYTES
 
 
-def _check(number: int, last: bool, piece_bytes: int, body_bytes: int) -> None:
+def _shape(fields: Fields, piece_bytes: int) -> _Shape:
+    """The shape of the message that a piece belongs to. Raises PeerFault when there is no such message."""
+    _, _, flags, _, sequence, _, body_bytes, _ = fields
+    number, last = sequence & 0xFF, flags & FLAG_LAST
     if body_bytes > MAX_MESSAGE_BYTES or number >= MAX_PIECES:
         raise PeerFault("too-long")
-    least = 1 if last else MIN_PIECE_BYTES
-    if piece_bytes < least or piece_bytes > body_bytes or (last and number == 0):
+    before = body_bytes - piece_bytes
+    if not last:
+        room, fits = piece_bytes, number * piece_bytes < before
+    else:
+        room = before // number if number else 0
+        fits = room * number == before and 0 < piece_bytes <= room
+    if not fits or room < MIN_PIECE_BYTES:
         raise PeerFault("bad-fragment")
-    if not last and (number + 1) * piece_bytes >= body_bytes:
-        raise PeerFault("bad-fragment")
+    return _Shape(body_bytes, room)

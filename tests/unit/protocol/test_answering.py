@@ -11,6 +11,7 @@ from appliance.protocol.answering import AMPLIFICATION, ANSWER_SECONDS, CROWDED_
 from appliance.protocol.connecting import PADDED_BYTES
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Initiator, Policy, Pq
+from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.host import SUITES
@@ -167,15 +168,64 @@ def test_a_proof_of_another_address_finishes_nothing() -> None:
     assert [session.peer for session in node.sessions.values()] == ["a"]
 
 
-def test_forged_proofs_end_the_handshake_after_a_few() -> None:
+@pytest.mark.parametrize("deferring", [False, True])
+def test_forged_proofs_neither_end_the_handshake_nor_prolong_it(deferring: bool) -> None:
+    node, source, client = called_node(), ("198.51.100.1", 1), calling()
+    server = answered(give(node, hello_packets(client), source))
+    node._context.deferring = deferring
+    for number in range(100):
+        give(node, finish_packets(server, bytes(7331), number), source, now=4.0)
+    assert node.counters["not-authentic"] == 100
+    give(node, finish_packets(server, client.finish(server)[0], 200), source, now=4.5)
+    while node.handle_work(4.6):
+        pass
+    assert [session.peer for session in node.sessions.values()] == ["a"]
+    assert node.poll_timeout() is not None
+    late = called_node()
+    server = answered(give(late, hello_packets(calling()), source))
+    give(late, finish_packets(server, bytes(7331), 1), source, now=4.0)
+    late.handle_timeout(ANSWER_SECONDS)
+    assert late.pending == 0
+
+
+class Impostor(Identity):
+    """Shows one identity and signs with the keys of another."""
+
+    def __init__(self, shown: Identity) -> None:
+        self.public = shown.public
+
+    def sign(self, message: bytes) -> bytes:
+        return identity_of("c").sign(message)
+
+
+@pytest.mark.parametrize("shown", ["a", "d"])
+def test_a_known_name_without_its_keys_is_treated_as_a_stranger(shown: str) -> None:
     node, source = called_node(), ("198.51.100.1", 1)
-    answer = give(node, hello_packets(), source)
-    server = hello.decode_server_hello(b"".join(packet[HEADER_BYTES:] for packet in answer))
-    for number in range(4):
-        assert node.pending == 1
-        give(node, split(PacketType.HANDSHAKE_INIT, 0, server.session_index << 8, number, 0, bytes(7331), 1400), source)
-    assert node.counters["not-authentic"] == 4
-    assert node.pending == 0
+    client = Initiator(
+        Policy(Pq.REQUIRED, (1,)), 5, Impostor(identity_of(shown)), identity_of("b").fingerprint, RANDOM.randbytes, KeyAgreement()
+    )
+    server = answered(give(node, hello_packets(client), source))
+    assert give(node, finish_packets(server, client.finish(server)[0]), source, now=0.5) == []
+    assert (node.pending, len(node.sessions), node.counters["bad-signature"]) == (0, 0, 1)
+    again = answered(give(node, hello_packets(client), source, now=1.0))
+    assert again.session_index != server.session_index
+
+
+def test_a_stranger_with_keys_of_its_own_looks_the_same_from_outside() -> None:
+    node, source, client = called_node(), ("198.51.100.1", 1), calling("d")
+    server = answered(give(node, hello_packets(client), source))
+    assert give(node, finish_packets(server, client.finish(server)[0]), source, now=0.5) == []
+    assert (node.pending, len(node.sessions), node.counters["unknown-identity"]) == (0, 0, 1)
+    again = answered(give(node, hello_packets(client), source, now=1.0))
+    assert again.session_index != server.session_index
+
+
+def answered(packets: list[bytes]) -> hello.ServerHello:
+    return hello.decode_server_hello(b"".join(packet[HEADER_BYTES:] for packet in packets))
+
+
+def finish_packets(server: hello.ServerHello, sealed: bytes, number: int = 2) -> list[bytes]:
+    return split(PacketType.HANDSHAKE_INIT, 0, server.session_index << 8, number, 0, sealed, 1400)
 
 
 def test_sessions_are_limited() -> None:

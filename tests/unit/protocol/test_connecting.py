@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from appliance.api.values import Endpoint
-from appliance.protocol.connecting import MAX_CONNECTING, MAX_COOKIES
+from appliance.protocol.connecting import MAX_CONNECTING, MAX_COOKIES, MAX_WAITING
 from appliance.protocol.events import Dial, LinkUnused, Refused, SessionConfirmed, SessionReady
+from appliance.protocol.exchange import KeyAgreement
+from appliance.protocol.handshake import Policy, Pq, Responder
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, Pair, identity_of
-from appliance.wire.envelope import FLAG_COOKIE
+from appliance.wire import hello
+from appliance.wire.envelope import FLAG_COOKIE, PacketType
+from appliance.wire.fragments import split
 
 
 @pytest.mark.parametrize("scheme", ["udp", "tcp"])
@@ -152,7 +157,39 @@ def test_preferring_meets_off_without_post_quantum() -> None:
     assert not pair.session("a").pq
 
 
-def test_forged_answers_are_put_up_with_to_a_point() -> None:
+def test_forged_answers_do_not_end_an_attempt() -> None:
+    pair = Pair()
+    (attempt,) = pair.a.node._connecting._initiations.values()
+    policy = Policy(Pq.REQUIRED, attempt.machine.hello.suites)
+    impostor = Responder(policy, 22, identity_of("c"), attempt.machine.hello, Random(1).randbytes, KeyAgreement())
+    body = hello.encode_server_hello(impostor.hello)
+    for number in range(30):
+        for packet in split(PacketType.HANDSHAKE_RESPONSE, 0, attempt.index << 8, number, 0, body, 1400):
+            pair.a.inject(attempt.link, attempt.to, packet)
+    pair.connect()
+    assert pair.a.node.counters["wrong-identity"] == 30
+    assert pair.a.node.counters["initiated"] == 1
+
+
+def test_answers_that_wait_are_bounded_and_the_real_one_is_among_them() -> None:
+    pair = Pair()
+    pair.a.node._context.deferring = True
+    (attempt,) = pair.a.node._connecting._initiations.values()
+    policy = Policy(Pq.REQUIRED, attempt.machine.hello.suites)
+    real = Responder(policy, 22, identity_of("b"), attempt.machine.hello, Random(1).randbytes, KeyAgreement())
+    body = hello.encode_server_hello(real.hello)
+    spoilt = body[:-1] + bytes((body[-1] ^ 1,))
+    for number, each in enumerate([spoilt, body, *[spoilt] * MAX_WAITING]):
+        for packet in split(PacketType.HANDSHAKE_RESPONSE, 0, attempt.index << 8, number, 0, each, 1400):
+            pair.a.inject(attempt.link, attempt.to, packet)
+    assert pair.a.node.counters["crowded"] == 2
+    while pair.a.node.handle_work(pair.network.now):
+        pass
+    assert pair.a.node.counters["not-authentic"] == 1
+    assert [session.peer for session in pair.a.node.sessions.values()] == ["b"]
+
+
+def test_a_path_that_spoils_answers_is_tried_again_until_it_does_not() -> None:
     network = Network()
 
     def spoil(_source: object, _to: object, packet: bytes) -> bytes:

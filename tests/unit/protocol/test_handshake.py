@@ -11,7 +11,7 @@ from appliance.protocol.identity import Identity
 from appliance.testing.pair import identity_of
 from appliance.wire import hello
 
-A, B, C = map(identity_of, "abc")
+A, B, C, D = map(identity_of, "abcd")
 AES, CHACHA = 1, 2
 ANY = Policy(Pq.REQUIRED, (AES, CHACHA))
 ENTROPY = Random(1).randbytes
@@ -34,7 +34,7 @@ def test_both_sides_agree(pq: Pq, is_pq: bool) -> None:
     calling = initiator(Policy(pq, (CHACHA, AES)))
     called = responder(calling.hello, Policy(pq, (AES, CHACHA)))
     sealed, mine = calling.finish(called.hello)
-    theirs = called.finish(sealed, knows_a)
+    theirs = called.finish(called.open(sealed), knows_a)
     assert (mine.send_chain, mine.receive_chain) == (theirs.receive_chain, theirs.send_chain)
     assert mine.send_chain != mine.receive_chain
     assert mine.session_id == theirs.session_id
@@ -110,8 +110,8 @@ def test_a_forged_answer_does_not_end_the_handshake() -> None:
     sealed, _ = calling.finish(called.hello)
     for forged in (b"", bytes(7331), sealed[:-1]):
         with pytest.raises(PeerFault, match="not-authentic"):
-            called.finish(forged, knows_a)
-    called.finish(sealed, knows_a)
+            called.open(forged)
+    called.finish(called.open(sealed), knows_a)
 
 
 def test_only_the_expected_identity_is_spoken_to() -> None:
@@ -125,7 +125,7 @@ def test_a_stranger_is_refused() -> None:
     called = responder(calling.hello)
     sealed, _ = calling.finish(called.hello)
     with pytest.raises(PeerFault, match="unknown-identity"):
-        called.finish(sealed, knows_a)
+        called.finish(called.open(sealed), knows_a)
 
 
 class Impostor(Identity):
@@ -139,23 +139,37 @@ class Impostor(Identity):
         return self._own.sign(message)
 
 
-def test_who_shows_another_identity_than_it_can_sign_for_is_refused() -> None:
-    calling = initiator(identity=Impostor(A, C))
+@pytest.mark.parametrize("shown", [A, C])
+def test_who_shows_an_identity_that_it_cannot_sign_for_does_not_learn_whether_it_is_known(shown: Identity) -> None:
+    calling = initiator(identity=Impostor(shown, D))
     called = responder(calling.hello)
     sealed, _ = calling.finish(called.hello)
+    asked: list[str] = []
     with pytest.raises(PeerFault, match="bad-signature"):
-        called.finish(sealed, knows_a)
+        called.finish(called.open(sealed), lambda fingerprint: bool(asked.append(fingerprint)) or knows_a(fingerprint))
+    assert asked == []
+
+
+@pytest.mark.parametrize("shown", [B, C])
+def test_who_answers_does_not_learn_whom_the_caller_expects(shown: Identity) -> None:
+    calling = initiator(expected=B)
+    called = Responder(ANY, 22, Impostor(shown, D), calling.hello, ENTROPY, KeyAgreement())
+    with pytest.raises(PeerFault, match="bad-signature"):
+        calling.finish(called.hello)
 
 
 def test_a_finished_handshake_is_finished() -> None:
     calling = initiator()
     called = responder(calling.hello)
     sealed, _ = calling.finish(called.hello)
-    called.finish(sealed, knows_a)
+    proof = called.open(sealed)
+    called.finish(proof, knows_a)
     with pytest.raises(LocalFault):
         calling.finish(called.hello)
     with pytest.raises(LocalFault):
-        called.finish(sealed, knows_a)
+        called.open(sealed)
+    with pytest.raises(LocalFault):
+        called.finish(proof, knows_a)
     calling.abandon()
     assert calling.stage is Stage.FINISHED
 

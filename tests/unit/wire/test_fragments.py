@@ -56,8 +56,7 @@ def test_memory_is_bounded_and_the_oldest_goes_first() -> None:
         add(reassembly, first, key=key)
         assert reassembly.held_bytes <= 20_000
     assert len(reassembly) == 20_000 // (1376 + ENTRY_OVERHEAD_BYTES)
-    assert 99 in reassembly
-    assert 0 not in reassembly
+    assert [reassembly.expects(key, unpack(first), first[HEADER_BYTES:]) for key in (99, 0)] == [True, False]  # type: ignore[arg-type]
     assert reassembly.crowded
 
 
@@ -76,24 +75,43 @@ def piece(number: int, size: int, total: int, last: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("packets", "reason"),
+    ("packet", "reason"),
     [
-        ([piece(0, 1376, MAX_MESSAGE_BYTES + 1)], "too-long"),
-        ([piece(64, 300, 16000)], "too-long"),
-        ([piece(0, 100, 4000)], "bad-fragment"),
-        ([piece(0, 0, 4000)], "bad-fragment"),
-        ([piece(0, 1000, 4000, last=True)], "bad-fragment"),
-        ([piece(3, 1376, 4000)], "bad-fragment"),
-        ([piece(0, 1376, 4000), piece(1, 1000, 4000)], "bad-fragment"),
-        ([piece(0, 1376, 4000), piece(1, 1376, 5000)], "bad-fragment"),
-        ([piece(0, 1376, 4000), piece(2, 100, 4000, last=True)], "bad-fragment"),
-        ([piece(2, 1248, 4000, last=True), piece(1, 1376, 4000), piece(3, 500, 4000)], "bad-fragment"),
+        (piece(0, 1376, MAX_MESSAGE_BYTES + 1), "too-long"),
+        (piece(64, 300, 16000), "too-long"),
+        (piece(0, 100, 4000), "bad-fragment"),
+        (piece(0, 0, 4000), "bad-fragment"),
+        (piece(0, 1000, 4000, last=True), "bad-fragment"),
+        (piece(3, 1376, 4000), "bad-fragment"),
+        (piece(2, 0, 4000, last=True), "bad-fragment"),
+        (piece(2, 101, 4000, last=True), "bad-fragment"),
+        (piece(1, 3000, 4000, last=True), "bad-fragment"),
+        (piece(63, 100, 4000, last=True), "bad-fragment"),
     ],
 )
-def test_pieces_that_cannot_belong_are_refused(packets: list[bytes], reason: str) -> None:
+def test_pieces_of_no_message_are_refused(packet: bytes, reason: str) -> None:
     reassembly = Reassembly(1 << 20, 5.0)
-    *good, bad = packets
-    for packet in good:
-        add(reassembly, packet)
     with pytest.raises(PeerFault, match=reason):
-        add(reassembly, bad)
+        add(reassembly, packet)
+    assert (len(reassembly), reassembly.held_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        piece(0, 1000, 4000),
+        piece(0, 1376, 5000),
+        piece(1, 1376, 3000),
+        piece(2, 100, 4000, last=True),
+        piece(3, 400, 4000, last=True),
+    ],
+)
+def test_a_forged_piece_does_not_keep_the_real_ones_out(forged: bytes) -> None:
+    reassembly = Reassembly(1 << 20, 5.0)
+    body = Random(1).randbytes(4000)
+    add(reassembly, forged)
+    *pieces, last = pieces_of(body)
+    assert [add(reassembly, packet) for packet in pieces] == [None, None]
+    joined = add(reassembly, last)
+    assert joined is not None
+    assert joined.body == body
