@@ -12,10 +12,12 @@ pytest := $(bin)/python -m pytest
 # Tests elsewhere that hold a page to the code.
 about_docs := $(addprefix tests/repo/test_,documents.py layout.py requirements.py) \
   $(wildcard $(addprefix tests/unit/*/test_,document.py reference.py troubleshooting.py))
+# The Debian of `make bare`.
+suite ?= bookworm
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo check format lint types floors fast test bench docs schemas soak fuzz chaos wheels deb clean
+.PHONY: help setup demo check format lint types floors fast test bare bench docs schemas soak fuzz chaos wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +56,9 @@ fast: | $(bin)/python ## the tests that need neither root nor other processes
 test: setup ## everything but the long forms, with coverage of at least 85 % (report in build/coverage)
 	@rm -rf build/coverage.d && mkdir -p build && mkdir -m 1777 build/coverage.d
 	$(pytest) -n $(jobs) --cov --cov-report=term:skip-covered --cov-report=html --cov-fail-under=85 $(args)
+
+bare: ## demo and test on a minimal Debian that has only Python, make and git (suite=bookworm or trixie)
+	@packaging/bare/run.sh $(suite) $(args)
 
 bench: setup ## speed, latency and cost of the overlay beside a bare veth and wireguard-go, as ratios (--quick, --compare)
 	$(bin)/python -m tests.perf.bench $(args)

@@ -17,6 +17,7 @@ from appliance.lab import traces
 from appliance.linux.host import may_change_network
 
 TUN = Path("/dev/net/tun")
+MOUNTS: Final = Path("/proc/self/mountinfo")
 INSIDE: Final = "APPLIANCE_LAB_INSIDE"
 """Set for the process inside the user namespace, so that it does not try again."""
 _UNSHARE: Final = ("unshare", "--user", "--map-root-user", "--net", "--mount")
@@ -35,12 +36,17 @@ def ensure(words: Sequence[str]) -> None:
         raise MissingPrivilege(
             "the user namespace of this kernel does not allow a lab", hint="run it as root (sudo), or on a kernel of your own"
         )
+    if _in_chroot():
+        raise MissingPrivilege(
+            "a lab cannot be built inside a chroot: mounts are refused there, and the kernel allows no user namespace",
+            hint="enter that root by pivot_root in a mount namespace of its own, as packaging/bare/inside.sh and systemd-nspawn do",
+        )
     obstacle = _try([*_UNSHARE, "sh", "-c", _PREPARE, "sh", "true"])
     if obstacle:
         raise MissingPrivilege(
             f"a lab needs root, or user namespaces, which this machine does not let you have ({obstacle})",
             hint="run it as root (sudo); or allow them: sysctl kernel.unprivileged_userns_clone=1, "
-            "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces=10000",
+            "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces=10000; a chroot never has them",
         )
     traces.sweep_scratch()  # from outside this user may kill what an earlier lab's namespace holds; from inside the next one not
     os.environ[INSIDE] = "1"
@@ -62,6 +68,15 @@ def _check_tun() -> None:
             f"{TUN} cannot be opened: {(error.strerror or str(error)).lower()}",
             hint=f"run it as root (sudo), or: sudo chmod 666 {TUN}",
         ) from error
+
+
+def _in_chroot() -> bool:
+    """Is the root directory no mount point? A chroot into one looks like any other root."""
+    try:
+        mounts = MOUNTS.read_text().splitlines()
+    except OSError:
+        return False
+    return not any(mount.split()[4] == "/" for mount in mounts)
 
 
 def _may_mount() -> bool:

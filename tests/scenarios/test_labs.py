@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from appliance.errors import ExitCode
+
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +75,16 @@ def test_a_lab_runs_without_root(open_to_all: Path) -> None:
     document = run_lab(ROOT / "profiles/lab/pair.yaml", "--probe", "ping", python=python, prefix=prefix)
     assert document["ok"]
     assert document["left_behind"] == []
+
+
+def test_in_a_chroot_a_lab_says_that_it_is_one(tmp_path: Path) -> None:
+    # Each top directory of this root, in a directory that is no mount point; all of it ends with the mount namespace.
+    show = 'for one in /*; do [ ! -d "$one" ] || { mkdir -p "$0$one" && mount --rbind "$one" "$0$one"; }; done; exec chroot "$0" "$@"'
+    lab = [sys.executable, "-m", "appliance.cli", "lab", ROOT / "profiles/lab/pair.yaml", "--probe", "ping"]
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", show, tmp_path, *lab], capture_output=True, text=True, timeout=100, cwd="/")
+    assert done.returncode == ExitCode.PERMISSION, done.stdout + done.stderr
+    assert "inside a chroot" in done.stderr
+    assert "pivot_root" in done.stderr
 
 
 def readable_python(directory: Path) -> Path:
