@@ -81,7 +81,9 @@ def test_in_a_chroot_a_lab_says_that_it_is_one(tmp_path: Path) -> None:
     # Each top directory of this root, in a directory that is no mount point; all of it ends with the mount namespace.
     show = 'for one in /*; do [ ! -d "$one" ] || { mkdir -p "$0$one" && mount --rbind "$one" "$0$one"; }; done; exec chroot "$0" "$@"'
     lab = [sys.executable, "-m", "appliance.cli", "lab", ROOT / "profiles/lab/pair.yaml", "--probe", "ping"]
-    done = subprocess.run(["unshare", "--mount", "sh", "-c", show, tmp_path, *lab], capture_output=True, text=True, timeout=100, cwd="/")
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", show, tmp_path, *lab], capture_output=True, text=True, timeout=100, cwd="/"
+    )
     assert done.returncode == ExitCode.PERMISSION, done.stdout + done.stderr
     assert "inside a chroot" in done.stderr
     assert "pivot_root" in done.stderr
