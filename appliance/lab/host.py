@@ -214,8 +214,10 @@ class Host:
     def seen(self) -> dict[str, str]:
         """What an admin sees of the host's network: interfaces, addresses, routes, rules and the firewall's tables."""
         kept = {}
-        for noun, words in _LOOKS.items():
-            done = subprocess.run(self.namespace.enter(words), capture_output=True, text=True, check=False)
+        for noun, words in _LOOKS.items():  # in a session of its own: a Ctrl-C is for the lab
+            done = subprocess.run(
+                self.namespace.enter(words), capture_output=True, text=True, check=False, start_new_session=True
+            )
             kept[noun] = done.stdout
         return kept
 

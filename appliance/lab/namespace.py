@@ -67,7 +67,9 @@ def ip(*words: str, namespace: str | None = None) -> str:
     """Run ip(8) and return what it printed. Raises HostError with its complaint."""
     command = ["ip", *(["-n", namespace] if namespace else []), *words]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
+        done = subprocess.run(  # in a session of its own: a Ctrl-C is for the lab
+            command, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS, start_new_session=True
+        )
     except FileNotFoundError:
         raise HostError("there is no program ip here", hint="install it: apt install iproute2") from None
     if done.returncode:

@@ -39,7 +39,7 @@ def ensure(words: Sequence[str]) -> None:
     if _in_chroot():
         raise MissingPrivilege(
             "a lab cannot be built inside a chroot: mounts are refused there, and the kernel allows no user namespace",
-            hint="enter that root by pivot_root in a mount namespace of its own, as packaging/bare/inside.sh and systemd-nspawn do",
+            hint="enter that directory by pivot_root in a mount namespace of its own, as `make bare` and systemd-nspawn do",
         )
     obstacle = _try([*_UNSHARE, "sh", "-c", _PREPARE, "sh", "true"])
     if obstacle:

@@ -58,6 +58,7 @@ async def _nft(arguments: Sequence[str], text: bytes = b"") -> tuple[int, str, s
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         close_fds=False,  # it goes on when we are killed, so it has to keep our lock on the host
+        start_new_session=True,  # a Ctrl-C is for us, who undo what was done
     )
     output, errors = await process.communicate(text)
     return process.returncode or 0, output.decode(), errors.decode()

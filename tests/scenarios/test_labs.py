@@ -79,7 +79,7 @@ def test_a_lab_runs_without_root(open_to_all: Path) -> None:
 
 def test_in_a_chroot_a_lab_says_that_it_is_one(tmp_path: Path) -> None:
     # Each top directory of this root, in a directory that is no mount point; all of it ends with the mount namespace.
-    show = 'for one in /*; do [ ! -d "$one" ] || { mkdir -p "$0$one" && mount --rbind "$one" "$0$one"; }; done; exec chroot "$0" "$@"'
+    show = 'for one in /*; do [ ! -d $one ] || { mkdir -p "$0$one" && mount --rbind $one "$0$one"; }; done; exec chroot "$0" "$@"'
     lab = [sys.executable, "-m", "appliance.cli", "lab", ROOT / "profiles/lab/pair.yaml", "--probe", "ping"]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", show, tmp_path, *lab], capture_output=True, text=True, timeout=100, cwd="/"
