@@ -105,6 +105,23 @@ class NetworkSection(Section):
     )
     routes: tuple[RouteEntry, ...] = Field(default=(), max_length=4096, description="Further kernel routes.")
     rules: tuple[RuleEntry, ...] = Field(default=(), max_length=4096, description="Policy routing rules.")
+    full_tunnel: Switch = Field(
+        default=False,
+        description="Send everything into the overlay that this host would send over its default route: to the peer that has "
+        "0.0.0.0/0 or ::/0 among its allowed prefixes.",
+    )
+    local: Literal["tunnel", "keep"] = Field(
+        default="tunnel",
+        description="Where a peer's prefix and a network that this host is in, or has a route to, overlap: tunnel sends to the "
+        "peer what its prefix fits as well or better, keep leaves it here.",
+    )
+    mark: Count = Field(
+        default=4214,
+        ge=256,
+        le=2**32 - 1,
+        description="Firewall mark of the node's own packets to its peers, by which they stay out of the overlay; the routing "
+        "table for full_tunnel and local has the same number.",
+    )
     forward: Switch = Field(
         default=False,
         description="Pass packets on between peers (a hub), and let the kernel forward where routes or masquerading need it.",

@@ -45,6 +45,10 @@ class TransportServices(Protocol):
     def datagram_bytes(self) -> int | None:
         """What the profile's `network.datagram` says: bytes of payload per datagram, or None for what the path takes."""
 
+    def exempt(self, sock: socket.socket) -> None:
+        """Keep what `sock` sends out of the overlay. To be called for every socket as soon as it is made: binding or connecting
+        chooses the address that it sends from."""
+
     def adopt(self, adopted: Adopted) -> int:
         """Hand a socket over to the worker. Returns the link's number. The transport must not touch the socket afterwards."""
 

@@ -13,6 +13,7 @@ from appliance.errors import HostError
 from appliance.linux import addresses, links, nftables, routes, rules, sysctl, tun
 from appliance.linux.look import Look
 from appliance.linux.netlink import Netlink
+from appliance.planning import own
 from appliance.planning.ruleset import same
 
 PATIENCE = 3.0
@@ -87,7 +88,7 @@ async def _has_route(look: Look, args: Mapping[str, Any]) -> bool:
 
 
 async def _has_rule(look: Look, args: Mapping[str, Any]) -> bool:
-    return tuple(args.get(key) for key in rules.KEYS) in await look.rules()
+    return own.rule_key(args) in await look.rules()
 
 
 async def _has_sysctl(_look: Look, args: Mapping[str, Any]) -> bool:

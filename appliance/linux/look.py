@@ -6,6 +6,7 @@ from typing import Any
 
 from appliance.linux import addresses, links, routes, rules
 from appliance.linux.netlink import Netlink
+from appliance.planning import own
 
 
 class Look:
@@ -37,9 +38,9 @@ class Look:
         return self._sets["routes"]
 
     async def rules(self) -> set[tuple[Any, ...]]:
-        """The values of `rules.KEYS`."""
+        """What `own.rule_key` makes of them."""
         if "rules" not in self._sets:
-            self._sets["rules"] = {tuple(entry[key] for key in rules.KEYS) for entry in await rules.read(self._netlink)}
+            self._sets["rules"] = {own.rule_key(entry) for entry in await rules.read(self._netlink)}
         return self._sets["rules"]
 
     async def _names(self) -> dict[int, str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.linux.netlink import Netlink
+from appliance.planning import own
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 VERSIONS = {socket.AF_INET: 4, socket.AF_INET6: 6}
@@ -16,7 +17,7 @@ NO_SUPPRESSION = 0xFFFFFFFF
 TO_TABLE = 1
 THERE = frozenset({errno.EEXIST})
 GONE = frozenset({errno.ENOENT})
-KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol")
+INVERTED = 2  # FIB_RULE_INVERT
 
 
 async def read(netlink: Netlink) -> list[dict[str, Any]]:
@@ -32,8 +33,7 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Remove a rule; nothing happens when it is gone already."""
     # Asked to delete, the kernel takes any rule that matches what is given, and what is absent matches everything.
-    wanted = [args.get(key) for key in KEYS]
-    if any([rule[key] for key in KEYS] == wanted for rule in await read(netlink)):
+    if any(own.rule_key(rule) == own.rule_key(args) for rule in await read(netlink)):
         await netlink.request("rule", "del", tolerate=GONE, doing=f"removing the rule {args['priority']}", **_fields(args))
 
 
@@ -46,10 +46,14 @@ def _fields(args: Mapping[str, Any]) -> dict[str, Any]:
     }
     for key, name in (("from", "src"), ("to", "dst")):
         if args.get(key):
-            prefix = ipaddress.ip_network(args[key])
-            fields |= {name: str(prefix.network_address), f"{name}_len": prefix.prefixlen}
+            # With its length: a lone 0.0.0.0 or :: is "any address" to pyroute2, so 0.0.0.0/1 would lose its address.
+            fields |= {name: str(ipaddress.ip_network(args[key]))}
     if args.get("fwmark") is not None:
         fields["fwmark"] = args["fwmark"]
+    if args.get("suppress_prefixlength") is not None:
+        fields["suppress_prefixlen"] = args["suppress_prefixlength"]
+    if args.get("invert"):
+        fields["flags"] = INVERTED
     return fields
 
 
@@ -69,5 +73,5 @@ def _rule(message: Any) -> dict[str, Any]:
         "action": "lookup" if message["action"] == TO_TABLE else str(message["action"]),
         "protocol": attr("FRA_PROTOCOL") or 0,
         "suppress_prefixlength": None if suppress in {None, NO_SUPPRESSION} else suppress,
-        "invert": bool(message["flags"] & 2),
+        "invert": bool(message["flags"] & INVERTED),
     }

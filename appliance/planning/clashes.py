@@ -37,7 +37,7 @@ def refuse_loops(profile: Profile, after: HostState) -> None:
                 address = ipaddress.ip_address(endpoint.host)
             except ValueError:
                 continue  # a DNS name: its addresses are not known before they are needed
-            if way(after, str(address)).link == interface:
+            if way(after, str(address), mark=profile.network.mark).link == interface:
                 raise PlanError(
                     f"the tunnel's own packets to peer {peer.name} at {endpoint} would be routed into the tunnel",
                     hint=f"make the routes over {interface} more specific, or add one to {address} via the gateway outside",

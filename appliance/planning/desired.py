@@ -13,6 +13,7 @@ from appliance.api.values import Network
 from appliance.planning import own
 from appliance.planning.cores import workers
 from appliance.planning.ledger import Ledger
+from appliance.planning.policy import RP_FILTER, is_strict, outside_the_tunnel, policy_rules, table_for, uses_policy_routing
 from appliance.planning.ruleset import Ruleset, ruleset
 
 AUTO_DATAGRAM_BYTES = 1400
@@ -39,6 +40,7 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     network = profile.network
     datagram = AUTO_DATAGRAM_BYTES if network.datagram == "auto" else network.datagram
     routes, warnings = _routes(profile)
+    warnings += outside_the_tunnel(profile, routes, observed)
     sysctls = _sysctls(network, observed, ledger)
     table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger))
     return Desired(
@@ -46,7 +48,7 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
         multi_queue=workers(network.workers, observed.cores) > 1,
         addresses=tuple(str(address) for address in network.addresses),
         routes=routes,
-        rules=tuple(_rules(network)),
+        rules=(*_rules(network), *policy_rules(network, routes)),
         sysctls=sysctls,
         table=table,
         warnings=warnings + table_warnings,
@@ -71,17 +73,17 @@ def _routes(profile: Profile) -> tuple[tuple[dict[str, Any], ...], tuple[str, ..
             _put(routes, _route(network.interface, entry.to, entry))
     for peer in profile.peers:
         for prefix in peer.allowed:
-            if prefix.prefixlen == 0:
+            if prefix.prefixlen == 0 and not network.full_tunnel:
                 warnings.append(
                     f"peer {peer.name} may send from everywhere ({prefix}), but nothing is routed to it for that reason alone; "
-                    "write network.routes for what should go there"
+                    "write network.full_tunnel: true to send it everything, or network.routes for what should go there"
                 )
             elif prefix.version == 6 and network.mtu < own.IPV6_MIN_MTU:
                 warnings.append(
                     f"{prefix} of peer {peer.name} is not routed: IPv6 needs network.mtu to be {own.IPV6_MIN_MTU} or more"
                 )
             elif not any(_within(prefix, net) for net in connected):
-                _put(routes, _route(network.interface, prefix))
+                _put(routes, _route(network.interface, prefix, table=table_for(prefix, network)))
     return tuple(routes.values()), tuple(warnings)
 
 
@@ -89,12 +91,12 @@ def _put(routes: dict[tuple[Any, ...], dict[str, Any]], route: dict[str, Any]) -
     routes.setdefault((route["destination"], route["table"], route["metric"]), route)
 
 
-def _route(interface: str, to: Network, entry: RouteEntry | None = None) -> dict[str, Any]:
+def _route(interface: str, to: Network, entry: RouteEntry | None = None, table: int = own.MAIN_TABLE) -> dict[str, Any]:
     return {
         "destination": str(to),
         "via": str(entry.via) if entry and entry.via else None,
         "link": entry.device if entry and entry.device else interface,
-        "table": entry.table if entry and entry.table else own.MAIN_TABLE,
+        "table": entry.table if entry and entry.table else table,
         "metric": own.route_metric(to.version, entry.metric if entry else None),
         "protocol": own.ROUTE_PROTOCOL,
     }
@@ -116,15 +118,17 @@ def _rules(network: NetworkSection) -> Iterator[dict[str, Any]]:
     for rule in network.rules:
         given = [prefix for prefix in (rule.from_, rule.to) if prefix is not None]
         for version in sorted({prefix.version for prefix in given}) or (4, 6):
-            yield {
-                "family": version,
-                "priority": rule.priority,
-                "from": None if rule.from_ is None or not rule.from_.prefixlen else str(rule.from_),
-                "to": None if rule.to is None or not rule.to.prefixlen else str(rule.to),
-                "fwmark": rule.fwmark or None,
-                "table": rule.table,
-                "protocol": own.ROUTE_PROTOCOL,
-            }
+            yield own.rule_args(
+                {
+                    "family": version,
+                    "priority": rule.priority,
+                    "from": None if rule.from_ is None or not rule.from_.prefixlen else str(rule.from_),
+                    "to": None if rule.to is None or not rule.to.prefixlen else str(rule.to),
+                    "fwmark": rule.fwmark or None,
+                    "table": rule.table,
+                    "protocol": own.ROUTE_PROTOCOL,
+                }
+            )
 
 
 def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> dict[str, str]:
@@ -144,6 +148,8 @@ def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> di
         accepting += [key for key in ledger.originals if key.endswith("accept_ra") and key not in accepting]
         wanted |= dict.fromkeys(accepting, "2")
     wanted |= {FORWARDING[version]: "1" for version in sorted(versions)}
+    if uses_policy_routing(network) and is_strict(observed, _original(RP_FILTER, network.interface, observed, ledger)):
+        wanted[RP_FILTER] = "2"
     return wanted | {key: " ".join(value.split()) for key, value in network.sysctls.items()}
 
 

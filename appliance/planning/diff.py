@@ -18,7 +18,6 @@ from appliance.planning.ruleset import same
 from appliance.planning.simulate import FORWARDING_SWITCHES, after
 
 ROUTE_KEYS = ("destination", "via", "link", "table", "metric", "protocol")
-RULE_KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol")
 
 
 def plan(
@@ -87,7 +86,7 @@ def _additions(
     ]
     for noun, keys, entries, present in (
         ("route", ROUTE_KEYS, [route for route in routes if "destination" in route], observed.routes),
-        ("rule", RULE_KEYS, wanted.rules, observed.rules),
+        ("rule", own.RULE_KEYS, wanted.rules, observed.rules),
     ):
         there = [picked for entry in present if (picked := _pick(entry, keys)) not in removed]
         for entry in entries:
@@ -98,10 +97,10 @@ def _additions(
 def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str]) -> Iterator[Step]:
     """Rules, routes, addresses and interfaces of ours that the profile has no more. Our protocol number and interface tell."""
     name = wanted.link["name"]
-    kept_rules = [_pick(rule, RULE_KEYS) for rule in wanted.rules]
+    kept_rules = {own.rule_key(rule) for rule in wanted.rules}
     for rule in observed.rules:
-        if rule["protocol"] == own.ROUTE_PROTOCOL and _pick(rule, RULE_KEYS) not in kept_rules:
-            yield _pair("rule", _pick(rule, RULE_KEYS), add=False)
+        if rule["protocol"] == own.ROUTE_PROTOCOL and own.rule_key(rule) not in kept_rules:
+            yield _pair("rule", own.rule_args(rule), add=False)
     addresses = [
         address
         for address in observed.addresses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 ROUTE_PROTOCOL = 76
@@ -26,6 +27,22 @@ MAX_UDP_BYTES = 65_507
 MAX_GSO_PIECES = 64  # UDP_MAX_SEGMENTS before Linux 6.9
 HEADER_BYTES = 24
 RECORD_BYTES = 16 + 64  # tag, and room for the entries' lengths and virtio headers
+
+
+MAIN_RULE_PRIORITY = 32764
+TUNNEL_RULE_PRIORITY = 32765
+"""Of the two rules of policy routing: just before the kernel's own for the main table (32766), after all that an admin writes."""
+RULE_KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol", "suppress_prefixlength", "invert")
+
+
+def rule_args(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a rule the one it is; keys that may be missing are written out."""
+    return {key: rule.get(key) for key in RULE_KEYS} | {"invert": bool(rule.get("invert"))}
+
+
+def rule_key(rule: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The same, hashable."""
+    return tuple(rule_args(rule).values())
 
 
 def gso_max_size(datagram_bytes: int) -> int:

@@ -1,7 +1,7 @@
 """Which way packets leave a host, before and after a plan: the guard that keeps an admin from cutting off their own session.
 
 The lookup follows the kernel's: rules by priority, then the longest prefix and lowest metric of a table. A rule that depends on
-more than addresses (marks, incoming interfaces) is taken not to match.
+more than addresses and mark (incoming interfaces) is taken not to match.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from appliance.api.planning import HostState
 from appliance.planning import own
 
+ALL_BITS = 0xFFFFFFFF
 UNICAST = frozenset({"unicast", "local", "broadcast", "anycast"})
 DEFAULT_RULES: tuple[dict[str, Any], ...] = tuple(
     {"priority": priority, "table": table, "action": "lookup", "family": version}
@@ -50,12 +51,12 @@ class Way(NamedTuple):
         return f"over {self.link}" + (f" via {self.via}" if self.via else "")
 
 
-def way(state: HostState, remote: str, local: str = "") -> Way:
-    """The way to `remote` for packets sent from `local` (unknown when empty)."""
+def way(state: HostState, remote: str, local: str = "", mark: int = 0) -> Way:
+    """The way to `remote` for packets with `mark` sent from `local` (unknown when empty)."""
     address = ipaddress.ip_address(remote)
     rules = [rule for rule in state.rules if rule["family"] == address.version]
     for rule in sorted(rules or [r for r in DEFAULT_RULES if r["family"] == address.version], key=lambda rule: rule["priority"]):
-        if rule.get("action") == "lookup" and _applies(rule, remote, local):
+        if rule.get("action") == "lookup" and _applies(rule, remote, local, mark):
             found = _lookup(state, rule["table"], remote, rule.get("suppress_prefixlength"))
             if found is not None:
                 return found
@@ -76,10 +77,11 @@ def _is_own(state: HostState, address: str) -> bool:
     return any(entry["address"].partition("/")[0] == address for entry in state.addresses)
 
 
-def _applies(rule: dict[str, Any] | Any, remote: str, local: str) -> bool:
-    if rule.get("fwmark") or rule.get("oif") or rule.get("iif") not in {None, "lo"}:
+def _applies(rule: dict[str, Any] | Any, remote: str, local: str, mark: int) -> bool:
+    if rule.get("oif") or rule.get("iif") not in {None, "lo"}:
         return False
-    matches = all(
+    marked = (rule.get("fwmark") or 0) == mark & (rule.get("fwmask") or (ALL_BITS if rule.get("fwmark") else 0))
+    matches = marked and all(
         not rule.get(key) or (bool(address) and ipaddress.ip_address(address) in ipaddress.ip_network(rule[key], strict=False))
         for key, address in (("to", remote), ("from", local))
     )

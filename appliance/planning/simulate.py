@@ -109,7 +109,6 @@ def connected_routes(link: str, text: str) -> list[dict[str, Any]]:
 
 
 _ROUTE_KEYS = ("destination", "via", "link", "table", "metric", "protocol")
-_RULE_KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol")
 
 
 def _add_route(host: _Host, args: Mapping[str, Any]) -> None:
@@ -122,12 +121,12 @@ def _remove_route(host: _Host, args: Mapping[str, Any]) -> None:
 
 
 def _add_rule(host: _Host, args: Mapping[str, Any]) -> None:
-    if not any(_same(rule, args, _RULE_KEYS) for rule in host.rules):
-        host.rules.append({**args, "iif": None, "oif": None, "action": "lookup", "suppress_prefixlength": None, "invert": False})
+    if not any(own.rule_key(rule) == own.rule_key(args) for rule in host.rules):
+        host.rules.append({**own.rule_args(args), "iif": None, "oif": None, "action": "lookup"})
 
 
 def _remove_rule(host: _Host, args: Mapping[str, Any]) -> None:
-    host.rules = [rule for rule in host.rules if not _same(rule, args, _RULE_KEYS)]
+    host.rules = [rule for rule in host.rules if own.rule_key(rule) != own.rule_key(args)]
 
 
 def _set_sysctl(host: _Host, args: Mapping[str, Any]) -> None:

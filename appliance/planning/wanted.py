@@ -8,6 +8,7 @@ from appliance.api.profile import Profile
 from appliance.planning import own
 from appliance.planning.desired import FORWARDING, forwarded_versions
 from appliance.planning.ledger import Ledger
+from appliance.planning.policy import RP_FILTER, uses_policy_routing
 
 PER_LINK = {4: ("forwarding",), 6: ("forwarding", "accept_ra")}
 
@@ -25,10 +26,13 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
     """What `plan` will ask about. Settings of single interfaces are only read when forwarding may change them."""
     network = profile.network
     keys = dict.fromkeys([*FORWARDING.values(), "net.ipv4.conf.all.accept_redirects"])
+    if uses_policy_routing(network):
+        keys[RP_FILTER] = None
     for version, leaf in ((6, "disable_ipv6"), (4, "promote_secondaries")):
         keys |= dict.fromkeys(own.link_sysctl(version, link, leaf) for link in (network.interface, "default"))
     for key in (*network.sysctls, *ledger.originals):
         keys |= {key: None, own.default_sysctl(key, network.interface): None}
     touched = {*network.sysctls, *ledger.originals, *(FORWARDING[version] for version in forwarded_versions(network))}
+    per_link = [(4, "rp_filter")] if uses_policy_routing(network) else []
     versions = [version for version in (4, 6) if FORWARDING[version] in touched]
-    return Wanted(tuple(keys), tuple((version, leaf) for version in versions for leaf in PER_LINK[version]))
+    return Wanted(tuple(keys), (*per_link, *((version, leaf) for version in versions for leaf in PER_LINK[version])))

@@ -66,4 +66,7 @@ def _rule(args: Mapping[str, Any]) -> str:
     words = [f"{key} {args[key]}" for key in ("from", "to") if args.get(key)]
     if args.get("fwmark") is not None:
         words.append(f"fwmark {args['fwmark']:#x}")
-    return f"IPv{args['family']} rule {args['priority']}: {' '.join(words) or 'everything'} looks in table {args['table']}"
+    what = ("not " if args.get("invert") else "") + (" ".join(words) or "everything")
+    text = f"IPv{args['family']} rule {args['priority']}: {what} looks in table {args['table']}"
+    shortest = args.get("suppress_prefixlength")
+    return text if shortest is None else f"{text}, for routes longer than /{shortest}"

@@ -35,6 +35,7 @@ def check(profile: Profile) -> Iterator[Problem]:
     yield from _suites(profile)
     yield from _peers(profile)
     yield from _prefixes(profile)
+    yield from _full_tunnel(profile)
     yield from _endpoints(profile)
     yield from _qos(profile)
     yield from _twice("plugins", profile.plugins)
@@ -174,6 +175,15 @@ def _prefixes(profile: Profile) -> Iterator[Problem]:
                 message = f"{prefix} is given twice" if owner[prefix] == index else f"{prefix} is already behind peer {other!r}"
                 yield Problem(path, message, "a prefix is behind one peer; a longer one may lie within it")
             owner.setdefault(prefix, index)
+
+
+def _full_tunnel(profile: Profile) -> Iterator[Problem]:
+    if profile.network.full_tunnel and not any(not prefix.prefixlen for peer in profile.peers for prefix in peer.allowed):
+        yield Problem(
+            "network.full_tunnel",
+            "no peer takes everything",
+            "write 0.0.0.0/0, and ::/0 where it has IPv6, into the allowed prefixes of the peer that is the way out",
+        )
 
 
 def _endpoints(profile: Profile) -> Iterator[Problem]:

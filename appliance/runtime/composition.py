@@ -105,7 +105,9 @@ class Daemon:
             connected=self.push_routes,
             remember=functools.partial(known_paths.remember, self.state_dir),
         )
-        self.transports = Transports(plugins.transports, self.links, self.driver, preparing.datagram_bytes(profile))
+        self.transports = Transports(
+            plugins.transports, self.links, self.driver, preparing.datagram_bytes(profile), profile.network.mark
+        )
         self.driver.transports = self.transports
         self.forwarding = Forwarding(plugins.routing[profile.routing.kind].open(), profile, self.driver.connected_peers)
         account = PluginAccount(plugins)

@@ -216,6 +216,7 @@ def _refuse_what_needs_a_restart(before: Profile, profile: Profile) -> None:
     changes = {
         "plugins": before.plugins != profile.plugins,
         "server.identity": before.server.identity != profile.server.identity,
+        "network.mark": before.network.mark != profile.network.mark,
         "crypto.lab": before.crypto.lab != profile.crypto.lab,
     }
     changed = [key for key, differs in changes.items() if differs]

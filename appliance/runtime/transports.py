@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Protocol
@@ -15,6 +16,7 @@ from typing import Protocol
 from appliance.api.transport import Adopted, SocketAddress, Transport, TransportKind
 from appliance.api.values import Endpoint
 from appliance.errors import HostError, MissingPrivilege, ProfileError
+from appliance.linux import marks
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger
 from appliance.runtime.tasks import Tasks
@@ -45,10 +47,16 @@ class LinkListener(Protocol):
 
 
 class Transports:
-    """Open transports by scheme and listening address. `datagram_bytes` is the profile's, None for automatic."""
+    """Open transports by scheme and listening address. `datagram_bytes` is the profile's, None for automatic. `mark` is what
+    their packets carry, None for nothing."""
 
     def __init__(
-        self, kinds: Mapping[str, TransportKind], links: Links, listener: LinkListener, datagram_bytes: int | None
+        self,
+        kinds: Mapping[str, TransportKind],
+        links: Links,
+        listener: LinkListener,
+        datagram_bytes: int | None,
+        mark: int | None = None,
     ) -> None:
         self._kinds = kinds
         self._links = links
@@ -59,6 +67,7 @@ class Transports:
         self.bound: dict[Endpoint, Endpoint] = {}
         """Where each listening endpoint of the profile is really bound."""
         self.datagram_bytes = datagram_bytes
+        self.mark = mark
 
     async def listen(self, wanted: Sequence[Endpoint]) -> None:
         """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
@@ -152,6 +161,8 @@ class Transports:
 
     def adopt(self, kind: TransportKind, adopted: Adopted) -> int:
         """A transport hands over a socket."""
+        if self.mark is not None:  # a transport may know nothing of marks
+            marks.set_mark(adopted.sock, self.mark)
         link = self._links.add(kind, adopted)
         if not _ours.get():
             self._listener.on_link(link, None)
@@ -192,6 +203,10 @@ class _Services:
     @property
     def datagram_bytes(self) -> int | None:
         return self._transports.datagram_bytes
+
+    def exempt(self, sock: socket.socket) -> None:
+        if self._transports.mark is not None:
+            marks.set_mark(sock, self._transports.mark)
 
     def adopt(self, adopted: Adopted) -> int:
         return self._transports.adopt(self._kind, adopted)

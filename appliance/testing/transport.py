@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -151,10 +152,15 @@ class FakeTransportServices:
 
     def __init__(self, datagram_bytes: int | None = None) -> None:
         self.datagram_bytes: int | None = datagram_bytes
+        self.exempted: set[int] = set()
         self.adopted: list[Adopted] = []
         self.failures: list[BaseException] = []
         self._tasks: dict[str, asyncio.Future[None]] = {}
         self._news = asyncio.Event()
+
+    def exempt(self, sock: socket.socket) -> None:
+        """A socket sends outside the overlay from now on."""
+        self.exempted.add(sock.fileno())
 
     def adopt(self, adopted: Adopted) -> int:
         """Take a socket over. Returns its place in `adopted`."""

@@ -45,8 +45,13 @@ def routes(draw: st.DrawFn) -> str:
 
 @st.composite
 def rules(draw: st.DrawFn) -> str:
-    where = draw(st.sampled_from(["to 10.0.0.0/8", "to 10.2.0.0/15", "from 10.1.0.1", "fwmark 7", "not to 10.1.0.0/16", ""]))
-    return f"ip rule add {where} lookup {draw(st.sampled_from([100, 254]))} priority {draw(st.integers(1, 500))}"
+    where = draw(
+        st.sampled_from(
+            ["to 10.0.0.0/8", "to 10.2.0.0/15", "from 10.1.0.1", "fwmark 7", "not fwmark 7", "not to 10.1.0.0/16", ""]
+        )
+    )
+    table = draw(st.sampled_from(["100", "254", "254 suppress_prefixlength 15"]))
+    return f"ip rule add {where} lookup {table} priority {draw(st.integers(1, 500))}"
 
 
 async def look() -> HostState:
@@ -54,8 +59,8 @@ async def look() -> HostState:
         return await observe(Wanted(), netlink)
 
 
-def asked(namespace: Throwaway, remote: str, local: str) -> Way:
-    source = f"from {local}" if local else ""
+def asked(namespace: Throwaway, remote: str, local: str, mark: int) -> Way:
+    source = (f"from {local} " if local else "") + (f"mark {mark}" if mark else "")
     text = namespace.sh(f"ip -j route get {remote} {source} 2>/dev/null || true", check=False)
     if not text.strip() or not json.loads(text):
         return Way("", "")
@@ -70,10 +75,10 @@ def test_the_lookup_agrees_with_the_kernel(changes: list[str], policies: list[st
         namespace.sh(HOST + "\n".join([*changes, *policies]))
         state = namespace.run(look)
         for remote in ("10.0.0.9", "10.1.77.7", "10.2.130.1", "10.3.64.5", "10.200.0.1", "192.0.2.1", "10.1.0.1"):
-            for local in ("", "10.1.0.1"):
-                ours, kernel = way(state, remote, local), asked(namespace, remote, local)
+            for local, mark in (("", 0), ("", 7), ("10.1.0.1", 0)):
+                ours, kernel = way(state, remote, local, mark), asked(namespace, remote, local, mark)
                 if remote == "10.1.0.1":
                     assert ours.link == "eth1"
                     assert kernel.link in {"lo", "eth1"}
                     continue
-                assert (ours.link, ours.via if ours.link else "") == kernel, f"{remote} from {local or 'anywhere'}"
+                assert (ours.link, ours.via if ours.link else "") == kernel, f"{remote} from {local or 'anywhere'}, mark {mark}"

@@ -263,6 +263,13 @@ class TransportConformance:
 
         self.play(story)
 
+    def test_what_is_dialled_and_listened_with_stays_out_of_the_overlay(self) -> None:
+        def story(pair: TransportPair) -> None:
+            assert pair.near.adopted.sock.fileno() in pair.client.exempted, "call services.exempt(sock) before connecting"
+            assert pair.server.exempted, "call services.exempt(sock) before listening"
+
+        self.play(story)
+
     def test_a_port_in_use_is_an_os_error(self) -> None:
         async def run() -> None:
             one, other = FakeTransportServices(), FakeTransportServices()

@@ -38,6 +38,7 @@ SOUND: list[dict[str, Any]] = [
             "routes": [{"to": "0.0.0.0/0", "metric": 1}, {"to": "0.0.0.0/0", "metric": 2}, {"to": "0.0.0.0/0", "table": 5}]
         }
     },
+    {"network": {"full_tunnel": True}, "peers": [peer("a", A, "::/0")]},
     {"qos": {}, "peers": [peer("a", A, "10.8.0.2/32", rate="20Mbit")]},
     {"qos": {"rules": [{"ports": [53], "class": "bulk"}, {"protocol": "tcp", "ports": [53], "class": "normal"}]}},
     {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://a-b.example.:1", "udp://[2001:db8::1]:1"])]},
@@ -54,6 +55,11 @@ def test_nothing_to_say(sections: dict[str, Any]) -> None:
     [
         ({"network": {"interface": "lo"}}, "network.interface", "the kernel uses itself"),
         ({"peers": [peer("a", A, "10.8.0.2/32", rate="20Mbit")]}, "peers.0.rate", "needs the section qos"),
+        (
+            {"network": {"full_tunnel": True}, "peers": [peer("a", A, "10.8.0.2/32", "0.0.0.0/1")]},
+            "network.full_tunnel",
+            "no peer takes everything",
+        ),
         ({"qos": {"rules": [{"class": "bulk"}]}}, "qos.rules.0", "would fit every packet"),
         (
             {"qos": {"rules": [{"protocol": "icmp", "ports": [1], "class": "bulk"}]}},

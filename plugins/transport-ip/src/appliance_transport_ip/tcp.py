@@ -40,6 +40,7 @@ class Tcp:
         """Accept connections at `at`. Raises OSError (EADDRINUSE) when another process has the port."""
         sock = socket.socket(family_of(at.host), socket.SOCK_STREAM)
         try:
+            self._services.exempt(sock)  # what it accepts is, too
             sock.settimeout(0)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound(sock, at)
@@ -70,6 +71,7 @@ class Tcp:
         """Connect to `to`. Raises OSError or TimeoutError."""
         sock = socket.socket(family_of(to.host), socket.SOCK_STREAM)
         try:
+            self._services.exempt(sock)
             sock.settimeout(0)
             async with asyncio.timeout(timeout):
                 await connect(sock, to)

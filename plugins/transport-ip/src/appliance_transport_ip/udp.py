@@ -73,6 +73,7 @@ class Udp:
         family = family_of((at or to or Endpoint(SCHEME, "0.0.0.0", 1)).host)
         sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
+            self._services.exempt(sock)
             sock.settimeout(0)
             for plain, forced in ((socket.SO_SNDBUF, SO_SNDBUFFORCE), (socket.SO_RCVBUF, SO_RCVBUFFORCE)):
                 try:
