@@ -35,8 +35,9 @@ CACHED_ADDRESSES: Final = 65536
 
 class Session:
     """A session as the pipeline uses it. `stream` is the peer's index shifted into its header place; `row` the first of its
-    counters. `link` and `source` are where records go: `source` is None on connected sockets. `squeeze` compresses what is sent,
-    once the peer has said that it takes it; `inflate` undoes what the peer compressed, where the profile allows it to."""
+    counters. `link` and `source` are where records go: `source` is None on connected sockets. `reported` is when the control
+    process was told last that they come from elsewhere, as `World.now`. `squeeze` compresses what is sent, once the peer has said
+    that it takes it; `inflate` undoes what the peer compressed, where the profile allows it to."""
 
     __slots__ = (
         "index",
@@ -74,7 +75,7 @@ class Session:
         self.link: Driver | None = None
         self.source: SocketAddress | None = None
         self.stalled = False
-        self.reported: tuple[Driver, SocketAddress | None] | None = None
+        self.reported: int | None = None
         self.squeeze: Squeeze | None = None
         self.inflate: Inflate | None = None
 

@@ -18,6 +18,10 @@ LinkId = int
 """A socket in the worker's hands, as the driver numbers it."""
 
 
+Path = tuple[LinkId, SocketAddress | None]
+"""Link, and where the far end is on a link that has several."""
+
+
 class CloseReason(StrEnum):
     """Why a session ended."""
 
@@ -126,6 +130,16 @@ class PathChanged(NamedTuple):
     to: SocketAddress | None
 
 
+class Challenge(NamedTuple):
+    """Seal and send one KeepAlive with `body` for `session` over `link` (and to `to` on a shared socket). The session's own path
+    stays."""
+
+    session: int
+    link: LinkId
+    to: SocketAddress | None
+    body: bytes
+
+
 class LinkUnused(NamedTuple):
     """Nothing needs `link` any more: close it."""
 
@@ -171,6 +185,7 @@ Event = (
     | SendProbe
     | Shape
     | PathChanged
+    | Challenge
     | Protect
     | Compress
     | LinkUnused

@@ -13,9 +13,11 @@ from appliance.protocol.agreeing import Agreeing
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
 from appliance.protocol.events import (
+    Challenge,
     CloseReason,
     ControlReceived,
     LinkId,
+    Path,
     PathChanged,
     Protect,
     SendMessage,
@@ -48,6 +50,8 @@ DISOWNED_GAP = 5.0
 DISALLOWED_SECONDS = 10.0
 """How long a session that a changed policy forbids may last while its replacement is made."""
 RECONNECT_PAUSE = 1.0
+MAX_CHALLENGED = 4
+"""Paths of one session that wait to be proved: its own new one, and those that somebody else makes up meanwhile."""
 
 
 class Keeping:
@@ -233,9 +237,40 @@ class Keeping:
             self._context.close(session, CloseReason.REPLACED)
 
     def moved(self, session: Session, link: Link, source: SocketAddress | None, now: float) -> None:
-        """The newest authentic record came by another path: answer there."""
+        """The newest authentic record came by another path: answer there, once a token sent there has come back.
+
+        Anybody who sees a record can send it on from an address of his choice, before it arrives or instead; what we sent there
+        would hit whom he wants (RFC 9000, section 9.3). So one short record goes there for each that came, and the rest where it
+        went so far. A stream, and another socket to the same address, prove themselves.
+        """
         if session.state is not SessionState.ACTIVE or (session.link, session.to) == (link.number, source):
             return
+        if link.datagram and link.endpoint(source) != session.endpoint:
+            self._challenge(session, (link.number, source))
+        else:
+            self._go(session, link, source, now)
+
+    def _challenge(self, session: Session, path: Path) -> None:
+        token = session.challenged.pop(path, None) or self._context.new_token()
+        session.challenged[path] = token
+        if len(session.challenged) > MAX_CHALLENGED:
+            del session.challenged[next(iter(session.challenged))]
+        self._context.counters["path-challenged"] += 1
+        self._context.events.append(Challenge(session.index, *path, liveness.encode_keep_alive(token)))
+
+    def _proved(self, session: Session, token: int, now: float) -> bool:
+        """Did `token` go to another path? Then there is somebody who can read it: answer there from now on."""
+        path = next((path for path, sent in session.challenged.items() if sent == token), None)
+        if path is None:
+            return False
+        link = self._context.links.get(path[0])
+        if link is not None and session.state is SessionState.ACTIVE:
+            self._go(session, link, path[1], now)
+        return True
+
+    def _go(self, session: Session, link: Link, source: SocketAddress | None, now: float) -> None:
+        """Send what goes out for `session` by another path from now on."""
+        session.challenged.clear()
         before, endpoint = session.link, session.endpoint
         session.link, session.to, session.endpoint = link.number, source, link.endpoint(source)
         self._context.use(link.number, session.index)
@@ -325,7 +360,7 @@ class Keeping:
         if ack.token and ack.token == session.probe_token:
             session.measured(now - session.probe_sent)
             session.probe_token = 0
-        elif ack.token:
+        elif ack.token and not self._proved(session, ack.token, now):
             self._probing.take_ack(session, ack.token, now)
 
     def _farewell(self, session: Session, now: float) -> None:

@@ -5,7 +5,7 @@ HANDSHAKING ──▶ ACTIVE ──▶ DISCONNECTING ──▶ CLOSED        (al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
 from uuid import UUID
@@ -14,7 +14,7 @@ from appliance.api.crypto import CryptoSuite
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.errors import LocalFault
-from appliance.protocol.events import LinkId
+from appliance.protocol.events import LinkId, Path
 
 RTT_WEIGHT = 1 / 8
 """Of a new sample in the smoothed round-trip time (RFC 6298, section 2)."""
@@ -43,7 +43,8 @@ class Session:
     """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active,
     `expires` when it ends unless another has replaced it. A session that is `suspect` (no sign of life) or `due` (for new keys)
     does not keep its peer from being called. `datagram` is how long the datagrams were that its handshake got through in (0 on
-    streams). `compression`: we take compressed packets (and repeated that `said` times); `compressing`: the peer does."""
+    streams). `challenged`: other paths that its records came by, and the token sent there. `compression`: we take compressed
+    packets (and repeated that `said` times); `compressing`: the peer does."""
 
     index: int
     remote_index: int
@@ -69,6 +70,7 @@ class Session:
     confirm_sent: float = 0.0
     expires: float = inf
     datagram: int = 0
+    challenged: dict[Path, int] = field(default_factory=dict)
     compression: bool = False
     compressing: bool = False
     said: int = 0

@@ -16,6 +16,7 @@ from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.errors import HostError
 from appliance.protocol import events
+from appliance.protocol.events import Path
 from appliance.protocol.node import Node
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import NodeSettings
@@ -25,7 +26,7 @@ from appliance.runtime.gathering import Gathered
 from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger, once_per
-from appliance.runtime.own_sockets import OwnSockets, Path, introduce
+from appliance.runtime.own_sockets import OwnSockets, introduce
 from appliance.runtime.transports import Transports
 from appliance.runtime.worker_process import SessionKeys
 from appliance.runtime.workers import Workers
@@ -280,6 +281,8 @@ class NodeDriver:
                 worker.send_message(session, kind, channel, body)
             case events.SendProbe(session, datagram, body):
                 worker.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
+            case events.Challenge(session, link, to, body):
+                worker.send_challenge(session, PacketType.KEEP_ALIVE, link, to, body)
             case events.Shape(link, datagram):
                 worker.shape_link(link, datagram)
             case events.Compress(session):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from appliance.protocol.events import Path
 from appliance.runtime import clock
 from appliance.runtime.logging import get_logger
 from appliance.runtime.tasks import Tasks
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from appliance.runtime.workers import Workers
 
 log = get_logger("sessions")
-
-Path = tuple[int, "SocketAddress | None"]
-"""Link, and where the far end is on a link that has several."""
 
 
 class OwnSockets:

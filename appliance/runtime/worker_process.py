@@ -318,6 +318,11 @@ class WorkerProcess:
         """Send a record whose body is padded so that it is one datagram of so many bytes."""
         self._tell("probe", {"session": session, "type": int(kind), "datagram": datagram}, body)
 
+    def send_challenge(self, session: int, kind: int, link: int, to: SocketAddress | None, body: bytes) -> None:
+        """Send one record of a session by another path than its own."""
+        path = {"link": link, "to": to, "local": self._local(link, to)}
+        self._tell("challenge", {"session": session, "type": int(kind), **path}, body)
+
     def send_packet(self, link: int, to: SocketAddress | None, packet: bytes) -> None:
         """Send one handshake packet."""
         self._tell("packet", {"link": link, "to": to}, packet)

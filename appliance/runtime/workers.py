@@ -250,6 +250,11 @@ class Workers:
         for member in self._having(session):
             member.send_probe(session, kind, datagram, body)
 
+    def send_challenge(self, session: int, kind: int, link: int, to: SocketAddress | None, body: bytes) -> None:
+        """As WorkerProcess.send_challenge, by a link that the session's worker has."""
+        for member in self._having(session):
+            member.send_challenge(session, kind, link, to, body)
+
     def _having(self, session: int) -> list[WorkerProcess]:
         home = self._sessions.get(session)
         member = None if home is None else self._members[home.worker]

@@ -18,11 +18,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from appliance.api.crypto import CryptoSuite
 from appliance.api.values import Endpoint
 from appliance.protocol.events import (
+    Challenge,
     Compress,
     ControlReceived,
     Dial,
     Event,
     LinkUnused,
+    Path,
     PathChanged,
     Protect,
     SendMessage,
@@ -277,11 +279,8 @@ class SimulatedHost:
                 self.records.pop(event.session, None)
                 if self.sending.get(event.peer) == event.session:
                     del self.sending[event.peer]
-            case SendMessage():
-                self._seal(event.session, event.kind, event.channel, event.body)
-            case SendProbe():
-                padded = event.body.ljust(event.datagram - HEADER_BYTES - TAG_BYTES, b"\0")
-                self._seal(event.session, PacketType.KEEP_ALIVE, 0, padded)
+            case SendMessage() | SendProbe() | Challenge():
+                self._say(event)
             case PathChanged():
                 records = self.records[event.session]
                 records.link, records.to = event.link, event.to
@@ -290,9 +289,20 @@ class SimulatedHost:
                 if link is not None:
                     link.close()
 
-    def _seal(self, session: int, kind: PacketType, channel: int, body: bytes) -> None:
+    def _say(self, event: SendMessage | SendProbe | Challenge) -> None:
+        match event:
+            case SendMessage():
+                self._seal(event.session, event.kind, event.channel, event.body)
+            case SendProbe():
+                padded = event.body.ljust(event.datagram - HEADER_BYTES - TAG_BYTES, b"\0")
+                self._seal(event.session, PacketType.KEEP_ALIVE, 0, padded)
+            case Challenge():
+                self._seal(event.session, PacketType.KEEP_ALIVE, 0, event.body, (event.link, event.to))
+
+    def _seal(self, session: int, kind: PacketType, channel: int, body: bytes, path: Path | None = None) -> None:
         records = self.records.get(session)
-        link = self._links.get(records.link) if records is not None else None
+        number, to = path or ((records.link, records.to) if records is not None else (0, None))
+        link = self._links.get(number)
         if records is None or link is None:
             self.drops["no-path"] += 1
             return
@@ -300,7 +310,7 @@ class SimulatedHost:
         records.sent += 1
         stream = records.remote_index << 8 | channel
         header = pack(kind, 0, stream, sequence, int(self.network.now * 1000), len(body) + TAG_BYTES)
-        link.send(records.to, header + records.seal.encrypt(nonce(sequence), body, header))
+        link.send(to, header + records.seal.encrypt(nonce(sequence), body, header))
 
     def _open(self, link: int, source: Address | None, packet: bytes) -> None:
         fields = unpack(packet)

@@ -91,6 +91,7 @@ class Commands:
             "qos": self._qos,
             "rates": self._rates,
             "message": self._message,
+            "challenge": self._challenge,
             "beat": self._beat,
             "probe": self._probe,
             "packet": self._packet,
@@ -250,6 +251,16 @@ class Commands:
         session = self._world.sessions.get(fields["session"])
         if session is not None:
             self._loop.outbound.message(session, fields["type"], fields["channel"], payload)
+
+    def _challenge(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
+        """A message by another path than the session's own, which it keeps."""
+        session = self._world.sessions.get(fields["session"])
+        if session is None or fields["link"] not in self._loop.links:
+            return
+        before = session.link, session.source, session.reported
+        self._aim(session, fields)
+        self._loop.outbound.message(session, fields["type"], 0, payload)
+        session.link, session.source, session.reported = before
 
     def _probe(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
         """A message padded to one datagram of the size asked for, whatever records are cut into."""

@@ -35,6 +35,9 @@ LOSS_MILLISECONDS: Final = 500
 LOSS_DATAGRAMS: Final = 500
 """Fewer than this say too little: the look waits for more."""
 
+MOVED_MILLISECONDS: Final = 50
+"""Between two words about a session whose records come from elsewhere: each makes the control process ask there once, until it is
+answered."""
 UNKNOWN_GAP: Final = 0.02
 """Seconds between two words about unknown sessions: enough for a restarted node with hundreds of peers, no weapon."""
 
@@ -292,8 +295,9 @@ class Loop:
         self._up("message", {"session": session.index, "type": kind, "channel": number}, body)
 
     def _up_moved(self, session: Session, link: Driver, source: SocketAddress | None) -> None:
-        if session.reported != (link, source):
-            session.reported = (link, source)
+        now = self.world.now
+        if session.reported is None or now - session.reported & 0xFFFFFFFF >= MOVED_MILLISECONDS:
+            session.reported = now
             path = {"link": self._numbers[link], "source": source, "local": _local(link, source)}
             self._up("moved", {"session": session.index, **path})
 

@@ -18,7 +18,7 @@ from rigs.packets import udp4
 from appliance.errors import PluginFault
 from appliance.linux import tun
 from appliance.runtime.worker_process import SessionKeys, WorkerProcess
-from appliance.wire.envelope import pack
+from appliance.wire.envelope import PacketType, pack
 from appliance.worker import zstd
 from appliance_crypto_standard.plugin import AES_256_GCM, HSE
 from tests.netns.throwaway import Throwaway
@@ -259,6 +259,39 @@ def test_handshake_packets_go_up_and_down(inside: Callable[..., None]) -> None:
         assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_packet", 1, None, packet)
         made.worker.send_packet(1, None, b"answer")
         assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(made.far, 100), 5) == b"answer"
+
+    inside(story)
+
+
+def test_a_session_whose_records_come_from_elsewhere_goes_where_it_went_until_it_is_told(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        made.install()
+        loop, heard = asyncio.get_running_loop(), made.listener.heard
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as shared,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application,
+        ):
+            application.bind(("10.8.0.2", 9))
+            for each in (shared, elsewhere):
+                each.bind(("127.0.0.1", 0))
+                each.settimeout(0)
+            made.worker.add_link(2, shared, DRIVER, {"datagram": 1400})
+            await made.obeyed()
+            made.a.send(udp4(10))
+            await loop.sock_sendto(elsewhere, made.wire.records.pop(), shared.getsockname())
+            assert await asyncio.wait_for(heard.get(), 5) == ("on_moved", 5, 2, elsewhere.getsockname())
+            made.worker.send_challenge(5, PacketType.KEEP_ALIVE, 2, elsewhere.getsockname(), b"question")
+            record = await asyncio.wait_for(loop.sock_recv(elsewhere, 2000), 5)
+            made.a.take(record, made.wire)
+            assert made.a.heard.messages == [(5, PacketType.KEEP_ALIVE, 0, b"question")]
+            application.sendto(b"as before", ("10.8.0.1", 1007))
+            assert (await made.from_worker())[28:] == b"as before"
+            made.worker.move_session(5, link=2, to=elsewhere.getsockname())
+            await made.obeyed()
+            application.sendto(b"to the new place", ("10.8.0.1", 1007))
+            made.a.take(await asyncio.wait_for(loop.sock_recv(elsewhere, 2000), 5), made.wire)
+            assert made.a.packets[-1][28:] == b"to the new place"
 
     inside(story)
 
