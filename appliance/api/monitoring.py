@@ -37,6 +37,8 @@ class SessionFigures(NamedTuple):
     rx_saved: int = 0
     tx_saved: int = 0
     """Of the bytes, those that compression kept off the wire."""
+    offload_problem: str = ""
+    """Why the kernel does not cut records into datagrams on this path, as an errno's name; "" while it does."""
 
 
 class ClassFigures(NamedTuple):

@@ -91,18 +91,24 @@ DropReason = Literal["malformed", "reassembly", "congested", "unreachable", "ove
 """Why a driver dropped something; each is a counter of the node."""
 
 
+def nobody_asks(_driver: Driver) -> None:
+    """What `Buffers.learned` is where nobody wants to know."""
+
+
 class Buffers(NamedTuple):
     """What all drivers of a worker share.
 
     `transmit` holds at [0:24] the header and from 24 on the ciphertext of the record to be sent. `receive` (512 KiB) is where
     datagrams and streams are read and `plain` where a record that was not contiguous is opened; both are scratch between two
-    calls of `receive`. `drop(reason, count)` counts what had to be dropped.
+    calls of `receive`. `drop(reason, count)` counts what had to be dropped. An OffloadingDriver calls `learned(self)` when its
+    `offload_problem` has changed.
     """
 
     transmit: memoryview
     receive: memoryview
     plain: memoryview
     drop: Callable[[DropReason, int], None]
+    learned: Callable[[Driver], None] = nobody_asks
 
 
 RecordSink = Callable[[Octets, Octets, memoryview, "SocketAddress | None"], bool]
@@ -180,3 +186,15 @@ class AdaptiveDriver(Driver, Protocol):
 
     def transmit_whole(self, length: int) -> None:
         """Send the record in `buffers.transmit[:24 + length]` as one datagram on a connected socket, best effort."""
+
+
+@runtime_checkable
+class OffloadingDriver(Driver, Protocol):
+    """A driver that lets the kernel cut a record into datagrams (UDP_SEGMENT), and does it itself when the kernel refuses: some
+    devices cannot, and IPsec never can. What was refused is sent again, so that nothing is lost."""
+
+    offload_problem: str
+    """Why the kernel does not cut, as an errno's name ("EIO"); "" while it does. Call `Buffers.learned` on each change."""
+
+    def try_offload(self) -> None:
+        """The host's routes or devices changed, or a minute has passed: try once more, with a record that needs it."""

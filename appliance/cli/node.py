@@ -139,6 +139,10 @@ def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
     drops = {reason: count for reason, count in (answer.get("drops") or {}).items() if count}
     if drops:
         lines.append("drops      " + ", ".join(f"{reason} {count}" for reason, count in sorted(drops.items())))
+    refused = [session for session in answer.get("sessions") or () if session.get("offload_problem")]
+    if refused:
+        reasons = ", ".join(sorted({str(session["offload_problem"]) for session in refused}))
+        lines.append(f"offload    {len(refused)} session(s) without the kernel's ({reasons}), so slower: see `appliance doctor`")
     for part, problem in (answer.get("problems") or {}).items():
         lines.append(f"{terminal.styled('problem', 'yellow')}    {part}: {problem}")
     if answer.get("confirm_by") is not None:

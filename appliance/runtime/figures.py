@@ -81,4 +81,5 @@ class Figures:
             compression="zstd" if session.compressing else "off",
             rx_saved=counters.rx_saved,
             tx_saved=counters.tx_saved,
+            offload_problem=self._driver.offloads.of(session.link),
         )

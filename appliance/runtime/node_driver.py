@@ -26,6 +26,7 @@ from appliance.runtime.gathering import Gathered
 from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger, once_per
+from appliance.runtime.offloads import Offloads
 from appliance.runtime.own_sockets import OwnSockets, introduce
 from appliance.runtime.transports import Transports
 from appliance.runtime.worker_process import SessionKeys
@@ -75,6 +76,7 @@ class NodeDriver:
         self._paths: dict[int, Path] = {}
         self._running = False
         self._told: dict[int, api_events.SessionOpened] = {}
+        self.offloads = Offloads(links, worker)
         self._activity = Activity(node, worker, self._settle)
         self._own_sockets = OwnSockets(node, links, self._transports, worker, self._paths.get, self._settle)
 
@@ -106,6 +108,7 @@ class NodeDriver:
                 handle.cancel()
         self._remember.cancel()
         self._connected.cancel()
+        self.offloads.close()
         await self._own_sockets.close()
         self.node.shutdown(clock.monotonic())
         self._execute()

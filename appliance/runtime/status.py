@@ -101,6 +101,7 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
         "compression": figures.compression,
         "rx_saved": figures.rx_saved,
         "tx_saved": figures.tx_saved,
+        "offload_problem": figures.offload_problem or None,
     }
 
 

@@ -263,6 +263,7 @@ class _Ears:
         self.on_stalled = driver.on_stalled
         self.on_loss = driver.on_loss
         self.on_link_limited = driver.on_link_limited
+        self.on_link_offload = driver.offloads.changed
 
     def on_link_closed(self, link: int) -> None:
         self._keeper.link_closed(link)

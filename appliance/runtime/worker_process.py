@@ -66,6 +66,9 @@ class WorkerListener(Protocol):
     def on_link_limited(self, link: int, datagram: int) -> None:
         """The kernel refuses datagrams longer than that on a link, whose driver keeps to it now."""
 
+    def on_link_offload(self, link: int, problem: str) -> None:
+        """The kernel does not cut datagrams on a link, for that errno; "": it does again."""
+
     def on_exit(self, code: int) -> None:
         """The worker died (not by `stop`)."""
 
@@ -233,6 +236,10 @@ class WorkerProcess:
     def shape_link(self, link: int, datagram: int) -> None:
         """Cut what goes over a datagram link into datagrams of so many bytes."""
         self._tell("link.shape", {"link": link, "datagram": datagram})
+
+    def try_offload(self, link: int) -> None:
+        """Ask the kernel again to cut what goes over a link."""
+        self._tell("link.offload", {"link": link})
 
     def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
         """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
@@ -410,6 +417,8 @@ class WorkerProcess:
             listener.on_link_closed(fields["link"])
         elif kind == "link.limited":
             listener.on_link_limited(fields["link"], fields["datagram"])
+        elif kind == "link.offload":
+            listener.on_link_offload(fields["link"], fields["problem"])
 
     def _spoken_to(self, link: int, source: SocketAddress | None, local: str) -> None:
         if self._locals.get((link, source)) != local:

@@ -166,6 +166,11 @@ class Workers:
         for member in self._holders(link):
             member.shape_link(link, datagram)
 
+    def try_offload(self, link: int) -> None:
+        """As WorkerProcess.try_offload."""
+        for member in self._holders(link):
+            member.try_offload(link)
+
     def send_packet(self, link: int, to: SocketAddress | None, packet: bytes) -> None:
         """Send one handshake packet; over a listener from the worker that reads it, which knows where the far end called."""
         for member in self._holders(link)[:1]:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from appliance.api.transport import AdaptiveDriver
+from appliance.api.transport import AdaptiveDriver, OffloadingDriver
 from appliance.dataplane.classes import rule_from
 from appliance.dataplane.counters import BEAT, base
 from appliance.dataplane.peers import Peer, Session
@@ -79,6 +79,7 @@ class Commands:
             "link.drop": self._link_drop,
             "link.shape": self._link_shape,
             "link.protect": self._link_protect,
+            "link.offload": self._link_offload,
             "mesh": self._mesh,
             "session.add": self._session_add,
             "session.elsewhere": self._session_elsewhere,
@@ -115,6 +116,12 @@ class Commands:
         link = self._loop.links.get(fields["link"])
         if link is not None:
             link.protect(fields["span"])
+
+    def _link_offload(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        link = self._loop.links.get(fields["link"])
+        if isinstance(link, OffloadingDriver):
+            link.try_offload()
+            self._loop.say_offload(link)
 
     def _link_shape(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         link = self._loop.links.get(fields["link"])

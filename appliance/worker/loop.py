@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.api.transport import Buffers
+from appliance.api.transport import Buffers, OffloadingDriver
 from appliance.dataplane.handover import Record
 from appliance.dataplane.inbound import Upward, Write, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
@@ -80,7 +80,8 @@ class Loop:
         self._plain = self.outbound = compile_outbound(self.world, read, transmit)
         self.scheduled: Scheduled | None = None
         self._depths: dict[int, int] = {}
-        self.buffers = Buffers(transmit, memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES)), self._dropped)
+        receive, plain = memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES))
+        self.buffers = Buffers(transmit, receive, plain, self._dropped, self.say_offload)
         upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown)
         self._compile_inbound = partial(compile_inbound, self.world, make_write(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
@@ -165,6 +166,8 @@ class Loop:
         if deaf:
             self._deaf.add(link)
         self._epoll.register(descriptor, self._hears(link))
+        if getattr(link, "offload_problem", ""):
+            self.say_offload(link)
 
     def join(self, worker: int, end: socket.socket) -> None:
         """Hand over to a worker, and take from it, by this socket."""
@@ -174,6 +177,12 @@ class Loop:
     def shaped(self, link: Driver) -> None:
         """The control process knows the size of this link's datagrams."""
         self._whole[link] = link.whole_bytes
+
+    def say_offload(self, link: Driver) -> None:
+        """Tell whether the kernel cuts a link's datagrams; its driver may just have found out."""
+        number = self._numbers.get(link)
+        if number is not None and isinstance(link, OffloadingDriver):
+            self._up("link.offload", {"link": number, "problem": link.offload_problem})
 
     def drop_link(self, number: int) -> None:
         """Close a link and forget it. Sessions that used it keep their keys and wait for another."""

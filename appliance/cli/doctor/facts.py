@@ -40,13 +40,14 @@ class ListenFacts:
 @dataclass(frozen=True, slots=True)
 class PathFacts:
     """The way to a peer's endpoint. `problem` is empty, "unresolvable" or an errno's name; `mtu_bytes` is the outer path's MTU
-    as the kernel knows it, 0 when it does not."""
+    as the kernel knows it, 0 when it does not; `offload_problem` is why it does not cut records into datagrams on this way."""
 
     peer: str
     endpoint: str
     address: str = ""
     problem: str = ""
     mtu_bytes: int = 0
+    offload_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+OFFLOAD_TODO = (
+    "the device may compute no checksums (`ethtool -k DEVICE`; Linux 6.11 needs none), IPsec may be on the way "
+    "(`ip xfrm policy`), or a filter of this host judges by length (`nft list ruleset`)"
+)
+
 
 class Severity(Enum):
     """How bad it is: the node does not work, it works but not well, or it is worth knowing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from appliance.cli.doctor.facts import NodeFacts
-from appliance.cli.doctor.finding import Finding, failure, note, warning
+from appliance.cli.doctor.finding import OFFLOAD_TODO, Finding, failure, note, warning
 
 MANY_DROPS = 0.01
 """Share of dropped among all received packets from which on it is worth a look; a bad radio link stays below."""
@@ -55,6 +55,19 @@ def worker(facts: NodeFacts) -> Iterator[Finding]:
             "offload-missing",
             "the TUN device runs without segmentation offload: one packet at a time, a tenth of the speed",
             "take network.offload: off out of the profile; otherwise the kernel lacks it (5.0 and later have it)",
+        )
+
+
+def offload_refused(facts: NodeFacts) -> Iterator[Finding]:
+    """Records are cut into datagrams by the kernel where it can."""
+    refused = [session for session in (facts.status or {}).get("sessions") or () if session.get("offload_problem")]
+    if refused:
+        reasons = ", ".join(sorted({session["offload_problem"] for session in refused}))
+        yield warning(
+            "udp-offload-refused",
+            f"the kernel does not cut records into datagrams on the way to {len(refused)} peers ({reasons}); the node does it, "
+            "slower",
+            OFFLOAD_TODO,
         )
 
 
@@ -119,6 +132,7 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     daemon_absent,
     version_differs,
     worker,
+    offload_refused,
     unconnected,
     not_post_quantum,
     many_drops,

@@ -1,5 +1,5 @@
-"""Tries where a profile listens and how its peers are reached. Nothing is sent: connecting a UDP socket only asks the routing
-table, and a port is bound for a moment."""
+"""Tries where a profile listens and how its peers are reached: a port is bound for a moment, the routing table is asked, and two
+datagrams are sent that live for one hop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from appliance.runtime import clock
 
 IP_MTU = {socket.AF_INET: (socket.IPPROTO_IP, 14), socket.AF_INET6: (socket.IPPROTO_IPV6, 24)}
 """IP_MTU and IPV6_MTU of ip(7) and ipv6(7)."""
+UDP_SEGMENT = 103
+DISCARD = 9
+SMALL = 512
+"""Bytes that every path takes as one datagram."""
 RESOLVE_SECONDS = 3.0
 """For all names together; the system's resolver alone may take 30 s over one."""
 
@@ -66,7 +70,34 @@ def look_at_path(peer: str, endpoint: Endpoint, address: str) -> PathFacts:
             mtu = probe.getsockopt(*IP_MTU[family])
         except OSError as error:
             return PathFacts(peer, str(endpoint), address, problem=_errno_name(error))
-    return PathFacts(peer, str(endpoint), address, mtu_bytes=mtu)
+    problem = offload_problem(address) if endpoint.scheme == "udp" else ""
+    return PathFacts(peer, str(endpoint), address, mtu_bytes=mtu, offload_problem=problem)
+
+
+def offload_problem(address: str) -> str:
+    """Why the kernel does not cut a record into datagrams on the way to `address`; "" when it does, or sends nothing at all."""
+    refused = _send_two(address, offload=True)
+    return refused if refused and not _send_two(address, offload=False) else ""
+
+
+def _send_two(address: str, *, offload: bool) -> str:
+    """Two datagrams to the port `discard`, with a life of one hop."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    hops = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) if family == socket.AF_INET6 else (socket.IPPROTO_IP, socket.IP_TTL)
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(*hops, 1)
+        try:
+            probe.connect((address, DISCARD))
+            if offload:
+                probe.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SMALL)
+                probe.send(bytes(2 * SMALL))
+            else:
+                probe.send(bytes(SMALL))
+        except ConnectionRefusedError:  # the word of a host that is here, about an earlier datagram
+            return ""
+        except OSError as error:
+            return _errno_name(error)
+    return ""
 
 
 def _resolve_one(host: str, found: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 
 from appliance.cli.doctor.facts import PathFacts, ProfileFacts
-from appliance.cli.doctor.finding import Finding, failure, note, warning
+from appliance.cli.doctor.finding import OFFLOAD_TODO, Finding, failure, note, warning
 
 OUTER_HEADERS_BYTES = {4: 28, 6: 48}
 """IP and UDP headers around a datagram's payload, by IP version."""
@@ -119,6 +119,7 @@ def paths(facts: ProfileFacts) -> Iterator[Finding]:
             )
         else:
             yield from _path_mtu(facts, path)
+            yield from _path_offload(path)
 
 
 def _path_mtu(facts: ProfileFacts, path: PathFacts) -> Iterator[Finding]:
@@ -132,6 +133,16 @@ def _path_mtu(facts: ProfileFacts, path: PathFacts) -> Iterator[Finding]:
             "path-mtu-small",
             f"peer {path.peer}: the path to {path.endpoint} carries datagrams of {room} bytes, not {datagram}",
             f"set network.datagram: {room} on both nodes, or mend the path's MTU",
+        )
+
+
+def _path_offload(path: PathFacts) -> Iterator[Finding]:
+    if path.offload_problem:
+        yield warning(
+            "udp-offload-refused",
+            f"peer {path.peer}: on the way to {path.endpoint} the kernel does not cut records into datagrams "
+            f"({path.offload_problem}); the node does it, slower",
+            OFFLOAD_TODO,
         )
 
 

@@ -127,6 +127,7 @@ def path(**facts: Any) -> PathFacts:
         ({"paths": (path(problem="unresolvable", address=""),)}, ("name-unresolvable", "warning")),
         ({"paths": (path(problem="ENETUNREACH"),)}, ("no-route", "failure")),
         ({"paths": (path(mtu_bytes=1400),)}, ("path-mtu-small", "warning")),
+        ({"paths": (path(offload_problem="EIO"),)}, ("udp-offload-refused", "warning")),
         ({"paths": (path(address="10.8.0.7"),)}, ("endpoint-inside-overlay", "failure")),
         ({"pending": 3}, ("changes-pending", "note")),
         ({"plan_problem": "10.8.0.1/24 is on eth0 already"}, ("plan-impossible", "failure")),
@@ -165,6 +166,10 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
         ({"peers": [{"name": "x", "state": "connecting", "last_error": "timeout"}]}, ("peer-unconnected", "warning")),
         ({"peers": [{"name": "x", "state": "idle", "last_error": "refused"}]}, ("peer-unconnected", "warning")),
         ({"sessions": [{"peer": "x", "pq": False}]}, ("session-classical", "warning")),
+        (
+            {"sessions": [{"peer": "laptop", "pq": True, "rx_packets": 1_000, "offload_problem": "EIO"}]},
+            ("udp-offload-refused", "warning"),
+        ),
         ({"drops": {"replayed": 5, "bad-tag": 200}}, ("drops-many", "warning")),
         ({"plugins": [{"name": "x", "state": "failed", "problem": "no module"}]}, ("plugin-failed", "warning")),
         ({"confirm_by": 12.0}, ("unconfirmed", "warning")),

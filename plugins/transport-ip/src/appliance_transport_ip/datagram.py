@@ -3,6 +3,11 @@
 out   the record lies in the shared buffer; `fragments` makes the further headers, and one writev sends it all.
 in    UDP_GRO brings a record's datagrams in one recvmsg, on connected sockets put in place by the kernel (`scattering`).
       Where that is not so, fragments wait for their siblings, bounded in number and bytes, the oldest making room.
+
+The kernel may refuse to cut: with EIO where the way out computes no checksums (before 6.11) or goes through IPsec, with EINVAL on
+a socket without checksums, with EPERM where a filter of this host sees a record longer than it allows. The errno differs between
+kernels, so any that is not the network's own word about the far end is put to the test: if the same datagrams pass one by one, it
+was the offload. They go one by one from then on, until `try_offload`.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from appliance_transport_ip.batches import Batches
@@ -29,6 +34,7 @@ from appliance_transport_ip.vectors import writev
 
 if TYPE_CHECKING:
     from appliance.api.transport import Buffers, RecordSink, SocketAddress
+    from appliance.api.values import Octets
     from appliance_transport_ip.spoken_to import Message
 
 SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
@@ -36,6 +42,20 @@ IP_MTU, IPV6_MTU = 14, 24
 SOL_IPV6: Final = 41
 ROOM: Final = 65535
 ANCILLARY: Final = socket.CMSG_SPACE(4)
+
+NETWORKS_WORD: Final = frozenset(
+    {
+        errno.ECONNREFUSED,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.ENETDOWN,
+        errno.EADDRNOTAVAIL,
+        errno.ENOBUFS,
+    }
+)
+"""Errnos that say something of the way or the far end, never of the offload."""
+TOO_LONG: Final = frozenset({errno.EMSGSIZE, errno.EINVAL})
 
 _segment = struct.Struct("=i")
 NO_SEGMENTS: Final = struct.pack("=H", 0)
@@ -60,6 +80,9 @@ class Datagrams:
         self._span = 0
         self._gso = True
         self._offload = True
+        self._trial = False
+        self.offload_problem = ""
+        self._learned = buffers.learned
         self._wanted = 0
         self._route = int(options["datagram"])
         self._connected = _is_connected(sock)
@@ -81,11 +104,11 @@ class Datagrams:
         self.whole_bytes = cutter.piece
         self.record_bytes = min(65535, cutter.per_send * cutter.piece)
         # Less than the route takes means that something drops by length; if it is on this host it sees what is not segmented yet.
-        self._gso = self._offload and (datagram >= self._route or not self._connected)
-        try:
-            self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, datagram if self._gso else 0)
-        except OSError:
-            self._gso = self._offload = False
+        self._use_offload(wanted=self._offload and (datagram >= self._route or not self._connected))
+
+    def try_offload(self) -> None:
+        """Let the kernel cut the next record that needs it, if it has refused before: the way out may be another one now."""
+        self._trial = not self._offload
 
     def protect(self, span: int) -> None:
         """Send a parity piece for every `span` pieces from now on; 0: none."""
@@ -122,34 +145,38 @@ class Datagrams:
 
     def transmit_whole(self, length: int) -> None:
         """Send the record in the shared buffer as one datagram, however long, best effort: to see whether it arrives."""
-        self._whole(self._tx[: HEADER + length], None)
-
-    def _whole(self, data: bytes | memoryview, to: SocketAddress | None) -> None:
-        """Past the socket's own segment size."""
-        ancillary: list[Message] = [*self._beside(to), (SOL_UDP, UDP_SEGMENT, NO_SEGMENTS)] if self._gso else self._beside(to)
         try:
-            self._sock.sendmsg([data], ancillary, 0, *(() if to is None else (to,)))
-        except BlockingIOError:
-            pass
+            self._put_whole(self._tx[: HEADER + length], None)
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
-                self._shrink()
-                self._drop("oversized", 1)
+                self._is_oversized()
+
+    def _put_whole(self, data: bytes | memoryview, to: SocketAddress | None) -> None:
+        """One datagram past the socket's own segment size, which the kernel may refuse even where there is nothing to cut."""
+        ancillary: list[Message] = [*self._beside(to), (SOL_UDP, UDP_SEGMENT, NO_SEGMENTS)] if self._gso else self._beside(to)
+        self._sock.sendmsg([data], ancillary, 0, *(() if to is None else (to,)))
+
+    def _is_oversized(self) -> None:
+        self._shrink()
+        self._drop("oversized", 1)
 
     def _send(self, length: int, to: SocketAddress | None) -> bool:
         if length <= self.whole_bytes:
             return self._write([self._tx[: HEADER + length]], to)
+        if self._trial and not self._kept:
+            return self._send_on_trial(length, to)
         span = self._span
         vector = self._cutter.cut_with_parity(length, span) if span else self._cutter.cut(length)
-        step = 2 * (self._cutter.per_send if self._gso else 1)
-        if len(vector) <= step:
+        if len(vector) <= 2 * (self._cutter.per_send if self._gso else 1):
             return self._write(vector, to)
-        clear = self._write(vector[: step - 1], to)
-        for i in range(step - 1, len(vector), step):
-            clear = self._write(vector[i : i + step], to) and clear
+        clear, at = True, -1  # header 0 and piece 0 are one part, all others are two
+        while at < len(vector):
+            end = at + 2 * (self._cutter.per_send if self._gso else 1)  # a refusal may end the offload half-way
+            clear = self._write(vector[max(at, 0) : end], to) and clear
+            at = end
         return clear
 
-    def _write(self, vector: list[memoryview], to: SocketAddress | None) -> bool:
+    def _write(self, vector: Sequence[memoryview], to: SocketAddress | None) -> bool:
         if self._kept:
             return self._keep(vector, to)
         try:
@@ -163,27 +190,78 @@ class Datagrams:
             return self._refused(error, vector, to)
         return True
 
-    def _keep(self, vector: list[memoryview], to: SocketAddress | None) -> bool:
+    def _keep(self, vector: Sequence[memoryview], to: SocketAddress | None) -> bool:
         """The socket's buffer is full: hold what it did not take. The worker sends no more until `flush`."""
         self._kept.append((b"".join(vector), to))
         return False
 
-    def _refused(self, error: OSError, vector: list[memoryview], to: SocketAddress | None) -> bool:
+    def _refused(self, error: OSError, vector: Sequence[memoryview], to: SocketAddress | None) -> bool:
         if error.errno == errno.ECONNREFUSED:  # news of an earlier datagram; this one was not tried
             try:
-                self._sock.sendmsg(vector, self._beside(to), 0, *(() if to is None else (to,)))
-            except OSError:
-                self._drop("unreachable", 1)
-        elif error.errno != errno.EMSGSIZE and to is not None and self._spoken_to is not None and self._spoken_to.forget(to):
-            self._drop("unreachable", 1)
-        elif error.errno in (errno.EMSGSIZE, errno.EINVAL):
-            if not self._shrink() and self._gso:
-                self._gso = self._offload = False  # then it is the offload
-                self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
+                self._put(vector, to)
+            except OSError as next_error:
+                error = next_error
+            else:
+                return True
+        if error.errno in TOO_LONG and self._shrink():
             self._drop("oversized", 1)
-        else:
-            self._drop("unreachable", 1)
+            return True
+        first = len(vector) % 2 or 2  # header 0 and piece 0 are one part, all others are two
+        if self._is_offload(error, vector[:first], to):
+            clear = True
+            for at in range(first, len(vector), 2):
+                clear = self._write(vector[at : at + 2], to) and clear
+            return clear
+        forgotten = error.errno != errno.EMSGSIZE and self._forget(to)
+        self._drop("oversized" if error.errno in TOO_LONG and not forgotten else "unreachable", 1)
         return True
+
+    def _forget(self, to: SocketAddress | None) -> bool:
+        return to is not None and self._spoken_to is not None and self._spoken_to.forget(to)
+
+    def _put(self, vector: Sequence[Octets], to: SocketAddress | None) -> None:
+        self._sock.sendmsg(vector, self._beside(to), 0, *(() if to is None else (to,)))
+
+    # ---- the offload ----
+
+    def _use_offload(self, *, wanted: bool) -> None:
+        """Let the kernel cut what is sent, or no longer."""
+        try:
+            self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, self._cutter.datagram if wanted else 0)
+        except OSError as error:
+            self._gso = self._offload = False
+            self._learn(error)
+        else:
+            self._gso = wanted
+
+    def _is_offload(self, error: OSError, first: Sequence[Octets], to: SocketAddress | None) -> bool:
+        """Did the kernel refuse because of the offload? If so, the `first` of the datagrams is sent and the offload is off."""
+        if not self._gso or error.errno in NETWORKS_WORD:
+            return False
+        self._use_offload(wanted=False)
+        try:
+            self._put(first, to)
+        except OSError:
+            self._use_offload(wanted=True)
+            return False
+        self._offload = False
+        self._learn(error)
+        return True
+
+    def _send_on_trial(self, length: int, to: SocketAddress | None) -> bool:
+        self._trial = False
+        self._offload = True
+        self._shape(self._cutter.datagram)
+        clear = self._send(length, to)
+        if self._gso and not self._kept:
+            self._learn(None)
+        return clear
+
+    def _learn(self, error: OSError | None) -> None:
+        problem = "" if error is None else errno.errorcode.get(error.errno or 0, str(error.errno))
+        if problem != self.offload_problem:
+            self.offload_problem = problem
+            self._learned(self)
 
     def _shrink(self) -> bool:
         """The path takes less than thought: ask the kernel how much. False: it knows of no such thing."""
@@ -205,15 +283,18 @@ class Datagrams:
         while self._kept:
             data, to = self._kept[0]
             try:
-                if to is None:
-                    self._sock.send(data)
-                else:
-                    self._sock.sendmsg((data,), self._beside(to), 0, to)
+                self._put((data,), to)
             except BlockingIOError:
                 return False
-            except OSError:
+            except OSError as error:
+                size = self._cutter.datagram
+                if self._is_offload(error, (data[:size],), to):
+                    self._kept[:1] = [(data[at : at + size], to) for at in range(size, len(data), size)]
+                    continue
                 self._drop("unreachable", 1)
             del self._kept[0]
+        if self._gso and self.offload_problem:  # what was on trial has gone out
+            self._learn(None)
         if self._wanted:
             wanted, self._wanted = self._wanted, 0
             self.shape(wanted)
@@ -221,18 +302,14 @@ class Datagrams:
 
     def send_packet(self, packet: bytes, to: SocketAddress | None) -> None:
         """Send one handshake packet, best effort, in one datagram."""
-        if len(packet) > self._cutter.datagram:
-            self._whole(packet, to)
-            return
         try:
-            if to is None:
-                self._sock.send(packet)
+            self._put_whole(packet, to)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                self._is_oversized()
             else:
-                self._sock.sendmsg((packet,), self._beside(to), 0, to)
-        except OSError:
-            if to is not None and self._spoken_to is not None:
-                self._spoken_to.forget(to)
-            self._drop("unreachable", 1)
+                self._forget(to)
+                self._drop("unreachable", 1)
 
     def _beside(self, to: SocketAddress | None) -> list[Message]:
         return [] if to is None or self._spoken_to is None else self._spoken_to.reply_to(to)
