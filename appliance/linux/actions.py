@@ -54,8 +54,30 @@ async def _missing(facts: Sequence[Action], netlink: Netlink) -> list[Action]:
     return [fact for fact in facts if await _CHECKS[fact.verb](look, fact.args) is not bool(fact.args["present"])]
 
 
-async def _create_tun(_netlink: Netlink, args: Mapping[str, Any]) -> None:
-    tun.create(args["name"], multi_queue=bool(args.get("multi_queue")))
+async def _create_tun(netlink: Netlink, args: Mapping[str, Any]) -> None:
+    fresh = links.index(args["name"]) is None
+    tun.create(args["name"], multi_queue=bool(args.get("multi_queue")), owner=args.get("owner"), group=args.get("group"))
+    if fresh:
+        await _refuse_strangers(netlink, args["name"])
+
+
+async def _own_tun(netlink: Netlink, args: Mapping[str, Any]) -> None:
+    link = (await links.read(netlink)).get(args["name"])
+    if link is None or link["tun"] is None:
+        raise HostError(f"{args['name']} is no TUN device", hint="look with: ip -d link")
+    was_open = link["tun"]["owner"] is None
+    tun.create(args["name"], multi_queue=link["tun"]["multi_queue"], owner=args["owner"], group=args.get("group"))
+    if was_open:
+        await _refuse_strangers(netlink, args["name"])
+
+
+async def _refuse_strangers(netlink: Netlink, name: str) -> None:
+    """Between its making and its being owned, anybody could have opened a queue of the device, and would keep it."""
+    if (await links.read(netlink))[name]["tun"]["queues"]:
+        raise HostError(
+            f"another program has opened the TUN device {name} before it belonged to root",
+            hint="somebody on this host wants to read its traffic: find out who has /dev/net/tun open (lsof), end it, try again",
+        )
 
 
 async def _delete_link(netlink: Netlink, args: Mapping[str, Any]) -> None:
@@ -76,7 +98,8 @@ async def _has_link(look: Look, args: Mapping[str, Any]) -> bool:
     settings = {key: args[key] for key in ("mtu", "gso_max_size", "up") if args.get(key) is not None}
     if link is None or any(link[key] != value for key, value in settings.items()):
         return False
-    return "multi_queue" not in args or (link["tun"] is not None and link["tun"]["multi_queue"] is bool(args["multi_queue"]))
+    device = {key: args[key] for key in ("multi_queue", "owner", "group") if args.get(key) is not None}
+    return not device or (link["tun"] is not None and all(link["tun"][key] == value for key, value in device.items()))
 
 
 async def _has_address(look: Look, args: Mapping[str, Any]) -> bool:
@@ -102,6 +125,7 @@ async def _has_table(_look: Look, args: Mapping[str, Any]) -> bool:
 
 _DEEDS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[None]]] = {
     "tun.create": _create_tun,
+    "tun.own": _own_tun,
     "link.set": links.change,
     "link.delete": _delete_link,
     "address.add": addresses.add,

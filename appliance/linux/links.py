@@ -16,7 +16,8 @@ GONE = frozenset({errno.ENODEV})
 
 
 async def read(netlink: Netlink) -> dict[str, dict[str, Any]]:
-    """Name -> {index, kind, mtu, up, address, gso_max_size, tun}. `tun` is None or {type, persist, vnet_hdr, pi, multi_queue}."""
+    """Name -> {index, kind, mtu, up, address, gso_max_size, tun}. `tun` is None or {type, persist, vnet_hdr, pi, multi_queue,
+    owner, group, queues}: who alone may open it, None when all may, and how often a device with several queues is open."""
     return {str(message.get_attr("IFLA_IFNAME")): _link(message) for message in await netlink.dump("link")}
 
 
@@ -74,4 +75,7 @@ def _tun(data: Any) -> dict[str, Any]:
         "vnet_hdr": bool(data.get_attr("IFLA_TUN_VNET_HDR")),
         "pi": bool(data.get_attr("IFLA_TUN_PI")),
         "multi_queue": bool(data.get_attr("IFLA_TUN_MULTI_QUEUE")),
+        "owner": data.get_attr("IFLA_TUN_OWNER"),
+        "group": data.get_attr("IFLA_TUN_GROUP"),
+        "queues": (data.get_attr("IFLA_TUN_NUM_QUEUES") or 0) + (data.get_attr("IFLA_TUN_NUM_DISABLED_QUEUES") or 0),
     }

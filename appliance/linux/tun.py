@@ -20,6 +20,8 @@ from appliance.linux.refusals import refused
 # linux/if_tun.h
 TUNSETIFF = 0x400454CA
 TUNSETPERSIST = 0x400454CB
+TUNSETOWNER = 0x400454CC
+TUNSETGROUP = 0x400454CE
 TUNSETOFFLOAD = 0x400454D0
 TUNSETQUEUE = 0x400454D9
 IFF_TUN = 0x0001
@@ -62,11 +64,15 @@ class TunDevice:
         fcntl.ioctl(self.fd, TUNSETQUEUE, _IFREQ.pack(b"", IFF_ATTACH_QUEUE))
 
 
-def create(name: str, *, multi_queue: bool = False) -> None:
-    """Make the persistent device `name`, or keep the one that is there. Raises HostError or MissingPrivilege."""
+def create(name: str, *, multi_queue: bool = False, owner: int | None = None, group: int | None = None) -> None:
+    """Make the persistent device `name`, or keep the one that is there, and give it to `owner` and `group`: otherwise every user
+    of the host may open a queue of it. Raises HostError or MissingPrivilege."""
     fd = _open_clone_device()
     try:
         fcntl.ioctl(fd, TUNSETIFF, _request(name, multi_queue=multi_queue))
+        for request, who in ((TUNSETOWNER, owner), (TUNSETGROUP, group)):
+            if who is not None:
+                fcntl.ioctl(fd, request, who)
         fcntl.ioctl(fd, TUNSETPERSIST, 1)
     except OSError as error:
         raise refused(error.errno, f"creating the TUN device {name}") from error

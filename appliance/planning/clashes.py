@@ -72,6 +72,8 @@ def _refuse_interface(wanted: Desired, observed: HostState) -> None:
         raise PlanError(f"the interface {name} exists already and is no TUN device ({kind})", hint=hint)
     if not link["tun"]["persist"]:
         raise PlanError(f"the TUN device {name} belongs to a running program", hint=hint)
+    if link["tun"]["owner"] is None and link["tun"]["queues"]:
+        raise PlanError(f"the TUN device {name} belongs to everybody, and another program has it open", hint=hint)
     if bool(link["tun"]["multi_queue"]) is not wanted.multi_queue:
         queues = (
             "one queue, and several workers need several" if wanted.multi_queue else "several queues, and one worker needs one"

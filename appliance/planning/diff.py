@@ -132,19 +132,30 @@ def _remove_link(name: str, observed: HostState) -> Iterator[Step]:
     link = observed.links[name]
     now = {key: link[key] for key in own.TUN_DEFAULTS}
     yield from _set_link(name, now, own.TUN_DEFAULTS)
-    yield step(Action("link.delete", {"name": name}), _create(name, multi_queue=bool(link["tun"]["multi_queue"])))
+    owner = {key: link["tun"][key] for key in own.TUN_OWNER if link["tun"][key] is not None}
+    yield step(Action("link.delete", {"name": name}), _create(name, owner, multi_queue=bool(link["tun"]["multi_queue"])))
 
 
 def _link(wanted: Desired, observed: HostState) -> Iterator[Step]:
     name = wanted.link["name"]
     link = observed.links.get(name)
     if link is None:
-        yield step(_create(name, multi_queue=wanted.multi_queue), Action("link.delete", {"name": name}))
+        yield step(_create(name, own.TUN_OWNER, multi_queue=wanted.multi_queue), Action("link.delete", {"name": name}))
+    else:
+        yield from _own(name, link["tun"])
     yield from _set_link(name, link or own.TUN_DEFAULTS, own.without(wanted.link, "name"))
 
 
-def _create(name: str, *, multi_queue: bool) -> Action:
-    return Action("tun.create", {"name": name, "multi_queue": True} if multi_queue else {"name": name})
+def _create(name: str, owner: Mapping[str, int], *, multi_queue: bool) -> Action:
+    return Action("tun.create", {"name": name, **({"multi_queue": True} if multi_queue else {}), **owner})
+
+
+def _own(name: str, now: Mapping[str, Any]) -> Iterator[Step]:
+    """Give a device that was found to root. The kernel takes no owner back: one that all could open stays root's."""
+    change = {key: who for key, who in own.TUN_OWNER.items() if now[key] != who and (key == "owner" or now[key] is not None)}
+    if change:
+        before = {key: who if now[key] is None else now[key] for key, who in change.items()}
+        yield step(Action("tun.own", {"name": name, **change}), Action("tun.own", {"name": name, **before}))
 
 
 def _set_link(name: str, now: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Step]:

@@ -8,6 +8,7 @@ _NOUNS = {
     "link.set": ("link", True),
     "link.delete": ("link", False),
     "tun.create": ("link", True),
+    "tun.own": ("link", True),
     "address.add": ("address", True),
     "address.remove": ("address", False),
     "route.add": ("route", True),

@@ -18,6 +18,8 @@ RA_PROTOCOL = 9
 IPV6_MIN_MTU = 1280  # RFC 8200, section 5; the kernel has no IPv6 on an interface below
 IPV6_ROUTE_METRIC = 1024  # IP6_RT_PRIO_USER: what the kernel takes when none is given
 IPV6_CONNECTED_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
+TUN_OWNER = {"owner": 0, "group": 0}
+"""Whose the device is: with an owner only he, and who may change the network, can open it, and with it all plaintext."""
 TUN_DEFAULTS = {"mtu": 1500, "gso_max_size": 65536, "up": False}
 """A TUN device as the kernel makes it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from appliance.api.planning import Action, HostState, Plan, Step
@@ -42,7 +42,7 @@ def refuse_irreversible(plan: Plan, observed: HostState) -> None:
 def essence(state: HostState) -> dict[str, Any]:
     """A host in a form that compares: order, interface numbers, and what routes and addresses the kernel makes do not count."""
     return {
-        "links": {name: own.without(dict(link), "index") for name, link in state.links.items()},
+        "links": {name: _link(link) for name, link in state.links.items()},
         "addresses": _sorted(entry for entry in state.addresses if not own.is_kernels_own(entry["address"])),
         "routes": _sorted(
             own.without(dict(route), "source") for route in state.routes if route["protocol"] != own.KERNEL_PROTOCOL
@@ -51,6 +51,14 @@ def essence(state: HostState) -> dict[str, Any]:
         "settings": dict(state.sysctls),
         "tables": dict(state.tables),
     }
+
+
+def _link(link: Mapping[str, Any]) -> dict[str, Any]:
+    """An owner cannot be taken back, so a TUN device that everybody could open compares as root's. Who has it open changes."""
+    tun = link["tun"]
+    if tun is not None:
+        tun = own.without(dict(tun), "queues") | {"owner": tun["owner"] or 0}
+    return own.without(dict(link), "index") | {"tun": tun}
 
 
 def _sorted(entries: Iterable[Any]) -> list[list[tuple[str, str]]]:

@@ -57,7 +57,10 @@ class _Host:
 
 
 def _create(host: _Host, args: Mapping[str, Any]) -> None:
-    tun = {"type": "tun", "persist": True, "vnet_hdr": True, "pi": False, "multi_queue": bool(args.get("multi_queue"))}
+    tun = {
+        "type": "tun", "persist": True, "vnet_hdr": True, "pi": False, "multi_queue": bool(args.get("multi_queue")),
+        "owner": args.get("owner"), "group": args.get("group"), "queues": 0,
+    }  # fmt: skip
     host.links.setdefault(args["name"], {"index": 0, "kind": "tun", "address": "", **own.TUN_DEFAULTS, "tun": tun})
     if args["name"] in host.met:
         return  # removed and made again: its settings were set back before
@@ -65,6 +68,11 @@ def _create(host: _Host, args: Mapping[str, Any]) -> None:
         family, _, leaf = key.partition(".conf.default.")
         if leaf:
             host.sysctls.setdefault(own.link_sysctl(int(family[-1]), args["name"], leaf), value)
+
+
+def _own(host: _Host, args: Mapping[str, Any]) -> None:
+    link = host.links[args["name"]]
+    link["tun"] = link["tun"] | own.without(dict(args), "name")
 
 
 def _set_link(host: _Host, args: Mapping[str, Any]) -> None:
@@ -154,6 +162,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any], keys: tuple[str, ...
 
 _VERBS: dict[str, Callable[[_Host, Mapping[str, Any]], None]] = {
     "tun.create": _create,
+    "tun.own": _own,
     "link.set": _set_link,
     "link.delete": _delete,
     "address.add": _add_address,

@@ -8,7 +8,7 @@ from typing import Any
 from appliance.api.planning import Action, Step
 from appliance.planning import own
 
-SIGNS = {"add": "+", "create": "+", "remove": "-", "delete": "-", "set": "~", "replace": "~"}
+SIGNS = {"add": "+", "create": "+", "remove": "-", "delete": "-", "set": "~", "own": "~", "replace": "~"}
 
 
 def sign(step: Step) -> str:
@@ -24,6 +24,8 @@ def describe(action: Action) -> str:
     """What the action makes of the host: "address 10.8.0.1/24 on llp0"."""
     args = action.args
     match action.verb.partition(".")[0]:
+        case "tun" if action.verb == "tun.own":
+            return f"TUN device {args['name']} for {_owner(args)} alone"
         case "tun":
             return f"TUN device {args['name']}" + (" with several queues" if args.get("multi_queue") else "")
         case "link" if action.verb == "link.delete":
@@ -43,6 +45,12 @@ def describe(action: Action) -> str:
             return f"nftables table {args['table']}" + (f" with {rules} rules" if rules else "")
         case _:
             return f"{action.verb} {dict(args)}"
+
+
+def _owner(args: Mapping[str, Any]) -> str:
+    names = {("owner", 0): "root", ("group", 0): "group root"}
+    words = {"owner": "user", "group": "group"}
+    return " and ".join(names.get((key, args[key]), f"{word} {args[key]}") for key, word in words.items() if key in args)
 
 
 def _link_settings(args: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ def test_what_is_applied_is_what_the_profile_says(namespace: Throwaway, state_di
     [link] = [link for link in seen["links"] if link["ifname"] == "llp0"]
     assert (link["mtu"], link["gso_max_size"], "UP" in link["flags"]) == (1300, 63000, True)
     assert link["linkinfo"]["info_data"] == {
-        "type": "tun", "pi": False, "vnet_hdr": True, "multi_queue": False, "persist": True,
+        "type": "tun", "pi": False, "vnet_hdr": True, "multi_queue": False, "persist": True, "user": "root", "group": "root",
     }  # fmt: skip
     [entry] = [entry for entry in seen["addresses"] if entry["ifname"] == "llp0"]
     assert {(address["local"], address["prefixlen"]) for address in entry["addr_info"]} >= {("10.8.0.1", 24), ("fd00:8::1", 64)}
@@ -184,7 +184,8 @@ def test_a_host_that_clashes_is_told_so_before_anything_is_done(
 
 
 def test_a_tun_device_made_by_hand_is_taken_over_and_given_back(namespace: Throwaway, state_dir: Path) -> None:
-    namespace.sh("ip tuntap add dev llp0 mode tun vnet_hdr; ip link set llp0 mtu 1450 up")
+    namespace.sh("ip tuntap add dev llp0 mode tun vnet_hdr user nobody; ip link set llp0 mtu 1450 up")
+    namespace.sh("ip link set llp0 addrgenmode none")  # else the kernel gives it a link-local address when it is opened
     namespace.sh("ip addr add 172.16.0.1/24 dev llp0; ip addr add fd99::1/64 dev llp0 nodad; ip route add 10.77.0.0/16 dev llp0")
     before = namespace.snapshot()
 
