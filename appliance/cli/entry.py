@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from appliance.cli import table
+from appliance.cli.streams import Streams
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 
@@ -22,24 +24,42 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """128 + SIGINT and 128 + SIGPIPE, as a shell reports them."""
+ANSWERS = frozenset({ExitCode.OK, ExitCode.CHANGES_PENDING, ExitCode.DEGRADED})
+"""Exit codes of commands that did what they were asked to."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return how the process should end. Raises nothing."""
     words = list(sys.argv[1:] if argv is None else argv)
+    streams = Streams()
     terminal = Terminal(json="--json" in words)
     try:
-        code = _dispatch(words, terminal)
-        terminal.flush()
+        return _answered(_code_of(words, terminal, streams), terminal, streams)
     except KeyboardInterrupt as interrupt:
-        code = getattr(interrupt, "exit_code", INTERRUPTED)
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = BROKEN_PIPE
+        with suppress(KeyboardInterrupt):
+            streams.empty()
+        return getattr(interrupt, "exit_code", INTERRUPTED)
+
+
+def _code_of(words: list[str], terminal: Terminal, streams: Streams) -> int:
+    try:
+        return _dispatch(words, terminal)
     except Exception as error:  # noqa: BLE001 - an admin reads a sentence, never a traceback
-        code = report(error, terminal)
-    return code
+        if error is streams.lost:
+            return ExitCode.OK  # nothing else went wrong
+        return report(error, terminal)
+
+
+def _answered(code: int, terminal: Terminal, streams: Streams) -> int:
+    """The exit code once the answer has been written. A lost answer is told, unless the command failed anyway."""
+    lost = streams.empty()
+    if lost is None or code not in ANSWERS:
+        return code
+    if isinstance(lost, BrokenPipeError):
+        return BROKEN_PIPE
+    reason = (lost.strerror or str(lost)).lower()
+    terminal.error(f"standard output: {reason}", "what the command did is done; make room or redirect it, and ask again")
+    return ExitCode.FAILURE
 
 
 def report(error: Exception, terminal: Terminal) -> int:
@@ -51,7 +71,8 @@ def report(error: Exception, terminal: Terminal) -> int:
 
         terminal.note("".join(traceback.format_exception(error)).rstrip())
     if terminal.json:
-        terminal.document({"ok": False, "error": error_document(error)})
+        with suppress(OSError):  # how the command ends is told by its exit code as well
+            terminal.document({"ok": False, "error": error_document(error)})
     if render is not None:
         terminal.note(render(color=terminal.err_colour).rstrip("\n"))
     else:

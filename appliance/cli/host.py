@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.cli.admin_session import ssh_connection
 from appliance.cli.parser import UsageError
-from appliance.cli.signals import stopping_like_ctrl_c
 from appliance.cli.terminal import Terminal, seconds_text
 from appliance.errors import ApplianceError, ExitCode
 from appliance.runtime import control_client, places
@@ -52,9 +51,8 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
     opened = open_profile(arguments.profile)
     if daemon:
         return _reload(arguments.profile, within, terminal)
-    import asyncio
-
     from appliance.apply.engine import apply_profile
+    from appliance.cli.signals import run_until_stopped
 
     doing = apply_profile(
         opened.profile,
@@ -64,8 +62,7 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
         admin_address=ssh_connection(),
         contribute=opened.contribute,
     )
-    with stopping_like_ctrl_c():
-        result = asyncio.run(doing)
+    result = run_until_stopped(doing)
     for step in result.recovered:
         terminal.note(f"left by an interrupted run, undone first: {step.summary}")
     for warning in result.plan.warnings:
@@ -103,12 +100,10 @@ def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa:
             text = "there was no profile before this one: the daemon ends and undoes everything"
         terminal.result({"by": "daemon", **answer}, text)
         return ExitCode.OK
-    import asyncio
-
     from appliance.apply import engine
+    from appliance.cli.signals import run_until_stopped
 
-    with stopping_like_ctrl_c():
-        undone = asyncio.run(engine.rollback(places.state_dir(), progress=progress_to(terminal)))
+    undone = run_until_stopped(engine.rollback(places.state_dir(), progress=progress_to(terminal)))
     summaries = [step.summary for step in undone.steps]
     text = f"undone: {_changes(len(summaries))}; this host is as before" if summaries else "nothing was applied, nothing to undo"
     terminal.result({"by": "host", "steps": summaries}, text)

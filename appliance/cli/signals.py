@@ -1,11 +1,19 @@
-"""A command that changes the host ends on SIGTERM and on a lost terminal as on Ctrl-C: what it began is undone first."""
+"""A command that changes the host ends on SIGTERM and on a lost terminal as on Ctrl-C: what it began is undone first.
+
+A signal that was ignored when the command started stays so, as for every program: `nohup` ignores SIGHUP, and a script's shell
+ignores SIGINT for what it runs in the background.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+Result = TypeVar("Result")
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
@@ -16,20 +24,29 @@ class Stopped(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
-@contextmanager
-def stopping_like_ctrl_c() -> Iterator[None]:
-    """Within, SIGTERM and SIGHUP raise KeyboardInterrupt (in asyncio: cancel the main task). Raises Stopped for them."""
+def run_until_stopped(doing: Coroutine[Any, Any, Result]) -> Result:
+    """Run it to its end. The first signal cancels it, further ones change nothing while it undoes; then Stopped is raised."""
     seen: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a handler
-        seen.append(number)
-        signal.raise_signal(signal.SIGINT)
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
-    except KeyboardInterrupt:
-        raise Stopped(seen[0] if seen else signal.SIGINT) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return asyncio.run(_listening(doing, seen))
+    except asyncio.CancelledError:
+        raise Stopped(seen[0]) from None
+
+
+def not_ignored() -> list[signal.Signals]:
+    """Those of SIGNALS that this process may be ended by."""
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+async def _listening(doing: Coroutine[Any, Any, Result], seen: list[int]) -> Result:
+    task = asyncio.current_task()
+    assert task is not None
+
+    def stop(number: int) -> None:
+        seen.append(number)
+        if len(seen) == 1:
+            task.cancel()
+
+    for number in not_ignored():
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    return await doing

@@ -7,6 +7,7 @@ import json as json_format
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -130,9 +131,12 @@ class _Run:
                 _note("still removing the lab, nothing would be gained by leaving it half-way")
 
         for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:  # by nohup, or in the background of a script
+                continue
             asyncio.get_running_loop().add_signal_handler(number, interrupt, number)
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # a terminal that is gone stops no lab
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()

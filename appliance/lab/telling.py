@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from appliance.lab.engine import Lab
@@ -40,10 +41,10 @@ class Progress:
 
     wants_plans = False
 
-    def __init__(self, name: str, stream: TextIO = sys.stderr) -> None:
-        """`name` is the lab's."""
+    def __init__(self, name: str, stream: TextIO | None = None) -> None:
+        """`name` is the lab's. Standard error unless told otherwise."""
         self._name = name
-        self._stream = stream
+        self._stream = stream or sys.stderr
 
     def built(self, lab: Lab) -> None:
         """Say how many hosts."""
@@ -68,8 +69,9 @@ class Progress:
         self._say(removal_sentence(report.left_behind))
 
     def _say(self, text: str) -> None:
-        self._stream.write(f"lab {self._name}: {text}\n")
-        self._stream.flush()
+        with suppress(OSError):  # a terminal that is gone stops no lab
+            self._stream.write(f"lab {self._name}: {text}\n")
+            self._stream.flush()
 
 
 class Story:

@@ -35,6 +35,8 @@ class PatientHandler(logging.Handler):
                 self._stream.flush()
             else:
                 self._write_if_taken(line.encode(errors="backslashreplace"))
+        except OSError:  # a full disk, or a reader that is gone
+            self.lost += 1
         except Exception:  # noqa: BLE001  the logging contract: a handler reports to stderr and goes on
             self.handleError(record)
 

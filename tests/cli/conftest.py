@@ -42,6 +42,7 @@ class Cli:
         self.directory = directory
         self.inside = inside
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("APPLIANCE_", "SSH_"))}
+        kept.pop("PYTHONUNBUFFERED", None)  # an admin's Python keeps output back until the end
         self.environ = {**kept, "NO_COLOR": "1"}
 
     def __call__(self, *words: str | Path, prefix: tuple[str, ...] = (), **environ: str) -> Ended:
@@ -58,10 +59,10 @@ class Cli:
         assert "Traceback" not in run.stderr, run.stderr
         return Ended(run.returncode, run.stdout, run.stderr)
 
-    def start(self, *words: str | Path, **environ: str) -> subprocess.Popen[str]:
+    def start(self, *words: str | Path, prefix: tuple[str, ...] = (), **environ: str) -> subprocess.Popen[str]:
         """Let it run."""
         return subprocess.Popen(
-            [*self.inside, APPLIANCE, *map(str, words)],
+            [*self.inside, *prefix, APPLIANCE, *map(str, words)],
             cwd=self.directory,
             env={**self.environ, **environ},
             stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -61,4 +62,15 @@ def test_a_reader_that_left_raises_nothing(pipe: tuple[int, PatientHandler], cap
     reading, handler = pipe
     os.dup2(os.open("/dev/null", os.O_RDONLY), reading)
     handler.emit(record("to nobody"))
-    assert "BrokenPipeError" in capsys.readouterr().err
+    assert capsys.readouterr().err == ""
+    assert handler.lost == 1
+
+
+def test_what_a_full_disk_does_not_take_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closing it fails
+    handler = PatientHandler(full)
+    handler.emit(record("not to be had"))
+    assert handler.lost == 1
+    assert capsys.readouterr().err == ""
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
