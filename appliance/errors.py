@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     DEGRADED = 5
     PERMISSION = 6
     NO_DAEMON = 7
+    WITHHELD = 8
+    """Nothing was done, and nothing will be until a person decides."""
     RETRY = 75
 
 

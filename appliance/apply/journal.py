@@ -1,28 +1,42 @@
 """The undo journal: an append-only file, on disk before the deed it speaks of. See `records` for its lines.
 
 It stays while something is applied, since it is what knows how to undo it. It lies in a tmpfs, because what it describes dies
-with the kernel too; a journal from before the last boot is void.
+with the kernel too; a journal from before the last boot is void. Whatever else is wrong with it is an error that leaves it alone:
+a journal that is not believed would be an undo that is lost in silence.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from appliance.api.planning import Step
-from appliance.apply.records import Generation, JournalState, decode, encode, replay
-from appliance.errors import HostError
+from appliance.apply.records import HEAD_BYTES, Damaged, Generation, JournalState, decode, encode, encode_head, replay
+from appliance.errors import ExitCode, HostError
 from appliance.planning.render import step_to_json
 
 FILE = "journal"
+NEW = "journal.new"
+WAY_OUT = (
+    "it is kept. A reboot makes it void with all that it describes. To stay up, remove by hand what is left of the node (its "
+    "interface; `ip route show proto 76`, `ip rule`; `nft delete table inet appliance`; settings) and then the file"
+)
+
+
+class JournalDamaged(HostError):
+    """The undo journal cannot be believed, so nothing was done. Nothing changes that but a person or a reboot."""
+
+    exit_code = ExitCode.WITHHELD
 
 
 class Journal:
     """The journal of one state directory. Only the holder of the directory's lock may write.
 
-    Raises HostError when it cannot write (a full disk): the caller must then not do the step it announced.
+    Raises HostError when it cannot write (a full disk): the caller must then not do the step it announced. Raises JournalDamaged
+    when what is there is not what was written.
     """
 
     def __init__(self, directory: Path, *, boot_id: str, netns: int) -> None:
@@ -30,6 +44,7 @@ class Journal:
         self._boot_id = boot_id
         self._netns = netns
         self._size = 0
+        self._records = 0
         self.state = JournalState(boot_id, netns)
         self._load()
 
@@ -85,30 +100,34 @@ class Journal:
 
     def discard(self) -> None:
         """Remove the file. What it speaks of must be undone, or void since the last boot."""
-        self._path.unlink(missing_ok=True)
+        for name in (FILE, NEW):
+            self._path.with_name(name).unlink(missing_ok=True)
         self._sync_directory()
-        self._size = 0
+        self._size = self._records = 0
 
     def _load(self) -> None:
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
+        data = _read(self._path)
+        if data is None:
             return
-        except OSError as error:
-            raise HostError(
-                f"the undo journal cannot be read: {error}", hint="run it as the user who applied the profile"
-            ) from error
-        records, self._size = decode(data)
-        state = replay(records)
-        if not records or state.boot_id != self._boot_id:
-            self._size = 0  # nothing was done yet, or the host has been booted since and forgotten it
+        try:
+            records, size = decode(data)
+            state = replay(records)
+        except Damaged as error:
+            if self._is_void(error.records):
+                return
+            raise JournalDamaged(f"{self._path}, the undo journal, is damaged: {error}", hint=WAY_OUT) from error
+        if self._is_void(records):
             return
         if state.netns != self._netns:
             raise HostError(
                 f"{self._path} belongs to another network namespace",
                 hint="run it there, or set APPLIANCE_STATE_DIR to another directory",
             )
-        self.state = state
+        self.state, self._records, self._size = state, len(records), size
+
+    def _is_void(self, records: Sequence[Mapping[str, Any]]) -> bool:
+        """Has the host been booted since, and forgotten what the journal describes?"""
+        return bool(records) and records[0].get("boot_id", self._boot_id) != self._boot_id
 
     def _append_if_possible(self, kind: str, generation: int, **more: Any) -> None:
         """On a full disk undoing goes on without being recorded: doing an undo twice does no harm."""
@@ -120,25 +139,38 @@ class Journal:
     def _append(self, kind: str, generation: int, **more: Any) -> None:
         line = encode({"kind": kind, "generation": generation, **more})
         try:
-            fresh = self._size == 0
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                os.ftruncate(fd, self._size)  # what a crash or a full disk has torn
-                self._write(fd, line)
-            finally:
-                os.close(fd)
-            if fresh:
-                self._sync_directory()
+            if self._size:
+                self._add(line)
+            else:
+                self._create(line)
         except OSError as error:
             raise HostError(f"the undo journal cannot be written: {error}", hint="free some space in that file system") from error
 
-    def _write(self, fd: int, line: bytes) -> None:
-        rest, offset = line, self._size
-        while rest:
-            written = os.pwrite(fd, rest, offset)
-            rest, offset = rest[written:], offset + written
-        os.fsync(fd)
-        self._size = offset
+    def _create(self, line: bytes) -> None:
+        """Head and first record appear together, so that an empty journal is always a damaged one."""
+        new = self._path.with_name(NEW)
+        new.unlink(missing_ok=True)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            _write(fd, encode_head(1) + line, 0)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        new.rename(self._path)
+        self._sync_directory()
+        self._records, self._size = 1, HEAD_BYTES + len(line)
+
+    def _add(self, line: bytes) -> None:
+        """The record first, then the head that counts it."""
+        fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.ftruncate(fd, self._size)  # what a crash or a full disk has torn
+            _write(fd, line, self._size)
+            _write(fd, encode_head(self._records + 1), 0)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        self._records, self._size = self._records + 1, self._size + len(line)
 
     def _sync_directory(self) -> None:
         fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -146,3 +178,44 @@ class Journal:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _write(fd: int, rest: bytes, offset: int) -> None:
+    while rest:
+        written = os.pwrite(fd, rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+def _read(path: Path) -> bytes | None:
+    """The bytes of a journal that nobody else could have written; None when there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # not to hang at a FIFO
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise HostError(f"the undo journal cannot be read: {error}", hint="run it as the user who applied the profile") from error
+    except OSError as error:
+        raise JournalDamaged(f"{path}, the undo journal, cannot be read: {error.strerror}", hint=WAY_OUT) from error
+    wrong = _foreign(os.fstat(fd)) or _foreign_folder(path.parent.stat())
+    if wrong:
+        os.close(fd)
+        raise JournalDamaged(f"{path}, the undo journal, is not to be trusted: {wrong}", hint=WAY_OUT)
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
+
+
+def _foreign(found: os.stat_result) -> str:
+    """Why somebody else may have written this file, or nothing."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is not a regular file"
+    if found.st_uid != os.geteuid():
+        return f"it belongs to user {found.st_uid}"
+    if found.st_mode & 0o077:
+        return f"others may open it (mode {found.st_mode & 0o777:04o}, not 0600)"
+    return "" if found.st_nlink == 1 else "it has a second name"
+
+
+def _foreign_folder(found: os.stat_result) -> str:
+    if found.st_uid != os.geteuid():
+        return f"its folder belongs to user {found.st_uid}"
+    return f"others may write its folder (mode {found.st_mode & 0o777:04o})" if found.st_mode & 0o022 else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from appliance.apply.journal import Journal
-from appliance.errors import HostError
+from appliance.apply.journal import Journal, JournalDamaged
+from appliance.errors import ExitCode, HostError
 from tests.unit.apply.test_records import STEPS
 
 
@@ -77,7 +79,70 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
 
 def test_a_journal_that_cannot_be_written_stops_the_step(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    (tmp_path / "journal").symlink_to("/dev/full")
+    (tmp_path / "journal.new").mkdir()
     with pytest.raises(HostError, match="cannot be written"):
         journal.begin(STEPS)
     assert journal.state.generations == []
+
+
+def damage_by(tmp_path: Path, how: Callable[[Path], object]) -> str:
+    """Damage a journal in force; what is said of it. It is still there afterwards."""
+    generation = (journal := opened(tmp_path)).begin(STEPS)
+    journal.will(generation, 0)
+    file = tmp_path / "journal"
+    how(file)
+    before = file.lstat().st_ino
+    with pytest.raises(JournalDamaged) as caught:
+        opened(tmp_path)
+    assert caught.value.exit_code is ExitCode.WITHHELD
+    assert "reboot" in caught.value.hint
+    assert file.lstat().st_ino == before
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (lambda file: file.write_bytes(b""), "first line"),
+        (lambda file: file.write_bytes(file.read_bytes()[:300]), "0 records where it says 2"),
+        (lambda file: file.chmod(0o640), "mode 0640"),
+        (lambda file: file.chmod(0o606), "mode 0606"),
+        (lambda file: os.link(file, file.with_name("second")), "second name"),
+        (lambda file: file.parent.chmod(0o777), "write its folder"),
+        (lambda file: (file.rename(file.with_name("other")), file.symlink_to("other")), "cannot be read"),
+        (lambda file: (file.unlink(), os.mkfifo(file, 0o600)), "not a regular file"),
+        (lambda file: (file.unlink(), file.mkdir(0o700)), "not a regular file"),
+    ],
+    ids=["empty", "half", "group", "world", "linked", "folder", "symlink", "fifo", "directory"],
+)
+def test_a_journal_that_cannot_be_believed_is_kept(tmp_path: Path, how: Callable[[Path], object], said: str) -> None:
+    assert said in damage_by(tmp_path, how)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_journal_of_somebody_else_is_not_followed(tmp_path: Path) -> None:
+    assert "belongs to user 65534" in damage_by(tmp_path, lambda file: os.chown(file, 65534, 65534))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_folder_of_somebody_else_is_not_trusted(tmp_path: Path) -> None:
+    assert "folder belongs to user 65534" in damage_by(tmp_path, lambda file: os.chown(file.parent, 65534, 65534))
+
+
+def test_another_boot_makes_a_damaged_one_void_too(tmp_path: Path) -> None:
+    generation = (journal := opened(tmp_path)).begin(STEPS)
+    journal.will(generation, 0)
+    file = tmp_path / "journal"
+    file.write_bytes(file.read_bytes()[:-3])
+    assert opened(tmp_path, "the next boot").state.generations == []
+
+
+def test_what_a_crash_left_of_a_beginning_is_in_nobody_s_way(tmp_path: Path) -> None:
+    (tmp_path / "journal.new").write_bytes(b"half")
+    journal = opened(tmp_path)
+    assert journal.state.generations == []
+    generation = journal.begin(STEPS)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal"]
+    (tmp_path / "journal.new").write_bytes(b"half")
+    journal.reverted(generation)
+    assert list(tmp_path.iterdir()) == []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.api.planning import Action, Step
-from appliance.apply.records import decode, encode, replay
+from appliance.apply.records import HEAD_BYTES, Damaged, decode, encode, encode_head, replay
 from appliance.planning.render import step_to_json
 from appliance.planning.revert import step
 
@@ -66,21 +69,79 @@ def test_confirmation() -> None:
     assert not replay([*STORY[:5], {"kind": "confirmed", "generation": 2}]).generations[1].awaits_confirmation
 
 
-@given(st.integers(0, sum(len(encode(record)) for record in STORY)))
-def test_a_torn_line_is_as_if_never_written(length: int) -> None:
-    data = b"".join(encode(record) for record in STORY)[:length]
-    records, sound = decode(data)
-    assert records == STORY[: len(records)]
-    assert data[:sound] == b"".join(encode(record) for record in records)
-    replay(records)
+def journal(story: list[dict[str, object]], promised: int | None = None) -> bytes:
+    """The file that tells this story; its head promises so many records."""
+    return encode_head(len(story) if promised is None else promised) + b"".join(encode(record) for record in story)
+
+
+@given(st.integers(0, len(STORY) - 1), st.data())
+def test_a_line_that_a_crash_has_torn_is_as_if_never_written(records: int, data: st.DataObject) -> None:
+    whole = journal(STORY[: records + 1], records)
+    length = data.draw(st.integers(len(journal(STORY[:records])), len(whole) - 1))
+    assert decode(whole[:length]) == (STORY[:records], len(journal(STORY[:records])))
+
+
+def test_a_record_that_the_head_does_not_count_yet_counts() -> None:
+    assert decode(journal(STORY, len(STORY) - 1))[0] == STORY
+
+
+@given(st.integers(0, len(journal(STORY)) - 1))
+def test_a_journal_that_lost_its_end_is_damaged(length: int) -> None:
+    with pytest.raises(Damaged):
+        decode(journal(STORY)[:length])
+
+
+@given(st.integers(0, 8 * len(journal(STORY)) - 1))
+def test_a_flipped_bit_is_noticed_wherever_it_is(bit: int) -> None:
+    data = bytearray(journal(STORY))
+    data[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(Damaged):
+        decode(bytes(data))
 
 
 @given(st.binary(max_size=300))
 def test_rubbish_is_no_journal(data: bytes) -> None:
-    assert decode(data) == ([], 0)
+    with pytest.raises(Damaged):
+        decode(data)
+    with pytest.raises(Damaged):
+        decode(journal(STORY) + data + b"\n")
 
 
-def test_what_follows_a_damaged_line_does_not_count() -> None:
-    lines = [encode(record) for record in STORY]
-    lines[2] = lines[2].replace(b"will", b"Will")
-    assert decode(b"".join(lines)) == (STORY[:2], len(lines[0]) + len(lines[1]))
+def test_another_version_is_said() -> None:
+    text = b"appliance journal 3, records 0000000009"
+    line = b"%08x %s\n" % (zlib.crc32(text), text)
+    assert len(line) == HEAD_BYTES
+    with pytest.raises(Damaged, match="another version"):
+        decode(line + journal(STORY)[HEAD_BYTES:])
+
+
+NONSENSE: list[dict[str, object]] = [
+    {},
+    {"kind": "will"},
+    {"kind": "will", "generation": 1, "step": 2},
+    {"kind": "will", "generation": 1, "step": -1},
+    {"kind": "will", "generation": 1, "step": True},
+    {"kind": "undone", "generation": 1, "step": 0},
+    {"kind": "applied", "generation": 7},
+    {"kind": "unheard of", "generation": 1},
+    {**BEGIN, "generation": 1},
+    {**BEGIN, "generation": "2"},
+    {**BEGIN, "generation": 2, "boot_id": 3},
+    {**BEGIN, "generation": 2, "netns": None},
+    {**BEGIN, "generation": 2, "confirm_within": "soon"},
+    {**BEGIN, "generation": 2, "steps": [{"summary": ""}]},
+    {**BEGIN, "generation": 2, "steps": [{**step_to_json(STEPS[0]), "undo": {"verb": "rm", "args": {}}}]},
+    {**BEGIN, "generation": 2, "steps": [{**step_to_json(STEPS[0]), "undo": {"verb": "link.delete", "args": "llp0"}}]},
+]
+
+
+@pytest.mark.parametrize("record", NONSENSE, ids=str)
+def test_records_that_make_no_sense(record: dict[str, object]) -> None:
+    with pytest.raises(Damaged, match="record 2"):
+        replay([STORY[0], record])
+
+
+def test_lines_that_are_no_records() -> None:
+    for text in (b"[]", b"3", b"not json", b"[" * 100_000):
+        with pytest.raises(Damaged, match="record 1 of 1"):
+            decode(encode_head(1) + b"%08x %s\n" % (zlib.crc32(text), text))
