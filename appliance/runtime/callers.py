@@ -6,8 +6,10 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from appliance.api.management import Principal, Verdict
+from appliance.runtime import places
 
 _UCRED = struct.Struct("3i")
 """struct ucred of unix(7): pid, uid, gid."""
@@ -18,14 +20,33 @@ Judge = Callable[[Principal, str, str], Iterable[Verdict]]
 
 def principal_of(connection: socket.socket) -> Principal:
     """The process at the other end when it connected."""
+    pid, uid, gid = _credentials(connection)
+    return Principal("local", name_of(uid), uid, gid, pid)
+
+
+def user_of(connection: socket.socket) -> int:
+    """The user at the other end: who connected or, for whom we connected to, who listens there."""
+    return _credentials(connection)[1]
+
+
+def is_ours(uid: int) -> bool:
+    """Is a control socket of this user the node's? Root's is, one's own, and that of whom root gave /run/appliance to."""
+    return uid in {0, os.geteuid()} or uid == _owner(places.RUN)
+
+
+def name_of(uid: int) -> str:
+    """A user's name, the number where there is none."""
     import pwd
 
-    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     try:
-        name = pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        name = str(uid)
-    return Principal("local", name, uid, gid, pid)
+        return str(uid)
+
+
+def _credentials(connection: socket.socket) -> tuple[int, int, int]:
+    pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return pid, uid, gid
 
 
 def may(principal: Principal, permission: str, target: str, *, group: str | None, judge: Judge) -> bool:
@@ -45,3 +66,10 @@ def _in_group(principal: Principal, group: str) -> bool:
         return principal.gid == number or number in os.getgrouplist(principal.name, principal.gid or 0)
     except (KeyError, OSError):
         return False
+
+
+def _owner(folder: Path) -> int | None:
+    try:
+        return folder.stat().st_uid
+    except OSError:
+        return None

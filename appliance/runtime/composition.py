@@ -11,7 +11,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from appliance.errors import ApplianceError, ExitCode
 from appliance.linux import memory
 from appliance.protocol.node import Node
 from appliance.runtime import callers, clock, control, entropy, host_changes, known_paths, preparing
+from appliance.runtime.admission import Admission
 from appliance.runtime.discovery import Discovery
 from appliance.runtime.figures import Figures
 from appliance.runtime.forwarding import Forwarding
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from appliance.linux.tun import TunDevice
     from appliance.plugin_host import PluginHost
     from appliance.protocol.identity import Identity
+    from appliance.runtime.control_address import Listening
     from appliance.runtime.workers import Workers
 
 log = get_logger("daemon")
@@ -63,7 +64,7 @@ class Daemon:
         plugins: PluginHost,
         identity: Identity,
         state_dir: Path,
-        listener: socket.socket,
+        listener: Listening,
     ) -> None:
         self.paths = paths
         self.profile = profile
@@ -75,7 +76,8 @@ class Daemon:
         self.lifespan = Lifespan()
         self.tasks = Tasks()
         self.reload = Reload(self)
-        self._listener = listener
+        self.listener = listener
+        self.admission = Admission()
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
         self._queues: list[TunDevice] = []
@@ -175,8 +177,8 @@ class Daemon:
         await self.monitors.use(self.profile.monitoring)
         await self._enter_lifespans()
         routes = {route.name: route for route in self.plugins.api_routes()}
-        server = control.ControlServer(operations(self, routes), self._allowed)
-        await server.serve(self._listener.dup())
+        server = control.ControlServer(operations(self, routes), self._allowed, self.admission)
+        server.serve(self.listener.socket)
         self.lifespan.push("control socket", server.close)
         self._ready()
 

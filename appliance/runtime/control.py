@@ -3,7 +3,7 @@
     {"op": "status", "args": {}}   →   {"ok": true, "result": …}
                                        {"ok": false, "error": {"code": …, "message": …, "hint": …, "exit": n}}
 
-The socket is an abstract one, so only this network namespace reaches it and binding it proves that no other daemon is alive.
+Where it is and who may have it: `control_address`. How many callers there may be: `admission`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import json
 import select
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from appliance.api.management import Principal
-from appliance.errors import ApplianceError, ExitCode, HostError
-from appliance.runtime.callers import principal_of
+from appliance.errors import ApplianceError, ExitCode
+from appliance.runtime.admission import Admission, is_root
+from appliance.runtime.callers import principal_of, user_of
 from appliance.runtime.logging import get_logger
 
 log = get_logger("control")
 
 MAX_LINE = 64 * 1024
 """Bytes of a question; the longest real one is a reload with a few paths."""
-MAX_CLIENTS = 32
+ACCEPTS = 16
+"""Callers taken in a turn of the event loop: a user who connects as fast as can be does not keep it from the rest."""
 IDLE_SECONDS = 60.0
-"""How long a client may be silent between questions, or take to read an answer."""
+OTHERS_IDLE_SECONDS = 10.0
+"""How long root, and anybody else, may be silent between questions, or take to read an answer."""
 
 
 class Operation(NamedTuple):
@@ -36,53 +40,67 @@ class Operation(NamedTuple):
     handler: Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
-class AlreadyRunning(HostError):
-    """Another daemon has this network namespace."""
-
-
 class ControlServer:
     """Answers on the control socket. `allowed(principal, permission, target)` decides who may do what."""
 
-    def __init__(self, operations: Mapping[str, Operation], allowed: Callable[[Principal, str, str], bool]) -> None:
+    def __init__(
+        self, operations: Mapping[str, Operation], allowed: Callable[[Principal, str, str], bool], admission: Admission
+    ) -> None:
         self._operations = operations
         self._allowed = allowed
+        self._admission = admission
         self._clients: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
 
-    async def serve(self, sock: socket.socket) -> None:
-        """Begin to answer on `sock`, which `bind` made."""
-        self._server = await asyncio.start_unix_server(self._connected, sock=sock, limit=MAX_LINE)
+    def serve(self, listener: socket.socket) -> None:
+        """Begin to answer on `listener`, which stays the caller's."""
+        self._listener = listener.dup()
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def close(self) -> None:
         """Stop listening, let answers under way go out, and hang up."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
         current = asyncio.current_task()
         clients = [task for task in self._clients if task is not current]
         for task in clients:
             task.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients.add(task)
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # nobody else, or no descriptor for them
+                return
+            connection.setblocking(False)  # noqa: FBT003
+            uid = user_of(connection)
+            reason = self._admission.admit(uid)
+            if reason is not None:
+                _hang_up(connection, reason)
+                continue
+            task = asyncio.get_running_loop().create_task(self._connected(connection, uid), name="caller")
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+
+    async def _connected(self, connection: socket.socket, uid: int) -> None:
         try:
-            await self._converse(reader, writer)
+            reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_LINE)
+            try:
+                await self._converse(reader, writer, IDLE_SECONDS if is_root(uid) else OTHERS_IDLE_SECONDS)
+            finally:
+                writer.close()
         except (OSError, TimeoutError, asyncio.CancelledError):
             pass  # the caller is gone, or we are going
         finally:
-            self._clients.discard(task)
-            writer.close()
+            self._admission.leave(uid)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> None:
         principal = principal_of(writer.get_extra_info("socket"))
-        if len(self._clients) > MAX_CLIENTS:
-            await _send(writer, failure("busy", "too many callers at once", "try again in a moment", ExitCode.RETRY))
-            return
         while True:
             try:
-                async with asyncio.timeout(IDLE_SECONDS):
+                async with asyncio.timeout(patience):
                     line = await reader.readline()
             except ValueError:  # longer than MAX_LINE
                 await _send(writer, failure("too-long", f"a question has at most {MAX_LINE} bytes"))
@@ -90,7 +108,7 @@ class ControlServer:
             if not line or has_hung_up(writer.get_extra_info("socket")):
                 return
             answer = await self._answer(principal, line)
-            async with asyncio.timeout(IDLE_SECONDS):
+            async with asyncio.timeout(patience):
                 await _send(writer, answer)
 
     async def _answer(self, principal: Principal, line: bytes) -> dict[str, Any]:
@@ -104,7 +122,7 @@ class ControlServer:
             known = ", ".join(self._operations)
             return failure("unknown-operation", f"there is no operation {name!r}", f"there are: {known}", ExitCode.INVALID)
         if not self._allowed(principal, operation.permission, name):
-            log.warning("a caller was refused", user=principal.name, pid=principal.pid, op=name)
+            self._admission.refuse("permission", principal.uid or 0, pid=principal.pid, op=name)
             return failure(
                 "permission",
                 f"user {principal.name} may not do this ({operation.permission})",
@@ -128,21 +146,6 @@ async def _perform(name: str, operation: Operation, args: Mapping[str, Any]) -> 
         return failure("bug", f"{name} failed: this should not have happened", "look at the daemon's log", ExitCode.FAILURE)
 
 
-def bind(address: str) -> socket.socket:
-    """The control socket, listening. Raises AlreadyRunning when another daemon has it."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        sock.bind(address)
-        sock.listen(MAX_CLIENTS)
-    except OSError as error:
-        sock.close()
-        raise AlreadyRunning(
-            "an appliance daemon already runs in this network namespace",
-            hint="give it the new profile with `appliance apply`, or stop it first; `appliance status` shows it",
-        ) from error
-    return sock
-
-
 def has_hung_up(sock: socket.socket) -> bool:
     """Has the other end closed? A question whose asker was told that it timed out must not be carried out after all."""
     watched = select.poll()
@@ -153,6 +156,13 @@ def has_hung_up(sock: socket.socket) -> bool:
 def failure(code: str, message: str, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> dict[str, Any]:
     """The line that says no."""
     return {"ok": False, "error": {"code": code, "message": message, "hint": hint, "exit": int(exit_code)}}
+
+
+def _hang_up(connection: socket.socket, reason: str) -> None:
+    whose = "of this user " if reason == "user-busy" else ""
+    answer = failure(reason, f"too many callers {whose}at once", "try again in a moment", ExitCode.RETRY)
+    with connection, suppress(OSError):
+        connection.send(json.dumps(answer).encode() + b"\n")
 
 
 def _problem(problem: object) -> dict[str, Any]:

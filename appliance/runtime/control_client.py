@@ -1,7 +1,7 @@
 """Asks the daemon of this network namespace over its control socket: one JSON object a line, each way.
 
-Blocking and on the standard library alone, because `appliance status` should be quick. The kernel tells the daemon who asks
-(SO_PEERCRED), so nothing is sent for that.
+Blocking and on the standard library alone, because `appliance status` should be quick. The kernel tells each side who is at the
+other end (SO_PEERCRED): the daemon learns who asks, and we learn that it is root's daemon, or our own, which answers.
 
     {"op": "status", "args": {}}   →   {"ok": true, "result": …}
                                        {"ok": false, "error": {"code": …, "message": …, "hint": …, "exit": n}}
@@ -11,20 +11,25 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege, NoDaemon
+from appliance.linux.unix_listeners import listener_uid
 from appliance.runtime import places
+from appliance.runtime.callers import is_ours, name_of, user_of
 
 ANSWER_TIMEOUT = 10.0
 """Seconds. The daemon answers from memory in milliseconds; only a reload takes longer, and says so with its own figure."""
 ALIVE_TIMEOUT = 5.0
 """Seconds for a first, small question before one whose answer may take long."""
-CONNECT_TIMEOUT = 2.0
-"""Seconds. Connecting waits only when the daemon's backlog is full."""
+CONNECT_SECONDS = 2
+"""Connecting waits only when the daemon's backlog is full."""
 MAX_ANSWER_BYTES = 64 << 20
 """About a hundred times the status of a node with a thousand sessions."""
+_TIMEVAL = struct.Struct("ll")
 
 
 class ControlError(ApplianceError):
@@ -51,7 +56,8 @@ def call(op: str, args: dict[str, Any] | None = None, *, timeout: float = ANSWER
     with connect(address) as connection:
         connection.settimeout(timeout)
         try:
-            connection.sendall(json.dumps({"op": op, "args": args or {}}).encode() + b"\n")
+            with suppress(BrokenPipeError):  # refused before it was asked: why is there to be read
+                connection.sendall(json.dumps({"op": op, "args": args or {}}).encode() + b"\n")
             line = _read_line(connection)
         except TimeoutError as error:
             raise ControlError(
@@ -66,32 +72,56 @@ def call(op: str, args: dict[str, Any] | None = None, *, timeout: float = ANSWER
 
 
 def connect(address: str | None = None) -> socket.socket:
-    """A connected control socket. Raises NoDaemon or MissingPrivilege."""
+    """A connected control socket, of a daemon and of nobody else. Raises NoDaemon, MissingPrivilege or ControlError."""
+    problem: ApplianceError | None = None
+    for one in [address] if address else [places.control_address(), *map(str, places.control_paths())]:
+        try:
+            return _connected(one)
+        except NoDaemon as error:
+            problem = problem or error
+        except ApplianceError as error:
+            problem = error
+    assert problem is not None
+    raise problem
+
+
+def _connected(address: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(CONNECT_TIMEOUT)
     try:
-        connection.connect(address or places.control_address())
-    except PermissionError as error:
-        connection.close()
-        raise MissingPrivilege(
+        holder = _connect(connection, address)
+        if is_ours(holder):
+            return connection
+        problem: ApplianceError = _stranger(holder)
+    except PermissionError:
+        problem = MissingPrivilege(
             "the daemon's control socket refused this user", hint="ask as root, or as a member of the profile's control.group"
-        ) from error
-    except TimeoutError as error:
-        connection.close()
-        raise ControlError(
-            "busy",
-            "the daemon does not take new questions",
-            hint="try again in a moment; look at its log",
-            exit_code=ExitCode.RETRY,
-        ) from error
-    except OSError as error:
-        connection.close()
-        raise NoDaemon(
+        )
+    except BlockingIOError:
+        problem = _silent()
+    except OSError:
+        problem = NoDaemon(
             "no appliance daemon runs in this network namespace",
             hint="start one with `appliance run PROFILE` (or systemctl start appliance); "
             "one in another namespace is asked with `ip netns exec NAME appliance …`",
-        ) from error
-    return connection
+        )
+    connection.close()
+    raise problem
+
+
+def _connect(connection: socket.socket, address: str) -> int:
+    """Connect; the user who listens. A stranger's full backlog is not waited for. Raises OSError."""
+    connection.setblocking(False)  # noqa: FBT003
+    try:
+        connection.connect(address)
+    except BlockingIOError:
+        holder = listener_uid(address)
+        if holder is not None and not is_ours(holder):
+            return holder
+        # Python's own time limits would not make the kernel wait for a place in the backlog.
+        connection.setblocking(True)  # noqa: FBT003
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(CONNECT_SECONDS, 0))
+        connection.connect(address)
+    return user_of(connection)
 
 
 def daemon_runs(address: str | None = None) -> bool:
@@ -133,6 +163,22 @@ def _result(line: bytes) -> Any:
     refusal = ControlError(code, message, hint=hint, exit_code=exit_code)
     refusal.problems = problems
     raise refusal
+
+
+def _stranger(uid: int) -> NoDaemon:
+    return NoDaemon(
+        f"no appliance daemon runs in this network namespace: user {name_of(uid)} holds the name of its control socket",
+        hint="that is no daemon of ours (`ss -xlp | grep @appliance` shows the process), and hinders none: start it as ever",
+    )
+
+
+def _silent() -> ControlError:
+    return ControlError(
+        "busy",
+        "the daemon does not take new questions",
+        hint="try again in a moment; look at its log",
+        exit_code=ExitCode.RETRY,
+    )
 
 
 def _hung_up() -> ControlError:

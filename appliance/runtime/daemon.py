@@ -74,14 +74,16 @@ def _become(
 ) -> int:
     import asyncio
 
-    from appliance.runtime import control, identities, orphans, places
+    from appliance.runtime import control_address, identities, orphans, places
     from appliance.runtime.composition import Daemon
 
     identity = identities.load_identity(profile.server.identity, plugins.load_identity)
     _require_privilege()
-    listener = control.bind(places.control_address())
     state_dir = places.ensure_state_dir()
+    listener = control_address.listen(state_dir)
     try:
+        if listener.problem:
+            log.warning("the control socket is not where it should be", reason=listener.problem)
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
         daemon = Daemon(paths, profile, plugins, identity, state_dir, listener)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from appliance.linux.host import netns_cookie
 
+RUN = Path("/run/appliance")
+"""Root's: only root can make it, so its owner is whom root chose."""
+
 
 def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """The directory of the undo journal and the lock of this namespace. Not created here.
@@ -23,7 +26,7 @@ def state_dir(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(given)
     # Root inside a user namespace sees uid 0 but owns no /run.
     if os.geteuid() == 0 and os.access("/run", os.W_OK):
-        base = Path("/run/appliance")
+        base = RUN
     elif runtime := environ.get("XDG_RUNTIME_DIR"):
         base = Path(runtime) / "appliance"
     else:
@@ -43,3 +46,13 @@ def ensure_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
 def control_address() -> str:
     """The daemon's control socket: abstract, so it is found from the same network namespace only and vanishes with the daemon."""
     return "\0appliance"
+
+
+def control_path(directory: Path) -> Path:
+    """Where the daemon of this state directory listens when somebody else has the abstract name."""
+    return directory.with_name(f"{directory.name}.control")
+
+
+def control_paths() -> list[Path]:
+    """Where such a daemon may be found: root's and one's own."""
+    return list(dict.fromkeys(map(control_path, (state_dir(), RUN / f"netns-{netns_cookie()}"))))

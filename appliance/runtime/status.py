@@ -44,6 +44,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "qos": {name: figures._asdict() for name, figures in daemon.figures.classes().items()} or None,
         "drops": dict(daemon.keeper.drops() + daemon.driver.drops),
         "handshakes": dict(daemon.driver.node.counters),
+        "refused_callers": dict(daemon.admission.refused),
         "plugins": daemon.plugins.report(),
         "confirm_by": daemon.reload.seconds_to_confirm(now),
     }
@@ -54,6 +55,7 @@ def components(daemon: Daemon) -> dict[str, str]:
     found = {
         "worker": daemon.keeper.problem or "ok",
         "routing": daemon.forwarding.problem or "ok",
+        "control": daemon.listener.problem or "ok",
     }
     found |= {f"discovery.{kind}": daemon.discovery.problems.get(kind, "ok") for kind in daemon.discovery.wanted}
     found |= {f"monitoring.{kind}": daemon.monitors.problems.get(kind, "ok") for kind in daemon.profile.monitoring}

@@ -15,6 +15,7 @@ import pytest
 from appliance.api.management import Principal
 from appliance.errors import ExitCode, ProfileError
 from appliance.runtime import control
+from appliance.runtime.admission import OF_ROOT, Admission
 from appliance.runtime.control import ControlServer, Operation
 
 ADDRESS = f"\0appliance-test-control-{os.getpid()}"
@@ -40,21 +41,22 @@ OPERATIONS = {
 
 
 @asynccontextmanager
-async def server(*, allow: bool = True) -> AsyncIterator[list[tuple[Principal, str, str]]]:
+async def server(*, allow: bool = True, admission: Admission | None = None) -> AsyncIterator[list[tuple[Principal, str, str]]]:
     asked: list[tuple[Principal, str, str]] = []
 
     def allowed(principal: Principal, permission: str, target: str) -> bool:
         asked.append((principal, permission, target))
         return allow
 
-    listener = control.bind(ADDRESS)
-    serving = ControlServer(OPERATIONS, allowed)
-    await serving.serve(listener.dup())
-    try:
-        yield asked
-    finally:
-        await serving.close()
-        listener.close()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
+        listener.bind(ADDRESS)
+        listener.listen()
+        serving = ControlServer(OPERATIONS, allowed, admission or Admission())
+        serving.serve(listener)
+        try:
+            yield asked
+        finally:
+            await serving.close()
 
 
 async def ask(line: bytes) -> dict[str, Any]:
@@ -110,27 +112,29 @@ async def test_a_line_without_end_is_refused() -> None:
         assert (await ask(b"x" * (control.MAX_LINE + 10)))["error"]["code"] == "too-long"
 
 
-async def test_too_many_callers_are_told_to_wait() -> None:
-    async with server():
-        idle = [await asyncio.open_unix_connection(ADDRESS) for _ in range(control.MAX_CLIENTS)]
-        assert (await ask(b'{"op": "echo"}'))["error"]["exit"] == ExitCode.RETRY
-        for _, writer in idle:
-            writer.close()
+async def test_who_is_not_admitted_is_told_to_wait() -> None:
+    full = Admission()
+    while full.admit(os.geteuid()) is None:
+        pass
+    async with server(admission=full):
+        reader, writer = await asyncio.open_unix_connection(ADDRESS)
+        assert json.loads(await reader.read())["error"]["exit"] == ExitCode.RETRY
+        writer.close()
+        full.leave(os.geteuid())
+        assert (await ask(b'{"op": "echo"}'))["ok"]
 
 
-async def test_a_question_whose_asker_has_gone_is_not_carried_out() -> None:
-    async with server() as asked:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as impatient:
-            impatient.connect(ADDRESS)
-            impatient.sendall(b'{"op": "echo"}\n')
-        assert (await ask(b'{"op": "echo"}'))["ok"], "a later one is answered, so the first has been read"
-        assert len(asked) == 1
+async def test_a_caller_who_hangs_up_makes_room() -> None:
+    admission = Admission()
+    async with server(admission=admission):
+        for _ in range(2 * OF_ROOT):
+            assert (await ask(b'{"op": "echo"}'))["ok"]
+    assert not admission.refused
 
 
-def test_a_second_daemon_is_refused() -> None:
-    listener = control.bind(ADDRESS)
-    try:
-        with pytest.raises(control.AlreadyRunning):
-            control.bind(ADDRESS)
-    finally:
-        listener.close()
+async def test_refusals_are_counted() -> None:
+    admission = Admission()
+    async with server(allow=False, admission=admission):
+        for _ in range(3):
+            await ask(b'{"op": "echo"}')
+    assert admission.refused == {"permission": 3}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,3 +105,22 @@ def test_a_socket_that_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
     with pytest.raises(MissingPrivilege, match="refused this user"):
         ask()
+
+
+def test_a_full_backlog_is_no_sign_that_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_client, "CONNECT_SECONDS", 0)
+    monkeypatch.setattr(control_client, "_TIMEVAL", Briefly)
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(ADDRESS)
+        listener.listen(0)
+        waiting.connect(ADDRESS)
+        with pytest.raises(ControlError, match="does not take new questions"):
+            control_client.daemon_runs(ADDRESS)
+
+
+class Briefly:
+    """A time limit of 10 ms, as setsockopt takes it."""
+
+    @staticmethod
+    def pack(_seconds: int, _microseconds: int) -> bytes:
+        return struct.pack("ll", 0, 10_000)

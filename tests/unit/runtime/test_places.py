@@ -35,3 +35,9 @@ def test_it_is_made_for_this_user_alone(tmp_path: Path) -> None:
 
 def test_the_control_socket_is_abstract() -> None:
     assert places.control_address().startswith("\0")
+
+
+def test_and_has_a_place_beside_the_state_where_a_stranger_took_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPLIANCE_STATE_DIR", "/somewhere/state")
+    assert places.control_path(places.state_dir()) == Path("/somewhere/state.control")
+    assert places.control_paths() == [Path("/somewhere/state.control"), Path(f"/run/appliance/netns-{netns_cookie()}.control")]
