@@ -239,9 +239,7 @@ class Answering:
         now: float,
     ) -> None:
         body = hello.encode_cookie_reply(opening.random, self._cookies.make(address, now))
-        header = pack(
-            PacketType.HANDSHAKE_RESPONSE, FLAG_COOKIE, (opening.session_index & 0xFFFFFF) << 8, 0, int(now * 1000), len(body)
-        )
+        header = pack(PacketType.HANDSHAKE_RESPONSE, FLAG_COOKIE, opening.session_index << 8, 0, int(now * 1000), len(body))
         if len(header) + len(body) <= AMPLIFICATION * received_bytes:
             self._context.counters["cookie-sent"] += 1
             self._context.send(link.number, source, [header + body])
@@ -303,7 +301,7 @@ class Answering:
         packets = split(
             PacketType.HANDSHAKE_RESPONSE,
             FLAG_JSON if as_json else 0,
-            (client.session_index & 0xFFFFFF) << 8,
+            client.session_index << 8,
             index << 8,
             int(now * 1000),
             encode(machine.hello),

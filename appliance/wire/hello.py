@@ -28,6 +28,7 @@ import struct
 from typing import NamedTuple
 
 from appliance.errors import PeerFault
+from appliance.wire.envelope import MAX_SESSION_INDEX
 
 VERSION = 1
 RANDOM_BYTES = 32
@@ -110,7 +111,7 @@ def decode_client_hello(body: bytes) -> tuple[ClientHello, bytes]:
     suites, at = _read_numbers(body, at)
     if any(body[at:]):
         raise PeerFault("malformed")
-    return ClientHello(index, random, x25519, mlkem, kex, suites), _cookie(body)
+    return ClientHello(session_index(index), random, x25519, mlkem, kex, suites), _cookie(body)
 
 
 def peek_client_hello(fragment: bytes) -> Opening:
@@ -120,7 +121,7 @@ def peek_client_hello(fragment: bytes) -> Opening:
         index, random, _, _ = _CLIENT_FIXED.unpack_from(fragment, 2 + len(cookie))
     except struct.error:
         raise PeerFault("malformed") from None
-    return Opening(cookie, index, random)
+    return Opening(cookie, session_index(index), random)
 
 
 def encode_server_hello(hello: ServerHello) -> bytes:
@@ -139,7 +140,7 @@ def decode_server_hello(body: bytes) -> ServerHello:
     if mlkem_bytes not in (0, MLKEM_SHARE_BYTES) or len(body) != at + _U16.size + sealed_bytes:
         raise PeerFault("malformed")
     mlkem, sealed = body[_SERVER_FIXED.size : at], body[at + _U16.size :]
-    return ServerHello(index, session_id, random, x25519, kex, suite, mlkem, sealed)
+    return ServerHello(session_index(index), session_id, random, x25519, kex, suite, mlkem, sealed)
 
 
 def encode_cookie_reply(random: bytes, cookie: bytes) -> bytes:
@@ -153,6 +154,13 @@ def decode_cookie_reply(body: bytes, random: bytes) -> bytes:
     if body[:COOKIE_ECHO_BYTES] != random[:COOKIE_ECHO_BYTES] or not 1 <= len(cookie) <= MAX_COOKIE_BYTES:
         raise PeerFault("bad-cookie-reply")
     return cookie
+
+
+def session_index(number: int) -> int:
+    """A session index as it came: it has 24 bits in each header and is never 0. Raises PeerFault."""
+    if not 1 <= number <= MAX_SESSION_INDEX:
+        raise PeerFault("malformed")
+    return number
 
 
 def _cookie(body: bytes) -> bytes:

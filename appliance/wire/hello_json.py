@@ -25,6 +25,7 @@ from appliance.wire.hello import (
     X25519_BYTES,
     ClientHello,
     ServerHello,
+    session_index,
 )
 
 _CLIENT_KEYS = {"type", "version", "index", "random", "x25519", "mlkem1024", "kex", "suites"}
@@ -57,7 +58,7 @@ def decode_client_hello(body: bytes) -> ClientHello:
         raise PeerFault("version")
     _require(message, "client_hello", _CLIENT_KEYS)
     return ClientHello(
-        _number(message["index"], 32),
+        session_index(_number(message["index"], 32)),
         _bytes(message["random"], (RANDOM_BYTES,)),
         _bytes(message["x25519"], (X25519_BYTES,)),
         _bytes(message["mlkem1024"], _SHARE_SIZES),
@@ -88,7 +89,7 @@ def decode_server_hello(body: bytes) -> ServerHello:
     message = _load(body)
     _require(message, "server_hello", _SERVER_KEYS)
     return ServerHello(
-        _number(message["index"], 32),
+        session_index(_number(message["index"], 32)),
         _uuid(message["session_id"]),
         _bytes(message["random"], (RANDOM_BYTES,)),
         _bytes(message["x25519"], (X25519_BYTES,)),

@@ -72,3 +72,23 @@ def test_another_version_is_named() -> None:
 def test_what_no_encoder_makes_is_malformed(body: bytes) -> None:
     with pytest.raises(PeerFault, match="malformed"):
         hello.decode_client_hello(body)
+
+
+@pytest.mark.parametrize("index", [0, 1 << 24, 0xFFFFFFFF])
+def test_an_index_that_no_header_can_carry_is_malformed(index: int) -> None:
+    client, server = CLIENT._replace(session_index=index), SERVER._replace(session_index=index)
+    for decode, body in (
+        (hello.decode_client_hello, hello.encode_client_hello(client)),
+        (hello.peek_client_hello, hello.encode_client_hello(client, b"cookie")),
+        (hello.decode_server_hello, hello.encode_server_hello(server)),
+        (hello_json.decode_client_hello, hello_json.encode_client_hello(client)),
+        (hello_json.decode_server_hello, hello_json.encode_server_hello(server)),
+    ):
+        with pytest.raises(PeerFault, match="malformed"):
+            decode(body)
+
+
+@pytest.mark.parametrize("index", [1, (1 << 24) - 1])
+def test_the_least_and_the_largest_index_survive(index: int) -> None:
+    body = hello.encode_server_hello(SERVER._replace(session_index=index))
+    assert hello.decode_server_hello(body).session_index == index
