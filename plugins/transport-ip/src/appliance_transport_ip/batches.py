@@ -90,8 +90,10 @@ class Batches:
 def pieces_of(header: memoryview, size: int, segment: int) -> int:
     """Pieces of the record whose first header this is, should all `size` bytes of datagrams be of that one record; 0: they
     cannot be."""
+    if segment <= HEADER:
+        return 0
     flags = header[FLAGS_AT]
-    if not flags & FRAGMENT or header[FRAGMENT_AT] or header[2] in HANDSHAKE_TYPES or segment <= HEADER:
+    if not flags & FRAGMENT or header[FRAGMENT_AT] or header[2] in HANDSHAKE_TYPES:
         return 0
     length = _length(header, LENGTH_AT)[0]
     if flags & PARITY_FLAGS:

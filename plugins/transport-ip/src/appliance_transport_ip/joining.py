@@ -158,8 +158,8 @@ def first_header(header: bytes) -> bytes:
 
 
 def _without_place(header: bytes) -> bytes:
-    """What all fragments of a record have in common and no other record has: session, record number, length."""
-    return header[4:FRAGMENT_AT] + header[LENGTH_AT:CRC_AT]
+    """What all fragments of a record have in common and no other record has: parity, session, record number, length."""
+    return bytes((header[FLAGS_AT] & PARITY_FLAGS,)) + header[4:FRAGMENT_AT] + header[LENGTH_AT:CRC_AT]
 
 
 def _recover(partial: Partial, lines: Sequence[range]) -> bool:
