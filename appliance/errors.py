@@ -7,6 +7,8 @@ packet contents. `exit_code` is what the command line ends with when the error i
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import PurePath
+from types import TracebackType
 
 
 class ExitCode(IntEnum):
@@ -88,3 +90,14 @@ class PluginFault(ApplianceError):
     def __init__(self, plugin: str, message: str, *, hint: str = "") -> None:
         super().__init__(f"plugin {plugin}: {message}", hint=hint)
         self.plugin = plugin
+
+
+def place_of(error: BaseException) -> str:
+    """What a mistake of ours was and where: "KeyError at inbound.py:120, peers.py:95". Not its text, which may hold what a peer
+    sent, or a secret."""
+    places: list[str] = []
+    at: TracebackType | None = error.__traceback__
+    while at is not None:
+        places.append(f"{PurePath(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}")
+        at = at.tb_next
+    return f"{type(error).__name__} at {', '.join(places[-3:]) or 'a place unknown'}"

@@ -15,8 +15,7 @@ DROP_REASONS: Final = (
     "unknown_session",  # no such session index
     "bad_tag",  # did not open under the session's keys
     "replayed",  # seen before, or older than the replay window
-    "bad_source",  # inner source address outside of the peer's allowed prefixes
-    "not_forwarded",  # for another peer, and this node is no hub
+    "bad_source",  # inner source address that is not the peer's: another's, this node's, or nobody's
     "hop_limit",  # TTL or hop limit used up
     "no_route",  # inner destination behind no peer
     "no_session",  # waited for a session longer than the queue allows
@@ -27,12 +26,13 @@ DROP_REASONS: Final = (
     "reassembly",  # a fragment's siblings did not come in time
     "exhausted",  # the session's key may seal no more
     "control_busy",  # the control process did not keep up
-    "compressed",  # compressed though this side takes none from the peer, or not one whole frame
+    "compressed",  # compressed though this side takes none from the peer, not one whole frame, or more than a record may hold
     "icmp_limited",  # an error about a dropped packet that was not sent, as there were too many
     "queue_full",  # its class's queue, or all together, had no room
     "aged",  # waited longer than its queue should be long
     "over_rate",  # was too much for the rate of its peer
     "handover_busy",  # the worker that has the session did not keep up, or has died
+    "raised",  # what was to be done with it failed by a mistake of ours; the rest goes on
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
 

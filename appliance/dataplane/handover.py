@@ -62,13 +62,20 @@ def decode_record(message: memoryview) -> Record:
 
 def send_packet(world: World, outbound: Outbound, entry: memoryview) -> None:
     """Send a packet that another worker handed over, when `outbound.flush` is called at the latest. It is not handed on."""
+    if len(entry) < VNET_BYTES + 20:
+        world.drop("malformed")
+        return
     version, address = _v4.unpack_from(entry, VNET_BYTES)
     if version < 0x60:
+        own = address in world.own_v4
         peer = world.hosts_v4.get(address) or world.find_v4(address)
     else:
         key = bytes(entry[VNET_BYTES + 24 : VNET_BYTES + 40])
+        own = key in world.own_v6
         peer = world.hosts_v6.get(key) or world.find_v6(key)
-    if peer is None:
+    if own:
+        world.to_host(entry)
+    elif peer is None:
         world.drop("no_route")
     elif peer.session is None:
         world.keep(peer, bytes(entry))

@@ -6,6 +6,7 @@
                   (a session that another worker has: the record is handed over, see dataplane.handover)
 
 Nothing a peer sends raises past here: what is wrong is dropped and counted. What is not an IP record goes to the control process.
+Should a record raise all the same, it is lost, counted as `raised`, and the next one is taken.
 """
 
 from __future__ import annotations
@@ -16,19 +17,21 @@ from binascii import crc_hqx
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from appliance.dataplane.compression import FRAME_START
+from appliance.dataplane.compression import FRAME_START, MAX_FRAMES
 from appliance.dataplane.counters import RX_BYTES, RX_EPOCH, RX_PACKETS, RX_RECORDS, RX_SAVED
 from appliance.dataplane.outbound import ENTRY_BYTES, LENGTH_BYTES, VNET_BYTES, Outbound
-from appliance.dataplane.vnet import GSO_NONE, acceptable
-from appliance.wire.envelope import CRC_START, HEADER, PROTO, PacketType
+from appliance.dataplane.vnet import CSUM_ONLY, GSO_NONE, OWN_SUMS_V4, OWN_SUMS_V6, settle
+from appliance.wire.envelope import CRC_START, HEADER, MAX_BODY_BYTES, PROTO, PacketType
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, RecordSink, SocketAddress
     from appliance.api.values import Octets
     from appliance.dataplane.peers import Peer, Session, World
 
-MIN_ENTRY: Final = ENTRY_BYTES + 20
-"""An entry with the shortest IP header."""
+LEAST: Final = VNET_BYTES + 20
+"""A virtio header with the shortest IP header, …"""
+MIN_ENTRY: Final = LENGTH_BYTES + LEAST
+"""… and the length before."""
 
 Write = Callable[[memoryview], None]
 
@@ -39,6 +42,7 @@ class Upward(NamedTuple):
     `packet(link, source, bytes)`: a handshake packet. `message(session, kind, channel, body)`: an opened record that is not IP.
     `moved(session, link, source)`: the newest authentic record came by another path. `stalled(session)`: records of an epoch
     too far ahead arrive, so only a new handshake helps. `unknown(link, source, stream)`: a record for a session that is not here.
+    `raised(error)`: a mistake of ours, which cost a record.
     """
 
     packet: Callable[[Driver, SocketAddress | None, bytes], None]
@@ -46,6 +50,7 @@ class Upward(NamedTuple):
     moved: Callable[[Session, Driver, SocketAddress | None], None]
     stalled: Callable[[Session], None]
     unknown: Callable[[Driver, SocketAddress | None, int], None]
+    raised: Callable[[Exception], None]
 
 
 def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memoryview], list[bytes]]) -> Write:
@@ -80,9 +85,12 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
     """Build the receiving half. Returns `sink_for(link)`, the function that link's driver passes its records to."""
     counters, sessions, elsewhere = world.counters, world.sessions, world.elsewhere
     get_header = HEADER.unpack_from
-    #                       length  gso          version  v4 source and destination
-    get_entry = struct.Struct("!HxB8xB11xII").unpack_from
-    get_v4, get_v6 = struct.Struct("!II").unpack_from, struct.Struct("!16s16s").unpack_from
+    #                       length, flags and GSO type  its checksum  version  v4 protocol, source and destination
+    get_entry = struct.Struct("!HH4xIB8xB2xII").unpack_from
+    #                    v6 protocol, source and destination
+    get_v6 = struct.Struct("!Bx16s16s").unpack_from
+    get_v4 = struct.Struct("!II").unpack_from
+    may_send_v4, may_send_v6 = world.may_send_v4, world.may_send_v6
     nonce = bytearray(12)
     data, last_type = int(PacketType.DATA), int(max(PacketType))
     init, response = int(PacketType.HANDSHAKE_INIT), int(PacketType.HANDSHAKE_RESPONSE)
@@ -136,7 +144,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
             up.moved(session, link, source)
         if kind == data and not stream & 0xFF:
             deliver(session, row, room, end)
-        elif kind <= last_type:
+        elif 0 < kind <= last_type:
             up.message(session, kind, stream & 0xFF, bytes(room[:end]))
         else:
             drop("malformed")
@@ -146,76 +154,86 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
         """Pass on the entries in room[:end]."""
         peer = session.peer
         v4, v6, hub = peer.known_v4, peer.known_v6, world.hub
-        i = packets = octets = 0
-        while i < end:
-            if end - i < MIN_ENTRY:
-                drop("malformed")
-                break
-            n, gso, version, source, destination = get_entry(room, i)
+        i = packets = lost = grown = frames = 0
+        last = end - MIN_ENTRY
+        while i <= last:
+            n, offload, csum, version, protocol, source, destination = get_entry(room, i)
             following = i + LENGTH_BYTES + n
-            if following > end or n < VNET_BYTES + 20:
-                drop("malformed")
+            if following > end or n < LEAST:
                 break
             entry = room[i + LENGTH_BYTES : following]
             i = following
-            if 0x45 <= version <= 0x4F:
-                allowed = source in v4 or peer.may_send_v4(source)
+            if version == 0x45:
+                allowed = source in v4 or may_send_v4(peer, source)
+                settled = (offload == CSUM_ONLY and csum == OWN_SUMS_V4[protocol]) or not offload
             elif 0x60 <= version <= 0x6F and n >= VNET_BYTES + 40:
-                source, destination = get_v6(entry, VNET_BYTES + 8)
-                allowed = source in v6 or peer.may_send_v6(source)
+                protocol, source, destination = get_v6(entry, VNET_BYTES + 6)
+                allowed = source in v6 or may_send_v6(peer, source)
+                settled = (offload == CSUM_ONLY and csum == OWN_SUMS_V6[protocol]) or not offload
             else:
-                whole = inflated(session, row, entry)
-                if whole is None:
+                frames += version == FRAME_START
+                room_left = MAX_BODY_BYTES - end - grown if frames <= MAX_FRAMES else 0
+                judged = unusual(session, row, entry, room_left)
+                if judged is None:
+                    lost += LENGTH_BYTES + n
                     continue
-                entry, version, destination, allowed = whole
+                entry, version, destination, allowed = judged
+                grown += len(entry) - n
                 n = len(entry)
+                settled = False
             if not allowed:
                 drop("bad_source")
+                lost += LENGTH_BYTES + n
                 continue
-            if gso and not acceptable(entry):
+            if not settled and not settle(entry):
                 drop("malformed")
+                lost += LENGTH_BYTES + n
                 continue
             packets += 1
-            octets += n - VNET_BYTES
             if hub and relay(peer, entry, version, destination):
                 continue
             write(entry)
+        if i != end:
+            drop("malformed")
         if hub:
             outbound.flush()
         counters[row + RX_PACKETS] += packets
-        counters[row + RX_BYTES] += octets
+        counters[row + RX_BYTES] += i + grown - lost - ENTRY_BYTES * packets
 
-    def inflated(session: Session, row: int, entry: memoryview) -> tuple[memoryview, int, int | bytes, bool] | None:
-        """A compressed entry as it was: what it is, its version, destination, and whether the peer may send from its source."""
-        if entry[VNET_BYTES] != FRAME_START:
-            drop("malformed")
-            return None
-        whole = None if session.inflate is None else session.inflate(entry)
-        if whole is None:
-            drop("compressed")
-            return None
-        counters[row + RX_SAVED] += len(whole) - len(entry)
-        version, peer = whole[VNET_BYTES], session.peer
-        if 0x45 <= version <= 0x4F:
-            source_v4, destination_v4 = get_v4(whole, VNET_BYTES + 12)
-            return whole, version, destination_v4, source_v4 in peer.known_v4 or peer.may_send_v4(source_v4)
-        if 0x60 <= version <= 0x6F and len(whole) >= VNET_BYTES + 40:
-            source, destination = get_v6(whole, VNET_BYTES + 8)
-            return whole, version, destination, source in peer.known_v6 or peer.may_send_v6(source)
+    def unusual(
+        session: Session, row: int, entry: memoryview, room_left: int
+    ) -> tuple[memoryview, int, int | bytes, bool] | None:
+        """An entry with IPv4 options, or a compressed one as it was, at most `room_left` bytes longer: what it is, its version,
+        destination, and whether the peer may send from its source."""
+        if entry[VNET_BYTES] == FRAME_START:
+            whole = None if session.inflate is None else session.inflate(entry, room_left)
+            if whole is None:
+                drop("compressed")
+                return None
+            counters[row + RX_SAVED] += len(whole) - len(entry)
+            entry = whole
+        version, peer = entry[VNET_BYTES], session.peer
+        if 0x45 <= version <= 0x4F and len(entry) >= VNET_BYTES + (version & 15) * 4:
+            source_v4, destination_v4 = get_v4(entry, VNET_BYTES + 12)
+            return entry, version, destination_v4, source_v4 in peer.known_v4 or may_send_v4(peer, source_v4)
+        if 0x60 <= version <= 0x6F and len(entry) >= VNET_BYTES + 40:
+            _, source, destination = get_v6(entry, VNET_BYTES + 6)
+            return entry, version, destination, source in peer.known_v6 or may_send_v6(peer, source)
         drop("malformed")
         return None
 
     def relay(peer: Peer, entry: memoryview, version: int, destination: int | bytes) -> bool:
-        """On a hub: pass a packet for another peer on. False: it is for this host."""
+        """On a hub: pass a packet for another peer on. False: it is for this host, or for its kernel to route."""
         if isinstance(destination, int):
+            if destination in world.own_v4:
+                return False
             to = world.hosts_v4.get(destination) or world.find_v4(destination)
         else:
+            if destination in world.own_v6:
+                return False
             to = world.hosts_v6.get(destination) or world.find_v6(destination)
-        if to is None:
+        if to is None or to is peer:
             return False
-        if to is peer:
-            drop("not_forwarded")
-            return True
         if not spend_hop(entry, version):
             expired(peer, entry)
             return True
@@ -234,7 +252,13 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
 
     def sink_for(link: Driver) -> RecordSink:
         def sink(header: Octets, body: Octets, room: memoryview, source: SocketAddress | None) -> bool:
-            return open_record(link, header, body, room, source)
+            try:
+                return open_record(link, header, body, room, source)
+            except Exception as error:  # noqa: BLE001  a mistake of ours must not cost everybody's sessions
+                drop("raised")
+                up.raised(error)
+                outbound.flush()
+                return True
 
         return sink
 

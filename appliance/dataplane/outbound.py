@@ -202,9 +202,10 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
 
     def flush() -> None:
         nonlocal pending, pending_end, pending_packets
-        if pending is not None and pending_packets:
-            finish(pending, pending_end, pending_packets)
-        pending, pending_end, pending_packets = None, start, 0
+        session, end, packets = pending, pending_end, pending_packets
+        pending, pending_end, pending_packets = None, start, 0  # first, so that what cannot be sent is not tried again
+        if session is not None and packets:
+            finish(session, end, packets)
 
     def message(session: Session, kind: int, channel: int, body: bytes) -> None:
         end = start + len(body)

@@ -2,6 +2,9 @@
 
 `World` is the one mutable root of the data plane. Control messages change it between two turns of the worker's loop; the
 pipeline's closures read it.
+
+An address belongs to the peer with the longest allowed prefix that holds it: only that one may send from it, whatever wider
+prefixes others have. Some addresses are nobody's: `dataplane.nobodys` has them, and this node's own are the node's.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from appliance.dataplane.counters import REASON_INDEX
 from appliance.dataplane.forwarding import ForwardingTable
 from appliance.dataplane.icmp import Icmp
+from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.dataplane.session import Receiver, Sender
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 HandOver = Callable[["Driver", "Octets", "Octets", "SocketAddress | None"], None]
 """`hand_over(link, header, body, source)`: give a record to the worker that has its session."""
 
@@ -83,7 +88,8 @@ class Session:
 class Peer:
     """A configured peer. `session` is the one to send on, `waiting` holds packets until there is one. `elsewhere` hands a packet
     over to the worker that has the session, where that is another one. `rate` bounds what is sent to it in bytes a second (0:
-    nothing does), and `lane` queues it, where traffic is scheduled."""
+    nothing does), and `lane` queues it, where traffic is scheduled. `known_v4` and `known_v6` are sources it may send from, as
+    far as the pipeline has asked."""
 
     __slots__ = ("allowed", "elsewhere", "known_v4", "known_v6", "lane", "name", "rate", "session", "waiting", "waiting_bytes")
 
@@ -93,35 +99,11 @@ class Peer:
         self.rate = 0
         self.lane: Lane | None = None
         self.elsewhere: Callable[[bytes], None] | None = None
-        self.allowed: ForwardingTable[bool] = ForwardingTable()
+        self.allowed: tuple[Network, ...] = ()
         self.known_v4: set[int] = set()
         self.known_v6: set[bytes] = set()
         self.waiting: deque[bytes] = deque()
         self.waiting_bytes = 0
-
-    def allow(self, prefixes: Iterable[Network]) -> None:
-        """Replace the prefixes this peer may send from."""
-        self.allowed = ForwardingTable((prefix, True) for prefix in prefixes)
-        self.known_v4 = set()
-        self.known_v6 = set()
-
-    def may_send_v4(self, source: int) -> bool:
-        """Whether IPv4 `source` is inside the allowed prefixes; remembers a yes. The pipeline asks `known_v4` first."""
-        if not self.allowed.v4.lookup(source):
-            return False
-        if len(self.known_v4) >= CACHED_ADDRESSES:
-            self.known_v4.clear()
-        self.known_v4.add(source)
-        return True
-
-    def may_send_v6(self, source: bytes) -> bool:
-        """The same for the 16 bytes of an IPv6 address."""
-        if not self.allowed.v6.lookup(int.from_bytes(source, "big")):
-            return False
-        if len(self.known_v6) >= CACHED_ADDRESSES:
-            self.known_v6.clear()
-        self.known_v6.add(source)
-        return True
 
 
 class World:
@@ -129,10 +111,11 @@ class World:
 
     `want(peer)` is called once when traffic waits for a peer without a session, `block(link)` when a link became congested.
     `elsewhere` are the sessions that other workers have, by index: each hands a record over. `to_host` writes a packet (virtio
-    header in front) to the TUN.
+    header in front) to the TUN. `own_v4` and `own_v6` are this node's addresses inside the overlay.
     """
 
     __slots__ = (
+        "_senders",
         "blocked",
         "counters",
         "elsewhere",
@@ -142,6 +125,8 @@ class World:
         "icmp",
         "now",
         "on_blocked",
+        "own_v4",
+        "own_v6",
         "peers",
         "sessions",
         "table",
@@ -161,19 +146,70 @@ class World:
         self.peers: dict[str, Peer] = {}
         self.sessions: dict[int, Session] = {}
         self.elsewhere: dict[int, HandOver] = {}
+        self.own_v4: frozenset[int] = frozenset()
+        self.own_v6: frozenset[bytes] = frozenset()
         self.table: ForwardingTable[Peer] = ForwardingTable()
         self.hosts_v4: dict[int, Peer] = {}
         self.hosts_v6: dict[bytes, Peer] = {}
+        self._senders: ForwardingTable[list[Peer]] | None = None
 
-    def set_table(self, routes: Iterable[tuple[Network, Peer]]) -> None:
-        """Swap in a new forwarding table. The caches are emptied in place: the pipeline's closures hold them."""
+    def set_table(self, routes: Iterable[tuple[Network, Peer]], own: Iterable[Interface] = ()) -> None:
+        """Swap in a new forwarding table, and this node's own addresses. The caches are emptied in place: the pipeline's closures
+        hold them."""
+        addresses = tuple(own)
         self.table = ForwardingTable(routes)
+        self.own_v4 = frozenset(int(address) for address in addresses if address.version == 4)
+        self.own_v6 = frozenset(address.packed for address in addresses if address.version == 6)
+        self.icmp.use(addresses)
         self.hosts_v4.clear()
         self.hosts_v6.clear()
+        self._forget_senders()
+
+    def allow(self, prefixes: Iterable[tuple[Peer, Iterable[Network]]]) -> None:
+        """Replace the prefixes that these peers may send from, if no other peer has a longer one."""
+        for peer, networks in prefixes:
+            peer.allowed = tuple(networks)
+        self._forget_senders()
+
+    def _forget_senders(self) -> None:
+        """Who may send from where changed. Made anew when it is first asked, so that a table in slices is made once."""
+        self._senders = None
+        for peer in self.peers.values():
+            peer.known_v4.clear()
+            peer.known_v6.clear()
+
+    def _who_sends(self) -> ForwardingTable[list[Peer]]:
+        owners: dict[Network, list[Peer]] = {}
+        for peer in self.peers.values():
+            for prefix in peer.allowed:
+                owners.setdefault(prefix, []).append(peer)
+        self._senders = ForwardingTable(owners.items())
+        return self._senders
+
+    def may_send_v4(self, peer: Peer, source: int) -> bool:
+        """Whether IPv4 `source` is `peer`'s; remembers a yes. The pipeline asks the peer's `known_v4` first."""
+        owners = (self._senders or self._who_sends()).v4.lookup(source)
+        if owners is None or peer not in owners or source in self.own_v4 or is_nobodys_v4(source):
+            return False
+        if len(peer.known_v4) >= CACHED_ADDRESSES:
+            peer.known_v4.clear()
+        peer.known_v4.add(source)
+        return True
+
+    def may_send_v6(self, peer: Peer, source: bytes) -> bool:
+        """The same for the 16 bytes of an IPv6 address."""
+        owners = (self._senders or self._who_sends()).v6.lookup(int.from_bytes(source, "big"))
+        if owners is None or peer not in owners or source in self.own_v6 or is_nobodys_v6(source):
+            return False
+        if len(peer.known_v6) >= CACHED_ADDRESSES:
+            peer.known_v6.clear()
+        peer.known_v6.add(source)
+        return True
 
     def find_v4(self, address: int) -> Peer | None:
-        """The peer that IPv4 `address` is behind; remembers it. The pipeline asks `hosts_v4` first."""
-        peer = self.table.v4.lookup(address)
+        """The peer that IPv4 `address` is behind; remembers it. None for an address of this node's, whatever prefix covers it.
+        The pipeline asks `hosts_v4` first."""
+        peer = None if address in self.own_v4 else self.table.v4.lookup(address)
         if peer is not None:
             if len(self.hosts_v4) >= CACHED_ADDRESSES:
                 self.hosts_v4.clear()
@@ -182,7 +218,7 @@ class World:
 
     def find_v6(self, address: bytes) -> Peer | None:
         """The same for the 16 bytes of an IPv6 address."""
-        peer = self.table.v6.lookup(int.from_bytes(address, "big"))
+        peer = None if address in self.own_v6 else self.table.v6.lookup(int.from_bytes(address, "big"))
         if peer is not None:
             if len(self.hosts_v6) >= CACHED_ADDRESSES:
                 self.hosts_v6.clear()

@@ -82,6 +82,9 @@ def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Sched
                 n = read(room)
             except OSError:  # nothing more waits; or the device is down or gone: the control process knows and acts
                 break
+            if n < VNET_BYTES + 20:
+                world.drop("malformed")
+                continue
             first, address = get_v4(room, VNET_BYTES)
             if first < 0x6000:
                 peer = hosts_v4.get(address) or world.find_v4(address)

@@ -5,15 +5,20 @@
     |flags | gso  | hdr_len| gso_size| csum_start | csum_offset|
     +------+------+--------+---------+------------+------------+
 
-A super-packet is one TCP segment or UDP datagram train of up to 64 KiB, which the kernel's offloads make and take whole. Its
-header comes from the peer, so it is checked before the kernel sees it. Kernels older than 6.2 take no UDP trains (USO); for
-those, and for a TUN without virtio headers, `split` does in software what the offload would have done.
+A super-packet is one TCP segment or UDP datagram train of up to 64 KiB, which the kernel's offloads make and take whole. An
+ordinary packet may leave its checksum to whoever takes it. Either header comes from the peer, so `settle` judges it before the
+kernel sees it: the kernel writes the checksum where the header says, and must not be made to write it over an address that was
+judged already. Kernels older than 6.2 take no UDP trains (USO); for those, and for a TUN without virtio headers, `split` does in
+software what the offload would have done.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from appliance.api.values import Octets
 
 VNET_BYTES: Final = 10
 NEEDS_CSUM: Final = 1
@@ -24,27 +29,90 @@ MIN_GSO_SIZE: Final = 48
 _FIELDS = struct.Struct("<BBHHHH")
 _NO_VNET = bytes(VNET_BYTES)
 _TCP, _UDP = 6, 17
+_SUM_AT: Final = {_TCP: 16, _UDP: 6}
+"""Where in their headers the checksum is."""
+_TRANSPORT_BYTES: Final = {_TCP: 20, _UDP: 8}
+_TUNNELS: Final = frozenset({4, 41, 47})
+"""IPv4 and IPv6 in IP, GRE: with UDP, what the kernel leaves a checksum of the packet inside to."""
+_FRAGMENT: Final = 44
+_EXTENSIONS: Final = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options
+_MOST_EXTENSIONS: Final = 8
+"""More extension headers than this are taken for no packet of a kernel's."""
+_NOTHING: Final = 59  # no next header (RFC 8200, 4.7)
 _FIN_PSH = 0x09
 _CWR = 0x80
 
+CSUM_ONLY: Final = NEEDS_CSUM << 8 | GSO_NONE
+"""Flags and GSO type, read as one number, of an ordinary packet that leaves its checksum to the kernel."""
+
+
+def _own_sums(start: int) -> tuple[int, ...]:
+    """By protocol: start and offset of its checksum, read as one big-endian number, behind IP headers of `start` bytes."""
+    return tuple(start << 24 | _SUM_AT[protocol] << 8 if protocol in _SUM_AT else -1 for protocol in range(256))
+
+
+OWN_SUMS_V4: Final = _own_sums(20)
+OWN_SUMS_V6: Final = _own_sums(40)
+"""What the packets of nearly all traffic say, so that they need no call. -1: not of such a packet."""
+
+
+def settle(entry: memoryview) -> bool:
+    """Judge the virtio header of a peer's packet, so that the kernel may have it. False: it may not.
+
+    A checksum that is not the packet's own is none of the kernel's business: the one inside of a tunnel, which kernels from 6.17
+    on leave to the device, is completed here, and anything else is no longer asked for.
+    """
+    flags, gso, _, _, start, offset = _FIELDS.unpack_from(entry)
+    if gso:
+        return acceptable(entry)
+    if not flags & NEEDS_CSUM:
+        return True
+    ip = entry[VNET_BYTES:]
+    protocol, at = transport(ip)
+    own = protocol in _SUM_AT and start == at and offset == _SUM_AT[protocol]
+    if own and len(ip) >= at + _TRANSPORT_BYTES[protocol]:
+        return True
+    inside = at + 8 if protocol == _UDP else at if protocol in _TUNNELS else len(ip)
+    if start >= inside and start + offset + 2 <= len(ip):
+        _put_sum(ip, start, offset, ~word_sum(ip[start:]) & 0xFFFF or 0xFFFF)
+    entry[:VNET_BYTES] = _NO_VNET
+    return True
+
 
 def acceptable(entry: memoryview) -> bool:
-    """Whether the virtio header of a super-packet agrees with the packet behind it, so that the kernel may have it."""
-    flags, gso, _, gso_size, csum_start, csum_offset = _FIELDS.unpack_from(entry)
+    """Whether the virtio header of a super-packet agrees with the packet behind it, whose headers are all there."""
+    flags, gso, hdr_len, gso_size, start, offset = _FIELDS.unpack_from(entry)
     kind = gso & ~GSO_ECN
     ip = memoryview(entry)[VNET_BYTES:]
-    v4 = ip[0] < 0x60
-    start = (ip[0] & 15) * 4 if v4 else 40
-    protocol = ip[9] if v4 else ip[6]
+    protocol, at = transport(ip)
     if kind in (GSO_TCPV4, GSO_TCPV6):
-        if v4 != (kind == GSO_TCPV4) or protocol != _TCP or csum_offset != 16 or len(ip) < start + 20:
+        if (ip[0] < 0x60) != (kind == GSO_TCPV4) or protocol != _TCP or len(ip) < at + 20:
             return False
-    elif kind == GSO_UDP_L4:
-        if protocol != _UDP or csum_offset != 6 or len(ip) < start + 8:
+        header = (ip[at + 12] >> 4) * 4
+        if header < 20:
             return False
+    elif gso == GSO_UDP_L4 and protocol == _UDP:
+        header = 8
     else:
         return False
-    return bool(flags & NEEDS_CSUM) and csum_start == start and gso_size >= MIN_GSO_SIZE
+    ends = at + header < len(ip) and hdr_len <= len(ip)
+    return ends and bool(flags & NEEDS_CSUM) and start == at and offset == _SUM_AT[protocol] and gso_size >= MIN_GSO_SIZE
+
+
+def transport(ip: memoryview) -> tuple[int, int]:
+    """Which protocol an IP packet carries and where its header begins; `_NOTHING` for fragments and what is not to be found."""
+    if ip[0] < 0x60:
+        at = (ip[0] & 15) * 4
+        whole = not (ip[6] << 8 | ip[7]) & 0x3FFF and 20 <= at <= len(ip)
+        return (ip[9] if whole else _NOTHING), at
+    protocol, at = ip[6], 40
+    for _ in range(_MOST_EXTENSIONS):
+        if protocol not in _EXTENSIONS:
+            return (_NOTHING if protocol == _FRAGMENT else protocol), at
+        if len(ip) < at + 8:
+            break
+        protocol, at = ip[at], at + (ip[at + 1] + 1) * 8
+    return _NOTHING, at
 
 
 def split(entry: memoryview) -> list[bytes]:
@@ -57,7 +125,7 @@ def split(entry: memoryview) -> list[bytes]:
     if not flags & NEEDS_CSUM:
         return [bytes(entry)]
     if csum_start + csum_offset + 2 > len(packet):
-        return []
+        return [_NO_VNET + packet]
     if gso & ~GSO_ECN == GSO_NONE:
         return [_NO_VNET + _finish(bytearray(packet), csum_start, csum_offset)]
     head = _headers(packet, gso, csum_start)
@@ -80,7 +148,7 @@ def cut(entry: bytes | memoryview, most: int) -> list[bytes | memoryview]:
         piece = _part(packet, head, at, segments * gso_size, segments, csum_start, csum_offset)
         single = len(piece) - head <= gso_size
         kind = GSO_NONE if single else gso if at == head else gso & ~GSO_ECN
-        _put_sum(piece, csum_start, csum_offset, word_sum(_pseudo_header(piece, csum_start)))
+        _put_sum(piece, csum_start, csum_offset, word_sum(_pseudo_header(piece, csum_start, csum_offset)))
         pieces.append(_FIELDS.pack(flags, kind, hdr_len, 0 if single else gso_size, csum_start, csum_offset) + piece)
     return pieces
 
@@ -117,27 +185,24 @@ def _part(packet: bytes, head: int, at: int, size: int, segments: int, transport
 def _finish(packet: bytearray, transport: int, csum_offset: int) -> bytes:
     """Fill in the transport checksum (RFC 1071) over the pseudo-header and everything from `transport` on."""
     _put_sum(packet, transport, csum_offset, 0)
-    checksum = ~word_sum(_pseudo_header(packet, transport) + bytes(packet[transport:])) & 0xFFFF
+    checksum = ~word_sum(_pseudo_header(packet, transport, csum_offset) + bytes(packet[transport:])) & 0xFFFF
     if not checksum and csum_offset == 6:
         checksum = 0xFFFF
     _put_sum(packet, transport, csum_offset, checksum)
     return bytes(packet)
 
 
-def _pseudo_header(packet: bytearray, transport: int) -> bytes:
-    v4 = packet[0] < 0x60
-    addresses = packet[12:20] if v4 else packet[8:40]
-    protocol = packet[9] if v4 else packet[6]
+def _pseudo_header(packet: bytearray, transport: int, csum_offset: int) -> bytes:
+    addresses = packet[12:20] if packet[0] < 0x60 else packet[8:40]
+    protocol = _TCP if csum_offset == _SUM_AT[_TCP] else _UDP
     return bytes(addresses) + struct.pack("!II", len(packet) - transport, protocol)
 
 
-def _put_sum(packet: bytearray, transport: int, csum_offset: int, checksum: int) -> None:
+def _put_sum(packet: bytearray | memoryview, transport: int, csum_offset: int, checksum: int) -> None:
     struct.pack_into("!H", packet, transport + csum_offset, checksum)
 
 
-def word_sum(octets: bytes | bytearray) -> int:
-    """The one's complement sum of 16-bit words."""
-    total: int = sum(struct.unpack(f"!{(len(octets) + 1) // 2}H", bytes(octets) + bytes(len(octets) & 1)))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
+def word_sum(octets: Octets) -> int:
+    """The one's complement sum of 16-bit words (RFC 1071): what is left of the whole, as one number, by 65535."""
+    number = int.from_bytes(octets, "big") << 8 * (len(octets) & 1)
+    return number % 0xFFFF or (0xFFFF if number else 0)

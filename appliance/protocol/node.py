@@ -31,7 +31,6 @@ from appliance.protocol.reception import Reception
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.protocol.strangers import Strangers
-from appliance.wire.envelope import PacketType
 from appliance.wire.fragments import Reassembly
 
 REASSEMBLY_SECONDS = 5.0
@@ -121,7 +120,7 @@ class Node:
         """Do one costly step (up to a few milliseconds): of a handshake under way before a stranger's. False when none waits."""
         return self._context.work(now)
 
-    def handle_message(self, session: int, kind: PacketType, channel: int, body: bytes, now: float) -> None:
+    def handle_message(self, session: int, kind: int, channel: int, body: bytes, now: float) -> None:
         """A record that the worker opened: an Ack, a KeepAlive, a Disconnect, or Data of the control channel."""
         found = self._context.sessions.get(session)
         if found is None:

@@ -14,7 +14,7 @@ from typing import Final
 from appliance.api import events as api_events
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
-from appliance.errors import HostError
+from appliance.errors import HostError, place_of
 from appliance.protocol import events
 from appliance.protocol.events import Path
 from appliance.protocol.node import Node
@@ -39,6 +39,8 @@ TURN_SECONDS: Final = 0.005
 """How long handshakes may hold the loop before others get a turn: about two of them."""
 REMEMBER_SECONDS: Final = 0.05
 """How long changes of paths are gathered before they are written down: a hundred peers that come at once are one file."""
+MISTAKES_EVERY: Final = 10.0
+"""Seconds between two log lines about the same mistake of ours."""
 REFUSED_EVERY: Final = 10.0
 """Seconds between two log lines about the same refusal."""
 
@@ -136,7 +138,7 @@ class NodeDriver:
 
     def on_message(self, session: int, kind: int, channel: int, body: bytes) -> None:
         """A sealed message other than IP."""
-        self.node.handle_message(session, PacketType(kind), channel, body, clock.monotonic())
+        self.node.handle_message(session, kind, channel, body, clock.monotonic())
         self._settle()
 
     def on_want(self, peer: str) -> None:
@@ -169,6 +171,15 @@ class NodeDriver:
         """The kernel knows that a path takes less."""
         self.node.handle_link_limit(link, datagram, clock.monotonic())
         self._settle()
+
+    def on_raised(self, place: str, times: int) -> None:
+        """A mistake of ours in the worker. It counts that itself, and says it now and then."""
+        if once_per(MISTAKES_EVERY, "the worker raised"):
+            log.error("the worker failed at something and went on", place=place, times=times, hint="please report this")
+
+    def on_misheard(self, error: Exception) -> None:
+        """A mistake of ours here, with what the worker said."""
+        self._mistake(error)
 
     # ---- what the transports say ----
 
@@ -212,22 +223,39 @@ class NodeDriver:
     def _work(self) -> None:
         """Work off handshakes for one turn of the loop."""
         self._turn = None
-        now = clock.monotonic()
-        end = now + TURN_SECONDS
-        while now < end and self.node.handle_work(now):
-            self._execute()
+        try:
             now = clock.monotonic()
+            end = now + TURN_SECONDS
+            while now < end and self.node.handle_work(now):
+                self._execute()
+                now = clock.monotonic()
+        except Exception as error:  # noqa: BLE001  one handshake must not stop the others
+            self._mistake(error)
         self._settle()
 
     def _timeout(self) -> None:
         self._timer = None
-        self.node.handle_timeout(clock.monotonic())
+        try:
+            self.node.handle_timeout(clock.monotonic())
+        except Exception as error:  # noqa: BLE001  one session must not stop the others' timers
+            self._mistake(error)
         self._settle()
+
+    def _mistake(self, error: Exception) -> None:
+        """Count what went wrong by a mistake of ours, say so now and then, and go on."""
+        self.drops["raised"] += 1
+        place = place_of(error)
+        if times := once_per(MISTAKES_EVERY, f"raised {place}"):
+            log.error("failed at something and went on", place=place, times=times, hint="please report this")
 
     def _settle(self) -> None:
         if not self._running:
             return
-        self._execute()
+        try:
+            self._execute()
+        except Exception as error:  # noqa: BLE001  one event must not stop the others
+            self._mistake(error)
+            asyncio.get_running_loop().call_soon(self._settle)
         self._set_timer()
         if self._turn is None and self.node.has_work:
             self._turn = asyncio.get_running_loop().call_soon(self._work)

@@ -264,6 +264,8 @@ class _Ears:
         self.on_loss = driver.on_loss
         self.on_link_limited = driver.on_link_limited
         self.on_link_offload = driver.offloads.changed
+        self.on_raised = driver.on_raised
+        self.on_misheard = driver.on_misheard
 
     def on_link_closed(self, link: int) -> None:
         self._keeper.link_closed(link)

@@ -69,6 +69,12 @@ class WorkerListener(Protocol):
     def on_link_offload(self, link: int, problem: str) -> None:
         """The kernel does not cut datagrams on a link, for that errno; "": it does again."""
 
+    def on_raised(self, place: str, times: int) -> None:
+        """By a mistake of ours the worker could not do something, and went on: what and where, how often since the last word."""
+
+    def on_misheard(self, error: Exception) -> None:
+        """Doing what the worker said raised."""
+
     def on_exit(self, code: int) -> None:
         """The worker died (not by `stop`)."""
 
@@ -395,7 +401,10 @@ class WorkerProcess:
             if not message:
                 asyncio.get_running_loop().remove_reader(self._control.fileno())
                 return
-            self._dispatch(*channel.decode(message))
+            try:
+                self._dispatch(*channel.decode(message))
+            except Exception as error:  # noqa: BLE001  the worker is the one that strangers speak to
+                self._listener.on_misheard(error)
 
     def _dispatch(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:
         listener = self._listener
@@ -419,6 +428,8 @@ class WorkerProcess:
             listener.on_link_limited(fields["link"], fields["datagram"])
         elif kind == "link.offload":
             listener.on_link_offload(fields["link"], fields["problem"])
+        elif kind == "raised":
+            listener.on_raised(fields["place"], fields["times"])
 
     def _spoken_to(self, link: int, source: SocketAddress | None, local: str) -> None:
         if self._locals.get((link, source)) != local:

@@ -214,20 +214,19 @@ class Commands:
         """A slice of the peers' table: names with allowed prefixes; peers that `gone` names are forgotten."""
         for name in fields["gone"]:
             self._world.peers.pop(name, None)
-        for name, prefixes in fields["peers"]:
-            peer = self._world.peers.get(name)
-            if peer is None:
-                peer = self._world.peers[name] = Peer(name)
-            peer.allow(ipaddress.ip_network(prefix) for prefix in prefixes)
+        peers = self._world.peers
+        for name, _ in fields["peers"]:
+            if name not in peers:
+                peers[name] = Peer(name)
+        self._world.allow((peers[name], map(ipaddress.ip_network, prefixes)) for name, prefixes in fields["peers"])
 
     def _routes_slice(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         """A slice of the forwarding table; the last one swaps the table in."""
         peers = self._world.peers
         self._routes.extend((ipaddress.ip_network(prefix), peers[name]) for prefix, name in fields["routes"] if name in peers)
         if fields["last"]:
-            self._world.set_table(self._routes)
+            self._world.set_table(self._routes, map(ipaddress.ip_interface, fields["own"]))
             self._world.hub = fields["hub"]
-            self._world.icmp.use(ipaddress.ip_interface(address) for address in fields["own"])
             self._routes = []
             self._loop.begin()
 

@@ -2,6 +2,9 @@
 
 A turn moves at most a few records in each direction, so neither starves. When the only session's link is congested, the TUN is
 left unread, and its queue in the kernel holds the senders back; with more sessions a full link's packets are dropped instead.
+
+This process has everybody's keys, so nothing that arrives may end it. What raises by a mistake of ours is counted, told to the
+control process now and then, and left behind.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +22,7 @@ from appliance.dataplane.inbound import Upward, Write, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
 from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
+from appliance.errors import place_of
 from appliance.wire.envelope import HEADER, HEADER_BYTES, no_session
 from appliance.worker import channel
 from appliance.worker.mesh import Mesh
@@ -38,6 +43,8 @@ LOSS_DATAGRAMS: Final = 500
 MOVED_MILLISECONDS: Final = 50
 """Between two words about a session whose records come from elsewhere: each makes the control process ask there once, until it is
 answered."""
+RAISED_GAP: Final = 10.0
+"""Seconds between two words about mistakes of ours."""
 UNKNOWN_GAP: Final = 0.02
 """Seconds between two words about unknown sessions: enough for a restarted node with hundreds of peers, no weapon."""
 
@@ -71,6 +78,8 @@ class Loop:
         self._patience = -1.0
         self._deadline: float | None = None
         self._next_unknown = 0.0
+        self._next_raised = 0.0
+        self._raised = 0
         self._looked = 0
         self._arrivals: dict[int, tuple[int, int]] = {}
         self._lossy: set[int] = set()
@@ -82,7 +91,7 @@ class Loop:
         self._depths: dict[int, int] = {}
         receive, plain = memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES))
         self.buffers = Buffers(transmit, receive, plain, self._dropped, self.say_offload)
-        upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown)
+        upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown, self._up_raised)
         self._compile_inbound = partial(compile_inbound, self.world, make_write(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
         self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)
@@ -95,29 +104,40 @@ class Loop:
         world, pump, serve, tun, poll = self.world, self.outbound.pump, self.outbound.serve, self._tun, self._epoll.poll
         by_descriptor, control, clock = self._by_descriptor, self._control.fileno(), self._clock
         while self._running:
-            events = poll(self._patience if serve is None else self._no_longer(serve()))
-            world.now = int(clock() * 1000) & 0xFFFFFFFF
-            for descriptor, event in events:
-                if descriptor == tun:
-                    if not pump() and world.blocked:
-                        self._pause()
-                elif descriptor == control:
-                    self._on_control()
-                    pump, serve = self.outbound.pump, self.outbound.serve
-                else:
-                    link = by_descriptor.get(descriptor)
-                    if link is None:
-                        self._on_mesh(descriptor)
+            try:
+                events = poll(self._patience if serve is None else self._no_longer(serve()))
+                world.now = int(clock() * 1000) & 0xFFFFFFFF
+                for descriptor, event in events:
+                    if descriptor == tun:
+                        if not pump() and world.blocked:
+                            self._pause()
+                    elif descriptor == control:
+                        self._on_control()
                         pump, serve = self.outbound.pump, self.outbound.serve
-                        continue
-                    if event & OUT and link.flush():
-                        self._unblock(link)
-                    if event & ~OUT and not link.receive(self._sinks[descriptor]):
-                        self._closed(link)
-            if world.now - self._looked & 0xFFFFFFFF >= LOSS_MILLISECONDS:
-                self._look_for_losses()
+                    else:
+                        link = by_descriptor.get(descriptor)
+                        if link is None:
+                            self._on_mesh(descriptor)
+                            pump, serve = self.outbound.pump, self.outbound.serve
+                            continue
+                        if event & OUT and link.flush():
+                            self._unblock(link)
+                        if event & ~OUT and not link.receive(self._sinks[descriptor]):
+                            self._closed(link)
+                if world.now - self._looked & 0xFFFFFFFF >= LOSS_MILLISECONDS:
+                    self._look_for_losses()
+            except Exception as error:  # noqa: BLE001  a mistake of ours must not cost everybody's sessions
+                self._failed(error)
+                pump, serve = self.outbound.pump, self.outbound.serve
             if self._deadline is not None and clock() > self._deadline:
                 return
+
+    def _failed(self, error: Exception) -> None:
+        """A turn raised: go on with the next, and with an empty transmit buffer."""
+        self.world.drop("raised")
+        self._up_raised(error)
+        with suppress(Exception):
+            self._plain.flush()
 
     def begin(self) -> None:
         """The tables are there: read the TUN from now on."""
@@ -312,6 +332,14 @@ class Loop:
 
     def _up_stalled(self, session: Session) -> None:
         self._up("stalled", {"session": session.index})
+
+    def _up_raised(self, error: Exception) -> None:
+        self._raised += 1
+        now = self._clock()
+        if now >= self._next_raised:
+            self._next_raised = now + RAISED_GAP
+            self._up("raised", {"place": place_of(error), "times": self._raised})
+            self._raised = 0
 
     def _say_unknown(self, link: Driver, source: SocketAddress | None, stream: int) -> None:
         """Tell the sender that its session is not here, so that it calls again now and not after a minute of silence."""

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from appliance.dataplane.compression import Codec, compile_codec
-from appliance.dataplane.outbound import MAX_PACKET
 
 if TYPE_CHECKING:
     from appliance.api.values import Octets
@@ -43,10 +42,10 @@ def codec() -> Codec:
         frame: bytes = compressor.compress(packet, end_frame)
         return frame
 
-    def decompress(frame: Octets) -> bytes:
+    def decompress(frame: Octets, most: int) -> bytes:
         size = frame_info(frame).decompressed_size
-        if size is None or size > MAX_PACKET:
-            raise ValueError("not a packet")
+        if size is None or size > most:
+            raise ValueError("too much, or nobody knows")
         one = decompressor(options=options)
         packet: bytes = one.decompress(frame, size + 1)
         if not one.eof or one.unused_data or len(packet) != size:

@@ -133,5 +133,5 @@ def test_nothing_a_peer_sends_in_its_session_raises(messages: list[tuple[int, in
     for node in (a, b):
         (session,) = node.sessions
         for kind, channel, body in messages:
-            node.handle_message(session, kind, channel, body, 1.0)  # type: ignore[arg-type]
+            node.handle_message(session, kind, channel, body, 1.0)
         assert len(node.sessions) <= 1

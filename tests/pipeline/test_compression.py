@@ -16,10 +16,10 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw, raw
 
-from appliance.dataplane.compression import SMALLEST_PACKET
+from appliance.dataplane.compression import DENSEST, MAX_FRAMES, SMALLEST_PACKET, compile_codec, filled_up
 from appliance.dataplane.counters import RX_BYTES, RX_SAVED, TX_BYTES, TX_SAVED, base
 from appliance.dataplane.vnet import GSO_TCPV4, NEEDS_CSUM
-from appliance.wire.envelope import HEADER_BYTES
+from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 from appliance.worker import zstd
 
 CODEC = zstd.codec()
@@ -202,6 +202,7 @@ def without_size(content: bytes) -> bytes:
 
 BAD = {
     "bomb": frame(bytes(100_000_000))[:60000],
+    "denser than allowed": frame(text(300) + bytes(30000)),
     "a byte too long": frame(text(60000) + bytes(65536 - len(text(60000)))),
     "no size": without_size(text(1300)),
     "a bomb without size": without_size(bytes(1_000_000)),
@@ -284,3 +285,87 @@ def test_damaged_frames_never_raise(data: st.DataObject) -> None:
     carry(out, b, back)
     assert b.packets[-1] == text(300)
     assert len(b.packets) + sum(b.drops.values()) == 2
+
+
+# ---- what a record may hold ----
+
+
+def dense(size: int) -> bytes:
+    """A packet of so many bytes that are nearly all the same, in the least frame that is allowed."""
+    content = raw(IP(src=A4, dst=B4) / UDP(sport=5, dport=6) / Raw(bytes(size - 28)))
+    return filled_up(frame(content), -(-size // DENSEST))
+
+
+def test_a_frame_filled_up_is_undone_like_any() -> None:
+    for content in (text(60000), bytes(65535), bytes(300), b"ab" * 200, NOISE[:300]):
+        short = frame(content)
+        for least in (len(short), len(short) + 1, len(short) + 700):
+            filled = filled_up(short, least)
+            assert least <= len(filled) < least + 3
+            assert library.decompress(filled) == content
+            stated = library.get_frame_info(filled)
+            assert stated.decompressed_size == len(content)
+
+
+@pytest.mark.parametrize("size", [300, 1400, 62000])
+def test_what_is_all_the_same_goes_in_a_frame_that_is_not_too_dense(size: int) -> None:
+    packet = raw(IP(src=A4, dst=B4) / UDP(sport=5, dport=6) / Raw(bytes(size - 28)))
+    a, b, out, back = agreed()
+    a.send(packet)
+    assert size / DENSEST <= on_the_wire(out) < size / DENSEST + 100
+    carry(out, b, back)
+    assert b.packets == [packet]
+    assert (a.drops, b.drops) == ({}, {})
+
+
+def test_a_record_holds_no_more_than_a_record_of_plain_packets() -> None:
+    a, b, out, back = agreed()
+    forge(a, *[NO_VNET + dense(20000)] * 20)
+    carry(out, b, back)
+    assert [len(packet) for packet in b.packets] == [20000] * 2
+    assert b.drops == {"compressed": 18}
+    assert sum(map(len, b.packets)) <= MAX_BODY_BYTES
+    forge(a, *[NO_VNET + dense(20000)] * 3)
+    carry(out, b, back)
+    assert len(b.packets) == 5, "each record for itself"
+
+
+def test_frames_that_fail_are_not_tried_for_ever() -> None:
+    tried = 0
+
+    def decompress(packet: bytes | bytearray | memoryview, most: int) -> bytes:
+        nonlocal tried
+        tried += most > len(packet)
+        raise ValueError
+
+    a, b, out, back = agreed()
+    b.world.sessions[5].inflate = compile_codec(bytes, decompress).inflate
+    forge(a, *[NO_VNET + b"\x28" + bytes(19)] * 1900)
+    carry(out, b, back)
+    assert b.packets == []
+    assert b.drops == {"compressed": 1900}
+    assert tried == MAX_FRAMES
+
+
+def test_a_hub_sends_no_more_for_a_record_than_a_record_holds() -> None:
+    a, h, c = Host("a"), Host("h"), Host("c")
+    a.peer("h", ["10.8.0.0/24"])
+    h.peer("a", ["10.8.0.1/32"])
+    h.peer("c", ["10.8.0.2/32"])
+    c.peer("h", ["10.8.0.0/24"])
+    a.route({"10.8.0.0/24": "h"})
+    h.route({"10.8.0.1/32": "a", "10.8.0.2/32": "c"})
+    h.world.hub = True
+    up, down = join(a, h, index=5)
+    onward, _ = join(h, c, index=7)
+    agree(a, 5)
+    agree(h, 5)
+    forge(a, *[NO_VNET + dense(1400)] * 1000)
+    carry(up, h, down)
+    assert onward.records
+    assert on_the_wire(onward) <= MAX_BODY_BYTES + 1000
+    forge(a, NO_VNET + dense(62000))
+    came = on_the_wire(up)
+    onward.records.clear()
+    carry(up, h, down)
+    assert 0 < on_the_wire(onward) <= DENSEST * came

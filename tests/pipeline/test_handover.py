@@ -101,6 +101,23 @@ def test_a_packet_whose_route_has_gone_is_dropped_by_who_gets_it() -> None:
     assert right.host.drops == {"no_route": 1}
 
 
+def test_a_packet_for_an_address_that_became_ours_meanwhile_goes_to_the_host() -> None:
+    wrong, right, _, _, _ = node()
+    for version, own in ((4, "10.8.0.1/24"), (6, "fd00:8::1/64")):
+        right.host.route({"0.0.0.0/0": "a", "::/0": "a"}, [own])
+        wrong.host.send(to_a(version, 1))
+        right.hears(wrong)
+        assert right.host.packets[-1] == to_a(version, 1)
+    assert right.host.drops == {}
+
+
+def test_a_runt_that_was_handed_over_is_dropped() -> None:
+    wrong, right, _, _, _ = node()
+    wrong.mesh.packets_to(1)(bytes(12))
+    right.hears(wrong)
+    assert right.host.drops == {"malformed": 1}
+
+
 def test_a_record_for_a_session_of_another_worker_is_opened_there() -> None:
     wrong, right, far, out, back = node()
     far.send(udp4(100, 3))

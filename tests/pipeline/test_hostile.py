@@ -7,9 +7,12 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rigs.dataplane import carry, pair
+from rigs.dataplane import Host, carry, join, pair
 from rigs.packets import udp4, udp6
+from scapy.layers.inet import IP, TCP
+from scapy.packet import raw
 
+from appliance.dataplane.inbound import compile_inbound
 from appliance.wire.envelope import HEADER, pack
 
 
@@ -109,12 +112,62 @@ def test_entries_that_contradict_themselves_are_dropped(plain: bytes) -> None:
     assert b.drops["malformed"] >= 1
 
 
-def test_an_unknown_type_under_a_right_tag_is_dropped() -> None:
+@pytest.mark.parametrize("kind", [0, 7, 9, 255])
+def test_an_unknown_type_under_a_right_tag_is_dropped(kind: int) -> None:
     a, b, out, back = pair()
-    a.outbound.message(a.world.sessions[5], 9, 0, b"x")
+    a.outbound.message(a.world.sessions[5], kind, 0, b"x")
     carry(out, b, back)
     assert b.heard.messages == []
     assert b.drops == {"malformed": 1}
+
+
+@given(st.integers(0, 255).filter(lambda kind: kind not in (3, 4)), st.integers(0, 255), st.binary(max_size=100))
+def test_whatever_type_and_channel_a_peer_writes_nothing_raises(kind: int, channel: int, body: bytes) -> None:
+    a, b, out, back = pair()
+    a.outbound.message(a.world.sessions[5], kind, channel, body)
+    carry(out, b, back)
+    assert b.heard.raised == []
+    assert all(1 <= message[1] <= 6 for message in b.heard.messages)
+
+
+def test_a_record_that_raises_all_the_same_is_lost_and_the_next_is_not() -> None:
+    a, b, out, back = pair()
+
+    def mistake(entry: memoryview) -> None:
+        raise KeyError("a mistake of ours")
+
+    b.sink_for = compile_inbound(b.world, mistake, b.outbound, b._upward)
+    a.send(udp4(40))
+    carry(out, b, back)
+    b._connect()
+    a.send(udp4(41))
+    carry(out, b, back)
+    assert b.packets == [udp4(41)]
+    assert b.drops == {"raised": 1}
+    assert [type(error) for error in b.heard.raised] == [KeyError]
+
+
+def test_what_cannot_be_sent_is_not_tried_again() -> None:
+    """A hub has gathered a packet for a session that cannot take one."""
+    a, h, c = Host("a"), Host("h"), Host("c")
+    a.peer("h", ["10.8.0.0/24"])
+    h.peer("a", ["10.8.0.1/32"])
+    h.peer("c", ["10.8.0.2/32"])
+    c.peer("h", ["10.8.0.0/24"])
+    a.route({"10.8.0.0/24": "h"})
+    h.route({"10.8.0.1/32": "a", "10.8.0.2/32": "c"})
+    h.world.hub = True
+    up, down = join(a, h, index=5)
+    onward, _ = join(h, c, index=7)
+    h.world.sessions[7].stream = 1 << 32  # an index of 25 bits
+    a.send(udp4(40))
+    carry(up, h, down)
+    assert h.drops == {"raised": 1}
+    a.send(udp4(41, destination="10.8.0.77"))
+    carry(up, h, down)
+    assert h.packets == [udp4(41, destination="10.8.0.77")]
+    assert h.drops == {"raised": 1}
+    assert onward.records == []
 
 
 def test_what_is_no_ip_record_goes_to_the_control_process() -> None:
@@ -144,4 +197,27 @@ def test_noise_under_a_right_tag_raises_nothing(noise: bytes) -> None:
     a, b, out, back = pair()
     a.outbound.message(a.world.sessions[5], 1, 0, noise)
     carry(out, b, back)
+    assert b.heard.raised == []
     assert all(len(packet) >= 20 for packet in b.packets)
+
+
+@st.composite
+def entry(draw: st.DrawFn) -> bytes:
+    """What looks like an entry: an own packet with a few bytes changed behind any virtio header, with a length that may lie."""
+    packet = bytearray(draw(st.sampled_from([udp4(60), udp6(60), udp4(0), raw(IP(src="10.8.0.1", dst="10.8.0.2") / TCP())])))
+    for _ in range(draw(st.integers(0, 3))):
+        packet[draw(st.integers(0, len(packet) - 1))] = draw(st.integers(0, 255))
+    vnet = draw(st.just(bytes(10)) | st.binary(min_size=10, max_size=10))
+    length = draw(st.just(10 + len(packet)) | st.integers(0, 65535))
+    return struct.pack("!H", length) + vnet + bytes(packet)
+
+
+@given(st.lists(entry(), max_size=6), st.booleans())
+def test_entries_of_an_authentic_peer_raise_nothing(plain: list[bytes], hub: bool) -> None:
+    a, b, out, back = pair()
+    b.world.hub = hub
+    b.route({"10.8.0.1/32": "a", "fd00:8::1/128": "a"}, ["10.8.0.2/24", "fd00:8::2/64"])
+    a.outbound.message(a.world.sessions[5], 1, 0, b"".join(plain))
+    carry(out, b, back)
+    assert b.heard.raised == []
+    assert len(b.packets) <= len(plain)

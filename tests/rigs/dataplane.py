@@ -53,6 +53,7 @@ class Heard:
     moved: list[object] = field(default_factory=list)
     stalled: list[int] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)
+    raised: list[Exception] = field(default_factory=list)
 
 
 class Host:
@@ -74,6 +75,7 @@ class Host:
             lambda session, link, source: self.heard.moved.append((session.index, source)),
             lambda session: self.heard.stalled.append(session.index),
             lambda link, source, stream: self.heard.unknown.append(stream),
+            self.heard.raised.append,
         )
         self._connect()
 
@@ -96,11 +98,15 @@ class Host:
 
     def peer(self, name: str, allowed: Iterable[str]) -> Peer:
         peer = self.world.peers[name] = Peer(name)
-        peer.allow(ipaddress.ip_network(prefix) for prefix in allowed)
+        self.allow(name, allowed)
         return peer
 
-    def route(self, table: dict[str, str]) -> None:
-        self.world.set_table((ipaddress.ip_network(prefix), self.world.peers[name]) for prefix, name in table.items())
+    def allow(self, name: str, prefixes: Iterable[str]) -> None:
+        self.world.allow([(self.world.peers[name], map(ipaddress.ip_network, prefixes))])
+
+    def route(self, table: dict[str, str], own: Iterable[str] = ()) -> None:
+        routes = ((ipaddress.ip_network(prefix), self.world.peers[name]) for prefix, name in table.items())
+        self.world.set_table(routes, map(ipaddress.ip_interface, own))
 
     def send(self, *packets: bytes, vnet: bytes = NO_VNET) -> None:
         """Let the kernel hand these IP packets to the TUN, and pump until they are gone."""

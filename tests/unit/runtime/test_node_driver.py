@@ -287,3 +287,30 @@ async def test_the_same_refusal_many_times_is_one_line(warnings: pytest.LogCaptu
             await asyncio.sleep(0)
         assert b.driver.node.counters["version"] == 50
     assert warnings.messages.count("handshakes refused") == 1
+
+
+async def test_a_mistake_of_ours_is_counted_said_once_and_stops_nothing(warnings: pytest.LogCaptureFixture) -> None:
+    def mistake(*_: object) -> None:
+        raise KeyError("a peer's bytes")
+
+    async with connected() as (a, _b):
+        [session] = a.sessions
+        a.send_message = mistake  # type: ignore[method-assign]
+        for _ in range(3):
+            a.driver.on_message(session, PacketType.KEEP_ALIVE, 0, bytes(8))
+            a.driver.on_misheard(ValueError("a peer's bytes"))
+        assert a.driver.drops["raised"] == 6
+        assert warnings.messages == ["failed at something and went on"] * 2, "one a place"
+        assert "bytes" not in warnings.text
+        del a.send_message
+        a.driver.on_message(session, PacketType.DISCONNECT, 0, b"")
+        assert a.driver.connected_peers() == frozenset()
+
+
+@pytest.mark.parametrize("kind", [0, 3, 7, 255])
+async def test_a_message_of_no_type_is_counted_and_says_nothing(kind: int, warnings: pytest.LogCaptureFixture) -> None:
+    async with connected() as (a, _):
+        [session] = a.sessions
+        a.driver.on_message(session, kind, 0, b"x")
+        assert a.driver.node.counters["unexpected"] == 1
+        assert warnings.messages == []
