@@ -392,6 +392,20 @@ def test_a_forwarding_kernel_is_not_made_to_write_over_an_address(inside: Callab
     inside(story)
 
 
+def test_what_it_says_may_fail_here_and_the_next_is_heard(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        packet = pack(3, 0, 0, 0, 0, 5) + b"hello"
+        made.listener.on_packet = lambda *_: 1 // 0
+        await asyncio.get_running_loop().sock_sendall(made.far, packet)
+        heard, error = await asyncio.wait_for(made.listener.heard.get(), 5)
+        assert (heard, type(error)) == ("on_misheard", ZeroDivisionError)
+        del made.listener.on_packet
+        await asyncio.get_running_loop().sock_sendall(made.far, packet)
+        assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_packet", 1, None, packet)
+
+    inside(story)
+
+
 def test_its_death_is_noticed(inside: Callable[..., None]) -> None:
     async def story(made: Bench) -> None:
         os.kill(made.worker.pid, signal.SIGKILL)

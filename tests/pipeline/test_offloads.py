@@ -40,7 +40,7 @@ NO_DATA_OFFSET[32] = 0
 TCP4 = raw(IP(src=A4, dst=B4) / TCP() / Raw(bytes(500)))
 FRAGMENT4 = raw(IP(src=A4, dst=B4, frag=9, proto=6) / Raw(bytes(500)))
 LIES = {
-    "no TCP header by its data offset": (bytes(NO_DATA_OFFSET), vnet(20, 16, gso=GSO_TCPV4, hdr=65535, size=48)),
+    "a TCP header of no bytes": (bytes(NO_DATA_OFFSET), vnet(20, 16, gso=GSO_TCPV4, size=48)),
     "a TCP header longer than the packet": (raw(IP(src=A4, dst=B4) / TCP(dataofs=15)), vnet(20, 16, gso=GSO_TCPV4, size=48)),
     "nothing behind the headers": (raw(IP(src=A4, dst=B4) / TCP()), vnet(20, 16, gso=GSO_TCPV4, size=48)),
     "headers longer than the packet": (TCP4, vnet(20, 16, gso=GSO_TCPV4, hdr=65535, size=48)),
