@@ -66,7 +66,8 @@ class Server(Section):
     listen: tuple[EndpointText, ...] = Field(
         default=(),
         max_length=64,
-        description="Where to accept peers, as scheme://address:port; 0.0.0.0 and [::] are all addresses. Empty: only dial.",
+        description="Where to accept peers, as scheme://address:port; 0.0.0.0 and [::] are all addresses, and link-local ones name "
+        "their interface, [fe80::1%eth0]. Empty: only dial.",
         examples=[["udp://0.0.0.0:8443", "tcp://[::]:8443"]],
     )
 
@@ -189,7 +190,8 @@ class Peer(Section):
     endpoints: tuple[EndpointText, ...] = Field(
         default=(),
         max_length=64,
-        description="Where to reach the peer, best first; hosts may be DNS names. Empty: wait for the peer to come.",
+        description="Where to reach the peer, best first; hosts may be DNS names, and link-local addresses name their interface, "
+        "[fe80::1%eth0]. Empty: wait for the peer to come.",
         examples=[["udp://198.51.100.7:8443"]],
     )
     allowed: tuple[Prefix, ...] = Field(

@@ -20,6 +20,8 @@ WITH_PORTS = frozenset((6, 17, 33, 132, 136))
 LAB_ONLY_SUITES = frozenset(("null",))
 RESERVED_INTERFACES = frozenset(("lo", "all", "default"))
 
+_ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)
+"""An interface's name."""
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", re.ASCII)
 
 T = TypeVar("T", bound=Hashable)
@@ -126,6 +128,8 @@ def _listen(listen: tuple[Endpoint, ...]) -> Iterator[Problem]:
         if address is None:
             example = f"{endpoint.scheme}://0.0.0.0:{endpoint.port} or {endpoint.scheme}://[::]:{endpoint.port}"
             yield Problem(f"server.listen.{index}", f"{endpoint.host!r} is no address to listen on", f"for example {example}")
+        elif fault := _zone_fault(endpoint, address):
+            yield Problem(f"server.listen.{index}", *fault)
         elif address.is_unspecified:
             everywhere[endpoint.scheme, endpoint.port, address.version] = index
     for index, endpoint, address in literals:
@@ -197,6 +201,8 @@ def _endpoints(profile: Profile) -> Iterator[Problem]:
                     f"{endpoint.host} is no address of a peer",
                     "give the address it is reached at",
                 )
+            elif address is not None and (fault := _zone_fault(endpoint, address)):
+                yield Problem(f"peers.{index}.endpoints.{place}", *fault)
             elif address is None and not _is_host_name(endpoint.host):
                 yield Problem(f"peers.{index}.endpoints.{place}", f"{endpoint.host!r} is neither an address nor a DNS name")
 
@@ -226,6 +232,21 @@ def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _zone_fault(endpoint: Endpoint, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[str, str] | None:
+    """A link-local address is one on each interface, so it names its own; others have no use for that."""
+    zone = address.scope_id if isinstance(address, ipaddress.IPv6Address) else None
+    if isinstance(address, ipaddress.IPv6Address) and address.is_link_local and zone is None:
+        example = endpoint._replace(host=f"{endpoint.host}%eth0")
+        return f"{endpoint.host} is a link-local address without its interface", f"for example {example}"
+    if zone is None:
+        return None
+    if not address.is_link_local:
+        return f"{endpoint.host} names an interface, but is no link-local address", "leave out what stands behind the address"
+    if not _ZONE.fullmatch(zone):
+        return f"{zone!r} is no interface", "look with: ip link"
+    return None
 
 
 def _is_host_name(host: str) -> bool:

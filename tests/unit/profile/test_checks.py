@@ -41,6 +41,10 @@ SOUND: list[dict[str, Any]] = [
     {"network": {"full_tunnel": True}, "peers": [peer("a", A, "::/0")]},
     {"qos": {}, "peers": [peer("a", A, "10.8.0.2/32", rate="20Mbit")]},
     {"qos": {"rules": [{"ports": [53], "class": "bulk"}, {"protocol": "tcp", "ports": [53], "class": "normal"}]}},
+    {
+        "server": {"listen": ["udp://[fe80::1%eth0]:1", "udp://[fe80::1%eth1]:1"]},
+        "peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://[fe80::2%wg-0.5]:1", "tcp://169.254.1.1:1"])],
+    },
     {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://a-b.example.:1", "udp://[2001:db8::1]:1"])]},
 ]
 
@@ -59,6 +63,22 @@ def test_nothing_to_say(sections: dict[str, Any]) -> None:
             {"network": {"full_tunnel": True}, "peers": [peer("a", A, "10.8.0.2/32", "0.0.0.0/1")]},
             "network.full_tunnel",
             "no peer takes everything",
+        ),
+        ({"server": {"listen": ["udp://[fe80::1]:1"]}}, "server.listen.0", "without its interface"),
+        (
+            {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://[fe80::1]:1"])]},
+            "peers.0.endpoints.0",
+            "without its interface",
+        ),
+        (
+            {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://[2001:db8::1%eth0]:1"])]},
+            "peers.0.endpoints.0",
+            "no link-local address",
+        ),
+        (
+            {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://[fe80::1%a-name-that-is-too-long]:1"])]},
+            "peers.0.endpoints.0",
+            "is no interface",
         ),
         ({"qos": {"rules": [{"class": "bulk"}]}}, "qos.rules.0", "would fit every packet"),
         (

@@ -19,6 +19,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from appliance.api.zones import from_kernel, to_kernel
 from appliance_transport_ip.batches import Batches
 from appliance_transport_ip.fragments import (
     FRAGMENT,
@@ -154,7 +155,7 @@ class Datagrams:
     def _put_whole(self, data: bytes | memoryview, to: SocketAddress | None) -> None:
         """One datagram past the socket's own segment size, which the kernel may refuse even where there is nothing to cut."""
         ancillary: list[Message] = [*self._beside(to), (SOL_UDP, UDP_SEGMENT, NO_SEGMENTS)] if self._gso else self._beside(to)
-        self._sock.sendmsg([data], ancillary, 0, *(() if to is None else (to,)))
+        self._sock.sendmsg([data], ancillary, 0, *(() if to is None else (to_kernel(*to),)))
 
     def _is_oversized(self) -> None:
         self._shrink()
@@ -183,7 +184,7 @@ class Datagrams:
             if to is None:
                 os.writev(self._descriptor, vector)
             else:
-                self._sock.sendmsg(vector, self._beside(to), 0, to)
+                self._sock.sendmsg(vector, self._beside(to), 0, to_kernel(*to))
         except BlockingIOError:
             return self._keep(vector, to)
         except OSError as error:
@@ -220,7 +221,7 @@ class Datagrams:
         return to is not None and self._spoken_to is not None and self._spoken_to.forget(to)
 
     def _put(self, vector: Sequence[Octets], to: SocketAddress | None) -> None:
-        self._sock.sendmsg(vector, self._beside(to), 0, *(() if to is None else (to,)))
+        self._sock.sendmsg(vector, self._beside(to), 0, *(() if to is None else (to_kernel(*to),)))
 
     # ---- the offload ----
 
@@ -340,7 +341,7 @@ class Datagrams:
             except OSError:  # ICMP's news about an earlier send
                 continue
             segment = _segment.unpack_from(ancillary[0][2])[0] if ancillary else size
-            self._batches.take(self._rx[:size], segment, source[:2], sink)
+            self._batches.take(self._rx[:size], segment, from_kernel(source), sink)
         return True
 
     def _receive_at_all(self, sink: RecordSink, spoken_to: SpokenTo) -> bool:
@@ -352,7 +353,7 @@ class Datagrams:
                 break
             except OSError:  # ICMP's news about an earlier send
                 continue
-            address: SocketAddress = source[:2]
+            address = from_kernel(source)
             spoken_to.heard(address, ancillary)
             segment = next((_segment.unpack_from(data)[0] for level, _, data in ancillary if level == SOL_UDP), size)
             self._batches.take(self._rx[:size], segment, address, sink)

@@ -8,6 +8,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance.api.zones import to_kernel
+
 if TYPE_CHECKING:
     from appliance.api.values import Endpoint
 
@@ -24,13 +26,13 @@ def bound(sock: socket.socket, at: Endpoint) -> None:
     """Bind to `at`; an IPv6 socket takes IPv6 only, so `[::]` and `0.0.0.0` can listen side by side. Raises OSError."""
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    sock.bind((at.host, at.port))
+    sock.bind(to_kernel(at.host, at.port))
 
 
 async def connect(sock: socket.socket, to: Endpoint) -> None:
     """Connect the non-blocking `sock`. Raises OSError."""
     try:
-        sock.connect((to.host, to.port))
+        sock.connect(to_kernel(to.host, to.port))
     except BlockingIOError:
         await ready(sock, writable=True)
         if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):

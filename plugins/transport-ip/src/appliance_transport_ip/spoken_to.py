@@ -12,6 +12,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
+from appliance.api import zones
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,7 +54,8 @@ class SpokenTo:
         """`source` spoke to this address, as another process heard."""
         if self.of(source) != local:
             if self._v6:
-                info = _v6.pack(socket.inet_pton(socket.AF_INET6, local), 0)
+                address, interface = zones.split(local)
+                info = _v6.pack(socket.inet_pton(socket.AF_INET6, address), interface)
             else:
                 info = _v4.pack(0, socket.inet_pton(socket.AF_INET, local), bytes(4))
             self._remember(source, self._reply(info))
@@ -65,7 +68,9 @@ class SpokenTo:
         """The address `source` spoke to."""
         for _, _, info in self._replies.get(source, ()):
             if self._v6:
-                return socket.inet_ntop(socket.AF_INET6, _v6.unpack(info)[0])
+                address, interface = _v6.unpack(info)
+                text = socket.inet_ntop(socket.AF_INET6, address)
+                return zones.with_zone(text, interface) if interface else text
             return socket.inet_ntop(socket.AF_INET, _v4.unpack(info)[1])
         return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.api.transport import Adopted
 from appliance.api.values import Endpoint
+from appliance.api.zones import from_kernel
 from appliance_transport_ip.sockets import bound, connect, family_of, ready
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Tcp:
             sock.close()
             raise
         self._listeners.append(sock)
-        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
         self._services.spawn(self._accept(sock), f"accept {local}")
         return local
 
@@ -65,7 +66,7 @@ class Tcp:
                     return
                 await asyncio.sleep(PAUSE)
                 continue
-            self._hand_over(sock, Endpoint(SCHEME, *address[:2]))
+            self._hand_over(sock, Endpoint(SCHEME, *from_kernel(address)))
 
     async def dial(self, to: Endpoint, timeout: float) -> int:
         """Connect to `to`. Raises OSError or TimeoutError."""
@@ -99,7 +100,7 @@ class Tcp:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         with suppress(OSError):  # not built in, or not ours to choose
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
-        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
         return self._services.adopt(Adopted(sock, local, remote, listener=False, driver_options={}))
 
 

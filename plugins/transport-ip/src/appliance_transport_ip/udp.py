@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.api.transport import Adopted
 from appliance.api.values import Endpoint
+from appliance.api.zones import from_kernel, to_kernel
 from appliance_transport_ip.sockets import bound, family_of, only_peers_have
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Udp:
                 if error.errno != errno.EADDRINUSE or not only_peers_have(at.port):  # peers that came in here before may still do
                     raise
         sock = self._socket(at)
-        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
         self._services.adopt(Adopted(sock, local, None, listener=True, driver_options=self._options(sock)))
         return local
 
@@ -62,11 +63,11 @@ class Udp:
 
     def _connect(self, sock: socket.socket, to: Endpoint) -> int:
         try:
-            sock.connect((to.host, to.port))
+            sock.connect(to_kernel(to.host, to.port))
         except OSError:
             sock.close()
             raise
-        local = Endpoint(SCHEME, *sock.getsockname()[:2])
+        local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
         return self._services.adopt(Adopted(sock, local, to, listener=False, driver_options=self._options(sock)))
 
     def _socket(self, at: Endpoint | None, to: Endpoint | None = None) -> socket.socket:
