@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class HostState:
     rules: [{priority, from, to, iif, oif, fwmark, table, family}]
     sysctls: "net.ipv4.ip_forward" -> value, only the keys asked for
     tables: nftables tables, "inet appliance" -> the ruleset as libnftables' JSON without handles, only our own
+    ruleset: all of nftables as libnftables' JSON, only where the profile listens or forwards
     tools: which helpers the host has ("nft" -> path)
     cores: how many of the host's cores this process may use
     """
@@ -52,16 +53,30 @@ class HostState:
     tables: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     cores: int = 1
+    ruleset: Sequence[Mapping[str, Any]] = ()
+
+
+class Advice(NamedTuple):
+    """Something that a plan does not refuse and an admin should know. `code` is a section of docs/troubleshooting.md, `todo` what
+    to do about it."""
+
+    code: str
+    finding: str
+    todo: str
+
+    def __str__(self) -> str:
+        return f"{self.finding}; {self.todo}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Steps in the order they are done; undone in reverse. An empty plan means that the host is as the profile says.
 
-    `warnings` are sentences for the admin. `cuts_off` names the login or API session (local address of the admin's connection)
-    that would not survive, or is empty.
+    `warnings` are sentences for the admin; `advice` are those of them that say what to do. `cuts_off` names the login or API
+    session (local address of the admin's connection) that would not survive, or is empty.
     """
 
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
     cuts_off: str = ""
+    advice: tuple[Advice, ...] = ()

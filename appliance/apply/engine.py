@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from appliance.api.planning import HostState, Plan, Step
 from appliance.api.profile import Profile
@@ -65,20 +66,26 @@ class Undone:
 
 
 async def plan_profile(
-    profile: Profile, state_dir: Path, *, admin_address: str | None = None, contribute: Contribute | None = None
+    profile: Profile,
+    state_dir: Path,
+    *,
+    admin_address: str | None = None,
+    contribute: Contribute | None = None,
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Plan:
     """What apply would do now. Changes nothing and needs no privilege.
 
-    `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION. Raises PlanError.
+    `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION; `names` are addresses of names
+    in endpoints. Raises PlanError.
     """
     journal = _journal(state_dir)
     async with Netlink() as netlink:
-        made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute)
+        made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute, names)
     refuse_irreversible(made, observed)
     if journal.state.interrupted() is None:
         return made
     warning = "an earlier run was interrupted: apply undoes it first, and its own plan may then differ"
-    return Plan(made.steps, (*made.warnings, warning), made.cuts_off)
+    return replace(made, warnings=(*made.warnings, warning))
 
 
 async def apply_profile(
@@ -180,12 +187,17 @@ def state(state_dir: Path) -> JournalState:
 
 
 async def _plan(
-    profile: Profile, state: JournalState, netlink: Netlink, admin_address: str | None, contribute: Contribute | None
+    profile: Profile,
+    state: JournalState,
+    netlink: Netlink,
+    admin_address: str | None,
+    contribute: Contribute | None,
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Plan, HostState]:
     applied = state.in_force
     observed = await observe(wanted(profile, Ledger.of(applied)), netlink)
     further = tuple(contribute(profile, observed)) if contribute else ()
-    return plan(profile, observed, admin_address=admin_address, applied=applied, further=further), observed
+    return plan(profile, observed, admin_address=admin_address, applied=applied, further=further, names=names), observed
 
 
 async def _recover(journal: Journal, netlink: Netlink, state_dir: Path, progress: Listener) -> list[Step]:

@@ -27,11 +27,18 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     from appliance.apply.engine import plan_profile
     from appliance.cli.opening import open_profile
+    from appliance.cli.resolving import addresses_of_names
     from appliance.planning.render import render, to_json
 
     opened = open_profile(arguments.profile)
     made = asyncio.run(
-        plan_profile(opened.profile, places.state_dir(), admin_address=ssh_connection(), contribute=opened.contribute)
+        plan_profile(
+            opened.profile,
+            places.state_dir(),
+            admin_address=ssh_connection(),
+            contribute=opened.contribute,
+            names=addresses_of_names(opened.profile),
+        )
     )
     if terminal.json:
         terminal.document(to_json(made))

@@ -145,6 +145,9 @@ def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
         lines.append(f"offload    {len(refused)} session(s) without the kernel's ({reasons}), so slower: see `appliance doctor`")
     for part, problem in (answer.get("problems") or {}).items():
         lines.append(f"{terminal.styled('problem', 'yellow')}    {part}: {problem}")
+    lines += [
+        f"{terminal.styled('warning', 'yellow')}    {one['finding']}; {one['todo']}" for one in answer.get("warnings") or ()
+    ]
     if answer.get("confirm_by") is not None:
         lines.append(
             f"{terminal.styled('unconfirmed', 'yellow')}: everything is undone in {seconds_text(answer['confirm_by'])} "

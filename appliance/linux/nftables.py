@@ -30,6 +30,14 @@ async def read(table: str) -> list[dict[str, Any]] | None:
     raise _failed(errors, f"reading the nftables table {table}")
 
 
+async def read_all() -> list[dict[str, Any]]:
+    """The whole ruleset, as `read` gives a table. Raises as it does."""
+    code, output, errors = await _nft(["-j", "list", "ruleset"])
+    if code:
+        raise _failed(errors, "reading the nftables ruleset")
+    return [_plain(entry) for entry in json.loads(output)["nftables"] if "metainfo" not in entry]
+
+
 async def replace(args: Mapping[str, Any]) -> None:
     """Make `table` be `ruleset` (entries as `read` gives them), or be absent when that is None. All or nothing."""
     commands = json.dumps({"nftables": _transaction(args["table"], args["ruleset"])}).encode()

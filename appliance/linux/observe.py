@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from appliance.api.planning import HostState
-from appliance.errors import MissingPrivilege
-from appliance.linux import addresses, host, links, nftables, routes, rules, sysctl
+from appliance.errors import ApplianceError, MissingPrivilege
+from appliance.linux import addresses, host, iptables, links, nftables, routes, rules, sysctl
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
 from appliance.planning.wanted import Wanted
@@ -31,7 +32,17 @@ async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
         tables=await _tables(wanted) if nft else {},
         tools={"nft": nft} if nft else {},
         cores=host.usable_cores(),
+        ruleset=await _ruleset() if wanted.ruleset else (),
     )
+
+
+async def _ruleset() -> list[dict[str, Any]]:
+    """Everybody's firewall, as far as this process may see it; it only makes for advice, so a failure is no obstacle."""
+    found = await iptables.read()
+    if nftables.tool():
+        with suppress(ApplianceError):
+            found += await nftables.read_all()
+    return found
 
 
 async def _tables(wanted: Wanted) -> dict[str, Any]:

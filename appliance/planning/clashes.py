@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from appliance.api.planning import HostState
+from appliance.api.planning import Advice, HostState
 from appliance.api.profile import Profile
 from appliance.errors import PlanError
 from appliance.planning import own
@@ -36,12 +36,41 @@ def refuse_loops(profile: Profile, after: HostState) -> None:
             try:
                 address = ipaddress.ip_address(endpoint.host)
             except ValueError:
-                continue  # a DNS name: its addresses are not known before they are needed
+                continue  # a DNS name: see `loops_of_names`
+            if isinstance(address, ipaddress.IPv6Address) and address.scope_id not in {None, interface}:
+                continue  # it leaves by the interface it names
             if way(after, str(address), mark=profile.network.mark).link == interface:
                 raise PlanError(
-                    f"the tunnel's own packets to peer {peer.name} at {endpoint} would be routed into the tunnel",
+                    f"the tunnel's own packets to peer {peer.name} at {endpoint} would be routed into the tunnel "
+                    f"({_prefix_over(interface, address, after)} over {interface})",
                     hint=f"make the routes over {interface} more specific, or add one to {address} via the gateway outside",
                 )
+
+
+def loops_of_names(profile: Profile, after: HostState, names: Mapping[str, Sequence[str]]) -> Iterator[Advice]:
+    """The same for endpoints that are names, of which `names` has the addresses. Nothing is refused, since they may be others by
+    the time they are needed, and a running node leaves out those that go round."""
+    interface, mark = profile.network.interface, profile.network.mark
+    for peer in profile.peers:
+        for endpoint in peer.endpoints:
+            for text in names.get(endpoint.host, ()):
+                if way(after, text, mark=mark).link == interface:
+                    where = f"{_prefix_over(interface, ipaddress.ip_address(text), after)} over {interface}"
+                    yield Advice(
+                        "endpoint-inside-overlay",
+                        f"peer {peer.name}: {endpoint} is {text} now, which would be routed into the tunnel ({where})",
+                        "let the name have an address outside, or make that prefix more specific",
+                    )
+
+
+def _prefix_over(interface: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, after: HostState) -> str:
+    """The longest prefix with `address` that is routed over `interface`."""
+    found = [
+        network
+        for route in after.routes
+        if route["link"] == interface and address in (network := ipaddress.ip_network(route["destination"], strict=False))
+    ]
+    return str(max(found, key=lambda network: network.prefixlen))
 
 
 def refuse_unreachable(wanted: Desired, after: HostState) -> None:
@@ -119,7 +148,8 @@ def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState
         where = " ".join(filter(None, [f"via {other['via']}" if other["via"] else "", f"over {other['link']}"]))
         raise PlanError(
             f"{route['destination']} is already routed {where}",
-            hint="give the route another metric, or use a prefix that this host does not reach otherwise",
+            hint="give the route another metric, or use a prefix that this host does not reach otherwise; a network that this "
+            "host is in and that is a peer's too stays here with network.local: keep",
         )
 
 

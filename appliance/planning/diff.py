@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from appliance.api.planning import Action, HostState, Plan, Step
 from appliance.api.profile import Profile
 from appliance.planning import own
-from appliance.planning.clashes import refuse_clashes, refuse_loops, refuse_unreachable
+from appliance.planning.clashes import loops_of_names, refuse_clashes, refuse_loops, refuse_unreachable
 from appliance.planning.desired import Desired, desired
+from appliance.planning.firewalls import hindrances
 from appliance.planning.ledger import Ledger
+from appliance.planning.local_networks import swallowed
 from appliance.planning.reachability import Connection, cut_off
 from appliance.planning.revert import step
 from appliance.planning.ruleset import same
@@ -27,11 +30,13 @@ def plan(
     admin_address: str | None = None,
     applied: Sequence[Step] = (),
     further: Sequence[Step] = (),
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Plan:
     """The steps that make the host `observed` be as `profile` says; none when it is so already.
 
     `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION. `applied` are the steps of
-    earlier plans that are in force, `further` steps of plugins, done last. Raises PlanError when the host does not allow it.
+    earlier plans that are in force, `further` steps of plugins, done last, `names` addresses of names in endpoints.
+    Raises PlanError when the host does not allow it.
     """
     ledger = Ledger.of(applied)
     wanted = desired(profile, observed, ledger)
@@ -48,7 +53,13 @@ def plan(
     refuse_unreachable(wanted, future)
     refuse_loops(profile, future)
     connection = Connection.parse(admin_address) if admin_address else None
-    return Plan(steps, wanted.warnings, cut_off(observed, future, connection) if connection else "")
+    advice = (
+        *loops_of_names(profile, future, names),
+        *swallowed(profile, future.addresses),
+        *hindrances(profile, observed.ruleset),
+    )
+    cuts_off = cut_off(observed, future, connection) if connection else ""
+    return Plan(steps, (*wanted.warnings, *map(str, advice)), cuts_off, advice)
 
 
 def _fits(wanted: Desired, observed: HostState) -> bool:

@@ -53,7 +53,9 @@ class _Host:
 
     def freeze(self, state: HostState) -> HostState:
         sysctls = {key: value for key, value in self.sysctls.items() if own.sysctl_link(key) in {None, *self.links}}
-        return HostState(self.links, self.addresses, self.routes, self.rules, sysctls, self.tables, state.tools, state.cores)
+        return HostState(
+            self.links, self.addresses, self.routes, self.rules, sysctls, self.tables, state.tools, state.cores, state.ruleset
+        )
 
 
 def _create(host: _Host, args: Mapping[str, Any]) -> None:

@@ -15,11 +15,13 @@ PER_LINK = {4: ("forwarding",), 6: ("forwarding", "accept_ra")}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`sysctls` are keys; in `link_sysctls`, (IP version, leaf) stands for that setting of each interface and of "default"."""
+    """`sysctls` are keys; in `link_sysctls`, (IP version, leaf) stands for that setting of each interface and of "default".
+    `ruleset`: the firewalls of others matter."""
 
     sysctls: tuple[str, ...] = ()
     link_sysctls: tuple[tuple[int, str], ...] = ()
     tables: tuple[str, ...] = (own.TABLE,)
+    ruleset: bool = False
 
 
 def wanted(profile: Profile, ledger: Ledger) -> Wanted:
@@ -33,6 +35,7 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
     for key in (*network.sysctls, *ledger.originals):
         keys |= {key: None, own.default_sysctl(key, network.interface): None}
     touched = {*network.sysctls, *ledger.originals, *(FORWARDING[version] for version in forwarded_versions(network))}
-    per_link = [(4, "rp_filter")] if uses_policy_routing(network) else []
+    per_link: list[tuple[int, str]] = [(4, "rp_filter")] if uses_policy_routing(network) else []
     versions = [version for version in (4, 6) if FORWARDING[version] in touched]
-    return Wanted(tuple(keys), (*per_link, *((version, leaf) for version in versions for leaf in PER_LINK[version])))
+    per_link += [(version, leaf) for version in versions for leaf in PER_LINK[version]]
+    return Wanted(tuple(keys), tuple(per_link), ruleset=bool(profile.server.listen or forwarded_versions(network)))

@@ -26,6 +26,7 @@ from appliance.runtime.forwarding import Forwarding
 from appliance.runtime.lifespan import Lifespan
 from appliance.runtime.links import Links
 from appliance.runtime.logging import get_logger
+from appliance.runtime.loops import Loops
 from appliance.runtime.monitors import Monitors
 from appliance.runtime.node_driver import NodeDriver
 from appliance.runtime.node_view import NodeView
@@ -34,6 +35,7 @@ from appliance.runtime.operations import operations
 from appliance.runtime.plugin_account import PluginAccount
 from appliance.runtime.reload import Reload
 from appliance.runtime.status import components
+from appliance.runtime.surroundings import Surroundings
 from appliance.runtime.tasks import Tasks
 from appliance.runtime.transports import Transports
 from appliance.runtime.worker_keeper import WorkerKeeper
@@ -97,6 +99,8 @@ class Daemon:
             deferring=True,
         )
         self.links = Links()
+        self.loops = Loops(lambda: self.profile.network.interface, profile.network.mark)
+        self.surroundings = Surroundings(lambda: self.profile)
         drivers = {kind.driver for kind in plugins.transports.values()}
         self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill)
         self.driver = NodeDriver(
@@ -106,14 +110,20 @@ class Daemon:
             rotate_bytes=profile.crypto.rotate.bytes,
             connected=self.push_routes,
             remember=functools.partial(known_paths.remember, self.state_dir),
+            refuses=self.loops.refuses,
         )
         self.transports = Transports(
-            plugins.transports, self.links, self.driver, preparing.datagram_bytes(profile), profile.network.mark
+            plugins.transports,
+            self.links,
+            self.driver,
+            preparing.datagram_bytes(profile),
+            profile.network.mark,
+            self.loops.refuses,
         )
         self.driver.transports = self.transports
         self.forwarding = Forwarding(plugins.routing[profile.routing.kind].open(), profile, self.driver.connected_peers)
         account = PluginAccount(plugins)
-        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, account.tell)
+        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, account.tell, self.loops.refuses)
         self.figures = Figures(self.driver, self.keeper, lambda: components(self), since=clock.monotonic())
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, account.tell)
@@ -171,6 +181,8 @@ class Daemon:
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
         self.driver.start(known_paths.recall(self.state_dir))
+        self.lifespan.push("surroundings", self.surroundings.close)
+        self.surroundings.start()
         self.lifespan.push("discovery", self.discovery.close)
         self.discovery.start(self.profile)
         self.lifespan.push("monitors", self.monitors.close)

@@ -6,6 +6,7 @@ Discovery fails soft: a discoverer that raises or ends is started again after a 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from typing import NamedTuple
 from appliance.api.discovery import Candidate, DiscoveryKind
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
+from appliance.api.zones import from_kernel
 from appliance.protocol.peer import is_literal
 from appliance.runtime import clock, entropy
 from appliance.runtime.logging import get_logger, once_per
+from appliance.runtime.loops import Refuses, nothing_refused
 from appliance.runtime.plugin_account import Tell, nobody
 from appliance.runtime.tasks import Tasks
 
@@ -43,15 +46,24 @@ class _Known(NamedTuple):
 class Discovery:
     """The discoverers of the running node.
 
-    `found(peer, endpoints)` is called when a peer's list changed, best first; `tell` hears of those that fail.
+    `found(peer, endpoints)` is called when a peer's list changed, best first; `tell` hears of those that fail; `refuses` judges
+    each address that a name turns out to have.
     """
 
-    def __init__(self, kinds: Mapping[str, DiscoveryKind], found: Found, tell: Tell = nobody) -> None:
+    def __init__(
+        self,
+        kinds: Mapping[str, DiscoveryKind],
+        found: Found,
+        tell: Tell = nobody,
+        refuses: Refuses = nothing_refused,
+    ) -> None:
         self._account = tell
+        self._refuses = refuses
         self._kinds = kinds
         self._found = found
         self._tasks = Tasks()
         self._profile: Profile | None = None
+        self._named: dict[tuple[str, int], tuple[str, str]] = {}
         self._peers: dict[str, dict[Endpoint, _Known]] = {}
         self._told: dict[str, tuple[Endpoint, ...]] = {}
         self.problems: dict[str, str] = {}
@@ -60,6 +72,9 @@ class Discovery:
     def start(self, profile: Profile) -> None:
         """Run the discoverers that `profile` names."""
         self._profile = profile
+        self._named = {
+            (endpoint.host, endpoint.port): (peer.name, str(endpoint)) for peer in profile.peers for endpoint in peer.endpoints
+        }
         self.wanted = tuple(profile.discovery) or self._for_names(profile)
         for name in self.wanted:
             kind = self._kinds.get(name)
@@ -132,6 +147,15 @@ class Discovery:
         assert self._profile is not None
         return [(peer.name, peer.endpoints) for peer in self._profile.peers]
 
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """As `api.discovery.DiscoveryServices.resolve`, less what no packet would reach."""
+        found = await resolve(host, port)
+        peer, endpoint = self._named.get((host, port), ("", f"{host}:{port}"))
+        reasons = self._refuses(found, endpoint, peer)
+        if found and len(reasons) == len(found):
+            raise OSError(errno.EHOSTUNREACH, "; ".join(reasons.values()))
+        return [address for address in found if address not in reasons]
+
     def settings(self, kind: str) -> Mapping[str, object]:
         """What the profile says below `discovery.KIND`."""
         assert self._profile is not None
@@ -155,7 +179,7 @@ class _Services:
         return self._discovery.configured()
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        return await resolve(host, port)
+        return await self._discovery.resolve(host, port)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -170,4 +194,4 @@ class _Services:
 async def resolve(host: str, port: int) -> list[str]:
     """Address literals of `host`, in the system's order; a literal is its own. Raises OSError when there are none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return list(dict.fromkeys(from_kernel(address)[0] for *_, address in found))

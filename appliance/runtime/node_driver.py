@@ -26,6 +26,7 @@ from appliance.runtime.gathering import Gathered
 from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger, once_per
+from appliance.runtime.loops import Refuses, nothing_refused
 from appliance.runtime.offloads import Offloads
 from appliance.runtime.own_sockets import OwnSockets, introduce
 from appliance.runtime.transports import Transports
@@ -51,7 +52,7 @@ class NodeDriver:
     """The node and everything it has hands for. Hears the worker (WorkerListener) and the transports (LinkListener).
 
     `worker()` gives the worker of the moment, `connected` is called when the set of connected peers changed, and `remember` with
-    where they are.
+    where they are; `refuses` judges the addresses they come from.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class NodeDriver:
         rotate_bytes: int,
         connected: Callable[[], None],
         remember: Callable[[Mapping[str, KnownPath]], None] = lambda _paths: None,
+        refuses: Refuses = nothing_refused,
     ) -> None:
         self.node = node
         self.rotate_bytes = rotate_bytes
@@ -71,6 +73,7 @@ class NodeDriver:
         self.subscribers: list[Subscriber] = []
         self._links = links
         self._worker = worker
+        self._refuses = refuses
         self._connected = Gathered(connected)
         self._remember = Gathered(lambda: remember(self.known_paths()), REMEMBER_SECONDS)
         self._turn: asyncio.Handle | None = None
@@ -147,7 +150,11 @@ class NodeDriver:
         self._settle()
 
     def on_moved(self, session: int, link: int, source: SocketAddress | None) -> None:
-        """A session's newest record came by another path."""
+        """A session's newest record came by another path. One whose answers would go into the tunnel is not taken."""
+        found = self.node.sessions.get(session)
+        if found is not None and self._goes_round(found.peer, link, source):
+            self.node.counters["loop"] += 1
+            return
         self.node.handle_moved(session, link, source, clock.monotonic())
         self._settle()
 
@@ -323,9 +330,21 @@ class NodeDriver:
             case events.ControlReceived():
                 self.drops["control_message"] += 1  # nobody takes one yet
 
+    def _goes_round(self, peer: str, number: int, source: SocketAddress | None) -> bool:
+        """Would what we send over this path go into the tunnel that it carries?"""
+        link = self._links.get(number)
+        if link is None or (source is None and link.remote is None):
+            return False
+        endpoint = link.remote if source is None else Endpoint(link.local.scheme, *source)
+        return endpoint is not None and bool(self._refuses([endpoint.host], str(endpoint), peer))
+
     def _session_ready(self, event: events.SessionReady) -> None:
         worker = self._worker()
         if worker is None:
+            return
+        if self._goes_round(event.peer, event.link, event.source):
+            self.node.counters["loop"] += 1
+            self.node.handle_no_room(event.session, clock.monotonic())
             return
         self._paths[event.session] = (event.link, event.source)
         keys = SessionKeys(

@@ -161,6 +161,8 @@ class Reload:
             raise
         daemon.profile = profile
         await daemon.transports.listen(profile.server.listen)
+        daemon.loops.forget()
+        daemon.surroundings.look()
         self._use_at_once(profile)
         daemon.forwarding.use(profile, router)
         daemon.push_routes()

@@ -25,6 +25,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "version": __version__,
         "state": "degraded" if problems(daemon) else "running",
         "problems": problems(daemon),
+        "warnings": [advice._asdict() for advice in (*daemon.loops.advice, *daemon.surroundings.advice)],
         "since": clock.utc_text(daemon.since_wall),
         "pid": os.getpid(),
         "ready": daemon.figures.ready,

@@ -19,6 +19,7 @@ from appliance.errors import HostError, MissingPrivilege, ProfileError
 from appliance.linux import marks
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger
+from appliance.runtime.loops import Refuses, nothing_refused
 from appliance.runtime.tasks import Tasks
 
 log = get_logger("transports")
@@ -48,7 +49,7 @@ class LinkListener(Protocol):
 
 class Transports:
     """Open transports by scheme and listening address. `datagram_bytes` is the profile's, None for automatic. `mark` is what
-    their packets carry, None for nothing."""
+    their packets carry, None for nothing; `refuses` judges each address before it is dialled."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Transports:
         listener: LinkListener,
         datagram_bytes: int | None,
         mark: int | None = None,
+        refuses: Refuses = nothing_refused,
     ) -> None:
         self._kinds = kinds
         self._links = links
@@ -68,6 +70,7 @@ class Transports:
         """Where each listening endpoint of the profile is really bound."""
         self.datagram_bytes = datagram_bytes
         self.mark = mark
+        self._refuses = refuses
 
     async def listen(self, wanted: Sequence[Endpoint]) -> None:
         """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
@@ -130,6 +133,9 @@ class Transports:
 
     async def _dial(self, peer: str, endpoint: Endpoint) -> None:
         _ours.set(True)  # this task's own context
+        if reasons := self._refuses([endpoint.host], str(endpoint), peer):
+            self._listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
+            return
         try:
             opened = self._dialling.get(endpoint.scheme) or self._open(endpoint.scheme)
             self._dialling[endpoint.scheme] = opened

@@ -26,6 +26,7 @@ class Host:
         self.profile = folder / f"{number}.yaml"
         self.log = folder / f"{number}.log"
         self.number = number
+        self.entering = ["nsenter", f"--net=/run/netns/{namespace.name}"]
         self.identity = Identity.generate()
         self.process: subprocess.Popen[bytes] | None = None
         key = folder / f"{number}.key"
@@ -66,7 +67,7 @@ peers:
     def command(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run `appliance WORDS` there, with some variables set."""
         return subprocess.run(
-            ["nsenter", f"--net=/run/netns/{self.namespace.name}", sys.executable, "-P", "-m", "appliance.cli", *words],
+            [*self.entering, sys.executable, "-P", "-m", "appliance.cli", *words],
             capture_output=True,
             text=True,
             check=False,
@@ -78,7 +79,7 @@ peers:
         """Start the daemon, with some variables set."""
         self.heard = b""
         self._errors, writing = os.pipe()
-        command = ["nsenter", f"--net=/run/netns/{self.namespace.name}", sys.executable, "-P", "-m", "appliance.cli", "run"]
+        command = [*self.entering, sys.executable, "-P", "-m", "appliance.cli", "run"]
         with os.fdopen(writing, "wb") as errors:
             self.process = subprocess.Popen([*command, str(self.profile)], stderr=errors, env=os.environ | environ)
 

@@ -19,6 +19,8 @@ def sections(text: str) -> list[str]:
 def test_each_finding_of_the_doctor_has_its_section() -> None:
     sources = "\n".join(path.read_text() for path in (ROOT / "appliance/cli/doctor").glob("*_checks.py"))
     codes = re.findall(r"(?:failure|warning|note)\(\s*\"([a-z0-9-]+)\"", sources)
+    advisers = [path for floor in ("planning", "runtime") for path in (ROOT / "appliance" / floor).glob("*.py")]
+    codes += re.findall(r"Advice\(\s*\"([a-z0-9-]+)\"", "\n".join(path.read_text() for path in advisers))
     assert len(codes) > 30
     assert sorted(sections(FINDINGS)) == sorted(set(codes))
 

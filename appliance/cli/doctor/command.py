@@ -41,6 +41,7 @@ def diagnose(facts: Facts) -> list[Finding]:
     found = [finding for check in host_checks.CHECKS for finding in check(facts)]
     found += [finding for check in profile_checks.CHECKS for finding in check(facts.profile or ProfileFacts())]
     found += [finding for check in node_checks.CHECKS for finding in check(facts.node)]
+    found = list(dict.fromkeys(found))  # the node and its profile may tell the same
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from appliance.api.planning import Advice
     from appliance.api.profile import Profile
 
 
@@ -40,7 +41,8 @@ class ListenFacts:
 @dataclass(frozen=True, slots=True)
 class PathFacts:
     """The way to a peer's endpoint. `problem` is empty, "unresolvable" or an errno's name; `mtu_bytes` is the outer path's MTU
-    as the kernel knows it, 0 when it does not; `offload_problem` is why it does not cut records into datagrams on this way."""
+    as the kernel knows it, 0 when it does not; `offload_problem` is why it does not cut records into datagrams on this way.
+    `tunnelled` is the prefix and interface by which it would go into the tunnel."""
 
     peer: str
     endpoint: str
@@ -48,6 +50,7 @@ class PathFacts:
     problem: str = ""
     mtu_bytes: int = 0
     offload_problem: str = ""
+    tunnelled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class ProfileFacts:
 
     `problem` is why it cannot be used ("3 problems"), with nothing else filled in. `own_identity` is empty when the identity
     could not be read; `identity_problem` is then "missing", "unreadable" or "invalid". `pending` counts the steps that `apply`
-    would do, None when that could not be found out; `plan_problem` is why.
+    would do, None when that could not be found out; `plan_problem` is why. `advice` is what the plan warns of.
     """
 
     path: str = ""
@@ -71,6 +74,7 @@ class ProfileFacts:
     paths: tuple[PathFacts, ...] = ()
     pending: int | None = None
     plan_problem: str = ""
+    advice: tuple[Advice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

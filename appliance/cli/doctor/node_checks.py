@@ -121,6 +121,12 @@ def plugins(facts: NodeFacts) -> Iterator[Finding]:
             )
 
 
+def advice(facts: NodeFacts) -> Iterator[Finding]:
+    """What the node noticed since it started: names that resolve into the tunnel, networks that it swallows."""
+    for one in (facts.status or {}).get("warnings") or ():
+        yield warning(one["code"], one["finding"], one["todo"])
+
+
 def unconfirmed(facts: NodeFacts) -> Iterator[Finding]:
     """An apply waits for its confirmation."""
     left = (facts.status or {}).get("confirm_by")
@@ -137,5 +143,6 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     not_post_quantum,
     many_drops,
     plugins,
+    advice,
     unconfirmed,
 )

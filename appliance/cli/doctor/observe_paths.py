@@ -5,12 +5,18 @@ from __future__ import annotations
 
 import errno
 import socket
-import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from appliance.api.values import Endpoint
+from appliance.api.zones import to_kernel
 from appliance.cli.doctor.facts import ListenFacts, PathFacts
-from appliance.runtime import clock
+from appliance.cli.resolving import resolve
+from appliance.linux.egress import egress
+from appliance.linux.marks import set_mark
+
+if TYPE_CHECKING:
+    from appliance.api.profile import NetworkSection
 
 IP_MTU = {socket.AF_INET: (socket.IPPROTO_IP, 14), socket.AF_INET6: (socket.IPPROTO_IPV6, 24)}
 """IP_MTU and IPV6_MTU of ip(7) and ipv6(7)."""
@@ -18,8 +24,6 @@ UDP_SEGMENT = 103
 DISCARD = 9
 SMALL = 512
 """Bytes that every path takes as one datagram."""
-RESOLVE_SECONDS = 3.0
-"""For all names together; the system's resolver alone may take 30 s over one."""
 
 
 def try_listening(endpoint: Endpoint) -> ListenFacts:
@@ -32,7 +36,7 @@ def try_listening(endpoint: Endpoint) -> ListenFacts:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((endpoint.host, endpoint.port))
+            probe.bind(to_kernel(endpoint.host, endpoint.port))
             if kind == socket.SOCK_STREAM:
                 probe.listen(1)
         except OSError as error:
@@ -40,54 +44,50 @@ def try_listening(endpoint: Endpoint) -> ListenFacts:
     return ListenFacts(str(endpoint))
 
 
-def look_up(peers: Sequence[tuple[str, Sequence[Endpoint]]]) -> tuple[PathFacts, ...]:
+def look_up(peers: Sequence[tuple[str, Sequence[Endpoint]]], network: NetworkSection) -> tuple[PathFacts, ...]:
     """The path to each endpoint of each peer, names resolved side by side."""
     wanted = [(peer, endpoint) for peer, endpoints in peers for endpoint in endpoints]
     found = resolve({endpoint.host for _, endpoint in wanted})
-    return tuple(look_at_path(peer, endpoint, found.get(endpoint.host, "")) for peer, endpoint in wanted)
+    return tuple(look_at_path(peer, endpoint, found.get(endpoint.host, ()), network) for peer, endpoint in wanted)
 
 
-def resolve(hosts: set[str], seconds: float = RESOLVE_SECONDS) -> dict[str, str]:
-    """The first address of each host that has one within `seconds`."""
-    found: dict[str, str] = {}
-    threads = [threading.Thread(target=_resolve_one, args=(host, found), daemon=True) for host in sorted(hosts)]
-    for thread in threads:
-        thread.start()
-    deadline = clock.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, deadline - clock.monotonic()))
-    return dict(found)
-
-
-def look_at_path(peer: str, endpoint: Endpoint, address: str) -> PathFacts:
-    """What the routing table says about the way to `address`."""
-    if not address:
+def look_at_path(peer: str, endpoint: Endpoint, addresses: Sequence[str], network: NetworkSection) -> PathFacts:
+    """What the kernel's routing says about the way of the node's packets to the first of `addresses`, or to one that goes into
+    the tunnel."""
+    if not addresses:
         return PathFacts(peer, str(endpoint), problem="unresolvable")
+    for each in addresses:
+        way = egress(each, network.mark)
+        if way is not None and way.link == network.interface:
+            return PathFacts(peer, str(endpoint), each, tunnelled=f"{way.prefix} over {way.link}")
+    address = addresses[0]
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        set_mark(probe, network.mark)
         try:
-            probe.connect((address, endpoint.port))
+            probe.connect(to_kernel(address, endpoint.port))
             mtu = probe.getsockopt(*IP_MTU[family])
         except OSError as error:
             return PathFacts(peer, str(endpoint), address, problem=_errno_name(error))
-    problem = offload_problem(address) if endpoint.scheme == "udp" else ""
+    problem = offload_problem(address, network.mark) if endpoint.scheme == "udp" else ""
     return PathFacts(peer, str(endpoint), address, mtu_bytes=mtu, offload_problem=problem)
 
 
-def offload_problem(address: str) -> str:
+def offload_problem(address: str, mark: int) -> str:
     """Why the kernel does not cut a record into datagrams on the way to `address`; "" when it does, or sends nothing at all."""
-    refused = _send_two(address, offload=True)
-    return refused if refused and not _send_two(address, offload=False) else ""
+    refused = _send_two(address, mark, offload=True)
+    return refused if refused and not _send_two(address, mark, offload=False) else ""
 
 
-def _send_two(address: str, *, offload: bool) -> str:
+def _send_two(address: str, mark: int, *, offload: bool) -> str:
     """Two datagrams to the port `discard`, with a life of one hop."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     hops = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) if family == socket.AF_INET6 else (socket.IPPROTO_IP, socket.IP_TTL)
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        set_mark(probe, mark)
         probe.setsockopt(*hops, 1)
         try:
-            probe.connect((address, DISCARD))
+            probe.connect(to_kernel(address, DISCARD))
             if offload:
                 probe.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SMALL)
                 probe.send(bytes(2 * SMALL))
@@ -98,13 +98,6 @@ def _send_two(address: str, *, offload: bool) -> str:
         except OSError as error:
             return _errno_name(error)
     return ""
-
-
-def _resolve_one(host: str, found: dict[str, str]) -> None:
-    try:
-        found[host] = str(socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)[0][4][0])
-    except (OSError, UnicodeError):
-        return
 
 
 def _errno_name(error: OSError) -> str:

@@ -11,6 +11,7 @@ from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError
 
 if TYPE_CHECKING:
+    from appliance.api.planning import Advice
     from appliance.api.profile import Profile
     from appliance.cli.opening import OpenProfile
 
@@ -32,7 +33,7 @@ def observe_profile(path: str | None, terminal: Terminal, *, listening: set[str]
     profile = opened.profile
     identity_path, identity_problem, identity_mode, own_identity = _identity(profile)
     terminal.note(f"looking at {len(profile.server.listen)} places to listen and the ways to {len(profile.peers)} peers …")
-    pending, plan_problem = _pending(opened) if may_plan else (None, "")
+    pending, plan_problem, advice = _pending(opened) if may_plan else (None, "", ())
     return ProfileFacts(
         path=", ".join(opened.files),
         profile=profile,
@@ -44,6 +45,7 @@ def observe_profile(path: str | None, terminal: Terminal, *, listening: set[str]
         paths=_paths(profile),
         pending=pending,
         plan_problem=plan_problem,
+        advice=advice,
     )
 
 
@@ -85,17 +87,19 @@ def _paths(profile: Profile) -> tuple[PathFacts, ...]:
         endpoints = peer.endpoints[:left]
         left -= len(endpoints)
         wanted.append((peer.name, endpoints))
-    return look_up(wanted)
+    return look_up(wanted, profile.network)
 
 
-def _pending(opened: OpenProfile) -> tuple[int | None, str]:
+def _pending(opened: OpenProfile) -> tuple[int | None, str, tuple[Advice, ...]]:
     import asyncio
 
     from appliance.apply.engine import plan_profile
+    from appliance.cli.resolving import addresses_of_names
     from appliance.runtime import places
 
     try:
-        made = asyncio.run(plan_profile(opened.profile, places.state_dir(), contribute=opened.contribute))
+        names = addresses_of_names(opened.profile)
+        made = asyncio.run(plan_profile(opened.profile, places.state_dir(), contribute=opened.contribute, names=names))
     except ApplianceError as error:
-        return None, error.message
-    return len(made.steps), ""
+        return None, error.message, ()
+    return len(made.steps), "", made.advice

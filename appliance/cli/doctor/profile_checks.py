@@ -117,7 +117,7 @@ def paths(facts: ProfileFacts) -> Iterator[Finding]:
                 f"peer {path.peer}: there is no way to {path.endpoint} ({path.problem})",
                 "`ip route get ADDRESS` tells why; mend the default route, or give the peer an endpoint this host can reach",
             )
-        else:
+        elif not path.tunnelled:
             yield from _path_mtu(facts, path)
             yield from _path_offload(path)
 
@@ -154,6 +154,13 @@ def endpoint_inside_overlay(facts: ProfileFacts) -> Iterator[Finding]:
     for path in facts.paths:
         if not path.address:
             continue
+        if path.tunnelled:
+            yield failure(
+                "endpoint-inside-overlay",
+                f"peer {path.peer}: {path.endpoint} is {path.address}, which is routed into the tunnel ({path.tunnelled})",
+                "give the endpoint an address outside, or make that prefix more specific: the node does not use it like this",
+            )
+            continue
         address = ipaddress.ip_address(path.address)
         if any(address.version == network.version and address in network for network in own):
             yield failure(
@@ -161,6 +168,12 @@ def endpoint_inside_overlay(facts: ProfileFacts) -> Iterator[Finding]:
                 f"peer {path.peer}: {path.endpoint} is an address inside the overlay itself",
                 "an endpoint is an address of the network below: where the peer can be reached without the overlay",
             )
+
+
+def advice(facts: ProfileFacts) -> Iterator[Finding]:
+    """What the plan warns of."""
+    told = any(path.tunnelled for path in facts.paths)  # by `endpoint_inside_overlay`
+    yield from (warning(*one) for one in facts.advice if not (told and one.code == "endpoint-inside-overlay"))
 
 
 def pending(facts: ProfileFacts) -> Iterator[Finding]:
@@ -185,5 +198,6 @@ CHECKS: tuple[Callable[[ProfileFacts], Iterator[Finding]], ...] = (
     listening,
     paths,
     endpoint_inside_overlay,
+    advice,
     pending,
 )

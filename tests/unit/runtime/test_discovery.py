@@ -120,3 +120,18 @@ async def test_a_discoverer_sees_its_settings_and_peers() -> None:
 async def test_an_unknown_name_is_an_os_error() -> None:
     with pytest.raises(socket.gaierror):
         await resolve("no-such-host.invalid", 1)
+
+
+async def test_addresses_inside_the_tunnel_are_left_out_and_the_last_one_is_an_error() -> None:
+    asked: list[tuple[list[str], str, str]] = []
+
+    def refuses(hosts: Sequence[str], endpoint: str, peer: str) -> dict[str, str]:
+        asked.append((list(hosts), endpoint, peer))
+        return dict.fromkeys(hosts, "it goes round")
+
+    running = Discovery({}, Found(), refuses=refuses)
+    running.start(profile("localhost"))
+    with pytest.raises(OSError, match="it goes round"):
+        await running.resolve("localhost", 1)
+    assert asked[0][1:] == ("udp://localhost:1", "b")
+    await running.close()

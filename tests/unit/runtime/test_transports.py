@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -115,3 +115,34 @@ async def test_a_peer_that_came_in_gets_a_socket_of_its_own(rig: Rig) -> None:
     assert link is not None
     assert (link.local, link.remote, link.listener) == (udp, Endpoint("udp", "127.0.0.1", 9), False)
     assert rig.heard.links.empty(), "we announce it ourselves"
+
+
+async def test_an_address_inside_the_tunnel_is_not_dialled(rig: Rig) -> None:
+    def refuses(hosts: Sequence[str], endpoint: str, peer: str) -> dict[str, str]:
+        assert (endpoint, peer) == (str(inside), "b")
+        return dict.fromkeys(hosts, "it goes round")
+
+    inside = free("udp")
+    transports = Transports({"udp": UDP}, rig.links, rig.heard, None, refuses=refuses)
+    transports.dial("b", inside)
+    assert await rig.heard.failed.get() == ("b", inside, "it goes round")
+    assert not len(rig.links)
+    await transports.close()
+
+
+async def test_sockets_are_marked_before_they_are_bound_and_connected(rig: Rig) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)
+        except PermissionError:
+            pytest.skip("marking takes CAP_NET_ADMIN")
+    transports = Transports({"udp": UDP, "tcp": TCP}, rig.links, rig.heard, None, 4214)
+    udp, tcp = free("udp"), free("tcp")
+    await transports.listen([udp, tcp])
+    transports.dial("b", udp)
+    transports.dial("b", tcp)
+    for _ in range(4):  # the listener's, two that were dialled, one that was accepted
+        link, _ = await rig.heard.links.get()
+        assert link.sock is not None
+        assert link.sock.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) == 4214
+    await transports.close()

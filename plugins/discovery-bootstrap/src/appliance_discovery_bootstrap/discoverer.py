@@ -81,7 +81,7 @@ class Bootstrap:
             found = await self._services.resolve(*name)
         except OSError as error:
             self._rotation.failed(peer)
-            self._services.report(f"peer {peer}: {endpoint.host} has no address: {error.strerror or error}")
+            self._services.report(f"peer {peer}: {endpoint} has no address to use: {error.strerror or error}")
             return self._known.get(name, []), False
         self._known[name] = list(dict.fromkeys(found))[:ADDRESSES_PER_NAME]
         return self._known[name], True

@@ -1,0 +1,45 @@
+"""Looks names up side by side and within a few seconds, for commands that only want to say more."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from appliance.api.zones import from_kernel
+from appliance.protocol.peer import is_literal
+from appliance.runtime import clock
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+
+SECONDS = 3.0
+"""For all names together; the system's resolver alone may take 30 s over one."""
+MOST = 32
+"""Names that are looked up; a hub has thousands."""
+
+
+def addresses_of_names(profile: Profile) -> dict[str, tuple[str, ...]]:
+    """Addresses of the names in the peers' endpoints, the first MOST of them."""
+    hosts = dict.fromkeys(endpoint.host for peer in profile.peers for endpoint in peer.endpoints)
+    return resolve(set([host for host in hosts if not is_literal(host)][:MOST]))
+
+
+def resolve(hosts: set[str], seconds: float = SECONDS) -> dict[str, tuple[str, ...]]:
+    """The addresses of each host that has some within `seconds`; a literal is its own."""
+    found: dict[str, tuple[str, ...]] = {}
+    threads = [threading.Thread(target=_resolve_one, args=(host, found), daemon=True) for host in sorted(hosts)]
+    for thread in threads:
+        thread.start()
+    deadline = clock.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - clock.monotonic()))
+    return dict(found)
+
+
+def _resolve_one(host: str, found: dict[str, tuple[str, ...]]) -> None:
+    try:
+        answers = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return
+    found[host] = tuple(dict.fromkeys(from_kernel(address)[0] for *_, address in answers))

@@ -1,0 +1,170 @@
+"""Other people's firewalls: base chains of nftables that would stop what the node listens for, or what the host is to forward.
+
+A packet has to pass every base chain of a hook; an accept in our own table ends only that table's say. What cannot be judged from
+a rule's text (sets that change, marks, limits, what iptables matches by modules) makes it "may stop".
+
+The ruleset is what `nft -j list ruleset` says: {"chain": {"family", "table", "name", "type", "hook", "prio", "policy"}} and
+{"rule": {"family", "table", "chain", "expr": [match or statement, …]}} in the kernel's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from appliance.api.planning import Advice
+from appliance.api.profile import Profile
+from appliance.planning import own
+from appliance.planning.desired import forwarded_versions
+
+FAMILIES: Final = {4: {"ip", "inet"}, 6: {"ip6", "inet"}}
+MOST_JUMPS: Final = 16  # NFT_JUMP_STACK_SIZE
+ACCEPT, DROP, ON = "accept", "drop", ""
+VERDICTS: Final = {"accept": ACCEPT, "drop": DROP, "reject": DROP, "return": ON, "jump": "", "goto": ""}
+UNJUDGED: Final = frozenset({"xt", "limit", "vmap", "meter"})
+"""Parts of a rule that depend on more than its text."""
+
+TRANSPORTS: Final = frozenset({"tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "ah", "esp"})
+
+Place = tuple[str, str, str]
+Chains = Mapping[Place, Sequence[Sequence[Mapping[str, Any]]]]
+
+
+class Traffic(NamedTuple):
+    """New packets from elsewhere that must get through `hook`. `facts` are known of all of them: iifname, protocol, dport."""
+
+    hook: str
+    version: int
+    facts: Mapping[str, Any]
+    what: str
+
+
+class Fate(NamedTuple):
+    """What rules make of a packet: ACCEPT, DROP or ON (they say nothing). `unsure`: one that cannot be judged may accept it."""
+
+    verdict: str
+    unsure: bool
+
+
+def hindrances(profile: Profile, ruleset: Sequence[Mapping[str, Any]]) -> tuple[Advice, ...]:
+    """What in the host's `ruleset` stops the node's traffic, or may do so."""
+    chains: dict[Place, list[Any]] = {}
+    for rule in (entry["rule"] for entry in ruleset if "rule" in entry):
+        chains.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule.get("expr") or [])
+    bases = [entry["chain"] for entry in ruleset if "chain" in entry and entry["chain"].get("type") == "filter"]
+    found = (
+        _hindrance(base, traffic, fate)
+        for traffic in _traffic(profile)
+        for base in bases
+        if base["hook"] == traffic.hook and base["family"] in FAMILIES[traffic.version] and not _is_ours(base)
+        if (fate := _fate_in(base, traffic, chains)).verdict == DROP
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _is_ours(base: Mapping[str, Any]) -> bool:
+    return f"{base['family']} {base['table']}" == own.TABLE
+
+
+def _traffic(profile: Profile) -> Iterator[Traffic]:
+    for endpoint in profile.server.listen:
+        if endpoint.scheme in {"udp", "tcp"}:
+            facts = {"protocol": endpoint.scheme, "dport": endpoint.port}
+            yield Traffic("input", 6 if ":" in endpoint.host else 4, facts, f"what comes to {endpoint}")
+    interface = profile.network.interface
+    for version in sorted(forwarded_versions(profile.network)):
+        yield Traffic("forward", version, {"iifname": interface}, f"IPv{version} that is forwarded from {interface}")
+
+
+def _hindrance(base: Mapping[str, Any], traffic: Traffic, fate: Fate) -> Advice:
+    tool, facts = base.get("tool", "nft"), traffic.facts
+    described = f"the firewall's chain {base['name']} (table {base['family']} {base['table']}, hook {base['hook']}"
+    described += f", priority {base.get('prio')}, policy {base.get('policy', 'accept')})"
+    verb = "may stop" if fate.unsure else "stops"
+    forward = [f'iifname "{facts["iifname"]}"', f'oifname "{facts["iifname"]}"'] if traffic.hook == "forward" else []
+    matches = forward or [f"{facts['protocol']} dport {facts['dport']}"]
+    rules = [f"nft insert rule {base['family']} {base['table']} {base['name']} {match} accept" for match in matches]
+    if tool != "nft":
+        ways = [f"-{way} {facts['iifname']}" for way in "io"] if forward else [f"-p {facts['protocol']} --dport {facts['dport']}"]
+        rules = [f"{tool} -I {base['name']} {way} -j ACCEPT" for way in ways]
+    todo = f"let it through where that firewall is set up: {' and '.join(rules)}"
+    return Advice("firewall-in-the-way", f"{described} {verb} {traffic.what}", todo)
+
+
+def _fate_in(base: Mapping[str, Any], traffic: Traffic, chains: Chains) -> Fate:
+    fate = _fate((base["family"], base["table"], base["name"]), traffic, chains, MOST_JUMPS)
+    return fate if fate.verdict else Fate(base.get("policy", ACCEPT), fate.unsure)
+
+
+def _fate(at: Place, traffic: Traffic, chains: Chains, depth: int) -> Fate:
+    """What the chain's rules make of such packets. A rule that may fit and drops is taken to be meant for others."""
+    unsure = False
+    for rule in chains.get(at, ()) if depth else ():
+        fits = _fits(rule, traffic)
+        statement = next((part for part in rule if VERDICTS.keys() & part.keys()), None)
+        if fits is False or (statement is None and not any("vmap" in part for part in rule)):
+            continue
+        kind = next(iter(statement)) if statement is not None else ""
+        fate = Fate(VERDICTS.get(kind, ON), unsure=not kind)  # a verdict map is no verdict that could be judged
+        if statement is not None and kind in {"jump", "goto"}:
+            fate = _fate((at[0], at[1], statement[kind]["target"]), traffic, chains, depth - 1)
+        if fits and (fate.verdict or kind in {"return", "goto"}):
+            return Fate(fate.verdict, unsure or fate.unsure)
+        unsure = unsure or fate.unsure or (not fits and fate.verdict == ACCEPT)
+    return Fate(ON, unsure)
+
+
+def _fits(rule: Iterable[Mapping[str, Any]], traffic: Traffic) -> bool | None:
+    """Does a rule match all such packets, or none? None: that cannot be told, or some."""
+    judged = [_matches(part["match"], traffic.facts) if "match" in part else _unmatched(part) for part in rule]
+    return False if False in judged else None if None in judged else True
+
+
+def _unmatched(part: Mapping[str, Any]) -> bool | None:
+    if (verdicts := part.get("vmap")) and verdicts.get("key") == _CT_STATE and isinstance(verdicts.get("data"), Mapping):
+        return None if any(entry[0] == "new" for entry in verdicts["data"].get("set", ())) else False
+    return None if part.keys() & UNJUDGED else True
+
+
+_CT_STATE: Final = {"ct": {"key": "state"}}
+
+
+def _matches(match: Mapping[str, Any], facts: Mapping[str, Any]) -> bool | None:
+    negated = match["op"] == "!="
+    values = _several(match["right"])
+    if match["op"] not in {"==", "!=", "in"} or any(isinstance(value, str) and value.startswith("@") for value in values):
+        return None
+    if match["left"] == _CT_STATE:
+        return bool(("new" in values) != negated)
+    key, of = _subject(match["left"])
+    if key == "iifname" and values == ["lo"]:
+        return bool(negated)  # they come from elsewhere
+    if of and of != facts.get("protocol"):  # something in the header of another protocol
+        return False if "protocol" in facts else None
+    return any(_covers(value, facts[key]) for value in values) != negated if key in facts else None
+
+
+def _subject(left: Any) -> tuple[str, str]:
+    """Which of our facts a match looks at ("" for others), and the transport protocol that it takes for granted."""
+    if not isinstance(left, Mapping):
+        return "", ""
+    if "meta" in left:
+        return {"l4proto": "protocol", "iif": "iifname"}.get(left["meta"]["key"], str(left["meta"]["key"])), ""
+    payload = left.get("payload") or {}
+    protocol, field = payload.get("protocol", ""), payload.get("field", "")
+    if field in {"protocol", "nexthdr"}:
+        return "protocol", ""
+    return ("dport" if field == "dport" else ""), (protocol if protocol in TRANSPORTS else "")
+
+
+def _several(right: Any) -> list[Any]:
+    if isinstance(right, Mapping) and "set" in right:
+        return list(right["set"])
+    return list(right) if isinstance(right, list) else [right]
+
+
+def _covers(one: Any, value: Any) -> bool:
+    if isinstance(one, Mapping) and "range" in one:
+        low, high = one["range"]
+        return isinstance(value, int) and isinstance(low, int) and low <= value <= high
+    return bool(one == value)

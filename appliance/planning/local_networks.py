@@ -1,0 +1,62 @@
+"""Networks that this host is in and a peer's prefix takes into the tunnel: a hotel's that is numbered as the office's is."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from appliance.api.planning import Advice
+from appliance.api.profile import Profile
+from appliance.api.values import Network
+from appliance.planning.policy import table_for
+
+MOST_NAMED = 8
+"""A peer with a thousand prefixes in one network is one mistake, not a thousand."""
+
+
+def swallowed(profile: Profile, addresses: Iterable[Mapping[str, Any]]) -> tuple[Advice, ...]:
+    """Each network of `addresses` (as HostState has them) within which the main table has a route to a peer."""
+    return tuple(_swallowed(profile, addresses))
+
+
+def _swallowed(profile: Profile, addresses: Iterable[Mapping[str, Any]]) -> Iterator[Advice]:
+    inside = list(_into_the_tunnel(profile))
+    for link, local in _local_networks(profile.network.interface, addresses):
+        shift = local.max_prefixlen - local.prefixlen
+        wanted = int(local.network_address) >> shift
+        found = [
+            f"{prefix} of {owner}"
+            for owner, prefix in inside
+            if prefix.version == local.version
+            and prefix.prefixlen >= local.prefixlen
+            and int(prefix.network_address) >> shift == wanted
+        ]
+        if found:
+            named = ", ".join(found[:MOST_NAMED]) + (f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else "")
+            yield Advice(
+                "local-network-swallowed",
+                f"this host is in {local} ({link}), and what it sends there goes into the tunnel: {named}",
+                "write network.local: keep to reach the hosts around this one, nothing if the peer's are meant",
+            )
+
+
+def _into_the_tunnel(profile: Profile) -> Iterator[tuple[str, Network]]:
+    """Prefixes whose routes compete with those of the networks around, and whose they are."""
+    network = profile.network
+    for entry in network.routes:
+        if entry.device in {None, network.interface} and entry.table is None and entry.to.prefixlen:
+            yield "network.routes", entry.to
+    for peer in profile.peers:
+        yield from ((f"peer {peer.name}", prefix) for prefix in peer.allowed if table_for(prefix, network) != network.mark)
+
+
+def _local_networks(interface: str, addresses: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Network]]:
+    seen = set()
+    for entry in addresses:
+        network = ipaddress.ip_interface(entry["address"]).network
+        alone = network.prefixlen == network.max_prefixlen
+        if entry["link"] in {interface, "lo"} or entry["scope"] in {"link", "host"} or alone or network in seen:
+            continue
+        seen.add(network)
+        yield entry["link"], network
