@@ -66,8 +66,8 @@ class Server(Section):
     listen: tuple[EndpointText, ...] = Field(
         default=(),
         max_length=64,
-        description="Where to accept peers, as scheme://address:port; 0.0.0.0 and [::] are all addresses, and link-local ones name "
-        "their interface, [fe80::1%eth0]. Empty: only dial.",
+        description="Where to accept peers, as scheme://address:port; 0.0.0.0 and [::] are all addresses, and link-local ones "
+        "name their interface, [fe80::1%eth0]. Empty: only dial.",
         examples=[["udp://0.0.0.0:8443", "tcp://[::]:8443"]],
     )
 
