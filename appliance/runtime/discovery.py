@@ -19,6 +19,7 @@ from appliance.protocol.peer import is_literal
 from appliance.runtime import clock, entropy
 from appliance.runtime.logging import get_logger, once_per
 from appliance.runtime.loops import Refuses, nothing_refused
+from appliance.runtime.outside_dns import resolve_past
 from appliance.runtime.plugin_account import Tell, nobody
 from appliance.runtime.tasks import Tasks
 
@@ -149,7 +150,8 @@ class Discovery:
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """As `api.discovery.DiscoveryServices.resolve`, less what no packet would reach."""
-        found = await resolve(host, port)
+        assert self._profile is not None
+        found = await resolve_past(resolve, host, port, self._profile.network)
         peer, endpoint = self._named.get((host, port), ("", f"{host}:{port}"))
         reasons = self._refuses(found, endpoint, peer)
         if found and len(reasons) == len(found):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from appliance.errors import HostError, PluginFault
 from appliance.linux import priority
+from appliance.runtime.readable import readable
 from appliance.runtime.shared_counters import SharedCounters
 from appliance.worker import channel
 
@@ -161,7 +162,7 @@ class WorkerProcess:
     async def _ready(self, ours: socket.socket) -> None:
         try:
             async with asyncio.timeout(START_SECONDS):
-                await _readable(ours.fileno())
+                await readable(ours.fileno())
                 message, _ = channel.receive(ours)
         except TimeoutError:
             message = b""
@@ -448,17 +449,6 @@ class WorkerProcess:
     def close(self) -> None:
         """Free the shared memory, once the worker has stopped."""
         self._shared.close()
-
-
-async def _readable(descriptor: int) -> None:
-    """Wait until there is something to read. The loop's own `sock_recv` loads all of TLS, to see whether the socket is one."""
-    loop = asyncio.get_running_loop()
-    arrived = asyncio.Event()
-    loop.add_reader(descriptor, arrived.set)
-    try:
-        await arrived.wait()
-    finally:
-        loop.remove_reader(descriptor)
 
 
 def _slices(entries: Sequence[Any]) -> Iterable[list[Any]]:

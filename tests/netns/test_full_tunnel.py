@@ -7,11 +7,15 @@ laptop ── wire1 ── router ── office (198.51.100.7), with 203.0.113.1
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scapy.layers.dns import DNS, DNSRR
 
 from tests.netns.daemons import Host
 from tests.netns.throwaway import Throwaway
@@ -119,6 +123,50 @@ def test_everything_goes_through_the_tunnel_and_outlives_the_uplink(endpoint: st
     for noun in ("routes", "routes6", "rules", "rules6", "nftables"):
         assert after[noun] == before[noun], noun
     assert filtering(after) == filtering(before)
+
+
+def test_a_name_is_looked_up_outside_of_a_tunnel_that_is_not_there_yet(
+    ends: tuple[Host, Host, Throwaway], tmp_path: Path
+) -> None:
+    laptop, office, _ = ends
+    profile = LAPTOP.format(identity=office.identity.fingerprint, endpoint="udp://office.example:8443")
+    laptop.profile.write_text(profile.replace("routing-static", "routing-static, discovery-bootstrap"))
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("nameserver 198.51.100.7\noptions timeout:1 attempts:1\n")
+    laptop.entering += ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', str(resolver)]
+    asking: list[str] = []
+    with office.namespace.run(name_server) as serving:
+        answers = threading.Thread(target=answer, args=(serving, asking), daemon=True)
+        answers.start()
+        office.start()
+        laptop.start()
+        laptop.hear("session ready")
+        assert laptop.pings("203.0.113.1")
+        assert min(carried(laptop)) >= 1
+        assert min(carried(office)) >= 1
+        assert asking[0] == "192.0.1.10", "the first to ask did so outside"
+        with suppress(OSError):  # it says ENOTCONN, and wakes the thread all the same
+            serving.shutdown(socket.SHUT_RDWR)
+        answers.join()
+
+
+def name_server() -> socket.socket:
+    """A socket of the namespace it is called in, whichever thread then uses it."""
+    serving = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    serving.bind(("198.51.100.7", 53))
+    return serving
+
+
+def answer(serving: socket.socket, asking: list[str]) -> None:
+    """Every name is the office's, until the socket is shut down."""
+    while True:
+        message, source = serving.recvfrom(4096)
+        if not message:
+            return
+        heard = DNS(message)
+        asking.append(source[0])
+        records = [DNSRR(rrname=heard.qd[0].qname, type="A", rdata="198.51.100.7")] if heard.qd[0].qtype == 1 else []
+        serving.sendto(bytes(DNS(id=heard.id, qr=1, qd=heard.qd, an=records)), source)
 
 
 def test_lower_halves_of_the_address_space_can_be_ruled(namespace: Throwaway, tmp_path: Path) -> None:
