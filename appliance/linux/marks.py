@@ -8,9 +8,10 @@ SO_MARK = 36
 
 
 def set_mark(sock: socket.socket, mark: int) -> bool:
-    """Mark what `sock` sends. False without CAP_NET_ADMIN; such a process has no rules that ask for the mark either."""
+    """Mark what `sock` sends. False without CAP_NET_ADMIN (such a process has no rules that ask for the mark either), or where
+    that is no socket to be marked."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
-    except PermissionError:
+    except OSError:
         return False
     return True

@@ -14,6 +14,9 @@ from appliance.linux.refusals import PRIVILEGE_HINT
 
 PACKAGE_HINT = "install the package nftables (apt install nftables), or take masquerade out of the profile"
 
+MOST_CHARACTERS = 4 << 20
+"""Of a ruleset that we judge: to parse more than that, a running node would stop for longer than 50 ms."""
+
 
 def tool() -> str | None:
     """Where `nft` is. Looks into the sbin directories too, which an ordinary user's PATH lacks."""
@@ -31,10 +34,12 @@ async def read(table: str) -> list[dict[str, Any]] | None:
 
 
 async def read_all() -> list[dict[str, Any]]:
-    """The whole ruleset, as `read` gives a table. Raises as it does."""
+    """The whole ruleset, as `read` gives a table. Raises as it does, and HostError for one of more than MOST_CHARACTERS."""
     code, output, errors = await _nft(["-j", "list", "ruleset"])
     if code:
         raise _failed(errors, "reading the nftables ruleset")
+    if len(output) > MOST_CHARACTERS:
+        raise HostError("the nftables ruleset is too long to be judged")
     return [_plain(entry) for entry in json.loads(output)["nftables"] if "metainfo" not in entry]
 
 

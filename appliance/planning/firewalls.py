@@ -18,7 +18,8 @@ from appliance.planning import own
 from appliance.planning.desired import forwarded_versions
 
 FAMILIES: Final = {4: {"ip", "inet"}, 6: {"ip6", "inet"}}
-MOST_JUMPS: Final = 16  # NFT_JUMP_STACK_SIZE
+BEFORE: Final = "prerouting"
+"""The hook that what comes in and what is forwarded pass first."""
 ACCEPT, DROP, ON = "accept", "drop", ""
 VERDICTS: Final = {"accept": ACCEPT, "drop": DROP, "reject": DROP, "return": ON, "jump": "", "goto": ""}
 UNJUDGED: Final = frozenset({"xt", "limit", "vmap", "meter"})
@@ -56,7 +57,7 @@ def hindrances(profile: Profile, ruleset: Sequence[Mapping[str, Any]]) -> tuple[
         _hindrance(base, traffic, fate)
         for traffic in _traffic(profile)
         for base in bases
-        if base["hook"] == traffic.hook and base["family"] in FAMILIES[traffic.version] and not _is_ours(base)
+        if base["hook"] in {traffic.hook, BEFORE} and base["family"] in FAMILIES[traffic.version] and not _is_ours(base)
         if (fate := _fate_in(base, traffic, chains)).verdict == DROP
     )
     return tuple(dict.fromkeys(found))
@@ -92,14 +93,22 @@ def _hindrance(base: Mapping[str, Any], traffic: Traffic, fate: Fate) -> Advice:
 
 
 def _fate_in(base: Mapping[str, Any], traffic: Traffic, chains: Chains) -> Fate:
-    fate = _fate((base["family"], base["table"], base["name"]), traffic, chains, MOST_JUMPS)
+    fate = _fate((base["family"], base["table"], base["name"]), traffic, chains, {})
     return fate if fate.verdict else Fate(base.get("policy", ACCEPT), fate.unsure)
 
 
-def _fate(at: Place, traffic: Traffic, chains: Chains, depth: int) -> Fate:
-    """What the chain's rules make of such packets. A rule that may fit and drops is taken to be meant for others."""
+def _fate(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fate]) -> Fate:
+    """What the chain's rules make of such packets, worked out once. A rule that may fit and drops is taken to be meant for
+    others."""
+    if at not in known:
+        known[at] = Fate(ON, unsure=False)  # for a chain that jumps to itself, which the kernel would refuse
+        known[at] = _work_out(at, traffic, chains, known)
+    return known[at]
+
+
+def _work_out(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fate]) -> Fate:
     unsure = False
-    for rule in chains.get(at, ()) if depth else ():
+    for rule in chains.get(at, ()):
         fits = _fits(rule, traffic)
         statement = next((part for part in rule if VERDICTS.keys() & part.keys()), None)
         if fits is False or (statement is None and not any("vmap" in part for part in rule)):
@@ -107,7 +116,7 @@ def _fate(at: Place, traffic: Traffic, chains: Chains, depth: int) -> Fate:
         kind = next(iter(statement)) if statement is not None else ""
         fate = Fate(VERDICTS.get(kind, ON), unsure=not kind)  # a verdict map is no verdict that could be judged
         if statement is not None and kind in {"jump", "goto"}:
-            fate = _fate((at[0], at[1], statement[kind]["target"]), traffic, chains, depth - 1)
+            fate = _fate((at[0], at[1], statement[kind]["target"]), traffic, chains, known)
         if fits and (fate.verdict or kind in {"return", "goto"}):
             return Fate(fate.verdict, unsure or fate.unsure)
         unsure = unsure or fate.unsure or (not fits and fate.verdict == ACCEPT)

@@ -33,9 +33,13 @@ class Surroundings:
 
     def start(self) -> None:
         """Look, and again with each change. Needs the event loop."""
-        self._events = address_events.listener()
-        asyncio.get_running_loop().add_reader(self._events.fileno(), self._changed)
         self.look()
+        try:
+            self._events = address_events.listener()
+        except OSError as error:
+            log.warning("changes of addresses are not noticed", reason=str(error))
+            return
+        asyncio.get_running_loop().add_reader(self._events.fileno(), self._changed)
 
     async def close(self) -> None:
         """Look no more."""

@@ -89,6 +89,7 @@ STATES = {"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["invalid",
         (ruleset([JUMP], more=([JUMP],)), "stops"),  # the kernel refuses such a circle; we must not go round for ever
         (ruleset(family="ip6"), "passes"),
         (ruleset(hook="forward"), "passes"),
+        (ruleset(hook="prerouting"), "stops"),
         (ruleset(table="appliance"), "passes"),
         (ruleset(type="nat"), "passes"),
     ],
@@ -125,3 +126,12 @@ def test_legacy_iptables_speaks_the_same_words() -> None:
     assert " may stop " in told.finding
     assert told.todo.endswith("iptables-legacy -I INPUT -p udp --dport 8443 -j ACCEPT")
     assert not hindrances(profile(), list(parsed("-P INPUT DROP\n-A INPUT -j ACCEPT\n", "ip")))
+
+
+def test_chains_that_call_each_other_are_worked_out_once() -> None:
+    """Each calls the next one twice: without a memory that would be a walk of 2 to the power of 60."""
+    entries = ruleset([{"jump": {"target": "c0"}}])
+    for number in range(60):
+        rule = {"family": "inet", "table": "site", "chain": f"c{number}", "expr": [XT, {"jump": {"target": f"c{number + 1}"}}]}
+        entries += [{"rule": rule}, {"rule": rule}]
+    assert verdict(entries) == "stops"
