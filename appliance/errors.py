@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     NO_DAEMON = 7
     WITHHELD = 8
     """Nothing was done, and nothing will be until a person decides."""
+    UNFIT = 9
+    """The profile may be right, but this host, as it is now, cannot be what it says."""
     RETRY = 75
 
 
@@ -49,9 +51,9 @@ class ProfileError(ApplianceError):
 
 
 class PlanError(ApplianceError):
-    """The profile is well-formed but cannot become a plan on this host."""
+    """The profile is well-formed but cannot become a plan on this host as it is now: at boot that may pass."""
 
-    exit_code = ExitCode.INVALID
+    exit_code = ExitCode.UNFIT
 
 
 class ApplyError(ApplianceError):

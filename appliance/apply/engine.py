@@ -96,16 +96,19 @@ async def apply_profile(
     confirm_within: float | None = None,
     admin_address: str | None = None,
     contribute: Contribute | None = None,
+    give_up: bool = False,
 ) -> ApplyResult:
     """Make the host be as the profile says, by the steps that differ.
 
-    With `confirm_within` seconds, everything this call did is undone by itself unless `confirm` is called in time. Raises
-    PlanError (nothing was done), ApplyError (what had been done was undone unless the message says otherwise), MissingPrivilege.
+    With `give_up`, what an earlier process applied and nobody confirmed yet is undone first; else it is waited for. With
+    `confirm_within` seconds, everything this call did is undone by itself unless `confirm` is called in time. Raises PlanError
+    (nothing was done), ApplyError (what had been done was undone unless the message says otherwise), MissingPrivilege.
     """
     _require_privilege()
     async with _locked(state_dir) as journal, Netlink() as netlink:
-        _refuse_unconfirmed(journal.state, state_dir)
-        recovered = await _recover(journal, netlink, state_dir, progress)
+        if not give_up:
+            _refuse_unconfirmed(journal.state, state_dir)
+        recovered = await _recover(journal, netlink, state_dir, progress, give_up=give_up)
         made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute)
         refuse_irreversible(made, observed)
         refuse_cutting_off(made, confirm_within)
@@ -181,6 +184,11 @@ def awaits_confirmation(state_dir: Path, generation: int) -> bool:
     return last is not None and last.number == generation and last.awaits_confirmation
 
 
+def refuse_unconfirmed(state_dir: Path) -> None:
+    """Raises Unconfirmed while the last apply may still be confirmed."""
+    _refuse_unconfirmed(_journal(state_dir).state, state_dir)
+
+
 def state(state_dir: Path) -> JournalState:
     """What is in force, for `status` and `doctor`."""
     return _journal(state_dir).state
@@ -200,14 +208,18 @@ async def _plan(
     return plan(profile, observed, admin_address=admin_address, applied=applied, further=further, names=names), observed
 
 
-async def _recover(journal: Journal, netlink: Netlink, state_dir: Path, progress: Listener) -> list[Step]:
+async def _recover(
+    journal: Journal, netlink: Netlink, state_dir: Path, progress: Listener, *, give_up: bool = False
+) -> list[Step]:
     broken = journal.state.interrupted()
     if broken is None:
         last = journal.state.last
-        if last is None or not last.awaits_confirmation or is_watched(state_dir):
+        if last is None or not last.awaits_confirmation or (is_watched(state_dir) and not give_up):
             return []
         broken = last.number
-    return await undo(broken, netlink, journal, progress)
+    steps = await undo(broken, netlink, journal, progress)
+    wake_watchdog(state_dir)
+    return steps
 
 
 def _refuse_unconfirmed(state: JournalState, state_dir: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from appliance.runtime.control_client import ControlError
 
 if TYPE_CHECKING:
     from appliance.apply.executor import Progress
+    from appliance.runtime.trial_keeper import TrialKeeper
 
 RELOAD_TIMEOUT = 120.0
 """Seconds. A daemon that reloads does the whole apply before it answers."""
@@ -61,15 +63,23 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from appliance.apply.engine import apply_profile
     from appliance.cli.signals import run_until_stopped
 
-    doing = apply_profile(
-        opened.profile,
-        places.state_dir(),
-        progress=progress_to(terminal),
-        confirm_within=within,
-        admin_address=ssh_connection(),
-        contribute=opened.contribute,
-    )
-    result = run_until_stopped(doing)
+    keeper = _trial(arguments.profile)
+    keeper.give_up(places.state_dir())
+    if within is None:
+        keeper.judge(opened.profile)
+    with nullcontext() if within is None else keeper.opening(opened.profile, within):
+        result = run_until_stopped(
+            apply_profile(
+                opened.profile,
+                places.state_dir(),
+                progress=progress_to(terminal),
+                confirm_within=within,
+                admin_address=ssh_connection(),
+                contribute=opened.contribute,
+            )
+        )
+    if within is not None and result.confirm_within is None:
+        keeper.close()
     for step in result.recovered:
         terminal.note(f"left by an interrupted run, undone first: {step.summary}")
     for warning in result.plan.warnings:
@@ -84,16 +94,21 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return ExitCode.OK
 
 
-def confirm(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
+def confirm(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Keep what was applied with --confirm-within."""
+    if arguments.refused:
+        return _accept(arguments.profile, terminal)
     if control_client.daemon_runs():
         control_client.call("confirm")
     else:
         import asyncio
 
         from appliance.apply import engine
+        from appliance.runtime.trial_keeper import on_this_host
 
         asyncio.run(engine.confirm(places.state_dir()))
+        for keeper in on_this_host():
+            keeper.confirm()
     terminal.result({"confirmed": True}, "confirmed: the changes stay")
     return ExitCode.OK
 
@@ -109,8 +124,12 @@ def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa:
         return ExitCode.OK
     from appliance.apply import engine
     from appliance.cli.signals import run_until_stopped
+    from appliance.planning.trials import Why
+    from appliance.runtime.trial_keeper import on_this_host
 
     undone = run_until_stopped(engine.rollback(places.state_dir(), progress=progress_to(terminal)))
+    for keeper in on_this_host():
+        keeper.lapse(Why.ROLLED_BACK)
     summaries = [step.summary for step in undone.steps]
     text = f"undone: {_changes(len(summaries))}; this host is as before" if summaries else "nothing was applied, nothing to undo"
     terminal.result({"by": "host", "steps": summaries}, text)
@@ -174,6 +193,25 @@ def _reload(path: str | None, within: float | None, terminal: Terminal) -> int:
     if changed and within is not None:
         text += f"; undone in {seconds_text(within)} unless you run `appliance confirm`"
     terminal.result({**answer, "by": "daemon", "confirm_within": within if changed else None}, text)
+    return ExitCode.OK
+
+
+def _trial(path: str | None) -> TrialKeeper:
+    from appliance.runtime.trial_keeper import TrialKeeper
+
+    return TrialKeeper.of(profile_paths(path), "host")
+
+
+def _accept(path: str | None, terminal: Terminal) -> int:
+    if control_client.daemon_runs():
+        accepted = bool(control_client.call("confirm", {"refused": True})["accepted"])
+    else:
+        accepted = _trial(path).accept()
+    if not accepted:
+        raise ApplianceError(
+            "no profile is refused here", hint="name the one the node starts from: appliance confirm --refused PATH"
+        )
+    terminal.result({"accepted": True}, "accepted: no profile is refused any more; `appliance apply` brings it into force")
     return ExitCode.OK
 
 

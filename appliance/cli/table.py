@@ -124,14 +124,22 @@ COMMANDS = (
         more="When a daemon runs in this network namespace it takes the profile over without dropping unaffected sessions "
         "(without PATH its own, read again, as on SIGHUP); otherwise the host is configured and `appliance run` finds it "
         "ready. A step that fails undoes all before it.",
-        exits="4 a step failed and the host is as before · 6 needs root",
+        exits="4 a step failed and the host is as before · 6 needs root · 8 refused until you decide · 9 this host cannot be so "
+        "now",
     ),
     Command(
         "confirm",
         HOST,
         "keep what `apply --confirm-within` changed",
         "appliance.cli.host:confirm",
-        (JSON,),
+        (
+            *FROM_PROFILE,
+            Option("--refused", "let profiles be used again that nobody confirmed in time, or that were rolled back"),
+            JSON,
+        ),
+        more="A profile that was not confirmed, or was rolled back, is refused by start, restart, reload and boot until it is "
+        "changed, confirmed in a new window, or accepted by --refused (PATH is for a node that does not run).",
+        exits="1 nothing awaits confirmation (any more)",
     ),
     Command(
         "rollback",
@@ -150,7 +158,8 @@ COMMANDS = (
         (*FROM_PROFILE, CONFIRM_WITHIN),
         more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as "
         "before.",
-        exits="6 needs root or CAP_NET_ADMIN",
+        exits="6 needs root or CAP_NET_ADMIN · 8 refused until you decide, not confirmed, or rolled back · 9 this host cannot be "
+        "so now",
     ),
     Command(
         "status",

@@ -43,9 +43,9 @@ from appliance.runtime.worker_keeper import WorkerKeeper
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.linux.tun import TunDevice
-    from appliance.plugin_host import PluginHost
     from appliance.protocol.identity import Identity
     from appliance.runtime.control_address import Listening
+    from appliance.runtime.daemon import Start
     from appliance.runtime.workers import Workers
 
 log = get_logger("daemon")
@@ -57,20 +57,21 @@ UNDO_SECONDS = 60.0
 
 
 class Daemon:
-    """The running node and its parts. `profile` is the one in force."""
+    """The running node and its parts. `profile` is the one in force; `paths` are what a reload and the next start read."""
 
     def __init__(
         self,
-        paths: tuple[Path, ...],
-        profile: Profile,
-        plugins: PluginHost,
+        start: Start,
         identity: Identity,
         state_dir: Path,
         listener: Listening,
     ) -> None:
-        self.paths = paths
-        self.profile = profile
-        self.plugins = plugins
+        self.paths = start.paths
+        self.profile = profile = start.profile
+        self.plugins = start.plugins
+        self.trial = start.trial
+        self.fallen_back = start.fallen_back
+        self._given_up = start.given_up
         self.identity = identity
         self.state_dir = state_dir
         self.since_wall = clock.wall()
@@ -161,13 +162,20 @@ class Daemon:
         self._stop.set()
 
     async def _start(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> None:
+        if confirm_within is None:
+            await self._start_parts(child, None, admin)
+            return
+        with self.trial.opening(self.profile, confirm_within):
+            await self._start_parts(child, confirm_within, admin)
+
+    async def _start_parts(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> None:
         self.lifespan.push("worker", self.keeper.stop, essential=True)
         _raise_descriptor_limit()
         self.lifespan.push("transports", self.transports.close)
         await self.transports.listen(self.profile.server.listen)  # first: a port in use is found before the host is touched
         self.lifespan.push("host", lambda: self._undo_host(child), limit=UNDO_SECONDS, essential=True)
         self.lifespan.push("TUN device", self.detach, essential=True)
-        child.tell(self.state_dir, confirm_within=confirm_within, admin=admin)
+        child.tell(self.state_dir, confirm_within=confirm_within, admin=admin, give_up=self._given_up)
         changed = await child.result(lambda: self._open_tun(self.profile))
         for step in changed.recovered:
             log.warning("undid what an interrupted run had left", step=step)

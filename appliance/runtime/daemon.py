@@ -13,11 +13,12 @@ import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from appliance.errors import ApplianceError, MissingPrivilege
 from appliance.linux.deferring import deferring
 from appliance.runtime.logging import configure, get_logger
+from appliance.runtime.trial_keeper import WAY_ON, TrialKeeper, Withheld, said
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -48,36 +49,66 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
 
 
 def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None) -> int:
-    from appliance.runtime import host_changes, preparing
+    from appliance.runtime import host_changes, places, preparing
 
     readings: Readings = {}
     plugins = preparing.load_plugins(paths, readings=readings)
     profile = preparing.load_profile(paths, plugins, readings=readings).profile
     readings.clear()  # places of keys of ten thousand peers are 40 MB
     _configure_logs(profile)
+    keeper = TrialKeeper.of(paths, "daemon")
+    given_up = keeper.give_up(places.state_dir())
+    instead = None if confirm_within is not None else _instead(keeper, profile)
+    if instead is not None:
+        plugins, profile = instead
+        _configure_logs(profile)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
     child = host_changes.Child(profile, plugins.plan)
     try:
-        return _become(paths, profile, plugins, child, confirm_within, admin)
+        return _become(Start(paths, profile, plugins, keeper, instead is not None, given_up), child, confirm_within, admin)
     finally:
         child.dismiss()
 
 
-def _become(
-    paths: tuple[Path, ...],
-    profile: Profile,
-    plugins: PluginHost,
-    child: host_changes.Child,
-    confirm_within: float | None,
-    admin: str | None,
-) -> int:
+def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile] | None:
+    """What comes into force in the place of a refused profile, None when it is not refused. Raises Withheld when there was
+    nothing before it."""
+    from appliance.runtime import kept_profile, preparing
+
+    refusal = keeper.refusal(profile)
+    if refusal is None:
+        keeper.in_force(profile)
+        return None
+    if keeper.good is None:
+        raise Withheld(said(refusal), hint=WAY_ON)
+    readings = kept_profile.readings_of(keeper.good, keeper.path)
+    plugins = preparing.load_plugins([keeper.path], {}, readings)
+    before = preparing.load_profile([keeper.path], plugins, {}, readings).profile
+    keeper.judge(before)
+    log.warning("the profile is refused: the one before it runs", reason=said(refusal), hint=WAY_ON)
+    return plugins, before
+
+
+class Start(NamedTuple):
+    """What a node starts from. `fallen_back`: `profile` is the one before a refused one. `given_up`: an earlier process had
+    applied something that nobody confirmed."""
+
+    paths: tuple[Path, ...]
+    profile: Profile
+    plugins: PluginHost
+    trial: TrialKeeper
+    fallen_back: bool
+    given_up: bool
+
+
+def _become(start: Start, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> int:
     import asyncio
 
     from appliance.runtime import control_address, identities, orphans, places
     from appliance.runtime.composition import Daemon
 
-    identity = identities.load_identity(profile.server.identity, plugins.load_identity)
+    identity = identities.load_identity(start.profile.server.identity, start.plugins.load_identity)
     _require_privilege()
     state_dir = places.ensure_state_dir()
     listener = control_address.listen(state_dir)
@@ -86,7 +117,7 @@ def _become(
             log.warning("the control socket is not where it should be", reason=listener.problem)
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
-        daemon = Daemon(paths, profile, plugins, identity, state_dir, listener)
+        daemon = Daemon(start, identity, state_dir, listener)
         return asyncio.run(daemon.run(child, confirm_within, admin))
     finally:
         with suppress(OSError):  # something of it is still needed

@@ -50,6 +50,7 @@ async def apply(
     confirm_within: float | None = None,
     admin: str | None = None,
     progress: Listener | None = None,
+    give_up: bool = False,
 ) -> Changed:
     """Make the host be as `profile` says, in this process. Raises PlanError, ApplyError, MissingPrivilege, HostError."""
     from appliance.apply import engine, executor
@@ -61,6 +62,7 @@ async def apply(
         confirm_within=confirm_within,
         admin_address=admin,
         contribute=contribute,
+        give_up=give_up,
     )
     return _changed(result)
 
@@ -100,9 +102,9 @@ class Child:
         os.close(questions)
         self._alive = True
 
-    def tell(self, state_dir: Path, *, confirm_within: float | None, admin: str | None) -> None:
-        """Let it begin."""
-        question = {"state_dir": str(state_dir), "confirm_within": confirm_within, "admin": admin}
+    def tell(self, state_dir: Path, *, confirm_within: float | None, admin: str | None, give_up: bool) -> None:
+        """Let it begin. `give_up`: see `apply_profile`."""
+        question = {"state_dir": str(state_dir), "confirm_within": confirm_within, "admin": admin, "give_up": give_up}
         self._say(json.dumps(question).encode() + b"\n")
 
     def dismiss(self) -> None:
@@ -203,6 +205,7 @@ def _answer(question: Mapping[str, Any], profile: Profile, contribute: Contribut
             confirm_within=question["confirm_within"],
             admin=question["admin"],
             progress=progress,
+            give_up=question["give_up"],
         )
         return asyncio.run(work)._asdict()
     except ApplianceError as error:

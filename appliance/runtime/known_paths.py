@@ -25,6 +25,7 @@ class KnownPath(NamedTuple):
 
 def remember(directory: Path, paths: Mapping[str, KnownPath]) -> None:
     """Replace what is known."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # gone with its last file where nothing had to be changed
     fresh = directory / f"{FILE}.new"
     fresh.write_text(json.dumps({peer: [str(path.local), str(path.remote)] for peer, path in paths.items()}), encoding="utf-8")
     fresh.replace(directory / FILE)

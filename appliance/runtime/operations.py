@@ -57,7 +57,9 @@ def operations(daemon: Daemon, routes: Mapping[str, ApiRoute]) -> dict[str, Oper
             admin=admin if isinstance(admin, str) else None,
         )
 
-    async def confirm(_args: Mapping[str, Any]) -> Any:
+    async def confirm(args: Mapping[str, Any]) -> Any:
+        if args.get("refused") is True:
+            return {"accepted": daemon.trial.accept()}
         return await daemon.reload.confirm()
 
     async def rollback(_args: Mapping[str, Any]) -> Any:

@@ -22,6 +22,7 @@ _START_TIME_FIELD = 22
 def remember(directory: Path, pids: Iterable[int]) -> None:
     """Write down which processes are the workers."""
     noted = [{"pid": pid, "start_time": started} for pid in pids if (started := start_time(pid)) is not None]
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # gone with its last file where nothing had to be changed
     (directory / FILE).write_text(json.dumps(noted), encoding="ascii")
 
 

@@ -43,6 +43,21 @@ def ensure_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     return directory
 
 
+def kept_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The directory of what must outlive a reboot. Not created here.
+
+    `$STATE_DIRECTORY` as systemd sets it; else beside `$APPLIANCE_STATE_DIR`; else `/var/lib/appliance` for root, else below
+    `$XDG_STATE_HOME` (`~/.local/state`).
+    """
+    if given := environ.get("STATE_DIRECTORY"):
+        return Path(given.partition(":")[0])
+    if given := environ.get("APPLIANCE_STATE_DIR"):
+        return Path(f"{given}.kept")
+    if os.geteuid() == 0:
+        return Path("/var/lib/appliance")
+    return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "appliance"
+
+
 def control_address() -> str:
     """The daemon's control socket: abstract, so it is found from the same network namespace only and vanishes with the daemon."""
     return "\0appliance"

@@ -6,12 +6,14 @@ Everything that can say no comes first, and what was done by then is taken back:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import ApplianceError, ExitCode, HostError, ProfileError
 from appliance.linux import memory
+from appliance.planning.trials import Why
 from appliance.runtime import clock, host_changes, preparing
 from appliance.runtime.logging import configure, get_logger
 
@@ -63,16 +65,23 @@ class Reload:
             where = daemon.paths if paths is None else tuple(paths)
             profile = (await asyncio.to_thread(preparing.load_profile, where, daemon.plugins)).profile
             before = daemon.profile
+            on_trial = confirm_within is not None and profile != before
+            if confirm_within is None:
+                daemon.trial.judge(profile)
             daemon.notifier.reloading(clock.monotonic())
             try:
-                steps = await self._switch(profile, confirm_within=confirm_within, admin=admin)
+                with daemon.trial.opening(profile, confirm_within, before) if confirm_within and on_trial else nullcontext():
+                    steps = await self._switch(profile, confirm_within=confirm_within, admin=admin)
             finally:
                 daemon.notifier.ready("running")
                 memory.give_back()  # the text of ten thousand peers and its places are 60 MB
             daemon.paths = where
             self._previous = before if profile != before else self._previous
-            if confirm_within is not None and profile != before:
+            if confirm_within is not None and on_trial:
                 self.await_confirmation(confirm_within)
+            if confirm_within is None:
+                _keep(lambda: daemon.trial.in_force(profile))
+            daemon.fallen_back = False
             log.info("profile reloaded", changed=profile != before, steps=len(steps))
             return {"steps": list(steps), "changed": profile != before or bool(steps)}
 
@@ -89,6 +98,7 @@ class Reload:
                     hint="if the time had run out, everything was undone: look with `appliance status`",
                 )
             await self._confirm_host()
+            self._daemon.trial.confirm(self._daemon.profile)
             self._forget_deadline()
             log.info("confirmed")
             return {"confirmed": True}
@@ -104,8 +114,9 @@ class Reload:
             await self._confirm_host()  # the watchdog leaves it to us
         self._forget_deadline()
         previous, self._previous = self._previous, None
+        _keep(lambda: daemon.trial.roll_back(daemon.profile, previous))
         if previous is None:
-            daemon.stop("rolled back")
+            daemon.stop("rolled back", ExitCode.WITHHELD)
             return {"stopping": True, "steps": []}
         steps = await self._switch(previous)
         log.info("went back to the profile before", steps=len(steps))
@@ -119,14 +130,16 @@ class Reload:
         log.warning("nobody confirmed the change in time: going back")
         async with self._lock:
             previous, self._previous = self._previous, None
+            _keep(lambda: self._daemon.trial.lapse(Why.UNCONFIRMED))
             if previous is None:
-                self._daemon.stop("nobody confirmed it in time", ExitCode.ROLLED_BACK)
+                self._daemon.stop("nobody confirmed it in time", ExitCode.WITHHELD)
                 return
             for attempt in range(RETRIES):
                 try:
                     await self._switch(previous)
                 except ApplianceError as error:
                     if not error.retryable or attempt == RETRIES - 1:
+                        self._daemon.stop("the way back failed, and a start from anew takes it", ExitCode.FAILURE)
                         raise
                     await asyncio.sleep(RETRY_EVERY)  # the watchdog, a process of its own, undoes the host's part
                 else:
@@ -207,6 +220,16 @@ class Reload:
         daemon = self._daemon
         daemon.figures.name, daemon.figures.scheduled = profile.name, profile.qos is not None
         configure(profile.logging.level, profile.logging.format, node=profile.name)
+
+
+def _keep(decision: Callable[[], None]) -> None:
+    """Write down what is decided already: a disk that takes nothing is no reason not to go back."""
+    try:
+        decision()
+    except HostError as error:
+        log.error(  # noqa: TRY400  the reason is all there is to say
+            "the next start will not know what was decided", reason=error.message, hint=error.hint
+        )
 
 
 def _tun_key(profile: Profile) -> tuple[object, ...]:

@@ -55,6 +55,7 @@ def components(daemon: Daemon) -> dict[str, str]:
     """Each part's health, "ok" or a problem."""
     found = {
         "worker": daemon.keeper.problem or "ok",
+        "profile": "the profile is refused, and the one before it runs: see the log" if daemon.fallen_back else "ok",
         "routing": daemon.forwarding.problem or "ok",
         "control": daemon.listener.problem or "ok",
     }

@@ -43,7 +43,7 @@ class Cli:
         self.inside = inside
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("APPLIANCE_", "SSH_"))}
         kept.pop("PYTHONUNBUFFERED", None)  # an admin's Python keeps output back until the end
-        self.environ = {**kept, "NO_COLOR": "1"}
+        self.environ = {**kept, "NO_COLOR": "1", "STATE_DIRECTORY": str(directory / "kept")}
 
     def __call__(self, *words: str | Path, prefix: tuple[str, ...] = (), **environ: str) -> Ended:
         """Run it to its end."""

@@ -29,6 +29,7 @@ class Host:
         self.entering = ["nsenter", f"--net=/run/netns/{namespace.name}"]
         self.identity = Identity.generate()
         self.process: subprocess.Popen[bytes] | None = None
+        self.kept = folder / f"{number}.kept"
         key = folder / f"{number}.key"
         key.touch(0o600)
         key.write_bytes(self.identity.to_pem())
@@ -72,20 +73,23 @@ peers:
             text=True,
             check=False,
             timeout=60,
-            env=os.environ | environ,
+            env=self._environ(environ),
         )
 
-    def launch(self, **environ: str) -> None:
-        """Start the daemon, with some variables set."""
+    def _environ(self, more: dict[str, str]) -> dict[str, str]:
+        return os.environ | {"STATE_DIRECTORY": str(self.kept)} | more
+
+    def launch(self, *words: str, **environ: str) -> None:
+        """Start the daemon, with further words and some variables set."""
         self.heard = b""
         self._errors, writing = os.pipe()
         command = [*self.entering, sys.executable, "-P", "-m", "appliance.cli", "run"]
         with os.fdopen(writing, "wb") as errors:
-            self.process = subprocess.Popen([*command, str(self.profile)], stderr=errors, env=os.environ | environ)
+            self.process = subprocess.Popen([*command, str(self.profile), *words], stderr=errors, env=self._environ(environ))
 
-    def start(self, **environ: str) -> None:
+    def start(self, *words: str, **environ: str) -> None:
         """Start the daemon and wait until it is ready."""
-        self.launch(**environ)
+        self.launch(*words, **environ)
         self.hear("ready")
 
     def hear(self, event: str, times: int = 1) -> None:

@@ -53,7 +53,7 @@ def test_a_first_start_that_nobody_confirms_ends(hosts: tuple[Host, Host]) -> No
     first, _ = hosts
     before = first.namespace.snapshot()
     answer = first.command("run", str(first.profile), "--confirm-within", "1s")
-    assert answer.returncode == ExitCode.ROLLED_BACK, answer.stderr
+    assert answer.returncode == ExitCode.WITHHELD, answer.stderr
     assert first.namespace.snapshot() == before
 
 
@@ -63,7 +63,7 @@ def test_rolling_back_the_only_profile_ends_the_daemon(hosts: tuple[Host, Host])
     first.start()
     answer = first.command("rollback", "--json")
     assert json.loads(answer.stdout)["stopping"] is True
-    assert first.ended() == ExitCode.OK
+    assert first.ended() == ExitCode.WITHHELD
     assert first.namespace.snapshot() == before
 
 
@@ -136,7 +136,7 @@ def test_a_host_that_refuses_leaves_everything_as_it_was(hosts: tuple[Host, Host
             network="routes: [{to: 10.9.0.0/16, device: wire, via: 203.0.113.1}]",
         )
         answer = first.command("apply")
-        assert answer.returncode == ExitCode.INVALID, answer.stderr
+        assert answer.returncode == ExitCode.UNFIT, answer.stderr
         assert first.namespace.snapshot() == before
         assert first.status()["sessions"][0]["session"] == session
         assert first.status()["listen"] == ["udp://0.0.0.0:8443", "tcp://0.0.0.0:8443"]

@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from appliance.apply.engine import Unconfirmed
+from appliance.apply.journal import JournalDamaged
+from appliance.errors import ApplyError, ExitCode, HostError, PlanError
+from appliance.runtime.trial_file import TrialDamaged
+from appliance.runtime.trial_keeper import Withheld
+
 UNIT = Path(__file__).parents[2] / "packaging/systemd/appliance.service"
 SYSTEM_UNITS = Path("/lib/systemd/system")
 
@@ -45,3 +51,11 @@ def test_a_misspelt_option_would_be_seen(root: Path) -> None:
 def test_the_sandbox_stays_strong(root: Path) -> None:
     run = analyze(root, "security", "--offline=true", "--threshold=35", "appliance.service")
     assert run.returncode == 0, run.stdout
+
+
+def test_it_is_not_started_again_for_what_only_a_person_can_mend_and_is_for_the_rest() -> None:
+    [line] = [line for line in UNIT.read_text().splitlines() if line.startswith("RestartPreventExitStatus=")]
+    final = {ExitCode(int(word)) for word in line.partition("=")[2].split()}
+    assert final == {ExitCode.INVALID, ExitCode.PERMISSION, ExitCode.WITHHELD}
+    assert {Withheld.exit_code, TrialDamaged.exit_code, JournalDamaged.exit_code} == {ExitCode.WITHHELD}
+    assert not {PlanError.exit_code, ApplyError.exit_code, HostError.exit_code, Unconfirmed.exit_code} & final

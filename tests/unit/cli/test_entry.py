@@ -42,7 +42,7 @@ def ends_with(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     [
         (HostError("x"), 1),
         (ProfileError("x"), 2),
-        (PlanError("x"), 2),
+        (PlanError("x"), 9),
         (ApplyError("x"), 4),
         (MissingPrivilege("x"), 6),
         (NoDaemon("x"), 7),
@@ -146,5 +146,5 @@ def test_a_closed_standard_output_is_no_error() -> None:
 
 
 def test_exit_codes_have_their_numbers() -> None:
-    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 75]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 75]
     assert ApplianceError.exit_code is ExitCode.FAILURE

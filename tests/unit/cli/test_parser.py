@@ -60,7 +60,7 @@ def test_options_are_never_abbreviated() -> None:
     [
         ("plan --jsn", "appliance plan has no option --jsn", "did you mean --json?"),
         ("plan --zzz=1", "appliance plan has no option --zzz", "see `appliance plan --help`"),
-        ("confirm now", "appliance confirm: 'now' is one argument too many", "see `appliance confirm --help`"),
+        ("confirm now then", "appliance confirm: 'then' is one argument too many", "see `appliance confirm --help`"),
         ("keys show", "appliance keys show: the following arguments are required: PATH", "see `appliance keys show --help`"),
         (
             "apply --confirm-within",
