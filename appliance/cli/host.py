@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.cli.admin_session import ssh_connection
+from appliance.cli.node import lasting
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, seconds_text
 from appliance.errors import ApplianceError, ExitCode
@@ -28,11 +29,11 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
     import asyncio
 
     from appliance.apply.engine import plan_profile
-    from appliance.cli.opening import open_profile
+    from appliance.cli.opening import chosen, open_profile
     from appliance.cli.resolving import addresses_of_names
     from appliance.planning.render import render, to_json
 
-    opened = open_profile(arguments.profile)
+    opened = open_profile(chosen(arguments.profile, terminal))
     made = asyncio.run(
         plan_profile(
             opened.profile,
@@ -59,7 +60,7 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
         return _reload(None, within, terminal)
     opened = open_profile(arguments.profile)
     if daemon:
-        return _reload(arguments.profile, within, terminal)
+        return _reload([Path(file).absolute() for file in opened.files], within, terminal)
     from appliance.apply.engine import apply_profile
     from appliance.cli.signals import run_until_stopped
 
@@ -176,12 +177,14 @@ def progress_to(terminal: Terminal) -> Any:
     return show
 
 
-def _reload(path: str | None, within: float | None, terminal: Terminal) -> int:
+def _reload(files: list[Path] | None, within: float | None, terminal: Terminal) -> int:
     args: dict[str, Any] = {"confirm_within": within, "admin": ssh_connection()}
-    if path is not None:
-        args["paths"] = [str(one) for one in profile_paths(path)]
+    # The texts, not the paths: a service in a sandbox sees no home directory and another /tmp.
+    texts = [file.read_bytes() for file in files or ()]
+    if files is not None:
+        args["files"] = [[str(file), len(text)] for file, text in zip(files, texts, strict=True)]
     try:
-        answer = control_client.call("reload", args, timeout=RELOAD_TIMEOUT)
+        answer = control_client.call("reload", args, body=b"".join(texts), timeout=RELOAD_TIMEOUT)
     except ControlError as error:
         raise _with_places(error) from error
     changed, count = bool(answer["changed"]), len(answer["steps"])
@@ -193,6 +196,9 @@ def _reload(path: str | None, within: float | None, terminal: Terminal) -> int:
     if changed and within is not None:
         text += f"; undone in {seconds_text(within)} unless you run `appliance confirm`"
     terminal.result({**answer, "by": "daemon", "confirm_within": within if changed else None}, text)
+    note = lasting(answer["profile"])
+    if note:
+        terminal.note(f"note: {note}")
     return ExitCode.OK
 
 

@@ -64,11 +64,25 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
     lines = [
         f"{name}  {styled_state}  version {answer.get('version')}, pid {answer.get('pid')}",
         f"identity   {answer.get('identity')}",
+        *_profile(answer.get("profile")),
         f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
         f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
     ]
     return "\n".join(lines)
+
+
+def _profile(profile: Mapping[str, Any] | None) -> list[str]:
+    """None of a daemon that does not tell."""
+    return [f"profile    {lasting(profile) or ', '.join(profile['in_force'])}"] if profile else []
+
+
+def lasting(profile: Mapping[str, Any]) -> str:
+    """What becomes of the profile in force, when a reload or a start would bring other files into force."""
+    if profile.get("lasts", True):
+        return ""
+    after = ", ".join(profile["next"]) or "the system's profile, and there is none"
+    return f"in force is {', '.join(profile['in_force'])}; a reload without PATH, and the next start, read {after}"
 
 
 def _pids(worker: Mapping[str, Any]) -> str:

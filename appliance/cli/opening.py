@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from appliance.api.profile import STANDARD_PLUGINS
+from appliance.errors import ApplianceError, NoDaemon
 from appliance.plugin_host import PluginHost
 from appliance.plugin_host.discovery import enabled
 from appliance.profile import Kinds, json_schema
-from appliance.runtime import preparing
+from appliance.runtime import control_client, preparing
+
+ASK_SECONDS = 3.0
+SYSTEM = "which is the system's"
 
 if TYPE_CHECKING:
     from appliance.api.planning import HostState, Step
     from appliance.api.profile import Profile
+    from appliance.cli.terminal import Terminal
     from appliance.profile import Setting
     from appliance.profile.loading import Readings
 
@@ -34,6 +39,21 @@ class OpenProfile:
     def contribute(self, profile: Profile, observed: HostState) -> Sequence[Step]:
         """What the plugins add to a plan. Raises PluginFault."""
         return self.plugins.plan(profile, observed)
+
+
+def chosen(path: str | None, terminal: Terminal) -> str | None:
+    """The named profile, else the one that the running node would read again (as `apply` does), else the system's (None)."""
+    if path is not None:
+        return path
+    try:
+        paths = control_client.call("profile", timeout=ASK_SECONDS)["paths"]
+    except NoDaemon:
+        return None
+    except ApplianceError as error:
+        terminal.note(f"note: which profile the running node has is not known ({error.message}): looking at the system's")
+        return None
+    terminal.note(f"note: looking at the running node's profile, {', '.join(paths) or SYSTEM}")
+    return paths[0] if paths else None
 
 
 def open_profile(path: str | None) -> OpenProfile:

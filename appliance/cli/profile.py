@@ -37,9 +37,9 @@ def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Read a profile; silence about what is right."""
-    from appliance.cli.opening import identity_path, open_profile
+    from appliance.cli.opening import chosen, identity_path, open_profile
 
-    opened = open_profile(arguments.profile)
+    opened = open_profile(chosen(arguments.profile, terminal))
     profile = opened.profile
     warnings = list(opened.warnings)
     key_file = identity_path(profile.server.identity)
@@ -59,9 +59,9 @@ def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def config_show(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Each key, its value, its origin."""
-    from appliance.cli.opening import open_profile
+    from appliance.cli.opening import chosen, open_profile
 
-    opened = open_profile(arguments.profile)
+    opened = open_profile(chosen(arguments.profile, terminal))
     if terminal.json:
         terminal.document({one.path: {"value": one.value, "origin": one.origin._asdict()} for one in opened.settings})
     else:

@@ -47,7 +47,10 @@ class Command(NamedTuple):
 
 
 PROFILE = Positional(
-    "profile", "PATH", "the profile; without it the system's: /usr/lib, /run and /etc/appliance, layered", optional=True
+    "profile",
+    "PATH",
+    "the profile; without it that of the running node, or the system's: /usr/lib, /run and /etc/appliance, layered",
+    optional=True,
 )
 CONFIG = Option("--config", "the profile, said as an option", "PATH")
 JSON = Option("--json", "one JSON document on standard output")
@@ -122,8 +125,9 @@ COMMANDS = (
             JSON,
         ),
         more="When a daemon runs in this network namespace it takes the profile over without dropping unaffected sessions "
-        "(without PATH its own, read again, as on SIGHUP); otherwise the host is configured and `appliance run` finds it "
-        "ready. A step that fails undoes all before it.",
+        "(without PATH what it was started with, read again, as on SIGHUP). PATH lasts until the next reload or start, and is "
+        "read by this command, so it may lie where the service sees nothing. Otherwise the host is configured and `appliance "
+        "run` finds it ready. A step that fails undoes all before it.",
         exits="4 a step failed and the host is as before · 6 needs root · 8 refused until you decide · 9 this host cannot be so "
         "now",
     ),

@@ -20,7 +20,7 @@ from appliance.profile.model import Kinds, profile_model, secret_keys
 from appliance.profile.partial import without
 from appliance.profile.places import files_of
 from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order
-from appliance.profile.reading import Read, read_file
+from appliance.profile.reading import Read, read_bytes, read_file, reader_for
 from appliance.profile.upgrade import upgrade, upgrade_section, with_value
 from appliance.profile.validation import validate
 
@@ -36,13 +36,15 @@ def load(
     sections: Sequence[ProfileSection] = (),
     kinds: Kinds | None = None,
     readings: Readings | None = None,
+    exact: bool = False,
 ) -> LoadedProfile:
-    """The profile of these files with their drop-ins, or of the system's folders below `root` when there are none.
+    """The profile of these files with their drop-ins, or of the system's folders below `root` when there are none. With `exact`,
+    of these files and no drop-ins.
 
     `environ` is the process's environment, or {} to leave it out. `sections` and `kinds` are what enabled plugins registered;
     kinds that are not given are not judged. `readings` are taken and added to. Raises ProfileInvalid with every problem there is.
     """
-    document, files, problems = _gather(paths, environ, root, readings)
+    document, files, problems = _gather(paths, environ, root, readings, exact=exact)
     if document is None:
         raise ProfileInvalid(problems)
     for section in sections:
@@ -73,11 +75,16 @@ def enabled_plugins(
     return STANDARD_PLUGINS
 
 
+def readings_of(texts: Mapping[Path, bytes]) -> Readings:
+    """Files that somebody else has read: `load` takes these texts for them, wherever they lie."""
+    return {path: _understood(read_bytes(data, str(path), reader_for(path), path=path), path) for path, data in texts.items()}
+
+
 def _gather(
-    paths: Sequence[Path], environ: Mapping[str, str], root: Path, readings: Readings | None = None
+    paths: Sequence[Path], environ: Mapping[str, str], root: Path, readings: Readings | None = None, *, exact: bool = False
 ) -> tuple[Document | None, list[Path], list[LocatedProblem]]:
     """Everything that was written, merged; None when something could not be read to its end."""
-    files, problems = files_of(paths, root)
+    files, problems = (list(paths), []) if exact else files_of(paths, root)
     layers, wrong = read_environment(environ)
     problems += wrong
     documents = []
@@ -99,7 +106,11 @@ def _gather(
 
 
 def _read(file: Path) -> Read:
-    document, problems = read_file(file)
+    return _understood(read_file(file), file)
+
+
+def _understood(read: Read, file: Path) -> Read:
+    document, problems = read
     if document is None:
         return None, problems
     document, wrong = upgrade(document)

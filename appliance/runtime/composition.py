@@ -57,7 +57,7 @@ UNDO_SECONDS = 60.0
 
 
 class Daemon:
-    """The running node and its parts. `profile` is the one in force; `paths` are what a reload and the next start read."""
+    """The running node and its parts. `profile`, from `files`, is in force; `paths` are what a reload and the next start read."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Daemon:
         listener: Listening,
     ) -> None:
         self.paths = start.paths
+        self.files = start.files
         self.profile = profile = start.profile
         self.plugins = start.plugins
         self.trial = start.trial

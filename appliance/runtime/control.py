@@ -3,6 +3,7 @@
     {"op": "status", "args": {}}   →   {"ok": true, "result": …}
                                        {"ok": false, "error": {"code": …, "message": …, "hint": …, "exit": n}}
 
+A question with `"body": n` is followed by n bytes, if its operation takes any. After a refusal the daemon hangs up.
 Where it is and who may have it: `control_address`. How many callers there may be: `admission`.
 """
 
@@ -34,10 +35,14 @@ OTHERS_IDLE_SECONDS = 10.0
 
 
 class Operation(NamedTuple):
-    """Something callers may ask for: `handler(args)` gives a JSON-able result or raises ApplianceError."""
+    """Something callers may ask for: `handler(args)` gives a JSON-able result or raises ApplianceError.
+
+    `most_bytes`: how much may follow the question, as `"body": n` in it announces; the handler finds it as `args["body"]`.
+    """
 
     permission: str
     handler: Callable[[Mapping[str, Any]], Awaitable[Any]]
+    most_bytes: int = 0
 
 
 class ControlServer:
@@ -91,7 +96,7 @@ class ControlServer:
                 await self._converse(reader, writer, IDLE_SECONDS if is_root(uid) else OTHERS_IDLE_SECONDS)
             finally:
                 writer.close()
-        except (OSError, TimeoutError, asyncio.CancelledError):
+        except (OSError, EOFError, TimeoutError, asyncio.CancelledError):
             pass  # the caller is gone, or we are going
         finally:
             self._admission.leave(uid)
@@ -107,14 +112,24 @@ class ControlServer:
                 return
             if not line or has_hung_up(writer.get_extra_info("socket")):
                 return
-            answer = await self._answer(principal, line)
+            asked = self._judged(principal, line)
+            if not isinstance(asked, _Question):
+                async with asyncio.timeout(patience):
+                    await _send(writer, asked)
+                return  # what may follow is no question
+            args = asked.args
+            if asked.body:
+                async with asyncio.timeout(patience):
+                    args = args | {"body": await reader.readexactly(asked.body)}
+            answer = await _perform(asked.name, asked.operation, args)
             async with asyncio.timeout(patience):
                 await _send(writer, answer)
 
-    async def _answer(self, principal: Principal, line: bytes) -> dict[str, Any]:
+    def _judged(self, principal: Principal, line: bytes) -> _Question | dict[str, Any]:
+        """What is asked, or the answer that says no."""
         try:
             question = json.loads(line)
-            name, args = question["op"], question.get("args") or {}
+            name, args, body = question["op"], question.get("args") or {}, question.get("body") or 0
             operation = self._operations.get(name)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return failure("not-understood", 'a question is a line like {"op": "status", "args": {}}')
@@ -129,7 +144,18 @@ class ControlServer:
                 "ask as root, or as a member of the profile's control.group",
                 ExitCode.PERMISSION,
             )
-        return await _perform(name, operation, args)
+        if type(body) is not int or not 0 <= body <= operation.most_bytes:
+            return failure("too-long", f"at most {operation.most_bytes} bytes may follow {name}")
+        return _Question(name, operation, args, body)
+
+
+class _Question(NamedTuple):
+    """A question of somebody who may ask it, and how many bytes follow it."""
+
+    name: str
+    operation: Operation
+    args: dict[str, Any]
+    body: int
 
 
 async def _perform(name: str, operation: Operation, args: Mapping[str, Any]) -> dict[str, Any]:

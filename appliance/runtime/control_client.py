@@ -45,8 +45,15 @@ class ControlError(ApplianceError):
         self.retryable = exit_code == ExitCode.RETRY
 
 
-def call(op: str, args: dict[str, Any] | None = None, *, timeout: float = ANSWER_TIMEOUT, address: str | None = None) -> Any:
-    """Ask once and return the result. `timeout` in seconds bounds the wait for the answer.
+def call(
+    op: str,
+    args: dict[str, Any] | None = None,
+    *,
+    body: bytes = b"",
+    timeout: float = ANSWER_TIMEOUT,
+    address: str | None = None,
+) -> Any:
+    """Ask once and return the result. `body` follows the question; `timeout` in seconds bounds the wait for the answer.
 
     Raises NoDaemon when nobody listens, MissingPrivilege when the daemon does not know us, ControlError for everything else
     that it or the wait came to.
@@ -56,8 +63,8 @@ def call(op: str, args: dict[str, Any] | None = None, *, timeout: float = ANSWER
     with connect(address) as connection:
         connection.settimeout(timeout)
         try:
-            with suppress(BrokenPipeError):  # refused before it was asked: why is there to be read
-                connection.sendall(json.dumps({"op": op, "args": args or {}}).encode() + b"\n")
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before all was said: why is there to be read
+                connection.sendall(_question(op, args or {}, body))
             line = _read_line(connection)
         except TimeoutError as error:
             raise ControlError(
@@ -69,6 +76,11 @@ def call(op: str, args: dict[str, Any] | None = None, *, timeout: float = ANSWER
         except ConnectionError as error:
             raise _hung_up() from error
     return _result(line)
+
+
+def _question(op: str, args: dict[str, Any], body: bytes) -> bytes:
+    question = {"op": op, "args": args} | ({"body": len(body)} if body else {})
+    return json.dumps(question).encode() + b"\n" + body
 
 
 def connect(address: str | None = None) -> socket.socket:

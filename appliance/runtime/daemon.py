@@ -53,7 +53,9 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
 
     readings: Readings = {}
     plugins = preparing.load_plugins(paths, readings=readings)
-    profile = preparing.load_profile(paths, plugins, readings=readings).profile
+    loaded = preparing.load_profile(paths, plugins, readings=readings)
+    profile, files = loaded.profile, loaded.files
+    del loaded  # with the places of its keys
     readings.clear()  # places of keys of ten thousand peers are 40 MB
     _configure_logs(profile)
     keeper = TrialKeeper.of(paths, "daemon")
@@ -61,12 +63,13 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
     instead = None if confirm_within is not None else _instead(keeper, profile)
     if instead is not None:
         plugins, profile = instead
+        files = (keeper.path,)
         _configure_logs(profile)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
     child = host_changes.Child(profile, plugins.plan)
     try:
-        return _become(Start(paths, profile, plugins, keeper, instead is not None, given_up), child, confirm_within, admin)
+        return _become(Start(paths, files, profile, plugins, keeper, instead is not None, given_up), child, confirm_within, admin)
     finally:
         child.dismiss()
 
@@ -91,10 +94,11 @@ def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile
 
 
 class Start(NamedTuple):
-    """What a node starts from. `fallen_back`: `profile` is the one before a refused one. `given_up`: an earlier process had
-    applied something that nobody confirmed."""
+    """What a node starts from: `paths` as they were named, and the files of the profile. `fallen_back`: `profile` is the one
+    before a refused one. `given_up`: an earlier process had applied something that nobody confirmed."""
 
     paths: tuple[Path, ...]
+    files: tuple[Path, ...]
     profile: Profile
     plugins: PluginHost
     trial: TrialKeeper

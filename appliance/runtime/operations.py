@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from appliance.api.management import ApiRoute
 from appliance.errors import ApplianceError, ExitCode
 from appliance.runtime.control import Operation
 from appliance.runtime.logging import get_logger
-from appliance.runtime.status import health, status
+from appliance.runtime.status import health, profile_status, status
 
 if TYPE_CHECKING:
     from appliance.runtime.composition import Daemon
@@ -19,6 +20,8 @@ log = get_logger("control")
 
 READ = "node.read"
 CHANGE = "node.change"
+MOST_TEXT = 32 << 20
+"""Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
 
 
 class BadArguments(ApplianceError):
@@ -43,19 +46,12 @@ def operations(daemon: Daemon, routes: Mapping[str, ApiRoute]) -> dict[str, Oper
     async def show_plugins(_args: Mapping[str, Any]) -> Any:
         return daemon.plugins.report()
 
+    async def show_profile(_args: Mapping[str, Any]) -> Any:
+        return profile_status(daemon)
+
     async def reload(args: Mapping[str, Any]) -> Any:
-        paths = args.get("paths")
-        if paths is not None and not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
-            raise BadArguments("reload: paths is a list of file names")
-        within = args.get("confirm_within")
-        if within is not None and not (isinstance(within, int | float) and 0 < within <= 86400):
-            raise BadArguments("reload: confirm_within is a number of seconds, up to a day")
-        admin = args.get("admin")
-        return await daemon.reload.reload(
-            None if paths is None else [Path(path) for path in paths],
-            confirm_within=within,
-            admin=admin if isinstance(admin, str) else None,
-        )
+        given, within, admin = _reload_arguments(args)
+        return await daemon.reload.reload(given, confirm_within=within, admin=admin)
 
     async def confirm(args: Mapping[str, Any]) -> Any:
         if args.get("refused") is True:
@@ -74,12 +70,44 @@ def operations(daemon: Daemon, routes: Mapping[str, ApiRoute]) -> dict[str, Oper
         "health": Operation(READ, show_health),
         "metrics": Operation(READ, show_metrics),
         "plugins": Operation(READ, show_plugins),
-        "reload": Operation(CHANGE, reload),
+        "profile": Operation(READ, show_profile),
+        "reload": Operation(CHANGE, reload, MOST_TEXT),
         "confirm": Operation(CHANGE, confirm),
         "rollback": Operation(CHANGE, rollback),
         "stop": Operation(CHANGE, stop),
     }
     return {name: Operation(route.permission, _guarded(route)) for name, route in routes.items()} | core
+
+
+def _reload_arguments(args: Mapping[str, Any]) -> tuple[dict[Path, bytes] | None, float | None, str | None]:
+    unknown = args.keys() - {"files", "body", "confirm_within", "admin"}
+    if unknown:
+        raise BadArguments(f"reload: there is no argument {min(unknown)}", hint="there are files, confirm_within and admin")
+    within, admin = args.get("confirm_within"), args.get("admin")
+    if within is not None and not (isinstance(within, int | float) and 0 < within <= 86400):
+        raise BadArguments("reload: confirm_within is a number of seconds, up to a day")
+    return _given(args), within, admin if isinstance(admin, str) else None
+
+
+def _given(args: Mapping[str, Any]) -> dict[Path, bytes] | None:
+    """The files of a profile, in the order in which they are merged: their paths are in `files`, their texts in the body."""
+    files, body = args.get("files"), args.get("body", b"")
+    if files is None and not body:
+        return None
+    if not isinstance(files, list) or not files or not all(_is_file(file) for file in files):
+        raise BadArguments('reload: files is a list like [["/absolute/path", 123], …], with the number of bytes of each')
+    if sum(length for _, length in files) != len(body):
+        raise BadArguments("reload: the texts are not as long as files says")
+    ends = accumulate(length for _, length in files)
+    return {Path(path): body[end - length : end] for (path, length), end in zip(files, ends, strict=True)}
+
+
+def _is_file(file: object) -> bool:
+    match file:
+        case [str(path), int(length)]:
+            return path.startswith("/") and "\0" not in path and length >= 0
+        case _:
+            return False
 
 
 def _guarded(route: ApiRoute) -> Callable[[Mapping[str, Any]], Awaitable[Any]]:

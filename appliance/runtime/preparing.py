@@ -28,14 +28,19 @@ def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ,
 
 
 def load_profile(
-    paths: Sequence[Path], plugins: PluginHost, environ: Mapping[str, str] = os.environ, readings: Readings | None = None
+    paths: Sequence[Path],
+    plugins: PluginHost,
+    environ: Mapping[str, str] = os.environ,
+    readings: Readings | None = None,
+    *,
+    exact: bool = False,
 ) -> LoadedProfile:
     """The profile, judged by the plugins too; files among `readings` are not read again. Raises ProfileInvalid with every problem
     there is."""
     kinds = None
     if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
         kinds = Kinds(tuple(plugins.discovery.values()), tuple(plugins.monitors.values()))
-    loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings)
+    loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings, exact=exact)
     problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
     if problems:
         raise loaded.invalid(problems)

@@ -6,7 +6,7 @@ Everything that can say no comes first, and what was done by then is taken back:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 from appliance.errors import ApplianceError, ExitCode, HostError, ProfileError
 from appliance.linux import memory
 from appliance.planning.trials import Why
+from appliance.profile.loading import readings_of
 from appliance.runtime import clock, host_changes, preparing
 from appliance.runtime.logging import configure, get_logger
+from appliance.runtime.status import profile_status
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
+    from appliance.profile.loaded import LoadedProfile
     from appliance.runtime.composition import Daemon
 
 log = get_logger("reload")
@@ -53,17 +56,18 @@ class Reload:
         return None if self._deadline is None else max(0.0, round(self._deadline.when() - now, 1))
 
     async def reload(
-        self, paths: Sequence[Path] | None = None, *, confirm_within: float | None = None, admin: str | None = None
+        self, given: Mapping[Path, bytes] | None = None, *, confirm_within: float | None = None, admin: str | None = None
     ) -> dict[str, Any]:
-        """Read the profile again, from `paths` when given, and bring it into force. After an ApplianceError nothing changed."""
+        """Bring a profile into force: the one `given` by its files' texts, else what a start would read. After an ApplianceError
+        nothing changed."""
         daemon = self._daemon
         async with self._lock:
             if self._deadline is not None:
                 raise Unconfirmed(
                     "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
                 )
-            where = daemon.paths if paths is None else tuple(paths)
-            profile = (await asyncio.to_thread(preparing.load_profile, where, daemon.plugins)).profile
+            loaded = await asyncio.to_thread(self._load, given)
+            profile = loaded.profile
             before = daemon.profile
             on_trial = confirm_within is not None and profile != before
             if confirm_within is None:
@@ -75,7 +79,7 @@ class Reload:
             finally:
                 daemon.notifier.ready("running")
                 memory.give_back()  # the text of ten thousand peers and its places are 60 MB
-            daemon.paths = where
+            daemon.files = loaded.files
             self._previous = before if profile != before else self._previous
             if confirm_within is not None and on_trial:
                 self.await_confirmation(confirm_within)
@@ -83,7 +87,17 @@ class Reload:
                 _keep(lambda: daemon.trial.in_force(profile))
             daemon.fallen_back = False
             log.info("profile reloaded", changed=profile != before, steps=len(steps))
-            return {"steps": list(steps), "changed": profile != before or bool(steps)}
+            return {
+                "steps": list(steps),
+                "changed": profile != before or bool(steps),
+                "profile": profile_status(daemon),
+            }
+
+    def _load(self, given: Mapping[Path, bytes] | None) -> LoadedProfile:
+        daemon = self._daemon
+        if given is None:
+            return preparing.load_profile(daemon.paths, daemon.plugins)
+        return preparing.load_profile(list(given), daemon.plugins, readings=readings_of(given), exact=True)
 
     def await_confirmation(self, seconds: float) -> None:
         """Go back by ourselves unless `confirm` is called within `seconds`."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance import __version__
 from appliance.api.monitoring import SessionFigures
+from appliance.profile.places import files_of
 from appliance.protocol.peer import Peer
 from appliance.runtime import clock
 
@@ -23,6 +25,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "name": daemon.profile.name,
         "identity": daemon.identity.fingerprint,
         "version": __version__,
+        "profile": profile_status(daemon),
         "state": "degraded" if problems(daemon) else "running",
         "problems": problems(daemon),
         "warnings": [advice._asdict() for advice in (*daemon.loops.advice, *daemon.surroundings.advice)],
@@ -48,6 +51,18 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "refused_callers": dict(daemon.admission.refused),
         "plugins": daemon.plugins.report(),
         "confirm_by": daemon.reload.seconds_to_confirm(now),
+    }
+
+
+def profile_status(daemon: Daemon) -> dict[str, Any]:
+    """Which files are in force, and which a reload and the next start read: they are the `next`. `paths` are those that the node
+    was started with, none for the system's profile. `lasts`: are these the same files?"""
+    files, problems = files_of(daemon.paths, Path("/"))
+    return {
+        "in_force": [str(file) for file in daemon.files],
+        "paths": [str(path) for path in daemon.paths],
+        "next": [str(file) for file in files],
+        "lasts": not problems and list(daemon.files) == files,
     }
 
 

@@ -16,7 +16,9 @@ _ORDER = (Severity.FAILURE, Severity.WARNING, Severity.NOTE)
 
 def doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Look at everything and say what is wrong. FAILURE when something does not work, DEGRADED when it does but not well."""
-    found = diagnose(observe(arguments.profile, terminal))
+    from appliance.cli.opening import chosen
+
+    found = diagnose(observe(chosen(arguments.profile, terminal), terminal))
     worst = found[0].severity if found else Severity.NOTE
     document = {"ok": worst is Severity.NOTE, "findings": [{**one._asdict(), "severity": one.severity.value} for one in found]}
     terminal.result(document, findings_text(found, terminal))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.cli import entry
-from appliance.cli.node import status_text
+from appliance.cli.node import lasting, status_text
 from appliance.cli.terminal import Terminal
 from appliance.runtime import control_client
 
@@ -93,3 +93,12 @@ def test_the_state_is_the_exit_code(
 def test_watching_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.main(["status", "--watch", "--json"]) == 2
     assert "--watch and --json exclude each other" in capsys.readouterr().err
+
+
+def test_a_profile_that_does_not_last_is_said() -> None:
+    profile = {"in_force": ["/root/a.yaml"], "next": ["/etc/appliance/profile.yaml"], "lasts": False}
+    assert lasting(profile) == (
+        "in force is /root/a.yaml; a reload without PATH, and the next start, read /etc/appliance/profile.yaml"
+    )
+    assert lasting({**profile, "lasts": True}) == ""
+    assert lasting({**profile, "next": []}).endswith("read the system's profile, and there is none")

@@ -29,6 +29,10 @@ async def refuse(_args: Mapping[str, Any]) -> Any:
     raise ProfileError("the profile is wrong", hint="mend it")
 
 
+async def length(args: Mapping[str, Any]) -> Any:
+    return len(args.get("body", b""))
+
+
 async def bug(_args: Mapping[str, Any]) -> Any:
     raise ZeroDivisionError
 
@@ -37,6 +41,7 @@ OPERATIONS = {
     "echo": Operation("node.read", echo),
     "refuse": Operation("node.change", refuse),
     "bug": Operation("node.read", bug),
+    "long": Operation("node.change", length, most_bytes=1 << 20),
 }
 
 
@@ -138,3 +143,30 @@ async def test_refusals_are_counted() -> None:
         for _ in range(3):
             await ask(b'{"op": "echo"}')
     assert admission.refused == {"permission": 3}
+
+
+async def test_what_follows_a_question() -> None:
+    async with server():
+        reader, writer = await asyncio.open_unix_connection(ADDRESS)
+        for size in (1 << 20, 3):
+            writer.write(b'{"op": "long", "body": %d}\n' % size + b"x" * size)
+            assert json.loads(await reader.readline()) == {"ok": True, "result": size}
+        writer.close()
+        assert (await ask(b'{"op": "long"}'))["result"] == 0
+
+
+@pytest.mark.parametrize(
+    "question", [b'{"op": "long", "body": 1048577}', b'{"op": "long", "body": -1}', b'{"op": "echo", "body": 1}']
+)
+async def test_more_than_an_operation_takes_is_refused_unread(question: bytes) -> None:
+    async with server():
+        assert (await ask(question))["error"]["code"] == "too-long"
+
+
+async def test_a_stranger_s_bytes_are_not_read() -> None:
+    async with server(allow=False):
+        reader, writer = await asyncio.open_unix_connection(ADDRESS)
+        writer.write(b'{"op": "long", "body": 20}\n{"op": "echo"}      \n')
+        answers = (await reader.read()).splitlines()
+        assert [json.loads(answer)["error"]["code"] for answer in answers] == ["permission"]
+        writer.close()

@@ -18,12 +18,12 @@ class Reload:
     """Notes what it was asked to do."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[list[Path] | None, float | None, str | None]] = []
+        self.asked: list[tuple[dict[Path, bytes] | None, float | None, str | None]] = []
 
     async def reload(
-        self, paths: list[Path] | None, *, confirm_within: float | None, admin: str | None
+        self, given: dict[Path, bytes] | None, *, confirm_within: float | None, admin: str | None
     ) -> Mapping[str, Sequence[str]]:
-        self.asked.append((paths, confirm_within, admin))
+        self.asked.append((given, confirm_within, admin))
         return {"steps": []}
 
 
@@ -33,17 +33,32 @@ async def ask(op: str, args: Mapping[str, Any], routes: Mapping[str, ApiRoute] |
     return await operations(daemon, routes or {})[op].handler(args), reload
 
 
-async def test_a_reload_is_told_paths_time_and_the_admins_connection() -> None:
+async def test_a_reload_is_told_texts_time_and_the_admins_connection() -> None:
     admin = "192.0.2.9 50000 192.0.2.1 22"
-    _, reload = await ask("reload", {"paths": ["/etc/a.yaml"], "confirm_within": 60, "admin": admin})
-    assert reload.asked == [([Path("/etc/a.yaml")], 60, admin)]
+    files = [["/etc/a.yaml", 5], ["/etc/a.yaml.d/b.yaml", 0], ["/etc/a.yaml.d/c.yaml", 2]]
+    _, reload = await ask("reload", {"files": files, "body": b"first;2", "confirm_within": 60, "admin": admin})
+    texts = {Path("/etc/a.yaml"): b"first", Path("/etc/a.yaml.d/b.yaml"): b"", Path("/etc/a.yaml.d/c.yaml"): b";2"}
+    assert reload.asked == [(texts, 60, admin)]
     _, reload = await ask("reload", {})
     assert reload.asked == [(None, None, None)]
 
 
 @pytest.mark.parametrize(
     "args",
-    [{"paths": "/etc/a.yaml"}, {"paths": [3]}, {"confirm_within": "60s"}, {"confirm_within": 0}, {"confirm_within": 90000}],
+    [
+        {"paths": ["/etc/a.yaml"]},
+        {"files": []},
+        {"files": "/etc/a.yaml"},
+        {"files": [["/a", 3]], "body": b"1234"},
+        {"files": [["/a", -1], ["/b", 5]], "body": b"1234"},
+        {"files": [["a", 4]], "body": b"1234"},
+        {"files": [["/a\0b", 4]], "body": b"1234"},
+        {"files": [["/a", "4"]], "body": b"1234"},
+        {"body": b"1234"},
+        {"confirm_within": "60s"},
+        {"confirm_within": 0},
+        {"confirm_within": 90000},
+    ],
 )
 async def test_arguments_that_make_no_sense_are_refused(args: Mapping[str, Any]) -> None:
     with pytest.raises(BadArguments) as caught:
@@ -55,7 +70,7 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
     daemon: Any = SimpleNamespace()
     permissions = {name: operation.permission for name, operation in operations(daemon, {}).items()}
     looking = {name for name, permission in permissions.items() if permission == READ}
-    assert looking == {"status", "health", "metrics", "plugins"}
+    assert looking == {"status", "health", "metrics", "plugins", "profile"}
     assert {permission for name, permission in permissions.items() if name not in looking} == {CHANGE}
 
 
