@@ -52,6 +52,14 @@ class TransportServices(Protocol):
     def adopt(self, adopted: Adopted) -> int:
         """Hand a socket over to the worker. Returns the link's number. The transport must not touch the socket afterwards."""
 
+    async def next_turn(self) -> None:
+        """Stream kinds: await it before each accept. It returns when the node takes another stranger, and lets others have the
+        event loop between a few of them; meanwhile connections wait in the kernel."""
+
+    def welcomes(self, source: SocketAddress) -> bool:
+        """Stream kinds: may a stranger from `source`, accepted just now, be handed over? False: close the connection; too many
+        came from there."""
+
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run a task under the daemon's supervision; it is cancelled when the transport closes, and its failure is attributed."""
 

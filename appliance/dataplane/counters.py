@@ -25,12 +25,13 @@ DROP_REASONS: Final = (
     "oversized",  # longer than a record may be
     "reassembly",  # a fragment's siblings did not come in time
     "exhausted",  # the session's key may seal no more
-    "control_busy",  # the control process did not keep up
+    "control_busy",  # the control process did not keep up, or would not
     "compressed",  # compressed though this side takes none from the peer, not one whole frame, or more than a record may hold
     "icmp_limited",  # an error about a dropped packet that was not sent, as there were too many
     "queue_full",  # its class's queue, or all together, had no room
     "aged",  # waited longer than its queue should be long
     "over_rate",  # was too much for the rate of its peer
+    "uninvited",  # of a handshake, without a cookie while those are needed
     "handover_busy",  # the worker that has the session did not keep up, or has died
     "raised",  # what was to be done with it failed by a mistake of ours; the rest goes on
 )

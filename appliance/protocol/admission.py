@@ -1,4 +1,4 @@
-"""How many strangers' handshakes we take: token buckets over all and per prefix, and the sign that cookies are needed."""
+"""How many strangers we take: token buckets over all and per prefix, and the sign that they are too many."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ PREFIX_SHARE = 4
 """A prefix may use a quarter of all handshakes, so that four noisy sites are needed to shut out a fifth."""
 MAX_PREFIXES = 4096
 """Prefixes remembered; the one that was quiet for longest is forgotten first."""
+CALM_SECONDS = 2.0
+"""What was too much counts as too much for so long: a flood lasts, and each gap in it would cost a key exchange."""
 
 
 class TokenBucket:
@@ -36,32 +38,59 @@ class TokenBucket:
         return True
 
 
+class Strain:
+    """Does something come faster than `rate` a second, or did it lately?"""
+
+    __slots__ = ("_bucket", "_until")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._bucket = TokenBucket(rate, rate, now)
+        self._until = now
+
+    def note(self, now: float) -> None:
+        """One more came."""
+        if not self._bucket.take(now):
+            self._until = now + CALM_SECONDS
+
+    def lasts(self, now: float) -> bool:
+        """Is it too much?"""
+        return now < self._until
+
+
+class PrefixRates:
+    """A share of `rate` for each prefix."""
+
+    def __init__(self, rate: float) -> None:
+        self._share = max(4.0, rate / PREFIX_SHARE)
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def take(self, host: str, now: float) -> bool:
+        """May one more come from `host`?"""
+        prefix = prefix_of(host)
+        bucket = self._buckets.pop(prefix, None) or TokenBucket(self._share, self._share, now)
+        self._buckets[prefix] = bucket
+        if len(self._buckets) > MAX_PREFIXES:
+            del self._buckets[next(iter(self._buckets))]
+        return bucket.take(now)
+
+
 class Admission:
     """The limits of one node. `handshakes_per_second` is what all senders together get."""
 
     def __init__(self, handshakes_per_second: int, now: float) -> None:
-        self._rate = max(1, handshakes_per_second)
-        self._all = TokenBucket(self._rate, self._rate, now)
-        self._unproven = TokenBucket(self._rate / 2, self._rate / 2, now)
-        self._prefixes: dict[str, TokenBucket] = {}
+        rate = max(1, handshakes_per_second)
+        self._all = TokenBucket(rate, rate, now)
+        self._unproven = Strain(rate / 2, now)
+        self._prefixes = PrefixRates(rate)
 
     def busy(self, now: float) -> bool:
-        """Note a hello without a cookie; true when they come at more than half the rate we serve."""
-        return not self._unproven.take(now)
+        """Note a hello without a cookie; true while they come at more than half the rate we serve."""
+        self._unproven.note(now)
+        return self._unproven.lasts(now)
 
     def admit(self, source: SocketAddress | None, now: float) -> bool:
         """May this hello cost us a key exchange?"""
-        if source is not None and not self._prefix(prefix_of(source[0]), now).take(now):
-            return False
-        return self._all.take(now)
-
-    def _prefix(self, prefix: str, now: float) -> TokenBucket:
-        share = max(4.0, self._rate / PREFIX_SHARE)
-        bucket = self._prefixes.pop(prefix, None) or TokenBucket(share, share, now)
-        self._prefixes[prefix] = bucket
-        if len(self._prefixes) > MAX_PREFIXES:
-            del self._prefixes[next(iter(self._prefixes))]
-        return bucket
+        return (source is None or self._prefixes.take(source[0], now)) and self._all.take(now)
 
 
 def prefix_of(host: str) -> str:

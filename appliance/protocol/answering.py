@@ -19,7 +19,7 @@ from appliance.errors import PeerFault
 from appliance.protocol.admission import Admission
 from appliance.protocol.connecting import ready
 from appliance.protocol.context import MAX_WORK, Context
-from appliance.protocol.cookies import Cookies
+from appliance.protocol.cookies import AMPLIFICATION, SECRET_BYTES, Cookies, cookie_reply
 from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
 from appliance.protocol.links import Link
@@ -28,7 +28,6 @@ from appliance.protocol.schedule import UnverifiedProof
 from appliance.protocol.session import Session, SessionState
 from appliance.wire import hello, hello_json
 from appliance.wire.envelope import (
-    FLAG_COOKIE,
     FLAG_FRAGMENT,
     FLAG_JSON,
     FLAG_LAST,
@@ -36,7 +35,6 @@ from appliance.wire.envelope import (
     MAX_BODY_BYTES,
     Fields,
     PacketType,
-    pack,
 )
 from appliance.wire.fragments import Joined, Reassembly, resplit, split
 from appliance.wire.hello import ClientHello
@@ -46,8 +44,6 @@ ANSWER_SECONDS = 5.0
 MAX_ANSWERS = 512
 CROWDED_ANSWERS = 64
 """Unfinished handshakes (about 30 KB each) from which on strangers must return a cookie."""
-AMPLIFICATION = 3
-"""Bytes we send for a byte from an address that has not shown that it receives (RFC 9000, section 8.1)."""
 WAIT_SECONDS = 4.0
 SILENT_SECONDS = 2.0
 """A hello that waited so long, or was not sent again for so long, is of an attempt that is given up before it could be finished:
@@ -113,7 +109,9 @@ class Answering:
     def __init__(self, context: Context, reassembly: Reassembly, now: float) -> None:
         self._context = context
         self._reassembly = reassembly
-        self._cookies = Cookies(context.entropy)
+        self.secret = context.entropy(SECRET_BYTES)
+        """What cookies are made with."""
+        self._cookies = Cookies(self.secret)
         self._admission = Admission(context.settings.handshakes_per_second, now)
         self._answers: dict[int, Answer] = {}
         self._by_key: dict[Key, Answer] = {}
@@ -121,6 +119,11 @@ class Answering:
 
     def __len__(self) -> int:
         return len(self._answers)
+
+    @property
+    def crowded(self) -> bool:
+        """Are so many handshakes unfinished that who begins another must return a cookie?"""
+        return len(self._answers) >= CROWDED_ANSWERS or self._reassembly.crowded
 
     def configure(self, now: float) -> None:
         """The limits changed."""
@@ -215,34 +218,21 @@ class Answering:
         _, _, flags, _, sequence, _, _, _ = fields
         if flags & FLAG_JSON:
             raise PeerFault("malformed")
-        crowded = len(self._answers) >= CROWDED_ANSWERS or self._reassembly.crowded
         if sequence & 0xFF:
-            if crowded and not self._reassembly.expects(key, fields, piece):
+            if self.crowded and not self._reassembly.expects(key, fields, piece):
                 raise PeerFault("cookie-needed")
             return False
         opening = hello.peek_client_hello(piece)
         address = source or far_end(link)
         if opening.cookie and self._cookies.check(opening.cookie, address, now):
             return True
-        if self._admission.busy(now) or crowded:
-            self._send_cookie(link, source, opening, address, len(piece), now)
+        if self._admission.busy(now) or self.crowded:
+            reply = cookie_reply(opening, self._cookies.make(address, now), HEADER_BYTES + len(piece), now)
+            if reply is not None:
+                self._context.counters["cookie-sent"] += 1
+                self._context.send(link.number, source, [reply])
             return None
         return False
-
-    def _send_cookie(
-        self,
-        link: Link,
-        source: SocketAddress | None,
-        opening: hello.Opening,
-        address: SocketAddress,
-        received_bytes: int,
-        now: float,
-    ) -> None:
-        body = hello.encode_cookie_reply(opening.random, self._cookies.make(address, now))
-        header = pack(PacketType.HANDSHAKE_RESPONSE, FLAG_COOKIE, opening.session_index << 8, 0, int(now * 1000), len(body))
-        if len(header) + len(body) <= AMPLIFICATION * received_bytes:
-            self._context.counters["cookie-sent"] += 1
-            self._context.send(link.number, source, [header + body])
 
     def _join(self, key: Key, fields: Fields, piece: bytes, now: float) -> Joined | None:
         if not fields[2] & FLAG_FRAGMENT:

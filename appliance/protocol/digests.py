@@ -1,8 +1,12 @@
-"""Hashes of whole messages, from the library that does all other cryptography: `hashlib` would load a second OpenSSL, 4 MB."""
+"""Hashes of whole messages, from the library that does all other cryptography: `hashlib` would load a second OpenSSL, 4 MB.
+
+Comparing is what `hmac.compare_digest` is, from where that has it: `hmac` loads `hashlib`, and so does the library's own.
+"""
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.constant_time import bytes_eq
+from _operator import _compare_digest as bytes_eq
+
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512, Hash, HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 

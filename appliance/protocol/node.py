@@ -95,6 +95,21 @@ class Node:
         """Handshakes under way on either side."""
         return len(self._connecting) + len(self._answering)
 
+    @property
+    def cookie_secret(self) -> bytes:
+        """What this node's cookies are made with, for who judges hellos before they come here."""
+        return self._answering.secret
+
+    @property
+    def handshakes_per_second(self) -> int:
+        """How many handshakes of strangers it takes."""
+        return self._context.settings.handshakes_per_second
+
+    @property
+    def crowded(self) -> bool:
+        """Must whoever begins a handshake return a cookie, because too many are unfinished?"""
+        return self._answering.crowded
+
     def update(self, settings: NodeSettings, now: float) -> None:
         """Take a changed profile. Sessions go on unless their peer left or the policy no longer allows them."""
         context = self._context
@@ -102,6 +117,7 @@ class Node:
         context.configure(settings)
         if settings.handshakes_per_second != before.handshakes_per_second:
             self._answering.configure(now)
+            self._strangers.configure()
         self._reassembly.resize(settings.reassembly_bytes)
         self._membership.replace(settings.peers, now)
         if context.policy != policy:
@@ -168,6 +184,14 @@ class Node:
             self._connecting.pump(now)
         elif not listener:
             self._strangers.greet(link, now)
+
+    def may_come(self, source: SocketAddress, now: float) -> bool:
+        """May a stranger at `source` have a link? Ask before `handle_link` for each that is accepted."""
+        return self._strangers.may_come(source, now)
+
+    def full(self, now: float) -> bool:
+        """Are there so many strangers that no further link is to be accepted for now?"""
+        return self._strangers.full(now)
 
     def handle_dial_failed(self, peer: str, endpoint: Endpoint, reason: str, now: float) -> None:
         """A Dial came to nothing; `reason` is for the admin."""

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+from appliance.api.transport import SocketAddress
+from appliance.protocol.admission import PREFIX_SHARE, PrefixRates, prefix_of
 from appliance.protocol.context import Context
 from appliance.protocol.events import LinkId
 
 STRANGER_SECONDS = 10.0
 """How long an accepted link may stay without a handshake."""
+LEAST_SECONDS = 1.0
+"""How long it may stay when others want its place: a hello comes one round trip after the connection."""
 MAX_STRANGER_LINKS = 256
+MOST_OF_A_PREFIX = MAX_STRANGER_LINKS // PREFIX_SHARE
 
 
 class Strangers:
-    """The links of one node that nobody has used yet, oldest first."""
+    """The links of one node that nobody has used yet, oldest first, with when they came and their prefix."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._links: dict[LinkId, None] = {}
+        self._links: dict[LinkId, tuple[float, str]] = {}
+        self.configure()
+
+    def configure(self) -> None:
+        """The limits changed."""
+        self._rates = PrefixRates(self._context.settings.handshakes_per_second)
+
+    def may_come(self, source: SocketAddress, now: float) -> bool:
+        """Is a connection from `source` to be taken, or closed at once? A prefix has its share of the rate and of the places."""
+        if self._rates.take(source[0], now):
+            self._forget_used()
+            prefix = prefix_of(source[0])
+            if sum(1 for _, other in self._links.values() if other == prefix) < MOST_OF_A_PREFIX:
+                return True
+        self._context.counters["stranger-links"] += 1
+        return False
+
+    def full(self, now: float) -> bool:
+        """Are there so many, all of them new, that the next has to wait?"""
+        if len(self._links) < MAX_STRANGER_LINKS:
+            return False
+        self._forget_used()
+        oldest = next(iter(self._links.values()), (now, ""))
+        return len(self._links) >= MAX_STRANGER_LINKS and now - oldest[0] < LEAST_SECONDS
 
     def greet(self, link: LinkId, now: float) -> None:
         """A link was accepted. When there are too many, the oldest goes."""
         self._context.timers.set(("link", link), now + STRANGER_SECONDS)
-        self._links[link] = None
-        for stranger in list(self._links):
-            known = self._context.links.get(stranger)
-            if known is None or known.users:
-                del self._links[stranger]
+        remote = self._context.links[link].remote
+        self._links[link] = now, "" if remote is None else prefix_of(remote.host)
+        if len(self._links) > MAX_STRANGER_LINKS:
+            self._forget_used()
         if len(self._links) > MAX_STRANGER_LINKS:
             oldest = next(iter(self._links))
             del self._links[oldest]
@@ -41,3 +68,9 @@ class Strangers:
     def link_closed(self, link: LinkId) -> None:
         """Forget a link that is gone."""
         self._links.pop(link, None)
+
+    def _forget_used(self) -> None:
+        for stranger in list(self._links):
+            known = self._context.links.get(stranger)
+            if known is None or known.users:
+                del self._links[stranger]

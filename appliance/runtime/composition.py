@@ -266,6 +266,7 @@ class Daemon:
             self.keeper.current.set_qos(*preparing.scheduling(self.profile))
 
     def _refill(self, workers: Workers) -> None:
+        self.driver.share_cookies(workers)
         self.forwarding.push_again(workers)
         if self.profile.qos is not None:
             workers.set_qos(*preparing.scheduling(self.profile))

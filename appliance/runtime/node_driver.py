@@ -80,6 +80,7 @@ class NodeDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._paths: dict[int, Path] = {}
         self._running = False
+        self._crowded = False
         self._told: dict[int, api_events.SessionOpened] = {}
         self.offloads = Offloads(links, worker)
         self._activity = Activity(node, worker, self._settle)
@@ -102,7 +103,15 @@ class NodeDriver:
         """Take a changed profile; sessions it does not touch stay."""
         self.rotate_bytes = rotate_bytes
         self.node.update(settings, clock.monotonic())
+        worker = self._worker()
+        if worker is not None:
+            self.share_cookies(worker)
         self._settle()
+
+    def share_cookies(self, workers: Workers) -> None:
+        """Let the workers judge hellos as the node does."""
+        workers.set_cookies(self.node.cookie_secret, self.node.handshakes_per_second)
+        workers.want_cookies(self._crowded)
 
     async def close(self) -> None:
         """Say goodbye to all peers and stop. The worker has the goodbyes before this returns."""
@@ -206,6 +215,14 @@ class NodeDriver:
         self.node.handle_dial_failed(peer, endpoint, reason, clock.monotonic())
         self._settle()
 
+    def may_come(self, source: SocketAddress) -> bool:
+        """May a stranger that was accepted be handed over?"""
+        return self.node.may_come(source, clock.monotonic())
+
+    def full(self) -> bool:
+        """Are there too many strangers to accept another?"""
+        return self.node.full(clock.monotonic())
+
     # ---- what others say ----
 
     def on_candidates(self, peer: str, endpoints: Sequence[Endpoint]) -> None:
@@ -264,8 +281,14 @@ class NodeDriver:
             self._mistake(error)
             asyncio.get_running_loop().call_soon(self._settle)
         self._set_timer()
+        self._tell_whether_crowded()
         if self._turn is None and self.node.has_work:
             self._turn = asyncio.get_running_loop().call_soon(self._work)
+
+    def _tell_whether_crowded(self) -> None:
+        if self.node.crowded != self._crowded and (worker := self._worker()) is not None:
+            self._crowded = self.node.crowded
+            worker.want_cookies(self._crowded)
 
     def _set_timer(self) -> None:
         due = self.node.poll_timeout()

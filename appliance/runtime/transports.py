@@ -27,6 +27,13 @@ log = get_logger("transports")
 DIAL_SECONDS = 8.0
 """How long reaching an endpoint may take; the node gives a dial up after ten."""
 
+ACCEPTS = 64
+TURN_PAUSE = 0.01
+"""So many connections are accepted in a row, and then none for so many seconds: 6,000 a second, each of which costs 30 us when
+it is closed at once. More wait in the kernel, which drops what it has no room for."""
+FULL_PAUSE = 0.05
+"""Seconds between two looks whether there is room for another stranger."""
+
 HANDOVER_TRIES, HANDOVER_PAUSE = 50, 0.02
 """A second in all; the worker needs a few milliseconds to close a socket."""
 
@@ -46,6 +53,12 @@ class LinkListener(Protocol):
     def on_dial_failed(self, peer: str, endpoint: Endpoint, reason: str) -> None:
         """An endpoint could not be reached."""
 
+    def may_come(self, source: SocketAddress) -> bool:
+        """May a stranger that was accepted be handed over?"""
+
+    def full(self) -> bool:
+        """Are there too many strangers to accept another?"""
+
 
 class Transports:
     """Open transports by scheme and listening address. `datagram_bytes` is the profile's, None for automatic. `mark` is what
@@ -62,7 +75,7 @@ class Transports:
     ) -> None:
         self._kinds = kinds
         self._links = links
-        self._listener = listener
+        self.listener = listener
         self._tasks = Tasks()
         self._dialling: dict[str, _Open] = {}
         self._listening: dict[Endpoint, _Open] = {}
@@ -134,7 +147,7 @@ class Transports:
     async def _dial(self, peer: str, endpoint: Endpoint) -> None:
         _ours.set(True)  # this task's own context
         if reasons := self._refuses([endpoint.host], str(endpoint), peer):
-            self._listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
+            self.listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
             return
         try:
             opened = self._dialling.get(endpoint.scheme) or self._open(endpoint.scheme)
@@ -142,18 +155,18 @@ class Transports:
             async with asyncio.timeout(DIAL_SECONDS):
                 number = await opened.transport.dial(endpoint, DIAL_SECONDS)
         except TimeoutError:
-            self._listener.on_dial_failed(peer, endpoint, "timeout")
+            self.listener.on_dial_failed(peer, endpoint, "timeout")
         except (OSError, ProfileError) as error:
-            self._listener.on_dial_failed(peer, endpoint, _reason(error))
+            self.listener.on_dial_failed(peer, endpoint, _reason(error))
         except Exception as error:  # a plugin's fault must not end the daemon
             log.exception("a transport failed to dial", scheme=endpoint.scheme, peer=peer)
-            self._listener.on_dial_failed(peer, endpoint, f"{type(error).__name__} in transport {endpoint.scheme}")
+            self.listener.on_dial_failed(peer, endpoint, f"{type(error).__name__} in transport {endpoint.scheme}")
         else:
             link = self._links.get(number)
             if link is None:
-                self._listener.on_dial_failed(peer, endpoint, "closed at once")
+                self.listener.on_dial_failed(peer, endpoint, "closed at once")
             else:
-                self._listener.on_link(link, peer)
+                self.listener.on_link(link, peer)
 
     def _open(self, scheme: str) -> _Open:
         kind = self._kinds.get(scheme)
@@ -171,7 +184,7 @@ class Transports:
             marks.set_mark(adopted.sock, self.mark)
         link = self._links.add(kind, adopted)
         if not _ours.get():
-            self._listener.on_link(link, None)
+            self.listener.on_link(link, None)
         return link.number
 
     async def _unlisten(self, endpoint: Endpoint) -> None:
@@ -187,7 +200,7 @@ class Transports:
         listener = None if bound is None else self._links.listener_at(bound)
         if listener is not None:
             self._links.drop(listener.number)
-            self._listener.on_link_dropped(listener.number)
+            self.listener.on_link_dropped(listener.number)
 
 
 class _Open:
@@ -205,6 +218,7 @@ class _Services:
         self._transports = transports
         self._kind = kind
         self._tasks = tasks
+        self._accepted = 0
 
     @property
     def datagram_bytes(self) -> int | None:
@@ -216,6 +230,16 @@ class _Services:
 
     def adopt(self, adopted: Adopted) -> int:
         return self._transports.adopt(self._kind, adopted)
+
+    async def next_turn(self) -> None:
+        self._accepted += 1
+        if not self._accepted % ACCEPTS:
+            await asyncio.sleep(TURN_PAUSE)
+        while self._transports.listener.full():  # noqa: ASYNC110  many causes, and seldom so
+            await asyncio.sleep(FULL_PAUSE)
+
+    def welcomes(self, source: SocketAddress) -> bool:
+        return self._transports.listener.may_come(source)
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         self._tasks.spawn(work, name)

@@ -214,10 +214,18 @@ class WorkerProcess:
     # ---- telling ----
 
     def add_link(
-        self, link: int, sock: socket.socket, driver: str, options: Mapping[str, int | str], *, deaf: bool = False
+        self,
+        link: int,
+        sock: socket.socket,
+        driver: str,
+        options: Mapping[str, int | str],
+        *,
+        deaf: bool = False,
+        remote: SocketAddress | None = None,
     ) -> None:
-        """Give the worker a socket; `deaf`: another worker reads it. The caller may close its own copy when this returns."""
-        fields = {"link": link, "driver": driver, "options": dict(options), "deaf": deaf}
+        """Give the worker a socket; `deaf`: another worker reads it, `remote`: its one far end. The caller may close its own copy
+        when this returns."""
+        fields = {"link": link, "driver": driver, "options": dict(options), "deaf": deaf, "remote": remote}
         self._tell("link.add", fields, descriptors=(os.dup(sock.fileno()),), owned=True)
 
     def join(self, worker: int, end: socket.socket) -> None:
@@ -247,6 +255,14 @@ class WorkerProcess:
     def try_offload(self, link: int) -> None:
         """Ask the kernel again to cut what goes over a link."""
         self._tell("link.offload", {"link": link})
+
+    def set_cookies(self, secret: bytes, handshakes_per_second: int) -> None:
+        """Judge hellos by cookies made with that secret, and let pass what belongs to so many handshakes."""
+        self._tell("cookies", {"secret": secret.hex(), "handshakes_per_second": handshakes_per_second})
+
+    def want_cookies(self, wanted: bool) -> None:
+        """Let no hello pass without a cookie; False: unless there are many."""
+        self._tell("cookies.wanted", {"wanted": wanted})
 
     def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
         """Install a session. `use`: send to the peer by it from now on; otherwise only receive."""
@@ -339,7 +355,7 @@ class WorkerProcess:
 
     def send_packet(self, link: int, to: SocketAddress | None, packet: bytes) -> None:
         """Send one handshake packet."""
-        self._tell("packet", {"link": link, "to": to}, packet)
+        self._tell("packet", {"link": link, "to": to, "local": self._local(link, to)}, packet)
 
     def local_of(self, link: int, source: SocketAddress) -> str | None:
         """Which of this host's addresses the far end at `source` spoke to, where that is known and `link` has several."""

@@ -60,6 +60,8 @@ class Workers:
         self._peers: Mapping[str, Iterable[Network]] = {}
         self._tables: Tables | None = None
         self._qos: tuple[Mapping[str, Any] | None, Sequence[tuple[str, int]]] = None, ()
+        self._cookies: tuple[bytes, int] | None = None
+        self._cookies_wanted = False
 
     # ---- members ----
 
@@ -84,6 +86,9 @@ class Workers:
                 member.join(number, ours)
                 worker.join(other, theirs)
         self._members[number] = worker
+        if self._cookies is not None:
+            worker.set_cookies(*self._cookies)
+            worker.want_cookies(self._cookies_wanted)
         worker.set_peers(self._peers)
         for session, home in self._sessions.items():
             worker.session_elsewhere(session, home.worker)
@@ -143,7 +148,7 @@ class Workers:
         home = self._idlest() if home is None else home
         if home is not None and (only := self._members[home]) is not None:
             self._links[link] = home
-            only.add_link(link, sock, driver, options)
+            only.add_link(link, sock, driver, options, remote=remote)
 
     def drop_link(self, link: int) -> None:
         """Close a link."""
@@ -198,6 +203,20 @@ class Workers:
             return None
         self._last = min(living, key=lambda each: (load[each], (each - self._last - 1) % len(self._members)))
         return self._last
+
+    # ---- strangers ----
+
+    def set_cookies(self, secret: bytes, handshakes_per_second: int) -> None:
+        """As WorkerProcess.set_cookies."""
+        self._cookies = secret, handshakes_per_second
+        for member in self.living:
+            member.set_cookies(secret, handshakes_per_second)
+
+    def want_cookies(self, wanted: bool) -> None:
+        """As WorkerProcess.want_cookies."""
+        self._cookies_wanted = wanted
+        for member in self.living:
+            member.want_cookies(wanted)
 
     # ---- sessions ----
 

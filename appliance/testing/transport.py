@@ -155,6 +155,8 @@ class FakeTransportServices:
         self.exempted: set[int] = set()
         self.adopted: list[Adopted] = []
         self.failures: list[BaseException] = []
+        self.unwelcome: set[str] = set()
+        self.asked = 0
         self._tasks: dict[str, asyncio.Future[None]] = {}
         self._news = asyncio.Event()
 
@@ -167,6 +169,14 @@ class FakeTransportServices:
         self.adopted.append(adopted)
         self._news.set()
         return len(self.adopted) - 1
+
+    async def next_turn(self) -> None:
+        """At once."""
+
+    def welcomes(self, source: SocketAddress) -> bool:
+        """Everybody but those at addresses in `unwelcome`, who are counted in `asked` too."""
+        self.asked += 1
+        return source[0] not in self.unwelcome
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run it; its failure is in `failures`."""

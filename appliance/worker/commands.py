@@ -6,6 +6,7 @@ import importlib
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,8 @@ class Commands:
             "link.add": self._link_add,
             "link.drop": self._link_drop,
             "link.shape": self._link_shape,
+            "cookies": self._cookies,
+            "cookies.wanted": self._cookies_wanted,
             "link.protect": self._link_protect,
             "link.offload": self._link_offload,
             "mesh": self._mesh,
@@ -107,7 +110,10 @@ class Commands:
         sock = socket.socket(fileno=descriptors[0])
         sock.settimeout(0)
         driver = self._drivers[fields["driver"]](sock, fields["options"], self._loop.buffers)
-        self._loop.add_link(fields["link"], driver, deaf=fields["deaf"])
+        remote = fields["remote"]
+        self._loop.add_link(
+            fields["link"], driver, deaf=fields["deaf"], remote=(str(remote[0]), int(remote[1])) if remote else None
+        )
 
     def _link_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         self._loop.drop_link(fields["link"])
@@ -128,6 +134,13 @@ class Commands:
         if isinstance(link, AdaptiveDriver):
             link.shape(fields["datagram"])
             self._loop.shaped(link)
+
+    def _cookies(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        secret = bytes.fromhex(fields["secret"])
+        self._loop.gate.configure(secret, fields["handshakes_per_second"], time.monotonic())
+
+    def _cookies_wanted(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        self._loop.gate.want_cookies(fields["wanted"])
 
     def _session_add(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         suite = self._suites[fields["suite"]]
@@ -281,8 +294,13 @@ class Commands:
 
     def _packet(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
         link = self._loop.links.get(fields["link"])
-        if link is not None:
-            link.send_packet(payload, tuple(fields["to"]) if fields["to"] else None)
+        if link is None:
+            return
+        to = (str(fields["to"][0]), int(fields["to"][1])) if fields["to"] else None
+        self._loop.gate.spoke(fields["link"], to)
+        if to is not None and fields["local"] is not None:
+            answer_from(link, to, fields["local"])
+        link.send_packet(payload, to)
 
     def _stop(self, _fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
         for descriptor in descriptors:

@@ -25,6 +25,7 @@ from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_schedul
 from appliance.errors import place_of
 from appliance.wire.envelope import HEADER, HEADER_BYTES, no_session
 from appliance.worker import channel
+from appliance.worker.gate import Gate
 from appliance.worker.mesh import Mesh
 from appliance.worker.shallow import deepen, shorten
 
@@ -94,6 +95,7 @@ class Loop:
         upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown, self._up_raised)
         self._compile_inbound = partial(compile_inbound, self.world, make_write(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
+        self.gate = Gate(self.world.drop)
         self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)
         self._begun = False
         self._epoll.register(control.fileno(), IN)
@@ -174,11 +176,13 @@ class Loop:
         """Seconds to wait for events: as scheduling says, but without a control process not for long."""
         return wait if self._patience < 0 or 0 <= wait < self._patience else self._patience
 
-    def add_link(self, number: int, link: Driver, *, deaf: bool = False) -> None:
-        """Poll a link from now on; a `deaf` one is another worker's to read and only sent over here."""
+    def add_link(self, number: int, link: Driver, *, deaf: bool = False, remote: SocketAddress | None = None) -> None:
+        """Poll a link from now on, with its one far end `remote`; a `deaf` one is another worker's to read and only sent over."""
         descriptor = link.fileno()
         self.links[number] = link
         self._numbers[link] = number
+        if remote is not None:
+            self.gate.add(number, remote)
         self.shaped(link)
         self._by_descriptor[descriptor] = link
         self._sinks[descriptor] = self._sink_for(link)
@@ -209,6 +213,7 @@ class Loop:
         link = self.links.pop(number, None)
         if link is None:
             return
+        self.gate.forget(number)
         descriptor = link.fileno()
         self._unblock(link)
         self._epoll.unregister(descriptor)
@@ -318,7 +323,9 @@ class Loop:
             self.world.drop("control_busy")
 
     def _up_packet(self, link: Driver, source: SocketAddress | None, packet: bytes) -> None:
-        self._up("packet", {"link": self._numbers[link], "source": source, "local": _local(link, source)}, packet)
+        number = self._numbers[link]
+        if self.gate.passes(number, link, source, packet, self._clock()):
+            self._up("packet", {"link": number, "source": source, "local": _local(link, source)}, packet)
 
     def _up_message(self, session: Session, kind: int, number: int, body: bytes) -> None:
         self._up("message", {"session": session.index, "type": kind, "channel": number}, body)

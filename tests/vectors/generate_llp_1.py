@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from appliance.protocol.cookies import Cookies
+from appliance.protocol.cookies import SECRET_BYTES, Cookies
 from appliance.protocol.exchange import Kex, KeyAgreement, KeyPair, Shares
 from appliance.protocol.handshake import Initiator, Policy, Pq, Responder
 from appliance.protocol.identity import PUBLIC_BYTES, Identity
@@ -116,7 +116,7 @@ def generate() -> dict[str, object]:
             "secret": fixed("cookie secret").hex(),
             "now": 6000.0,
             "source": ["198.51.100.7", 8443],
-            "cookie": Cookies(lambda n: fixed("cookie secret", n)).make(("198.51.100.7", 8443), 6000.0).hex(),
+            "cookie": Cookies(fixed("cookie secret", SECRET_BYTES)).make(("198.51.100.7", 8443), 6000.0).hex(),
         },
     }
 

@@ -82,7 +82,7 @@ def test_records(vector: dict[str, Any]) -> None:
 
 def test_the_cookie() -> None:
     vector = VECTORS["cookie"]
-    cookies = Cookies(lambda n: bytes.fromhex(vector["secret"]))
+    cookies = Cookies(bytes.fromhex(vector["secret"]))
     assert cookies.make(tuple(vector["source"]), vector["now"]).hex() == vector["cookie"]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.protocol.admission import MAX_PREFIXES, Admission, TokenBucket, prefix_of
+from appliance.protocol.admission import CALM_SECONDS, MAX_PREFIXES, Admission, Strain, TokenBucket, prefix_of
 
 
 def test_a_bucket_gives_its_rate_and_saves_its_burst() -> None:
@@ -29,11 +29,23 @@ def test_it_is_busy_above_half_the_rate() -> None:
     assert [admission.busy(0.0) for _ in range(101)] == [False] * 100 + [True]
 
 
+def test_what_was_too_much_counts_as_too_much_for_a_while() -> None:
+    strain = Strain(rate=10, now=0.0)
+    for tenth in range(30):
+        strain.note(tenth / 10)
+    assert not strain.lasts(3.0)
+    for _ in range(20):
+        strain.note(3.0)
+    strain.note(3.0 + CALM_SECONDS - 0.1)  # the bucket is full again; what lasts is the memory
+    assert strain.lasts(3.0 + CALM_SECONDS - 0.1)
+    assert not strain.lasts(3.0 + CALM_SECONDS)
+
+
 def test_prefixes_are_remembered_up_to_a_bound() -> None:
     admission = Admission(10**6, now=0.0)
     for number in range(2 * MAX_PREFIXES):
         admission.admit((f"10.{number >> 8}.{number & 255}.1", 1), 0.0)
-    assert len(admission._prefixes) == MAX_PREFIXES
+    assert len(admission._prefixes._buckets) == MAX_PREFIXES
 
 
 @pytest.mark.parametrize(

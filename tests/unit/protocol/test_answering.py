@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from appliance.api.values import Endpoint
-from appliance.protocol.answering import AMPLIFICATION, ANSWER_SECONDS, CROWDED_ANSWERS, MAX_ANSWERS
+from appliance.protocol.answering import ANSWER_SECONDS, CROWDED_ANSWERS, MAX_ANSWERS
 from appliance.protocol.connecting import PADDED_BYTES
+from appliance.protocol.cookies import AMPLIFICATION
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Initiator, Policy, Pq
 from appliance.protocol.identity import Identity

@@ -8,7 +8,7 @@ HERE, THERE = ("198.51.100.1", 1000), ("198.51.100.1", 1001)
 
 
 def test_a_cookie_is_good_for_its_address_and_for_a_while() -> None:
-    cookies = Cookies(Random(1).randbytes)
+    cookies = Cookies(Random(1).randbytes(32))
     cookie = cookies.make(HERE, now=30.0)
     assert len(cookie) == COOKIE_BYTES
     assert cookies.check(cookie, HERE, now=30.0 + BUCKET_SECONDS)
@@ -17,8 +17,8 @@ def test_a_cookie_is_good_for_its_address_and_for_a_while() -> None:
 
 
 def test_nobody_else_makes_cookies() -> None:
-    cookie = Cookies(Random(2).randbytes).make(HERE, now=30.0)
-    cookies = Cookies(Random(1).randbytes)
+    cookie = Cookies(Random(2).randbytes(32)).make(HERE, now=30.0)
+    cookies = Cookies(Random(1).randbytes(32))
     assert not cookies.check(cookie, HERE, now=30.0)
     assert not cookies.check(b"", HERE, now=30.0)
     good = cookies.make(HERE, now=30.0)

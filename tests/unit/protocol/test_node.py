@@ -9,7 +9,7 @@ from appliance.errors import LocalFault
 from appliance.protocol.events import LinkUnused, Refused
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.protocol.strangers import MAX_STRANGER_LINKS, STRANGER_SECONDS
+from appliance.protocol.strangers import LEAST_SECONDS, MAX_STRANGER_LINKS, MOST_OF_A_PREFIX, STRANGER_SECONDS
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack
@@ -65,6 +65,34 @@ def test_accepted_links_without_a_handshake_are_bounded() -> None:
         made.handle_link(link, None, HERE, None, datagram=False, now=1.0)
     assert made.poll_event() == LinkUnused(2)
     assert made.poll_event() is None
+
+
+def comes(made: Node, link: int, host: str, now: float) -> bool:
+    if not made.may_come((host, 1), now):
+        return False
+    made.handle_link(link, None, HERE, Endpoint("tcp", host, 1), datagram=False, now=now)
+    return True
+
+
+def test_one_site_has_a_share_of_the_places_and_of_the_rate() -> None:
+    made = node()
+    assert [comes(made, 10 + n, "198.51.100.1", 1.0) for n in range(60)] == [True] * 50 + [False] * 10
+    assert sum(comes(made, 100 + n, f"198.51.100.{n}", 2.0) for n in range(60)) == MOST_OF_A_PREFIX - 50
+    assert made.counters["stranger-links"] == 10 + 60 - (MOST_OF_A_PREFIX - 50)
+    assert comes(made, 200, "203.0.113.1", 2.0)
+    made.handle_timeout(1.0 + STRANGER_SECONDS)
+    assert comes(made, 201, "198.51.100.1", 1.0 + STRANGER_SECONDS)
+
+
+def test_when_all_places_are_taken_by_newcomers_the_next_waits_a_second() -> None:
+    made = node()
+    for n in range(MAX_STRANGER_LINKS - 1):  # one is there from the start
+        assert not made.full(0.5)
+        assert comes(made, 10 + n, f"198.{n}.1.1", 0.5)
+    assert made.full(0.9)
+    assert not made.full(LEAST_SECONDS)
+    assert comes(made, 999, "203.0.113.1", LEAST_SECONDS)
+    assert [made.poll_event(), made.poll_event()] == [LinkUnused(2), None]
 
 
 def test_unfinished_handshakes_are_bounded_as_the_settings_say() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, suppress
 
 import pytest
 
+from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.errors import HostError
 from appliance.runtime.links import Link, Links
-from appliance.runtime.transports import Transports
+from appliance.runtime.transports import ACCEPTS, Transports
 from appliance_transport_ip.plugin import TCP, UDP
 
 
@@ -22,6 +24,16 @@ class Heard:
         self.links: asyncio.Queue[tuple[Link, str | None]] = asyncio.Queue()
         self.dropped: list[int] = []
         self.failed: asyncio.Queue[tuple[str, Endpoint, str]] = asyncio.Queue()
+        self.welcome = True
+        self.asked = 0
+        self.no_room = False
+
+    def may_come(self, source: SocketAddress) -> bool:
+        self.asked += 1
+        return self.welcome
+
+    def full(self) -> bool:
+        return self.no_room
 
     def on_link(self, link: Link, peer: str | None) -> None:
         self.links.put_nowait((link, peer))
@@ -146,3 +158,35 @@ async def test_sockets_are_marked_before_they_are_bound_and_connected(rig: Rig) 
         assert link.sock is not None
         assert link.sock.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) == 4214
     await transports.close()
+
+
+async def test_a_flood_of_connections_leaves_turns_to_others(rig: Rig) -> None:
+    tcp = free("tcp")
+    await rig.transports.listen([tcp])
+    rig.heard.welcome = False
+    with ExitStack() as flood:
+        for _ in range(10 * ACCEPTS):
+            sock = flood.enter_context(socket.socket())
+            sock.settimeout(0)
+            with suppress(BlockingIOError):
+                sock.connect((tcp.host, tcp.port))
+        before = -ACCEPTS
+        while rig.heard.asked < 10 * ACCEPTS:
+            assert rig.heard.asked - before <= ACCEPTS
+            before = rig.heard.asked
+            await asyncio.sleep(0)
+    assert rig.heard.links.empty()
+    assert len(rig.links) == 0
+
+
+async def test_while_there_are_too_many_strangers_connections_wait(rig: Rig) -> None:
+    tcp = free("tcp")
+    await rig.transports.listen([tcp])
+    rig.heard.no_room = True
+    with socket.create_connection((tcp.host, tcp.port)):
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert rig.heard.asked == 0
+        rig.heard.no_room = False
+        with socket.create_connection((tcp.host, tcp.port)):
+            assert {(await rig.heard.links.get())[1], (await rig.heard.links.get())[1]} == {None}

@@ -46,7 +46,9 @@ class Member:
     def classes(self) -> dict[str, ClassFigures]:
         return {"bulk": ClassFigures(1, 1000, 2, 3, self.pid)}
 
-    def add_link(self, link: int, _sock: object, _driver: str, _options: object, *, deaf: bool = False) -> None:
+    def add_link(
+        self, link: int, _sock: object, _driver: str, _options: object, *, deaf: bool = False, remote: object = None
+    ) -> None:
         self.told.append(("add_link", link, "deaf") if deaf else ("add_link", link))
 
     def add_session(self, keys: SessionKeys, *, link: int, to: object, rotate_bytes: int, use: bool) -> None:
@@ -244,12 +246,16 @@ def test_the_next_worker_hears_what_the_others_know_and_then_of_routes() -> None
     listen(workers, [first, second])
     workers.set_peers({"a": (PREFIX,)})
     workers.set_routes([(PREFIX, "a")], hub=True, own=["10.8.0.2"])
+    workers.set_cookies(b"secret", 200)
+    workers.want_cookies(wanted=True)
     add(workers, 2)
     begin(workers, 7, "a", 2)
     workers.lose(1)
     third = Member(102)
     workers.put(1, third)  # type: ignore[arg-type]
     assert third.heard() == [
+        ("set_cookies", b"secret", 200),
+        ("want_cookies", True),
         ("set_peers", {"a": (PREFIX,)}),
         ("session_elsewhere", 7, 0),
         ("peer_elsewhere", "a", 0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,8 @@ CONGESTION: Final = b"bbr"
 TCP_USER_TIMEOUT: Final = 18
 UNACKNOWLEDGED: Final = 20_000
 """Milliseconds without acknowledgement until the kernel gives a connection up (RFC 5482)."""
+RESET: Final = struct.pack("ii", 1, 0)
+"""Linger for no time: closing sends RST, and the kernel keeps no state (socket(7))."""
 PAUSE: Final = 0.1
 """Seconds to wait when the process has no descriptor left for another connection."""
 
@@ -56,6 +59,7 @@ class Tcp:
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
+            await self._services.next_turn()
             try:
                 sock, address = listener.accept()
             except BlockingIOError:
@@ -66,7 +70,12 @@ class Tcp:
                     return
                 await asyncio.sleep(PAUSE)
                 continue
-            self._hand_over(sock, Endpoint(SCHEME, *from_kernel(address)))
+            source = from_kernel(address)
+            if self._services.welcomes(source):
+                with suppress(OSError):  # it has gone again
+                    self._hand_over(sock, Endpoint(SCHEME, *source))
+            else:
+                refuse(sock)
 
     async def dial(self, to: Endpoint, timeout: float) -> int:
         """Connect to `to`. Raises OSError or TimeoutError."""
@@ -102,6 +111,13 @@ class Tcp:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
         local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
         return self._services.adopt(Adopted(sock, local, remote, listener=False, driver_options={}))
+
+
+def refuse(sock: socket.socket) -> None:
+    """Close a connection and keep nothing of it, here or there."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    sock.close()
 
 
 def open_tcp(services: TransportServices) -> Tcp:
