@@ -69,7 +69,7 @@ soak: setup ## hours in minutes: long runs under load (minutes)
 fuzz: setup ## generated input against every parser, long form
 	$(pytest) --long -n $(jobs) -m fuzz $(args)
 
-chaos: setup ## kill -9 at random moments under traffic, 50 times each
+chaos: setup ## kill -9 at random moments under traffic 50 times each, a flood, and a hostile peer
 	$(pytest) --long -m chaos $(args)
 
 schemas: | $(bin)/python ## write schemas/ anew from the code

@@ -1,11 +1,13 @@
 """Many peers in one process, each a real `Node` with a socket of its own: the far side of tests with many sessions.
 
-usage: python -m tests.rigs.crowd ENDPOINT FINGERPRINT COUNT SOURCES       (started by tests.rigs.crowded in a namespace)
+usage: python -m tests.rigs.crowd ENDPOINTS FINGERPRINT COUNT SOURCES       (started by tests.rigs.crowded in a namespace)
 
-Obeys lines on standard input and answers each with a JSON line: `connect` calls ENDPOINT from all peers and answers when all have
-a session (or after PATIENCE), `count` says how many have one, `echo N` lets all send N echoes to the node's inner address at the
-same time, each the next when the last was answered, `close` says goodbye and ends. Identities come from `identity_of`,
-so both sides know them. Peers take turns at the source addresses SOURCES (comma-separated), as sites would.
+Obeys lines on standard input and answers each with a JSON line: `connect` calls ENDPOINTS from all peers and answers when all
+have a session (or after PATIENCE), `count` says how many have one, `echo N` lets all send N echoes to the node's inner address at
+the same time, each the next when the last was answered, `close` says goodbye and ends. `live N SECONDS`: who has a session sends
+ten echoes a second for so long, none of them again, while the next N call one after another. `harass SEED COUNT`: the last peer
+sends so much garbage (see tests.rigs.hostile) while the others send echoes. Identities come from `identity_of`, so both sides
+know them. Peers take turns at ENDPOINTS and at the source addresses SOURCES (both comma-separated), as sites would.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 import time
 from contextlib import suppress
 from hashlib import sha256
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,10 +36,15 @@ from appliance.protocol.ratchet import Ratchet
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.host import SUITES, TAG_BYTES
 from appliance.wire.envelope import CHANNEL_CONTROL, HANDSHAKE_TYPES, HEADER_BYTES, PacketType, nonce, pack, unpack
+from tests.rigs.hostile import SPOOFED, Garbage, Hostile
 
 PATIENCE = 40.0
 ASK_AGAIN = 1.0
 """Seconds after which an echo without an answer is sent again."""
+PING_GAP = 0.1
+HARASSMENTS = 20
+HARASS_GAP = 0.01
+"""So much garbage, and then a pause."""
 NODE = "node"
 NODE_INSIDE = "10.64.0.1"
 ECHO_BYTES = 200
@@ -79,6 +87,13 @@ class _Keys:
         self.sent = 0
         self.received = 0
 
+    def sealed(self, kind: int, channel: int, body: bytes) -> bytes:
+        """The next record, whatever is in it."""
+        self.sent += 1
+        sequence = self.sent << 8
+        header = pack(kind, 0, self.remote << 8 | channel, sequence, 0, len(body) + TAG_BYTES)
+        return header + self.seal.encrypt(nonce(sequence), body, header)
+
 
 class Caller:
     """One peer that calls the node and keeps its session."""
@@ -97,6 +112,8 @@ class Caller:
         self.active: int | None = None
         self.inside = inside(number)
         self.echoes_due = self.answered = self.wrong = 0
+        self.pinged = 0
+        self.pongs: set[int] = set()
         settings = NodeSettings(peers=(PeerSettings(NODE, fingerprint, (), 10.0),))
         self.node = Node(settings, identity_of(number), SUITES, now=time.monotonic(), entropy=os.urandom)
 
@@ -110,6 +127,13 @@ class Caller:
         self.echoes_due = self.answered + count
         self.ask()
 
+    def ping(self) -> None:
+        """Send one echo that is not sent again."""
+        if self.active is not None:
+            self.pinged += 1
+            entry = echo(self.inside, NODE_INSIDE, 8, self.pinged)
+            self._seal(events.SendMessage(self.active, PacketType.DATA, 0, entry))
+
     def ask(self) -> None:
         """Send the next echo; again, when its answer does not come: a datagram may be lost."""
         if self.active is not None and self.answered < self.echoes_due:
@@ -117,6 +141,9 @@ class Caller:
             self._seal(events.SendMessage(self.active, PacketType.DATA, 0, entry))
 
     def _answered(self, body: bytes) -> None:
+        if self.pinged:
+            self.pongs.add(ICMP.unpack_from(body, ENTRY_BYTES + IP.size)[4])
+            return
         wanted = echo(NODE_INSIDE, self.inside, 0, self.answered + 1)
         if (
             body[ENTRY_BYTES + IP.size :] == wanted[ENTRY_BYTES + IP.size :]
@@ -209,12 +236,22 @@ class Caller:
 
     def _seal(self, event: events.SendMessage) -> None:
         keys = self._keys.get(event.session)
-        if keys is None:
-            return
-        keys.sent += 1
-        sequence = keys.sent << 8
-        header = pack(event.kind, 0, keys.remote << 8 | event.channel, sequence, 0, len(event.body) + TAG_BYTES)
-        self._send(header + keys.seal.encrypt(nonce(sequence), event.body, header))
+        if keys is not None:
+            self._send(keys.sealed(event.kind, event.channel, event.body))
+
+    def harass(self, garbage: Garbage) -> None:
+        """Send something that no peer should."""
+        if isinstance(garbage, bytes):
+            self._send(garbage)
+        elif self.active is not None:
+            self._send(self._keys[self.active].sealed(*garbage))
+
+    def reflect(self, elsewhere: socket.socket) -> int:
+        """Send a fresh record from another address, as somebody who saw it could; its bytes."""
+        if self.active is None:
+            return 0
+        record = self._keys[self.active].sealed(PacketType.KEEP_ALIVE, 0, b"")
+        return elsewhere.sendto(record, (self._to.host, self._to.port))
 
     def _readable(self) -> None:
         try:
@@ -257,9 +294,9 @@ class Caller:
             self.node.handle_message(stream >> 8, PacketType(kind), stream & 0xFF, body, time.monotonic())
 
 
-async def serve(to: Endpoint, fingerprint: str, count: int, sources: list[str]) -> None:
+async def serve(to: list[Endpoint], fingerprint: str, count: int, sources: list[str]) -> None:
     """Obey until told to close."""
-    callers = [Caller(number, to, fingerprint, sources[number % len(sources)]) for number in range(count)]
+    callers = [Caller(number, to[number % len(to)], fingerprint, sources[number % len(sources)]) for number in range(count)]
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     tell({"ready": count})
@@ -270,6 +307,11 @@ async def serve(to: Endpoint, fingerprint: str, count: int, sources: list[str]) 
             tell({"connected": connected(callers)})
         elif line.startswith("echo "):
             tell(await echoes(callers, int(line.split()[1])))
+        elif line.startswith("live "):
+            _, count, seconds = line.split()
+            tell(await live(callers, int(count), float(seconds)))
+        elif line.startswith("harass "):
+            tell(await harass(callers, *map(int, line.split()[1:]), sources[0]))
         elif line == "close":
             break
     for caller in callers:
@@ -302,14 +344,86 @@ async def echoes(callers: list[Caller], count: int) -> dict[str, float]:
     return {"answered": sum(caller.answered for caller in callers), "wrong": sum(caller.wrong for caller in callers)}
 
 
+async def live(callers: list[Caller], count: int, seconds: float) -> dict[str, Any]:
+    """Echoes `sent` and `answered`, sessions kept, and the seconds that each call `took`."""
+    old = [caller for caller in callers if caller.active is not None]
+    new = [caller for caller in callers if caller.active is None][:count]
+    took, _ = await asyncio.gather(calls(new, seconds), pings(old, seconds))
+    sent, answered = sum(caller.pinged for caller in old), sum(len(caller.pongs) for caller in old)
+    for caller in old:
+        caller.pinged, caller.pongs = 0, set()
+    return {"sent": sent, "answered": answered, "kept": connected(old), "of": len(old), "took": took}
+
+
+async def harass(callers: list[Caller], seed: int, count: int, elsewhere: str) -> dict[str, Any]:
+    """Echoes `sent` and `answered` beside it, `spoofed` ones that reached others, and bytes to and from an address made up."""
+    *others, bad = callers
+    hostile = Hostile(
+        seed, bad.inside, [other.inside for other in others], NODE_INSIDE, lambda source: echo(source, NODE_INSIDE, 8, SPOOFED)
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim:
+        victim.bind((elsewhere, 0))
+        victim.settimeout(0)
+        reflected = 0
+        pinging = asyncio.ensure_future(pings(others, count / HARASSMENTS * HARASS_GAP))
+        for number in range(count):
+            bad.harass(hostile.next())
+            if not number % HARASSMENTS:
+                reflected += bad.reflect(victim)
+                await asyncio.sleep(HARASS_GAP)
+            if bad.active is None:  # a stream ends with the first garbage between two records
+                bad.call()
+        await pinging
+        came = received(victim)
+    pongs = [pong for caller in others for pong in caller.pongs]
+    sent, spoofed = sum(caller.pinged for caller in others), pongs.count(SPOOFED)
+    for caller in others:
+        caller.pinged, caller.pongs = 0, set()
+    answers = {"sent": sent, "answered": len(pongs) - spoofed, "spoofed": spoofed}
+    return {**answers, "reflected": reflected, "came": came, "kept": connected(others), "of": len(others)}
+
+
+def received(sock: socket.socket) -> int:
+    """Bytes that wait."""
+    total = 0
+    with suppress(BlockingIOError):
+        while True:
+            total += len(sock.recv(65536))
+    return total
+
+
+async def calls(callers: list[Caller], seconds: float) -> list[float]:
+    """One after the other, spread over the time; PATIENCE for one that does not get through."""
+    took = []
+    for caller in callers:
+        begun = time.monotonic()
+        caller.call()
+        while caller.active is None and time.monotonic() - begun < PATIENCE / 2:  # noqa: ASYNC110  many small events
+            await asyncio.sleep(0.002)
+        took.append(time.monotonic() - begun if caller.active is not None else PATIENCE)
+        await asyncio.sleep(max(0.0, seconds / len(callers) - took[-1]))
+    return took
+
+
+async def pings(callers: list[Caller], seconds: float) -> None:
+    """From all, and then the time for the last answers."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for caller in callers:
+            caller.ping()
+        await asyncio.sleep(PING_GAP)
+    await asyncio.sleep(1.0)
+
+
 def connected(callers: list[Caller]) -> int:
     """How many have a session."""
     return sum(caller.active is not None for caller in callers)
 
 
-def tell(answer: dict[str, float]) -> None:
+def tell(answer: dict[str, Any]) -> None:
     print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Endpoint.parse(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4].split(",")))
+    endpoints = [Endpoint.parse(each) for each in sys.argv[1].split(",")]
+    asyncio.run(serve(endpoints, sys.argv[2], int(sys.argv[3]), sys.argv[4].split(",")))

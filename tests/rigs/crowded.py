@@ -15,19 +15,22 @@ import subprocess
 import sys
 import time
 from base64 import b32encode
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from appliance.lab import processes
 from appliance.protocol.identity import PREFIX, Identity
+from appliance.runtime import control_client
 from tests.netns.throwaway import Throwaway
 from tests.rigs.crowd import identity_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SITES = 16
 """/24 networks that the crowd calls from, so that no site's share of the handshakes is the bound."""
+ATTACKER = "10.77.200.1"
 READY = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -42,18 +45,28 @@ class Usage(NamedTuple):
 
 
 class Crowded:
-    """The node at 10.77.255.1 and `sessions` callers. `peers` are configured in all; `rate` limits its handshakes a second."""
+    """The node at 10.77.255.1 and `sessions` callers, which take turns at its transports (`transport`, comma-separated). `peers`
+    are configured in all, each with what `more` says; `rate` limits its handshakes a second."""
 
     def __init__(
-        self, folder: Path, *, sessions: int, peers: int = 0, transport: str = "udp", rate: int = 1000, limit: int = 0
+        self,
+        folder: Path,
+        *,
+        sessions: int,
+        peers: int = 0,
+        transport: str = "udp",
+        rate: int = 1000,
+        limit: int = 0,
+        more: str = "",
     ) -> None:
         self.sessions = sessions
         self.peers = max(peers, sessions)
         self.start_seconds = 0.0
         self._folder = folder
-        self._transport = transport
+        self._listen = [f"{each}://10.77.255.1:8443" for each in transport.split(",")]
         self._rate = rate
         self._limit = limit or max(1000, sessions)
+        self._more = more
         self._identity = Identity.from_seeds(bytes(32), bytes(32))
         self._stack = ExitStack()
         self._here, self._there = Throwaway(), Throwaway()
@@ -85,6 +98,25 @@ class Crowded:
         """Let all send so many echoes to the node, all at the same time: how many were `answered`, how many were `wrong`."""
         return self._ask(f"echo {count}")
 
+    def live(self, count: int, seconds: float) -> dict[str, Any]:
+        """Let who has a session send echoes for so long and the next `count` call meanwhile (see `live` of the crowd)."""
+        return self._ask(f"live {count} {seconds}", seconds)
+
+    def harass(self, seed: int, count: int) -> dict[str, Any]:
+        """Let the last of the crowd send so much garbage while the others send echoes (see `harass` of the crowd)."""
+        return self._ask(f"harass {seed} {count}", count / 500)
+
+    @contextmanager
+    def flood(self, seconds: float, hellos: int, connects: int, kind: str = "hellos") -> Iterator[subprocess.Popen[str]]:
+        """A flood of so many a second beside the crowd, over at the end at the latest. It prints what it did."""
+        words = [ATTACKER, "10.77.255.1", "8443", str(seconds), str(hellos), str(connects), kind]
+        command = [*self._inside(self._there), sys.executable, "-m", "tests.rigs.flood", *words]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        try:
+            yield process
+        finally:
+            _end(process)
+
     def leave(self) -> None:
         """Let the whole crowd say goodbye and end."""
         assert self._crowd.stdin is not None
@@ -102,6 +134,12 @@ class Crowded:
         """The status document."""
         document: dict[str, Any] = json.loads(self.command("status", "--json"))
         return document
+
+    def asked(self) -> float:
+        """Ask for the status over the control socket; seconds until the answer is there."""
+        begun = time.monotonic()
+        self._here.run(control_client.call, "status")
+        return time.monotonic() - begun
 
     def command(self, *words: str) -> str:
         """Run `appliance WORDS` at the node."""
@@ -134,8 +172,8 @@ class Crowded:
 
     def _wire(self) -> None:
         self._here.sh(f"ip link add wire type veth peer name wire netns {self._there.name}")
-        self._here.sh("ip addr add 10.77.255.1/16 dev wire; ip link set wire up")
-        sources = "; ".join(f"ip addr add {source}/16 dev wire" for source in self._sources())
+        self._here.sh(f"ip addr add 10.77.255.1/16 dev wire; ip link set wire up; ip route add 198.18.0.0/15 via {ATTACKER}")
+        sources = "; ".join(f"ip addr add {source}/16 dev wire" for source in [*self._sources(), ATTACKER])
         self._there.sh(f"{sources}; ip link set wire up; until ip route get 10.77.255.1 >/dev/null; do :; done")
 
     @staticmethod
@@ -146,7 +184,7 @@ class Crowded:
         lines = [
             "profile: 1",
             "name: crowded",
-            f"server: {{identity: file:node.key, listen: ['{self._transport}://10.77.255.1:8443']}}",
+            f"server: {{identity: file:node.key, listen: {self._listen}}}",
             "network: {interface: llp0, addresses: [10.64.0.1/10]}",
             f"limits: {{sessions: {self._limit}, handshakes_per_second: {self._rate}}}",
             "plugins: [transport-ip, crypto-standard, routing-static]",
@@ -155,7 +193,7 @@ class Crowded:
         for number in range(peers):
             fingerprint = self._fingerprint(number)
             inner = f"10.{65 + (number >> 16)}.{number >> 8 & 255}.{number & 255}/32"
-            lines.append(f"  - {{name: peer-{number}, identity: '{fingerprint}', allowed: [{inner}]}}")
+            lines.append(f"  - {{name: peer-{number}, identity: '{fingerprint}', allowed: [{inner}]{self._more}}}")
         self._profile.write_text("\n".join(lines) + "\n")
 
     def _fingerprint(self, number: int) -> str:
@@ -181,23 +219,22 @@ class Crowded:
         self.start_seconds = time.monotonic() - begun
 
     def _start_crowd(self, stack: ExitStack) -> None:
-        to = f"{self._transport}://10.77.255.1:8443"
-        words = [to, self._identity.fingerprint, str(self.sessions), ",".join(self._sources())]
+        words = [",".join(self._listen), self._identity.fingerprint, str(self.sessions), ",".join(self._sources())]
         command = [*self._inside(self._there), sys.executable, "-m", "tests.rigs.crowd", *words]
         self._crowd = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         stack.callback(_end, self._crowd)
         self._heard()
 
-    def _ask(self, word: str) -> dict[str, float]:
+    def _ask(self, word: str, seconds: float = 0.0) -> dict[str, Any]:
         assert self._crowd.stdin is not None
         self._crowd.stdin.write(word + "\n")
         self._crowd.stdin.flush()
-        return self._heard()
+        return self._heard(seconds)
 
-    def _heard(self) -> dict[str, float]:
+    def _heard(self, seconds: float = 0.0) -> dict[str, Any]:
         assert self._crowd.stdout is not None
-        assert select.select([self._crowd.stdout], [], [], READY)[0], "the crowd is silent"
-        answer: dict[str, float] = json.loads(self._crowd.stdout.readline())
+        assert select.select([self._crowd.stdout], [], [], READY + seconds)[0], "the crowd is silent"
+        answer: dict[str, Any] = json.loads(self._crowd.stdout.readline())
         return answer
 
     @staticmethod
