@@ -16,9 +16,11 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 from appliance.runtime import clock
+from appliance.runtime.journal_output import JOURNAL, JournalHandler
 from appliance.runtime.log_output import PatientHandler
 from appliance.runtime.redaction import redact_fields, redact_text
 
@@ -91,12 +93,13 @@ def configure(
     node: str = "",
     stream: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
+    journal_socket: Path = JOURNAL,
 ) -> None:
     """Send the process's logs to `stream` (standard error). May be called again; the last call counts.
 
-    `level` is one of LEVELS, overruled by `$APPLIANCE_LOG`. `form` is "human", "json" or "auto": human on a terminal and in
-    the journal, JSON elsewhere. Other libraries' lines come through the same format, from warning on whatever the level is: their
-    debugging would drown ours.
+    `level` is one of LEVELS, overruled by `$APPLIANCE_LOG`. `form` is "human", "json" or "auto": human on a terminal and in the
+    journal, which gets the fields one by one as well, JSON elsewhere. Other libraries' lines come through the same format, from
+    warning on whatever the level is: their debugging would drown ours.
     Raises ValueError for an unknown level or format.
     """
     out = sys.stderr if stream is None else stream
@@ -105,10 +108,14 @@ def configure(
     if form not in ("auto", "human", "json"):
         raise ValueError(f"{form!r} is no log format: auto, human or json")
     human = form == "human" or (form == "auto" and (journal or out.isatty()))
-    handler = PatientHandler(out)
+    handler: logging.Handler = PatientHandler(out)
     formatter: logging.Formatter
-    if human:
-        formatter = HumanFormatter(node, colour=out.isatty() and not environ.get("NO_COLOR"), journal=journal)
+    if human and journal:
+        formatter = JournalTextFormatter()
+        handler.setFormatter(PriorityFormatter(formatter))
+        handler = JournalHandler(journal_socket, lambda record: journal_fields(record, node), spare=handler)
+    elif human:
+        formatter = HumanFormatter(node, colour=out.isatty() and not environ.get("NO_COLOR"))
     else:
         formatter = JsonFormatter(node)
     handler.setFormatter(formatter)
@@ -151,26 +158,47 @@ class JsonFormatter(logging.Formatter):
 
 
 class HumanFormatter(logging.Formatter):
-    """`09:10:30.123 info  sessions: session ready  peer=laptop suite=aes-256-gcm`; in the journal the time is left to it."""
+    """`09:10:30.123 info  sessions: session ready  node=gateway peer=laptop suite=aes-256-gcm`."""
 
-    def __init__(self, node: str, *, colour: bool, journal: bool) -> None:
+    def __init__(self, node: str, *, colour: bool) -> None:
         super().__init__()
         self._node = node
         self._colour = colour
-        self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, more than one with a traceback."""
         level = _level_name(record.levelno)
         shown = f"\x1b[{_COLOURS[level]}m{level:5}\x1b[0m" if self._colour else f"{level:5}"
-        fields = {**({"node": self._node} if self._node else {}), **_fields(record)}
-        pairs = " ".join(f"{key}={_human_value(value)}" for key, value in fields.items())
-        text = f"{shown} {_component(record)}: {redact_text(record.getMessage())}" + (f"  {pairs}" if pairs else "")
-        if record.exc_info:
-            text += "\n" + redact_text(self.formatException(record.exc_info))
-        if self._journal:  # sd-daemon(3): a priority in front of each line
-            return "\n".join(f"<{_SYSLOG_PRIORITY[level]}>{line}" for line in text.splitlines())
-        return f"{clock.utc_text(record.created)[11:23]} {text}"
+        text = _sentence(self, record, {"node": self._node} if self._node else {})
+        return f"{clock.utc_text(record.created)[11:23]} {shown} {text}"
+
+
+class JournalTextFormatter(logging.Formatter):
+    """`sessions: session ready  peer=laptop suite=aes-256-gcm`: the journal itself knows the time, the level and the node."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, more than one with a traceback."""
+        return _sentence(self, record, {})
+
+
+class PriorityFormatter(logging.Formatter):
+    """Another formatter's text for a stream that goes to the journal: with a priority in front of each line (sd-daemon(3))."""
+
+    def __init__(self, text: logging.Formatter) -> None:
+        super().__init__()
+        self._text = text
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines."""
+        priority = _SYSLOG_PRIORITY[_level_name(record.levelno)]
+        return "\n".join(f"<{priority}>{line}" for line in self._text.format(record).splitlines())
+
+
+def journal_fields(record: logging.LogRecord, node: str) -> dict[str, str]:
+    """What the journal keeps beside the text, to be asked for by `journalctl PEER=laptop`."""
+    fields = {name: _human_value(value) if not isinstance(value, str) else value for name, value in _fields(record).items()}
+    own = {"priority": str(_SYSLOG_PRIORITY[_level_name(record.levelno)]), "component": _component(record), "node": node}
+    return fields | {"event": redact_text(record.getMessage())} | {name: value for name, value in own.items() if value}
 
 
 def once_per(seconds: float, key: str) -> int:
@@ -192,6 +220,13 @@ def once_per(seconds: float, key: str) -> int:
 
 
 _SEEN: OrderedDict[str, tuple[float | None, int]] = OrderedDict()
+
+
+def _sentence(formatter: logging.Formatter, record: logging.LogRecord, first: Mapping[str, str]) -> str:
+    """What happened, where, and with what; a traceback below it."""
+    pairs = " ".join(f"{key}={_human_value(value)}" for key, value in {**first, **_fields(record)}.items())
+    text = f"{_component(record)}: {redact_text(record.getMessage())}" + (f"  {pairs}" if pairs else "")
+    return text + ("\n" + redact_text(formatter.formatException(record.exc_info)) if record.exc_info else "")
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

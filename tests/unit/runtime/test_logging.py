@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 import json
 import logging as standard
+import os
+import socket
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -145,10 +149,34 @@ def test_people_read_pairs_after_the_event() -> None:
     assert stream.getvalue()[12:] == ' info  sessions: session ready  node=gateway peer=laptop reason="first contact" times=2\n'
 
 
-def test_the_journal_gets_a_priority_and_no_time() -> None:
-    formatter = logging.HumanFormatter("", colour=False, journal=True)
-    record = standard.LogRecord("appliance.worker", standard.ERROR, "", 0, "%s", ("it died",), None)
-    assert formatter.format(record) == "<3>error worker: it died"
+@contextmanager
+def into_the_journal(path: Path) -> Iterator[IO[bytes]]:
+    """Logs go to a journal whose socket is at `path`. Gives what systemd connects with standard error."""
+    reading, writing = os.pipe()
+    status = os.fstat(writing)
+    with os.fdopen(reading, "rb", buffering=0) as stream, os.fdopen(writing, "w") as error:
+        environ = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        logging.configure("info", node="gateway", stream=error, environ=environ, journal_socket=path)
+        yield stream
+
+
+def test_the_journal_gets_each_field_and_nothing_twice(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal, into_the_journal(tmp_path / "socket"):
+        journal.bind(str(tmp_path / "socket"))
+        log = logging.get_logger("sessions")
+        log.warning("session ended", peer="laptop", session="6f9b", plugin="transport-ip", reason="link-closed", times=2, key="s")
+        entry = journal.recv(65536).decode()
+    assert entry.splitlines() == [
+        "PEER=laptop", "SESSION=6f9b", "PLUGIN=transport-ip", "REASON=link-closed", "TIMES=2", "KEY=[redacted]",
+        "EVENT=session ended", "PRIORITY=4", "COMPONENT=sessions", "NODE=gateway", "SYSLOG_IDENTIFIER=appliance",
+        "MESSAGE=sessions: session ended  peer=laptop session=6f9b plugin=transport-ip reason=link-closed times=2 key=[redacted]",
+    ]  # fmt: skip
+
+
+def test_without_a_journal_its_stream_gets_the_line_with_a_priority(tmp_path: Path) -> None:
+    with into_the_journal(tmp_path / "nobody") as stream:
+        logging.get_logger("worker").error("it died", code=-9)
+        assert stream.read(1000) == b"<3>worker: it died  code=-9\n"
 
 
 @pytest.mark.parametrize("level", ["info", "debug", "trace"])
