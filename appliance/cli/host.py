@@ -126,9 +126,11 @@ def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa:
     from appliance.apply import engine
     from appliance.cli.signals import run_until_stopped
     from appliance.planning.trials import Why
+    from appliance.runtime import leftovers
     from appliance.runtime.trial_keeper import on_this_host
 
     undone = run_until_stopped(engine.rollback(places.state_dir(), progress=progress_to(terminal)))
+    leftovers.clear(places.state_dir())
     for keeper in on_this_host():
         keeper.lapse(Why.ROLLED_BACK)
     summaries = [step.summary for step in undone.steps]

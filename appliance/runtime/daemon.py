@@ -11,7 +11,6 @@ from __future__ import annotations
 import faulthandler
 import gc
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,9 +108,11 @@ class Start(NamedTuple):
 def _become(start: Start, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> int:
     import asyncio
 
-    from appliance.runtime import control_address, identities, orphans, places
+    from appliance.linux import privileges
+    from appliance.runtime import control_address, identities, leftovers, orphans, places
     from appliance.runtime.composition import Daemon
 
+    privileges.hide_memory()  # before there is a secret in it
     identity = identities.load_identity(start.profile.server.identity, start.plugins.load_identity)
     _require_privilege()
     state_dir = places.ensure_state_dir()
@@ -124,9 +125,8 @@ def _become(start: Start, child: host_changes.Child, confirm_within: float | Non
         daemon = Daemon(start, identity, state_dir, listener)
         return asyncio.run(daemon.run(child, confirm_within, admin))
     finally:
-        with suppress(OSError):  # something of it is still needed
-            state_dir.rmdir()
         listener.close()
+        leftovers.remove_if_empty(state_dir)
 
 
 def _configure_logs(profile: Profile) -> None:

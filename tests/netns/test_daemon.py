@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import ExitCode
+from appliance.runtime.places import state_dir
 from tests.netns.daemons import Host
 
 pytestmark = pytest.mark.netns
@@ -185,3 +186,20 @@ def test_a_profile_that_cuts_off_the_admin_is_refused(hosts: tuple[Host, Host]) 
         assert refused.returncode == ExitCode.INVALID
         assert "cut off your own session" in refused.stderr
         assert first.status()["sessions"][0]["session"] == session
+
+
+def test_what_a_killed_daemon_left_goes_with_the_rollback(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    before = first.namespace.snapshot()
+    first.start()
+    second.start()
+    assert first.pings("10.8.0.2")
+    worker = first.status()["worker"]["pid"]
+    state = Path(first.namespace.run(state_dir))
+    assert first.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert (state / "worker.json").exists()
+    assert first.command("rollback").returncode == ExitCode.OK
+    assert first.namespace.snapshot() == before
+    assert not state.exists()
+    left = Path(f"/proc/{worker}/cmdline")
+    assert not (left.exists() and left.read_bytes()), "at most a zombie, where nobody collects orphans"
