@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from appliance.errors import HostError
 from appliance.linux.locks import try_hold
+from appliance.runtime import interpreter
 
 LOCK = "watchdog.lock"
 FIFO = "confirm"
@@ -22,8 +22,7 @@ START_WITHIN = 20.0
 
 async def start_watchdog(directory: Path, generation: int, seconds: float) -> None:
     """Start it, and return when it stands watch. Raises HostError when it does not."""
-    # -P: what lies in the current directory must not be imported by root.
-    command = [sys.executable, "-P", "-m", "appliance.apply.watchdog", str(directory), str(generation), str(seconds)]
+    command = interpreter.command("appliance.apply.watchdog", str(directory), str(generation), str(seconds))
     try:
         done = await asyncio.to_thread(
             subprocess.run,

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from appliance.errors import ApplianceError, NoDaemon
 from appliance.lab.definition import HostEntry
 from appliance.lab.namespace import Namespace
 from appliance.lab.profiles import IDENTITY_FILE
-from appliance.runtime import control_client
+from appliance.runtime import control_client, interpreter
 
-APPLIANCE = (sys.executable, "-m", "appliance.cli")
+APPLIANCE = tuple(interpreter.command("appliance.cli"))
 STOP_SECONDS = 15.0
 """How long a node may take to undo everything; it takes one or two seconds."""
 COMMAND_SECONDS = 120.0

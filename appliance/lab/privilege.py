@@ -15,6 +15,7 @@ from typing import Final
 from appliance.errors import MissingPrivilege
 from appliance.lab import traces
 from appliance.linux.host import may_change_network
+from appliance.runtime import interpreter
 
 TUN = Path("/dev/net/tun")
 MOUNTS: Final = Path("/proc/self/mountinfo")
@@ -52,7 +53,7 @@ def ensure(words: Sequence[str]) -> None:
     os.environ[INSIDE] = "1"
     sys.stdout.flush()
     sys.stderr.flush()
-    inside = [*_UNSHARE, "sh", "-c", _PREPARE, "sh", sys.executable, "-m", "appliance.cli", *words]
+    inside = [*_UNSHARE, "sh", "-c", _PREPARE, "sh", *interpreter.command("appliance.cli", *words)]
     os.execvp("unshare", inside)  # noqa: S606 - this process goes on as that one
 
 

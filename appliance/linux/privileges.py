@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 from typing import Final
 
 PR_SET_NO_NEW_PRIVS: Final = 38
@@ -14,17 +15,21 @@ PR_SET_DUMPABLE: Final = 4
 CAPABILITY_VERSION_3: Final = 0x20080522
 NOBODY: Final = 65534
 """The overflow user, which owns nothing (Debian's nobody and nogroup)."""
+OWN_USER: Final = "appliance"
+"""The user that the Debian package makes: as nobody, the worker shares its user with other programs, which could stop it."""
+SYSTEM_USERS: Final = range(1, 1000)
+"""Numbers of users who are no people (Debian policy, 9.2.2): a person of that name is not meant."""
 
 
 def drop_all() -> None:
-    """Become nobody without capabilities, unable to gain any by exec. Irreversible.
+    """Become a user who owns nothing, without capabilities, unable to gain any by exec. Irreversible.
 
     Where the user namespace has no such user (an unprivileged one maps only root), the capabilities go all the same. Raises
     OSError when the kernel leaves a capability behind.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
-        _become_nobody()
+        _become(*_ids())
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     if libc.capset(header, nothing):
@@ -34,10 +39,24 @@ def drop_all() -> None:
             raise OSError(ctypes.get_errno(), f"prctl({option}): the worker could not give up gaining privileges")
 
 
-def _become_nobody() -> None:
+def hide_memory() -> None:
+    """Let no other process without privileges read this one's memory, and the kernel write none of it to a core file."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _ids() -> tuple[int, int]:
+    """User and group of a worker."""
+    try:
+        own = pwd.getpwnam(OWN_USER)
+    except KeyError:
+        return NOBODY, NOBODY
+    return (own.pw_uid, own.pw_gid) if own.pw_uid in SYSTEM_USERS else (NOBODY, NOBODY)
+
+
+def _become(user: int, group: int) -> None:
     try:
         os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
     except OSError:
         return

@@ -102,10 +102,11 @@ class Identity:
         return cls(Ed25519PrivateKey.from_private_bytes(ed25519), MLDSA87PrivateKey.from_seed_bytes(mldsa))
 
     @classmethod
-    def from_pem(cls, text: bytes) -> Identity:
-        """Read an identity file: two PKCS#8 PEM blocks, one of each kind, in any order. Raises IdentityInvalid."""
+    def from_pem(cls, text: bytes | memoryview) -> Identity:
+        """Read an identity file: two PKCS#8 PEM blocks, one of each kind, in any order. Makes no copy of a view. Raises
+        IdentityInvalid."""
         hint = "make one with: appliance keys new PATH"
-        blocks = _PEM_BLOCK.findall(text)
+        blocks = [memoryview(text)[found.start() : found.end()] for found in _PEM_BLOCK.finditer(text)]
         if len(blocks) != 2:
             raise IdentityInvalid(f"an identity file holds two PRIVATE KEY blocks, this one {len(blocks)}", hint=hint)
         try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
 from appliance.errors import ApplianceError, MissingPrivilege, ProfileError
 from appliance.protocol.identity import Identity, IdentityInvalid
-from appliance.runtime.logging import get_logger
-
-log = get_logger("identity")
 
 MAX_BYTES = 64 * 1024
 """An identity file has 7 KB."""
@@ -18,6 +16,10 @@ MAX_BYTES = 64 * 1024
 
 class IdentityMissing(ProfileError):
     """There is no identity where the profile says."""
+
+
+class IdentityExposed(ProfileError):
+    """Others can read the secret identity."""
 
 
 def load_identity(reference: str, from_plugins: Callable[[str], bytes | None]) -> Identity:
@@ -35,10 +37,11 @@ def load_identity(reference: str, from_plugins: Callable[[str], bytes | None]) -
 
 
 def _from_file(path: Path) -> Identity:
+    text = bytearray(MAX_BYTES)
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES)
-        mode = path.stat().st_mode & 0o777
+        with path.open("rb", buffering=0) as file:  # no copy in a buffer of the file's
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            length = 0 if mode & 0o077 else file.readinto(text)
     except FileNotFoundError as error:
         raise IdentityMissing(f"{path}: there is no identity", hint=f"make one: appliance keys new {path}") from error
     except PermissionError as error:
@@ -50,12 +53,20 @@ def _from_file(path: Path) -> Identity:
             f"{path}: the identity cannot be read: {error.strerror}", hint="server.identity names a file"
         ) from error
     if mode & 0o077:
-        log.warning("others may read this node's secret identity", path=str(path), mode=f"{mode:04o}", hint=f"chmod 600 {path}")
-    return _parsed(text, str(path))
+        raise IdentityExposed(
+            f"{path} has mode {mode:04o}: others can read this node's secret identity",
+            hint=f"chmod 600 {path}; if somebody may have read it, make a new one",
+        )
+    with memoryview(text) as whole:
+        return _parsed(whole[:length], str(path))
 
 
-def _parsed(text: bytes, where: str) -> Identity:
+def _parsed(text: bytes | memoryview, where: str) -> Identity:
+    """The identity; what of the text can be written over is zeros afterwards."""
     try:
         return Identity.from_pem(text)
     except IdentityInvalid as error:
         raise IdentityInvalid(f"{where}: {error.message}", hint=error.hint) from error
+    finally:
+        if isinstance(text, memoryview):
+            text[:] = bytes(len(text))

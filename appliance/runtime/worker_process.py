@@ -7,10 +7,10 @@ Calls only queue: a message that the socket does not take now is sent when it do
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from appliance.errors import HostError, PluginFault
 from appliance.linux import priority
+from appliance.runtime import interpreter
+from appliance.runtime.logging import get_logger, once_per
 from appliance.runtime.readable import readable
 from appliance.runtime.shared_counters import SharedCounters
 from appliance.worker import channel
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
     from appliance.api.transport import SocketAddress
     from appliance.api.values import Network
+
+log = get_logger("worker")
 
 START_SECONDS: Final = 10.0
 """How long a worker may take to say that it is ready; it takes a fifth of a second on an idle machine."""
@@ -123,7 +127,7 @@ class WorkerProcess:
         ours, theirs = channel.pair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "appliance.worker", str(theirs.fileno())],
+                interpreter.command("appliance.worker", str(theirs.fileno())),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -168,6 +172,8 @@ class WorkerProcess:
             message = b""
         kind, fields, _ = channel.decode(message) if message else ("gone", {}, b"")
         if kind == "ready":
+            if not fields["filtered"] and once_per(math.inf, "no seccomp"):
+                log.warning("this kernel does not limit the worker's system calls (seccomp): one protection less")
             return
         self._end_process()
         if kind == "failed":

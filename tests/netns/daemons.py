@@ -30,6 +30,8 @@ class Host:
         self.identity = Identity.generate()
         self.process: subprocess.Popen[bytes] | None = None
         self.kept = folder / f"{number}.kept"
+        self.prefix: tuple[str, ...] = ()
+        """A command that starts the daemon's."""
         key = folder / f"{number}.key"
         key.touch(0o600)
         key.write_bytes(self.identity.to_pem())
@@ -83,7 +85,7 @@ peers:
         """Start the daemon, with further words and some variables set."""
         self.heard = b""
         self._errors, writing = os.pipe()
-        command = [*self.entering, sys.executable, "-P", "-m", "appliance.cli", "run"]
+        command = [*self.entering, *self.prefix, sys.executable, "-P", "-m", "appliance.cli", "run"]
         with os.fdopen(writing, "wb") as errors:
             self.process = subprocess.Popen([*command, str(self.profile), *words], stderr=errors, env=self._environ(environ))
 

@@ -27,9 +27,9 @@ def root(tmp_path: Path) -> Path:
     """A file system with systemd's own units, our service and a program where it expects one."""
     shutil.copytree(SYSTEM_UNITS, tmp_path / "lib/systemd/system", symlinks=True)
     shutil.copy(UNIT, tmp_path / "lib/systemd/system")
-    program = tmp_path / "usr/bin/appliance"
-    program.parent.mkdir(parents=True)
-    program.touch(mode=0o755)
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    for program in ("appliance", "rmdir"):
+        (tmp_path / "usr/bin" / program).touch(mode=0o755)
     return tmp_path
 
 
@@ -49,7 +49,8 @@ def test_a_misspelt_option_would_be_seen(root: Path) -> None:
 
 
 def test_the_sandbox_stays_strong(root: Path) -> None:
-    run = analyze(root, "security", "--offline=true", "--threshold=35", "appliance.service")
+    """The rest is what a node does: it reaches the network (1.4), and starts as root to make its worker another user (0.8)."""
+    run = analyze(root, "security", "--offline=true", "--threshold=25", "appliance.service")
     assert run.returncode == 0, run.stdout
 
 

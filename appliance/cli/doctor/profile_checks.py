@@ -38,9 +38,9 @@ def identity_missing(facts: ProfileFacts) -> Iterator[Finding]:
 def identity_loose(facts: ProfileFacts) -> Iterator[Finding]:
     """Who can read the key file can be this node."""
     if not facts.identity_problem and facts.identity_mode & 0o077:
-        yield warning(
+        yield failure(
             "identity-loose",
-            f"{facts.identity_path} has mode {facts.identity_mode:04o}: other users can read this node's secret",
+            f"{facts.identity_path} has mode {facts.identity_mode:04o}: others can read this node's secret: it is refused",
             f"chmod 600 {facts.identity_path}; when somebody may have read it, make a new identity",
         )
 

@@ -119,7 +119,7 @@ def path(**facts: Any) -> PathFacts:
     [
         ({"identity_problem": "missing"}, ("identity-missing", "failure")),
         ({"identity_problem": "permission denied"}, ("identity-unreadable", "failure")),
-        ({"identity_mode": 0o640}, ("identity-loose", "warning")),
+        ({"identity_mode": 0o640}, ("identity-loose", "failure")),
         ({"listens": (ListenFacts("udp://0.0.0.0:8443", "EADDRINUSE"),)}, ("port-in-use", "failure")),
         ({"listens": (ListenFacts("udp://192.0.2.1:8443", "EADDRNOTAVAIL"),)}, ("address-not-here", "failure")),
         ({"listens": (ListenFacts("udp://0.0.0.0:53", "EACCES"),)}, ("port-privileged", "failure")),

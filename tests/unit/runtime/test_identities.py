@@ -9,7 +9,7 @@ import pytest
 
 from appliance.errors import ApplianceError, MissingPrivilege
 from appliance.protocol.identity import Identity, IdentityInvalid
-from appliance.runtime.identities import IdentityMissing, load_identity
+from appliance.runtime.identities import IdentityExposed, IdentityMissing, load_identity
 
 OURS = Identity.generate()
 
@@ -70,7 +70,9 @@ def test_garbage_says_where_it_is(key: Path) -> None:
         load_identity(f"file:{str(key).replace(' ', '%20')}", nobody)
 
 
-def test_a_secret_that_others_may_read_is_warned_of(key: Path, caplog: pytest.LogCaptureFixture) -> None:
-    key.chmod(0o644)
-    load_identity(f"file:{str(key).replace(' ', '%20')}", nobody)
-    assert caplog.messages == ["others may read this node's secret identity"]
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601])
+def test_a_secret_that_others_may_read_or_change_is_refused(key: Path, mode: int) -> None:
+    key.chmod(mode)
+    with pytest.raises(IdentityExposed, match="others can read") as refused:
+        load_identity(f"file:{str(key).replace(' ', '%20')}", nobody)
+    assert f"chmod 600 {key}" in refused.value.hint
