@@ -50,7 +50,9 @@ def test_the_control_process_shows_its_memory_to_nobody_of_its_own_rank(hosts: t
     first.prefix = rank
     first.start()
     assert first.process is not None
-    with subprocess.Popen([*rank, "sleep", "60"]) as other:
+    with subprocess.Popen([*rank, "sh", "-c", "echo of that rank; exec sleep 60"], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()
         for pid, hidden in ((other.pid, False), (first.process.pid, True)):
             done = subprocess.run([*rank, "cat", f"/proc/{pid}/environ"], capture_output=True)
             assert (done.returncode != 0) is hidden, done.stderr
