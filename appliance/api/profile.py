@@ -306,6 +306,16 @@ class Control(Section):
     )
 
 
+class Host(Section):
+    """How the node deals with others that change this host."""
+
+    drift: Literal["repair", "report"] = Field(
+        default="repair",
+        description="What happens when something the node has set up here is taken away or changed by others: repair brings it "
+        "back, report only says so in status and log.",
+    )
+
+
 class Logging(Section):
     """What the daemon says."""
 
@@ -336,6 +346,7 @@ class Profile(Section):
         default={}, description="Monitoring kinds to run, each with its settings; a kind that is absent is off."
     )
     control: Control = Field(default=Control(), description=Control.__doc__)
+    host: Host = Field(default=Host(), description=Host.__doc__)
     logging: Logging = Field(default=Logging(), description=Logging.__doc__)
     plugins: tuple[Name, ...] = Field(
         default=STANDARD_PLUGINS, max_length=256, description="Plugins to load; installed ones that are not named stay out."

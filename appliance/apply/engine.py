@@ -21,6 +21,7 @@ from appliance.linux.netlink import Netlink
 from appliance.linux.observe import observe
 from appliance.linux.refusals import PRIVILEGE_HINT
 from appliance.planning.diff import plan, undo_cuts_off
+from appliance.planning.drift import bringing_back
 from appliance.planning.ledger import Ledger
 from appliance.planning.revert import refuse_irreversible, revert
 from appliance.planning.wanted import Wanted, wanted
@@ -88,6 +89,12 @@ async def plan_profile(
     return replace(made, warnings=(*made.warnings, warning))
 
 
+async def plan_repair(profile: Profile, state_dir: Path, *, contribute: Contribute | None = None) -> Plan:
+    """What of the profile is missing on this host, as the steps that bring it back. Raises PlanError."""
+    made = await plan_profile(profile, state_dir, contribute=contribute)
+    return Plan(bringing_back(made.steps), made.warnings)
+
+
 async def apply_profile(
     profile: Profile,
     state_dir: Path,
@@ -97,8 +104,9 @@ async def apply_profile(
     admin_address: str | None = None,
     contribute: Contribute | None = None,
     give_up: bool = False,
+    repair: bool = False,
 ) -> ApplyResult:
-    """Make the host be as the profile says, by the steps that differ.
+    """Make the host be as the profile says, by the steps that differ; with `repair` only by those that bring something back.
 
     With `give_up`, what an earlier process applied and nobody confirmed yet is undone first; else it is waited for. With
     `confirm_within` seconds, everything this call did is undone by itself unless `confirm` is called in time. Raises PlanError
@@ -110,6 +118,8 @@ async def apply_profile(
             _refuse_unconfirmed(journal.state, state_dir)
         recovered = await _recover(journal, netlink, state_dir, progress, give_up=give_up)
         made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute)
+        if repair:
+            made = Plan(bringing_back(made.steps), made.warnings)
         refuse_irreversible(made, observed)
         refuse_cutting_off(made, confirm_within)
         if made.steps:

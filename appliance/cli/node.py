@@ -65,7 +65,7 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
         f"{name}  {styled_state}  version {answer.get('version')}, pid {answer.get('pid')}",
         f"identity   {answer.get('identity')}",
         *_profile(answer.get("profile")),
-        f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}",
+        f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{_differs(interface, terminal)}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
         f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
     ]
@@ -83,6 +83,18 @@ def lasting(profile: Mapping[str, Any]) -> str:
         return ""
     after = ", ".join(profile["next"]) or "the system's profile, and there is none"
     return f"in force is {', '.join(profile['in_force'])}; a reload without PATH, and the next start, read {after}"
+
+
+def _differs(interface: Mapping[str, Any], terminal: Terminal) -> str:
+    """What the profile says otherwise than the kernel."""
+    if interface.get("there") is False:
+        return terminal.styled("  (there is no such interface)", "yellow")
+    differs = interface.get("differs") or {}
+    said = [
+        f"{key} {', '.join(value) or 'none'}" if isinstance(value, list) else "up" if key == "up" else f"{key} {value}"
+        for key, value in differs.items()
+    ]
+    return terminal.styled(f"  (profile: {'; '.join(said)})", "yellow") if said else ""
 
 
 def _pids(worker: Mapping[str, Any]) -> str:

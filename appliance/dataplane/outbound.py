@@ -119,7 +119,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         world.block(link)
         return False
 
-    def pump() -> bool:
+    def pump() -> bool:  # noqa: PLR0912 - one honest sequence
         o, packets, records = start, 0, 0
         current: Session | None = None
         limit = large = MAX_BODY_BYTES
@@ -130,7 +130,10 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
                 n = read(tx[body : body + room_bytes])
             except BlockingIOError:
                 break
-            except OSError:  # the device is down or gone: the control process knows and acts
+            except OSError as error:
+                n = -(error.errno or 0)
+            if n <= VNET_BYTES:
+                world.tun_failed(max(0, -n))
                 break
             ip = body + VNET_BYTES
             version, address = get_v4(tx, ip)

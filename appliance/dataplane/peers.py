@@ -112,6 +112,7 @@ class World:
     `want(peer)` is called once when traffic waits for a peer without a session, `block(link)` when a link became congested.
     `elsewhere` are the sessions that other workers have, by index: each hands a record over. `to_host` writes a packet (virtio
     header in front) to the TUN. `own_v4` and `own_v6` are this node's addresses inside the overlay.
+    header in front) to the TUN. `tun_failed(errno)`: the TUN cannot be read (0: it gave nothing), for its device is gone.
     """
 
     __slots__ = (
@@ -131,6 +132,7 @@ class World:
         "sessions",
         "table",
         "to_host",
+        "tun_failed",
         "want",
     )
 
@@ -139,6 +141,7 @@ class World:
         self.want = want
         self.on_blocked = on_blocked
         self.to_host: Callable[[memoryview], None] = lambda _entry: None
+        self.tun_failed: Callable[[int], None] = lambda _errno: None
         self.icmp = Icmp(lambda: self.drop("icmp_limited"))
         self.blocked: set[Driver] = set()
         self.now = 0

@@ -80,7 +80,12 @@ def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Sched
         for _ in range(DRAIN):
             try:
                 n = read(room)
-            except OSError:  # nothing more waits; or the device is down or gone: the control process knows and acts
+            except BlockingIOError:
+                break
+            except OSError as error:
+                n = -(error.errno or 0)
+            if n <= VNET_BYTES:
+                world.tun_failed(max(0, -n))
                 break
             if n < VNET_BYTES + 20:
                 world.drop("malformed")

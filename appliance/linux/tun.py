@@ -11,6 +11,7 @@ import fcntl
 import os
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ TUNSETOWNER = 0x400454CC
 TUNSETGROUP = 0x400454CE
 TUNSETOFFLOAD = 0x400454D0
 TUNSETQUEUE = 0x400454D9
+TUNGETIFF = 0x800454D2
+TUNGETDEVNETNS = 0x54E3
 IFF_TUN = 0x0001
 IFF_MULTI_QUEUE = 0x0100
 IFF_ATTACH_QUEUE = 0x0200
@@ -54,6 +57,25 @@ class TunDevice:
     def close(self) -> None:
         """Let go of the device, which stays."""
         os.close(self.fd)
+
+    def is_at(self, name: str) -> bool:
+        """Is it still there, under that name, and in this network namespace?"""
+        return self.name_now() == name
+
+    def name_now(self) -> str:
+        """What the device is called; "" when it is gone, or in another namespace."""
+        try:
+            shown = fcntl.ioctl(self.fd, TUNGETIFF, bytes(_IFREQ.size))
+        except OSError:
+            return ""
+        return shown[:16].rstrip(b"\0").decode() if _is_in_this_namespace(self.fd) else ""
+
+    def let_go(self) -> None:
+        """The device goes with its last descriptor, and this one has nothing to give and takes nothing any more."""
+        with suppress(OSError):  # it is gone already
+            fcntl.ioctl(self.fd, TUNSETPERSIST, 0)
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), self.fd, inheritable=False)
 
     def rest(self) -> None:
         """Of several queues: let the kernel give what would come by this one to the others. Raises OSError."""
@@ -103,6 +125,18 @@ def attach(name: str, *, offload: bool = True, multi_queue: bool = False) -> Tun
             ) from error
         raise refused(error.errno, f"opening the TUN device {name}") from error
     return TunDevice(name, fd, vnet_hdr=True, offloads=granted)
+
+
+def _is_in_this_namespace(fd: int) -> bool:
+    try:
+        namespace = fcntl.ioctl(fd, TUNGETDEVNETNS)
+    except OSError:  # Linux before 5.2 does not tell
+        return True
+    try:
+        there, here = os.fstat(namespace), Path("/proc/thread-self/ns/net").stat()
+    finally:
+        os.close(namespace)
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
 def _enable_offloads(fd: int) -> frozenset[str]:

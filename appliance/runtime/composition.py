@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from appliance.api.management import Principal
 from appliance.errors import ApplianceError, ExitCode
-from appliance.linux import memory
+from appliance.linux import glance, memory
 from appliance.protocol.node import Node
 from appliance.runtime import callers, clock, control, entropy, host_changes, known_paths, preparing
 from appliance.runtime.admission import Admission
 from appliance.runtime.discovery import Discovery
+from appliance.runtime.drift import Drift
 from appliance.runtime.figures import Figures
 from appliance.runtime.forwarding import Forwarding
 from appliance.runtime.lifespan import Lifespan
@@ -52,6 +53,7 @@ log = get_logger("daemon")
 
 TIDY_AFTER = 1.0
 """Seconds from the start to the one collection of garbage: it takes 15 ms, in which the first handshakes would wait."""
+GONE_TRIES, GONE_PAUSE = 50, 0.02
 UNDO_SECONDS = 60.0
 """How long undoing may take before the way down goes on without it; a plan of a hundred steps takes two."""
 
@@ -82,6 +84,7 @@ class Daemon:
         self.reload = Reload(self)
         self.listener = listener
         self.admission = Admission()
+        self.drift = Drift(self)
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
         self._queues: list[TunDevice] = []
@@ -183,6 +186,8 @@ class Daemon:
         for warning in changed.warnings:
             log.warning(warning)
         log.info("host is as the profile says", steps=len(changed.steps))
+        self.lifespan.push("host watch", self.drift.close)
+        self.drift.start()
         if confirm_within is not None:
             self.reload.await_confirmation(confirm_within)
         await self.attach(self.profile)
@@ -250,6 +255,37 @@ class Daemon:
         if offload and not self._queues[0].offloads:
             log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
 
+    def has_lost_tun(self) -> bool:
+        """Is the device that the workers read no longer the profile's: deleted, renamed, or in another namespace?"""
+        name = self.profile.network.interface
+        return bool(self._queues) and not all(queue.is_at(name) for queue in self._queues)
+
+    async def let_go_of_tun(self) -> None:
+        """Leave a device that is not the profile's any more. It goes with that, wherever it is."""
+        before = self._queues[0].name_now()
+        for queue in self._queues:
+            queue.let_go()
+        self.keeper.use_queues(tuple(self._queues), device=False)
+        await _gone(before)
+
+    def reopen_tun(self) -> None:
+        """Give the workers the device that has the profile's name now. Raises HostError when that is none of ours."""
+        before, self._queues = self._queues, []
+        try:
+            self._open_tun(self.profile)
+        except BaseException:
+            for queue in self._queues:
+                queue.close()
+            self._queues = before
+            raise
+        self.keep_tun()
+        for queue in before:
+            queue.close()
+
+    def keep_tun(self) -> None:
+        """Let the workers read the device that they have left."""
+        self.keeper.use_queues(tuple(self._queues), device=True)
+
     async def detach(self) -> None:
         """End the worker and let go of the TUN; sessions are made anew after `attach`."""
         await self.keeper.stop()
@@ -300,6 +336,14 @@ class Daemon:
 
     def _allowed(self, principal: Principal, permission: str, target: str) -> bool:
         return callers.may(principal, permission, target, group=self.profile.control.group, judge=self.plugins.verdicts)
+
+
+async def _gone(interface: str) -> None:
+    """Wait until the interface is no more: its last descriptor is a worker's, which closes it in a moment."""
+    for _ in range(GONE_TRIES):
+        if not glance.is_there(interface):
+            return
+        await asyncio.sleep(GONE_PAUSE)
 
 
 def _tidy() -> None:

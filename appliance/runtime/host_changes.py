@@ -51,8 +51,10 @@ async def apply(
     admin: str | None = None,
     progress: Listener | None = None,
     give_up: bool = False,
+    repair: bool = False,
 ) -> Changed:
-    """Make the host be as `profile` says, in this process. Raises PlanError, ApplyError, MissingPrivilege, HostError."""
+    """Make the host be as `profile` says, in this process; `repair`: only what is missing comes
+    back. Raises PlanError, ApplyError, MissingPrivilege, HostError."""
     from appliance.apply import engine, executor
 
     result = await engine.apply_profile(
@@ -63,8 +65,17 @@ async def apply(
         admin_address=admin,
         contribute=contribute,
         give_up=give_up,
+        repair=repair,
     )
     return _changed(result)
+
+
+async def look(profile: Profile, state_dir: Path, contribute: Contribute | None) -> Changed:
+    """What of `profile` is missing on this host. Raises PlanError."""
+    from appliance.apply import engine
+
+    made = await engine.plan_repair(profile, state_dir, contribute=contribute)
+    return Changed(tuple(step.summary for step in made.steps), (), made.warnings)
 
 
 async def refuse_impossible(
@@ -102,9 +113,18 @@ class Child:
         os.close(questions)
         self._alive = True
 
-    def tell(self, state_dir: Path, *, confirm_within: float | None, admin: str | None, give_up: bool) -> None:
-        """Let it begin. `give_up`: see `apply_profile`."""
-        question = {"state_dir": str(state_dir), "confirm_within": confirm_within, "admin": admin, "give_up": give_up}
+    def tell(
+        self, state_dir: Path, *, confirm_within: float | None, admin: str | None, give_up: bool, deed: str = "apply"
+    ) -> None:
+        """Let it begin. `give_up`: see `apply_profile`. Instead of applying it can "look", with a line for each thing that is
+        missing, or "repair"."""
+        question = {
+            "state_dir": str(state_dir),
+            "confirm_within": confirm_within,
+            "admin": admin,
+            "give_up": give_up,
+            "deed": deed,
+        }
         self._say(json.dumps(question).encode() + b"\n")
 
     def dismiss(self) -> None:
@@ -197,15 +217,19 @@ def _device_teller(profile: Profile, source: BinaryIO, to: BinaryIO) -> Listener
 
 
 def _answer(question: Mapping[str, Any], profile: Profile, contribute: Contribute | None, progress: Listener) -> dict[str, Any]:
+    state_dir = Path(question["state_dir"])
     try:
+        if question["deed"] == "look":
+            return asyncio.run(look(profile, state_dir, contribute))._asdict()
         work = apply(
             profile,
-            Path(question["state_dir"]),
+            state_dir,
             contribute,
             confirm_within=question["confirm_within"],
             admin=question["admin"],
             progress=progress,
             give_up=question["give_up"],
+            repair=question["deed"] == "repair",
         )
         return asyncio.run(work)._asdict()
     except ApplianceError as error:

@@ -47,7 +47,8 @@ class Reload:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._lock = asyncio.Lock()
+        self.lock = asyncio.Lock()
+        """Held while the host is being changed."""
         self._previous: Profile | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -61,7 +62,7 @@ class Reload:
         """Bring a profile into force: the one `given` by its files' texts, else what a start would read. After an ApplianceError
         nothing changed."""
         daemon = self._daemon
-        async with self._lock:
+        async with self.lock:
             if self._deadline is not None:
                 raise Unconfirmed(
                     "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
@@ -105,7 +106,7 @@ class Reload:
 
     async def confirm(self) -> dict[str, Any]:
         """Keep what awaits confirmation. Raises HostError when nothing does."""
-        async with self._lock:
+        async with self.lock:
             if self._deadline is None:
                 raise HostError(
                     "nothing awaits confirmation",
@@ -119,7 +120,7 @@ class Reload:
 
     async def rollback(self) -> dict[str, Any]:
         """Go back to the profile before the last change; the daemon ends, and undoes everything, when there was none."""
-        async with self._lock:
+        async with self.lock:
             return await self._go_back()
 
     async def _go_back(self) -> dict[str, Any]:
@@ -142,7 +143,7 @@ class Reload:
 
     async def _revert(self) -> None:
         log.warning("nobody confirmed the change in time: going back")
-        async with self._lock:
+        async with self.lock:
             previous, self._previous = self._previous, None
             _keep(lambda: self._daemon.trial.lapse(Why.UNCONFIRMED))
             if previous is None:
@@ -212,7 +213,7 @@ class Reload:
         lacks_library = preparing.compresses(profile) and not daemon.keeper.compression
         running = daemon.keeper.current
         recounted = running is not None and len(running) != preparing.workers(profile)
-        rebuild = recounted or lacks_library or _tun_key(before) != _tun_key(profile)
+        rebuild = recounted or lacks_library or daemon.has_lost_tun() or _tun_key(before) != _tun_key(profile)
         if rebuild:
             await host_changes.refuse_impossible(
                 profile, daemon.state_dir, daemon.plugins.plan, confirm_within=confirm_within, admin=admin

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import __version__
 from appliance.api.monitoring import SessionFigures
+from appliance.linux import glance
+from appliance.planning.own import is_kernels_own
 from appliance.profile.places import files_of
 from appliance.protocol.peer import Peer
 from appliance.runtime import clock
 
 if TYPE_CHECKING:
+    from appliance.api.profile import NetworkSection
     from appliance.runtime.composition import Daemon
     from appliance.runtime.worker_keeper import WorkerKeeper
 
@@ -33,11 +36,8 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "pid": os.getpid(),
         "ready": daemon.figures.ready,
         "worker": _worker(daemon.keeper),
-        "interface": {
-            "name": network.interface,
-            "addresses": [str(address) for address in network.addresses],
-            "mtu": network.mtu,
-        },
+        "interface": _interface(network),
+        "host": {"drift": daemon.profile.host.drift, "missing": list(daemon.drift.missing), "repaired": daemon.drift.repaired},
         "listen": [str(bound) for bound in daemon.transports.bound.values()],
         "sessions": [_session(figures) for figures in daemon.figures.sessions(now)],
         "peers": [
@@ -71,6 +71,7 @@ def components(daemon: Daemon) -> dict[str, str]:
     found = {
         "worker": daemon.keeper.problem or "ok",
         "profile": "the profile is refused, and the one before it runs: see the log" if daemon.fallen_back else "ok",
+        "host": daemon.drift.problem or "ok",
         "routing": daemon.forwarding.problem or "ok",
         "control": daemon.listener.problem or "ok",
     }
@@ -89,6 +90,18 @@ def health(daemon: Daemon) -> dict[str, Any]:
     """A short answer for probes."""
     wrong = problems(daemon)
     return {"ok": not wrong, "ready": daemon.figures.ready, "problems": wrong}
+
+
+def _interface(network: NetworkSection) -> dict[str, Any]:
+    """The kernel's word; `differs` has what the profile says instead, where it does."""
+    now = glance.look(network.interface)
+    wanted = {"up": True, "mtu": network.mtu, "addresses": [str(address) for address in network.addresses]}
+    addresses = [address for address in now.addresses if not is_kernels_own(address)]
+    found = {"up": now.up, "mtu": now.mtu, "addresses": addresses}
+    differs = {key: wanted[key] for key in ("up", "mtu") if found[key] != wanted[key]}
+    if sorted(addresses) != sorted(map(str, network.addresses)):
+        differs["addresses"] = wanted["addresses"]
+    return {"name": network.interface, "there": now.there, **found, "differs": differs or None}
 
 
 def _worker(keeper: WorkerKeeper) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class WorkerKeeper:
         self._queues: Sequence[TunDevice] = ()
         self._resting: set[int] = set()
         self._slots = 0
+        self.on_tun_lost: Callable[[int], None] = lambda _number: None
+        """Called when a worker cannot read the TUN any more."""
         self.compression = False
         """Can the workers compress?"""
         self._spoken: Spoken = {}
@@ -131,6 +133,13 @@ class WorkerKeeper:
         self._refill(workers)
         self._settle_in(workers)
         self.watch.start()
+
+    def use_queues(self, queues: Sequence[TunDevice], *, device: bool) -> None:
+        """Let each worker use another queue from now on; not of a `device`: one that gives nothing."""
+        self._queues = queues
+        self._resting.clear()
+        if self.current is not None:
+            self.current.use_tun([queue.fd for queue in queues], device=device)
 
     async def stop(self) -> None:
         """End the workers in order."""
@@ -270,6 +279,9 @@ class _Ears:
     def on_link_closed(self, link: int) -> None:
         self._keeper.link_closed(link)
         self._driver.on_link_closed(link)
+
+    def on_tun_lost(self, number: int) -> None:
+        self._keeper.on_tun_lost(number)
 
     def on_exit(self, code: int) -> None:
         self._keeper.died(self._number, code)

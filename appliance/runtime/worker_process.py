@@ -80,6 +80,9 @@ class WorkerListener(Protocol):
     def on_misheard(self, error: Exception) -> None:
         """Doing what the worker said raised."""
 
+    def on_tun_lost(self, number: int) -> None:
+        """The TUN cannot be read any more, for that errno (0: it gives nothing)."""
+
     def on_exit(self, code: int) -> None:
         """The worker died (not by `stop`)."""
 
@@ -237,6 +240,10 @@ class WorkerProcess:
     def join(self, worker: int, end: socket.socket) -> None:
         """Give the worker a socket to another one. The caller may close its own copy when this returns."""
         self._tell("mesh", {"worker": worker}, descriptors=(os.dup(end.fileno()),), owned=True)
+
+    def use_tun(self, tun: int, *, device: bool) -> None:
+        """Give the worker another TUN's descriptor, which stays the caller's; not a `device`: one that gives nothing."""
+        self._tell("tun", {"device": device}, descriptors=(os.dup(tun),), owned=True)
 
     def session_elsewhere(self, session: int, worker: int | None) -> None:
         """That worker has the session; None: nobody has it any more."""
@@ -429,7 +436,7 @@ class WorkerProcess:
             except Exception as error:  # noqa: BLE001  the worker is the one that strangers speak to
                 self._listener.on_misheard(error)
 
-    def _dispatch(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:
+    def _dispatch(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:  # noqa: C901 - a branch a message
         listener = self._listener
         if kind in ("packet", "moved") and fields["local"] is not None:
             self._spoken_to(fields["link"], _address(fields["source"]), fields["local"])
@@ -449,6 +456,8 @@ class WorkerProcess:
             listener.on_link_closed(fields["link"])
         elif kind == "link.limited":
             listener.on_link_limited(fields["link"], fields["datagram"])
+        elif kind == "tun.lost":
+            listener.on_tun_lost(fields["errno"])
         elif kind == "link.offload":
             listener.on_link_offload(fields["link"], fields["problem"])
         elif kind == "raised":

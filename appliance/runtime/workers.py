@@ -123,6 +123,12 @@ class Workers:
     def _others(self, number: int) -> list[tuple[int, WorkerProcess]]:
         return [(other, member) for other, member in enumerate(self._members) if member is not None and other != number]
 
+    def use_tun(self, descriptors: Sequence[int], *, device: bool) -> None:
+        """As WorkerProcess.use_tun, one descriptor for each."""
+        for member, descriptor in zip(self._members, descriptors, strict=True):
+            if member is not None:
+                member.use_tun(descriptor, device=device)
+
     # ---- links ----
 
     def add_link(

@@ -84,6 +84,7 @@ class Commands:
             "link.protect": self._link_protect,
             "link.offload": self._link_offload,
             "mesh": self._mesh,
+            "tun": self._tun,
             "session.add": self._session_add,
             "session.elsewhere": self._session_elsewhere,
             "session.move": self._session_move,
@@ -190,6 +191,9 @@ class Commands:
 
     def _mesh(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
         self._loop.join(fields["worker"], socket.socket(fileno=descriptors[0]))
+
+    def _tun(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
+        self._loop.use_tun(descriptors[0], device=fields["device"])
 
     def _session_elsewhere(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         """Another worker has a session, or has it no more."""

@@ -9,6 +9,7 @@ control process now and then, and left behind.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -97,7 +98,8 @@ class Loop:
         self._sink_for = self._compile_inbound(self.outbound)
         self.gate = Gate(self.world.drop)
         self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)
-        self._begun = False
+        self.world.tun_failed = self._tun_failed
+        self._begun = self._hears_tun = False
         self._epoll.register(control.fileno(), IN)
         self.handle: Callable[[str, dict[str, Any], bytes, list[int]], None] | None = None
 
@@ -145,7 +147,37 @@ class Loop:
         """The tables are there: read the TUN from now on."""
         if not self._begun:
             self._begun = True
+            self._hear_tun()
+
+    def use_tun(self, descriptor: int, *, device: bool) -> None:
+        """Read and write another TUN from now on. It takes the old one's place under its number, which the pipeline knows; not a
+        `device`: there is none for now."""
+        self._leave_tun()
+        os.dup2(descriptor, self._tun, inheritable=False)
+        os.close(descriptor)
+        self._paused = False
+        if device and self._begun:
+            self._hear_tun()
+
+    def _hear_tun(self) -> None:
+        if not self._hears_tun:
             self._epoll.register(self._tun, IN)
+            self._hears_tun = True
+
+    def _set_tun(self, events: int) -> None:
+        if self._hears_tun:
+            self._epoll.modify(self._tun, events)
+
+    def _leave_tun(self) -> None:
+        """Before its descriptor is another file's: the old one would be polled as long as anybody has it open."""
+        if self._hears_tun:
+            self._epoll.unregister(self._tun)
+            self._hears_tun = False
+
+    def _tun_failed(self, number: int) -> None:
+        """It would be readable without end. The control process makes the device anew, or gives this one again."""
+        self._leave_tun()
+        self._up("tun.lost", {"errno": number})
 
     def stop(self) -> None:
         """End after this turn."""
@@ -163,7 +195,7 @@ class Loop:
             self._set_depth(descriptor)
         if self._paused:  # scheduling reads on whatever is congested
             self._paused = False
-            self._epoll.modify(self._tun, IN)
+            self._set_tun(IN)
 
     def _set_depth(self, descriptor: int) -> None:
         """What is scheduled waits here, and not in the kernel."""
@@ -257,14 +289,14 @@ class Loop:
             self._epoll.modify(link.fileno(), self._hears(link))
         if self._paused and not self.world.blocked:
             self._paused = False
-            self._epoll.modify(self._tun, IN)
+            self._set_tun(IN)
 
     def _hears(self, link: Driver) -> int:
         return 0 if link in self._deaf else IN
 
     def _pause(self) -> None:
         self._paused = True
-        self._epoll.modify(self._tun, 0)
+        self._set_tun(0)
 
     def _on_mesh(self, descriptor: int) -> None:
         """Another worker handed something over: first hear what the control process said before that."""

@@ -58,6 +58,18 @@ def worker(facts: NodeFacts) -> Iterator[Finding]:
         )
 
 
+def host_drift(facts: NodeFacts) -> Iterator[Finding]:
+    """The running node notices what is taken away from it."""
+    problem = ((facts.status or {}).get("problems") or {}).get("host")
+    if problem:
+        yield failure(
+            "host-drift",
+            f"the host is not as the profile says: {problem}",
+            "find out who changes it (the log names it where it can) and let that leave the node's things alone; "
+            "`appliance apply` brings them back",
+        )
+
+
 def offload_refused(facts: NodeFacts) -> Iterator[Finding]:
     """Records are cut into datagrams by the kernel where it can."""
     refused = [session for session in (facts.status or {}).get("sessions") or () if session.get("offload_problem")]
@@ -138,6 +150,7 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     daemon_absent,
     version_differs,
     worker,
+    host_drift,
     offload_refused,
     unconnected,
     not_post_quantum,

@@ -170,6 +170,7 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
             {"sessions": [{"peer": "laptop", "pq": True, "rx_packets": 1_000, "offload_problem": "EIO"}]},
             ("udp-offload-refused", "warning"),
         ),
+        ({"problems": {"host": "missing: route 10.20.0.0/16 over llp0"}}, ("host-drift", "failure")),
         ({"drops": {"replayed": 5, "bad-tag": 200}}, ("drops-many", "warning")),
         ({"plugins": [{"name": "x", "state": "failed", "problem": "no module"}]}, ("plugin-failed", "warning")),
         ({"confirm_by": 12.0}, ("unconfirmed", "warning")),

@@ -1,0 +1,149 @@
+"""What the kernel reports of changes to a host's network, cheaply: only whether something may matter, and who did it.
+
+Raw sockets instead of pyroute2 (docs/adr/0011): a running node hears this all its life, and looks into it seldom. nftables
+reports to holders of CAP_NET_ADMIN only.
+
+    struct nlmsghdr  { u32 length; u16 type; u16 flags; u32 sequence; u32 port; }         linux/netlink.h
+    struct rtmsg     { u8 family, dst_len, src_len, tos, table, protocol, scope, type; }  linux/rtnetlink.h
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
+LINK, IPV4_ADDRESS, IPV4_ROUTE, IPV4_RULE, IPV6_ADDRESS, IPV6_ROUTE, IPV6_RULE, IPV4_CONF, IPV6_CONF = (
+    1, 5, 7, 8, 9, 11, 19, 24, 25,
+)  # fmt: skip
+GROUPS: Final = sum(
+    1 << group - 1
+    for group in (LINK, IPV4_ADDRESS, IPV4_ROUTE, IPV4_RULE, IPV6_ADDRESS, IPV6_ROUTE, IPV6_RULE, IPV4_CONF, IPV6_CONF)
+)
+"""RTNLGRP_*: links, addresses, routes, rules, and forwarding and rp_filter of IPv4 and IPv6."""
+NFT_GROUP: Final = 1 << 7 - 1
+"""NFNLGRP_NFTABLES"""
+ROUTES: Final = frozenset({24, 25})
+"""RTM_NEWROUTE, RTM_DELROUTE"""
+ROUTERS: Final = frozenset({11, 12, 42, 99, 186, 187, 188, 189, 192})
+"""Protocol numbers of routing daemons (linux/rtnetlink.h): a full table of theirs changes all day, and is never ours."""
+NEW_GENERATION: Final = 10 << 8 | 15
+"""NFT_MSG_NEWGEN, which ends a transaction and names the process."""
+PROCESS_ID, PROCESS_NAME = 2, 3
+PORT_PROCESS: Final = (1 << 22) - 1
+"""The part of a port number that libraries make of their process number."""
+ROOM: Final = 65536
+BUDGET: Final = 64
+"""Reads a turn; what is left is read in the next one."""
+
+_header = struct.Struct("=IHHII")
+_attribute = struct.Struct("=HH")
+
+
+class HostEvents:
+    """The kernel's reports. `table` is the name of the nftables table that matters; `ours` are processes whose doing is no news
+    of others. `author` is who made the last change that may matter, "" when that is not known."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table.encode() + b"\0"
+        self.ours: set[int] = {os.getpid()}
+        self.author = ""
+        self._route = _bound(NETLINK_ROUTE, GROUPS)
+        self._nft: socket.socket | None = None
+        with suppress(OSError):
+            self._nft = _bound(NETLINK_NETFILTER, NFT_GROUP)
+
+    def filenos(self) -> tuple[int, ...]:
+        """The descriptors that can be read when there is something."""
+        return (self._route.fileno(), *(() if self._nft is None else (self._nft.fileno(),)))
+
+    def changed(self) -> bool:
+        """Take what there is. Has anything changed that may matter?"""
+        routes = [self._matters(*message) for data in _read(self._route) for message in messages(data)]
+        tables = False if self._nft is None else self._read_tables(self._nft)
+        return any(routes) or tables
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._route.close()
+        if self._nft is not None:
+            self._nft.close()
+
+    def _matters(self, kind: int, port: int, body: bytes) -> bool:
+        if not kind:  # reports were lost
+            return True
+        if kind in ROUTES and len(body) > 5 and body[5] in ROUTERS:
+            return False
+        self._by(port & PORT_PROCESS, "")
+        return True
+
+    def _read_tables(self, sock: socket.socket) -> bool:
+        found = False
+        for data in _read(sock):
+            for kind, _, body in messages(data):
+                if kind == NEW_GENERATION:
+                    said = dict(attributes(body[4:]))
+                    if found:
+                        process = int.from_bytes(said.get(PROCESS_ID, b""), "big")
+                        self._by(process, said.get(PROCESS_NAME, b"").rstrip(b"\0").decode(errors="replace"))
+                elif not kind or self._table in body:
+                    found = True
+        return found
+
+    def _by(self, process: int, name: str) -> None:
+        if process and process not in self.ours:
+            self.author = f"{name or _name_of(process)} (pid {process})"
+
+
+def _bound(protocol: int, groups: int) -> socket.socket:
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+    try:
+        sock.bind((0, groups))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _read(sock: socket.socket) -> Iterator[bytes]:
+    for _ in range(BUDGET):
+        try:
+            yield sock.recv(ROOM)
+        except BlockingIOError:
+            return
+        except OSError:  # ENOBUFS: more was reported than fits
+            yield _header.pack(_header.size, 0, 0, 0, 0)
+
+
+def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(type, port, body) of each message in what one call brought."""
+    at = 0
+    while at + _header.size <= len(data):
+        length, kind, _, _, port = _header.unpack_from(data, at)
+        if length < _header.size:
+            return
+        yield kind, port, data[at + _header.size : at + length]
+        at += length + 3 & ~3
+
+
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, value) of each."""
+    at = 0
+    while at + _attribute.size <= len(data):
+        length, kind = _attribute.unpack_from(data, at)
+        if length < _attribute.size:
+            return
+        yield kind & 0x3FFF, data[at + _attribute.size : at + length]
+        at += length + 3 & ~3
+
+
+def _name_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:  # it has ended
+        return "a program"
