@@ -34,7 +34,7 @@ class Step:
 class HostState:
     """What `appliance.linux.observe` read from the kernel in one go, as plain JSON-able mappings.
 
-    links: name -> {index, kind, mtu, up, address, gso_max_size, tun: {owner, group, queues…} | None}
+    links: name -> {index, kind, mtu, up, address, gso_max_size, tx_queue_len, tun: {owner, group, queues…} | None}
     addresses: [{link, address: "10.8.0.1/24", scope}]
     routes: [{destination, via, link, table, metric, protocol, source, type}]
     rules: [{priority, from, to, iif, oif, fwmark, table, family}]

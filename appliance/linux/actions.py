@@ -95,7 +95,7 @@ async def _replace_table(_netlink: Netlink, args: Mapping[str, Any]) -> None:
 
 async def _has_link(look: Look, args: Mapping[str, Any]) -> bool:
     link = (await look.links()).get(args["name"])
-    settings = {key: args[key] for key in ("mtu", "gso_max_size", "up") if args.get(key) is not None}
+    settings = {key: args[key] for key in ("mtu", "gso_max_size", "tx_queue_len", "up") if args.get(key) is not None}
     if link is None or any(link[key] != value for key, value in settings.items()):
         return False
     device = {key: args[key] for key in ("multi_queue", "owner", "group") if args.get(key) is not None}

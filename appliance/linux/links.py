@@ -1,10 +1,11 @@
-"""Network interfaces: reading them, setting MTU, GSO size and state, deleting."""
+"""Network interfaces: reading them, setting MTU, GSO size, queue and state, deleting."""
 
 from __future__ import annotations
 
 import errno
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from appliance.errors import HostError
@@ -13,12 +14,27 @@ from appliance.linux.netlink import Netlink
 IFF_UP = 1
 IFLA_TUN_TYPE_TUN = 1
 GONE = frozenset({errno.ENODEV})
+_SETTINGS = {"mtu": "mtu", "gso_max_size": "gso_max_size", "tx_queue_len": "txqlen"}
+"""How pyroute2 calls them."""
+STATISTICS = Path("/proc/self/net/dev")
+_DROPPED_ON_THE_WAY_OUT = 11
+"""Column of the fourth of the sending half's counters (proc(5))."""
 
 
 async def read(netlink: Netlink) -> dict[str, dict[str, Any]]:
-    """Name -> {index, kind, mtu, up, address, gso_max_size, tun}. `tun` is None or {type, persist, vnet_hdr, pi, multi_queue,
-    owner, group, queues}: who alone may open it, None when all may, and how often a device with several queues is open."""
+    """Name -> {index, kind, mtu, up, address, gso_max_size, tx_queue_len, tun}. `tun` is None or {type, persist, vnet_hdr, pi,
+    multi_queue, owner, group, queues}: who alone may open it, None when all may, and how often a device with several queues is
+    open."""
     return {str(message.get_attr("IFLA_IFNAME")): _link(message) for message in await netlink.dump("link")}
+
+
+def dropped(name: str) -> int:
+    """Packets that the kernel dropped on their way out by the interface since it was made; 0 when it is not there."""
+    for line in STATISTICS.read_text().splitlines():
+        interface, _, figures = line.strip().partition(":")
+        if interface == name:
+            return int(figures.split()[_DROPPED_ON_THE_WAY_OUT])
+    return 0
 
 
 def index(name: str) -> int | None:
@@ -38,8 +54,8 @@ def require(name: str) -> int:
 
 
 async def change(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Set `mtu`, `gso_max_size` and `up` of the interface `name`, those that are given."""
-    fields = {key: args[key] for key in ("mtu", "gso_max_size") if args.get(key) is not None}
+    """Set `mtu`, `gso_max_size`, `tx_queue_len` and `up` of the interface `name`, those that are given."""
+    fields = {name: args[key] for key, name in _SETTINGS.items() if args.get(key) is not None}
     if args.get("up") is not None:
         fields["state"] = "up" if args["up"] else "down"
     number = require(args["name"])
@@ -64,6 +80,7 @@ def _link(message: Any) -> dict[str, Any]:
         "up": bool(message["flags"] & IFF_UP),
         "address": message.get_attr("IFLA_ADDRESS") or "",
         "gso_max_size": message.get_attr("IFLA_GSO_MAX_SIZE"),
+        "tx_queue_len": message.get_attr("IFLA_TXQLEN"),
         "tun": None if data is None else _tun(data),
     }
 

@@ -44,7 +44,13 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     sysctls = _sysctls(network, observed, ledger)
     table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger))
     return Desired(
-        link={"name": network.interface, "mtu": network.mtu, "gso_max_size": own.gso_max_size(datagram), "up": True},
+        link={
+            "name": network.interface,
+            "mtu": network.mtu,
+            "gso_max_size": own.gso_max_size(datagram),
+            "tx_queue_len": own.TX_QUEUE_PACKETS,
+            "up": True,
+        },
         multi_queue=workers(network.workers, observed.cores) > 1,
         addresses=tuple(str(address) for address in network.addresses),
         routes=routes,
@@ -132,7 +138,7 @@ def _rules(network: NetworkSection) -> Iterator[dict[str, Any]]:
 
 
 def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> dict[str, str]:
-    wanted: dict[str, str] = {}
+    wanted = dict.fromkeys(_deaf_to(network, observed), "0")
     by_version = {version: [a for a in network.addresses if a.version == version] for version in (4, 6)}
     disabled = own.link_sysctl(6, network.interface, "disable_ipv6")
     if by_version[6] and _original(disabled, network.interface, observed, ledger) == "1":
@@ -145,12 +151,22 @@ def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> di
         # A forwarding host drops its default routes from router advertisements, unless told otherwise.
         routers = {route["link"] for route in observed.routes if route["protocol"] == own.RA_PROTOCOL and route["link"]}
         accepting = [own.link_sysctl(6, link, "accept_ra") for link in sorted(routers - {network.interface})]
-        accepting += [key for key in ledger.originals if key.endswith("accept_ra") and key not in accepting]
+        ours = [key for key in ledger.originals if key.endswith("accept_ra") and observed.sysctls.get(key) == "2"]
+        accepting += [key for key in ours if key not in accepting]
         wanted |= dict.fromkeys(accepting, "2")
     wanted |= {FORWARDING[version]: "1" for version in sorted(versions)}
     if uses_policy_routing(network) and is_strict(observed, _original(RP_FILTER, network.interface, observed, ledger)):
         wanted[RP_FILTER] = "2"
     return wanted | {key: " ".join(value.split()) for key, value in network.sysctls.items()}
+
+
+def _deaf_to(network: NetworkSection, observed: HostState) -> Iterator[str]:
+    """The settings of `own.DEAF_TO` that the interface will have; below IPv6's least MTU it has none of IPv6's."""
+    for version, leaf in own.DEAF_TO:
+        key = own.link_sysctl(version, network.interface, leaf)
+        has_version = version == 4 or network.mtu >= own.IPV6_MIN_MTU
+        if has_version and own.default_sysctl(key, network.interface) in observed.sysctls:
+            yield key
 
 
 def _original(key: str, interface: str, observed: HostState, ledger: Ledger) -> str | None:

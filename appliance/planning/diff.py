@@ -78,6 +78,8 @@ def _additions(
     wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str], removals: Sequence[Step]
 ) -> Iterator[Step]:
     name = wanted.link["name"]
+    lost = set(_lost_with_ipv6(wanted, ledger))
+    yield from _restored_settings(observed, ledger, {name}, ledger.originals.keys() - lost)
     yield from _link(wanted, observed)
     link_settings = {key: value for key, value in wanted.sysctls.items() if own.default_sysctl(key, name) != key}
     yield from _settings(link_settings, wanted, observed, ledger)
@@ -89,7 +91,7 @@ def _additions(
     yield from _settings(
         {key: value for key, value in wanted.sysctls.items() if key not in link_settings}, wanted, observed, ledger
     )
-    yield from _restored_settings(observed, ledger, {None, *observed.links} - leaving, wanted.sysctls)
+    yield from _restored_settings(observed, ledger, {None, *observed.links} - leaving, {*wanted.sysctls, *lost})
     removed = [one.do.args for one in removals]
     routes = [
         *wanted.routes,
@@ -212,6 +214,13 @@ def _restored_settings(
         now = observed.sysctls.get(key)
         if own.sysctl_link(key) in links and key not in wanted and now is not None and now != original.args["value"]:
             yield step(original, _put_back(key, now, observed))
+
+
+def _lost_with_ipv6(wanted: Desired, ledger: Ledger) -> Iterator[str]:
+    """Settings that are gone when the interface's MTU is too small for IPv6."""
+    if wanted.link["mtu"] < own.IPV6_MIN_MTU:
+        ours = [key for key in ledger.originals if own.sysctl_link(key) == wanted.link["name"]]
+        yield from (key for key in ours if key.startswith(("net.ipv6", "net/ipv6")))
 
 
 def _table(wanted: Desired, observed: HostState) -> Iterator[Step]:

@@ -64,12 +64,16 @@ def _create(host: _Host, args: Mapping[str, Any]) -> None:
         "owner": args.get("owner"), "group": args.get("group"), "queues": 0,
     }  # fmt: skip
     host.links.setdefault(args["name"], {"index": 0, "kind": "tun", "address": "", **own.TUN_DEFAULTS, "tun": tun})
-    if args["name"] in host.met:
-        return  # removed and made again: its settings were set back before
+    if args["name"] not in host.met:  # else removed and made again: its settings were set back before
+        _give_settings(host, args["name"], (4, 6))
+
+
+def _give_settings(host: _Host, link: str, versions: tuple[int, ...]) -> None:
+    """What a new interface, or one that gets another IP version, takes over."""
     for key, value in list(host.sysctls.items()):
         family, _, leaf = key.partition(".conf.default.")
-        if leaf:
-            host.sysctls.setdefault(own.link_sysctl(int(family[-1]), args["name"], leaf), value)
+        if leaf and int(family[-1]) in versions:
+            host.sysctls.setdefault(own.link_sysctl(int(family[-1]), link, leaf), value)
 
 
 def _own(host: _Host, args: Mapping[str, Any]) -> None:
@@ -78,7 +82,14 @@ def _own(host: _Host, args: Mapping[str, Any]) -> None:
 
 
 def _set_link(host: _Host, args: Mapping[str, Any]) -> None:
-    host.links[args["name"]] |= own.without(dict(args), "name")
+    name = args["name"]
+    before = host.links[name]["mtu"]
+    host.links[name] |= own.without(dict(args), "name")
+    if before < own.IPV6_MIN_MTU <= host.links[name]["mtu"]:
+        _give_settings(host, name, (6,))
+    elif host.links[name]["mtu"] < own.IPV6_MIN_MTU:
+        for key in [key for key in host.sysctls if own.sysctl_link(key) == name and key.startswith(("net.ipv6", "net/ipv6"))]:
+            del host.sysctls[key]
 
 
 def _delete(host: _Host, args: Mapping[str, Any]) -> None:

@@ -30,7 +30,7 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
     keys = dict.fromkeys([*FORWARDING.values(), "net.ipv4.conf.all.accept_redirects"])
     if uses_policy_routing(network):
         keys[RP_FILTER] = None
-    for version, leaf in ((6, "disable_ipv6"), (4, "promote_secondaries")):
+    for version, leaf in ((6, "disable_ipv6"), (4, "promote_secondaries"), *own.DEAF_TO):
         keys |= dict.fromkeys(own.link_sysctl(version, link, leaf) for link in (network.interface, "default"))
     for key in (*network.sysctls, *ledger.originals):
         keys |= {key: None, own.default_sysctl(key, network.interface): None}

@@ -10,6 +10,8 @@ from appliance.planning import own
 
 SIGNS = {"add": "+", "create": "+", "remove": "-", "delete": "-", "set": "~", "own": "~", "replace": "~"}
 
+LINK_LABELS = {"mtu": "MTU", "gso_max_size": "GSO size", "tx_queue_len": "queue"}
+
 
 def sign(step: Step) -> str:
     """`+` for what will be there, `-` for what will go, `~` for what changes."""
@@ -54,7 +56,7 @@ def _owner(args: Mapping[str, Any]) -> str:
 
 
 def _link_settings(args: Mapping[str, Any]) -> str:
-    words = [f"{label} {args[key]}" for key, label in (("mtu", "MTU"), ("gso_max_size", "GSO size")) if args.get(key) is not None]
+    words = [f"{label} {args[key]}" for key, label in LINK_LABELS.items() if args.get(key) is not None]
     if args.get("up") is not None:
         words.append("up" if args["up"] else "down")
     return ", ".join(words)

@@ -39,7 +39,7 @@ def test_what_is_applied_is_what_the_profile_says(namespace: Throwaway, state_di
 
     seen = namespace.snapshot()
     [link] = [link for link in seen["links"] if link["ifname"] == "llp0"]
-    assert (link["mtu"], link["gso_max_size"], "UP" in link["flags"]) == (1300, 63000, True)
+    assert (link["mtu"], link["gso_max_size"], link["txqlen"], "UP" in link["flags"]) == (1300, 63000, 2000, True)
     assert link["linkinfo"]["info_data"] == {
         "type": "tun", "pi": False, "vnet_hdr": True, "multi_queue": False, "persist": True, "user": "root", "group": "root",
     }  # fmt: skip

@@ -85,7 +85,16 @@ def hosts(draw: st.DrawFn) -> HostState:
             f"net.ipv6.conf.{link}.forwarding": draw(BITS),
             f"net.ipv6.conf.{link}.disable_ipv6": draw(BITS),
         }
-    card = {"index": 2, "kind": "", "mtu": 1500, "up": True, "address": "52:54:00:00:00:01", "gso_max_size": 65536, "tun": None}
+    card = {
+        "index": 2,
+        "kind": "",
+        "mtu": 1500,
+        "up": True,
+        "address": "52:54:00:00:00:01",
+        "gso_max_size": 65536,
+        "tx_queue_len": 1000,
+        "tun": None,
+    }
     default = {"via": "192.0.2.254", "link": "eth0", "table": 254, "source": None, "type": "unicast"}
     return HostState(
         links={"eth0": card},
