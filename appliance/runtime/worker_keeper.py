@@ -17,6 +17,7 @@ from appliance.errors import ApplianceError
 from appliance.runtime import clock, orphans
 from appliance.runtime.links import Links
 from appliance.runtime.logging import get_logger
+from appliance.runtime.tun_losses import REASON, TunLosses
 from appliance.runtime.worker_process import Spoken, WorkerProcess
 from appliance.runtime.worker_watch import WorkerWatch
 from appliance.runtime.workers import Workers, together
@@ -67,6 +68,7 @@ class WorkerKeeper:
         self._prepared: list[WorkerProcess] = []
         self._reviving: set[asyncio.Task[None]] = set()
         self._earlier_drops: Counter[str] = Counter()
+        self._tun_losses = TunLosses()
         self._earlier_classes: dict[str, ClassFigures] = {}
         self.current: Workers | None = None
         self.restarts = 0
@@ -101,8 +103,9 @@ class WorkerKeeper:
         return self.current if self.current and self.current.living else None
 
     def drops(self) -> Counter[str]:
-        """Packets dropped by reason, by dead workers too."""
-        return self._earlier_drops + (self.current.drops() if self.current else Counter())
+        """Packets dropped by reason, by dead workers too, and by the kernel before a worker could have them."""
+        before_us = Counter({REASON: self._tun_losses.count()})
+        return self._earlier_drops + before_us + (self.current.drops() if self.current else Counter())
 
     def classes(self) -> dict[str, ClassFigures]:
         """Traffic classes by name, dead workers' packets included."""
@@ -119,6 +122,7 @@ class WorkerKeeper:
         WorkerProcess.start raises."""
         self._queues, self._driver, self._slots, self.compression = queues, driver, slots, compression
         self._resting.clear()
+        self._tun_losses.begin(queues[0].name)
         prepared, self._prepared = self._prepared, []
         prepared += [self._spawn(number) for number in range(len(prepared), len(queues))]
         workers = self.current = Workers(len(queues))
