@@ -33,6 +33,7 @@ DROP_REASONS: Final = (
     "over_rate",  # was too much for the rate of its peer
     "uninvited",  # of a handshake, without a cookie while those are needed
     "handover_busy",  # the worker that has the session did not keep up, or has died
+    "multicast",  # inner destination that means many, which the overlay does not carry
     "raised",  # what was to be done with it failed by a mistake of ours; the rest goes on
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}

@@ -65,18 +65,19 @@ def send_packet(world: World, outbound: Outbound, entry: memoryview) -> None:
     if len(entry) < VNET_BYTES + 20:
         world.drop("malformed")
         return
+    address: int | bytes
     version, address = _v4.unpack_from(entry, VNET_BYTES)
-    if version < 0x60:
+    if isinstance(address, int) and version < 0x60:
         own = address in world.own_v4
         peer = world.hosts_v4.get(address) or world.find_v4(address)
     else:
-        key = bytes(entry[VNET_BYTES + 24 : VNET_BYTES + 40])
-        own = key in world.own_v6
-        peer = world.hosts_v6.get(key) or world.find_v6(key)
+        address = bytes(entry[VNET_BYTES + 24 : VNET_BYTES + 40])
+        own = address in world.own_v6
+        peer = world.hosts_v6.get(address) or world.find_v6(address)
     if own:
         world.to_host(entry)
     elif peer is None:
-        world.drop("no_route")
+        world.nowhere(address)
     elif peer.session is None:
         world.keep(peer, bytes(entry))
     else:

@@ -143,7 +143,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
                 key = get_v6(tx, ip + 24)[0]
                 peer = hosts_v6.get(key) or world.find_v6(key)
             if peer is None:
-                world.drop("no_route")
+                world.nowhere(address if version < 0x60 else get_v6(tx, ip + 24)[0])
                 continue
             session = peer.session
             if session is None:

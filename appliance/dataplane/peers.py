@@ -232,6 +232,11 @@ class World:
         """Count `count` packets dropped for one of `counters.DROP_REASONS`."""
         self.counters[REASON_INDEX[reason]] += count
 
+    def nowhere(self, address: int | bytes) -> None:
+        """Drop a packet for an address that is behind no peer."""
+        broad = 224 <= address >> 24 < 240 or address == 0xFFFFFFFF if isinstance(address, int) else address[0] == 0xFF
+        self.drop("multicast" if broad else "no_route")
+
     def refuse(self, entry: memoryview, mtu_bytes: int) -> None:
         """Drop a packet of this host's that is longer than `mtu_bytes`, the most a record takes, and tell the host."""
         self.drop("oversized")

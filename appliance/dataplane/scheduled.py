@@ -99,7 +99,7 @@ def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Sched
                 peer = hosts_v6.get(key) or world.find_v6(key)
                 tos = first >> 4 & 0xFF
             if peer is None:
-                world.drop("no_route")
+                world.nowhere(address if first < 0x6000 else get_v6(room, VNET_BYTES + 24)[0])
                 continue
             session = peer.session
             if session is None:

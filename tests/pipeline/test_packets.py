@@ -12,6 +12,7 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.packet import Raw, raw
 
 from appliance.dataplane.counters import ROW, base
+from appliance.dataplane.scheduled import Scheduling
 from appliance.dataplane.vnet import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM
 from appliance.wire.envelope import HEADER
 
@@ -131,9 +132,20 @@ def test_a_prefix_that_is_taken_away_is_refused_at_once() -> None:
 
 def test_a_packet_for_nobody_is_counted() -> None:
     a, _, out, _ = pair()
-    a.send(udp4(10, destination="10.9.0.1"), udp6(10, destination="ff02::1"))
+    a.send(udp4(10, destination="10.9.0.1"), udp6(10, destination="fd00:9::1"))
     assert out.records == []
     assert a.drops == {"no_route": 2}
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_a_packet_for_many_is_counted_as_such(scheduled: bool) -> None:
+    a, _, out, _ = pair()
+    if scheduled:
+        a.schedule(Scheduling(), lambda: 0.0)
+    to_many = [udp4(10, destination=to) for to in ("224.0.0.1", "239.255.255.250", "255.255.255.255")]
+    a.send(*to_many, udp6(10, destination="ff02::1"), udp4(10, destination="240.0.0.1"))
+    assert out.records == []
+    assert a.drops == {"multicast": 4, "no_route": 1}
 
 
 def test_traffic_waits_for_its_session_within_bounds_and_asks_once() -> None:
