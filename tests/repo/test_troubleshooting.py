@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from appliance.dataplane.counters import DROP_REASONS
+from appliance.runtime.tun_losses import REASON
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/troubleshooting.md").read_text()
@@ -42,7 +43,7 @@ def test_each_error_has_its_section() -> None:
 
 def test_each_reason_for_a_drop_has_its_line() -> None:
     table = FINDINGS.split("# Drops by reason")[1].split("# Handshakes by reason")[0]
-    assert re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE) == list(DROP_REASONS)
+    assert re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE) == [*DROP_REASONS, REASON]
 
 
 def test_each_fault_of_a_peer_has_its_line() -> None:
