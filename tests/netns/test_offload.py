@@ -38,9 +38,9 @@ def test_a_session_goes_on_without_the_offload(hosts: tuple[Host, Host]) -> None
 def test_the_doctor_tries_the_real_way(namespace: Throwaway) -> None:
     namespace.sh("ip link add out type veth peer name far; ip addr add 192.0.2.1/24 dev out; ip link set out up")
     there = Endpoint("udp", "192.0.2.2", 8443)
-    assert namespace.run(look_at_path, "peer", there, "192.0.2.2", profile().network).offload_problem == ""
+    assert namespace.run(look_at_path, "peer", there, ["192.0.2.2"], profile().network).offload_problem == ""
     namespace.sh(REFUSE.format(port=9, length=600))
-    assert namespace.run(look_at_path, "peer", there, "192.0.2.2", profile().network).offload_problem == "EPERM"
+    assert namespace.run(look_at_path, "peer", there, ["192.0.2.2"], profile().network).offload_problem == "EPERM"
     namespace.sh("nft add rule inet judge out drop")
-    facts = namespace.run(look_at_path, "peer", there, "192.0.2.2", profile().network)
+    facts = namespace.run(look_at_path, "peer", there, ["192.0.2.2"], profile().network)
     assert facts.offload_problem == "", "what passes in no way is no refusal of the offload"
