@@ -138,7 +138,7 @@ def _peers_without_session(answer: Mapping[str, Any]) -> str:
     rows = [
         (str(peer["name"]), str(peer.get("state", "")), ", ".join(peer.get("endpoints") or ()), str(peer.get("last_error") or ""))
         for peer in answer.get("peers") or ()
-        if peer.get("state") != "connected"
+        if peer.get("state") != "connected" or peer.get("last_error")
     ]
     return table(("without session", "state", "endpoints", "last error"), rows) if rows else ""
 

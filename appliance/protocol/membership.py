@@ -40,6 +40,7 @@ class Membership:
                 self.add(changed, now)
             elif changed != known.settings:
                 known.configure(changed)
+                self.try_beside(known, now)
                 self.connect_if_alone(known, now)
                 self._keeping.agree_anew(known, now)
 
@@ -60,10 +61,27 @@ class Membership:
     def alone(self, peer: Peer) -> bool:
         """Has `peer` no session that is known to work and is not to be replaced?"""
         session = self._context.sessions.get(peer.session) if peer.session is not None else None
-        return session is None or session.suspect or session.due
+        return session is None or session.suspect or session.due or session.elsewhere
+
+    def try_beside(self, peer: Peer, now: float) -> None:
+        """Where the profile's endpoints were edited: try the new ones now, beside a session that works over another. It is
+        replaced when one answers; when none does, `last_error` says so and it goes on."""
+        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        if not peer.edited or not peer.endpoints:
+            return
+        peer.edited = False
+        if session is not None and session.state is SessionState.ACTIVE and session.endpoint not in peer.endpoints:
+            self._connecting.cancel(peer, now)
+            peer.at = peer.failures = 0
+            peer.outage_since = None
+            session.elsewhere = True
+            self._connecting.connect(peer, now)
 
     def connect_if_alone(self, peer: Peer, now: float) -> None:
         """Call a peer that ought to have a session and has none."""
+        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        if session is not None and session.elsewhere and peer.failures >= len(peer.endpoints):
+            session.elsewhere = False
         if self.alone(peer) and peer.settings.keepalive:
             self._connecting.connect(peer, now)
 

@@ -276,6 +276,7 @@ class Node:
         found = self._context.peers.get(peer)
         if found is not None:
             found.reach_at(endpoints)
+            self._membership.try_beside(found, now)
             self._membership.connect_if_alone(found, now)
 
     def handle_timeout(self, now: float) -> None:

@@ -37,11 +37,14 @@ class Peer:
     session: int | None = None
     last_error: str = ""
     disowned_at: float = -inf
+    edited: bool = False
+    """The profile's endpoints were changed, and what they are now was not tried yet."""
     _configured: tuple[Endpoint, ...] = field(default=(), repr=False)
     _datagrams: dict[Endpoint, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.configure(self.settings)
+        self.edited = False
 
     @property
     def name(self) -> str:
@@ -62,6 +65,7 @@ class Peer:
         """Take changed settings. Candidates from discovery stay until they are replaced, unless the endpoints changed."""
         self.settings = settings
         if settings.endpoints != self._configured:
+            self.edited = True
             self._configured = settings.endpoints
             self.reach_at([endpoint for endpoint in settings.endpoints if is_literal(endpoint.host)])
 

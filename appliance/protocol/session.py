@@ -41,10 +41,10 @@ MOVES = {
 @dataclass(slots=True)
 class Session:
     """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active,
-    `expires` when it ends unless another has replaced it. A session that is `suspect` (no sign of life) or `due` (for new keys)
-    does not keep its peer from being called. `datagram` is how long the datagrams were that its handshake got through in (0 on
-    streams). `challenged`: other paths that its records came by, and the token sent there. `compression`: we take compressed
-    packets (and repeated that `said` times); `compressing`: the peer does."""
+    `expires` when it ends unless another has replaced it. A session that is `suspect` (no sign of life), `due` (for new keys)
+    or `elsewhere` does not keep its peer from being called. `datagram` is how long the datagrams were that its handshake got
+    through in (0 on streams). `challenged`: other paths that its records came by, and the token sent there. `compression`: we
+    take compressed packets (and repeated that `said` times); `compressing`: the peer does."""
 
     index: int
     remote_index: int
@@ -65,6 +65,8 @@ class Session:
     probes: int = 0
     suspect: bool = False
     due: bool = False
+    elsewhere: bool = False
+    """Its peer's endpoints were edited, and it goes over none of them: they are tried beside it, each once."""
     probe_token: int = 0
     probe_sent: float = 0.0
     confirm_sent: float = 0.0

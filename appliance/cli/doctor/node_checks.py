@@ -94,6 +94,12 @@ def unconnected(facts: NodeFacts) -> Iterator[Finding]:
                 "check on the peer: does it run, is its identity the one in this profile and ours the one in its, "
                 "does its firewall pass the port",
             )
+        elif peer.get("state") == "connected" and peer.get("last_error"):
+            yield warning(
+                "endpoint-unanswered",
+                f"peer {peer['name']} has a session, but does not answer where the profile says: {peer['last_error']}",
+                "look for a typo in its endpoints; when the session ends, it could not be called any more",
+            )
 
 
 def not_post_quantum(facts: NodeFacts) -> Iterator[Finding]:

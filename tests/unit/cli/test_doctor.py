@@ -165,6 +165,7 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
         ({"worker": {"offloads": [], "restarts": 0}}, ("offload-missing", "warning")),
         ({"peers": [{"name": "x", "state": "connecting", "last_error": "timeout"}]}, ("peer-unconnected", "warning")),
         ({"peers": [{"name": "x", "state": "idle", "last_error": "refused"}]}, ("peer-unconnected", "warning")),
+        ({"peers": [{"name": "x", "state": "connected", "last_error": "timeout"}]}, ("endpoint-unanswered", "warning")),
         ({"sessions": [{"peer": "x", "pq": False}]}, ("session-classical", "warning")),
         (
             {"sessions": [{"peer": "laptop", "pq": True, "rx_packets": 1_000, "offload_problem": "EIO"}]},

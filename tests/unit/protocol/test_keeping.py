@@ -112,6 +112,64 @@ def test_new_keys_bring_a_session_back_to_the_wanted_endpoint() -> None:
     assert len(pair.b.received) == 50
 
 
+def edited(pair: Pair, *endpoints: Endpoint) -> None:
+    """The profile of `a` names other endpoints of its peer now."""
+    [peer] = pair.a.node.peers.values()
+    pair.a.update(replace(pair.settings["a"], peers=(replace(peer.settings, endpoints=endpoints),)))
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_an_edited_endpoint_is_tried_at_once_and_replaces_the_session(scheme: str) -> None:
+    network = Network(latency=0.02)
+    pair = Pair(network, scheme=scheme).connect()
+    new = Endpoint(scheme, "192.0.2.9", 8443)
+    pair.b._listen(new)
+    edited(pair, new)
+    sent = 0
+    while pair.session("a").endpoint != new:
+        pair.a.send("b", b"%d" % sent)
+        pair.b.send("a", b"%d" % sent)
+        sent += 1
+        network.run(0.01)
+        assert sent < 200, "two seconds"
+    network.run(1.0)
+    assert [int(body) for _, body in pair.b.received] == list(range(sent)), "make before break"
+    assert [int(body) for _, body in pair.a.received] == list(range(sent))
+    assert pair.session("b").session_id == pair.session("a").session_id
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_a_typo_in_an_edited_endpoint_shows_now_and_harms_nothing(scheme: str) -> None:
+    network = Network()
+    pair = Pair(network, scheme=scheme).connect()
+    before, initiated = pair.session("a"), pair.a.node.counters["initiated"]
+    edited(pair, Endpoint(scheme, "192.0.2.66", 8443))
+    assert network.run_until(lambda: bool(pair.a.node.peers["b"].last_error), 6.0)
+    network.run(120.0)
+    assert pair.session("a") is before, "the old session goes on"
+    assert pair.a.node.peers["b"].last_error, "and what is wrong stays to be seen"
+    assert pair.a.node.counters["initiated"] - initiated <= 1, "each endpoint is tried once"
+    assert not before.elsewhere
+    pair.a.send("b", b"still")
+    network.run(1.0)
+    assert pair.b.received[-1] == ("a", b"still")
+    edited(pair, pair.endpoints["b"])
+    network.run(10.0)
+    assert pair.session("a") is before, "it goes over that one already"
+
+
+def test_an_edited_name_is_tried_when_it_is_resolved() -> None:
+    network = Network()
+    pair = Pair(network).connect()
+    edited(pair, Endpoint("udp", "there.example", 8443))
+    network.run(10.0)
+    new = Endpoint("udp", "192.0.2.9", 8443)
+    pair.b._listen(new)
+    pair.a.node.handle_candidates("b", [new], network.now)
+    pair.a.pump()
+    assert network.run_until(lambda: pair.session("a").endpoint == new, 2.0)
+
+
 @pytest.mark.parametrize("scheme", ["udp", "tcp"])
 @pytest.mark.parametrize("loss", [0.0, 0.1])
 def test_new_keys_come_without_a_lost_packet(scheme: str, loss: float) -> None:
