@@ -285,8 +285,6 @@ class WorkerProcess:
             "remote": keys.remote,
             "peer": keys.peer,
             "suite": keys.suite,
-            "send": keys.send_chain.hex(),
-            "receive": keys.receive_chain.hex(),
             "slot": slot,
             "compression": keys.compression,
             "rotate_bytes": rotate_bytes,
@@ -295,7 +293,7 @@ class WorkerProcess:
             "local": self._local(link, to),
             "use": use,
         }
-        self._tell("session.add", fields)
+        self._tell("session.add", fields, keys.send_chain + keys.receive_chain)  # raw: as text there would be three more of each
 
     def move_session(self, session: int, *, link: int, to: SocketAddress | None, use: bool = True) -> None:
         """Send a session's records by another path."""

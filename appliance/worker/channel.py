@@ -3,7 +3,7 @@
     {"kind": "...", …}  as JSON, then a newline, then raw bytes
 
 JSON because the worker parses hostile bytes and must not be able to hand the control process objects; one packet each so that
-no framing is needed; file descriptors ride along by SCM_RIGHTS. Keys travel as hex and only from control to worker.
+no framing is needed; file descriptors ride along by SCM_RIGHTS. Keys travel as raw bytes, and only from control to worker.
 """
 
 from __future__ import annotations

@@ -143,10 +143,12 @@ class Commands:
     def _cookies_wanted(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         self._loop.gate.want_cookies(fields["wanted"])
 
-    def _session_add(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _session_add(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
+        """The payload is both chains, one after the other, which are of one length."""
         suite = self._suites[fields["suite"]]
         peer = self._world.peers[fields["peer"]]
-        send, receive = bytes.fromhex(fields["send"]), bytes.fromhex(fields["receive"])
+        half = len(payload) // 2
+        send, receive = payload[:half], payload[half:]
         session = Session(
             index=fields["session"],
             remote_index=fields["remote"],
