@@ -20,8 +20,18 @@ mkdir -p build
 "$uv" pip install -q --python "$venv/bin/python" --require-hashes -r build/requirements-debian.txt
 "$uv" pip install -q --python "$venv/bin/python" --no-deps "$wheels"/*.whl
 rm -f "$venv"/bin/activate* "$venv"/bin/pydoc.bat "$venv"/bin/deactivate.bat "$venv/.gitignore" "$venv/.lock"
-# Isolated: neither variables of the environment nor packages of a user's own decide what root runs.
-printf '#!/usr/lib/appliance/venv/bin/python -I\nimport sys\n\nfrom appliance.cli import main\n\nsys.exit(main())\n' > "$venv/bin/appliance"
+# Isolated: neither variables of the environment nor packages of a user's own decide what root runs. To a shell the first lines are a
+# command, to Python a string.
+cat > "$venv/bin/appliance" <<'END'
+#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")/python" -I "$0" "$@"
+' '''
+import sys
+
+from appliance.cli import main
+
+sys.exit(main())
+END
 # Python may not write there later; the paths in the bytecode are those of the installed package.
 "$venv/bin/python" -m compileall -q -s "$tree" --invalidation-mode unchecked-hash "$venv/lib"
 

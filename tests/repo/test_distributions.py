@@ -135,3 +135,11 @@ def test_the_debian_package_brings_everything(wheels: list[Path], tmp_path: Path
         [program, "version"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
     )
     assert CORE["version"] in run.stdout
+    foreign = tmp_path / "foreign/appliance"
+    foreign.mkdir(parents=True)
+    (foreign / "__init__.py").write_text("raise SystemExit('not ours')")
+    for environ, folder in (({"PYTHONPATH": str(foreign.parent)}, tmp_path), ({}, foreign.parent)):
+        run = subprocess.run(
+            [program, "version"], cwd=folder, env={"PATH": "/usr/bin:/bin", **environ}, capture_output=True, text=True
+        )
+        assert (run.returncode, run.stderr) == (0, ""), "what the caller has lying about is not run"
