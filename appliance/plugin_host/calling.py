@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import traceback
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -14,13 +15,11 @@ import pluggy
 
 from appliance.api import hookspecs
 from appliance.errors import PluginFault
-from appliance.plugin_host.patience import TookTooLong, limited
+from appliance.plugin_host.patience import Escaped, TookTooLong, limited
 
 MAX_ITEMS = 1000
 """Results one hook may give; more is a generator that does not end."""
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("appliance_"))
-Failures = (Exception, SystemExit)
-"""A plugin that calls sys.exit() is a broken plugin, not a wish of the admin."""
 
 
 class LoadedPlugin:
@@ -33,11 +32,14 @@ class LoadedPlugin:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         try:
-            self._manager.register(namespace, name)
-        except Failures as error:
+            limited(lambda: self._manager.register(namespace, name))
+        except Exception as error:
             hint = "see docs/plugins.md for each hook's arguments"
             raise PluginFault(name, f"its hooks do not fit: {_ends(error)}", hint=hint) from error
         self.oddities = tuple(self._odd(namespace))
+        self.seconds: float | None = None
+        """How long a hook may take; None: patience.SECONDS."""
+        self._hanging: set[str] = set()
 
     def implements(self, hook: str) -> bool:
         """Does the plugin have this hook?"""
@@ -45,12 +47,7 @@ class LoadedPlugin:
 
     def call(self, hook: str, **arguments: object) -> Any:
         """The hook's result, None when the plugin does not have it or has nothing to say. Raises PluginFault."""
-        try:
-            result = limited(lambda: getattr(self._manager.hook, hook)(**arguments))
-        except Failures as error:
-            raise PluginFault(
-                self.name, f"{hook} {describe(error)}", hint="disable the plugin or report this to its author"
-            ) from error
+        result = self._limited(hook, lambda: getattr(self._manager.hook, hook)(**arguments))
         if isinstance(result, list) and not hookspecs_firstresult(hook):
             return result[0] if result else None
         return result
@@ -62,13 +59,21 @@ class LoadedPlugin:
             return []
         if isinstance(result, str | bytes) or not hasattr(result, "__iter__"):
             raise PluginFault(self.name, f"{hook} returned {type(result).__name__}, wanted an iterable")
-        try:
-            items = limited(lambda: list(islice(result, MAX_ITEMS + 1)))
-        except Failures as error:
-            raise PluginFault(self.name, f"{hook} {describe(error)}") from error
+        items: list[Any] = self._limited(hook, lambda: list(islice(result, MAX_ITEMS + 1)))
         if len(items) > MAX_ITEMS:
             raise PluginFault(self.name, f"{hook} gave more than {MAX_ITEMS} items")
         return items
+
+    def _limited(self, hook: str, deed: Callable[[], Any]) -> Any:
+        if hook in self._hanging:
+            raise PluginFault(self.name, f"{hook} hung and is not asked again", hint="mend or disable the plugin, then restart")
+        try:
+            return limited(deed, self.seconds)
+        except Exception as error:
+            if isinstance(error, TookTooLong) and self.seconds is not None:  # each further time, too, would hold up the node
+                self._hanging.add(hook)
+            hint = "disable the plugin or report this to its author"
+            raise PluginFault(self.name, f"{hook} {describe(error)}", hint=hint) from error
 
     def _odd(self, namespace: object) -> list[str]:
         callers = self._manager.get_hookcallers(namespace) or ()
@@ -91,6 +96,10 @@ def describe(error: BaseException) -> str:
     """What was raised and where in the plugin, as the rest of a sentence."""
     if isinstance(error, TookTooLong):
         return str(error)
+    if isinstance(error, Escaped):
+        return describe(error.cause)
+    while isinstance(error, BaseExceptionGroup):  # of a group of tasks: the first is why the others ended
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({'/'.join(frames[-1].filename.rsplit('/', 2)[-2:])}:{frames[-1].lineno})" if frames else ""
     return f"raised {type(error).__name__}: {_first_line(error)}{where}"

@@ -10,7 +10,7 @@ whose answer decides (plan, identity, authorize) fails closed. Discovery and mon
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,10 +19,10 @@ from appliance.api.planning import HostState, Step
 from appliance.api.values import Problem
 from appliance.errors import PluginFault
 from appliance.plugin_host import discovery
-from appliance.plugin_host.calling import Failures, LoadedPlugin, describe
+from appliance.plugin_host.calling import LoadedPlugin, describe
 from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact, Stage, State
-from appliance.plugin_host.lifespans import AttributedLifespan
+from appliance.plugin_host.owners import Owners
 from appliance.plugin_host.patience import limited
 from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
 
@@ -55,6 +55,7 @@ class PluginHost:
         self._plugins: dict[str, LoadedPlugin] = {}
         self._registry = Registry()
         self._trouble: dict[str, list[_Trouble]] = {}
+        self.owners = Owners()
 
     @classmethod
     def load(cls, names: Iterable[str], available: Mapping[str, Installed] | None = None) -> PluginHost:
@@ -145,6 +146,11 @@ class PluginHost:
 
     # ---- hooks that are asked later ----
 
+    def hurry(self, seconds: float) -> None:
+        """From now on an event loop waits for hooks: each may take so long, and one that hung is not asked again."""
+        for plugin in self._plugins.values():
+            plugin.seconds = seconds
+
     def check_profile(self, profile: Profile, host: HostState | None) -> tuple[Problem, ...]:
         """What the plugins find wrong with a valid profile. A plugin that fails at this is itself a problem, unless it only
         brings discovery or monitoring."""
@@ -185,8 +191,10 @@ class PluginHost:
                 return bytes(secret)
         return None
 
-    def verdicts(self, principal: Principal, permission: str, target: str) -> tuple[Verdict, ...]:
-        """What each plugin with an opinion says. A plugin that fails at this says no."""
+    def verdicts(
+        self, principal: Principal, permission: str, target: str, failed: Verdict | None = Verdict.DENY
+    ) -> tuple[Verdict, ...]:
+        """What each plugin with an opinion says; `failed` is what one says that fails at this."""
         found: list[Verdict] = []
         for plugin in self._with("appliance_authorize"):
             try:
@@ -197,7 +205,7 @@ class PluginHost:
                     )
             except PluginFault as fault:
                 self._write_down(fault, "authorize")
-                verdict = Verdict.DENY
+                verdict = failed
             if verdict is not None:
                 found.append(verdict)
         return tuple(found)
@@ -207,20 +215,20 @@ class PluginHost:
         verdicts = self.verdicts(principal, permission, target)
         return Verdict.ALLOW in verdicts and Verdict.DENY not in verdicts
 
-    def api_routes(self) -> tuple[ApiRoute, ...]:
-        """Management routes; of two with one name the second is refused."""
-        return tuple(self._collected("appliance_api_routes", ApiRoute).values())
+    def api_routes(self) -> dict[str, tuple[str, ApiRoute]]:
+        """Management routes by name, each with its plugin; of two with one name the second is refused."""
+        return self._collected("appliance_api_routes", ApiRoute)
 
     def cli_commands(self) -> tuple[CliCommand, ...]:
         """Commands of plugins; of two with one name the second is refused."""
-        return tuple(self._collected("appliance_cli_commands", CliCommand).values())
+        return tuple(command for _, command in self._collected("appliance_cli_commands", CliCommand).values())
 
-    def lifespans(self, node: Any) -> tuple[AttributedLifespan, ...]:
-        """What runs beside the node, in the order to enter it; the caller limits the time, each carries its plugin's name."""
+    def lifespans(self, view: Callable[[str], Any]) -> tuple[tuple[str, AbstractAsyncContextManager[object]], ...]:
+        """What runs beside the node, with each one's plugin, in the order to enter it. `view` makes what a plugin sees of it."""
         found = []
         for plugin in self._with("appliance_lifespan"):
             try:
-                context = plugin.call("appliance_lifespan", node=node)
+                context = plugin.call("appliance_lifespan", node=view(plugin.name))
                 if context is None:
                     continue
                 if not isinstance(context, AbstractAsyncContextManager):
@@ -229,7 +237,7 @@ class PluginHost:
             except PluginFault as fault:
                 self._write_down(fault, "start")
             else:
-                found.append(AttributedLifespan(plugin.name, context, self.blame))
+                found.append((plugin.name, context))
         return tuple(found)
 
     # ---- loading ----
@@ -249,7 +257,7 @@ class PluginHost:
             return
         try:
             namespace = limited(found.load)
-        except Failures as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
             self.blame(name, "import", describe(error), f"reinstall {found.distribution}, or take {name} out of plugins")
             return
         try:
@@ -258,6 +266,7 @@ class PluginHost:
             self._write_down(fault, "register")
             return
         self._plugins[name] = plugin
+        self.owners.add(name, found.entry.module)
         for oddity in plugin.oddities:
             self.blame(name, "register", oddity, "see docs/plugins.md for the hooks there are")
         for family in FAMILIES:
@@ -271,10 +280,10 @@ class PluginHost:
             return
         for item in items:
             try:
-                self._registry.add(plugin.name, family, item)
+                limited(lambda item=item: self._registry.add(plugin.name, family, item))  # type: ignore[misc]
             except RefusedRegistration as refused:
                 self.blame(plugin.name, "register", str(refused), "disable one of the two" if "already" in str(refused) else "")
-            except Failures as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
                 self.blame(plugin.name, "register", f"{family.hook}: looking at its {family.noun} {describe(error)}")
 
     # ---- helpers ----
@@ -282,9 +291,8 @@ class PluginHost:
     def _with(self, hook: str) -> Iterator[LoadedPlugin]:
         return (plugin for plugin in self._plugins.values() if plugin.implements(hook))
 
-    def _collected(self, hook: str, kind: type[Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        owners: dict[str, str] = {}
+    def _collected(self, hook: str, kind: type[Any]) -> dict[str, tuple[str, Any]]:
+        found: dict[str, tuple[str, Any]] = {}
         for plugin in self._with(hook):
             try:
                 items = self._of_type(plugin, hook, plugin.collect(hook), kind)
@@ -292,15 +300,17 @@ class PluginHost:
                 self._write_down(fault, "register")
                 continue
             for item in items:
-                if item.name in found:
+                if not isinstance(item.name, str):
+                    self.blame(plugin.name, "register", f"{hook}: the name {item.name!r} is no text")
+                elif item.name in found:
                     self.blame(
                         plugin.name,
                         "register",
-                        f"{item.name!r} is already registered by plugin {owners[item.name]}",
+                        f"{item.name!r} is already registered by plugin {found[item.name][0]}",
                         "disable one",
                     )
                 else:
-                    found[item.name], owners[item.name] = item, plugin.name
+                    found[item.name] = plugin.name, item
         return found
 
     @staticmethod

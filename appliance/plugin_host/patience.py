@@ -1,4 +1,6 @@
-"""A limit in time for what a plugin does while everybody waits: its import and its hooks.
+"""Limits for what a plugin does while everybody waits: its import, its hooks, and what it does on the event loop.
+
+Whatever comes out of a plugin is an Exception: `sys.exit`, a KeyboardInterrupt that nobody pressed and the like become `Escaped`.
 
 In the main thread the process's own alarm (ITIMER_REAL, SIGALRM) raises in the middle of whatever hangs: a loop, a sleep, a
 socket, a lock. It cannot end code in C that does not come back to the interpreter, nor a plugin that catches even BaseException
@@ -22,23 +24,71 @@ Result = TypeVar("Result")
 SECONDS = 30.0
 """Chosen: a security module that waits for a finger on its button is served, and with two such plugins a start still ends within
 systemd's 90 s."""
+AGAIN = 0.25
+"""Seconds until what was to be ended, and went on, is ended again."""
 
 
 class TookTooLong(Exception):
     """Ended by the limit. Its text goes on from the name of what was called."""
 
 
+class Escaped(Exception):
+    """A plugin raised what is no Exception; `cause` is that. Whoever catches exceptions catches it now, too."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.cause = cause
+
+
+class HeldUp(BaseException):
+    """What is raised in the middle of a plugin that keeps the event loop from turning (`runtime.loop_watch`)."""
+
+
 class _Alarm(BaseException):
     """In the plugin's code nobody's `except Exception` is to take this for an error of its own."""
 
 
+class _Pressed(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C: no fault of the plugin that was running."""
+
+
 def limited(deed: Callable[[], Result], seconds: float | None = None) -> Result:
-    """What `deed` returns or raises. Raises TookTooLong when that takes longer than `seconds` (SECONDS when None)."""
+    """What `deed` returns or raises. Raises TookTooLong when that takes longer than `seconds` (SECONDS when None), Escaped for
+    what is no Exception; a Ctrl-C of the user's goes through."""
     limit = SECONDS if seconds is None else seconds
-    if threading.current_thread() is not threading.main_thread():
-        return _beside(deed, limit)
-    with _alarm(limit):
-        return deed()
+    try:
+        if threading.current_thread() is not threading.main_thread():
+            return _beside(deed, limit)
+        with _alarm(limit), _told_apart():
+            return deed()
+    except (Exception, _Pressed):
+        raise
+    except BaseException as error:
+        raise as_exception(error) from error
+
+
+def as_exception(error: BaseException) -> Exception:
+    """What a plugin raised, as something that `except Exception` catches."""
+    if isinstance(error, Exception):
+        return error
+    return TookTooLong(str(error)) if isinstance(error, HeldUp) else Escaped(error)
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Within, a Ctrl-C raises _Pressed, so that a plugin's own KeyboardInterrupt is not taken for one."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        raise _Pressed
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
@@ -47,10 +97,10 @@ def _alarm(limit: float) -> Iterator[None]:
     where = ""
 
     def ring(_number: int, frame: FrameType | None) -> None:
-        nonlocal armed, where
+        nonlocal where
         if armed:
-            armed = False
-            where = _place(frame)
+            where = where or place(frame)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)  # a bare `except:` may have taken it for an error of its own
             raise _Alarm
 
     handler = signal.signal(signal.SIGALRM, ring)
@@ -80,11 +130,12 @@ def _beside(deed: Callable[[], Result], limit: float) -> Result:
     thread.start()
     if wait([done], limit).not_done:
         frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  documented, and named so as a warning
-        raise TookTooLong(f"did not end within {limit:g} s{_place(frame)}")
+        raise TookTooLong(f"did not end within {limit:g} s{place(frame)}")
     return done.result()
 
 
-def _place(frame: FrameType | None) -> str:
+def place(frame: FrameType | None) -> str:
+    """Where a frame is, as the end of a sentence."""
     if frame is None:
         return ""
     return f" ({'/'.join(frame.f_code.co_filename.rsplit('/', 2)[-2:])}:{frame.f_lineno})"

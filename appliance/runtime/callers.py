@@ -14,8 +14,10 @@ from appliance.runtime import places
 _UCRED = struct.Struct("3i")
 """struct ucred of unix(7): pid, uid, gid."""
 
-Judge = Callable[[Principal, str, str], Iterable[Verdict]]
-"""What the plugins say to (principal, permission, target)."""
+Judge = Callable[[Principal, str, str, "Verdict | None"], Iterable[Verdict]]
+"""What the plugins say to (principal, permission, target); the last argument is what one says that fails at this."""
+NEVER_REFUSED = frozenset({"status", "health", "confirm", "rollback", "stop"})
+"""What root may do whatever plugins say, or the host could not be brought back while the node runs."""
 
 
 def principal_of(connection: socket.socket) -> Principal:
@@ -51,11 +53,14 @@ def _credentials(connection: socket.socket) -> tuple[int, int, int]:
 
 def may(principal: Principal, permission: str, target: str, *, group: str | None, judge: Judge) -> bool:
     """May `principal` do this? Root, the daemon's own user and members of `group` may; any plugin's deny wins over that, and a
-    plugin's allow lets others in too."""
-    verdicts = list(judge(principal, permission, target))
+    plugin's allow lets others in too. A plugin that fails denies it to everybody but root and the daemon's user."""
+    owner = principal.uid in (0, os.geteuid())
+    if owner and target in NEVER_REFUSED:
+        return True
+    verdicts = list(judge(principal, permission, target, None if owner else Verdict.DENY))
     if Verdict.DENY in verdicts:
         return False
-    return Verdict.ALLOW in verdicts or principal.uid in (0, os.geteuid()) or (group is not None and _in_group(principal, group))
+    return Verdict.ALLOW in verdicts or owner or (group is not None and _in_group(principal, group))
 
 
 def _in_group(principal: Principal, group: str) -> bool:

@@ -24,25 +24,31 @@ from appliance.runtime.discovery import Discovery
 from appliance.runtime.drift import Drift
 from appliance.runtime.figures import Figures
 from appliance.runtime.forwarding import Forwarding
-from appliance.runtime.lifespan import Lifespan
+from appliance.runtime.lifespan import STOP_LIMIT, Lifespan
 from appliance.runtime.links import Links
 from appliance.runtime.logging import get_logger
+from appliance.runtime.loop_watch import LoopWatch
 from appliance.runtime.loops import Loops
 from appliance.runtime.monitors import Monitors
 from appliance.runtime.node_driver import NodeDriver
 from appliance.runtime.node_view import NodeView
 from appliance.runtime.notify import Notifier
 from appliance.runtime.operations import operations
-from appliance.runtime.plugin_account import PluginAccount
+from appliance.runtime.plugin_account import Part, PluginAccount
+from appliance.runtime.plugin_calls import HELD_UP, PluginCalls
 from appliance.runtime.reload import Reload
 from appliance.runtime.status import components
+from appliance.runtime.stay import Stay
 from appliance.runtime.surroundings import Surroundings
 from appliance.runtime.tasks import Tasks
 from appliance.runtime.transports import Transports
 from appliance.runtime.worker_keeper import WorkerKeeper
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from appliance.api.profile import Profile
+    from appliance.api.routing import Router
     from appliance.linux.tun import TunDevice
     from appliance.protocol.identity import Identity
     from appliance.runtime.control_address import Listening
@@ -81,6 +87,8 @@ class Daemon:
         self.notifier = Notifier()
         self.lifespan = Lifespan()
         self.tasks = Tasks()
+        self.account = PluginAccount(self.plugins)
+        self.calls = PluginCalls(self.account)
         self.reload = Reload(self)
         self.listener = listener
         self.admission = Admission()
@@ -88,6 +96,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
         self._queues: list[TunDevice] = []
+        self._watch = LoopWatch(self.plugins.owners.of_frame)
         self._build()
         self.keeper.prepare(self.driver, preparing.worker_slots(profile), preparing.workers(profile))
 
@@ -124,20 +133,22 @@ class Daemon:
             preparing.datagram_bytes(profile),
             profile.network.mark,
             self.loops.refuses,
+            self.calls,
         )
         self.driver.transports = self.transports
-        self.forwarding = Forwarding(plugins.routing[profile.routing.kind].open(), profile, self.driver.connected_peers)
-        account = PluginAccount(plugins)
-        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, account.tell, self.loops.refuses)
+        self.forwarding = Forwarding(self.open_router(profile), profile, self.driver.connected_peers, self.calls)
+        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, self.calls, self.loops.refuses)
         self.figures = Figures(self.driver, self.keeper, lambda: components(self), since=clock.monotonic())
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
-        self.monitors = Monitors(plugins.monitors, self.figures, account.tell)
+        self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
 
     # ---- life ----
 
     async def run(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> int:
         """Start, wait to be stopped, stop. Raises what kept it from starting."""
         self._listen_to_signals()
+        self._watch.start()
+        self.plugins.hurry(HELD_UP)
         loop = asyncio.get_running_loop()
         starting = loop.create_task(self._start(child, confirm_within, admin), name="start")
         stopped = loop.create_task(self._stop.wait(), name="stop")
@@ -153,6 +164,7 @@ class Daemon:
             self.figures.ready = False
             self.notifier.stopping()
             trouble = await self.lifespan.unwind()
+            self._watch.stop()
         log.info("stopped", exit_code=int(self._exit_code))
         return ExitCode.FAILURE if "host" in trouble else self._exit_code
 
@@ -202,8 +214,7 @@ class Daemon:
         self.lifespan.push("monitors", self.monitors.close)
         await self.monitors.use(self.profile.monitoring)
         await self._enter_lifespans()
-        routes = {route.name: route for route in self.plugins.api_routes()}
-        server = control.ControlServer(operations(self, routes), self._allowed, self.admission)
+        server = control.ControlServer(operations(self, self.plugins.api_routes()), self._allowed, self.admission)
         server.serve(self.listener.socket)
         self.lifespan.push("control socket", server.close)
         self._ready()
@@ -223,12 +234,32 @@ class Daemon:
         )
 
     async def _enter_lifespans(self) -> None:
-        view = NodeView(self.profile.name, self.identity.fingerprint, self.figures, self.driver)
-        for plugin in self.plugins.lifespans(view):
+        for plugin, context in self.plugins.lifespans(self._view):
+            await self._enter(plugin, context)
+
+    async def _enter(self, plugin: str, context: AbstractAsyncContextManager[object]) -> None:
+        part = Part("lifespan", plugin)
+
+        def over(error: Exception | None) -> None:
+            self.calls.failed(part, error or "it ended by itself")
+
+        async def leave() -> None:
             try:
-                await self.lifespan.enter(f"plugin {plugin.plugin}", plugin)
-            except Exception:
-                log.exception("a plugin did not start", plugin=plugin.plugin)
+                await stay.leave(STOP_LIMIT)
+            except Exception as error:
+                self.calls.failed(part, error)
+                raise
+
+        stay = Stay(context, f"plugin {plugin}", over)
+        try:
+            await stay.enter(STOP_LIMIT)
+        except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
+            self.calls.failed(part, error)
+        else:
+            self.lifespan.push(f"plugin {plugin}", leave)
+
+    def _view(self, plugin: str) -> NodeView:
+        return NodeView(self.profile.name, self.identity.fingerprint, self.figures, self.driver, self.calls, plugin)
 
     async def _undo_host(self, child: host_changes.Child) -> None:
         known_paths.forget(self.state_dir)
@@ -236,7 +267,19 @@ class Daemon:
         steps = await host_changes.undo(self.state_dir)
         log.info("host is as before", steps=steps)
 
+    def survive(self, error: BaseException) -> bool:
+        """What nobody waited for raised. True when that was a plugin's, which is told then."""
+        plugin = self.calls.owner_of(error)
+        if plugin is not None:
+            self.calls.failed(Part("task", plugin), error)
+        return plugin is not None
+
     # ---- parts that reload uses too ----
+
+    def open_router(self, profile: Profile) -> Router:
+        """The router that a profile wants. Raises PluginFault."""
+        kind = self.plugins.routing[profile.routing.kind]
+        return self.calls.call(Part("routing", kind.name, "open"), kind.open)
 
     async def attach(self, profile: Profile) -> None:
         """Open the TUN, if it is not open yet, and start a worker on it, or one on each of its queues."""

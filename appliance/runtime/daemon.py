@@ -106,10 +106,8 @@ class Start(NamedTuple):
 
 
 def _become(start: Start, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> int:
-    import asyncio
-
     from appliance.linux import privileges
-    from appliance.runtime import control_address, identities, leftovers, orphans, places
+    from appliance.runtime import control_address, identities, leftovers, orphans, places, turning
     from appliance.runtime.composition import Daemon
 
     privileges.hide_memory()  # before there is a secret in it
@@ -123,7 +121,7 @@ def _become(start: Start, child: host_changes.Child, confirm_within: float | Non
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
         daemon = Daemon(start, identity, state_dir, listener)
-        return asyncio.run(daemon.run(child, confirm_within, admin))
+        return turning.run(daemon.run(child, confirm_within, admin), daemon.survive)
     finally:
         listener.close()
         leftovers.remove_if_empty(state_dir)

@@ -9,19 +9,23 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 from appliance.api.discovery import Candidate, DiscoveryKind
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
 from appliance.api.zones import from_kernel
+from appliance.errors import PluginFault
+from appliance.plugin_host.patience import as_exception
 from appliance.protocol.peer import is_literal
 from appliance.runtime import clock, entropy
 from appliance.runtime.logging import get_logger, once_per
 from appliance.runtime.loops import Refuses, nothing_refused
 from appliance.runtime.outside_dns import resolve_past
-from appliance.runtime.plugin_account import Tell, nobody
-from appliance.runtime.tasks import Tasks
+from appliance.runtime.plugin_account import Part
+from appliance.runtime.plugin_calls import PluginCalls
+from appliance.runtime.tasks import Tasks, cancelled
 
 log = get_logger("discovery")
 
@@ -36,6 +40,13 @@ MAX_CANDIDATES = 64
 REPORT_EVERY = 60.0
 """Seconds between two log lines about the same trouble."""
 
+MEMBERS = ("open", "candidates", "")
+"""What of a discoverer is called; the last one is what goes through the candidates."""
+BATCHES_PER_SECOND = 2000
+"""More is a discoverer that never waits; ten thousand names that are all in the resolver's cache come slower."""
+MAX_BATCH = 1 << 17
+"""Candidates of one batch: more is an iterable that does not end. Twice the peers that a profile may have."""
+
 Found = Callable[[str, Sequence[Endpoint]], None]
 
 
@@ -47,18 +58,18 @@ class _Known(NamedTuple):
 class Discovery:
     """The discoverers of the running node.
 
-    `found(peer, endpoints)` is called when a peer's list changed, best first; `tell` hears of those that fail; `refuses` judges
-    each address that a name turns out to have.
+    `found(peer, endpoints)` is called when a peer's list changed, best first; `refuses` judges each address that a name turns out
+    to have.
     """
 
     def __init__(
         self,
         kinds: Mapping[str, DiscoveryKind],
         found: Found,
-        tell: Tell = nobody,
+        calls: PluginCalls | None = None,
         refuses: Refuses = nothing_refused,
     ) -> None:
-        self._account = tell
+        self._calls = calls or PluginCalls()
         self._refuses = refuses
         self._kinds = kinds
         self._found = found
@@ -67,6 +78,7 @@ class Discovery:
         self._named: dict[tuple[str, int], tuple[str, str]] = {}
         self._peers: dict[str, dict[Endpoint, _Known]] = {}
         self._told: dict[str, tuple[Endpoint, ...]] = {}
+        self._batches = 0
         self.problems: dict[str, str] = {}
         self.wanted: tuple[str, ...] = ()
 
@@ -96,7 +108,8 @@ class Discovery:
         self._peers = {name: known for name, known in self._peers.items() if name in names}
         self._told = {name: told for name, told in self._told.items() if name in names}
         for kind in self.wanted:
-            self._account("discovery", kind, "")
+            for member in MEMBERS:
+                self._calls.well(Part("discovery", kind, member))
         self.problems.clear()
         self.start(profile)
 
@@ -104,26 +117,55 @@ class Discovery:
         """Stop all discoverers."""
         await self._tasks.close()
 
+    @property
+    def given_up(self) -> bool:
+        """Does a discoverer not run because it held up the node?"""
+        return any(self._hangs(kind) for kind in self.wanted)
+
+    def _hangs(self, kind: str) -> bool:
+        return any(self._calls.hangs(Part("discovery", kind, member)) for member in MEMBERS)
+
     async def _keep_running(self, kind: DiscoveryKind) -> None:
-        pause = FIRST_PAUSE
+        pause, part = FIRST_PAUSE, Part("discovery", kind.name)
         while True:
+            begun = self._batches
             try:
-                discoverer = kind.open(_Services(self, kind.name))
-                async for batch in discoverer.candidates():
-                    self._take(batch)
-                    self.problems.pop(kind.name, None)
-                    self._account("discovery", kind.name, "")
-                    pause = FIRST_PAUSE
-                problem = "it ended by itself"
-            except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
-                problem = f"{type(error).__name__}: {error}"
-            self._account("discovery", kind.name, problem)
-            self._trouble(kind.name, problem)
+                await self._follow(kind)
+                problem: Exception | str = "it ended by itself"
+            except BaseException as error:
+                if isinstance(error, asyncio.CancelledError) and cancelled():
+                    raise
+                problem = as_exception(error)
+            if not isinstance(problem, PluginFault):
+                problem = self._calls.failed(part, problem)
+            self._trouble(kind.name, problem.message)
+            if self._hangs(kind.name):
+                return
+            pause = FIRST_PAUSE if self._batches > begun else pause
             await asyncio.sleep(pause * (1 + entropy.jitter()))
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    async def _follow(self, kind: DiscoveryKind) -> None:
+        """Take what a discoverer finds, for as long as it does."""
+        part = Part("discovery", kind.name)
+        discoverer = self._calls.call(part._replace(member="open"), lambda: kind.open(_Services(self, kind.name)))
+        batches = self._calls.call(part._replace(member="candidates"), discoverer.candidates)
+        second, so_far = clock.monotonic(), 0
+        async for batch in batches:
+            if cancelled():
+                return  # it does not want to end
+            self._take(_bounded(batch))
+            self.problems.pop(kind.name, None)
+            self._calls.well(part)
+            now = clock.monotonic()
+            second, so_far = (second, so_far + 1) if now - second < 1 else (now, 1)
+            if so_far > BATCHES_PER_SECOND:
+                raise TooMuch(f"it gives batch after batch without a pause: more than {BATCHES_PER_SECOND} within a second")
+            await asyncio.sleep(0)
+
     def _take(self, batch: Iterable[Candidate]) -> None:
         now = clock.monotonic()
+        self._batches += 1
         assert self._profile is not None
         names = {peer.name for peer in self._profile.peers}
         touched = set()
@@ -167,6 +209,20 @@ class Discovery:
         self.problems[kind] = problem
         if times := once_per(REPORT_EVERY, f"discovery {kind} {problem}"):
             log.warning("discovery has trouble", kind=kind, reason=problem, times=times)
+
+
+class TooMuch(ValueError):
+    """A discoverer gives more than a node can take."""
+
+
+def _bounded(batch: Iterable[Any]) -> list[Candidate]:
+    found = list(islice(batch, MAX_BATCH + 1))
+    if len(found) > MAX_BATCH:
+        raise TooMuch(f"a batch has more than {MAX_BATCH} candidates")
+    wrong = next((each for each in found if not isinstance(each, Candidate)), None)
+    if wrong is not None:
+        raise TypeError(f"a batch holds a {type(wrong).__name__}, wanted Candidate")
+    return found
 
 
 class _Services:

@@ -7,17 +7,25 @@ good table stays, also for a worker that knows nothing yet, less what the profil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol
 
 from appliance.api.profile import Profile
 from appliance.api.routing import Route, Router
 from appliance.api.values import Network
+from appliance.errors import PluginFault
 from appliance.runtime.logging import get_logger
+from appliance.runtime.plugin_account import Part
+from appliance.runtime.plugin_calls import PluginCalls
 
 log = get_logger("forwarding")
 
 Table = list[tuple[Network, str]]
 """Each prefix with the peer it goes to."""
+
+
+MAX_ROUTES: Final = 1 << 20
+"""More is a router that does not end: sixteen for each of the most peers that a profile may have."""
 
 
 class ForwardingWorker(Protocol):
@@ -37,7 +45,14 @@ class RouteRefused(ValueError):
 class Forwarding:
     """The forwarding table of the running node. `connected()` names the peers with a session."""
 
-    def __init__(self, router: Router, profile: Profile, connected: Callable[[], frozenset[str]]) -> None:
+    def __init__(
+        self,
+        router: Router,
+        profile: Profile,
+        connected: Callable[[], frozenset[str]],
+        calls: PluginCalls | None = None,
+    ) -> None:
+        self._calls = calls or PluginCalls()
         self._router = router
         self._connected = connected
         self._good: Table | None = None
@@ -50,6 +65,7 @@ class Forwarding:
     def use(self, profile: Profile, router: Router | None = None) -> None:
         """Take over a changed profile's peers; `push` tells the worker."""
         self._allowed = {peer.name: peer.allowed for peer in profile.peers}
+        self._part = Part("routing", profile.routing.kind, "routes")
         self._hub = profile.network.forward
         self._own = [str(address) for address in profile.network.addresses]
         self._router = router or self._router
@@ -66,9 +82,11 @@ class Forwarding:
     def push(self, worker: ForwardingWorker) -> None:
         """Compute the table and, when it changed, hand it to `worker`. Never raises: a bad router leaves the last good table."""
         try:
-            self._good = compile_routes(self._router.routes(self), self._allowed)
-        except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
-            self._say(f"routing: {error}")
+            self._good = self._calls.call(self._part, self._asked, RouteRefused)
+        except RouteRefused as refused:
+            self._say(self._calls.failed(self._part, str(refused)).message)
+        except PluginFault as fault:
+            self._say(fault.message)
         else:
             self._say("")
         table = self._still_allowed()
@@ -81,6 +99,12 @@ class Forwarding:
         """The same for a worker that knows nothing yet."""
         self._told = None
         self.push(worker)
+
+    def _asked(self) -> Table:
+        routes = list(islice(self._router.routes(self), MAX_ROUTES + 1))
+        if len(routes) > MAX_ROUTES:
+            raise RouteRefused(f"gives more than {MAX_ROUTES} routes")
+        return compile_routes(routes, self._allowed)
 
     def _still_allowed(self) -> Table:
         """The last good table, without what a profile that came since took away."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 from appliance.runtime.logging import get_logger
@@ -36,12 +35,6 @@ class Lifespan:
     ) -> None:
         """`name` has started; `stop()` ends it. An `essential` part gets its whole `limit` even in a hurry."""
         self._parts.append(_Part(name, stop, limit, essential))
-
-    async def enter(self, name: str, context: AbstractAsyncContextManager[object], *, limit: float = STOP_LIMIT) -> None:
-        """Enter `context` now and leave it on `unwind`. Raises what entering raises, TimeoutError after `limit` seconds."""
-        async with asyncio.timeout(limit):
-            await context.__aenter__()
-        self.push(name, lambda: context.__aexit__(None, None, None), limit=limit)
 
     async def unwind(self) -> list[str]:
         """Stop everything, last first. Returns the names of those that failed or took too long."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
 from appliance.api.monitoring import MonitoringServices, MonitorKind
+from appliance.errors import PluginFault
+from appliance.plugin_host.calling import describe
 from appliance.runtime.logging import get_logger
-from appliance.runtime.plugin_account import Tell, nobody
+from appliance.runtime.plugin_account import Part
+from appliance.runtime.plugin_calls import PluginCalls
+from appliance.runtime.stay import Stay
 
 log = get_logger("monitoring")
 
@@ -19,15 +21,15 @@ LIMIT = 5.0
 
 class _Running(NamedTuple):
     settings: Mapping[str, Any]
-    context: AbstractAsyncContextManager[object]
+    stay: Stay
 
 
 class Monitors:
-    """The monitors of the running node by kind. `problems` names those that do not run; `tell` hears of those of plugins."""
+    """The monitors of the running node by kind. `problems` names those that do not run."""
 
-    def __init__(self, kinds: Mapping[str, MonitorKind], services: MonitoringServices, tell: Tell = nobody) -> None:
+    def __init__(self, kinds: Mapping[str, MonitorKind], services: MonitoringServices, calls: PluginCalls | None = None) -> None:
         self._kinds = kinds
-        self._tell = tell
+        self._calls = calls or PluginCalls()
         self._services = services
         self._running: dict[str, _Running] = {}
         self.problems: dict[str, str] = {}
@@ -52,30 +54,37 @@ class Monitors:
         if kind is None:
             self._trouble(name, f"no enabled plugin offers monitoring kind {name!r}")
             return
+        part = Part("monitor", name)
         try:
-            context = kind.open(kind.settings().model_validate(settings), self._services)
-            async with asyncio.timeout(LIMIT):
-                await context.__aenter__()
+            context = self._calls.call(part, lambda: kind.open(kind.settings().model_validate(settings), self._services))
+            stay = Stay(context, f"monitor {name}", lambda error: self._ended(name, error))
+            await stay.enter(LIMIT)
         except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
-            self._trouble(name, f"{type(error).__name__}: {error}")
+            self._failed(name, error)
         else:
-            self._running[name] = _Running(settings, context)
+            self._running[name] = _Running(settings, stay)
             self._well(name)
 
     async def _stop(self, name: str) -> None:
         running = self._running.pop(name)
         try:
-            async with asyncio.timeout(LIMIT):
-                await running.context.__aexit__(None, None, None)
-        except Exception as error:  # a plugin's fault must not end the daemon
-            log.exception("a monitor failed to stop", kind=name)
-            self._tell("monitor", name, f"it did not stop: {type(error).__name__}: {error}")
+            await running.stay.leave(LIMIT)
+        except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
+            self._calls.failed(Part("monitor", name), f"it did not stop: {describe(error)}")
+
+    def _ended(self, name: str, error: Exception | None) -> None:
+        """A monitor is over although nobody stopped it."""
+        self._running.pop(name, None)
+        self._failed(name, "it ended by itself" + (f": {describe(error)}" if error else ""))
+
+    def _failed(self, name: str, error: Exception | str) -> None:
+        fault = error if isinstance(error, PluginFault) else self._calls.failed(Part("monitor", name), error)
+        self._trouble(name, fault.message)
 
     def _trouble(self, name: str, problem: str) -> None:
         self.problems[name] = problem
-        self._tell("monitor", name, problem)
         log.error("a monitor does not run; traffic is not affected", kind=name, reason=problem)
 
     def _well(self, name: str) -> None:
         self.problems.pop(name, None)
-        self._tell("monitor", name, "")
+        self._calls.well(Part("monitor", name))

@@ -46,6 +46,7 @@ REFUSED_EVERY: Final = 10.0
 """Seconds between two log lines about the same refusal."""
 
 Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged], None]
+"""Must not raise: `node_view` sees to that for those of plugins."""
 
 
 class NodeDriver:
@@ -443,7 +444,4 @@ class NodeDriver:
 
     def _publish(self, event: api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged) -> None:
         for subscriber in list(self.subscribers):
-            try:
-                subscriber(event)
-            except Exception:  # a plugin's fault must not end the daemon
-                log.exception("a subscriber failed")
+            subscriber(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -10,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 from appliance.api.management import ApiRoute
 from appliance.errors import ApplianceError, ExitCode
 from appliance.runtime.control import Operation
-from appliance.runtime.logging import get_logger
+from appliance.runtime.plugin_account import Part
+from appliance.runtime.plugin_calls import PluginCalls
 from appliance.runtime.status import health, profile_status, status
 
 if TYPE_CHECKING:
     from appliance.runtime.composition import Daemon
 
-log = get_logger("control")
-
 READ = "node.read"
 CHANGE = "node.change"
 MOST_TEXT = 32 << 20
 """Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
+ROUTE_SECONDS = 30.0
+"""What an operation of a plugin may take; the command line waits as long for a reload."""
 
 
 class BadArguments(ApplianceError):
@@ -30,8 +32,8 @@ class BadArguments(ApplianceError):
     exit_code = ExitCode.INVALID
 
 
-def operations(daemon: Daemon, routes: Mapping[str, ApiRoute]) -> dict[str, Operation]:
-    """The core's operations, and those of plugins under their own names."""
+def operations(daemon: Daemon, routes: Mapping[str, tuple[str, ApiRoute]]) -> dict[str, Operation]:
+    """The core's operations, and those of plugins (`routes`: name to plugin and route) under their own names."""
 
     async def show_status(_args: Mapping[str, Any]) -> Any:
         return status(daemon)
@@ -76,7 +78,9 @@ def operations(daemon: Daemon, routes: Mapping[str, ApiRoute]) -> dict[str, Oper
         "rollback": Operation(CHANGE, rollback),
         "stop": Operation(CHANGE, stop),
     }
-    return {name: Operation(route.permission, _guarded(route)) for name, route in routes.items()} | core
+    return {
+        name: Operation(route.permission, _guarded(daemon.calls, plugin, route)) for name, (plugin, route) in routes.items()
+    } | core
 
 
 def _reload_arguments(args: Mapping[str, Any]) -> tuple[dict[Path, bytes] | None, float | None, str | None]:
@@ -110,16 +114,11 @@ def _is_file(file: object) -> bool:
             return False
 
 
-def _guarded(route: ApiRoute) -> Callable[[Mapping[str, Any]], Awaitable[Any]]:
+def _guarded(calls: PluginCalls, plugin: str, route: ApiRoute) -> Callable[[Mapping[str, Any]], Awaitable[Any]]:
+    part = Part("route", plugin, route.name)
+
     async def call(args: Mapping[str, Any]) -> Any:
-        try:
-            return await route.handler(args)
-        except ApplianceError:
-            raise
-        except Exception as error:
-            log.exception("a plugin's operation failed", op=route.name)
-            raise ApplianceError(
-                f"{route.name} failed in its plugin: {type(error).__name__}", hint="look at the daemon's log"
-            ) from error
+        result = await calls.attend(part, lambda: route.handler(args), ROUTE_SECONDS, ApplianceError)
+        return calls.call(part, lambda: json.loads(json.dumps(result, default=str)))
 
     return call

@@ -1,20 +1,30 @@
-"""Writes what goes wrong with a running monitor or discoverer to the account of the plugin it is from."""
+"""Writes what goes wrong with a plugin while the node runs to the account of the plugin it is from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
 
-Noun = Literal["discovery", "monitor"]
+Noun = Literal["transport", "suite", "routing", "discovery", "monitor", "lifespan", "subscriber", "route", "task"]
 Tell = Callable[[Noun, str, str], None]
 """(noun, kind, problem): how a running thing is; "" when it is well (again)."""
+OF_ITSELF: frozenset[Noun] = frozenset({"lifespan", "subscriber", "route", "task"})
+"""Not registered by a name: the kind is the plugin's own name."""
 
 
 def nobody(_noun: Noun, _kind: str, _problem: str) -> None:
     """Nobody keeps an account."""
+
+
+class Part(NamedTuple):
+    """A piece of a plugin that is called: what it was registered as, and the member."""
+
+    noun: Noun
+    kind: str
+    member: str = ""
 
 
 class PluginAccount:
@@ -22,17 +32,29 @@ class PluginAccount:
 
     def __init__(self, plugins: PluginHost) -> None:
         self._plugins = plugins
-        self._problems: dict[tuple[Noun, str], str] = {}
+        self._problems: dict[Part, str] = {}
 
     def tell(self, noun: Noun, kind: str, problem: str) -> None:
         """Say how a kind is (`Tell`). A kind that comes from no plugin is on nobody's account."""
-        owner = self._plugins.owner(noun, kind)
-        if owner is None or self._problems.get((noun, kind), "") == problem:
+        self.note(Part(noun, kind), problem)
+
+    def note(self, part: Part, problem: str) -> None:
+        """The same for one member of it."""
+        owner = self.owner(part)
+        if owner is None or self._problems.get(part, "") == problem:
             return
-        self._problems.pop((noun, kind), None)
+        self._problems.pop(part, None)
         if problem:
-            self._problems[noun, kind] = problem
+            self._problems[part] = problem
         self._plugins.cleared(owner, "run")
-        for (other_noun, other), trouble in self._problems.items():
-            if self._plugins.owner(other_noun, other) == owner:
-                self._plugins.blame(owner, "run", f"{other_noun} {other}: {trouble}")
+        for other, trouble in self._problems.items():
+            if self.owner(other) == owner:
+                self._plugins.blame(owner, "run", f"{other.noun} {other.kind}: {trouble}")
+
+    def owner(self, part: Part) -> str | None:
+        """The plugin that a part is from."""
+        return part.kind if part.noun in OF_ITSELF else self._plugins.owner(part.noun, part.kind)
+
+    def of_error(self, error: BaseException) -> str | None:
+        """The plugin whose code raised."""
+        return self._plugins.owners.of_error(error)

@@ -178,7 +178,8 @@ class Reload:
         daemon = self._daemon
         before = daemon.profile
         _refuse_what_needs_a_restart(before, profile)
-        router = daemon.plugins.routing[profile.routing.kind].open() if profile.routing != before.routing else None
+        daemon.calls.forgive()
+        router = daemon.open_router(profile) if profile.routing != before.routing else None
         daemon.transports.datagram_bytes = preparing.datagram_bytes(profile)
         await daemon.transports.listen_also(profile.server.listen)  # what goes, goes when nothing can say no any more
         try:
@@ -197,7 +198,7 @@ class Reload:
         if preparing.scheduling(before) != preparing.scheduling(profile):
             daemon.push_qos()
         daemon.driver.update(preparing.node_settings(profile), profile.crypto.rotate.bytes)
-        if (before.discovery, before.peers) != (profile.discovery, profile.peers):
+        if daemon.discovery.given_up or (before.discovery, before.peers) != (profile.discovery, profile.peers):
             await daemon.discovery.restart(profile)
         await daemon.monitors.use(profile.monitoring)
         for warning in changed.warnings:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 
+from appliance.plugin_host.patience import as_exception
 from appliance.runtime.logging import get_logger
 
 log = get_logger("tasks")
+
+LEAVE_SECONDS = 5.0
+"""How long cancelled tasks get to end: those of a plugin may not want to."""
 
 Failed = Callable[[Exception], None]
 """Told about a task's failure instead of the log."""
@@ -32,18 +36,27 @@ class Tasks:
         return task
 
     async def close(self) -> None:
-        """Cancel what still runs and wait until it has ended."""
+        """Cancel what still runs and wait until it has ended; what does not end is left behind."""
         running = [task for task in self._running if task is not asyncio.current_task()]
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            await asyncio.wait(running, timeout=LEAVE_SECONDS)
 
 
 async def _guarded(work: Awaitable[None], name: str, failed: Failed | None) -> None:
     try:
         await work
-    except Exception as error:
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and cancelled():
+            raise
         if failed is None:
             log.exception("a task failed", task=name)
         else:
-            failed(error)
+            failed(as_exception(error))
+
+
+def cancelled() -> bool:
+    """Was this task cancelled by us? What it runs may raise CancelledError of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -9,23 +9,29 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from appliance.api.transport import Adopted, SocketAddress, Transport, TransportKind
 from appliance.api.values import Endpoint
-from appliance.errors import HostError, MissingPrivilege, ProfileError
+from appliance.errors import HostError, MissingPrivilege, PluginFault, ProfileError
 from appliance.linux import marks
 from appliance.runtime.links import Link, Links
 from appliance.runtime.logging import get_logger
 from appliance.runtime.loops import Refuses, nothing_refused
+from appliance.runtime.plugin_account import Part
+from appliance.runtime.plugin_calls import PluginCalls
 from appliance.runtime.tasks import Tasks
 
 log = get_logger("transports")
 
 DIAL_SECONDS = 8.0
 """How long reaching an endpoint may take; the node gives a dial up after ten."""
+LISTEN_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+"""What a transport needs for it, a thousand times over."""
 
 ACCEPTS = 64
 TURN_PAUSE = 0.01
@@ -39,6 +45,9 @@ HANDOVER_TRIES, HANDOVER_PAUSE = 50, 0.02
 
 _ours: ContextVar[bool] = ContextVar("ours", default=False)
 """Set while we dial or connect: a link adopted meanwhile is announced by us, not as a stranger that came in."""
+
+
+Result = TypeVar("Result")
 
 
 class LinkListener(Protocol):
@@ -72,10 +81,12 @@ class Transports:
         datagram_bytes: int | None,
         mark: int | None = None,
         refuses: Refuses = nothing_refused,
+        calls: PluginCalls | None = None,
     ) -> None:
         self._kinds = kinds
         self._links = links
         self.listener = listener
+        self._calls = calls or PluginCalls()
         self._tasks = Tasks()
         self._dialling: dict[str, _Open] = {}
         self._listening: dict[Endpoint, _Open] = {}
@@ -104,13 +115,13 @@ class Transports:
             for endpoint in wanted:
                 if endpoint not in self._listening:
                     opened = fresh[endpoint] = self._open(endpoint.scheme)
-                    bound[endpoint] = await _listen(opened.transport, endpoint, patient=bool(clash))
+                    bound[endpoint] = await self._listen(opened, endpoint, patient=bool(clash))
         except BaseException:
             for endpoint, opened in fresh.items():
                 await self._close(opened, bound.get(endpoint))
             for endpoint in clash:
                 self._listening[endpoint] = opened = self._open(endpoint.scheme)
-                self.bound[endpoint] = await _listen(opened.transport, endpoint, patient=True)
+                self.bound[endpoint] = await self._listen(opened, endpoint, patient=True)
             raise
         self._listening.update(fresh)
         self.bound.update(bound)
@@ -130,7 +141,8 @@ class Transports:
         local = listener.local if spoken_to is None else listener.local._replace(host=spoken_to)
         token = _ours.set(True)
         try:
-            number = await opened.transport.connect(local, Endpoint(listener.local.scheme, *source))
+            to = Endpoint(listener.local.scheme, *source)
+            number = await opened.attend("connect", lambda: opened.transport.connect(local, to), DIAL_SECONDS, OSError)
         finally:
             _ours.reset(token)
         return None if number is None else self._links.get(number)
@@ -152,17 +164,15 @@ class Transports:
         try:
             opened = self._dialling.get(endpoint.scheme) or self._open(endpoint.scheme)
             self._dialling[endpoint.scheme] = opened
-            async with asyncio.timeout(DIAL_SECONDS):
-                number = await opened.transport.dial(endpoint, DIAL_SECONDS)
+            number: object = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
         except TimeoutError:
             self.listener.on_dial_failed(peer, endpoint, "timeout")
         except (OSError, ProfileError) as error:
             self.listener.on_dial_failed(peer, endpoint, _reason(error))
-        except Exception as error:  # a plugin's fault must not end the daemon
-            log.exception("a transport failed to dial", scheme=endpoint.scheme, peer=peer)
-            self.listener.on_dial_failed(peer, endpoint, f"{type(error).__name__} in transport {endpoint.scheme}")
+        except PluginFault as fault:
+            self.listener.on_dial_failed(peer, endpoint, fault.message)
         else:
-            link = self._links.get(number)
+            link = self._links.get(number) if isinstance(number, int) else None
             if link is None:
                 self.listener.on_dial_failed(peer, endpoint, "closed at once")
             else:
@@ -176,7 +186,27 @@ class Transports:
                 f"no enabled plugin offers the transport {scheme!r}", hint=f"there are: {known}; see `appliance plugins`"
             )
         tasks = Tasks()
-        return _Open(kind.open(_Services(self, kind, tasks)), tasks)
+        services = _Services(self, kind, tasks)
+        transport = self._calls.call(Part("transport", scheme, "open"), lambda: kind.open(services), OSError)
+        return _Open(scheme, transport, tasks, self._calls)
+
+    def task_failed(self, scheme: str, error: Exception) -> None:
+        """What a transport had spawned raised."""
+        self._calls.failed(Part("transport", scheme, "task"), error)
+
+    async def _listen(self, opened: _Open, endpoint: Endpoint, *, patient: bool) -> Endpoint:
+        """`patient`: a socket of ours has just been given up there, and the worker may still have it for a moment."""
+        for _ in range(HANDOVER_TRIES if patient else 0):
+            try:
+                return await opened.listen(endpoint)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise _cannot_listen(endpoint, error) from error
+            await asyncio.sleep(HANDOVER_PAUSE)
+        try:
+            return await opened.listen(endpoint)
+        except OSError as error:
+            raise _cannot_listen(endpoint, error) from error
 
     def adopt(self, kind: TransportKind, adopted: Adopted) -> int:
         """A transport hands over a socket."""
@@ -192,11 +222,9 @@ class Transports:
         await self._close(opened, self.bound.pop(endpoint, None))
 
     async def _close(self, opened: _Open, bound: Endpoint | None) -> None:
-        try:
-            await opened.tasks.close()
-            await opened.transport.close()
-        except Exception:
-            log.exception("a transport failed to close")
+        await opened.tasks.close()
+        with suppress(PluginFault):  # it is on the plugin's account
+            await opened.attend("close", opened.transport.close, CLOSE_SECONDS)
         listener = None if bound is None else self._links.listener_at(bound)
         if listener is not None:
             self._links.drop(listener.number)
@@ -206,9 +234,26 @@ class Transports:
 class _Open:
     """An open transport and what it runs."""
 
-    def __init__(self, transport: Transport, tasks: Tasks) -> None:
+    def __init__(self, scheme: str, transport: Transport, tasks: Tasks, calls: PluginCalls) -> None:
+        self.scheme = scheme
         self.transport = transport
         self.tasks = tasks
+        self._calls = calls
+
+    async def attend(
+        self, member: str, deed: Callable[[], Awaitable[Result]], seconds: float, *expected: type[Exception]
+    ) -> Result:
+        """Call a member of the transport."""
+        return await self._calls.attend(Part("transport", self.scheme, member), deed, seconds, *expected)
+
+    async def listen(self, at: Endpoint) -> Endpoint:
+        """Where it is really bound. Raises OSError, PluginFault."""
+        bound = await self.attend("listen", lambda: self.transport.listen(at), LISTEN_SECONDS, OSError)
+        if not isinstance(bound, Endpoint):
+            raise self._calls.failed(
+                Part("transport", self.scheme, "listen"), f"returned {type(bound).__name__}, wanted Endpoint"
+            )
+        return bound
 
 
 class _Services:
@@ -242,22 +287,12 @@ class _Services:
         return self._transports.listener.may_come(source)
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
-        self._tasks.spawn(work, name)
+        self._tasks.spawn(work, name, lambda error: self._transports.task_failed(self._kind.scheme, error))
 
 
-async def _listen(transport: Transport, endpoint: Endpoint, *, patient: bool) -> Endpoint:
-    """`patient`: a socket of ours has just been given up there, and the worker may still have it for a moment."""
-    for _ in range(HANDOVER_TRIES if patient else 0):
-        try:
-            return await transport.listen(endpoint)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise _cannot_listen(endpoint, error) from error
-        await asyncio.sleep(HANDOVER_PAUSE)
-    try:
-        return await transport.listen(endpoint)
-    except OSError as error:
-        raise _cannot_listen(endpoint, error) from error
+async def _in_time(transport: Transport, endpoint: Endpoint) -> int:
+    async with asyncio.timeout(DIAL_SECONDS):
+        return await transport.dial(endpoint, DIAL_SECONDS)
 
 
 def _cannot_listen(endpoint: Endpoint, error: OSError) -> HostError | MissingPrivilege:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -131,9 +132,20 @@ def test_two_distributions_with_one_name_are_both_named(shelf: Shelf) -> None:
 
 
 def test_ctrl_c_is_not_a_plugins_fault(shelf: Shelf) -> None:
-    shelf.put("slow", load=raising(KeyboardInterrupt()))
+    shelf.put("slow", load=lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         shelf.host()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), SystemExit(3), GeneratorExit(), BaseException("odd")])
+def test_whatever_a_plugin_raises_is_its_fault(shelf: Shelf, raised: BaseException) -> None:
+    shelf.put("import", load=raising(raised))
+    shelf.hooks("hook", appliance_routing=raising(raised))
+    shelf.hooks("items", appliance_routing=lambda: (raising(raised)() for _ in range(1)))
+    host = shelf.host()
+    for name in ("import", "hook", "items"):
+        assert f"raised {type(raised).__name__}" in fact(host, name).problem
 
 
 # ---- registering ----
@@ -303,6 +315,7 @@ def test_routes_and_commands_with_one_name_are_taken_once(shelf: Shelf) -> None:
             appliance_cli_commands=lambda: [CliCommand("same", "s", len)],
         )
     host = shelf.host()
+    assert host.api_routes()["same"][0] == "one"
     assert len(host.api_routes()) == len(host.cli_commands()) == 1
     assert "one" in fact(host, "two").problem
 
@@ -326,13 +339,12 @@ async def test_lifespans_carry_their_plugins_name(shelf: Shelf) -> None:
     shelf.hooks("broken", appliance_lifespan=broken)
     shelf.hooks("wrong", appliance_lifespan=lambda node: 7)
     host = shelf.host()
-    first, second = host.lifespans("node")
-    assert (first.plugin, second.plugin) == ("fine", "broken")
+    (one, first), (other, second) = host.lifespans(lambda plugin: f"node for {plugin}")
+    assert (one, other) == ("fine", "broken")
     async with first:
         with pytest.raises(RuntimeError):
             await second.__aenter__()
-    assert seen == ["node", "left"]
-    assert "no license" in fact(host, "broken").problem
+    assert seen == ["node for fine", "left"]
     assert fact(host, "wrong").stage == "start"
 
 

@@ -16,7 +16,7 @@ STRANGER = Principal("local", "nobody", 65533, 65533, 1)
 
 
 def verdict(*said: Verdict) -> Judge:
-    return lambda _principal, _permission, _target: said
+    return lambda _principal, _permission, _target, _failed: said
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,21 @@ def verdict(*said: Verdict) -> Judge:
     ],
 )
 def test_root_may_and_plugins_have_a_say(principal: Principal, said: tuple[Verdict, ...], answer: bool) -> None:
-    assert may(principal, "node.read", "status", group=None, judge=verdict(*said)) is answer
+    assert may(principal, "node.change", "reload", group=None, judge=verdict(*said)) is answer
+
+
+@pytest.mark.parametrize("target", ["status", "health", "confirm", "rollback", "stop"])
+def test_root_is_never_refused_what_brings_the_host_back(target: str) -> None:
+    assert may(ROOT, "node.change", target, group=None, judge=verdict(Verdict.DENY))
+    assert not may(STRANGER, "node.change", target, group=None, judge=verdict(Verdict.DENY))
+
+
+def test_a_plugin_that_fails_denies_it_to_all_but_root() -> None:
+    def fails(_principal: Principal, _permission: str, _target: str, failed: Verdict | None) -> list[Verdict]:
+        return [Verdict.ALLOW] if failed is None else [Verdict.ALLOW, failed]
+
+    assert may(ROOT, "node.change", "reload", group=None, judge=fails)
+    assert not may(STRANGER, "node.change", "reload", group=None, judge=fails)
 
 
 def test_members_of_the_group_may() -> None:

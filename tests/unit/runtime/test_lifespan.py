@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-
-import pytest
+from collections.abc import Awaitable, Callable
 
 from appliance.runtime.lifespan import Lifespan
 
@@ -57,30 +54,3 @@ async def test_a_hurry_shortens_what_is_not_essential() -> None:
     lifespan.hurry.set()
     asyncio.get_running_loop().call_later(0.6, release.set)
     assert await lifespan.unwind() == ["plugin"]
-
-
-async def test_a_context_is_entered_and_left() -> None:
-    order: list[str] = []
-
-    @asynccontextmanager
-    async def context() -> AsyncIterator[None]:
-        order.append("in")
-        yield
-        order.append("out")
-
-    lifespan = Lifespan()
-    await lifespan.enter("plugin", context())
-    await lifespan.unwind()
-    assert order == ["in", "out"]
-
-
-async def test_a_context_that_does_not_start_is_not_left() -> None:
-    @asynccontextmanager
-    async def context() -> AsyncIterator[None]:
-        await asyncio.Event().wait()
-        yield
-
-    lifespan = Lifespan()
-    with pytest.raises(TimeoutError):
-        await lifespan.enter("plugin", context(), limit=0.01)
-    assert await lifespan.unwind() == []

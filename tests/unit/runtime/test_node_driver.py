@@ -23,6 +23,8 @@ from appliance.runtime import clock, logging
 from appliance.runtime.known_paths import KnownPath
 from appliance.runtime.links import Link, Links
 from appliance.runtime.node_driver import NodeDriver
+from appliance.runtime.node_view import NodeView
+from appliance.runtime.plugin_calls import PluginCalls
 from appliance.runtime.worker_process import SessionKeys
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
@@ -243,11 +245,13 @@ def fails(_event: object) -> None:
 
 async def test_a_subscriber_that_fails_keeps_nobody_from_hearing(warnings: pytest.LogCaptureFixture) -> None:
     async with sides() as (a, b):
-        a.driver.subscribers.insert(0, fails)
+        nothing: Any = None
+        NodeView("a", "llp1:a", nothing, a.driver, PluginCalls(), "mine").subscribe(fails)
+        a.driver.subscribers.reverse()
         b.driver.start({})
         a.driver.start({})
         await a.hears(events.SessionOpened)
-    assert "a subscriber failed" in warnings.messages
+    assert "a plugin failed" in warnings.messages
 
 
 async def test_a_session_that_has_no_room_in_the_worker_is_not_begun(warnings: pytest.LogCaptureFixture) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from appliance.api.management import ApiRoute
-from appliance.errors import ApplianceError, ExitCode, HostError
+from appliance.errors import ExitCode, HostError, PluginFault
 from appliance.runtime.operations import CHANGE, READ, BadArguments, operations
+from appliance.runtime.plugin_calls import PluginCalls
 
 
 class Reload:
@@ -27,9 +28,12 @@ class Reload:
         return {"steps": []}
 
 
-async def ask(op: str, args: Mapping[str, Any], routes: Mapping[str, ApiRoute] | None = None) -> tuple[Any, Reload]:
+Routes = Mapping[str, tuple[str, ApiRoute]]
+
+
+async def ask(op: str, args: Mapping[str, Any], routes: Routes | None = None) -> tuple[Any, Reload]:
     reload = Reload()
-    daemon: Any = SimpleNamespace(reload=reload)
+    daemon: Any = SimpleNamespace(reload=reload, calls=PluginCalls())
     return await operations(daemon, routes or {})[op].handler(args), reload
 
 
@@ -87,7 +91,7 @@ async def breaks(_args: Mapping[str, Any]) -> Any:
 
 
 ROUTES = {
-    name: ApiRoute(name, "moon.read", handler)
+    name: ("astronomy", ApiRoute(name, "moon.read", handler))
     for name, handler in {"moon": works, "moon.no": refuses, "moon.bug": breaks, "status": breaks}.items()
 }
 
@@ -95,17 +99,17 @@ ROUTES = {
 async def test_a_plugins_operation_is_asked_under_its_own_permission() -> None:
     answer, _ = await ask("moon", {"phase": "full"}, ROUTES)
     assert answer == {"got": {"phase": "full"}}
-    daemon: Any = SimpleNamespace()
+    daemon: Any = SimpleNamespace(calls=PluginCalls())
     assert operations(daemon, ROUTES)["moon"].permission == "moon.read"
 
 
 async def test_a_plugins_refusal_is_passed_on_and_its_bug_is_named() -> None:
     with pytest.raises(HostError, match="not today"):
         await ask("moon.no", {}, ROUTES)
-    with pytest.raises(ApplianceError, match=r"moon\.bug failed in its plugin: ZeroDivisionError"):
+    with pytest.raises(PluginFault, match=r"plugin astronomy: route astronomy: moon\.bug raised ZeroDivisionError"):
         await ask("moon.bug", {}, ROUTES)
 
 
 def test_a_plugin_does_not_take_the_place_of_the_cores_own() -> None:
-    daemon: Any = SimpleNamespace()
+    daemon: Any = SimpleNamespace(calls=PluginCalls())
     assert operations(daemon, ROUTES)["status"].permission == READ

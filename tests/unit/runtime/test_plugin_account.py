@@ -18,6 +18,7 @@ from appliance.runtime import discovery
 from appliance.runtime.discovery import Discovery
 from appliance.runtime.monitors import Monitors
 from appliance.runtime.plugin_account import PluginAccount
+from appliance.runtime.plugin_calls import PluginCalls
 
 MONITORING, BOOTSTRAP = "monitoring-prometheus", "discovery-bootstrap"
 
@@ -71,23 +72,21 @@ async def page(settings: Any, services: MonitoringServices) -> AsyncIterator[Non
 async def test_a_monitor_that_does_not_start_or_stop(plugins: PluginHost) -> None:
     services: Any = None
     kinds = {"health": MonitorKind("health", lambda: Settings, page)}
-    running = Monitors(kinds, services, PluginAccount(plugins).tell)
+    running = Monitors(kinds, services, PluginCalls(PluginAccount(plugins)))
     await running.use({"health": {"port": 99}})
-    assert fact(plugins, MONITORING) == ("degraded", "run", "monitor health: OSError: in use")
+    state, stage, problem = fact(plugins, MONITORING)
+    assert (state, stage) == ("degraded", "run")
+    assert problem.startswith("monitor health: raised OSError: in use (")
     await running.use({"health": {"port": 66}})
     assert fact(plugins, MONITORING)[0] == "active"
     await running.use({})
-    assert fact(plugins, MONITORING)[2] == "monitor health: it did not stop: RuntimeError: cannot stop"
+    assert fact(plugins, MONITORING)[2].startswith("monitor health: it did not stop: raised RuntimeError: cannot stop")
 
 
 async def test_a_discoverer_that_fails_and_comes_back(plugins: PluginHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "FIRST_PAUSE", 0.001)
-    told: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
     account = PluginAccount(plugins)
-
-    def tell(noun: Any, kind: str, problem: str) -> None:
-        account.tell(noun, kind, problem)
-        told.put_nowait(fact(plugins, BOOTSTRAP))
+    well = asyncio.Event()
 
     class Discoverer:
         starts = 0
@@ -96,16 +95,18 @@ async def test_a_discoverer_that_fails_and_comes_back(plugins: PluginHost, monke
             Discoverer.starts += 1
             if Discoverer.starts == 1:
                 raise LookupError("no list")
+            assert "discovery bootstrap: raised LookupError: no list (" in fact(plugins, BOOTSTRAP)[2]
             yield []
+            well.set()
             await asyncio.Event().wait()
 
     def start(_services: DiscoveryServices) -> Discoverer:
         return Discoverer()
 
-    running = Discovery({"bootstrap": DiscoveryKind("bootstrap", start)}, lambda _peer, _endpoints: None, tell)
+    running = Discovery({"bootstrap": DiscoveryKind("bootstrap", start)}, lambda _peer, _endpoints: None, PluginCalls(account))
     running.start(
         Profile.model_validate({"profile": 1, "network": {"addresses": ["10.0.0.1/24"]}, "discovery": {"bootstrap": {}}})
     )
-    assert await told.get() == ("degraded", "run", "discovery bootstrap: LookupError: no list")
-    assert (await told.get())[0] == "active"
+    await well.wait()
+    assert fact(plugins, BOOTSTRAP)[0] == "active"
     await running.close()
