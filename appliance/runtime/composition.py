@@ -247,14 +247,14 @@ class Daemon:
             try:
                 await stay.leave(STOP_LIMIT)
             except Exception as error:
-                self.calls.failed(part, error)
+                self.calls.failed(part, error, "stop")
                 raise
 
         stay = Stay(context, f"plugin {plugin}", over)
         try:
             await stay.enter(STOP_LIMIT)
         except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
-            self.calls.failed(part, error)
+            self.calls.failed(part, error, "start")
         else:
             self.lifespan.push(f"plugin {plugin}", leave)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
+    from appliance.plugin_host.facts import Stage
 
 Noun = Literal["transport", "suite", "routing", "discovery", "monitor", "lifespan", "subscriber", "route", "task"]
 Tell = Callable[[Noun, str, str], None]
@@ -38,10 +39,13 @@ class PluginAccount:
         """Say how a kind is (`Tell`). A kind that comes from no plugin is on nobody's account."""
         self.note(Part(noun, kind), problem)
 
-    def note(self, part: Part, problem: str) -> None:
-        """The same for one member of it."""
+    def note(self, part: Part, problem: str, stage: Stage = "run") -> None:
+        """The same for one member of it. What happened at another stage than "run" stays."""
         owner = self.owner(part)
         if owner is None or self._problems.get(part, "") == problem:
+            return
+        if stage != "run":
+            self._plugins.blame(owner, stage, f"{part.noun} {part.kind}: {problem}")
             return
         self._problems.pop(part, None)
         if problem:

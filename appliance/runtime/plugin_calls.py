@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from appliance.errors import PluginFault
 from appliance.plugin_host.calling import describe
 from appliance.plugin_host.patience import TookTooLong, as_exception, limited, place
 from appliance.runtime.logging import get_logger, once_per
 from appliance.runtime.plugin_account import Part, PluginAccount
+
+if TYPE_CHECKING:
+    from appliance.plugin_host.facts import Stage
 
 log = get_logger("plugins")
 
@@ -79,7 +82,7 @@ class PluginCalls:
         self.well(part)
         return result  # type: ignore[return-value]  # there is one when there is no error
 
-    def failed(self, part: Part, error: BaseException | str) -> PluginFault:
+    def failed(self, part: Part, error: BaseException | str, stage: Stage = "run") -> PluginFault:
         """Tell what went wrong with a part. Returns what may be raised for that."""
         reason = error if isinstance(error, str) else describe(as_exception(error))
         if isinstance(error, TookTooLong) and not isinstance(error, Late):
@@ -87,7 +90,7 @@ class PluginCalls:
         problem = f"{part.member} {reason}".strip()
         owner = (self._account and self._account.owner(part)) or part.kind
         if self._account is not None:
-            self._account.note(part, problem)
+            self._account.note(part, problem, stage)
         if times := once_per(TELL_EVERY, f"plugin {part} {problem}"):
             log.error("a plugin failed", plugin=owner, part=f"{part.noun} {part.kind}", reason=problem, times=times)
         return PluginFault(owner, f"{part.noun} {part.kind}: {problem}", hint=HINT)
