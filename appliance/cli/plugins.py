@@ -84,6 +84,9 @@ def report_text(report: Report, terminal: Terminal) -> str:
     """Each suite with what passed, each failure with its reason."""
     lines = [f"{terminal.styled('ok', 'green')}  {suite}: {passed} passed" for suite, passed in report.suites.items()]
     lines += [f"{terminal.styled('FAILED', 'red')}  {test}: {reason}" for test, reason in report.failures]
+    if report.lab:
+        colour = {"ok": "green", "failed": "red"}.get(report.lab, "yellow")
+        lines.append(f"{terminal.styled('lab', colour)}  two nodes: {report.lab}")
     for fact in report.plugins:
         if fact["state"] != "active":
             lines.append(f"{terminal.styled(fact['state'], 'red')}  plugin {fact['name']}: {fact['problem']}")

@@ -1,4 +1,4 @@
-"""Runs the conformance suites of everything a plugin registers: `appliance plugin check NAME_OR_PATH`.
+"""Runs the conformance suites of everything a plugin registers, and two nodes with it: `appliance plugin check NAME_OR_PATH`.
 
 In a process of its own: what a plugin breaks, prints or hangs in stays there. The suites are `appliance.testing.conformance`.
 """
@@ -19,18 +19,20 @@ from appliance.errors import HostError, PluginFault
 
 RUNNER = "appliance.testing.check"
 PATIENCE = 300.0
-"""Seconds for all suites; the longest of ours takes three."""
+"""Seconds for all suites and labs; the longest of ours takes thirty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a plugin did. `plugins` are their facts, `failures` pairs of test and reason; `suites` counts passed tests by suite."""
+    """How a plugin did. `plugins` are their facts, `failures` pairs of test and reason; `suites` counts passed tests by suite;
+    `lab` is "ok", "failed", or why two nodes were not tried."""
 
     target: str
     plugins: tuple[Mapping[str, Any], ...]
     suites: Mapping[str, int]
     skipped: int
     failures: tuple[tuple[str, str], ...]
+    lab: str = ""
 
     @property
     def ok(self) -> bool:
@@ -65,4 +67,4 @@ def check(target: str | Path, *, patience: float = PATIENCE) -> Report:
             raise PluginFault(name, f"its checks broke off: {last}", hint="give an installed plugin's name or a plugin's folder")
         found = json.loads(result.read_text(encoding="utf-8"))
     failures = tuple((test, reason) for test, reason in found["failures"])
-    return Report(name, tuple(found["plugins"]), found["suites"], found["skipped"], failures)
+    return Report(name, tuple(found["plugins"]), found["suites"], found["skipped"], failures, found["lab"])

@@ -107,6 +107,10 @@ class PluginHost:
         """The plugin that registered `name` in a family ("transport", "suite", "routing", "discovery", "monitor", "section")."""
         return self._registry.owners.get((noun, name))
 
+    def entry(self, name: str) -> str:
+        """What the entry point of an available plugin names."""
+        return self._available[name].entry.value
+
     def namespaces(self) -> tuple[object, ...]:
         """What the entry points of the loaded plugins name, for checks of plugins."""
         return tuple(plugin.namespace for plugin in self._plugins.values())

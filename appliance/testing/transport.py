@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -43,9 +43,11 @@ class Record(NamedTuple):
     body: bytes
 
 
-def record(number: int, body: bytes, *, whole_bytes: int = MAX_BODY_BYTES, kind: int = PacketType.DATA) -> Record:
-    """A record as the worker would hand it to a driver that sends `whole_bytes` in one piece."""
-    flags = FLAG_FRAGMENT if len(body) > whole_bytes else 0
+def record(
+    number: int, body: bytes, *, whole_bytes: int = MAX_BODY_BYTES, kind: int = PacketType.DATA, flags: int = FLAG_FRAGMENT
+) -> Record:
+    """A record as the worker would hand it to a driver that sends `whole_bytes` in one piece; a longer one gets `flags`."""
+    flags = flags if len(body) > whole_bytes else 0
     return Record(pack(kind, flags, 5 << 8, number << 8, number, len(body)), body)
 
 
@@ -86,12 +88,17 @@ class End:
 
     def transmit(self, sent: Record, to: SocketAddress | None = None) -> bool:
         """Send as the worker does: the record lies in the shared buffer."""
-        length = len(sent.body)
-        self._transmit[: HEADER_BYTES + length] = sent.header + sent.body
+        length = self.hold(sent)
         clear = self.driver.transmit(length) if to is None else self.driver.transmit_to(length, to)
         # the worker writes the next record into the same memory, at once
         self._transmit[: HEADER_BYTES + length] = b"\xee" * (HEADER_BYTES + length)
         return clear
+
+    def hold(self, sent: Record) -> int:
+        """Lay a record into the shared buffer. Returns the length of its body."""
+        length = len(sent.body)
+        self._transmit[: HEADER_BYTES + length] = sent.header + sent.body
+        return length
 
     def receive(self) -> bool:
         """One turn of the worker: read what waits."""
@@ -236,6 +243,11 @@ class TransportPair:
             await self._close()
             raise
         return self
+
+    @property
+    def halves(self) -> Sequence[Transport]:
+        """The control halves, listening and dialling."""
+        return self._transports
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close everything."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.discovery import Candidate, Discoverer, DiscoveryKind
 from appliance.api.values import Endpoint
+from appliance.testing.conformance.limits import Limited, missing
 from appliance.testing.discovery import EndOfTime, FakeDiscoveryServices
 
 PEERS = {
@@ -21,9 +23,13 @@ NAMES = {"vpn.example": ["2001:db8::9", "192.0.2.9"]}
 BATCHES = 5
 PATIENCE = 10.0
 """Seconds of real time for the batches: services sleep in virtual time, so waiting means hanging."""
+A_WHILE = 0.2
+"""Seconds of real time for which a discoverer runs that finds nothing here."""
+STOP_SECONDS = 5.0
+"""What the daemon grants a discoverer to stop."""
 
 
-class DiscoveryConformance:
+class DiscoveryConformance(Limited):
     """Subclass it, name the subclass Test…, and return your kind.
 
     A discoverer that needs something outside (a multicast group, a server) sets `expects_candidates` to False or overrides
@@ -36,6 +42,10 @@ class DiscoveryConformance:
     def kind(self) -> DiscoveryKind:
         """The kind to try."""
         raise NotImplementedError
+
+    def subject(self) -> str:
+        """Its name."""
+        return f"discovery {self.kind().name}"
 
     def settings(self) -> Mapping[str, Any]:
         """What the profile would say below `discovery.NAME`."""
@@ -64,6 +74,37 @@ class DiscoveryConformance:
         except EndOfTime:
             return []
 
+    def run_for_a_while(self) -> int:
+        """Run a new discoverer beside others and stop it. Returns how often the others had a turn."""
+
+        async def follow() -> None:
+            with suppress(EndOfTime):
+                async for _ in self.kind().open(self.services()).candidates():
+                    await asyncio.sleep(0)
+
+        async def beside() -> int:
+            turns = 0
+            running = asyncio.get_running_loop().create_task(follow())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(A_WHILE):
+                    while not running.done():
+                        await asyncio.sleep(0.001)
+                        turns += 1
+            running.cancel()
+            await asyncio.wait({running}, timeout=STOP_SECONDS)
+            assert running.done(), "it goes on when it is stopped: let CancelledError pass"
+            if not running.cancelled() and (error := running.exception()) is not None:
+                raise error
+            return turns
+
+        return asyncio.run(beside())
+
+    def test_it_has_every_member(self) -> None:
+        assert not missing(self.kind().open(self.services()), Discoverer)
+
+    def test_it_runs_beside_others_and_stops(self) -> None:
+        self.run_for_a_while()
+
     def test_settings_have_a_model_that_refuses_what_it_does_not_know(self) -> None:
         model = _model(self.kind().settings)
         if model is not None:
@@ -71,7 +112,9 @@ class DiscoveryConformance:
             assert _refuses(model, {**self.settings(), "no_such_key": 1}), "misspelt keys must not pass: set extra='forbid'"
 
     def test_it_gives_candidates_for_peers_of_the_profile(self) -> None:
-        for candidate in self._all():
+        found = self._all()
+        assert found or not self.expects_candidates, "it gives no candidate within a million seconds"
+        for candidate in found:
             assert isinstance(candidate, Candidate)
             assert candidate.peer in PEERS
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.api.monitoring import MonitorKind, NodeFigures
+from appliance.testing.conformance.limits import Limited, open_descriptors
 from appliance.testing.monitoring import FIGURES, SESSION, FakeMonitoringServices
 
 START_STOP_SECONDS = 5.0
 """What the daemon grants a monitor to start and to stop."""
+TURNS = 100
+"""Of the loop, which a monitor's own tasks get before it is looked at."""
 STRANGE_FIGURES = {
     "nothing yet": FIGURES._replace(sessions=(), drops={}, handshakes={}, components={}, peers_configured=0, uptime=0.0),
     "not ready": FIGURES._replace(ready=False, components={"worker": "it died several times within a minute"}),
@@ -25,12 +27,16 @@ STRANGE_FIGURES = {
 }
 
 
-class MonitoringConformance:
+class MonitoringConformance(Limited):
     """Subclass it, name the subclass Test…, and return your kind and settings that work on any machine."""
 
     def kind(self) -> MonitorKind:
         """The kind to try."""
         raise NotImplementedError
+
+    def subject(self) -> str:
+        """Its name."""
+        return f"monitor {self.kind().name}"
 
     def settings(self) -> Mapping[str, Any]:
         """What the profile would say below `monitoring.NAME`; ports as 0, so that tests can run side by side."""
@@ -43,12 +49,13 @@ class MonitoringConformance:
         """Start the monitor, do `deed` (or look at it), stop it."""
 
         async def run() -> None:
-            kind = self.kind()
+            kind, watch = self.kind(), _TaskWatch()
             context = kind.open(kind.settings().model_validate(self.settings()), services)
             async with asyncio.timeout(START_STOP_SECONDS):
                 monitor = await context.__aenter__()
             try:
                 await (deed or self.look)(monitor)
+                await watch.assert_well()
             finally:
                 async with asyncio.timeout(START_STOP_SECONDS):
                     await context.__aexit__(None, None, None)
@@ -101,11 +108,34 @@ class MonitoringConformance:
 
     def test_it_leaves_no_descriptor_behind(self) -> None:
         self.play(FakeMonitoringServices())
-        before = _descriptors()
+        before = open_descriptors()
         self.play(FakeMonitoringServices())
         gc.collect()
-        assert _descriptors() <= before
+        assert open_descriptors() <= before
 
 
-def _descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+class _TaskWatch:
+    """The tasks and callbacks of the running loop that fail where nobody hears of it."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Future[Any]] = []
+        self._failures: list[str] = []
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(self._make)
+        loop.set_exception_handler(
+            lambda _loop, context: self._failures.append(str(context.get("exception") or context["message"]))
+        )
+
+    async def assert_well(self) -> None:
+        """What was started by now still runs, or has ended well."""
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                self._failures.append(f"task {getattr(task, 'get_coro', str)()}: {type(error).__name__}: {error}")
+        assert not self._failures, f"something of it failed in silence: {self._failures}"
+
+    def _make(self, loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Future[Any]:
+        task: asyncio.Future[Any] = asyncio.Task(work, loop=loop, **more)
+        self._tasks.append(task)
+        return task

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from appliance.api.routing import Route, RoutingKind
+from appliance.api.routing import Route, Router, RoutingKind
+from appliance.testing.conformance.limits import Limited, missing
 from appliance.testing.routing import FakeRoutingView
 
 PEERS = {"hub": ["10.8.0.0/24", "fd00:8::/64"], "laptop": ["10.8.0.2/32", "0.0.0.0/0"], "printer": ["192.168.7.0/24"]}
@@ -15,12 +16,16 @@ PATIENCE = 5.0
 """Seconds for a table of MANY peers: the daemon waits for it at each change of sessions."""
 
 
-class RoutingConformance:
+class RoutingConformance(Limited):
     """Subclass it, name the subclass Test…, and return your kind."""
 
     def kind(self) -> RoutingKind:
         """The kind to try."""
         raise NotImplementedError
+
+    def subject(self) -> str:
+        """Its name."""
+        return f"routing {self.kind().name}"
 
     @pytest.fixture
     def view(self) -> FakeRoutingView:
@@ -30,6 +35,9 @@ class RoutingConformance:
     def table(self, view: FakeRoutingView) -> list[Route]:
         """The table that a new router gives."""
         return list(self.kind().open().routes(view))
+
+    def test_it_has_every_member(self) -> None:
+        assert not missing(self.kind().open(), Router)
 
     def test_it_gives_routes(self, view: FakeRoutingView) -> None:
         for route in self.table(view):

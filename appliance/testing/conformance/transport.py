@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import select
@@ -12,8 +13,9 @@ from contextlib import suppress
 
 import pytest
 
-from appliance.api.transport import TransportKind
+from appliance.api.transport import AdaptiveDriver, Driver, Transport, TransportKind
 from appliance.api.values import Endpoint
+from appliance.testing.conformance.limits import Limited, missing, open_descriptors
 from appliance.testing.imports import heavy_imports
 from appliance.testing.transport import (
     PATIENCE,
@@ -32,7 +34,7 @@ ENOUGH_TO_CONGEST = 2000
 Story = Callable[[TransportPair], None]
 
 
-class TransportConformance:
+class TransportConformance(Limited):
     """Subclass it, name the subclass Test…, and return your kind."""
 
     hosts: tuple[str, ...] = ("127.0.0.1", "::1")
@@ -41,6 +43,10 @@ class TransportConformance:
     def kind(self) -> TransportKind:
         """The kind to try."""
         raise NotImplementedError
+
+    def subject(self) -> str:
+        """Its name."""
+        return f"transport {self.kind().scheme}"
 
     def play(self, story: Story, host: str = "", datagram_bytes: int | None = None) -> None:
         """Run `story` with a pair of connected ends; what a control half's task raised fails the test."""
@@ -252,6 +258,97 @@ class TransportConformance:
             assert pair.client.adopted[0].remote == pair.local
 
         self.play(story)
+
+    def test_both_halves_have_every_member(self) -> None:
+        """What the contract names, the worker calls sooner or later."""
+
+        def story(pair: TransportPair) -> None:
+            for end in filter(None, (pair.near, pair.far, pair.listener)):
+                assert not missing(end.driver, Driver), "the driver lacks members of api.transport.Driver"
+                if end.adopted.driver_options.get("adapts"):
+                    assert isinstance(end.driver, AdaptiveDriver), "the option adapts:1 promises an AdaptiveDriver"
+            for half in pair.halves:
+                assert not missing(half, Transport), "the control half lacks members of api.transport.Transport"
+
+        self.play(story)
+
+    def test_parity_may_be_asked_for_and_records_still_pass(self) -> None:
+        def story(pair: TransportPair) -> None:
+            number = 0
+            for span in (16, 8, 4, 0):
+                pair.near.driver.protect(span)
+                for _ in range(3):
+                    number += 1
+                    body = random.Random(number).randbytes(min(3 * pair.near.driver.whole_bytes, 40_000))
+                    sent = record(number, body, whole_bytes=pair.near.driver.whole_bytes, flags=pair.near.driver.fragment_flags)
+                    pair.near.transmit(sent)
+                    assert pair.far.take(number, pair.near)[-1].body == body
+
+        self.play(story)
+
+    def test_arrivals_are_counted(self) -> None:
+        def story(pair: TransportPair) -> None:
+            for end in (pair.near, pair.far):
+                assert end.driver.arrivals() == (0, 0)
+            whole = pair.near.driver.whole_bytes
+            for number in range(1, 11):
+                pair.near.transmit(record(number, bytes(min(4 * whole, MAX_BODY_BYTES)), whole_bytes=whole))
+                pair.far.take(number, pair.near)
+            came, due = pair.far.driver.arrivals()
+            assert came == due, "nothing is lost over the loopback"
+            assert (due > 0) is (4 * whole <= MAX_BODY_BYTES), "cut records are counted, whole ones are not"
+
+        self.play(story)
+
+    def test_a_driver_that_adapts_keeps_to_the_new_size(self) -> None:
+        def story(pair: TransportPair) -> None:
+            for number, size in enumerate((1200, 600, 1300), 1):
+                if isinstance(pair.near.driver, AdaptiveDriver):
+                    pair.near.driver.shape(size)
+                    assert pair.near.driver.whole_bytes <= size - HEADER_BYTES
+                sent = record(number, bytes([number]) * 9000, whole_bytes=pair.near.driver.whole_bytes)
+                pair.near.transmit(sent)
+                assert pair.far.take(number, pair.near)[-1] == sent
+            if isinstance(pair.near.driver, AdaptiveDriver):
+                probe = record(4, bytes(1100))
+                pair.near.hold(probe)
+                pair.near.driver.transmit_whole(1100)
+                assert pair.far.take(4, pair.near)[-1] == probe
+
+        self.play(story)
+
+    def test_it_leaves_no_descriptor_behind(self) -> None:
+        def story(pair: TransportPair) -> None:
+            sent = record(1, bytes(3000), whole_bytes=pair.near.driver.whole_bytes)
+            pair.near.transmit(sent)
+            pair.far.take(1, pair.near)
+            for end in filter(None, (pair.near, pair.far, pair.listener)):
+                end.driver.close()
+
+        async def refused() -> None:
+            services = FakeTransportServices()
+            transport = self.kind().open(services)
+            with socket.socket() as taken:
+                taken.bind(("127.0.0.1", 0))
+                with suppress(OSError):
+                    await transport.dial(Endpoint(self.kind().scheme, *taken.getsockname()), PATIENCE)
+            at = await transport.listen(Endpoint(self.kind().scheme, self.hosts[0], 0))
+            with suppress(OSError):
+                await transport.listen(at)
+            await transport.close()
+            await services.close()
+
+        def once() -> None:
+            for host in self.hosts:
+                self.play(story, host)
+            asyncio.run(refused())
+            gc.collect()
+
+        once()
+        before = open_descriptors()
+        for _ in range(3):
+            once()
+        assert open_descriptors() <= before, "sockets or other descriptors are left open"
 
     def test_the_driver_has_a_descriptor_and_lengths(self) -> None:
         def story(pair: TransportPair) -> None:

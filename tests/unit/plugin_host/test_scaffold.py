@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import HostError
-from appliance.plugin_host.checking import check
 from appliance.plugin_host.scaffold import KINDS, BadName, create
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +24,7 @@ def run(folder: Path, *words: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_passes_its_tests_and_the_check_untouched(kind: str, tmp_path: Path) -> None:
+def test_a_new_plugin_passes_its_tests_untouched(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     files = create("my-own", kind, folder)
     assert folder / "pyproject.toml" in files
@@ -33,9 +32,6 @@ def test_a_new_plugin_passes_its_tests_and_the_check_untouched(kind: str, tmp_pa
     run(folder, "python", "-m", "pytest", "-q")
     run(folder, "ruff", "check", ".")
     run(folder, "ruff", "format", "--check", ".")
-    report = check(folder)
-    assert report.ok, report.failures
-    assert list(report.plugins[0]["provides"])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import itertools
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import BaseModel, ConfigDict
 
-from appliance.api.crypto import CryptoSuite
+from appliance.api.crypto import Aead, CryptoSuite
 from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.monitoring import MonitorKind
 from appliance.api.routing import Route, RoutingKind
-from appliance.api.transport import Buffers, TransportKind
+from appliance.api.transport import AdaptiveDriver, Buffers, Driver, Transport, TransportKind
 from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.discovery import PEERS, DiscoveryConformance
+from appliance.testing.conformance.limits import members, within
+from appliance.testing.conformance.monitoring import MonitoringConformance
 from appliance.testing.conformance.routing import RoutingConformance
 from appliance.testing.conformance.transport import TransportConformance
 from appliance.testing.routing import FakeRoutingView
-from appliance_crypto_standard.plugin import AES_256_GCM, NULL
+from appliance_crypto_standard.cascade import Cascade
+from appliance_crypto_standard.plugin import AES_256_GCM, HSE, NULL
+from appliance_transport_ip.datagram import Datagrams
 from appliance_transport_ip.plugin import TCP, UDP
 from appliance_transport_ip.stream import Stream
+from appliance_transport_ip.udp import Udp
 
 HERE = __name__
 Broken = Callable[[], None]
@@ -103,10 +117,74 @@ def test_a_cipher_that_authenticates_nothing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("appliance_crypto_standard.null.Null", Lazy)
     lazy.test_a_record_goes_round_in_place(100)
     finds(lambda: lazy.test_a_flipped_bit_is_refused("tag"))
-    finds(lazy.test_every_bit_of_key_and_tags_counts)
-    finds(lazy.test_the_header_is_bound)
-    finds(lazy.test_the_nonce_is_bound)
+    for part in ("key", "nonce", "header", "record"):
+        finds(lambda part=part: lazy.test_every_bit_is_authenticated(part))
     finds(lazy.test_keys_and_nonces_give_distinct_ciphertexts)
+
+
+class Shortened:
+    """AES-GCM whose nonce has as many bytes as `cut` leaves; the rest is authenticated or forgotten."""
+
+    cut: slice
+    bound = False
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def _of(self, nonce: bytes, header: bytes) -> tuple[bytes, bytes]:
+        left = bytes(nonce)[self.cut]
+        return left.rjust(12, b"\0"), bytes(header) + (bytes(nonce) if self.bound else b"")
+
+    def encrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any, /) -> int:
+        short, header = self._of(nonce, associated_data)
+        return self._cipher.encrypt_into(short, data, header, buf)
+
+    def decrypt_into(self, nonce: Any, data: Any, associated_data: Any, buf: Any, /) -> int:
+        short, header = self._of(nonce, associated_data)
+        return self._cipher.decrypt_into(short, data, header, buf)
+
+
+@pytest.mark.parametrize("bound", [False, True], ids=["forgotten", "bound"])
+@pytest.mark.parametrize("cut", [slice(10, None), slice(8, None), slice(None, 11), slice(None, -4), slice(5, None)], ids=str)
+def test_a_cipher_that_takes_part_of_the_nonce(cut: slice, bound: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance_crypto_standard.null.Null", type("Mutant", (Shortened,), {"cut": cut, "bound": bound}))
+    suite = crypto(CryptoSuite("short", 0x8001, 32, 16, "appliance_crypto_standard.null:Null"))
+    suite.test_a_record_goes_round_in_place(100)
+    finds(suite.test_every_bit_of_the_nonce_changes_the_ciphertext)
+    if cut not in (slice(5, None), slice(None, 11)):  # no two of its records differ in the first of these bytes or the last
+        finds(suite.test_no_two_records_are_sealed_alike)
+
+
+class HalfKey(Shortened):
+    """Uses the first sixteen bytes of its key."""
+
+    cut = slice(None)
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(key[:16])
+
+
+def test_a_cipher_that_takes_half_of_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance_crypto_standard.null.Null", HalfKey)
+    suite = crypto(CryptoSuite("half", 0x8001, 32, 16, "appliance_crypto_standard.null:Null"))
+    suite.test_no_two_records_are_sealed_alike()
+    finds(suite.test_every_bit_of_the_key_changes_the_ciphertext)
+    finds(lambda: suite.test_every_bit_is_authenticated("key"))
+
+
+class HalfHeader(Shortened):
+    """Authenticates the first half of the header."""
+
+    cut = slice(None)
+
+    def _of(self, nonce: bytes, header: bytes) -> tuple[bytes, bytes]:
+        return bytes(nonce), bytes(header)[:12]
+
+
+def test_a_cipher_that_authenticates_half_of_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance_crypto_standard.null.Null", HalfHeader)
+    suite = crypto(CryptoSuite("half", 0x8001, 32, 16, "appliance_crypto_standard.null:Null"))
+    finds(lambda: suite.test_every_bit_is_authenticated("header"))
 
 
 def test_a_suite_that_lies_about_its_sizes() -> None:
@@ -150,6 +228,88 @@ def test_a_discoverer_that_gets_everything_wrong() -> None:
         suite.test_an_unknown_name_is_reported_and_stops_nobody,
     ):
         finds(deed)
+
+
+async def silent(services: Any) -> AsyncIterator[Sequence[Candidate]]:
+    while True:
+        await services.sleep(60)
+    yield
+
+
+async def deaf(services: Any) -> AsyncIterator[Sequence[Candidate]]:
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(1000)
+            yield []
+
+
+async def busy(services: Any) -> AsyncIterator[Sequence[Candidate]]:
+    while True:
+        pass
+    yield
+
+
+def test_a_discoverer_that_never_gives_anything() -> None:
+    finds(discovery(silent).test_it_gives_candidates_for_peers_of_the_profile)
+
+
+def test_a_discoverer_that_does_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.testing.conformance.discovery.STOP_SECONDS", 0.1)
+    suite = discovery(deaf)
+    with pytest.raises(BaseException), within(1, suite.subject()):  # noqa: B017
+        suite.test_it_runs_beside_others_and_stops()
+
+
+def test_what_keeps_the_loop_is_ended_and_named() -> None:
+    suite = discovery(busy)
+    with pytest.raises(BaseException, match=r"discovery broken did not end within 0\.2 s, at .*test_conformance\.py:"):  # noqa: SIM117
+        with within(0.2, suite.subject()):
+            suite.test_it_runs_beside_others_and_stops()
+
+
+# ---- monitoring ----
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def monitoring(run: Callable[[], Any]) -> MonitoringConformance:
+    @asynccontextmanager
+    async def show(settings: object, services: Any) -> AsyncIterator[object]:
+        kept = asyncio.create_task(run())
+        yield kept
+        kept.cancel()
+
+    class Suite(MonitoringConformance):
+        def kind(self) -> MonitorKind:
+            return MonitorKind("broken", lambda: Settings, show)
+
+    return Suite()
+
+
+async def dies() -> None:
+    await asyncio.sleep(0)
+    raise LookupError("nobody hears this")
+
+
+async def runs() -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_monitor_whose_task_died() -> None:
+    monitoring(runs).test_it_starts_shows_and_stops()
+    with pytest.raises(AssertionError, match="nobody hears this"):
+        monitoring(dies).test_it_starts_shows_and_stops()
+
+
+def test_a_monitor_whose_callback_failed() -> None:
+    async def calls_back() -> None:
+        asyncio.get_running_loop().call_soon(lambda: 1 // 0)
+        await runs()
+
+    with pytest.raises(AssertionError, match="division"):
+        monitoring(calls_back).test_it_starts_shows_and_stops()
 
 
 # ---- transport ----
@@ -210,9 +370,129 @@ def test_a_driver_that_keeps_shared_memory(monkeypatch: pytest.MonkeyPatch) -> N
     finds(transport(Aliasing, monkeypatch).test_records_in_a_row_keep_their_borders)
 
 
+class Forgetting(Stream):
+    """Keeps the file open."""
+
+    def close(self) -> None:
+        self._twin = self._sock.dup().detach()
+        super().close()
+
+
+class Counting(Stream):
+    """Counts what it cannot count."""
+
+    def arrivals(self) -> tuple[int, int]:
+        return 3, 7
+
+
+def test_a_driver_that_leaks_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(Path("/proc/self/fd").iterdir())
+    finds(transport(Forgetting, monkeypatch).test_it_leaves_no_descriptor_behind)
+    for leaked in set(Path("/proc/self/fd").iterdir()) - before:
+        with suppress(OSError):
+            os.close(int(leaked.name))
+
+
+def test_a_control_half_that_leaks_descriptors() -> None:
+    leaked: list[socket.socket] = []
+
+    class Leaking:
+        def __init__(self, services: Any) -> None:
+            self._inner = TCP.open(services)
+            self.dial, self.connect, self.close = self._inner.dial, self._inner.connect, self._inner.close
+
+        async def listen(self, at: Any) -> Any:
+            leaked.append(socket.socket())
+            return await self._inner.listen(at)
+
+    class Suite(TransportConformance):
+        def kind(self) -> TransportKind:
+            return TCP._replace(open=Leaking)
+
+    finds(Suite().test_it_leaves_no_descriptor_behind)
+    for sock in leaked:
+        sock.close()
+
+
+@pytest.mark.parametrize("lacking", ["protect", "arrivals", "fragment_flags", "transmit_to"])
+def test_a_driver_without_a_member(lacking: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Incomplete(Stream):
+        def __getattribute__(self, name: str) -> Any:
+            if name == lacking:
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    with pytest.raises(AssertionError, match="lacks members"):
+        transport(Incomplete, monkeypatch).test_both_halves_have_every_member()
+
+
+def test_a_driver_that_counts_what_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    finds(transport(Counting, monkeypatch).test_arrivals_are_counted)
+
+
 def test_a_kind_that_says_stream_and_is_datagram() -> None:
     class Suite(TransportConformance):
         def kind(self) -> TransportKind:
             return TransportKind("udp", datagram=False, driver=UDP.driver, open=UDP.open)
 
     finds(Suite().test_the_driver_has_a_descriptor_and_lengths)
+
+
+# ---- the suites themselves ----
+
+
+def play_all(suite: Any) -> None:
+    """Each test of a suite, with each of its parameters."""
+    for name in dir(suite):
+        if name.startswith("test_"):
+            test = getattr(suite, name)
+            marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name == "parametrize"]
+            for values in itertools.product(*(mark.args[1] for mark in marks)):
+                test(**dict(zip((mark.args[0] for mark in marks), values, strict=True)))
+
+
+def noting(subject: type, called: set[str]) -> type:
+    """The same class; what is asked of its objects is noted."""
+
+    class Noting(subject):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
+            called.add(name)
+            return super().__getattribute__(name)
+
+    return Noting
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question whether a member is there is not yet a use of it."""
+    for kind in ("transport", "crypto"):
+        monkeypatch.setattr(f"appliance.testing.conformance.{kind}.missing", lambda _subject, _protocol: [])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_suite_of_transports_uses_every_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    driven, controlled = set[str](), set[str]()
+    monkeypatch.setattr("appliance_transport_ip.datagram.Noted", noting(Datagrams, driven), raising=False)
+    monkeypatch.setattr(Udp, "__getattribute__", lambda self, name: controlled.add(name) or object.__getattribute__(self, name))
+
+    class Suite(TransportConformance):
+        def kind(self) -> TransportKind:
+            return UDP._replace(driver="appliance_transport_ip.datagram:Noted")
+
+    play_all(Suite())
+    assert not set(members(Driver)) - driven, "the suite does not try these members of a driver"
+    assert not set(members(AdaptiveDriver)) - driven
+    assert not set(members(Transport)) - controlled, "the suite does not try these members of a transport"
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_suite_of_ciphers_uses_every_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = set[str]()
+    monkeypatch.setattr("appliance_crypto_standard.cascade.Cascade", noting(Cascade, called))
+    play_all(crypto(HSE))
+    assert not set(members(Aead)) - called
+
+
+def test_members_are_those_of_the_protocol_and_its_bases() -> None:
+    assert {"whole_bytes", "fileno", "receive", "protect", "arrivals", "close"} <= set(members(Driver))
+    assert set(members(AdaptiveDriver)) == {*members(Driver), "shape", "transmit_whole"}

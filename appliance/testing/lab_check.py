@@ -1,0 +1,142 @@
+"""Two real nodes that use a plugin, in a laboratory on this machine: what no suite of one half can show.
+
+For each transport, suite and routing kind of a plugin a lab of its own; its discoverers and monitors run in all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from appliance.api import ENTRY_POINT_GROUP
+from appliance.errors import ExitCode
+from appliance.plugin_host.host import PluginHost
+
+LAB_SECONDS = 120.0
+"""For one lab; it takes five."""
+PORT = 8443
+Failures = list[tuple[str, str]]
+
+
+class Outcome(NamedTuple):
+    """`said`: "ok", "failed", or why there was no lab; `failures` are pairs of test and reason."""
+
+    said: str
+    failures: Failures
+
+
+class Try(NamedTuple):
+    """One lab: what it is called, the scheme between the nodes, and what stands in their profiles."""
+
+    name: str
+    scheme: str
+    profile: Mapping[str, Any]
+
+
+def try_in_labs(host: PluginHost, wishes: Mapping[str, Mapping[str, Any]], folder: Path, found_at: Path | None) -> Outcome:
+    """Run the labs of a loaded plugin. `folder` is for files; `found_at` is where its modules are when it is not installed."""
+    environ = _environment(host, folder, found_at)
+    failures: Failures = []
+    for tried in _tries(host, wishes):
+        path = folder / f"{tried.name.replace(' ', '-')}.yaml"
+        path.write_text(json.dumps(_definition(host, tried)), encoding="utf-8")  # JSON is YAML
+        command = [sys.executable, "-m", "appliance.cli", "lab", str(path), "--json"]
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=LAB_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            failures.append((f"{tried.name}: two nodes in a lab", f"did not end within {LAB_SECONDS:g} s"))
+            continue
+        if run.returncode == ExitCode.PERMISSION:
+            return Outcome(f"not run: {_last(run.stderr)}", failures)
+        failures += [(f"{tried.name}: two nodes in a lab", reason) for reason in _wrong(run)]
+    return Outcome("failed" if failures else "ok", failures)
+
+
+def _wrong(run: subprocess.CompletedProcess[str]) -> Iterator[str]:
+    try:
+        document = json.loads(run.stdout)
+    except ValueError:
+        yield _last(run.stderr)
+        return
+    if document["problem"]:
+        yield document["problem"]
+    for probe in document["probes"]:
+        if not probe["ok"]:
+            yield f"{probe['name']} from {probe['from']} to {probe['to']}: {probe['detail'] or 'failed'}"
+    if document["left_behind"]:
+        yield f"left behind: {', '.join(document['left_behind'])}"
+
+
+def _last(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if not line.startswith("hint")]
+    return lines[-1] if lines else "no reason given"
+
+
+def _tries(host: PluginHost, wishes: Mapping[str, Mapping[str, Any]]) -> Iterator[Try]:
+    beside: dict[str, Any] = {
+        "discovery": {name: _settings(wishes, name) for name in host.discovery},
+        "monitoring": {name: _settings(wishes, name) for name in host.monitors},
+    }
+    beside = {section: kinds for section, kinds in beside.items() if kinds}
+    for scheme in host.transports:
+        yield Try(f"transport {scheme}", scheme, beside)
+    for name, suite in host.suites.items():
+        if not suite.lab_only:
+            yield Try(f"suite {name}", "udp", {"crypto": {"suites": [name]}, **beside})
+    for kind in host.routing:
+        yield Try(f"routing {kind}", "udp", {"routing": {"kind": kind}, **beside})
+    if beside and not (host.transports or host.suites or host.routing):
+        yield Try(" ".join(f"{section} {name}" for section, kinds in beside.items() for name in kinds), "udp", beside)
+
+
+def _settings(wishes: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    found = wishes.get(name, {}).get("settings", {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _definition(host: PluginHost, tried: Try) -> Mapping[str, Any]:
+    from appliance.api.profile import Profile
+
+    plugins = [*Profile.model_fields["plugins"].default, *host.names]
+    profile = {"plugins": list(dict.fromkeys(plugins)), **tried.profile}
+    return {
+        "lab": 1,
+        "name": "check",
+        "links": [{"name": "wan", "hosts": ["left", "right"], "ipv4": "192.168.70.0/24", "ipv6": "fd70:1::/64"}],
+        "hosts": {
+            "left": {
+                "addresses": ["10.70.0.1/24"],
+                "peers": {"right": {"endpoints": [f"{tried.scheme}://right:{PORT}"]}},
+                "profile": profile,
+            },
+            "right": {
+                "addresses": ["10.70.0.2/24"],
+                "listen": [f"{tried.scheme}://0.0.0.0:{PORT}"],
+                "peers": {"left": {}},
+                "profile": profile,
+            },
+        },
+        "probes": [
+            {"probe": "ping", "between": ["left", "right"]},
+            {"probe": "transfer", "between": ["left", "right"], "size": "1MiB"},
+        ],
+    }
+
+
+def _environment(host: PluginHost, folder: Path, found_at: Path | None) -> dict[str, str]:
+    """For the nodes, which are processes of their own: a plugin that is not installed must be found by them, too."""
+    environ = dict(os.environ)
+    if found_at is None:
+        return environ
+    known = folder / "appliance_plugin_check-0.dist-info"
+    known.mkdir()
+    entries = "\n".join(f"{name} = {host.entry(name)}" for name in host.names)
+    (known / "METADATA").write_text("Metadata-Version: 2.1\nName: appliance-plugin-check\nVersion: 0\n", encoding="utf-8")
+    (known / "entry_points.txt").write_text(f"[{ENTRY_POINT_GROUP}]\n{entries}\n", encoding="utf-8")
+    paths = [str(found_at), str(folder), *filter(None, [environ.get("PYTHONPATH")])]
+    return environ | {"PYTHONPATH": os.pathsep.join(paths)}
