@@ -6,6 +6,7 @@ listening sockets ─ host, TUN ─ worker ─ node ─ discovery ─ monitors �
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import gc
 import os
@@ -42,6 +43,7 @@ from appliance.runtime.stay import Stay
 from appliance.runtime.surroundings import Surroundings
 from appliance.runtime.tasks import Tasks
 from appliance.runtime.transports import Transports
+from appliance.runtime.worker_faults import WorkerFaults
 from appliance.runtime.worker_keeper import WorkerKeeper
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from appliance.api.routing import Router
     from appliance.linux.tun import TunDevice
     from appliance.protocol.identity import Identity
+    from appliance.protocol.settings import NodeSettings
     from appliance.runtime.control_address import Listening
     from appliance.runtime.daemon import Start
     from appliance.runtime.workers import Workers
@@ -96,6 +99,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
         self._queues: list[TunDevice] = []
+        self._refused_suites: set[str] = set()
         self._watch = LoopWatch(self.plugins.owners.of_frame)
         self._build()
         self.keeper.prepare(self.driver, preparing.worker_slots(profile), preparing.workers(profile))
@@ -116,7 +120,8 @@ class Daemon:
         self.loops = Loops(lambda: self.profile.network.interface, profile.network.mark)
         self.surroundings = Surroundings(lambda: self.profile)
         drivers = {kind.driver for kind in plugins.transports.values()}
-        self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill)
+        faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
+        self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill, faults)
         self.driver = NodeDriver(
             node,
             self.links,
@@ -274,7 +279,32 @@ class Daemon:
             self.calls.failed(Part("task", plugin), error)
         return plugin is not None
 
+    def _needs(self, part: Part) -> bool:
+        """Does the profile name this transport or suite?"""
+        if part.noun == "suite":
+            return part.kind in self.profile.crypto.suites
+        dialled = (endpoint for peer in self.profile.peers for endpoint in peer.endpoints)
+        return any(endpoint.scheme == part.kind for endpoint in (*self.profile.server.listen, *dialled))
+
+    def _give_up(self, part: Part) -> None:
+        """Do without a transport or suite whose code fails in the workers, as far as there are others."""
+        log.error("a plugin's code fails in the worker; going on without", part=f"{part.noun} {part.kind}")
+        if part.noun == "transport":
+            self.transports.refuse(part.kind)
+            for link in [link for link in self.links if link.kind.scheme == part.kind]:
+                self.links.drop(link.number)
+                self.driver.on_link_dropped(link.number)
+        else:
+            self._refused_suites.add(part.kind)
+            self.driver.update(self.node_settings(self.profile), self.profile.crypto.rotate.bytes)
+
     # ---- parts that reload uses too ----
+
+    def node_settings(self, profile: Profile) -> NodeSettings:
+        """What the node is told of a profile: of its suites those that work, as long as there is one."""
+        settings = preparing.node_settings(profile)
+        working = tuple(name for name in settings.suites if name not in self._refused_suites)
+        return dataclasses.replace(settings, suites=working or settings.suites)
 
     def open_router(self, profile: Profile) -> Router:
         """The router that a profile wants. Raises PluginFault."""

@@ -197,7 +197,7 @@ class Reload:
         daemon.push_routes()
         if preparing.scheduling(before) != preparing.scheduling(profile):
             daemon.push_qos()
-        daemon.driver.update(preparing.node_settings(profile), profile.crypto.rotate.bytes)
+        daemon.driver.update(daemon.node_settings(profile), profile.crypto.rotate.bytes)
         if daemon.discovery.given_up or (before.discovery, before.peers) != (profile.discovery, profile.peers):
             await daemon.discovery.restart(profile)
         await daemon.monitors.use(profile.monitoring)

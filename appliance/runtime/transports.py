@@ -95,6 +95,7 @@ class Transports:
         self.datagram_bytes = datagram_bytes
         self.mark = mark
         self._refuses = refuses
+        self._refused: set[str] = set()
 
     async def listen(self, wanted: Sequence[Endpoint]) -> None:
         """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
@@ -162,15 +163,16 @@ class Transports:
             self.listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
             return
         try:
-            opened = self._dialling.get(endpoint.scheme) or self._open(endpoint.scheme)
+            known = None if endpoint.scheme in self._refused else self._dialling.get(endpoint.scheme)
+            opened = known or self._open(endpoint.scheme)
             self._dialling[endpoint.scheme] = opened
             number: object = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
         except TimeoutError:
             self.listener.on_dial_failed(peer, endpoint, "timeout")
-        except (OSError, ProfileError) as error:
+        except OSError as error:
             self.listener.on_dial_failed(peer, endpoint, _reason(error))
-        except PluginFault as fault:
-            self.listener.on_dial_failed(peer, endpoint, fault.message)
+        except (HostError, PluginFault, ProfileError) as error:
+            self.listener.on_dial_failed(peer, endpoint, error.message)
         else:
             link = self._links.get(number) if isinstance(number, int) else None
             if link is None:
@@ -185,10 +187,18 @@ class Transports:
             raise ProfileError(
                 f"no enabled plugin offers the transport {scheme!r}", hint=f"there are: {known}; see `appliance plugins`"
             )
+        if scheme in self._refused:
+            raise HostError(
+                f"transport {scheme} failed in the worker", hint="look at `appliance plugins`, and restart the daemon"
+            )
         tasks = Tasks()
         services = _Services(self, kind, tasks)
         transport = self._calls.call(Part("transport", scheme, "open"), lambda: kind.open(services), OSError)
         return _Open(scheme, transport, tasks, self._calls)
+
+    def refuse(self, scheme: str) -> None:
+        """Open this transport no more: its code fails in the worker."""
+        self._refused.add(scheme)
 
     def task_failed(self, scheme: str, error: Exception) -> None:
         """What a transport had spawned raised."""

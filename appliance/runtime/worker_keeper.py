@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
     from appliance.linux.tun import TunDevice
     from appliance.runtime.node_driver import NodeDriver
+    from appliance.runtime.worker_faults import WorkerFaults
 
 log = get_logger("worker")
 
@@ -39,7 +40,8 @@ DEGRADED_AFTER: Final = 3
 
 
 class WorkerKeeper:
-    """The workers of the running node. `refill(workers)` gives new ones peers and routes."""
+    """The workers of the running node. `refill(workers)` gives new ones peers and routes; `faults` hears what code of plugins did
+    in them."""
 
     def __init__(
         self,
@@ -48,7 +50,9 @@ class WorkerKeeper:
         suites: Iterable[CryptoSuite],
         drivers: Iterable[str],
         refill: Callable[[Workers], None],
+        faults: WorkerFaults,
     ) -> None:
+        self.faults = faults
         self._links = links
         self._state_dir = state_dir
         self._suites = tuple(suites)
@@ -166,6 +170,7 @@ class WorkerKeeper:
         await worker.start(
             queue.fd, vnet=queue.vnet_hdr, suites=self._suites, drivers=self._drivers, compression=self.compression
         )
+        self.faults.broken(worker.broken)
 
     def _settle_in(self, workers: Workers) -> None:
         """All that were to be there are: give them what nobody has."""
@@ -279,6 +284,8 @@ class _Ears:
         self.on_link_offload = driver.offloads.changed
         self.on_raised = driver.on_raised
         self.on_misheard = driver.on_misheard
+        self.on_fault = keeper.faults.raised
+        self.on_last_words = keeper.faults.last_words
 
     def on_link_closed(self, link: int) -> None:
         self._keeper.link_closed(link)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import signal
 import socket
 import subprocess
 from collections import deque
@@ -34,6 +35,10 @@ log = get_logger("worker")
 
 START_SECONDS: Final = 10.0
 """How long a worker may take to say that it is ready; it takes a fifth of a second on an idle machine."""
+LAST_WORDS: Final = signal.SIGUSR1
+LAST_WORDS_SECONDS: Final = 0.2
+"""Between asking a worker where it is and ending it. Writing that takes a millisecond; one that is stopped does not answer."""
+MAX_STACK: Final = 16384
 MOST_LOCALS: Final = 4096
 """Far ends of whom is kept which of our addresses they spoke to: it is needed from a handshake's first packet to its last."""
 SLICE: Final = 500
@@ -77,6 +82,12 @@ class WorkerListener(Protocol):
     def on_raised(self, place: str, times: int) -> None:
         """By a mistake of ours the worker could not do something, and went on: what and where, how often since the last word."""
 
+    def on_fault(self, path: str, place: str, times: int) -> None:
+        """The code at an import path, a driver's or a cipher's, raised in the worker, for the so-manieth time."""
+
+    def on_last_words(self, stack: str, *, hung: bool) -> None:
+        """Where a worker was (as `faulthandler` writes it) when it was ended for not answering, or when it crashed."""
+
     def on_misheard(self, error: Exception) -> None:
         """Doing what the worker said raised."""
 
@@ -113,6 +124,10 @@ class WorkerProcess:
         self._control: socket.socket | None = None
         self._queue: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._pidfd = -1
+        self._last_words = os.memfd_create("appliance-last-words")
+        self._ending = False
+        self.broken: Mapping[str, str] = {}
+        """Import paths that the worker could not load, with the reasons."""
         self._started = False
         self._stopping = False
         self._peers: dict[str, tuple[str, ...]] = {}
@@ -159,7 +174,7 @@ class WorkerProcess:
             for suite in suites
         }
         start = {"vnet": vnet, "suites": described, "drivers": sorted(drivers), "compression": compression}
-        self._tell("start", start, descriptors=(tun, self._shared.descriptor))
+        self._tell("start", start, descriptors=(tun, self._shared.descriptor, self._last_words))
         await self._ready(ours)
         loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(self._process.pid)
@@ -175,6 +190,7 @@ class WorkerProcess:
             message = b""
         kind, fields, _ = channel.decode(message) if message else ("gone", {}, b"")
         if kind == "ready":
+            self.broken = fields["broken"]
             if not fields["filtered"] and once_per(math.inf, "no seccomp"):
                 log.warning("this kernel does not limit the worker's system calls (seccomp): one protection less")
             return
@@ -347,7 +363,13 @@ class WorkerProcess:
         self._tell("beat", {"number": number})
 
     def kill(self) -> None:
-        """End a worker that does not answer; its death is heard as any other."""
+        """End a worker that does not answer, once it has said where it is; its death is heard as any other."""
+        if self._process is not None and not self._ending:
+            self._ending = True
+            self._process.send_signal(LAST_WORDS)
+            asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._kill_now)
+
+    def _kill_now(self) -> None:
         if self._process is not None:
             self._process.kill()
 
@@ -434,7 +456,7 @@ class WorkerProcess:
             except Exception as error:  # noqa: BLE001  the worker is the one that strangers speak to
                 self._listener.on_misheard(error)
 
-    def _dispatch(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:  # noqa: C901 - a branch a message
+    def _dispatch(self, kind: str, fields: dict[str, Any], payload: bytes) -> None:
         listener = self._listener
         if kind in ("packet", "moved") and fields["local"] is not None:
             self._spoken_to(fields["link"], _address(fields["source"]), fields["local"])
@@ -450,7 +472,12 @@ class WorkerProcess:
             listener.on_stalled(fields["session"])
         elif kind == "loss":
             listener.on_loss(fields["link"], fields["lost"])
-        elif kind == "link.closed":
+        else:
+            self._dispatch_seldom(kind, fields)
+
+    def _dispatch_seldom(self, kind: str, fields: dict[str, Any]) -> None:
+        listener = self._listener
+        if kind == "link.closed":
             listener.on_link_closed(fields["link"])
         elif kind == "link.limited":
             listener.on_link_limited(fields["link"], fields["datagram"])
@@ -458,6 +485,8 @@ class WorkerProcess:
             listener.on_tun_lost(fields["errno"])
         elif kind == "link.offload":
             listener.on_link_offload(fields["link"], fields["problem"])
+        elif kind == "fault":
+            listener.on_fault(fields["path"], fields["place"], fields["times"])
         elif kind == "raised":
             listener.on_raised(fields["place"], fields["times"])
 
@@ -472,11 +501,17 @@ class WorkerProcess:
         process = self._process
         code = process.wait() if process is not None else 0
         self._end_process()
+        stack = os.pread(self._last_words, MAX_STACK, 0).decode(errors="replace")
+        if stack and not self._stopping:
+            self._listener.on_last_words(stack, hung=self._ending)
         if not self._stopping:
             self._listener.on_exit(code)
 
     def close(self) -> None:
         """Free the shared memory, once the worker has stopped."""
+        if self._last_words >= 0:
+            os.close(self._last_words)
+            self._last_words = -1
         self._shared.close()
 
 

@@ -7,6 +7,7 @@ interpreter that imports little: about 20 MB resident.
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import gc
 import mmap
@@ -25,11 +26,15 @@ from appliance.dataplane.vnet import split
 from appliance.linux import seccomp
 from appliance.linux.privileges import drop_all
 from appliance.worker import channel
-from appliance.worker.commands import Commands, Suite, load
+from appliance.worker.blame import Blame
+from appliance.worker.commands import Commands, Suite
+from appliance.worker.loading import load_all
 from appliance.worker.loop import Loop
 
 FILTER: Final = "APPLIANCE_SECCOMP"
 """With "off" in this variable the worker may make any system call: for measuring and debugging tools that live in it."""
+LAST_WORDS: Final = signal.SIGUSR1
+"""Makes the worker write down where it is, for the control process, which is about to end it."""
 KEEP_BYTES: Final = 1 << 20
 """The library takes 220 KB for each frame it undoes. Measured without this: 38 page faults a frame, and twice the time."""
 
@@ -42,12 +47,15 @@ def main(argv: list[str]) -> int:
     if not message:
         return 0
     _, start, _ = channel.decode(message)
-    tun, memory = descriptors
+    tun, memory, last_words = descriptors
+    faulthandler.enable(last_words, all_threads=False)
+    faulthandler.register(LAST_WORDS, last_words, all_threads=False)
+    loaded, broken = load_all(dict.fromkeys((*(fields["aead"] for fields in start["suites"].values()), *start["drivers"])))
+    suites = {name: _suite(fields, loaded) for name, fields in start["suites"].items() if fields["aead"] in loaded}
+    drivers = {path: loaded[path] for path in start["drivers"] if path in loaded}
     try:
-        suites = {name: _suite(fields) for name, fields in start["suites"].items()}
-        drivers = {path: load(path) for path in start["drivers"]}
         codec = _codec() if start["compression"] else None
-    except Exception as error:  # noqa: BLE001  a plugin's fault, told to the control process, which names the plugin
+    except Exception as error:  # noqa: BLE001  told to the control process
         channel.send(control, channel.encode("failed", {"error": f"{type(error).__name__}: {error}"}))
         return 1
     _raise_descriptor_limit()
@@ -57,11 +65,12 @@ def main(argv: list[str]) -> int:
     control.settimeout(0)
     make_write = functools.partial(_writer, tun, start["vnet"])
     loop = Loop(tun, tun_reader(tun, start["vnet"]), make_write, control, counters, time.monotonic)
+    loop.blame = Blame(loaded).of
     loop.handle = Commands(loop, suites, drivers, codec).handle
     gc.collect()
     gc.freeze()
     filtered = os.environ.get(FILTER) == "off" or seccomp.restrict()
-    channel.send(control, channel.encode("ready", {"pid": os.getpid(), "filtered": filtered}))
+    channel.send(control, channel.encode("ready", {"pid": os.getpid(), "filtered": filtered, "broken": broken}))
     loop.run()
     return 0
 
@@ -70,8 +79,8 @@ def _writer(tun: int, vnet: bool, world: Any) -> Any:
     return tun_writer(tun, world, vnet, split)
 
 
-def _suite(fields: dict[str, Any]) -> Suite:
-    return Suite(load(fields["aead"]), fields["key_bytes"], fields["tag_bytes"], fields["max_records"])
+def _suite(fields: dict[str, Any], loaded: dict[str, Any]) -> Suite:
+    return Suite(loaded[fields["aead"]], fields["key_bytes"], fields["tag_bytes"], fields["max_records"])
 
 
 def _codec() -> Codec:

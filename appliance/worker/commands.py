@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import ipaddress
 import os
 import socket
@@ -26,12 +25,11 @@ if TYPE_CHECKING:
     from appliance.worker.loop import Loop
 
 Fields = dict[str, Any]
-
-
-def load(path: str) -> Any:
-    """The object at "package.module:name". Raises ImportError or AttributeError, which the control process attributes."""
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+DRIVER = (
+    *("whole_bytes", "fragment_flags", "record_bytes", "fileno", "receive", "transmit", "transmit_to"),
+    *("protect", "arrivals", "flush", "send_packet", "close"),
+)
+"""The members of api.transport.Driver."""
 
 
 class Suite:
@@ -110,11 +108,17 @@ class Commands:
     def _link_add(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
         sock = socket.socket(fileno=descriptors[0])
         sock.settimeout(0)
-        driver = self._drivers[fields["driver"]](sock, fields["options"], self._loop.buffers)
         remote = fields["remote"]
-        self._loop.add_link(
-            fields["link"], driver, deaf=fields["deaf"], remote=(str(remote[0]), int(remote[1])) if remote else None
-        )
+        remote = (str(remote[0]), int(remote[1])) if remote else None
+        try:
+            driver = self._drivers[fields["driver"]](sock, fields["options"], self._loop.buffers)
+            lacking = [member for member in DRIVER if not hasattr(driver, member)]
+            if lacking:
+                raise TypeError(f"the driver lacks {', '.join(lacking)}")
+            self._loop.add_link(fields["link"], driver, deaf=fields["deaf"], remote=remote)
+        except BaseException as error:  # noqa: BLE001  a plugin's fault must not end the worker
+            self._loop.refuse_link(fields["link"], fields["driver"], error)
+            sock.close()
 
     def _link_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         self._loop.drop_link(fields["link"])

@@ -32,6 +32,7 @@ from appliance.worker.shallow import deepen, shorten
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, DropReason, SocketAddress
+    from appliance.worker.blame import Fault
 
 RECEIVE_BYTES: Final = 512 * 1024
 PLAIN_BYTES: Final = 128 * 1024
@@ -45,6 +46,10 @@ LOSS_DATAGRAMS: Final = 500
 MOVED_MILLISECONDS: Final = 50
 """Between two words about a session whose records come from elsewhere: each makes the control process ask there once, until it is
 answered."""
+FAULTS_TOLD: Final = 20
+"""The first faults of a driver or cipher are told one by one, later ones so many at a time."""
+FAULTS_OF_A_LINK: Final = 20
+"""What raises so often does not get well any more; another link may work."""
 RAISED_GAP: Final = 10.0
 """Seconds between two words about mistakes of ours."""
 UNKNOWN_GAP: Final = 0.02
@@ -80,6 +85,9 @@ class Loop:
         self._patience = -1.0
         self._deadline: float | None = None
         self._next_unknown = 0.0
+        self.blame: Callable[[BaseException], Fault | None] = lambda _error: None
+        self._faults: dict[str, int] = {}
+        self._faults_of: dict[Driver, int] = {}
         self._next_raised = 0.0
         self._raised = 0
         self._looked = 0
@@ -130,13 +138,13 @@ class Loop:
                             self._closed(link)
                 if world.now - self._looked & 0xFFFFFFFF >= LOSS_MILLISECONDS:
                     self._look_for_losses()
-            except Exception as error:  # noqa: BLE001  a mistake of ours must not cost everybody's sessions
+            except BaseException as error:  # noqa: BLE001  a mistake of ours, or a plugin's, must not cost everybody's sessions
                 self._failed(error)
                 pump, serve = self.outbound.pump, self.outbound.serve
             if self._deadline is not None and clock() > self._deadline:
                 return
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """A turn raised: go on with the next, and with an empty transmit buffer."""
         self.world.drop("raised")
         self._up_raised(error)
@@ -257,7 +265,9 @@ class Loop:
         for session in self.world.sessions.values():
             if session.link is link:
                 session.link = None
-        link.close()
+        self._faults_of.pop(link, None)
+        with suppress(Exception):  # a plugin's
+            link.close()
 
     def _look_for_losses(self) -> None:
         """Tell the control process about links that lose datagrams, and once they no longer do."""
@@ -372,13 +382,32 @@ class Loop:
     def _up_stalled(self, session: Session) -> None:
         self._up("stalled", {"session": session.index})
 
-    def _up_raised(self, error: Exception) -> None:
+    def _up_raised(self, error: BaseException) -> None:
+        fault = self.blame(error)
+        if fault is not None:
+            self._up_fault(fault)
+            return
         self._raised += 1
         now = self._clock()
         if now >= self._next_raised:
             self._next_raised = now + RAISED_GAP
             self._up("raised", {"place": place_of(error), "times": self._raised})
             self._raised = 0
+
+    def _up_fault(self, fault: Fault) -> None:
+        """A plugin's driver or cipher raised: tell which, and give up a link whose driver does so again and again."""
+        times = self._faults[fault.path] = self._faults.get(fault.path, 0) + 1
+        if times <= FAULTS_TOLD or not times % FAULTS_TOLD:
+            self._up("fault", {"path": fault.path, "place": fault.place, "times": times})
+        if fault.subject in self._numbers:
+            faults = self._faults_of[fault.subject] = self._faults_of.get(fault.subject, 0) + 1
+            if faults >= FAULTS_OF_A_LINK:
+                self._closed(fault.subject)
+
+    def refuse_link(self, number: int, path: str, error: BaseException) -> None:
+        """A driver cannot be made, or is none."""
+        self._up("fault", {"path": path, "place": f"{type(error).__name__}: {error}", "times": 1})
+        self._up("link.closed", {"link": number})
 
     def _say_unknown(self, link: Driver, source: SocketAddress | None, stream: int) -> None:
         """Tell the sender that its session is not here, so that it calls again now and not after a minute of silence."""

@@ -1,0 +1,57 @@
+"""Whose code raised in the worker: that of a driver or a cipher which a plugin brought, or our own.
+
+Only asked when something has raised, so it costs nothing before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from types import FrameType
+from typing import Any, Final, NamedTuple
+
+CORE: Final = "appliance."
+
+
+class Fault(NamedTuple):
+    """`path` is the import path of the class whose code raised, `subject` its object, `place` what and where."""
+
+    path: str
+    subject: Any
+    place: str
+
+
+class Blame:
+    """`loaded` are the drivers and ciphers of the worker by their import paths."""
+
+    def __init__(self, loaded: Mapping[str, Any]) -> None:
+        self._loaded = loaded
+
+    def of(self, error: BaseException) -> Fault | None:
+        """The innermost driver or cipher in the traceback; None when the core's code is nearer to what raised."""
+        for frame, line in reversed(_frames(error)):
+            found = self._owner(frame)
+            if found is not None:
+                path, subject = found
+                where = f"{PurePath(frame.f_code.co_filename).name}:{line}"
+                return Fault(path, subject, f"{type(error).__name__} in {frame.f_code.co_name} ({where})")
+            if str(frame.f_globals.get("__name__", "")).startswith(CORE):
+                return None
+        return None
+
+    def _owner(self, frame: FrameType) -> tuple[str, Any] | None:
+        """By the object whose method runs, else by the module."""
+        subject = frame.f_locals.get("self")
+        for path, loaded in self._loaded.items():
+            if isinstance(loaded, type) and isinstance(subject, loaded):
+                return path, subject
+        module = str(frame.f_globals.get("__name__", ""))
+        return next(((path, None) for path in self._loaded if path.partition(":")[0] == module), None)
+
+
+def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
+    trace, found = error.__traceback__, []
+    while trace is not None:
+        found.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    return found
