@@ -18,7 +18,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from appliance.errors import HostError, PluginFault
+from appliance.errors import HostError
 from appliance.linux import priority
 from appliance.runtime import interpreter
 from appliance.runtime.logging import get_logger, once_per
@@ -158,7 +158,7 @@ class WorkerProcess:
     ) -> None:
         """Start the worker on the TUN's descriptor (which stays the caller's). `compression`: it is to be able to.
 
-        Raises PluginFault when a suite or driver cannot be imported, HostError when the worker does not come up.
+        Raises HostError when the worker does not come up. What it could not import is in `broken` afterwards.
         """
         self.spawn()
         assert self._control is not None
@@ -196,7 +196,7 @@ class WorkerProcess:
             return
         self._end_process()
         if kind == "failed":
-            raise PluginFault("of a suite or transport", fields["error"], hint="run: appliance plugins")
+            raise HostError(f"the worker cannot compress: {fields['error']}", hint="take compression out of the profile")
         raise HostError(
             "the data-plane process did not come up", hint="its last words are in the log above; run: appliance doctor"
         )
