@@ -12,6 +12,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 SECCOMP_SET_MODE_FILTER: Final = 1
 SECCOMP_FILTER_FLAG_LOG: Final = 2
 ALLOW, KILL_PROCESS, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | 1
@@ -70,7 +71,11 @@ def restrict() -> bool:
     room = ctypes.create_string_buffer(code, len(code))
     filter_ = struct.pack("HxxxxxxQ", len(code) // _INSTRUCTION.size, ctypes.addressof(room))  # struct sock_fprog
     libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.syscall(machine.seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, filter_) == 0)
+    if libc.syscall(machine.seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, filter_) == 0:
+        return True
+    return bool(
+        libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_, 0, 0) == 0
+    )  # a sandbox may know this way alone, unlogged
 
 
 def program(audit: int, numbers: Sequence[int]) -> bytes:
