@@ -33,6 +33,9 @@ RESENDS_AS_BEFORE = 1
 MAX_WAITING = 8
 """Answers to one attempt that wait to be judged (9 KB and half a millisecond each). Forged ones do not end it: its time does."""
 MAX_COOKIES = 2
+"""Cookies that are returned at once. Whoever sees our hello can forge some, so one of the others goes out when the hello is due
+again. Which one is drawn: the real one comes each time, and nobody can be sure to be first, or last."""
+HALF = 0.5
 MAX_CONNECTING = 256
 """Attempts under way at the same time; more peers wait their turn."""
 PADDED_BYTES = 3136
@@ -43,8 +46,9 @@ out in the smallest datagrams (548 bytes)."""
 @dataclass(slots=True)
 class Initiation:
     """A handshake we began, until its session is confirmed. Its packets have at most `room` bytes, less than at first by `steps`
-    steps; `number` is the current message's on the wire, which those steps are part of. `waiting` answers are still to be judged,
-    `failures` were not good: then the message is sent again even while others wait."""
+    steps; `number` is the current message's on the wire, which those steps are part of. `later` is a cookie to return when the
+    hello is due again. `waiting` answers are still to be judged, `failures` were not good: then the message is sent again even
+    while others wait."""
 
     index: int
     peer: str
@@ -59,6 +63,7 @@ class Initiation:
     number: int = 0
     gap: float = RESEND_FIRST
     cookies: int = 0
+    later: bytes = b""
     failures: int = 0
     waiting: int = 0
     packets: list[bytes] = field(default_factory=list)
@@ -144,10 +149,18 @@ class Connecting:
     def take_cookie(self, initiation: Initiation, body: bytes, now: float) -> None:
         """The peer wants its cookie back before it works for us. Raises PeerFault."""
         cookie = hello.decode_cookie_reply(body, initiation.machine.hello.random)
-        if initiation.cookies >= MAX_COOKIES or initiation.index in self._context.sessions:
+        if initiation.index in self._context.sessions:
             return
-        initiation.cookies += 1
+        if initiation.cookies >= MAX_COOKIES:
+            if not initiation.later or self._context.chance() < HALF:
+                initiation.later = cookie
+            return
         initiation.gap = RESEND_FIRST
+        self._return(initiation, cookie, now)
+
+    def _return(self, initiation: Initiation, cookie: bytes, now: float) -> None:
+        initiation.cookies += 1
+        initiation.later = b""
         self._context.counters["cookie-returned"] += 1
         self._send_hello(initiation, cookie, now)
 
@@ -200,6 +213,9 @@ class Connecting:
             self.give_up(initiation, "timeout", now)
             return
         if link.datagram and (not initiation.waiting or initiation.failures):
+            if initiation.later:
+                self._return(initiation, initiation.later, now)
+                return
             self._context.counters["resent"] += 1
             initiation.resends += 1
             if link.adapts and initiation.resends > RESENDS_AS_BEFORE:

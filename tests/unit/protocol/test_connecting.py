@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from appliance.api.values import Endpoint
-from appliance.protocol.connecting import MAX_CONNECTING, MAX_COOKIES, MAX_WAITING
+from appliance.protocol.connecting import ATTEMPT_SECONDS, MAX_CONNECTING, MAX_COOKIES, MAX_WAITING
+from appliance.protocol.cookies import cookie_reply
 from appliance.protocol.events import Dial, LinkUnused, Refused, SessionConfirmed, SessionReady
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Policy, Pq, Responder
@@ -17,7 +18,7 @@ from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, Pair, identity_of
 from appliance.wire import hello
-from appliance.wire.envelope import FLAG_COOKIE, PacketType
+from appliance.wire.envelope import FLAG_COOKIE, HEADER_BYTES, PacketType
 from appliance.wire.fragments import split
 
 
@@ -244,9 +245,32 @@ def test_cookies_without_end_are_not_followed() -> None:
 
     network.tamper = wants_another
     pair = Pair(network, b={"handshakes_per_second": 1})
-    network.run(4.0)
+    network.run(0.25)
     assert pair.a.node.counters["cookie-returned"] == MAX_COOKIES
+    network.run(3.75)
+    assert pair.a.node.counters["cookie-returned"] <= MAX_COOKIES + 6, "one more each time the hello is due again"
+    assert pair.a.node.counters["initiated"] == 1
     assert not pair.a.connected("b")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("delay", [0.001, 0.03])
+def test_forged_cookies_before_and_after_the_real_one_do_not_keep_it_out(seed: int, delay: float) -> None:
+    network = Network(seed)
+
+    def forge(source: object, _to: object, packet: bytes) -> bytes:
+        if packet[2] == PacketType.HANDSHAKE_INIT and packet[4:7] == bytes(3) and not packet[15]:
+            opening = hello.peek_client_hello(packet[HEADER_BYTES:])
+            for number in range(2):
+                reply = cookie_reply(opening, bytes((number, *bytes(31))), len(packet), network.now)
+                assert reply is not None
+                network.clock.call_later(delay, lambda reply=reply: pair.a.inject(2, None, reply))  # type: ignore[misc]
+        return packet
+
+    network.tamper = forge
+    pair = Pair(network, b={"handshakes_per_second": 1})
+    assert network.run_until(pair.connected, ATTEMPT_SECONDS)
+    assert pair.a.node.counters["initiated"] == 1
 
 
 def test_a_full_node_calls_nobody() -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from appliance.api.transport import TransportServices
 
 SCHEME: Final = "tcp"
-BACKLOG: Final = 1024
-"""Connections that wait to be accepted: a thousand peers that come back at once after an outage."""
+BACKLOG: Final = 4096
+"""Connections that wait to be accepted, as many as hosts allow by default (net.core.somaxconn): two seconds of a flood of 2,000 a
+second, should this process not get a turn for so long. Who finds no room is heard a second later."""
 SEND_BUFFER: Final = 4 << 20
 """Bytes in the kernel's hands: enough for a gigabit over 30 ms; more only adds latency."""
 CONGESTION: Final = b"bbr"
