@@ -10,6 +10,7 @@ import socket
 from typing import Any
 
 from appliance.api.transport import SocketAddress
+from appliance.api.values import Endpoint
 
 
 def to_kernel(host: str, port: int) -> tuple[Any, ...]:
@@ -20,9 +21,13 @@ def to_kernel(host: str, port: int) -> tuple[Any, ...]:
 
 def from_kernel(name: tuple[Any, ...]) -> SocketAddress:
     """What accept(2), getsockname(2) and recvmsg(2) gave, the interface by name."""
-    if len(name) == 4 and name[3]:
-        return with_zone(name[0], name[3]), name[1]
-    return name[0], name[1]
+    host, port = numbered(name)
+    return named(host), port
+
+
+def numbered(name: tuple[Any, ...]) -> SocketAddress:
+    """The same with the interface by number: for workers, which may not ask for its name."""
+    return (f"{name[0]}%{name[3]}", name[1]) if len(name) == 4 and name[3] else (name[0], name[1])
 
 
 def split(host: str) -> tuple[str, int]:
@@ -33,9 +38,17 @@ def split(host: str) -> tuple[str, int]:
     return address, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
 
 
-def with_zone(address: str, interface: int) -> str:
-    """`address` on the interface of that number; by number when it is gone."""
+def named(host: str) -> str:
+    """`host` with its interface by name, where there is one of that number."""
+    address, percent, zone = host.partition("%")
+    if not percent or not zone.isdecimal():
+        return host
     try:
-        return f"{address}%{socket.if_indextoname(interface)}"
+        return f"{address}%{socket.if_indextoname(int(zone))}"
     except OSError:
-        return f"{address}%{interface}"
+        return host
+
+
+def shown(endpoint: Endpoint | None) -> str:
+    """An endpoint for people, with its interface by name; "" for none."""
+    return "" if endpoint is None else str(endpoint._replace(host=named(endpoint.host)))

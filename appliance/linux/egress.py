@@ -10,6 +10,7 @@ import socket
 import struct
 from typing import NamedTuple
 
+from appliance.api import zones
 from appliance.linux.rtnetlink import ask, attribute, attributes
 
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
@@ -42,8 +43,8 @@ def _question(host: str, mark: int) -> bytes:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     question = _rtmsg.pack(family, address.max_prefixlen, 0, 0, 0, 0, 0, 0, RTM_F_FIB_MATCH)
     question += attribute(RTA_DST, address.packed) + attribute(RTA_MARK, _number.pack(mark))
-    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
-        question += attribute(RTA_OIF, _number.pack(socket.if_nametoindex(address.scope_id)))
+    if interface := zones.split(host)[1]:
+        question += attribute(RTA_OIF, _number.pack(interface))
     return question
 
 

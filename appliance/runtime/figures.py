@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from appliance import __version__
 from appliance.api.monitoring import ClassFigures, NodeFigures, SessionFigures
+from appliance.api.zones import shown
 from appliance.protocol.session import Session, SessionState
 from appliance.runtime import clock
 from appliance.runtime.node_driver import NodeDriver
@@ -66,7 +67,7 @@ class Figures:
             suite=session.suite.name,
             pq=session.pq,
             transport=session.endpoint.scheme if session.endpoint else "",
-            endpoint=str(session.endpoint or ""),
+            endpoint=shown(session.endpoint),
             rx_packets=counters.rx_packets,
             rx_bytes=counters.rx_bytes,
             tx_packets=counters.tx_packets,

@@ -14,6 +14,7 @@ from typing import Final
 from appliance.api import events as api_events
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
+from appliance.api.zones import shown
 from appliance.errors import HostError, place_of
 from appliance.protocol import events
 from appliance.protocol.events import Path
@@ -396,9 +397,7 @@ class NodeDriver:
         if path is None or session is None or worker is None:
             return
         worker.move_session(index, link=path[0], to=path[1], use=True)
-        opened = api_events.SessionOpened(
-            peer, str(session.session_id), session.suite.name, session.pq, str(session.endpoint or "")
-        )
+        opened = api_events.SessionOpened(peer, str(session.session_id), session.suite.name, session.pq, shown(session.endpoint))
         self._told[index] = opened
         log.info(
             "session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint
@@ -434,7 +433,7 @@ class NodeDriver:
         opened = self._told.get(index)
         if session is None or opened is None:
             return
-        endpoint = str(session.endpoint or "")
+        endpoint = shown(session.endpoint)
         self._remember.soon()
         if endpoint != opened.endpoint:
             self._told[index] = opened._replace(endpoint=endpoint)

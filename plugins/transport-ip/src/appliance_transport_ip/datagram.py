@@ -19,7 +19,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from appliance.api.zones import from_kernel, to_kernel
+from appliance.api.zones import numbered, to_kernel
 from appliance_transport_ip.batches import Batches
 from appliance_transport_ip.fragments import (
     FRAGMENT,
@@ -341,7 +341,7 @@ class Datagrams:
             except OSError:  # ICMP's news about an earlier send
                 continue
             segment = _segment.unpack_from(ancillary[0][2])[0] if ancillary else size
-            self._batches.take(self._rx[:size], segment, from_kernel(source), sink)
+            self._batches.take(self._rx[:size], segment, numbered(source), sink)
         return True
 
     def _receive_at_all(self, sink: RecordSink, spoken_to: SpokenTo) -> bool:
@@ -353,7 +353,7 @@ class Datagrams:
                 break
             except OSError:  # ICMP's news about an earlier send
                 continue
-            address = from_kernel(source)
+            address = numbered(source)
             spoken_to.heard(address, ancillary)
             segment = next((_segment.unpack_from(data)[0] for level, _, data in ancillary if level == SOL_UDP), size)
             self._batches.take(self._rx[:size], segment, address, sink)

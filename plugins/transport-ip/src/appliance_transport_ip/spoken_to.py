@@ -70,7 +70,7 @@ class SpokenTo:
             if self._v6:
                 address, interface = _v6.unpack(info)
                 text = socket.inet_ntop(socket.AF_INET6, address)
-                return zones.with_zone(text, interface) if interface else text
+                return f"{text}%{interface}" if interface else text
             return socket.inet_ntop(socket.AF_INET, _v4.unpack(info)[1])
         return None
 
