@@ -17,18 +17,21 @@ Target = TypeVar("Target")
 class Family(Generic[Target]):
     """Prefixes of one address family: for each prefix length, longest first, a dictionary of the leading bits."""
 
-    __slots__ = ("_levels",)
+    __slots__ = ("_levels", "_width")
 
     def __init__(self, width: int, entries: Iterable[tuple[int, int, Target]]) -> None:
         """`entries`: (network address, prefix length, target) with addresses of `width` bits. The last of equal prefixes wins."""
+        self._width = width
         by_length: dict[int, dict[int, Target]] = {}
         for address, length, target in entries:
             by_length.setdefault(length, {})[address >> (width - length)] = target
         self._levels = tuple((width - length, by_length[length]) for length in sorted(by_length, reverse=True))
 
-    def lookup(self, address: int) -> Target | None:
-        """The target of the longest prefix that holds `address`."""
+    def lookup(self, address: int, least: int = 0) -> Target | None:
+        """The target of the longest prefix that holds `address`, if it has at least so many bits."""
         for shift, level in self._levels:
+            if self._width - shift < least:
+                return None
             target = level.get(address >> shift)
             if target is not None:
                 return target

@@ -1,4 +1,5 @@
-"""Addresses that are never a peer's, whatever its profile allows: as a source they would speak for this host or its link.
+"""Addresses that are never a peer's, whatever its profile allows: as a source they would speak for this host or its link. And
+those that mean many.
 
 unspecified, loopback      0.0.0.0/8, 127.0.0.0/8, ::, ::1      (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2 and 2.5.3)
 link-local                 169.254.0.0/16, fe80::/10            (RFC 3927; RFC 4291, 2.5.6)
@@ -24,3 +25,14 @@ def is_nobodys_v6(address: bytes) -> bool:
     if address[0] == 0xFF or (address[0] == 0xFE and address[1] & 0xC0 == 0x80):
         return True
     return address[:12] == _MAPPED or (address[:15] == bytes(15) and address[15] < 2)
+
+
+def many_v4(address: int) -> int:
+    """0 for an IPv4 address that means one host. Otherwise it means many, and only a prefix of at least so many bits means it: a
+    wider one means everything."""
+    return 4 if 224 <= address >> 24 < 240 else 32 if address == 0xFFFFFFFF else 0
+
+
+def many_v6(address: bytes) -> int:
+    """The same for the 16 bytes of an IPv6 address."""
+    return 8 if address[0] == 0xFF else 0

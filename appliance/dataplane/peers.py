@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from appliance.dataplane.counters import REASON_INDEX
 from appliance.dataplane.forwarding import ForwardingTable
 from appliance.dataplane.icmp import Icmp
-from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6
+from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6, many_v4, many_v6
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
@@ -212,7 +212,7 @@ class World:
     def find_v4(self, address: int) -> Peer | None:
         """The peer that IPv4 `address` is behind; remembers it. None for an address of this node's, whatever prefix covers it.
         The pipeline asks `hosts_v4` first."""
-        peer = None if address in self.own_v4 else self.table.v4.lookup(address)
+        peer = None if address in self.own_v4 else self.table.v4.lookup(address, many_v4(address))
         if peer is not None:
             if len(self.hosts_v4) >= CACHED_ADDRESSES:
                 self.hosts_v4.clear()
@@ -221,7 +221,7 @@ class World:
 
     def find_v6(self, address: bytes) -> Peer | None:
         """The same for the 16 bytes of an IPv6 address."""
-        peer = None if address in self.own_v6 else self.table.v6.lookup(int.from_bytes(address, "big"))
+        peer = None if address in self.own_v6 else self.table.v6.lookup(int.from_bytes(address, "big"), many_v6(address))
         if peer is not None:
             if len(self.hosts_v6) >= CACHED_ADDRESSES:
                 self.hosts_v6.clear()
@@ -234,7 +234,7 @@ class World:
 
     def nowhere(self, address: int | bytes) -> None:
         """Drop a packet for an address that is behind no peer."""
-        broad = 224 <= address >> 24 < 240 or address == 0xFFFFFFFF if isinstance(address, int) else address[0] == 0xFF
+        broad = many_v4(address) if isinstance(address, int) else many_v6(address)
         self.drop("multicast" if broad else "no_route")
 
     def refuse(self, entry: memoryview, mtu_bytes: int) -> None:

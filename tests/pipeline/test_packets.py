@@ -148,6 +148,20 @@ def test_a_packet_for_many_is_counted_as_such(scheduled: bool) -> None:
     assert a.drops == {"multicast": 4, "no_route": 1}
 
 
+def test_what_is_for_many_goes_by_a_prefix_that_means_them_and_by_no_wider_one() -> None:
+    a, b, out, back = pair()
+    a.route({"0.0.0.0/0": "b", "::/0": "b"})
+    packets = [udp4(10, destination=to) for to in ("224.0.0.251", "255.255.255.255")] + [udp6(10, destination="ff02::fb")]
+    a.send(*packets)
+    assert out.records == []
+    assert a.drops == {"multicast": 3}
+    a.route({"0.0.0.0/0": "b", "224.0.0.251/32": "b", "255.255.255.255/32": "b", "::/0": "b", "ff02::fb/128": "b"})
+    a.send(*packets)
+    carry(out, b, back)
+    assert b.packets == packets
+    assert a.drops == {"multicast": 3}
+
+
 def test_traffic_waits_for_its_session_within_bounds_and_asks_once() -> None:
     a, b = Host("a"), Host("b")
     a.peer("b", ["10.8.0.2/32"])
