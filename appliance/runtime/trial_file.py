@@ -16,6 +16,7 @@ from appliance.errors import ApplianceError, ExitCode, HostError
 from appliance.planning import trials
 from appliance.planning.trials import Trial
 from appliance.runtime import places
+from appliance.runtime.callers import is_ours
 
 SYSTEM = "system"
 LONGEST_NAME = 200
@@ -94,7 +95,7 @@ def _read(path: Path) -> Trial:
         raise _damaged(path, str(error.strerror)) from error
     with os.fdopen(fd, "rb") as file:
         found = os.fstat(fd)
-        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        if not is_ours(found.st_uid) or found.st_mode & 0o022:
             raise _damaged(path, f"user {found.st_uid} owns it, with mode {found.st_mode & 0o777:04o}")
         try:
             return trials.from_json(json.loads(file.read(MOST_BYTES)))

@@ -13,6 +13,7 @@ import pytest
 from appliance.api.profile import STANDARD_PLUGINS
 from appliance.api.values import Endpoint
 from appliance.profile import LoadedProfile, LocatedProblem, ProfileInvalid, enabled_plugins, load
+from appliance.profile.loading import readings_of
 
 Write = Callable[..., Path]
 Load = Callable[..., LoadedProfile]
@@ -125,6 +126,20 @@ def test_a_relative_identity_starts_at_its_file(tmp_path: Path, write: Write, mi
     assert load([path], environ={}).profile.server.identity == f"file:{tmp_path}/keys/me"
     over = write("server: {identity: 'file:me'}\n", "node.yaml.d/1.yaml")
     assert load([path], environ={}).profile.server.identity == f"file:{over.parent}/me"
+
+
+def test_texts_that_somebody_else_has_read(tmp_path: Path, minimal: str) -> None:
+    place = tmp_path / "home/profile.yaml"  # of which nothing can be seen here
+    (tmp_path / "home/profile.yaml.d").mkdir(parents=True)
+    (tmp_path / "home/profile.yaml.d/90-not-given.yaml").write_text("network: {mtu: 1234}\n")
+    drop_in = tmp_path / "home/profile.yaml.d/10-more.yaml"
+    texts = {place: minimal.encode() + b"server: {identity: 'file:key'}\n", drop_in: b"network: {mtu: 1380}\n"}
+    loaded = load(list(texts), environ={}, readings=readings_of(texts), exact=True)
+    assert (loaded.files, loaded.profile.network.mtu) == ((place, drop_in), 1380)
+    assert loaded.profile.server.identity == f"file:{tmp_path}/home/key"
+    with pytest.raises(ProfileInvalid) as caught:
+        load([place], environ={}, readings=readings_of({place: b"\xff"}), exact=True)
+    assert [(problem.file, problem.message) for problem in caught.value.problems] == [(str(place), "this is not UTF-8 text")]
 
 
 def test_plugins_are_known_before_the_profile_is_valid(write: Write, minimal: str) -> None:

@@ -76,3 +76,11 @@ def test_what_cannot_be_written_is_not_known(kept: Path) -> None:
     with pytest.raises(HostError, match="cannot be written"):
         file.keep(REFUSED)
     assert file.trial.quiet
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_another_user_wrote_is_not_believed(kept: Path) -> None:
+    TrialFile.of([]).keep(REFUSED)
+    os.chown(kept / "system.trial", 65534, 65534)
+    with pytest.raises(TrialDamaged, match="user 65534 owns it"):
+        TrialFile.of([])
