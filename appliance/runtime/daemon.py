@@ -111,8 +111,8 @@ def _become(start: Start, child: host_changes.Child, confirm_within: float | Non
     from appliance.runtime.composition import Daemon
 
     privileges.hide_memory()  # before there is a secret in it
-    identity = identities.load_identity(start.profile.server.identity, start.plugins.load_identity)
     _require_privilege()
+    identity = identities.load_identity(start.profile.server.identity, start.plugins.load_identity)
     state_dir = places.ensure_state_dir()
     listener = control_address.listen(state_dir)
     try:

@@ -114,7 +114,7 @@ class Child:
         self._alive = True
 
     def tell(
-        self, state_dir: Path, *, confirm_within: float | None, admin: str | None, give_up: bool, deed: str = "apply"
+        self, state_dir: Path, *, confirm_within: float | None, admin: str | None, give_up: bool = False, deed: str = "apply"
     ) -> None:
         """Let it begin. `give_up`: see `apply_profile`. Instead of applying it can "look", with a line for each thing that is
         missing, or "repair"."""

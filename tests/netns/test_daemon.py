@@ -171,7 +171,7 @@ def test_a_profile_that_cuts_off_the_admin_is_refused(hosts: tuple[Host, Host]) 
     before = first.namespace.snapshot()
     first.write(second, network="routes: [{to: 192.0.2.2/32}]")
     refused = first.command("run", str(first.profile), SSH_CONNECTION=admin)
-    assert refused.returncode == ExitCode.INVALID
+    assert refused.returncode == ExitCode.UNFIT
     assert "cut off your own session" in refused.stderr
     assert "--confirm-within" in refused.stderr
     assert first.namespace.snapshot() == before
@@ -183,7 +183,7 @@ def test_a_profile_that_cuts_off_the_admin_is_refused(hosts: tuple[Host, Host]) 
     for interface in ("llp0", "llp1"):
         first.write(second, interface=interface, network="routes: [{to: 192.0.2.2/32}]")
         refused = first.command("apply", str(first.profile), SSH_CONNECTION=admin)
-        assert refused.returncode == ExitCode.INVALID
+        assert refused.returncode == ExitCode.UNFIT
         assert "cut off your own session" in refused.stderr
         assert first.status()["sessions"][0]["session"] == session
 

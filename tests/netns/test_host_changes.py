@@ -79,7 +79,7 @@ def test_its_reason_comes_with_hint_and_exit_code(namespace: Throwaway, tmp_path
     namespace.sh("ip addr add 192.0.2.1/24 dev eth0")
     with pytest.raises(HostChangeFailed, match="cut off your own session") as caught:
         namespace.run(apply, profile(routes=[{"to": "192.0.2.9/32"}]), tmp_path, admin=ADMIN)
-    assert caught.value.exit_code == ExitCode.INVALID
+    assert caught.value.exit_code == ExitCode.UNFIT
     assert "--confirm-within" in caught.value.hint
     assert "llp0" not in namespace.sh("ip link")
 
