@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from appliance.api.profile import NetworkSection, Profile
-from appliance.api.values import Endpoint, Interface, Problem
+from appliance.api.values import Endpoint, Interface, Network, Problem
 
 IPV6_MINIMUM_MTU = 1280
 """RFC 8200 section 5; the kernel takes IPv6 from an interface below it."""
@@ -19,6 +19,13 @@ WITH_PORTS = frozenset((6, 17, 33, 132, 136))
 """TCP, UDP, DCCP, SCTP, UDP-Lite."""
 LAB_ONLY_SUITES = frozenset(("null",))
 RESERVED_INTERFACES = frozenset(("lo", "all", "default"))
+
+NOBODYS = tuple(
+    ipaddress.ip_network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/127", "::ffff:0:0/96", "fe80::/10")
+)
+"""Prefixes within these are never a peer's (`dataplane.nobodys`), so that nothing would come from there."""
+_MAYBE_NOBODYS = frozenset((0, 127, 169, 254))
+"""The first octet of each, which spares nearly all others the comparison."""
 
 _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)
 """An interface's name."""
@@ -174,11 +181,21 @@ def _prefixes(profile: Profile) -> Iterator[Problem]:
             path = f"peers.{index}.allowed.{place}"
             if prefix in own:
                 yield Problem(path, f"{prefix.network_address} is this node's own address", "see network.addresses")
+            elif prefix.network_address.packed[0] in _MAYBE_NOBODYS and any(_within(prefix, net) for net in NOBODYS):
+                message = f"{prefix} is never a peer's: such addresses are this host's or its links'"
+                yield Problem(path, message, "give the peer other addresses inside the overlay")
             elif prefix in owner:
                 other = profile.peers[owner[prefix]].name
                 message = f"{prefix} is given twice" if owner[prefix] == index else f"{prefix} is already behind peer {other!r}"
                 yield Problem(path, message, "a prefix is behind one peer; a longer one may lie within it")
             owner.setdefault(prefix, index)
+
+
+def _within(inner: Network, outer: Network) -> bool:
+    if inner.version != outer.version or inner.prefixlen < outer.prefixlen:
+        return False
+    shift = outer.max_prefixlen - outer.prefixlen
+    return int(inner.network_address) >> shift == int(outer.network_address) >> shift
 
 
 def _full_tunnel(profile: Profile) -> Iterator[Problem]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
+
 import pytest
 from rigs.dataplane import Host, Wire, carry, join
 from rigs.packets import udp4, udp6
+
+from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6
+from appliance.profile.checks import NOBODYS
 
 EVERYTHING = ("0.0.0.0/0", "::/0")
 OWN = ("10.8.0.2/24", "fd00:8::2/64")
@@ -85,6 +90,13 @@ def test_some_addresses_are_no_peers_whatever_its_prefixes_are(sources: tuple[st
     say(b, far["exit"], *packets(*sources))
     assert b.packets == []
     assert b.drops == {"bad_source": 2}
+
+
+@pytest.mark.parametrize("network", NOBODYS, ids=str)
+def test_what_a_profile_may_not_give_is_what_no_peer_may_send_from(network: IPv4Network | IPv6Network) -> None:
+    for address in (network[0], network[-1]):
+        judged = is_nobodys_v4(int(address)) if address.version == 4 else is_nobodys_v6(address.packed)
+        assert judged, address
 
 
 NEARLY = [

@@ -39,6 +39,7 @@ SOUND: list[dict[str, Any]] = [
         }
     },
     {"network": {"full_tunnel": True}, "peers": [peer("a", A, "::/0")]},
+    {"peers": [peer("a", A, "0.0.0.0/1", "::/1", "169.0.0.0/8", "254.0.0.0/8", "fe00::/8")]},
     {"qos": {}, "peers": [peer("a", A, "10.8.0.2/32", rate="20Mbit")]},
     {"qos": {"rules": [{"ports": [53], "class": "bulk"}, {"protocol": "tcp", "ports": [53], "class": "normal"}]}},
     {
@@ -119,6 +120,9 @@ def test_nothing_to_say(sections: dict[str, Any]) -> None:
         ({"peers": [peer("a", A, "10.8.0.2"), peer("b", B, "10.8.0.2/32")]}, "peers.1.allowed.0", "already behind peer 'a'"),
         ({"peers": [peer("a", A, "10.8.0.2", "10.8.0.2")]}, "peers.0.allowed.1", "given twice"),
         ({"peers": [peer("a", A, "10.8.0.1/32")]}, "peers.0.allowed.0", "this node's own address"),
+        ({"peers": [peer("a", A, "169.254.7.0/24")]}, "peers.0.allowed.0", "never a peer's"),
+        ({"peers": [peer("a", A, "10.8.0.2/32", "fe80::/64")]}, "peers.0.allowed.1", "never a peer's"),
+        ({"peers": [peer("a", A, "127.0.0.0/8")]}, "peers.0.allowed.0", "never a peer's"),
         ({"peers": [peer("a", A, "::/0", keepalive="60s")]}, "peers.0.keepalive", "not shorter than limits.idle"),
         ({"peers": [peer("a", A, "::/0", endpoints=["udp://0.0.0.0:1"])]}, "peers.0.endpoints.0", "no address of a peer"),
         ({"peers": [peer("a", A, "::/0", endpoints=["udp://h:1", "udp://h:1"])]}, "peers.0.endpoints.1", "given twice"),
