@@ -41,7 +41,8 @@ CALLS: Final[dict[str, tuple[int | None, int | None]]] = {
     "sendmsg": (46, 211), "recvfrom": (45, 207), "sendto": (44, 206), "recvmmsg": (299, 243), "sendmmsg": (307, 269),
     "read": (0, 63), "write": (1, 64), "epoll_ctl": (233, 21), "epoll_pwait2": (441, 441),
     # sockets and descriptors it was given
-    "close": (3, 57), "dup": (32, 23), "fcntl": (72, 25), "ioctl": (16, 29), "poll": (7, None), "ppoll": (271, 73),
+    "close": (3, 57), "dup": (32, 23), "dup3": (292, 24), "fcntl": (72, 25), "ioctl": (16, 29), "poll": (7, None),
+    "ppoll": (271, 73),
     "getsockname": (51, 204), "getpeername": (52, 205), "getsockopt": (55, 209), "setsockopt": (54, 208), "shutdown": (48, 210),
     "fstat": (5, 80), "newfstatat": (262, 79), "lseek": (8, 62),
     # memory

@@ -203,7 +203,7 @@ class Daemon:
         for warning in changed.warnings:
             log.warning(warning)
         log.info("host is as the profile says", steps=len(changed.steps))
-        self.lifespan.push("host watch", self.drift.close)
+        self.lifespan.push("host watch", self.drift.close, limit=UNDO_SECONDS, essential=True)  # a repair would undo the undoing
         self.drift.start()
         if confirm_within is not None:
             self.reload.await_confirmation(confirm_within)

@@ -9,16 +9,17 @@ then.
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Final
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, HostError
 from appliance.linux import glance, sysctl
 from appliance.linux.events import HostEvents
 from appliance.planning import own
 from appliance.planning.ledger import Ledger
 from appliance.planning.wanted import wanted
 from appliance.runtime import clock, host_changes
-from appliance.runtime.logging import get_logger
+from appliance.runtime.logging import get_logger, once_per
 from appliance.runtime.repairs import PAUSES, WINDOW, Repairs
 from appliance.runtime.tasks import Tasks
 
@@ -31,10 +32,18 @@ GATHER: Final = 0.2
 """Seconds from a report to the look: one change is often several reports."""
 REST: Final = 1.5
 """Seconds between two looks, of which each takes 0.15 s of CPU: on a host that changes all day they are a tenth of a core."""
+RESTS: Final = 4
+"""With thousands of peers a look takes longer, and is followed by a pause of so many times that."""
+PATIENCE: Final = 60.0
+"""Seconds for a look or a repair; one of a hundred steps takes two."""
+DEVICE: Final = ("the TUN device",)
 TICK: Final = 1.0
 """Seconds between two looks at the settings below /proc/sys/net, of which most are changed without a report."""
 REFUSED: Final = ("the look",)
 """What is missing where that could not be found out."""
+REPORTERS: Final = 2
+"""rtnetlink, and nftables where the process may hear it."""
+SAID_EVERY: Final = 60.0
 SHOWN: Final = 5
 """Missing things that are named in one line."""
 
@@ -51,6 +60,7 @@ class Drift:
         self._repairs = Repairs()
         self._not_before = 0.0
         self._unread = False
+        self._left = False
         self.missing: tuple[str, ...] = ()
         self.problem = ""
         self.repaired = 0
@@ -61,6 +71,8 @@ class Drift:
         loop = asyncio.get_running_loop()
         for descriptor in self._events.filenos():
             loop.add_reader(descriptor, self._heard)
+        if len(self._events.filenos()) < REPORTERS:
+            log.warning("changes of nftables are not reported to this process: it lacks CAP_NET_ADMIN")
         self._daemon.keeper.on_tun_lost = self._on_tun_lost
         self._tick()
 
@@ -83,7 +95,8 @@ class Drift:
             self._soon(GATHER)
 
     def _on_tun_lost(self, number: int) -> None:
-        log.warning("the TUN device cannot be read", errno=number, interface=self._daemon.profile.network.interface)
+        if times := once_per(SAID_EVERY, "TUN lost"):
+            log.warning("the TUN device cannot be read", errno=number, times=times)
         self._unread = True
         self._soon(GATHER)
 
@@ -110,29 +123,37 @@ class Drift:
     async def _look(self) -> None:
         daemon = self._daemon
         async with daemon.reload.lock:
+            if self._events is None:
+                return
+            began = clock.monotonic()
             daemon.driver.offloads.try_again()
             try:
                 await self._judge()
-            except ApplianceError as error:
-                self._say(f"it cannot be brought back: {error.message}")
+            except (ApplianceError, OSError) as error:
+                self._say(f"it cannot be looked at or brought back: {getattr(error, 'message', error)}")
                 self._try_later()
-            self._not_before = clock.monotonic() + REST
+            now = clock.monotonic()
+            self._not_before = now + max(REST, RESTS * (now - began))
 
     async def _judge(self) -> None:
-        daemon = self._daemon
-        repairing = self._may_repair()
-        gone = daemon.has_lost_tun()
-        if gone and repairing:
-            await daemon.let_go_of_tun()
-        looked = await self._child("look")
-        self.missing = looked.steps
-        if not looked.steps:
+        if self._may_repair():
+            await self._leave_lost_device()
+        self.missing = (await self._child("look")).steps
+        if not self.missing:
             self._say("")
+        elif not self._may_repair():
+            self._say(self._missing_text())
         else:
-            self._tell_missing()
-            if repairing:
-                await self._repair()
+            await self._repair()
         self._reattach()
+
+    async def _leave_lost_device(self) -> None:
+        """What was renamed or moved away would be in the way of the new one."""
+        now = clock.monotonic()
+        if not self._left and self._daemon.has_lost_tun() and self._repairs.wait(DEVICE, now) == 0.0:
+            self._repairs.tried(DEVICE, now)
+            self._left = True
+            await self._daemon.let_go_of_tun()
 
     def _reattach(self) -> None:
         """Give the workers the device again, when theirs is another one, or gave nothing for a moment."""
@@ -140,17 +161,20 @@ class Drift:
         if daemon.has_lost_tun():
             if glance.is_there(daemon.profile.network.interface):
                 daemon.reopen_tun()
-                self._unread = False
         elif self._unread:
-            self._unread = False
             daemon.keep_tun()
+        self._unread = False
+        self._left = self._left and daemon.has_lost_tun()
 
     async def _repair(self) -> None:
-        now = clock.monotonic()
+        now, text = clock.monotonic(), self._missing_text()
         wait = self._repairs.wait(self.missing, now)
         if wait is None:
-            self._give_up()
+            by = f", last by {self._author()}" if self._author() else ""
+            again = f"brought back {len(PAUSES)} times within {WINDOW / 60:.0f} minutes and taken away again{by}"
+            self._say(f"{text}; {again}: left to the admin")
             return
+        self._say(text)
         if wait > 0:
             self._soon(wait)
             return
@@ -167,11 +191,15 @@ class Drift:
         daemon = self._daemon
         child = host_changes.Child(daemon.profile, daemon.plugins.plan)
         if self._events is not None:
-            self._events.ours = {*list(self._events.ours)[-8:], child.pid}
+            self._events.ours = {os.getpid(), child.pid}
         try:
             child.tell(daemon.state_dir, confirm_within=None, admin=None, give_up=False, deed=deed)
-            return await child.result(daemon.reopen_tun)
+            async with asyncio.timeout(PATIENCE):
+                return await child.result(daemon.reopen_tun)
+        except TimeoutError:
+            raise HostError(f"it took longer than {PATIENCE:.0f} s", hint="look for a command that hangs, as nft") from None
         finally:
+            child.kill()  # unless it has said all and ended
             await child.gone()
 
     def _may_repair(self) -> bool:
@@ -188,17 +216,10 @@ class Drift:
 
     # ---- telling ----
 
-    def _tell_missing(self) -> None:
+    def _missing_text(self) -> str:
         named = ", ".join(self.missing[:SHOWN])
         more = len(self.missing) - SHOWN
-        self._say(f"missing: {named}" + (f" and {more} more" if more > 0 else ""))
-
-    def _give_up(self) -> None:
-        author = self._author()
-        self._say(
-            f"{self.problem}; brought back {len(PAUSES)} times within {WINDOW / 60:.0f} minutes and taken away again"
-            + (f", last by {author}" if author else "")
-        )
+        return f"missing: {named}" + (f" and {more} more" if more > 0 else "")
 
     def _say(self, problem: str) -> None:
         if problem and problem != self.problem:

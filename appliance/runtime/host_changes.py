@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from appliance.apply.engine import ApplyResult, Contribute
     from appliance.apply.executor import Listener, Progress
 
+MOST_SAID = 64 << 20
+"""Bytes of an answer: a line for each of a hundred thousand steps."""
+KINDNESS = 10
+"""By how much a look steps back behind what moves traffic and makes sessions, nice(2)."""
 MADE = b"made\n"
 """What the child says when the TUN device is there; any line answers it."""
 
@@ -133,6 +137,11 @@ class Child:
             os.close(self._question)
             self._question = -1
 
+    def kill(self) -> None:
+        """End it now; what it had begun is undone by the next apply."""
+        if self._alive:
+            os.kill(self.pid, signal.SIGKILL)
+
     async def gone(self) -> None:
         """Wait until the process has ended. Safe to call twice."""
         self.dismiss()
@@ -146,7 +155,7 @@ class Child:
         `on_device` is called when a new TUN device is there and not up yet, so that whoever attaches to it misses no packet; not
         when there was one before.
         """
-        reader = asyncio.StreamReader()
+        reader = asyncio.StreamReader(limit=MOST_SAID)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(self._answer, "rb", buffering=0)
         )
@@ -220,6 +229,7 @@ def _answer(question: Mapping[str, Any], profile: Profile, contribute: Contribut
     state_dir = Path(question["state_dir"])
     try:
         if question["deed"] == "look":
+            os.nice(KINDNESS)
             return asyncio.run(look(profile, state_dir, contribute))._asdict()
         work = apply(
             profile,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from appliance.runtime.worker_keeper import WorkerKeeper
 
 
+MOST_MISSING = 100
+"""Lines about what is missing on the host."""
+
+
 def status(daemon: Daemon) -> dict[str, Any]:
     """Everything an admin may want to know at a glance; addresses included, secrets not."""
     now = clock.monotonic()
@@ -37,7 +41,11 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "ready": daemon.figures.ready,
         "worker": _worker(daemon.keeper),
         "interface": _interface(network),
-        "host": {"drift": daemon.profile.host.drift, "missing": list(daemon.drift.missing), "repaired": daemon.drift.repaired},
+        "host": {
+            "drift": daemon.profile.host.drift,
+            "missing": list(daemon.drift.missing[:MOST_MISSING]),
+            "repaired": daemon.drift.repaired,
+        },
         "listen": [str(bound) for bound in daemon.transports.bound.values()],
         "sessions": [_session(figures) for figures in daemon.figures.sessions(now)],
         "peers": [
