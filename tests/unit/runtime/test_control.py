@@ -137,6 +137,15 @@ async def test_a_caller_who_hangs_up_makes_room() -> None:
     assert not admission.refused
 
 
+async def test_a_question_whose_asker_has_gone_is_not_carried_out() -> None:
+    async with server() as asked:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as impatient:
+            impatient.connect(ADDRESS)
+            impatient.sendall(b'{"op": "echo"}\n')
+        assert (await ask(b'{"op": "echo"}'))["ok"], "a later one is answered, so the first has been read"
+        assert len(asked) == 1
+
+
 async def test_refusals_are_counted() -> None:
     admission = Admission()
     async with server(allow=False, admission=admission):
