@@ -74,7 +74,10 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
 
 def _profile(profile: Mapping[str, Any] | None) -> list[str]:
     """None of a daemon that does not tell."""
-    return [f"profile    {lasting(profile) or ', '.join(profile['in_force'])}"] if profile else []
+    if not profile:
+        return []
+    shown = lasting(profile) or ", ".join(profile["in_force"])
+    return [f"profile    {shown}", *(f"refused    {sentence}" for sentence in profile.get("refused") or ())]
 
 
 def lasting(profile: Mapping[str, Any]) -> str:

@@ -50,6 +50,7 @@ class Reload:
         self.lock = asyncio.Lock()
         """Held while the host is being changed."""
         self._previous: Profile | None = None
+        self._previous_files: tuple[Path, ...] = ()
         self._deadline: asyncio.TimerHandle | None = None
 
     def seconds_to_confirm(self, now: float) -> float | None:
@@ -80,8 +81,9 @@ class Reload:
             finally:
                 daemon.notifier.ready("running")
                 memory.give_back()  # the text of ten thousand peers and its places are 60 MB
+            if profile != before:
+                self._previous, self._previous_files = before, daemon.files
             daemon.files = loaded.files
-            self._previous = before if profile != before else self._previous
             if confirm_within is not None and on_trial:
                 self.await_confirmation(confirm_within)
             if confirm_within is None:
@@ -134,6 +136,7 @@ class Reload:
             daemon.stop("rolled back", ExitCode.WITHHELD)
             return {"stopping": True, "steps": []}
         steps = await self._switch(previous)
+        daemon.files = self._previous_files
         log.info("went back to the profile before", steps=len(steps))
         return {"stopping": False, "steps": list(steps)}
 
@@ -158,6 +161,7 @@ class Reload:
                         raise
                     await asyncio.sleep(RETRY_EVERY)  # the watchdog, a process of its own, undoes the host's part
                 else:
+                    self._daemon.files = self._previous_files
                     return
 
     def _forget_deadline(self) -> None:

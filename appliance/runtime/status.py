@@ -64,13 +64,15 @@ def status(daemon: Daemon) -> dict[str, Any]:
 
 def profile_status(daemon: Daemon) -> dict[str, Any]:
     """Which files are in force, and which a reload and the next start read: they are the `next`. `paths` are those that the node
-    was started with, none for the system's profile. `lasts`: are these the same files?"""
+    was started with, none for the system's profile. `lasts`: are these the same files? `refused`: sentences about profiles that
+    nobody confirmed or somebody rolled back."""
     files, problems = files_of(daemon.paths, Path("/"))
     return {
         "in_force": [str(file) for file in daemon.files],
         "paths": [str(path) for path in daemon.paths],
         "next": [str(file) for file in files],
         "lasts": not problems and list(daemon.files) == files,
+        "refused": daemon.trial.sentences(),
     }
 
 

@@ -64,6 +64,10 @@ class TrialKeeper:
         trial = self._file.trial
         return trial.refusal(fingerprint(text_of(profile))) if trial.refusals else None
 
+    def sentences(self) -> list[str]:
+        """What is refused, for people."""
+        return [said(refusal) for refusal in self._file.trial.refusals]
+
     def judge(self, profile: Profile) -> None:
         """Raises Withheld for a profile that is refused."""
         refusal = self.refusal(profile)

@@ -81,7 +81,13 @@ def test_a_profile_that_the_service_cannot_see(
         "paths": [f"{tmp_path}/profile.yaml"],
         "next": [f"{tmp_path}/profile.yaml"],
         "lasts": True,
+        "refused": [],
     }
+    for words in (("apply", other, "--confirm-within", "5min"), ("rollback",)):
+        assert host(*words).code == 0
+    profile = host("status", "--json").document["profile"]
+    assert (profile["in_force"], profile["lasts"]) == ([f"{tmp_path}/profile.yaml"], True)
+    assert "this profile was rolled back" in profile["refused"][0]
 
 
 def test_every_command_looks_at_the_running_node_s_profile(host: Cli, service: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_what_nobody_confirmed_stays_refused_until_it_is_confirmed(hosts: tuple[
     assert refused.returncode == ExitCode.WITHHELD
     assert "nobody confirmed this profile in time" in refused.stderr
     assert "--confirm-within 60s" in refused.stderr
+    assert [sentence in refused.stderr for sentence in first.status()["profile"]["refused"]] == [True]
     assert first.stop() == ExitCode.OK
     first.start()
     assert mtu(first) == 1400
