@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 RELOAD_TIMEOUT = 120.0
 """Seconds. A daemon that reloads does the whole apply before it answers."""
+THREAD_SECONDS = 2.0
+"""What threads get to end once everything is undone."""
 LONGEST_CONFIRMATION = 24 * 3600.0
 
 
@@ -145,7 +149,21 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.flush()
     from appliance.runtime import daemon
 
-    return int(daemon.run(profile_paths(arguments.profile), confirm_within=within, admin=ssh_connection()))
+    try:
+        code = daemon.run(profile_paths(arguments.profile), confirm_within=within, admin=ssh_connection())
+    except ApplianceError as error:
+        _end_in_time(error.exit_code)
+        raise
+    _end_in_time(code)
+    return int(code)
+
+
+def _end_in_time(code: int) -> None:
+    """This process ends now, and soon also when threads that a plugin left behind do not end."""
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        timer = threading.Timer(THREAD_SECONDS, os._exit, (int(code),))
+        timer.daemon = True
+        timer.start()
 
 
 def confirmation_seconds(text: str | None) -> float | None:

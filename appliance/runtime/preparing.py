@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.profile import Profile, QosRuleEntry
+from appliance.errors import ApplianceError, PluginFault
 from appliance.linux import host
 from appliance.planning import cores
 from appliance.plugin_host import PluginHost, required
+from appliance.plugin_host.calling import describe
 from appliance.plugin_host.discovery import enabled
 from appliance.profile.loaded import LoadedProfile
 from appliance.profile.loading import Readings, enabled_plugins, load
@@ -40,11 +42,25 @@ def load_profile(
     kinds = None
     if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
         kinds = Kinds(tuple(plugins.discovery.values()), tuple(plugins.monitors.values()))
-    loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings, exact=exact)
+    try:
+        loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings, exact=exact)
+    except BaseException as error:
+        fault = _fault(plugins, error)
+        if fault is None:
+            raise
+        raise fault from error
     problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
     if problems:
         raise loaded.invalid(problems)
     return loaded
+
+
+def _fault(plugins: PluginHost, error: BaseException) -> PluginFault | None:
+    """A plugin's model may raise what it should not, sys.exit included; then it is named. None for everything else."""
+    owner = None if isinstance(error, ApplianceError) else plugins.owners.of_error(error)
+    if owner is None:
+        return None
+    return PluginFault(owner, f"its settings {describe(error)}", hint="disable the plugin or report this to its author")
 
 
 def usable_suites(profile: Profile, plugins: PluginHost) -> tuple[CryptoSuite, ...]:

@@ -72,6 +72,13 @@ def test_a_stop_while_a_plugin_blocks_is_obeyed(hosts: tuple[Host, Host], known:
     assert first.namespace.snapshot() == before
 
 
+def test_a_thread_that_a_plugin_leaves_behind_does_not_keep_the_process(hosts: tuple[Host, Host], known: dict[str, str]) -> None:
+    first, second = hosts
+    first.write(second, plugins="nasty")
+    first.start(NASTY="leaves-a-thread lifespan", **known)
+    assert first.stop() == ExitCode.OK
+
+
 @pytest.mark.parametrize(
     "where", ["exits router", "interrupts listen", "exits transport", "exits plan", "interrupts check", "blocks listen"]
 )
@@ -94,7 +101,7 @@ def test_root_may_bring_the_host_back_whatever_plugins_say(hosts: tuple[Host, Ho
     assert first.command("status").returncode == ExitCode.OK
     answer = first.command("rollback")
     assert answer.returncode == ExitCode.OK, answer.stderr
-    assert first.ended() == ExitCode.OK
+    assert first.ended() == ExitCode.WITHHELD
 
 
 def test_a_router_that_breaks_during_a_reload_keeps_traffic(hosts: tuple[Host, Host], known: dict[str, str]) -> None:

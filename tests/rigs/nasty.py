@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -41,6 +42,8 @@ def be(member: str) -> None:
             raise KeyboardInterrupt
         if HOW == "raises":
             raise RuntimeError("nasty")
+        if HOW == "leaves-a-thread":
+            threading.Thread(target=time.sleep, args=(1000,)).start()
         while HOW == "blocks":
             time.sleep(1000)
 
