@@ -52,6 +52,8 @@ class Reload:
         self._previous: Profile | None = None
         self._previous_files: tuple[Path, ...] = ()
         self._deadline: asyncio.TimerHandle | None = None
+        self._overdue = False
+        """The time has run out, and going back has not begun."""
 
     def seconds_to_confirm(self, now: float) -> float | None:
         """How long there is to confirm, None when nothing awaits it."""
@@ -64,7 +66,7 @@ class Reload:
         nothing changed."""
         daemon = self._daemon
         async with self.lock:
-            if self._deadline is not None:
+            if self._deadline is not None or self._overdue:
                 raise Unconfirmed(
                     "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
                 )
@@ -130,6 +132,7 @@ class Reload:
         if self._deadline is not None:
             await self._confirm_host()  # the watchdog leaves it to us
         self._forget_deadline()
+        self._overdue = False
         previous, self._previous = self._previous, None
         _keep(lambda: daemon.trial.roll_back(daemon.profile, previous))
         if previous is None:
@@ -141,12 +144,15 @@ class Reload:
         return {"stopping": False, "steps": list(steps)}
 
     def _expired(self) -> None:
-        self._deadline = None
+        self._deadline, self._overdue = None, True
         self._daemon.tasks.spawn(self._revert(), "unconfirmed change")
 
     async def _revert(self) -> None:
         log.warning("nobody confirmed the change in time: going back")
         async with self.lock:
+            if not self._overdue:  # somebody rolled it back in this moment
+                return
+            self._overdue = False
             previous, self._previous = self._previous, None
             _keep(lambda: self._daemon.trial.lapse(Why.UNCONFIRMED))
             if previous is None:
@@ -157,7 +163,7 @@ class Reload:
                     await self._switch(previous)
                 except ApplianceError as error:
                     if not error.retryable or attempt == RETRIES - 1:
-                        self._daemon.stop("the way back failed, and a start from anew takes it", ExitCode.FAILURE)
+                        self._daemon.stop("going back failed: the next start does it", ExitCode.FAILURE)
                         raise
                     await asyncio.sleep(RETRY_EVERY)  # the watchdog, a process of its own, undoes the host's part
                 else:

@@ -1,0 +1,60 @@
+"""The moment between a window's end and the way back: nobody slips in, and nothing is undone twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from appliance.errors import ExitCode, HostError
+from appliance.runtime.reload import Reload, Unconfirmed
+
+
+class Node:
+    """As much of a daemon as going back from a first profile takes. It notes what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.later: list[Coroutine[Any, Any, None]] = []
+        self.profile = None
+        self.expired = asyncio.Event()
+        self.tasks = SimpleNamespace(spawn=self.spawn)
+        self.trial = SimpleNamespace(
+            lapse=lambda why: self.told.append(why.value), roll_back=lambda *_: self.told.append("rolled-back")
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, None], _name: str) -> None:
+        self.later.append(work)
+        self.expired.set()
+
+    def stop(self, _reason: str, code: ExitCode) -> None:
+        self.told.append(code)
+
+
+async def run_out() -> tuple[Node, Reload]:
+    """A window whose time has just run out."""
+    node: Any = Node()
+    reload = Reload(node)
+    reload.await_confirmation(0)
+    await node.expired.wait()
+    return node, reload
+
+
+async def test_nobody_slips_in() -> None:
+    node, reload = await run_out()
+    with pytest.raises(Unconfirmed):
+        await reload.reload()
+    with pytest.raises(HostError, match="nothing awaits confirmation"):
+        await reload.confirm()
+    await node.later.pop()
+    assert node.told == ["unconfirmed", ExitCode.WITHHELD]
+
+
+async def test_a_rollback_in_that_moment_is_the_way_back() -> None:
+    node, reload = await run_out()
+    await reload.rollback()
+    await node.later.pop()
+    assert node.told == ["rolled-back", ExitCode.WITHHELD]
