@@ -19,9 +19,9 @@ from appliance.profile.document import KeyPath, Source, Spot, dotted
 SHOWN_COLUMNS = 120
 """Longer source lines are shown around the caret only; fits beside the line number on a 132-column terminal."""
 
-_SECRET_ASSIGNMENT = re.compile(
-    r"(?i)([\w.-]*(?:secret|passw|passphrase|token|private|credential|psk|api_?key)[\w.-]*[\"']?\s*[:=]\s*)(\S.*)"
-)
+_WORD = re.compile(r"[\w.-]+")
+_TELLING = re.compile(r"(?i)secret|passw|passphrase|token|private|credential|psk|api_?key")
+_ASSIGNMENT = re.compile(r"[\"']?\s*[:=]\s*(?=\S)")
 _KEY_MATERIAL = re.compile(r"(?<![\w+/:.-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
 
@@ -97,8 +97,16 @@ def at(
 
 def mask(line: str) -> str:
     """The line without what looks like a secret: values of telling keys and long runs of key material. The length stays."""
-    masked = _SECRET_ASSIGNMENT.sub(lambda match: match[1] + "•" * len(match[2]), line)
-    return _KEY_MATERIAL.sub(lambda match: "•" * len(match[0]), masked)
+    told = _told_of_secrets(line)
+    return _KEY_MATERIAL.sub(lambda match: "•" * len(match[0]), line[:told]) + "•" * (len(line) - told)
+
+
+def _told_of_secrets(line: str) -> int:
+    """Where the first value of a telling key begins; the line's length without one. Each character is looked at a few times."""
+    for word in _WORD.finditer(line):
+        if _TELLING.search(line, word.start(), word.end()) and (assigned := _ASSIGNMENT.match(line, word.end())):
+            return assigned.end()
+    return len(line)
 
 
 def in_order(problems: Iterable[LocatedProblem]) -> list[LocatedProblem]:

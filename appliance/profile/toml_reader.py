@@ -13,12 +13,17 @@ from appliance.profile.toml_places import Place, places
 
 MAX_DEPTH = 32
 
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
+_LONG_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*(?:{_KEY}\.[ \t]*){{{MAX_DEPTH}}}", re.MULTILINE)
+"""A dotted key that nests too deep. The standard library's time grows with the square of its parts."""
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _TWICE = ("Cannot overwrite a value", "Cannot declare", "Cannot mutate immutable", "Cannot redefine")
 
 
 def read_toml(text: str, source: Source) -> tuple[Document | None, list[LocatedProblem]]:
     """The document in `text`, and what is wrong with it as TOML. None: it could not be read to its end."""
+    if too_long := _LONG_KEY.search(text):
+        return None, [at(source, text.count("\n", 0, too_long.end()) + 1, 1, f"a key of more than {MAX_DEPTH} parts")]
     try:
         tree = tomllib.loads(text)
         deep = _deepest(tree)

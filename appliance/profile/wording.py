@@ -15,6 +15,10 @@ from appliance.profile import fields
 from appliance.profile.document import KeyPath, dotted
 
 
+LONGEST_MISSPELT = 64
+"""Characters. Comparing takes time for each of them, and no key is half as long."""
+
+
 class Words(NamedTuple):
     """A problem's message and its hint."""
 
@@ -49,6 +53,8 @@ def misspelt(model: type[BaseModel], path: KeyPath) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The one of `known` that was probably meant, or ""."""
+    if len(word) > LONGEST_MISSPELT:
+        return ""
     by_folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
     close = difflib.get_close_matches(word.lower().replace("-", "_"), by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else ""

@@ -30,8 +30,8 @@ from appliance.profile.problems import LocatedProblem, at
 
 MAX_DEPTH = 32
 MAX_ALIASES = 1000
-MAX_VALUES = 200_000
-"""After unfolding aliases. A file of the largest size has fewer values without them."""
+MAX_VALUES = 500_000
+"""Keys, values and collections, after unfolding aliases. A hub's 25,000 peers have fewer; reading so many takes seconds."""
 
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _TRUE = frozenset(("true", "True", "TRUE"))
@@ -128,6 +128,8 @@ class _Builder:
         start, end = event.start_mark, event.end_mark
         width = end.column - start.column if end.line == start.line else len(self.source.lines[start.line]) - start.column
         self._values += 1
+        if self._values > MAX_VALUES:
+            self._refuse(f"more than {MAX_VALUES} values", "is this the right file?", stop=True)
         return _Node(value, start.line + 1, start.column + 1, max(1, width), plain, event.anchor)
 
     def _collection_begins(self, event: CollectionStartEvent) -> None:
@@ -181,7 +183,7 @@ class _Builder:
         if self._aliases > MAX_ALIASES:
             self._refuse(f"more than {MAX_ALIASES} aliases", stop=True)
         if node is None:
-            self._refuse(f"*{event.anchor} has no anchor before it", f"mark the value to repeat with &{event.anchor}", stop=True)
+            self._refuse(f"*{event.anchor[:60]} has no anchor before it", "mark the value to repeat with & and that name", stop=True)
             raise _Stop
         self._values += node.size
         if self._values > MAX_VALUES:
@@ -224,7 +226,7 @@ class _Builder:
 
 
 def _tag_refusal(tag: str) -> str:
-    return f"the tag {tag.replace('tag:yaml.org,2002:', '!!')} is not taken here"
+    return f"the tag {tag.replace('tag:yaml.org,2002:', '!!')[:60]} is not taken here"
 
 
 def _document(root: _Node, source: Source) -> Document:

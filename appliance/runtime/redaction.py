@@ -20,7 +20,7 @@ _ADDRESS_NAMES = frozenset({"address", "endpoint", "endpoints", "remote", "sourc
 
 _SECRET_LOOKS = (
     re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL),
-    re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"),  # a JSON Web Token
+    re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]+"),  # a JSON Web Token
     re.compile(r"(?<=\bBearer )[\w.~+/=-]{8,}", re.IGNORECASE),
     re.compile(r"\b[0-9a-fA-F]{64,}\b"),  # 32 bytes or more in hexadecimal: as long as a key
 )
