@@ -8,18 +8,20 @@ from typing import Any
 
 from appliance.api.planning import Advice, HostState
 from appliance.api.profile import Profile
+from appliance.api.values import Network
 from appliance.errors import PlanError
 from appliance.planning import own
 from appliance.planning.desired import Desired
-from appliance.planning.reachability import way
+from appliance.planning.reachability import Ways
 
 
 def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> None:
     """Raise PlanError when the host, less what the plan removes, has something that `wanted` cannot be combined with."""
     _refuse_interface(wanted, observed)
     _refuse_addresses(wanted, observed)
+    taken = {_place(other): other for other in observed.routes if other["protocol"] != own.ROUTE_PROTOCOL}
     for route in wanted.routes:
-        _refuse_route(route, wanted, observed)
+        _refuse_route(route, wanted, observed, taken)
     _refuse_settings(wanted, observed)
     if profile.network.masquerade and "nft" not in observed.tools:
         raise PlanError(
@@ -30,7 +32,7 @@ def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> No
 
 def refuse_loops(profile: Profile, after: HostState) -> None:
     """Raise PlanError when packets to a peer's own endpoint would enter the tunnel that they carry."""
-    interface = profile.network.interface
+    interface, ways = profile.network.interface, Ways(after)
     for peer in profile.peers:
         for endpoint in peer.endpoints:
             try:
@@ -39,7 +41,7 @@ def refuse_loops(profile: Profile, after: HostState) -> None:
                 continue  # a DNS name: see `loops_of_names`
             if isinstance(address, ipaddress.IPv6Address) and address.scope_id not in {None, interface}:
                 continue  # it leaves by the interface it names
-            if way(after, str(address), mark=profile.network.mark).link == interface:
+            if ways.to(str(address), mark=profile.network.mark).link == interface:
                 raise PlanError(
                     f"the tunnel's own packets to peer {peer.name} at {endpoint} would be routed into the tunnel "
                     f"({_prefix_over(interface, address, after)} over {interface})",
@@ -50,11 +52,11 @@ def refuse_loops(profile: Profile, after: HostState) -> None:
 def loops_of_names(profile: Profile, after: HostState, names: Mapping[str, Sequence[str]]) -> Iterator[Advice]:
     """The same for endpoints that are names, of which `names` has the addresses. Nothing is refused, since they may be others by
     the time they are needed, and a running node leaves out those that go round."""
-    interface, mark = profile.network.interface, profile.network.mark
+    interface, mark, ways = profile.network.interface, profile.network.mark, Ways(after)
     for peer in profile.peers:
         for endpoint in peer.endpoints:
             for text in names.get(endpoint.host, ()):
-                if way(after, text, mark=mark).link == interface:
+                if ways.to(text, mark=mark).link == interface:
                     where = f"{_prefix_over(interface, ipaddress.ip_address(text), after)} over {interface}"
                     yield Advice(
                         "endpoint-inside-overlay",
@@ -75,19 +77,26 @@ def _prefix_over(interface: str, address: ipaddress.IPv4Address | ipaddress.IPv6
 
 def refuse_unreachable(wanted: Desired, after: HostState) -> None:
     """Raise PlanError when a route's gateway would not be a neighbour on the route's interface."""
+    reachable: dict[tuple[str, str], bool] = {}  # many routes have few gateways
     for route in wanted.routes:
         if not route["via"] or (gateway := ipaddress.ip_address(route["via"])).is_link_local:
             continue
-        on_link = (
-            ipaddress.ip_network(other["destination"], strict=False)
-            for other in after.routes
-            if other["link"] == route["link"] and not other["via"] and other["type"] == "unicast"
-        )
-        if not any(gateway in network for network in on_link):
+        way = (route["link"], route["via"])
+        if way not in reachable:
+            reachable[way] = any(gateway in network for network in _on_link(route["link"], after))
+        if not reachable[way]:
             raise PlanError(
                 f"the gateway {gateway} of the route to {route['destination']} is not directly reachable over {route['link']}",
                 hint="name the gateway's interface in network.routes.device, or a gateway inside one of the interface's networks",
             )
+
+
+def _on_link(link: str, after: HostState) -> Iterator[Network]:
+    return (
+        ipaddress.ip_network(other["destination"], strict=False)
+        for other in after.routes
+        if other["link"] == link and not other["via"] and other["type"] == "unicast"
+    )
 
 
 def _refuse_interface(wanted: Desired, observed: HostState) -> None:
@@ -129,7 +138,14 @@ def _refuse_addresses(wanted: Desired, observed: HostState) -> None:
                 )
 
 
-def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState) -> None:
+def _place(route: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where a table has room for one route only."""
+    return route["destination"], route["table"], route["metric"]
+
+
+def _refuse_route(
+    route: Mapping[str, Any], wanted: Desired, observed: HostState, taken: Mapping[tuple[Any, ...], Mapping[str, Any]]
+) -> None:
     if ":" in route["destination"] and route["link"] == wanted.link["name"] and wanted.link["mtu"] < own.IPV6_MIN_MTU:
         raise PlanError(
             f"the route to {route['destination']} needs IPv6, and IPv6 needs an MTU of {own.IPV6_MIN_MTU} or more",
@@ -141,10 +157,7 @@ def _refuse_route(route: Mapping[str, Any], wanted: Desired, observed: HostState
             raise PlanError(f"network.routes: there is no interface {route['link']}", hint="look with: ip link")
         if not link["up"]:
             raise PlanError(f"network.routes: the interface {route['link']} is down", hint=f"ip link set {route['link']} up")
-    for other in observed.routes:
-        same_place = all(other[key] == route[key] for key in ("destination", "table", "metric"))
-        if not same_place or other["protocol"] == own.ROUTE_PROTOCOL:
-            continue
+    if other := taken.get(_place(route)):
         where = " ".join(filter(None, [f"via {other['via']}" if other["via"] else "", f"over {other['link']}"]))
         raise PlanError(
             f"{route['destination']} is already routed {where}",

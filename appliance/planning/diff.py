@@ -20,7 +20,8 @@ from appliance.planning.revert import step
 from appliance.planning.ruleset import same
 from appliance.planning.simulate import FORWARDING_SWITCHES, after
 
-ROUTE_KEYS = ("destination", "via", "link", "table", "metric", "protocol")
+IDENTITY = {"route": (own.route_key, own.route_args), "rule": (own.rule_key, own.rule_args)}
+"""By noun: what tells two entries apart, and the arguments of their verbs."""
 
 
 def plan(
@@ -97,14 +98,19 @@ def _additions(
         *wanted.routes,
         *(args for args in removed if args.get("protocol") != own.ROUTE_PROTOCOL and args.get("link") == name),
     ]
-    for noun, keys, entries, present in (
-        ("route", ROUTE_KEYS, [route for route in routes if "destination" in route], observed.routes),
-        ("rule", own.RULE_KEYS, wanted.rules, observed.rules),
-    ):
-        there = [picked for entry in present if (picked := _pick(entry, keys)) not in removed]
-        for entry in entries:
-            if _pick(entry, keys) not in there:
-                yield _pair(noun, _pick(entry, keys))
+    yield from _missing("route", [route for route in routes if "destination" in route], observed.routes, removed)
+    yield from _missing("rule", wanted.rules, observed.rules, removed)
+
+
+def _missing(
+    noun: str, entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]], removed: Sequence[Mapping[str, Any]]
+) -> Iterator[Step]:
+    """Adds routes or rules that are not there, or will have been removed."""
+    key, arguments = IDENTITY[noun]
+    there = {key(entry) for entry in present} - {key(args) for args in removed}
+    for entry in entries:
+        if key(entry) not in there:
+            yield _pair(noun, arguments(entry))
 
 
 def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str]) -> Iterator[Step]:
@@ -121,12 +127,12 @@ def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: fro
         and not own.is_kernels_own(address["address"])
     ]
     emptied = _loses_its_last_ipv4(name, addresses, observed)
-    kept_routes = [_pick(route, ROUTE_KEYS) for route in wanted.routes]
+    kept_routes = {own.route_key(route) for route in wanted.routes}
     for route in observed.routes:
         flushed = route["link"] in leaving or (emptied and route["link"] == name and ":" not in route["destination"])
-        unwanted = route["protocol"] == own.ROUTE_PROTOCOL and _pick(route, ROUTE_KEYS) not in kept_routes
+        unwanted = route["protocol"] == own.ROUTE_PROTOCOL and own.route_key(route) not in kept_routes
         if unwanted or (flushed and route["protocol"] != own.KERNEL_PROTOCOL and route["type"] == "unicast"):
-            yield _pair("route", _pick(route, ROUTE_KEYS), add=False)
+            yield _pair("route", own.route_args(route), add=False)
     for address in addresses:
         yield _pair("address", {"link": address["link"], "address": address["address"]}, add=False)
     for link in sorted(leaving & set(observed.links)):
@@ -235,7 +241,3 @@ def _table(wanted: Desired, observed: HostState) -> Iterator[Step]:
 def _pair(noun: str, args: Mapping[str, Any], *, add: bool = True) -> Step:
     there, gone = Action(f"{noun}.add", args), Action(f"{noun}.remove", args)
     return step(there, gone) if add else step(gone, there)
-
-
-def _pick(entry: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    return {key: entry.get(key) for key in keys}

@@ -42,7 +42,18 @@ RECORD_BYTES = 16 + 64  # tag, and room for the entries' lengths and virtio head
 MAIN_RULE_PRIORITY = 32764
 TUNNEL_RULE_PRIORITY = 32765
 """Of the two rules of policy routing: just before the kernel's own for the main table (32766), after all that an admin writes."""
+ROUTE_KEYS = ("destination", "via", "link", "table", "metric", "protocol")
 RULE_KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol", "suppress_prefixlength", "invert")
+
+
+def route_args(route: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a route the one it is."""
+    return {key: route.get(key) for key in ROUTE_KEYS}
+
+
+def route_key(route: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The same, hashable."""
+    return tuple(route.get(key) for key in ROUTE_KEYS)
 
 
 def rule_args(rule: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ more than addresses and mark (incoming interfaces) is taken not to match.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from appliance.api.planning import HostState
@@ -51,16 +52,51 @@ class Way(NamedTuple):
         return f"over {self.link}" + (f" via {self.via}" if self.via else "")
 
 
+class Ways:
+    """The ways out of a host. Made once for many questions: an answer takes one look for each length of prefix."""
+
+    def __init__(self, state: HostState) -> None:
+        self._rules = {version: _rules(state, version) for version in (4, 6)}
+        self._tables: dict[tuple[int, int], dict[int, dict[int, Mapping[str, Any]]]] = {}
+        for route in state.routes:
+            self._enter(route)
+
+    def to(self, remote: str, local: str = "", mark: int = 0) -> Way:
+        """The way to `remote` for packets with `mark` sent from `local` (unknown when empty)."""
+        address = ipaddress.ip_address(remote)
+        for rule in self._rules[address.version]:
+            if rule.get("action") == "lookup" and _applies(rule, remote, local, mark):
+                found = self._lookup(rule["table"], address, rule.get("suppress_prefixlength"))
+                if found is not None:
+                    return found
+        return Way("", "no route")
+
+    def _enter(self, route: Mapping[str, Any]) -> None:
+        """Of two routes to one network the one with the lower metric counts, or the first."""
+        network = ipaddress.ip_network(route["destination"], strict=False)
+        alike = self._tables.setdefault((network.version, route["table"]), {}).setdefault(network.prefixlen, {})
+        there = alike.setdefault(int(network.network_address), route)
+        if route["metric"] < there["metric"]:
+            alike[int(network.network_address)] = route
+
+    def _lookup(self, table: int, address: ipaddress.IPv4Address | ipaddress.IPv6Address, suppress: int | None) -> Way | None:
+        by_length = self._tables.get((address.version, table), {})
+        for length in sorted(by_length, reverse=True):
+            host_bits = address.max_prefixlen - length
+            route = by_length[length].get(int(address) >> host_bits << host_bits)
+            if route is not None:
+                return _way(route) if suppress is None or length > suppress else None
+        return None
+
+
 def way(state: HostState, remote: str, local: str = "", mark: int = 0) -> Way:
-    """The way to `remote` for packets with `mark` sent from `local` (unknown when empty)."""
-    address = ipaddress.ip_address(remote)
-    rules = [rule for rule in state.rules if rule["family"] == address.version]
-    for rule in sorted(rules or [r for r in DEFAULT_RULES if r["family"] == address.version], key=lambda rule: rule["priority"]):
-        if rule.get("action") == "lookup" and _applies(rule, remote, local, mark):
-            found = _lookup(state, rule["table"], remote, rule.get("suppress_prefixlength"))
-            if found is not None:
-                return found
-    return Way("", "no route")
+    """One question to `Ways`."""
+    return Ways(state).to(remote, local, mark)
+
+
+def _rules(state: HostState, version: int) -> list[Mapping[str, Any]]:
+    rules: list[Mapping[str, Any]] = [rule for rule in state.rules if rule["family"] == version]
+    return sorted(rules or [rule for rule in DEFAULT_RULES if rule["family"] == version], key=lambda rule: int(rule["priority"]))
 
 
 def cut_off(before: HostState, after: HostState, connection: Connection) -> str:
@@ -86,22 +122,6 @@ def _applies(rule: dict[str, Any] | Any, remote: str, local: str, mark: int) -> 
         for key, address in (("to", remote), ("from", local))
     )
     return matches != bool(rule.get("invert"))
-
-
-def _lookup(state: HostState, table: int, remote: str, suppress: int | None) -> Way | None:
-    address = ipaddress.ip_address(remote)
-    best: tuple[int, int] | None = None
-    found: Way | None = None
-    for route in state.routes:
-        network = ipaddress.ip_network(route["destination"], strict=False)
-        if route["table"] != table or network.version != address.version or address not in network:
-            continue
-        rank = (network.prefixlen, -route["metric"])
-        if best is None or rank > best:
-            best, found = rank, _way(route)
-    if best is None or (suppress is not None and best[0] <= suppress):
-        return None
-    return found
 
 
 def _way(route: dict[str, Any] | Any) -> Way | None:

@@ -29,12 +29,17 @@ def after(state: HostState, actions: Iterable[Action]) -> HostState:
     return host.freeze(state)
 
 
+Entry = dict[str, Any]
+Entries = dict[tuple[Any, ...], list[Entry]]
+"""By what makes an entry the one it is, so that no step of a plan has to look at all the others."""
+
+
 @dataclass(slots=True)
 class _Host:
     links: dict[str, dict[str, Any]]
-    addresses: list[dict[str, Any]]
-    routes: list[dict[str, Any]]
-    rules: list[dict[str, Any]]
+    addresses: Entries
+    routes: Entries
+    rules: Entries
     sysctls: dict[str, str]
     tables: dict[str, Any]
     met: frozenset[str]
@@ -43,9 +48,9 @@ class _Host:
     def of(cls, state: HostState) -> _Host:
         return cls(
             {name: dict(link) for name, link in state.links.items()},
-            [dict(address) for address in state.addresses],
-            [dict(route) for route in state.routes],
-            [dict(rule) for rule in state.rules],
+            _by(_address_key, state.addresses),
+            _by(own.route_key, state.routes),
+            _by(own.rule_key, state.rules),
             dict(state.sysctls),
             dict(state.tables),
             frozenset(state.links),
@@ -53,9 +58,28 @@ class _Host:
 
     def freeze(self, state: HostState) -> HostState:
         sysctls = {key: value for key, value in self.sysctls.items() if own.sysctl_link(key) in {None, *self.links}}
-        return HostState(
-            self.links, self.addresses, self.routes, self.rules, sysctls, self.tables, state.tools, state.cores, state.ruleset
-        )
+        addresses, routes, rules = map(_flat, (self.addresses, self.routes, self.rules))
+        return HostState(self.links, addresses, routes, rules, sysctls, self.tables, state.tools, state.cores, state.ruleset)
+
+
+def _by(key: Callable[[Mapping[str, Any]], tuple[Any, ...]], entries: Iterable[Mapping[str, Any]]) -> Entries:
+    found: Entries = {}
+    for entry in entries:
+        found.setdefault(key(entry), []).append(dict(entry))
+    return found
+
+
+def _flat(entries: Entries) -> list[Entry]:
+    return [entry for alike in entries.values() for entry in alike]
+
+
+def _address_key(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    return entry["link"], entry["address"]
+
+
+def _elsewhere(entries: Entries, link: str) -> Entries:
+    kept = {key: [entry for entry in alike if entry["link"] != link] for key, alike in entries.items()}
+    return {key: alike for key, alike in kept.items() if alike}
 
 
 def _create(host: _Host, args: Mapping[str, Any]) -> None:
@@ -94,23 +118,23 @@ def _set_link(host: _Host, args: Mapping[str, Any]) -> None:
 
 def _delete(host: _Host, args: Mapping[str, Any]) -> None:
     host.links.pop(args["name"], None)
-    host.addresses = [address for address in host.addresses if address["link"] != args["name"]]
-    host.routes = [route for route in host.routes if route["link"] != args["name"]]
+    host.addresses = _elsewhere(host.addresses, args["name"])
+    host.routes = _elsewhere(host.routes, args["name"])
 
 
 def _add_address(host: _Host, args: Mapping[str, Any]) -> None:
-    if not any(_same(address, args, ("link", "address")) for address in host.addresses):
-        host.addresses.append({"link": args["link"], "address": args["address"], "scope": "global"})
+    address = {"link": args["link"], "address": args["address"], "scope": "global"}
+    host.addresses.setdefault(_address_key(args), [address])
     for route in connected_routes(args["link"], args["address"]):
-        if not any(_same(route, other, _ROUTE_KEYS) for other in host.routes):
-            host.routes.append(route)
+        host.routes.setdefault(own.route_key(route), [route])
 
 
 def _remove_address(host: _Host, args: Mapping[str, Any]) -> None:
-    host.addresses = [address for address in host.addresses if not _same(address, args, ("link", "address"))]
-    kept = [route for address in host.addresses for route in connected_routes(address["link"], address["address"])]
-    gone = [route for route in connected_routes(args["link"], args["address"]) if route not in kept]
-    host.routes = [route for route in host.routes if not any(_same(route, other, _ROUTE_KEYS) for other in gone)]
+    host.addresses.pop(_address_key(args), None)
+    kept = [route for link, address in host.addresses for route in connected_routes(link, address)]  # an interface has few
+    for route in connected_routes(args["link"], args["address"]):
+        if route not in kept:
+            host.routes.pop(own.route_key(route), None)
 
 
 def connected_routes(link: str, text: str) -> list[dict[str, Any]]:
@@ -129,25 +153,20 @@ def connected_routes(link: str, text: str) -> list[dict[str, Any]]:
     return [local] if address.version == 4 and address.network.prefixlen == address.max_prefixlen else [network, local]
 
 
-_ROUTE_KEYS = ("destination", "via", "link", "table", "metric", "protocol")
-
-
 def _add_route(host: _Host, args: Mapping[str, Any]) -> None:
-    if not any(_same(route, args, _ROUTE_KEYS) for route in host.routes):
-        host.routes.append({**args, "source": None, "type": "unicast"})
+    host.routes.setdefault(own.route_key(args), [{**args, "source": None, "type": "unicast"}])
 
 
 def _remove_route(host: _Host, args: Mapping[str, Any]) -> None:
-    host.routes = [route for route in host.routes if not _same(route, args, _ROUTE_KEYS)]
+    host.routes.pop(own.route_key(args), None)
 
 
 def _add_rule(host: _Host, args: Mapping[str, Any]) -> None:
-    if not any(own.rule_key(rule) == own.rule_key(args) for rule in host.rules):
-        host.rules.append({**own.rule_args(args), "iif": None, "oif": None, "action": "lookup"})
+    host.rules.setdefault(own.rule_key(args), [{**own.rule_args(args), "iif": None, "oif": None, "action": "lookup"}])
 
 
 def _remove_rule(host: _Host, args: Mapping[str, Any]) -> None:
-    host.rules = [rule for rule in host.rules if own.rule_key(rule) != own.rule_key(args)]
+    host.rules.pop(own.rule_key(args), None)
 
 
 def _set_sysctl(host: _Host, args: Mapping[str, Any]) -> None:
@@ -167,10 +186,6 @@ def _replace_table(host: _Host, args: Mapping[str, Any]) -> None:
         host.tables.pop(args["table"], None)
     else:
         host.tables[args["table"]] = args["ruleset"]
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
-    return all(one.get(key) == other.get(key) for key in keys)
 
 
 _VERBS: dict[str, Callable[[_Host, Mapping[str, Any]], None]] = {
