@@ -38,9 +38,13 @@ class Progress:
     undo: bool
 
 
-LOOKED_AT_TOGETHER = ("address.", "route.", "rule.")
-MOST_TOGETHER = 50
-"""Steps a look: few enough that progress is live, many enough that looking costs next to nothing (400 routes: 0.5 s)."""
+TOGETHER = ("address.", "route.", "rule.")
+"""Verbs whose steps are announced, done and looked at by the run. They do nothing to a host that is as they want it, so one that was
+announced and not done is undone without harm."""
+FEW_TOGETHER = 50
+MOST_RUNS = 8
+"""Fifty steps a run keep progress live, and a look costs next to nothing. A look takes time for each route there is, and a record a
+write to the disk, so with thousands of steps the runs get longer, not more."""
 
 Listener = Callable[[Progress], None]
 
@@ -63,7 +67,8 @@ async def carry_out(generation: Generation, netlink: Netlink, journal: Journal, 
         for run in _runs(list(range(total)), generation, undo=False):
             for index in run:
                 tell(Stage.NEXT, index)
-                journal.will(generation, index)
+            journal.will(generation, *run)
+            for index in run:
                 tell(Stage.JOURNALLED, index)
                 await actions.perform(generation.steps[index].do, netlink)
                 tell(Stage.PERFORMED, index)
@@ -138,22 +143,23 @@ async def _undo_run(
         if index in failed:
             problems.append(f"{describe(step.undo)}: {failed[index]}")
             continue
-        journal.undone(generation, index)
         undone.append(step)
         tell(Stage.VERIFIED, step, place)
+    journal.undone(generation, *(index for index in run if index not in failed))
 
 
 def _runs(indices: Sequence[int], generation: Generation, *, undo: bool) -> Iterator[list[int]]:
-    """Neighbours of the same verb, whose facts one look at the kernel can check: a look a route would make many routes slow."""
+    """Neighbours of the same verb, whose facts one look at the kernel can check."""
 
     def verb(index: int) -> str:
         step = generation.steps[index]
         return (step.undo if undo else step.do).verb
 
     for same_verb, run in groupby(indices, verb):
-        if same_verb.startswith(LOOKED_AT_TOGETHER):
+        if same_verb.startswith(TOGETHER):
             rest = list(run)
-            yield from (rest[at : at + MOST_TOGETHER] for at in range(0, len(rest), MOST_TOGETHER))
+            length = max(FEW_TOGETHER, -(-len(rest) // MOST_RUNS))
+            yield from (rest[at : at + length] for at in range(0, len(rest), length))
         else:
             yield from ([index] for index in run)
 

@@ -63,10 +63,10 @@ class Journal:
         self.state.generations.append(generation)
         return generation
 
-    def will(self, generation: Generation, step: int) -> None:
-        """The step is about to be done."""
-        self._append("will", generation.number, step=step)
-        generation.touched.append(step)
+    def will(self, generation: Generation, *steps: int) -> None:
+        """The steps are about to be done."""
+        self._append("will", generation.number, steps=steps)
+        generation.touched += steps
 
     def applied(self, generation: Generation) -> None:
         """All its steps are done and verified."""
@@ -83,10 +83,10 @@ class Journal:
         self.state.undoing = generation
         self._append_if_possible("undoing", generation)
 
-    def undone(self, generation: Generation, step: int) -> None:
-        """The step's undo is done and verified."""
-        generation.touched.remove(step)
-        self._append_if_possible("undone", generation.number, step=step)
+    def undone(self, generation: Generation, *steps: int) -> None:
+        """Their undo is done and verified."""
+        generation.forget(steps)
+        self._append_if_possible("undone", generation.number, steps=steps)
 
     def reverted(self, generation: Generation) -> None:
         """Nothing of it is left. With the last generation the file goes too."""

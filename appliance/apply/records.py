@@ -5,11 +5,11 @@ journal which lost its end is noticed. Every line begins with the CRC-32 of its 
 JSON object with `kind`:
 
     begin      generation, steps, confirm_within | null, boot_id, netns      a plan is about to be carried out
-    will       generation, step                                              the step may have been done from here on
+    will       generation, steps                                             these may have been done from here on
     applied    generation                                                    all its steps are done and verified
     confirmed  generation                                                    the admin still has the host
     undoing    generation                                                    from this generation on all is being undone
-    undone     generation, step                                              the step's undo is done and verified
+    undone     generation, steps                                             their undo is done and verified
     reverted   generation                                                    nothing of it is left
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,13 @@ class Generation:
     def awaits_confirmation(self) -> bool:
         """Will it be undone unless somebody confirms it?"""
         return self.confirm_within is not None and not self.confirmed
+
+    def forget(self, steps: Collection[int]) -> None:
+        """These are undone. Raises ValueError when one of them was not in force."""
+        gone = set(steps)
+        if not gone <= set(self.touched):
+            raise ValueError("undone, and never done")
+        self.touched = [step for step in self.touched if step not in gone]
 
 
 @dataclass(slots=True)
@@ -159,7 +166,7 @@ def _take(state: JournalState, record: Mapping[str, Any]) -> None:
     generation = next(one for one in state.generations if one.number == number)
     match record["kind"]:
         case "will":
-            generation.touched.append(range(len(generation.steps))[_natural(record["step"])])
+            generation.touched += [range(len(generation.steps))[_natural(step)] for step in record["steps"]]
         case "applied":
             generation.applied = True
         case "confirmed":
@@ -167,7 +174,7 @@ def _take(state: JournalState, record: Mapping[str, Any]) -> None:
         case "undoing":
             state.undoing = number
         case "undone":
-            generation.touched.remove(record["step"])
+            generation.forget(record["steps"])
         case "reverted":
             state.generations.remove(generation)
             if state.undoing == number:

@@ -26,8 +26,8 @@ CLONE_NEWNS = 0x00020000
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], check=True)
+    """A file system of 2 MiB."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)], check=True)
     yield tmp_path
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
@@ -74,7 +74,7 @@ def test_a_disk_that_fills_up_half_way(namespace: Throwaway, small_disk: Path) -
             fill(small_disk)
 
     # The journal's last page has room for some more lines, so give it enough to say.
-    many = rich(routes=[{"to": f"10.77.{number}.0/24"} for number in range(100)])
+    many = rich(routes=[{"to": f"10.{100 + number // 250}.{number % 250}.0/24"} for number in range(1500)])
     with pytest.raises(ApplyError, match=r"journal cannot be written.*all that had been done was undone"):
         namespace.run(apply_profile, many, small_disk / "state", progress=fill_at_the_fifth)
 

@@ -23,13 +23,13 @@ STEPS = [adding(1), adding(2)]
 BEGIN = {"kind": "begin", "steps": [step_to_json(one) for one in STEPS], "confirm_within": None, "boot_id": "b", "netns": 7}
 STORY = [
     {**BEGIN, "generation": 1},
-    {"kind": "will", "generation": 1, "step": 0},
-    {"kind": "will", "generation": 1, "step": 1},
+    {"kind": "will", "generation": 1, "steps": [0]},
+    {"kind": "will", "generation": 1, "steps": [1]},
     {"kind": "applied", "generation": 1},
     {**BEGIN, "generation": 2, "confirm_within": 60.0},
-    {"kind": "will", "generation": 2, "step": 0},
+    {"kind": "will", "generation": 2, "steps": [0]},
     {"kind": "undoing", "generation": 2},
-    {"kind": "undone", "generation": 2, "step": 0},
+    {"kind": "undone", "generation": 2, "steps": [0]},
     {"kind": "reverted", "generation": 2},
 ]
 
@@ -118,10 +118,10 @@ def test_another_version_is_said() -> None:
 NONSENSE: list[dict[str, object]] = [
     {},
     {"kind": "will"},
-    {"kind": "will", "generation": 1, "step": 2},
-    {"kind": "will", "generation": 1, "step": -1},
-    {"kind": "will", "generation": 1, "step": True},
-    {"kind": "undone", "generation": 1, "step": 0},
+    {"kind": "will", "generation": 1, "steps": [2]},
+    {"kind": "will", "generation": 1, "steps": [-1]},
+    {"kind": "will", "generation": 1, "steps": [True]},
+    {"kind": "undone", "generation": 1, "steps": [0]},
     {"kind": "applied", "generation": 7},
     {"kind": "unheard of", "generation": 1},
     {**BEGIN, "generation": 1},
