@@ -39,12 +39,12 @@ class Progress:
 
 
 TOGETHER = ("address.", "route.", "rule.")
-"""Verbs whose steps are announced, done and looked at by the run. They do nothing to a host that is as they want it, so one that was
-announced and not done is undone without harm."""
+"""Verbs whose steps are announced, done and looked at by the run. They do nothing to a host that is as they want it, so one that
+was announced and not done is undone without harm."""
 FEW_TOGETHER = 50
 MOST_RUNS = 8
-"""Fifty steps a run keep progress live, and a look costs next to nothing. A look takes time for each route there is, and a record a
-write to the disk, so with thousands of steps the runs get longer, not more."""
+"""Fifty steps a run keep progress live, and a look costs next to nothing. A look takes time for each route there is, and a record
+is a write to the disk, so with thousands of steps the runs get longer, not more."""
 
 Listener = Callable[[Progress], None]
 

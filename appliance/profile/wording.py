@@ -14,7 +14,6 @@ from appliance.api.profile_values import NAME_PATTERN, SYSCTL_PATTERN
 from appliance.profile import fields
 from appliance.profile.document import KeyPath, dotted
 
-
 LONGEST_MISSPELT = 64
 """Characters. Comparing takes time for each of them, and no key is half as long."""
 

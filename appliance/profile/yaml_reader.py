@@ -183,7 +183,9 @@ class _Builder:
         if self._aliases > MAX_ALIASES:
             self._refuse(f"more than {MAX_ALIASES} aliases", stop=True)
         if node is None:
-            self._refuse(f"*{event.anchor[:60]} has no anchor before it", "mark the value to repeat with & and that name", stop=True)
+            self._refuse(
+                f"*{event.anchor[:60]} has no anchor before it", "mark the value to repeat with & and that name", stop=True
+            )
             raise _Stop
         self._values += node.size
         if self._values > MAX_VALUES:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -82,6 +84,25 @@ def test_sighup_with_a_bad_profile_keeps_the_old_one(hosts: tuple[Host, Host]) -
     first.process.send_signal(signal.SIGHUP)
     first.hear("profile reloaded")
     assert mtu(first) == 1300
+
+
+def test_a_profile_that_takes_long_to_judge_holds_nothing_up(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    first.start()
+    second.start()
+    assert first.pings("10.8.0.2")
+    kept = first.profile.read_text()
+    first.profile.write_text(kept + "x: [" + "1, " * 100_000 + "]\n")
+    words = [*first.entering, sys.executable, "-P", "-m", "appliance.cli", "apply"]
+    reload = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert first.status()["sessions"]
+    assert reload.poll() is None, "it was judged before status answered"
+    assert first.pings("10.8.0.2")
+    out, err = reload.communicate(timeout=120)
+    assert reload.returncode == ExitCode.INVALID, out + err
+    assert "unknown key" in err
+    first.profile.write_text(kept)
+    assert first.command("apply").returncode == ExitCode.OK
 
 
 def test_what_a_running_daemon_cannot_change_is_said(hosts: tuple[Host, Host]) -> None:
