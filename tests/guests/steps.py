@@ -48,18 +48,19 @@ def sandbox(pair: Pair) -> str:
     guest = pair.left
     score = guest.run("systemd-analyze --no-pager security appliance.service | tail -1").strip()
     worker = status(guest)["worker"]["pid"]
-    facts = guest.run(
-        f"ps -o user= -p {worker}; grep -E '^(CapEff|Seccomp):' /proc/{worker}/status; ip -d link show llp0"
-    ).split()
-    expect(facts[0] == "applian+" or facts[0] == "appliance", f"the worker is {facts[0]}")
-    expect(facts[2] == "0" * 16 and facts[4] == "2", f"capabilities {facts[2]}, seccomp {facts[4]}")
+    script = "grep -E '^(Uid|CapEff|Seccomp_filters):' /proc/{}/status | awk '{{print $2}}'"
+    user, capabilities, filters = guest.run(script.format(worker)).split()
+    expect(user == guest.run("id -u appliance").strip(), f"the worker's user is {user}")
+    expect(int(capabilities, 16) == 0, f"the worker has capabilities {capabilities}")
+    others = guest.run(script.format(main_pid(guest))).split()[2]
+    expect(int(filters) == int(others) + 1, f"{filters} filters in the worker, {others} in the control process")
     guest.run("id -u mallory >/dev/null 2>&1 || useradd -m mallory")
     codes = []
     for flags in ("0x5001", "0x5101"):
         guest.write("/tmp/open.py", OPEN_TUN.format(flags=flags))
         codes.append(guest.run("runuser -u mallory python3 /tmp/open.py").strip())
     expect(set(codes) <= {"1", "22"} and "1" in codes, f"an ordinary user's TUNSETIFF gave {codes}")
-    return f"{score}; worker: {facts[0]}, no capabilities, filtered; TUNSETIFF by a user: errno {' and '.join(codes)}"
+    return f"{score}; the worker is appliance, without capabilities, filtered; TUNSETIFF by a user: errno {' and '.join(codes)}"
 
 
 def throughput(pair: Pair) -> str:
