@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 log = get_logger("worker")
 
-START_SECONDS: Final = 10.0
-"""How long a worker may take to say that it is ready; it takes a fifth of a second on an idle machine."""
+START_SECONDS: Final = 30.0
+"""How long a worker may take to say that it is ready: a fifth of a second on an idle machine, and more than 10 on an emulated one
+with others beside it."""
 LAST_WORDS: Final = signal.SIGUSR1
 LAST_WORDS_SECONDS: Final = 0.2
 """Between asking a worker where it is and ending it. Writing that takes a millisecond; one that is stopped does not answer."""

@@ -21,7 +21,7 @@ SILENT: Final = 6
 """Looks without an answer and without work that end a worker: it is stopped, or a driver of it waits for something."""
 BUSY: Final = 15
 """Looks without an answer that end a worker which works all the while. The longest turn known takes a tenth of a second; even so
-another has begun before systemd's 30 seconds are over."""
+another has begun before systemd's 60 seconds are over."""
 WORKING: Final = 0.02
 """Seconds of CPU between two looks from which on a worker counts as working: a stopped one uses none."""
 

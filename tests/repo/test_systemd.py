@@ -28,8 +28,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copytree(SYSTEM_UNITS, tmp_path / "lib/systemd/system", symlinks=True)
     shutil.copy(UNIT, tmp_path / "lib/systemd/system")
     (tmp_path / "usr/bin").mkdir(parents=True)
-    for program in ("appliance", "rmdir"):
-        (tmp_path / "usr/bin" / program).touch(mode=0o755)
+    (tmp_path / "usr/bin/appliance").touch(mode=0o755)
     return tmp_path
 
 
