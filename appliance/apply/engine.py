@@ -204,6 +204,11 @@ def state(state_dir: Path) -> JournalState:
     return _journal(state_dir).state
 
 
+def has_made(interface: str, state_dir: Path) -> bool:
+    """Did an apply that is in force make this interface, rather than find it?"""
+    return interface in Ledger.of(_journal(state_dir).state.in_force).created
+
+
 async def _plan(
     profile: Profile,
     state: JournalState,

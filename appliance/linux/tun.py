@@ -70,10 +70,11 @@ class TunDevice:
             return ""
         return shown[:16].rstrip(b"\0").decode() if _is_in_this_namespace(self.fd) else ""
 
-    def let_go(self) -> None:
-        """The device goes with its last descriptor, and this one has nothing to give and takes nothing any more."""
-        with suppress(OSError):  # it is gone already
-            fcntl.ioctl(self.fd, TUNSETPERSIST, 0)
+    def let_go(self, *, ours: bool) -> None:
+        """This descriptor has nothing to give and takes nothing any more. One of `ours` goes with its last descriptor."""
+        if ours:
+            with suppress(OSError):  # it is gone already
+                fcntl.ioctl(self.fd, TUNSETPERSIST, 0)
         with Path(os.devnull).open("rb") as nothing:
             os.dup2(nothing.fileno(), self.fd, inheritable=False)
 

@@ -334,12 +334,15 @@ class Daemon:
         return bool(self._queues) and not all(queue.is_at(name) for queue in self._queues)
 
     async def let_go_of_tun(self) -> None:
-        """Leave a device that is not the profile's any more. It goes with that, wherever it is."""
-        before = self._queues[0].name_now()
+        """Leave a device that is not the profile's any more. If an apply of ours made it, it goes with that, wherever it is."""
+        from appliance.apply import engine
+
+        before, ours = self._queues[0].name_now(), engine.has_made(self.profile.network.interface, self.state_dir)
         for queue in self._queues:
-            queue.let_go()
+            queue.let_go(ours=ours)
         self.keeper.use_queues(tuple(self._queues), device=False)
-        await _gone(before)
+        if ours:
+            await _gone(before)
 
     def reopen_tun(self) -> None:
         """Give the workers the device that has the profile's name now. Raises HostError when that is none of ours."""
