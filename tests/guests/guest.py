@@ -15,7 +15,7 @@ from tests.guests.image import MAC, WIRES, Image
 
 BOOT_SECONDS = 600.0
 """For a boot until ssh takes a command: half a minute where nothing else runs."""
-COMMAND_SECONDS = 300.0
+COMMAND_SECONDS = 400.0
 MEMORY_MEGABYTES = 448
 KERNEL_LINE = "console=ttyS0 root=/dev/vda rw quiet mitigations=off systemd.hostname={name}"
 
@@ -79,7 +79,7 @@ class Guest:
         """Run a shell script as root; its exit code."""
         return self._ssh(script, COMMAND_SECONDS).returncode
 
-    def until(self, script: str, seconds: float = 120.0) -> float:
+    def until(self, script: str, seconds: float = 400.0) -> float:
         """Wait until a script succeeds. Returns the seconds that took."""
         begun = time.monotonic()
         while self.code(script):
