@@ -23,17 +23,13 @@ def test_a_new_plugin_passes_the_check_untouched(kind: str, tmp_path: Path) -> N
 
 def test_what_the_suite_does_not_see_the_lab_does(tmp_path: Path) -> None:
     create("broken", "transport", tmp_path / "new")
-    driver = tmp_path / "new/src/appliance_transport_broken/driver.py"
-    driver.write_text(
-        driver.read_text()
-        .replace("import socket\n", "import os\nimport socket\n")
-        .replace(
-            "        self._sock = sock\n",
-            '        self._sock = sock\n        if os.geteuid():\n            raise OSError("no root")\n',
-        )
-    )
+    control = tmp_path / "new/src/appliance_transport_broken/control.py"
+    text, listen = control.read_text(), "        sock = self._new_socket(at)\n"
+    assert listen in text
+    refuses = '        if "PYTEST_CURRENT_TEST" not in os.environ:\n            raise RuntimeError("works in tests only")\n'
+    control.write_text(text.replace("import socket\n", "import os\nimport socket\n").replace(listen, refuses + listen))
     report = check(tmp_path / "new")
     assert report.lab == "failed"
     [(test, reason), *_] = report.failures
     assert test == "transport broken: two nodes in a lab"
-    assert "no session" in reason
+    assert "listen raised RuntimeError: works in tests only" in reason
