@@ -66,8 +66,7 @@ def test_a_stop_while_a_plugin_blocks_is_obeyed(hosts: tuple[Host, Host], known:
     first, second = hosts
     before = first.namespace.snapshot()
     first.write(second, plugins="nasty", more=NASTY)
-    first.launch(NASTY="blocks task lifespan-exit", **known)
-    first.hear("host is as the profile says")
+    first.start(NASTY="blocks lifespan-exit", **known)
     assert first.stop() == ExitCode.OK
     assert first.namespace.snapshot() == before
 
