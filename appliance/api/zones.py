@@ -15,8 +15,10 @@ from appliance.api.values import Endpoint
 
 def to_kernel(host: str, port: int) -> tuple[Any, ...]:
     """What bind(2), connect(2) and sendmsg(2) take for an address literal. Raises OSError when there is no such interface."""
+    if "%" not in host:
+        return host, port
     address, interface = split(host)
-    return (address, port, 0, interface) if interface else (host, port)
+    return address, port, 0, interface
 
 
 def from_kernel(name: tuple[Any, ...]) -> SocketAddress:
