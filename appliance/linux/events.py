@@ -4,6 +4,7 @@ Raw sockets instead of pyroute2 (docs/adr/0011): a running node hears this all i
 reports to holders of CAP_NET_ADMIN only.
 
     struct nlmsghdr  { u32 length; u16 type; u16 flags; u32 sequence; u32 port; }         linux/netlink.h
+    struct ifinfomsg { u8 family, pad; u16 type; i32 index; u32 flags; u32 change; }
     struct rtmsg     { u8 family, dst_len, src_len, tos, table, protocol, scope, type; }  linux/rtnetlink.h
 """
 
@@ -30,6 +31,12 @@ NFT_GROUP: Final = 1 << 7 - 1
 """NFNLGRP_NFTABLES"""
 ROUTES: Final = frozenset({24, 25})
 """RTM_NEWROUTE, RTM_DELROUTE"""
+NEW_ROUTE, NEW_ADDRESS, DELETED_LINK = 24, 20, 17
+LINKS: Final = frozenset({16, 17})
+"""RTM_NEWLINK, RTM_DELLINK"""
+LINK_NAME, LINK_MTU = 3, 4
+KERNEL, SCOPE_LINK = 2, 253
+"""Routes that the kernel adds and link-local addresses: what comes by itself is not missed."""
 ROUTERS: Final = frozenset({11, 12, 42, 99, 186, 187, 188, 189, 192})
 """Protocol numbers of routing daemons (linux/rtnetlink.h): a full table of theirs changes all day, and is never ours."""
 NEW_GENERATION: Final = 10 << 8 | 15
@@ -43,13 +50,17 @@ BUDGET: Final = 64
 
 _header = struct.Struct("=IHHII")
 _attribute = struct.Struct("=HH")
+_link = struct.Struct("=BxHiII")
 
 
 class HostEvents:
-    """The kernel's reports. `table` is the name of the nftables table that matters; `ours` are processes whose doing is no news
-    of others. `author` is who made the last change that may matter, "" when that is not known."""
+    """The kernel's reports. `table` is the name of the nftables table that matters, `interface` of the node's own interface;
+    `ours` are processes whose doing is no news of others. `author` is who made the last change that may matter, "" when
+    that is not known."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, interface: str = "") -> None:
+        self.interface = interface
+        self._seen: tuple[int, bytes | None] | None = None
         self._table = table.encode() + b"\0"
         self.ours: set[int] = {os.getpid()}
         self.author = ""
@@ -77,10 +88,20 @@ class HostEvents:
     def _matters(self, kind: int, port: int, body: bytes) -> bool:
         if not kind:  # reports were lost
             return True
-        if kind in ROUTES and len(body) > 5 and body[5] in ROUTERS:
+        if kind in ROUTES and len(body) > 5 and (body[5] in ROUTERS or (kind == NEW_ROUTE and body[5] == KERNEL)):
+            return False
+        if (kind == NEW_ADDRESS and body[3] == SCOPE_LINK) or (kind in LINKS and self._is_known(kind, body)):
             return False
         self._by(port & PORT_PROCESS, "")
         return True
+
+    def _is_known(self, kind: int, body: bytes) -> bool:
+        """Is it our own interface, with the state and MTU it had? A worker that comes or goes is a change of its carrier."""
+        said = dict(attributes(body[_link.size :]))
+        if said.get(LINK_NAME, b"").rstrip(b"\0") != self.interface.encode():
+            return False
+        before, self._seen = self._seen, None if kind == DELETED_LINK else (_link.unpack_from(body)[3] & 1, said.get(LINK_MTU))
+        return self._seen is not None and self._seen == before
 
     def _read_tables(self, sock: socket.socket) -> bool:
         found = False

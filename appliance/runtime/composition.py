@@ -226,6 +226,7 @@ class Daemon:
 
     def _ready(self) -> None:
         self.figures.ready = True
+        self.drift.settle()
         asyncio.get_running_loop().call_later(TIDY_AFTER, _tidy)
         self.notifier.feed_watchdog(lambda: self.keeper.watch.alive)
         self.notifier.ready("running")

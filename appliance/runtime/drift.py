@@ -67,7 +67,7 @@ class Drift:
 
     def start(self) -> None:
         """The host is as the profile says: begin to watch it."""
-        self._events = HostEvents(own.TABLE.split()[1])
+        self._events = HostEvents(own.TABLE.split()[1], self._daemon.profile.network.interface)
         loop = asyncio.get_running_loop()
         for descriptor in self._events.filenos():
             loop.add_reader(descriptor, self._heard)
@@ -75,6 +75,13 @@ class Drift:
             log.warning("changes of nftables are not reported to this process: it lacks CAP_NET_ADMIN")
         self._daemon.keeper.on_tun_lost = self._on_tun_lost
         self._tick()
+
+    def settle(self) -> None:
+        """The node is ready: what was reported until now was its own doing, and checked step by step."""
+        if self._events is not None:
+            self._events.changed()
+        if "look" in self._timers and not self._unread:
+            self._timers.pop("look").cancel()
 
     async def close(self) -> None:
         """Watch no more; a repair that has begun is finished first."""
@@ -192,6 +199,7 @@ class Drift:
         child = host_changes.Child(daemon.profile, daemon.plugins.plan)
         if self._events is not None:
             self._events.ours = {os.getpid(), child.pid}
+            self._events.interface = daemon.profile.network.interface
         try:
             child.tell(daemon.state_dir, confirm_within=None, admin=None, give_up=False, deed=deed)
             async with asyncio.timeout(PATIENCE):

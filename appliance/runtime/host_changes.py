@@ -7,6 +7,7 @@ At start this is done by a forked child, while the parent goes on starting: what
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from appliance.apply.engine import ApplyResult, Contribute
     from appliance.apply.executor import Listener, Progress
 
+LAST_STANDARD = 2
 MOST_SAID = 64 << 20
 """Bytes of an answer: a line for each of a hundred thousand steps."""
 KINDNESS = 10
@@ -189,6 +191,7 @@ def _serve(questions: int, answers: int, profile: Profile, contribute: Contribut
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent decides, and undoes what was done here
             signal.signal(number, signal.SIG_IGN)
+        _let_go_of_the_rest({questions, answers})
         _load_ahead()
         with os.fdopen(questions, "rb") as source, os.fdopen(answers, "wb") as to:
             question = source.readline()
@@ -201,6 +204,16 @@ def _serve(questions: int, answers: int, profile: Profile, contribute: Contribut
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def _let_go_of_the_rest(kept: set[int]) -> None:
+    """A parent that is killed must not live on in this copy of its sockets and its TUN device."""
+    gc.freeze()  # nothing of the parent's is collected here, and closes a number that is another file's by then
+    signal.set_wakeup_fd(-1)
+    for name in [entry.name for entry in Path("/proc/self/fd").iterdir()]:
+        if int(name) > LAST_STANDARD and int(name) not in kept:
+            with suppress(OSError):  # the folder's own
+                os.close(int(name))
 
 
 def _load_ahead() -> None:
