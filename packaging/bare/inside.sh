@@ -48,9 +48,9 @@ hostname bare
 cd "$root"
 pivot_root . .
 umount -l .
-cd /root/appliance
+cd /srv/appliance
 # shellcheck disable=SC2016  # for the shell in there
-exec env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${environment[@]}" \
+exec env -i --default-signal HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${environment[@]}" \
   bash -euo pipefail -c '
     printf "bare: %s, %s\n" "$(. /etc/os-release && echo "$PRETTY_NAME")" "$(python3 --version)"
     time make demo

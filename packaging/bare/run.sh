@@ -82,7 +82,7 @@ trap 'rm -rf --one-file-system "$root"' EXIT
 chmod 755 "$root"
 tar -x --numeric-owner -C "$root" -f "$packed"
 bring_settings
-bring_checkout "$root/root/appliance"
+bring_checkout "$root/srv/appliance" # where everybody may read it: some tests are nobody
 mapfile -t passed < <(env | grep -E "$variables")
 mapfile -t directories < <(package_directories)
 
