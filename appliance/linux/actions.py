@@ -107,7 +107,7 @@ async def _has_address(look: Look, args: Mapping[str, Any]) -> bool:
 
 
 async def _has_route(look: Look, args: Mapping[str, Any]) -> bool:
-    return tuple(args.get(key) for key in routes.KEYS) in await look.routes()
+    return own.route_key(args) in await look.routes()
 
 
 async def _has_rule(look: Look, args: Mapping[str, Any]) -> bool:

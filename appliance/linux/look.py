@@ -31,10 +31,10 @@ class Look:
         return self._sets["addresses"]
 
     async def routes(self) -> set[tuple[Any, ...]]:
-        """The values of `routes.KEYS`."""
+        """What `own.route_key` makes of them."""
         if "routes" not in self._sets:
             found = await routes.read(self._netlink, await self._names())
-            self._sets["routes"] = {tuple(entry[key] for key in routes.KEYS) for entry in found}
+            self._sets["routes"] = {own.route_key(entry) for entry in found}
         return self._sets["routes"]
 
     async def rules(self) -> set[tuple[Any, ...]]:

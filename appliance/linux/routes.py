@@ -29,7 +29,8 @@ TYPES = {
     10: "nat",
 }
 EVERYWHERE = {socket.AF_INET: "0.0.0.0/0", socket.AF_INET6: "::/0"}
-KEYS = ("destination", "via", "link", "table", "metric", "protocol")
+NOWHERE = frozenset({"blackhole", "unreachable", "prohibit", "throw"})
+"""They have no interface; of IPv6's the kernel says that it is the loopback."""
 THERE = frozenset({errno.EEXIST})
 GONE = frozenset({errno.ESRCH, errno.ENODEV})
 
@@ -45,9 +46,10 @@ async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any
 
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Add a route. Nothing happens when there is one to the same destination already; whether it is the same must be verified."""
-    number = links.require(args["link"])
+    nowhere = args.get("type") in NOWHERE
+    number = None if nowhere else links.require(args["link"])
     # As ip(8) does: only what is on the link can have gateways resolved over it.
-    scope = SCOPE_UNIVERSE if args.get("via") else SCOPE_LINK
+    scope = SCOPE_UNIVERSE if nowhere or args.get("via") else SCOPE_LINK
     fields = _fields(args, number)
     await netlink.request(
         "route", "add", tolerate=THERE, doing=f"adding the route to {args['destination']}", **fields, scope=scope
@@ -56,8 +58,9 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
 
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Remove a route; nothing happens when it is gone already."""
-    number = links.index(args["link"])
-    if number is not None:
+    nowhere = args.get("type") in NOWHERE
+    number = None if nowhere else links.index(args["link"])
+    if nowhere or number is not None:
         await netlink.request(
             "route",
             "del",
@@ -68,16 +71,19 @@ async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
         )
 
 
-def _fields(args: Mapping[str, Any], index: int) -> dict[str, Any]:
+def _fields(args: Mapping[str, Any], index: int | None) -> dict[str, Any]:
     destination = ipaddress.ip_network(args["destination"])
     fields: dict[str, Any] = {
         "family": socket.AF_INET if destination.version == 4 else socket.AF_INET6,
         "dst": str(destination),
-        "oif": index,
         "table": args["table"],
         "proto": args["protocol"],
         "priority": args["metric"],
     }
+    if index is None:
+        fields["type"] = args["type"]
+    else:
+        fields["oif"] = index
     if args.get("via"):
         fields["gateway"] = args["via"]
     return fields
@@ -86,15 +92,16 @@ def _fields(args: Mapping[str, Any], index: int) -> dict[str, Any]:
 def _route(message: Any, names: Mapping[int, str]) -> dict[str, Any]:
     attr = message.get_attr
     destination = f"{attr('RTA_DST')}/{message['dst_len']}" if attr("RTA_DST") else EVERYWHERE[message["family"]]
+    kind = TYPES.get(message["type"], str(message["type"]))
     route = {
         "destination": destination,
         "via": attr("RTA_GATEWAY"),
-        "link": names.get(attr("RTA_OIF")),
+        "link": None if kind in NOWHERE else names.get(attr("RTA_OIF")),
         "table": attr("RTA_TABLE") or message["table"],
         "metric": attr("RTA_PRIORITY") or 0,
         "protocol": message["proto"],
         "source": attr("RTA_PREFSRC"),
-        "type": TYPES.get(message["type"], str(message["type"])),
+        "type": kind,
     }
     if hops := attr("RTA_MULTIPATH"):
         route["hops"] = [[names.get(hop["oif"]), hop.get_attr("RTA_GATEWAY")] for hop in hops]

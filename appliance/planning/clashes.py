@@ -152,7 +152,7 @@ def _refuse_route(
             hint="raise network.mtu, or take the route out of the profile",
         )
     link = observed.links.get(route["link"])
-    if route["link"] != wanted.link["name"]:
+    if route["link"] not in {None, wanted.link["name"]}:
         if link is None:
             raise PlanError(f"network.routes: there is no interface {route['link']}", hint="look with: ip link")
         if not link["up"]:

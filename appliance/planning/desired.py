@@ -13,7 +13,15 @@ from appliance.api.values import Network
 from appliance.planning import own
 from appliance.planning.cores import workers
 from appliance.planning.ledger import Ledger
-from appliance.planning.policy import RP_FILTER, is_strict, outside_the_tunnel, policy_rules, table_for, uses_policy_routing
+from appliance.planning.policy import (
+    RP_FILTER,
+    is_strict,
+    outside_the_tunnel,
+    policy_rules,
+    table_for,
+    unreachable_defaults,
+    uses_policy_routing,
+)
 from appliance.planning.ruleset import Ruleset, ruleset
 
 AUTO_DATAGRAM_BYTES = 1400
@@ -90,6 +98,8 @@ def _routes(profile: Profile) -> tuple[tuple[dict[str, Any], ...], tuple[str, ..
                 )
             elif not any(_within(prefix, net) for net in connected):
                 _put(routes, _route(network.interface, prefix, table=table_for(prefix, network)))
+    for route in tuple(unreachable_defaults(network, routes.values())):
+        _put(routes, route)
     return tuple(routes.values()), tuple(warnings)
 
 

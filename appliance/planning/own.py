@@ -17,6 +17,8 @@ KERNEL_PROTOCOL = 2
 RA_PROTOCOL = 9
 IPV6_MIN_MTU = 1280  # RFC 8200, section 5; the kernel has no IPv6 on an interface below
 IPV6_ROUTE_METRIC = 1024  # IP6_RT_PRIO_USER: what the kernel takes when none is given
+LAST_METRIC = 0xFFFFFFFF
+"""Of the route that counts when there is no other."""
 IPV6_CONNECTED_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
 TUN_OWNER = {"owner": 0, "group": 0}
 """Whose the device is: with an owner only he, and who may change the network, can open it, and with it all plaintext."""
@@ -47,13 +49,18 @@ RULE_KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol", 
 
 
 def route_args(route: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a route the one it is."""
-    return {key: route.get(key) for key in ROUTE_KEYS}
+    """What makes a route the one it is; `type` only where it is none to a place."""
+    kind = _route_type(route)
+    return {key: route.get(key) for key in ROUTE_KEYS} | ({} if kind == "unicast" else {"type": kind})
 
 
 def route_key(route: Mapping[str, Any]) -> tuple[Any, ...]:
     """The same, hashable."""
-    return tuple(route.get(key) for key in ROUTE_KEYS)
+    return (*(route.get(key) for key in ROUTE_KEYS), _route_type(route))
+
+
+def _route_type(route: Mapping[str, Any]) -> str:
+    return str(route.get("type") or "unicast")
 
 
 def rule_args(rule: Mapping[str, Any]) -> dict[str, Any]:

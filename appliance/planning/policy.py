@@ -4,6 +4,9 @@
     32765   not our mark    the overlay's table                 everything else, but for the packets that carry the overlay
     32766   everything      main                                those, by whatever default route there is just now
 
+Behind a default route of the overlay's table stands an unreachable one: when the TUN device goes, and its routes with it, what
+belongs into the tunnel does not fall through to the third rule.
+
 No route names a peer's endpoint or the gateway outside, so nothing goes stale when the uplink changes. wg-quick(8) does the same.
 """
 
@@ -19,6 +22,7 @@ from appliance.planning import own
 
 RP_FILTER = "net.ipv4.conf.all.rp_filter"
 STRICT = "1"
+DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 def uses_policy_routing(network: NetworkSection) -> bool:
@@ -29,6 +33,24 @@ def uses_policy_routing(network: NetworkSection) -> bool:
 def table_for(prefix: Network, network: NetworkSection) -> int:
     """Where the route to a peer's prefix belongs."""
     return network.mark if network.local == "keep" or not prefix.prefixlen else own.MAIN_TABLE
+
+
+def unreachable_defaults(network: NetworkSection, routes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """For each default route of the overlay's table the one that is left without the device."""
+    if not uses_policy_routing(network):
+        return
+    in_table = {route["destination"] for route in routes if route["table"] == network.mark}
+    for default in DEFAULTS.values():
+        if default in in_table:
+            yield own.route_args(
+                {
+                    "destination": default,
+                    "table": network.mark,
+                    "metric": own.LAST_METRIC,
+                    "protocol": own.ROUTE_PROTOCOL,
+                    "type": "unreachable",
+                }
+            )
 
 
 def policy_rules(network: NetworkSection, routes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -59,6 +81,6 @@ def outside_the_tunnel(profile: Profile, routes: Iterable[Mapping[str, Any]], ob
     outside = {route["destination"] for route in observed.routes if route["table"] == own.MAIN_TABLE}
     return tuple(
         f"IPv{version} does not go into the full tunnel: no peer has {default} among its allowed prefixes"
-        for version, default in ((4, "0.0.0.0/0"), (6, "::/0"))
+        for version, default in DEFAULTS.items()
         if default in outside - inside
     )

@@ -154,7 +154,7 @@ def connected_routes(link: str, text: str) -> list[dict[str, Any]]:
 
 
 def _add_route(host: _Host, args: Mapping[str, Any]) -> None:
-    host.routes.setdefault(own.route_key(args), [{**args, "source": None, "type": "unicast"}])
+    host.routes.setdefault(own.route_key(args), [{"type": "unicast", **args, "source": None}])
 
 
 def _remove_route(host: _Host, args: Mapping[str, Any]) -> None:

@@ -63,10 +63,12 @@ def _link_settings(args: Mapping[str, Any]) -> str:
 
 
 def _route(args: Mapping[str, Any]) -> str:
-    text = f"route {args['destination']}"
+    kind = args.get("type")
+    text = f"{kind} route {args['destination']}" if kind else f"route {args['destination']}"
     if args.get("via"):
         text += f" via {args['via']}"
-    text += f" over {args['link']}"
+    if args["link"]:
+        text += f" over {args['link']}"
     if args["metric"] not in {0, own.IPV6_ROUTE_METRIC}:
         text += f" metric {args['metric']}"
     return text if args["table"] == own.MAIN_TABLE else f"{text} in table {args['table']}"

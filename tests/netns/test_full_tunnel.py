@@ -7,6 +7,7 @@ laptop ── wire1 ── router ── office (198.51.100.7), with 203.0.113.1
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -123,6 +124,67 @@ def test_everything_goes_through_the_tunnel_and_outlives_the_uplink(endpoint: st
     for noun in ("routes", "routes6", "rules", "rules6", "nftables"):
         assert after[noun] == before[noun], noun
     assert filtering(after) == filtering(before)
+
+
+COUNTING = """
+nft add table inet seen; nft add counter inet seen clear
+nft add chain inet seen in '{ type filter hook prerouting priority raw; }'
+nft add rule inet seen in ip daddr 203.0.113.1 counter name clear
+nft add rule inet seen in ip6 daddr 2001:db8:1::1 counter name clear
+"""
+BEYOND = ("203.0.113.1", "2001:db8:1::1")
+
+
+def in_clear(router: Throwaway) -> int:
+    """Packets for what lies beyond the tunnel that the router has seen."""
+    found = json.loads(router.sh("nft -j list counter inet seen clear"))["nftables"]
+    return next(int(entry["counter"]["packets"]) for entry in found if "counter" in entry)
+
+
+def test_nothing_leaves_in_clear_when_the_device_is_gone(ends: tuple[Host, Host, Throwaway]) -> None:
+    laptop, office, router = ends
+    laptop.profile.write_text(LAPTOP.format(identity=office.identity.fingerprint, endpoint="udp://198.51.100.7:8443"))
+    router.sh(COUNTING)
+    before = laptop.namespace.snapshot()
+    office.start()
+    laptop.start()
+    for address in BEYOND:
+        assert laptop.pings(address)
+        laptop.namespace.sh(f"ping -m 4214 -c 1 -w 1 {address}", check=False)
+    counted = in_clear(router)
+    assert counted == len(BEYOND), "only what carries the mark goes out that way"
+
+    assert laptop.process is not None
+    laptop.process.send_signal(signal.SIGSTOP)
+    try:
+        laptop.namespace.sh("ip link del llp0")
+        for address in BEYOND:
+            assert "1 received" not in laptop.namespace.sh(f"ping -c 1 -w 1 {address}", check=False)
+    finally:
+        laptop.process.send_signal(signal.SIGCONT)
+    laptop.hear("brought back what was missing on the host")
+    for address in BEYOND:
+        assert laptop.pings(address)
+    assert in_clear(router) == counted
+
+    assert laptop.stop() == 0
+    after = laptop.namespace.snapshot()
+    for noun in ("routes", "routes6", "rules", "rules6"):
+        assert after[noun] == before[noun], noun
+
+
+def test_rollback_takes_the_unreachable_routes_away(ends: tuple[Host, Host, Throwaway]) -> None:
+    laptop, office, _ = ends
+    laptop.profile.write_text(LAPTOP.format(identity=office.identity.fingerprint, endpoint="udp://198.51.100.7:8443"))
+    before = laptop.namespace.snapshot()
+    assert laptop.command("apply", str(laptop.profile)).returncode == 0
+    shown = laptop.namespace.sh("ip route show table 4214 type unreachable; ip -6 route show table 4214 type unreachable")
+    assert shown.count("metric 4294967295") == 2
+    assert laptop.command("plan", str(laptop.profile)).returncode == 0
+    assert laptop.command("rollback").returncode == 0
+    after = laptop.namespace.snapshot()
+    for noun in ("routes", "routes6", "rules", "rules6"):
+        assert after[noun] == before[noun], noun
 
 
 def test_a_name_is_looked_up_outside_of_a_tunnel_that_is_not_there_yet(
