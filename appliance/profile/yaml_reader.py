@@ -1,32 +1,24 @@
 """YAML 1.2 text becomes a document.
 
-ruamel.yaml's parser gives events; values are made from them here, after the core schema of YAML 1.2 (section 10.3), so that
-`no`, `22:22` and dates are text and each key and value keeps its place. What YAML 1.1 tools read differently without saying so
-is a problem. Nesting, aliases and the size they unfold to are bounded, and nothing recurses while reading.
+A parser gives events; values are made from them here, after the core schema of YAML 1.2 (section 10.3), so that `no`, `22:22`
+and dates are text and each key and value keeps its place. What YAML 1.1 tools read differently without saying so is a problem.
+Nesting, aliases and the size they unfold to are bounded, and nothing recurses while reading.
+
+libyaml reads first, since it is 25 times as fast. Whatever is unusual or wrong is read again by ruamel.yaml, which knows YAML 1.2
+and can say what is wrong (docs/adr/0023-two-readers-of-yaml.md).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    DocumentStartEvent,
-    Event,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-)
-from ruamel.yaml.reader import ReaderError
-
 from appliance.profile.document import Document, KeyPath, Source, Spot
 from appliance.profile.problems import LocatedProblem, at
+from appliance.profile.yaml_events import AliasEvent, DocumentStartEvent, Event, NodeEvent, ScalarEvent
+from appliance.profile.yaml_quick import Unusual, quick_events
 
 MAX_DEPTH = 32
 MAX_ALIASES = 1000
@@ -44,19 +36,38 @@ _TEXT_TAGS = frozenset(("!", "tag:yaml.org,2002:str"))
 
 def read_yaml(text: str, source: Source) -> tuple[Document | None, list[LocatedProblem]]:
     """The document in `text`, and what is wrong with it as YAML. None: it could not be read to its end."""
+    document = read_quickly(text, source)
+    return (document, []) if document is not None else read_carefully(text, source)
+
+
+def read_quickly(text: str, source: Source) -> Document | None:
+    """The document as libyaml reads it. None: something is unusual or wrong, which is for `read_carefully`."""
     builder = _Builder(source)
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
-            builder.take(event)
+        builder.take_all(quick_events(text))
+    except (Unusual, _Stop):
+        return None
+    document = builder.document()
+    return None if builder.problems or not isinstance(document.tree, dict) else document
+
+
+def read_carefully(text: str, source: Source) -> tuple[Document | None, list[LocatedProblem]]:
+    """The same as `read_yaml`, by ruamel.yaml only."""
+    # imported here because few profiles need it
+    from appliance.profile.yaml_careful import NotYAML, careful_events
+
+    builder = _Builder(source)
+    try:
+        builder.take_all(careful_events(text, source))
     except _Stop:
         pass
-    except YAMLError as error:
-        builder.problems.append(_syntax_problem(error, source))
+    except NotYAML as error:
+        builder.problems.append(error.problem)
     except (ValueError, IndexError, AssertionError, AttributeError, TypeError, OverflowError) as error:
         # the scanner raises bare errors on some malformed escapes, tags and directives
         builder.problems.append(at(source, *builder.reached, f"this is not YAML ({error})"))
     else:
-        return _document(builder.root or _Node(None, 1, 1, 1), source), builder.problems
+        return builder.document(), builder.problems
     return None, builder.problems
 
 
@@ -94,23 +105,26 @@ class _Builder:
         self._documents = 0
         self._values = 0
 
-    def take(self, event: Event) -> None:
-        start, end = event.start_mark, event.end_mark
-        self.reached = (start.line + 1, start.column + 1)
-        self._width = end.column - start.column if end.line == start.line else 1
-        match event:
-            case DocumentStartEvent():
-                self._document_begins(event)
-            case AliasEvent():
-                self._place(self._aliased(event))
-            case ScalarEvent():
-                self._place(self._scalar(event))
-            case CollectionStartEvent():
-                self._collection_begins(event)
-            case CollectionEndEvent():
-                self._place(self._open.pop())
-            case _:
-                pass
+    def take_all(self, events: Iterable[Event]) -> None:
+        # by name, since both parsers have classes of these names
+        takers: dict[str, Callable[[Any], None]] = {
+            "DocumentStartEvent": self._document_begins,
+            "AliasEvent": lambda event: self._place(self._aliased(event)),
+            "ScalarEvent": lambda event: self._place(self._scalar(event)),
+            "MappingStartEvent": self._mapping_begins,
+            "SequenceStartEvent": self._sequence_begins,
+            "MappingEndEvent": self._collection_ends,
+            "SequenceEndEvent": self._collection_ends,
+        }
+        for event in events:
+            start, end = event.start_mark, event.end_mark
+            self.reached = (start.line + 1, start.column + 1)
+            self._width = end.column - start.column if end.line == start.line else 1
+            if taker := takers.get(type(event).__name__):
+                taker(event)
+
+    def document(self) -> Document:
+        return _document(self.root or _Node(None, 1, 1, 1), self.source)
 
     def _refuse(self, message: str, hint: str = "", *, stop: bool = False) -> None:
         self.problems.append(at(self.source, *self.reached, message, hint, width=self._width))
@@ -132,16 +146,24 @@ class _Builder:
             self._refuse(f"more than {MAX_VALUES} values", "is this the right file?", stop=True)
         return _Node(value, start.line + 1, start.column + 1, max(1, width), plain, event.anchor)
 
-    def _collection_begins(self, event: CollectionStartEvent) -> None:
+    def _mapping_begins(self, event: NodeEvent) -> None:
+        self._collection_begins(event, {})
+
+    def _sequence_begins(self, event: NodeEvent) -> None:
+        self._collection_begins(event, [])
+
+    def _collection_begins(self, event: NodeEvent, value: dict[str, Any] | list[Any]) -> None:
         if len(self._open) >= MAX_DEPTH:
             self._refuse(f"nested deeper than {MAX_DEPTH} levels", stop=True)
         if event.tag is not None and event.tag not in {"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}:
             self._refuse(_tag_refusal(event.tag), "remove it")
-        node = self._node({} if isinstance(event, MappingStartEvent) else [], event)
-        self._open.append(node)
+        self._open.append(self._node(value, event))
+
+    def _collection_ends(self, _event: Event) -> None:
+        self._place(self._open.pop())
 
     def _scalar(self, event: ScalarEvent) -> _Node:
-        plain = event.style is None and event.tag is None
+        plain = not event.style and event.tag is None
         if event.tag is not None and event.tag not in _TEXT_TAGS:
             self._refuse(_tag_refusal(event.tag), "remove it")
         is_key = bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
@@ -244,39 +266,3 @@ def _unfold(node: _Node, key: _Node, path: KeyPath, source: Source, spots: dict[
     if isinstance(node.value, list):
         return [_unfold(child, child, (*path, index), source, spots) for index, child in enumerate(node.items)]
     return node.value
-
-
-def _syntax_problem(error: YAMLError, source: Source) -> LocatedProblem:
-    if isinstance(error, ReaderError):
-        return _unprintable(error, source)
-    mark = context = None
-    message = "this is not YAML"
-    if isinstance(error, MarkedYAMLError):
-        mark, context = error.problem_mark or error.context_mark, error.context_mark
-        message = error.problem or error.context or message
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-    text = source.lines[line - 1] if line <= len(source.lines) else ""
-    hint = _syntax_hint(message, text)
-    if not hint and context is not None and context.line + 1 != line:
-        hint = f"{error.context} that begins in line {context.line + 1}" if isinstance(error, MarkedYAMLError) else ""
-    return at(source, line, column, f"this is not YAML: {message}", hint)
-
-
-def _syntax_hint(message: str, line: str) -> str:
-    if "\\t" in message or "\t" in line[: len(line) - len(line.lstrip())]:
-        return "indent with spaces; YAML does not take tabs"
-    if "://[" in line:
-        return 'an IPv6 endpoint within a list is quoted: ["udp://[2001:db8::1]:8443"]'
-    if "mapping values are not allowed" in message:
-        return "is a line above not indented like this one, or does a text with `: ` lack its quotes?"
-    if "undefined alias" in message:
-        return "an asterisk begins an alias; put text that begins with * in quotes"
-    return ""
-
-
-def _unprintable(error: ReaderError, source: Source) -> LocatedProblem:
-    code = error.character if isinstance(error.character, int) else ord(error.character[:1] or "\0")
-    for number, line in enumerate(source.lines, 1):
-        if chr(code) in line:
-            return at(source, number, line.index(chr(code)) + 1, f"the control character U+{code:04X} stands here", "remove it")
-    return at(source, 1, 1, f"the control character U+{code:04X} is in this file", "remove it")

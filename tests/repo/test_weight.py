@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"asyncio", "prometheus_client", "pydantic", "pyroute2", "ruamel", "scapy"}
+HEAVY = {"asyncio", "prometheus_client", "pydantic", "pyroute2", "ruamel", "scapy", "yaml"}
 HEAVY_FOR_A_WORKER = HEAVY | {"dataclasses", "hashlib", "inspect", "ssl"}
 UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
 """A measurement of coverage would load more than the product."""
-IMPORT_NAMES = {"ruamel.yaml": "ruamel"}
+IMPORT_NAMES = {"pyyaml": "yaml", "ruamel.yaml": "ruamel"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -62,6 +62,14 @@ def test_a_host_is_changed_without_what_else_pyroute2_can_do() -> None:
 
 def test_the_command_line_loads_what_its_command_needs() -> None:
     assert not loaded_by("import appliance.cli") & (HEAVY - {"asyncio"})
+
+
+def test_an_ordinary_profile_is_read_by_one_reader_of_yaml() -> None:
+    code = (
+        "from pathlib import Path; from appliance.profile import load; load([Path('profiles/office-gateway.yaml')], environ={})"
+    )
+    assert "yaml" in loaded_by(code)
+    assert "ruamel" not in loaded_by(code)
 
 
 def test_every_dependency_is_used() -> None:

@@ -20,6 +20,7 @@ HEAVY = {
     "scapy",
     "structlog",
     "typer",
+    "yaml",
 }
 PROBE = """
 import sys

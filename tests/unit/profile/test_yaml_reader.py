@@ -152,3 +152,10 @@ def test_many_aliases_are_refused() -> None:
 def test_several_problems_are_told_at_once() -> None:
     _, problems = read("a: 010\na: 1\nb: !x 1\n")
     assert [problem.line for problem in problems] == [1, 2, 3]
+
+
+def test_without_libyaml_all_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a:\n  - b: 'x y'\n    no: [1,  22:22]\n"
+    with_it = read(text)
+    monkeypatch.setattr("appliance.profile.yaml_quick.CParser", None)
+    assert read(text) == with_it
