@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from yaml import YAMLError
-from yaml.events import NodeEvent, ScalarEvent
-
 try:
+    from yaml import YAMLError
     from yaml.cyaml import CParser
-except ImportError:  # a PyYAML built without libyaml
+    from yaml.events import NodeEvent, ScalarEvent
+except ImportError:  # no PyYAML, or one that was built without libyaml
     CParser = None
 
 _UNUSUAL = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|^%", re.MULTILINE)
@@ -23,9 +22,7 @@ class Unusual(Exception):
 
 def quick_events(text: str) -> Iterator[Any]:
     """What stands in the text. Raises Unusual at what libyaml refuses or might read differently than ruamel.yaml."""
-    if _UNUSUAL.search(text):
-        raise Unusual
-    if CParser is None:
+    if CParser is None or _UNUSUAL.search(text):
         raise Unusual
     parser = CParser(text)
     try:
