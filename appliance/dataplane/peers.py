@@ -4,7 +4,8 @@
 pipeline's closures read it.
 
 An address belongs to the peer with the longest allowed prefix that holds it: only that one may send from it, whatever wider
-prefixes others have. Some addresses are nobody's: `dataplane.nobodys` has them, and this node's own are the node's.
+prefixes others have. Some addresses are nobody's: `dataplane.nobodys` has them, and this host's own are the host's, those of
+the overlay and all others.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 HandOver = Callable[["Driver", "Octets", "Octets", "SocketAddress | None"], None]
 """`hand_over(link, header, body, source)`: give a record to the worker that has its session."""
 
@@ -111,11 +113,13 @@ class World:
 
     `want(peer)` is called once when traffic waits for a peer without a session, `block(link)` when a link became congested.
     `elsewhere` are the sessions that other workers have, by index: each hands a record over. `to_host` writes a packet (virtio
-    header in front) to the TUN. `own_v4` and `own_v6` are this node's addresses inside the overlay.
-    header in front) to the TUN. `tun_failed(errno)`: the TUN cannot be read (0: it gave nothing), for its device is gone.
+    header in front) to the TUN. `own_v4` and `own_v6` are this host's addresses. `tun_failed(errno)`: the TUN cannot be read (0:
+    it gave nothing), for its device is gone.
     """
 
     __slots__ = (
+        "_host",
+        "_overlay",
         "_senders",
         "blocked",
         "counters",
@@ -155,18 +159,30 @@ class World:
         self.hosts_v4: dict[int, Peer] = {}
         self.hosts_v6: dict[bytes, Peer] = {}
         self._senders: ForwardingTable[list[Peer]] | None = None
+        self._overlay: tuple[Address, ...] = ()
+        self._host: tuple[Address, ...] = ()
 
     def set_table(self, routes: Iterable[tuple[Network, Peer]], own: Iterable[Interface] = ()) -> None:
-        """Swap in a new forwarding table, and this node's own addresses. The caches are emptied in place: the pipeline's closures
-        hold them."""
+        """Swap in a new forwarding table, and this node's own addresses inside the overlay."""
         addresses = tuple(own)
         self.table = ForwardingTable(routes)
-        self.own_v4 = frozenset(int(address) for address in addresses if address.version == 4)
-        self.own_v6 = frozenset(address.packed for address in addresses if address.version == 6)
         self.icmp.use(addresses)
+        self._overlay = tuple(address.ip for address in addresses)
+        self._own()
+
+    def set_addresses(self, addresses: Iterable[Address]) -> None:
+        """Swap in this host's addresses, whatever interface has them. ICMP errors come from those inside the overlay only."""
+        self._host = tuple(addresses)
+        self._own()
+
+    def _own(self) -> None:
+        """What is our own changed, or where packets go. The caches are emptied in place: the pipeline's closures hold them."""
+        both = (*self._overlay, *self._host)
+        self.own_v4 = frozenset(int(address) for address in both if address.version == 4)
+        self.own_v6 = frozenset(address.packed for address in both if address.version == 6)
         self.hosts_v4.clear()
         self.hosts_v6.clear()
-        self._forget_senders()
+        self._forget_sources()
 
     def allow(self, prefixes: Iterable[tuple[Peer, Iterable[Network]]]) -> None:
         """Replace the prefixes that these peers may send from, if no other peer has a longer one."""
@@ -177,6 +193,9 @@ class World:
     def _forget_senders(self) -> None:
         """Who may send from where changed. Made anew when it is first asked, so that a table in slices is made once."""
         self._senders = None
+        self._forget_sources()
+
+    def _forget_sources(self) -> None:
         for peer in self.peers.values():
             peer.known_v4.clear()
             peer.known_v6.clear()
@@ -210,7 +229,7 @@ class World:
         return True
 
     def find_v4(self, address: int) -> Peer | None:
-        """The peer that IPv4 `address` is behind; remembers it. None for an address of this node's, whatever prefix covers it.
+        """The peer that IPv4 `address` is behind; remembers it. None for an address of this host's, whatever prefix covers it.
         The pipeline asks `hosts_v4` first."""
         peer = None if address in self.own_v4 else self.table.v4.lookup(address, many_v4(address))
         if peer is not None:

@@ -118,7 +118,7 @@ class Daemon:
         )
         self.links = Links()
         self.loops = Loops(lambda: self.profile.network.interface, profile.network.mark)
-        self.surroundings = Surroundings(lambda: self.profile)
+        self.surroundings = Surroundings(lambda: self.profile, self._hold)
         drivers = {kind.driver for kind in plugins.transports.values()}
         faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
         self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill, faults)
@@ -207,13 +207,13 @@ class Daemon:
         self.drift.start()
         if confirm_within is not None:
             self.reload.await_confirmation(confirm_within)
+        self.lifespan.push("surroundings", self.surroundings.close)
+        self.surroundings.start()  # before the workers, which begin with this host's addresses
         await self.attach(self.profile)
         self.lifespan.push("tasks", self.tasks.close)
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
         self.driver.start(known_paths.recall(self.state_dir))
-        self.lifespan.push("surroundings", self.surroundings.close)
-        self.surroundings.start()
         self.lifespan.push("discovery", self.discovery.close)
         self.discovery.start(self.profile)
         self.lifespan.push("monitors", self.monitors.close)
@@ -372,6 +372,9 @@ class Daemon:
         """The set of connected peers, or the profile, changed."""
         if self.keeper.current is not None:
             self.forwarding.push(self.keeper.current)
+
+    def _hold(self, addresses: tuple[str, ...]) -> None:
+        self.forwarding.hold(addresses, self.keeper.current)
 
     def push_qos(self) -> None:
         """Quality of service, or a peer's rate, changed."""

@@ -1,4 +1,5 @@
-"""Which prefixes go to which peer: asks the router, refuses what no peer may have, tells the worker.
+"""Which prefixes go to which peer: asks the router, refuses what no peer may have, tells the worker. And which addresses are
+this host's, so that they are no peer's.
 
 Crypto routing fails closed: a router that raises, or claims a prefix outside of a peer's allowed ones, changes nothing. The last
 good table stays, also for a worker that knows nothing yet, less what the profile no longer allows; without one nothing is routed.
@@ -6,7 +7,7 @@ good table stays, also for a worker that knows nothing yet, less what the profil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -35,7 +36,10 @@ class ForwardingWorker(Protocol):
         """All peers with their allowed prefixes."""
 
     def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str]) -> None:
-        """The whole forwarding table, and this node's own addresses."""
+        """The whole forwarding table, and this node's own addresses inside the overlay."""
+
+    def set_addresses(self, addresses: Sequence[str]) -> None:
+        """All of this host's addresses."""
 
 
 class RouteRefused(ValueError):
@@ -59,6 +63,7 @@ class Forwarding:
         """What the router said last that could be used."""
         self._told: Table | None = None
         """What the worker has; None when it must be told again."""
+        self._addresses: tuple[str, ...] = ()
         self.problem = ""
         self.use(profile)
 
@@ -95,8 +100,16 @@ class Forwarding:
             worker.set_routes(table, hub=self._hub, own=self._own)
             self._told = table
 
+    def hold(self, addresses: tuple[str, ...], worker: ForwardingWorker | None) -> None:
+        """This host has these addresses; tell the worker if there is one, and they are others than before."""
+        if addresses != self._addresses:
+            self._addresses = addresses
+            if worker is not None:
+                worker.set_addresses(addresses)
+
     def push_again(self, worker: ForwardingWorker) -> None:
-        """The same for a worker that knows nothing yet."""
+        """As `push`, for a worker that knows nothing yet."""
+        worker.set_addresses(self._addresses)  # first: with the routes it begins to work
         self._told = None
         self.push(worker)
 

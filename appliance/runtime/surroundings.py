@@ -1,4 +1,6 @@
-"""The networks this host comes into while the node runs: with each change of address we look whether the tunnel swallows one."""
+"""The networks this host comes into while the node runs: with each change of address we look whether the tunnel swallows one,
+and tell the data plane which addresses are this host's.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from appliance.linux import address_events
-from appliance.planning.local_networks import swallowed
+from appliance.planning.local_networks import MOST_HELD, held, swallowed
 from appliance.runtime.gathering import Gathered
-from appliance.runtime.logging import get_logger
+from appliance.runtime.logging import get_logger, once_per
 
 if TYPE_CHECKING:
     from appliance.api.planning import Advice
@@ -18,15 +20,18 @@ if TYPE_CHECKING:
 
 log = get_logger("surroundings")
 
+SAID_EVERY = 3600.0
 SETTLE_SECONDS = 0.1
 """How long changes are gathered: an interface that comes up gets several addresses."""
 
 
 class Surroundings:
-    """`profile()` is the one in force. `advice` is what an admin should know about the networks around just now."""
+    """`profile()` is the one in force, `hold(addresses)` hears of this host's addresses. `advice` is what an admin should know
+    about the networks around just now."""
 
-    def __init__(self, profile: Callable[[], Profile]) -> None:
+    def __init__(self, profile: Callable[[], Profile], hold: Callable[[tuple[str, ...]], None]) -> None:
         self._profile = profile
+        self._hold = hold
         self._events: socket.socket | None = None
         self._soon = Gathered(self.look, SETTLE_SECONDS)
         self.advice: tuple[Advice, ...] = ()
@@ -52,14 +57,21 @@ class Surroundings:
     def look(self) -> None:
         """Look at the host's addresses now."""
         try:
-            found = swallowed(self._profile(), address_events.addresses())
+            addresses = address_events.addresses()
         except OSError as error:
             log.debug("the host's addresses cannot be read", error=error)
             return
+        self._hold_own(held(addresses))
+        found = swallowed(self._profile(), addresses)
         for one in found:
             if one not in self.advice:
                 log.warning("the tunnel takes what is meant for a network around", reason=one.finding, hint=one.todo)
         self.advice = found
+
+    def _hold_own(self, addresses: tuple[str, ...]) -> None:
+        if len(addresses) > MOST_HELD and once_per(SAID_EVERY, "too many addresses"):
+            log.warning("the host has too many addresses: peers may speak for some of them", has=len(addresses), most=MOST_HELD)
+        self._hold(addresses[:MOST_HELD])
 
     def _changed(self) -> None:
         assert self._events is not None

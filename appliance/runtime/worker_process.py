@@ -349,6 +349,12 @@ class WorkerProcess:
         for number, part in enumerate(slices, 1):
             self._tell("routes", {"routes": part, "last": number == len(slices), "hub": hub, "own": addresses})
 
+    def set_addresses(self, addresses: Sequence[str]) -> None:
+        """Replace what the worker knows of this host's addresses, those inside the overlay and all others."""
+        slices = list(_slices(addresses)) or [[]]
+        for number, part in enumerate(slices, 1):
+            self._tell("addresses", {"addresses": part, "last": number == len(slices)})
+
     def set_qos(self, settings: Mapping[str, Any] | None, rates: Iterable[tuple[str, int]]) -> None:
         """Schedule traffic by classes, None: no longer. `rates`: bytes a second that may be sent to some peers.
 

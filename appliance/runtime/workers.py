@@ -59,6 +59,7 @@ class Workers:
         self._last = number - 1
         self._peers: Mapping[str, Iterable[Network]] = {}
         self._tables: Tables | None = None
+        self._addresses: Sequence[str] = ()
         self._qos: tuple[Mapping[str, Any] | None, Sequence[tuple[str, int]]] = None, ()
         self._cookies: tuple[bytes, int] | None = None
         self._cookies_wanted = False
@@ -90,6 +91,7 @@ class Workers:
             worker.set_cookies(*self._cookies)
             worker.want_cookies(self._cookies_wanted)
         worker.set_peers(self._peers)
+        worker.set_addresses(self._addresses)
         for session, home in self._sessions.items():
             worker.session_elsewhere(session, home.worker)
         for peer, session in self._used.items():
@@ -333,6 +335,12 @@ class Workers:
         self._tables = Tables(tuple(routes), hub, tuple(own))
         for member in self.living:
             member.set_routes(self._tables.routes, hub=hub, own=self._tables.own)
+
+    def set_addresses(self, addresses: Sequence[str]) -> None:
+        """As WorkerProcess.set_addresses."""
+        self._addresses = addresses
+        for member in self.living:
+            member.set_addresses(addresses)
 
     def set_qos(self, settings: Mapping[str, Any] | None, rates: Sequence[tuple[str, int]]) -> None:
         """As WorkerProcess.set_qos. A peer's packets leave by one worker, so its rate is the same for each."""

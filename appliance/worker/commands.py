@@ -73,6 +73,7 @@ class Commands:
         self._drivers = drivers
         self._codec = codec
         self._routes: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, Peer]] = []
+        self._addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = []
         self._by_kind: dict[str, Callable[[Fields, bytes, list[int]], None]] = {
             "link.add": self._link_add,
             "link.drop": self._link_drop,
@@ -90,6 +91,7 @@ class Commands:
             "session.drop": self._session_drop,
             "peer.elsewhere": self._peer_elsewhere,
             "peers": self._peers,
+            "addresses": self._addresses_slice,
             "routes": self._routes_slice,
             "qos": self._qos,
             "rates": self._rates,
@@ -252,6 +254,13 @@ class Commands:
             self._world.hub = fields["hub"]
             self._routes = []
             self._loop.begin()
+
+    def _addresses_slice(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+        """A slice of this host's addresses; the last one swaps them in."""
+        self._addresses.extend(map(ipaddress.ip_address, fields["addresses"]))
+        if fields["last"]:
+            self._world.set_addresses(self._addresses)
+            self._addresses = []
 
     def _qos(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
         """Schedule traffic by classes, or no longer; no peer has a rate until "rates" says so. Who waits for an answer waits for

@@ -124,6 +124,20 @@ def test_an_address_that_becomes_ours_is_refused_at_once() -> None:
     assert b.drops == {"bad_source": 2}
 
 
+def test_an_address_of_another_interface_is_ours_as_long_as_it_is_there() -> None:
+    b, far = node(exit=EVERYTHING)
+    say(b, far["exit"], *OTHERS)
+    b.hold("10.8.0.9", "10.8.0.9", "fd00:8::9")
+    say(b, far["exit"], *OTHERS)
+    b.route(dict.fromkeys(EVERYTHING, "exit"), OWN)
+    say(b, far["exit"], *OTHERS, *packets("10.8.0.2", "fd00:8::2"))
+    assert b.packets == [*OTHERS], "a new table takes nothing away"
+    assert b.drops == {"bad_source": 6}
+    b.hold()
+    say(b, far["exit"], *OTHERS, *packets("10.8.0.2", "fd00:8::2"))
+    assert b.packets[2:] == [*OTHERS], "what is in the overlay stays ours"
+
+
 # ---- where our own packets go ----
 
 

@@ -108,6 +108,10 @@ class Host:
         routes = ((ipaddress.ip_network(prefix), self.world.peers[name]) for prefix, name in table.items())
         self.world.set_table(routes, map(ipaddress.ip_interface, own))
 
+    def hold(self, *addresses: str) -> None:
+        """This host has these addresses, on whatever interface."""
+        self.world.set_addresses(map(ipaddress.ip_address, addresses))
+
     def send(self, *packets: bytes, vnet: bytes = NO_VNET) -> None:
         """Let the kernel hand these IP packets to the TUN, and pump until they are gone."""
         self.tun_in.extend(vnet + packet for packet in packets)
