@@ -46,7 +46,8 @@ LATER = "192.168.9.1"
 def star(tmp_path: Path) -> Iterator[tuple[Host, Host, Host]]:
     with Throwaway() as middle, Throwaway() as near, Throwaway() as far:
         middle.sh(
-            "ip link add lan type veth peer name switch; ip link set lan addrgenmode none; ip link set lan up; ip link set switch up;"
+            "ip link add lan type veth peer name switch; ip link set lan addrgenmode none;"
+            "ip link set lan up; ip link set switch up;"
             "ip addr add 192.168.7.1/24 dev lan; ip addr add 2001:db8:7::1/64 dev lan nodad"
         )
         hub, *spokes = (Host(space, tmp_path, number) for number, space in enumerate((middle, near, far), 1))
@@ -97,7 +98,8 @@ def test_every_address_of_a_hub_is_its_own(star: tuple[Host, Host, Host]) -> Non
 def test_nobody_speaks_as_the_hub(star: tuple[Host, Host, Host]) -> None:
     hub, _, far = star
     far.namespace.sh(
-        "ip addr add 2001:db8:7::1/128 dev lo nodad; ip addr add 2001:db8:8::1/128 dev lo nodad; ip addr add 192.168.7.1/32 dev lo"
+        "for address in 2001:db8:7::1/128 2001:db8:8::1/128; do ip addr add $address dev lo nodad; done;"
+        "ip addr add 192.168.7.1/32 dev lo"
     )
     hub.namespace.sh("ip -6 route add 2001:db8:8::/48 dev llp0")
     assert far.pings("-I 2001:db8:8::1 fd00:8::1"), "it may send from everywhere"

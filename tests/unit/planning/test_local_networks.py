@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.planning.local_networks import swallowed
+from appliance.planning.local_networks import held, swallowed
 from tests.netns.profiles import profile
 
 
@@ -35,6 +35,15 @@ def test_what_stays_here_is_not_swallowed_and_written_routes_count() -> None:
     [told] = swallowed(profile(routes=[{"to": "192.168.1.0/26"}]), around)
     assert "192.168.1.0/26 of network.routes" in told.finding
     assert not swallowed(profile(routes=[{"to": "192.168.1.0/26", "table": 7}]), around)
+
+
+def test_own_addresses_are_those_of_all_interfaces_but_loopback_and_link_local() -> None:
+    found = addresses("192.168.1.5/24", "192.168.1.5/32", "fd00::5/64", "fe8::1/64", "1.169.254.1/24") + addresses(
+        "127.0.0.1/8", "::1/128", "203.0.113.1/32", link="lo"
+    )
+    found += addresses("169.254.1.1/16", "fe80::1/64", "febf::1/64", scope="link")
+    assert set(held(found)) == {"192.168.1.5", "fd00::5", "fe8::1", "1.169.254.1", "203.0.113.1"}
+    assert len(held(found)) == 5
 
 
 def test_many_prefixes_are_one_sentence() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
@@ -30,6 +30,7 @@ class Worker:
         self.peers: dict[str, list[Network]] = {}
         self.tables: list[list[tuple[Network, str]]] = []
         self.hub = False
+        self.addresses: list[tuple[str | int, ...]] = []
 
     def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
         self.peers = {name: list(prefixes) for name, prefixes in peers.items()}
@@ -38,6 +39,9 @@ class Worker:
         self.tables.append(list(routes))
         self.hub = hub
         self.own = list(own)
+
+    def set_addresses(self, addresses: Sequence[str]) -> None:
+        self.addresses.append((*addresses, len(self.tables)))
 
 
 class Static:
@@ -77,6 +81,17 @@ def test_only_changes_travel() -> None:
     forwarding.push_again(worker)
     assert len(worker.tables) == 2
     assert worker.peers == {name: list(prefixes) for name, prefixes in ALLOWED.items()}
+
+
+def test_the_hosts_addresses_are_told_when_they_change_and_before_routes() -> None:
+    worker, forwarding = Worker(), Forwarding(Static(), profile(), frozenset)
+    forwarding.hold(("192.0.2.1",), None)
+    forwarding.push_again(worker)
+    forwarding.hold(("192.0.2.1",), worker)
+    forwarding.push(worker)
+    assert worker.addresses == [("192.0.2.1", 0)]
+    forwarding.hold((), worker)
+    assert worker.addresses[1:] == [(1,)]
 
 
 def test_a_router_that_fails_leaves_the_last_table() -> None:

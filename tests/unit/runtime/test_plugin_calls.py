@@ -223,6 +223,8 @@ class Nothing:
 
     def set_routes(self, routes: Any, *, hub: bool, own: Any) -> None: ...
 
+    def set_addresses(self, addresses: Any) -> None: ...
+
 
 @pytest.mark.parametrize("nasty", NASTY)
 @pytest.mark.parametrize("when", ["at once", "on the way"])

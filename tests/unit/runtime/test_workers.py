@@ -245,6 +245,7 @@ def test_the_next_worker_hears_what_the_others_know_and_then_of_routes() -> None
     workers, [first, second] = team()
     listen(workers, [first, second])
     workers.set_peers({"a": (PREFIX,)})
+    workers.set_addresses(("192.0.2.1",))
     workers.set_routes([(PREFIX, "a")], hub=True, own=["10.8.0.2"])
     workers.set_cookies(b"secret", 200)
     workers.want_cookies(wanted=True)
@@ -257,6 +258,7 @@ def test_the_next_worker_hears_what_the_others_know_and_then_of_routes() -> None
         ("set_cookies", b"secret", 200),
         ("want_cookies", True),
         ("set_peers", {"a": (PREFIX,)}),
+        ("set_addresses", ("192.0.2.1",)),
         ("session_elsewhere", 7, 0),
         ("peer_elsewhere", "a", 0),
         ("set_routes", ((PREFIX, "a"),), True, ("10.8.0.2",)),
