@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from appliance.linux import address_events
+from appliance.linux import address_dump
 from appliance.planning.local_networks import MOST_HELD, held, swallowed
 from appliance.runtime.gathering import Gathered
 from appliance.runtime.logging import get_logger, once_per
@@ -40,7 +40,7 @@ class Surroundings:
         """Look, and again with each change. Needs the event loop."""
         self.look()
         try:
-            self._events = address_events.listener()
+            self._events = address_dump.listener()
         except OSError as error:
             log.warning("changes of addresses are not noticed", reason=str(error))
             return
@@ -57,7 +57,7 @@ class Surroundings:
     def look(self) -> None:
         """Look at the host's addresses now."""
         try:
-            addresses = address_events.addresses()
+            addresses = address_dump.addresses()
         except OSError as error:
             log.debug("the host's addresses cannot be read", error=error)
             return
@@ -75,5 +75,5 @@ class Surroundings:
 
     def _changed(self) -> None:
         assert self._events is not None
-        address_events.drain(self._events)
+        address_dump.drain(self._events)
         self._soon.soon()
