@@ -3,7 +3,6 @@
 Raw sockets instead of pyroute2 (docs/adr/0011): a running node hears this all its life, and looks into it seldom. nftables
 reports to holders of CAP_NET_ADMIN only.
 
-    struct nlmsghdr  { u32 length; u16 type; u16 flags; u32 sequence; u32 port; }         linux/netlink.h
     struct ifinfomsg { u8 family, pad; u16 type; i32 index; u32 flags; u32 change; }
     struct rtmsg     { u8 family, dst_len, src_len, tos, table, protocol, scope, type; }  linux/rtnetlink.h
 """
@@ -13,10 +12,12 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from appliance.linux.rtnetlink import LOST, MOST_BYTES, attributes, messages
 
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 LINK, IPV4_ADDRESS, IPV4_ROUTE, IPV4_RULE, IPV6_ADDRESS, IPV6_ROUTE, IPV6_RULE, IPV4_CONF, IPV6_CONF = (
@@ -32,6 +33,8 @@ NFT_GROUP: Final = 1 << 7 - 1
 ROUTES: Final = frozenset({24, 25})
 """RTM_NEWROUTE, RTM_DELROUTE"""
 NEW_ROUTE, NEW_ADDRESS, DELETED_LINK = 24, 20, 17
+ADDRESSES: Final = frozenset({0, 20, 21})
+"""RTM_NEWADDR, RTM_DELADDR, and what stands for lost reports"""
 LINKS: Final = frozenset({16, 17})
 """RTM_NEWLINK, RTM_DELLINK"""
 LINK_NAME, LINK_MTU = 3, 4
@@ -44,22 +47,20 @@ NEW_GENERATION: Final = 10 << 8 | 15
 PROCESS_ID, PROCESS_NAME = 2, 3
 PORT_PROCESS: Final = (1 << 22) - 1
 """The part of a port number that libraries make of their process number."""
-ROOM: Final = 65536
 BUDGET: Final = 64
 """Reads a turn; what is left is read in the next one."""
 
-_header = struct.Struct("=IHHII")
-_attribute = struct.Struct("=HH")
 _link = struct.Struct("=BxHiII")
 
 
 class HostEvents:
     """The kernel's reports. `table` is the name of the nftables table that matters, `interface` of the node's own interface;
     `ours` are processes whose doing is no news of others. `author` is who made the last change that may matter, "" when
-    that is not known."""
+    that is not known. `on_addresses()` is called when an address of the host came or went, whoever did it."""
 
-    def __init__(self, table: str, interface: str = "") -> None:
+    def __init__(self, table: str, interface: str = "", on_addresses: Callable[[], None] = lambda: None) -> None:
         self.interface = interface
+        self._on_addresses = on_addresses
         self._seen: tuple[int, bytes | None] | None = None
         self._table = table.encode() + b"\0"
         self.ours: set[int] = {os.getpid()}
@@ -75,7 +76,10 @@ class HostEvents:
 
     def changed(self) -> bool:
         """Take what there is. Has anything changed that may matter?"""
-        routes = [self._matters(*message) for data in _read(self._route) for message in messages(data)]
+        heard = [message for data in _read(self._route) for message in messages(data)]
+        if any(kind in ADDRESSES for kind, _, _ in heard):
+            self._on_addresses()
+        routes = [self._matters(*message) for message in heard]
         tables = False if self._nft is None else self._read_tables(self._nft)
         return any(routes) or tables
 
@@ -134,33 +138,11 @@ def _bound(protocol: int, groups: int) -> socket.socket:
 def _read(sock: socket.socket) -> Iterator[bytes]:
     for _ in range(BUDGET):
         try:
-            yield sock.recv(ROOM)
+            yield sock.recv(MOST_BYTES)
         except BlockingIOError:
             return
         except OSError:  # ENOBUFS: more was reported than fits
-            yield _header.pack(_header.size, 0, 0, 0, 0)
-
-
-def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(type, port, body) of each message in what one call brought."""
-    at = 0
-    while at + _header.size <= len(data):
-        length, kind, _, _, port = _header.unpack_from(data, at)
-        if length < _header.size:
-            return
-        yield kind, port, data[at + _header.size : at + length]
-        at += length + 3 & ~3
-
-
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, value) of each."""
-    at = 0
-    while at + _attribute.size <= len(data):
-        length, kind = _attribute.unpack_from(data, at)
-        if length < _attribute.size:
-            return
-        yield kind & 0x3FFF, data[at + _attribute.size : at + length]
-        at += length + 3 & ~3
+            yield LOST
 
 
 def _name_of(process: int) -> str:

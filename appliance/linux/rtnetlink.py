@@ -1,4 +1,4 @@
-"""A few questions to rtnetlink without pyroute2, which is 8 MB that a running node does not have.
+"""Netlink without pyroute2, which is 8 MB that a running node does not have: what messages are made of, and a few questions.
 
 struct nlmsghdr { u32 length; u16 type, flags; u32 sequence, port; }         then the body of that type, then attributes
 attribute         u16 length | u16 type | value, padded to four bytes
@@ -12,19 +12,27 @@ from collections.abc import Iterator
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
+TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK
 MOST_BYTES = 65536
 
 _header = struct.Struct("=IHHII")
 _attribute = struct.Struct("=HH")
 
+LOST = _header.pack(_header.size, 0, 0, 0, 0)
+"""In place of messages that did not fit: one of type 0, which the kernel has none of."""
 
-def ask(kind: int, body: bytes, *, dump: bool = False) -> Iterator[tuple[int, bytes]]:
-    """The answers' types and bodies; nothing when the kernel refuses. Raises OSError when it cannot be asked."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asking:
+
+def ask(
+    kind: int, body: bytes, *, dump: bool = False, protocol: int = socket.NETLINK_ROUTE, patience: float | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """The answers' types and bodies; nothing when the kernel refuses. Raises OSError when it cannot be asked, or an answer takes
+    longer than `patience` seconds."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as asking:
+        asking.settimeout(patience)
         flags = NLM_F_REQUEST | (NLM_F_DUMP if dump else 0)
         asking.send(_header.pack(_header.size + len(body), kind, flags, 1, 0) + body)
         while True:
-            for answer, content in messages(asking.recv(MOST_BYTES)):
+            for answer, _, content in messages(asking.recv(MOST_BYTES)):
                 if answer in {NLMSG_ERROR, NLMSG_DONE}:
                     return
                 yield answer, content
@@ -32,25 +40,25 @@ def ask(kind: int, body: bytes, *, dump: bool = False) -> Iterator[tuple[int, by
                 return
 
 
-def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The types and bodies of what came in one piece."""
+def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(type, port, body) of each message in what came in one piece. The port is whose doing is told."""
     at = 0
     while at + _header.size <= len(data):
-        length, kind, *_ = _header.unpack_from(data, at)
+        length, kind, _, _, port = _header.unpack_from(data, at)
         if length < _header.size:
             return
-        yield kind, data[at + _header.size : at + length]
+        yield kind, port, data[at + _header.size : at + length]
         at += (length + 3) & ~3
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Types and values."""
+    """(type, value) of each, the type without its flags."""
     at = 0
     while at + _attribute.size <= len(data):
         length, kind = _attribute.unpack_from(data, at)
         if length < _attribute.size:
             return
-        yield kind, data[at + _attribute.size : at + length]
+        yield kind & TYPE_MASK, data[at + _attribute.size : at + length]
         at += (length + 3) & ~3
 
 

@@ -95,7 +95,6 @@ class Daemon:
         self.reload = Reload(self)
         self.listener = listener
         self.admission = Admission()
-        self.drift = Drift(self)
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
         self._queues: list[TunDevice] = []
@@ -119,6 +118,7 @@ class Daemon:
         self.links = Links()
         self.loops = Loops(lambda: self.profile.network.interface, profile.network.mark)
         self.surroundings = Surroundings(lambda: self.profile, self._hold)
+        self.drift = Drift(self, self.surroundings.changed)  # one socket hears for both
         drivers = {kind.driver for kind in plugins.transports.values()}
         faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
         self.keeper = WorkerKeeper(self.links, self.state_dir, suites, drivers, self._refill, faults)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from appliance.errors import ApplianceError, HostError
@@ -49,10 +50,12 @@ SHOWN: Final = 5
 
 
 class Drift:
-    """Watches over one daemon's host. `problem` is what is wrong, "" when all is well; `missing` a line for each thing."""
+    """Watches over one daemon's host. `problem` is what is wrong, "" when all is well; `missing` a line for each thing.
+    `on_addresses()` is called when an address of the host came or went."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Daemon, on_addresses: Callable[[], None]) -> None:
         self._daemon = daemon
+        self._on_addresses = on_addresses
         self._tasks = Tasks()
         self._events: HostEvents | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -67,7 +70,8 @@ class Drift:
 
     def start(self) -> None:
         """The host is as the profile says: begin to watch it."""
-        self._events = HostEvents(own.TABLE.split()[1], self._daemon.profile.network.interface)
+        interface = self._daemon.profile.network.interface
+        self._events = HostEvents(own.TABLE.split()[1], interface, self._on_addresses)
         loop = asyncio.get_running_loop()
         for descriptor in self._events.filenos():
             loop.add_reader(descriptor, self._heard)

@@ -4,8 +4,6 @@ and tell the data plane which addresses are this host's.
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,27 +30,24 @@ class Surroundings:
     def __init__(self, profile: Callable[[], Profile], hold: Callable[[tuple[str, ...]], None]) -> None:
         self._profile = profile
         self._hold = hold
-        self._events: socket.socket | None = None
+        self._watching = False
         self._soon = Gathered(self.look, SETTLE_SECONDS)
         self.advice: tuple[Advice, ...] = ()
 
     def start(self) -> None:
-        """Look, and again with each change. Needs the event loop."""
+        """Look, and from now on again with each change."""
+        self._watching = True
         self.look()
-        try:
-            self._events = address_dump.listener()
-        except OSError as error:
-            log.warning("changes of addresses are not noticed", reason=str(error))
-            return
-        asyncio.get_running_loop().add_reader(self._events.fileno(), self._changed)
 
     async def close(self) -> None:
         """Look no more."""
+        self._watching = False
         self._soon.cancel()
-        if self._events is not None:
-            asyncio.get_running_loop().remove_reader(self._events.fileno())
-            self._events.close()
-            self._events = None
+
+    def changed(self) -> None:
+        """An address came or went."""
+        if self._watching:
+            self._soon.soon()
 
     def look(self) -> None:
         """Look at the host's addresses now."""
@@ -72,8 +67,3 @@ class Surroundings:
         if len(addresses) > MOST_HELD and once_per(SAID_EVERY, "too many addresses"):
             log.warning("the host has too many addresses: peers may speak for some of them", has=len(addresses), most=MOST_HELD)
         self._hold(addresses[:MOST_HELD])
-
-    def _changed(self) -> None:
-        assert self._events is not None
-        address_dump.drain(self._events)
-        self._soon.soon()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import select
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from appliance.linux import glance
+from appliance.linux.address_dump import addresses
 from appliance.linux.events import HostEvents
 from tests.netns.throwaway import Throwaway
 
@@ -74,12 +76,58 @@ def test_who_did_it_is_named(namespace: Throwaway, events: HostEvents) -> None:
     assert events.author.startswith("nft (pid ")
 
 
+FLOOD = (
+    "(for a in $(seq 1 200); do for b in $(seq 1 40); do echo route add 10.$a.$b.0/24 dev one proto bird; done; done)"
+    "| ip -batch -"
+)
+
+
 def test_reports_that_were_lost_are_news(namespace: Throwaway, events: HostEvents) -> None:
     routes = "; ".join(f"ip route add 10.{number}.0.0/16 dev one proto bird" for number in range(3))
     heard(events)
-    flood = "for a in $(seq 1 200); do for b in $(seq 1 40); do echo route add 10.$a.$b.0/24 dev one proto bird; done; done"
-    namespace.sh(f"{routes}; ({flood}) | ip -batch -")
+    namespace.sh(f"{routes}; {FLOOD}")
     assert heard(events), "more was reported than fits"
+
+
+@pytest.mark.parametrize(
+    ("change", "times"),
+    [
+        ("ip addr add 192.0.2.9/24 dev one", 1),
+        ("ip -6 addr add fd11::9/64 dev one", 1),
+        ("ip addr del 192.0.2.1/24 dev one", 1),
+        (FLOOD, 1),
+        ("ip link set one mtu 1400", 0),
+        ("ip route add 10.1.0.0/16 dev one", 0),
+    ],
+)
+def test_addresses_that_come_or_go_are_told_besides(namespace: Throwaway, change: str, times: int) -> None:
+    namespace.sh("ip link add one type veth peer name two; ip link set one addrgenmode none; ip link set one up")
+    namespace.sh("ip addr add 192.0.2.1/24 dev one; ip link set two up")
+    told: list[None] = []
+    events: HostEvents = namespace.run(HostEvents, "appliance", "one", lambda: told.append(None))
+    try:
+        heard(events)
+        told.clear()
+        namespace.sh(change)
+        heard(events)
+        assert min(len(told), 1) == times
+    finally:
+        events.close()
+
+
+def test_addresses_are_those_of_all_interfaces_or_of_one(namespace: Throwaway) -> None:
+    namespace.sh("ip link add one type veth peer name two; ip -6 addr add fd11::1/64 dev two nodad")
+    namespace.sh("ip addr add 192.0.2.1/24 dev one; ip addr add 198.51.100.1 peer 198.51.100.2/32 dev two")
+    found = [(entry["link"], entry["address"], entry["scope"]) for entry in namespace.run(addresses)]
+    of_two = [("two", "198.51.100.1/32", "global"), ("two", "fd11::1/64", "global")]
+    assert sorted(found) == [
+        ("lo", "127.0.0.1/8", "host"),
+        ("lo", "::1/128", "host"),
+        ("one", "192.0.2.1/24", "global"),
+        *of_two,
+    ]
+    number = namespace.run(socket.if_nametoindex, "two")
+    assert [(entry["link"], entry["address"], entry["scope"]) for entry in namespace.run(addresses, number)] == of_two
 
 
 def test_an_interface_at_a_glance(namespace: Throwaway) -> None:

@@ -18,6 +18,7 @@ LAPTOP = """profile: 1
 name: laptop
 server: {{identity: file:1.key, listen: ["udp://0.0.0.0:8443"]}}
 network: {{addresses: [10.8.0.1/24], local: {local}}}
+host: {{drift: {drift}}}
 plugins: [transport-ip, crypto-standard, routing-static]
 peers:
   - {{name: office, identity: {identity}, allowed: [10.8.0.2/32, 10.50.0.0/25]}}
@@ -37,11 +38,11 @@ def codes(host: Host) -> list[str]:
     return [one["code"] for one in host.status()["warnings"]]
 
 
-@pytest.mark.parametrize("local", ["tunnel", "keep"])
-def test_a_network_that_is_entered_under_way(local: str, cafe: tuple[Throwaway, Throwaway], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("local", "drift"), [("tunnel", "report"), ("keep", "repair")])
+def test_a_network_that_is_entered_under_way(local: str, drift: str, cafe: tuple[Throwaway, Throwaway], tmp_path: Path) -> None:
     laptop, other = cafe
     host = Host(laptop, tmp_path, 1)
-    host.profile.write_text(LAPTOP.format(local=local, identity=host.identity.fingerprint[:-5] + "aaaaa"))
+    host.profile.write_text(LAPTOP.format(local=local, drift=drift, identity=host.identity.fingerprint[:-5] + "aaaaa"))
     try:
         host.start()
         assert codes(host) == []
