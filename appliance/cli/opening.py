@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from appliance.api.planning import HostState, Step
     from appliance.api.profile import Profile
     from appliance.cli.terminal import Terminal
-    from appliance.profile import Setting
+    from appliance.profile import LoadedProfile
     from appliance.profile.loading import Readings
 
 
@@ -32,7 +33,7 @@ class OpenProfile:
 
     profile: Profile
     files: tuple[str, ...]
-    settings: tuple[Setting, ...]
+    loaded: LoadedProfile
     plugins: PluginHost
     warnings: tuple[str, ...]
 
@@ -58,11 +59,12 @@ def chosen(path: str | None, terminal: Terminal) -> str | None:
 
 def open_profile(path: str | None) -> OpenProfile:
     """Open the named profile, or the system's. Raises ProfileInvalid with everything that is wrong."""
+    gc.disable()  # a command soon ends, and of ten thousand peers two fifths of the work were looking for garbage among them
     readings: Readings = {}
     host = preparing.load_plugins(_paths(path), readings=readings)
     loaded = preparing.load_profile(_paths(path), host, readings=readings)
     warnings = tuple(f"plugin {fact.name}: {fact.problem}; {fact.hint}".rstrip("; ") for fact in host.broken)
-    return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded.settings, host, warnings)
+    return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded, host, warnings)
 
 
 def identity_path(reference: str) -> Path | None:

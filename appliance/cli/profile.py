@@ -63,9 +63,9 @@ def config_show(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     opened = open_profile(chosen(arguments.profile, terminal))
     if terminal.json:
-        terminal.document({one.path: {"value": one.value, "origin": one.origin._asdict()} for one in opened.settings})
+        terminal.document({one.path: {"value": one.value, "origin": one.origin._asdict()} for one in opened.loaded.settings})
     else:
-        rows = [(one.path, value_text(one.value), str(one.origin)) for one in opened.settings]
+        rows = [(one.path, value_text(one.value), str(one.origin)) for one in opened.loaded.settings]
         terminal.say(table(("key", "value", "origin"), rows))
     return ExitCode.OK
 
