@@ -64,39 +64,45 @@ class Reload:
     ) -> dict[str, Any]:
         """Bring a profile into force: the one `given` by its files' texts, else what a start would read. After an ApplianceError
         nothing changed."""
-        daemon = self._daemon
         async with self.lock:
-            if self._deadline is not None or self._overdue:
-                raise Unconfirmed(
-                    "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
-                )
-            loaded = await asyncio.to_thread(self._load, given)
-            profile = loaded.profile
-            before = daemon.profile
-            on_trial = confirm_within is not None and profile != before
-            if confirm_within is None:
-                daemon.trial.judge(profile)
-            daemon.notifier.reloading(clock.monotonic())
-            try:
-                with daemon.trial.opening(profile, confirm_within, before) if confirm_within and on_trial else nullcontext():
-                    steps = await self._switch(profile, confirm_within=confirm_within, admin=admin)
-            finally:
-                daemon.notifier.ready("running")
-                memory.give_back()  # the text of ten thousand peers and its places are 60 MB
-            if profile != before:
-                self._previous, self._previous_files = before, daemon.files
-            daemon.files = loaded.files
-            if confirm_within is not None and on_trial:
-                self.await_confirmation(confirm_within)
-            if confirm_within is None:
-                _keep(lambda: daemon.trial.in_force(profile))
-            daemon.fallen_back = False
-            log.info("profile reloaded", changed=profile != before, steps=len(steps))
-            return {
-                "steps": list(steps),
-                "changed": profile != before or bool(steps),
-                "profile": profile_status(daemon),
-            }
+            with memory.growing():
+                return await self._reload(given, confirm_within, admin)
+
+    async def _reload(
+        self, given: Mapping[Path, bytes] | None, confirm_within: float | None, admin: str | None
+    ) -> dict[str, Any]:
+        daemon = self._daemon
+        if self._deadline is not None or self._overdue:
+            raise Unconfirmed(
+                "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
+            )
+        loaded = await asyncio.to_thread(self._load, given)
+        profile = loaded.profile
+        before = daemon.profile
+        on_trial = confirm_within is not None and profile != before
+        if confirm_within is None:
+            daemon.trial.judge(profile)
+        daemon.notifier.reloading(clock.monotonic())
+        try:
+            with daemon.trial.opening(profile, confirm_within, before) if confirm_within and on_trial else nullcontext():
+                steps = await self._switch(profile, confirm_within=confirm_within, admin=admin)
+        finally:
+            daemon.notifier.ready("running")
+            memory.give_back()  # the text of ten thousand peers and its places are 60 MB
+        if profile != before:
+            self._previous, self._previous_files = before, daemon.files
+        daemon.files = loaded.files
+        if confirm_within is not None and on_trial:
+            self.await_confirmation(confirm_within)
+        if confirm_within is None:
+            _keep(lambda: daemon.trial.in_force(profile))
+        daemon.fallen_back = False
+        log.info("profile reloaded", changed=profile != before, steps=len(steps))
+        return {
+            "steps": list(steps),
+            "changed": profile != before or bool(steps),
+            "profile": profile_status(daemon),
+        }
 
     def _load(self, given: Mapping[Path, bytes] | None) -> LoadedProfile:
         daemon = self._daemon

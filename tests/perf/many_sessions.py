@@ -2,9 +2,10 @@
 """What many sessions cost a node: time and CPU of their handshakes, memory, descriptors, and what they use when idle (root only).
 
 usage: .venv/bin/python -m tests.perf.many_sessions [--sessions N] [--peers M] [--transport udp|tcp] [--idle SECONDS] [--reload]
-       [--json]
+       [--endpoints] [--json]
 
-`--sessions 100 --idle 600` is what the bar for idle CPU asks for.
+`--sessions 100 --idle 600` is what the bar for idle CPU asks for. `--sessions 1 --peers 2000 --endpoints --reload` measures a
+plan, a start until the first session, and a reload with so many peers, of which each has an endpoint where nobody answers.
 
 The callers are `Node`s over real sockets in one process of another namespace; the machine does both sides' cryptography, so the
 handshakes a second here are what two sides reach together, and `node CPU ms` is what the node alone needs.
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--transport", choices=("udp", "tcp"), default="udp")
     parser.add_argument("--idle", type=float, default=0.0, metavar="SECONDS", help="how long to watch the idle sessions")
     parser.add_argument("--reload", action="store_true", help="take a peer away and bring it back")
+    parser.add_argument("--endpoints", action="store_true", help="each peer has an endpoint")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +50,8 @@ def main() -> None:
 
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    with Crowded(folder, sessions=options.sessions, peers=options.peers, transport=options.transport) as crowded:
+    more = ", endpoints: ['udp://198.18.0.9:8443']" if options.endpoints else ""
+    with Crowded(folder, sessions=options.sessions, peers=options.peers, transport=options.transport, more=more) as crowded:
         time.sleep(1)
         before = crowded.usage()
         figures: dict[str, Any] = {
@@ -56,6 +59,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             "peers": crowded.peers,
             "transport": options.transport,
             "start_s": round(crowded.start_seconds, 3),
+            "start_cpu_s": round(used({}, before), 3),
             "before": shown(before),
         }
         made = crowded.connect()
@@ -63,6 +67,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         count = made["connected"]
         figures |= {
             "connected": count,
+            "start_to_all_sessions_s": round(crowded.start_seconds + made["seconds"], 3),
             "handshakes_per_s": round(count / made["seconds"], 1),
             "node_cpu_ms_per_handshake": round(1000 * used(before, right_after) / max(1, count), 3),
             "control_cpu_ms_per_handshake": round(1000 * used(before, right_after, "control") / max(1, count), 3),
@@ -86,6 +91,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         crowded.status()
         figures["status_s"] = round(time.monotonic() - begun, 3)
         if options.reload:
+            figures["plan_s"], figures["plan_cpu_s"] = (round(seconds, 3) for seconds in crowded.plan())
             figures["reload_unchanged_s"] = round(crowded.reload(), 3)
             figures["reload_without_one_s"] = round(crowded.reload(without=1), 3)
             reloading = crowded.usage()
@@ -121,7 +127,7 @@ def bars(figures: dict[str, Any], count: float) -> list[dict[str, Any]]:
 
 def used(before: dict[str, Usage], after: dict[str, Usage], *roles: str) -> float:
     """CPU seconds between two looks."""
-    return sum(after[role].cpu - before[role].cpu for role in roles or before)
+    return sum(after[role].cpu - (before[role].cpu if before else 0.0) for role in roles or after)
 
 
 def shown(usage: dict[str, Usage]) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from appliance.errors import ExitCode
 from appliance.lab import processes
 from appliance.protocol.identity import PREFIX, Identity
 from appliance.runtime import control_client
@@ -36,7 +38,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Usage(NamedTuple):
-    """One process: proportional and resident memory in bytes, CPU seconds since its start, open descriptors."""
+    """One process: proportional and resident memory in bytes, CPU seconds since its start (with those of its children that have
+    ended), open descriptors."""
 
     pss: int
     rss: int
@@ -146,6 +149,14 @@ class Crowded:
         command = [*self._inside(self._here), sys.executable, "-P", "-m", "appliance.cli", *words]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
+    def plan(self) -> tuple[float, float]:
+        """Plan the profile anew: seconds, and CPU seconds."""
+        begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [*self._inside(self._here), sys.executable, "-P", "-m", "appliance.cli", "plan", str(self._profile), "--json"]
+        assert subprocess.run(command, check=False, capture_output=True).returncode in {ExitCode.OK, ExitCode.CHANGES_PENDING}
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.monotonic() - begun, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
     def reload(self, *, without: int = 0) -> float:
         """Take the last `without` peers away and apply; seconds until the answer is there."""
         self._write(self.peers - without)
@@ -155,14 +166,13 @@ class Crowded:
 
     def usage(self) -> dict[str, Usage]:
         """What the node's processes use: "control" and "worker"."""
-        inode = Path(f"/run/netns/{self._here.name}").stat().st_ino
-        found = processes.find(lambda entry: (entry / "ns/net").stat().st_ino == inode)
-        return {_role(pid): _usage(pid) for pid in found}
+        return {role: _usage(pid) for role, pid in self.pids().items()}
 
     def pids(self) -> dict[str, int]:
-        """Process numbers by role."""
+        """Process numbers by role. Another child of the control process comes and goes, and has none."""
         inode = Path(f"/run/netns/{self._here.name}").stat().st_ino
-        return {_role(pid): pid for pid in processes.find(lambda entry: (entry / "ns/net").stat().st_ino == inode)}
+        workers = processes.find(lambda entry: (entry / "ns/net").stat().st_ino == inode and _is_worker(entry))
+        return {"control": self._node.pid, **({"worker": workers[0]} if workers else {})}
 
     # ---- how it is put together ----
 
@@ -210,7 +220,7 @@ class Crowded:
         begun = time.monotonic()
         command = [*self._inside(self._here), sys.executable, "-P", "-m", "appliance.cli", "run", str(self._profile)]
         log = stack.enter_context((self._folder / "node.log").open("wb", buffering=0))
-        node = subprocess.Popen(command, stderr=log)
+        self._node = node = subprocess.Popen(command, stderr=log)
         stack.callback(_end, node)
         while b'"event": "ready"' not in (said := (self._folder / "node.log").read_bytes()):
             assert node.poll() is None, said[-2000:]
@@ -242,8 +252,8 @@ class Crowded:
         return ["nsenter", f"--net=/run/netns/{namespace.name}"]
 
 
-def _role(pid: int) -> str:
-    return "worker" if b"appliance.worker" in Path(f"/proc/{pid}/cmdline").read_bytes() else "control"
+def _is_worker(process: Path) -> bool:
+    return b"appliance.worker" in (process / "cmdline").read_bytes()
 
 
 def _usage(pid: int) -> Usage:
@@ -251,7 +261,7 @@ def _usage(pid: int) -> Usage:
     memory = (process / "smaps_rollup").read_text()
     pss, rss = (int(re.search(rf"^{noun}:\s+(\d+) kB", memory, re.MULTILINE)[1]) * 1024 for noun in ("Pss", "Rss"))  # type: ignore[index]
     fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
-    return Usage(pss, rss, (int(fields[11]) + int(fields[12])) / TICKS, len(list((process / "fd").iterdir())))
+    return Usage(pss, rss, sum(map(int, fields[11:15])) / TICKS, len(list((process / "fd").iterdir())))
 
 
 def _end(process: subprocess.Popen[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -58,3 +59,22 @@ async def test_a_rollback_in_that_moment_is_the_way_back() -> None:
     await reload.rollback()
     await node.later.pop()
     assert node.told == ["rolled-back", ExitCode.WITHHELD]
+
+
+class Looking(Reload):
+    """Comes as far as the profile, and looks whether garbage would be looked for."""
+
+    looked: bool | None = None
+
+    def _load(self, given: object) -> Any:
+        self.looked = gc.isenabled()
+        raise HostError("that is all")
+
+
+async def test_nobody_looks_for_garbage_while_thousands_of_peers_are_read() -> None:
+    node: Any = Node()
+    reload = Looking(node)
+    with pytest.raises(HostError, match="that is all"):
+        await reload.reload()
+    assert reload.looked is False
+    assert gc.isenabled()
