@@ -44,7 +44,7 @@ def refuse_loops(profile: Profile, after: HostState) -> None:
             if ways.to(str(address), mark=profile.network.mark).link == interface:
                 raise PlanError(
                     f"the tunnel's own packets to peer {peer.name} at {endpoint} would be routed into the tunnel "
-                    f"({_prefix_over(interface, address, after)} over {interface})",
+                    f"({_Prefixes(interface, after).over(address)} over {interface})",
                     hint=f"make the routes over {interface} more specific, or add one to {address} via the gateway outside",
                 )
 
@@ -53,11 +53,12 @@ def loops_of_names(profile: Profile, after: HostState, names: Mapping[str, Seque
     """The same for endpoints that are names, of which `names` has the addresses. Nothing is refused, since they may be others by
     the time they are needed, and a running node leaves out those that go round."""
     interface, mark, ways = profile.network.interface, profile.network.mark, Ways(after)
+    prefixes = _Prefixes(interface, after)
     for peer in profile.peers:
         for endpoint in peer.endpoints:
             for text in names.get(endpoint.host, ()):
                 if ways.to(text, mark=mark).link == interface:
-                    where = f"{_prefix_over(interface, ipaddress.ip_address(text), after)} over {interface}"
+                    where = f"{prefixes.over(ipaddress.ip_address(text))} over {interface}"
                     yield Advice(
                         "endpoint-inside-overlay",
                         f"peer {peer.name}: {endpoint} is {text} now, which would be routed into the tunnel ({where})",
@@ -65,14 +66,20 @@ def loops_of_names(profile: Profile, after: HostState, names: Mapping[str, Seque
                     )
 
 
-def _prefix_over(interface: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, after: HostState) -> str:
-    """The longest prefix with `address` that is routed over `interface`."""
-    found = [
-        network
-        for route in after.routes
-        if route["link"] == interface and address in (network := ipaddress.ip_network(route["destination"], strict=False))
-    ]
-    return str(max(found, key=lambda network: network.prefixlen))
+class _Prefixes:
+    """What is routed over an interface. Made once for many questions."""
+
+    def __init__(self, interface: str, state: HostState) -> None:
+        self._networks = {
+            ipaddress.ip_network(route["destination"], strict=False) for route in state.routes if route["link"] == interface
+        }
+        self._lengths = sorted({network.prefixlen for network in self._networks}, reverse=True)
+
+    def over(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Network:
+        """The longest prefix with `address`."""
+        bare = address.packed  # without a zone
+        within = (ipaddress.ip_network((bare, length), strict=False) for length in self._lengths if length <= 8 * len(bare))
+        return next(network for network in within if network in self._networks)
 
 
 def refuse_unreachable(wanted: Desired, after: HostState) -> None:

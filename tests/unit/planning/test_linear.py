@@ -7,8 +7,9 @@ from base64 import b32encode
 from pathlib import Path
 from typing import Any
 
-from appliance.api.planning import HostState, Plan
+from appliance.api.planning import Advice, HostState, Plan
 from appliance.api.profile import Profile
+from appliance.planning.clashes import loops_of_names
 from appliance.planning.diff import plan, undo_cuts_off
 from appliance.planning.revert import refuse_irreversible
 from appliance.planning.simulate import after
@@ -68,4 +69,17 @@ def test_the_way_back() -> None:
         steps = planned(host(), peers).steps
         there = after(host(), [step.do for step in steps])
         work[peers] = calls(lambda: undo_cuts_off(steps, there, ADMIN))  # noqa: B023 - called at once
+    assert growth(work) < 1.3
+
+
+def test_every_name_is_inside_the_overlay() -> None:
+    work = {}
+    for peers in (FEW, SOME, MANY):
+        profile, steps = hub(peers), planned(host(), peers).steps
+        there = after(host(), [step.do for step in steps])
+        names = {peer.endpoints[0].host: [str(peer.allowed[0].network_address + 1)] for peer in profile.peers}
+        told: list[Advice] = []
+        work[peers] = calls(lambda: told.extend(loops_of_names(profile, there, names)))  # noqa: B023 - called at once
+        assert len(told) == peers
+        assert "10.100.7.0/24 over llp0" in told[7].finding
     assert growth(work) < 1.3
