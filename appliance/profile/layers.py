@@ -7,15 +7,20 @@ drop-in adds its peers to those before, or replaces the ones of the same name, s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
-from appliance.profile.document import Document, KeyPath
+from appliance.profile.document import Document, KeyPath, Spot, walk
 
 
 def merge_files(documents: Sequence[Document]) -> Document:
-    """One document of the base and its drop-ins, in the order given."""
-    return reduce(lambda base, over: overlay(base, _with_peers_of(base, over)), documents)
+    """One document of the base and its drop-ins, in the order given. The work is that of reading each once, since every peer may
+    be a file."""
+    if len(documents) == 1:
+        return documents[0]
+    pile = _Pile(documents[0].spots[()])
+    for document in documents:
+        pile.lay(document)
+    return pile.merged()
 
 
 def overlay(base: Document, over: Document) -> Document:
@@ -49,21 +54,61 @@ def _is_replaced(path: KeyPath, base: Document, over: Document) -> bool:
     return False
 
 
-def _with_peers_of(base: Document, over: Document) -> Document:
-    before, after = base.tree.get("peers"), over.tree.get("peers")
-    if not isinstance(before, list) or not isinstance(after, list):
-        return over
-    places = {_name(peer): index for index, peer in enumerate(before)}
-    places.pop(None, None)
-    peers = [(base, index) for index in range(len(before))]
-    for index, peer in enumerate(after):
-        place = places.pop(_name(peer), len(peers))
-        peers[place : place + 1] = [(over, index)]
-    spots = {path: spot for path, spot in over.spots.items() if path[:1] != ("peers",) or len(path) == 1}
-    for place, (document, index) in enumerate(peers):
-        theirs = ((path, spot) for path, spot in document.spots.items() if path[:2] == ("peers", index))
-        spots |= {("peers", place, *path[2:]): spot for path, spot in theirs}
-    return Document({**over.tree, "peers": [document.tree["peers"][index] for document, index in peers]}, spots)
+class _Pile:
+    """What has been merged so far, the peers apart."""
+
+    def __init__(self, root: Spot) -> None:
+        self._tree: dict[str, Any] = {}
+        self._spots: dict[KeyPath, Spot] = {(): root}
+        self._peers: list[tuple[Document, int]] | None = None  # where each stands; None: `peers` is no list, or is not there
+        self._places: dict[str, int] = {}
+
+    def lay(self, over: Document) -> None:
+        """Put a document on top."""
+        self._lay(self._tree, over.tree, (), over)
+        if "peers" in over.tree:
+            self._lay_peers(over)
+
+    def merged(self) -> Document:
+        if self._peers is not None:
+            self._tree["peers"] = [document.tree["peers"][index] for document, index in self._peers]
+            for place, (document, index) in enumerate(self._peers):
+                for path, _ in walk(document.tree["peers"][index], ("peers", index)):
+                    self._spots["peers", place, *path[2:]] = document.spots[path]
+        return Document(self._tree, self._spots)
+
+    def _lay(self, under: dict[str, Any], over: dict[str, Any], path: KeyPath, document: Document) -> None:
+        for key, value in over.items():
+            here, before = (*path, key), under.get(key)
+            if isinstance(before, dict) and isinstance(value, dict):
+                self._lay(before, value, here, document)
+                continue
+            for gone, _ in walk(before, here):
+                self._spots.pop(gone, None)
+            self._spots[here] = document.spots[here]
+            if isinstance(value, dict):
+                under[key] = {}
+                self._lay(under[key], value, here, document)
+            elif here == ("peers",) and isinstance(value, list):
+                under[key] = []  # see `merged`
+            else:
+                under[key] = value
+                self._spots |= {there: document.spots[there] for there, _ in walk(value, here)}
+
+    def _lay_peers(self, over: Document) -> None:
+        added = over.tree["peers"]
+        if not isinstance(added, list):
+            self._peers, self._places = None, {}
+            return
+        peers, later = self._peers or [], {}
+        for index, peer in enumerate(added):
+            name = _name(peer)
+            place = len(peers) if name is None else self._places.pop(name, len(peers))
+            peers[place : place + 1] = [(over, index)]
+            if name is not None:
+                later[name] = place  # for the next file: a name that is twice in this one is a mistake, to be told of
+        self._peers = peers
+        self._places |= later
 
 
 def _name(peer: object) -> str | None:

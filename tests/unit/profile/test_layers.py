@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from appliance.profile.document import Document, Source, dotted, lines_of
+from functools import reduce
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.profile.document import Document, Source, Spot, dotted, lines_of, walk
 from appliance.profile.layers import merge_files, overlay
 from appliance.profile.yaml_reader import read_yaml
 
@@ -31,6 +37,30 @@ def test_mappings_are_merged_and_the_rest_replaced() -> None:
         "b": "over",
         "c": "base",
     }
+
+
+TREES = st.dictionaries(
+    st.sampled_from("abc"),
+    st.recursive(
+        st.integers(0, 3),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+        max_leaves=6,
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(TREES, min_size=2, max_size=4))
+def test_files_are_merged_as_the_environment_is_laid_over_them(trees: list[dict[str, Any]]) -> None:
+    files = [
+        Document(tree, {path: Spot(Source(str(number)), 1, 1, 1, 1, 1, 1) for path, _ in walk(tree)})
+        for number, tree in enumerate(trees)
+    ]
+    before = repr(trees)
+    merged, laid = merge_files(files), reduce(overlay, files)
+    assert merged.tree == laid.tree
+    assert dict(merged.spots) == dict(laid.spots)
+    assert repr(trees) == before, "what was read stays as it was"
 
 
 def test_a_mapping_in_place_of_a_value() -> None:
