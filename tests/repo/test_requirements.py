@@ -1,4 +1,4 @@
-"""docs/requirements.md names tests that exist, for each number it has to answer for."""
+"""docs/requirements.md and docs/security.md name tests that exist, for each number they have to answer for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SECURITY = (ROOT / "docs/security.md").read_text()
 ROWS = re.findall(r"^\| ([\d.]+) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/requirements.md").read_text(), re.MULTILINE)
-TESTS = {test for _, _, tests in ROWS for test in re.findall(r"`([^`]+)`", tests)}
+MENDED = re.findall(r"^\| ([ABC]\d+) \| ([^|]+) \| ([^|]+) \|$", SECURITY, re.MULTILINE)
+TESTS = {test for _, _, tests in ROWS for test in re.findall(r"`([^`]+)`", tests)} | {
+    test for test in re.findall(r"`([^`\s]+)`", SECURITY) if test.startswith(("tests/", "plugins/"))
+}
 
 
 def numbers(chapter: int, *spans: tuple[int, int]) -> list[str]:
@@ -22,6 +26,15 @@ def test_every_number_is_answered() -> None:
     protocol = numbers(4, (1, 6), (8, 8), (11, 29), (34, 37), (40, 44), (47, 54), (56, 57), (59, 61))
     assert [number for number, _, _ in ROWS] == traffic + bootstrap + protocol
     assert all("`" in tests for _, _, tests in ROWS)
+
+
+def test_what_once_broke_a_node_is_held() -> None:
+    assert [number for number, _, _ in MENDED] == [
+        *(f"A{number}" for number in range(1, 12)),
+        *(f"B{number}" for number in range(12, 29)),
+        *(f"C{number}" for number in range(29, 34)),
+    ]
+    assert all("`" in tests for _, _, tests in MENDED)
 
 
 def test_every_test_exists() -> None:
