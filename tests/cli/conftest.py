@@ -41,7 +41,11 @@ class Cli:
     def __init__(self, directory: Path, inside: tuple[str, ...] = ()) -> None:
         self.directory = directory
         self.inside = inside
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("APPLIANCE_", "SSH_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name == "APPLIANCE_SECCOMP" or not name.startswith(("APPLIANCE_", "SSH_"))
+        }
         kept.pop("PYTHONUNBUFFERED", None)  # an admin's Python keeps output back until the end
         self.environ = {**kept, "NO_COLOR": "1", "STATE_DIRECTORY": str(directory / "kept")}
 

@@ -56,6 +56,7 @@ def test_what_a_killed_node_left_without_its_journal(prepared: Cli, namespace: T
     daemon = prepared.start("run", "profile.yaml")
     while (status := prepared("status", "--json")).code == 7 or not status.document.get("ready"):
         assert daemon.poll() is None
+    namespace.sh("until ip -6 addr show dev llp0 scope link | grep -q fe80; do :; done")  # the kernel adds it in its own time
     for pid in (daemon.pid, *status.document["worker"]["pids"]):
         os.kill(pid, signal.SIGKILL)
     daemon.communicate()

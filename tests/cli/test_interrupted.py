@@ -25,7 +25,7 @@ plugins: [transport-ip, crypto-standard, routing-static]
 
 def applied_and_sent(host: Cli, number: signal.Signals, ignored: signal.Signals | None = None) -> Ending:
     """How an apply ends that gets a signal at its twentieth step; `ignored` as by nohup, or by a script's shell."""
-    prefix = ("env", f"--ignore-signal={ignored.name}") if ignored is not None else ()
+    prefix = ("env", "--default-signal", *([] if ignored is None else [f"--ignore-signal={ignored.name}"]))
     applying = host.start("apply", host.profile(PROFILE), prefix=prefix)
     assert applying.stderr is not None
     fcntl.fcntl(applying.stderr, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
