@@ -110,6 +110,7 @@ def test_everything_in_the_wheels_imports_from_an_empty_directory(elsewhere: Pat
 
 
 @pytest.mark.wheels
+@pytest.mark.timeout(900)  # two minutes of tests, on a machine that may have as much else to do
 def test_the_fast_suite_passes_against_the_wheels(elsewhere: Path) -> None:
     shutil.copytree(ROOT / "tests", elsewhere / "tests", ignore=shutil.ignore_patterns("repo", "__pycache__"))
     for shelf in ("profiles", "schemas", "docs", "examples"):
@@ -121,6 +122,7 @@ def test_the_fast_suite_passes_against_the_wheels(elsewhere: Path) -> None:
 
 
 @pytest.mark.wheels
+@pytest.mark.timeout(600)  # it installs all libraries
 def test_the_debian_package_brings_everything(wheels: list[Path], tmp_path: Path) -> None:
     if not (shutil.which("dpkg-deb") and Path("/usr/bin/python3").exists()):
         pytest.skip("needs Debian")

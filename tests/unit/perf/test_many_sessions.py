@@ -31,6 +31,17 @@ def test_a_rate_should_be_high() -> None:
     assert not verdicts(figures(handshakes_per_s=199.0), 1000)["handshakes a second"]
 
 
+def test_thousands_of_peers_have_bars() -> None:
+    quick = {"plan_s": 1.5, "reload_changed_s": 2.0, "start_to_all_sessions_s": 4.0}
+    slow = {"plan_s": 1.6, "reload_changed_s": 2.1, "start_to_all_sessions_s": 4.1}
+    names = {"plan", "reload", "start to the first session"}
+    assert all(verdicts(figures(peers=2000, **quick), 1)[name] for name in names)
+    assert not any(verdicts(figures(peers=2000, **slow), 1)[name] for name in names)
+    assert "start to the first session" not in verdicts(figures(peers=2000, **slow), 1000)
+    assert verdicts(figures(peers=10_000, **slow), 1)["plan"]
+    assert not verdicts(figures(peers=10_000, **slow | {"plan_s": 5.1}), 1)["plan"]
+
+
 def test_the_bars_are_shown() -> None:
     found = figures()
     found["bars"] = bars(found, 1000)
