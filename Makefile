@@ -75,8 +75,8 @@ chaos: setup ## kill -9 at random moments under traffic 50 times each, a flood, 
 guests: deb ## two Debian guests with the package, under qemu, and what an admin does to them (docs/guests.md)
 	$(bin)/python -m tests.guests $(args)
 
-schemas: | $(bin)/python ## write schemas/ anew from the code
-	$(bin)/appliance schema > schemas/profile-1.schema.json
+schemas: | $(bin)/python ## write schemas/, and the table of keys in docs/, anew from the code
+	$(bin)/python -m appliance.profile.generate
 
 docs: | $(bin)/python ## write the generated pages anew, then check that every page says what the code does
 	$(bin)/python -m appliance.profile.generate
