@@ -10,7 +10,7 @@ import pytest
 from backports import zstd as library
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rigs.dataplane import NO_VNET, Host, Wire, carry, join, pair
+from rigs.dataplane import NO_VNET, Host, Wire, carry, hub, join, pair
 from rigs.packets import A4, A6, B4, B6, udp4
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
@@ -137,14 +137,7 @@ def test_whatever_is_sent_arrives_once_in_order(sent: list[bytes]) -> None:
 
 
 def test_a_hub_opens_and_compresses_anew() -> None:
-    a, h, c = Host("a"), Host("h"), Host("c")
-    a.peer("h", ["10.8.0.0/24"])
-    c.peer("h", ["10.8.0.0/24"])
-    h.peer("a", ["10.8.0.1/32"])
-    h.peer("c", ["10.8.0.2/32"])
-    a.route({"10.8.0.0/24": "h"})
-    h.route({"10.8.0.1/32": "a", "10.8.0.2/32": "c"})
-    h.world.hub = True
+    a, h, c = hub()
     up, down = join(a, h, index=5)
     onward, back = join(h, c, index=7)
     for host, index in ((a, 5), (h, 5), (h, 7), (c, 7)):
@@ -348,14 +341,7 @@ def test_frames_that_fail_are_not_tried_for_ever() -> None:
 
 
 def test_a_hub_sends_no_more_for_a_record_than_a_record_holds() -> None:
-    a, h, c = Host("a"), Host("h"), Host("c")
-    a.peer("h", ["10.8.0.0/24"])
-    h.peer("a", ["10.8.0.1/32"])
-    h.peer("c", ["10.8.0.2/32"])
-    c.peer("h", ["10.8.0.0/24"])
-    a.route({"10.8.0.0/24": "h"})
-    h.route({"10.8.0.1/32": "a", "10.8.0.2/32": "c"})
-    h.world.hub = True
+    a, h, c = hub()
     up, down = join(a, h, index=5)
     onward, _ = join(h, c, index=7)
     agree(a, 5)

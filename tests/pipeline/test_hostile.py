@@ -7,7 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rigs.dataplane import Host, carry, join, pair
+from rigs.dataplane import carry, hub, join, pair
 from rigs.packets import udp4, udp6
 from scapy.layers.inet import IP, TCP
 from scapy.packet import raw
@@ -149,14 +149,7 @@ def test_a_record_that_raises_all_the_same_is_lost_and_the_next_is_not() -> None
 
 def test_what_cannot_be_sent_is_not_tried_again() -> None:
     """A hub has gathered a packet for a session that cannot take one."""
-    a, h, c = Host("a"), Host("h"), Host("c")
-    a.peer("h", ["10.8.0.0/24"])
-    h.peer("a", ["10.8.0.1/32"])
-    h.peer("c", ["10.8.0.2/32"])
-    c.peer("h", ["10.8.0.0/24"])
-    a.route({"10.8.0.0/24": "h"})
-    h.route({"10.8.0.1/32": "a", "10.8.0.2/32": "c"})
-    h.world.hub = True
+    a, h, c = hub()
     up, down = join(a, h, index=5)
     onward, _ = join(h, c, index=7)
     h.world.sessions[7].stream = 1 << 32  # an index of 25 bits

@@ -7,7 +7,7 @@ import struct
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from rigs.dataplane import NO_VNET, Host, carry, join, pair
+from rigs.dataplane import NO_VNET, carry, hub, join, pair
 from rigs.packets import A4, A6, B4, B6, udp4, udp6
 from scapy.layers.inet import IP, TCP, UDP, IPOption_NOP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
@@ -181,14 +181,7 @@ def test_a_checksum_inside_of_a_tunnel_is_completed_before_the_kernel_has_it(who
 
 
 def test_a_hub_does_so_too() -> None:
-    a, h, c = Host("a"), Host("h"), Host("c")
-    a.peer("h", ["10.8.0.0/24"])
-    h.peer("a", ["10.8.0.1/32"])
-    h.peer("c", ["10.8.0.2/32"])
-    c.peer("h", ["10.8.0.0/24"])
-    a.route({"10.8.0.0/24": "h"})
-    h.route({"10.8.0.1/32": "a", "10.8.0.2/32": "c"})
-    h.world.hub = True
+    a, h, c = hub()
     up, down = join(a, h, index=5)
     onward, back = join(h, c, index=7)
     a.send(udp4(100), vnet=vnet(12, 0))

@@ -169,6 +169,19 @@ def pair(**options: object) -> tuple[Host, Host, Wire, Wire]:
     return a, b, *join(a, b, **options)
 
 
+def hub() -> tuple[Host, Host, Host]:
+    """A hub `h` that forwards between `a` (10.8.0.1) and `c` (10.8.0.2), who reach each other through it; not joined."""
+    a, h, c = Host("a"), Host("h"), Host("c")
+    a.peer("h", ["10.8.0.0/24"])
+    h.peer("a", ["10.8.0.1/32"])
+    h.peer("c", ["10.8.0.2/32"])
+    c.peer("h", ["10.8.0.0/24"])
+    a.route({"10.8.0.0/24": "h"})
+    h.route({"10.8.0.1/32": "a", "10.8.0.2/32": "c"})
+    h.world.hub = True
+    return a, h, c
+
+
 def carry(wire: Wire, to: Host, back: Wire) -> None:
     """Deliver everything on `wire` to `to`, whose own end of the link is `back`."""
     records, wire.records = wire.records, []
