@@ -1,6 +1,6 @@
 """Carries out plans under an undo journal: apply, confirm, roll back, and recover after a crash.
 
-All take the state directory (`appliance.runtime.places.state_dir()`) and act on the network namespace of the calling process.
+All take the state directory (`appliance.foundation.places.state_dir()`) and act on the network namespace of the calling process.
 """
 
 from appliance.apply.engine import (

@@ -12,8 +12,8 @@ import subprocess
 from pathlib import Path
 
 from appliance.errors import HostError
+from appliance.foundation import interpreter
 from appliance.linux.locks import try_hold
-from appliance.runtime import interpreter
 
 LOCK = "watchdog.lock"
 FIFO = "confirm"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from appliance.apply.confirmation import FIFO, LOCK, clear_up
 from appliance.apply.engine import awaits_confirmation, expire
+from appliance.foundation.clock import monotonic
 from appliance.linux.locks import try_hold
-from appliance.runtime.clock import monotonic
 
 
 def main(arguments: list[str]) -> int:

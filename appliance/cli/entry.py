@@ -189,7 +189,7 @@ def _load(path: str) -> Run:
 
 def _configure_logs() -> None:
     if os.environ.get("APPLIANCE_LOG"):
-        from appliance.runtime import logging
+        from appliance.foundation import logging
 
         try:
             logging.configure("warn", "human" if sys.stderr is not None and sys.stderr.isatty() else "auto")

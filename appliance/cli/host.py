@@ -13,13 +13,14 @@ from appliance.cli.admin_session import ssh_connection
 from appliance.cli.node import lasting
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, seconds_text
+from appliance.control import client
+from appliance.control.client import ControlError
 from appliance.errors import ApplianceError, ExitCode
-from appliance.runtime import control_client, places
-from appliance.runtime.control_client import ControlError
+from appliance.foundation import places
 
 if TYPE_CHECKING:
     from appliance.apply.executor import Progress
-    from appliance.runtime.trial_keeper import TrialKeeper
+    from appliance.runtime.host.trial_keeper import TrialKeeper
 
 RELOAD_TIMEOUT = 120.0
 """Seconds. A daemon that reloads does the whole apply before it answers."""
@@ -59,7 +60,7 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from appliance.cli.opening import open_profile
 
     within = confirmation_seconds(arguments.confirm_within)
-    daemon = control_client.daemon_runs()
+    daemon = client.daemon_runs()
     if daemon and arguments.profile is None:  # as SIGHUP: the daemon reads its own profile again
         return _reload(None, within, terminal)
     opened = open_profile(arguments.profile)
@@ -103,13 +104,13 @@ def confirm(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Keep what was applied with --confirm-within."""
     if arguments.refused:
         return _accept(arguments.profile, terminal)
-    if control_client.daemon_runs():
-        control_client.call("confirm")
+    if client.daemon_runs():
+        client.call("confirm")
     else:
         import asyncio
 
         from appliance.apply import engine
-        from appliance.runtime.trial_keeper import on_this_host
+        from appliance.runtime.host.trial_keeper import on_this_host
 
         asyncio.run(engine.confirm(places.state_dir()))
         for keeper in on_this_host():
@@ -120,8 +121,8 @@ def confirm(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001
     """Undo everything that was applied."""
-    if control_client.daemon_runs():
-        answer = control_client.call("rollback", timeout=RELOAD_TIMEOUT)
+    if client.daemon_runs():
+        answer = client.call("rollback", timeout=RELOAD_TIMEOUT)
         text = "the daemon went back to the profile it had before"
         if answer.get("stopping"):
             text = "there was no profile before this one: the daemon ends and undoes everything"
@@ -130,8 +131,8 @@ def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa:
     from appliance.apply import engine
     from appliance.cli.signals import run_until_stopped
     from appliance.planning.trials import Why
-    from appliance.runtime import leftovers
-    from appliance.runtime.trial_keeper import on_this_host
+    from appliance.runtime.host import leftovers
+    from appliance.runtime.host.trial_keeper import on_this_host
 
     undone = run_until_stopped(engine.rollback(places.state_dir(), progress=progress_to(terminal)))
     leftovers.clear(places.state_dir())
@@ -204,7 +205,7 @@ def _reload(files: list[Path] | None, within: float | None, terminal: Terminal) 
     if files is not None:
         args["files"] = [[str(file), len(text)] for file, text in zip(files, texts, strict=True)]
     try:
-        answer = control_client.call("reload", args, body=b"".join(texts), timeout=RELOAD_TIMEOUT)
+        answer = client.call("reload", args, body=b"".join(texts), timeout=RELOAD_TIMEOUT)
     except ControlError as error:
         raise _with_places(error) from error
     changed, count = bool(answer["changed"]), len(answer["steps"])
@@ -223,16 +224,14 @@ def _reload(files: list[Path] | None, within: float | None, terminal: Terminal) 
 
 
 def _trial(path: str | None) -> TrialKeeper:
-    from appliance.runtime.trial_keeper import TrialKeeper
+    from appliance.runtime.host.trial_keeper import TrialKeeper
 
     return TrialKeeper.of(profile_paths(path), "host")
 
 
 def _accept(path: str | None, terminal: Terminal) -> int:
-    if control_client.daemon_runs():
-        accepted = bool(control_client.call("confirm", {"refused": True})["accepted"])
-    else:
-        accepted = _trial(path).accept()
+    running = client.daemon_runs()
+    accepted = bool(client.call("confirm", {"refused": True})["accepted"]) if running else _trial(path).accept()
     if not accepted:
         raise ApplianceError(
             "no profile is refused here", hint="name the one the node starts from: appliance confirm --refused PATH"

@@ -10,8 +10,8 @@ from typing import Any
 from appliance import __version__
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, bytes_text, seconds_text, table
+from appliance.control import client
 from appliance.errors import ExitCode
-from appliance.runtime import control_client
 
 WATCH_SECONDS = 1.0
 
@@ -23,7 +23,7 @@ def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
             "--watch and --json exclude each other", hint="ask for --json as often as you need it: an answer takes milliseconds"
         )
     while True:
-        answer = control_client.call("status")
+        answer = client.call("status")
         if arguments.watch:
             terminal.clear()
         terminal.result(answer, status_text(answer, terminal) if not terminal.json else "")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from appliance.api.profile import STANDARD_PLUGINS
+from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
 from appliance.plugin_host import PluginHost
 from appliance.plugin_host.discovery import enabled
 from appliance.profile import Kinds, json_schema
-from appliance.runtime import control_client, preparing
+from appliance.runtime import preparing
 
 ASK_SECONDS = 3.0
 SYSTEM = "which is the system's"
@@ -47,7 +48,7 @@ def chosen(path: str | None, terminal: Terminal) -> str | None:
     if path is not None:
         return path
     try:
-        paths = control_client.call("profile", timeout=ASK_SECONDS)["paths"]
+        paths = client.call("profile", timeout=ASK_SECONDS)["paths"]
     except NoDaemon:
         return None
     except ApplianceError as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.cli.terminal import Terminal, table
+from appliance.control import client
 from appliance.errors import ExitCode
-from appliance.runtime import control_client
 
 if TYPE_CHECKING:
     from appliance.api.management import CliCommand
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def plugins(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Say how each plugin is: those of the running daemon, or, with a profile or without a daemon, those loaded here."""
-    document = _running_plugins() if arguments.profile is None and control_client.daemon_runs() else _loaded(arguments.profile)
+    document = _running_plugins() if arguments.profile is None and client.daemon_runs() else _loaded(arguments.profile)
     terminal.result(document, plugins_text(document, terminal))
     return ExitCode.OK if all(fact["state"] == "active" for fact in document["plugins"]) else ExitCode.DEGRADED
 
@@ -27,7 +27,7 @@ def plugins(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _running_plugins() -> dict[str, Any]:
     from appliance.plugin_host import discovery
 
-    facts = control_client.call("plugins")
+    facts = client.call("plugins")
     return {"plugins": facts, "installed": sorted(set(discovery.installed()) - {fact["name"] for fact in facts})}
 
 

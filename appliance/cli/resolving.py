@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from appliance.api.zones import from_kernel
+from appliance.foundation import clock
 from appliance.protocol.peer import is_literal
-from appliance.runtime import clock
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.errors import ApplianceError, ExitCode, ProfileError
+from appliance.foundation import clock
 from appliance.lab import privilege, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
@@ -20,7 +21,6 @@ from appliance.lab.host import LabFailure
 from appliance.lab.loading import load
 from appliance.lab.report import Report, hosts_of
 from appliance.lab.telling import Progress, Story, Teller
-from appliance.runtime import clock
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

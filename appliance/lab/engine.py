@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from appliance.errors import HostError
+from appliance.foundation import clock
 from appliance.lab import network
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host, LabFailure
@@ -26,7 +27,6 @@ from appliance.lab.profiles import as_yaml, profile_of
 from appliance.lab.traces import Traces, links, own, scratch_root, sweep
 from appliance.linux.host import netns_cookie
 from appliance.protocol.identity import Identity
-from appliance.runtime import clock
 
 SESSION_SECONDS: Final = 20.0
 """How long nodes may take from their start to their sessions; they take one or two."""

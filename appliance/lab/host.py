@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
+from appliance.foundation import interpreter
 from appliance.lab.definition import HostEntry
 from appliance.lab.namespace import Namespace
 from appliance.lab.profiles import IDENTITY_FILE
-from appliance.runtime import control_client, interpreter
 
 APPLIANCE = tuple(interpreter.command("appliance.cli"))
 STOP_SECONDS = 15.0
@@ -151,8 +152,8 @@ class Host:
         return self.node is not None and self.node.poll() is None
 
     def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
-        """Ask the node over its control socket. Raises as `control_client.call`."""
-        return self.namespace.call(lambda: control_client.call(op, dict(args or {}), timeout=timeout))
+        """Ask the node over its control socket. Raises as `client.call`."""
+        return self.namespace.call(lambda: client.call(op, dict(args or {}), timeout=timeout))
 
     def status(self) -> dict[str, Any] | None:
         """What `appliance status --json` shows; None while nobody answers. Raises LabFailure when the node has ended."""
@@ -162,7 +163,7 @@ class Host:
             answer: dict[str, Any] = self.ask("status")
         except NoDaemon:
             return None
-        except control_client.ControlError as error:
+        except client.ControlError as error:
             if error.retryable:
                 return None
             raise

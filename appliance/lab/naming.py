@@ -11,7 +11,7 @@ import os
 import re
 from typing import NamedTuple
 
-from appliance.runtime.orphans import start_time
+from appliance.runtime.workers.orphans import start_time
 
 _TAG = re.compile(r"lab-([0-9]+)-([0-9]+)-([0-9]+)(?=[-.])")
 _serials = itertools.count(1)

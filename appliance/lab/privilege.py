@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from appliance.errors import MissingPrivilege
+from appliance.foundation import interpreter
 from appliance.lab import traces
 from appliance.linux.host import may_change_network
-from appliance.runtime import interpreter
 
 TUN = Path("/dev/net/tun")
 MOUNTS: Final = Path("/proc/self/mountinfo")

@@ -15,7 +15,7 @@ import pluggy
 
 from appliance.api import hookspecs
 from appliance.errors import PluginFault
-from appliance.plugin_host.patience import Escaped, TookTooLong, limited
+from appliance.foundation.patience import Escaped, TookTooLong, limited
 
 MAX_ITEMS = 1000
 """Results one hook may give; more is a generator that does not end."""

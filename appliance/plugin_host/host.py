@@ -18,12 +18,12 @@ from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
 from appliance.api.planning import HostState, Step
 from appliance.api.values import Problem
 from appliance.errors import PluginFault
+from appliance.foundation.patience import limited
 from appliance.plugin_host import discovery
 from appliance.plugin_host.calling import LoadedPlugin, describe
 from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact, Stage, State
 from appliance.plugin_host.owners import Owners
-from appliance.plugin_host.patience import limited
 from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
 
 if TYPE_CHECKING:

@@ -16,47 +16,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.api.management import Principal
+from appliance.control import callers, server
+from appliance.control.admission import Admission
 from appliance.errors import ApplianceError, ExitCode
+from appliance.foundation import clock, entropy
+from appliance.foundation.logging import get_logger
+from appliance.foundation.notify import Notifier
+from appliance.foundation.tasks import Tasks
 from appliance.linux import glance, memory
 from appliance.protocol.node import Node
-from appliance.runtime import callers, clock, control, entropy, host_changes, known_paths, preparing
-from appliance.runtime.admission import Admission
-from appliance.runtime.discovery import Discovery
-from appliance.runtime.drift import Drift
+from appliance.runtime import preparing
 from appliance.runtime.figures import Figures
-from appliance.runtime.forwarding import Forwarding
+from appliance.runtime.host import changes
+from appliance.runtime.host.drift import Drift
+from appliance.runtime.host.surroundings import Surroundings
 from appliance.runtime.lifespan import STOP_LIMIT, Lifespan
-from appliance.runtime.links import Links
-from appliance.runtime.logging import get_logger
-from appliance.runtime.loop_watch import LoopWatch
-from appliance.runtime.loops import Loops
-from appliance.runtime.monitors import Monitors
-from appliance.runtime.node_driver import NodeDriver
-from appliance.runtime.node_view import NodeView
-from appliance.runtime.notify import Notifier
+from appliance.runtime.links.loops import Loops
+from appliance.runtime.links.table import Links
+from appliance.runtime.links.transports import Transports
+from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.operations import operations
-from appliance.runtime.plugin_account import Part, PluginAccount
-from appliance.runtime.plugin_calls import HELD_UP, PluginCalls
+from appliance.runtime.peers import known_paths
+from appliance.runtime.peers.discovery import Discovery
+from appliance.runtime.peers.forwarding import Forwarding
+from appliance.runtime.plugins.account import Part, PluginAccount
+from appliance.runtime.plugins.calls import HELD_UP, PluginCalls
+from appliance.runtime.plugins.loop_watch import LoopWatch
+from appliance.runtime.plugins.monitors import Monitors
+from appliance.runtime.plugins.node_view import NodeView
+from appliance.runtime.plugins.stay import Stay
 from appliance.runtime.reload import Reload
 from appliance.runtime.status import components
-from appliance.runtime.stay import Stay
-from appliance.runtime.surroundings import Surroundings
-from appliance.runtime.tasks import Tasks
-from appliance.runtime.transports import Transports
-from appliance.runtime.worker_faults import WorkerFaults
-from appliance.runtime.worker_keeper import WorkerKeeper
+from appliance.runtime.workers.faults import WorkerFaults
+from appliance.runtime.workers.keeper import WorkerKeeper
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from appliance.api.profile import Profile
     from appliance.api.routing import Router
+    from appliance.control.address import Listening
     from appliance.linux.tun import TunDevice
     from appliance.protocol.identity import Identity
     from appliance.protocol.settings import NodeSettings
-    from appliance.runtime.control_address import Listening
     from appliance.runtime.daemon import Start
-    from appliance.runtime.workers import Workers
+    from appliance.runtime.workers.pool import Workers
 
 log = get_logger("daemon")
 
@@ -149,7 +153,7 @@ class Daemon:
 
     # ---- life ----
 
-    async def run(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> int:
+    async def run(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> int:
         """Start, wait to be stopped, stop. Raises what kept it from starting."""
         self._listen_to_signals()
         self._watch.start()
@@ -182,14 +186,14 @@ class Daemon:
         self._exit_code = code
         self._stop.set()
 
-    async def _start(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> None:
+    async def _start(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
         if confirm_within is None:
             await self._start_parts(child, None, admin)
             return
         with self.trial.opening(self.profile, confirm_within):
             await self._start_parts(child, confirm_within, admin)
 
-    async def _start_parts(self, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> None:
+    async def _start_parts(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
         self.lifespan.push("worker", self.keeper.stop, essential=True)
         _raise_descriptor_limit()
         self.lifespan.push("transports", self.transports.close)
@@ -219,9 +223,9 @@ class Daemon:
         self.lifespan.push("monitors", self.monitors.close)
         await self.monitors.use(self.profile.monitoring)
         await self._enter_lifespans()
-        server = control.ControlServer(operations(self, self.plugins.api_routes()), self._allowed, self.admission)
-        server.serve(self.listener.socket)
-        self.lifespan.push("control socket", server.close)
+        answering = server.ControlServer(operations(self, self.plugins.api_routes()), self._allowed, self.admission)
+        answering.serve(self.listener.socket)
+        self.lifespan.push("control socket", answering.close)
         self._ready()
 
     def _ready(self) -> None:
@@ -267,10 +271,10 @@ class Daemon:
     def _view(self, plugin: str) -> NodeView:
         return NodeView(self.profile.name, self.identity.fingerprint, self.figures, self.driver, self.calls, plugin)
 
-    async def _undo_host(self, child: host_changes.Child) -> None:
+    async def _undo_host(self, child: changes.Child) -> None:
         known_paths.forget(self.state_dir)
         await child.gone()
-        steps = await host_changes.undo(self.state_dir)
+        steps = await changes.undo(self.state_dir)
         log.info("host is as before", steps=steps)
 
     def survive(self, error: BaseException) -> bool:

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from appliance.errors import ApplianceError, MissingPrivilege
+from appliance.foundation.logging import configure, get_logger
 from appliance.linux.deferring import deferring
-from appliance.runtime.logging import configure, get_logger
-from appliance.runtime.trial_keeper import WAY_ON, TrialKeeper, Withheld, said
+from appliance.runtime.host.trial_keeper import WAY_ON, TrialKeeper, Withheld, said
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.plugin_host import PluginHost
     from appliance.profile.loading import Readings
-    from appliance.runtime import host_changes
+    from appliance.runtime.host import changes
 
 log = get_logger("daemon")
 
@@ -48,7 +48,9 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
 
 
 def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None) -> int:
-    from appliance.runtime import host_changes, places, preparing
+    from appliance.foundation import places
+    from appliance.runtime import preparing
+    from appliance.runtime.host import changes
 
     readings: Readings = {}
     plugins = preparing.load_plugins(paths, readings=readings)
@@ -66,7 +68,7 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
         _configure_logs(profile)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
-    child = host_changes.Child(profile, plugins.plan)
+    child = changes.Child(profile, plugins.plan)
     try:
         return _become(Start(paths, files, profile, plugins, keeper, instead is not None, given_up), child, confirm_within, admin)
     finally:
@@ -76,7 +78,8 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
 def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile] | None:
     """What comes into force in the place of a refused profile, None when it is not refused. Raises Withheld when there was
     nothing before it."""
-    from appliance.runtime import kept_profile, preparing
+    from appliance.runtime import preparing
+    from appliance.runtime.host import kept_profile
 
     refusal = keeper.refusal(profile)
     if refusal is None:
@@ -105,16 +108,20 @@ class Start(NamedTuple):
     given_up: bool
 
 
-def _become(start: Start, child: host_changes.Child, confirm_within: float | None, admin: str | None) -> int:
+def _become(start: Start, child: changes.Child, confirm_within: float | None, admin: str | None) -> int:
+    from appliance.control import address
+    from appliance.foundation import places, turning
     from appliance.linux import privileges
-    from appliance.runtime import control_address, identities, leftovers, orphans, places, turning
+    from appliance.runtime import identities
     from appliance.runtime.composition import Daemon
+    from appliance.runtime.host import leftovers
+    from appliance.runtime.workers import orphans
 
     privileges.hide_memory()  # before there is a secret in it
     _require_privilege()
     identity = identities.load_identity(start.profile.server.identity, start.plugins.load_identity)
     state_dir = places.ensure_state_dir()
-    listener = control_address.listen(state_dir)
+    listener = address.listen(state_dir)
     try:
         if listener.problem:
             log.warning("the control socket is not where it should be", reason=listener.problem)

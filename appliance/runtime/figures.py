@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from appliance import __version__
 from appliance.api.monitoring import ClassFigures, NodeFigures, SessionFigures
 from appliance.api.zones import shown
+from appliance.foundation import clock
 from appliance.protocol.session import Session, SessionState
-from appliance.runtime import clock
-from appliance.runtime.node_driver import NodeDriver
-from appliance.runtime.shared_counters import SessionCounters
-from appliance.runtime.worker_keeper import WorkerKeeper
+from appliance.runtime.node.driver import NodeDriver
+from appliance.runtime.workers.counters import SessionCounters
+from appliance.runtime.workers.keeper import WorkerKeeper
 
 _NOTHING = SessionCounters(*(0 for _ in SessionCounters._fields))
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from appliance.runtime.logging import get_logger
+from appliance.foundation.logging import get_logger
 
 log = get_logger("lifespan")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.management import ApiRoute
+from appliance.control.server import Operation
 from appliance.errors import ApplianceError, ExitCode
-from appliance.runtime.control import Operation
-from appliance.runtime.plugin_account import Part
-from appliance.runtime.plugin_calls import PluginCalls
+from appliance.runtime.plugins.account import Part
+from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.status import health, profile_status, status
 
 if TYPE_CHECKING:

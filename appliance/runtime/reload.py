@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import ApplianceError, ExitCode, HostError, ProfileError
+from appliance.foundation import clock
+from appliance.foundation.logging import configure, get_logger
 from appliance.linux import memory
 from appliance.planning.trials import Why
 from appliance.profile.loading import readings_of
-from appliance.runtime import clock, host_changes, preparing
-from appliance.runtime.logging import configure, get_logger
+from appliance.runtime import preparing
+from appliance.runtime.host import changes
 from appliance.runtime.status import profile_status
 
 if TYPE_CHECKING:
@@ -223,7 +225,7 @@ class Reload:
 
     async def _change_host(
         self, before: Profile, profile: Profile, confirm_within: float | None, admin: str | None
-    ) -> host_changes.Changed:
+    ) -> changes.Changed:
         """Apply the plan; where the TUN itself changes, between two workers."""
         daemon = self._daemon
         # The workers that run could not import the library any more; those that have it may keep it.
@@ -232,12 +234,12 @@ class Reload:
         recounted = running is not None and len(running) != preparing.workers(profile)
         rebuild = recounted or lacks_library or daemon.has_lost_tun() or _tun_key(before) != _tun_key(profile)
         if rebuild:
-            await host_changes.refuse_impossible(
+            await changes.refuse_impossible(
                 profile, daemon.state_dir, daemon.plugins.plan, confirm_within=confirm_within, admin=admin
             )
             await daemon.detach()
         try:
-            changed = await host_changes.apply(
+            changed = await changes.apply(
                 profile, daemon.state_dir, daemon.plugins.plan, confirm_within=confirm_within, admin=admin
             )
         except BaseException:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import __version__
 from appliance.api.monitoring import SessionFigures
+from appliance.foundation import clock
 from appliance.linux import glance
 from appliance.planning.own import is_kernels_own
 from appliance.profile.places import files_of
 from appliance.protocol.peer import Peer
-from appliance.runtime import clock
 
 if TYPE_CHECKING:
     from appliance.api.profile import NetworkSection
     from appliance.runtime.composition import Daemon
-    from appliance.runtime.worker_keeper import WorkerKeeper
+    from appliance.runtime.workers.keeper import WorkerKeeper
 
 
 MOST_MISSING = 100

@@ -10,7 +10,7 @@ class ManualClock:
         self.now = now
 
     def __call__(self) -> float:
-        """What `runtime.clock.monotonic` would say."""
+        """What `foundation.clock.monotonic` would say."""
         return self.now
 
     def advance(self, seconds: float) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import ExitCode
-from appliance.runtime.places import state_dir
+from appliance.foundation.places import state_dir
 from tests.netns.daemons import Host
 
 pytestmark = pytest.mark.netns

@@ -15,8 +15,8 @@ import pytest
 from appliance.api.profile import Profile
 from appliance.errors import ExitCode, HostError
 from appliance.linux import tun
-from appliance.runtime import host_changes
-from appliance.runtime.host_changes import Changed, Child, HostChangeFailed
+from appliance.runtime.host import changes
+from appliance.runtime.host.changes import Changed, Child, HostChangeFailed
 from tests.netns.profiles import profile
 from tests.netns.throwaway import Throwaway
 
@@ -41,7 +41,7 @@ def test_it_applies_and_the_parent_can_undo(namespace: Throwaway, tmp_path: Path
     assert changed.steps[0] == "TUN device llp0"
     assert changed.recovered == ()
     assert "llp0" in namespace.sh("ip link")
-    assert namespace.run(host_changes.undo, tmp_path) == len(changed.steps)
+    assert namespace.run(changes.undo, tmp_path) == len(changed.steps)
     assert namespace.snapshot() == before
 
 
@@ -60,7 +60,7 @@ def test_the_device_can_be_attached_to_before_it_is_up(namespace: Throwaway, tmp
         return seen, packets_to(held[0].fd, "10.8.0.77")
 
     assert namespace.run(attached) == ([False], 1)
-    namespace.run(host_changes.undo, tmp_path)
+    namespace.run(changes.undo, tmp_path)
 
 
 def test_a_parent_that_is_gone_holds_nothing_up(namespace: Throwaway, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_parent_that_is_gone_holds_nothing_up(namespace: Throwaway, tmp_path: 
 
     namespace.run(left_alone)
     assert "10.8.0.1/24" in namespace.sh("ip addr show llp0")
-    namespace.run(host_changes.undo, tmp_path)
+    namespace.run(changes.undo, tmp_path)
 
 
 def test_its_reason_comes_with_hint_and_exit_code(namespace: Throwaway, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_signals_are_the_parents_affair(namespace: Throwaway, tmp_path: Path) ->
         return asyncio.run(child.result(nothing))
 
     assert namespace.run(under_fire).steps
-    namespace.run(host_changes.undo, tmp_path)
+    namespace.run(changes.undo, tmp_path)
 
 
 def link_flags(name: str) -> list[str]:

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from appliance.errors import ExitCode
-from appliance.runtime.worker_keeper import DEGRADED_AFTER
+from appliance.runtime.workers.keeper import DEGRADED_AFTER
 from tests.netns.daemons import Host
 
 pytestmark = pytest.mark.netns

@@ -11,8 +11,8 @@ import pytest
 from appliance.apply.engine import Unconfirmed
 from appliance.apply.journal import JournalDamaged
 from appliance.errors import ApplyError, ExitCode, HostError, PlanError
-from appliance.runtime.trial_file import TrialDamaged
-from appliance.runtime.trial_keeper import Withheld
+from appliance.runtime.host.trial_file import TrialDamaged
+from appliance.runtime.host.trial_keeper import Withheld
 
 UNIT = Path(__file__).parents[2] / "packaging/systemd/appliance.service"
 SYSTEM_UNITS = Path("/lib/systemd/system")

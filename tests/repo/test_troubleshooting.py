@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from appliance.dataplane.counters import DROP_REASONS
-from appliance.runtime.tun_losses import REASON
+from appliance.runtime.workers.tun_losses import REASON
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/troubleshooting.md").read_text()
@@ -36,7 +36,7 @@ def test_each_error_has_its_section() -> None:
         roots |= found
     told = set(sections(ERRORS))
     assert roots <= told, f"no section: {roots - told}"
-    control = "\n".join((ROOT / f"appliance/runtime/{name}.py").read_text() for name in ("control", "control_client"))
+    control = "\n".join((ROOT / f"appliance/control/{name}.py").read_text() for name in ("server", "client"))
     codes = set(re.findall(r"(?:failure|ControlError)\(\s*\"([a-z-]+)\"", control))
     assert codes <= told, f"no section: {codes - told}"
 

@@ -55,7 +55,7 @@ def test_a_node_has_one_openssl() -> None:
 
 
 def test_a_host_is_changed_without_what_else_pyroute2_can_do() -> None:
-    code = "from appliance.runtime import host_changes; host_changes._load_ahead()"
+    code = "from appliance.runtime.host import changes; changes._load_ahead()"
     assert "pyroute2" in loaded_by(code)
     assert not modules_loaded_by(code) & {"pyroute2.ndb.main", "pyroute2.ipset", "pyroute2.plan9.client"}
 

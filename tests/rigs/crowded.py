@@ -22,10 +22,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from appliance.control import client
 from appliance.errors import ExitCode
 from appliance.lab import processes
 from appliance.protocol.identity import PREFIX, Identity
-from appliance.runtime import control_client
 from tests.netns.throwaway import Throwaway
 from tests.rigs.crowd import identity_of
 
@@ -141,7 +141,7 @@ class Crowded:
     def asked(self) -> float:
         """Ask for the status over the control socket; seconds until the answer is there."""
         begun = time.monotonic()
-        self._here.run(control_client.call, "status")
+        self._here.run(client.call, "status")
         return time.monotonic() - begun
 
     def command(self, *words: str) -> str:

@@ -15,7 +15,7 @@ from rigs.labs import Echoes, heals, pinging, reaches
 from appliance.lab import tools
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
-from appliance.runtime.worker_keeper import DEGRADED_AFTER
+from appliance.runtime.workers.keeper import DEGRADED_AFTER
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 

@@ -8,8 +8,8 @@ import socket
 from pathlib import Path
 
 from appliance.cli.doctor.facts import HostFacts
+from appliance.foundation import places
 from appliance.linux.host import may_change_network
-from appliance.runtime import places
 
 UDP_SEGMENT = 103
 UDP_GRO = 104

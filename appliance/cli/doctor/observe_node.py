@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from appliance import __version__
 from appliance.cli.doctor.facts import NodeFacts
+from appliance.control import client
 from appliance.errors import ApplianceError, MissingPrivilege, NoDaemon
-from appliance.runtime import control_client, places
+from appliance.foundation import places
 
 ANSWER_SECONDS = 3.0
 
@@ -14,7 +15,7 @@ def observe_node() -> NodeFacts:
     """The daemon's status, or why there is none."""
     applied = _journal_is_there()
     try:
-        status = control_client.call("status", timeout=ANSWER_SECONDS)
+        status = client.call("status", timeout=ANSWER_SECONDS)
     except NoDaemon:
         return NodeFacts(problem="no-daemon", applied=applied, version=__version__)
     except MissingPrivilege:

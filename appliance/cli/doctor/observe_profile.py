@@ -95,7 +95,7 @@ def _pending(opened: OpenProfile) -> tuple[int | None, str, tuple[Advice, ...]]:
 
     from appliance.apply.engine import plan_profile
     from appliance.cli.resolving import addresses_of_names
-    from appliance.runtime import places
+    from appliance.foundation import places
 
     try:
         names = addresses_of_names(opened.profile)

@@ -11,7 +11,7 @@ import pytest
 from appliance.cli import entry
 from appliance.cli.node import lasting, status_text
 from appliance.cli.terminal import Terminal
-from appliance.runtime import control_client
+from appliance.control import client
 
 ANSWER: dict[str, Any] = {
     "name": "gateway", "identity": "llp1:abc", "version": "0.1.0", "state": "running", "since": 0.0, "pid": 7, "ready": True,
@@ -85,7 +85,7 @@ def test_trouble_is_shown() -> None:
 def test_the_state_is_the_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, code: int
 ) -> None:
-    monkeypatch.setattr(control_client, "call", lambda op, *args, **more: {**ANSWER, "state": state})
+    monkeypatch.setattr(client, "call", lambda op, *args, **more: {**ANSWER, "state": state})
     assert entry.main(["status", "--json"]) == code
     assert json.loads(capsys.readouterr().out)["state"] == state
 

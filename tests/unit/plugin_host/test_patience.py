@@ -15,10 +15,11 @@ import pytest
 
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.api.hookspecs import hookimpl
-from appliance.plugin_host import PluginHost, patience
+from appliance.foundation import patience
+from appliance.foundation.patience import TookTooLong, limited
+from appliance.plugin_host import PluginHost
 from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact
-from appliance.plugin_host.patience import TookTooLong, limited
 
 
 class Shelved(Installed):

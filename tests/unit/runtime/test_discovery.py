@@ -11,8 +11,8 @@ import pytest
 from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
-from appliance.runtime import discovery
-from appliance.runtime.discovery import Discovery, resolve
+from appliance.runtime.peers import discovery
+from appliance.runtime.peers.discovery import Discovery, resolve
 
 NEAR, FAR = Endpoint("udp", "192.0.2.1", 1), Endpoint("udp", "192.0.2.2", 2)
 Batches = Callable[[DiscoveryServices], AsyncIterator[Sequence[Candidate]]]

@@ -10,7 +10,7 @@ import pytest
 from appliance.api.profile import Profile
 from appliance.api.routing import Route, RoutingView
 from appliance.api.values import Network
-from appliance.runtime.forwarding import Forwarding, RouteRefused, compile_routes
+from appliance.runtime.peers.forwarding import Forwarding, RouteRefused, compile_routes
 
 net = ipaddress.ip_network
 ALLOWED = {"a": (net("10.1.0.0/16"), net("fd00::/64")), "b": (net("10.2.0.0/16"), net("10.1.2.0/24"))}

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from appliance.runtime import preparing
-from appliance.runtime.kept_profile import fingerprint, readings_of, text_of
+from appliance.runtime.host.kept_profile import fingerprint, readings_of, text_of
 
 PROFILES = sorted((Path(__file__).parents[3] / "profiles").glob("*.yaml"))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from appliance.api.values import Endpoint
-from appliance.runtime import known_paths
-from appliance.runtime.known_paths import KnownPath
+from appliance.runtime.peers import known_paths
+from appliance.runtime.peers.known_paths import KnownPath
 
 PATHS = {"b": KnownPath(Endpoint("udp", "::", 8443), Endpoint("udp", "2001:db8::2", 4711))}
 

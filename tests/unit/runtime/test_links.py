@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from appliance.api.transport import Adopted, TransportKind
 from appliance.api.values import Endpoint
-from appliance.runtime.links import Links
+from appliance.runtime.links.table import Links
 
 UDP = TransportKind("udp", datagram=True, driver="x:Udp", open=lambda _services: None)  # type: ignore[arg-type, return-value]
 TCP = TransportKind("tcp", datagram=False, driver="x:Tcp", open=lambda _services: None)  # type: ignore[arg-type, return-value]

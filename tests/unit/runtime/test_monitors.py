@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from appliance.api.monitoring import MonitoringServices, MonitorKind
-from appliance.runtime.monitors import Monitors
+from appliance.runtime.plugins.monitors import Monitors
 
 
 class Settings(BaseModel):

@@ -17,15 +17,15 @@ from appliance.api import events
 from appliance.api.transport import Adopted, SocketAddress, TransportKind
 from appliance.api.values import Endpoint
 from appliance.errors import HostError
+from appliance.foundation import clock, logging
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.runtime import clock, logging
-from appliance.runtime.known_paths import KnownPath
-from appliance.runtime.links import Link, Links
-from appliance.runtime.node_driver import NodeDriver
-from appliance.runtime.node_view import NodeView
-from appliance.runtime.plugin_calls import PluginCalls
-from appliance.runtime.worker_process import SessionKeys
+from appliance.runtime.links.table import Link, Links
+from appliance.runtime.node.driver import NodeDriver
+from appliance.runtime.peers.known_paths import KnownPath
+from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.node_view import NodeView
+from appliance.runtime.workers.process import SessionKeys
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack

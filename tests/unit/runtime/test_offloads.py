@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from appliance.runtime import offloads
-from appliance.runtime.links import Links
-from appliance.runtime.offloads import Offloads
-from appliance.runtime.workers import Workers
+from appliance.runtime.links.table import Links
+from appliance.runtime.node import offloads
+from appliance.runtime.node.offloads import Offloads
+from appliance.runtime.workers.pool import Workers
 
 
 class Asked:

@@ -12,7 +12,7 @@ import pytest
 from appliance.api.management import ApiRoute
 from appliance.errors import ExitCode, HostError, PluginFault
 from appliance.runtime.operations import CHANGE, READ, BadArguments, operations
-from appliance.runtime.plugin_calls import PluginCalls
+from appliance.runtime.plugins.calls import PluginCalls
 
 
 class Reload:

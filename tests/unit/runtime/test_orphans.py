@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.runtime import orphans
+from appliance.runtime.workers import orphans
 
 
 @pytest.fixture

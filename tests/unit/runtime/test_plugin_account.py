@@ -14,11 +14,11 @@ from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
 from appliance.api.monitoring import MonitoringServices, MonitorKind
 from appliance.api.profile import Profile
 from appliance.plugin_host import PluginHost
-from appliance.runtime import discovery
-from appliance.runtime.discovery import Discovery
-from appliance.runtime.monitors import Monitors
-from appliance.runtime.plugin_account import PluginAccount
-from appliance.runtime.plugin_calls import PluginCalls
+from appliance.runtime.peers import discovery
+from appliance.runtime.peers.discovery import Discovery
+from appliance.runtime.plugins.account import PluginAccount
+from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.monitors import Monitors
 
 MONITORING, BOOTSTRAP = "monitoring-prometheus", "discovery-bootstrap"
 

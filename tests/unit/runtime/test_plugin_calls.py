@@ -24,20 +24,22 @@ from appliance.api.routing import Route
 from appliance.api.transport import TransportKind
 from appliance.api.values import Endpoint
 from appliance.errors import PluginFault
+from appliance.foundation import logging, turning
+from appliance.foundation.tasks import Tasks
 from appliance.plugin_host.owners import Owners
-from appliance.runtime import discovery, logging, plugin_calls, turning
-from appliance.runtime.discovery import Discovery
-from appliance.runtime.forwarding import Forwarding
-from appliance.runtime.links import Link, Links
-from appliance.runtime.loop_watch import LoopWatch
-from appliance.runtime.monitors import Monitors
-from appliance.runtime.node_view import NodeView
+from appliance.runtime.links.table import Link, Links
+from appliance.runtime.links.transports import Transports
 from appliance.runtime.operations import operations
-from appliance.runtime.plugin_account import Part
-from appliance.runtime.plugin_calls import Late, PluginCalls
-from appliance.runtime.stay import Stay
-from appliance.runtime.tasks import Tasks
-from appliance.runtime.transports import Transports
+from appliance.runtime.peers import discovery
+from appliance.runtime.peers.discovery import Discovery
+from appliance.runtime.peers.forwarding import Forwarding
+from appliance.runtime.plugins import calls
+from appliance.runtime.plugins.account import Part
+from appliance.runtime.plugins.calls import Late, PluginCalls
+from appliance.runtime.plugins.loop_watch import LoopWatch
+from appliance.runtime.plugins.monitors import Monitors
+from appliance.runtime.plugins.node_view import NodeView
+from appliance.runtime.plugins.stay import Stay
 
 LIMIT = 0.05
 Deed = Callable[[], None]
@@ -78,9 +80,9 @@ SAYS = {"exits": "SystemExit: 3", "interrupts": "KeyboardInterrupt", "escapes": 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(plugin_calls, "HELD_UP", LIMIT)
+    monkeypatch.setattr(calls, "HELD_UP", LIMIT)
     monkeypatch.setattr(discovery, "FIRST_PAUSE", 1000.0)
-    monkeypatch.setattr("appliance.runtime.loop_watch.BEAT", LIMIT / 2)
+    monkeypatch.setattr("appliance.runtime.plugins.loop_watch.BEAT", LIMIT / 2)
     monkeypatch.setattr(logging, "_SEEN", OrderedDict())
     handler, (left, _) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
     yield
@@ -457,7 +459,7 @@ def stubborn() -> Any:
 
 
 def test_what_does_not_let_itself_be_cancelled_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.runtime.tasks.LEAVE_SECONDS", LIMIT)
+    monkeypatch.setattr("appliance.foundation.tasks.LEAVE_SECONDS", LIMIT)
     monkeypatch.setattr(turning, "END_SECONDS", LIMIT)
     calls = PluginCalls()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.runtime.repairs import PAUSES, WINDOW, Repairs
+from appliance.runtime.host.repairs import PAUSES, WINDOW, Repairs
 
 
 def test_pauses_grow_and_then_it_is_given_up() -> None:

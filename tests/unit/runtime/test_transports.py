@@ -12,8 +12,8 @@ import pytest
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.errors import HostError
-from appliance.runtime.links import Link, Links
-from appliance.runtime.transports import ACCEPTS, Transports
+from appliance.runtime.links.table import Link, Links
+from appliance.runtime.links.transports import ACCEPTS, Transports
 from appliance_transport_ip.plugin import TCP, UDP
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.errors import ExitCode, HostError
 from appliance.planning.trials import Refusal, Trial, Why
-from appliance.runtime.trial_file import LONGEST_NAME, TrialDamaged, TrialFile, all_files
+from appliance.runtime.host.trial_file import LONGEST_NAME, TrialDamaged, TrialFile, all_files
 
 REFUSED = Trial(None, (Refusal("abc", Why.UNCONFIRMED, 5.0),), "text")
 

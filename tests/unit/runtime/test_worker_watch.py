@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from appliance.runtime import clock
-from appliance.runtime.worker_watch import BUSY, SILENT, Pulse, WorkerWatch
+from appliance.foundation import clock
+from appliance.runtime.workers.watch import BUSY, SILENT, Pulse, WorkerWatch
 
 
 class Fake:

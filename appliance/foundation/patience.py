@@ -1,0 +1,141 @@
+"""Limits for what a plugin does while everybody waits: its import, its hooks, and what it does on the event loop.
+
+Whatever comes out of a plugin is an Exception: `sys.exit`, a KeyboardInterrupt that nobody pressed and the like become `Escaped`.
+
+In the main thread the process's own alarm (ITIMER_REAL, SIGALRM) raises in the middle of whatever hangs: a loop, a sleep, a
+socket, a lock. It cannot end code in C that does not come back to the interpreter, nor a plugin that catches even BaseException
+and goes on. Other threads get no signals, so there the call is made in a thread of its own, which is left behind when it hangs.
+A hook that is ended may have left its work half done, as with any other exception.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+SECONDS = 30.0
+"""Chosen: a security module that waits for a finger on its button is served, and with two such plugins a start still ends within
+systemd's 90 s."""
+AGAIN = 0.25
+"""Seconds until what was to be ended, and went on, is ended again."""
+
+
+class TookTooLong(Exception):
+    """Ended by the limit. Its text goes on from the name of what was called."""
+
+
+class Escaped(Exception):
+    """A plugin raised what is no Exception; `cause` is that. Whoever catches exceptions catches it now, too."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.cause = cause
+
+
+class HeldUp(BaseException):
+    """What is raised in the middle of a plugin that keeps the event loop from turning (`runtime.plugins.loop_watch`)."""
+
+
+class _Alarm(BaseException):
+    """In the plugin's code nobody's `except Exception` is to take this for an error of its own."""
+
+
+class _Pressed(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C: no fault of the plugin that was running."""
+
+
+def limited(deed: Callable[[], Result], seconds: float | None = None) -> Result:
+    """What `deed` returns or raises. Raises TookTooLong when that takes longer than `seconds` (SECONDS when None), Escaped for
+    what is no Exception; a Ctrl-C of the user's goes through."""
+    limit = SECONDS if seconds is None else seconds
+    try:
+        if threading.current_thread() is not threading.main_thread():
+            return _beside(deed, limit)
+        with _alarm(limit), _told_apart():
+            return deed()
+    except (Exception, _Pressed):
+        raise
+    except BaseException as error:
+        raise as_exception(error) from error
+
+
+def as_exception(error: BaseException) -> Exception:
+    """What a plugin raised, as something that `except Exception` catches."""
+    if isinstance(error, Exception):
+        return error
+    return TookTooLong(str(error)) if isinstance(error, HeldUp) else Escaped(error)
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Within, a Ctrl-C raises _Pressed, so that a plugin's own KeyboardInterrupt is not taken for one."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        raise _Pressed
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _alarm(limit: float) -> Iterator[None]:
+    armed = True
+    where = ""
+
+    def ring(_number: int, frame: FrameType | None) -> None:
+        nonlocal where
+        if armed:
+            where = where or place(frame)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)  # a bare `except:` may have taken it for an error of its own
+            raise _Alarm
+
+    handler = signal.signal(signal.SIGALRM, ring)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    except _Alarm:
+        raise TookTooLong(f"did not end within {limit:g} s{where}") from None
+    finally:
+        armed = False
+        remaining, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
+        if left:  # somebody else's alarm, for instance of the limit around this one
+            signal.setitimer(signal.ITIMER_REAL, max(left - (limit - remaining), 0.001), interval)
+
+
+def _beside(deed: Callable[[], Result], limit: float) -> Result:
+    done: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(deed())
+        except BaseException as error:  # noqa: BLE001  raised again where it was called
+            done.set_exception(error)
+
+    thread = threading.Thread(target=run, name="hook", daemon=True)
+    thread.start()
+    if wait([done], limit).not_done:
+        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  documented, and named so as a warning
+        raise TookTooLong(f"did not end within {limit:g} s{place(frame)}")
+    return done.result()
+
+
+def place(frame: FrameType | None) -> str:
+    """Where a frame is, as the end of a sentence."""
+    if frame is None:
+        return ""
+    return f" ({'/'.join(frame.f_code.co_filename.rsplit('/', 2)[-2:])}:{frame.f_lineno})"

@@ -1,0 +1,1 @@
+"""The host that a node changes: applied, watched, repaired, on trial, undone."""

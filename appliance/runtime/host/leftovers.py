@@ -1,0 +1,28 @@
+"""What a daemon keeps beside the undo journal goes with the daemon, and with the last of it the directories."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.foundation import places
+from appliance.runtime.peers import known_paths
+from appliance.runtime.workers import orphans
+
+
+def clear(state_dir: Path) -> None:
+    """Everything has been undone and no daemon runs: end the workers of one that was killed, and forget what it knew."""
+    if state_dir.exists():
+        orphans.kill_left_behind(state_dir)
+        known_paths.forget(state_dir)
+        places.control_path(state_dir).unlink(missing_ok=True)
+    remove_if_empty(state_dir)
+
+
+def remove_if_empty(state_dir: Path) -> None:
+    """Remove the directory, and the one of all namespaces around it, unless something is still needed. Only where the place is
+    ours to choose: the directory of $APPLIANCE_STATE_DIR may have a purpose for others."""
+    with suppress(OSError):
+        state_dir.rmdir()
+        if state_dir == places.state_dir({}):
+            state_dir.parent.rmdir()

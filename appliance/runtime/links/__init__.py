@@ -1,0 +1,1 @@
+"""Sockets to peers: opened by transports, numbered, judged by where they lead."""

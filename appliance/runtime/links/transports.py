@@ -1,0 +1,333 @@
+"""The transports of the running node: listening, dialling with time limits, and a socket of its own for a peer that came in.
+
+Each listening address has a transport of its own, so that a changed profile can end one and leave the others alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Protocol, TypeVar
+
+from appliance.api.transport import Adopted, SocketAddress, Transport, TransportKind
+from appliance.api.values import Endpoint
+from appliance.errors import HostError, MissingPrivilege, PluginFault, ProfileError
+from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import Tasks
+from appliance.linux import marks
+from appliance.runtime.links.loops import Refuses, nothing_refused
+from appliance.runtime.links.table import Link, Links
+from appliance.runtime.plugins.account import Part
+from appliance.runtime.plugins.calls import PluginCalls
+
+log = get_logger("transports")
+
+DIAL_SECONDS = 8.0
+"""How long reaching an endpoint may take; the node gives a dial up after ten."""
+LISTEN_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+"""What a transport needs for it, a thousand times over."""
+
+ACCEPTS = 64
+"""Connections that are accepted before others get the event loop: 3 ms of them, when they are closed at once. No pause between:
+on a busy machine each pause is long, and the kernel's queue grows meanwhile."""
+FULL_PAUSE = 0.05
+"""Seconds between two looks whether there is room for another stranger."""
+
+HANDOVER_TRIES, HANDOVER_PAUSE = 50, 0.02
+"""A second in all; the worker needs a few milliseconds to close a socket."""
+
+_ours: ContextVar[bool] = ContextVar("ours", default=False)
+"""Set while we dial or connect: a link adopted meanwhile is announced by us, not as a stranger that came in."""
+
+
+Result = TypeVar("Result")
+
+
+class LinkListener(Protocol):
+    """Who hears of links. Called on the event loop."""
+
+    def on_link(self, link: Link, peer: str | None) -> None:
+        """A link is there: dialled for `peer`, or accepted or listening (None)."""
+
+    def on_link_dropped(self, number: int) -> None:
+        """A listening address was given up, and its shared socket with it."""
+
+    def on_dial_failed(self, peer: str, endpoint: Endpoint, reason: str) -> None:
+        """An endpoint could not be reached."""
+
+    def may_come(self, source: SocketAddress) -> bool:
+        """May a stranger that was accepted be handed over?"""
+
+    def full(self) -> bool:
+        """Are there too many strangers to accept another?"""
+
+
+class Transports:
+    """Open transports by scheme and listening address. `datagram_bytes` is the profile's, None for automatic. `mark` is what
+    their packets carry, None for nothing; `refuses` judges each address before it is dialled."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, TransportKind],
+        links: Links,
+        listener: LinkListener,
+        datagram_bytes: int | None,
+        mark: int | None = None,
+        refuses: Refuses = nothing_refused,
+        calls: PluginCalls | None = None,
+    ) -> None:
+        self._kinds = kinds
+        self._links = links
+        self.listener = listener
+        self._calls = calls or PluginCalls()
+        self._tasks = Tasks()
+        self._dialling: dict[str, _Open] = {}
+        self._listening: dict[Endpoint, _Open] = {}
+        self.bound: dict[Endpoint, Endpoint] = {}
+        """Where each listening endpoint of the profile is really bound."""
+        self.datagram_bytes = datagram_bytes
+        self.mark = mark
+        self._refuses = refuses
+        self._refused: set[str] = set()
+
+    async def listen(self, wanted: Sequence[Endpoint]) -> None:
+        """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
+        await self.listen_also(wanted)
+        for endpoint in [endpoint for endpoint in self._listening if endpoint not in wanted]:
+            await self._unlisten(endpoint)
+
+    async def listen_also(self, wanted: Sequence[Endpoint]) -> None:
+        """Listen at `wanted` too; only what is in the way of that ends. Raises HostError and then has changed nothing."""
+        fresh: dict[Endpoint, _Open] = {}
+        bound: dict[Endpoint, Endpoint] = {}
+        # first down, where a wildcard takes over from an address or the other way round
+        gone = [endpoint for endpoint in self._listening if endpoint not in wanted]
+        clash = {endpoint for endpoint in gone for other in wanted if other not in self._listening and _clash(endpoint, other)}
+        for endpoint in clash:
+            await self._unlisten(endpoint)
+        try:
+            for endpoint in wanted:
+                if endpoint not in self._listening:
+                    opened = fresh[endpoint] = self._open(endpoint.scheme)
+                    bound[endpoint] = await self._listen(opened, endpoint, patient=bool(clash))
+        except BaseException:
+            for endpoint, opened in fresh.items():
+                await self._close(opened, bound.get(endpoint))
+            for endpoint in clash:
+                self._listening[endpoint] = opened = self._open(endpoint.scheme)
+                self.bound[endpoint] = await self._listen(opened, endpoint, patient=True)
+            raise
+        self._listening.update(fresh)
+        self.bound.update(bound)
+
+    def dial(self, peer: str, endpoint: Endpoint) -> None:
+        """Try to reach `peer` at `endpoint`; the listener hears how it went."""
+        self._tasks.spawn(self._dial(peer, endpoint), f"dial {endpoint}")
+
+    async def connect(self, listener: Link, source: SocketAddress, spoken_to: str | None = None) -> Link | None:
+        """A socket of its own for the peer at `source`, where the transport has such. Raises OSError.
+
+        `spoken_to` is the address of this host that the peer reached the listener at, None when it has only one.
+        """
+        opened = next((each for wanted, each in self._listening.items() if self.bound.get(wanted) == listener.local), None)
+        if opened is None:
+            return None
+        local = listener.local if spoken_to is None else listener.local._replace(host=spoken_to)
+        token = _ours.set(True)
+        try:
+            to = Endpoint(listener.local.scheme, *source)
+            number = await opened.attend("connect", lambda: opened.transport.connect(local, to), DIAL_SECONDS, OSError)
+        finally:
+            _ours.reset(token)
+        return None if number is None else self._links.get(number)
+
+    async def close(self) -> None:
+        """Stop listening and dialling. Links stay."""
+        await self._tasks.close()
+        for opened in [*self._dialling.values(), *self._listening.values()]:
+            await self._close(opened, None)
+        self._dialling.clear()
+        self._listening.clear()
+        self.bound.clear()
+
+    async def _dial(self, peer: str, endpoint: Endpoint) -> None:
+        _ours.set(True)  # this task's own context
+        if reasons := self._refuses([endpoint.host], str(endpoint), peer):
+            self.listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
+            return
+        try:
+            known = None if endpoint.scheme in self._refused else self._dialling.get(endpoint.scheme)
+            opened = known or self._open(endpoint.scheme)
+            self._dialling[endpoint.scheme] = opened
+            number: object = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
+        except TimeoutError:
+            self.listener.on_dial_failed(peer, endpoint, "timeout")
+        except OSError as error:
+            self.listener.on_dial_failed(peer, endpoint, _reason(error))
+        except (HostError, PluginFault, ProfileError) as error:
+            self.listener.on_dial_failed(peer, endpoint, error.message)
+        else:
+            link = self._links.get(number) if isinstance(number, int) else None
+            if link is None:
+                self.listener.on_dial_failed(peer, endpoint, "closed at once")
+            else:
+                self.listener.on_link(link, peer)
+
+    def _open(self, scheme: str) -> _Open:
+        kind = self._kinds.get(scheme)
+        if kind is None:
+            known = ", ".join(sorted(self._kinds)) or "none"
+            raise ProfileError(
+                f"no enabled plugin offers the transport {scheme!r}", hint=f"there are: {known}; see `appliance plugins`"
+            )
+        if scheme in self._refused:
+            raise HostError(
+                f"transport {scheme} failed in the worker", hint="look at `appliance plugins`, and restart the daemon"
+            )
+        tasks = Tasks()
+        services = _Services(self, kind, tasks)
+        transport = self._calls.call(Part("transport", scheme, "open"), lambda: kind.open(services), OSError)
+        return _Open(scheme, transport, tasks, self._calls)
+
+    def refuse(self, scheme: str) -> None:
+        """Open this transport no more: its code fails in the worker."""
+        self._refused.add(scheme)
+
+    def task_failed(self, scheme: str, error: Exception) -> None:
+        """What a transport had spawned raised."""
+        self._calls.failed(Part("transport", scheme, "task"), error)
+
+    async def _listen(self, opened: _Open, endpoint: Endpoint, *, patient: bool) -> Endpoint:
+        """`patient`: a socket of ours has just been given up there, and the worker may still have it for a moment."""
+        for _ in range(HANDOVER_TRIES if patient else 0):
+            try:
+                return await opened.listen(endpoint)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise _cannot_listen(endpoint, error) from error
+            await asyncio.sleep(HANDOVER_PAUSE)
+        try:
+            return await opened.listen(endpoint)
+        except OSError as error:
+            raise _cannot_listen(endpoint, error) from error
+
+    def adopt(self, kind: TransportKind, adopted: Adopted) -> int:
+        """A transport hands over a socket."""
+        if self.mark is not None:  # a transport may know nothing of marks
+            marks.set_mark(adopted.sock, self.mark)
+        link = self._links.add(kind, adopted)
+        if not _ours.get():
+            self.listener.on_link(link, None)
+        return link.number
+
+    async def _unlisten(self, endpoint: Endpoint) -> None:
+        opened = self._listening.pop(endpoint)
+        await self._close(opened, self.bound.pop(endpoint, None))
+
+    async def _close(self, opened: _Open, bound: Endpoint | None) -> None:
+        await opened.tasks.close()
+        with suppress(PluginFault):  # it is on the plugin's account
+            await opened.attend("close", opened.transport.close, CLOSE_SECONDS)
+        listener = None if bound is None else self._links.listener_at(bound)
+        if listener is not None:
+            self._links.drop(listener.number)
+            self.listener.on_link_dropped(listener.number)
+
+
+class _Open:
+    """An open transport and what it runs."""
+
+    def __init__(self, scheme: str, transport: Transport, tasks: Tasks, calls: PluginCalls) -> None:
+        self.scheme = scheme
+        self.transport = transport
+        self.tasks = tasks
+        self._calls = calls
+
+    async def attend(
+        self, member: str, deed: Callable[[], Awaitable[Result]], seconds: float, *expected: type[Exception]
+    ) -> Result:
+        """Call a member of the transport."""
+        return await self._calls.attend(Part("transport", self.scheme, member), deed, seconds, *expected)
+
+    async def listen(self, at: Endpoint) -> Endpoint:
+        """Where it is really bound. Raises OSError, PluginFault."""
+        bound = await self.attend("listen", lambda: self.transport.listen(at), LISTEN_SECONDS, OSError)
+        if not isinstance(bound, Endpoint):
+            raise self._calls.failed(
+                Part("transport", self.scheme, "listen"), f"returned {type(bound).__name__}, wanted Endpoint"
+            )
+        return bound
+
+
+class _Services:
+    """What one transport gets from the core (api.transport.TransportServices)."""
+
+    def __init__(self, transports: Transports, kind: TransportKind, tasks: Tasks) -> None:
+        self._transports = transports
+        self._kind = kind
+        self._tasks = tasks
+        self._accepted = 0
+
+    @property
+    def datagram_bytes(self) -> int | None:
+        return self._transports.datagram_bytes
+
+    def exempt(self, sock: socket.socket) -> None:
+        if self._transports.mark is not None:
+            marks.set_mark(sock, self._transports.mark)
+
+    def adopt(self, adopted: Adopted) -> int:
+        return self._transports.adopt(self._kind, adopted)
+
+    async def next_turn(self) -> None:
+        self._accepted += 1
+        if not self._accepted % ACCEPTS:
+            await asyncio.sleep(0)
+        while self._transports.listener.full():  # noqa: ASYNC110  many causes, and seldom so
+            await asyncio.sleep(FULL_PAUSE)
+
+    def welcomes(self, source: SocketAddress) -> bool:
+        return self._transports.listener.may_come(source)
+
+    def spawn(self, work: Awaitable[None], name: str) -> None:
+        self._tasks.spawn(work, name, lambda error: self._transports.task_failed(self._kind.scheme, error))
+
+
+async def _in_time(transport: Transport, endpoint: Endpoint) -> int:
+    async with asyncio.timeout(DIAL_SECONDS):
+        return await transport.dial(endpoint, DIAL_SECONDS)
+
+
+def _cannot_listen(endpoint: Endpoint, error: OSError) -> HostError | MissingPrivilege:
+    if error.errno == errno.EADDRINUSE:
+        return HostError(
+            f"{endpoint}: port {endpoint.port} is in use",
+            hint=f"find who has it with `ss -lpn 'sport = :{endpoint.port}'`, or choose another port in server.listen",
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return HostError(
+            f"{endpoint}: this host has no address {endpoint.host}",
+            hint="listen at an address that `ip address` shows, at 0.0.0.0 or at [::]",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return MissingPrivilege(
+            f"{endpoint}: this process may not listen there",
+            hint="run it as root, grant CAP_NET_BIND_SERVICE, or use a port from 1024 on",
+        )
+    return HostError(f"{endpoint}: cannot listen: {_reason(error)}", hint="look at server.listen in the profile")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
+
+
+def _clash(one: Endpoint, other: Endpoint) -> bool:
+    return one.scheme == other.scheme and one.port == other.port

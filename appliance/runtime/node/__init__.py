@@ -1,0 +1,1 @@
+"""The control machine on the event loop."""

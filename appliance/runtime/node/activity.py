@@ -1,0 +1,65 @@
+"""Looks at the sessions' counters once a second, and tells the node which peers were heard and which only spoken to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from appliance.foundation import clock
+
+if TYPE_CHECKING:
+    from appliance.protocol.node import Node
+    from appliance.runtime.workers.pool import Workers
+
+POLL_SECONDS: Final = 1.0
+"""Between two looks at the sessions' counters."""
+
+
+class Activity:
+    """What moved on the sessions of `node` since the last look. `settle()` is called after each."""
+
+    def __init__(self, node: Node, worker: Callable[[], Workers | None], settle: Callable[[], None]) -> None:
+        self._node = node
+        self._worker = worker
+        self._settle = settle
+        self._poll: asyncio.TimerHandle | None = None
+        self._seen: dict[int, tuple[int, int, int, int]] = {}
+        """Records received and sent on each session, and inner packets received and sent, when we last looked."""
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._poll = asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._poll is not None:
+            self._poll.cancel()
+
+    def forget(self, session: int) -> None:
+        """The session is over."""
+        self._seen.pop(session, None)
+
+    def _look(self) -> None:
+        """One pass over the shared counters."""
+        worker = self._worker()
+        now = clock.monotonic()
+        if worker is not None:
+            for index in list(self._node.sessions):
+                self._look_at(index, worker, now)
+        self._settle()
+        self.start()
+
+    def _look_at(self, index: int, worker: Workers, now: float) -> None:
+        before = self._seen.get(index, (0, 0, 0, 0))
+        records = worker.records(index)
+        if records == before[:2]:
+            return
+        packets = worker.packets(index)
+        self._seen[index] = (*records, *packets)
+        if records[0] > before[0]:
+            self._node.handle_activity(index, records[0], now)
+        elif records[1] > before[1]:
+            self._node.handle_unanswered(index, now)
+        if packets[1] > before[3] and packets[0] == before[2]:
+            self._node.handle_one_way(index, now)

@@ -1,0 +1,446 @@
+"""Runs the pure control machine (`protocol.node.Node`) on the event loop: feeds it, does what it asks, keeps its timer.
+
+A handshake's key exchange and signatures cost up to milliseconds, so the node keeps them in a bounded queue and a turn of the
+loop works off a few; everything else costs microseconds and is done at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Final
+
+from appliance.api import events as api_events
+from appliance.api.transport import SocketAddress
+from appliance.api.values import Endpoint
+from appliance.api.zones import shown
+from appliance.errors import HostError, place_of
+from appliance.foundation import clock
+from appliance.foundation.gathering import Gathered
+from appliance.foundation.logging import get_logger, once_per
+from appliance.protocol import events
+from appliance.protocol.events import Path
+from appliance.protocol.node import Node
+from appliance.protocol.session import SessionState
+from appliance.protocol.settings import NodeSettings
+from appliance.runtime.links.loops import Refuses, nothing_refused
+from appliance.runtime.links.table import Link, Links
+from appliance.runtime.links.transports import Transports
+from appliance.runtime.node.activity import Activity
+from appliance.runtime.node.offloads import Offloads
+from appliance.runtime.node.own_sockets import OwnSockets, introduce
+from appliance.runtime.peers.known_paths import KnownPath
+from appliance.runtime.workers.pool import Workers
+from appliance.runtime.workers.process import SessionKeys
+from appliance.wire.envelope import PacketType
+
+log = get_logger("sessions")
+
+TURN_SECONDS: Final = 0.005
+"""How long handshakes may hold the loop before others get a turn: about two of them."""
+REMEMBER_SECONDS: Final = 0.05
+"""How long changes of paths are gathered before they are written down: a hundred peers that come at once are one file."""
+MISTAKES_EVERY: Final = 10.0
+"""Seconds between two log lines about the same mistake of ours."""
+REFUSED_EVERY: Final = 10.0
+"""Seconds between two log lines about the same refusal."""
+
+Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged], None]
+"""Must not raise: `node_view` sees to that for those of plugins."""
+
+
+class NodeDriver:
+    """The node and everything it has hands for. Hears the worker (WorkerListener) and the transports (LinkListener).
+
+    `worker()` gives the worker of the moment, `connected` is called when the set of connected peers changed, and `remember` with
+    where they are; `refuses` judges the addresses they come from.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        links: Links,
+        worker: Callable[[], Workers | None],
+        *,
+        rotate_bytes: int,
+        connected: Callable[[], None],
+        remember: Callable[[Mapping[str, KnownPath]], None] = lambda _paths: None,
+        refuses: Refuses = nothing_refused,
+    ) -> None:
+        self.node = node
+        self.rotate_bytes = rotate_bytes
+        self.drops: Counter[str] = Counter()
+        self.transports: Transports | None = None
+        self.subscribers: list[Subscriber] = []
+        self._links = links
+        self._worker = worker
+        self._refuses = refuses
+        self._connected = Gathered(connected)
+        self._remember = Gathered(lambda: remember(self.known_paths()), REMEMBER_SECONDS)
+        self._turn: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paths: dict[int, Path] = {}
+        self._running = False
+        self._crowded = False
+        self._told: dict[int, api_events.SessionOpened] = {}
+        self.offloads = Offloads(links, worker)
+        self._activity = Activity(node, worker, self._settle)
+        self._own_sockets = OwnSockets(node, links, self._transports, worker, self._paths.get, self._settle)
+
+    # ---- life ----
+
+    def start(self, known: Mapping[str, KnownPath]) -> None:
+        """Begin: the node's first dials go out, and peers without endpoints are called where they are `known` to have been."""
+        self._running = True
+        for peer, path in known.items():
+            settings = self.node.peers.get(peer)
+            listener = self._links.listener_over(path.local)
+            if listener is not None and settings is not None and not settings.settings.endpoints:
+                self._own_sockets.call_again(peer, listener, path)
+        self._settle()
+        self._activity.start()
+
+    def update(self, settings: NodeSettings, rotate_bytes: int) -> None:
+        """Take a changed profile; sessions it does not touch stay."""
+        self.rotate_bytes = rotate_bytes
+        self.node.update(settings, clock.monotonic())
+        worker = self._worker()
+        if worker is not None:
+            self.share_cookies(worker)
+        self._settle()
+
+    def share_cookies(self, workers: Workers) -> None:
+        """Let the workers judge hellos as the node does."""
+        workers.set_cookies(self.node.cookie_secret, self.node.handshakes_per_second)
+        workers.want_cookies(self._crowded)
+
+    async def close(self) -> None:
+        """Say goodbye to all peers and stop. The worker has the goodbyes before this returns."""
+        self._running = False
+        self._activity.stop()
+        for handle in (self._turn, self._timer):
+            if handle is not None:
+                handle.cancel()
+        self._remember.cancel()
+        self._connected.cancel()
+        self.offloads.close()
+        await self._own_sockets.close()
+        self.node.shutdown(clock.monotonic())
+        self._execute()
+
+    def connected_peers(self) -> frozenset[str]:
+        """Names of peers with an active session."""
+        return frozenset(session.peer for session in self.node.sessions.values() if session.state is SessionState.ACTIVE)
+
+    def known_paths(self) -> dict[str, KnownPath]:
+        """Where peers with a session came in from, as far as the way goes through a listener's address."""
+        known = {}
+        for session in self.node.sessions.values():
+            link = self._links.get(session.link)
+            if link is not None and self._links.listener_over(link.local) is not None and session.endpoint is not None:
+                known[session.peer] = KnownPath(link.local, session.endpoint)
+        return known
+
+    # ---- what the worker says ----
+
+    def on_packet(self, link: int, source: SocketAddress | None, packet: bytes) -> None:
+        """A handshake packet: noted at once, its cryptography waits for its turn."""
+        if self._running:
+            self.node.handle_packet(link, source, packet, clock.monotonic())
+            self._settle()
+
+    def on_message(self, session: int, kind: int, channel: int, body: bytes) -> None:
+        """A sealed message other than IP."""
+        self.node.handle_message(session, kind, channel, body, clock.monotonic())
+        self._settle()
+
+    def on_want(self, peer: str) -> None:
+        """Traffic waits for a session."""
+        self.node.handle_want(peer, clock.monotonic())
+        self._settle()
+
+    def on_moved(self, session: int, link: int, source: SocketAddress | None) -> None:
+        """A session's newest record came by another path. One whose answers would go into the tunnel is not taken."""
+        found = self.node.sessions.get(session)
+        if found is not None and self._goes_round(found.peer, link, source):
+            self.node.counters["loop"] += 1
+            return
+        self.node.handle_moved(session, link, source, clock.monotonic())
+        self._settle()
+
+    def on_stalled(self, session: int) -> None:
+        """A session's keys have run apart."""
+        self.node.handle_stalled(session, clock.monotonic())
+        self._settle()
+
+    def on_loss(self, link: int, lost: float) -> None:
+        """Datagrams of a link did not arrive."""
+        self.node.handle_loss(link, lost)
+        self._settle()
+
+    def on_link_closed(self, link: int) -> None:
+        """A connection ended."""
+        self._links.forget(link)
+        self.node.handle_link_closed(link, clock.monotonic())
+        self._settle()
+
+    def on_link_limited(self, link: int, datagram: int) -> None:
+        """The kernel knows that a path takes less."""
+        self.node.handle_link_limit(link, datagram, clock.monotonic())
+        self._settle()
+
+    def on_raised(self, place: str, times: int) -> None:
+        """A mistake of ours in the worker. It counts that itself, and says it now and then."""
+        if once_per(MISTAKES_EVERY, "the worker raised"):
+            log.error("the worker failed at something and went on", place=place, times=times, hint="please report this")
+
+    def on_misheard(self, error: Exception) -> None:
+        """A mistake of ours here, with what the worker said."""
+        self._mistake(error)
+
+    # ---- what the transports say ----
+
+    def on_link(self, link: Link, peer: str | None) -> None:
+        """A link is there."""
+        introduce(self.node, link, peer)
+        self._settle()
+
+    def on_link_dropped(self, number: int) -> None:
+        """A listening address was given up."""
+        self.node.handle_link_closed(number, clock.monotonic())
+        self._settle()
+
+    def on_dial_failed(self, peer: str, endpoint: Endpoint, reason: str) -> None:
+        """An endpoint could not be reached."""
+        log.debug("dial failed", peer=peer, endpoint=str(endpoint), reason=reason)
+        self.node.handle_dial_failed(peer, endpoint, reason, clock.monotonic())
+        self._settle()
+
+    def may_come(self, source: SocketAddress) -> bool:
+        """May a stranger that was accepted be handed over?"""
+        return self.node.may_come(source, clock.monotonic())
+
+    def full(self) -> bool:
+        """Are there too many strangers to accept another?"""
+        return self.node.full(clock.monotonic())
+
+    # ---- what others say ----
+
+    def on_candidates(self, peer: str, endpoints: Sequence[Endpoint]) -> None:
+        """Discovery found where a peer can be reached."""
+        self.node.handle_candidates(peer, endpoints, clock.monotonic())
+        self._settle()
+
+    def on_worker_lost(self, dead: Sequence[Link], kept: Container[int] = ()) -> None:
+        """A worker died: its streams are `dead`, and the keys of all sessions but those `kept` are gone."""
+        now = clock.monotonic()
+        for link in dead:
+            self.node.handle_link_closed(link.number, now)
+        self.node.handle_keys_lost(now, kept)
+        self._settle()
+
+    # ---- turning ----
+
+    def _transports(self) -> Transports:
+        assert self.transports is not None
+        return self.transports
+
+    def _work(self) -> None:
+        """Work off handshakes for one turn of the loop."""
+        self._turn = None
+        try:
+            now = clock.monotonic()
+            end = now + TURN_SECONDS
+            while now < end and self.node.handle_work(now):
+                self._execute()
+                now = clock.monotonic()
+        except Exception as error:  # noqa: BLE001  one handshake must not stop the others
+            self._mistake(error)
+        self._settle()
+
+    def _timeout(self) -> None:
+        self._timer = None
+        try:
+            self.node.handle_timeout(clock.monotonic())
+        except Exception as error:  # noqa: BLE001  one session must not stop the others' timers
+            self._mistake(error)
+        self._settle()
+
+    def _mistake(self, error: Exception) -> None:
+        """Count what went wrong by a mistake of ours, say so now and then, and go on."""
+        self.drops["raised"] += 1
+        place = place_of(error)
+        if times := once_per(MISTAKES_EVERY, f"raised {place}"):
+            log.error("failed at something and went on", place=place, times=times, hint="please report this")
+
+    def _settle(self) -> None:
+        if not self._running:
+            return
+        try:
+            self._execute()
+        except Exception as error:  # noqa: BLE001  one event must not stop the others
+            self._mistake(error)
+            asyncio.get_running_loop().call_soon(self._settle)
+        self._set_timer()
+        self._tell_whether_crowded()
+        if self._turn is None and self.node.has_work:
+            self._turn = asyncio.get_running_loop().call_soon(self._work)
+
+    def _tell_whether_crowded(self) -> None:
+        if self.node.crowded != self._crowded and (worker := self._worker()) is not None:
+            self._crowded = self.node.crowded
+            worker.want_cookies(self._crowded)
+
+    def _set_timer(self) -> None:
+        due = self.node.poll_timeout()
+        if self._timer is not None:
+            if due is not None and self._timer.when() <= due:
+                return  # wakes early at worst, and then sets itself anew
+            self._timer.cancel()
+        self._timer = None if due is None else asyncio.get_running_loop().call_at(due, self._timeout)
+
+    def _execute(self) -> None:
+        """Do what the node wants. Events first: a session is installed before its peer can use it."""
+        node = self.node
+        while True:
+            while (event := node.poll_event()) is not None:
+                self._do(event)
+            transmit = node.poll_transmit()
+            if transmit is None:
+                return
+            worker = self._worker()
+            if worker is not None:
+                worker.send_packet(*transmit)
+
+    def _do(self, event: events.Event) -> None:
+        match event:
+            case events.SessionReady():
+                self._session_ready(event)
+            case events.SessionConfirmed(session, peer):
+                self._session_confirmed(session, peer)
+            case events.SessionClosed():
+                self._session_closed(event)
+            case events.PathChanged(session, link, to):
+                self._path_changed(session, link, to)
+            case events.Dial(peer, endpoint):
+                self._transports().dial(peer, endpoint)
+            case events.LinkUnused(link):
+                self._links.drop(link)
+            case events.Refused(peer, reason):
+                if times := once_per(REFUSED_EVERY, f"refused {peer} {reason}"):
+                    log.warning("handshakes refused", peer=peer or "unknown", reason=reason, times=times)
+            case _:
+                self._tell_worker(event)
+
+    def _tell_worker(self, event: events.Event) -> None:
+        worker = self._worker()
+        if worker is None:
+            return
+        match event:
+            case events.Protect(link, span):
+                worker.protect_link(link, span)
+            case events.SendMessage(session, kind, channel, body):
+                worker.send_message(session, kind, channel, body)
+            case events.SendProbe(session, datagram, body):
+                worker.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
+            case events.Challenge(session, link, to, body):
+                worker.send_challenge(session, PacketType.KEEP_ALIVE, link, to, body)
+            case events.Shape(link, datagram):
+                worker.shape_link(link, datagram)
+            case events.Compress(session):
+                worker.compress_session(session)
+            case events.SessionReplaced(session):
+                worker.stop_sending(session)
+            case events.ControlReceived():
+                self.drops["control_message"] += 1  # nobody takes one yet
+
+    def _goes_round(self, peer: str, number: int, source: SocketAddress | None) -> bool:
+        """Would what we send over this path go into the tunnel that it carries?"""
+        link = self._links.get(number)
+        if link is None or (source is None and link.remote is None):
+            return False
+        endpoint = link.remote if source is None else Endpoint(link.local.scheme, *source)
+        return endpoint is not None and bool(self._refuses([endpoint.host], str(endpoint), peer))
+
+    def _session_ready(self, event: events.SessionReady) -> None:
+        worker = self._worker()
+        if worker is None:
+            return
+        if self._goes_round(event.peer, event.link, event.source):
+            self.node.counters["loop"] += 1
+            self.node.handle_no_room(event.session, clock.monotonic())
+            return
+        self._paths[event.session] = (event.link, event.source)
+        keys = SessionKeys(
+            event.session,
+            event.remote_index,
+            event.peer,
+            event.suite.name,
+            event.send_chain,
+            event.receive_chain,
+            event.compression,
+        )
+        try:
+            worker.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
+        except HostError as error:
+            if times := once_per(REFUSED_EVERY, "no room for sessions"):
+                log.error(  # noqa: TRY400  a limit, not a bug
+                    "a session cannot be kept", peer=event.peer, reason=error.message, hint=error.hint, times=times
+                )
+            self.node.handle_no_room(event.session, clock.monotonic())
+
+    def _session_confirmed(self, index: int, peer: str) -> None:
+        path = self._paths.get(index)
+        session = self.node.sessions.get(index)
+        worker = self._worker()
+        if path is None or session is None or worker is None:
+            return
+        worker.move_session(index, link=path[0], to=path[1], use=True)
+        opened = api_events.SessionOpened(peer, str(session.session_id), session.suite.name, session.pq, shown(session.endpoint))
+        self._told[index] = opened
+        log.info(
+            "session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint
+        )
+        self._publish(opened)
+        self._connected.soon()
+        self._remember.soon()
+        self._own_sockets.give(index, path)
+
+    def _session_closed(self, event: events.SessionClosed) -> None:
+        worker = self._worker()
+        if worker is not None:
+            if event.linger > 0:
+                asyncio.get_running_loop().call_later(event.linger, worker.drop_session, event.session)
+            else:
+                worker.drop_session(event.session)
+        self._paths.pop(event.session, None)
+        self._activity.forget(event.session)
+        opened = self._told.pop(event.session, None)
+        if opened is None:
+            return
+        told = log.debug if event.reason is events.CloseReason.REPLACED else log.info
+        told("session ended", peer=event.peer, session=opened.session_id, reason=str(event.reason))
+        self._publish(api_events.SessionClosed(event.peer, opened.session_id, str(event.reason)))
+        self._connected.soon()
+
+    def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
+        path = self._paths[index] = (link, to)
+        worker = self._worker()
+        if worker is not None:
+            worker.move_session(index, link=link, to=to, use=index in self._told)
+        session = self.node.sessions.get(index)
+        opened = self._told.get(index)
+        if session is None or opened is None:
+            return
+        endpoint = shown(session.endpoint)
+        self._remember.soon()
+        if endpoint != opened.endpoint:
+            self._told[index] = opened._replace(endpoint=endpoint)
+            log.info("session moved", peer=session.peer, session=opened.session_id, endpoint=endpoint)
+            self._publish(api_events.PathChanged(session.peer, opened.session_id, endpoint))
+        self._own_sockets.give(index, path)
+
+    def _publish(self, event: api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged) -> None:
+        for subscriber in list(self.subscribers):
+            subscriber(event)

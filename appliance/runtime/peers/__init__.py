@@ -1,0 +1,1 @@
+"""What is known of peers: where they are, what goes to them."""

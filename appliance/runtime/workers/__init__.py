@@ -1,0 +1,1 @@
+"""The processes that move packets: started, told, watched, and begun anew."""

@@ -1,0 +1,299 @@
+"""Keeps the workers alive: starts them, and after a death another that takes over the dead one's queue of the TUN and its links.
+
+Its sessions cannot be taken over, because only it had the keys: the node makes new ones over the paths there were. What comes by
+its queue meanwhile waits there, or, when the next start is not at once, is given to the others by the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from appliance.api.monitoring import ClassFigures
+from appliance.errors import ApplianceError
+from appliance.foundation import clock
+from appliance.foundation.logging import get_logger
+from appliance.runtime.links.table import Links
+from appliance.runtime.workers import orphans
+from appliance.runtime.workers.pool import Workers, together
+from appliance.runtime.workers.process import Spoken, WorkerProcess
+from appliance.runtime.workers.tun_losses import REASON, TunLosses
+from appliance.runtime.workers.watch import WorkerWatch
+
+if TYPE_CHECKING:
+    from appliance.api.crypto import CryptoSuite
+    from appliance.linux.tun import TunDevice
+    from appliance.runtime.node.driver import NodeDriver
+    from appliance.runtime.workers.faults import WorkerFaults
+
+log = get_logger("worker")
+
+PAUSES: Final = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Seconds before the next start after so many deaths within QUICK: the first is at once, since traffic waits. The last leaves
+time for a start and a handshake within the five seconds in which traffic must be back; a start costs 0.1 s of CPU."""
+QUICK: Final = 60.0
+"""Deaths within so many seconds count together."""
+DEGRADED_AFTER: Final = 3
+"""So many quick deaths are no accident any more."""
+
+
+class WorkerKeeper:
+    """The workers of the running node. `refill(workers)` gives new ones peers and routes; `faults` hears what code of plugins did
+    in them."""
+
+    def __init__(
+        self,
+        links: Links,
+        state_dir: Path,
+        suites: Iterable[CryptoSuite],
+        drivers: Iterable[str],
+        refill: Callable[[Workers], None],
+        faults: WorkerFaults,
+    ) -> None:
+        self.faults = faults
+        self._links = links
+        self._state_dir = state_dir
+        self._suites = tuple(suites)
+        self._drivers = tuple(drivers)
+        self._refill = refill
+        self._driver: NodeDriver | None = None
+        self._queues: Sequence[TunDevice] = ()
+        self._resting: set[int] = set()
+        self._slots = 0
+        self.on_tun_lost: Callable[[int], None] = lambda _number: None
+        """Called when a worker cannot read the TUN any more."""
+        self.compression = False
+        """Can the workers compress?"""
+        self._spoken: Spoken = {}
+        self._deaths: deque[float] = deque(maxlen=16)
+        self._has_run = False
+        self._prepared: list[WorkerProcess] = []
+        self._reviving: set[asyncio.Task[None]] = set()
+        self._earlier_drops: Counter[str] = Counter()
+        self._tun_losses = TunLosses()
+        self._earlier_classes: dict[str, ClassFigures] = {}
+        self.current: Workers | None = None
+        self.restarts = 0
+        self.watch = WorkerWatch(lambda: self.current.living if self.current else ())
+
+    @property
+    def problem(self) -> str:
+        """What is wrong: a worker is missing, or they die again and again; "" when all is well."""
+        workers = self.worker()
+        if workers is None:
+            return "it does not run"
+        if len(workers.living) < len(workers) or self._quick_deaths() >= DEGRADED_AFTER:
+            return (
+                "it died several times within a minute"
+                if self._quick_deaths() >= DEGRADED_AFTER
+                else "one of several does not run"
+            )
+        return ""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The workers' process numbers."""
+        return self.current.pids if self.current else ()
+
+    @property
+    def offloads(self) -> Sequence[str]:
+        """What the kernel's TUN does for us."""
+        return sorted(self._queues[0].offloads) if self._queues else ()
+
+    def worker(self) -> Workers | None:
+        """The workers of the moment; None when there is not one."""
+        return self.current if self.current and self.current.living else None
+
+    def drops(self) -> Counter[str]:
+        """Packets dropped by reason, by dead workers too, and by the kernel before a worker could have them."""
+        before_us = Counter({REASON: self._tun_losses.count()})
+        return self._earlier_drops + before_us + (self.current.drops() if self.current else Counter())
+
+    def classes(self) -> dict[str, ClassFigures]:
+        """Traffic classes by name, dead workers' packets included."""
+        now = self.current.classes() if self.current else {}
+        return {name: together(self._earlier_classes.get(name), figures) for name, figures in now.items()}
+
+    def prepare(self, driver: NodeDriver, slots: int, number: int) -> None:
+        """Start the first workers' processes already; `start` goes on with them."""
+        self._driver, self._slots = driver, slots
+        self._prepared = [self._spawn(each) for each in range(number)]
+
+    async def start(self, queues: Sequence[TunDevice], driver: NodeDriver, slots: int, *, compression: bool = False) -> None:
+        """Start a worker on each of the TUN's queues, with room for `slots` sessions; `compression`: they can. Raises what
+        WorkerProcess.start raises."""
+        self._queues, self._driver, self._slots, self.compression = queues, driver, slots, compression
+        self._resting.clear()
+        self._tun_losses.begin(queues[0].name)
+        prepared, self._prepared = self._prepared, []
+        prepared += [self._spawn(number) for number in range(len(prepared), len(queues))]
+        workers = self.current = Workers(len(queues))
+        try:
+            for number, worker in enumerate(prepared):
+                await self._bring_up(number, worker)
+                workers.put(number, worker)
+        except BaseException:
+            self._prepared = [worker for worker in prepared if worker not in workers.living]
+            await self._end_all()
+            raise
+        self._refill(workers)
+        self._settle_in(workers)
+        self.watch.start()
+
+    def use_queues(self, queues: Sequence[TunDevice], *, device: bool) -> None:
+        """Let each worker use another queue from now on; not of a `device`: one that gives nothing."""
+        self._queues = queues
+        self._resting.clear()
+        if self.current is not None:
+            self.current.use_tun([queue.fd for queue in queues], device=device)
+
+    async def stop(self) -> None:
+        """End the workers in order."""
+        self.watch.stop()
+        reviving = list(self._reviving)
+        for task in reviving:
+            task.cancel()
+        await asyncio.gather(*reviving, return_exceptions=True)
+        await self._end_all()
+        orphans.forget(self._state_dir)
+
+    def _spawn(self, number: int) -> WorkerProcess:
+        assert self._driver is not None
+        worker = WorkerProcess(_Ears(self, number, self._driver), self._slots, self._spoken)
+        worker.spawn()
+        return worker
+
+    async def _bring_up(self, number: int, worker: WorkerProcess) -> None:
+        queue = self._queues[number]
+        await worker.start(
+            queue.fd, vnet=queue.vnet_hdr, suites=self._suites, drivers=self._drivers, compression=self.compression
+        )
+        self.faults.broken(worker.broken)
+
+    def _settle_in(self, workers: Workers) -> None:
+        """All that were to be there are: give them what nobody has."""
+        assert self._driver is not None
+        orphans.remember(self._state_dir, workers.pids)
+        dead = self._links.worker_lost(workers.complete_links)
+        self._links.use_worker(workers, workers.complete_links)
+        if self._has_run:
+            self._driver.on_worker_lost(dead, workers.sessions)
+        self._has_run = True
+
+    async def _end_all(self) -> None:
+        workers, self.current = self.current, None
+        ending = [*(workers.living if workers else ()), *self._prepared]
+        self._prepared = []
+        await asyncio.gather(*(worker.stop() for worker in ending))
+        for worker in ending:
+            self._forget(worker)
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        self._earlier_drops.update(worker.drops())
+        for name, figures in worker.classes().items():
+            self._earlier_classes[name] = together(self._earlier_classes.get(name), figures)._replace(queued=0)
+        worker.close()
+
+    def link_closed(self, link: int) -> None:
+        """A worker has closed a link."""
+        if self.current is not None:
+            self.current.link_closed(link)
+
+    def died(self, number: int, code: int) -> None:
+        """A worker ended without having been told to."""
+        workers = self.current
+        if workers is None:
+            return
+        dead = workers.lose(number)
+        if dead is not None:
+            self._forget(dead)
+        self._deaths.append(clock.monotonic())
+        log.error("the worker died; starting another", code=code, times=self._quick_deaths())
+        task = asyncio.get_running_loop().create_task(self._revive(workers, number), name=f"revive worker {number}")
+        self._reviving.add(task)
+        task.add_done_callback(self._reviving.discard)
+
+    async def _revive(self, workers: Workers, number: int) -> None:
+        while True:
+            pause = PAUSES[min(self._quick_deaths() - 1, len(PAUSES) - 1)]
+            if pause and workers.living:
+                self._rest(number)
+            await asyncio.sleep(pause)
+            worker = self._spawn(number)
+            try:
+                await self._bring_up(number, worker)
+            except (ApplianceError, OSError):
+                await self._give_up(worker)
+                self._deaths.append(clock.monotonic())
+                log.exception("the worker does not start")
+                continue
+            except BaseException:
+                await self._give_up(worker)
+                raise
+            workers.put(number, worker)
+            self._serve(number)
+            self._settle_in(workers)
+            self.restarts += 1
+            log.info("worker restarted", pid=worker.pid, restarts=self.restarts)
+            return
+
+    async def _give_up(self, worker: WorkerProcess) -> None:
+        await worker.stop()
+        worker.close()
+
+    def _rest(self, number: int) -> None:
+        """The kernel moves flows when a queue goes and comes, and drops packets meanwhile: not for a fifth of a second."""
+        if number in self._resting:
+            return
+        try:
+            self._queues[number].rest()
+        except OSError as error:
+            log.warning("packets wait in the queue of a worker that died", reason=str(error))
+        else:
+            self._resting.add(number)
+
+    def _serve(self, number: int) -> None:
+        if number in self._resting:
+            self._resting.discard(number)
+            try:
+                self._queues[number].serve()
+            except OSError as error:  # the device is gone: the control process knows and acts
+                log.warning("a worker gets no packets from the TUN device", reason=str(error))
+
+    def _quick_deaths(self) -> int:
+        since = clock.monotonic() - QUICK
+        return sum(1 for death in self._deaths if death >= since)
+
+
+class _Ears:
+    """What one worker says; nothing is heard of one that was given up."""
+
+    def __init__(self, keeper: WorkerKeeper, number: int, driver: NodeDriver) -> None:
+        self._keeper = keeper
+        self._number = number
+        self._driver = driver
+        self.on_packet = driver.on_packet
+        self.on_message = driver.on_message
+        self.on_want = driver.on_want
+        self.on_moved = driver.on_moved
+        self.on_stalled = driver.on_stalled
+        self.on_loss = driver.on_loss
+        self.on_link_limited = driver.on_link_limited
+        self.on_link_offload = driver.offloads.changed
+        self.on_raised = driver.on_raised
+        self.on_misheard = driver.on_misheard
+        self.on_fault = keeper.faults.raised
+        self.on_last_words = keeper.faults.last_words
+
+    def on_link_closed(self, link: int) -> None:
+        self._keeper.link_closed(link)
+        self._driver.on_link_closed(link)
+
+    def on_tun_lost(self, number: int) -> None:
+        self._keeper.on_tun_lost(number)
+
+    def on_exit(self, code: int) -> None:
+        self._keeper.died(self._number, code)

@@ -1,0 +1,383 @@
+"""The workers of a node as one: what is told goes to the worker that it is for, and the others hear who has what.
+
+Sessions are spread by peer. A link lives in one worker, and so does each session, where its link is; a listener's socket is read
+by the first worker, and the others have it too to answer over it until a session has a socket of its own. With one worker this
+passes everything on and tells nobody anything.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from appliance.api.monitoring import ClassFigures
+from appliance.runtime.workers.counters import SessionCounters
+from appliance.runtime.workers.process import SessionKeys, WorkerProcess
+from appliance.worker import channel
+
+if TYPE_CHECKING:
+    from appliance.api.transport import SocketAddress
+    from appliance.api.values import Network
+
+READER = 0
+"""The worker that reads listeners' sockets."""
+
+
+class Home(NamedTuple):
+    """Where a session lives, whose it is and by which way its records go."""
+
+    worker: int
+    peer: str
+    link: int
+    to: SocketAddress | None
+
+
+class Tables(NamedTuple):
+    """What `set_routes` was told last."""
+
+    routes: tuple[tuple[Network, str], ...]
+    hub: bool
+    own: tuple[str, ...]
+
+
+class Workers:
+    """So many workers, of which some may be missing. Calls about what nobody has do nothing."""
+
+    def __init__(self, number: int) -> None:
+        self._members: list[WorkerProcess | None] = [None] * number
+        self._links: dict[int, int] = {}
+        """The worker of each link that only one has."""
+        self._shared: dict[int, set[int]] = {}
+        """The workers that have each listener's socket."""
+        self._sessions: dict[int, Home] = {}
+        self._at: dict[SocketAddress, int] = {}
+        """The newest session that goes to each far end over a listener."""
+        self._used: dict[str, int] = {}
+        """The session that each peer's packets go out by."""
+        self._last = number - 1
+        self._peers: Mapping[str, Iterable[Network]] = {}
+        self._tables: Tables | None = None
+        self._addresses: Sequence[str] = ()
+        self._qos: tuple[Mapping[str, Any] | None, Sequence[tuple[str, int]]] = None, ()
+        self._cookies: tuple[bytes, int] | None = None
+        self._cookies_wanted = False
+
+    # ---- members ----
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    @property
+    def living(self) -> tuple[WorkerProcess, ...]:
+        """The workers there are."""
+        return tuple(member for member in self._members if member is not None)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Their process numbers."""
+        return tuple(member.pid for member in self.living)
+
+    def put(self, number: int, worker: WorkerProcess) -> None:
+        """A worker is there, and knows nothing yet: tell it what the others know."""
+        for other, member in self._others(number):
+            ours, theirs = channel.pair()
+            with ours, theirs:
+                member.join(number, ours)
+                worker.join(other, theirs)
+        self._members[number] = worker
+        if self._cookies is not None:
+            worker.set_cookies(*self._cookies)
+            worker.want_cookies(self._cookies_wanted)
+        worker.set_peers(self._peers)
+        worker.set_addresses(self._addresses)
+        for session, home in self._sessions.items():
+            worker.session_elsewhere(session, home.worker)
+        for peer, session in self._used.items():
+            worker.peer_elsewhere(peer, self._sessions[session].worker)
+        if self._qos[0] is not None:
+            worker.set_qos(*self._qos)
+        if self._tables is not None:  # last, for then it begins to read the TUN
+            worker.set_routes(self._tables.routes, hub=self._tables.hub, own=self._tables.own)
+
+    def lose(self, number: int) -> WorkerProcess | None:
+        """A worker has died: forget what it had."""
+        dead, self._members[number] = self._members[number], None
+        self._links = {link: home for link, home in self._links.items() if home != number}
+        for holders in self._shared.values():
+            holders.discard(number)
+        for session in [session for session, home in self._sessions.items() if home.worker == number]:
+            self._forget(session)
+        return dead
+
+    @property
+    def complete_links(self) -> Container[int]:
+        """The links that every worker has which should."""
+        everybody = {number for number, member in enumerate(self._members) if member is not None}
+        return {*self._links, *(link for link, holders in self._shared.items() if holders >= everybody)}
+
+    @property
+    def sessions(self) -> Container[int]:
+        """The sessions that a living worker has."""
+        return self._sessions
+
+    def _others(self, number: int) -> list[tuple[int, WorkerProcess]]:
+        return [(other, member) for other, member in enumerate(self._members) if member is not None and other != number]
+
+    def use_tun(self, descriptors: Sequence[int], *, device: bool) -> None:
+        """As WorkerProcess.use_tun, one descriptor for each."""
+        for member, descriptor in zip(self._members, descriptors, strict=True):
+            if member is not None:
+                member.use_tun(descriptor, device=device)
+
+    # ---- links ----
+
+    def add_link(
+        self,
+        link: int,
+        sock: socket.socket,
+        driver: str,
+        options: Mapping[str, int | str],
+        *,
+        listener: bool,
+        remote: SocketAddress | None,
+    ) -> None:
+        """Give a socket to a worker: a listener's to all, one to the far end of a session that uses a listener to the worker that
+        has the session, any other to the one with the least to do. The caller may close its own copy when this returns."""
+        if listener:
+            holders = self._shared.setdefault(link, set())
+            for number, member in enumerate(self._members):
+                if member is not None and number not in holders:
+                    member.add_link(link, sock, driver, options, deaf=number != READER)
+                    holders.add(number)
+            return
+        home = None if remote is None else self._home_at(remote)
+        home = self._idlest() if home is None else home
+        if home is not None and (only := self._members[home]) is not None:
+            self._links[link] = home
+            only.add_link(link, sock, driver, options, remote=remote)
+
+    def drop_link(self, link: int) -> None:
+        """Close a link."""
+        for member in self._holders(link):
+            member.drop_link(link)
+        self.link_closed(link)
+
+    def link_closed(self, link: int) -> None:
+        """A worker has closed a link."""
+        self._links.pop(link, None)
+        self._shared.pop(link, None)
+
+    def protect_link(self, link: int, span: int) -> None:
+        """As WorkerProcess.protect_link."""
+        for member in self._holders(link):
+            member.protect_link(link, span)
+
+    def shape_link(self, link: int, datagram: int) -> None:
+        """As WorkerProcess.shape_link."""
+        for member in self._holders(link):
+            member.shape_link(link, datagram)
+
+    def try_offload(self, link: int) -> None:
+        """As WorkerProcess.try_offload."""
+        for member in self._holders(link):
+            member.try_offload(link)
+
+    def send_packet(self, link: int, to: SocketAddress | None, packet: bytes) -> None:
+        """Send one handshake packet; over a listener from the worker that reads it, which knows where the far end called."""
+        for member in self._holders(link)[:1]:
+            member.send_packet(link, to, packet)
+
+    def local_of(self, link: int, source: SocketAddress) -> str | None:
+        """As WorkerProcess.local_of; the workers share what they know."""
+        return next((member.local_of(link, source) for member in self.living), None)
+
+    def _holders(self, link: int) -> list[WorkerProcess]:
+        numbers = sorted(self._shared[link]) if link in self._shared else [self._links[link]] if link in self._links else []
+        return [member for number in numbers if (member := self._members[number]) is not None]
+
+    def _home_at(self, remote: SocketAddress) -> int | None:
+        """The worker of a session that goes to `remote` over a listener."""
+        home = self._sessions.get(self._at.get(remote, -1))
+        return None if home is None else home.worker
+
+    def _idlest(self) -> int | None:
+        """The worker with the fewest links and sessions over listeners; equals take turns."""
+        load = Counter(self._links.values())
+        load.update(home.worker for home in self._sessions.values() if home.to is not None)
+        living = [each for each, member in enumerate(self._members) if member is not None]
+        if not living:
+            return None
+        self._last = min(living, key=lambda each: (load[each], (each - self._last - 1) % len(self._members)))
+        return self._last
+
+    # ---- strangers ----
+
+    def set_cookies(self, secret: bytes, handshakes_per_second: int) -> None:
+        """As WorkerProcess.set_cookies."""
+        self._cookies = secret, handshakes_per_second
+        for member in self.living:
+            member.set_cookies(secret, handshakes_per_second)
+
+    def want_cookies(self, wanted: bool) -> None:
+        """As WorkerProcess.want_cookies."""
+        self._cookies_wanted = wanted
+        for member in self.living:
+            member.want_cookies(wanted)
+
+    # ---- sessions ----
+
+    def add_session(self, keys: SessionKeys, *, link: int, to: SocketAddress | None, rotate_bytes: int, use: bool = True) -> None:
+        """Install a session where its link is; one over a listener where its peer's others are, or nearly nothing is. Raises
+        HostError when there is no room for it."""
+        number = self._links.get(link)
+        if number is None and link in self._shared:
+            current = self._sessions.get(self._used.get(keys.peer, -1))
+            number = self._idlest() if current is None else current.worker
+        if number is None or (member := self._members[number]) is None:
+            return
+        member.add_session(keys, link=link, to=to, rotate_bytes=rotate_bytes, use=use)
+        self._settle(keys.session, Home(number, keys.peer, link, to))
+        for _, other in self._others(number):
+            other.session_elsewhere(keys.session, number)
+        if use:
+            self._use(keys.session)
+
+    def move_session(self, session: int, *, link: int, to: SocketAddress | None, use: bool = True) -> None:
+        """Send a session's records by another path, where its worker has that."""
+        home = self._sessions.get(session)
+        member = None if home is None else self._members[home.worker]
+        if home is None or member is None:
+            return
+        if self._links.get(link, home.worker) == home.worker:
+            home = self._settle(session, home._replace(link=link, to=to))
+        member.move_session(session, link=home.link, to=home.to, use=use)
+        if use:
+            self._use(session)
+
+    def compress_session(self, session: int) -> None:
+        """As WorkerProcess.compress_session."""
+        for member in self._having(session):
+            member.compress_session(session)
+
+    def stop_sending(self, session: int) -> None:
+        """As WorkerProcess.stop_sending."""
+        for member in self._having(session):
+            member.stop_sending(session)
+
+    def drop_session(self, session: int) -> None:
+        """As WorkerProcess.drop_session."""
+        for member in self._having(session):
+            member.drop_session(session)
+        self._forget(session)
+
+    def send_message(self, session: int, kind: int, channel_number: int, body: bytes) -> None:
+        """As WorkerProcess.send_message."""
+        for member in self._having(session):
+            member.send_message(session, kind, channel_number, body)
+
+    def send_probe(self, session: int, kind: int, datagram: int, body: bytes) -> None:
+        """As WorkerProcess.send_probe."""
+        for member in self._having(session):
+            member.send_probe(session, kind, datagram, body)
+
+    def send_challenge(self, session: int, kind: int, link: int, to: SocketAddress | None, body: bytes) -> None:
+        """As WorkerProcess.send_challenge, by a link that the session's worker has."""
+        for member in self._having(session):
+            member.send_challenge(session, kind, link, to, body)
+
+    def _having(self, session: int) -> list[WorkerProcess]:
+        home = self._sessions.get(session)
+        member = None if home is None else self._members[home.worker]
+        return [] if member is None else [member]
+
+    def _settle(self, session: int, home: Home) -> Home:
+        before = self._sessions.get(session)
+        if before is not None and before.to is not None and self._at.get(before.to) == session:
+            del self._at[before.to]
+        if home.to is not None:
+            self._at[home.to] = session
+        self._sessions[session] = home
+        return home
+
+    def _use(self, session: int) -> None:
+        home = self._sessions[session]
+        if self._used.get(home.peer) != session:
+            self._used[home.peer] = session
+            for _, other in self._others(home.worker):
+                other.peer_elsewhere(home.peer, home.worker)
+
+    def _forget(self, session: int) -> None:
+        home = self._sessions.pop(session, None)
+        if home is None:
+            return
+        if home.to is not None and self._at.get(home.to) == session:
+            del self._at[home.to]
+        others = self._others(home.worker)
+        for _, other in others:
+            other.session_elsewhere(session, None)
+        if self._used.get(home.peer) == session:
+            del self._used[home.peer]
+            for _, other in others:
+                other.peer_elsewhere(home.peer, None)
+
+    # ---- tables ----
+
+    def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
+        """As WorkerProcess.set_peers."""
+        self._peers = peers
+        for member in self.living:
+            member.set_peers(peers)
+
+    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str]) -> None:
+        """As WorkerProcess.set_routes."""
+        self._tables = Tables(tuple(routes), hub, tuple(own))
+        for member in self.living:
+            member.set_routes(self._tables.routes, hub=hub, own=self._tables.own)
+
+    def set_addresses(self, addresses: Sequence[str]) -> None:
+        """As WorkerProcess.set_addresses."""
+        self._addresses = addresses
+        for member in self.living:
+            member.set_addresses(addresses)
+
+    def set_qos(self, settings: Mapping[str, Any] | None, rates: Sequence[tuple[str, int]]) -> None:
+        """As WorkerProcess.set_qos. A peer's packets leave by one worker, so its rate is the same for each."""
+        self._qos = settings, rates
+        for member in self.living:
+            member.set_qos(settings, rates)
+
+    # ---- figures ----
+
+    def session_counters(self, session: int) -> SessionCounters | None:
+        """As WorkerProcess.session_counters."""
+        return next((member.session_counters(session) for member in self._having(session)), None)
+
+    def records(self, session: int) -> tuple[int, int]:
+        """As WorkerProcess.records."""
+        return next((member.records(session) for member in self._having(session)), (0, 0))
+
+    def packets(self, session: int) -> tuple[int, int]:
+        """As WorkerProcess.packets."""
+        return next((member.packets(session) for member in self._having(session)), (0, 0))
+
+    def drops(self) -> Counter[str]:
+        """Packets dropped by the living, by reason."""
+        found: Counter[str] = Counter()
+        for member in self.living:
+            found.update(member.drops())
+        return found
+
+    def classes(self) -> dict[str, ClassFigures]:
+        """Traffic classes by name, over all the living; nothing where traffic is not scheduled."""
+        found: dict[str, ClassFigures] = {}
+        for member in self.living:
+            for name, figures in member.classes().items():
+                found[name] = together(found.get(name), figures)
+        return found
+
+
+def together(earlier: ClassFigures | None, figures: ClassFigures) -> ClassFigures:
+    """The sum of a class's figures."""
+    return figures if earlier is None else ClassFigures(*map(sum, zip(earlier, figures, strict=True)))
