@@ -40,6 +40,12 @@ def _text(value: object, noun: str) -> str:
     return value
 
 
+def _shown(value: object) -> str:
+    """The value for a message, shortened: a whole list may stand where a number belongs."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:40] + "…"
+
+
 def _endpoint(value: object) -> Endpoint:
     return value if isinstance(value, Endpoint) else Endpoint.parse(_text(value, "an endpoint"))
 
@@ -149,7 +155,7 @@ def _dscp(value: object) -> int:
         return DSCP_NAMES[value.lower()]
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 63:
         return value
-    raise ValueError(f"{value!r} is no DSCP: write a number from 0 to 63, or a name such as ef, cs1 or af41")
+    raise ValueError(f"{_shown(value)} is no DSCP: write a number from 0 to 63, or a name such as ef, cs1 or af41")
 
 
 def _protocol(value: object) -> int:
@@ -157,18 +163,18 @@ def _protocol(value: object) -> int:
         return PROTOCOLS[value.lower()]
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255:
         return value
-    raise ValueError(f"{value!r} is no protocol: write a number from 0 to 255, or one of {', '.join(PROTOCOLS)}")
+    raise ValueError(f"{_shown(value)} is no protocol: write a number from 0 to 255, or one of {', '.join(PROTOCOLS)}")
 
 
 def _ports(value: object) -> tuple[int, int]:
-    if isinstance(value, tuple | list) and len(value) == 2:
+    if isinstance(value, tuple) and len(value) == 2 and all(type(port) is int for port in value):  # as it was validated before
         low, high = value
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif type(value) is int:  # not a bool
         low = high = value
     elif isinstance(value, str) and (found := re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", value, re.ASCII)):
         low, high = int(found[1]), int(found[2] or found[1])
     else:
-        raise ValueError(f"{value!r} is no port: write a number, or a range such as 5060-5080")
+        raise ValueError(f"{_shown(value)} is no port: write a number, or a range such as 5060-5080")
     if not 0 <= low <= high <= 65535:
         raise ValueError(f"{_ports_text((low, high))} is no range of ports: the first is the lower, and the last at most 65535")
     return low, high

@@ -41,7 +41,7 @@ class Endpoint(NamedTuple):
             host, colon, port_text = rest.rpartition(":")
             if not colon or not host or ":" in host:
                 raise ValueError(f"{text!r}: host and port are both needed, for example {scheme}://198.51.100.7:8443")
-        if not port_text.isdecimal() or not 1 <= int(port_text) <= 65535:
+        if not port_text.isdecimal() or not 1 <= int(port_text[:6]) <= 65535:
             raise ValueError(f"{text!r}: the port is a number from 1 to 65535")
         return cls(scheme, host, int(port_text))
 

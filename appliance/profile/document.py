@@ -14,6 +14,9 @@ from typing import Any, Literal, NamedTuple
 KeyPath = tuple[str | int, ...]
 """The way from the root to a value: keys of mappings and indices (from 0) of lists."""
 
+INTEGERS = range(-(2**63), 2**63)
+"""The whole numbers a document may hold, as TOML has them. Python writes out no number of more than 4,300 digits, so a longer one
+could not even be shown in a message."""
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import Any
 
-from appliance.profile.document import Document, KeyPath, Source, Spot, walk
+from appliance.profile.document import INTEGERS, Document, KeyPath, Source, Spot, walk
 from appliance.profile.problems import LocatedProblem, at
 from appliance.profile.toml_places import Place, places
 
@@ -37,7 +37,9 @@ def read_toml(text: str, source: Source) -> tuple[Document | None, list[LocatedP
     if deep is not None:
         return None, [at(source, 1, 1, f"nested deeper than {MAX_DEPTH} levels", path=deep)]
     spots = {path: _spot(path, found, source) for path, _ in walk(tree)}
-    return Document(tree, spots), _unwanted(tree, spots)
+    if too_large := _too_large(tree, spots):  # such a number could not be shown by whoever finds it unfit
+        return None, too_large
+    return Document(tree, spots), _dates(tree, spots)
 
 
 def _deepest(tree: Any) -> KeyPath | None:
@@ -65,13 +67,20 @@ def _spot(path: KeyPath, found: dict[KeyPath, Place], source: Source) -> Spot:
     return Spot(source, *place) if place else Spot(source, 1, 1, 1, 1, 1, 1)
 
 
-def _unwanted(tree: Any, spots: dict[KeyPath, Spot]) -> list[LocatedProblem]:
+def _too_large(tree: Any, spots: dict[KeyPath, Spot]) -> list[LocatedProblem]:
+    """The standard library reads numbers of any length, though TOML ends at 64 bits."""
+    numbers = [path for path, value in walk(tree) if isinstance(value, int) and value not in INTEGERS]
+    return [_at(spots[path], path, "this number is too large", "whole numbers have up to 64 bits") for path in numbers]
+
+
+def _dates(tree: Any, spots: dict[KeyPath, Spot]) -> list[LocatedProblem]:
     """TOML knows dates; no key of a profile takes one, and most are meant as text."""
-    return [
-        at(spots[path].source, spots[path].line, spots[path].column, "this is a date or time", "put it in quotes", path=path)
-        for path, value in walk(tree)
-        if isinstance(value, dt.date | dt.time)
-    ]
+    dates = [path for path, value in walk(tree) if isinstance(value, dt.date | dt.time)]
+    return [_at(spots[path], path, "this is a date or time", "put it in quotes") for path in dates]
+
+
+def _at(spot: Spot, path: KeyPath, message: str, hint: str) -> LocatedProblem:
+    return at(spot.source, spot.line, spot.column, message, hint, path=path)
 
 
 def _syntax_problem(text: str, source: Source) -> LocatedProblem:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.profile.document import Document, KeyPath, Source, Spot
+from appliance.profile.document import INTEGERS, Document, KeyPath, Source, Spot
 from appliance.profile.problems import LocatedProblem, at
 from appliance.profile.yaml_events import AliasEvent, DocumentStartEvent, Event, NodeEvent, ScalarEvent
 from appliance.profile.yaml_quick import Unusual, quick_events
@@ -31,6 +31,8 @@ _FALSE = frozenset(("false", "False", "FALSE"))
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+", re.ASCII)
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half a surrogate pair, which an escape can write: no character, and no output can carry it."""
 _TEXT_TAGS = frozenset(("!", "tag:yaml.org,2002:str"))
 
 
@@ -166,6 +168,8 @@ class _Builder:
         plain = not event.style and event.tag is None
         if event.tag is not None and event.tag not in _TEXT_TAGS:
             self._refuse(_tag_refusal(event.tag), "remove it")
+        if not event.value.isascii() and _HALF.search(event.value):
+            self._refuse("an escape here is half a character", "write the character itself")
         is_key = bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
         value = self._plain_value(event.value) if plain and not is_key else event.value
         if plain and not event.value and self._open and self._open[-1].key is not None:
@@ -191,13 +195,18 @@ class _Builder:
             return text
         try:
             if _INTEGER.fullmatch(text):
-                return int(text, 0) if text[:2] in {"0x", "0o"} else int(text)
+                return self._integer(int(text, 0) if text[:2] in {"0x", "0o"} else int(text))
             if _FLOAT.fullmatch(text):
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError:  # more digits than Python converts
-            self._refuse("this number is too long")
-            return 0
+            return self._integer(INTEGERS.stop)
         return text
+
+    def _integer(self, number: int) -> int:
+        if number in INTEGERS:
+            return number
+        self._refuse("this number is too large", "whole numbers have up to 64 bits")
+        return 0
 
     def _aliased(self, event: AliasEvent) -> _Node:
         self._aliases += 1

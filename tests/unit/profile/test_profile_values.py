@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, get_origin
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -10,6 +10,14 @@ from pydantic import TypeAdapter, ValidationError
 from appliance.api import profile_values as values
 
 GOOD = "llp1:" + "a" * 52
+KINDS = {name: kind for name, kind in vars(values).items() if get_origin(kind) is Annotated}
+WRONG = [
+    *(None, True, False, -1, 0, 2**63 - 1, -(2**63), 1.5, 548.0, float("inf"), float("nan"), 1e308),
+    *("", "auto ", "\0", "9" * 5000, "1e5", "udp://h:1", b"x", {}, {"a": 1}, set(), object()),
+    *([], [[], []], [None, None], [True, False], [1.5, 2.5], ["1", "2"], [1, "2"], ["auto"]),
+    *((), (None, 1), (1, None), (True, True), (2, 1), (1, 2, 3), (2**63, 0)),
+]
+"""What a reader may find where a value belongs, and what another program may hand to a model."""
 
 
 @pytest.mark.parametrize(
@@ -89,6 +97,11 @@ def test_taken(kind: Any, text: object) -> None:
         (values.Ports, "1-65536", "at most 65535"),
         (values.Ports, "sip", "no port"),
         (values.Ports, True, "no port"),
+        (values.Ports, (True, 5), "no port"),
+        (values.Ports, (1.5, 2.5), "no port"),
+        (values.Ports, [None, None], "no port"),
+        (values.Ports, [1] * 1000, "…"),
+        (values.EndpointText, "udp://h:" + "9" * 5000, "from 1 to 65535"),
         (values.Seconds, True, "with its unit"),
         (values.Seconds, float("nan"), "finite"),
         (values.Bytes, True, "integer"),
@@ -107,3 +120,15 @@ def test_refused(kind: Any, text: object, told: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(kind).validate_python(text)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_whatever_stands_there_is_a_value_or_a_problem(name: str) -> None:
+    adapter = TypeAdapter(KINDS[name])
+    for given in WRONG:
+        try:
+            value = adapter.validate_python(given)
+        except ValidationError as error:
+            assert len(str(error.errors(include_url=False)[0]["msg"])) < 10_000
+        else:
+            assert adapter.dump_json(value)

@@ -32,6 +32,8 @@ def test_values_and_places() -> None:
         ("a = [1,", (1, 8), "not TOML"),
         ("a = 1979-05-27", (1, 5), "a date or time"),
         (f"a = 1{'0' * 5000}", (1, 1), "Exceeds the limit"),
+        (f"a = [0, 0x{'f' * 5000}]", (1, 9), "too large"),
+        (f"a = {-(2**63) - 1}", (1, 5), "too large"),
         ("a = " + "[" * 3000, (1, 1), "nested deeper"),
         ("a = " + "[" * 40 + "]" * 40, (1, 1), "nested deeper"),
     ],

@@ -108,7 +108,10 @@ def test_an_alias_repeats_value_and_place() -> None:
         ("a: b: c", (1, 5), "not YAML"),
         ("a: \x07", (1, 4), "control character U+0007"),
         ('a: "\\U11111111"', (1, 1), "not YAML"),
-        (f"a: 1{'0' * 5000}", (1, 4), "too long"),
+        (f"a: 1{'0' * 5000}", (1, 4), "too large"),
+        (f"a: 0x{'f' * 5000}", (1, 4), "too large"),
+        (f"a: {2**63}", (1, 4), "too large"),
+        (r'a: "\ud800"', (1, 4), "half a character"),
     ],
 )
 def test_refused(text: str, place: tuple[int, int], told: str) -> None:
