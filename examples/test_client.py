@@ -26,7 +26,6 @@ from appliance.protocol.ratchet import Ratchet
 from appliance.protocol.replay import ReplayWindow
 from appliance.wire import hello_json, liveness
 from appliance.wire.envelope import FLAG_JSON, FLAG_PHASE, HEADER_BYTES, PacketType, nonce, pack, unpack
-from appliance.wire.liveness import Farewell
 
 Cipher = type[AESGCM] | type[ChaCha20Poly1305]
 SUITES: dict[int, tuple[str, Cipher]] = {1: ("aes-256-gcm", AESGCM), 2: ("chacha20-poly1305", ChaCha20Poly1305)}
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         for number in range(1, arguments.keepalive + 1):
             took = session.keep_alive(number)
             print(f"Keepalive {number}/{arguments.keepalive} acknowledged in {1000 * took:.1f} ms")
-        session.send(PacketType.DISCONNECT, liveness.encode_disconnect(Farewell.SHUTDOWN))
+        session.send(PacketType.DISCONNECT, b"")
     print("Disconnected")
     print("Test completed")
 

@@ -162,7 +162,7 @@ class Context:
         if peer is not None and peer.session == session.index:
             peer.session = None
         self.counters[f"closed-{reason}"] += 1
-        self.events.append(SessionClosed(session.index, session.peer, reason, 0.0))
+        self.events.append(SessionClosed(session.index, session.peer, reason))
         self.unuse(session.link, session.index)
 
     def defer(self, work: Work, now: float, peer: str | None = None, *, fresh: bool = False) -> None:

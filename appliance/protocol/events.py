@@ -80,22 +80,19 @@ class SessionConfirmed(NamedTuple):
 
 
 class SessionReplaced(NamedTuple):
-    """`by` carries the peer's traffic now; open what still comes for `session` during `linger` seconds, then drop its keys."""
+    """`by` carries the peer's traffic now; open what still comes for `session` until its SessionClosed."""
 
     session: int
     peer: str
-    reason: CloseReason
-    linger: float
     by: int
 
 
 class SessionClosed(NamedTuple):
-    """`session` is over; drop its keys after `linger` seconds (a SendMessage taken before this event still goes out first)."""
+    """`session` is over; drop its keys. A SendMessage taken before this event still goes out first."""
 
     session: int
     peer: str
     reason: CloseReason
-    linger: float
 
 
 class SendMessage(NamedTuple):

@@ -33,7 +33,6 @@ SIGNATURE_BYTES = ED25519_SIGNATURE_BYTES + MLDSA_SIGNATURE_BYTES
 
 PREFIX = "llp1:"
 FINGERPRINT_LABEL = b"LLP1 identity"
-FINGERPRINT = re.compile(r"llp1:[a-z2-7]{52}")
 _PEM_BLOCK = re.compile(rb"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----", re.DOTALL)
 
 
@@ -127,8 +126,3 @@ class Identity:
     def sign(self, message: bytes) -> bytes:
         """Both signatures of `message`; takes 0.5 to 5 ms, because ML-DSA repeats until its result leaks nothing."""
         return self._ed25519.sign(message) + self._mldsa.sign(message)
-
-
-def is_fingerprint(text: str) -> bool:
-    """Is `text` written like a fingerprint (`llp1:` and 52 characters of base32)?"""
-    return FINGERPRINT.fullmatch(text) is not None

@@ -30,7 +30,7 @@ from appliance.protocol.probing import Probing
 from appliance.protocol.session import Session, SessionState
 from appliance.wire import control, liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
-from appliance.wire.liveness import Ack, Farewell
+from appliance.wire.liveness import Ack
 
 LINGER_SECONDS = 5.0
 """How long a replaced session still receives: longer than any reordering we know of."""
@@ -288,11 +288,10 @@ class Keeping:
             if current:
                 self.reconnect(self._context.peers[session.peer], now, 0.0)
 
-    def say_goodbye(self, session: Session, code: Farewell, reason: CloseReason) -> None:
-        """End `session` and tell the peer."""
+    def say_goodbye(self, session: Session, reason: CloseReason) -> None:
+        """End `session` and tell the peer that it is over."""
         if session.state is not SessionState.HANDSHAKING:
-            body = liveness.encode_disconnect(code)
-            self._context.events.append(SendMessage(session.index, PacketType.DISCONNECT, 0, body))
+            self._context.events.append(SendMessage(session.index, PacketType.DISCONNECT, 0, b""))
         self._context.close(session, reason)
 
     def reconnect(self, peer: Peer, now: float, pause: float) -> None:
@@ -334,7 +333,7 @@ class Keeping:
         context.timers.cancel(("rotate", old.index))
         context.timers.cancel((agreeing.KIND, old.index))
         context.timers.set(("linger", old.index), now + LINGER_SECONDS)
-        context.events.append(SessionReplaced(old.index, old.peer, CloseReason.REPLACED, LINGER_SECONDS, new.index))
+        context.events.append(SessionReplaced(old.index, old.peer, new.index))
 
     def _acknowledge(self, session: Session, token: int) -> None:
         body = liveness.encode_ack(Ack(token, session.received))

@@ -11,7 +11,6 @@ from appliance.protocol.keeping import Keeping
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import PeerSettings
-from appliance.wire.liveness import Farewell
 
 
 class Membership:
@@ -33,7 +32,7 @@ class Membership:
         for peer in list(self._context.peers.values()):
             changed = wanted.get(peer.name)
             if changed is None or changed.identity != peer.settings.identity:
-                self._drop(peer, sessions.get(peer.name, ()), now, Farewell.REMOVED, CloseReason.REMOVED)
+                self._drop(peer, sessions.get(peer.name, ()), now, CloseReason.REMOVED)
         for changed in settings:
             known = self._context.peers.get(changed.name)
             if known is None:
@@ -56,7 +55,7 @@ class Membership:
         """Say goodbye to everyone; there are no peers afterwards."""
         sessions = self._sessions_by_peer()
         for peer in list(self._context.peers.values()):
-            self._drop(peer, sessions.get(peer.name, ()), now, Farewell.SHUTDOWN, CloseReason.SHUTDOWN)
+            self._drop(peer, sessions.get(peer.name, ()), now, CloseReason.SHUTDOWN)
 
     def alone(self, peer: Peer) -> bool:
         """Has `peer` no session that is known to work and is not to be replaced?"""
@@ -91,10 +90,10 @@ class Membership:
             found.setdefault(session.peer, []).append(session)
         return found
 
-    def _drop(self, peer: Peer, sessions: Iterable[Session], now: float, code: Farewell, reason: CloseReason) -> None:
+    def _drop(self, peer: Peer, sessions: Iterable[Session], now: float, reason: CloseReason) -> None:
         self._connecting.cancel(peer, now)
         for session in sessions:
             if session.index in self._context.sessions:  # `cancel` may have ended one
-                self._keeping.say_goodbye(session, code, reason)
+                self._keeping.say_goodbye(session, reason)
         self._context.timers.cancel(("connect", peer.name))
         self._context.drop_peer(peer)

@@ -1,15 +1,14 @@
-"""Bodies of the three sealed records that keep a session alive or end it. Longer bodies are read up to what is known here.
+"""Bodies of the sealed records that keep a session alive. Longer bodies are read up to what is known here.
 
 KeepAlive   empty, or  token u64                                 asks for an Ack
 Ack         token u64 (0: answers no KeepAlive) | records u64    authentic records received so far
             [ | lost u32 ]                                       datagrams of cut records lost lately, in a million
-Disconnect  code u8                                              see Farewell
+Disconnect  empty                                                the session is over
 """
 
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
 from typing import NamedTuple
 
 from appliance.errors import PeerFault
@@ -18,16 +17,6 @@ _ACK = struct.Struct("!QQ")
 _TOKEN = struct.Struct("!Q")
 _LOST = struct.Struct("!I")
 MILLION = 1_000_000
-
-
-class Farewell(IntEnum):
-    """Why the sender of a Disconnect ends the session."""
-
-    UNSPECIFIED = 0
-    SHUTDOWN = 1
-    REMOVED = 2
-    IDLE = 3
-    REPLACED = 4
 
 
 class Ack(NamedTuple):
@@ -61,19 +50,6 @@ def decode_ack(body: bytes) -> Ack:
     token, records = _first(_ACK, body)
     lost = min(_LOST.unpack_from(body, _ACK.size)[0], MILLION) if len(body) >= _ACK.size + _LOST.size else None
     return Ack(token, records, lost)
-
-
-def encode_disconnect(code: Farewell) -> bytes:
-    """The body of a Disconnect."""
-    return bytes((code,))
-
-
-def decode_disconnect(body: bytes) -> Farewell:
-    """Unknown codes and an empty body say nothing."""
-    try:
-        return Farewell(body[0])
-    except (IndexError, ValueError):
-        return Farewell.UNSPECIFIED
 
 
 def _first(layout: struct.Struct, body: bytes) -> tuple[int, ...]:

@@ -38,7 +38,6 @@ PARSERS: list[Callable[[bytes], object]] = [
     control.decode,
     liveness.decode_keep_alive,
     liveness.decode_ack,
-    liveness.decode_disconnect,
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

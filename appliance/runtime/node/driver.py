@@ -410,10 +410,7 @@ class NodeDriver:
     def _session_closed(self, event: events.SessionClosed) -> None:
         worker = self._worker()
         if worker is not None:
-            if event.linger > 0:
-                asyncio.get_running_loop().call_later(event.linger, worker.drop_session, event.session)
-            else:
-                worker.drop_session(event.session)
+            worker.drop_session(event.session)
         self._paths.pop(event.session, None)
         self._activity.forget(event.session)
         opened = self._told.pop(event.session, None)

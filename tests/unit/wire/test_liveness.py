@@ -4,7 +4,7 @@ import pytest
 
 from appliance.errors import PeerFault
 from appliance.wire import liveness
-from appliance.wire.liveness import Ack, Farewell
+from appliance.wire.liveness import Ack
 
 
 def test_bodies_survive_and_longer_ones_are_read_as_far_as_known() -> None:
@@ -12,16 +12,10 @@ def test_bodies_survive_and_longer_ones_are_read_as_far_as_known() -> None:
     assert liveness.decode_ack(liveness.encode_ack(Ack(7, 2**40)) + b"two") == Ack(7, 2**40)
     assert liveness.decode_ack(liveness.encode_ack(Ack(7, 2**40, 12_345)) + b"more") == Ack(7, 2**40, 12_345)
     assert liveness.decode_ack(liveness.encode_ack(Ack(0, 1)) + b"\xff" * 4).lost == liveness.MILLION, "never more than all"
-    assert liveness.decode_disconnect(liveness.encode_disconnect(Farewell.IDLE) + b"more") is Farewell.IDLE
 
 
 def test_an_empty_keep_alive_wants_nothing_back() -> None:
     assert liveness.decode_keep_alive(b"") == 0
-
-
-@pytest.mark.parametrize("body", [b"", b"\xff"])
-def test_an_unknown_farewell_is_one_all_the_same(body: bytes) -> None:
-    assert liveness.decode_disconnect(body) is Farewell.UNSPECIFIED
 
 
 def test_short_bodies_are_malformed() -> None:
