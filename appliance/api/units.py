@@ -105,7 +105,7 @@ def _unit_hint(unit: str, units: dict[str, float] | dict[str, int]) -> str:
     known = ", ".join(units)
     if not unit:
         return f"the unit is missing ({known})"
-    alike = {"m": "min", "sec": "s", "hour": "h", "k": "KiB", "m ": "MiB"}.get(unit) or next(
+    alike = {"m": "min", "sec": "s", "hour": "h", "k": "KiB"}.get(unit) or next(
         (name for name in units if name.lower() == unit.lower()), None
     )
     if alike in units:

@@ -14,8 +14,8 @@ from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import BASE_BYTES, LEAST_BYTES
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import Session, SessionState
-from appliance.wire import hello, hello_json
-from appliance.wire.envelope import FLAG_COOKIE, FLAG_JSON, MAX_BODY_BYTES, PacketType
+from appliance.wire import hello
+from appliance.wire.envelope import FLAG_COOKIE, MAX_BODY_BYTES, PacketType
 from appliance.wire.fragments import resplit, split
 from appliance.wire.hello import ServerHello
 
@@ -164,32 +164,29 @@ class Connecting:
         self._context.counters["cookie-returned"] += 1
         self._send_hello(initiation, cookie, now)
 
-    def take_answer(self, initiation: Initiation, flags: int, body: bytes, now: float) -> None:
+    def take_answer(self, initiation: Initiation, body: bytes, now: float) -> None:
         """The peer's hello: makes a session in state HANDSHAKING, unless it came twice. Raises PeerFault."""
         if initiation.index in self._context.sessions:
             return
         if initiation.waiting >= MAX_WAITING:
             raise PeerFault("crowded")
-        as_json = bool(flags & FLAG_JSON)
-        answer = hello_json.decode_server_hello(body) if as_json else hello.decode_server_hello(body)
+        answer = hello.decode_server_hello(body)
         initiation.waiting += 1
-        self._context.defer(lambda then: self._finish(initiation, flags, answer, then), now, initiation.peer)
+        self._context.defer(lambda then: self._finish(initiation, answer, then), now, initiation.peer)
 
-    def _finish(self, initiation: Initiation, flags: int, answer: ServerHello, now: float) -> None:
+    def _finish(self, initiation: Initiation, answer: ServerHello, now: float) -> None:
         initiation.waiting -= 1
         if self._initiations.get(initiation.index) is not initiation or initiation.link not in self._context.links:
             return
         if initiation.index in self._context.sessions:
             return
-        as_json = bool(flags & FLAG_JSON)
         try:
             sealed, established = initiation.machine.finish(answer)
         except PeerFault:
             initiation.failures += 1
             raise
         session = self._session(initiation, established, now)
-        finish = hello_json.encode_client_finish(sealed) if as_json else sealed
-        self._send(initiation, flags & FLAG_JSON, session.remote_index << 8, 2, finish, now)
+        self._send(initiation, 0, session.remote_index << 8, 2, sealed, now)
 
     def confirmed(self, session: Session) -> None:
         """The peer has shown that it has the session's keys."""
@@ -280,11 +277,7 @@ class Connecting:
 
     def _send_hello(self, initiation: Initiation, cookie: bytes, now: float) -> None:
         link = self._context.links[initiation.link]
-        client = initiation.machine.hello
-        if self._context.settings.json_hello and not link.datagram:
-            self._send(initiation, FLAG_JSON, 0, 0, hello_json.encode_client_hello(client), now)
-            return
-        body = hello.encode_client_hello(client, cookie, PADDED_BYTES if link.datagram else 0)
+        body = hello.encode_client_hello(initiation.machine.hello, cookie, PADDED_BYTES if link.datagram else 0)
         self._send(initiation, FLAG_COOKIE if cookie else 0, 0, initiation.cookies, body, now)
 
     def _send(self, initiation: Initiation, flags: int, stream: int, message: int, body: bytes, now: float) -> None:

@@ -94,7 +94,6 @@ class Initiator:
         self.stage = Stage.HELLO_SENT
         self._identity = identity
         self._expected = expected
-        self._policy = policy
         self._keys = agreement.offer(pq=Kex.X25519_MLKEM1024 in policy.pq.kex)
         shares = self._keys.shares
         self.hello = ClientHello(

@@ -99,7 +99,7 @@ class Reception:
         if flags & FLAG_COOKIE:
             self._connecting.take_cookie(initiation, body, now)
         else:
-            self._connecting.take_answer(initiation, flags, body, now)
+            self._connecting.take_answer(initiation, body, now)
 
     def _take_no_session(self, link: Link, source: SocketAddress | None, body: bytes, now: float) -> None:
         """Word that the other side lost a session. Anybody could have written it: believed where it fits, and not often."""

@@ -26,8 +26,7 @@ class NodeSettings:
 
     `suites` are names, most wanted first; `pq` is "required", "prefer" or "off". A session is renewed by a new handshake
     `rotate_after` seconds after it began, and is dead after `idle` seconds without an authentic packet. `reassembly_bytes`
-    bounds all unfinished handshake messages together; the default is a hundred ServerHellos. `json_hello` makes our own hellos on
-    stream links JSON; what a peer sends is understood either way.
+    bounds all unfinished handshake messages together; the default is a hundred ServerHellos.
     """
 
     peers: tuple[PeerSettings, ...] = ()
@@ -38,4 +37,3 @@ class NodeSettings:
     idle: float = 60.0
     handshakes_per_second: int = 200
     reassembly_bytes: int = 1 << 20
-    json_hello: bool = False

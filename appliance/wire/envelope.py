@@ -69,19 +69,13 @@ STREAM = struct.Struct("!I")
 CRC_AT = FIELDS.size
 CRC_START = 0xFFFF
 
-TYPE_AT = 2
 FLAGS_AT = 3
-STREAM_AT = 4
-SEQUENCE_AT = 8
 FRAGMENT_AT = 15
 """The lowest byte of the sequence is the fragment number."""
-TIMESTAMP_AT = 16
 LENGTH_AT = 20
 
 MAX_BODY_BYTES = 0xFFFF
-MAX_FRAGMENTS = 256
 MAX_SESSION_INDEX = (1 << 24) - 1
-MAX_RECORD_NUMBER = (1 << 56) - 1
 NONCE_PREFIX = bytes(4)
 
 Fields = tuple[int, int, int, int, int, int, int, int]

@@ -23,9 +23,8 @@ from appliance.wire.fragments import split
 
 
 @pytest.mark.parametrize("scheme", ["udp", "tcp"])
-@pytest.mark.parametrize("json_hello", [False, True])
-def test_a_handshake_takes_three_flights(scheme: str, json_hello: bool) -> None:
-    pair = Pair(Network(latency=0.1), scheme=scheme, a={"json_hello": json_hello}).connect()
+def test_a_handshake_takes_three_flights(scheme: str) -> None:
+    pair = Pair(Network(latency=0.1), scheme=scheme).connect()
     assert pair.network.now - 1000.0 == pytest.approx(0.4)  # three messages and the confirmation
     assert pair.session("a").session_id == pair.session("b").session_id
     assert pair.session("a").pq

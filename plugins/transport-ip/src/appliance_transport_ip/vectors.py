@@ -40,10 +40,6 @@ class Vector:
         self.words = (ctypes.c_size_t * len(words))(*words)
         self.address = ctypes.addressof(self.words)
 
-    def from_part(self, i: int) -> int:
-        """The address of the vector that begins with part i."""
-        return self.address + 2 * WORD * i
-
 
 class Message(ctypes.Structure):
     """struct msghdr (POSIX sys/socket.h), for a connected socket."""
