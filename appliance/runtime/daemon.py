@@ -1,6 +1,6 @@
 """`appliance run`: becomes a node in this process, and leaves the host as it was when it ends.
 
-    plugins ─ profile ─┬─ identity ─ control socket ─ an orphaned worker ─ composition.Daemon
+    plugins ─ profile ─┬─ identity ─ control socket ─ an orphaned worker ─ hosted_node.HostedNode
                        └─ a child that will change the host loads what that takes
 
 What is here can say no without a trace. The child is forked when there is all that both need, and before anything else is loaded.
@@ -12,12 +12,13 @@ import faulthandler
 import gc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from appliance.errors import ApplianceError, MissingPrivilege
 from appliance.foundation.logging import configure, get_logger
 from appliance.linux.deferring import deferring
 from appliance.runtime.host.trial_keeper import WAY_ON, TrialKeeper, Withheld, said
+from appliance.runtime.start import Start
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -95,26 +96,13 @@ def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile
     return plugins, before
 
 
-class Start(NamedTuple):
-    """What a node starts from: `paths` as they were named, and the files of the profile. `fallen_back`: `profile` is the one
-    before a refused one. `given_up`: an earlier process had applied something that nobody confirmed."""
-
-    paths: tuple[Path, ...]
-    files: tuple[Path, ...]
-    profile: Profile
-    plugins: PluginHost
-    trial: TrialKeeper
-    fallen_back: bool
-    given_up: bool
-
-
 def _become(start: Start, child: changes.Child, confirm_within: float | None, admin: str | None) -> int:
     from appliance.control import address
     from appliance.foundation import places, turning
     from appliance.linux import privileges
     from appliance.runtime import identities
-    from appliance.runtime.composition import Daemon
     from appliance.runtime.host import leftovers
+    from appliance.runtime.hosted_node import HostedNode
     from appliance.runtime.workers import orphans
 
     privileges.hide_memory()  # before there is a secret in it
@@ -127,8 +115,8 @@ def _become(start: Start, child: changes.Child, confirm_within: float | None, ad
             log.warning("the control socket is not where it should be", reason=listener.problem)
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
-        daemon = Daemon(start, identity, state_dir, listener)
-        return turning.run(daemon.run(child, confirm_within, admin), daemon.survive)
+        node = HostedNode(start, identity, state_dir, listener)
+        return turning.run(node.run(child, confirm_within, admin), node.survive)
     finally:
         listener.close()
         leftovers.remove_if_empty(state_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,10 @@ from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.status import health, profile_status, status
 
 if TYPE_CHECKING:
-    from appliance.runtime.composition import Daemon
+    from appliance.runtime.host.trial_keeper import TrialKeeper
+    from appliance.runtime.node_runtime import NodeRuntime
+    from appliance.runtime.reload import Reload
+    from appliance.runtime.status import Shown
 
 READ = "node.read"
 CHANGE = "node.change"
@@ -32,39 +36,50 @@ class BadArguments(ApplianceError):
     exit_code = ExitCode.INVALID
 
 
-def operations(daemon: Daemon, routes: Mapping[str, tuple[str, ApiRoute]]) -> dict[str, Operation]:
-    """The core's operations, and those of plugins (`routes`: name to plugin and route) under their own names."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parts of a node on a host that operations are about."""
+
+    shown: Shown
+    node: NodeRuntime
+    reload: Reload
+    trial: TrialKeeper
+    stop: Callable[[], None]
+
+
+def operations(asked: Asked) -> dict[str, Operation]:
+    """The core's operations, and those of plugins under their own names."""
 
     async def show_status(_args: Mapping[str, Any]) -> Any:
-        return status(daemon)
+        return status(asked.shown)
 
     async def show_health(_args: Mapping[str, Any]) -> Any:
-        return health(daemon)
+        return health(asked.node)
 
     async def show_metrics(_args: Mapping[str, Any]) -> Any:
-        figures = daemon.figures.figures()
+        figures = asked.node.figures.figures()
         return figures._asdict() | {"sessions": [session._asdict() for session in figures.sessions]}
 
     async def show_plugins(_args: Mapping[str, Any]) -> Any:
-        return daemon.plugins.report()
+        return asked.node.plugins.report()
 
     async def show_profile(_args: Mapping[str, Any]) -> Any:
-        return profile_status(daemon)
+        return profile_status(asked.shown.in_force, asked.trial)
 
     async def reload(args: Mapping[str, Any]) -> Any:
         given, within, admin = _reload_arguments(args)
-        return await daemon.reload.reload(given, confirm_within=within, admin=admin)
+        return await asked.reload.reload(given, confirm_within=within, admin=admin)
 
     async def confirm(args: Mapping[str, Any]) -> Any:
         if args.get("refused") is True:
-            return {"accepted": daemon.trial.accept()}
-        return await daemon.reload.confirm()
+            return {"accepted": asked.trial.accept()}
+        return await asked.reload.confirm()
 
     async def rollback(_args: Mapping[str, Any]) -> Any:
-        return await daemon.reload.rollback()
+        return await asked.reload.rollback()
 
     async def stop(_args: Mapping[str, Any]) -> Any:
-        daemon.stop("asked to by the control socket")
+        asked.stop()
         return {"stopping": True}
 
     core = {
@@ -78,9 +93,12 @@ def operations(daemon: Daemon, routes: Mapping[str, tuple[str, ApiRoute]]) -> di
         "rollback": Operation(CHANGE, rollback),
         "stop": Operation(CHANGE, stop),
     }
-    return {
-        name: Operation(route.permission, _guarded(daemon.calls, plugin, route)) for name, (plugin, route) in routes.items()
-    } | core
+    return plugins_operations(asked.node.calls, asked.node.plugins.api_routes()) | core
+
+
+def plugins_operations(calls: PluginCalls, routes: Mapping[str, tuple[str, ApiRoute]]) -> dict[str, Operation]:
+    """Operations of plugins by name; `routes` has the plugin and the route of each."""
+    return {name: Operation(route.permission, _guarded(calls, plugin, route)) for name, (plugin, route) in routes.items()}
 
 
 def _reload_arguments(args: Mapping[str, Any]) -> tuple[dict[Path, bytes] | None, float | None, str | None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from appliance import __version__
 from appliance.api.monitoring import SessionFigures
@@ -15,91 +16,105 @@ from appliance.profile.places import files_of
 from appliance.protocol.peer import Peer
 
 if TYPE_CHECKING:
-    from appliance.api.profile import NetworkSection
-    from appliance.runtime.composition import Daemon
-    from appliance.runtime.workers.keeper import WorkerKeeper
+    from collections.abc import Mapping, Sequence
 
+    from appliance.api.planning import Advice
+    from appliance.api.profile import NetworkSection
+    from appliance.runtime.host.countdown import Countdown
+    from appliance.runtime.host.drift import Drift
+    from appliance.runtime.host.trial_keeper import TrialKeeper
+    from appliance.runtime.in_force import InForce
+    from appliance.runtime.node_runtime import NodeRuntime
+    from appliance.runtime.workers.keeper import WorkerKeeper
 
 MOST_MISSING = 100
 """Lines about what is missing on the host."""
 
 
-def status(daemon: Daemon) -> dict[str, Any]:
+class Adviser(Protocol):
+    """A part that knows what an admin should do."""
+
+    @property
+    def advice(self) -> Sequence[Advice]:
+        """As things are now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The parts of a node on a host that the status is made of."""
+
+    node: NodeRuntime
+    in_force: InForce
+    trial: TrialKeeper
+    drift: Drift
+    countdown: Countdown
+    advisers: Sequence[Adviser]
+    refused_callers: Mapping[str, int]
+    since: float
+    """When the node was started, in seconds of the wall clock."""
+
+
+def status(shown: Shown) -> dict[str, Any]:
     """Everything an admin may want to know at a glance; addresses included, secrets not."""
-    now = clock.monotonic()
-    network = daemon.profile.network
+    now, node, profile = clock.monotonic(), shown.node, shown.in_force.profile
+    wrong, peers = problems(node), node.driver.node.peers
     return {
-        "name": daemon.profile.name,
-        "identity": daemon.identity.fingerprint,
+        "name": profile.name,
+        "identity": node.identity.fingerprint,
         "version": __version__,
-        "profile": profile_status(daemon),
-        "state": "degraded" if problems(daemon) else "running",
-        "problems": problems(daemon),
-        "warnings": [advice._asdict() for advice in (*daemon.loops.advice, *daemon.surroundings.advice)],
-        "since": clock.utc_text(daemon.since_wall),
+        "profile": profile_status(shown.in_force, shown.trial),
+        "state": "degraded" if wrong else "running",
+        "problems": wrong,
+        "warnings": [advice._asdict() for adviser in shown.advisers for advice in adviser.advice],
+        "since": clock.utc_text(shown.since),
         "pid": os.getpid(),
-        "ready": daemon.figures.ready,
-        "worker": _worker(daemon.keeper),
-        "interface": _interface(network),
+        "ready": node.figures.ready,
+        "worker": _worker(node.keeper),
+        "interface": _interface(profile.network),
         "host": {
-            "drift": daemon.profile.host.drift,
-            "missing": list(daemon.drift.missing[:MOST_MISSING]),
-            "repaired": daemon.drift.repaired,
+            "drift": profile.host.drift,
+            "missing": list(shown.drift.missing[:MOST_MISSING]),
+            "repaired": shown.drift.repaired,
         },
-        "listen": [str(bound) for bound in daemon.transports.bound.values()],
-        "sessions": [_session(figures) for figures in daemon.figures.sessions(now)],
+        "listen": [str(bound) for bound in node.transports.bound.values()],
+        "sessions": [_session(figures) for figures in node.figures.sessions(now)],
         "peers": [
-            _peer(daemon.driver.node.peers[peer.name]) | {"allowed": [str(prefix) for prefix in peer.allowed]}
-            for peer in daemon.profile.peers
-            if peer.name in daemon.driver.node.peers
+            _peer(peers[peer.name]) | {"allowed": [str(prefix) for prefix in peer.allowed]}
+            for peer in profile.peers
+            if peer.name in peers
         ],
-        "qos": {name: figures._asdict() for name, figures in daemon.figures.classes().items()} or None,
-        "drops": dict(daemon.keeper.drops() + daemon.driver.drops),
-        "handshakes": dict(daemon.driver.node.counters),
-        "refused_callers": dict(daemon.admission.refused),
-        "plugins": daemon.plugins.report(),
-        "confirm_by": daemon.reload.seconds_to_confirm(now),
+        "qos": {name: figures._asdict() for name, figures in node.figures.classes().items()} or None,
+        "drops": dict(node.keeper.drops() + node.driver.drops),
+        "handshakes": dict(node.driver.node.counters),
+        "refused_callers": dict(shown.refused_callers),
+        "plugins": node.plugins.report(),
+        "confirm_by": shown.countdown.seconds_left(now),
     }
 
 
-def profile_status(daemon: Daemon) -> dict[str, Any]:
+def profile_status(in_force: InForce, trial: TrialKeeper) -> dict[str, Any]:
     """Which files are in force, and which a reload and the next start read: they are the `next`. `paths` are those that the node
     was started with, none for the system's profile. `lasts`: are these the same files? `refused`: sentences about profiles that
     nobody confirmed or somebody rolled back."""
-    files, problems = files_of(daemon.paths, Path("/"))
+    files, problems = files_of(in_force.paths, Path("/"))
     return {
-        "in_force": [str(file) for file in daemon.files],
-        "paths": [str(path) for path in daemon.paths],
+        "in_force": [str(file) for file in in_force.files],
+        "paths": [str(path) for path in in_force.paths],
         "next": [str(file) for file in files],
-        "lasts": not problems and list(daemon.files) == files,
-        "refused": daemon.trial.sentences(),
+        "lasts": not problems and list(in_force.files) == files,
+        "refused": trial.sentences(),
     }
 
 
-def components(daemon: Daemon) -> dict[str, str]:
-    """Each part's health, "ok" or a problem."""
-    found = {
-        "worker": daemon.keeper.problem or "ok",
-        "profile": "the profile is refused, and the one before it runs: see the log" if daemon.fallen_back else "ok",
-        "host": daemon.drift.problem or "ok",
-        "routing": daemon.forwarding.problem or "ok",
-        "control": daemon.listener.problem or "ok",
-    }
-    found |= {f"discovery.{kind}": daemon.discovery.problems.get(kind, "ok") for kind in daemon.discovery.wanted}
-    found |= {f"monitoring.{kind}": daemon.monitors.problems.get(kind, "ok") for kind in daemon.profile.monitoring}
-    found |= {f"plugin.{entry['name']}": entry["problem"] or "ok" for entry in daemon.plugins.report()}
-    return found
-
-
-def problems(daemon: Daemon) -> dict[str, str]:
+def problems(node: NodeRuntime) -> dict[str, str]:
     """The parts that are not well."""
-    return {name: problem for name, problem in components(daemon).items() if problem != "ok"}
+    return {name: problem for name, problem in node.components().items() if problem != "ok"}
 
 
-def health(daemon: Daemon) -> dict[str, Any]:
+def health(node: NodeRuntime) -> dict[str, Any]:
     """A short answer for probes."""
-    wrong = problems(daemon)
-    return {"ok": not wrong, "ready": daemon.figures.ready, "problems": wrong}
+    wrong = problems(node)
+    return {"ok": not wrong, "ready": node.figures.ready, "problems": wrong}
 
 
 def _interface(network: NetworkSection) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_registering_loads_nothing_heavy() -> None:
 def test_a_node_has_one_openssl() -> None:
     code = (
         "from appliance.linux.deferring import deferring; from appliance.runtime.daemon import SELDOM_NEEDED\n"
-        "with deferring(*SELDOM_NEEDED): import appliance.runtime.composition, appliance.apply.engine, appliance_transport_ip.tcp"
+        "with deferring(*SELDOM_NEEDED): import appliance.runtime.hosted_node, appliance.apply.engine, appliance_transport_ip.tcp"
     )
     assert not loaded_by(code) & {"_hashlib", "_ssl"}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from appliance.errors import ApplianceError, HostError
@@ -23,10 +24,13 @@ from appliance.planning import own
 from appliance.planning.ledger import Ledger
 from appliance.planning.wanted import wanted
 from appliance.runtime.host import changes
+from appliance.runtime.host.countdown import Countdown
 from appliance.runtime.host.repairs import PAUSES, WINDOW, Repairs
+from appliance.runtime.host.tun_queues import TunQueues
+from appliance.runtime.in_force import InForce
 
 if TYPE_CHECKING:
-    from appliance.runtime.composition import Daemon
+    from appliance.apply.engine import Contribute
 
 log = get_logger("host")
 
@@ -51,12 +55,31 @@ SHOWN: Final = 5
 
 
 class Drift:
-    """Watches over one daemon's host. `problem` is what is wrong, "" when all is well; `missing` a line for each thing.
-    `on_addresses()` is called when an address of the host came or went."""
+    """Watches over one node's host. `problem` is what is wrong, "" when all is well; `missing` a line for each thing.
 
-    def __init__(self, daemon: Daemon, on_addresses: Callable[[], None]) -> None:
-        self._daemon = daemon
+    `contribute` gives the plugins' steps, `changing` is held by whoever changes the host, `on_addresses()` is called when an
+    address of the host came or went, and `try_again()` when the host was looked at.
+    """
+
+    def __init__(
+        self,
+        in_force: InForce,
+        tun: TunQueues,
+        contribute: Contribute,
+        state_dir: Path,
+        changing: asyncio.Lock,
+        countdown: Countdown,
+        on_addresses: Callable[[], None],
+        try_again: Callable[[], None],
+    ) -> None:
+        self._in_force = in_force
+        self._tun = tun
+        self._contribute = contribute
+        self._state_dir = state_dir
+        self._changing = changing
+        self._countdown = countdown
         self._on_addresses = on_addresses
+        self._try_again = try_again
         self._tasks = Tasks()
         self._events: HostEvents | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -71,14 +94,12 @@ class Drift:
 
     def start(self) -> None:
         """The host is as the profile says: begin to watch it."""
-        interface = self._daemon.profile.network.interface
-        self._events = HostEvents(own.TABLE.split()[1], interface, self._on_addresses)
+        self._events = HostEvents(own.TABLE.split()[1], self._tun.interface, self._on_addresses)
         loop = asyncio.get_running_loop()
         for descriptor in self._events.filenos():
             loop.add_reader(descriptor, self._heard)
         if len(self._events.filenos()) < REPORTERS:
             log.warning("changes of nftables are not reported to this process: it lacks CAP_NET_ADMIN")
-        self._daemon.keeper.on_tun_lost = self._on_tun_lost
         self._tick()
 
     def settle(self) -> None:
@@ -97,7 +118,7 @@ class Drift:
                 asyncio.get_running_loop().remove_reader(descriptor)
             self._events.close()
             self._events = None
-        async with self._daemon.reload.lock:
+        async with self._changing:
             await self._tasks.close()
 
     # ---- noticing ----
@@ -106,7 +127,8 @@ class Drift:
         if self._events is not None and self._events.changed():
             self._soon(GATHER)
 
-    def _on_tun_lost(self, number: int) -> None:
+    def on_tun_lost(self, number: int) -> None:
+        """A worker cannot read the device, for that errno (0: it gives nothing)."""
         if times := once_per(SAID_EVERY, "TUN lost"):
             log.warning("the TUN device cannot be read", errno=number, times=times)
         self._unread = True
@@ -114,7 +136,7 @@ class Drift:
 
     def _tick(self) -> None:
         self._timers["tick"] = asyncio.get_running_loop().call_later(TICK, self._tick)
-        settings = {key: _setting(key) for key in wanted(self._daemon.profile, Ledger()).sysctls}
+        settings = {key: _setting(key) for key in wanted(self._in_force.profile, Ledger()).sysctls}
         if settings != self._settings:
             first, self._settings = not self._settings, settings
             if not first:
@@ -133,12 +155,11 @@ class Drift:
     # ---- looking ----
 
     async def _look(self) -> None:
-        daemon = self._daemon
-        async with daemon.reload.lock:
+        async with self._changing:
             if self._events is None:
                 return
             began = clock.monotonic()
-            daemon.driver.offloads.try_again()
+            self._try_again()
             try:
                 await self._judge()
             except (ApplianceError, OSError) as error:
@@ -162,21 +183,20 @@ class Drift:
     async def _leave_lost_device(self) -> None:
         """What was renamed or moved away would be in the way of the new one."""
         now = clock.monotonic()
-        if not self._left and self._daemon.has_lost_tun() and self._repairs.wait(DEVICE, now) == 0.0:
+        if not self._left and self._tun.lost() and self._repairs.wait(DEVICE, now) == 0.0:
             self._repairs.tried(DEVICE, now)
             self._left = True
-            await self._daemon.let_go_of_tun()
+            await self._tun.let_go()
 
     def _reattach(self) -> None:
         """Give the workers the device again, when theirs is another one, or gave nothing for a moment."""
-        daemon = self._daemon
-        if daemon.has_lost_tun():
-            if glance.is_there(daemon.profile.network.interface):
-                daemon.reopen_tun()
+        if self._tun.lost():
+            if glance.is_there(self._tun.interface):
+                self._tun.reopen()
         elif self._unread:
-            daemon.keep_tun()
+            self._tun.keep()
         self._unread = False
-        self._left = self._left and daemon.has_lost_tun()
+        self._left = self._left and self._tun.lost()
 
     async def _repair(self) -> None:
         now, text = clock.monotonic(), self._missing_text()
@@ -200,15 +220,14 @@ class Drift:
             self._events.author = ""
 
     async def _child(self, deed: str) -> changes.Changed:
-        daemon = self._daemon
-        child = changes.Child(daemon.profile, daemon.plugins.plan)
+        child = changes.Child(self._in_force.profile, self._contribute)
         if self._events is not None:
             self._events.ours = {os.getpid(), child.pid}
-            self._events.interface = daemon.profile.network.interface
+            self._events.interface = self._tun.interface
         try:
-            child.tell(daemon.state_dir, confirm_within=None, admin=None, give_up=False, deed=deed)
+            child.tell(self._state_dir, confirm_within=None, admin=None, give_up=False, deed=deed)
             async with asyncio.timeout(PATIENCE):
-                return await child.result(daemon.reopen_tun)
+                return await child.result(self._tun.reopen)
         except TimeoutError:
             raise HostError(f"it took longer than {PATIENCE:.0f} s", hint="look for a command that hangs, as nft") from None
         finally:
@@ -216,8 +235,7 @@ class Drift:
             await child.gone()
 
     def _may_repair(self) -> bool:
-        unconfirmed = self._daemon.reload.seconds_to_confirm(clock.monotonic()) is not None
-        return self._daemon.profile.host.drift == "repair" and not unconfirmed
+        return self._in_force.profile.host.drift == "repair" and not self._countdown.runs
 
     def _try_later(self) -> None:
         """The host refused a look or a repair: it may be that another command is changing it."""

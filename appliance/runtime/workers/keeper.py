@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from appliance.api.monitoring import ClassFigures
@@ -17,7 +16,6 @@ from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.runtime.links.table import Links
-from appliance.runtime.workers import orphans
 from appliance.runtime.workers.pool import Workers, together
 from appliance.runtime.workers.process import Spoken, WorkerProcess
 from appliance.runtime.workers.tun_losses import REASON, TunLosses
@@ -41,13 +39,13 @@ DEGRADED_AFTER: Final = 3
 
 
 class WorkerKeeper:
-    """The workers of the running node. `refill(workers)` gives new ones peers and routes; `faults` hears what code of plugins did
-    in them."""
+    """The workers of the running node. `keep_pids(pids)` writes down which processes they are, `refill(workers)` gives new ones
+    peers and routes, and `faults` hears what code of plugins did in them."""
 
     def __init__(
         self,
         links: Links,
-        state_dir: Path,
+        keep_pids: Callable[[Sequence[int]], None],
         suites: Iterable[CryptoSuite],
         drivers: Iterable[str],
         refill: Callable[[Workers], None],
@@ -55,7 +53,7 @@ class WorkerKeeper:
     ) -> None:
         self.faults = faults
         self._links = links
-        self._state_dir = state_dir
+        self._keep_pids = keep_pids
         self._suites = tuple(suites)
         self._drivers = tuple(drivers)
         self._refill = refill
@@ -158,7 +156,7 @@ class WorkerKeeper:
             task.cancel()
         await asyncio.gather(*reviving, return_exceptions=True)
         await self._end_all()
-        orphans.forget(self._state_dir)
+        self._keep_pids(())
 
     def _spawn(self, number: int) -> WorkerProcess:
         assert self._driver is not None
@@ -176,7 +174,7 @@ class WorkerKeeper:
     def _settle_in(self, workers: Workers) -> None:
         """All that were to be there are: give them what nobody has."""
         assert self._driver is not None
-        orphans.remember(self._state_dir, workers.pids)
+        self._keep_pids(workers.pids)
         dead = self._links.worker_lost(workers.complete_links)
         self._links.use_worker(workers, workers.complete_links)
         if self._has_run:

@@ -31,10 +31,14 @@ class Reload:
 Routes = Mapping[str, tuple[str, ApiRoute]]
 
 
+def asked(routes: Routes, reload: Reload | None = None) -> Any:
+    node = SimpleNamespace(calls=PluginCalls(), plugins=SimpleNamespace(api_routes=lambda: routes))
+    return SimpleNamespace(node=node, reload=reload)
+
+
 async def ask(op: str, args: Mapping[str, Any], routes: Routes | None = None) -> tuple[Any, Reload]:
     reload = Reload()
-    daemon: Any = SimpleNamespace(reload=reload, calls=PluginCalls())
-    return await operations(daemon, routes or {})[op].handler(args), reload
+    return await operations(asked(routes or {}, reload))[op].handler(args), reload
 
 
 async def test_a_reload_is_told_texts_time_and_the_admins_connection() -> None:
@@ -71,8 +75,7 @@ async def test_arguments_that_make_no_sense_are_refused(args: Mapping[str, Any])
 
 
 def test_what_changes_something_needs_more_than_what_looks() -> None:
-    daemon: Any = SimpleNamespace()
-    permissions = {name: operation.permission for name, operation in operations(daemon, {}).items()}
+    permissions = {name: operation.permission for name, operation in operations(asked({})).items()}
     looking = {name for name, permission in permissions.items() if permission == READ}
     assert looking == {"status", "health", "metrics", "plugins", "profile"}
     assert {permission for name, permission in permissions.items() if name not in looking} == {CHANGE}
@@ -99,8 +102,7 @@ ROUTES = {
 async def test_a_plugins_operation_is_asked_under_its_own_permission() -> None:
     answer, _ = await ask("moon", {"phase": "full"}, ROUTES)
     assert answer == {"got": {"phase": "full"}}
-    daemon: Any = SimpleNamespace(calls=PluginCalls())
-    assert operations(daemon, ROUTES)["moon"].permission == "moon.read"
+    assert operations(asked(ROUTES))["moon"].permission == "moon.read"
 
 
 async def test_a_plugins_refusal_is_passed_on_and_its_bug_is_named() -> None:
@@ -111,5 +113,4 @@ async def test_a_plugins_refusal_is_passed_on_and_its_bug_is_named() -> None:
 
 
 def test_a_plugin_does_not_take_the_place_of_the_cores_own() -> None:
-    daemon: Any = SimpleNamespace(calls=PluginCalls())
-    assert operations(daemon, ROUTES)["status"].permission == READ
+    assert operations(asked(ROUTES))["status"].permission == READ

@@ -29,7 +29,7 @@ from appliance.foundation.tasks import Tasks
 from appliance.plugin_host.owners import Owners
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.links.transports import Transports
-from appliance.runtime.operations import operations
+from appliance.runtime.operations import plugins_operations
 from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
@@ -383,8 +383,7 @@ def test_a_management_operation(member: str, nasty: Deed) -> None:
         return {"odd": Odd()}
 
     async def main() -> None:
-        daemon: Any = type("Daemon", (), {"calls": PluginCalls()})
-        offered = operations(daemon, {"moon": ("nasty", ApiRoute("moon", "moon.read", handler))})
+        offered = plugins_operations(PluginCalls(), {"moon": ("nasty", ApiRoute("moon", "moon.read", handler))})
         with pytest.raises(PluginFault, match="plugin nasty: ") as caught:
             await offered["moon"].handler({})
         told(caught.value.message, nasty)

@@ -11,18 +11,21 @@ from typing import Any
 import pytest
 
 from appliance.errors import ExitCode, HostError
+from appliance.runtime.host.countdown import Countdown
 from appliance.runtime.reload import Reload, Unconfirmed
 
 
 class Node:
-    """As much of a daemon as going back from a first profile takes. It notes what it was told."""
+    """As many parts of a node as going back from a first profile takes. It notes what it was told."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
         self.later: list[Coroutine[Any, Any, None]] = []
-        self.profile = None
         self.expired = asyncio.Event()
-        self.tasks = SimpleNamespace(spawn=self.spawn)
+        self.changing = asyncio.Lock()
+        self.countdown = Countdown()
+        self.in_force = SimpleNamespace(profile=None)
+        self.node = SimpleNamespace(tasks=SimpleNamespace(spawn=self.spawn))
         self.trial = SimpleNamespace(
             lapse=lambda why: self.told.append(why.value), roll_back=lambda *_: self.told.append("rolled-back")
         )

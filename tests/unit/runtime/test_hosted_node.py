@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 
-from appliance.runtime import composition
+from appliance.runtime import hosted_node
 
 
 def test_the_collector_looks_at_what_comes_after_the_start_only() -> None:
     gc.disable()
     try:
-        composition._tidy()
+        hosted_node._tidy()
         assert gc.isenabled()
         assert gc.get_freeze_count() > 0
     finally:

@@ -1,0 +1,31 @@
+"""What is around a node: the host that it changes, or nothing but the process it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from appliance.runtime.links.loops import Refuses, nothing_refused
+from appliance.runtime.peers.known_paths import KnownPath
+
+
+def _forget(_value: object) -> None:
+    """Nothing is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """As it is, that of a node which changes no host: nothing is written down, no address leads into a tunnel of its own."""
+
+    mark: int | None = None
+    """The firewall mark of packets to peers; None: they carry none, which takes no privilege."""
+    refuses: Refuses = nothing_refused
+    """Judges addresses of peers: which of them would lead into the tunnel?"""
+    recall: Callable[[], Mapping[str, KnownPath]] = dict
+    """Where peers were when an earlier process of this node ended without a word."""
+    remember: Callable[[Mapping[str, KnownPath]], None] = _forget
+    """Write down where peers are."""
+    keep_pids: Callable[[Sequence[int]], None] = _forget
+    """Write down which processes are the workers, none when they have ended in order."""
+    components: Callable[[], Mapping[str, str]] = dict
+    """The health of the parts around the node, "ok" or a problem each."""

@@ -1,0 +1,102 @@
+"""The queues of the node's TUN device, one for each worker: opened, lost to others, opened again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from appliance.foundation.logging import get_logger
+from appliance.linux import glance
+from appliance.runtime import preparing
+from appliance.runtime.in_force import InForce
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.linux.tun import TunDevice
+
+log = get_logger("host")
+
+GONE_TRIES: Final = 50
+GONE_PAUSE: Final = 0.02
+"""Seconds between two looks whether a device is gone."""
+Use = Callable[..., None]
+"""`use(queues, device=…)`: as `WorkerKeeper.use_queues`."""
+
+
+class TunQueues:
+    """`use` gives the workers that run other queues than they have."""
+
+    def __init__(self, in_force: InForce, state_dir: Path, use: Use) -> None:
+        self._in_force = in_force
+        self._state_dir = state_dir
+        self._use = use
+        self._queues: list[TunDevice] = []
+
+    @property
+    def interface(self) -> str:
+        """What the profile calls the device."""
+        return self._in_force.profile.network.interface
+
+    def open(self, profile: Profile) -> Sequence[TunDevice]:
+        """The queues, opened if they are not yet: from then on packets wait for the workers in the device. Raises HostError."""
+        if not self._queues:
+            self._open(profile)
+        return tuple(self._queues)
+
+    async def close(self) -> None:
+        """Let go of the device."""
+        queues, self._queues = self._queues, []
+        for queue in queues:
+            queue.close()
+
+    def lost(self) -> bool:
+        """Is the device that the workers read no longer the profile's: deleted, renamed, or in another namespace?"""
+        return bool(self._queues) and not all(queue.is_at(self.interface) for queue in self._queues)
+
+    async def let_go(self) -> None:
+        """Leave a device that is not the profile's any more. If an apply of ours made it, it goes with that, wherever it is."""
+        from appliance.apply import engine
+
+        before, ours = self._queues[0].name_now(), engine.has_made(self.interface, self._state_dir)
+        for queue in self._queues:
+            queue.let_go(ours=ours)
+        self._use(tuple(self._queues), device=False)
+        if ours:
+            await _gone(before)
+
+    def reopen(self) -> None:
+        """Give the workers the device that has the profile's name now. Raises HostError when that is none of ours."""
+        before, self._queues = self._queues, []
+        try:
+            self._open(self._in_force.profile)
+        except BaseException:
+            for queue in self._queues:
+                queue.close()
+            self._queues = before
+            raise
+        self.keep()
+        for queue in before:
+            queue.close()
+
+    def keep(self) -> None:
+        """Let the workers read the device that they have left."""
+        self._use(tuple(self._queues), device=True)
+
+    def _open(self, profile: Profile) -> None:
+        from appliance.linux import tun
+
+        number, offload = preparing.workers(profile), profile.network.offload == "auto"
+        for _ in range(number):
+            self._queues.append(tun.attach(profile.network.interface, offload=offload, multi_queue=number > 1))
+        if offload and not self._queues[0].offloads:
+            log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
+
+
+async def _gone(interface: str) -> None:
+    """Wait until the interface is no more: its last descriptor is a worker's, which closes it in a moment."""
+    for _ in range(GONE_TRIES):
+        if not glance.is_there(interface):
+            return
+        await asyncio.sleep(GONE_PAUSE)

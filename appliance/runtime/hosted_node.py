@@ -1,0 +1,297 @@
+"""A node on this host: what the host must be like, who may ask it what, and how it comes and goes with the service manager.
+
+listening sockets ─ host, TUN device ─ host watch ─ workers … the node … ─ control socket ─ ready
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import os
+import resource
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.control import callers, server
+from appliance.control.admission import Admission
+from appliance.errors import ApplianceError, ExitCode
+from appliance.foundation import clock
+from appliance.foundation.logging import get_logger
+from appliance.foundation.notify import Notifier
+from appliance.linux import memory
+from appliance.runtime.around import Around
+from appliance.runtime.host import changes
+from appliance.runtime.host.countdown import Countdown
+from appliance.runtime.host.drift import Drift
+from appliance.runtime.host.surroundings import Surroundings
+from appliance.runtime.host.tun_queues import TunQueues
+from appliance.runtime.in_force import InForce
+from appliance.runtime.links.loops import Loops
+from appliance.runtime.node_runtime import NodeRuntime
+from appliance.runtime.operations import Asked, operations
+from appliance.runtime.peers import known_paths
+from appliance.runtime.plugins.calls import HELD_UP
+from appliance.runtime.plugins.loop_watch import LoopWatch
+from appliance.runtime.reload import Reload, Reloaded
+from appliance.runtime.status import Shown
+from appliance.runtime.workers import orphans
+
+if TYPE_CHECKING:
+    from appliance.api.management import Principal
+    from appliance.control.address import Listening
+    from appliance.protocol.identity import Identity
+    from appliance.runtime.start import Start
+
+log = get_logger("daemon")
+
+TIDY_AFTER = 1.0
+"""Seconds from the start to the one collection of garbage: it takes 15 ms, in which the first handshakes would wait."""
+UNDO_SECONDS = 60.0
+"""How long undoing may take before the way down goes on without it; a plan of a hundred steps takes two."""
+
+
+class HostedNode:
+    """A node, the host that it changes, and the control socket."""
+
+    def __init__(self, start: Start, identity: Identity, state_dir: Path, listener: Listening) -> None:
+        profile, plugins = start.profile, start.plugins
+        self._in_force = in_force = InForce(profile, start.files, start.paths, fallen_back=start.fallen_back)
+        self._given_up = start.given_up
+        self._trial = start.trial
+        self._state_dir = state_dir
+        self._listener = listener
+        self._admission = Admission()
+        self._notifier = Notifier()
+        self._stop = asyncio.Event()
+        self._exit_code = ExitCode.OK
+        self._watch = LoopWatch(plugins.owners.of_frame)
+        self._loops = Loops(lambda: in_force.profile.network.interface, profile.network.mark)
+        self._node = node = NodeRuntime(profile, plugins, identity, self._around())
+        self._lifespan = node.lifespan
+        self._surroundings = Surroundings(lambda: in_force.profile, node.hold)
+        self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
+        self._countdown, changing = Countdown(), asyncio.Lock()
+        self._drift = Drift(
+            in_force,
+            self._tun,
+            plugins.plan,
+            state_dir,
+            changing,
+            self._countdown,
+            self._surroundings.changed,  # one socket hears for both
+            node.driver.offloads.try_again,
+        )
+        self._reload = Reload(
+            Reloaded(
+                in_force=in_force,
+                node=node,
+                tun=self._tun,
+                state_dir=state_dir,
+                trial=start.trial,
+                countdown=self._countdown,
+                changing=changing,
+                notifier=self._notifier,
+                settled=self._settled,
+                stop=self.stop,
+            )
+        )
+        self._shown = Shown(
+            node=node,
+            in_force=in_force,
+            trial=start.trial,
+            drift=self._drift,
+            countdown=self._countdown,
+            advisers=(self._loops, self._surroundings),
+            refused_callers=self._admission.refused,
+            since=clock.wall(),
+        )
+        node.prepare()
+
+    def _around(self) -> Around:
+        return Around(
+            mark=self._in_force.profile.network.mark,
+            refuses=self._loops.refuses,
+            recall=functools.partial(known_paths.recall, self._state_dir),
+            remember=functools.partial(known_paths.remember, self._state_dir),
+            keep_pids=self._keep_pids,
+            components=self._components,
+        )
+
+    # ---- life ----
+
+    async def run(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> int:
+        """Start, wait to be stopped, stop. Raises what kept it from starting."""
+        self._listen_to_signals()
+        self._watch.start()
+        self._node.plugins.hurry(HELD_UP)
+        loop = asyncio.get_running_loop()
+        starting = loop.create_task(self._start(child, confirm_within, admin), name="start")
+        stopped = loop.create_task(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            starting.cancel()
+            await self._stop.wait()
+        finally:
+            stopped.cancel()
+            await asyncio.gather(starting, stopped, return_exceptions=True)
+            self._notifier.stopping()
+            trouble = await self._node.stop()
+            self._watch.stop()
+        log.info("stopped", exit_code=int(self._exit_code))
+        return ExitCode.FAILURE if "host" in trouble else self._exit_code
+
+    def stop(self, reason: str, code: ExitCode = ExitCode.OK) -> None:
+        """End in order; in a hurry when asked again."""
+        if self._stop.is_set():
+            self._lifespan.hurry.set()
+            return
+        log.info("stopping", reason=reason)
+        self._exit_code = code
+        self._stop.set()
+
+    def survive(self, error: BaseException) -> bool:
+        """As NodeRuntime.survive."""
+        return self._node.survive(error)
+
+    async def _start(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
+        if confirm_within is None:
+            await self._start_parts(child, None, admin)
+            return
+        with self._trial.opening(self._in_force.profile, confirm_within):
+            await self._start_parts(child, confirm_within, admin)
+
+    async def _start_parts(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
+        node, profile = self._node, self._in_force.profile
+        _raise_descriptor_limit()
+        await node.listen()  # first: a port in use is found before the host is touched
+        self._lifespan.push("host", lambda: self._undo_host(child), limit=UNDO_SECONDS, essential=True)
+        self._lifespan.push("TUN device", self._detach, essential=True)
+        await self._change_host(child, confirm_within, admin)
+        self._lifespan.push(
+            "host watch", self._drift.close, limit=UNDO_SECONDS, essential=True
+        )  # a repair would undo the undoing
+        node.keeper.on_tun_lost = self._drift.on_tun_lost
+        self._drift.start()
+        if confirm_within is not None:
+            self._reload.await_confirmation(confirm_within)
+        self._lifespan.push("surroundings", self._surroundings.close)
+        self._surroundings.start()  # before the workers, which begin with this host's addresses
+        await node.attach(self._tun.open(profile))
+        await node.begin()
+        answering = server.ControlServer(operations(self._asked()), self._allowed, self._admission)
+        answering.serve(self._listener.socket)
+        self._lifespan.push("control socket", answering.close)
+        self._ready()
+
+    async def _change_host(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
+        child.tell(self._state_dir, confirm_within=confirm_within, admin=admin, give_up=self._given_up)
+        changed = await child.result(lambda: self._tun.open(self._in_force.profile))
+        for step in changed.recovered:
+            log.warning("undid what an interrupted run had left", step=step)
+        for warning in changed.warnings:
+            log.warning(warning)
+        log.info("host is as the profile says", steps=len(changed.steps))
+
+    def _ready(self) -> None:
+        node = self._node
+        node.figures.ready = True
+        self._drift.settle()
+        asyncio.get_running_loop().call_later(TIDY_AFTER, _tidy)
+        self._notifier.feed_watchdog(lambda: node.keeper.watch.alive)
+        self._notifier.ready("running")
+        log.info(
+            "ready",
+            identity=node.identity.fingerprint,
+            interface=node.profile.network.interface,
+            listen=[str(bound) for bound in node.transports.bound.values()],
+            peers=len(node.profile.peers),
+            offloads=list(node.keeper.offloads),
+        )
+
+    async def _undo_host(self, child: changes.Child) -> None:
+        known_paths.forget(self._state_dir)
+        await child.gone()
+        steps = await changes.undo(self._state_dir)
+        log.info("host is as before", steps=steps)
+
+    async def _detach(self) -> None:
+        """End the workers and let go of the TUN device."""
+        await self._node.keeper.stop()
+        await self._tun.close()
+
+    # ---- joints ----
+
+    def _settled(self) -> None:
+        """The host is as a changed profile says: what was found out about it no longer holds."""
+        self._loops.forget()
+        self._surroundings.look()
+
+    def _components(self) -> dict[str, str]:
+        refused = "the profile is refused, and the one before it runs: see the log"
+        return {
+            "profile": refused if self._in_force.fallen_back else "ok",
+            "host": self._drift.problem or "ok",
+            "control": self._listener.problem or "ok",
+        }
+
+    def _keep_pids(self, pids: Sequence[int]) -> None:
+        if pids:
+            orphans.remember(self._state_dir, pids)
+        else:
+            orphans.forget(self._state_dir)
+
+    def _asked(self) -> Asked:
+        return Asked(
+            shown=self._shown,
+            node=self._node,
+            reload=self._reload,
+            trial=self._trial,
+            stop=lambda: self.stop("asked to by the control socket"),
+        )
+
+    def _allowed(self, principal: Principal, permission: str, target: str) -> bool:
+        group = self._in_force.profile.control.group
+        return callers.may(principal, permission, target, group=group, judge=self._node.plugins.verdicts)
+
+    # ---- signals ----
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, f"signal {number.name}")
+        loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
+
+    def _reload_on_signal(self) -> None:
+        if self._node.figures.ready:
+            self._node.tasks.spawn(self._reload_quietly(), "reload")
+
+    async def _reload_quietly(self) -> None:
+        try:
+            await self._reload.reload()
+        except ApplianceError as error:
+            render = getattr(error, "render", None)
+            reason = render() if render is not None else error.message
+            log.error(  # noqa: TRY400  the admin's mistake, not ours
+                "the profile was not taken over; the one before stays", reason=reason, hint=error.hint
+            )
+
+
+def _tidy() -> None:
+    gc.collect()
+    memory.give_back()
+    gc.freeze()  # what a start leaves stays; the collector need not look at it again
+    gc.enable()
+
+
+def _raise_descriptor_limit() -> None:
+    """A datagram peer costs a descriptor here and one in the worker."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError) as error:
+        log.debug("the limit of descriptors stays", reason=str(error), pid=os.getpid())

@@ -1,0 +1,235 @@
+"""A node: who it is, its peers, its sockets and its workers, put together, started in order, stopped in reverse.
+
+    listening sockets ─ workers on packet devices ─ control machine ─ discovery ─ monitors ─ plugins' lifespans
+
+It changes no host, needs no root, and several run in one process: what it reads and writes packets by is handed to it, and so is
+what a host would know (`Around`). `hosted_node` puts a host around it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from appliance.foundation import clock, entropy
+from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import Tasks
+from appliance.protocol.node import Node
+from appliance.runtime import preparing
+from appliance.runtime.around import Around
+from appliance.runtime.figures import Figures
+from appliance.runtime.lifespan import Lifespan
+from appliance.runtime.links.table import Links
+from appliance.runtime.links.transports import Transports
+from appliance.runtime.node.driver import NodeDriver
+from appliance.runtime.peers.discovery import Discovery
+from appliance.runtime.peers.forwarding import Forwarding
+from appliance.runtime.plugins import lifespans
+from appliance.runtime.plugins.account import Part, PluginAccount
+from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.monitors import Monitors
+from appliance.runtime.plugins.node_view import NodeView
+from appliance.runtime.workers.faults import WorkerFaults
+from appliance.runtime.workers.keeper import WorkerKeeper
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.api.routing import Router
+    from appliance.linux.tun import TunDevice
+    from appliance.plugin_host import PluginHost
+    from appliance.protocol.identity import Identity
+    from appliance.protocol.settings import NodeSettings
+    from appliance.runtime.workers.pool import Workers
+
+log = get_logger("node")
+
+
+class NodeRuntime:
+    """A node and its parts. What starts is put on `lifespan`, so that whoever has put more on it stops all in one order."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        plugins: PluginHost,
+        identity: Identity,
+        around: Around | None = None,
+        lifespan: Lifespan | None = None,
+    ) -> None:
+        self.profile = profile
+        self.plugins = plugins
+        self.identity = identity
+        self.around = around = around or Around()
+        self.lifespan = lifespan or Lifespan()
+        self.tasks = Tasks()
+        self.calls = PluginCalls(PluginAccount(plugins))
+        self._refused_suites: set[str] = set()
+        suites = preparing.usable_suites(profile, plugins)
+        node = Node(
+            preparing.node_settings(profile),
+            identity,
+            suites,
+            now=clock.monotonic(),
+            entropy=entropy.random_bytes,
+            deferring=True,
+        )
+        self.links = Links()
+        faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
+        drivers = {kind.driver for kind in plugins.transports.values()}
+        self.keeper = WorkerKeeper(self.links, around.keep_pids, suites, drivers, self._refill, faults)
+        self.driver = NodeDriver(
+            node,
+            self.links,
+            self.keeper.worker,
+            rotate_bytes=profile.crypto.rotate.bytes,
+            connected=self.push_routes,
+            remember=around.remember,
+            refuses=around.refuses,
+        )
+        self.transports = Transports(
+            plugins.transports,
+            self.links,
+            self.driver,
+            preparing.datagram_bytes(profile),
+            around.mark,
+            around.refuses,
+            self.calls,
+        )
+        self.driver.transports = self.transports
+        self.forwarding = Forwarding(self.open_router(profile), profile, self.driver.connected_peers, self.calls)
+        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, self.calls, around.refuses)
+        self.figures = Figures(self.driver, self.keeper, self.components, since=clock.monotonic())
+        self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
+        self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
+
+    # ---- life ----
+
+    def prepare(self) -> None:
+        """Start the workers' processes already, so that their imports are done when there are devices for them."""
+        self.lifespan.push("worker", self.keeper.stop, essential=True)
+        self.keeper.prepare(self.driver, preparing.worker_slots(self.profile), preparing.workers(self.profile))
+
+    async def listen(self) -> None:
+        """Open the listening sockets. Raises HostError for one that cannot be had."""
+        self.lifespan.push("transports", self.transports.close)
+        await self.transports.listen(self.profile.server.listen)
+
+    async def attach(self, devices: Sequence[TunDevice], profile: Profile | None = None) -> None:
+        """Start a worker on each device, as `profile` wants them (the one in force when None)."""
+        wanted = profile or self.profile
+        await self.keeper.start(
+            tuple(devices), self.driver, preparing.worker_slots(wanted), compression=preparing.compresses(wanted)
+        )
+
+    async def begin(self) -> None:
+        """Dial, discover, and let monitors and plugins run: there are listening sockets and workers."""
+        self.lifespan.push("tasks", self.tasks.close)
+        self.lifespan.push("node", self.driver.close)
+        self.lifespan.push("transports", self.transports.close)
+        self.driver.start(self.around.recall())
+        self.lifespan.push("discovery", self.discovery.close)
+        self.discovery.start(self.profile)
+        self.lifespan.push("monitors", self.monitors.close)
+        await self.monitors.use(self.profile.monitoring)
+        await lifespans.enter_all(self.plugins.lifespans(self._view), self.calls, self.lifespan.push)
+
+    async def start(self, devices: Sequence[TunDevice]) -> None:
+        """All of it, one after the other. What has started by then is stopped by `stop` when it raises."""
+        self.prepare()
+        await self.listen()
+        await self.attach(devices)
+        await self.begin()
+        self.figures.ready = True
+
+    async def stop(self) -> list[str]:
+        """Stop everything. Returns the names of parts that failed at it or took too long."""
+        self.figures.ready = False
+        return await self.lifespan.unwind()
+
+    async def use(self, profile: Profile, router: Router | None = None) -> None:
+        """Take over a changed profile; sessions that it leaves alone go on. `router`: a new one, where the routing kind changed.
+
+        The host is as the profile says already, and it listens at the profile's endpoints too.
+        """
+        before, self.profile = self.profile, profile
+        await self.transports.listen(profile.server.listen)
+        self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
+        self.forwarding.use(profile, router)
+        self.push_routes()
+        if preparing.scheduling(before) != preparing.scheduling(profile):
+            self._push_qos()
+        self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
+        if self.discovery.given_up or (before.discovery, before.peers) != (profile.discovery, profile.peers):
+            await self.discovery.restart(profile)
+        await self.monitors.use(profile.monitoring)
+
+    # ---- what others ask ----
+
+    def components(self) -> dict[str, str]:
+        """Each part's health, "ok" or a problem, those around the node included."""
+        found = {"worker": self.keeper.problem or "ok", **self.around.components(), "routing": self.forwarding.problem or "ok"}
+        found |= {f"discovery.{kind}": self.discovery.problems.get(kind, "ok") for kind in self.discovery.wanted}
+        found |= {f"monitoring.{kind}": self.monitors.problems.get(kind, "ok") for kind in self.profile.monitoring}
+        found |= {f"plugin.{entry['name']}": entry["problem"] or "ok" for entry in self.plugins.report()}
+        return found
+
+    def open_router(self, profile: Profile) -> Router:
+        """The router that a profile wants. Raises PluginFault."""
+        kind = self.plugins.routing[profile.routing.kind]
+        return self.calls.call(Part("routing", kind.name, "open"), kind.open)
+
+    def push_routes(self) -> None:
+        """The set of connected peers, or the profile, changed."""
+        if self.keeper.current is not None:
+            self.forwarding.push(self.keeper.current)
+
+    def hold(self, addresses: tuple[str, ...]) -> None:
+        """These addresses are this node's own: no peer speaks for one."""
+        self.forwarding.hold(addresses, self.keeper.current)
+
+    def survive(self, error: BaseException) -> bool:
+        """What nobody waited for raised. True when that was a plugin's, which is told then."""
+        plugin = self.calls.owner_of(error)
+        if plugin is not None:
+            self.calls.failed(Part("task", plugin), error)
+        return plugin is not None
+
+    # ---- joints ----
+
+    def _settings(self, profile: Profile) -> NodeSettings:
+        """What the node is told of a profile: of its suites those that work, as long as there is one."""
+        settings = preparing.node_settings(profile)
+        working = tuple(name for name in settings.suites if name not in self._refused_suites)
+        return dataclasses.replace(settings, suites=working or settings.suites)
+
+    def _refill(self, workers: Workers) -> None:
+        self.driver.share_cookies(workers)
+        self.forwarding.push_again(workers)
+        if self.profile.qos is not None:
+            workers.set_qos(*preparing.scheduling(self.profile))
+
+    def _push_qos(self) -> None:
+        if self.keeper.current is not None:
+            self.keeper.current.set_qos(*preparing.scheduling(self.profile))
+
+    def _view(self, plugin: str) -> NodeView:
+        return NodeView(self.profile.name, self.identity.fingerprint, self.figures, self.driver, self.calls, plugin)
+
+    def _needs(self, part: Part) -> bool:
+        """Does the profile name this transport or suite?"""
+        if part.noun == "suite":
+            return part.kind in self.profile.crypto.suites
+        dialled = (endpoint for peer in self.profile.peers for endpoint in peer.endpoints)
+        return any(endpoint.scheme == part.kind for endpoint in (*self.profile.server.listen, *dialled))
+
+    def _give_up(self, part: Part) -> None:
+        """Do without a transport or suite whose code fails in the workers, as far as there are others."""
+        log.error("a plugin's code fails in the worker; going on without", part=f"{part.noun} {part.kind}")
+        if part.noun == "transport":
+            self.transports.refuse(part.kind)
+            for link in [link for link in self.links if link.kind.scheme == part.kind]:
+                self.links.drop(link.number)
+                self.driver.on_link_dropped(link.number)
+        else:
+            self._refused_suites.add(part.kind)
+            self.driver.update(self._settings(self.profile), self.profile.crypto.rotate.bytes)
