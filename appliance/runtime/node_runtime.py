@@ -23,13 +23,13 @@ from appliance.runtime.lifespan import Lifespan
 from appliance.runtime.links.table import Links
 from appliance.runtime.links.transports import Transports
 from appliance.runtime.node.driver import NodeDriver
+from appliance.runtime.node_view import NodeView
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.plugins import lifespans
 from appliance.runtime.plugins.account import Part, PluginAccount
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.monitors import Monitors
-from appliance.runtime.plugins.node_view import NodeView
 from appliance.runtime.workers.faults import WorkerFaults
 from appliance.runtime.workers.keeper import WorkerKeeper
 

@@ -22,9 +22,9 @@ from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.node.driver import NodeDriver
+from appliance.runtime.node_view import NodeView
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.plugins.calls import PluginCalls
-from appliance.runtime.plugins.node_view import NodeView
 from appliance.runtime.workers.process import SessionKeys
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of

@@ -29,6 +29,7 @@ from appliance.foundation.tasks import Tasks
 from appliance.plugin_host.owners import Owners
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.links.transports import Transports
+from appliance.runtime.node_view import NodeView
 from appliance.runtime.operations import plugins_operations
 from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery
@@ -38,7 +39,6 @@ from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import Late, PluginCalls
 from appliance.runtime.plugins.loop_watch import LoopWatch
 from appliance.runtime.plugins.monitors import Monitors
-from appliance.runtime.plugins.node_view import NodeView
 from appliance.runtime.plugins.stay import Stay
 
 LIMIT = 0.05
