@@ -16,9 +16,11 @@ from appliance.errors import PeerFault
 from appliance.protocol.context import Context
 from appliance.protocol.events import Compress, SendMessage
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.timers import Deadline
 from appliance.wire import control
 from appliance.wire.control import ControlMessage
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
+from appliance.wire.faults import Fault
 
 KIND = "compression"
 ZSTD = "zstd"
@@ -38,7 +40,7 @@ class Agreeing:
         """`session` has become active."""
         if session.compression:
             self._say(session, answer=True)
-            self._context.timers.set((KIND, session.index), now + REPEAT_FIRST)
+            self._context.timers.set((Deadline.COMPRESSION, session.index), now + REPEAT_FIRST)
 
     def due(self, index: int, now: float) -> None:
         """The timer of a session whose peer has not answered."""
@@ -48,19 +50,19 @@ class Agreeing:
         self._say(session, answer=True)
         session.said += 1
         if session.said < REPEATS:
-            self._context.timers.set((KIND, index), now + REPEAT_FIRST * 2.0**session.said)
+            self._context.timers.set((Deadline.COMPRESSION, index), now + REPEAT_FIRST * 2.0**session.said)
 
     def take(self, session: Session, content: Mapping[str, Any]) -> None:
         """The peer said what it accepts. Raises PeerFault."""
         accepts, answer = content.get("accepts"), content.get("answer")
         if not isinstance(accepts, list) or not isinstance(answer, bool):
-            raise PeerFault("malformed")
+            raise PeerFault(Fault.MALFORMED)
         if not session.compression or session.state is not SessionState.ACTIVE:
             return
         if answer:
             self._say(session, answer=False)
         else:
-            self._context.timers.cancel((KIND, session.index))
+            self._context.timers.cancel((Deadline.COMPRESSION, session.index))
         if ZSTD in accepts and not session.compressing:
             session.compressing = True
             self._context.events.append(Compress(session.index))

@@ -20,12 +20,14 @@ from appliance.protocol.admission import Admission
 from appliance.protocol.connecting import ready
 from appliance.protocol.context import MAX_WORK, Context
 from appliance.protocol.cookies import AMPLIFICATION, SECRET_BYTES, Cookies, cookie_reply
+from appliance.protocol.counted import Count
 from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
 from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import LEAST_BYTES
 from appliance.protocol.schedule import UnverifiedProof
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.timers import Deadline
 from appliance.wire import hello, hello_json
 from appliance.wire.envelope import (
     FLAG_FRAGMENT,
@@ -36,6 +38,7 @@ from appliance.wire.envelope import (
     Fields,
     PacketType,
 )
+from appliance.wire.faults import Fault
 from appliance.wire.fragments import Joined, Reassembly, resplit, split
 from appliance.wire.hello import ClientHello
 
@@ -171,7 +174,7 @@ class Answering:
             self._confirm_again(stream >> 8, link, source, flags, now)
             return
         if (answer.link, answer.to) != (link.number, source):
-            raise PeerFault("unknown-index")
+            raise PeerFault(Fault.UNKNOWN_INDEX)
         if answer.working:
             return
         joined = self._join((link.number, source, sequence >> 8), fields, piece, now)
@@ -180,7 +183,7 @@ class Answering:
         sealed = hello_json.decode_client_finish(joined.body) if answer.as_json else joined.body
         proof = answer.machine.open(sealed)
         answer.working = True
-        self._context.timers.cancel(("answer", answer.index))
+        self._context.timers.cancel((Deadline.ANSWER, answer.index))
         self._context.defer(lambda then: self._finish(answer, proof, then, adopt), now)
 
     def _finish(self, answer: Answer, proof: UnverifiedProof, now: float, adopt: Callable[[Session, float], None]) -> None:
@@ -193,10 +196,10 @@ class Answering:
             raise
         adopt(self._session(answer, established, now), now)
 
-    def expire(self, index: int) -> None:
+    def expire(self, index: int, _now: float) -> None:
         """The timer of an answer: nobody finished it."""
         if index in self._answers:
-            self._context.counters["unfinished"] += 1
+            self._context.counters[Count.UNFINISHED] += 1
             self.forget(index)
 
     def forget(self, index: int) -> None:
@@ -217,10 +220,10 @@ class Answering:
         """Has the sender shown that it receives at `source`? None: the packet goes no further."""
         _, _, flags, _, sequence, _, _, _ = fields
         if flags & FLAG_JSON:
-            raise PeerFault("malformed")
+            raise PeerFault(Fault.MALFORMED)
         if sequence & 0xFF:
             if self.crowded and not self._reassembly.expects(key, fields, piece):
-                raise PeerFault("cookie-needed")
+                raise PeerFault(Fault.COOKIE_NEEDED)
             return False
         opening = hello.peek_client_hello(piece)
         address = source or far_end(link)
@@ -229,7 +232,7 @@ class Answering:
         if self._admission.busy(now) or self.crowded:
             reply = cookie_reply(opening, self._cookies.make(address, now), HEADER_BYTES + len(piece), now)
             if reply is not None:
-                self._context.counters["cookie-sent"] += 1
+                self._context.counters[Count.COOKIE_SENT] += 1
                 self._context.send(link.number, source, [reply])
             return None
         return False
@@ -258,9 +261,9 @@ class Answering:
             client, cookie = hello.decode_client_hello(body)
             proven = proven or self._cookies.check(cookie, source or far_end(link), now)
         if len(self._answers) >= MAX_ANSWERS or len(self._waiting) >= MAX_WORK:
-            raise PeerFault("crowded")
+            raise PeerFault(Fault.CROWDED)
         if not self._admission.admit(source or far_end(link), now):
-            raise PeerFault("rate-limited")
+            raise PeerFault(Fault.RATE_LIMITED)
         index = context.new_index()
         context.use(link.number, index)
         self._waiting[key] = _Waiting(index, client, flags, joined.wire_bytes, joined.datagram_bytes, proven, now, now)
@@ -277,13 +280,13 @@ class Answering:
         as_json = bool(waiting.flags & FLAG_JSON)
         try:
             if link.datagram and (now - waiting.since > WAIT_SECONDS or now - waiting.heard > SILENT_SECONDS):
-                raise PeerFault("too-late")
+                raise PeerFault(Fault.TOO_LATE)
             machine = Responder(context.policy, index, context.identity, client, context.entropy, context.agreement)
         except PeerFault:
             context.indexes.discard(index)
             context.unuse(link.number, index)
             raise
-        context.counters["answered"] += 1
+        context.counters[Count.ANSWERED] += 1
         encode = hello_json.encode_server_hello if as_json else hello.encode_server_hello
         room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
         if link.adapts and waiting.flags & FLAG_FRAGMENT:
@@ -300,7 +303,7 @@ class Answering:
         received, proven = waiting.received_bytes, waiting.proven
         answer = Answer(index, key, machine, link.number, source, now, as_json, packets, received, proven, room)
         self._answers[index] = self._by_key[key] = answer
-        context.timers.set(("answer", index), now + ANSWER_SECONDS)
+        context.timers.set((Deadline.ANSWER, index), now + ANSWER_SECONDS)
         self._send(answer, now)
 
     def _follow(self, answer: Answer, datagram_bytes: int) -> None:
@@ -308,18 +311,18 @@ class Answering:
         room = max(LEAST_BYTES, datagram_bytes)
         if room < answer.room:
             answer.cut_to(room)
-            self._context.counters["cut-smaller"] += 1
+            self._context.counters[Count.CUT_SMALLER] += 1
 
     def _repeat(self, answer: Answer, flags: int, piece_bytes: int, now: float) -> None:
         answer.received_bytes += piece_bytes
         complete = not flags & FLAG_FRAGMENT or flags & FLAG_LAST
         if complete and now - answer.sent_at >= RESEND_GAP:
-            self._context.counters["answered-again"] += 1
+            self._context.counters[Count.ANSWERED_AGAIN] += 1
             self._send(answer, now)
 
     def _send(self, answer: Answer, now: float) -> None:
         if not answer.validated and answer.sent_bytes + answer.cost > AMPLIFICATION * answer.received_bytes:
-            self._context.counters["amplification-refused"] += 1
+            self._context.counters[Count.AMPLIFICATION_REFUSED] += 1
             return
         answer.sent_bytes += answer.cost
         answer.sent_at = now
@@ -328,17 +331,17 @@ class Answering:
     def _confirm_again(self, index: int, link: Link, source: SocketAddress | None, flags: int, now: float) -> None:
         session = self._context.sessions.get(index)
         if session is None or session.initiator or (session.link, session.to) != (link.number, source):
-            raise PeerFault("unknown-index")
+            raise PeerFault(Fault.UNKNOWN_INDEX)
         complete = not flags & FLAG_FRAGMENT or flags & FLAG_LAST
         if complete and session.state is SessionState.ACTIVE and now - session.confirm_sent >= RESEND_GAP:
             session.confirm_sent = now
-            self._context.counters["confirmed-again"] += 1
+            self._context.counters[Count.CONFIRMED_AGAIN] += 1
             self._context.events.append(SendMessage(index, PacketType.KEEP_ALIVE, 0, b""))
 
     def _welcome(self, fingerprint: str) -> bool:
         peer = self._context.peers_by_identity.get(fingerprint)
         if peer is not None and peer.session is None and self._context.full:
-            raise PeerFault("session-limit")
+            raise PeerFault(Fault.SESSION_LIMIT)
         return peer is not None
 
     def _session(self, answer: Answer, established: Established, now: float) -> Session:
@@ -369,7 +372,7 @@ class Answering:
     def _remove(self, index: int) -> Answer:
         answer = self._answers.pop(index)
         del self._by_key[answer.key]
-        self._context.timers.cancel(("answer", index))
+        self._context.timers.cancel((Deadline.ANSWER, index))
         return answer
 
 

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
 from appliance.protocol.context import Context
+from appliance.protocol.counted import Count
 from appliance.protocol.events import CloseReason, Dial, LinkId, SessionReady
 from appliance.protocol.handshake import Established, Initiator
 from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import BASE_BYTES, LEAST_BYTES
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.timers import Deadline
 from appliance.wire import hello
 from appliance.wire.envelope import FLAG_COOKIE, MAX_BODY_BYTES, PacketType
+from appliance.wire.faults import Fault
 from appliance.wire.fragments import resplit, split
 from appliance.wire.hello import ServerHello
 
@@ -89,7 +92,7 @@ class Connecting:
         """Reach `peer` at its next endpoint, as soon as it is its turn."""
         if peer.busy or peer.queued or not peer.endpoints:
             return
-        self._context.timers.cancel(("connect", peer.name))
+        self._context.timers.cancel((Deadline.CONNECT, peer.name))
         peer.queued = True
         self._waiting.append(peer.name)
         self.pump(now)
@@ -104,12 +107,12 @@ class Connecting:
             if peer.busy or not peer.endpoints:
                 continue
             if peer.session is None and self._context.full:
-                self._context.judge("session-limit", peer.name)
-                self.failed(peer, "session-limit", now)
+                self._context.judge(Fault.SESSION_LIMIT, peer.name)
+                self.failed(peer, Fault.SESSION_LIMIT, now)
                 continue
             peer.dialing = True
             self._dialing += 1
-            self._context.timers.set(("dial", peer.name), now + DIAL_SECONDS)
+            self._context.timers.set((Deadline.DIAL, peer.name), now + DIAL_SECONDS)
             self._context.events.append(Dial(peer.name, peer.next_endpoint))
 
     def dialed(self, peer: Peer) -> bool:
@@ -118,15 +121,19 @@ class Connecting:
             return False
         peer.dialing = False
         self._dialing -= 1
-        self._context.timers.cancel(("dial", peer.name))
+        self._context.timers.cancel((Deadline.DIAL, peer.name))
         return True
 
     def dial_failed(self, peer: Peer, reason: str, now: float) -> None:
         """The dial came to nothing."""
         if self.dialed(peer):
-            self._context.counters["dial-failed"] += 1
+            self._context.counters[Count.DIAL_FAILED] += 1
             self.failed(peer, reason, now)
             self.pump(now)
+
+    def dial_timed_out(self, peer: Peer, now: float) -> None:
+        """The timer of a dial."""
+        self.dial_failed(peer, "dial-timeout", now)
 
     def begin(self, peer: Peer, link: LinkId, to: SocketAddress | None, now: float) -> None:
         """Start a handshake with `peer` over `link`."""
@@ -143,7 +150,7 @@ class Connecting:
         self._initiations[index] = initiation
         peer.initiation = index
         context.use(link, index)
-        context.counters["initiated"] += 1
+        context.counters[Count.INITIATED] += 1
         self._send_hello(initiation, b"", now)
 
     def take_cookie(self, initiation: Initiation, body: bytes, now: float) -> None:
@@ -161,7 +168,7 @@ class Connecting:
     def _return(self, initiation: Initiation, cookie: bytes, now: float) -> None:
         initiation.cookies += 1
         initiation.later = b""
-        self._context.counters["cookie-returned"] += 1
+        self._context.counters[Count.COOKIE_RETURNED] += 1
         self._send_hello(initiation, cookie, now)
 
     def take_answer(self, initiation: Initiation, body: bytes, now: float) -> None:
@@ -169,7 +176,7 @@ class Connecting:
         if initiation.index in self._context.sessions:
             return
         if initiation.waiting >= MAX_WAITING:
-            raise PeerFault("crowded")
+            raise PeerFault(Fault.CROWDED)
         answer = hello.decode_server_hello(body)
         initiation.waiting += 1
         self._context.defer(lambda then: self._finish(initiation, answer, then), now, initiation.peer)
@@ -196,7 +203,7 @@ class Connecting:
         """Give up what is under way for `peer`, without counting it as a failure."""
         self.dialed(peer)
         peer.queued = False
-        self._context.timers.cancel(("connect", peer.name))
+        self._context.timers.cancel((Deadline.CONNECT, peer.name))
         if peer.initiation is not None:
             self._abandon(self._initiations[peer.initiation], now)
 
@@ -207,13 +214,13 @@ class Connecting:
             return
         link = self._context.links.get(initiation.link)
         if now >= initiation.deadline or link is None:
-            self.give_up(initiation, "timeout", now)
+            self.give_up(initiation, Count.TIMEOUT, now)
             return
         if link.datagram and (not initiation.waiting or initiation.failures):
             if initiation.later:
                 self._return(initiation, initiation.later, now)
                 return
-            self._context.counters["resent"] += 1
+            self._context.counters[Count.RESENT] += 1
             initiation.resends += 1
             if link.adapts and initiation.resends > RESENDS_AS_BEFORE:
                 self._step_down(initiation)
@@ -237,19 +244,19 @@ class Connecting:
         if initiation is None:
             return False
         self._context.unsend(initiation.packets)
-        self.give_up(initiation, "no-room", now)
+        self.give_up(initiation, Count.NO_ROOM, now)
         return True
 
     def failed(self, peer: Peer, reason: str, now: float) -> None:
         """Plan the next attempt."""
         peer.failed(now, reason)
         if peer.endpoints:
-            self._context.timers.set(("connect", peer.name), now + peer.pause(now, self._context.chance()))
+            self._context.timers.set((Deadline.CONNECT, peer.name), now + peer.pause(now, self._context.chance()))
 
     def link_closed(self, link: LinkId, now: float) -> None:
         """End the attempts that went over `link`."""
         for initiation in [each for each in self._initiations.values() if each.link == link]:
-            self.give_up(initiation, "link-closed", now)
+            self.give_up(initiation, Count.LINK_CLOSED, now)
 
     def _session(self, initiation: Initiation, established: Established, now: float) -> Session:
         context = self._context
@@ -298,7 +305,7 @@ class Connecting:
             initiation.steps += 1
             initiation.number += 1 << 4
             initiation.packets = resplit(initiation.packets, initiation.number, room)
-            self._context.counters["cut-smaller"] += 1
+            self._context.counters[Count.CUT_SMALLER] += 1
 
     def _remember(self, peer: Peer, link: Link, initiation: Initiation) -> None:
         endpoint = link.endpoint(initiation.to)
@@ -306,7 +313,7 @@ class Connecting:
             peer.remember(endpoint, initiation.room)
 
     def _rearm(self, initiation: Initiation, now: float) -> None:
-        self._context.timers.set(("hello", initiation.index), min(now + initiation.gap, initiation.deadline))
+        self._context.timers.set((Deadline.HELLO, initiation.index), min(now + initiation.gap, initiation.deadline))
         initiation.gap = min(2 * initiation.gap, RESEND_MOST)
 
     def _abandon(self, initiation: Initiation, now: float) -> None:
@@ -324,7 +331,7 @@ class Connecting:
         initiation = self._initiations.pop(index, None)
         if initiation is None:
             return
-        self._context.timers.cancel(("hello", index))
+        self._context.timers.cancel((Deadline.HELLO, index))
         peer = self._context.peers.get(initiation.peer)
         if peer is not None and peer.initiation == index:
             peer.initiation = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from appliance.api.crypto import CryptoSuite
 from appliance.api.transport import SocketAddress
 from appliance.errors import LocalFault, PeerFault
+from appliance.protocol.counted import closed
 from appliance.protocol.events import CloseReason, Event, LinkId, LinkUnused, Refused, SessionClosed, Transmit
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Entropy, Policy, Pq
@@ -16,28 +17,14 @@ from appliance.protocol.links import Link
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.protocol.timers import Timers
+from appliance.protocol.timers import Deadline, Timers
 from appliance.wire.envelope import MAX_SESSION_INDEX
+from appliance.wire.faults import TOLD
 
-TimerKey = tuple[str, int | str]
-"""What is due ("hello", "answer", "alive", "rotate", "linger", "compression", "link", "path", "connect", "dial") and for whom."""
-
-TELLING = frozenset(
-    {
-        "bad-signature",
-        "downgrade",
-        "no-common-kex",
-        "no-common-suite",
-        "pq-required",
-        "rotation-failed",
-        "session-limit",
-        "unknown-identity",
-        "version",
-        "wrong-identity",
-    }
-)
-"""Reasons that the admin can act on; the others are only counted."""
-
+TimerKey = tuple[Deadline, int | str]
+"""What is due, and for which session index, link or peer."""
+OF_A_SESSION = (Deadline.ALIVE, Deadline.ROTATE, Deadline.LINGER, Deadline.COMPRESSION)
+"""What is cancelled when a session ends."""
 
 MAX_WORK = 1024
 """Hellos that wait for their key exchange (4 KB each): three seconds of work, while an initiator tries for five."""
@@ -133,7 +120,7 @@ class Context:
         """`index` goes over `link` from now on."""
         if link in self.links:
             self.links[link].users.add(index)
-            self.timers.cancel(("link", link))
+            self.timers.cancel((Deadline.LINK, link))
 
     def unuse(self, link: LinkId, index: int) -> None:
         """`index` needs `link` no more; close the link when it was the last."""
@@ -147,8 +134,8 @@ class Context:
         """Close `link` unless somebody uses it or strangers come in through it."""
         if not link.users and not link.listener and link.number in self.links:
             del self.links[link.number]
-            self.timers.cancel(("link", link.number))
-            self.timers.cancel(("path", link.number))
+            self.timers.cancel((Deadline.LINK, link.number))
+            self.timers.cancel((Deadline.PATH, link.number))
             self.events.append(LinkUnused(link.number))
 
     def close(self, session: Session, reason: CloseReason) -> None:
@@ -156,12 +143,12 @@ class Context:
         session.move(SessionState.CLOSED)
         del self.sessions[session.index]
         self.indexes.discard(session.index)
-        for kind in ("alive", "rotate", "linger", "compression"):
+        for kind in OF_A_SESSION:
             self.timers.cancel((kind, session.index))
         peer = self.peers.get(session.peer)
         if peer is not None and peer.session == session.index:
             peer.session = None
-        self.counters[f"closed-{reason}"] += 1
+        self.counters[closed(reason)] += 1
         self.events.append(SessionClosed(session.index, session.peer, reason))
         self.unuse(session.link, session.index)
 
@@ -187,5 +174,5 @@ class Context:
     def judge(self, reason: str, peer: str | None = None) -> None:
         """Count what a peer did wrong, and tell the admin when it is for him to act."""
         self.counters[reason] += 1
-        if reason in TELLING:
+        if reason in TOLD:
             self.events.append(Refused(peer, reason))

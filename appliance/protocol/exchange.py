@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from appliance.errors import LocalFault, PeerFault
+from appliance.wire.faults import Fault
 
 
 class Kex(IntEnum):
@@ -52,11 +53,11 @@ class KeyPair:
         if kex is Kex.X25519:
             return secret
         if self._mlkem is None:
-            raise PeerFault("downgrade")
+            raise PeerFault(Fault.DOWNGRADE)
         try:
             return secret + self._mlkem.decapsulate(theirs.mlkem)
         except ValueError:
-            raise PeerFault("bad-share") from None
+            raise PeerFault(Fault.BAD_SHARE) from None
 
     def wipe(self) -> None:
         """Let go of the secret keys; OpenSSL overwrites them."""
@@ -80,7 +81,7 @@ class KeyAgreement:
         try:
             mlkem_secret, ciphertext = MLKEM1024PublicKey.from_public_bytes(theirs.mlkem).encapsulate()
         except ValueError:
-            raise PeerFault("bad-share") from None
+            raise PeerFault(Fault.BAD_SHARE) from None
         return Shares(public, ciphertext), secret + mlkem_secret
 
 
@@ -88,4 +89,4 @@ def _x25519(mine: X25519PrivateKey, theirs: bytes) -> bytes:
     try:
         return mine.exchange(X25519PublicKey.from_public_bytes(theirs))
     except ValueError:  # the result is all zeros: a point of low order (RFC 7748, section 6.1)
-        raise PeerFault("bad-share") from None
+        raise PeerFault(Fault.BAD_SHARE) from None

@@ -22,6 +22,7 @@ from appliance.errors import LocalFault, PeerFault
 from appliance.protocol.exchange import Kex, KeyAgreement, Shares
 from appliance.protocol.identity import Identity
 from appliance.protocol.schedule import KeySchedule, UnverifiedProof
+from appliance.wire.faults import Fault
 from appliance.wire.hello import RANDOM_BYTES, ClientHello, ServerHello
 
 Entropy = Callable[[int], bytes]
@@ -105,13 +106,13 @@ class Initiator:
         if self.stage is not Stage.HELLO_SENT:
             raise LocalFault(f"a handshake that is {self.stage.value} takes no hello")
         if server.kex not in self.hello.kex or server.suite not in self.hello.suites:
-            raise PeerFault("downgrade")
+            raise PeerFault(Fault.DOWNGRADE)
         secret = self._keys.finish(Kex(server.kex), Shares(server.x25519, server.mlkem))
         schedule = KeySchedule(self.hello, server, secret)
         proof = schedule.open_proof(server.sealed, initiator=False)
         proof.verify()
         if self._expected not in (None, proof.identity.fingerprint):
-            raise PeerFault("wrong-identity")
+            raise PeerFault(Fault.WRONG_IDENTITY)
         session_id = _session_id(server.session_id)
         sealed = schedule.seal_proof(self._identity, initiator=True)
         client_chain, server_chain = schedule.chains()
@@ -166,7 +167,7 @@ class Responder:
             raise LocalFault(f"a handshake that is {self.stage.value} takes no proof")
         proof.verify()
         if not known(proof.identity.fingerprint):
-            raise PeerFault("unknown-identity")
+            raise PeerFault(Fault.UNKNOWN_IDENTITY)
         client_chain, server_chain = self._schedule.chains()
         self._move(Stage.FINISHED)
         return Established(
@@ -196,19 +197,19 @@ def choose(policy: Policy, client: ClientHello) -> tuple[Kex, int]:
     """The responder's most wanted key exchange and suite of those offered. Raises PeerFault when there are none."""
     kex = next((kex for kex in policy.pq.kex if kex in client.kex), None)
     if kex is None:
-        raise PeerFault("pq-required" if policy.pq is Pq.REQUIRED else "no-common-kex")
+        raise PeerFault(Fault.PQ_REQUIRED if policy.pq is Pq.REQUIRED else Fault.NO_COMMON_KEX)
     if kex is Kex.X25519_MLKEM1024 and not client.mlkem:
-        raise PeerFault("bad-share")
+        raise PeerFault(Fault.BAD_SHARE)
     suite = next((suite for suite in policy.suites if suite in client.suites), None)
     if suite is None:
-        raise PeerFault("no-common-suite")
+        raise PeerFault(Fault.NO_COMMON_SUITE)
     return kex, suite
 
 
 def _session_id(encoded: bytes) -> UUID:
     session_id = UUID(bytes=encoded)
     if session_id.version != 4:
-        raise PeerFault("bad-session-id")
+        raise PeerFault(Fault.BAD_SESSION_ID)
     return session_id
 
 

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from appliance.errors import PeerFault, ProfileError
 from appliance.protocol.digests import sha256
+from appliance.wire.faults import Fault
 
 ED25519_KEY_BYTES = 32
 MLDSA_KEY_BYTES = 2592
@@ -46,7 +47,7 @@ class PublicIdentity:
     def __init__(self, encoded: bytes) -> None:
         """`encoded` is the 2,624 bytes of the wire form. Raises PeerFault when they are no pair of public keys."""
         if len(encoded) != PUBLIC_BYTES:
-            raise PeerFault("bad-identity")
+            raise PeerFault(Fault.BAD_IDENTITY)
         self.encoded = encoded
 
     @cached_property
@@ -62,7 +63,7 @@ class PublicIdentity:
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raises PeerFault unless both signatures of `message` are good."""
         if len(signature) != SIGNATURE_BYTES:
-            raise PeerFault("bad-signature")
+            raise PeerFault(Fault.BAD_SIGNATURE)
         try:
             Ed25519PublicKey.from_public_bytes(self.encoded[:ED25519_KEY_BYTES]).verify(
                 signature[:ED25519_SIGNATURE_BYTES], message
@@ -71,7 +72,7 @@ class PublicIdentity:
                 signature[ED25519_SIGNATURE_BYTES:], message
             )
         except (InvalidSignature, ValueError):
-            raise PeerFault("bad-signature") from None
+            raise PeerFault(Fault.BAD_SIGNATURE) from None
 
 
 class Identity:

@@ -12,6 +12,7 @@ from appliance.protocol import agreeing
 from appliance.protocol.agreeing import Agreeing
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
+from appliance.protocol.counted import Count
 from appliance.protocol.events import (
     Challenge,
     CloseReason,
@@ -28,8 +29,10 @@ from appliance.protocol.links import Link
 from appliance.protocol.peer import Peer
 from appliance.protocol.probing import Probing
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.timers import Deadline
 from appliance.wire import control, liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
+from appliance.wire.faults import Fault
 from appliance.wire.liveness import Ack
 
 LINGER_SECONDS = 5.0
@@ -76,7 +79,7 @@ class Keeping:
         if old is not None and self._keeps(old, session):
             self._replace(session, old, now)
             return
-        context.counters["completed"] += 1
+        context.counters[Count.COMPLETED] += 1
         peer.session = session.index
         peer.reached()
         self._give_up_own(peer, session, now)
@@ -88,9 +91,9 @@ class Keeping:
         self.agreeing.begin(session, now)
         if old is not None:
             self._replace(old, session, now)
-        context.timers.set(("alive", session.index), now + self._patience(peer))
+        context.timers.set((Deadline.ALIVE, session.index), now + self._patience(peer))
         share = 1.0 if session.initiator else RESPONDER_SHARE
-        context.timers.set(("rotate", session.index), now + share * context.settings.rotate_after)
+        context.timers.set((Deadline.ROTATE, session.index), now + share * context.settings.rotate_after)
         session.expires = now + OVERDUE_SHARE * context.settings.rotate_after
 
     def heard(self, session: Session, now: float) -> None:
@@ -124,7 +127,7 @@ class Keeping:
                 return
             self._context.events.append(ControlReceived(session.index, session.peer, message.kind, message.content))
         else:
-            raise PeerFault("unexpected")
+            raise PeerFault(Fault.UNEXPECTED)
 
     def check_alive(self, index: int, now: float) -> None:
         """The timer of a session: ask for a sign of life, look for another path, or end it."""
@@ -142,11 +145,11 @@ class Keeping:
             return
         hurried = now < ask_at and session.probes > 0  # see `unanswered`
         if (now < ask_at and not hurried) or not peer.settings.keepalive:
-            context.timers.set(("alive", index), ask_at)
+            context.timers.set((Deadline.ALIVE, index), ask_at)
             return
         if session.probes >= PROBES and not session.suspect:
             session.suspect = True
-            context.counters["path-dead"] += 1
+            context.counters[Count.PATH_DEAD] += 1
             peer.skip(session.endpoint)
             self._connecting.connect(peer, now)
         self.probe(session, now)
@@ -154,7 +157,7 @@ class Keeping:
         gap = UNANSWERED_GAP if hurried else PROBE_GAP
         if session.suspect:
             gap = max(PROBE_GAP, peer.settings.keepalive)
-        context.timers.set(("alive", index), min(now + gap, idle_at))
+        context.timers.set((Deadline.ALIVE, index), min(now + gap, idle_at))
 
     def unanswered(self, session: Session, now: float) -> None:
         """We send on `session` and nothing comes back: ask at once, not only after a long silence."""
@@ -163,7 +166,7 @@ class Keeping:
             self.probe(session, now)
             self._probing.suspect(session, now)
             session.probes = 1
-            self._context.timers.set(("alive", session.index), now + UNANSWERED_GAP)
+            self._context.timers.set((Deadline.ALIVE, session.index), now + UNANSWERED_GAP)
 
     def rotate(self, index: int, now: float) -> None:
         """The timer of a session: its keys have served long enough."""
@@ -173,19 +176,21 @@ class Keeping:
             return
         if now >= session.expires:
             peer = context.peers[session.peer]
-            context.judge("rotation-failed", peer.name)
+            context.judge(Fault.ROTATION_FAILED, peer.name)
             context.close(session, CloseReason.ROTATION_FAILED)
             self.reconnect(peer, now, 0.0)
             return
         if not self._goes_home(session, now):
             self.renew(session, now)
-        context.timers.set(("rotate", index), min(session.expires, now + min(ROTATE_RETRY, context.settings.rotate_after / 4)))
+        context.timers.set(
+            (Deadline.ROTATE, index), min(session.expires, now + min(ROTATE_RETRY, context.settings.rotate_after / 4))
+        )
 
     def renew(self, session: Session, now: float) -> None:
         """Begin a handshake over the path of `session`, to replace it."""
         peer = self._context.peers[session.peer]
         if not peer.busy and session.link in self._context.links:
-            self._context.counters["rotated"] += 1
+            self._context.counters[Count.ROTATED] += 1
             self._connecting.begin(peer, session.link, session.to, now)
 
     def _goes_home(self, session: Session, now: float) -> bool:
@@ -214,7 +219,7 @@ class Keeping:
         peer = self._context.peers[session.peer]
         if session.state is SessionState.ACTIVE and now - peer.disowned_at >= DISOWNED_GAP:
             peer.disowned_at = now
-            self._context.counters["disowned"] += 1
+            self._context.counters[Count.DISOWNED] += 1
             self.renew(session, now)
 
     def keys_lost(self, session: Session, now: float) -> None:
@@ -230,7 +235,7 @@ class Keeping:
         if not self._connecting.no_room(session.index, now):
             self.reconnect(self._context.peers[session.peer], now, RECONNECT_PAUSE)
 
-    def linger_over(self, index: int) -> None:
+    def linger_over(self, index: int, _now: float) -> None:
         """The timer of a replaced session."""
         session = self._context.sessions.get(index)
         if session is not None and session.state is SessionState.DISCONNECTING:
@@ -255,7 +260,7 @@ class Keeping:
         session.challenged[path] = token
         if len(session.challenged) > MAX_CHALLENGED:
             del session.challenged[next(iter(session.challenged))]
-        self._context.counters["path-challenged"] += 1
+        self._context.counters[Count.PATH_CHALLENGED] += 1
         self._context.events.append(Challenge(session.index, *path, liveness.encode_keep_alive(token)))
 
     def _proved(self, session: Session, token: int, now: float) -> bool:
@@ -275,7 +280,7 @@ class Keeping:
         session.link, session.to, session.endpoint = link.number, source, link.endpoint(source)
         self._context.use(link.number, session.index)
         self._probing.begin(session, now, proven=session.endpoint == endpoint)
-        self._context.counters["moved"] += 1
+        self._context.counters[Count.MOVED] += 1
         self._context.events.append(PathChanged(session.index, link.number, source))
         if before != link.number:
             self._context.unuse(before, session.index)
@@ -297,12 +302,12 @@ class Keeping:
     def reconnect(self, peer: Peer, now: float, pause: float) -> None:
         """Call `peer` again after `pause` seconds, more or less, if it can be called."""
         if peer.endpoints and not peer.busy and peer.settings.keepalive:
-            self._context.timers.set(("connect", peer.name), now + pause * (0.5 + self._context.chance()))
+            self._context.timers.set((Deadline.CONNECT, peer.name), now + pause * (0.5 + self._context.chance()))
 
     def probe(self, session: Session, now: float) -> None:
         """Ask for a sign of life."""
         session.probe_token, session.probe_sent = self._context.new_token(), now
-        self._context.counters["keepalive-sent"] += 1
+        self._context.counters[Count.KEEPALIVE_SENT] += 1
         body = liveness.encode_keep_alive(session.probe_token)
         self._context.events.append(SendMessage(session.index, PacketType.KEEP_ALIVE, 0, body))
 
@@ -322,17 +327,17 @@ class Keeping:
         context = self._context
         has_keys = peer.initiation in context.sessions
         if has_keys or (peer.initiation is not None and not self._begun_by_smaller(session)):
-            context.timers.cancel(("connect", peer.name))
+            context.timers.cancel((Deadline.CONNECT, peer.name))
         else:
             self._connecting.cancel(peer, now)
 
     def _replace(self, old: Session, new: Session, now: float) -> None:
         context = self._context
         old.move(SessionState.DISCONNECTING)
-        context.timers.cancel(("alive", old.index))
-        context.timers.cancel(("rotate", old.index))
-        context.timers.cancel((agreeing.KIND, old.index))
-        context.timers.set(("linger", old.index), now + LINGER_SECONDS)
+        context.timers.cancel((Deadline.ALIVE, old.index))
+        context.timers.cancel((Deadline.ROTATE, old.index))
+        context.timers.cancel((Deadline.COMPRESSION, old.index))
+        context.timers.set((Deadline.LINGER, old.index), now + LINGER_SECONDS)
         context.events.append(SessionReplaced(old.index, old.peer, new.index))
 
     def _acknowledge(self, session: Session, token: int) -> None:

@@ -11,6 +11,7 @@ from appliance.protocol.keeping import Keeping
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import PeerSettings
+from appliance.protocol.timers import Deadline
 
 
 class Membership:
@@ -95,5 +96,5 @@ class Membership:
         for session in sessions:
             if session.index in self._context.sessions:  # `cancel` may have ended one
                 self._keeping.say_goodbye(session, reason)
-        self._context.timers.cancel(("connect", peer.name))
+        self._context.timers.cancel((Deadline.CONNECT, peer.name))
         self._context.drop_peer(peer)

@@ -9,7 +9,7 @@ Costly steps of a handshake (key exchange, signatures) take up to a few millisec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from types import MappingProxyType
 
 from appliance.api.crypto import CryptoSuite
@@ -31,6 +31,8 @@ from appliance.protocol.reception import Reception
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.protocol.strangers import Strangers
+from appliance.protocol.timers import Deadline
+from appliance.wire.faults import Fault
 from appliance.wire.fragments import Reassembly
 
 REASSEMBLY_SECONDS = 5.0
@@ -62,6 +64,20 @@ class Node:
         self._membership = Membership(self._context, self._connecting, self._keeping)
         self._reception = Reception(self._context, self._connecting, self._answering, self._keeping, self._reassembly, now)
         self._strangers = Strangers(self._context)
+        self._of_index: Mapping[Deadline, Callable[[int, float], None]] = {
+            Deadline.HELLO: self._connecting.resend,
+            Deadline.ANSWER: self._answering.expire,
+            Deadline.ALIVE: self._keeping.check_alive,
+            Deadline.ROTATE: self._keeping.rotate,
+            Deadline.LINGER: self._keeping.linger_over,
+            Deadline.COMPRESSION: self._keeping.agreeing.due,
+            Deadline.LINK: self._strangers.expire,
+            Deadline.PATH: self._probing.due,
+        }
+        self._of_peer: Mapping[Deadline, Callable[[Peer, float], None]] = {
+            Deadline.CONNECT: self._membership.connect_if_alone,
+            Deadline.DIAL: self._connecting.dial_timed_out,
+        }
         for peer in settings.peers:
             self._membership.add(peer, now)
 
@@ -140,7 +156,7 @@ class Node:
         """A record that the worker opened: an Ack, a KeepAlive, a Disconnect, or Data of the control channel."""
         found = self._context.sessions.get(session)
         if found is None:
-            self._context.counters["unknown-session"] += 1
+            self._context.counters[Fault.UNKNOWN_SESSION] += 1
             return
         self._keeping.take_message(found, kind, channel, body, now)
 
@@ -204,8 +220,8 @@ class Node:
         if self._context.links.pop(link, None) is None:
             return
         self._strangers.link_closed(link)
-        self._context.timers.cancel(("link", link))
-        self._context.timers.cancel(("path", link))
+        self._context.timers.cancel((Deadline.LINK, link))
+        self._context.timers.cancel((Deadline.PATH, link))
         self._answering.link_closed(link)
         self._keeping.link_closed(link, now)
         self._connecting.link_closed(link, now)
@@ -284,11 +300,9 @@ class Node:
         self._reassembly.expire(now)
         for kind, key in self._context.timers.due(now):
             if isinstance(key, int):
-                self._due(kind, key, now)
-            elif kind == "dial":
-                self._connecting.dial_failed(self._context.peers[key], "dial-timeout", now)
+                self._of_index[kind](key, now)
             else:
-                self._membership.connect_if_alone(self._context.peers[key], now)
+                self._of_peer[kind](self._context.peers[key], now)
 
     def poll_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None: never."""
@@ -307,21 +321,3 @@ class Node:
     def shutdown(self, now: float) -> None:
         """Say goodbye to everyone. The node is empty afterwards."""
         self._membership.leave(now)
-
-    def _due(self, kind: str, index: int, now: float) -> None:
-        if kind == "hello":
-            self._connecting.resend(index, now)
-        elif kind == "answer":
-            self._answering.expire(index)
-        elif kind == "alive":
-            self._keeping.check_alive(index, now)
-        elif kind == "rotate":
-            self._keeping.rotate(index, now)
-        elif kind == "linger":
-            self._keeping.linger_over(index)
-        elif kind == "path":
-            self._probing.due(index, now)
-        elif kind == "compression":
-            self._keeping.agreeing.due(index, now)
-        else:
-            self._strangers.expire(index)

@@ -7,10 +7,12 @@ peer that uses it got its handshake through.
 from __future__ import annotations
 
 from appliance.protocol.context import Context
+from appliance.protocol.counted import Count
 from appliance.protocol.events import LinkId, Protect, SendMessage, SendProbe, Shape
 from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import BASE_BYTES, PathMtu
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.timers import Deadline
 from appliance.wire import liveness
 from appliance.wire.envelope import PacketType
 
@@ -63,7 +65,7 @@ class Probing:
         link = self._context.links.get(number)
         if link is None or not link.adapts:
             return
-        self._context.counters["path-limited"] += 1
+        self._context.counters[Count.PATH_LIMITED] += 1
         link.shaped = limit
         if link.path is not None:
             link.path.handle_limit(limit, now)
@@ -104,20 +106,20 @@ class Probing:
                 continue
             body = liveness.encode_keep_alive(probe.token)
             if probe.datagram:
-                context.counters["path-probed"] += 1
+                context.counters[Count.PATH_PROBED] += 1
                 context.events.append(SendProbe(carrier.index, probe.datagram, body))
             else:
                 context.events.append(SendMessage(carrier.index, PacketType.KEEP_ALIVE, 0, body))
         when = path.poll_timeout()
         if when is None or carrier is None:
-            context.timers.cancel(("path", link.number))
+            context.timers.cancel((Deadline.PATH, link.number))
         else:
-            context.timers.set(("path", link.number), when)
+            context.timers.set((Deadline.PATH, link.number), when)
 
     def _shape(self, link: Link, path: PathMtu) -> None:
         context = self._context
         if link.shaped:
-            context.counters["path-raised" if path.size > link.shaped else "path-lowered"] += 1
+            context.counters[Count.PATH_RAISED if path.size > link.shaped else Count.PATH_LOWERED] += 1
         link.shaped = path.size
         context.events.append(Shape(link.number, path.size))
         carrier = self._carrier(link)

@@ -25,6 +25,7 @@ from appliance.wire.envelope import (
     read_no_session,
     unpack,
 )
+from appliance.wire.faults import Fault
 from appliance.wire.fragments import MAX_MESSAGE_BYTES, Reassembly
 
 HINTS_PER_SECOND = 50
@@ -63,20 +64,20 @@ class Reception:
             raise PeerFault(_why_no_header(packet))
         over = self._context.links.get(link)
         if over is None:
-            raise PeerFault("unknown-link")
+            raise PeerFault(Fault.UNKNOWN_LINK)
         _, kind, flags, stream, _, _, length, _ = fields
         piece = bytes(packet[HEADER_BYTES:])
         if flags & FLAG_FRAGMENT:
             if not over.datagram:
-                raise PeerFault("bad-fragment")
+                raise PeerFault(Fault.BAD_FRAGMENT)
         elif length != len(piece):
-            raise PeerFault("malformed")
+            raise PeerFault(Fault.MALFORMED)
         if length > MAX_MESSAGE_BYTES:
-            raise PeerFault("too-long")
+            raise PeerFault(Fault.TOO_LONG)
         if kind == PacketType.HANDSHAKE_RESPONSE:
             self._take_response(over, source, fields, piece, now)
         elif kind != PacketType.HANDSHAKE_INIT:
-            raise PeerFault("unexpected")
+            raise PeerFault(Fault.UNEXPECTED)
         elif stream >> 8 == 0:
             self._answering.take_hello(over, source, fields, piece, now)
         else:
@@ -89,7 +90,7 @@ class Reception:
             return
         initiation = self._connecting.get(stream >> 8)
         if initiation is None or (initiation.link, initiation.to) != (link.number, source):
-            raise PeerFault("unknown-index")
+            raise PeerFault(Fault.UNKNOWN_INDEX)
         body = piece
         if flags & FLAG_FRAGMENT:
             joined = self._reassembly.add((link.number, source, stream, sequence >> 8), fields, piece, now)
@@ -105,9 +106,9 @@ class Reception:
         """Word that the other side lost a session. Anybody could have written it: believed where it fits, and not often."""
         index = read_no_session(body)
         if index is None:
-            raise PeerFault("malformed")
+            raise PeerFault(Fault.MALFORMED)
         if not self._hints.take(now):
-            raise PeerFault("rate-limited")
+            raise PeerFault(Fault.RATE_LIMITED)
         for session in list(self._context.sessions.values()):
             if session.remote_index == index and (session.link, session.to) == (link.number, source):
                 self._keeping.disowned(session, now)
@@ -121,7 +122,7 @@ class Reception:
         return initiation.peer if initiation is not None else None
 
 
-def _why_no_header(packet: bytes) -> str:
+def _why_no_header(packet: bytes) -> Fault:
     if len(packet) >= HEADER_BYTES and packet[0] == PROTO >> 8 and packet[1] != PROTO & 0xFF:
-        return "version"
-    return "bad-header"
+        return Fault.VERSION
+    return Fault.BAD_HEADER

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from appliance.errors import PeerFault
 from appliance.protocol.digests import hmac_sha512, sha512
 from appliance.protocol.identity import PUBLIC_BYTES, Identity, PublicIdentity
+from appliance.wire.faults import Fault
 from appliance.wire.hello import ClientHello, ServerHello
 
 TRANSCRIPT_LABEL = b"LLP1 transcript"
@@ -55,7 +56,7 @@ class KeySchedule:
         try:
             proof = self._cipher(initiator).decrypt(_NONCE, sealed, self.transcript)
         except InvalidTag:
-            raise PeerFault("not-authentic") from None
+            raise PeerFault(Fault.NOT_AUTHENTIC) from None
         identity = PublicIdentity(proof[:PUBLIC_BYTES])
         return UnverifiedProof(self, identity, proof, initiator)
 

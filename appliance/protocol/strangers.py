@@ -5,7 +5,9 @@ from __future__ import annotations
 from appliance.api.transport import SocketAddress
 from appliance.protocol.admission import PREFIX_SHARE, PrefixRates, prefix_of
 from appliance.protocol.context import Context
+from appliance.protocol.counted import Count
 from appliance.protocol.events import LinkId
+from appliance.protocol.timers import Deadline
 
 STRANGER_SECONDS = 10.0
 """How long an accepted link may stay without a handshake."""
@@ -34,7 +36,7 @@ class Strangers:
             prefix = prefix_of(source[0])
             if sum(1 for _, other in self._links.values() if other == prefix) < MOST_OF_A_PREFIX:
                 return True
-        self._context.counters["stranger-links"] += 1
+        self._context.counters[Count.STRANGER_LINKS] += 1
         return False
 
     def full(self, now: float) -> bool:
@@ -47,7 +49,7 @@ class Strangers:
 
     def greet(self, link: LinkId, now: float) -> None:
         """A link was accepted. When there are too many, the oldest goes."""
-        self._context.timers.set(("link", link), now + STRANGER_SECONDS)
+        self._context.timers.set((Deadline.LINK, link), now + STRANGER_SECONDS)
         remote = self._context.links[link].remote
         self._links[link] = now, "" if remote is None else prefix_of(remote.host)
         if len(self._links) > MAX_STRANGER_LINKS:
@@ -55,10 +57,10 @@ class Strangers:
         if len(self._links) > MAX_STRANGER_LINKS:
             oldest = next(iter(self._links))
             del self._links[oldest]
-            self._context.counters["stranger-links"] += 1
+            self._context.counters[Count.STRANGER_LINKS] += 1
             self._context.drop_unused(self._context.links[oldest])
 
-    def expire(self, link: LinkId) -> None:
+    def expire(self, link: LinkId, _now: float) -> None:
         """The timer of a link: close it if still nobody uses it."""
         self._links.pop(link, None)
         found = self._context.links.get(link)

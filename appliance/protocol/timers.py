@@ -1,14 +1,41 @@
-"""Deadlines in one heap: setting, moving and cancelling cost a push at most, and a turn costs only what is due."""
+"""What a node waits for, and its deadlines in one heap: setting, moving and cancelling cost a push at most, and a turn costs only
+what is due."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from enum import StrEnum
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 BUDGET = 1000
 """Keys handed out in one turn beside four for each deadline there is; no right use comes near it."""
+
+
+class Deadline(StrEnum):
+    """What is due. Each is set for one thing, named behind it: `node.Node` has the table of who is woken."""
+
+    HELLO = "hello"
+    """Send the message of a handshake we began again, or give up. For its session index."""
+    ANSWER = "answer"
+    """Nobody has finished a handshake that we answered. For its session index."""
+    ALIVE = "alive"
+    """Ask for a sign of life, or end the session. For its index."""
+    ROTATE = "rotate"
+    """Replace the session by one with new keys. For its index."""
+    LINGER = "linger"
+    """Nothing can come any more for a session that was replaced. For its index."""
+    COMPRESSION = "compression"
+    """Say again that we take compressed packets. For a session index."""
+    LINK = "link"
+    """Nobody has begun a handshake over an accepted link. For its number."""
+    PATH = "path"
+    """Probe how long datagrams may be. For a link's number."""
+    CONNECT = "connect"
+    """Try to reach a peer again. For its name."""
+    DIAL = "dial"
+    """A dial has taken too long. For the peer's name."""
 
 
 class Timers(Generic[Key]):

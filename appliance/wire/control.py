@@ -9,6 +9,7 @@ import json
 from typing import Any, NamedTuple
 
 from appliance.errors import LocalFault, PeerFault
+from appliance.wire.faults import Fault
 
 MAX_CONTROL_BYTES = 16384
 MAX_KIND_CHARACTERS = 64
@@ -32,14 +33,14 @@ def encode(message: ControlMessage) -> bytes:
 def decode(body: bytes) -> ControlMessage:
     """The message. Raises PeerFault for whatever is none."""
     if len(body) > MAX_CONTROL_BYTES:
-        raise PeerFault("too-long")
+        raise PeerFault(Fault.TOO_LONG)
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        raise PeerFault("malformed") from None
+        raise PeerFault(Fault.MALFORMED) from None
     if not isinstance(content, dict):
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     kind = content.pop("kind", None)
     if not isinstance(kind, str) or not 1 <= len(kind) <= MAX_KIND_CHARACTERS:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return ControlMessage(kind, content)

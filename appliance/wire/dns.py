@@ -13,6 +13,7 @@ import ipaddress
 import struct
 
 from appliance.errors import PeerFault
+from appliance.wire.faults import Fault
 
 TYPE_A, TYPE_AAAA = 1, 28
 CLASS_IN = 1
@@ -42,7 +43,7 @@ def addresses(answer: bytes, asked: bytes) -> list[str]:
     try:
         return _addresses(answer, asked)
     except (struct.error, IndexError, ValueError) as error:
-        raise PeerFault("malformed") from error
+        raise PeerFault(Fault.MALFORMED) from error
 
 
 def _addresses(answer: bytes, asked: bytes) -> list[str]:

@@ -20,6 +20,7 @@ from appliance.wire.envelope import (
     pack,
     unpack,
 )
+from appliance.wire.faults import Fault
 
 MAX_MESSAGE_BYTES = 16384
 """The longest handshake message taken: a ServerHello has 9 KB, 12 KB as JSON."""
@@ -160,7 +161,7 @@ def _shape(fields: Fields, piece_bytes: int) -> _Shape:
     _, _, flags, _, sequence, _, body_bytes, _ = fields
     number, last = sequence & 0xFF, flags & FLAG_LAST
     if body_bytes > MAX_MESSAGE_BYTES or number >= MAX_PIECES:
-        raise PeerFault("too-long")
+        raise PeerFault(Fault.TOO_LONG)
     before = body_bytes - piece_bytes
     if not last:
         room, fits = piece_bytes, number * piece_bytes < before
@@ -168,5 +169,5 @@ def _shape(fields: Fields, piece_bytes: int) -> _Shape:
         room = before // number if number else 0
         fits = room * number == before and 0 < piece_bytes <= room
     if not fits or room < MIN_PIECE_BYTES:
-        raise PeerFault("bad-fragment")
+        raise PeerFault(Fault.BAD_FRAGMENT)
     return _Shape(body_bytes, room)

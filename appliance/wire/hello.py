@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 from appliance.errors import PeerFault
 from appliance.wire.envelope import MAX_SESSION_INDEX
+from appliance.wire.faults import Fault
 
 VERSION = 1
 RANDOM_BYTES = 32
@@ -102,15 +103,15 @@ def decode_client_hello(body: bytes) -> tuple[ClientHello, bytes]:
     try:
         index, random, x25519, mlkem_bytes = _CLIENT_FIXED.unpack_from(body, at)
     except struct.error:
-        raise PeerFault("malformed") from None
+        raise PeerFault(Fault.MALFORMED) from None
     at += _CLIENT_FIXED.size
     if mlkem_bytes not in (0, MLKEM_SHARE_BYTES) or at + mlkem_bytes > len(body):
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     mlkem = body[at : at + mlkem_bytes]
     kex, at = _read_numbers(body, at + mlkem_bytes)
     suites, at = _read_numbers(body, at)
     if any(body[at:]):
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return ClientHello(session_index(index), random, x25519, mlkem, kex, suites), _cookie(body)
 
 
@@ -120,7 +121,7 @@ def peek_client_hello(fragment: bytes) -> Opening:
     try:
         index, random, _, _ = _CLIENT_FIXED.unpack_from(fragment, 2 + len(cookie))
     except struct.error:
-        raise PeerFault("malformed") from None
+        raise PeerFault(Fault.MALFORMED) from None
     return Opening(cookie, session_index(index), random)
 
 
@@ -136,9 +137,9 @@ def decode_server_hello(body: bytes) -> ServerHello:
         at = _SERVER_FIXED.size + mlkem_bytes
         (sealed_bytes,) = _U16.unpack_from(body, at)
     except struct.error:
-        raise PeerFault("malformed") from None
+        raise PeerFault(Fault.MALFORMED) from None
     if mlkem_bytes not in (0, MLKEM_SHARE_BYTES) or len(body) != at + _U16.size + sealed_bytes:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     mlkem, sealed = body[_SERVER_FIXED.size : at], body[at + _U16.size :]
     return ServerHello(session_index(index), session_id, random, x25519, kex, suite, mlkem, sealed)
 
@@ -152,24 +153,24 @@ def decode_cookie_reply(body: bytes, random: bytes) -> bytes:
     """The cookie to send along, when the reply answers the hello with this random. Raises PeerFault."""
     cookie = body[COOKIE_ECHO_BYTES:]
     if body[:COOKIE_ECHO_BYTES] != random[:COOKIE_ECHO_BYTES] or not 1 <= len(cookie) <= MAX_COOKIE_BYTES:
-        raise PeerFault("bad-cookie-reply")
+        raise PeerFault(Fault.BAD_COOKIE_REPLY)
     return cookie
 
 
 def session_index(number: int) -> int:
     """A session index as it came: it has 24 bits in each header and is never 0. Raises PeerFault."""
     if not 1 <= number <= MAX_SESSION_INDEX:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return number
 
 
 def _cookie(body: bytes) -> bytes:
     if len(body) < 2:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     if body[0] != VERSION:
-        raise PeerFault("version")
+        raise PeerFault(Fault.VERSION)
     if body[1] > MAX_COOKIE_BYTES or len(body) < 2 + body[1]:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return body[2 : 2 + body[1]]
 
 
@@ -179,9 +180,9 @@ def _numbers(numbers: tuple[int, ...]) -> bytes:
 
 def _read_numbers(body: bytes, at: int) -> tuple[tuple[int, ...], int]:
     if at >= len(body):
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     count = body[at]
     end = at + 1 + 2 * count
     if not 1 <= count <= MAX_OFFERS or end > len(body):
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return struct.unpack_from(f"!{count}H", body, at + 1), end

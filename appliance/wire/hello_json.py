@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.errors import PeerFault
+from appliance.wire.faults import Fault
 from appliance.wire.hello import (
     MAX_OFFERS,
     MLKEM_SHARE_BYTES,
@@ -55,7 +56,7 @@ def decode_client_hello(body: bytes) -> ClientHello:
     """The hello. Raises PeerFault."""
     message = _load(body)
     if message.get("version") != VERSION and "version" in message:
-        raise PeerFault("version")
+        raise PeerFault(Fault.VERSION)
     _require(message, "client_hello", _CLIENT_KEYS)
     return ClientHello(
         session_index(_number(message["index"], 32)),
@@ -120,15 +121,15 @@ def _load(body: bytes) -> dict[str, Any]:
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        raise PeerFault("malformed") from None
+        raise PeerFault(Fault.MALFORMED) from None
     if not isinstance(message, dict):
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return message
 
 
 def _require(message: dict[str, Any], kind: str, keys: set[str]) -> None:
     if message.keys() != keys or message["type"] != kind:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
 
 
 def _text(data: bytes) -> str:
@@ -141,26 +142,26 @@ def _bytes(value: object, sizes: tuple[int, ...] = ()) -> bytes:
     except ValueError:
         data = None
     if data is None or (sizes and len(data) not in sizes) or len(data) > _MAX_SEALED_BYTES:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return data
 
 
 def _uuid(value: object) -> bytes:
     if not isinstance(value, str):
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     try:
         return UUID(value).bytes
     except ValueError:
-        raise PeerFault("malformed") from None
+        raise PeerFault(Fault.MALFORMED) from None
 
 
 def _number(value: object, bits: int) -> int:
     if type(value) is not int or not 0 <= value < 1 << bits:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return value
 
 
 def _numbers(value: object) -> tuple[int, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_OFFERS:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return tuple(_number(item, 16) for item in value)

@@ -12,6 +12,7 @@ import struct
 from typing import NamedTuple
 
 from appliance.errors import PeerFault
+from appliance.wire.faults import Fault
 
 _ACK = struct.Struct("!QQ")
 _TOKEN = struct.Struct("!Q")
@@ -54,5 +55,5 @@ def decode_ack(body: bytes) -> Ack:
 
 def _first(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
     if len(body) < layout.size:
-        raise PeerFault("malformed")
+        raise PeerFault(Fault.MALFORMED)
     return layout.unpack_from(body)

@@ -1,28 +1,48 @@
-"""docs/protocol.md names what the code does: every label, reason and counter."""
+"""docs/protocol.md names what the code does: every label, fault and counter, and none that there is not."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from appliance.protocol.counted import Count, closed
 from appliance.protocol.events import CloseReason
+from appliance.wire.faults import TOLD, Fault
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/protocol.md").read_text()
-SOURCES = [path.read_text() for folder in ("protocol", "wire") for path in (ROOT / "appliance" / folder).glob("*.py")]
+COUNTED = TEXT[TEXT.index("## What is counted") : TEXT.index("## Test vectors")]
+REFUSALS, EVENTS = COUNTED.split("\nEvents: ")
+SOURCES = {path: path.read_text() for folder in ("protocol", "wire") for path in (ROOT / "appliance" / folder).glob("*.py")}
 
 
-def found(pattern: str) -> set[str]:
-    return {match for source in SOURCES for match in re.findall(pattern, source)}
+def words(text: str) -> list[str]:
+    return re.findall(r"`([a-z]+(?:-[a-z]+)*)`", text)
 
 
 def test_every_label_is_specified() -> None:
-    labels = found(r'b"([Ll][Ll][Pp]1 [^"]+)"')
+    labels = {label for source in SOURCES.values() for label in re.findall(r'b"([Ll][Ll][Pp]1 [^"]+)"', source)}
     assert len(labels) == 10
     assert {label for label in labels if f'"{label}"' not in TEXT} == set()
 
 
-def test_every_reason_and_counter_is_listed() -> None:
-    names = found(r'(?:PeerFault\(|counters\[|judge\(|give_up\(\w+, )"([a-z-]+)"') | set(CloseReason)
-    assert len(names) > 45
-    assert {name for name in names if f"`{name}`" not in TEXT} == set()
+def test_every_fault_has_its_place_in_the_table() -> None:
+    reasons = "".join(re.findall(r"^\| (.*?) \|", REFUSALS, re.MULTILINE))
+    assert sorted(words(reasons)) == sorted(Fault)
+
+
+def test_faults_that_the_admin_is_told_of_are_bold() -> None:
+    assert sorted(re.findall(r"\*\*`([a-z-]+)`\*\*", REFUSALS)) == sorted(TOLD)
+
+
+def test_every_counter_is_listed() -> None:
+    happened, ended = EVENTS.split("`closed-`")
+    assert sorted(words(happened)) == sorted(Count)
+    assert sorted(words(ended)) == sorted(CloseReason)
+    assert {closed(reason) for reason in CloseReason}.isdisjoint(Count)
+
+
+def test_reasons_come_from_the_table() -> None:
+    """A word written where it is counted would be one that nobody lists."""
+    spelt = re.compile(r'(?:PeerFault\(|judge\(|counters\[|give_up\(\w+, )f?"[^"]*"')
+    assert {path.name: found for path, source in SOURCES.items() if (found := spelt.findall(source))} == {}

@@ -20,6 +20,7 @@ from appliance.foundation import clock
 from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger, once_per
 from appliance.protocol import events
+from appliance.protocol.counted import Count
 from appliance.protocol.events import Path
 from appliance.protocol.node import Node
 from appliance.protocol.session import SessionState
@@ -164,7 +165,7 @@ class NodeDriver:
         """A session's newest record came by another path. One whose answers would go into the tunnel is not taken."""
         found = self.node.sessions.get(session)
         if found is not None and self._goes_round(found.peer, link, source):
-            self.node.counters["loop"] += 1
+            self.node.counters[Count.LOOP] += 1
             return
         self.node.handle_moved(session, link, source, clock.monotonic())
         self._settle()
@@ -368,7 +369,7 @@ class NodeDriver:
         if worker is None:
             return
         if self._goes_round(event.peer, event.link, event.source):
-            self.node.counters["loop"] += 1
+            self.node.counters[Count.LOOP] += 1
             self.node.handle_no_room(event.session, clock.monotonic())
             return
         self._paths[event.session] = (event.link, event.source)

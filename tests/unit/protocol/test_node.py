@@ -10,6 +10,7 @@ from appliance.protocol.events import LinkUnused, Refused
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.protocol.strangers import LEAST_SECONDS, MAX_STRANGER_LINKS, MOST_OF_A_PREFIX, STRANGER_SECONDS
+from appliance.protocol.timers import Deadline
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack
@@ -121,6 +122,11 @@ def test_calls_about_what_is_unknown_do_nothing() -> None:
     made.handle_dial_failed("nobody", HERE, "refused", 0.0)
     assert made.poll_event() is None
     assert made.counters == {}
+
+
+def test_somebody_is_woken_for_each_deadline() -> None:
+    made = node()
+    assert sorted([*made._of_index, *made._of_peer]) == sorted(Deadline)
 
 
 def test_a_suite_that_does_not_exist_is_our_own_fault() -> None:

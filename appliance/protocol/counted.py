@@ -1,0 +1,70 @@
+"""What a node counts besides faults (`wire.faults`): how often something happened, by a word that status and metrics show.
+
+docs/protocol.md lists them; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from appliance.protocol.events import CloseReason
+
+
+class Count(StrEnum):
+    """What happened."""
+
+    # handshakes
+    INITIATED = "initiated"
+    """We began one."""
+    ANSWERED = "answered"
+    """We answered a hello with ours."""
+    COMPLETED = "completed"
+    """A session carries its peer's traffic from now on."""
+    UNFINISHED = "unfinished"
+    """Nobody finished a handshake that we answered."""
+    TIMEOUT = "timeout"
+    """Nobody answered a handshake that we began."""
+    RESENT = "resent"
+    ANSWERED_AGAIN = "answered-again"
+    """The same hello came again, and so did our answer."""
+    CONFIRMED_AGAIN = "confirmed-again"
+    """The same finish came again, and so did our confirmation."""
+    COOKIE_SENT = "cookie-sent"
+    COOKIE_RETURNED = "cookie-returned"
+    AMPLIFICATION_REFUSED = "amplification-refused"
+    """An answer was not sent: more than three times what came from an address that has not shown that it receives."""
+    CUT_SMALLER = "cut-smaller"
+    """A handshake message goes out in smaller datagrams from now on."""
+    # ways to a peer
+    DIAL_FAILED = "dial-failed"
+    LINK_CLOSED = "link-closed"
+    """The link of a handshake closed."""
+    LOOP = "loop"
+    """A path to the peer would have gone through the tunnel itself."""
+    NO_ROOM = "no-room"
+    """The worker could not keep the session of a handshake that we began."""
+    STRANGER_LINKS = "stranger-links"
+    """An accepted link was closed, or not accepted, because there were too many on which no handshake began."""
+    # sessions
+    ROTATED = "rotated"
+    """We began a handshake to replace a session."""
+    DISOWNED = "disowned"
+    """A packet said that the peer has lost the session, and we began another."""
+    KEEPALIVE_SENT = "keepalive-sent"
+    MOVED = "moved"
+    """A session goes over another path from now on."""
+    PATH_CHALLENGED = "path-challenged"
+    """A token was sent to an address that a session's records came from."""
+    PATH_DEAD = "path-dead"
+    """A peer answered none of several KeepAlives."""
+    # datagrams of a path
+    PATH_PROBED = "path-probed"
+    PATH_RAISED = "path-raised"
+    PATH_LOWERED = "path-lowered"
+    PATH_LIMITED = "path-limited"
+    """The kernel knows that the path takes less."""
+
+
+def closed(reason: CloseReason) -> str:
+    """The word for sessions that ended for this reason."""
+    return f"closed-{reason}"
