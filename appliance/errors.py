@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from pathlib import PurePath
 from types import TracebackType
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -32,7 +33,8 @@ class ExitCode(IntEnum):
 class ApplianceError(Exception):
     """Root of everything the appliance raises on purpose.
 
-    `message` says what happened, `hint` what the reader can do. `retryable` is true when the same call may succeed later.
+    `message` says what happened, `hint` what the reader can do. `code` is its name for programs: the class's, unless it says
+    otherwise. `retryable` is true when the same call may succeed later.
     """
 
     exit_code: ExitCode = ExitCode.FAILURE
@@ -40,8 +42,19 @@ class ApplianceError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
+        self.code = type(self).__name__
         self.message = message
         self.hint = hint
+
+    def document(self) -> dict[str, Any]:
+        """For programs, JSON-able: code, message, hint, exit; subclasses add what they know."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "exit": int(self.exit_code)}
+
+    def text(self, *, color: bool = False) -> str:
+        """For people: what the command line says, and a log where the whole of it is wanted. Ends without a newline."""
+        red, cyan, plain = ("\033[31m", "\033[36m", "\033[0m") if color else ("", "", "")
+        said = f"{red}error:{plain} {self.message}"
+        return f"{said}\n{cyan}hint:{plain} {self.hint}" if self.hint else said
 
 
 class ProfileError(ApplianceError):

@@ -65,18 +65,14 @@ def _answered(code: int, terminal: Terminal, streams: Streams) -> int:
 def report(error: Exception, terminal: Terminal) -> int:
     """Say what went wrong and return the exit code. `APPLIANCE_LOG=debug` adds the traceback."""
     told = as_told(error)
-    render = getattr(error, "render", None)  # a ProfileInvalid shows each place with a caret
     if os.environ.get("APPLIANCE_LOG", "").lower() in ("debug", "trace"):
         import traceback
 
         terminal.note("".join(traceback.format_exception(error)).rstrip())
     if terminal.json:
         with suppress(OSError):  # how the command ends is told by its exit code as well
-            terminal.document({"ok": False, "error": error_document(error)})
-    if render is not None:
-        terminal.note(render(color=terminal.err_colour).rstrip("\n"))
-    else:
-        terminal.error(told.message, told.hint)
+            terminal.document({"ok": False, "error": told.document()})
+    terminal.note(told.text(color=terminal.err_colour))
     return int(told.exit_code)
 
 
@@ -90,30 +86,6 @@ def as_told(error: Exception) -> ApplianceError:
         f"this should not have happened: {type(error).__name__}: {error}",
         hint="run it again with APPLIANCE_LOG=debug and report what it shows",
     )
-
-
-def error_document(error: Exception) -> dict[str, object]:
-    """The error as JSON: code, message, hint, exit, and each problem of an invalid profile."""
-    told = as_told(error)
-    document: dict[str, object] = {
-        "code": getattr(error, "code", type(told).__name__),
-        "message": told.message,
-        "hint": told.hint,
-        "exit": int(told.exit_code),
-    }
-    problems = getattr(error, "problems", None)
-    if problems:
-        document["problems"] = [problem_document(problem) for problem in problems]
-    return document
-
-
-def problem_document(problem: object) -> dict[str, object]:
-    """One located problem of a profile as JSON."""
-    return {name: _plain(getattr(problem, name, None)) for name in ("file", "line", "col", "path", "message", "hint")}
-
-
-def _plain(value: object) -> object:
-    return value if value is None or isinstance(value, (int, str)) else str(value)
 
 
 def _dispatch(words: list[str], terminal: Terminal) -> int:

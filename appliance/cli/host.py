@@ -14,7 +14,6 @@ from appliance.cli.node import lasting
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, seconds_text
 from appliance.control import client
-from appliance.control.client import ControlError
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import places
 
@@ -204,10 +203,7 @@ def _reload(files: list[Path] | None, within: float | None, terminal: Terminal) 
     texts = [file.read_bytes() for file in files or ()]
     if files is not None:
         args["files"] = [[str(file), len(text)] for file, text in zip(files, texts, strict=True)]
-    try:
-        answer = client.call("reload", args, body=b"".join(texts), timeout=RELOAD_TIMEOUT)
-    except ControlError as error:
-        raise _with_places(error) from error
+    answer = client.call("reload", args, body=b"".join(texts), timeout=RELOAD_TIMEOUT)
     changed, count = bool(answer["changed"]), len(answer["steps"])
     text = (
         f"the daemon has taken over the profile: {_changes(count)} on the host"
@@ -238,15 +234,6 @@ def _accept(path: str | None, terminal: Terminal) -> int:
         )
     terminal.result({"accepted": True}, "accepted: no profile is refused any more; `appliance apply` brings it into force")
     return ExitCode.OK
-
-
-def _with_places(error: ControlError) -> ApplianceError:
-    """The daemon's word that a profile is invalid, as if it had been read here."""
-    if not error.problems:
-        return error
-    from appliance.profile import LocatedProblem, ProfileInvalid
-
-    return ProfileInvalid(LocatedProblem(**problem) for problem in error.problems)
 
 
 def _applied_text(count: int, within: float | None) -> str:

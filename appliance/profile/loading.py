@@ -24,6 +24,8 @@ from appliance.profile.reading import Read, read_bytes, read_file, reader_for
 from appliance.profile.upgrade import upgrade, upgrade_section, with_value
 from appliance.profile.validation import validate
 
+NO_PROFILE = "there is no profile"
+"""The message of the one problem of a host that has none."""
 Readings = dict[Path, Read]
 """Files that were read already: who first asks for the plugins and then for the profile reads ten thousand peers once."""
 
@@ -94,7 +96,7 @@ def _gather(
         problems += wrong
         documents.append(document)
     if not files and not layers:
-        problems.append(LocatedProblem("profile", 0, 0, "", "there is no profile", "`appliance init` writes a first one"))
+        problems.append(LocatedProblem("profile", 0, 0, "", NO_PROFILE, "`appliance init` writes a first one"))
         return None, [], problems
     sound = [document for document in documents if document is not None]
     if len(sound) < len(documents):

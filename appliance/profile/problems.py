@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 from appliance.errors import ProfileError
 from appliance.profile.document import KeyPath, Source, Spot, dotted
@@ -41,13 +41,9 @@ class LocatedProblem(NamedTuple):
     source_line: str = ""
     width: int = 1
 
-    def as_dict(self) -> dict[str, str | int]:
-        """JSON-able form for `--json`."""
-        return self._asdict()
-
 
 class ProfileInvalid(ProfileError):
-    """Raised with every problem at once, in the order of the text. `render()` is for people, `problems` for programs."""
+    """Raised with every problem at once, in the order of the text."""
 
     def __init__(self, problems: Iterable[LocatedProblem]) -> None:
         self.problems: tuple[LocatedProblem, ...] = tuple(dict.fromkeys(problems))
@@ -58,8 +54,17 @@ class ProfileInvalid(ProfileError):
             hint=first.hint if first else "",
         )
 
-    def render(self, *, color: bool = False) -> str:
-        """All problems with their lines and carets, and the count. Ends without a newline."""
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """The error whose `document()` this is. Raises KeyError, TypeError or ValueError for any other document."""
+        return cls(LocatedProblem(**problem) for problem in document["problems"])
+
+    def document(self) -> dict[str, Any]:
+        """`problems` has each with all its fields."""
+        return super().document() | {"problems": [problem._asdict() for problem in self.problems]}
+
+    def text(self, *, color: bool = False) -> str:
+        """All problems with their lines and carets, and the count."""
         count = len(self.problems)
         blocks = [_render(problem, color=color) for problem in self.problems]
         return "\n".join([*blocks, f"{count} problem{'s' if count != 1 else ''}"])

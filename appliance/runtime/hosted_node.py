@@ -274,10 +274,8 @@ class HostedNode:
         try:
             await self._reload.reload()
         except ApplianceError as error:
-            render = getattr(error, "render", None)
-            reason = render() if render is not None else error.message
             log.error(  # noqa: TRY400  the admin's mistake, not ours
-                "the profile was not taken over; the one before stays", reason=reason, hint=error.hint
+                "the profile was not taken over; the one before stays", reason=error.text()
             )
 
 

@@ -45,7 +45,7 @@ def judge_problems(error: ProfileInvalid, path: Path, lines: Sequence[str]) -> N
             assert problem.line <= len(lines)
             assert 1 <= problem.col <= len(lines[problem.line - 1]) + 1
             assert problem.width >= 1
-    assert all(char.isprintable() or char == "\n" for char in error.render())
+    assert all(char.isprintable() or char == "\n" for char in error.text())
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,13 @@ def observe_profile(path: str | None, terminal: Terminal, *, listening: set[str]
     """The facts, None when no path was given and the system has no profile. `listening` are the endpoints that the running node
     has bound, `may_plan` whether a plan would see the whole host."""
     from appliance.cli.opening import open_profile
+    from appliance.profile import ProfileInvalid
+    from appliance.profile.loading import NO_PROFILE
 
     try:
         opened = open_profile(path)
     except ApplianceError as error:
-        if path is None and [problem.message for problem in getattr(error, "problems", ())] == ["there is no profile"]:
+        if path is None and isinstance(error, ProfileInvalid) and [one.message for one in error.problems] == [NO_PROFILE]:
             return None
         return ProfileFacts(path=path or "", problem=error.message, hint=error.hint)
     profile = opened.profile

@@ -20,7 +20,7 @@ def test_the_report(case: Path) -> None:
     (profile,) = (path for path in case.iterdir() if path.stem == "profile" and path.is_file())
     with pytest.raises(ProfileInvalid) as caught:
         load([profile], environ={})
-    report = caught.value.render().replace(f"{case}/", "") + "\n"
+    report = caught.value.text().replace(f"{case}/", "") + "\n"
     expected = case / "report.txt"
     if os.environ.get("GOLDEN") == "write":
         expected.write_text(report)

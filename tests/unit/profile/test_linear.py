@@ -55,7 +55,7 @@ for path in sys.argv[1:]:
     try:
         load([Path(path)], environ={})
     except ProfileInvalid as error:
-        print(path, len(error.render()))
+        print(path, len(error.text()))
 """
 
 
@@ -65,7 +65,7 @@ def judged(path: Path, text: str) -> int:
     def judge() -> None:
         with pytest.raises(ProfileInvalid) as refused:
             load([path], environ={})
-        refused.value.render()
+        refused.value.text()
 
     return calls(judge)
 

@@ -67,7 +67,7 @@ def test_a_section_that_nobody_owns_is_an_unknown_key(write: Write, minimal: str
 def test_a_secret_of_the_environment_stays_there(write: Write, minimal: str) -> None:
     with pytest.raises(ProfileInvalid) as caught:
         load([write(minimal)], environ={"APPLIANCE_MAIL__TOKEN": "[hunter2]"}, sections=[MAIL])
-    rendered = caught.value.render()
+    rendered = caught.value.text()
     assert "mail.token" in rendered
     assert "hunter2" not in rendered
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -13,7 +14,7 @@ SOURCE = Source("f.yaml", lines=("name: x", "", "\tkey: välue"))
 
 def test_the_caret_stands_below_what_is_wrong() -> None:
     problem = at(SOURCE, 3, 7, "bad", "do better", path=("key",), width=5)
-    assert ProfileInvalid([problem]).render().splitlines() == [
+    assert ProfileInvalid([problem]).text().splitlines() == [
         "f.yaml:3:7: key: bad",
         "    3 |  key: välue",
         "      |       ^^^^^",
@@ -24,24 +25,24 @@ def test_the_caret_stands_below_what_is_wrong() -> None:
 
 def test_colour_adds_nothing_but_colour() -> None:
     error = ProfileInvalid([at(SOURCE, 1, 1, "bad", "hint", width=4)])
-    assert re.sub(r"\x1b\[\d*m", "", error.render(color=True)) == error.render()
+    assert re.sub(r"\x1b\[\d*m", "", error.text(color=True)) == error.text()
 
 
 def test_wide_characters_take_two_columns() -> None:
     line = at(Source("f", lines=('a: "日本" x',)), 1, 9, "bad")
-    assert ProfileInvalid([line]).render().splitlines()[2].index("^") == len("      | ") + 10
+    assert ProfileInvalid([line]).text().splitlines()[2].index("^") == len("      | ") + 10
 
 
 def test_a_long_line_is_shown_around_its_caret() -> None:
     line = "x " * 250 + "HERE" + " y" * 250
-    shown = ProfileInvalid([at(Source("f", lines=(line,)), 1, 501, "bad", width=4)]).render().splitlines()
+    shown = ProfileInvalid([at(Source("f", lines=(line,)), 1, 501, "bad", width=4)]).text().splitlines()
     start = shown[2].index("^")
     assert shown[1][start : start + 4] == "HERE"
     assert len(shown[1]) < 140
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
-    rendered = ProfileInvalid([at(Source("f", lines=("a\x1b[2Jb",)), 1, 1, "bad \x1b]0;x\x07")]).render()
+    rendered = ProfileInvalid([at(Source("f", lines=("a\x1b[2Jb",)), 1, 1, "bad \x1b]0;x\x07")]).text()
     assert "\x1b" not in rendered
     assert "\x07" not in rendered
 
@@ -84,7 +85,8 @@ def test_an_error_speaks_for_itself() -> None:
     assert str(error) == "the profile has 2 problems, the first: f:2:1: a: one"
     assert error.hint == "do this"
     assert error.exit_code == ExitCode.INVALID
-    assert error.problems[0].as_dict()["line"] == 2
+    assert error.document()["problems"][0]["line"] == 2
+    assert ProfileInvalid.of(json.loads(json.dumps(error.document()))).problems == error.problems
 
 
 def test_headlines_leave_out_what_is_unknown() -> None:

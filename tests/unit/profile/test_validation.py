@@ -54,7 +54,7 @@ def test_a_key_of_a_mapping_is_marked_itself() -> None:
 
 def test_secrets_are_neither_quoted_nor_shown() -> None:
     text = "account: {user: [u], pin: 123456, key: [hunter2]}"
-    rendered = ProfileInvalid(problems(text, "account.key")).render()
+    rendered = ProfileInvalid(problems(text, "account.key")).text()
     assert rendered.count("\n") > 2
     for secret in ("123456", "hunter2"):
         assert secret not in rendered
