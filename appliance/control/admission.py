@@ -24,7 +24,7 @@ TELL_EVERY = 10.0
 
 
 class Admission:
-    """Who is connected. `refused` counts by reason: "user-busy", "busy", "permission"."""
+    """Who is connected. `refused` counts by reason: "user-busy", "busy", "permission", "questions"."""
 
     def __init__(self, now: Callable[[], float] = clock.monotonic) -> None:
         self.refused: Counter[str] = Counter()

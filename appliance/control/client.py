@@ -1,22 +1,19 @@
-"""Asks the daemon of this network namespace over its control socket: one JSON object a line, each way.
+"""Asks the daemon of this network namespace over its control socket (what is said: `control.messages`).
 
 Blocking and on the standard library alone, because `appliance status` should be quick. The kernel tells each side who is at the
 other end (SO_PEERCRED): the daemon learns who asks, and we learn that it is root's daemon, or our own, which answers.
-
-    {"op": "status", "args": {}}   →   {"ok": true, "result": …}
-                                       {"ok": false, "error": {"code": …, "message": …, "hint": …, "exit": n}}
 """
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn, Self
 
 from appliance.control.callers import is_ours, name_of, user_of
+from appliance.control.messages import Answer, FromNode, Item, Lost, NotUnderstood, Question, Refusal, from_node, line_of
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege, NoDaemon
 from appliance.foundation import places
 from appliance.linux.unix_listeners import listener_uid
@@ -33,10 +30,7 @@ _TIMEVAL = struct.Struct("ll")
 
 
 class ControlError(ApplianceError):
-    """The daemon refused or failed. `code` is its name for the reason; `exit_code` what the command ends with; `problems` are
-    those of an invalid profile, as the daemon's `LocatedProblem`s say them."""
-
-    problems: tuple[Mapping[str, Any], ...] = ()
+    """The daemon refused or failed. `code` is its name for the reason, `exit_code` what the command ends with."""
 
     def __init__(self, code: str, message: str, *, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> None:
         super().__init__(message, hint=hint)
@@ -47,7 +41,7 @@ class ControlError(ApplianceError):
 
 def call(
     op: str,
-    args: dict[str, Any] | None = None,
+    args: Mapping[str, Any] | None = None,
     *,
     body: bytes = b"",
     timeout: float = ANSWER_TIMEOUT,
@@ -55,32 +49,108 @@ def call(
 ) -> Any:
     """Ask once and return the result. `body` follows the question; `timeout` in seconds bounds the wait for the answer.
 
-    Raises NoDaemon when nobody listens, MissingPrivilege when the daemon does not know us, ControlError for everything else
-    that it or the wait came to.
+    Raises NoDaemon when nobody listens, MissingPrivilege when the daemon does not know us, ProfileInvalid when it says that of a
+    profile, ControlError for everything else that it or the wait came to.
     """
     if timeout > ANSWER_TIMEOUT:  # a daemon that stands still is found out now
         call("health", timeout=ALIVE_TIMEOUT, address=address)
-    with connect(address) as connection:
-        connection.settimeout(timeout)
+    with Connection(address, timeout) as connection:
+        connection.ask(Question(op, args or {}, body=len(body)), body)
+        return connection.answer(op)
+
+
+def stream(op: str, args: Mapping[str, Any] | None = None, *, address: str | None = None) -> Iterator[Item | Lost]:
+    """Ask for an answer that is a stream, and yield its items until it ends; closing the iterator ends it too.
+
+    Raises what `call` raises. Waits for the next item as long as it takes.
+    """
+    with Connection(address, ANSWER_TIMEOUT) as connection:
+        connection.ask(Question(op, args or {}))
+        connection.wait_for_ever()
+        while not isinstance(message := connection.hear(op), Answer):
+            yield message
+
+
+class Connection:
+    """A connection to the daemon. Each wait is bounded by `timeout` seconds. Raises NoDaemon, MissingPrivilege, ControlError."""
+
+    def __init__(self, address: str | None = None, timeout: float = ANSWER_TIMEOUT) -> None:
+        self._socket = connect(address)
+        self._timeout = timeout
+        self._socket.settimeout(timeout)
+        self._received = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up, which ends what is under way."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """The descriptor: readable when something was said."""
+        return self._socket.fileno()
+
+    def wait_for_ever(self) -> None:
+        """Wait for the next message as long as it takes."""
+        self._socket.settimeout(None)
+
+    def ask(self, question: Question, body: bytes = b"") -> None:
+        """Say a question, with what follows it."""
+        with suppress(BrokenPipeError, ConnectionResetError):  # refused before all was said: why is there to be read
+            try:
+                self._socket.sendall(line_of(question) + body)
+            except TimeoutError as error:
+                raise self._late(question.op) from error
+
+    def answer(self, op: str) -> Any:
+        """The result of a question about `op` whose answer is no stream."""
+        message = self.hear(op)
+        if isinstance(message, Answer):
+            return message.result
+        raise _not_understood()
+
+    def hear(self, op: str) -> Answer | Item | Lost:
+        """What is said next, to a question about `op`. Raises the error that it is."""
+        message = self._message(op)
+        if isinstance(message, Refusal):
+            _raise(message.error)
+        return message
+
+    def _message(self, op: str) -> FromNode:
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # refused before all was said: why is there to be read
-                connection.sendall(_question(op, args or {}, body))
-            line = _read_line(connection)
+            return from_node(self._line())
+        except NotUnderstood as error:
+            raise _not_understood() from error
         except TimeoutError as error:
-            raise ControlError(
-                "timeout",
-                f"the daemon took the question ({op}) but did not answer within {timeout:g} s",
-                hint="look at its log; if it hangs, kill -9 it: the next start or `appliance rollback` puts the host right",
-                exit_code=ExitCode.RETRY,
-            ) from error
+            raise self._late(op) from error
         except ConnectionError as error:
             raise _hung_up() from error
-    return _result(line)
 
+    def _line(self) -> bytes:
+        end, looked = -1, 0
+        while (end := self._received.find(b"\n", looked)) < 0:
+            looked = len(self._received)
+            if looked > MAX_ANSWER_BYTES:
+                raise ControlError("answer-too-long", f"the daemon's answer is longer than {MAX_ANSWER_BYTES >> 20} MiB")
+            piece = self._socket.recv(1 << 18)
+            if not piece:
+                raise _hung_up()
+            self._received += piece
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        return line
 
-def _question(op: str, args: dict[str, Any], body: bytes) -> bytes:
-    question = {"op": op, "args": args} | ({"body": len(body)} if body else {})
-    return json.dumps(question).encode() + b"\n" + body
+    def _late(self, op: str) -> ControlError:
+        return ControlError(
+            "timeout",
+            f"the daemon took the question ({op}) but did not answer within {self._timeout:g} s",
+            hint="look at its log; if it hangs, kill -9 it: the next start or `appliance rollback` puts the host right",
+            exit_code=ExitCode.RETRY,
+        )
 
 
 def connect(address: str | None = None) -> socket.socket:
@@ -145,36 +215,28 @@ def daemon_runs(address: str | None = None) -> bool:
     return True
 
 
-def _read_line(connection: socket.socket) -> bytes:
-    received = bytearray()
-    while not received.endswith(b"\n"):
-        piece = connection.recv(1 << 18)
-        if not piece:
-            raise _hung_up()
-        received += piece
-        if len(received) > MAX_ANSWER_BYTES:
-            raise ControlError("answer-too-long", f"the daemon's answer is longer than {MAX_ANSWER_BYTES >> 20} MiB")
-    return bytes(received)
+def _raise(document: Mapping[str, Any]) -> NoReturn:
+    """Raise the error that a daemon's document tells of."""
+    if "problems" in document:
+        from appliance.profile.problems import ProfileInvalid
 
-
-def _result(line: bytes) -> Any:
+        with suppress(KeyError, TypeError, ValueError):
+            invalid = ProfileInvalid.of(document)
+            raise invalid
     try:
-        answer = json.loads(line)
-        if answer["ok"]:
-            return answer["result"]
-        error = answer["error"]
-        code, message, hint = str(error["code"]), str(error["message"]), str(error.get("hint") or "")
-        exit_code = ExitCode(error.get("exit", ExitCode.FAILURE))
-        problems = tuple(dict(problem) for problem in error.get("problems") or ())
-    except (ValueError, KeyError, TypeError) as error:
-        raise ControlError(
-            "not-understood",
-            "the daemon's answer was not understood",
-            hint="are daemon and command of the same version? see `appliance version`",
-        ) from error
-    refusal = ControlError(code, message, hint=hint, exit_code=exit_code)
-    refusal.problems = problems
-    raise refusal
+        code, message, hint = str(document["code"]), str(document["message"]), str(document.get("hint") or "")
+        exit_code = ExitCode(document.get("exit", ExitCode.FAILURE))
+    except (KeyError, ValueError) as error:
+        raise _not_understood() from error
+    raise ControlError(code, message, hint=hint, exit_code=exit_code)
+
+
+def _not_understood() -> ControlError:
+    return ControlError(
+        "not-understood",
+        "the daemon's answer was not understood",
+        hint="are daemon and command of the same version? see `appliance version`",
+    )
 
 
 def _stranger(uid: int) -> NoDaemon:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.management import ApiRoute
-from appliance.control.server import Operation
+from appliance.control.conversation import Operation
 from appliance.errors import ApplianceError, ExitCode
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
@@ -88,10 +88,10 @@ def operations(asked: Asked) -> dict[str, Operation]:
         "metrics": Operation(READ, show_metrics),
         "plugins": Operation(READ, show_plugins),
         "profile": Operation(READ, show_profile),
-        "reload": Operation(CHANGE, reload, MOST_TEXT),
-        "confirm": Operation(CHANGE, confirm),
-        "rollback": Operation(CHANGE, rollback),
-        "stop": Operation(CHANGE, stop),
+        "reload": Operation(CHANGE, reload, MOST_TEXT, whole=True),
+        "confirm": Operation(CHANGE, confirm, whole=True),
+        "rollback": Operation(CHANGE, rollback, whole=True),
+        "stop": Operation(CHANGE, stop, whole=True),
     }
     return plugins_operations(asked.node.calls, asked.node.plugins.api_routes()) | core
 

@@ -37,7 +37,7 @@ def test_each_error_has_its_section() -> None:
         roots |= found
     told = set(sections(ERRORS))
     assert roots <= told, f"no section: {roots - told}"
-    control = "\n".join((ROOT / f"appliance/control/{name}.py").read_text() for name in ("server", "client"))
+    control = "\n".join((ROOT / f"appliance/control/{name}.py").read_text() for name in ("server", "conversation", "client"))
     codes = set(re.findall(r"(?:failure|ControlError)\(\s*\"([a-z-]+)\"", control))
     assert codes <= told, f"no section: {codes - told}"
 

@@ -14,7 +14,9 @@ import pytest
 
 from appliance.control import client
 from appliance.control.client import ControlError
+from appliance.control.messages import Answer, FromNode, Item, Lost, Refusal, line_of
 from appliance.errors import ExitCode, MissingPrivilege, NoDaemon
+from appliance.profile.problems import LocatedProblem, ProfileInvalid
 
 ADDRESS = f"\0appliance-test-{os.getpid()}"
 
@@ -70,6 +72,40 @@ def test_a_refusal_keeps_its_code_hint_and_exit() -> None:
         ask()
     assert (caught.value.code, caught.value.message, caught.value.hint) == ("forbidden", "you may not ask", "ask as root")
     assert caught.value.exit_code is ExitCode.PERMISSION
+
+
+def test_a_profile_that_is_invalid_there_is_invalid_here() -> None:
+    said = ProfileInvalid([LocatedProblem("/etc/a.yaml", 2, 3, "network.mtu", "too small", "1280 or more", "  mtu: 3", 3)])
+    with daemon(line_of(Refusal(None, said.document()))), pytest.raises(ProfileInvalid) as caught:
+        ask()
+    assert caught.value.text() == said.text()
+
+
+def test_problems_that_make_no_sense_are_an_error_like_others() -> None:
+    error = {"code": "ProfileInvalid", "message": "no good", "exit": 2, "problems": [{"place": 3}]}
+    with daemon(line_of(Refusal(None, error))), pytest.raises(ControlError, match="no good"):
+        ask()
+
+
+def test_a_stream_is_heard_until_its_end() -> None:
+    said: list[FromNode] = [Item(None, "one"), Lost(None, 3), Item(None, {"two": 2})]
+    with daemon(b"".join(map(line_of, [*said, Answer(None, None)]))):
+        assert list(client.stream("follow", address=ADDRESS)) == said
+    with daemon(b"".join(map(line_of, [said[0], Refusal(None, {"code": "x", "message": "no more"})]))):
+        heard = client.stream("follow", address=ADDRESS)
+        assert next(heard) == said[0]
+        with pytest.raises(ControlError, match="no more"):
+            next(heard)
+    with daemon(line_of(said[0])):
+        heard = client.stream("follow", address=ADDRESS)
+        assert next(heard) == said[0]
+        with pytest.raises(ControlError, match="ended the connection"):
+            next(heard)
+
+
+def test_a_stream_where_an_answer_was_asked_for_is_not_understood() -> None:
+    with daemon(line_of(Item(None, 1))), pytest.raises(ControlError, match="was not understood"):
+        ask()
 
 
 def test_silence_is_bounded() -> None:
