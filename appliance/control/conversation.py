@@ -45,15 +45,25 @@ LOOK_EVERY = 1.0
 """Seconds between two looks whether a caller that says nothing more still listens."""
 
 
+class Request(NamedTuple):
+    """A question as its handler has it."""
+
+    principal: Principal
+    """Who asks, by the kernel's word."""
+    args: Mapping[str, Any]
+    body: bytes = b""
+    """What followed the question."""
+
+
 class Operation(NamedTuple):
     """Something callers may ask for."""
 
     permission: str
-    handler: Callable[[Mapping[str, Any]], Awaitable[Any] | AsyncGenerator[Any, None]]
-    """`handler(args)` gives the answer, JSON-able, or raises ApplianceError. If it gives an asynchronous generator, the answer is
-    the stream of its items; a `Missed` among them stands for what was not taken in time."""
+    handler: Callable[[Request], Awaitable[Any] | AsyncGenerator[Any, None]]
+    """Gives the answer, JSON-able, or raises ApplianceError. Items of an asynchronous generator are an answer that is a stream; a
+    `Missed` among them stands for what was not taken in time."""
     most_bytes: int = 0
-    """How much may follow the question; the handler finds it as `args["body"]`."""
+    """How much may follow the question."""
     whole: bool = False
     """It must not stop half way: neither cancelling nor hanging up ends it."""
 
@@ -143,12 +153,10 @@ class Conversation:
             self._refused += 1
             await self._send(refusal)
             return not question.body  # what follows it is not read
-        args = dict(question.args)
-        if question.body:
-            async with asyncio.timeout(self._patience):
-                args["body"] = await self._reader.readexactly(question.body)
-        operation = self._operations[question.op]
-        task = asyncio.get_running_loop().create_task(self._answer(question, operation, args), name=f"answer {question.op}")
+        async with asyncio.timeout(self._patience):
+            body = await self._reader.readexactly(question.body)
+        operation, request = self._operations[question.op], Request(self._principal, question.args, body)
+        task = asyncio.get_running_loop().create_task(self._answer(question, operation, request), name=f"answer {question.op}")
         self._under_way[question.id] = _UnderWay(task, operation)
         task.add_done_callback(lambda _task: self._under_way.pop(question.id))
         return True
@@ -180,14 +188,14 @@ class Conversation:
 
     # ---- what goes out ----
 
-    async def _answer(self, question: Question, operation: Operation, args: Mapping[str, Any]) -> None:
+    async def _answer(self, question: Question, operation: Operation, request: Request) -> None:
         with suppress(_Gone):
-            await self._send(await self._carried_out(question, operation, args))
+            await self._send(await self._carried_out(question, operation, request))
 
-    async def _carried_out(self, question: Question, operation: Operation, args: Mapping[str, Any]) -> bytes:
+    async def _carried_out(self, question: Question, operation: Operation, request: Request) -> bytes:
         """The last line about it. Raises _Gone."""
         try:
-            answer = operation.handler(args)
+            answer = operation.handler(request)
             if isinstance(answer, AsyncGenerator):
                 await self._send_items(question.id, answer)
                 return line_of(Answer(question.id, None))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.management import ApiRoute
-from appliance.control.conversation import Operation
+from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError, ExitCode
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
@@ -50,35 +50,35 @@ class Asked:
 def operations(asked: Asked) -> dict[str, Operation]:
     """The core's operations, and those of plugins under their own names."""
 
-    async def show_status(_args: Mapping[str, Any]) -> Any:
+    async def show_status(_request: Request) -> Any:
         return status(asked.shown)
 
-    async def show_health(_args: Mapping[str, Any]) -> Any:
+    async def show_health(_request: Request) -> Any:
         return health(asked.node)
 
-    async def show_metrics(_args: Mapping[str, Any]) -> Any:
+    async def show_metrics(_request: Request) -> Any:
         figures = asked.node.figures.figures()
         return figures._asdict() | {"sessions": [session._asdict() for session in figures.sessions]}
 
-    async def show_plugins(_args: Mapping[str, Any]) -> Any:
+    async def show_plugins(_request: Request) -> Any:
         return asked.node.plugins.report()
 
-    async def show_profile(_args: Mapping[str, Any]) -> Any:
+    async def show_profile(_request: Request) -> Any:
         return profile_status(asked.shown.in_force, asked.trial)
 
-    async def reload(args: Mapping[str, Any]) -> Any:
-        given, within, admin = _reload_arguments(args)
+    async def reload(request: Request) -> Any:
+        given, within, admin = _reload_arguments(request)
         return await asked.reload.reload(given, confirm_within=within, admin=admin)
 
-    async def confirm(args: Mapping[str, Any]) -> Any:
-        if args.get("refused") is True:
+    async def confirm(request: Request) -> Any:
+        if request.args.get("refused") is True:
             return {"accepted": asked.trial.accept()}
         return await asked.reload.confirm()
 
-    async def rollback(_args: Mapping[str, Any]) -> Any:
+    async def rollback(_request: Request) -> Any:
         return await asked.reload.rollback()
 
-    async def stop(_args: Mapping[str, Any]) -> Any:
+    async def stop(_request: Request) -> Any:
         asked.stop()
         return {"stopping": True}
 
@@ -101,19 +101,19 @@ def plugins_operations(calls: PluginCalls, routes: Mapping[str, tuple[str, ApiRo
     return {name: Operation(route.permission, _guarded(calls, plugin, route)) for name, (plugin, route) in routes.items()}
 
 
-def _reload_arguments(args: Mapping[str, Any]) -> tuple[dict[Path, bytes] | None, float | None, str | None]:
-    unknown = args.keys() - {"files", "body", "confirm_within", "admin"}
+def _reload_arguments(request: Request) -> tuple[dict[Path, bytes] | None, float | None, str | None]:
+    args = request.args
+    unknown = args.keys() - {"files", "confirm_within", "admin"}
     if unknown:
         raise BadArguments(f"reload: there is no argument {min(unknown)}", hint="there are files, confirm_within and admin")
     within, admin = args.get("confirm_within"), args.get("admin")
     if within is not None and not (isinstance(within, int | float) and 0 < within <= 86400):
         raise BadArguments("reload: confirm_within is a number of seconds, up to a day")
-    return _given(args), within, admin if isinstance(admin, str) else None
+    return _given(args.get("files"), request.body), within, admin if isinstance(admin, str) else None
 
 
-def _given(args: Mapping[str, Any]) -> dict[Path, bytes] | None:
-    """The files of a profile, in the order in which they are merged: their paths are in `files`, their texts in the body."""
-    files, body = args.get("files"), args.get("body", b"")
+def _given(files: object, body: bytes) -> dict[Path, bytes] | None:
+    """The files of a profile, in the order in which they are merged: `files` has path and length of each, `body` their texts."""
     if files is None and not body:
         return None
     if not isinstance(files, list) or not files or not all(_is_file(file) for file in files):
@@ -132,11 +132,11 @@ def _is_file(file: object) -> bool:
             return False
 
 
-def _guarded(calls: PluginCalls, plugin: str, route: ApiRoute) -> Callable[[Mapping[str, Any]], Awaitable[Any]]:
+def _guarded(calls: PluginCalls, plugin: str, route: ApiRoute) -> Callable[[Request], Awaitable[Any]]:
     part = Part("route", plugin, route.name)
 
-    async def call(args: Mapping[str, Any]) -> Any:
-        result = await calls.attend(part, lambda: route.handler(args), ROUTE_SECONDS, ApplianceError)
+    async def call(request: Request) -> Any:
+        result = await calls.attend(part, lambda: route.handler(request.args), ROUTE_SECONDS, ApplianceError)
         return calls.call(part, lambda: json.loads(json.dumps(result, default=str)))
 
     return call

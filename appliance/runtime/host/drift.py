@@ -163,7 +163,9 @@ class Drift:
             try:
                 await self._judge()
             except (ApplianceError, OSError) as error:
-                self._say(f"it cannot be looked at or brought back: {getattr(error, 'message', error)}")
+                self._say(
+                    f"it cannot be looked at or brought back: {error.message if isinstance(error, ApplianceError) else error}"
+                )
                 self._try_later()
             now = clock.monotonic()
             self._not_before = now + max(REST, RESTS * (now - began))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from appliance.api.management import Principal
 from appliance.control.admission import OF_ROOT, Admission
-from appliance.control.conversation import MOST_REFUSED, MOST_UNDER_WAY, Operation
+from appliance.control.conversation import MOST_REFUSED, MOST_UNDER_WAY, Operation, Request
 from appliance.control.feed import Feed
 from appliance.control.messages import MAX_LINE
 from appliance.control.server import ControlServer
@@ -23,19 +23,19 @@ from appliance.errors import ExitCode, ProfileError
 ADDRESS = f"\0appliance-test-control-{os.getpid()}"
 
 
-async def echo(args: Mapping[str, Any]) -> Any:
-    return dict(args)
+async def echo(request: Request) -> Any:
+    return request.args
 
 
-async def refuse(_args: Mapping[str, Any]) -> Any:
+async def refuse(_request: Request) -> Any:
     raise ProfileError("the profile is wrong", hint="mend it")
 
 
-async def length(args: Mapping[str, Any]) -> Any:
-    return len(args.get("body", b""))
+async def length(request: Request) -> Any:
+    return len(request.body)
 
 
-async def bug(_args: Mapping[str, Any]) -> Any:
+async def bug(_request: Request) -> Any:
     raise ZeroDivisionError
 
 
@@ -47,7 +47,7 @@ class Gate:
         self.began = 0
         self.ended: list[str] = []
 
-    async def wait(self, _args: Mapping[str, Any]) -> Any:
+    async def wait(self, _request: Request) -> Any:
         self.began += 1
         try:
             await self.open.wait()
@@ -58,12 +58,12 @@ class Gate:
         return "done"
 
 
-async def three(_args: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+async def three(_request: Request) -> AsyncGenerator[Any, None]:
     for number in range(3):
         yield number
 
 
-async def breaks(_args: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+async def breaks(_request: Request) -> AsyncGenerator[Any, None]:
     yield 1
     raise ProfileError("no more", hint="ask again")
 
@@ -84,7 +84,7 @@ class Node:
             "whole": Operation("node.change", self.gate.wait, whole=True),
             "three": Operation("node.read", three),
             "breaks": Operation("node.read", breaks),
-            "follow": Operation("node.read", lambda _args: self.feed.follow(lambda: "first")),
+            "follow": Operation("node.read", lambda _request: self.feed.follow(lambda: "first")),
         }
 
 

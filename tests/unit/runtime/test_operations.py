@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.management import ApiRoute
+from appliance.api.management import ApiRoute, Principal
+from appliance.control.conversation import Request
 from appliance.errors import ExitCode, HostError, PluginFault
 from appliance.runtime.operations import CHANGE, READ, BadArguments, operations
 from appliance.runtime.plugins.calls import PluginCalls
@@ -28,6 +29,7 @@ class Reload:
         return {"steps": []}
 
 
+ASKER = Principal("local", "root", 0, 0, 1)
 Routes = Mapping[str, tuple[str, ApiRoute]]
 
 
@@ -37,8 +39,12 @@ def asked(routes: Routes, reload: Reload | None = None) -> Any:
 
 
 async def ask(op: str, args: Mapping[str, Any], routes: Routes | None = None) -> tuple[Any, Reload]:
+    """`body` in `args` is what follows the question."""
     reload = Reload()
-    return await operations(asked(routes or {}, reload))[op].handler(args), reload
+    body = args.get("body", b"")
+    request = Request(ASKER, {name: value for name, value in args.items() if name != "body"}, body)
+    answer: Any = operations(asked(routes or {}, reload))[op].handler(request)
+    return await answer, reload
 
 
 async def test_a_reload_is_told_texts_time_and_the_admins_connection() -> None:
