@@ -17,7 +17,7 @@ suite ?= bookworm
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo check format lint types floors fast test bare bench docs schemas soak fuzz chaos guests wheels deb clean
+.PHONY: help setup demo check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ guests: deb ## two Debian guests with the package, under qemu, and what an admin
 
 schemas: | $(bin)/python ## write schemas/, and the table of keys in docs/, anew from the code
 	$(bin)/python -m appliance.profile.generate
+
+size: | $(bin)/python ## how much code each room has, as a table
+	@$(bin)/python docs/size.py
 
 docs: | $(bin)/python ## write the generated pages anew, then check that every page says what the code does
 	$(bin)/python -m appliance.profile.generate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -60,7 +61,12 @@ def test_a_signal_ends_it_and_undoes_everything(host: Cli, namespace: Throwaway,
         daemon.send_signal(number)
         out, err = daemon.communicate(timeout=TIMEOUT)
     assert (daemon.returncode, out) == (0, ""), err
-    assert "Traceback" not in err
+    told = {line["event"]: line for line in map(json.loads, err.splitlines())}
+    assert [event for event in told if event in {"ready", "stopping", "host is as before", "stopped"}] == [
+        *("ready", "stopping", "host is as before", "stopped")
+    ]
+    assert told["stopping"]["reason"] == f"signal {number.name}"
+    assert not [event for event, line in told.items() if line["level"] in {"warn", "error"}]
     assert namespace.snapshot() == before
     assert host("status").code == 7
 

@@ -16,6 +16,14 @@ def test_both_sides_have_the_same_secret(kex: Kex, secret_bytes: int) -> None:
     assert len(secret) == secret_bytes
 
 
+def test_every_handshake_has_keys_of_its_own_of_the_size_of_ml_kem_1024() -> None:
+    offers = [AGREEMENT.offer(pq=True) for _ in range(2)]
+    answers = [AGREEMENT.answer(Kex.X25519_MLKEM1024, offers[0].shares)[0] for _ in range(2)]
+    assert {len(share.mlkem) for share in (*(offer.shares for offer in offers), *answers)} == {1568}, "FIPS 203, table 3"
+    assert offers[0].shares != offers[1].shares
+    assert answers[0] != answers[1]
+
+
 def test_a_point_of_low_order_gives_nothing() -> None:
     keys = AGREEMENT.offer(pq=False)
     with pytest.raises(PeerFault, match="bad-share"):

@@ -31,6 +31,12 @@ def test_a_fingerprint_spells_the_hash_of_both_keys() -> None:
     assert b32decode(text + "=" * (-len(text) % 8)) == sha256(b"LLP1 identity" + A.public.encoded).digest()
 
 
+def test_an_identity_has_the_sizes_of_ml_dsa_87_beside_ed25519() -> None:
+    assert len(Identity.generate().public.encoded) == 32 + 2592, "FIPS 204, table 2"
+    assert len(A.sign(b"message")) == 64 + 4627
+    assert Identity.generate().fingerprint != Identity.generate().fingerprint
+
+
 def test_both_signatures_count() -> None:
     signature = A.sign(b"message")
     assert len(signature) == SIGNATURE_BYTES

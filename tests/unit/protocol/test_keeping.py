@@ -10,6 +10,8 @@ from appliance.api.values import Endpoint
 from appliance.protocol.events import (
     CloseReason,
     ControlReceived,
+    Dial,
+    LinkUnused,
     PathChanged,
     SessionClosed,
     SessionReady,
@@ -194,6 +196,18 @@ def test_new_keys_come_without_a_lost_packet(scheme: str, loss: float) -> None:
     network.run(2 * LINGER_SECONDS)
     assert len(pair.a.node.sessions) <= 2
     assert pair.a.drops == pair.b.drops == {}
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_one_connection_serves_a_peer_for_all_its_sessions(scheme: str) -> None:
+    pair = Pair(scheme=scheme, a={"rotate_after": 30.0}).connect()
+    for _ in range(100):
+        pair.a.send("b", b"hello")
+        pair.network.run(3.0)
+    assert pair.a.node.counters["rotated"] >= 9
+    assert len([event for event in pair.a.events if isinstance(event, Dial)]) == 1
+    assert [event for event in pair.a.events if isinstance(event, LinkUnused)] == []
+    assert len(pair.b.received) == 100
 
 
 def test_the_called_side_renews_when_the_calling_side_does_not() -> None:

@@ -1,0 +1,86 @@
+"""The table of what a caller may ask the daemon for: nothing in it is done for somebody who may not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from appliance.api.management import ApiRoute, Principal, Verdict
+from appliance.control.admission import Admission
+from appliance.control.callers import may
+from appliance.control.server import ControlServer, Operation
+from appliance.runtime.operations import CHANGE, READ, operations
+from appliance.runtime.plugins.calls import PluginCalls
+
+ADDRESS = f"\0appliance-test-authentication-{os.getpid()}"
+STRANGER = Principal("local", "stranger", 60_000, 60_000, 1)
+ROOT = Principal("local", "root", 0, 0, 1)
+
+
+async def moon(_args: Mapping[str, Any]) -> Any:
+    return "full"
+
+
+ROUTES = {"moon": ("astronomy", ApiRoute("moon", "moon.read", moon))}
+TABLE = operations(
+    SimpleNamespace(node=SimpleNamespace(calls=PluginCalls(), plugins=SimpleNamespace(api_routes=lambda: ROUTES)))  # type: ignore[arg-type]
+)
+
+
+def test_the_table_has_what_the_core_and_what_plugins_offer() -> None:
+    assert TABLE.keys() >= {"status", "health", "metrics", "reload", "confirm", "rollback", "stop", "moon"}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_operation_has_a_permission(name: str) -> None:
+    assert TABLE[name].permission in {READ, CHANGE, "moon.read"}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_stranger_may_nothing_unless_a_plugin_says_so(name: str) -> None:
+    def nobody_speaks(*_: object) -> list[Verdict]:
+        return []
+
+    def a_plugin_allows(*_: object) -> list[Verdict]:
+        return [Verdict.ALLOW]
+
+    permission = TABLE[name].permission
+    assert not may(STRANGER, permission, name, group=None, judge=nobody_speaks)
+    assert may(STRANGER, permission, name, group=None, judge=a_plugin_allows)
+    assert may(ROOT, permission, name, group=None, judge=nobody_speaks)
+
+
+@pytest.mark.parametrize("name", TABLE)
+async def test_who_may_not_is_refused_before_anything_is_done(name: str) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def allowed(_principal: Principal, permission: str, target: str) -> bool:
+        asked.append((permission, target))
+        return False
+
+    async def done(_args: Mapping[str, Any]) -> Any:
+        pytest.fail("it was done all the same")
+
+    table = {each: Operation(operation.permission, done, operation.most_bytes) for each, operation in TABLE.items()}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
+        listener.bind(ADDRESS)
+        listener.listen()
+        serving = ControlServer(table, allowed, Admission())
+        serving.serve(listener)
+        try:
+            reader, writer = await asyncio.open_unix_connection(ADDRESS)
+            writer.write(json.dumps({"op": name, "args": {}}).encode() + b"\n")
+            answer = json.loads(await reader.readline())
+            writer.close()
+        finally:
+            await serving.close()
+    assert not answer["ok"]
+    assert answer["error"]["code"] == "permission"
+    assert asked == [(TABLE[name].permission, name)]
