@@ -25,11 +25,13 @@ from appliance.dataplane.outbound import tun_reader
 from appliance.dataplane.vnet import split
 from appliance.linux import seccomp
 from appliance.linux.privileges import drop_all
-from appliance.worker import channel
+from appliance.worker import pairs
 from appliance.worker.blame import Blame
 from appliance.worker.commands import Commands, Suite
 from appliance.worker.loading import load_all
 from appliance.worker.loop import Loop
+from appliance.worker.orders import ORDERS, Start, SuiteLine
+from appliance.worker.reports import REPORTS, Failed, Ready
 
 FILTER: Final = "APPLIANCE_SECCOMP"
 """With "off" in this variable the worker may make any system call: for measuring and debugging tools that live in it."""
@@ -43,34 +45,34 @@ def main(argv: list[str]) -> int:
     """Run until told to stop. Returns the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the control process decides
     control = socket.socket(fileno=int(argv[1]))
-    message, descriptors = channel.receive(control)
+    message, descriptors = pairs.receive(control)
     if not message:
         return 0
-    _, start, _ = channel.decode(message)
-    tun, memory, last_words = descriptors
-    faulthandler.enable(last_words, all_threads=False)
-    faulthandler.register(LAST_WORDS, last_words, all_threads=False)
-    loaded, broken = load_all(dict.fromkeys((*(fields["aead"] for fields in start["suites"].values()), *start["drivers"])))
-    suites = {name: _suite(fields, loaded) for name, fields in start["suites"].items() if fields["aead"] in loaded}
-    drivers = {path: loaded[path] for path in start["drivers"] if path in loaded}
+    start: Start = ORDERS.decode(message, descriptors)
+    faulthandler.enable(start.last_words, all_threads=False)
+    faulthandler.register(LAST_WORDS, start.last_words, all_threads=False)
+    lines = [SuiteLine(*line) for line in start.suites]
+    loaded, broken = load_all(dict.fromkeys((*(line.aead for line in lines), *start.drivers)))
+    suites = {line.name: _suite(line, loaded) for line in lines if line.aead in loaded}
+    drivers = {path: loaded[path] for path in start.drivers if path in loaded}
     try:
-        codec = _codec() if start["compression"] else None
+        codec = _codec() if start.compression else None
     except Exception as error:  # noqa: BLE001  told to the control process
-        channel.send(control, channel.encode("failed", {"error": f"{type(error).__name__}: {error}"}))
+        pairs.send(control, *REPORTS.encode(Failed(f"{type(error).__name__}: {error}")))
         return 1
     _raise_descriptor_limit()
     drop_all()
-    counters = memoryview(mmap.mmap(memory, 0)).cast("Q")
-    os.close(memory)
+    counters = memoryview(mmap.mmap(start.counters, 0)).cast("Q")
+    os.close(start.counters)
     control.settimeout(0)
-    make_write = functools.partial(_writer, tun, start["vnet"])
-    loop = Loop(tun, tun_reader(tun, start["vnet"]), make_write, control, counters, time.monotonic)
+    make_write = functools.partial(_writer, start.tun, start.vnet)
+    loop = Loop(start.tun, tun_reader(start.tun, start.vnet), make_write, control, counters, time.monotonic)
     loop.blame = Blame(loaded).of
     loop.handle = Commands(loop, suites, drivers, codec).handle
     gc.collect()
     gc.freeze()
     filtered = os.environ.get(FILTER) == "off" or seccomp.restrict()
-    channel.send(control, channel.encode("ready", {"pid": os.getpid(), "filtered": filtered, "broken": broken}))
+    pairs.send(control, *REPORTS.encode(Ready(filtered, broken)))
     loop.run()
     return 0
 
@@ -79,8 +81,8 @@ def _writer(tun: int, vnet: bool, world: Any) -> Any:
     return tun_writer(tun, world, vnet, split)
 
 
-def _suite(fields: dict[str, Any], loaded: dict[str, Any]) -> Suite:
-    return Suite(loaded[fields["aead"]], fields["key_bytes"], fields["tag_bytes"], fields["max_records"])
+def _suite(line: SuiteLine, loaded: dict[str, Any]) -> Suite:
+    return Suite(loaded[line.aead], line.key_bytes, line.tag_bytes, line.max_records)
 
 
 def _codec() -> Codec:

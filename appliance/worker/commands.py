@@ -1,9 +1,8 @@
-"""What the control process may tell the worker, and how each message changes the world. Trusted input, cold path."""
+"""How each order of the control process changes the worker's world. Trusted input, cold path."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -18,13 +17,14 @@ from appliance.dataplane.scheduler import Limits
 from appliance.dataplane.session import AeadFactory, Receiver, Sender
 from appliance.linux.scheduling import SHORT_SLICE, USUAL, ask_for_slices
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
+from appliance.worker import orders
 from appliance.worker.loop import answer_from
 
 if TYPE_CHECKING:
     from appliance.dataplane.compression import Codec
     from appliance.worker.loop import Loop
+    from appliance.worker.messages import Message
 
-Fields = dict[str, Any]
 DRIVER = (
     *("whole_bytes", "fragment_flags", "record_bytes", "fileno", "receive", "transmit", "transmit_to"),
     *("protect", "arrivals", "flush", "send_packet", "close"),
@@ -63,7 +63,7 @@ class Whole:
 
 
 class Commands:
-    """Applies messages to a loop's world. `suites`, `drivers` and `codec` (None: nobody wants compression) were loaded before the
+    """Applies orders to a loop's world. `suites`, `drivers` and `codec` (None: nobody wants compression) were loaded before the
     privileges went."""
 
     def __init__(self, loop: Loop, suites: dict[str, Suite], drivers: dict[str, Any], codec: Codec | None = None) -> None:
@@ -74,198 +74,194 @@ class Commands:
         self._codec = codec
         self._routes: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, Peer]] = []
         self._addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = []
-        self._by_kind: dict[str, Callable[[Fields, bytes, list[int]], None]] = {
-            "link.add": self._link_add,
-            "link.drop": self._link_drop,
-            "link.shape": self._link_shape,
-            "cookies": self._cookies,
-            "cookies.wanted": self._cookies_wanted,
-            "link.protect": self._link_protect,
-            "link.offload": self._link_offload,
-            "mesh": self._mesh,
-            "tun": self._tun,
-            "session.add": self._session_add,
-            "session.elsewhere": self._session_elsewhere,
-            "session.move": self._session_move,
-            "session.compress": self._session_compress,
-            "session.drop": self._session_drop,
-            "peer.elsewhere": self._peer_elsewhere,
-            "peers": self._peers,
-            "addresses": self._addresses_slice,
-            "routes": self._routes_slice,
-            "qos": self._qos,
-            "rates": self._rates,
-            "message": self._message,
-            "challenge": self._challenge,
-            "beat": self._beat,
-            "probe": self._probe,
-            "packet": self._packet,
-            "stop": self._stop,
+        self._by_kind: dict[type[Message], Callable[[Any], None]] = {
+            orders.LinkAdd: self._link_add,
+            orders.LinkDrop: self._link_drop,
+            orders.LinkProtect: self._link_protect,
+            orders.LinkShape: self._link_shape,
+            orders.LinkOffload: self._link_offload,
+            orders.WorkerJoin: self._worker_join,
+            orders.Tun: self._tun,
+            orders.Cookies: self._cookies,
+            orders.CookiesWanted: self._cookies_wanted,
+            orders.SessionAdd: self._session_add,
+            orders.SessionMove: self._session_move,
+            orders.SessionCompress: self._session_compress,
+            orders.SessionDrop: self._session_drop,
+            orders.SessionElsewhere: self._session_elsewhere,
+            orders.PeerElsewhere: self._peer_elsewhere,
+            orders.Peers: self._peers,
+            orders.Routes: self._routes_slice,
+            orders.Addresses: self._addresses_slice,
+            orders.Qos: self._qos,
+            orders.Rates: self._rates,
+            orders.SendMessage: self._send_message,
+            orders.SendProbe: self._send_probe,
+            orders.SendChallenge: self._send_challenge,
+            orders.SendPacket: self._send_packet,
+            orders.Beat: self._beat,
+            orders.Stop: self._stop,
         }
 
-    def handle(self, kind: str, fields: Fields, payload: bytes, descriptors: list[int]) -> None:
-        """Apply one message."""
-        self._by_kind[kind](fields, payload, descriptors)
+    def handle(self, order: Message) -> None:
+        """Do what one order says."""
+        self._by_kind[type(order)](order)
 
-    def _link_add(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
-        sock = socket.socket(fileno=descriptors[0])
+    def _link_add(self, order: orders.LinkAdd) -> None:
+        sock = socket.socket(fileno=order.socket)
         sock.settimeout(0)
-        remote = fields["remote"]
-        remote = (str(remote[0]), int(remote[1])) if remote else None
         try:
-            driver = self._drivers[fields["driver"]](sock, fields["options"], self._loop.buffers)
+            driver = self._drivers[order.driver](sock, order.options, self._loop.buffers)
             lacking = [member for member in DRIVER if not hasattr(driver, member)]
             if lacking:
                 raise TypeError(f"the driver lacks {', '.join(lacking)}")
-            self._loop.add_link(fields["link"], driver, deaf=fields["deaf"], remote=remote)
+            self._loop.add_link(order.link, driver, deaf=order.deaf, remote=order.remote)
         except BaseException as error:  # noqa: BLE001  a plugin's fault must not end the worker
-            self._loop.refuse_link(fields["link"], fields["driver"], error)
+            self._loop.refuse_link(order.link, order.driver, error)
             sock.close()
 
-    def _link_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        self._loop.drop_link(fields["link"])
+    def _link_drop(self, order: orders.LinkDrop) -> None:
+        self._loop.drop_link(order.link)
 
-    def _link_protect(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        link = self._loop.links.get(fields["link"])
+    def _link_protect(self, order: orders.LinkProtect) -> None:
+        link = self._loop.links.get(order.link)
         if link is not None:
-            link.protect(fields["span"])
+            link.protect(order.span)
 
-    def _link_offload(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        link = self._loop.links.get(fields["link"])
+    def _link_offload(self, order: orders.LinkOffload) -> None:
+        link = self._loop.links.get(order.link)
         if isinstance(link, OffloadingDriver):
             link.try_offload()
             self._loop.say_offload(link)
 
-    def _link_shape(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        link = self._loop.links.get(fields["link"])
+    def _link_shape(self, order: orders.LinkShape) -> None:
+        link = self._loop.links.get(order.link)
         if isinstance(link, AdaptiveDriver):
-            link.shape(fields["datagram"])
+            link.shape(order.datagram)
             self._loop.shaped(link)
 
-    def _cookies(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        secret = bytes.fromhex(fields["secret"])
-        self._loop.gate.configure(secret, fields["handshakes_per_second"], time.monotonic())
+    def _cookies(self, order: orders.Cookies) -> None:
+        self._loop.gate.configure(order.secret, order.handshakes_per_second, time.monotonic())
 
-    def _cookies_wanted(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        self._loop.gate.want_cookies(fields["wanted"])
+    def _cookies_wanted(self, order: orders.CookiesWanted) -> None:
+        self._loop.gate.want_cookies(order.wanted)
 
-    def _session_add(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
-        """The payload is both chains, one after the other, which are of one length."""
-        suite = self._suites[fields["suite"]]
-        peer = self._world.peers[fields["peer"]]
-        half = len(payload) // 2
-        send, receive = payload[:half], payload[half:]
+    def _session_add(self, order: orders.SessionAdd) -> None:
+        suite = self._suites[order.suite]
+        peer = self._world.peers[order.peer]
+        half = len(order.chains) // 2
+        send, receive = order.chains[:half], order.chains[half:]
         session = Session(
-            index=fields["session"],
-            remote_index=fields["remote"],
+            index=order.session,
+            remote_index=order.remote,
             peer=peer,
-            sender=Sender(send, suite.key_bytes, suite.aead, fields["rotate_bytes"], suite.max_records),
+            sender=Sender(send, suite.key_bytes, suite.aead, order.rotate_bytes, suite.max_records),
             receiver=Receiver(receive, suite.key_bytes, suite.aead),
             tag_bytes=suite.tag_bytes,
-            row=base(fields["slot"]),
+            row=base(order.slot),
         )
-        if fields["compression"] and self._codec is not None:
+        if order.compression and self._codec is not None:
             session.inflate = self._codec.inflate
         self._world.sessions[session.index] = session
-        self._aim(session, fields)
-        if fields["use"]:
+        self._aim(session, order)
+        if order.use:
             peer.session, peer.elsewhere = session, None
             self._loop.outbound.release(peer)
 
-    def _session_move(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        session = self._world.sessions.get(fields["session"])
+    def _session_move(self, order: orders.SessionMove) -> None:
+        session = self._world.sessions.get(order.session)
         if session is None:
             return
-        self._aim(session, fields)
-        if fields["use"]:
+        self._aim(session, order)
+        if order.use:
             session.peer.session, session.peer.elsewhere = session, None
             self._loop.outbound.release(session.peer)
 
-    def _session_compress(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        session = self._world.sessions.get(fields["session"])
+    def _session_compress(self, order: orders.SessionCompress) -> None:
+        session = self._world.sessions.get(order.session)
         if session is not None and self._codec is not None:
             session.squeeze = self._codec.squeeze
 
-    def _aim(self, session: Session, fields: Fields) -> None:
-        session.link = self._loop.links.get(fields["link"])
-        session.source = source = (str(fields["to"][0]), int(fields["to"][1])) if fields["to"] else None
+    def _aim(self, session: Session, order: orders.SessionAdd | orders.SessionMove | orders.SendChallenge) -> None:
+        session.link = self._loop.links.get(order.link)
+        session.source = order.to
         session.reported = None
-        if fields["local"] is not None and source is not None and session.link is not None:
-            answer_from(session.link, source, fields["local"])
+        if order.local is not None and order.to is not None and session.link is not None:
+            answer_from(session.link, order.to, order.local)
 
-    def _beat(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _beat(self, order: orders.Beat) -> None:
         """The loop has come to this question, so it turns."""
-        self._world.counters[BEAT] = fields["number"]
+        self._world.counters[BEAT] = order.number
 
-    def _mesh(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
-        self._loop.join(fields["worker"], socket.socket(fileno=descriptors[0]))
+    def _worker_join(self, order: orders.WorkerJoin) -> None:
+        self._loop.join(order.worker, socket.socket(fileno=order.socket))
 
-    def _tun(self, fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
-        self._loop.use_tun(descriptors[0], device=fields["device"])
+    def _tun(self, order: orders.Tun) -> None:
+        self._loop.use_tun(order.tun, device=order.device)
 
-    def _session_elsewhere(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _session_elsewhere(self, order: orders.SessionElsewhere) -> None:
         """Another worker has a session, or has it no more."""
-        if fields["worker"] is None:
-            self._world.elsewhere.pop(fields["session"], None)
+        if order.worker is None:
+            self._world.elsewhere.pop(order.session, None)
         else:
-            self._world.elsewhere[fields["session"]] = self._loop.mesh.records_to(fields["worker"])
+            self._world.elsewhere[order.session] = self._loop.mesh.records_to(order.worker)
 
-    def _peer_elsewhere(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _peer_elsewhere(self, order: orders.PeerElsewhere) -> None:
         """A peer's packets go out by a session of another worker, or no more."""
-        peer = self._world.peers.get(fields["peer"])
+        peer = self._world.peers.get(order.peer)
         if peer is None:
             return
-        if fields["worker"] is None:
+        if order.worker is None:
             peer.elsewhere = None
             return
         peer.session = None
-        peer.elsewhere = self._loop.mesh.packets_to(fields["worker"])
+        peer.elsewhere = self._loop.mesh.packets_to(order.worker)
         while peer.waiting:
             peer.elsewhere(peer.waiting.popleft())
         peer.waiting_bytes = 0
 
-    def _session_drop(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
-        session = self._world.sessions.get(fields["session"])
+    def _session_drop(self, order: orders.SessionDrop) -> None:
+        session = self._world.sessions.get(order.session)
         if session is None:
             return
         if session.peer.session is session:
             session.peer.session = None
-        if not fields["linger"]:
+        if not order.linger:
             del self._world.sessions[session.index]
             session.sender.wipe()
             session.receiver.wipe()
 
-    def _peers(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _peers(self, order: orders.Peers) -> None:
         """A slice of the peers' table: names with allowed prefixes; peers that `gone` names are forgotten."""
-        for name in fields["gone"]:
+        for name in order.gone:
             self._world.peers.pop(name, None)
         peers = self._world.peers
-        for name, _ in fields["peers"]:
+        for name, _ in order.peers:
             if name not in peers:
                 peers[name] = Peer(name)
-        self._world.allow((peers[name], map(ipaddress.ip_network, prefixes)) for name, prefixes in fields["peers"])
+        self._world.allow((peers[name], map(ipaddress.ip_network, prefixes)) for name, prefixes in order.peers)
 
-    def _routes_slice(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _routes_slice(self, order: orders.Routes) -> None:
         """A slice of the forwarding table; the last one swaps the table in."""
         peers = self._world.peers
-        self._routes.extend((ipaddress.ip_network(prefix), peers[name]) for prefix, name in fields["routes"] if name in peers)
-        if fields["last"]:
-            self._world.set_table(self._routes, map(ipaddress.ip_interface, fields["own"]))
-            self._world.hub = fields["hub"]
+        self._routes.extend((ipaddress.ip_network(prefix), peers[name]) for prefix, name in order.routes if name in peers)
+        if order.last:
+            self._world.set_table(self._routes, map(ipaddress.ip_interface, order.own))
+            self._world.hub = order.hub
             self._routes = []
             self._loop.begin()
 
-    def _addresses_slice(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _addresses_slice(self, order: orders.Addresses) -> None:
         """A slice of this host's addresses; the last one swaps them in."""
-        self._addresses.extend(map(ipaddress.ip_address, fields["addresses"]))
-        if fields["last"]:
+        self._addresses.extend(map(ipaddress.ip_address, order.addresses))
+        if order.last:
             self._world.set_addresses(self._addresses)
             self._addresses = []
 
-    def _qos(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _qos(self, order: orders.Qos) -> None:
         """Schedule traffic by classes, or no longer; no peer has a rate until "rates" says so. Who waits for an answer waits for
         this process, too."""
-        wanted = fields["settings"]
+        wanted = order.settings
         ask_for_slices(USUAL if wanted is None else SHORT_SLICE)
         for peer in self._world.peers.values():
             peer.rate = 0
@@ -278,50 +274,47 @@ class Commands:
             else None
         )
 
-    def _rates(self, fields: Fields, _payload: bytes, _descriptors: list[int]) -> None:
+    def _rates(self, order: orders.Rates) -> None:
         """A slice of the peers' rates, in bytes a second."""
         scheduled = self._loop.scheduled
-        for name, rate in fields["rates"]:
+        for name, rate in order.rates:
             if scheduled is not None and name in self._world.peers:
                 scheduled.limit(self._world.peers[name], rate)
 
-    def _message(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
-        session = self._world.sessions.get(fields["session"])
+    def _send_message(self, order: orders.SendMessage) -> None:
+        session = self._world.sessions.get(order.session)
         if session is not None:
-            self._loop.outbound.message(session, fields["type"], fields["channel"], payload)
+            self._loop.outbound.message(session, order.type, order.channel, order.body)
 
-    def _challenge(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
+    def _send_challenge(self, order: orders.SendChallenge) -> None:
         """A message by another path than the session's own, which it keeps."""
-        session = self._world.sessions.get(fields["session"])
-        if session is None or fields["link"] not in self._loop.links:
+        session = self._world.sessions.get(order.session)
+        if session is None or order.link not in self._loop.links:
             return
         before = session.link, session.source, session.reported
-        self._aim(session, fields)
-        self._loop.outbound.message(session, fields["type"], 0, payload)
+        self._aim(session, order)
+        self._loop.outbound.message(session, order.type, 0, order.body)
         session.link, session.source, session.reported = before
 
-    def _probe(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
+    def _send_probe(self, order: orders.SendProbe) -> None:
         """A message padded to one datagram of the size asked for, whatever records are cut into."""
-        session = self._world.sessions.get(fields["session"])
+        session = self._world.sessions.get(order.session)
         if session is None or session.source is not None or not isinstance(session.link, AdaptiveDriver):
             return
         link = session.link
         session.link = Whole(link)
-        padded = payload.ljust(fields["datagram"] - HEADER_BYTES - session.tag_bytes, b"\0")
-        self._loop.outbound.message(session, fields["type"], 0, padded)
+        padded = order.body.ljust(order.datagram - HEADER_BYTES - session.tag_bytes, b"\0")
+        self._loop.outbound.message(session, order.type, 0, padded)
         session.link = link
 
-    def _packet(self, fields: Fields, payload: bytes, _descriptors: list[int]) -> None:
-        link = self._loop.links.get(fields["link"])
+    def _send_packet(self, order: orders.SendPacket) -> None:
+        link = self._loop.links.get(order.link)
         if link is None:
             return
-        to = (str(fields["to"][0]), int(fields["to"][1])) if fields["to"] else None
-        self._loop.gate.spoke(fields["link"], to)
-        if to is not None and fields["local"] is not None:
-            answer_from(link, to, fields["local"])
-        link.send_packet(payload, to)
+        self._loop.gate.spoke(order.link, order.to)
+        if order.to is not None and order.local is not None:
+            answer_from(link, order.to, order.local)
+        link.send_packet(order.packet, order.to)
 
-    def _stop(self, _fields: Fields, _payload: bytes, descriptors: list[int]) -> None:
-        for descriptor in descriptors:
-            os.close(descriptor)
+    def _stop(self, _order: orders.Stop) -> None:
         self._loop.stop()

@@ -25,14 +25,17 @@ from appliance.dataplane.peers import Peer, Session, World
 from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
 from appliance.errors import place_of
 from appliance.wire.envelope import HEADER, HEADER_BYTES, no_session
-from appliance.worker import channel
+from appliance.worker import pairs, reports
 from appliance.worker.gate import Gate
 from appliance.worker.mesh import Mesh
+from appliance.worker.orders import ORDERS
+from appliance.worker.reports import REPORTS
 from appliance.worker.shallow import deepen, shorten
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, DropReason, SocketAddress
     from appliance.worker.blame import Fault
+    from appliance.worker.messages import Message
 
 RECEIVE_BYTES: Final = 512 * 1024
 PLAIN_BYTES: Final = 128 * 1024
@@ -109,7 +112,7 @@ class Loop:
         self.world.tun_failed = self._tun_failed
         self._begun = self._hears_tun = False
         self._epoll.register(control.fileno(), IN)
-        self.handle: Callable[[str, dict[str, Any], bytes, list[int]], None] | None = None
+        self.handle: Callable[[Message], None] | None = None
 
     def run(self) -> None:
         """Move packets until told to stop, or until the control process has been gone for DEAD_MAN seconds."""
@@ -185,7 +188,7 @@ class Loop:
     def _tun_failed(self, number: int) -> None:
         """It would be readable without end. The control process makes the device anew, or gives this one again."""
         self._leave_tun()
-        self._up("tun.lost", {"errno": number})
+        self._report(reports.TunLost(number))
 
     def stop(self) -> None:
         """End after this turn."""
@@ -246,7 +249,7 @@ class Loop:
         """Tell whether the kernel cuts a link's datagrams; its driver may just have found out."""
         number = self._numbers.get(link)
         if number is not None and isinstance(link, OffloadingDriver):
-            self._up("link.offload", {"link": number, "problem": link.offload_problem})
+            self._report(reports.LinkOffloads(number, link.offload_problem))
 
     def drop_link(self, number: int) -> None:
         """Close a link and forget it. Sessions that used it keep their keys and wait for another."""
@@ -282,12 +285,12 @@ class Loop:
             lost = max(0.0, 1 - (seen - seen_before) / due)
             if lost or number in self._lossy:
                 self._lossy.add(number)
-                self._up("loss", {"link": number, "lost": round(lost, 6)})
+                self._report(reports.LinkLoss(number, round(lost, 6)))
 
     def _closed(self, link: Driver) -> None:
         number = self._numbers[link]
         self.drop_link(number)
-        self._up("link.closed", {"link": number})
+        self._report(reports.LinkClosed(number))
 
     def _blocked(self, link: Driver) -> None:
         if link.fileno() in self._by_descriptor:
@@ -335,7 +338,7 @@ class Loop:
         if self._deadline is not None:
             return False
         try:
-            message, descriptors = channel.receive(self._control)
+            message, descriptors = pairs.receive(self._control)
         except BlockingIOError:
             return False
         except OSError:
@@ -346,7 +349,7 @@ class Loop:
             self._patience = 1.0
             return False
         if self.handle is not None:
-            self.handle(*channel.decode(message), descriptors)
+            self.handle(ORDERS.decode(message, descriptors))
         return True
 
     def _dropped(self, reason: DropReason, count: int) -> None:
@@ -356,31 +359,30 @@ class Loop:
             for link, number in self._numbers.items():
                 if link.whole_bytes < self._whole[link]:
                     self.shaped(link)
-                    self._up("link.limited", {"link": number, "datagram": HEADER_BYTES + link.whole_bytes})
+                    self._report(reports.LinkLimited(number, HEADER_BYTES + link.whole_bytes))
 
-    def _up(self, kind: str, fields: dict[str, Any], payload: bytes = b"") -> None:
+    def _report(self, report: Message) -> None:
         try:
-            channel.send(self._control, channel.encode(kind, fields, payload))
+            pairs.send(self._control, *REPORTS.encode(report))
         except OSError:  # not keeping up, or gone: a lost handshake packet is sent again by its peer
             self.world.drop("control_busy")
 
     def _up_packet(self, link: Driver, source: SocketAddress | None, packet: bytes) -> None:
         number = self._numbers[link]
         if self.gate.passes(number, link, source, packet, self._clock()):
-            self._up("packet", {"link": number, "source": source, "local": _local(link, source)}, packet)
+            self._report(reports.Packet(number, source, _local(link, source), packet))
 
     def _up_message(self, session: Session, kind: int, number: int, body: bytes) -> None:
-        self._up("message", {"session": session.index, "type": kind, "channel": number}, body)
+        self._report(reports.Message(session.index, kind, number, body))
 
     def _up_moved(self, session: Session, link: Driver, source: SocketAddress | None) -> None:
         now = self.world.now
         if session.reported is None or now - session.reported & 0xFFFFFFFF >= MOVED_MILLISECONDS:
             session.reported = now
-            path = {"link": self._numbers[link], "source": source, "local": _local(link, source)}
-            self._up("moved", {"session": session.index, **path})
+            self._report(reports.Moved(session.index, self._numbers[link], source, _local(link, source)))
 
     def _up_stalled(self, session: Session) -> None:
-        self._up("stalled", {"session": session.index})
+        self._report(reports.Stalled(session.index))
 
     def _up_raised(self, error: BaseException) -> None:
         fault = self.blame(error)
@@ -391,14 +393,14 @@ class Loop:
         now = self._clock()
         if now >= self._next_raised:
             self._next_raised = now + RAISED_GAP
-            self._up("raised", {"place": place_of(error), "times": self._raised})
+            self._report(reports.Raised(place_of(error), self._raised))
             self._raised = 0
 
     def _up_fault(self, fault: Fault) -> None:
         """A plugin's driver or cipher raised: tell which, and give up a link whose driver does so again and again."""
         times = self._faults[fault.path] = self._faults.get(fault.path, 0) + 1
         if times <= FAULTS_TOLD or not times % FAULTS_TOLD:
-            self._up("fault", {"path": fault.path, "place": fault.place, "times": times})
+            self._report(reports.Fault(fault.path, fault.place, times))
         if fault.subject in self._numbers:
             faults = self._faults_of[fault.subject] = self._faults_of.get(fault.subject, 0) + 1
             if faults >= FAULTS_OF_A_LINK:
@@ -406,8 +408,8 @@ class Loop:
 
     def refuse_link(self, number: int, path: str, error: BaseException) -> None:
         """A driver cannot be made, or is none."""
-        self._up("fault", {"path": path, "place": f"{type(error).__name__}: {error}", "times": 1})
-        self._up("link.closed", {"link": number})
+        self._report(reports.Fault(path, f"{type(error).__name__}: {error}", 1))
+        self._report(reports.LinkClosed(number))
 
     def _say_unknown(self, link: Driver, source: SocketAddress | None, stream: int) -> None:
         """Tell the sender that its session is not here, so that it calls again now and not after a minute of silence."""
@@ -417,7 +419,7 @@ class Loop:
             link.send_packet(no_session(stream, self.world.now), source)
 
     def _want(self, peer: Peer) -> None:
-        self._up("want", {"peer": peer.name})
+        self._report(reports.Want(peer.name))
 
 
 def answer_from(link: Driver, to: SocketAddress, local: str) -> None:

@@ -19,7 +19,8 @@ from scapy.layers.inet import IP, TCP
 from scapy.packet import Raw, raw
 
 from appliance.linux import tun
-from appliance.runtime.workers.process import SessionKeys, WorkerProcess
+from appliance.runtime.workers.process import WorkerProcess
+from appliance.runtime.workers.telling import SessionKeys
 from appliance.wire.envelope import PacketType, pack
 from appliance.worker import zstd
 from appliance_crypto_standard.plugin import AES_256_GCM, HSE

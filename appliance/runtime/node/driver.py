@@ -33,7 +33,7 @@ from appliance.runtime.node.offloads import Offloads
 from appliance.runtime.node.own_sockets import OwnSockets, introduce
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.workers.pool import Workers
-from appliance.runtime.workers.process import SessionKeys
+from appliance.runtime.workers.telling import SessionKeys
 from appliance.wire.envelope import PacketType
 
 log = get_logger("sessions")

@@ -16,8 +16,9 @@ from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.runtime.links.table import Links
+from appliance.runtime.workers.hearing import Spoken
 from appliance.runtime.workers.pool import Workers, together
-from appliance.runtime.workers.process import Spoken, WorkerProcess
+from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.tun_losses import REASON, TunLosses
 from appliance.runtime.workers.watch import WorkerWatch
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from appliance.api.monitoring import ClassFigures
 from appliance.runtime.workers.counters import SessionCounters
-from appliance.runtime.workers.process import SessionKeys, WorkerProcess
-from appliance.worker import channel
+from appliance.runtime.workers.process import WorkerProcess
+from appliance.runtime.workers.telling import SessionKeys
+from appliance.worker import pairs
 
 if TYPE_CHECKING:
     from appliance.api.transport import SocketAddress
@@ -82,7 +83,7 @@ class Workers:
     def put(self, number: int, worker: WorkerProcess) -> None:
         """A worker is there, and knows nothing yet: tell it what the others know."""
         for other, member in self._others(number):
-            ours, theirs = channel.pair()
+            ours, theirs = pairs.pair()
             with ours, theirs:
                 member.join(number, ours)
                 worker.join(other, theirs)

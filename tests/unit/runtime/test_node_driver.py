@@ -25,7 +25,7 @@ from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.node_view import NodeView
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.plugins.calls import PluginCalls
-from appliance.runtime.workers.process import SessionKeys
+from appliance.runtime.workers.telling import SessionKeys
 from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack

@@ -11,7 +11,7 @@ import pytest
 from appliance.api.monitoring import ClassFigures
 from appliance.planning.cores import workers as number_of_workers
 from appliance.runtime.workers.pool import Workers
-from appliance.runtime.workers.process import SessionKeys
+from appliance.runtime.workers.telling import SessionKeys
 
 LISTENER = 1
 NEAR, FAR = ("192.0.2.1", 1000), ("192.0.2.2", 2000)

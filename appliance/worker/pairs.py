@@ -1,25 +1,16 @@
-"""Messages between the control process and the worker: one SOCK_SEQPACKET packet each.
-
-    {"kind": "...", …}  as JSON, then a newline, then raw bytes
-
-JSON because the worker parses hostile bytes and must not be able to hand the control process objects; one packet each so that
-no framing is needed; file descriptors ride along by SCM_RIGHTS. Keys travel as raw bytes, and only from control to worker.
-"""
+"""The sockets between the control process and the worker, and between two workers: SOCK_SEQPACKET pairs."""
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 MAX_MESSAGE: Final = 192 * 1024
 """Longest message: a record's body of 64 KiB, or a slice of a table, with room to spare."""
 BUFFER_BYTES: Final = 4 << 20
 """Socket buffer per direction: a second of handshakes at the highest rate allowed, or milliseconds of traffic between workers."""
 _MAX_DESCRIPTORS: Final = 4
-
-encoder = json.JSONEncoder(separators=(",", ":"))
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -37,18 +28,6 @@ def enlarge(end: socket.socket) -> None:
             end.setsockopt(socket.SOL_SOCKET, forced, BUFFER_BYTES)
         except PermissionError:
             end.setsockopt(socket.SOL_SOCKET, plain, BUFFER_BYTES)
-
-
-def encode(kind: str, fields: Mapping[str, Any], payload: bytes = b"") -> bytes:
-    """The bytes of one message."""
-    return encoder.encode({"kind": kind, **fields}).encode() + b"\n" + payload
-
-
-def decode(message: bytes) -> tuple[str, dict[str, Any], bytes]:
-    """Kind, fields and payload. Raises ValueError when the message is none."""
-    text, _, payload = message.partition(b"\n")
-    fields = json.loads(text)
-    return fields.pop("kind"), fields, payload
 
 
 def send(end: socket.socket, message: bytes, descriptors: Sequence[int] = ()) -> None:

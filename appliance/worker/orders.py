@@ -1,0 +1,282 @@
+"""What the control process may tell the worker. Trusted input.
+
+A `link` is a transport's socket and a `session` the keys with a peer, both by number. `to` is where datagrams go over a
+listener's shared socket, None on connected ones; `local` is the host's own address that the far end there spoke to, where the
+listener has several and that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from appliance.worker.messages import Descriptor, Family
+
+if TYPE_CHECKING:
+    from appliance.api.transport import SocketAddress
+
+# ---- the worker's life ----
+
+
+class SuiteLine(NamedTuple):
+    """A cipher suite as it travels in Start; `aead` is the import path of its cipher."""
+
+    name: str
+    aead: str
+    key_bytes: int
+    tag_bytes: int
+    max_records: int
+
+
+class Start(NamedTuple):
+    """The first order: everything that must be loaded or opened before the privileges go."""
+
+    vnet: bool
+    """Does a virtio header stand before each packet of the TUN?"""
+    suites: Sequence[SuiteLine]
+    drivers: Sequence[str]
+    """Import paths."""
+    compression: bool
+    """Is this worker to be able to compress?"""
+    tun: Descriptor
+    counters: Descriptor
+    """Shared memory for what the worker counts."""
+    last_words: Descriptor
+    """Where it writes its stack when it crashes or is asked to."""
+
+
+class Beat(NamedTuple):
+    """Does the worker still turn? It answers by writing the number into the shared memory."""
+
+    number: int
+
+
+class Stop(NamedTuple):
+    """End after this turn."""
+
+
+# ---- links ----
+
+
+class LinkAdd(NamedTuple):
+    """Move packets over a socket from now on. The worker answers with LinkClosed if its driver cannot."""
+
+    link: int
+    driver: str
+    """Import path."""
+    options: Mapping[str, int | str]
+    deaf: bool
+    """Another worker reads the socket; this one only sends over it."""
+    remote: SocketAddress | None
+    """The one far end of a connected socket."""
+    socket: Descriptor
+
+
+class LinkDrop(NamedTuple):
+    """Close a link."""
+
+    link: int
+
+
+class LinkProtect(NamedTuple):
+    """Send one parity piece for every `span` pieces of a cut record; 0: none."""
+
+    link: int
+    span: int
+
+
+class LinkShape(NamedTuple):
+    """Cut records into datagrams of so many bytes."""
+
+    link: int
+    datagram: int
+
+
+class LinkOffload(NamedTuple):
+    """Ask the kernel again to cut what goes over a link."""
+
+    link: int
+
+
+class WorkerJoin(NamedTuple):
+    """Hand over to another worker, and take from it, by this socket."""
+
+    worker: int
+    socket: Descriptor
+
+
+class Tun(NamedTuple):
+    """Read and write another TUN from now on; not a `device`: one that gives nothing."""
+
+    device: bool
+    tun: Descriptor
+
+
+# ---- strangers ----
+
+
+class Cookies(NamedTuple):
+    """Judge hellos by cookies made with that secret, and let pass what belongs to so many handshakes."""
+
+    handshakes_per_second: int
+    secret: bytes
+
+
+class CookiesWanted(NamedTuple):
+    """Let no hello pass without a cookie; False: unless there are many."""
+
+    wanted: bool
+
+
+# ---- sessions ----
+
+
+class SessionAdd(NamedTuple):
+    """Install a session."""
+
+    session: int
+    remote: int
+    """The peer's number of it."""
+    peer: str
+    suite: str
+    slot: int
+    """Its row of the counters."""
+    compression: bool
+    """What comes in may be compressed."""
+    rotate_bytes: int
+    link: int
+    to: SocketAddress | None
+    local: str | None
+    use: bool
+    """Send to the peer by it from now on; False: only receive."""
+    chains: bytes
+    """The chain to send with, then the one to receive with, of one length. Secret."""
+
+
+class SessionMove(NamedTuple):
+    """Send a session's records by another path. `use`: and the peer's packets by this session."""
+
+    session: int
+    link: int
+    to: SocketAddress | None
+    local: str | None
+    use: bool
+
+
+class SessionCompress(NamedTuple):
+    """Compress what a session sends from now on."""
+
+    session: int
+
+
+class SessionDrop(NamedTuple):
+    """Send no more on a session. `linger`: still receive; False: forget it and its keys."""
+
+    session: int
+    linger: bool
+
+
+class SessionElsewhere(NamedTuple):
+    """That worker has the session; None: nobody has it any more."""
+
+    session: int
+    worker: int | None
+
+
+# ---- peers, routes, classes ----
+
+
+class PeerElsewhere(NamedTuple):
+    """What goes to the peer goes by a session of that worker; None: of no other."""
+
+    peer: str
+    worker: int | None
+
+
+class Peers(NamedTuple):
+    """A slice of what changed: peers to forget, and those that are there with the prefixes they may send from."""
+
+    gone: Sequence[str]
+    peers: Sequence[tuple[str, Sequence[str]]]
+
+
+class Routes(NamedTuple):
+    """A slice of the forwarding table; the `last` one swaps the table in."""
+
+    routes: Sequence[tuple[str, str]]
+    """Prefix and peer."""
+    last: bool
+    hub: bool
+    """Pass packets from one peer on to another."""
+    own: Sequence[str]
+    """This node's addresses inside the overlay, with prefix lengths."""
+
+
+class Addresses(NamedTuple):
+    """A slice of this host's addresses, on whatever interface; the `last` one swaps them in."""
+
+    addresses: Sequence[str]
+    last: bool
+
+
+class Qos(NamedTuple):
+    """Schedule traffic by classes; None: no longer. No peer has a rate until Rates says so."""
+
+    settings: Mapping[str, Any] | None
+
+
+class Rates(NamedTuple):
+    """A slice of the rates of peers, in bytes a second."""
+
+    rates: Sequence[tuple[str, int]]
+
+
+# ---- records and packets to be sent ----
+
+
+class SendMessage(NamedTuple):
+    """Send one record of another kind than IP on a session."""
+
+    session: int
+    type: int
+    channel: int
+    body: bytes
+
+
+class SendProbe(NamedTuple):
+    """Send a record padded so that it is one datagram of so many bytes, whatever records are cut into."""
+
+    session: int
+    type: int
+    datagram: int
+    body: bytes
+
+
+class SendChallenge(NamedTuple):
+    """Send one record of a session by another path than its own, which it keeps."""
+
+    session: int
+    type: int
+    link: int
+    to: SocketAddress | None
+    local: str | None
+    body: bytes
+
+
+class SendPacket(NamedTuple):
+    """Send one handshake packet."""
+
+    link: int
+    to: SocketAddress | None
+    local: str | None
+    packet: bytes
+
+
+ORDERS: Final = Family(
+    *(Start, Beat, Stop),
+    *(LinkAdd, LinkDrop, LinkProtect, LinkShape, LinkOffload, WorkerJoin, Tun),
+    *(Cookies, CookiesWanted),
+    *(SessionAdd, SessionMove, SessionCompress, SessionDrop, SessionElsewhere),
+    *(PeerElsewhere, Peers, Routes, Addresses, Qos, Rates),
+    *(SendMessage, SendProbe, SendChallenge, SendPacket),
+)

@@ -1,0 +1,133 @@
+"""What the worker says to the control process. Strangers speak to the worker, so what it says is judged where it is heard.
+
+A `link` is a transport's socket and a `session` the keys with a peer, both by number. `source` is where a datagram came from over
+a listener's shared socket, None on connected ones; `local` is the host's own address that it spoke to, where the listener has
+several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from appliance.worker.messages import Family
+
+if TYPE_CHECKING:
+    from appliance.api.transport import SocketAddress
+
+# ---- the worker's life ----
+
+
+class Ready(NamedTuple):
+    """Everything is loaded and every privilege gone."""
+
+    filtered: bool
+    """Does the kernel check which system calls it makes?"""
+    broken: Mapping[str, str]
+    """Import paths that could not be loaded, with the reasons."""
+
+
+class Failed(NamedTuple):
+    """The library that compresses cannot be loaded; the worker ends."""
+
+    error: str
+
+
+class Raised(NamedTuple):
+    """By a mistake of ours something could not be done: what and where, how often since the last word."""
+
+    place: str
+    times: int
+
+
+class Fault(NamedTuple):
+    """The code at an import path, a driver's or a cipher's, raised, for the so-manieth time."""
+
+    path: str
+    place: str
+    times: int
+
+
+class TunLost(NamedTuple):
+    """The TUN cannot be read any more, for that errno (0: it gives nothing)."""
+
+    errno: int
+
+
+# ---- links ----
+
+
+class LinkClosed(NamedTuple):
+    """A link ended; its number is free."""
+
+    link: int
+
+
+class LinkLimited(NamedTuple):
+    """The kernel refuses datagrams longer than that on a link, whose driver keeps to it now."""
+
+    link: int
+    datagram: int
+
+
+class LinkOffloads(NamedTuple):
+    """The kernel does not cut datagrams on a link, for that errno; "": it does again."""
+
+    link: int
+    problem: str
+
+
+class LinkLoss(NamedTuple):
+    """This share (0 to 1) of a link's datagrams did not arrive lately."""
+
+    link: int
+    lost: float
+
+
+# ---- sessions ----
+
+
+class Packet(NamedTuple):
+    """A handshake packet came in."""
+
+    link: int
+    source: SocketAddress | None
+    local: str | None
+    packet: bytes
+
+
+class Message(NamedTuple):
+    """A record other than IP was opened."""
+
+    session: int
+    type: int
+    channel: int
+    body: bytes
+
+
+class Moved(NamedTuple):
+    """The newest authentic record of a session came by another path."""
+
+    session: int
+    link: int
+    source: SocketAddress | None
+    local: str | None
+
+
+class Stalled(NamedTuple):
+    """The peer is epochs ahead: only a new handshake helps."""
+
+    session: int
+
+
+class Want(NamedTuple):
+    """Traffic waits for a peer without a session."""
+
+    peer: str
+
+
+REPORTS: Final = Family(
+    *(Ready, Failed, Raised, Fault, TunLost),
+    *(LinkClosed, LinkLimited, LinkOffloads, LinkLoss),
+    *(Packet, Message, Moved, Stalled, Want),
+)
