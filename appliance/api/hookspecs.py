@@ -1,4 +1,4 @@
-"""The thirteen hooks. All are optional; all are called with keyword arguments, so new arguments never break an old plugin.
+"""The hooks. All are optional; all are called with keyword arguments, so new arguments never break an old plugin.
 
 Hooks run at set-up and hand back objects; nothing here is called per packet. See docs/plugins.md for when each is called.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from appliance.api.discovery import DiscoveryKind
     from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
     from appliance.api.monitoring import MonitorKind
-    from appliance.api.planning import HostState, Step
+    from appliance.api.planning import HostState, Wish
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
     from appliance.api.transport import TransportKind
@@ -73,8 +73,16 @@ def appliance_check_profile(profile: Profile, host: HostState | None) -> Iterabl
 
 
 @hookspec
-def appliance_plan(profile: Profile, observed: HostState) -> Iterable[Step]:  # type: ignore[empty-body]
-    """Further steps on the host, after the core's own. Pure: same arguments, same steps; none when nothing needs to change."""
+def appliance_observe(profile: Profile) -> Iterable[str]:  # type: ignore[empty-body]
+    """Kernel settings below "net." that `appliance_plan` wants to see or set, as sysctl(8) writes them. Pure."""
+
+
+@hookspec
+def appliance_plan(profile: Profile, observed: HostState) -> Iterable[Wish]:  # type: ignore[empty-body]
+    """All that the plugin wants of this host, whether or not it is so already. Pure: same arguments, same wishes.
+
+    `observed` is the host without what plugins changed before. The core makes steps of the difference, and takes back what is not
+    wanted any more."""
 
 
 @hookspec(firstresult=True)

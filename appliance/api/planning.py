@@ -2,6 +2,8 @@
 
 Actions are data (a verb and JSON-able arguments), so that a plan can be printed, diffed and journalled, and undone by another
 process after a crash. The verbs and their arguments are the table in `docs/plan.md`; `appliance.linux.actions` performs them.
+
+A plugin says what it wants to be so (`Setting`, `NftTable`); the core makes steps of that and knows how to take them back.
 """
 
 from __future__ import annotations
@@ -28,6 +30,33 @@ class Step:
     do: Action
     undo: Action
     verify: Action
+    plugin: str = ""
+    """The plugin that wants it; "": the core does."""
+
+
+class Setting(NamedTuple):
+    """A plugin wants the kernel setting `key`, as sysctl(8) writes it below "net.", to have `value` (blanks single).
+
+    The key must be one of those that `appliance_observe` named. Not for a plugin: settings of the node's own interface, and the
+    kernel's forwarding switches, which change other settings along.
+    """
+
+    key: str
+    value: str
+
+
+class NftTable(NamedTuple):
+    """A plugin wants its nftables table, `inet appliance-PLUGIN`, to consist of these `entries`, in this order.
+
+    Each entry is one object of libnftables' JSON (libnftables-json(5)): {"chain": {…}}, {"rule": {…}}, {"set": {…}},
+    {"map": {…}}, {"counter": {…}}, {"quota": {…}} or {"limit": {…}}. The core fills in `family` and `table`, so a plugin can
+    touch no other table. A base chain has a `prio` in numbers. At most 256 KiB of JSON.
+    """
+
+    entries: Sequence[Mapping[str, Any]]
+
+
+Wish = Setting | NftTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +67,9 @@ class HostState:
     addresses: [{link, address: "10.8.0.1/24", scope}]
     routes: [{destination, via, link, table, metric, protocol, source, type}]
     rules: [{priority, from, to, iif, oif, fwmark, table, family}]
-    sysctls: "net.ipv4.ip_forward" -> value, only the keys asked for
-    tables: nftables tables, "inet appliance" -> the ruleset as libnftables' JSON without handles, only our own
+    sysctls: "net.ipv4.ip_forward" -> value, only the keys asked for that this kernel has
+    tables: nftables tables, "inet appliance" -> the ruleset as libnftables' JSON without handles, only the core's
+        and plugins' own
     ruleset: all of nftables as libnftables' JSON, only where the profile listens or forwards
     tools: which helpers the host has ("nft" -> path)
     cores: how many of the host's cores this process may use

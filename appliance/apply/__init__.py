@@ -5,7 +5,6 @@ All take the state directory (`appliance.foundation.places.state_dir()`) and act
 
 from appliance.apply.engine import (
     ApplyResult,
-    Contribute,
     Undone,
     apply_profile,
     confirm,
@@ -19,7 +18,6 @@ from appliance.apply.executor import Progress, Stage
 
 __all__ = [
     "ApplyResult",
-    "Contribute",
     "Progress",
     "Stage",
     "Undone",

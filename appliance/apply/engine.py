@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,20 +21,18 @@ from appliance.linux.locks import hold
 from appliance.linux.netlink import Netlink
 from appliance.linux.observe import observe
 from appliance.linux.refusals import PRIVILEGE_HINT
+from appliance.planning.contributions import Contributions, Contributors, Held
 from appliance.planning.diff import plan, undo_cuts_off
 from appliance.planning.drift import bringing_back
 from appliance.planning.ledger import Ledger
 from appliance.planning.revert import refuse_irreversible, revert
-from appliance.planning.wanted import Wanted, wanted
+from appliance.planning.wanted import Wanted, wanted, wanted_too
 
 PATIENCE = 15.0
 """Seconds to wait for another command that is changing this host; a plan of a hundred steps takes about two."""
 
 ENDLESS = 86400.0
 """The watchdog does not give up."""
-
-Contribute = Callable[[Profile, HostState], Sequence[Step]]
-"""What plugins add to a plan (the hook `appliance_plan`)."""
 
 
 class Unconfirmed(ApplianceError):
@@ -71,7 +70,7 @@ async def plan_profile(
     state_dir: Path,
     *,
     admin_address: str | None = None,
-    contribute: Contribute | None = None,
+    plugins: Contributors | None = None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Plan:
     """What apply would do now. Changes nothing and needs no privilege.
@@ -81,7 +80,7 @@ async def plan_profile(
     """
     journal = _journal(state_dir)
     async with Netlink() as netlink:
-        made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute, names)
+        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins, names)
     refuse_irreversible(made, observed)
     if journal.state.interrupted() is None:
         return made
@@ -89,9 +88,9 @@ async def plan_profile(
     return replace(made, warnings=(*made.warnings, warning))
 
 
-async def plan_repair(profile: Profile, state_dir: Path, *, contribute: Contribute | None = None) -> Plan:
+async def plan_repair(profile: Profile, state_dir: Path, *, plugins: Contributors | None = None) -> Plan:
     """What of the profile is missing on this host, as the steps that bring it back. Raises PlanError."""
-    made = await plan_profile(profile, state_dir, contribute=contribute)
+    made = await plan_profile(profile, state_dir, plugins=plugins)
     return Plan(bringing_back(made.steps), made.warnings)
 
 
@@ -102,7 +101,7 @@ async def apply_profile(
     progress: Listener = silent,
     confirm_within: float | None = None,
     admin_address: str | None = None,
-    contribute: Contribute | None = None,
+    plugins: Contributors | None = None,
     give_up: bool = False,
     repair: bool = False,
 ) -> ApplyResult:
@@ -117,7 +116,7 @@ async def apply_profile(
         if not give_up:
             _refuse_unconfirmed(journal.state, state_dir)
         recovered = await _recover(journal, netlink, state_dir, progress, give_up=give_up)
-        made, observed = await _plan(profile, journal.state, netlink, admin_address, contribute)
+        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins)
         if repair:
             made = Plan(bringing_back(made.steps), made.warnings)
         refuse_irreversible(made, observed)
@@ -214,13 +213,18 @@ async def _plan(
     state: JournalState,
     netlink: Netlink,
     admin_address: str | None,
-    contribute: Contribute | None,
+    plugins: Contributors | None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[Plan, HostState]:
     applied = state.in_force
-    observed = await observe(wanted(profile, Ledger.of(applied)), netlink)
-    further = tuple(contribute(profile, observed)) if contribute else ()
-    return plan(profile, observed, admin_address=admin_address, applied=applied, further=further, names=names), observed
+    held = Held.of(applied)
+    # Plugins are asked in a thread: whoever plans may have an event loop to turn.
+    asked = await asyncio.to_thread(plugins.observe, profile) if plugins else {}
+    observed = await observe(wanted_too(wanted(profile, Ledger.of(applied)), held, asked), netlink)
+    wishes = await asyncio.to_thread(plugins.plan, profile, held.without(observed)) if plugins else {}
+    contributions = Contributions(held, asked, wishes, plugins.kept if plugins else frozenset())
+    made = plan(profile, observed, admin_address=admin_address, applied=applied, contributions=contributions, names=names)
+    return made, observed
 
 
 async def _recover(

@@ -43,7 +43,7 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
             opened.profile,
             places.state_dir(),
             admin_address=ssh_connection(),
-            contribute=opened.contribute,
+            plugins=opened.plugins.plan,
             names=addresses_of_names(opened.profile),
         )
     )
@@ -80,7 +80,7 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
                 progress=progress_to(terminal),
                 confirm_within=within,
                 admin_address=ssh_connection(),
-                contribute=opened.contribute,
+                plugins=opened.plugins.plan,
             )
         )
     if within is not None and result.confirm_within is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ ASK_SECONDS = 3.0
 SYSTEM = "which is the system's"
 
 if TYPE_CHECKING:
-    from appliance.api.planning import HostState, Step
     from appliance.api.profile import Profile
     from appliance.cli.terminal import Terminal
     from appliance.profile import LoadedProfile
@@ -37,10 +35,6 @@ class OpenProfile:
     loaded: LoadedProfile
     plugins: PluginHost
     warnings: tuple[str, ...]
-
-    def contribute(self, profile: Profile, observed: HostState) -> Sequence[Step]:
-        """What the plugins add to a plan. Raises PluginFault."""
-        return self.plugins.plan(profile, observed)
 
 
 def chosen(path: str | None, terminal: Terminal) -> str | None:

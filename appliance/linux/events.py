@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -54,15 +54,15 @@ _link = struct.Struct("=BxHiII")
 
 
 class HostEvents:
-    """The kernel's reports. `table` is the name of the nftables table that matters, `interface` of the node's own interface;
+    """The kernel's reports. `tables` are the names of the nftables tables that matter, `interface` of the node's own interface;
     `ours` are processes whose doing is no news of others. `author` is who made the last change that may matter, "" when
     that is not known. `on_addresses()` is called when an address of the host came or went, whoever did it."""
 
-    def __init__(self, table: str, interface: str = "", on_addresses: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, tables: Collection[str], interface: str = "", on_addresses: Callable[[], None] = lambda: None) -> None:
         self.interface = interface
         self._on_addresses = on_addresses
         self._seen: tuple[int, bytes | None] | None = None
-        self._table = table.encode() + b"\0"
+        self._tables = tuple(table.encode() + b"\0" for table in tables)
         self.ours: set[int] = {os.getpid()}
         self.author = ""
         self._route = _bound(NETLINK_ROUTE, GROUPS)
@@ -116,7 +116,7 @@ class HostEvents:
                     if found:
                         process = int.from_bytes(said.get(PROCESS_ID, b""), "big")
                         self._by(process, said.get(PROCESS_NAME, b"").rstrip(b"\0").decode(errors="replace"))
-                elif not kind or self._table in body:
+                elif not kind or any(table in body for table in self._tables):
                     found = True
         return found
 

@@ -11,6 +11,7 @@ from appliance.api.planning import Action, HostState, Plan, Step
 from appliance.api.profile import Profile
 from appliance.planning import own
 from appliance.planning.clashes import loops_of_names, refuse_clashes, refuse_loops, refuse_unreachable
+from appliance.planning.contributions import Contributions, further_steps
 from appliance.planning.desired import Desired, desired
 from appliance.planning.firewalls import hindrances
 from appliance.planning.ledger import Ledger
@@ -30,14 +31,14 @@ def plan(
     *,
     admin_address: str | None = None,
     applied: Sequence[Step] = (),
-    further: Sequence[Step] = (),
+    contributions: Contributions | None = None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Plan:
     """The steps that make the host `observed` be as `profile` says; none when it is so already.
 
     `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION. `applied` are the steps of
-    earlier plans that are in force, `further` steps of plugins, done last, `names` addresses of names in endpoints.
-    Raises PlanError when the host does not allow it.
+    earlier plans that are in force, `contributions` what plugins want, done last, `names` addresses of names in endpoints.
+    Raises PlanError when the host does not allow it, PluginFault when a plugin wants what it may not have.
     """
     ledger = Ledger.of(applied)
     wanted = desired(profile, observed, ledger)
@@ -49,8 +50,11 @@ def plan(
     if wanted.link["name"] in leaving:  # it is made anew, and its settings have their first values again
         settings = after(observed, [one.do for one in removals if one.do.verb == "sysctl.set"]).sysctls
         base, leaving = replace(emptied, sysctls=settings), leaving - {wanted.link["name"]}
-    steps = (*removals, *_additions(wanted, base, ledger, leaving, removals), *further)
+    steps = (*removals, *_additions(wanted, base, ledger, leaving, removals))
     future = after(observed, [one.do for one in steps])
+    if contributions is not None:
+        further = tuple(further_steps(contributions, wanted.sysctls, wanted.link["name"], observed, future))
+        steps, future = (*steps, *further), after(future, [one.do for one in further])
     refuse_unreachable(wanted, future)
     refuse_loops(profile, future)
     connection = Connection.parse(admin_address) if admin_address else None

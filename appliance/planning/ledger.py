@@ -10,7 +10,8 @@ from appliance.api.planning import Action, Step
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`created`: interfaces we made. `originals`: for each setting we changed, the action that brings back its first value."""
+    """`created`: interfaces we made. `originals`: for each setting that the core changed last, the action that brings back its
+    first value."""
 
     created: frozenset[str] = frozenset()
     originals: Mapping[str, Action] = field(default_factory=dict)
@@ -20,6 +21,7 @@ class Ledger:
         """Sum up the steps in force, oldest first."""
         created: set[str] = set()
         originals: dict[str, Action] = {}
+        changed_by: dict[str, str] = {}
         for step in applied:
             match step.do.verb:
                 case "tun.create":
@@ -28,4 +30,5 @@ class Ledger:
                     created.discard(step.do.args["name"])
                 case "sysctl.set":
                     originals.setdefault(step.do.args["key"], step.undo)
-        return cls(frozenset(created), originals)
+                    changed_by[step.do.args["key"]] = step.plugin
+        return cls(frozenset(created), {key: action for key, action in originals.items() if not changed_by[key]})

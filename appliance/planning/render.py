@@ -35,13 +35,14 @@ def step_to_json(step: Step) -> dict[str, Any]:
         "summary": step.summary,
         "sign": sign(step),
         **{name: {"verb": action.verb, "args": dict(action.args)} for name, action in _actions(step)},
+        **({"plugin": step.plugin} if step.plugin else {}),
     }
 
 
 def step_from_json(data: Mapping[str, Any]) -> Step:
     """The step that `step_to_json` wrote."""
     do, undo, verify = (Action(data[name]["verb"], data[name]["args"]) for name in ("do", "undo", "verify"))
-    return Step(data["summary"], do, undo, verify)
+    return Step(data["summary"], do, undo, verify, data.get("plugin", ""))
 
 
 def _actions(step: Step) -> Iterator[tuple[str, Action]]:

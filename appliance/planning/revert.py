@@ -13,14 +13,14 @@ from appliance.planning.simulate import after
 from appliance.planning.wording import describe
 
 
-def step(do: Action, undo: Action) -> Step:
+def step(do: Action, undo: Action, plugin: str = "") -> Step:
     """A step with its line for the admin and the fact it must bring about."""
-    return Step(describe(do), do, undo, fact(do))
+    return Step(describe(do) + (f" (plugin {plugin})" if plugin else ""), do, undo, fact(do), plugin)
 
 
 def revert(plan: Plan) -> Plan:
     """Undoing the steps of `plan`, last first."""
-    return Plan(tuple(step(one.undo, one.do) for one in reversed(plan.steps)))
+    return Plan(tuple(step(one.undo, one.do, one.plugin) for one in reversed(plan.steps)))
 
 
 def refuse_irreversible(plan: Plan, observed: HostState) -> None:

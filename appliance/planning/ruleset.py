@@ -1,4 +1,4 @@
-"""The nftables table `inet appliance`, as libnftables' JSON.
+"""The nftables table `inet appliance`, and those of plugins, as libnftables' JSON.
 
 Each rule's comment carries a digest of the rule, and whether a table is as wanted is judged by chains and comments alone: how a
 rule's expressions are printed differs between nft versions.
@@ -40,6 +40,41 @@ def ruleset(interface: str, *, masquerade: Sequence[Network], clamp_mss: bool) -
     entries += [_rule("forward", expressions) for expressions in forward]
     entries += [_rule("postrouting", [elsewhere, _source(prefix), {"masquerade": None}]) for prefix in masquerade]
     return entries
+
+
+OF_PLUGINS = frozenset({"chain", "rule", "set", "map", "counter", "quota", "limit"})
+"""Kinds of entries that a plugin's table may have."""
+MOST_COMMENT_BYTES = 128
+"""NFTNL_UDATA_COMMENT_MAXLEN"""
+
+
+def plugins_table(table: str, entries: Sequence[Mapping[str, Any]]) -> Ruleset:
+    """The whole table of a plugin from its entries. Raises ValueError or TypeError with what is wrong with them.
+
+    The comment of each rule carries a digest of the whole table, so that a set with other elements is noticed too.
+    """
+    from hashlib import sha256  # with OpenSSL: 4 MB that a host without such tables does not pay
+
+    family, name = table.split()
+    digest = sha256(json.dumps([table, [*entries]], sort_keys=True).encode()).hexdigest()[:12]
+    made: Ruleset = [{"table": {"family": family, "name": name}}]
+    for entry in entries:
+        [(kind, body)] = entry.items()
+        if kind not in OF_PLUGINS or not isinstance(body, Mapping):
+            raise ValueError(f"{kind!r} is none of {', '.join(sorted(OF_PLUGINS))}")
+        filled = {**body, "family": family, "table": name}
+        if kind == "chain" and "hook" in body:
+            if type(body.get("prio")) is not int:
+                raise ValueError(f"the chain {body.get('name')!r} needs a prio, which is a whole number")
+            filled.setdefault("policy", "accept")
+        if kind == "rule":
+            filled["comment"] = _cut(f"appliance {digest} {body.get('comment', '')}".rstrip())
+        made.append({kind: filled})
+    return made
+
+
+def _cut(comment: str) -> str:
+    return comment.encode()[: MOST_COMMENT_BYTES - 1].decode(errors="ignore")
 
 
 def same(observed: Sequence[Mapping[str, Any]] | None, wanted: Sequence[Mapping[str, Any]] | None) -> bool:

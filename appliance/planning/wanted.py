@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from appliance.api.profile import Profile
 from appliance.planning import own
+from appliance.planning.contributions import Held, asked_settings, table_of
 from appliance.planning.desired import FORWARDING, forwarded_versions
 from appliance.planning.ledger import Ledger
 from appliance.planning.policy import RP_FILTER, uses_policy_routing
@@ -39,3 +41,10 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
     versions = [version for version in (4, 6) if FORWARDING[version] in touched]
     per_link += [(version, leaf) for version in versions for leaf in PER_LINK[version]]
     return Wanted(tuple(keys), tuple(per_link), ruleset=bool(profile.server.listen or forwarded_versions(network)))
+
+
+def wanted_too(known: Wanted, held: Held, asked: Mapping[str, Sequence[str]]) -> Wanted:
+    """The same with what plugins asked for, and what was changed for plugins before. Raises PluginFault."""
+    settings = (*known.sysctls, *asked_settings(asked), *held.things("sysctl.set"))
+    tables = (*known.tables, *map(table_of, asked), *held.things("nft.replace"))
+    return replace(known, sysctls=tuple(dict.fromkeys(settings)), tables=tuple(dict.fromkeys(tables)))

@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
-from appliance.api.planning import HostState, Step
 from appliance.api.values import Problem
 from appliance.errors import PluginFault
 from appliance.foundation.patience import limited
@@ -24,12 +23,14 @@ from appliance.plugin_host.calling import LoadedPlugin, describe
 from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact, Stage, State
 from appliance.plugin_host.owners import Owners
+from appliance.plugin_host.plan_hooks import PlanHooks
 from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
 
 if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
     from appliance.api.discovery import DiscoveryKind
     from appliance.api.monitoring import MonitorKind
+    from appliance.api.planning import HostState
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
     from appliance.api.transport import TransportKind
@@ -169,17 +170,11 @@ class PluginHost:
                     problems.append(Problem("plugins", fault.message, fault.hint))
         return tuple(problems)
 
-    def plan(self, profile: Profile, observed: HostState) -> tuple[Step, ...]:
-        """Further steps, in plugin order. Raises PluginFault: half a plan is no plan."""
-        steps: list[Step] = []
-        for plugin in self._with("appliance_plan"):
-            try:
-                found = plugin.collect("appliance_plan", profile=profile, observed=observed)
-                steps += self._of_type(plugin, "appliance_plan", found, Step)
-            except PluginFault as fault:
-                self._write_down(fault, "plan")
-                raise
-        return tuple(steps)
+    @property
+    def plan(self) -> PlanHooks:
+        """What the plugins want of the host. One that is installed and does not load leaves what it had done as it is."""
+        broken = [name for name in self.names if name in self._available and name not in self._plugins]
+        return PlanHooks(self._plugins.values(), broken, lambda fault: self._write_down(fault, "plan"))
 
     def load_identity(self, reference: str) -> bytes | None:
         """The first plugin's answer, None when the reference is nobody's. Raises PluginFault."""
@@ -213,11 +208,6 @@ class PluginHost:
             if verdict is not None:
                 found.append(verdict)
         return tuple(found)
-
-    def authorize(self, principal: Principal, permission: str, target: str) -> bool:
-        """Do the plugins allow it? Any deny wins; without an allow the answer is no."""
-        verdicts = self.verdicts(principal, permission, target)
-        return Verdict.ALLOW in verdicts and Verdict.DENY not in verdicts
 
     def api_routes(self) -> dict[str, tuple[str, ApiRoute]]:
         """Management routes by name, each with its plugin; of two with one name the second is refused."""

@@ -241,13 +241,13 @@ class Reload:
         running = node.keeper.current
         recounted = running is not None and len(running) != preparing.workers(profile)
         rebuild = recounted or lacks_library or parts.tun.lost() or _tun_key(before) != _tun_key(profile)
-        contribute = node.plugins.plan
+        plugins = node.plugins.plan
         if rebuild:
-            await changes.refuse_impossible(profile, parts.state_dir, contribute, confirm_within=confirm_within, admin=admin)
+            await changes.refuse_impossible(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
             await node.keeper.stop()
             await parts.tun.close()
         try:
-            changed = await changes.apply(profile, parts.state_dir, contribute, confirm_within=confirm_within, admin=admin)
+            changed = await changes.apply(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
         except BaseException:
             if rebuild:
                 await node.attach(parts.tun.open(before), before)

@@ -22,7 +22,7 @@ def events(namespace: Throwaway) -> Iterator[HostEvents]:
         "ip link add one type veth peer name two; ip addr add 192.0.2.1/24 dev one; ip link set one up; ip link set two up"
     )
     namespace.sh("nft add table inet appliance; nft add table inet other")
-    heard: HostEvents = namespace.run(HostEvents, "appliance")
+    heard: HostEvents = namespace.run(HostEvents, ["appliance"])
     yield heard
     heard.close()
 
@@ -104,7 +104,7 @@ def test_addresses_that_come_or_go_are_told_besides(namespace: Throwaway, change
     namespace.sh("ip link add one type veth peer name two; ip link set one addrgenmode none; ip link set one up")
     namespace.sh("ip addr add 192.0.2.1/24 dev one; ip link set two up")
     told: list[None] = []
-    events: HostEvents = namespace.run(HostEvents, "appliance", "one", lambda: told.append(None))
+    events: HostEvents = namespace.run(HostEvents, ["appliance"], "one", lambda: told.append(None))
     try:
         heard(events)
         told.clear()

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 MODULES = (crypto, discovery, hookspecs, management, monitoring, planning, routing, transport, values)
 OF_PLUGINS = (
     *(crypto.Aead, crypto.CryptoSuite, discovery.Candidate, discovery.Discoverer, discovery.DiscoveryKind),
-    *(management.ApiRoute, management.CliCommand, monitoring.MonitorKind, planning.Action, planning.Step, routing.Route),
+    *(management.ApiRoute, management.CliCommand, monitoring.MonitorKind, planning.NftTable, planning.Setting, routing.Route),
     *(routing.Router, routing.RoutingKind, transport.AdaptiveDriver, transport.Adopted, transport.Driver),
     *(transport.ListenerDriver, transport.Transport, transport.TransportKind, values.Endpoint, values.Problem),
 )

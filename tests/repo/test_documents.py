@@ -43,9 +43,9 @@ def test_a_link_leads_somewhere(document: Path) -> None:
     assert not [target for target in targets if not (document.parent / target).exists()]
 
 
-def test_the_thirteen_hooks_are_documented_with_their_arguments() -> None:
+def test_the_hooks_are_documented_with_their_arguments() -> None:
     text = (ROOT / "docs/plugins.md").read_text()
-    assert len(HOOKS) == 13
+    assert HOOKS
     for name, hook in HOOKS.items():
         assert f"{name}({', '.join(inspect.signature(hook).parameters)})" in text, name
 

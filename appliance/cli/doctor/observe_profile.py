@@ -101,7 +101,7 @@ def _pending(opened: OpenProfile) -> tuple[int | None, str, tuple[Advice, ...]]:
 
     try:
         names = addresses_of_names(opened.profile)
-        made = asyncio.run(plan_profile(opened.profile, places.state_dir(), contribute=opened.contribute, names=names))
+        made = asyncio.run(plan_profile(opened.profile, places.state_dir(), plugins=opened.plugins.plan, names=names))
     except ApplianceError as error:
         return None, error.message, ()
     return len(made.steps), "", made.advice

@@ -20,8 +20,9 @@ from appliance.errors import ApplianceError, ExitCode, HostError
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
-    from appliance.apply.engine import ApplyResult, Contribute
+    from appliance.apply.engine import ApplyResult
     from appliance.apply.executor import Listener, Progress
+    from appliance.planning.contributions import Contributors
 
 LAST_STANDARD = 2
 MOST_SAID = 64 << 20
@@ -51,7 +52,7 @@ class HostChangeFailed(ApplianceError):
 async def apply(
     profile: Profile,
     state_dir: Path,
-    contribute: Contribute | None,
+    plugins: Contributors | None,
     *,
     confirm_within: float | None = None,
     admin: str | None = None,
@@ -69,28 +70,28 @@ async def apply(
         progress=progress or executor.silent,
         confirm_within=confirm_within,
         admin_address=admin,
-        contribute=contribute,
+        plugins=plugins,
         give_up=give_up,
         repair=repair,
     )
     return _changed(result)
 
 
-async def look(profile: Profile, state_dir: Path, contribute: Contribute | None) -> Changed:
+async def look(profile: Profile, state_dir: Path, plugins: Contributors | None) -> Changed:
     """What of `profile` is missing on this host. Raises PlanError."""
     from appliance.apply import engine
 
-    made = await engine.plan_repair(profile, state_dir, contribute=contribute)
+    made = await engine.plan_repair(profile, state_dir, plugins=plugins)
     return Changed(tuple(step.summary for step in made.steps), (), made.warnings)
 
 
 async def refuse_impossible(
-    profile: Profile, state_dir: Path, contribute: Contribute | None, *, confirm_within: float | None, admin: str | None
+    profile: Profile, state_dir: Path, plugins: Contributors | None, *, confirm_within: float | None, admin: str | None
 ) -> None:
     """Raises PlanError when `apply` would, for what the host or the admin's session does not allow. Changes nothing."""
     from appliance.apply import engine
 
-    plan = await engine.plan_profile(profile, state_dir, admin_address=admin, contribute=contribute)
+    plan = await engine.plan_profile(profile, state_dir, admin_address=admin, plugins=plugins)
     engine.refuse_cutting_off(plan, confirm_within)
 
 
@@ -107,14 +108,14 @@ class Child:
     It loads what it takes while the parent does its own part, then waits for `tell`; without it, nothing is done.
     """
 
-    def __init__(self, profile: Profile, contribute: Contribute | None) -> None:
+    def __init__(self, profile: Profile, plugins: Contributors | None) -> None:
         self._answer, answers = os.pipe()
         questions, self._question = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._answer)
             os.close(self._question)
-            _serve(questions, answers, profile, contribute)
+            _serve(questions, answers, profile, plugins)
         os.close(answers)
         os.close(questions)
         self._alive = True
@@ -186,7 +187,7 @@ class Child:
             os.write(self._question, line)
 
 
-def _serve(questions: int, answers: int, profile: Profile, contribute: Contribute | None) -> None:
+def _serve(questions: int, answers: int, profile: Profile, plugins: Contributors | None) -> None:
     """The child's life; never returns."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent decides, and undoes what was done here
@@ -196,7 +197,7 @@ def _serve(questions: int, answers: int, profile: Profile, contribute: Contribut
         with os.fdopen(questions, "rb") as source, os.fdopen(answers, "wb") as to:
             question = source.readline()
             if question:
-                answer = _answer(json.loads(question), profile, contribute, _device_teller(profile, source, to))
+                answer = _answer(json.loads(question), profile, plugins, _device_teller(profile, source, to))
                 to.write(json.dumps(answer).encode())
     except BaseException:  # noqa: BLE001  whatever it is, the parent's code must not run twice
         import traceback
@@ -238,16 +239,16 @@ def _device_teller(profile: Profile, source: BinaryIO, to: BinaryIO) -> Listener
     return tell
 
 
-def _answer(question: Mapping[str, Any], profile: Profile, contribute: Contribute | None, progress: Listener) -> dict[str, Any]:
+def _answer(question: Mapping[str, Any], profile: Profile, plugins: Contributors | None, progress: Listener) -> dict[str, Any]:
     state_dir = Path(question["state_dir"])
     try:
         if question["deed"] == "look":
             os.nice(KINDNESS)
-            return asyncio.run(look(profile, state_dir, contribute))._asdict()
+            return asyncio.run(look(profile, state_dir, plugins))._asdict()
         work = apply(
             profile,
             state_dir,
-            contribute,
+            plugins,
             confirm_within=question["confirm_within"],
             admin=question["admin"],
             progress=progress,

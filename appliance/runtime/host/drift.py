@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from appliance.errors import ApplianceError, HostError
+from appliance.errors import ApplianceError, HostError, PluginFault
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.tasks import Tasks
 from appliance.linux import glance, sysctl
 from appliance.linux.events import HostEvents
 from appliance.planning import own
+from appliance.planning.contributions import asked_settings, table_of
 from appliance.planning.ledger import Ledger
 from appliance.planning.wanted import wanted
 from appliance.runtime.host import changes
@@ -30,7 +31,8 @@ from appliance.runtime.host.tun_queues import TunQueues
 from appliance.runtime.in_force import InForce
 
 if TYPE_CHECKING:
-    from appliance.apply.engine import Contribute
+    from appliance.api.profile import Profile
+    from appliance.planning.contributions import Contributors
 
 log = get_logger("host")
 
@@ -57,7 +59,7 @@ SHOWN: Final = 5
 class Drift:
     """Watches over one node's host. `problem` is what is wrong, "" when all is well; `missing` a line for each thing.
 
-    `contribute` gives the plugins' steps, `changing` is held by whoever changes the host, `on_addresses()` is called when an
+    `plugins` may want something of the host, `changing` is held by whoever changes the host, `on_addresses()` is called when an
     address of the host came or went, and `try_again()` when the host was looked at.
     """
 
@@ -65,7 +67,7 @@ class Drift:
         self,
         in_force: InForce,
         tun: TunQueues,
-        contribute: Contribute,
+        plugins: Contributors,
         state_dir: Path,
         changing: asyncio.Lock,
         countdown: Countdown,
@@ -74,7 +76,7 @@ class Drift:
     ) -> None:
         self._in_force = in_force
         self._tun = tun
-        self._contribute = contribute
+        self._plugins = plugins
         self._state_dir = state_dir
         self._changing = changing
         self._countdown = countdown
@@ -84,6 +86,8 @@ class Drift:
         self._events: HostEvents | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._settings: dict[str, str | None] = {}
+        self._asked: tuple[str, ...] = ()
+        self._asked_of: Profile | None = None
         self._repairs = Repairs()
         self._not_before = 0.0
         self._unread = False
@@ -94,7 +98,8 @@ class Drift:
 
     def start(self) -> None:
         """The host is as the profile says: begin to watch it."""
-        self._events = HostEvents(own.TABLE.split()[1], self._tun.interface, self._on_addresses)
+        tables = [own.TABLE, *map(table_of, self._plugins.names)]
+        self._events = HostEvents([table.split()[1] for table in tables], self._tun.interface, self._on_addresses)
         loop = asyncio.get_running_loop()
         for descriptor in self._events.filenos():
             loop.add_reader(descriptor, self._heard)
@@ -136,11 +141,22 @@ class Drift:
 
     def _tick(self) -> None:
         self._timers["tick"] = asyncio.get_running_loop().call_later(TICK, self._tick)
-        settings = {key: _setting(key) for key in wanted(self._in_force.profile, Ledger()).sysctls}
+        profile = self._in_force.profile
+        if self._asked_of is not profile:
+            self._asked_of = profile
+            self._tasks.spawn(self._ask_plugins(profile), "ask plugins for their settings")
+        settings = {key: _setting(key) for key in (*wanted(profile, Ledger()).sysctls, *self._asked)}
         if settings != self._settings:
             first, self._settings = not self._settings, settings
             if not first:
                 self._soon(0.0)
+
+    async def _ask_plugins(self, profile: Profile) -> None:
+        try:
+            asked = await asyncio.to_thread(self._plugins.observe, profile)
+            self._asked = tuple(asked_settings(asked))
+        except PluginFault as fault:  # it is on the plugin's account
+            log.debug("a plugin does not say which settings matter to it", reason=fault.message)
 
     def _soon(self, seconds: float) -> None:
         """Look in so many seconds, unless that is planned already."""
@@ -222,7 +238,7 @@ class Drift:
             self._events.author = ""
 
     async def _child(self, deed: str) -> changes.Changed:
-        child = changes.Child(self._in_force.profile, self._contribute)
+        child = changes.Child(self._in_force.profile, self._plugins)
         if self._events is not None:
             self._events.ours = {os.getpid(), child.pid}
             self._events.interface = self._tun.interface

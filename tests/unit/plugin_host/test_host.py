@@ -18,7 +18,7 @@ from appliance.api import ENTRY_POINT_GROUP
 from appliance.api.crypto import CryptoSuite
 from appliance.api.hookspecs import hookimpl
 from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
-from appliance.api.planning import Action, HostState, Step
+from appliance.api.planning import HostState, Setting
 from appliance.api.profile import STANDARD_PLUGINS
 from appliance.api.routing import RoutingKind
 from appliance.api.values import Problem
@@ -28,7 +28,6 @@ from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact
 
 SUITE = CryptoSuite("mine", 0x8001, 32, 16, "package.module:Class")
-STEP = Step("a step", Action("a", {}), Action("b", {}), Action("c", {}))
 ROOT = Principal("local", "root", 0)
 ANY: Any = None
 
@@ -263,13 +262,21 @@ def raising_with(error: Exception) -> Callable[..., Any]:
 
 
 def test_a_plan_is_whole_or_not_at_all(shelf: Shelf) -> None:
-    shelf.hooks("one", appliance_plan=lambda profile, observed: [STEP])
-    assert shelf.host().plan(ANY, HostState()) == (STEP,)
+    wish = Setting("net.core.somaxconn", "1")
+    shelf.hooks("one", appliance_observe=lambda profile: ["net.core.somaxconn"], appliance_plan=lambda profile, observed: [wish])
+    assert shelf.host().plan.observe(ANY) == {"one": ("net.core.somaxconn",)}
+    assert shelf.host().plan.plan(ANY, HostState()) == {"one": (wish,)}
     shelf.hooks("two", appliance_plan=lambda profile: ["a step"])
     host = shelf.host()
     with pytest.raises(PluginFault, match="two"):
-        host.plan(ANY, HostState())
+        host.plan.plan(ANY, HostState())
     assert fact(host, "two").stage == "plan"
+
+
+def test_what_a_plugin_that_does_not_load_had_done_is_left(shelf: Shelf) -> None:
+    shelf.put("half", load=raising(ImportError("half an upgrade")))
+    shelf.hooks("fine")
+    assert shelf.host("half", "fine", "gone").plan.kept == {"half"}
 
 
 def test_the_first_identity_wins(shelf: Shelf) -> None:
@@ -302,7 +309,8 @@ def test_an_identity_that_fails_stops_the_search(shelf: Shelf) -> None:
 def test_any_deny_wins_and_no_allow_is_no(shelf: Shelf, answers: list[Any], allowed: bool) -> None:
     for number, answer in enumerate(answers):
         shelf.hooks(f"plugin-{number}", appliance_authorize=lambda principal, answer=answer: answer)
-    assert shelf.host().authorize(ROOT, "status", "") is allowed
+    verdicts = shelf.host().verdicts(ROOT, "status", "")
+    assert (Verdict.ALLOW in verdicts and Verdict.DENY not in verdicts) is allowed
 
 
 def test_routes_and_commands_with_one_name_are_taken_once(shelf: Shelf) -> None:

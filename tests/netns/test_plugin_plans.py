@@ -1,0 +1,166 @@
+"""What a plugin wants of the host: done, kept, brought back, and taken back when the plugin is gone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import ExitCode
+from tests.netns.daemons import Host
+
+pytestmark = pytest.mark.netns
+
+PLUGIN = '''
+"""Drops what comes to some ports, and makes room for what comes."""
+
+from appliance.api.hookspecs import hookimpl
+from appliance.api.planning import NftTable, Setting
+from appliance.api.profile import ProfileSection, Section
+
+BACKLOG = "net.core.somaxconn"
+
+
+class Guard(Section):
+    ports: tuple[int, ...] = ()
+    backlog: int = 4096
+
+
+@hookimpl
+def appliance_profile_sections():
+    return [ProfileSection("guard", lambda: Guard)]
+
+
+@hookimpl
+def appliance_observe(profile):
+    return [BACKLOG]
+
+
+@hookimpl
+def appliance_plan(profile, observed):
+    if profile.section_guard is None:
+        return
+    if int(observed.sysctls[BACKLOG]) < profile.section_guard.backlog:
+        yield Setting(BACKLOG, str(profile.section_guard.backlog))
+    right = {"set": list(profile.section_guard.ports)}
+    match = {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": right}}
+    yield NftTable([
+        {"chain": {"name": "input", "type": "filter", "hook": "input", "prio": -10}},
+        {"rule": {"chain": "input", "comment": "closed", "expr": [match, {"drop": None}]}},
+    ])
+'''
+TABLE = "inet appliance-guard"
+SECONDS = 15.0
+
+
+class Guarded:
+    """A host with the plugin, and what it shows."""
+
+    def __init__(self, host: Host, other: Host, folder: Path) -> None:
+        self.host, self._other, self.folder = host, other, folder
+        info = folder / "guard-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: guard\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[appliance.v1]\nguard = guard\n")
+        (folder / "guard.py").write_text(PLUGIN)
+        self.environ = {"PYTHONPATH": str(folder)}
+        self.write("guard", "guard: {ports: [7777, 8888]}")
+
+    def write(self, plugins: str, more: str) -> None:
+        """The profile."""
+        self.host.write(self._other, plugins=plugins, more=more)
+
+    def apply(self) -> list[str]:
+        """The steps of an apply without a daemon."""
+        done = self.host.command("apply", str(self.host.profile), "--json", **self.environ)
+        assert done.returncode == ExitCode.OK, done.stderr
+        steps: list[str] = json.loads(done.stdout)["steps"]
+        return steps
+
+    def table(self) -> str:
+        """As nft prints it, "" when it is not there."""
+        return self.host.namespace.sh(f"nft list table {TABLE}", check=False)
+
+    def backlog(self) -> int:
+        return int(self.host.namespace.sh("sysctl -n net.core.somaxconn"))
+
+    def remains(self) -> tuple[bool, int]:
+        """Is the table there, and the setting."""
+        return bool(self.table()), self.backlog()
+
+
+@pytest.fixture
+def guarded(hosts: tuple[Host, Host], tmp_path: Path) -> Iterator[Guarded]:
+    """What is there afterwards was there before."""
+    host = hosts[0]
+    before = host.namespace.snapshot()
+    guarded = Guarded(host, hosts[1], tmp_path / "plugins")
+    assert guarded.remains() == (False, 4096)
+    guarded.host.namespace.sh("sysctl -w net.core.somaxconn=100")
+    yield guarded
+    if host.process is not None:
+        host.stop(signal.SIGKILL)
+    host.command("rollback")
+    assert guarded.remains() == (False, 100)
+    host.namespace.sh("sysctl -w net.core.somaxconn=4096")
+    assert host.namespace.snapshot() == before
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """The kernel reports by itself; a node looks a moment later."""
+    end = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_an_applied_plugin_plans_nothing_and_its_leaving_takes_everything_back(guarded: Guarded) -> None:
+    steps = guarded.apply()
+    assert [step for step in steps if step.endswith("(plugin guard)")] == steps[-2:]
+    assert "7777, 8888" in guarded.table()
+    assert guarded.backlog() == 4096
+    assert guarded.apply() == []
+
+    guarded.write("guard", "guard: {ports: [9999], backlog: 5000}")
+    assert len(guarded.apply()) == 2
+    assert guarded.backlog() == 5000
+    assert "9999" in guarded.table()
+
+    guarded.write("", "")
+    assert len(guarded.apply()) == 2
+    assert guarded.remains() == (False, 100)
+
+
+def test_an_uninstalled_plugin_has_left_and_a_broken_one_has_not(guarded: Guarded) -> None:
+    guarded.apply()
+    (guarded.folder / "guard.py").write_text("raise RuntimeError('half an upgrade')\n")
+    guarded.write("guard", "")
+    assert guarded.apply() == []
+    assert guarded.remains() == (True, 4096)
+
+    shutil.rmtree(guarded.folder)
+    assert len(guarded.apply()) == 2
+    assert guarded.remains() == (False, 100)
+
+
+def test_a_running_node_brings_back_what_a_plugin_wants_and_a_reload_takes_it_over(guarded: Guarded) -> None:
+    host = guarded.host
+    host.start(**guarded.environ)
+    assert guarded.remains() == (True, 4096)
+    host.namespace.sh(f"nft delete table {TABLE}")
+    eventually(lambda: bool(guarded.table()))
+    host.namespace.sh("sysctl -w net.core.somaxconn=1")
+    eventually(lambda: guarded.backlog() == 4096)
+
+    guarded.write("guard", "guard: {ports: [9999]}")
+    assert host.command("apply", **guarded.environ).returncode == ExitCode.OK
+    assert "9999" in guarded.table()
+    guarded.write("guard", "")
+    assert host.command("apply", **guarded.environ).returncode == ExitCode.OK
+    assert guarded.remains() == (False, 100)
+    assert host.stop() == ExitCode.OK
