@@ -27,5 +27,5 @@ class Around:
     """Write down where peers are."""
     keep_pids: Callable[[Sequence[int]], None] = _forget
     """Write down which processes are the workers, none when they have ended in order."""
-    components: Callable[[], Mapping[str, str]] = dict
-    """The health of the parts around the node, "ok" or a problem each."""
+    problems: Callable[[], Mapping[str, str]] = dict
+    """What is wrong with each part around the node, "" for one that is well."""

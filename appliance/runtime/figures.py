@@ -9,6 +9,7 @@ from appliance.api.monitoring import ClassFigures, NodeFigures, SessionFigures
 from appliance.api.zones import shown
 from appliance.foundation import clock
 from appliance.protocol.session import Session, SessionState
+from appliance.runtime.health import Health
 from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.workers.counters import SessionCounters
 from appliance.runtime.workers.keeper import WorkerKeeper
@@ -17,22 +18,19 @@ _NOTHING = SessionCounters(*(0 for _ in SessionCounters._fields))
 
 
 class Figures:
-    """Makes `NodeFigures`. `components()` gives each part's health, "ok" or a problem."""
+    """Makes `NodeFigures`, with the health as it is then."""
 
-    def __init__(
-        self, driver: NodeDriver, keeper: WorkerKeeper, components: Callable[[], Mapping[str, str]], *, since: float
-    ) -> None:
+    def __init__(self, driver: NodeDriver, keeper: WorkerKeeper, health: Callable[[], Health], *, since: float) -> None:
         self._driver = driver
         self._keeper = keeper
-        self._components = components
+        self._health = health
         self._since = since
         self.name = ""
         self.scheduled = False
-        self.ready = False
 
     def figures(self) -> NodeFigures:
         """The figures now. Never blocks."""
-        now = clock.monotonic()
+        now, health = clock.monotonic(), self._health()
         return NodeFigures(
             name=self.name,
             version=__version__,
@@ -41,8 +39,8 @@ class Figures:
             peers_configured=len(self._driver.node.peers),
             drops=dict(self._keeper.drops() + self._driver.drops),
             handshakes=dict(self._driver.node.counters),
-            components=self._components(),
-            ready=self.ready,
+            components=health.components,
+            ready=health.ready,
             classes=self.classes(),
         )
 

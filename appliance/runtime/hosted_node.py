@@ -117,7 +117,7 @@ class HostedNode:
             recall=functools.partial(known_paths.recall, self._state_dir),
             remember=functools.partial(known_paths.remember, self._state_dir),
             keep_pids=self._keep_pids,
-            components=self._components,
+            problems=self._problems,
         )
 
     # ---- life ----
@@ -199,10 +199,10 @@ class HostedNode:
 
     def _ready(self) -> None:
         node = self._node
-        node.figures.ready = True
+        node.ready = True
         self._drift.settle()
         asyncio.get_running_loop().call_later(TIDY_AFTER, _tidy)
-        self._notifier.feed_watchdog(lambda: node.keeper.watch.alive)
+        self._notifier.feed_watchdog(lambda: node.health().alive)
         self._notifier.ready("running")
         log.info(
             "ready",
@@ -231,12 +231,12 @@ class HostedNode:
         self._loops.forget()
         self._surroundings.look()
 
-    def _components(self) -> dict[str, str]:
+    def _problems(self) -> dict[str, str]:
         refused = "the profile is refused, and the one before it runs: see the log"
         return {
-            "profile": refused if self._in_force.fallen_back else "ok",
-            "host": self._drift.problem or "ok",
-            "control": self._listener.problem or "ok",
+            "profile": refused if self._in_force.fallen_back else "",
+            "host": self._drift.problem,
+            "control": self._listener.problem,
         }
 
     def _keep_pids(self, pids: Sequence[int]) -> None:
@@ -267,7 +267,7 @@ class HostedNode:
         loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
 
     def _reload_on_signal(self) -> None:
-        if self._node.figures.ready:
+        if self._node.ready:
             self._node.tasks.spawn(self._reload_quietly(), "reload")
 
     async def _reload_quietly(self) -> None:

@@ -19,6 +19,7 @@ from appliance.protocol.node import Node
 from appliance.runtime import preparing
 from appliance.runtime.around import Around
 from appliance.runtime.figures import Figures
+from appliance.runtime.health import OK, Health
 from appliance.runtime.lifespan import Lifespan
 from appliance.runtime.links.table import Links
 from appliance.runtime.links.transports import Transports
@@ -63,6 +64,8 @@ class NodeRuntime:
         self.lifespan = lifespan or Lifespan()
         self.tasks = Tasks()
         self.calls = PluginCalls(PluginAccount(plugins))
+        self.ready = False
+        """All has started, and nothing has begun to stop."""
         self._refused_suites: set[str] = set()
         suites = preparing.usable_suites(profile, plugins)
         node = Node(
@@ -98,7 +101,7 @@ class NodeRuntime:
         self.driver.transports = self.transports
         self.forwarding = Forwarding(self.open_router(profile), profile, self.driver.connected_peers, self.calls)
         self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, self.calls, around.refuses)
-        self.figures = Figures(self.driver, self.keeper, self.components, since=clock.monotonic())
+        self.figures = Figures(self.driver, self.keeper, self.health, since=clock.monotonic())
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
 
@@ -139,11 +142,11 @@ class NodeRuntime:
         await self.listen()
         await self.attach(devices)
         await self.begin()
-        self.figures.ready = True
+        self.ready = True
 
     async def stop(self) -> list[str]:
         """Stop everything. Returns the names of parts that failed at it or took too long."""
-        self.figures.ready = False
+        self.ready = False
         return await self.lifespan.unwind()
 
     async def use(self, profile: Profile, router: Router | None = None) -> None:
@@ -165,13 +168,13 @@ class NodeRuntime:
 
     # ---- what others ask ----
 
-    def components(self) -> dict[str, str]:
-        """Each part's health, "ok" or a problem, those around the node included."""
-        found = {"worker": self.keeper.problem or "ok", **self.around.components(), "routing": self.forwarding.problem or "ok"}
-        found |= {f"discovery.{kind}": self.discovery.problems.get(kind, "ok") for kind in self.discovery.wanted}
-        found |= {f"monitoring.{kind}": self.monitors.problems.get(kind, "ok") for kind in self.profile.monitoring}
-        found |= {f"plugin.{entry['name']}": entry["problem"] or "ok" for entry in self.plugins.report()}
-        return found
+    def health(self) -> Health:
+        """How all parts are, those around the node included."""
+        found = {"worker": self.keeper.problem, **self.around.problems(), "routing": self.forwarding.problem}
+        found |= {f"discovery.{kind}": self.discovery.problems.get(kind, "") for kind in self.discovery.wanted}
+        found |= {f"monitoring.{kind}": self.monitors.problems.get(kind, "") for kind in self.profile.monitoring}
+        found |= {f"plugin.{entry['name']}": entry["problem"] for entry in self.plugins.report()}
+        return Health({name: problem or OK for name, problem in found.items()}, self.ready, self.keeper.watch.alive)
 
     def open_router(self, profile: Profile) -> Router:
         """The router that a profile wants. Raises PluginFault."""

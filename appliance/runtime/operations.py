@@ -14,7 +14,7 @@ from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError, ExitCode
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
-from appliance.runtime.status import health, profile_status, status
+from appliance.runtime.status import profile_status, status
 
 if TYPE_CHECKING:
     from appliance.runtime.host.trial_keeper import TrialKeeper
@@ -54,7 +54,7 @@ def operations(asked: Asked) -> dict[str, Operation]:
         return status(asked.shown)
 
     async def show_health(_request: Request) -> Any:
-        return health(asked.node)
+        return asked.node.health().document()
 
     async def show_metrics(_request: Request) -> Any:
         figures = asked.node.figures.figures()

@@ -57,18 +57,18 @@ class Shown:
 def status(shown: Shown) -> dict[str, Any]:
     """Everything an admin may want to know at a glance; addresses included, secrets not."""
     now, node, profile = clock.monotonic(), shown.node, shown.in_force.profile
-    wrong, peers = problems(node), node.driver.node.peers
+    health, peers = node.health(), node.driver.node.peers
     return {
         "name": profile.name,
         "identity": node.identity.fingerprint,
         "version": __version__,
         "profile": profile_status(shown.in_force, shown.trial),
-        "state": "degraded" if wrong else "running",
-        "problems": wrong,
+        "state": health.state,
+        "problems": health.problems,
         "warnings": [advice._asdict() for adviser in shown.advisers for advice in adviser.advice],
         "since": clock.utc_text(shown.since),
         "pid": os.getpid(),
-        "ready": node.figures.ready,
+        "ready": health.ready,
         "worker": _worker(node.keeper),
         "interface": _interface(profile.network),
         "host": {
@@ -104,17 +104,6 @@ def profile_status(in_force: InForce, trial: TrialKeeper) -> dict[str, Any]:
         "lasts": not problems and list(in_force.files) == files,
         "refused": trial.sentences(),
     }
-
-
-def problems(node: NodeRuntime) -> dict[str, str]:
-    """The parts that are not well."""
-    return {name: problem for name, problem in node.components().items() if problem != "ok"}
-
-
-def health(node: NodeRuntime) -> dict[str, Any]:
-    """A short answer for probes."""
-    wrong = problems(node)
-    return {"ok": not wrong, "ready": node.figures.ready, "problems": wrong}
 
 
 def _interface(network: NetworkSection) -> dict[str, Any]:

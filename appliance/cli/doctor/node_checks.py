@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from appliance.cli.doctor.facts import NodeFacts
 from appliance.cli.doctor.finding import OFFLOAD_TODO, Finding, failure, note, warning
+from appliance.runtime.health import Health
 
 MANY_DROPS = 0.01
 """Share of dropped among all received packets from which on it is worth a look; a bad radio link stays below."""
@@ -60,7 +61,7 @@ def worker(facts: NodeFacts) -> Iterator[Finding]:
 
 def host_drift(facts: NodeFacts) -> Iterator[Finding]:
     """The running node notices what is taken away from it."""
-    problem = ((facts.status or {}).get("problems") or {}).get("host")
+    problem = Health.of(facts.status or {}).problems.get("host")
     if problem:
         yield failure(
             "host-drift",

@@ -17,12 +17,13 @@ from pydantic import BaseModel
 
 from appliance.api.discovery import DiscoveryKind
 from appliance.api.events import SessionClosed
-from appliance.api.management import ApiRoute
+from appliance.api.management import ApiRoute, Principal
 from appliance.api.monitoring import MonitorKind
 from appliance.api.profile import Profile
 from appliance.api.routing import Route
 from appliance.api.transport import TransportKind
 from appliance.api.values import Endpoint
+from appliance.control.conversation import Request
 from appliance.errors import PluginFault
 from appliance.foundation import logging, turning
 from appliance.foundation.tasks import Tasks
@@ -384,8 +385,9 @@ def test_a_management_operation(member: str, nasty: Deed) -> None:
 
     async def main() -> None:
         offered = plugins_operations(PluginCalls(), {"moon": ("nasty", ApiRoute("moon", "moon.read", handler))})
+        answer: Any = offered["moon"].handler(Request(Principal("local", "root", 0, 0, 1), {}))
         with pytest.raises(PluginFault, match="plugin nasty: ") as caught:
-            await offered["moon"].handler({})
+            await answer
         told(caught.value.message, nasty)
 
     turn(main)
