@@ -28,14 +28,18 @@ class TokenBucket:
         self._tokens = burst
         self._updated = now
 
-    def take(self, now: float) -> bool:
-        """Use a token, if there is one."""
+    def take(self, now: float, tokens: float = 1.0) -> bool:
+        """Use so many tokens, if they are there."""
+        if not self.has(now, tokens):
+            return False
+        self._tokens -= tokens
+        return True
+
+    def has(self, now: float, tokens: float = 1.0) -> bool:
+        """Are so many tokens there?"""
         self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
         self._updated = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+        return self._tokens >= tokens
 
 
 class Strain:

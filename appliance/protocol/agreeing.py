@@ -9,12 +9,11 @@ for the session: a changed profile makes a new one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from appliance.errors import PeerFault
 from appliance.protocol.context import Context
+from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.events import Compress, SendMessage
+from appliance.protocol.families import Family, FamilyLimits
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.timers import Deadline
 from appliance.wire import control
@@ -24,6 +23,8 @@ from appliance.wire.faults import Fault
 
 KIND = "compression"
 ZSTD = "zstd"
+FAMILY = Family(KIND, FamilyLimits(messages=4.0, bytes=4096.0))
+"""A session takes seven messages of it at most; several sessions of a peer may begin within seconds."""
 REPEAT_FIRST = 1.0
 """Seconds until we say it again, doubled each time: a record may be lost."""
 REPEATS = 5
@@ -33,8 +34,9 @@ REPEATS = 5
 class Agreeing:
     """The agreements of all sessions of a node."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, channel: ControlChannel) -> None:
         self._context = context
+        channel.speak(FAMILY, self.take)
 
     def begin(self, session: Session, now: float) -> None:
         """`session` has become active."""
@@ -52,9 +54,9 @@ class Agreeing:
         if session.said < REPEATS:
             self._context.timers.set((Deadline.COMPRESSION, index), now + REPEAT_FIRST * 2.0**session.said)
 
-    def take(self, session: Session, content: Mapping[str, Any]) -> None:
+    def take(self, session: Session, message: ControlMessage, _now: float) -> None:
         """The peer said what it accepts. Raises PeerFault."""
-        accepts, answer = content.get("accepts"), content.get("answer")
+        accepts, answer = message.content.get("accepts"), message.content.get("answer")
         if not isinstance(accepts, list) or not isinstance(answer, bool):
             raise PeerFault(Fault.MALFORMED)
         if not session.compression or session.state is not SessionState.ACTIVE:

@@ -22,7 +22,7 @@ from appliance.wire.envelope import MAX_SESSION_INDEX
 from appliance.wire.faults import TOLD
 
 TimerKey = tuple[Deadline, int | str]
-"""What is due, and for which session index, link or peer."""
+"""What is due, and for which session index, request, link or peer."""
 OF_A_SESSION = (Deadline.ALIVE, Deadline.ROTATE, Deadline.LINGER, Deadline.COMPRESSION)
 """What is cancelled when a session ends."""
 
@@ -58,6 +58,8 @@ class Context:
         self.peers: dict[str, Peer] = {}
         self.peers_by_identity: dict[str, Peer] = {}
         self.indexes: set[int] = set()
+        self.gone: Callable[[str], None] = lambda _peer: None
+        """Called when the session that carried a peer's traffic ended and no other took over."""
         self._tokens = 0
         self.deferring = False
         self.begun: deque[tuple[Work, str | None]] = deque()
@@ -148,6 +150,7 @@ class Context:
         peer = self.peers.get(session.peer)
         if peer is not None and peer.session == session.index:
             peer.session = None
+            self.gone(session.peer)
         self.counters[closed(reason)] += 1
         self.events.append(SessionClosed(session.index, session.peer, reason))
         self.unuse(session.link, session.index)

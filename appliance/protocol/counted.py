@@ -57,6 +57,8 @@ class Count(StrEnum):
     """A token was sent to an address that a session's records came from."""
     PATH_DEAD = "path-dead"
     """A peer answered none of several KeepAlives."""
+    CONTROL_REPEATED = "control-repeated"
+    """A request came again: it is being answered, or its answer was sent again."""
     # datagrams of a path
     PATH_PROBED = "path-probed"
     PATH_RAISED = "path-raised"

@@ -150,13 +150,43 @@ class Refused(NamedTuple):
     reason: str
 
 
-class ControlReceived(NamedTuple):
-    """An authentic, well-formed control message that is not the node's own matter."""
+class PeerConnected(NamedTuple):
+    """`peer` has an active session, and had none before."""
 
-    session: int
     peer: str
-    kind: str
+
+
+class PeerGone(NamedTuple):
+    """The last session with `peer` ended. Its messages that waited are dropped, and our requests to it have failed."""
+
+    peer: str
+
+
+class ControlWaiting(NamedTuple):
+    """Control messages of `family` wait, where none waited before: take them with `ControlChannel.next`."""
+
+    family: str
+
+
+class Answered(NamedTuple):
+    """Request `number` of ours was answered."""
+
+    number: int
+    family: str
     content: dict[str, Any]
+    body: bytes
+
+
+class AskFailed(NamedTuple):
+    """Request `number` of ours will not be answered; `reason` is a `requests.Failure`."""
+
+    number: int
+    family: str
+    reason: str
+
+
+ControlEvent = PeerConnected | PeerGone | ControlWaiting | Answered | AskFailed
+"""What peer protocols are told."""
 
 
 class Protect(NamedTuple):
@@ -187,5 +217,5 @@ Event = (
     | Compress
     | LinkUnused
     | Refused
-    | ControlReceived
+    | ControlEvent
 )

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
-from appliance.protocol import agreeing
 from appliance.protocol.agreeing import Agreeing
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
+from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.counted import Count
 from appliance.protocol.events import (
     Challenge,
     CloseReason,
-    ControlReceived,
     LinkId,
     Path,
     PathChanged,
@@ -30,7 +29,7 @@ from appliance.protocol.peer import Peer
 from appliance.protocol.probing import Probing
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.timers import Deadline
-from appliance.wire import control, liveness
+from appliance.wire import liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
 from appliance.wire.faults import Fault
 from appliance.wire.liveness import Ack
@@ -60,11 +59,12 @@ MAX_CHALLENGED = 4
 class Keeping:
     """All sessions of a node."""
 
-    def __init__(self, context: Context, connecting: Connecting, probing: Probing) -> None:
+    def __init__(self, context: Context, connecting: Connecting, probing: Probing, control: ControlChannel) -> None:
         self._context = context
         self._connecting = connecting
         self._probing = probing
-        self.agreeing = Agreeing(context)
+        self._control = control
+        self.agreeing = Agreeing(context, control)
 
     def adopt(self, session: Session, now: float) -> None:
         """`session` is confirmed: let it carry its peer's traffic, or drop it when another is to."""
@@ -88,6 +88,8 @@ class Keeping:
         if not session.initiator:
             self.probe(session, now)
             session.confirm_sent = now
+        if old is None:
+            self._control.connected(session.peer)
         self.agreeing.begin(session, now)
         if old is not None:
             self._replace(old, session, now)
@@ -121,11 +123,7 @@ class Keeping:
         elif kind == PacketType.DISCONNECT:
             self._farewell(session, now)
         elif kind == PacketType.DATA and channel == CHANNEL_CONTROL:
-            message = control.decode(body)
-            if message.kind == agreeing.KIND:
-                self.agreeing.take(session, message.content)
-                return
-            self._context.events.append(ControlReceived(session.index, session.peer, message.kind, message.content))
+            self._control.take(session, body, now)
         else:
             raise PeerFault(Fault.UNEXPECTED)
 

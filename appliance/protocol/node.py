@@ -18,6 +18,7 @@ from appliance.api.values import Endpoint
 from appliance.protocol.answering import Answering
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
+from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.events import Event, LinkId, Transmit
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Entropy
@@ -60,7 +61,9 @@ class Node:
         self._connecting = Connecting(self._context)
         self._answering = Answering(self._context, self._reassembly, now)
         self._probing = Probing(self._context)
-        self._keeping = Keeping(self._context, self._connecting, self._probing)
+        self.control = ControlChannel(self._context)
+        """What else goes through the sessions' control channel. After each call take events, as after `handle_…`."""
+        self._keeping = Keeping(self._context, self._connecting, self._probing, self.control)
         self._membership = Membership(self._context, self._connecting, self._keeping)
         self._reception = Reception(self._context, self._connecting, self._answering, self._keeping, self._reassembly, now)
         self._strangers = Strangers(self._context)
@@ -71,6 +74,7 @@ class Node:
             Deadline.ROTATE: self._keeping.rotate,
             Deadline.LINGER: self._keeping.linger_over,
             Deadline.COMPRESSION: self._keeping.agreeing.due,
+            Deadline.ASK: self.control.due,
             Deadline.LINK: self._strangers.expire,
             Deadline.PATH: self._probing.due,
         }

@@ -76,6 +76,9 @@ class Session:
     compression: bool = False
     compressing: bool = False
     said: int = 0
+    proved: bool = True
+    """Has the peer proved that it is a member? One of the profile did so by its handshake. Until then it may say only what its
+    family allows before membership."""
 
     def move(self, to: SessionState) -> None:
         """Enter state `to`. Raises LocalFault when the table does not allow it."""

@@ -28,6 +28,8 @@ class Deadline(StrEnum):
     """Nothing can come any more for a session that was replaced. For its index."""
     COMPRESSION = "compression"
     """Say again that we take compressed packets. For a session index."""
+    ASK = "ask"
+    """Send a request to a peer again, or give up. For its number."""
     LINK = "link"
     """Nobody has begun a handshake over an accepted link. For its number."""
     PATH = "path"

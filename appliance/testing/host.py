@@ -18,14 +18,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from appliance.api.crypto import CryptoSuite
 from appliance.api.values import Endpoint
 from appliance.protocol.events import (
+    Answered,
+    AskFailed,
     Challenge,
     Compress,
-    ControlReceived,
+    ControlEvent,
+    ControlWaiting,
     Dial,
     Event,
     LinkUnused,
     Path,
     PathChanged,
+    PeerConnected,
+    PeerGone,
     Protect,
     SendMessage,
     SendProbe,
@@ -108,6 +113,8 @@ class SimulatedHost:
         self.records: dict[int, _Records] = {}
         self.sending: dict[str, int] = {}
         self.alive = True
+        self.listener: Callable[[ControlEvent], None] = lambda _event: None
+        """Told about the control channel: who came and went, and what waits or was answered."""
         random = Random(network.random.random())  # noqa: S311 - it only has to repeat
         self.node = Node(settings, identity, SUITES, now=network.now, entropy=random.randbytes)
         self._links: dict[int, _Link] = {}
@@ -273,8 +280,10 @@ class SimulatedHost:
                 self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
-            case SessionReplaced() | Protect() | Compress() | Shape() | ControlReceived():
+            case SessionReplaced() | Protect() | Compress() | Shape():
                 pass
+            case PeerConnected() | PeerGone() | ControlWaiting() | Answered() | AskFailed():
+                self.listener(event)
             case SessionClosed():
                 self.records.pop(event.session, None)
                 if self.sending.get(event.peer) == event.session:

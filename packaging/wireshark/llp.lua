@@ -1,4 +1,5 @@
--- LLP version 1 (docs/protocol.md) for Wireshark and tshark: headers, flags, fragments, hello messages. Sealed bodies stay sealed.
+-- LLP version 1 (docs/protocol.md) for Wireshark and tshark: headers, flags, fragments, hello messages. Sealed bodies stay sealed;
+-- control messages show with the suite "null" of laboratories, which protects nothing.
 --
 --   tshark -X lua_script:packaging/wireshark/llp.lua -r capture.pcap -Y llp
 --
@@ -9,7 +10,8 @@ local llp = Proto("llp", "LLP")
 local HEADER = 24
 local PROTO = 0x4C31
 local PORT = 8443
-local INIT, RESPONSE = 3, 4
+local DATA, INIT, RESPONSE = 1, 3, 4
+local CONTROL = 1
 local FRAGMENT, LAST, COOKIE, JSON, NO_SESSION = 0x04, 0x08, 0x10, 0x40, 0x80
 
 local types = {
@@ -53,6 +55,13 @@ local f = {
   sealed = ProtoField.bytes("llp.hello.sealed", "Sealed proof"),
   lost = ProtoField.uint32("llp.lost_session", "Session that is not known", base.HEX),
   text = ProtoField.string("llp.hello.json", "JSON"),
+  control_kind = ProtoField.string("llp.control.kind", "Kind"),
+  control_family = ProtoField.string("llp.control.family", "Family"),
+  control_request = ProtoField.uint64("llp.control.request", "Request", base.DEC),
+  control_response = ProtoField.uint64("llp.control.response", "Response to", base.DEC),
+  control_refused = ProtoField.bool("llp.control.refused", "Refused"),
+  control_head = ProtoField.string("llp.control.head", "Head"),
+  control_body = ProtoField.bytes("llp.control.body", "Raw bytes"),
 }
 for _, field in pairs(f) do
   llp.fields[#llp.fields + 1] = field
@@ -170,6 +179,39 @@ local function handshake(kind, flags, session, piece, body, tree)
   return name
 end
 
+-- The number that a member of the head begins with. Members behind `kind` come first of those we write; what is nested is not looked into.
+local function member(head, name)
+  return head:match('^%s*{%s*"kind"%s*:%s*"[^"]*"%s*,%s*"' .. name .. '"%s*:%s*([%w]+)')
+end
+
+-- A control message that is not sealed: its kind, or nil when it is none (then it is sealed, or a peer's mistake).
+local function control(body, tree)
+  local bytes = body():bytes():raw()
+  local ends = bytes:find("\0", 1, true)
+  local head = ends and bytes:sub(1, ends - 1) or bytes
+  local kind = head:match('^%s*{%s*"kind"%s*:%s*"([a-z][a-z0-9.%-_]*)"')
+  if not kind then
+    return nil
+  end
+  tree:add(f.control_kind, body(0, #head), kind)
+  tree:add(f.control_family, body(0, #head), (kind:match("^[^.]*"))):set_generated()
+  for name, field in pairs({ request = f.control_request, response = f.control_response }) do
+    local digits = member(head, name)
+    local number = digits and digits:match("^%d+$") and #digits <= 16 and UInt64.new(tonumber(digits) % 0x100000000, math.floor(tonumber(digits) / 0x100000000))
+    if number then
+      tree:add(field, body(0, #head), number)
+    end
+  end
+  if head:match('^%s*{%s*"kind"%s*:%s*"[^"]*"%s*,%s*"response"%s*:%s*%d+%s*,%s*"refused"%s*:%s*true') then
+    tree:add(f.control_refused, body(0, #head), true)
+  end
+  tree:add(f.control_head, body(0, #head), head)
+  if ends and ends < #bytes then
+    tree:add(f.control_body, body(ends))
+  end
+  return kind
+end
+
 -- One packet: `tvb` begins with its header and holds what there is of its body.
 local function packet(tvb, pinfo, root)
   local tree = root:add(llp, tvb())
@@ -201,7 +243,12 @@ local function packet(tvb, pinfo, root)
       name = handshake(kind, flags, session, piece, tvb(HEADER):tvb(), tree)
     end
   elseif tvb:len() > HEADER then
-    tree:add(f.body, tvb(HEADER))
+    local said = kind == DATA and tvb(7, 1):uint() == CONTROL and piece == 0 and control(tvb(HEADER):tvb(), tree)
+    if said then
+      name = name .. " " .. said
+    else
+      tree:add(f.body, tvb(HEADER))
+    end
   end
   local info = name
   if bit.band(flags, FRAGMENT) ~= 0 then

@@ -21,7 +21,8 @@ from appliance.protocol.handshake import Initiator, Policy, Pq, Responder
 from appliance.protocol.identity import PUBLIC_BYTES, Identity
 from appliance.protocol.ratchet import Ratchet
 from appliance.protocol.schedule import KeySchedule
-from appliance.wire import envelope, hello, hello_json
+from appliance.wire import control, envelope, hello, hello_json
+from appliance.wire.control import ControlMessage
 from appliance.wire.envelope import FLAG_FRAGMENT, PacketType
 
 FILE = Path(__file__).with_name("llp-1.json")
@@ -107,6 +108,7 @@ def generate() -> dict[str, object]:
             "server_chain": server_chain.hex(),
         },
         "ratchet": {"chain": "client_chain", "key_bytes": 32, "keys": [ratchet.key(epoch).hex() for epoch in range(4)]},
+        "control": {"messages": [control_message(each) for each in CONTROL], "refused": REFUSED},
         "records": [
             record("aes-256-gcm", ratchet.key(0), 0, bytes(range(100))),
             record("chacha20-poly1305", ratchet.key(1), 1, bytes(range(100))),
@@ -119,6 +121,41 @@ def generate() -> dict[str, object]:
             "cookie": Cookies(fixed("cookie secret", SECRET_BYTES)).make(("198.51.100.7", 8443), 6000.0).hex(),
         },
     }
+
+
+CONTROL = (
+    ControlMessage("compression", {"accepts": ["zstd"], "answer": True}),
+    ControlMessage("question-and-answer.ask", {"of": "the moon"}, request=control.MAX_NUMBER),
+    ControlMessage("question-and-answer.ask", {"is": "voll \u2022 \U0001f315"}, b"\0signed\xff", response=control.MAX_NUMBER),
+    ControlMessage("question-and-answer.ask", {}, response=1, refused=True),
+    ControlMessage("numbers.of_all_sorts", {"n": [0, -(2**64) + 1, 1.5, None, [], {"a": {}}], "x": "\0"}),
+)
+REFUSED = {
+    "too-long": [(b'{"kind":"x","n":"' + b"a" * 8192 + b'"}').hex(), (b'{"kind":"x"}' + bytes(16384)).hex()],
+    "malformed": [
+        text.hex()
+        for text in (
+            b"",
+            b'{"n":1,"kind":"x"}',
+            b'{"kind":"X"}',
+            b'{"kind":"\\u0078"}',
+            b'{"kind":"x","kind":"x"}',
+            b'{"kind":"x","n":18446744073709551616}',
+            b'{"kind":"x","n":1e999}',
+            b'{"kind":"x","n":"\\ud800"}',
+            b'{"kind":"x","n":' + b"[" * 16 + b"]" * 16 + b"}",
+            b'{"kind":"x","request":0}',
+            b'{"kind":"x","request":1,"response":1}',
+            b'{"kind":"x","refused":true}',
+        )
+    ],
+}
+
+
+def control_message(message: ControlMessage) -> dict[str, object]:
+    """What it says, and its bytes."""
+    said = {name: value for name, value in message._asdict().items() if name != "body"}
+    return {**said, "body": message.body.hex(), "encoded": control.encode(message).hex()}
 
 
 def record(suite: str, key: bytes, epoch: int, plain: bytes, datagram_bytes: int = 65535) -> dict[str, object]:

@@ -111,6 +111,39 @@ def test_json_and_cookies(read: Any) -> None:
     assert cookie_row == {"llp.handshake": ["CookieReply"], "llp.hello.cookie": [(b"c" * 32).hex()]}
 
 
+CONTROL = tuple(f"llp.control.{field}" for field in ("kind", "family", "request", "response", "refused", "body"))
+
+
+def control(read: Any, encoded: bytes, *fields: str) -> dict[str, str]:
+    """One record on channel 1 whose body is `encoded`, as the dissector shows it."""
+    packet = pack(PacketType.DATA, 0, 7 << 8 | 1, 1 << 8, 0, len(encoded)) + encoded
+    (row,) = read(tcp([packet]), *(fields or CONTROL))
+    return {field.rpartition(".")[2]: ",".join(value) for field, value in row.items()}
+
+
+@pytest.mark.parametrize("vector", VECTORS["control"]["messages"], ids=lambda vector: vector["kind"])
+def test_a_control_message_that_is_not_sealed(read: Any, vector: dict[str, Any]) -> None:
+    row = control(read, bytes.fromhex(vector["encoded"]))
+    numbers = {name: str(vector[name] or "") for name in ("request", "response")}
+    assert row.pop("refused") in (("1", "True") if vector["refused"] else ("",))
+    assert row == {"kind": vector["kind"], "family": vector["kind"].partition(".")[0], "body": vector["body"], **numbers}
+
+
+def test_a_head_is_shown_as_it_is(read: Any) -> None:
+    text = VECTORS["control"]["messages"][0]["encoded"]
+    assert control(read, bytes.fromhex(text), "llp.control.head")["head"] == bytes.fromhex(text).decode()
+
+
+@pytest.mark.parametrize("reason", VECTORS["control"]["refused"])
+def test_what_is_no_control_message_does_no_harm(read: Any, reason: str) -> None:
+    for text in VECTORS["control"]["refused"][reason]:
+        assert control(read, bytes.fromhex(text), "_ws.lua.error") == {"error": ""}
+
+
+def test_a_sealed_control_message_stays_sealed(read: Any) -> None:
+    assert control(read, bytes(range(40)), "llp.control.kind", "llp.body") == {"kind": "", "body": bytes(range(40)).hex()}
+
+
 def test_other_ports_are_recognised_and_noise_is_not(read: Any) -> None:
     keepalive = pack(PacketType.KEEP_ALIVE, 0, 7 << 8, 1 << 8, 0, 16) + bytes(16)
     damaged = keepalive[:22] + b"\0\0" + keepalive[24:]

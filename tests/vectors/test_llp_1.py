@@ -11,12 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM1024PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from appliance.errors import PeerFault
 from appliance.protocol.cookies import Cookies
 from appliance.protocol.exchange import Kex, KeyPair, Shares
 from appliance.protocol.identity import Identity
 from appliance.protocol.ratchet import Ratchet
 from appliance.protocol.schedule import KeySchedule
-from appliance.wire import envelope, hello, hello_json
+from appliance.wire import control, envelope, hello, hello_json
+from appliance.wire.control import ControlMessage
 from appliance.wire.envelope import HEADER_BYTES
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("llp-1.json").read_text())
@@ -80,6 +82,21 @@ def test_records(vector: dict[str, Any]) -> None:
     assert cipher.decrypt(envelope.nonce(sequence), body, bytes.fromhex(vector["associated_data"])).hex() == vector["plain"]
 
 
+@pytest.mark.parametrize("vector", VECTORS["control"]["messages"], ids=lambda vector: vector["kind"])
+def test_control_messages(vector: dict[str, Any]) -> None:
+    message = ControlMessage(**{name: value for name, value in vector.items() if name not in ("body", "encoded")})
+    message = message._replace(body=bytes.fromhex(vector["body"]))
+    assert control.decode(bytes.fromhex(vector["encoded"])) == message
+    assert control.encode(message).hex() == vector["encoded"]
+
+
+@pytest.mark.parametrize("reason", VECTORS["control"]["refused"])
+def test_what_is_no_control_message(reason: str) -> None:
+    for encoded in VECTORS["control"]["refused"][reason]:
+        with pytest.raises(PeerFault, match=reason):
+            control.decode(bytes.fromhex(encoded))
+
+
 def test_the_cookie() -> None:
     vector = VECTORS["cookie"]
     cookies = Cookies(bytes.fromhex(vector["secret"]))
@@ -95,5 +112,5 @@ def test_the_generator_makes_the_same_vectors() -> None:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     made = module.generate()
-    for name in ("identities", "ephemeral", "client_hello", "session_id", "cookie"):
+    for name in ("identities", "ephemeral", "client_hello", "session_id", "control", "cookie"):
         assert made[name] == VECTORS[name]

@@ -74,6 +74,8 @@ class NodeDriver:
         self.drops: Counter[str] = Counter()
         self.transports: Transports | None = None
         self.subscribers: list[Subscriber] = []
+        self.control_listener: Callable[[events.ControlEvent], None] = lambda _event: None
+        """Told about the control channel. Must not raise; what it wants to say through `node.control` it says in a later turn."""
         self._links = links
         self._worker = worker
         self._refuses = refuses
@@ -275,6 +277,10 @@ class NodeDriver:
         if times := once_per(MISTAKES_EVERY, f"raised {place}"):
             log.error("failed at something and went on", place=place, times=times, hint="please report this")
 
+    def settle(self) -> None:
+        """Do what the node wants now: somebody spoke through `node.control`."""
+        self._settle()
+
     def _settle(self) -> None:
         if not self._running:
             return
@@ -328,6 +334,8 @@ class NodeDriver:
                 self._transports().dial(peer, endpoint)
             case events.LinkUnused(link):
                 self._links.drop(link)
+            case events.PeerConnected() | events.PeerGone() | events.ControlWaiting() | events.Answered() | events.AskFailed():
+                self.control_listener(event)
             case events.Refused(peer, reason):
                 if times := once_per(REFUSED_EVERY, f"refused {peer} {reason}"):
                     log.warning("handshakes refused", peer=peer or "unknown", reason=reason, times=times)
@@ -353,8 +361,6 @@ class NodeDriver:
                 worker.compress_session(session)
             case events.SessionReplaced(session):
                 worker.stop_sending(session)
-            case events.ControlReceived():
-                self.drops["control_message"] += 1  # nobody takes one yet
 
     def _goes_round(self, peer: str, number: int, source: SocketAddress | None) -> bool:
         """Would what we send over this path go into the tunnel that it carries?"""
