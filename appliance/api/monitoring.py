@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+from appliance.api.services import Services
 
 
 class SessionFigures(NamedTuple):
@@ -67,28 +68,20 @@ class NodeFigures(NamedTuple):
     classes: Mapping[str, ClassFigures] = {}
 
 
-class MonitoringServices(Protocol):
+class MonitoringServices(Services, Protocol):
     """What the core gives a monitor."""
 
     def figures(self) -> NodeFigures:
         """The figures now. Cheap enough to call for each scrape; never blocks."""
 
 
-class MonitorKindOpen(Protocol):
-    """The type of a kind's `open`."""
+class MonitorKind(NamedTuple):
+    """A monitoring kind as registered by `appliance_monitors()`; see `api.kinds`.
 
-    def __call__(self, settings: Any, services: MonitoringServices) -> AbstractAsyncContextManager[object]:
-        """Start the monitor; it stops when the context is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorKind:
-    """A monitoring kind as registered by `appliance_monitors()`.
-
-    `name` is a key below `monitoring` in a profile; its value, validated by the pydantic model that `settings` returns, goes
-    to `open`. `settings` is a callable so that registering costs no pydantic import.
+    `name` is a key below `monitoring` in a profile, which turns it on; its settings are that key's value. The monitor starts when
+    the context is entered, and stops when it is left.
     """
 
     name: str
-    settings: Callable[[], type[Any]]
-    open: MonitorKindOpen
+    settings: Callable[[], type[Any]] | None
+    open: Callable[[Any, MonitoringServices], AbstractAsyncContextManager[object]]

@@ -291,11 +291,18 @@ class Limits(Section):
 
 
 class Routing(Section):
-    """How prefixes are assigned to peers."""
+    """How prefixes are assigned to peers. The settings of a kind stand below its name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, KindSettings] = Field(init=False)
 
     kind: Name = Field(
         default="static", description="Routing kind of an enabled plugin; static takes the peers' allowed prefixes."
     )
+
+    def settings_of(self, kind: str) -> KindSettings:
+        """What stands below the name of a kind."""
+        return self.__pydantic_extra__.get(kind, {})
 
 
 class Control(Section):
@@ -334,6 +341,9 @@ class Profile(Section):
     name: Name = Field(default="appliance", description="What this node is called.")
     server: Server = Field(default=Server(), description=Server.__doc__)
     network: NetworkSection = Field(description=NetworkSection.__doc__)
+    transports: Mapping[Name, KindSettings] = Field(
+        default={}, description="Settings of transports, each below its scheme; one that is absent has its defaults."
+    )
     crypto: Crypto = Field(default=Crypto(), description=Crypto.__doc__)
     peers: tuple[Peer, ...] = Field(default=(), max_length=65536, description="The nodes this one talks to.")
     qos: Qos | None = Field(default=None, description=Qos.__doc__)
@@ -365,10 +375,10 @@ class Profile(Section):
 class ProfileSection:
     """A top-level section that a plugin owns, as registered by `appliance_profile_sections()`.
 
-    `name` is the key. `model` returns the pydantic model of its value (a callable so that registering costs no import); an
-    absent section is None in the profile. `version` is the model's; a section may state its own in a key `version`, and older
-    ones go through `upgrades[n]` (n to n + 1: takes and returns the plain mapping). `secret_fields` are keys below the section
-    ("token", "smtp.password") whose values are never shown.
+    `name` is the key. A plugin has one section at most. `model` returns the pydantic model of its value (a callable so that
+    registering costs no import); an absent section is None in the profile. `version` is the model's; a section may state its own
+    in a key `version`, and older ones go through `upgrades[n]` (n to n + 1: takes and returns the plain mapping). `secret_fields`
+    are keys below the section ("token", "smtp.password") whose values are never shown.
     """
 
     name: str

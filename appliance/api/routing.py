@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from appliance.api.services import Services
 from appliance.api.values import Network
 
 
@@ -34,9 +34,16 @@ class Router(Protocol):
         """The complete table. The core compiles it into the forwarding table and swaps it in at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoutingKind:
-    """A routing kind as registered by `appliance_routing()`; `name` is what `routing.kind` in a profile says."""
+class RoutingServices(Services, Protocol):
+    """What the core gives a router."""
+
+
+class RoutingKind(NamedTuple):
+    """A routing kind as registered by `appliance_routing()`; see `api.kinds`.
+
+    `name` is what `routing.kind` in a profile says; its settings stand below `routing.NAME`.
+    """
 
     name: str
-    open: Callable[[], Router]
+    settings: Callable[[], type[Any]] | None
+    open: Callable[[Any, RoutingServices], Router]

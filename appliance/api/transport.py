@@ -5,7 +5,7 @@ The *driver* lives in the worker process, which owns the sockets and moves the b
 import asyncio, pydantic or anything heavy, and its methods are hot.
 
     control                                         worker
-    TransportKind.open(services) -> Transport       driver(sock, options, buffers) -> Driver
+    TransportKind.open(settings, services)          driver(sock, options, buffers) -> Driver
       listen(endpoint) ──┐                            receive(sink)      a batch of records in
       dial(endpoint)   ──┼─ services.adopt(sock) ──▶  transmit(length)   one record out
       connect(...)     ──┘                            send_packet(...)   a handshake packet out
@@ -14,9 +14,10 @@ import asyncio, pydantic or anything heavy, and its methods are hot.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from appliance.api.services import Services
 from appliance.api.values import Endpoint, Octets
 
 SocketAddress = tuple[str, int]
@@ -38,8 +39,8 @@ class Adopted(NamedTuple):
     driver_options: Mapping[str, int | str]
 
 
-class TransportServices(Protocol):
-    """What the core gives a transport. Calls are made on the control process's event loop."""
+class TransportServices(Services, Protocol):
+    """What the core gives a transport."""
 
     @property
     def datagram_bytes(self) -> int | None:
@@ -59,9 +60,6 @@ class TransportServices(Protocol):
     def welcomes(self, source: SocketAddress) -> bool:
         """Stream kinds: may a stranger from `source`, accepted just now, be handed over? False: close the connection; too many
         came from there."""
-
-    def spawn(self, work: Awaitable[None], name: str) -> None:
-        """Run a task under the daemon's supervision; it is cancelled when the transport closes, and its failure is attributed."""
 
 
 class Transport(Protocol):
@@ -83,16 +81,20 @@ class Transport(Protocol):
 
 
 class TransportKind(NamedTuple):
-    """A transport as it is registered by `appliance_transports()`.
+    """A transport as it is registered by `appliance_transports()`; see `api.kinds` for the first three fields.
 
-    `scheme` is the URL scheme in profiles. `datagram` says whether records may be lost, repeated, reordered and split.
-    `driver` is the import path "package.module:Class" of the worker half, called as `Class(sock, options, buffers)`.
+    Its settings stand below `transports.NAME` in a profile. It is opened once for all dialling, and once for each address it
+    listens at.
     """
 
-    scheme: str
+    name: str
+    """The URL scheme of its endpoints."""
+    settings: Callable[[], type[Any]] | None
+    open: Callable[[Any, TransportServices], Transport]
     datagram: bool
+    """May records be lost, repeated, reordered and split?"""
     driver: str
-    open: Callable[[TransportServices], Transport]
+    """Import path "package.module:Class" of the worker half, called as `Class(sock, options, buffers)`."""
 
 
 DropReason = Literal["malformed", "reassembly", "congested", "unreachable", "oversized"]

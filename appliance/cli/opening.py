@@ -13,7 +13,7 @@ from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
 from appliance.plugin_host import PluginHost
 from appliance.plugin_host.discovery import enabled
-from appliance.profile import Kinds, json_schema
+from appliance.profile import json_schema
 from appliance.runtime import preparing
 
 ASK_SECONDS = 3.0
@@ -76,7 +76,7 @@ def open_plugins(path: str | None) -> PluginHost:
 def default_schema() -> dict[str, Any]:
     """The JSON Schema of profiles with what the standard and the host's own plugins bring."""
     host = PluginHost.load(enabled(STANDARD_PLUGINS))
-    return json_schema(host.sections, Kinds(tuple(host.discovery.values()), tuple(host.monitors.values())))
+    return json_schema(host.sections, host.kinds)
 
 
 def _paths(path: str | None) -> list[Path]:

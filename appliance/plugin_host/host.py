@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
     from appliance.api.transport import TransportKind
+    from appliance.profile.model import Kinds
 
 MOST_PROBLEMS = 3
 """Problems of one plugin that its fact tells; what follows is usually the same."""
@@ -100,6 +101,18 @@ class PluginHost:
         return tuple(self._registry.sections.values())
 
     @property
+    def kinds(self) -> Kinds:
+        """All kinds with their settings, for `appliance.profile.load`."""
+        from appliance.profile.model import Kinds
+
+        return Kinds(
+            transports=tuple(self.transports.values()),
+            routing=tuple(self.routing.values()),
+            discovery=tuple(self.discovery.values()),
+            monitoring=tuple(self.monitors.values()),
+        )
+
+    @property
     def not_enabled(self) -> tuple[str, ...]:
         """Plugins that are installed and that nobody named."""
         return tuple(sorted(set(self._available) - set(self.names)))
@@ -107,6 +120,11 @@ class PluginHost:
     def owner(self, noun: str, name: str) -> str | None:
         """The plugin that registered `name` in a family ("transport", "suite", "routing", "discovery", "monitor", "section")."""
         return self._registry.owners.get((noun, name))
+
+    def section_of(self, plugin: str, profile: Profile) -> Any:
+        """What `profile` says in the section of `plugin`, as an instance of the section's model; None when it has none."""
+        name = self._registry.section_of(plugin)
+        return None if name is None else profile.section(name)
 
     def entry(self, name: str) -> str:
         """What the entry point of an available plugin names."""

@@ -14,15 +14,19 @@ from appliance.api.routing import RoutingKind
 from appliance.api.transport import TransportKind
 
 if TYPE_CHECKING:
+    from appliance.api.kinds import Kind
     from appliance.api.profile import ProfileSection
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 SCHEME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 """What `Endpoint.parse` takes for a scheme."""
+TAKEN = frozenset({"kind"})
+"""Names of routing kinds that would be another key of the section `routing`."""
 IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 MAX_KEY_BYTES = 255 * 64
 """What one HKDF-SHA512 expansion gives (RFC 5869, 2.3)."""
 MAX_TAG_BYTES = 255
+SECTION = "section"
 
 
 class RefusedRegistration(Exception):
@@ -60,6 +64,8 @@ class Registry:
         claims = [(family.noun, name)]
         if isinstance(value, CryptoSuite):
             claims.append(("suite number", f"{value.wire_id:#06x}"))
+        if family.noun == SECTION and (other := self.section_of(plugin)) is not None:
+            raise RefusedRegistration(f"section {name!r}: a plugin has one section, and this one has {other!r}")
         for noun, claimed in claims:
             owner = self.owners.get((noun, claimed))
             if owner is not None:
@@ -73,6 +79,10 @@ class Registry:
         nouns = {family.noun for family in FAMILIES}
         return tuple(f"{noun} {name}" for (noun, name), owner in self.owners.items() if owner == plugin and noun in nouns)
 
+    def section_of(self, plugin: str) -> str | None:
+        """The name of the profile section that `plugin` registered."""
+        return next((name for (noun, name), owner in self.owners.items() if noun == SECTION and owner == plugin), None)
+
     def _shelf(self, family: Family) -> dict[str, Any]:
         shelves: dict[str, dict[str, Any]] = {
             "transport": self.transports,
@@ -80,16 +90,14 @@ class Registry:
             "routing": self.routing,
             "discovery": self.discovery,
             "monitor": self.monitors,
-            "section": self.sections,
+            SECTION: self.sections,
         }
         return shelves[family.noun]
 
 
 def _check_transport(kind: TransportKind) -> str:
-    _matches(SCHEME, kind.scheme, "scheme")
     _matches(IMPORT_PATH, kind.driver, "driver")
-    _callable(kind.open, f"open of transport {kind.scheme!r}")
-    return kind.scheme
+    return _check_shape(kind, SCHEME)
 
 
 def _check_suite(suite: CryptoSuite) -> str:
@@ -105,9 +113,22 @@ def _check_suite(suite: CryptoSuite) -> str:
     return suite.name
 
 
-def _check_kind(kind: RoutingKind | DiscoveryKind | MonitorKind) -> str:
-    _matches(NAME, kind.name, "name")
+def _check_kind(kind: Kind) -> str:
+    return _check_shape(kind, NAME)
+
+
+def _check_routing(kind: RoutingKind) -> str:
+    if kind.name in TAKEN:
+        raise RefusedRegistration(f"no routing kind can be called {kind.name!r}: that is another key of routing")
+    return _check_shape(kind, NAME)
+
+
+def _check_shape(kind: Kind, names: re.Pattern[str]) -> str:
+    """What all kinds have in common (`api.kinds`)."""
+    _matches(names, kind.name, "name")
     _callable(kind.open, f"open of {kind.name!r}")
+    if kind.settings is not None:
+        _callable(kind.settings, f"settings of {kind.name!r}")
     return kind.name
 
 
@@ -139,10 +160,10 @@ def _callable(value: object, what: str) -> None:
 FAMILIES = (
     Family("transport", "appliance_transports", "TransportKind", _check_transport),
     Family("suite", "appliance_crypto_suites", "CryptoSuite", _check_suite),
-    Family("routing", "appliance_routing", "RoutingKind", _check_kind),
+    Family("routing", "appliance_routing", "RoutingKind", _check_routing),
     Family("discovery", "appliance_discovery", "DiscoveryKind", _check_kind),
     Family("monitor", "appliance_monitors", "MonitorKind", _check_kind),
-    Family("section", "appliance_profile_sections", "ProfileSection", _check_section),
+    Family(SECTION, "appliance_profile_sections", "ProfileSection", _check_section),
 )
 SOFT = frozenset({"discovery", "monitor"})
 """Families whose failure never stops traffic."""

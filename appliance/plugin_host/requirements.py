@@ -3,10 +3,11 @@ monitoring kind may lack when a plugin failed, since the plugin's fact tells of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from appliance.api.kinds import Kind, settings_of
 from appliance.api.values import Endpoint, Problem
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
             )
     if profile.routing.kind not in host.routing:
         yield _missing("routing.kind", "routing kind", profile.routing.kind, host.routing, host)
+    yield from _unset(profile, host)
     yield from _libraries(profile)
     if not host.complete:
         return
@@ -47,6 +49,23 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
         for name in named:
             if name not in known:
                 yield _missing(f"{section}.{name}", f"{section} kind", name, known, host)
+
+
+def _unset(profile: Profile, host: PluginHost) -> Iterator[Problem]:
+    """Kinds that are used and need settings of which the profile has none."""
+    used: list[tuple[str, Kind | None, Mapping[str, Any]]] = [
+        (f"transports.{scheme}", host.transports.get(scheme), profile.transports.get(scheme, {}))
+        for scheme in dict.fromkeys(endpoint.scheme for _, endpoint in _endpoints(profile))
+    ]
+    routing = profile.routing.kind
+    used.append((f"routing.{routing}", host.routing.get(routing), profile.routing.settings_of(routing)))
+    for path, kind, written in used:
+        if kind is None or written:  # what was written is judged with the profile
+            continue
+        try:
+            settings_of(kind, written)
+        except ValueError:
+            yield Problem(path, f"{kind.name} cannot be used without settings", f"write the keys it needs below {path}")
 
 
 def _libraries(profile: Profile) -> Iterator[Problem]:

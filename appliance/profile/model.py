@@ -1,38 +1,54 @@
 """The model a profile is validated with: the core's keys, and those that plugins add.
 
-Sections are values of their own below a profile. Kinds only constrain the mappings below `discovery` and `monitoring`: the
-profile keeps them as plain mappings, and who opens a kind makes its settings from them.
+Sections are values of their own below a profile. Kinds only constrain the mappings below `transports`, `routing`, `discovery` and
+`monitoring`: the profile keeps them as plain mappings, and who opens a kind makes its settings from them (`api.kinds`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from appliance.api.profile import Profile, ProfileSection, Section
+from appliance.api.profile import Profile, ProfileSection, Routing, Section
 
 
 class Kind(Protocol):
-    """What is needed of a discovery or monitoring kind. One without a `settings` attribute takes any mapping."""
+    """What is needed of a kind (`api.kinds.Kind`)."""
 
     @property
     def name(self) -> str:
-        """The key below `discovery` or `monitoring`."""
+        """The key below the section of its family."""
+
+    @property
+    def settings(self) -> Callable[[], type[Any]] | None:
+        """Returns the model of its settings. None: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
     """Registered kinds. None means that they are not known yet: then any name and any mapping is taken."""
 
+    transports: Sequence[Kind] | None = None
+    routing: Sequence[Kind] | None = None
     discovery: Sequence[Kind] | None = None
-    monitors: Sequence[Kind] | None = None
+    monitoring: Sequence[Kind] | None = None
+
+
+class NoSettings(Section):
+    """This kind has no settings."""
+
+
+class _StrictRouting(Routing):
+    """`Routing` that takes the settings of known kinds only."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 def profile_model(sections: Iterable[ProfileSection] = (), kinds: Kinds | None = None) -> type[Profile]:
-    """`Profile` with the sections of plugins; with `kinds`, strict about what stands below `discovery` and `monitoring`."""
+    """`Profile` with the sections of plugins; with `kinds`, strict about what stands below the sections of their families."""
     extra: dict[str, Any] = {
         f"section_{section.name}": (
             section.model() | None,
@@ -40,7 +56,7 @@ def profile_model(sections: Iterable[ProfileSection] = (), kinds: Kinds | None =
         )
         for section in sections
     }
-    families = {"discovery": kinds.discovery, "monitoring": kinds.monitors} if kinds else {}
+    families = {name: getattr(kinds, name) for name in Kinds.__dataclass_fields__} if kinds else {}
     for family, known in families.items():
         if known is not None:
             description = Profile.model_fields[family].description
@@ -57,10 +73,10 @@ def secret_keys(sections: Iterable[ProfileSection]) -> frozenset[str]:
 def _kinds_model(family: str, known: Sequence[Kind]) -> type[Section]:
     keys: dict[str, Any] = {}
     for index, kind in enumerate(known):
-        settings: Callable[[], type[BaseModel]] | None = getattr(kind, "settings", None)
-        model: Any = settings() if settings else Mapping[str, Any]
+        model = kind.settings() if kind.settings else NoSettings
         keys[f"kind_{index}"] = (model | None, Field(default=None, alias=kind.name, description=_summary(model)))
-    return create_model(family.capitalize(), __base__=Section, **keys)
+    base = _StrictRouting if family == "routing" else Section
+    return create_model(family.capitalize(), __base__=base, __doc__=Profile.model_fields[family].description, **keys)
 
 
 def _summary(model: Any) -> str:

@@ -27,6 +27,7 @@ from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.node_view import NodeView
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
+from appliance.runtime.peers.router import OpenRouter, open_router
 from appliance.runtime.plugins import lifespans
 from appliance.runtime.plugins.account import Part, PluginAccount
 from appliance.runtime.plugins.calls import PluginCalls
@@ -36,7 +37,6 @@ from appliance.runtime.workers.keeper import WorkerKeeper
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
-    from appliance.api.routing import Router
     from appliance.linux.tun import TunDevice
     from appliance.plugin_host import PluginHost
     from appliance.protocol.identity import Identity
@@ -63,7 +63,7 @@ class NodeRuntime:
         self.around = around = around or Around()
         self.lifespan = lifespan or Lifespan()
         self.tasks = Tasks()
-        self.calls = PluginCalls(PluginAccount(plugins))
+        self.calls = PluginCalls(PluginAccount(plugins), lambda: self.profile)
         self.ready = False
         """All has started, and nothing has begun to stop."""
         self._refused_suites: set[str] = set()
@@ -97,6 +97,7 @@ class NodeRuntime:
             around.mark,
             around.refuses,
             self.calls,
+            profile.transports,
         )
         self.driver.transports = self.transports
         self.forwarding = Forwarding(self.open_router(profile), profile, self.driver.connected_peers, self.calls)
@@ -130,6 +131,7 @@ class NodeRuntime:
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
         self.driver.start(self.around.recall())
+        self.lifespan.push("routing", self.forwarding.close)
         self.lifespan.push("discovery", self.discovery.close)
         self.discovery.start(self.profile)
         self.lifespan.push("monitors", self.monitors.close)
@@ -149,8 +151,8 @@ class NodeRuntime:
         self.ready = False
         return await self.lifespan.unwind()
 
-    async def use(self, profile: Profile, router: Router | None = None) -> None:
-        """Take over a changed profile; sessions that it leaves alone go on. `router`: a new one, where the routing kind changed.
+    async def use(self, profile: Profile, router: OpenRouter | None = None) -> None:
+        """Take over a changed profile; sessions that it leaves alone go on. `router`: a new one, where `routing` changed.
 
         The host is as the profile says already, and it listens at the profile's endpoints too.
         """
@@ -176,10 +178,9 @@ class NodeRuntime:
         found |= {f"plugin.{entry['name']}": entry["problem"] for entry in self.plugins.report()}
         return Health({name: problem or OK for name, problem in found.items()}, self.ready, self.keeper.watch.alive)
 
-    def open_router(self, profile: Profile) -> Router:
+    def open_router(self, profile: Profile) -> OpenRouter:
         """The router that a profile wants. Raises PluginFault."""
-        kind = self.plugins.routing[profile.routing.kind]
-        return self.calls.call(Part("routing", kind.name, "open"), kind.open)
+        return open_router(self.plugins.routing, profile, self.calls)
 
     def push_routes(self) -> None:
         """The set of connected peers, or the profile, changed."""
@@ -230,7 +231,7 @@ class NodeRuntime:
         log.error("a plugin's code fails in the worker; going on without", part=f"{part.noun} {part.kind}")
         if part.noun == "transport":
             self.transports.refuse(part.kind)
-            for link in [link for link in self.links if link.kind.scheme == part.kind]:
+            for link in [link for link in self.links if link.kind.name == part.kind]:
                 self.links.drop(link.number)
                 self.driver.on_link_dropped(link.number)
         else:

@@ -17,7 +17,6 @@ from appliance.plugin_host.calling import describe
 from appliance.plugin_host.discovery import enabled
 from appliance.profile.loaded import LoadedProfile
 from appliance.profile.loading import Readings, enabled_plugins, load
-from appliance.profile.model import Kinds
 from appliance.protocol.settings import NodeSettings, PeerSettings
 
 LEAST_PACKET: Final = 512
@@ -41,7 +40,7 @@ def load_profile(
     there is."""
     kinds = None
     if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
-        kinds = Kinds(tuple(plugins.discovery.values()), tuple(plugins.monitors.values()))
+        kinds = plugins.kinds
     try:
         loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings, exact=exact)
     except BaseException as error:

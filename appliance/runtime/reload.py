@@ -215,13 +215,15 @@ class Reload:
         _refuse_what_needs_a_restart(before, profile)
         node.calls.forgive()
         router = node.open_router(profile) if profile.routing != before.routing else None
-        node.transports.datagram_bytes = preparing.datagram_bytes(profile)
-        await node.transports.listen_also(profile.server.listen)  # what goes, goes when nothing can say no any more
         try:
+            _open_with(node, profile)
+            await node.transports.listen_also(profile.server.listen)  # what goes, goes when nothing can say no any more
             changed = await self._change_host(before, profile, confirm_within, admin)
         except BaseException:
-            node.transports.datagram_bytes = preparing.datagram_bytes(before)
+            _open_with(node, before)
             await node.transports.listen(before.server.listen)
+            if router is not None:
+                await router.close()
             raise
         parts.in_force.profile = profile
         parts.settled()
@@ -255,6 +257,11 @@ class Reload:
         if rebuild:
             await node.attach(parts.tun.open(profile), profile)
         return changed
+
+
+def _open_with(node: NodeRuntime, profile: Profile) -> None:
+    """What transports are opened with from now on."""
+    node.transports.datagram_bytes, node.transports.settings = preparing.datagram_bytes(profile), profile.transports
 
 
 def _keep(decision: Callable[[], None]) -> None:

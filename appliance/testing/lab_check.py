@@ -83,13 +83,14 @@ def _tries(host: PluginHost, wishes: Mapping[str, Mapping[str, Any]]) -> Iterato
         "monitoring": {name: _settings(wishes, name) for name in host.monitors},
     }
     beside = {section: kinds for section, kinds in beside.items() if kinds}
+    transports = {scheme: _settings(wishes, scheme) for scheme in host.transports}
     for scheme in host.transports:
-        yield Try(f"transport {scheme}", scheme, beside)
+        yield Try(f"transport {scheme}", scheme, {"transports": transports, **beside})
     for name, suite in host.suites.items():
         if not suite.lab_only:
             yield Try(f"suite {name}", "udp", {"crypto": {"suites": [name]}, **beside})
     for kind in host.routing:
-        yield Try(f"routing {kind}", "udp", {"routing": {"kind": kind}, **beside})
+        yield Try(f"routing {kind}", "udp", {"routing": {"kind": kind, kind: _settings(wishes, kind)}, **beside})
     if beside and not (host.transports or host.suites or host.routing):
         yield Try(" ".join(f"{section} {name}" for section, kinds in beside.items() for name in kinds), "udp", beside)
 

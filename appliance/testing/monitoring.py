@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.monitoring import NodeFigures, SessionFigures
+from appliance.testing.services import FakeServices
 
 SESSION = SessionFigures(
     peer="laptop",
@@ -34,10 +35,11 @@ FIGURES = NodeFigures(
 )
 
 
-class FakeMonitoringServices:
+class FakeMonitoringServices(FakeServices):
     """`MonitoringServices` of `appliance.api.monitoring`; a test may change `current` while the monitor runs."""
 
     def __init__(self, figures: NodeFigures = FIGURES) -> None:
+        super().__init__()
         self.current = figures
         self.asked = 0
 

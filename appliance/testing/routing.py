@@ -6,6 +6,11 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 
 from appliance.api.values import Network
+from appliance.testing.services import FakeServices
+
+
+class FakeRoutingServices(FakeServices):
+    """`RoutingServices` of `appliance.api.routing`."""
 
 
 class FakeRoutingView:

@@ -11,13 +11,15 @@ import select
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
+from appliance.api.kinds import settings_of
 from appliance.api.transport import Adopted, Buffers, Driver, DropReason, SocketAddress, Transport, TransportKind
 from appliance.api.values import Endpoint, Octets
+from appliance.testing.services import FakeServices
 from appliance.wire.envelope import (
     FLAG_FRAGMENT,
     FLAG_LAST,
@@ -154,17 +156,16 @@ class End:
         return self.authentic
 
 
-class FakeTransportServices:
+class FakeTransportServices(FakeServices):
     """`TransportServices` of `appliance.api.transport`: remembers what was handed over, runs tasks until `close`."""
 
     def __init__(self, datagram_bytes: int | None = None) -> None:
+        super().__init__()
         self.datagram_bytes: int | None = datagram_bytes
         self.exempted: set[int] = set()
         self.adopted: list[Adopted] = []
-        self.failures: list[BaseException] = []
         self.unwelcome: set[str] = set()
         self.asked = 0
-        self._tasks: dict[str, asyncio.Future[None]] = {}
         self._news = asyncio.Event()
 
     def exempt(self, sock: socket.socket) -> None:
@@ -185,12 +186,6 @@ class FakeTransportServices:
         self.asked += 1
         return source[0] not in self.unwelcome
 
-    def spawn(self, work: Awaitable[None], name: str) -> None:
-        """Run it; its failure is in `failures`."""
-        task = asyncio.ensure_future(work)
-        self._tasks[name] = task
-        task.add_done_callback(self._done)
-
     async def wait_for(self, count: int) -> Adopted:
         """The `count`th socket (from 0), once it is handed over."""
         async with asyncio.timeout(PATIENCE):
@@ -201,15 +196,9 @@ class FakeTransportServices:
 
     async def close(self) -> None:
         """End all tasks and close all sockets."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await super().close()
         for adopted in self.adopted:
             adopted.sock.close()
-
-    def _done(self, task: asyncio.Future[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.failures.append(error)
 
 
 class TransportPair:
@@ -223,8 +212,15 @@ class TransportPair:
     listener: End | None
     local: Endpoint
 
-    def __init__(self, kind: TransportKind, host: str, datagram_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: TransportKind,
+        host: str,
+        datagram_bytes: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self.kind = kind
+        self._settings = settings_of(kind, settings or {})
         self.host = host
         self.server = FakeTransportServices(datagram_bytes)
         self.client = FakeTransportServices(datagram_bytes)
@@ -232,10 +228,10 @@ class TransportPair:
 
     async def __aenter__(self) -> Self:
         """Listen, dial, and let the first packet find its way."""
-        server, client = self.kind.open(self.server), self.kind.open(self.client)
+        server, client = (self.kind.open(self._settings, services) for services in (self.server, self.client))
         self._transports = [server, client]
         try:
-            self.local = await server.listen(Endpoint(self.kind.scheme, self.host, 0))
+            self.local = await server.listen(Endpoint(self.kind.name, self.host, 0))
             number = await client.dial(self.local, PATIENCE)
             self.near = End(self.kind, self.client.adopted[number])
             await (self._meet_datagram(server) if self.kind.datagram else self._meet_stream())
@@ -264,7 +260,7 @@ class TransportPair:
         self.listener.take_packets(1)
         source = self.listener.sources[0]
         assert source is not None, "packets of a listener's socket carry their source"
-        number = await server.connect(self.local, Endpoint(self.kind.scheme, *source))
+        number = await server.connect(self.local, Endpoint(self.kind.name, *source))
         self.far = self.listener if number is None else End(self.kind, self.server.adopted[number])
 
     async def _close(self) -> None:

@@ -13,11 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from appliance import api
-from appliance.api import crypto, discovery, hookspecs, management, monitoring, planning, routing, transport, values
+from appliance.api import (
+    crypto,
+    discovery,
+    hookspecs,
+    kinds,
+    management,
+    monitoring,
+    planning,
+    routing,
+    services,
+    transport,
+    values,
+)
 from appliance.testing.conformance.limits import members
 
 HERE = Path(__file__).parent
-MODULES = (crypto, discovery, hookspecs, management, monitoring, planning, routing, transport, values)
+MODULES = (crypto, discovery, hookspecs, kinds, management, monitoring, planning, routing, services, transport, values)
 OF_PLUGINS = (
     *(crypto.Aead, crypto.CryptoSuite, discovery.Candidate, discovery.Discoverer, discovery.DiscoveryKind),
     *(management.ApiRoute, management.CliCommand, monitoring.MonitorKind, planning.NftTable, planning.Setting, routing.Route),

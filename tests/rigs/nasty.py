@@ -16,7 +16,7 @@ from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
 from appliance.api.hookspecs import hookimpl
 from appliance.api.management import ApiRoute, Verdict
 from appliance.api.monitoring import MonitorKind
-from appliance.api.routing import Route, RoutingKind
+from appliance.api.routing import Route, RoutingKind, RoutingServices
 from appliance.api.transport import TransportKind, TransportServices
 from appliance.api.values import Endpoint
 
@@ -79,7 +79,7 @@ class Router:
 class Discoverer:
     """Finds nothing."""
 
-    def __init__(self, services: DiscoveryServices) -> None:
+    def __init__(self, settings: None, services: DiscoveryServices) -> None:
         be("discoverer")
 
     async def candidates(self) -> AsyncIterator[list[Candidate]]:
@@ -108,12 +108,12 @@ def settings() -> type:
     return Section
 
 
-def open_transport(services: TransportServices) -> Transport:
+def open_transport(settings: None, services: TransportServices) -> Transport:
     be("transport")
     return Transport()
 
 
-def open_router() -> Router:
+def open_router(settings: None, services: RoutingServices) -> Router:
     be("router")
     return Router()
 
@@ -126,17 +126,17 @@ async def moon(arguments: Mapping[str, Any]) -> Any:
 @hookimpl
 def appliance_transports() -> list[TransportKind]:
     driver = "appliance_transport_ip.stream:Stream"
-    return [TransportKind("nasty", datagram=False, driver=driver, open=open_transport)]
+    return [TransportKind("nasty", None, open_transport, datagram=False, driver=driver)]
 
 
 @hookimpl
 def appliance_routing() -> list[RoutingKind]:
-    return [RoutingKind("nasty", open_router)]
+    return [RoutingKind("nasty", None, open_router)]
 
 
 @hookimpl
 def appliance_discovery() -> list[DiscoveryKind]:
-    return [DiscoveryKind("nasty", Discoverer)]
+    return [DiscoveryKind("nasty", None, Discoverer)]
 
 
 @hookimpl

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from appliance.api.transport import Adopted, SocketAddress, Transport, TransportKind
 from appliance.api.values import Endpoint
@@ -24,6 +24,7 @@ from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.services import PluginServices, opening
 
 log = get_logger("transports")
 
@@ -81,6 +82,7 @@ class Transports:
         mark: int | None = None,
         refuses: Refuses = nothing_refused,
         calls: PluginCalls | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._kinds = kinds
         self._links = links
@@ -93,6 +95,8 @@ class Transports:
         """Where each listening endpoint of the profile is really bound."""
         self.datagram_bytes = datagram_bytes
         self.mark = mark
+        self.settings = settings or {}
+        """What the profile says below `transports`, by scheme. What is open with others is opened anew by `listen` and `dial`."""
         self._refuses = refuses
         self._refused: set[str] = set()
 
@@ -108,7 +112,11 @@ class Transports:
         bound: dict[Endpoint, Endpoint] = {}
         # first down, where a wildcard takes over from an address or the other way round
         gone = [endpoint for endpoint in self._listening if endpoint not in wanted]
-        clash = {endpoint for endpoint in gone for other in wanted if other not in self._listening and _clash(endpoint, other)}
+        clash = {
+            endpoint: self._listening[endpoint].written
+            for endpoint in gone
+            if any(other not in self._listening and _clash(endpoint, other) for other in wanted)
+        } | {endpoint: opened.written for endpoint, opened in self._listening.items() if self._is_stale(opened)}
         for endpoint in clash:
             await self._unlisten(endpoint)
         try:
@@ -119,8 +127,8 @@ class Transports:
         except BaseException:
             for endpoint, opened in fresh.items():
                 await self._close(opened, bound.get(endpoint))
-            for endpoint in clash:
-                self._listening[endpoint] = opened = self._open(endpoint.scheme)
+            for endpoint, written in clash.items():
+                self._listening[endpoint] = opened = self._open(endpoint.scheme, written)
                 self.bound[endpoint] = await self._listen(opened, endpoint, patient=True)
             raise
         self._listening.update(fresh)
@@ -162,9 +170,7 @@ class Transports:
             self.listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
             return
         try:
-            known = None if endpoint.scheme in self._refused else self._dialling.get(endpoint.scheme)
-            opened = known or self._open(endpoint.scheme)
-            self._dialling[endpoint.scheme] = opened
+            opened = self._dialler(endpoint.scheme)
             number: object = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
         except TimeoutError:
             self.listener.on_dial_failed(peer, endpoint, "timeout")
@@ -179,7 +185,20 @@ class Transports:
             else:
                 self.listener.on_link(link, peer)
 
-    def _open(self, scheme: str) -> _Open:
+    def _dialler(self, scheme: str) -> _Open:
+        known = self._dialling.get(scheme)
+        if known is not None and not self._is_stale(known) and scheme not in self._refused:
+            return known
+        opened = self._dialling[scheme] = self._open(scheme)
+        if known is not None:
+            self._tasks.spawn(self._close(known, None), f"close {scheme}")
+        return opened
+
+    def _is_stale(self, opened: _Open) -> bool:
+        return opened.written != self.settings.get(opened.scheme, {})
+
+    def _open(self, scheme: str, written: Mapping[str, Any] | None = None) -> _Open:
+        """`written`: its settings; None for what the profile says."""
         kind = self._kinds.get(scheme)
         if kind is None:
             known = ", ".join(sorted(self._kinds)) or "none"
@@ -190,18 +209,18 @@ class Transports:
             raise HostError(
                 f"transport {scheme} failed in the worker", hint="look at `appliance plugins`, and restart the daemon"
             )
-        tasks = Tasks()
-        services = _Services(self, kind, tasks)
-        transport = self._calls.call(Part("transport", scheme, "open"), lambda: kind.open(services), OSError)
-        return _Open(scheme, transport, tasks, self._calls)
+        services = _Services(self, kind, self._calls)
+        settings = self.settings.get(scheme, {}) if written is None else written
+        try:
+            transport = self._calls.call(Part("transport", scheme, "open"), opening(kind, settings, services), OSError)
+        except OSError as error:
+            message = f"transport {scheme} cannot be opened: {_reason(error)}"
+            raise HostError(message, hint=f"look at transports.{scheme} in the profile") from error
+        return _Open(scheme, transport, settings, services, self._calls)
 
     def refuse(self, scheme: str) -> None:
         """Open this transport no more: its code fails in the worker."""
         self._refused.add(scheme)
-
-    def task_failed(self, scheme: str, error: Exception) -> None:
-        """What a transport had spawned raised."""
-        self._calls.failed(Part("transport", scheme, "task"), error)
 
     async def _listen(self, opened: _Open, endpoint: Endpoint, *, patient: bool) -> Endpoint:
         """`patient`: a socket of ours has just been given up there, and the worker may still have it for a moment."""
@@ -231,7 +250,7 @@ class Transports:
         await self._close(opened, self.bound.pop(endpoint, None))
 
     async def _close(self, opened: _Open, bound: Endpoint | None) -> None:
-        await opened.tasks.close()
+        await opened.services.close()
         with suppress(PluginFault):  # it is on the plugin's account
             await opened.attend("close", opened.transport.close, CLOSE_SECONDS)
         listener = None if bound is None else self._links.listener_at(bound)
@@ -243,10 +262,19 @@ class Transports:
 class _Open:
     """An open transport and what it runs."""
 
-    def __init__(self, scheme: str, transport: Transport, tasks: Tasks, calls: PluginCalls) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        transport: Transport,
+        written: Mapping[str, Any],
+        services: PluginServices,
+        calls: PluginCalls,
+    ) -> None:
         self.scheme = scheme
+        self.written = written
+        """The settings it was opened with, as they stand in the profile."""
         self.transport = transport
-        self.tasks = tasks
+        self.services = services
         self._calls = calls
 
     async def attend(
@@ -265,13 +293,13 @@ class _Open:
         return bound
 
 
-class _Services:
+class _Services(PluginServices):
     """What one transport gets from the core (api.transport.TransportServices)."""
 
-    def __init__(self, transports: Transports, kind: TransportKind, tasks: Tasks) -> None:
+    def __init__(self, transports: Transports, kind: TransportKind, calls: PluginCalls) -> None:
+        super().__init__(calls, "transport", kind.name)
         self._transports = transports
         self._kind = kind
-        self._tasks = tasks
         self._accepted = 0
 
     @property
@@ -294,9 +322,6 @@ class _Services:
 
     def welcomes(self, source: SocketAddress) -> bool:
         return self._transports.listener.may_come(source)
-
-    def spawn(self, work: Awaitable[None], name: str) -> None:
-        self._tasks.spawn(work, name, lambda error: self._transports.task_failed(self._kind.scheme, error))
 
 
 async def _in_time(transport: Transport, endpoint: Endpoint) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.discovery import Candidate, Discoverer, DiscoveryKind
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
 from appliance.api.zones import from_kernel
@@ -26,6 +26,7 @@ from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.outside_dns import resolve_past
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.services import PluginServices, opening
 
 log = get_logger("discovery")
 
@@ -147,8 +148,16 @@ class Discovery:
 
     async def _follow(self, kind: DiscoveryKind) -> None:
         """Take what a discoverer finds, for as long as it does."""
+        services = _Services(self, kind.name, self._calls)
+        try:
+            await self._follow_open(kind, services)
+        finally:
+            await services.close()
+
+    async def _follow_open(self, kind: DiscoveryKind, services: PluginServices) -> None:
         part = Part("discovery", kind.name)
-        discoverer = self._calls.call(part._replace(member="open"), lambda: kind.open(_Services(self, kind.name)))
+        deed = opening(kind, self.settings(kind.name), services)
+        discoverer: Discoverer = self._calls.call(part._replace(member="open"), deed)
         batches = self._calls.call(part._replace(member="candidates"), discoverer.candidates)
         second, so_far = clock.monotonic(), 0
         async for batch in batches:
@@ -205,6 +214,12 @@ class Discovery:
         assert self._profile is not None
         return self._profile.discovery.get(kind, {})
 
+    def _reported(self, kind: str, problem: str) -> None:
+        if problem:
+            self._trouble(kind, problem)
+        else:
+            self.problems.pop(kind, None)
+
     def _trouble(self, kind: str, problem: str) -> None:
         self.problems[kind] = problem
         if times := once_per(REPORT_EVERY, f"discovery {kind} {problem}"):
@@ -225,13 +240,13 @@ def _bounded(batch: Iterable[Any]) -> list[Candidate]:
     return found
 
 
-class _Services:
+class _Services(PluginServices):
     """What one discoverer gets from the core (api.discovery.DiscoveryServices)."""
 
-    def __init__(self, discovery: Discovery, kind: str) -> None:
+    def __init__(self, discovery: Discovery, kind: str, calls: PluginCalls) -> None:
+        super().__init__(calls, "discovery", kind)
         self._discovery = discovery
         self._kind = kind
-        self.settings = discovery.settings(kind)
 
     def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
         return self._discovery.configured()
@@ -239,14 +254,8 @@ class _Services:
     async def resolve(self, host: str, port: int) -> list[str]:
         return await self._discovery.resolve(host, port)
 
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def jitter(self) -> float:
-        return entropy.jitter()
-
     def report(self, problem: str) -> None:
-        self._discovery._trouble(self._kind, problem)  # noqa: SLF001  two halves of one thing
+        self._discovery._reported(self._kind, problem)  # noqa: SLF001  two halves of one thing
 
 
 async def resolve(host: str, port: int) -> list[str]:

@@ -12,10 +12,12 @@ from itertools import islice
 from typing import Final, Protocol
 
 from appliance.api.profile import Profile
-from appliance.api.routing import Route, Router
+from appliance.api.routing import Route
 from appliance.api.values import Network
 from appliance.errors import PluginFault
 from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import Tasks
+from appliance.runtime.peers.router import OpenRouter
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
 
@@ -51,13 +53,14 @@ class Forwarding:
 
     def __init__(
         self,
-        router: Router,
+        router: OpenRouter,
         profile: Profile,
         connected: Callable[[], frozenset[str]],
         calls: PluginCalls | None = None,
     ) -> None:
         self._calls = calls or PluginCalls()
         self._router = router
+        self._tasks = Tasks()
         self._connected = connected
         self._good: Table | None = None
         """What the router said last that could be used."""
@@ -67,14 +70,21 @@ class Forwarding:
         self.problem = ""
         self.use(profile)
 
-    def use(self, profile: Profile, router: Router | None = None) -> None:
-        """Take over a changed profile's peers; `push` tells the worker."""
+    def use(self, profile: Profile, router: OpenRouter | None = None) -> None:
+        """Take over a changed profile's peers, and another router if there is one; `push` tells the worker."""
         self._allowed = {peer.name: peer.allowed for peer in profile.peers}
         self._part = Part("routing", profile.routing.kind, "routes")
         self._hub = profile.network.forward
         self._own = [str(address) for address in profile.network.addresses]
-        self._router = router or self._router
+        if router is not None and router is not self._router:
+            self._tasks.spawn(self._router.close(), "close router")
+            self._router = router
         self._told = None
+
+    async def close(self) -> None:
+        """End what the router runs."""
+        await self._router.close()
+        await self._tasks.close()
 
     def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
         """For routers: peers in profile order with their allowed prefixes."""

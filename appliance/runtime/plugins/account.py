@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from appliance.api.profile import Profile
     from appliance.plugin_host import PluginHost
     from appliance.plugin_host.facts import Stage
 
@@ -54,6 +55,11 @@ class PluginAccount:
         for other, trouble in self._problems.items():
             if self.owner(other) == owner:
                 self._plugins.blame(owner, "run", f"{other.noun} {other.kind}: {trouble}")
+
+    def section(self, part: Part, profile: Profile) -> Any:
+        """What `profile` says in the section of the plugin that a part is from; None for nothing."""
+        owner = self.owner(part)
+        return None if owner is None else self._plugins.section_of(owner, profile)
 
     def owner(self, part: Part) -> str | None:
         """The plugin that a part is from."""

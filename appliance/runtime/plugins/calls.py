@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from appliance.errors import PluginFault
 from appliance.foundation.logging import get_logger, once_per
@@ -19,6 +19,7 @@ from appliance.plugin_host.calling import describe
 from appliance.runtime.plugins.account import Part, PluginAccount
 
 if TYPE_CHECKING:
+    from appliance.api.profile import Profile
     from appliance.plugin_host.facts import Stage
 
 log = get_logger("plugins")
@@ -40,10 +41,11 @@ class Late(TookTooLong):
 
 
 class PluginCalls:
-    """Calls into plugins. `account` hears how they went; None: nobody does."""
+    """Calls into plugins. `account` hears how they went; None: nobody does. `profile()` is the one in force."""
 
-    def __init__(self, account: PluginAccount | None = None) -> None:
+    def __init__(self, account: PluginAccount | None = None, profile: Callable[[], Profile] | None = None) -> None:
         self._account = account
+        self._profile = profile
         self._hanging: set[Part] = set()
 
     def call(self, part: Part, deed: Callable[[], Result], *expected: type[Exception]) -> Result:
@@ -99,6 +101,17 @@ class PluginCalls:
         """A part works (again)."""
         if self._account is not None:
             self._account.note(part, "")
+
+    def reported(self, part: Part, problem: str) -> None:
+        """A part tells of trouble; "" says that it is over."""
+        if self._account is not None:
+            self._account.note(part, problem)
+        if problem and (times := once_per(TELL_EVERY, f"plugin {part} {problem}")):
+            log.warning("a plugin has trouble", part=f"{part.noun} {part.kind}", reason=problem, times=times)
+
+    def section(self, part: Part) -> Any:
+        """What the profile in force says in the section of the plugin that a part is from; None for nothing."""
+        return None if self._account is None or self._profile is None else self._account.section(part, self._profile())
 
     def hangs(self, part: Part) -> bool:
         """Did it hold up the node, so that it is not asked any more?"""

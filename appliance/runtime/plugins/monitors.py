@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from appliance.api.monitoring import MonitoringServices, MonitorKind
+from appliance.api.monitoring import MonitorKind, NodeFigures
 from appliance.errors import PluginFault
 from appliance.foundation.logging import get_logger
 from appliance.plugin_host.calling import describe
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.services import PluginServices, opening
 from appliance.runtime.plugins.stay import Stay
 
 log = get_logger("monitoring")
@@ -19,18 +20,37 @@ LIMIT = 5.0
 """Seconds a monitor may take to start or stop."""
 
 
+class Shown(Protocol):
+    """Where figures come from."""
+
+    def figures(self) -> NodeFigures:
+        """The figures now."""
+
+
 class _Running(NamedTuple):
     settings: Mapping[str, Any]
     stay: Stay
+    services: PluginServices
+
+
+class _Services(PluginServices):
+    """What one monitor gets from the core (api.monitoring.MonitoringServices)."""
+
+    def __init__(self, shown: Shown, kind: str, calls: PluginCalls) -> None:
+        super().__init__(calls, "monitor", kind)
+        self._shown = shown
+
+    def figures(self) -> NodeFigures:
+        return self._shown.figures()
 
 
 class Monitors:
     """The monitors of the running node by kind. `problems` names those that do not run."""
 
-    def __init__(self, kinds: Mapping[str, MonitorKind], services: MonitoringServices, calls: PluginCalls | None = None) -> None:
+    def __init__(self, kinds: Mapping[str, MonitorKind], shown: Shown, calls: PluginCalls | None = None) -> None:
         self._kinds = kinds
         self._calls = calls or PluginCalls()
-        self._services = services
+        self._shown = shown
         self._running: dict[str, _Running] = {}
         self.problems: dict[str, str] = {}
 
@@ -54,15 +74,16 @@ class Monitors:
         if kind is None:
             self._trouble(name, f"no enabled plugin offers monitoring kind {name!r}")
             return
-        part = Part("monitor", name)
+        services = _Services(self._shown, name, self._calls)
         try:
-            context = self._calls.call(part, lambda: kind.open(kind.settings().model_validate(settings), self._services))
+            context = self._calls.call(Part("monitor", name), opening(kind, settings, services))
             stay = Stay(context, f"monitor {name}", lambda error: self._ended(name, error))
             await stay.enter(LIMIT)
         except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
+            await services.close()
             self._failed(name, error)
         else:
-            self._running[name] = _Running(settings, stay)
+            self._running[name] = _Running(settings, stay, services)
             self._well(name)
 
     async def _stop(self, name: str) -> None:
@@ -71,6 +92,7 @@ class Monitors:
             await running.stay.leave(LIMIT)
         except Exception as error:  # noqa: BLE001  a plugin's fault must not end the daemon
             self._calls.failed(Part("monitor", name), f"it did not stop: {describe(error)}")
+        await running.services.close()
 
     def _ended(self, name: str, error: Exception | None) -> None:
         """A monitor is over although nobody stopped it."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from appliance.api.discovery import Candidate, Discoverer, DiscoveryKind
 from appliance.api.values import Endpoint
-from appliance.testing.conformance.limits import Limited, missing
-from appliance.testing.discovery import EndOfTime, FakeDiscoveryServices
+from appliance.testing.conformance.kinds import KindConformance
+from appliance.testing.conformance.limits import missing
+from appliance.testing.discovery import FakeDiscoveryServices
+from appliance.testing.services import EndOfTime
 
 PEERS = {
     "hub": (Endpoint("udp", "198.51.100.7", 8443), Endpoint("tcp", "2001:db8::7", 8443)),
@@ -29,13 +30,14 @@ STOP_SECONDS = 5.0
 """What the daemon grants a discoverer to stop."""
 
 
-class DiscoveryConformance(Limited):
+class DiscoveryConformance(KindConformance):
     """Subclass it, name the subclass Test…, and return your kind.
 
     A discoverer that needs something outside (a multicast group, a server) sets `expects_candidates` to False or overrides
     `services`, so that it finds what the suite expects.
     """
 
+    noun = "discovery"
     expects_candidates = True
     """False for a kind that finds nothing by configured endpoints alone."""
 
@@ -43,17 +45,9 @@ class DiscoveryConformance(Limited):
         """The kind to try."""
         raise NotImplementedError
 
-    def subject(self) -> str:
-        """Its name."""
-        return f"discovery {self.kind().name}"
-
-    def settings(self) -> Mapping[str, Any]:
-        """What the profile would say below `discovery.NAME`."""
-        return {}
-
     def services(self) -> FakeDiscoveryServices:
         """Peers with addresses, names, an unknown name, and nothing."""
-        return FakeDiscoveryServices(PEERS, self.settings(), names=NAMES)
+        return FakeDiscoveryServices(PEERS, names=NAMES)
 
     def batches(self, services: FakeDiscoveryServices, count: int = BATCHES) -> list[Sequence[Candidate]]:
         """The first batches of a new discoverer."""
@@ -61,7 +55,7 @@ class DiscoveryConformance(Limited):
         async def read() -> list[Sequence[Candidate]]:
             found: list[Sequence[Candidate]] = []
             async with asyncio.timeout(PATIENCE):
-                async for batch in self.kind().open(services).candidates():
+                async for batch in self.opened(services).candidates():
                     found.append(batch)
                     if len(found) == count:
                         break
@@ -79,7 +73,7 @@ class DiscoveryConformance(Limited):
 
         async def follow() -> None:
             with suppress(EndOfTime):
-                async for _ in self.kind().open(self.services()).candidates():
+                async for _ in self.opened(self.services()).candidates():
                     await asyncio.sleep(0)
 
         async def beside() -> int:
@@ -100,16 +94,10 @@ class DiscoveryConformance(Limited):
         return asyncio.run(beside())
 
     def test_it_has_every_member(self) -> None:
-        assert not missing(self.kind().open(self.services()), Discoverer)
+        assert not missing(self.opened(self.services()), Discoverer)
 
     def test_it_runs_beside_others_and_stops(self) -> None:
         self.run_for_a_while()
-
-    def test_settings_have_a_model_that_refuses_what_it_does_not_know(self) -> None:
-        model = _model(self.kind().settings)
-        if model is not None:
-            model.model_validate(self.settings())
-            assert _refuses(model, {**self.settings(), "no_such_key": 1}), "misspelt keys must not pass: set extra='forbid'"
 
     def test_it_gives_candidates_for_peers_of_the_profile(self) -> None:
         found = self._all()
@@ -147,15 +135,3 @@ class DiscoveryConformance(Limited):
 
     def _all(self) -> list[Candidate]:
         return [candidate for batch in self.batches(self.services()) for candidate in batch]
-
-
-def _model(settings: Callable[[], type[Any]] | None) -> Any:
-    return None if settings is None else settings()
-
-
-def _refuses(model: Any, value: Mapping[str, Any]) -> bool:
-    try:
-        model.model_validate(value)
-    except ValueError:
-        return True
-    return False

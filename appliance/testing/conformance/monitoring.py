@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from appliance.api.kinds import settings_of
 from appliance.api.monitoring import MonitorKind, NodeFigures
-from appliance.testing.conformance.limits import Limited, open_descriptors
+from appliance.testing.conformance.kinds import KindConformance
+from appliance.testing.conformance.limits import open_descriptors
 from appliance.testing.monitoring import FIGURES, SESSION, FakeMonitoringServices
 
 START_STOP_SECONDS = 5.0
@@ -27,20 +29,15 @@ STRANGE_FIGURES = {
 }
 
 
-class MonitoringConformance(Limited):
-    """Subclass it, name the subclass Test…, and return your kind and settings that work on any machine."""
+class MonitoringConformance(KindConformance):
+    """Subclass it, name the subclass Test…, and return your kind and settings that work on any machine: ports as 0, so that tests
+    can run side by side."""
+
+    noun = "monitor"
 
     def kind(self) -> MonitorKind:
         """The kind to try."""
         raise NotImplementedError
-
-    def subject(self) -> str:
-        """Its name."""
-        return f"monitor {self.kind().name}"
-
-    def settings(self) -> Mapping[str, Any]:
-        """What the profile would say below `monitoring.NAME`; ports as 0, so that tests can run side by side."""
-        return {}
 
     async def look(self, monitor: object) -> None:
         """Make the monitor show its figures, as its user would. `monitor` is what its context gave. Override it."""
@@ -49,8 +46,7 @@ class MonitoringConformance(Limited):
         """Start the monitor, do `deed` (or look at it), stop it."""
 
         async def run() -> None:
-            kind, watch = self.kind(), _TaskWatch()
-            context = kind.open(kind.settings().model_validate(self.settings()), services)
+            watch, context = _TaskWatch(), self.opened(services)
             async with asyncio.timeout(START_STOP_SECONDS):
                 monitor = await context.__aenter__()
             try:
@@ -59,6 +55,7 @@ class MonitoringConformance(Limited):
             finally:
                 async with asyncio.timeout(START_STOP_SECONDS):
                     await context.__aexit__(None, None, None)
+                await services.close()
             others = asyncio.all_tasks() - {asyncio.current_task()}
             if others:
                 await asyncio.wait(others, timeout=1)
@@ -66,14 +63,8 @@ class MonitoringConformance(Limited):
 
         asyncio.run(run())
 
-    def test_settings_have_a_model_that_refuses_what_it_does_not_know(self) -> None:
-        model = self.kind().settings()
-        model.model_validate(self.settings())
-        with pytest.raises(ValueError, match="no_such_key"):
-            model.model_validate({**self.settings(), "no_such_key": 1})
-
     def test_it_has_defaults(self) -> None:
-        self.kind().settings().model_validate({})
+        settings_of(self.kind(), {})
 
     def test_it_starts_shows_and_stops(self) -> None:
         self.play(FakeMonitoringServices())

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from appliance.api.routing import Route, Router, RoutingKind
-from appliance.testing.conformance.limits import Limited, missing
-from appliance.testing.routing import FakeRoutingView
+from appliance.testing.conformance.kinds import KindConformance
+from appliance.testing.conformance.limits import missing
+from appliance.testing.routing import FakeRoutingServices, FakeRoutingView
 
 PEERS = {"hub": ["10.8.0.0/24", "fd00:8::/64"], "laptop": ["10.8.0.2/32", "0.0.0.0/0"], "printer": ["192.168.7.0/24"]}
 MANY = 2000
@@ -16,28 +17,31 @@ PATIENCE = 5.0
 """Seconds for a table of MANY peers: the daemon waits for it at each change of sessions."""
 
 
-class RoutingConformance(Limited):
+class RoutingConformance(KindConformance):
     """Subclass it, name the subclass Test…, and return your kind."""
+
+    noun = "routing"
 
     def kind(self) -> RoutingKind:
         """The kind to try."""
         raise NotImplementedError
-
-    def subject(self) -> str:
-        """Its name."""
-        return f"routing {self.kind().name}"
 
     @pytest.fixture
     def view(self) -> FakeRoutingView:
         """Three peers, one of them connected. Override it when your router needs others."""
         return FakeRoutingView(PEERS, connected=["hub"])
 
+    def router(self) -> Router:
+        """A new router."""
+        router: Router = self.opened(FakeRoutingServices())
+        return router
+
     def table(self, view: FakeRoutingView) -> list[Route]:
         """The table that a new router gives."""
-        return list(self.kind().open().routes(view))
+        return list(self.router().routes(view))
 
     def test_it_has_every_member(self) -> None:
-        assert not missing(self.kind().open(), Router)
+        assert not missing(self.router(), Router)
 
     def test_it_gives_routes(self, view: FakeRoutingView) -> None:
         for route in self.table(view):
@@ -56,11 +60,11 @@ class RoutingConformance(Limited):
             ), f"{route} is outside of what the peer may have: the core would refuse the whole table"
 
     def test_the_same_view_gives_the_same_table(self, view: FakeRoutingView) -> None:
-        router = self.kind().open()
+        router = self.router()
         assert list(router.routes(view)) == list(router.routes(view))
 
     def test_it_gives_the_whole_table_each_time(self, view: FakeRoutingView) -> None:
-        router = self.kind().open()
+        router = self.router()
         first = sorted(map(str, router.routes(view)))
         list(router.routes(FakeRoutingView({})))
         assert sorted(map(str, router.routes(view))) == first
@@ -69,12 +73,12 @@ class RoutingConformance(Limited):
         assert self.table(FakeRoutingView({})) == []
 
     def test_peers_may_come_and_go(self) -> None:
-        router = self.kind().open()
+        router = self.router()
         for connected in ([], ["hub"], ["hub", "laptop"], []):
             assert {route.peer for route in router.routes(FakeRoutingView(PEERS, connected))} <= set(PEERS)
 
     def test_two_routers_do_not_share_state(self, view: FakeRoutingView) -> None:
-        one, other = self.kind().open(), self.kind().open()
+        one, other = self.router(), self.router()
         before = list(other.routes(view))
         list(one.routes(FakeRoutingView({"other": ["10.9.0.0/24"]})))
         assert list(other.routes(view)) == before

@@ -15,7 +15,8 @@ import pytest
 
 from appliance.api.transport import AdaptiveDriver, Driver, Transport, TransportKind
 from appliance.api.values import Endpoint
-from appliance.testing.conformance.limits import Limited, missing, open_descriptors
+from appliance.testing.conformance.kinds import KindConformance
+from appliance.testing.conformance.limits import missing, open_descriptors
 from appliance.testing.imports import heavy_imports
 from appliance.testing.transport import (
     PATIENCE,
@@ -34,9 +35,10 @@ ENOUGH_TO_CONGEST = 2000
 Story = Callable[[TransportPair], None]
 
 
-class TransportConformance(Limited):
+class TransportConformance(KindConformance):
     """Subclass it, name the subclass Test…, and return your kind."""
 
+    noun = "transport"
     hosts: tuple[str, ...] = ("127.0.0.1", "::1")
     """Where the loopback is; take one out when the transport does not know its family."""
 
@@ -44,15 +46,11 @@ class TransportConformance(Limited):
         """The kind to try."""
         raise NotImplementedError
 
-    def subject(self) -> str:
-        """Its name."""
-        return f"transport {self.kind().scheme}"
-
     def play(self, story: Story, host: str = "", datagram_bytes: int | None = None) -> None:
         """Run `story` with a pair of connected ends; what a control half's task raised fails the test."""
 
         async def run() -> None:
-            async with TransportPair(self.kind(), host or self.hosts[0], datagram_bytes) as pair:
+            async with TransportPair(self.kind(), host or self.hosts[0], datagram_bytes, self.settings()) as pair:
                 story(pair)
             assert not [*pair.client.failures, *pair.server.failures]
 
@@ -235,13 +233,13 @@ class TransportConformance(Limited):
 
     def test_the_kind_keeps_to_its_contract(self) -> None:
         kind = self.kind()
-        assert kind.scheme.isidentifier()
-        assert kind.scheme == kind.scheme.lower()
+        assert kind.name.isidentifier()
+        assert kind.name == kind.name.lower()
         assert driver_class(kind)
 
     def test_listening_returns_the_endpoint_really_bound(self) -> None:
         def story(pair: TransportPair) -> None:
-            assert pair.local.scheme == pair.kind.scheme
+            assert pair.local.scheme == pair.kind.name
             assert pair.local.host == pair.host
             assert 1 <= pair.local.port <= 65535
 
@@ -252,7 +250,7 @@ class TransportConformance(Limited):
         def story(pair: TransportPair) -> None:
             for adopted in (*pair.client.adopted, *pair.server.adopted):
                 assert adopted.sock.gettimeout() == 0
-                assert adopted.local.scheme == pair.kind.scheme
+                assert adopted.local.scheme == pair.kind.name
                 assert adopted.listener == (adopted.remote is None)
                 assert all(isinstance(value, int | str) for value in adopted.driver_options.values())
             assert pair.client.adopted[0].remote == pair.local
@@ -327,12 +325,12 @@ class TransportConformance(Limited):
 
         async def refused() -> None:
             services = FakeTransportServices()
-            transport = self.kind().open(services)
+            transport = self.opened(services)
             with socket.socket() as taken:
                 taken.bind(("127.0.0.1", 0))
                 with suppress(OSError):
-                    await transport.dial(Endpoint(self.kind().scheme, *taken.getsockname()), PATIENCE)
-            at = await transport.listen(Endpoint(self.kind().scheme, self.hosts[0], 0))
+                    await transport.dial(Endpoint(self.kind().name, *taken.getsockname()), PATIENCE)
+            at = await transport.listen(Endpoint(self.kind().name, self.hosts[0], 0))
             with suppress(OSError):
                 await transport.listen(at)
             await transport.close()
@@ -370,8 +368,8 @@ class TransportConformance(Limited):
     def test_a_port_in_use_is_an_os_error(self) -> None:
         async def run() -> None:
             one, other = FakeTransportServices(), FakeTransportServices()
-            first, second = self.kind().open(one), self.kind().open(other)
-            at = await first.listen(Endpoint(self.kind().scheme, self.hosts[0], 0))
+            first, second = self.opened(one), self.opened(other)
+            at = await first.listen(Endpoint(self.kind().name, self.hosts[0], 0))
             try:
                 with pytest.raises(OSError, match=r".+"):
                     await second.listen(at)
@@ -386,12 +384,12 @@ class TransportConformance(Limited):
     def test_a_stream_that_nobody_answers_is_an_os_error(self) -> None:
         async def run() -> None:
             services = FakeTransportServices()
-            transport = self.kind().open(services)
+            transport = self.opened(services)
             with socket.socket() as taken:  # bound but not listening: whoever dials it is refused
                 taken.bind(("127.0.0.1", 0))
                 try:
                     with pytest.raises((OSError, TimeoutError)):
-                        await transport.dial(Endpoint(self.kind().scheme, *taken.getsockname()), PATIENCE)
+                        await transport.dial(Endpoint(self.kind().name, *taken.getsockname()), PATIENCE)
                     assert not services.adopted
                 finally:
                     await transport.close()
@@ -402,10 +400,10 @@ class TransportConformance(Limited):
 
     def test_after_close_the_port_is_free(self) -> None:
         async def run() -> None:
-            at = Endpoint(self.kind().scheme, self.hosts[0], 0)
+            at = Endpoint(self.kind().name, self.hosts[0], 0)
             for _ in range(2):
                 services = FakeTransportServices()
-                transport = self.kind().open(services)
+                transport = self.opened(services)
                 at = await transport.listen(at)
                 await transport.close()
                 await services.close()

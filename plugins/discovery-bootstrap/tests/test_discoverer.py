@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.kinds import settings_of
 from appliance.api.values import Endpoint
 from appliance.testing.discovery import FakeDiscoveryServices
 from appliance_discovery_bootstrap.plugin import appliance_discovery
@@ -25,9 +27,9 @@ def kind() -> DiscoveryKind:
 class Story:
     """A discoverer, read batch by batch."""
 
-    def __init__(self, kind: DiscoveryKind, services: FakeDiscoveryServices) -> None:
+    def __init__(self, kind: DiscoveryKind, services: FakeDiscoveryServices, settings: Mapping[str, Any] | None = None) -> None:
         self.services = services
-        self._stream: AsyncIterator[Sequence[Candidate]] = kind.open(services).candidates()
+        self._stream: AsyncIterator[Sequence[Candidate]] = kind.open(settings_of(kind, settings or {}), services).candidates()
 
     async def batch(self) -> list[tuple[str, str]]:
         return [(candidate.peer, str(candidate.endpoint)) for candidate in await anext(self._stream)]
@@ -54,8 +56,8 @@ async def test_a_name_becomes_all_its_addresses_in_the_order_of_the_system(kind:
 
 
 async def test_it_refreshes_with_jitter_and_in_time(kind: DiscoveryKind) -> None:
-    services = FakeDiscoveryServices({"hub": (NAMED,)}, {"refresh": "100s"}, names={"vpn.example": ["192.0.2.9"]})
-    story = Story(kind, services)
+    services = FakeDiscoveryServices({"hub": (NAMED,)}, names={"vpn.example": ["192.0.2.9"]})
+    story = Story(kind, services, {"refresh": "100s"})
     (first,) = await story.raw()
     services.names["vpn.example"] = ["192.0.2.10"]
     assert await story.batch() == [("hub", "udp://192.0.2.10:8443")]
@@ -69,21 +71,19 @@ async def test_each_round_begins_with_another_peer(kind: DiscoveryKind) -> None:
 
 
 async def test_without_rotation_the_list_stays(kind: DiscoveryKind) -> None:
-    story = Story(kind, FakeDiscoveryServices({"a": (A,), "b": (A,)}, {"rotate": False}))
+    story = Story(kind, FakeDiscoveryServices({"a": (A,), "b": (A,)}), {"rotate": False})
     assert [[peer for peer, _ in await story.batch()] for _ in range(2)] == [list("ab"), list("ab")]
 
 
 async def test_only_the_listed_peers(kind: DiscoveryKind) -> None:
-    story = Story(kind, FakeDiscoveryServices({"a": (A,), "b": (B,)}, {"peers": ["b"]}))
+    story = Story(kind, FakeDiscoveryServices({"a": (A,), "b": (B,)}), {"peers": ["b"]})
     assert await story.batch() == [("b", str(B))]
 
 
 async def test_a_missing_name_is_reported_asked_for_sooner_and_goes_to_the_back(kind: DiscoveryKind) -> None:
     other = Endpoint("udp", "other.example", 1)
-    services = FakeDiscoveryServices(
-        {"gone": (NAMED,), "here": (other,)}, {"rotate": False}, names={"other.example": ["192.0.2.1"]}
-    )
-    story = Story(kind, services)
+    services = FakeDiscoveryServices({"gone": (NAMED,), "here": (other,)}, names={"other.example": ["192.0.2.1"]})
+    story = Story(kind, services, {"rotate": False})
     assert await story.batch() == [("here", "udp://192.0.2.1:1")]
     assert len(services.reported) == 1
     assert "vpn.example" in services.reported[0]

@@ -8,12 +8,12 @@ import pytest
 
 from appliance.api.values import Endpoint
 from appliance.testing.transport import FakeTransportServices
-from appliance_transport_ip.tcp import open_tcp
+from appliance_transport_ip.tcp import Tcp
 
 
 async def test_who_is_not_welcome_is_reset_and_the_next_is_taken() -> None:
     services = FakeTransportServices()
-    transport = open_tcp(services)
+    transport = Tcp(services)
     try:
         local = await transport.listen(Endpoint("tcp", "127.0.0.1", 0))
         services.unwelcome.add("127.0.0.2")

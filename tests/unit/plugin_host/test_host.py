@@ -64,7 +64,7 @@ def fact(host: PluginHost, name: str) -> PluginFact:
 
 
 def good(shelf: Shelf) -> None:
-    shelf.hooks("good", appliance_routing=lambda: [RoutingKind("good", ANY_ROUTER)])
+    shelf.hooks("good", appliance_routing=lambda: [RoutingKind("good", None, ANY_ROUTER)])
 
 
 def ANY_ROUTER() -> Any:
@@ -152,7 +152,7 @@ def test_whatever_a_plugin_raises_is_its_fault(shelf: Shelf, raised: BaseExcepti
 
 def test_a_name_belongs_to_who_came_first_and_both_are_named(shelf: Shelf) -> None:
     good(shelf)
-    shelf.hooks("copy", appliance_routing=lambda: [RoutingKind("good", ANY_ROUTER), RoutingKind("own", ANY_ROUTER)])
+    shelf.hooks("copy", appliance_routing=lambda: [RoutingKind("good", None, ANY_ROUTER), RoutingKind("own", None, ANY_ROUTER)])
     host = shelf.host()
     assert host.owner("routing", "good") == "good"
     assert fact(host, "copy").state == "degraded"
@@ -193,11 +193,11 @@ def test_what_no_suite_can_be_is_refused(shelf: Shelf, suite: object) -> None:
 
 def endless() -> Iterator[RoutingKind]:
     while True:
-        yield RoutingKind("x", ANY_ROUTER)
+        yield RoutingKind("x", None, ANY_ROUTER)
 
 
 def breaking() -> Iterator[RoutingKind]:
-    yield RoutingKind("x", ANY_ROUTER)
+    yield RoutingKind("x", None, ANY_ROUTER)
     raise RuntimeError("halfway")
 
 
@@ -241,6 +241,43 @@ def test_a_core_section_cannot_be_taken(shelf: Shelf) -> None:
     host = shelf.host()
     assert [section.name for section in host.sections] == ["extra"]
     assert "core's own" in fact(host, "bad").problem
+
+
+def test_a_plugin_has_one_section(shelf: Shelf) -> None:
+    from appliance.api.profile import ProfileSection, Section
+
+    class Mail(Section):
+        host: str = "nowhere"
+
+    shelf.hooks(
+        "mail", appliance_profile_sections=lambda: [ProfileSection("mail", lambda: Mail), ProfileSection("more", lambda: Mail)]
+    )
+    shelf.hooks("none")
+    host = shelf.host()
+    assert "a plugin has one section, and this one has 'mail'" in fact(host, "mail").problem
+    profile = load_with(host)
+    assert host.section_of("mail", profile) == Mail(host="here")
+    assert host.section_of("none", profile) is None
+
+
+def load_with(host: PluginHost) -> Any:
+    from appliance.profile.model import profile_model
+
+    network = {"addresses": ["10.8.0.1/24"]}
+    return profile_model(host.sections).model_validate({"profile": 1, "network": network, "mail": {"host": "here"}})
+
+
+def test_no_routing_kind_is_called_as_a_key_of_the_core(shelf: Shelf) -> None:
+    shelf.hooks("odd", appliance_routing=lambda: [RoutingKind("kind", None, ANY_ROUTER)])
+    host = shelf.host()
+    assert not host.routing
+    assert "another key of routing" in fact(host, "odd").problem
+
+
+def test_settings_are_none_or_can_be_called(shelf: Shelf) -> None:
+    wrong: Any = {"port": 1}
+    shelf.hooks("odd", appliance_routing=lambda: [RoutingKind("odd", wrong, ANY_ROUTER)])
+    assert "settings of 'odd' cannot be called" in fact(shelf.host(), "odd").problem
 
 
 # ---- asking ----

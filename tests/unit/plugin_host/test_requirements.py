@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.api.profile import STANDARD_PLUGINS, Profile
+from appliance.api.profile import STANDARD_PLUGINS, Profile, Section
 from appliance.plugin_host import PluginHost, required
 from appliance.worker import zstd
 
@@ -31,6 +31,18 @@ def test_a_missing_scheme_says_where_and_what_is_not_enabled() -> None:
     assert set(found) == {"server.listen.0", "peers.0.endpoints.1", "routing.kind"}
     assert "transport scheme 'quic' comes from no enabled plugin" in found["server.listen.0"]
     assert "installed and not enabled: routing-static" in found["server.listen.0"]
+
+
+def test_a_kind_that_needs_settings_is_not_used_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Needs(Section):
+        level: int
+
+    host = PluginHost.load(STANDARD_PLUGINS)
+    monkeypatch.setitem(host.transports, "tcp", host.transports["tcp"]._replace(settings=lambda: Needs))  # type: ignore[arg-type]
+    assert not required(profile(), host)
+    listening = {"server": {"listen": ["udp://0.0.0.0:1", "tcp://0.0.0.0:1"]}}
+    assert [problem.path for problem in required(profile(**listening), host)] == ["transports.tcp"]
+    assert not required(profile(**listening, transports={"tcp": {"level": 1}}), host)
 
 
 def test_a_misspelt_suite_gets_a_guess() -> None:

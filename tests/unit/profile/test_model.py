@@ -30,17 +30,23 @@ class HealthSettings(BaseModel):
     listen: str = "127.0.0.1:9465"
 
 
-class Monitor(NamedTuple):
-    name: str
-    settings: Callable[[], type[Any]]
+class BootstrapSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    refresh: Seconds = 60.0
 
 
-class Discovery(NamedTuple):
+class Kind(NamedTuple):
     name: str
+    settings: Callable[[], type[Any]] | None
 
 
 MAIL = ProfileSection("mail", lambda: Mail, secret_fields=frozenset({"token"}))
-KINDS = Kinds(discovery=[Discovery("bootstrap")], monitors=[Monitor("health", lambda: HealthSettings)])
+KINDS = Kinds(
+    transports=[Kind("udp", None), Kind("wss", lambda: HealthSettings)],
+    routing=[Kind("static", None), Kind("fast", lambda: HealthSettings)],
+    discovery=[Kind("bootstrap", lambda: BootstrapSettings)],
+    monitoring=[Kind("health", lambda: HealthSettings)],
+)
 
 Write = Callable[..., Path]
 
@@ -82,6 +88,26 @@ def test_kinds_are_judged_when_they_are_known(write: Write, minimal: str) -> Non
         ("monitoring.health.listn", "unknown key, did you mean 'listen'?"),
         ("discovery.dht", "unknown key"),
     ]
+
+
+def test_settings_of_transports_and_of_the_routing_kind_are_judged_too(write: Write, minimal: str) -> None:
+    text = minimal + "transports: {udp: {speed: 1}, wss: {listn: x}}\nrouting: {knid: static, fast: {listn: x}, fats: {}}\n"
+    with pytest.raises(ProfileInvalid) as caught:
+        load([write(text)], environ={}, kinds=KINDS)
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [
+        ("transports.udp.speed", "unknown key"),
+        ("transports.wss.listn", "unknown key, did you mean 'listen'?"),
+        ("routing.knid", "unknown key, did you mean 'kind'?"),
+        ("routing.fast.listn", "unknown key, did you mean 'listen'?"),
+        ("routing.fats", "unknown key, did you mean 'fast'?"),
+    ]
+
+
+def test_settings_of_a_routing_kind_stay_while_another_one_runs(write: Write, minimal: str) -> None:
+    text = minimal + "routing: {kind: static, fast: {listen: here}}\n"
+    profile = load([write(text)], environ={}, kinds=KINDS).profile
+    assert profile.routing.settings_of("fast") == {"listen": "here"}
+    assert profile.routing.settings_of("static") == {}
 
 
 def test_judged_kinds_stay_plain_mappings(write: Write, minimal: str) -> None:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
-from appliance.api.profile import Profile
+from appliance.api.profile import Profile, Section
+from appliance.api.profile_values import Seconds
 from appliance.api.values import Endpoint
 from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery, resolve
@@ -35,7 +36,7 @@ class Script:
 
 
 def kind(name: str, batches: Batches) -> dict[str, DiscoveryKind]:
-    return {name: DiscoveryKind(name, lambda services: Script(batches, services))}
+    return {name: DiscoveryKind(name, None, lambda _settings, services: Script(batches, services))}
 
 
 class Found:
@@ -100,20 +101,28 @@ async def test_names_are_looked_up_without_being_asked() -> None:
 
 
 async def test_a_discoverer_sees_its_settings_and_peers() -> None:
-    seen: asyncio.Queue[tuple[object, object]] = asyncio.Queue()
+    class Settings(Section):
+        refresh: Seconds
+
+    seen: asyncio.Queue[object] = asyncio.Queue()
 
     async def look(services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
         await services.sleep(0)
         assert 0 <= services.jitter() < 1
         services.report("nothing serious")
         assert await services.resolve("192.0.2.7", 1) == ["192.0.2.7"]
-        seen.put_nowait((services.settings, services.configured()))
+        seen.put_nowait(services.configured())
         yield []
         await asyncio.Event().wait()
 
-    running = Discovery(kind("lan", look), Found())
+    def opened(settings: Settings, services: DiscoveryServices) -> Script:
+        seen.put_nowait(settings)
+        return Script(look, services)
+
+    running = Discovery({"lan": DiscoveryKind("lan", lambda: Settings, opened)}, Found())
     running.start(profile(lan={"refresh": "5s"}))
-    assert await seen.get() == ({"refresh": "5s"}, [("b", (Endpoint("udp", "192.0.2.9", 1),))])
+    assert await seen.get() == Settings(refresh=5)
+    assert await seen.get() == [("b", (Endpoint("udp", "192.0.2.9", 1),))]
     await running.close()
 
 

@@ -11,6 +11,7 @@ from appliance.api.profile import Profile
 from appliance.api.routing import Route, RoutingView
 from appliance.api.values import Network
 from appliance.runtime.peers.forwarding import Forwarding, RouteRefused, compile_routes
+from appliance.runtime.peers.router import OpenRouter
 
 net = ipaddress.ip_network
 ALLOWED = {"a": (net("10.1.0.0/16"), net("fd00::/64")), "b": (net("10.2.0.0/16"), net("10.1.2.0/24"))}
@@ -71,7 +72,7 @@ def test_of_equal_prefixes_the_lower_metric_wins_then_the_name() -> None:
 
 
 def test_only_changes_travel() -> None:
-    worker, forwarding = Worker(), Forwarding(Static(), profile(forward=True), frozenset)
+    worker, forwarding = Worker(), Forwarding(OpenRouter(Static()), profile(forward=True), frozenset)
     forwarding.push(worker)
     forwarding.push(worker)
     assert len(worker.tables) == 1
@@ -84,7 +85,7 @@ def test_only_changes_travel() -> None:
 
 
 def test_the_hosts_addresses_are_told_when_they_change_and_before_routes() -> None:
-    worker, forwarding = Worker(), Forwarding(Static(), profile(), frozenset)
+    worker, forwarding = Worker(), Forwarding(OpenRouter(Static()), profile(), frozenset)
     forwarding.hold(("192.0.2.1",), None)
     forwarding.push_again(worker)
     forwarding.hold(("192.0.2.1",), worker)
@@ -96,7 +97,7 @@ def test_the_hosts_addresses_are_told_when_they_change_and_before_routes() -> No
 
 def test_a_router_that_fails_leaves_the_last_table() -> None:
     router, worker = Static(), Worker()
-    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding = Forwarding(OpenRouter(router), profile(), frozenset)
     forwarding.push(worker)
     router.broken = True
     forwarding.push(worker)
@@ -109,7 +110,7 @@ def test_a_router_that_fails_leaves_the_last_table() -> None:
 
 def test_a_router_that_fails_during_a_reload_leaves_what_is_still_allowed() -> None:
     router, worker = Static(), Worker()
-    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding = Forwarding(OpenRouter(router), profile(), frozenset)
     forwarding.push(worker)
     router.broken = True
     forwarding.use(profile({"a": ALLOWED["a"], "c": ALLOWED["b"]}, forward=True))
@@ -122,19 +123,20 @@ def test_a_router_that_fails_during_a_reload_leaves_what_is_still_allowed() -> N
     assert worker.tables[-1] == worker.tables[0], "also after several reloads"
 
 
-def test_a_router_that_fails_when_another_takes_over_leaves_the_last_table() -> None:
+async def test_a_router_that_fails_when_another_takes_over_leaves_the_last_table() -> None:
     worker, broken = Worker(), Static()
-    forwarding = Forwarding(Static(), profile(), frozenset)
+    forwarding = Forwarding(OpenRouter(Static()), profile(), frozenset)
     forwarding.push(worker)
     broken.broken = True
-    forwarding.use(profile(), broken)
+    forwarding.use(profile(), OpenRouter(broken))
     forwarding.push(worker)
     assert worker.tables[-1] == worker.tables[0]
+    await forwarding.close()
 
 
 def test_a_router_that_fails_when_a_worker_starts_again_leaves_the_last_table() -> None:
     router, worker, restarted = Static(), Worker(), Worker()
-    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding = Forwarding(OpenRouter(router), profile(), frozenset)
     forwarding.push(worker)
     router.broken = True
     forwarding.push_again(restarted)
@@ -145,7 +147,7 @@ def test_a_router_that_fails_when_a_worker_starts_again_leaves_the_last_table() 
 def test_without_any_good_table_nothing_is_routed() -> None:
     router, worker = Static(), Worker()
     router.broken = True
-    forwarding = Forwarding(router, profile(), frozenset)
+    forwarding = Forwarding(OpenRouter(router), profile(), frozenset)
     forwarding.push_again(worker)
     assert worker.tables == [[]]
     assert "no routes today" in forwarding.problem

@@ -9,8 +9,8 @@ from appliance.api.transport import Adopted, TransportKind
 from appliance.api.values import Endpoint
 from appliance.runtime.links.table import Links
 
-UDP = TransportKind("udp", datagram=True, driver="x:Udp", open=lambda _services: None)  # type: ignore[arg-type, return-value]
-TCP = TransportKind("tcp", datagram=False, driver="x:Tcp", open=lambda _services: None)  # type: ignore[arg-type, return-value]
+UDP = TransportKind("udp", None, lambda _settings, _services: None, datagram=True, driver="x:Udp")  # type: ignore[arg-type, return-value]
+TCP = TransportKind("tcp", None, lambda _settings, _services: None, datagram=False, driver="x:Tcp")  # type: ignore[arg-type, return-value]
 HERE, THERE = Endpoint("udp", "127.0.0.1", 1), Endpoint("udp", "127.0.0.2", 2)
 
 

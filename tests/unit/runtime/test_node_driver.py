@@ -30,7 +30,7 @@ from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
 from appliance.wire.envelope import PacketType, pack
 
-UDP = TransportKind("udp", datagram=True, driver="x:Udp", open=lambda _services: None)  # type: ignore[arg-type, return-value]
+UDP = TransportKind("udp", None, lambda _settings, _services: None, datagram=True, driver="x:Udp")  # type: ignore[arg-type, return-value]
 ADDRESSES: dict[str, SocketAddress] = {"a": ("198.51.100.1", 40000), "b": ("203.0.113.2", 8443)}
 LISTEN = Endpoint("udp", "0.0.0.0", 8443)
 SPOKEN_TO = "203.0.113.2"

@@ -100,10 +100,12 @@ async def test_a_discoverer_that_fails_and_comes_back(plugins: PluginHost, monke
             well.set()
             await asyncio.Event().wait()
 
-    def start(_services: DiscoveryServices) -> Discoverer:
+    def start(_settings: None, _services: DiscoveryServices) -> Discoverer:
         return Discoverer()
 
-    running = Discovery({"bootstrap": DiscoveryKind("bootstrap", start)}, lambda _peer, _endpoints: None, PluginCalls(account))
+    running = Discovery(
+        {"bootstrap": DiscoveryKind("bootstrap", None, start)}, lambda _peer, _endpoints: None, PluginCalls(account)
+    )
     running.start(
         Profile.model_validate({"profile": 1, "network": {"addresses": ["10.0.0.1/24"]}, "discovery": {"bootstrap": {}}})
     )

@@ -35,6 +35,7 @@ from appliance.runtime.operations import plugins_operations
 from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
+from appliance.runtime.peers.router import OpenRouter
 from appliance.runtime.plugins import calls
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import Late, PluginCalls
@@ -166,7 +167,7 @@ def test_a_transport(member: str, nasty: Deed, warnings: pytest.LogCaptureFixtur
     async def main() -> None:
         heard, links = Heard(), Links()
 
-        def opened(services: Any) -> Transport:
+        def opened(_settings: None, services: Any) -> Transport:
             if member == "open":
                 nasty()
             if member == "task":
@@ -177,7 +178,7 @@ def test_a_transport(member: str, nasty: Deed, warnings: pytest.LogCaptureFixtur
         async def later(deed: Deed) -> None:
             deed()
 
-        kinds = {"nasty": TransportKind("nasty", datagram=True, driver="none:none", open=opened)}
+        kinds = {"nasty": TransportKind("nasty", None, opened, datagram=True, driver="none:none")}
         transports = Transports(kinds, links, heard, None)
         if member in ("open", "listen"):
             with pytest.raises(PluginFault, match="plugin nasty: transport nasty: "):
@@ -240,7 +241,7 @@ def test_a_router(when: str, nasty: Deed) -> None:
             nasty()
             yield from ()
 
-    forwarding = Forwarding(Router(), profile(), frozenset)
+    forwarding = Forwarding(OpenRouter(Router()), profile(), frozenset)
     forwarding.push(Nothing())
     told(forwarding.problem, nasty)
     forwarding.push(Nothing())
@@ -254,7 +255,7 @@ def test_a_router_without_an_end() -> None:
             while True:
                 yield Route(profile().network.addresses[0].network, "nobody")
 
-    forwarding = Forwarding(Router(), profile(), frozenset)
+    forwarding = Forwarding(OpenRouter(Router()), profile(), frozenset)
     forwarding.push(Nothing())
     assert forwarding.problem
 
@@ -263,7 +264,7 @@ def test_a_router_without_an_end() -> None:
 @pytest.mark.parametrize("member", ["open", "candidates", "batch", "after a batch"])
 def test_a_discoverer(member: str, nasty: Deed) -> None:
     class Discoverer:
-        def __init__(self, _services: Any) -> None:
+        def __init__(self, _settings: None, _services: Any) -> None:
             if member == "open":
                 nasty()
 
@@ -284,7 +285,7 @@ def test_a_discoverer(member: str, nasty: Deed) -> None:
         yield from ()
 
     async def main() -> None:
-        running = Discovery({"nasty": DiscoveryKind("nasty", Discoverer)}, lambda _peer, _endpoints: None)
+        running = Discovery({"nasty": DiscoveryKind("nasty", None, Discoverer)}, lambda _peer, _endpoints: None)
         running.start(profile(discovery={"nasty": {}}))
         await until(lambda: running.problems)
         told(running.problems["nasty"], nasty)
@@ -296,14 +297,14 @@ def test_a_discoverer(member: str, nasty: Deed) -> None:
 
 def test_a_discoverer_that_never_waits() -> None:
     class Discoverer:
-        def __init__(self, _services: Any) -> None: ...
+        def __init__(self, _settings: None, _services: Any) -> None: ...
 
         async def candidates(self) -> AsyncIterator[Any]:
             while True:
                 yield []
 
     async def main() -> None:
-        running = Discovery({"nasty": DiscoveryKind("nasty", Discoverer)}, lambda _peer, _endpoints: None)
+        running = Discovery({"nasty": DiscoveryKind("nasty", None, Discoverer)}, lambda _peer, _endpoints: None)
         running.start(profile(discovery={"nasty": {}}))
         await until(lambda: bool(running.problems))
         assert "without a pause" in running.problems["nasty"]

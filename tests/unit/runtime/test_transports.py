@@ -9,7 +9,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from appliance.api.transport import SocketAddress
+from appliance.api.profile import Section
+from appliance.api.transport import SocketAddress, Transport, TransportServices
 from appliance.api.values import Endpoint
 from appliance.errors import HostError
 from appliance.runtime.links.table import Link, Links
@@ -190,3 +191,43 @@ async def test_while_there_are_too_many_strangers_connections_wait(rig: Rig) -> 
         rig.heard.no_room = False
         with socket.create_connection((tcp.host, tcp.port)):
             assert {(await rig.heard.links.get())[1], (await rig.heard.links.get())[1]} == {None}
+
+
+class Loud(Section):
+    """Settings of a transport."""
+
+    level: int = 1
+
+
+async def test_a_transport_is_opened_with_its_settings_and_anew_when_they_change() -> None:
+    opened: list[int] = []
+
+    def loud(settings: Loud, services: TransportServices) -> Transport:
+        opened.append(settings.level)
+        if settings.level == 99:
+            raise OSError("too loud")
+        return TCP.open(None, services)
+
+    heard, links = Heard(), Links()
+    kinds = {"tcp": TCP._replace(settings=lambda: Loud, open=loud)}
+    transports = Transports(kinds, links, heard, None, settings={"tcp": {"level": 2}})
+    at = free("tcp")
+    await transports.listen([at])
+    transports.dial("b", at)
+    for _ in range(2):  # who calls, and who is called
+        await heard.links.get()
+    await transports.listen([at])
+    assert opened == [2, 2], "once to listen, once to dial, and not again while nothing changes"
+    transports.settings = {"tcp": {"level": 3}}
+    await transports.listen([at])
+    transports.dial("b", at)
+    for _ in range(2):
+        await heard.links.get()
+    assert opened == [2, 2, 3, 3]
+    transports.settings = {"tcp": {"level": 99}}
+    with pytest.raises(HostError, match="transport tcp cannot be opened: too loud"):
+        await transports.listen([at])
+    assert list(transports.bound) == [at], "it listens as before"
+    assert opened[-1] == 3
+    await transports.close()
+    links.close()

@@ -66,7 +66,7 @@ class Forgetful:
 def routing(router: Callable[[], Any]) -> RoutingConformance:
     class Suite(RoutingConformance):
         def kind(self) -> RoutingKind:
-            return RoutingKind("broken", router)
+            return RoutingKind("broken", None, lambda _settings, _services: router())
 
     return Suite()
 
@@ -199,7 +199,7 @@ def test_a_suite_that_lies_about_its_sizes() -> None:
 
 def discovery(candidates: Callable[[Any], AsyncIterator[Sequence[Candidate]]]) -> DiscoveryConformance:
     class Opened:
-        def __init__(self, services: Any) -> None:
+        def __init__(self, settings: None, services: Any) -> None:
             self._services = services
 
         def candidates(self) -> AsyncIterator[Sequence[Candidate]]:
@@ -207,7 +207,7 @@ def discovery(candidates: Callable[[Any], AsyncIterator[Sequence[Candidate]]]) -
 
     class Suite(DiscoveryConformance):
         def kind(self) -> DiscoveryKind:
-            return DiscoveryKind("broken", Opened)
+            return DiscoveryKind("broken", None, Opened)
 
     return Suite()
 
@@ -353,7 +353,7 @@ def transport(driver: type, monkeypatch: pytest.MonkeyPatch) -> TransportConform
 
     class Suite(TransportConformance):
         def kind(self) -> TransportKind:
-            return TransportKind("tcp", datagram=False, driver="appliance_transport_ip.stream:Broken", open=TCP.open)
+            return TCP._replace(driver="appliance_transport_ip.stream:Broken")
 
     return Suite()
 
@@ -397,8 +397,8 @@ def test_a_control_half_that_leaks_descriptors() -> None:
     leaked: list[socket.socket] = []
 
     class Leaking:
-        def __init__(self, services: Any) -> None:
-            self._inner = TCP.open(services)
+        def __init__(self, settings: None, services: Any) -> None:
+            self._inner = TCP.open(settings, services)
             self.dial, self.connect, self.close = self._inner.dial, self._inner.connect, self._inner.close
 
         async def listen(self, at: Any) -> Any:
@@ -433,7 +433,7 @@ def test_a_driver_that_counts_what_it_cannot(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_kind_that_says_stream_and_is_datagram() -> None:
     class Suite(TransportConformance):
         def kind(self) -> TransportKind:
-            return TransportKind("udp", datagram=False, driver=UDP.driver, open=UDP.open)
+            return UDP._replace(datagram=False)
 
     finds(Suite().test_the_driver_has_a_descriptor_and_lengths)
 

@@ -18,13 +18,13 @@ def _settings() -> type[BootstrapSettings]:
     return BootstrapSettings
 
 
-def _open(services: DiscoveryServices) -> Bootstrap:
+def _open(settings: BootstrapSettings, services: DiscoveryServices) -> Bootstrap:
     from appliance_discovery_bootstrap.discoverer import Bootstrap
 
-    return Bootstrap(services, _settings().model_validate(services.settings))
+    return Bootstrap(services, settings)
 
 
 @hookimpl
 def appliance_discovery() -> tuple[DiscoveryKind, ...]:
     """One kind."""
-    return (DiscoveryKind("bootstrap", _open, _settings),)
+    return (DiscoveryKind("bootstrap", _settings, _open),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.api.hookspecs import hookimpl
-from appliance.api.routing import Route, RoutingKind, RoutingView
+from appliance.api.routing import Route, RoutingKind, RoutingServices, RoutingView
 
 
 class StaticRouter:
@@ -16,7 +16,12 @@ class StaticRouter:
         return (Route(prefix, peer) for peer, prefixes in view.allowed() for prefix in prefixes)
 
 
+def _open(_settings: None, _services: RoutingServices) -> StaticRouter:
+    """What it knows comes with each question, so it needs nothing else."""
+    return StaticRouter()
+
+
 @hookimpl
 def appliance_routing() -> tuple[RoutingKind, ...]:
     """The kind that a profile has when it says nothing about routing."""
-    return (RoutingKind("static", StaticRouter),)
+    return (RoutingKind("static", None, _open),)

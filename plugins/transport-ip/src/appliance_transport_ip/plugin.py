@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from appliance.api.transport import Transport, TransportServices
 
 
-def _udp(services: TransportServices) -> Transport:
-    from appliance_transport_ip.udp import open_udp
+def _udp(_settings: None, services: TransportServices) -> Transport:
+    from appliance_transport_ip.udp import Udp
 
-    return open_udp(services)
-
-
-def _tcp(services: TransportServices) -> Transport:
-    from appliance_transport_ip.tcp import open_tcp
-
-    return open_tcp(services)
+    return Udp(services)
 
 
-UDP = TransportKind("udp", datagram=True, driver="appliance_transport_ip.datagram:Datagrams", open=_udp)
-TCP = TransportKind("tcp", datagram=False, driver="appliance_transport_ip.stream:Stream", open=_tcp)
+def _tcp(_settings: None, services: TransportServices) -> Transport:
+    from appliance_transport_ip.tcp import Tcp
+
+    return Tcp(services)
+
+
+UDP = TransportKind("udp", None, _udp, datagram=True, driver="appliance_transport_ip.datagram:Datagrams")
+TCP = TransportKind("tcp", None, _tcp, datagram=False, driver="appliance_transport_ip.stream:Stream")
 
 
 @hookimpl

@@ -119,8 +119,3 @@ def refuse(sock: socket.socket) -> None:
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     sock.close()
-
-
-def open_tcp(services: TransportServices) -> Tcp:
-    """The transport kind's `open`."""
-    return Tcp(services)

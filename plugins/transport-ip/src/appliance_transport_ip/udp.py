@@ -109,8 +109,3 @@ class Udp:
                 raise
             return DATAGRAM
         return min(DATAGRAM, mtu - (48 if v6 else 28))
-
-
-def open_udp(services: TransportServices) -> Udp:
-    """The transport kind's `open`."""
-    return Udp(services)

@@ -1,0 +1,36 @@
+"""The router that a profile names, opened with its settings and services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from appliance.api.profile import Profile
+from appliance.api.routing import Route, Router, RoutingKind, RoutingView
+from appliance.runtime.plugins.account import Part
+from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.services import PluginServices, opening
+
+
+class OpenRouter:
+    """A router and what it runs beside."""
+
+    def __init__(self, router: Router, services: PluginServices | None = None) -> None:
+        self._router = router
+        self._services = services
+
+    def routes(self, view: RoutingView) -> Iterable[Route]:
+        """As `api.routing.Router.routes`."""
+        return self._router.routes(view)
+
+    async def close(self) -> None:
+        """End what it runs."""
+        if self._services is not None:
+            await self._services.close()
+
+
+def open_router(kinds: Mapping[str, RoutingKind], profile: Profile, calls: PluginCalls) -> OpenRouter:
+    """The router that `profile` wants. Raises PluginFault."""
+    kind = kinds[profile.routing.kind]
+    services = PluginServices(calls, "routing", kind.name)
+    written = profile.routing.settings_of(kind.name)
+    return OpenRouter(calls.call(Part("routing", kind.name, "open"), opening(kind, written, services)), services)

@@ -1,0 +1,78 @@
+"""What everything that is opened for a plugin gets from the core, as a test says it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Any
+
+from appliance.testing.clock import ManualClock
+
+LAST_SECOND = 1e6
+"""A test that slept for so long has seen what it will see."""
+
+
+class EndOfTime(BaseException):
+    """Virtual time is up. No Exception, so that a plugin does not take it for a failure of its own."""
+
+
+class FakeServices:
+    """`Services` of `appliance.api.services`.
+
+    `reported` collects what the admin would read, `failures` what spawned tasks raised. Sleeping takes no time but moves `now`. A
+    test that spawned tasks ends them with `close`.
+    """
+
+    def __init__(self, *, section: Any = None, jitter: float = 0.5) -> None:
+        self.section: Any = section
+        self.reported: list[str] = []
+        self.failures: list[BaseException] = []
+        self._clock = ManualClock(0.0)
+        self._jitter = jitter
+        self._tasks: list[asyncio.Future[None]] = []
+
+    @property
+    def now(self) -> float:
+        """Seconds slept so far."""
+        return self._clock.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Let virtual time pass, and others have their turn. Raises EndOfTime in the end."""
+        if self.now > LAST_SECOND:
+            raise EndOfTime
+        await self._clock.sleep(seconds)
+        await asyncio.sleep(0)
+
+    def jitter(self) -> float:
+        """Always the same."""
+        return self._jitter
+
+    def report(self, problem: str) -> None:
+        """Remember it."""
+        self.reported.append(problem)
+
+    def spawn(self, work: Awaitable[None], name: str) -> None:
+        """Run it until `close`."""
+        del name
+        task = asyncio.ensure_future(_until_the_end(work))
+        self._tasks.append(task)
+        if isinstance(work, Coroutine):  # a task cancelled before its first step would leave it unawaited
+            task.add_done_callback(lambda _task: work.close())
+        task.add_done_callback(self._done)
+
+    async def close(self) -> None:
+        """End all tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Future[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failures.append(error)
+
+
+async def _until_the_end(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except EndOfTime:
+        return
