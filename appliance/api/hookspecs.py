@@ -93,7 +93,10 @@ def appliance_load_identity(reference: str) -> bytes | None:
 
 @hookspec
 def appliance_authorize(principal: Principal, permission: str, target: str) -> Verdict | None:
-    """May `principal` do this? Any deny wins; without an allow the answer is no."""
+    """May `principal` do this? `target` is the operation's name. Any deny wins; without an allow the answer is no, but for root.
+
+    Called in a thread, several at a time, with a second for an answer: a late one is a deny. A verdict holds for two seconds, for
+    all processes of that user."""
 
 
 @hookspec

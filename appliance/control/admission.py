@@ -9,7 +9,6 @@ import os
 from collections import Counter
 from collections.abc import Callable
 
-from appliance.control.callers import name_of
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 
@@ -54,7 +53,7 @@ class Admission:
         self._untold += 1
         now = self._now()
         if now - self._told >= TELL_EVERY:
-            log.warning("a caller was refused", reason=reason, user=name_of(uid), number=self._untold, **more)
+            log.warning("a caller was refused", reason=reason, uid=uid, number=self._untold, **more)
             self._told, self._untold = now, 0
 
     def _full(self, uid: int) -> str | None:

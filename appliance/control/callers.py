@@ -1,29 +1,28 @@
-"""Who asks on the control socket: the kernel says (SO_PEERCRED), and what that caller may do."""
+"""Who asks on the control socket: the kernel says (SO_PEERCRED), and the system's databases of users and groups."""
 
 from __future__ import annotations
 
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from appliance.api.management import Principal, Verdict
+from appliance.api.management import Principal
 from appliance.foundation import places
 
 _UCRED = struct.Struct("3i")
 """struct ucred of unix(7): pid, uid, gid."""
 
-Judge = Callable[[Principal, str, str, "Verdict | None"], Iterable[Verdict]]
-"""What the plugins say to (principal, permission, target); the last argument is what one says that fails at this."""
-NEVER_REFUSED = frozenset({"status", "health", "confirm", "rollback", "stop"})
-"""What root may do whatever plugins say, or the host could not be brought back while the node runs."""
 
-
-def principal_of(connection: socket.socket) -> Principal:
-    """The process at the other end when it connected."""
+def nameless(connection: socket.socket) -> Principal:
+    """The process at the other end when it connected; its user's number stands for its name."""
     pid, uid, gid = _credentials(connection)
-    return Principal("local", name_of(uid), uid, gid, pid)
+    return Principal("local", str(uid), uid, gid, pid)
+
+
+def named(principal: Principal) -> Principal:
+    """The same with its user's name. May wait for somebody's directory server."""
+    return principal if principal.uid is None else principal._replace(name=name_of(principal.uid))
 
 
 def user_of(connection: socket.socket) -> int:
@@ -51,19 +50,8 @@ def _credentials(connection: socket.socket) -> tuple[int, int, int]:
     return pid, uid, gid
 
 
-def may(principal: Principal, permission: str, target: str, *, group: str | None, judge: Judge) -> bool:
-    """May `principal` do this? Root, the daemon's own user and members of `group` may; any plugin's deny wins over that, and a
-    plugin's allow lets others in too. A plugin that fails denies it to everybody but root and the daemon's user."""
-    owner = principal.uid in (0, os.geteuid())
-    if owner and target in NEVER_REFUSED:
-        return True
-    verdicts = list(judge(principal, permission, target, None if owner else Verdict.DENY))
-    if Verdict.DENY in verdicts:
-        return False
-    return Verdict.ALLOW in verdicts or owner or (group is not None and _in_group(principal, group))
-
-
-def _in_group(principal: Principal, group: str) -> bool:
+def is_member(principal: Principal, group: str) -> bool:
+    """Is the caller in this group of the system's, by its process or by its user? May wait for somebody's directory server."""
     import grp
 
     try:

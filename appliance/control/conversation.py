@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from appliance.api.management import Principal
 from appliance.control.admission import Admission, is_root
-from appliance.control.callers import principal_of
 from appliance.control.feed import Missed
 from appliance.control.messages import (
     MAX_LINE,
@@ -68,31 +67,31 @@ class Operation(NamedTuple):
     """It must not stop half way: neither cancelling nor hanging up ends it."""
 
 
-Allowed = Callable[[Principal, str, str], bool]
+Allowed = Callable[[Principal, str, str], Awaitable[bool]]
 """May (principal) do (permission, operation)?"""
 
 
 class Conversation:
-    """A caller that was let in: user `uid` at the other end of `writer`."""
+    """A caller that was let in: `principal`, at the other end of `writer`."""
 
     def __init__(
         self,
         operations: Mapping[str, Operation],
         allowed: Allowed,
         admission: Admission,
-        uid: int,
+        principal: Principal,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         self._operations = operations
         self._allowed = allowed
         self._admission = admission
-        self._uid = uid
+        self._uid = principal.uid or 0
         self._reader = reader
         self._writer = writer
         self._socket: socket.socket = writer.get_extra_info("socket")
-        self._principal = principal_of(self._socket)
-        self._patience = IDLE_SECONDS if is_root(uid) else OTHERS_IDLE_SECONDS
+        self._principal = principal
+        self._patience = IDLE_SECONDS if is_root(self._uid) else OTHERS_IDLE_SECONDS
         self._under_way: dict[Id, _UnderWay] = {}
         self._refused = 0
 
@@ -148,7 +147,7 @@ class Conversation:
 
     async def _take(self, question: Question) -> bool:
         """Have it answered, or refuse it. False when what follows on the connection is no question."""
-        refusal = self._refusal(question)
+        refusal = await self._refusal(question)
         if refusal is not None:
             self._refused += 1
             await self._send(refusal)
@@ -161,13 +160,13 @@ class Conversation:
         task.add_done_callback(lambda _task: self._under_way.pop(question.id))
         return True
 
-    def _refusal(self, question: Question) -> Refusal | None:
+    async def _refusal(self, question: Question) -> Refusal | None:
         operation = self._operations.get(question.op)
         if operation is None:
             known = ", ".join(self._operations)
             sentence = f"there is no operation {question.op[:100]!r}"
             return failure("unknown-operation", sentence, f"there are: {known}", ExitCode.INVALID, to=question.id)
-        if not self._allowed(self._principal, operation.permission, question.op):
+        if not await self._allowed(self._principal, operation.permission, question.op):
             self._admission.refuse("permission", self._uid, pid=self._principal.pid, op=question.op)
             return failure(
                 "permission",

@@ -11,14 +11,21 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
+from appliance.api.management import Principal
 from appliance.control.admission import Admission
-from appliance.control.callers import user_of
+from appliance.control.callers import named, nameless, user_of
 from appliance.control.conversation import Allowed, Conversation, Operation, failure
 from appliance.control.messages import MAX_LINE, line_of
 from appliance.errors import ExitCode
+from appliance.foundation.aside import Aside, Busy
+from appliance.foundation.patience import TookTooLong
 
 ACCEPTS = 16
 """Callers taken in a turn of the event loop: a user who connects as fast as can be does not keep it from the rest."""
+
+NAME_SECONDS = 1.0
+NAMES_AT_A_TIME = 4
+"""How long looking up a caller's name may take, and how many of that go on: the database may be somebody's server."""
 
 
 class ControlServer:
@@ -28,6 +35,7 @@ class ControlServer:
         self._operations = operations
         self._allowed = allowed
         self._admission = admission
+        self._names = Aside("names of users", NAMES_AT_A_TIME)
         self._conversations: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
 
@@ -63,12 +71,20 @@ class ControlServer:
 
     async def _converse(self, connection: socket.socket, uid: int) -> None:
         try:
+            asked = nameless(connection)
             reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_LINE)
-            await Conversation(self._operations, self._allowed, self._admission, uid, reader, writer).hold()
+            await Conversation(self._operations, self._allowed, self._admission, await self._who(asked), reader, writer).hold()
         except OSError:  # the caller is gone
             pass
         finally:
             self._admission.leave(uid)
+
+    async def _who(self, principal: Principal) -> Principal:
+        """With its name, if the system's database of users tells it in time."""
+        try:
+            return await self._names.run(lambda: named(principal), NAME_SECONDS)
+        except (TookTooLong, Busy):
+            return principal
 
 
 def _hang_up(connection: socket.socket, reason: str) -> None:

@@ -19,6 +19,7 @@ from appliance.foundation.patience import Escaped, TookTooLong, limited
 
 MAX_ITEMS = 1000
 """Results one hook may give; more is a generator that does not end."""
+HINT = "disable the plugin or report this to its author"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("appliance_"))
 
 
@@ -47,10 +48,11 @@ class LoadedPlugin:
 
     def call(self, hook: str, **arguments: object) -> Any:
         """The hook's result, None when the plugin does not have it or has nothing to say. Raises PluginFault."""
-        result = self._limited(hook, lambda: getattr(self._manager.hook, hook)(**arguments))
-        if isinstance(result, list) and not hookspecs_firstresult(hook):
-            return result[0] if result else None
-        return result
+        return self._limited(hook, lambda: self._result(hook, arguments))
+
+    def ask(self, hook: str, **arguments: object) -> Any:
+        """The same without a limit in time, for a thread that may be left behind. Raises whatever the hook does."""
+        return self._result(hook, arguments)
 
     def collect(self, hook: str, **arguments: object) -> list[Any]:
         """The items of a hook that returns an iterable. Raises PluginFault."""
@@ -72,8 +74,13 @@ class LoadedPlugin:
         except Exception as error:
             if isinstance(error, TookTooLong) and self.seconds is not None:  # each further time, too, would hold up the node
                 self._hanging.add(hook)
-            hint = "disable the plugin or report this to its author"
-            raise PluginFault(self.name, f"{hook} {describe(error)}", hint=hint) from error
+            raise PluginFault(self.name, f"{hook} {describe(error)}", hint=HINT) from error
+
+    def _result(self, hook: str, arguments: dict[str, object]) -> Any:
+        result = getattr(self._manager.hook, hook)(**arguments)
+        if isinstance(result, list) and not hookspecs_firstresult(hook):
+            return result[0] if result else None
+        return result
 
     def _odd(self, namespace: object) -> list[str]:
         callers = self._manager.get_hookcallers(namespace) or ()

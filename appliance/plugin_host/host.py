@@ -10,6 +10,7 @@ whose answer decides (plan, identity, authorize) fails closed. Discovery and mon
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -208,24 +209,10 @@ class PluginHost:
                 return bytes(secret)
         return None
 
-    def verdicts(
-        self, principal: Principal, permission: str, target: str, failed: Verdict | None = Verdict.DENY
-    ) -> tuple[Verdict, ...]:
-        """What each plugin with an opinion says; `failed` is what one says that fails at this."""
-        found: list[Verdict] = []
-        for plugin in self._with("appliance_authorize"):
-            try:
-                verdict = plugin.call("appliance_authorize", principal=principal, permission=permission, target=target)
-                if verdict is not None and not isinstance(verdict, Verdict):
-                    raise PluginFault(
-                        plugin.name, f"appliance_authorize returned {type(verdict).__name__}, wanted Verdict or None"
-                    )
-            except PluginFault as fault:
-                self._write_down(fault, "authorize")
-                verdict = failed
-            if verdict is not None:
-                found.append(verdict)
-        return tuple(found)
+    def opinions(self) -> dict[str, Callable[[Principal, str, str], Verdict | None]]:
+        """For each plugin with `appliance_authorize`, what asks it about (principal, permission, target). That has no limit in
+        time, and raises whatever the plugin does: for a thread that may be left behind."""
+        return {plugin.name: functools.partial(_opinion, plugin) for plugin in self._with("appliance_authorize")}
 
     def api_routes(self) -> dict[str, tuple[str, ApiRoute]]:
         """Management routes by name, each with its plugin; of two with one name the second is refused."""
@@ -349,3 +336,10 @@ class PluginHost:
         state: State = "degraded" if provides else "failed"
         problem = "; ".join(trouble.problem for trouble in troubles)
         return PluginFact(name, version, distribution, state, provides, troubles[0].stage, problem, troubles[0].hint)
+
+
+def _opinion(plugin: LoadedPlugin, principal: Principal, permission: str, target: str) -> Verdict | None:
+    verdict = plugin.ask("appliance_authorize", principal=principal, permission=permission, target=target)
+    if verdict is None or isinstance(verdict, Verdict):
+        return verdict
+    raise TypeError(f"it gave a {type(verdict).__name__}, wanted Verdict or None")

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.control import callers, server
+from appliance.control import server
 from appliance.control.admission import Admission
+from appliance.control.authority import Authority
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
@@ -40,7 +41,6 @@ from appliance.runtime.status import Shown
 from appliance.runtime.workers import orphans
 
 if TYPE_CHECKING:
-    from appliance.api.management import Principal
     from appliance.control.address import Listening
     from appliance.protocol.identity import Identity
     from appliance.runtime.start import Start
@@ -71,6 +71,7 @@ class HostedNode:
         self._loops = Loops(lambda: in_force.profile.network.interface, profile.network.mark)
         self._node = node = NodeRuntime(profile, plugins, identity, self._around())
         self._lifespan = node.lifespan
+        self._authority = Authority(lambda: in_force.profile.control.group, plugins.opinions(), node.calls.authorized)
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold)
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
         self._countdown, changing = Countdown(), asyncio.Lock()
@@ -106,6 +107,7 @@ class HostedNode:
             countdown=self._countdown,
             advisers=(self._loops, self._surroundings),
             refused_callers=self._admission.refused,
+            judged=self._authority.counted,
             since=clock.wall(),
         )
         node.prepare()
@@ -183,7 +185,7 @@ class HostedNode:
         self._surroundings.start()  # before the workers, which begin with this host's addresses
         await node.attach(self._tun.open(profile))
         await node.begin()
-        answering = server.ControlServer(operations(self._asked()), self._allowed, self._admission)
+        answering = server.ControlServer(operations(self._asked()), self._authority.allows, self._admission)
         answering.serve(self._listener.socket)
         self._lifespan.push("control socket", answering.close)
         self._ready()
@@ -228,6 +230,7 @@ class HostedNode:
 
     def _settled(self) -> None:
         """The host is as a changed profile says: what was found out about it no longer holds."""
+        self._authority.forget()
         self._loops.forget()
         self._surroundings.look()
 
@@ -253,10 +256,6 @@ class HostedNode:
             trial=self._trial,
             stop=lambda: self.stop("asked to by the control socket"),
         )
-
-    def _allowed(self, principal: Principal, permission: str, target: str) -> bool:
-        group = self._in_force.profile.control.group
-        return callers.may(principal, permission, target, group=group, judge=self._node.plugins.verdicts)
 
     # ---- signals ----
 

@@ -50,6 +50,8 @@ class Shown:
     countdown: Countdown
     advisers: Sequence[Adviser]
     refused_callers: Mapping[str, int]
+    judged: Mapping[str, int]
+    """Questions who may do what, and how asking plugins about them went (`control.authority`)."""
     since: float
     """When the node was started, in seconds of the wall clock."""
 
@@ -87,6 +89,7 @@ def status(shown: Shown) -> dict[str, Any]:
         "drops": dict(node.keeper.drops() + node.driver.drops),
         "handshakes": dict(node.driver.node.counters),
         "refused_callers": dict(shown.refused_callers),
+        "judged": dict(shown.judged),
         "plugins": node.plugins.report(),
         "confirm_by": shown.countdown.seconds_left(now),
     }

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
     from appliance.plugin_host.facts import Stage
 
-Noun = Literal["transport", "suite", "routing", "discovery", "monitor", "lifespan", "subscriber", "route", "task"]
+Noun = Literal["transport", "suite", "routing", "discovery", "monitor", "lifespan", "subscriber", "route", "authorize", "task"]
 Tell = Callable[[Noun, str, str], None]
 """(noun, kind, problem): how a running thing is; "" when it is well (again)."""
-OF_ITSELF: frozenset[Noun] = frozenset({"lifespan", "subscriber", "route", "task"})
+OF_ITSELF: frozenset[Noun] = frozenset({"lifespan", "subscriber", "route", "authorize", "task"})
 """Not registered by a name: the kind is the plugin's own name."""
 
 

@@ -97,6 +97,14 @@ class PluginCalls:
             log.error("a plugin failed", plugin=owner, part=f"{part.noun} {part.kind}", reason=problem, times=times)
         return PluginFault(owner, f"{part.noun} {part.kind}: {problem}", hint=HINT)
 
+    def authorized(self, plugin: str, error: Exception | None) -> None:
+        """How asking a plugin who may do what went: its opinion counts as a deny as long as it fails."""
+        part = Part("authorize", plugin, "appliance_authorize")
+        if error is None:
+            self.well(part)
+        else:
+            self.failed(part, describe(error))
+
     def well(self, part: Part) -> None:
         """A part works (again)."""
         if self._account is not None:

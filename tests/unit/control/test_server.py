@@ -92,7 +92,7 @@ class Node:
 async def server(*, allow: bool = True, admission: Admission | None = None) -> AsyncIterator[Node]:
     node = Node()
 
-    def allowed(principal: Principal, permission: str, target: str) -> bool:
+    async def allowed(principal: Principal, permission: str, target: str) -> bool:
         node.asked.append((principal, permission, target))
         return allow
 

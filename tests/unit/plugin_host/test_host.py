@@ -332,22 +332,15 @@ def test_an_identity_that_fails_stops_the_search(shelf: Shelf) -> None:
         shelf.host().load_identity("vault:x")
 
 
-@pytest.mark.parametrize(
-    ("answers", "allowed"),
-    [
-        ([], False),
-        ([None], False),
-        ([Verdict.ALLOW], True),
-        ([Verdict.ALLOW, None], True),
-        ([Verdict.ALLOW, Verdict.DENY], False),
-        ([Verdict.ALLOW, "yes"], False),
-    ],
-)
-def test_any_deny_wins_and_no_allow_is_no(shelf: Shelf, answers: list[Any], allowed: bool) -> None:
-    for number, answer in enumerate(answers):
-        shelf.hooks(f"plugin-{number}", appliance_authorize=lambda principal, answer=answer: answer)
-    verdicts = shelf.host().verdicts(ROOT, "status", "")
-    assert (Verdict.ALLOW in verdicts and Verdict.DENY not in verdicts) is allowed
+def test_each_plugin_with_an_opinion_is_asked_by_itself(shelf: Shelf) -> None:
+    shelf.hooks("silent")
+    shelf.hooks("yes", appliance_authorize=lambda permission: Verdict.ALLOW if permission == "p" else None)
+    shelf.hooks("odd", appliance_authorize=lambda principal: "yes")
+    opinions = shelf.host().opinions()
+    assert list(opinions) == ["yes", "odd"]
+    assert [opinions["yes"](ROOT, permission, "") for permission in ("p", "q")] == [Verdict.ALLOW, None]
+    with pytest.raises(TypeError, match="a str, wanted Verdict"):
+        opinions["odd"](ROOT, "p", "")
 
 
 def test_routes_and_commands_with_one_name_are_taken_once(shelf: Shelf) -> None:
