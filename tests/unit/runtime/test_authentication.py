@@ -14,7 +14,7 @@ import pytest
 
 from appliance.api.management import ApiRoute, Principal, Verdict
 from appliance.control.admission import Admission
-from appliance.control.callers import may
+from appliance.control.authority import Authority, Opinion
 from appliance.control.server import ControlServer, Operation
 from appliance.runtime.operations import CHANGE, READ, operations
 from appliance.runtime.plugins.calls import PluginCalls
@@ -44,24 +44,21 @@ def test_every_operation_has_a_permission(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_stranger_may_nothing_unless_a_plugin_says_so(name: str) -> None:
-    def nobody_speaks(*_: object) -> list[Verdict]:
-        return []
-
-    def a_plugin_allows(*_: object) -> list[Verdict]:
-        return [Verdict.ALLOW]
+async def test_a_stranger_may_nothing_unless_a_plugin_says_so(name: str) -> None:
+    def authority(**opinions: Opinion) -> Authority:
+        return Authority(lambda: None, opinions, lambda _plugin, _error: None)
 
     permission = TABLE[name].permission
-    assert not may(STRANGER, permission, name, group=None, judge=nobody_speaks)
-    assert may(STRANGER, permission, name, group=None, judge=a_plugin_allows)
-    assert may(ROOT, permission, name, group=None, judge=nobody_speaks)
+    assert not await authority().allows(STRANGER, permission, name)
+    assert await authority(kind=lambda *_: Verdict.ALLOW).allows(STRANGER, permission, name)
+    assert await authority().allows(ROOT, permission, name)
 
 
 @pytest.mark.parametrize("name", TABLE)
 async def test_who_may_not_is_refused_before_anything_is_done(name: str) -> None:
     asked: list[tuple[str, str]] = []
 
-    def allowed(_principal: Principal, permission: str, target: str) -> bool:
+    async def allowed(_principal: Principal, permission: str, target: str) -> bool:
         asked.append((permission, target))
         return False
 
