@@ -1,4 +1,4 @@
-"""How many strangers we take: token buckets over all and per prefix, and the sign that they are too many."""
+"""How many strangers we take: token buckets for all of them and for each prefix, and a sign that there are too many."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from appliance.api.transport import SocketAddress
 
 IPV4_PREFIX = 24
 IPV6_PREFIX = 56
-"""What one site usually has (RFC 6177 for the latter); within it addresses cost nothing."""
+"""The prefixes that one site usually has (RFC 6177 for IPv6). Within its prefix a sender can use any address for nothing."""
 PREFIX_SHARE = 4
 """A prefix may use a quarter of all handshakes, so that four noisy sites are needed to shut out a fifth."""
 MAX_PREFIXES = 4096
 """Prefixes remembered; the one that was quiet for longest is forgotten first."""
 CALM_SECONDS = 2.0
-"""What was too much counts as too much for so long: a flood lasts, and each gap in it would cost a key exchange."""
+"""A flood counts as over when it was not too much for so long: in each gap a key exchange would be spent on it."""
 
 
 class TokenBucket:
@@ -57,7 +57,7 @@ class Strain:
             self._until = now + CALM_SECONDS
 
     def lasts(self, now: float) -> bool:
-        """Is it too much?"""
+        """Is it too much now, or was it lately?"""
         return now < self._until
 
 
@@ -79,7 +79,7 @@ class PrefixRates:
 
 
 class Admission:
-    """The limits of one node. `handshakes_per_second` is what all senders together get."""
+    """The limits of one node."""
 
     def __init__(self, handshakes_per_second: int, now: float) -> None:
         rate = max(1, handshakes_per_second)
@@ -88,7 +88,7 @@ class Admission:
         self._prefixes = PrefixRates(rate)
 
     def busy(self, now: float) -> bool:
-        """Note a hello without a cookie; true while they come at more than half the rate we serve."""
+        """Count a hello without a cookie. True while they come at more than half the rate that we serve."""
         self._unproven.note(now)
         return self._unproven.lasts(now)
 

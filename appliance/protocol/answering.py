@@ -1,12 +1,12 @@
-"""The called side of a node: strangers' hellos, judged as cheaply as possible first and answered within bounds.
+"""The called side of a node: hellos of strangers. The cheapest checks come first, and what is answered is bounded.
 
 hello ─▶ known? answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ (waits) ─▶ key exchange, signature
 finish ─▶ opens? ─▶ (waits) ─▶ signatures ─▶ configured peer? ─▶ room for a session? ─▶ Session
 
-A finish that does not open is anybody's and changes nothing. One that opens is the initiator's own; when it is not good, the
-handshake is over, in silence and after the same steps, whatever is wrong with it.
+A finish that does not open may come from anybody and changes nothing. One that opens comes from the initiator. If it is not good,
+the handshake ends without an answer, after the same steps whatever is wrong with it.
 
-What waits is worked off by `Node.handle_work`, finishes first: they are the end of work already done.
+`Node.handle_work` does what waits, finishes first, because most of their work is done already.
 """
 
 from __future__ import annotations
@@ -45,16 +45,19 @@ from appliance.wire.hello import ClientHello
 ANSWER_SECONDS = 5.0
 """How long we wait for the third message: as long as an initiator tries."""
 MAX_ANSWERS = 512
+"""The most unfinished handshakes (about 30 KB each)."""
 CROWDED_ANSWERS = 64
-"""Unfinished handshakes (about 30 KB each) from which on strangers must return a cookie."""
+"""From so many unfinished handshakes on, strangers must return a cookie."""
 WAIT_SECONDS = 4.0
+"""A hello that has waited for so long is not answered: its sender will give up before the handshake could be finished."""
 SILENT_SECONDS = 2.0
-"""A hello that waited so long, or was not sent again for so long, is of an attempt that is given up before it could be finished:
-an answer would be work for nothing, just when there is too much of it."""
+"""The same for a hello that was not sent again for so long: its sender has given up already."""
 RESEND_GAP = 0.2
+"""Least seconds between two answers to the same hello."""
 
 STEPS = 0xF0
-"""Bits of a handshake message's number that tell how often it was cut smaller: it stays the same message."""
+"""The bits of a handshake message's number that tell how often it was cut smaller. Without them it is the number of the
+message."""
 
 Key = tuple[LinkId, SocketAddress | None, int]
 """Link, source and message number of a ClientHello."""
@@ -62,23 +65,35 @@ Key = tuple[LinkId, SocketAddress | None, int]
 
 @dataclass(slots=True)
 class Answer:
-    """A ServerHello that waits for its ClientFinish. Its packets have at most `room` bytes and were cut smaller `steps` times."""
+    """A ServerHello that waits for its ClientFinish. Times are monotonic seconds."""
 
     index: int
+    """Our index of the session that it makes."""
     key: Key
+    """Which hello it answers."""
     machine: Responder
     link: LinkId
     to: SocketAddress | None
+    """The far end; None on a link that has only one."""
     started: float
     as_json: bool
+    """The hello was JSON, and so are the answer and the finish."""
     packets: list[bytes]
+    """The answer, as it goes out."""
     received_bytes: int
+    """Bytes that came for this handshake, headers included."""
     validated: bool
+    """The sender has shown that it receives at its address."""
     room: int
+    """The longest datagram to send, in bytes."""
     steps: int = 0
+    """How often that was lowered."""
     sent_bytes: int = 0
+    """Bytes that we sent; at most three times `received_bytes` until `validated`."""
     sent_at: float = 0.0
+    """When the answer was sent last."""
     working: bool = False
+    """A finish came and waits to be judged."""
 
     @property
     def cost(self) -> int:
@@ -97,13 +112,20 @@ class _Waiting:
     """A complete ClientHello that waits for its key exchange."""
 
     index: int
+    """Our index of the session that it will make."""
     client: ClientHello
     flags: int
+    """Those of its header."""
     received_bytes: int
+    """Bytes that came of it, headers included, repetitions too."""
     datagram_bytes: int
+    """The longest of its datagrams."""
     proven: bool
+    """The sender has shown that it receives at its address."""
     since: float
+    """When it was complete, in monotonic seconds."""
     heard: float
+    """When something of it came last."""
 
 
 class Answering:
@@ -125,7 +147,7 @@ class Answering:
 
     @property
     def crowded(self) -> bool:
-        """Are so many handshakes unfinished that who begins another must return a cookie?"""
+        """Are so many handshakes unfinished that strangers must return a cookie first?"""
         return len(self._answers) >= CROWDED_ANSWERS or self._reassembly.crowded
 
     def configure(self, now: float) -> None:
@@ -203,21 +225,21 @@ class Answering:
             self.forget(index)
 
     def forget(self, index: int) -> None:
-        """Let go of an answer that came to nothing."""
+        """Forget an answer that nobody finished."""
         answer = self._remove(index)
         answer.machine.abandon()
         self._context.indexes.discard(index)
         self._context.unuse(answer.link, index)
 
     def link_closed(self, link: LinkId) -> None:
-        """Let go of what went over `link`."""
+        """Forget the handshakes that went over `link`."""
         for answer in [each for each in self._answers.values() if each.link == link]:
             self.forget(answer.index)
         for key in [key for key in self._waiting if key[0] == link]:
             self._context.indexes.discard(self._waiting.pop(key).index)
 
     def _gate(self, key: Key, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> bool | None:
-        """Has the sender shown that it receives at `source`? None: the packet goes no further."""
+        """Has the sender shown that it receives at `source`? None: the packet is not to be looked at further."""
         _, _, flags, _, sequence, _, _, _ = fields
         if flags & FLAG_JSON:
             raise PeerFault(Fault.MALFORMED)
@@ -270,7 +292,7 @@ class Answering:
         context.defer(lambda then: self._answer(key, then), now, fresh=True)
 
     def _answer(self, key: Key, now: float) -> None:
-        """The key exchange and our signature, and what they make."""
+        """Do the key exchange, sign, and send the ServerHello."""
         context = self._context
         waiting = self._waiting.pop(key, None)
         if waiting is None:

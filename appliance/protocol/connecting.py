@@ -23,53 +23,67 @@ from appliance.wire.fragments import resplit, split
 from appliance.wire.hello import ServerHello
 
 RESEND_FIRST = 0.3
+"""Seconds until a message is sent again for the first time: a round trip around the world. Doubled each time."""
 RESEND_MOST = 1.0
-"""Seconds between two sendings of a message: the first for paths around the world, the last so that a node that comes up is
-reached within a second."""
+"""The most seconds between two sendings, so that a node that has just started is reached within a second."""
 ATTEMPT_SECONDS = 5.0
+"""How long the only endpoint of a peer is tried."""
 ATTEMPT_SECONDS_OF_SEVERAL = 2.0
-"""How long one endpoint is tried, alone and when there are others."""
+"""How long an endpoint is tried if there are others."""
 DIAL_SECONDS = 10.0
+"""How long a dial may take."""
 RESENDS_AS_BEFORE = 1
-"""Times a message goes out again in datagrams of the first size; then they are smaller, for a black hole on the path
-(a router that drops what is too long and says nothing) looks like any other loss."""
+"""How often a message is sent again in datagrams of the first size. After that they are smaller: a path that drops long datagrams
+and says nothing (a black hole) cannot be told from any other loss."""
 MAX_WAITING = 8
-"""Answers to one attempt that wait to be judged (9 KB and half a millisecond each). Forged ones do not end it: its time does."""
+"""Answers to one attempt that wait to be judged (9 KB and half a millisecond each). Forged answers do not end the attempt."""
 MAX_COOKIES = 2
-"""Cookies that are returned at once. Whoever sees our hello can forge some, so one of the others goes out when the hello is due
-again. Which one is drawn: the real one comes each time, and nobody can be sure to be first, or last."""
+"""Cookies of one attempt that are returned at once. Whoever sees our hello can forge cookies, so of the further ones one is kept
+and returned when the hello is sent again. It is drawn at random: the real cookie comes each time, and a forger cannot be sure to
+be the first or the last."""
 HALF = 0.5
 MAX_CONNECTING = 256
-"""Attempts under way at the same time; more peers wait their turn."""
+"""Attempts under way at the same time. Further peers wait for their turn."""
 PADDED_BYTES = 3136
-"""A ClientHello on datagram links is this long, so that the 9 KB answer stays within three times what we sent even when it goes
-out in the smallest datagrams (548 bytes)."""
+"""Length of a ClientHello on datagram links. The other side may send at most three times what it received, and its answer has 9
+KB, and more when it is cut into the smallest datagrams (548 bytes)."""
 
 
 @dataclass(slots=True)
 class Initiation:
-    """A handshake we began, until its session is confirmed. Its packets have at most `room` bytes, less than at first by `steps`
-    steps; `number` is the current message's on the wire, which those steps are part of. `later` is a cookie to return when the
-    hello is due again. `waiting` answers are still to be judged, `failures` were not good: then the message is sent again even
-    while others wait."""
+    """A handshake we began, until its session is confirmed. Times are monotonic seconds."""
 
     index: int
+    """Our index of the session that it makes."""
     peer: str
+    """The peer's name."""
     machine: Initiator
     link: LinkId
     to: SocketAddress | None
+    """The far end; None on a link that has only one."""
     started: float
     deadline: float
+    """When it is given up."""
     room: int
+    """The longest datagram to send now, in bytes."""
     steps: int = 0
+    """How often that was lowered."""
     resends: int = 0
+    """How often the current message was sent again."""
     number: int = 0
+    """The current message's number on the wire. It contains `steps`, so that pieces of two sizes are never put together."""
     gap: float = RESEND_FIRST
+    """Seconds until the message is sent again."""
     cookies: int = 0
+    """Cookies that we returned."""
     later: bytes = b""
+    """A further cookie, to return when the hello is sent again; empty if there is none."""
     failures: int = 0
+    """Answers that were not good. After the first of them the message is sent again even while answers wait."""
     waiting: int = 0
+    """Answers that wait to be judged."""
     packets: list[bytes] = field(default_factory=list)
+    """The current message, as it goes out."""
 
 
 class Connecting:
@@ -85,7 +99,7 @@ class Connecting:
         return len(self._initiations)
 
     def get(self, index: int) -> Initiation | None:
-        """The handshake whose session would have the local index `index`."""
+        """The handshake whose session will have our index `index`."""
         return self._initiations.get(index)
 
     def connect(self, peer: Peer, now: float) -> None:
@@ -98,7 +112,7 @@ class Connecting:
         self.pump(now)
 
     def pump(self, now: float) -> None:
-        """Dial for those who wait, within the bound."""
+        """Dial for peers that wait, as many as there may be at a time."""
         while self._waiting and self._dialing + len(self._initiations) < MAX_CONNECTING:
             peer = self._context.peers.get(self._waiting.popleft())
             if peer is None or not peer.queued:
@@ -116,7 +130,7 @@ class Connecting:
             self._context.events.append(Dial(peer.name, peer.next_endpoint))
 
     def dialed(self, peer: Peer) -> bool:
-        """The dial is over; False when none was under way."""
+        """The dial is over. False if none was under way."""
         if not peer.dialing:
             return False
         peer.dialing = False
@@ -125,7 +139,7 @@ class Connecting:
         return True
 
     def dial_failed(self, peer: Peer, reason: str, now: float) -> None:
-        """The dial came to nothing."""
+        """The dial failed."""
         if self.dialed(peer):
             self._context.counters[Count.DIAL_FAILED] += 1
             self.failed(peer, reason, now)
@@ -239,7 +253,7 @@ class Connecting:
             self.failed(peer, reason, now)
 
     def no_room(self, index: int, now: float) -> bool:
-        """The session of an attempt of ours cannot be kept: give up before the peer hears that it is made. False: not ours."""
+        """There is no room for the session of an attempt: give up before the peer learns of it. False if we did not begin it."""
         initiation = self._initiations.get(index)
         if initiation is None:
             return False

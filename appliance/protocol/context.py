@@ -63,13 +63,14 @@ class Context:
         self._tokens = 0
         self.deferring = False
         self.begun: deque[tuple[Work, str | None]] = deque()
-        """Steps of handshakes we have put work into already; they go first."""
+        """The second steps of handshakes, each with the peer's name where it is known. They go first, because work was put into
+        them already."""
         self.fresh: deque[tuple[Work, str | None]] = deque()
-        """Strangers' hellos."""
+        """The first steps: hellos of strangers."""
         self.configure(settings)
 
     def configure(self, settings: NodeSettings) -> None:
-        """Take settings; the peers' table is the caller's matter."""
+        """Take settings. The table of peers stays as it is."""
         missing = [name for name in settings.suites if name not in self.suites_by_name]
         if missing or not settings.suites:
             raise LocalFault(f"no such suite: {', '.join(missing) or '(none named)'}")
@@ -77,18 +78,18 @@ class Context:
         self.policy = Policy(Pq(settings.pq), tuple(self.suites_by_name[name].wire_id for name in settings.suites))
 
     def add_peer(self, settings: PeerSettings) -> Peer:
-        """A peer that may have a session from now on."""
+        """Let this peer have a session from now on."""
         peer = self.peers[settings.name] = self.peers_by_identity[settings.identity] = Peer(settings)
         return peer
 
     def drop_peer(self, peer: Peer) -> None:
-        """A peer that is a stranger from now on."""
+        """Treat this peer as a stranger from now on."""
         del self.peers[peer.name]
         if self.peers_by_identity.get(peer.settings.identity) is peer:
             del self.peers_by_identity[peer.settings.identity]
 
     def new_index(self) -> int:
-        """An unused local session index, not to be guessed and never 0."""
+        """A session index of ours that is not used; random, and never 0."""
         while True:
             index = int.from_bytes(self.entropy(3), "big") & MAX_SESSION_INDEX
             if index and index not in self.indexes:
@@ -110,12 +111,12 @@ class Context:
         return int.from_bytes(self.entropy(2), "big") / 65536
 
     def send(self, link: LinkId, to: SocketAddress | None, packets: Sequence[bytes]) -> None:
-        """Queue packets for a link that is there."""
+        """Queue packets, unless the link is gone."""
         if link in self.links:
             self.transmits.extend(Transmit(link, to, packet) for packet in packets)
 
     def unsend(self, packets: Sequence[bytes]) -> None:
-        """Take back what of these packets still waits to go out."""
+        """Do not send those of these packets that still wait."""
         self.transmits = deque(each for each in self.transmits if each.packet not in packets)
 
     def use(self, link: LinkId, index: int) -> None:
@@ -125,7 +126,7 @@ class Context:
             self.timers.cancel((Deadline.LINK, link))
 
     def unuse(self, link: LinkId, index: int) -> None:
-        """`index` needs `link` no more; close the link when it was the last."""
+        """`index` no longer needs `link`: close the link if nobody else does."""
         found = self.links.get(link)
         if found is None:
             return
@@ -133,7 +134,7 @@ class Context:
         self.drop_unused(found)
 
     def drop_unused(self, link: Link) -> None:
-        """Close `link` unless somebody uses it or strangers come in through it."""
+        """Close `link`, unless somebody uses it or strangers come in through it."""
         if not link.users and not link.listener and link.number in self.links:
             del self.links[link.number]
             self.timers.cancel((Deadline.LINK, link.number))
@@ -156,14 +157,15 @@ class Context:
         self.unuse(session.link, session.index)
 
     def defer(self, work: Work, now: float, peer: str | None = None, *, fresh: bool = False) -> None:
-        """Do `work` when its turn comes, or now when nothing is deferred. `peer`: whose handshake it is, where known."""
+        """Do `work` when its turn comes; at once in a node that is not `deferring`. `peer` is whose handshake it is, if that is
+        known. `fresh`: nothing was done for this handshake yet."""
         if not self.deferring:
             work(now)
         else:
             (self.fresh if fresh else self.begun).append((work, peer))
 
     def work(self, now: float) -> bool:
-        """Do the deferred work whose turn it is. False when none waits."""
+        """Do the piece of deferred work whose turn it is. False if none waits."""
         waiting = self.begun or self.fresh
         if not waiting:
             return False
@@ -175,7 +177,7 @@ class Context:
         return True
 
     def judge(self, reason: str, peer: str | None = None) -> None:
-        """Count what a peer did wrong, and tell the admin when it is for him to act."""
+        """Count what a peer did wrong, and tell the admin if he can do something about it."""
         self.counters[reason] += 1
         if reason in TOLD:
             self.events.append(Refused(peer, reason))

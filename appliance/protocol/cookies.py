@@ -16,8 +16,9 @@ from appliance.wire.hello import Opening, encode_cookie_reply
 COOKIE_BYTES = 32
 SECRET_BYTES = 32
 BUCKET_SECONDS = 60
+"""How long the number in a cookie stays the same."""
 AMPLIFICATION = 3
-"""Bytes we send for a byte from an address that has not shown that it receives (RFC 9000, section 8.1)."""
+"""Bytes that we may send for each byte from an address that has not shown that it receives (RFC 9000, section 8.1)."""
 
 
 class Cookies:
@@ -48,7 +49,8 @@ class Cookies:
 
 
 def cookie_reply(opening: Opening, cookie: bytes, received_bytes: int, now: float) -> bytes | None:
-    """The packet that answers the hello of which `opening` came, in so many bytes; None when those are too few for an answer."""
+    """The packet that answers a hello of `received_bytes` bytes, of which `opening` is the beginning. None if they are too few
+    for an answer."""
     body = encode_cookie_reply(opening.random, cookie)
     stream = (opening.session_index & 0xFFFFFF) << 8
     packet = pack(PacketType.HANDSHAKE_RESPONSE, FLAG_COOKIE, stream, 0, int(now * 1000), len(body)) + body

@@ -15,139 +15,181 @@ from appliance.api.values import Endpoint
 from appliance.wire.envelope import PacketType
 
 LinkId = int
-"""A socket in the worker's hands, as the driver numbers it."""
+"""The number of a link (a socket that the worker holds). Whoever drives the node gives it."""
 
 
 Path = tuple[LinkId, SocketAddress | None]
-"""Link, and where the far end is on a link that has several."""
+"""A link, and the address of the far end on a link that has several far ends (a listener's socket)."""
 
 
 class CloseReason(StrEnum):
     """Why a session ended."""
 
     REPLACED = "replaced"
+    """A newer session carries the peer's traffic."""
     DISCONNECTED = "disconnected"
+    """The peer said that it is over."""
     SHUTDOWN = "shutdown"
+    """This node stops."""
     IDLE = "idle"
+    """Nothing authentic came for `idle` seconds."""
     LINK_CLOSED = "link-closed"
+    """Its link closed."""
     REMOVED = "removed"
+    """The profile no longer names the peer, or names it with another identity."""
     ROTATION_FAILED = "rotation-failed"
+    """It was not replaced in time."""
     UNCONFIRMED = "unconfirmed"
+    """We called, and the peer never showed that it has the keys."""
     WORKER_LOST = "worker-lost"
+    """The worker that had its keys died."""
     NO_ROOM = "no-room"
+    """The worker had no room for it."""
 
 
 class Transmit(NamedTuple):
-    """Send `packet` over `link`; `to` is None on links that have one far end."""
+    """Send a handshake packet."""
 
     link: LinkId
     to: SocketAddress | None
+    """The far end; None on a link that has only one."""
     packet: bytes
+    """Header and body: one datagram."""
 
 
 class Dial(NamedTuple):
-    """Reach `peer` at `endpoint` and answer with `handle_link` or `handle_dial_failed`."""
+    """Connect to a peer, then call `handle_link` or `handle_dial_failed`."""
 
     peer: str
+    """Its name."""
     endpoint: Endpoint
+    """Where; the host is an address."""
 
 
 class SessionReady(NamedTuple):
-    """Keys are there: open what comes for `session`. Send through it from `SessionConfirmed` on, so that a renewal loses nothing.
+    """The keys of a session are there: open what comes for it.
 
-    `session` is our index (what the peer writes into its headers), `remote_index` goes into ours. The chains are 64 secret bytes
-    for a `Ratchet` each. `compression`: packets may come compressed.
+    Send through it only after `SessionConfirmed`. Until then the peer may not have the keys, and a session that is being replaced
+    still carries the traffic.
     """
 
     session: int
+    """Our index of the session: the peer writes it into its headers."""
     remote_index: int
+    """The peer's index: we write it into ours."""
     peer: str
+    """The peer's name."""
     session_id: UUID
     suite: CryptoSuite
     send_chain: bytes
+    """64 secret bytes, for the `Ratchet` that seals."""
     receive_chain: bytes
+    """64 secret bytes, for the `Ratchet` that opens."""
     pq: bool
+    """The key exchange was post-quantum."""
     link: LinkId
     source: SocketAddress | None
+    """The far end; None on a link that has only one."""
     compression: bool = False
+    """Packets may come compressed."""
 
 
 class SessionConfirmed(NamedTuple):
-    """The peer has the keys too: send what goes to `peer` through `session`."""
+    """The peer has the keys too: send what goes to it through this session."""
 
     session: int
+    """Our index."""
     peer: str
+    """The peer's name."""
 
 
 class SessionReplaced(NamedTuple):
-    """`by` carries the peer's traffic now; open what still comes for `session` until its SessionClosed."""
+    """Another session carries the peer's traffic now. Open what still comes for this one until its SessionClosed."""
 
     session: int
+    """Our index of the one that was replaced."""
     peer: str
+    """The peer's name."""
     by: int
+    """Our index of the new one."""
 
 
 class SessionClosed(NamedTuple):
-    """`session` is over; drop its keys. A SendMessage taken before this event still goes out first."""
+    """A session is over: drop its keys. A SendMessage that was taken before this event goes out first."""
 
     session: int
+    """Our index."""
     peer: str
+    """The peer's name."""
     reason: CloseReason
 
 
 class SendMessage(NamedTuple):
-    """Seal and send one record of `kind` on `channel`."""
+    """Seal and send one record."""
 
     session: int
+    """Our index."""
     kind: PacketType
     channel: int
     body: bytes
+    """Plaintext."""
 
 
 class SendProbe(NamedTuple):
-    """Seal and send one KeepAlive with `body`, padded to exactly one datagram of `datagram` bytes, whatever the link's size."""
+    """Seal and send one KeepAlive, padded so that it fills one datagram, even if that is longer than the link's datagrams are
+    now."""
 
     session: int
+    """Our index."""
     datagram: int
+    """Bytes of UDP payload."""
     body: bytes
+    """Plaintext, before the padding."""
 
 
 class Shape(NamedTuple):
-    """Cut what goes out over `link` into datagrams of so many bytes from now on."""
+    """Cut what goes out over a link into datagrams of another size from now on."""
 
     link: LinkId
     datagram: int
+    """Bytes of UDP payload."""
 
 
 class PathChanged(NamedTuple):
-    """Send what goes out for `session` over `link` (and to `to` on a shared socket) from now on."""
+    """Send what goes out for a session by another path from now on."""
 
     session: int
+    """Our index."""
     link: LinkId
     to: SocketAddress | None
+    """The far end; None on a link that has only one."""
 
 
 class Challenge(NamedTuple):
-    """Seal and send one KeepAlive with `body` for `session` over `link` (and to `to` on a shared socket). The session's own path
-    stays."""
+    """Seal one KeepAlive for a session and send it by another path than the session's own, which stays what it is."""
 
     session: int
+    """Our index."""
     link: LinkId
     to: SocketAddress | None
+    """The far end; None on a link that has only one."""
     body: bytes
+    """Plaintext."""
 
 
 class LinkUnused(NamedTuple):
-    """Nothing needs `link` any more: close it."""
+    """Nothing needs this link any more: close it."""
 
     link: LinkId
 
 
 class Refused(NamedTuple):
-    """A handshake was refused for a reason the admin should know. `peer` is None when it is not known who it was."""
+    """A handshake was refused, for a reason that the admin can do something about."""
 
     peer: str | None
+    """The peer's name; None if it is not known who it was."""
     reason: str
+    """One of `wire.faults.TOLD`."""
 
 
 class PeerConnected(NamedTuple):
@@ -190,16 +232,18 @@ ControlEvent = PeerConnected | PeerGone | ControlWaiting | Answered | AskFailed
 
 
 class Protect(NamedTuple):
-    """Send one parity piece for every `span` pieces of a cut record over `link` from now on; 0: none."""
+    """Send another amount of parity over a link from now on."""
 
     link: LinkId
     span: int
+    """Pieces of a cut record for which one parity piece goes along. 0: no parity."""
 
 
 class Compress(NamedTuple):
-    """The peer takes compressed packets on `session`: compress what goes out from now on."""
+    """The peer takes compressed packets on this session: compress what goes out from now on."""
 
     session: int
+    """Our index."""
 
 
 Event = (

@@ -28,10 +28,11 @@ class Kex(IntEnum):
 
 
 class Shares(NamedTuple):
-    """What one side sends: `mlkem` is an encapsulation key or a ciphertext, or empty."""
+    """What one side sends of its keys."""
 
     x25519: bytes
     mlkem: bytes
+    """An encapsulation key (the initiator's), a ciphertext (the responder's), or empty."""
 
 
 class KeyPair:
@@ -46,7 +47,7 @@ class KeyPair:
         )
 
     def finish(self, kex: Kex, theirs: Shares) -> bytes:
-        """The shared secret. Raises PeerFault for shares that give none; the keys are as good as before then."""
+        """The shared secret. Raises PeerFault if the shares give none; the keys stay good."""
         if self._x25519 is None:
             raise LocalFault("the ephemeral keys are gone")
         secret = _x25519(self._x25519, theirs.x25519)
@@ -72,7 +73,7 @@ class KeyAgreement:
         return KeyPair(X25519PrivateKey.generate(), MLKEM1024PrivateKey.generate() if pq else None)
 
     def answer(self, kex: Kex, theirs: Shares) -> tuple[Shares, bytes]:
-        """The responder's shares and the shared secret. Raises PeerFault for shares that give none."""
+        """The responder's shares and the shared secret. Raises PeerFault if the shares give none."""
         mine = X25519PrivateKey.generate()
         secret = _x25519(mine, theirs.x25519)
         public = mine.public_key().public_bytes_raw()

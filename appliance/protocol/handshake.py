@@ -65,23 +65,31 @@ MOVES = {
 
 
 class Policy(NamedTuple):
-    """What one side offers or accepts: `suites` by wire number, most wanted first."""
+    """What one side offers or accepts."""
 
     pq: Pq
     suites: tuple[int, ...]
+    """Numbers on the wire, most wanted first."""
 
 
 class Established(NamedTuple):
-    """What both sides agree on when a handshake is finished. The chains are secret; `peer` is the other side's fingerprint."""
+    """What both sides agree on when a handshake is finished."""
 
     local_index: int
+    """Our index of the session."""
     remote_index: int
+    """The other side's."""
     session_id: UUID
     peer: str
+    """The other side's fingerprint."""
     suite: int
+    """Its number on the wire."""
     pq: bool
+    """The key exchange was post-quantum."""
     send_chain: bytes
+    """Secret: 64 bytes, for the `Ratchet` that seals."""
     receive_chain: bytes
+    """Secret: 64 bytes, for the `Ratchet` that opens."""
 
 
 class Initiator:
@@ -102,7 +110,7 @@ class Initiator:
         )
 
     def finish(self, server: ServerHello) -> tuple[bytes, Established]:
-        """The sealed proof to send and the session. Raises PeerFault; the handshake goes on then."""
+        """The sealed proof to send, and the session. Raises PeerFault; the handshake goes on then."""
         if self.stage is not Stage.HELLO_SENT:
             raise LocalFault(f"a handshake that is {self.stage.value} takes no hello")
         if server.kex not in self.hello.kex or server.suite not in self.hello.suites:
@@ -155,14 +163,14 @@ class Responder:
         self.hello = unsealed._replace(sealed=self._schedule.seal_proof(identity, initiator=False))
 
     def open(self, sealed: bytes) -> UnverifiedProof:
-        """What the initiator sealed. Takes microseconds. Raises PeerFault for what somebody else made; the handshake goes on."""
+        """What the initiator sealed. Takes microseconds. Raises PeerFault if somebody else made it; the handshake goes on."""
         if self._schedule is None:
             raise LocalFault(f"a handshake that is {self.stage.value} takes no proof")
         return self._schedule.open_proof(sealed, initiator=True)
 
     def finish(self, proof: UnverifiedProof, known: Callable[[str], bool]) -> Established:
-        """The session, when the proof is good and of an identity that is `known`. Raises PeerFault: then the initiator itself is
-        at fault, since nobody else could seal the proof."""
+        """The session, if the proof is good and of an identity that is `known`. Raises PeerFault if not: that is the initiator's
+        own fault, since nobody else could seal the proof."""
         if self._schedule is None:
             raise LocalFault(f"a handshake that is {self.stage.value} takes no proof")
         proof.verify()

@@ -38,14 +38,14 @@ _PEM_BLOCK = re.compile(rb"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY---
 
 
 class IdentityInvalid(ProfileError):
-    """The text is no identity. Nothing of its content is in the message."""
+    """The text is not an identity file. The message contains nothing of it."""
 
 
 class PublicIdentity:
     """What a peer shows in a handshake."""
 
     def __init__(self, encoded: bytes) -> None:
-        """`encoded` is the 2,624 bytes of the wire form. Raises PeerFault when they are no pair of public keys."""
+        """`encoded` is the 2,624 bytes of the wire form. Raises PeerFault if it has another length."""
         if len(encoded) != PUBLIC_BYTES:
             raise PeerFault(Fault.BAD_IDENTITY)
         self.encoded = encoded
@@ -125,5 +125,5 @@ class Identity:
         return self._ed25519.private_bytes(*form) + self._mldsa.private_bytes(*form)
 
     def sign(self, message: bytes) -> bytes:
-        """Both signatures of `message`; takes 0.5 to 5 ms, because ML-DSA repeats until its result leaks nothing."""
+        """Both signatures of `message`. Takes 0.5 to 5 ms: ML-DSA repeats until its result gives nothing away."""
         return self._ed25519.sign(message) + self._mldsa.sign(message)

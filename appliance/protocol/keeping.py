@@ -37,23 +37,26 @@ from appliance.wire.liveness import Ack
 LINGER_SECONDS = 5.0
 """How long a replaced session still receives: longer than any reordering we know of."""
 PROBE_GAP = 1.0
+"""Seconds between KeepAlives that nobody answers."""
 UNANSWERED_GAP = 0.5
-"""Seconds between KeepAlives while traffic goes out and nothing comes back, so that a peer that lost its state is called again
-within three seconds."""
+"""The same while traffic goes out and nothing comes back, so that a peer that lost its state is called again within three
+seconds."""
 PROBES = 3
-"""KeepAlives without an answer after which the path is taken for dead: three losses in a row on a path that loses 5 % happen
-once in 8,000 times."""
+"""KeepAlives without an answer after which a path counts as dead. On a path that loses 5 % that is wrong once in 8,000 times."""
 RESPONDER_SHARE = 1.2
-"""The side that was called renews a session a fifth later, so that usually one side does."""
+"""The side that was called renews a session later by this factor, so that usually only the other side does."""
 OVERDUE_SHARE = 2.0
+"""A session that was not replaced ends after this many times `rotate_after`."""
 ROTATE_RETRY = 5.0
+"""Seconds until a renewal that failed is tried again."""
 DISOWNED_GAP = 5.0
-"""Between two handshakes that a word anybody could have written makes us begin with one peer."""
+"""Least seconds between two handshakes that unauthenticated no-session packets may prompt with one peer."""
 DISALLOWED_SECONDS = 10.0
 """How long a session that a changed policy forbids may last while its replacement is made."""
 RECONNECT_PAUSE = 1.0
+"""Seconds, more or less, until a peer is called whose session ended in order."""
 MAX_CHALLENGED = 4
-"""Paths of one session that wait to be proved: its own new one, and those that somebody else makes up meanwhile."""
+"""Paths of one session that wait to be proved. One may be its own new path; somebody else may have made up the others."""
 
 
 class Keeping:
@@ -67,7 +70,7 @@ class Keeping:
         self.agreeing = Agreeing(context, control)
 
     def adopt(self, session: Session, now: float) -> None:
-        """`session` is confirmed: let it carry its peer's traffic, or drop it when another is to."""
+        """`session` is confirmed: let it carry its peer's traffic, unless the session that does so now has to go on."""
         context = self._context
         peer = context.peers[session.peer]
         session.move(SessionState.ACTIVE)
@@ -106,7 +109,7 @@ class Keeping:
             self.adopt(session, now)
 
     def take_message(self, session: Session, kind: int, channel: int, body: bytes, now: float) -> None:
-        """A record the worker opened and passed on. What is wrong with it is counted here and raises no further."""
+        """Take a record that the worker opened and passed on. What is wrong with it is counted here and not raised."""
         try:
             self._read(session, kind, channel, body, now)
         except PeerFault as fault:
@@ -158,7 +161,7 @@ class Keeping:
         context.timers.set((Deadline.ALIVE, index), min(now + gap, idle_at))
 
     def unanswered(self, session: Session, now: float) -> None:
-        """We send on `session` and nothing comes back: ask at once, not only after a long silence."""
+        """We send on `session` and nothing comes back: ask at once, and do not wait for a long silence."""
         keepalive = self._context.peers[session.peer].settings.keepalive
         if session.state is SessionState.ACTIVE and keepalive and not session.probes and not session.suspect:
             self.probe(session, now)
@@ -192,7 +195,7 @@ class Keeping:
             self._connecting.begin(peer, session.link, session.to, now)
 
     def _goes_home(self, session: Session, now: float) -> bool:
-        """When a session that we began does not go over its peer's most wanted endpoint, its replacement is first tried there."""
+        """If we began the session and it does not go over its peer's most wanted endpoint, try to make its replacement there."""
         peer = self._context.peers[session.peer]
         if session.due or not session.initiator or not peer.endpoints or session.endpoint == peer.endpoints[0]:
             return False
@@ -207,13 +210,14 @@ class Keeping:
         self.rotate(session.index, now)
 
     def agree_anew(self, peer: Peer, now: float) -> None:
-        """The profile says something else of `peer`: what its session has agreed on is to be what the profile says."""
+        """The profile says something else about `peer` now: replace its session if that has agreed on what no longer holds."""
         session = self._context.sessions.get(peer.session) if peer.session is not None else None
         if session is not None and session.compression != peer.settings.compression:
             self.disallow(session, now)
 
     def disowned(self, session: Session, now: float) -> None:
-        """The other side seems not to know `session`: make another. This one goes on, for it may have been a lie."""
+        """A packet says that the other side does not know `session`: make another one. This one goes on, since anybody may have
+        sent the packet."""
         peer = self._context.peers[session.peer]
         if session.state is SessionState.ACTIVE and now - peer.disowned_at >= DISOWNED_GAP:
             peer.disowned_at = now
@@ -221,14 +225,15 @@ class Keeping:
             self.renew(session, now)
 
     def keys_lost(self, session: Session, now: float) -> None:
-        """`session` can carry nothing any more; if it was its peer's current one, call over its path, which is known to work."""
+        """The keys of `session` are gone. If it carried its peer's traffic, make another one over its path, which is known to
+        work."""
         current = self._context.peers[session.peer].session == session.index
         if current:
             self.renew(session, now)
         self._context.close(session, CloseReason.WORKER_LOST)
 
     def no_room(self, session: Session, now: float) -> None:
-        """The data plane cannot keep `session`: end it before it begins. Nothing was confirmed to the peer, so it tries again."""
+        """The data plane has no room for `session`: end it before it begins. The peer was told nothing yet, so it tries again."""
         self._context.close(session, CloseReason.NO_ROOM)
         if not self._connecting.no_room(session.index, now):
             self.reconnect(self._context.peers[session.peer], now, RECONNECT_PAUSE)
@@ -240,11 +245,12 @@ class Keeping:
             self._context.close(session, CloseReason.REPLACED)
 
     def moved(self, session: Session, link: Link, source: SocketAddress | None, now: float) -> None:
-        """The newest authentic record came by another path: answer there, once a token sent there has come back.
+        """The newest authentic record came by another path: answer there, once a token that was sent there has come back.
 
-        Anybody who sees a record can send it on from an address of his choice, before it arrives or instead; what we sent there
-        would hit whom he wants (RFC 9000, section 9.3). So one short record goes there for each that came, and the rest where it
-        went so far. A stream, and another socket to the same address, prove themselves.
+        Whoever sees a record can send it on from any address, before it arrives or instead of it. If we answered there at once,
+        he could aim our traffic at anybody (RFC 9000, section 9.3). So we send one short record there for each record that comes
+        from there, and everything else where it went before. A stream needs no token, nor does another socket to the same
+        address.
         """
         if session.state is not SessionState.ACTIVE or (session.link, session.to) == (link.number, source):
             return
@@ -262,7 +268,7 @@ class Keeping:
         self._context.events.append(Challenge(session.index, *path, liveness.encode_keep_alive(token)))
 
     def _proved(self, session: Session, token: int, now: float) -> bool:
-        """Did `token` go to another path? Then there is somebody who can read it: answer there from now on."""
+        """Was `token` sent to another path? Then somebody with the session's keys is there: answer there from now on."""
         path = next((path for path, sent in session.challenged.items() if sent == token), None)
         if path is None:
             return False
@@ -310,7 +316,7 @@ class Keeping:
         self._context.events.append(SendMessage(session.index, PacketType.KEEP_ALIVE, 0, body))
 
     def _keeps(self, old: Session, new: Session) -> bool:
-        """Does `old` go on because both sides called at the same time and it was begun by the smaller fingerprint?"""
+        """Does `old` go on? Yes if both sides called at the same time, and the side with the smaller fingerprint began `old`."""
         same_time = new.started < old.since and old.initiator != new.initiator
         return same_time and self._begun_by_smaller(old)
 
@@ -320,8 +326,8 @@ class Keeping:
         return session.initiator == (own < theirs)
 
     def _give_up_own(self, peer: Peer, session: Session, now: float) -> None:
-        """An attempt of ours is pointless once the peer's call came through, unless ours is the one both sides keep, or the peer
-        may already be sending with its keys."""
+        """The peer's call came through: give up our own attempt, unless both sides will keep ours, or the peer may already send
+        with the keys of ours."""
         context = self._context
         has_keys = peer.initiation in context.sessions
         if has_keys or (peer.initiation is not None and not self._begun_by_smaller(session)):
@@ -373,6 +379,6 @@ class Keeping:
             self.reconnect(peer, now, RECONNECT_PAUSE)
 
     def _patience(self, peer: Peer) -> float:
-        """Seconds of silence after which something is to be done."""
+        """Seconds of silence after which we ask for a sign of life, or end the session."""
         idle = self._context.settings.idle
         return min(peer.settings.keepalive, idle) if peer.settings.keepalive else idle

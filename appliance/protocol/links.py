@@ -13,33 +13,40 @@ from appliance.protocol.protection import Protection
 
 @dataclass(slots=True)
 class Link:
-    """`users` are the local session indexes (of sessions and of handshakes) that go over it.
-
-    `datagram_bytes` is the most a datagram may have. A link that `adapts` may be told to use less: `path` says how much once a
-    session goes over it, `carrier` is the session whose records probe it, `shaped` what its driver was told last (0: nothing).
-    """
+    """A socket that the worker holds."""
 
     number: LinkId
     local: Endpoint
+    """This node's end."""
     remote: Endpoint | None
+    """The far end; None for a listener's socket, which has many."""
     datagram: bool
+    """It carries datagrams. Otherwise it is a stream."""
     listener: bool
+    """Strangers come in through it."""
     datagram_bytes: int
+    """The longest datagram that may be sent, in bytes of UDP payload."""
     users: set[int] = field(default_factory=set)
+    """Our indexes of the sessions and handshakes that go over it. Without any it is closed."""
     protection: Protection = field(default_factory=Protection)
     adapts: bool = False
+    """Its driver can be told to send shorter datagrams."""
     path: PathMtu | None = None
+    """What is known of the longest datagram that passes, once a session goes over it."""
     carrier: int = 0
+    """Our index of the session whose records probe it. 0: none yet."""
     shaped: int = 0
+    """Bytes of a datagram that its driver was told last. 0: nothing."""
 
     @property
     def room(self) -> int:
-        """Bytes of a datagram that is known to pass, as far as something is known."""
+        """Bytes of the longest datagram to send now: one that is known to pass, or the most there may be if nothing is known."""
         return self.path.size if self.path is not None else self.datagram_bytes
 
     @property
     def measured(self) -> tuple[int, str]:
-        """Bytes of a datagram (0 on streams), and how sure that is: a PathState, "fixed" or "shared"."""
+        """Bytes of the datagrams that are sent (0 on streams), and why: the state of the search (`PathState`), "fixed" where the
+        driver cannot change them, or "shared" on a listener's socket, where one size serves all peers."""
         if not self.datagram:
             return 0, ""
         if self.path is not None:

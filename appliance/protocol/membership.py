@@ -23,7 +23,7 @@ class Membership:
         self._keeping = keeping
 
     def add(self, settings: PeerSettings, now: float) -> None:
-        """A peer that may have a session from now on; call it if it can be called."""
+        """Let this peer have a session from now on, and call it if it can be called."""
         self.connect_if_alone(self._context.add_peer(settings), now)
 
     def replace(self, settings: Sequence[PeerSettings], now: float) -> None:
@@ -59,13 +59,13 @@ class Membership:
             self._drop(peer, sessions.get(peer.name, ()), now, CloseReason.SHUTDOWN)
 
     def alone(self, peer: Peer) -> bool:
-        """Has `peer` no session that is known to work and is not to be replaced?"""
+        """May `peer` be called? Yes if it has no session, or one that may not work or is to be replaced."""
         session = self._context.sessions.get(peer.session) if peer.session is not None else None
         return session is None or session.suspect or session.due or session.elsewhere
 
     def try_beside(self, peer: Peer, now: float) -> None:
-        """Where the profile's endpoints were edited: try the new ones now, beside a session that works over another. It is
-        replaced when one answers; when none does, `last_error` says so and it goes on."""
+        """The profile's endpoints of `peer` were edited: try the new ones now, beside a session that works over an old one. When
+        one answers, it replaces that session. When none does, `last_error` says so and the session goes on."""
         session = self._context.sessions.get(peer.session) if peer.session is not None else None
         if not peer.edited or not peer.endpoints:
             return
@@ -78,7 +78,7 @@ class Membership:
             self._connecting.connect(peer, now)
 
     def connect_if_alone(self, peer: Peer, now: float) -> None:
-        """Call a peer that ought to have a session and has none."""
+        """Call `peer` if it should have a session and has none that is sure to last."""
         session = self._context.sessions.get(peer.session) if peer.session is not None else None
         if session is not None and session.elsewhere and peer.failures >= len(peer.endpoints):
             session.elsewhere = False

@@ -106,7 +106,7 @@ class Node:
         return self._context.counters
 
     def path(self, session: Session) -> tuple[int, str]:
-        """Bytes of a datagram on the path of `session` (0 on streams), and how sure that is: a PathState, "fixed" or "shared"."""
+        """Bytes of the datagrams on the path of `session` (0 on streams), and why; see `Link.measured`."""
         link = self._context.links.get(session.link)
         return link.measured if link is not None else (0, "")
 
@@ -117,7 +117,7 @@ class Node:
 
     @property
     def cookie_secret(self) -> bytes:
-        """What this node's cookies are made with, for who judges hellos before they come here."""
+        """What this node's cookies are made with, for workers that judge hellos before they come here."""
         return self._answering.secret
 
     @property
@@ -153,7 +153,8 @@ class Node:
         return bool(self._context.begun or self._context.fresh)
 
     def handle_work(self, now: float) -> bool:
-        """Do one costly step (up to a few milliseconds): of a handshake under way before a stranger's. False when none waits."""
+        """Do one costly step (up to a few milliseconds). Handshakes under way go before those of strangers. False if none
+        waits."""
         return self._context.work(now)
 
     def handle_message(self, session: int, kind: int, channel: int, body: bytes, now: float) -> None:
@@ -165,14 +166,14 @@ class Node:
         self._keeping.take_message(found, kind, channel, body, now)
 
     def handle_activity(self, session: int, received: int, now: float) -> None:
-        """`received` authentic records so far; tell about once a second for sessions where that changed."""
+        """`received` authentic records came for the session so far. To be told about once a second, if it has changed."""
         found = self._context.sessions.get(session)
         if found is not None and received > found.received:
             found.received = received
             self._keeping.heard(found, now)
 
     def handle_want(self, peer: str, now: float) -> None:
-        """Traffic waits for a peer without a session: do not sit out a pause."""
+        """Traffic waits for a peer without a session: call it now, even during a pause."""
         found = self._context.peers.get(peer)
         if found is not None and found.session is None:
             self._connecting.connect(found, now)
@@ -191,8 +192,8 @@ class Node:
         adapts: bool = False,
     ) -> None:
         """A link is there: one that a Dial asked for (with its `peer`), one that was accepted, or a listener's shared socket.
-        `datagram_bytes` is the longest UDP payload that goes over it in one piece; with `adapts`, paths may take less, and the
-        driver does what Shape and SendProbe say."""
+        `datagram_bytes` is the longest UDP payload that goes over it in one piece. `adapts`: paths may take less, and the driver
+        does what Shape and SendProbe say."""
         added = Link(link, local, remote, datagram, listener, datagram_bytes, adapts=datagram and adapts)
         self._context.links[link] = added
         found = self._context.peers.get(peer) if peer is not None else None
@@ -214,7 +215,7 @@ class Node:
         return self._strangers.full(now)
 
     def handle_dial_failed(self, peer: str, endpoint: Endpoint, reason: str, now: float) -> None:
-        """A Dial came to nothing; `reason` is for the admin."""
+        """A Dial failed; `reason` is for the admin."""
         found = self._context.peers.get(peer)
         if found is not None:
             self._connecting.dial_failed(found, f"{endpoint}: {reason}", now)
@@ -237,24 +238,26 @@ class Node:
             self._keeping.unanswered(found, now)
 
     def handle_moved(self, session: int, link: LinkId, source: SocketAddress | None, now: float) -> None:
-        """The session's newest record so far came by another path. (Older ones must not be told: a replay could move us.)"""
+        """The session's newest record came by another path. (Of older records this must not be told: whoever replays one could
+        move us.)"""
         found, over = self._context.sessions.get(session), self._context.links.get(link)
         if found is not None and over is not None:
             self._keeping.heard(found, now)
             self._keeping.moved(found, over, source, now)
 
     def handle_one_way(self, session: int, now: float) -> None:
-        """Traffic went out on the session in the last second or so and none came in, whatever else did: is it too long?"""
+        """Traffic went out on the session in the last second or so, and no traffic came in, though other records may have: are
+        its records too long for the path?"""
         found = self._context.sessions.get(session)
         if found is not None:
             self._probing.suspect(found, now)
 
     def handle_link_limit(self, link: LinkId, datagram_bytes: int, now: float) -> None:
-        """The kernel learned that `link` takes no longer datagrams than that, and its driver cuts them so already."""
+        """The kernel learned the longest datagram that `link` takes, and its driver keeps to that already."""
         self._probing.limited(link, datagram_bytes, now)
 
     def handle_loss(self, link: LinkId, lost: float) -> None:
-        """Of the datagrams that should have come over `link` lately, this share (0 to 1) did not."""
+        """This share (0 to 1) of the datagrams that should have come over `link` lately did not."""
         over = self._context.links.get(link)
         if over is not None:
             self._keeping.report_loss(over, min(max(lost, 0.0), 1.0))

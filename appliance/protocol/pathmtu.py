@@ -22,47 +22,61 @@ LEAST_BYTES = 548
 BASE_BYTES = 1200
 """BASE_PLPMTU: passes nearly everywhere (RFC 8899, section 5.1.2)."""
 MAX_PROBES = 3
+"""Probes of one size without an answer after which it counts as too long."""
 GRAIN_BYTES = 16
-"""The search is over when what passes and what does not are this close: a finer one would gain less than 2 %."""
+"""The search ends when the longest that passes and the shortest that does not are this close: going on would gain less than
+2 %."""
 PATIENCE_UNKNOWN = 1.0
+"""Seconds until a probe counts as lost while no round trip was measured."""
 PATIENCE_SEARCH = 0.3
+"""The least such time in a search. A search that was wrong is put right when larger sizes are tried again."""
 PATIENCE_CONFIRM = 0.5
+"""The least such time for the size in use: a full queue must not look like a black hole."""
 PATIENCE_MOST = 3.0
-"""Seconds until a probe counts as lost: three round trips within these bounds. Longer when confirming, since a full queue must
-not look like a black hole; a search that was wrong is put right by the raise timer."""
+"""The most such time."""
 PATIENCE_ROUND_TRIPS = 3
+"""Between least and most: so many round trips."""
 CONFIRM_SECONDS = 30.0
-"""Between two confirmations of the size in use (CONFIRMATION_TIMER)."""
+"""Seconds between two confirmations of the size in use (CONFIRMATION_TIMER)."""
 RAISE_SECONDS = 600.0
-"""After which larger sizes are tried again (PMTU_RAISE_TIMER)."""
+"""Seconds after which larger sizes are tried again (PMTU_RAISE_TIMER)."""
 MAX_OUTSTANDING = 16
+"""Probes without an answer that are remembered."""
 
 
 class PathState(StrEnum):
-    """BASE: a size that should pass is being confirmed. ERROR: not even that passes. The others are the search and its end."""
+    """Where the search stands."""
 
     BASE = "base"
+    """A size that should pass is being confirmed."""
     SEARCHING = "searching"
+    """Larger sizes are tried."""
     SEARCH_COMPLETE = "search-complete"
+    """The largest that passes is known."""
     ERROR = "error"
+    """Not even a size that should pass does."""
 
 
 class Probe(NamedTuple):
-    """Send a KeepAlive with `token`, padded to one datagram of `datagram` bytes (0: not padded)."""
+    """Send a KeepAlive."""
 
     token: int
+    """What the peer sends back in its Ack."""
     datagram: int
+    """Pad it to one datagram of so many bytes. 0: do not pad it."""
 
 
 class PathMtu:
-    """One path. `size` is what records are to be cut into, `limit` what the route allows, both at most as the route began."""
+    """One path. Sizes are bytes of UDP payload."""
 
     def __init__(
         self, base: int, limit: int, token: Callable[[], int], now: float, *, proven: bool = True, rtt: float | None = None
     ) -> None:
         """`base` is what the handshake used; not `proven` when that went another way. `token` gives tokens nobody else uses."""
         self.limit = self._route_limit = max(limit, LEAST_BYTES)
+        """The longest that the route allows, as far as is known; at most what it was when the path began."""
         self.size = max(LEAST_BYTES, min(base, self.limit))
+        """The longest datagram to send."""
         self.state = PathState.BASE
         self._token = token
         self._rtt = rtt
@@ -79,7 +93,7 @@ class PathMtu:
             self._aim_at(self.size, now)
 
     def handle_ack(self, token: int, now: float) -> bool:
-        """The peer answered a KeepAlive; False when it was none of ours."""
+        """The peer answered a KeepAlive. False if that was none of ours."""
         found = self._sent.pop(token, None)
         if found is None:
             return False
@@ -147,7 +161,7 @@ class PathMtu:
         return self._probes.popleft() if self._probes else None
 
     def _search(self, now: float) -> None:
-        """Try the next larger size: the limit first, for most paths take it, then halfway to what did not pass."""
+        """Try the next larger size: first the limit, which most paths take, then halfway to what did not pass."""
         untried = self._ceiling > self.limit
         if self.size >= self.limit or (not untried and self._ceiling - self.size <= GRAIN_BYTES):
             self.state = PathState.SEARCH_COMPLETE
@@ -165,7 +179,7 @@ class PathMtu:
             self._search(now)
 
     def _unanswered(self, now: float) -> None:
-        """The size aimed at does not pass. For the one in use that holds only if something smaller does."""
+        """The size we tried does not pass. For the size in use we believe that only if something smaller does."""
         if self._aim > self.size:
             self._ceiling = self._aim
             self._search(now)

@@ -11,36 +11,50 @@ from appliance.api.values import Endpoint
 from appliance.protocol.settings import PeerSettings
 
 PAUSE_FIRST = 0.25
+"""Seconds between two rounds of attempts at first; doubled each time."""
 PAUSE_SOON = 1.5
-"""The longest pause while an outage is young: a host that reboots is back within two seconds of its return."""
+"""The longest pause while an outage is young: a host that reboots is met again within two seconds."""
 YOUNG_OUTAGE = 300.0
+"""Seconds for which an outage is young."""
 PAUSE_LATE = 30.0
+"""The longest pause afterwards."""
 JITTER = 0.25
+"""A pause is shorter or longer by up to this share, so that peers do not call all at once."""
 MAX_REMEMBERED = 16
 """Endpoints whose datagram size is kept; a peer that roams has a new one each time."""
 
 
 @dataclass(slots=True)
 class Peer:
-    """`endpoints` are address literals, most wanted first; `at` counts attempts, so it rotates through them. `session` is the one
-    that carries traffic, `initiation` the handshake we began (both local indexes), `disowned_at` when we last believed
-    that it had lost its session."""
+    """A peer of this node. Times are monotonic seconds."""
 
     settings: PeerSettings
     endpoints: tuple[Endpoint, ...] = ()
+    """Where to reach it, most wanted first; hosts are addresses."""
     at: int = 0
+    """Counts attempts. The next one goes to the endpoint at this place, round and round."""
     failures: int = 0
+    """Attempts that failed since it was last reached."""
     outage_since: float | None = None
+    """When the first of them failed; None while there are none."""
     dialing: bool = False
+    """A Dial is under way."""
     queued: bool = False
+    """It waits for its turn to be dialled."""
     initiation: int | None = None
+    """Our index of the handshake that we began; None if there is none."""
     session: int | None = None
+    """Our index of the session that carries its traffic; None if there is none."""
     last_error: str = ""
+    """Why the last attempt failed; empty after one that did not."""
     disowned_at: float = -inf
+    """When we last believed a packet that said it had lost its session."""
     edited: bool = False
     """The profile's endpoints were changed, and what they are now was not tried yet."""
     _configured: tuple[Endpoint, ...] = field(default=(), repr=False)
+    """The endpoints that the profile names; hosts may be DNS names."""
     _datagrams: dict[Endpoint, int] = field(default_factory=dict, repr=False)
+    """Bytes of the datagrams to begin with, by endpoint."""
 
     def __post_init__(self) -> None:
         self.configure(self.settings)
@@ -89,13 +103,13 @@ class Peer:
             self.outage_since = now
 
     def remember(self, endpoint: Endpoint, datagram: int) -> None:
-        """Datagrams of so many bytes are the ones to begin with at `endpoint`."""
+        """Begin with datagrams of so many bytes the next time at `endpoint`."""
         if len(self._datagrams) >= MAX_REMEMBERED and endpoint not in self._datagrams:
             del self._datagrams[next(iter(self._datagrams))]
         self._datagrams[endpoint] = datagram
 
     def remembered(self, endpoint: Endpoint | None, most: int) -> int:
-        """Bytes of a datagram to begin with at `endpoint`."""
+        """Bytes of the datagrams to begin with at `endpoint`, at most `most`."""
         return most if endpoint is None else min(most, self._datagrams.get(endpoint, most))
 
     def reached(self) -> None:
@@ -105,7 +119,8 @@ class Peer:
         self.last_error = ""
 
     def pause(self, now: float, chance: float) -> float:
-        """Seconds until the next attempt: none while endpoints are untried, then growing; `chance` in [0, 1) spreads it."""
+        """Seconds until the next attempt: 0 while an endpoint of this round is untried, then growing. `chance` is random in [0,
+        1) and spreads it."""
         rounds = self.failures // max(1, len(self.endpoints))
         if rounds == 0 or self.failures % len(self.endpoints or (None,)):
             return 0.0

@@ -1,7 +1,8 @@
-"""Path MTU discovery of a node's links: lets each link's `PathMtu` probe by a session that goes over it, and tells the driver.
+"""Path MTU discovery of a node's links. Each link's `PathMtu` probes through a session that goes over the link, and the driver is
+told what it finds.
 
-A connected datagram link is one path. A listener's shared socket is many: nothing is probed there, and its size stays where every
-peer that uses it got its handshake through.
+A connected datagram link is one path. A listener's shared socket is many: nothing is probed there, and its datagrams are as small
+as the smallest in which a peer got its handshake through.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Probing:
         self._context = context
 
     def begin(self, session: Session, now: float, *, proven: bool = True) -> None:
-        """`session` goes over its link from now on. Not `proven`: its handshake took another path."""
+        """`session` goes over its link from now on. `proven` is false if its handshake went by another path."""
         link = self._context.links.get(session.link)
         if link is None or not link.adapts:
             return
@@ -40,7 +41,7 @@ class Probing:
         self._settle(link, link.path)
 
     def take_ack(self, session: Session, token: int, now: float) -> bool:
-        """An Ack came; False when it answers no probe."""
+        """An Ack came. False if it answers no probe."""
         found = self._path(session.link)
         if found is None or not found[1].handle_ack(token, now):
             return False
@@ -79,7 +80,7 @@ class Probing:
             self._settle(*found)
 
     def drivers_lost(self) -> None:
-        """The drivers were made anew: they have the size they began with, and must be told again of parity."""
+        """The drivers were made anew: they begin with the first size, and must be told of parity again."""
         for link in self._context.links.values():
             link.shaped = 0
             if link.protection.span:

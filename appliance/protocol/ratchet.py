@@ -20,7 +20,7 @@ RATCHET_LABEL = b"llp1 ratchet"
 
 
 class Ratchet:
-    """Keys by epoch, from the oldest epoch not forgotten onwards."""
+    """Keys by epoch, from the oldest epoch that was not forgotten."""
 
     __slots__ = ("_chain", "_first", "_key_bytes")
 
@@ -42,7 +42,7 @@ class Ratchet:
         return _expand(chain, KEY_LABEL, self._key_bytes)
 
     def forget(self, before: int) -> None:
-        """Make the keys of all epochs lower than `before` underivable."""
+        """Make the keys of all epochs before `before` impossible to derive."""
         while self._first < before:
             following = _expand(bytes(self._chain), RATCHET_LABEL, CHAIN_BYTES)
             self._chain[:] = following

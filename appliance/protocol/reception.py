@@ -29,11 +29,11 @@ from appliance.wire.faults import Fault
 from appliance.wire.fragments import MAX_MESSAGE_BYTES, Reassembly
 
 HINTS_PER_SECOND = 50
-"""Words about lost sessions that we look up; as many as one worker sends."""
+"""No-session packets that are looked at in a second: as many as one worker sends."""
 
 
 class Reception:
-    """Where all handshake packets of a node come in. What is wrong with one is counted here and raises no further."""
+    """Where all handshake packets of a node come in. What is wrong with a packet is counted here and not raised."""
 
     def __init__(
         self,
@@ -103,7 +103,8 @@ class Reception:
             self._connecting.take_answer(initiation, body, now)
 
     def _take_no_session(self, link: Link, source: SocketAddress | None, body: bytes, now: float) -> None:
-        """Word that the other side lost a session. Anybody could have written it: believed where it fits, and not often."""
+        """A packet that says the other side lost a session. Anybody may have sent it: it is believed where it fits, and not
+        often."""
         index = read_no_session(body)
         if index is None:
             raise PeerFault(Fault.MALFORMED)
@@ -114,7 +115,7 @@ class Reception:
                 self._keeping.disowned(session, now)
 
     def _peer_on(self, packet: bytes) -> str | None:
-        """Whose answer a refused packet was, as far as its header says."""
+        """Whose answer a refused packet was, if its header tells."""
         fields = unpack(packet)
         if fields is None or fields[1] != PacketType.HANDSHAKE_RESPONSE:
             return None

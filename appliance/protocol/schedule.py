@@ -44,7 +44,8 @@ class KeySchedule:
         self._master = bytearray(hmac_sha512(self.transcript, secret))
 
     def seal_proof(self, identity: Identity, initiator: bool) -> bytes:
-        """This side's identity and signature, sealed; the transcript goes on. `initiator` tells whose proof it is."""
+        """This side's identity and signature, sealed. They become part of the transcript. `initiator`: it is the initiator's
+        proof."""
         content = self.signed(identity.public, initiator)
         proof = identity.public.encoded + identity.sign(content)
         sealed = self._cipher(initiator).encrypt(_NONCE, proof, self.transcript)
@@ -52,7 +53,7 @@ class KeySchedule:
         return sealed
 
     def open_proof(self, sealed: bytes, initiator: bool) -> UnverifiedProof:
-        """The other side's proof. Raises PeerFault when it was not sealed with our secret."""
+        """The other side's proof. Raises PeerFault if it was not sealed with our secret."""
         try:
             proof = self._cipher(initiator).decrypt(_NONCE, sealed, self.transcript)
         except InvalidTag:
@@ -61,7 +62,7 @@ class KeySchedule:
         return UnverifiedProof(self, identity, proof, initiator)
 
     def chains(self) -> tuple[bytes, bytes]:
-        """The client's and the server's first traffic chain. The schedule is wiped: it answers nothing more."""
+        """The client's and the server's first traffic chain. The schedule is wiped then and gives nothing more."""
         client, server = (self._expand(TRAFFIC_LABELS[side] + self.transcript, CHAIN_BYTES) for side in (True, False))
         self.wipe()
         return client, server
@@ -87,7 +88,7 @@ class KeySchedule:
 
 
 class UnverifiedProof:
-    """A proof that came sealed, its signatures not checked yet: opening takes microseconds, checking half a millisecond."""
+    """A proof whose signatures were not checked yet. Opening it takes microseconds, checking it half a millisecond."""
 
     def __init__(self, schedule: KeySchedule, identity: PublicIdentity, proof: bytes, initiator: bool) -> None:
         self.identity = identity

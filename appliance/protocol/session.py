@@ -21,13 +21,16 @@ RTT_WEIGHT = 1 / 8
 
 
 class SessionState(Enum):
-    """HANDSHAKING: we have keys, the peer has not shown that it has them. DISCONNECTING: receives only, because another session
-    has taken over."""
+    """Where a session stands."""
 
     HANDSHAKING = "handshaking"
+    """We have the keys; the peer has not yet shown that it has them."""
     ACTIVE = "active"
+    """It carries traffic both ways."""
     DISCONNECTING = "disconnecting"
+    """Another session carries the traffic; what still comes for this one is opened."""
     CLOSED = "closed"
+    """Its keys are gone."""
 
 
 MOVES = {
@@ -40,42 +43,64 @@ MOVES = {
 
 @dataclass(slots=True)
 class Session:
-    """Times are the node's monotonic seconds: `started` when its handshake began on this side, `since` when it became active,
-    `expires` when it ends unless another has replaced it. A session that is `suspect` (no sign of life), `due` (for new keys)
-    or `elsewhere` does not keep its peer from being called. `datagram` is how long the datagrams were that its handshake got
-    through in (0 on streams). `challenged`: other paths that its records came by, and the token sent there. `compression`: we
-    take compressed packets (and repeated that `said` times); `compressing`: the peer does."""
+    """One session. Times are the node's monotonic seconds.
+
+    A session that is `suspect`, `due` or `elsewhere` still carries traffic, but its peer may be called meanwhile.
+    """
 
     index: int
+    """Our index: the peer writes it into its headers."""
     remote_index: int
+    """The peer's index: we write it into ours."""
     peer: str
+    """The peer's name."""
     session_id: UUID
     suite: CryptoSuite
     pq: bool
+    """The key exchange was post-quantum."""
     initiator: bool
+    """We called."""
     link: LinkId
     to: SocketAddress | None
+    """The far end; None on a link that has only one."""
     endpoint: Endpoint | None
+    """The far end, in the form of a profile; None if it is not known."""
     started: float
+    """When its handshake began on this side."""
     since: float
+    """When it became active; before that, when we had its keys."""
     last_heard: float
+    """When the last authentic packet came."""
     state: SessionState = SessionState.HANDSHAKING
     rtt: float | None = None
+    """Smoothed round-trip time in seconds; None until the first was measured."""
     received: int = 0
+    """Authentic records so far, as the worker counts them."""
     probes: int = 0
+    """KeepAlives sent since the last sign of life."""
     suspect: bool = False
+    """None of several KeepAlives was answered."""
     due: bool = False
+    """It is to be replaced by one with new keys, over its peer's most wanted endpoint."""
     elsewhere: bool = False
     """Its peer's endpoints were edited, and it goes over none of them: they are tried beside it, each once."""
     probe_token: int = 0
+    """The token of the last KeepAlive that asked for a sign of life. 0: it was answered."""
     probe_sent: float = 0.0
     confirm_sent: float = 0.0
+    """When we last confirmed the session to a peer that called."""
     expires: float = inf
+    """When it ends, unless another has replaced it by then."""
     datagram: int = 0
+    """Bytes of the datagrams that its handshake got through in; 0 on streams."""
     challenged: dict[Path, int] = field(default_factory=dict)
+    """Other paths that its records came by, with the token that was sent there."""
     compression: bool = False
+    """We take compressed packets."""
     compressing: bool = False
+    """The peer takes compressed packets."""
     said: int = 0
+    """How often we have repeated that we take them."""
     proved: bool = True
     """Has the peer proved that it is a member? One of the profile did so by its handshake. Until then it may say only what its
     family allows before membership."""

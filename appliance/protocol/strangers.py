@@ -12,13 +12,15 @@ from appliance.protocol.timers import Deadline
 STRANGER_SECONDS = 10.0
 """How long an accepted link may stay without a handshake."""
 LEAST_SECONDS = 1.0
-"""How long it may stay when others want its place: a hello comes one round trip after the connection."""
+"""How long it may stay if others wait for its place: a hello comes one round trip after the connection."""
 MAX_STRANGER_LINKS = 256
+"""The most such links."""
 MOST_OF_A_PREFIX = MAX_STRANGER_LINKS // PREFIX_SHARE
+"""The most such links of one prefix."""
 
 
 class Strangers:
-    """The links of one node that nobody has used yet, oldest first, with when they came and their prefix."""
+    """The links that nobody has used yet, oldest first, each with when it came and its prefix."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -40,7 +42,7 @@ class Strangers:
         return False
 
     def full(self, now: float) -> bool:
-        """Are there so many, all of them new, that the next has to wait?"""
+        """Are there so many, all of them new, that the next one has to wait?"""
         if len(self._links) < MAX_STRANGER_LINKS:
             return False
         self._forget_used()

@@ -4,7 +4,7 @@
     | id   | flags| quest.| answ. | auth. | addit.| question: name, u16 type, u16 class | answers …
     answer: name, u16 type, u16 class, u32 ttl, u16 length, data;  name: (u8 length, label)… 0, or a pointer 0b11 + 14 bits
 
-What comes back is anybody's word: it only tells where to try, and the handshake proves who is there.
+Anybody may have written an answer. It only tells where to try; the handshake proves who is there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECURSION_DESIRED = 0x0100
 IS_ANSWER = 0x8000
 FAILED = 0x000F  # response code
 MOST_ANSWERS = 32
-"""Records looked at: an honest answer in one datagram has fewer."""
+"""Records that are looked at: an honest answer in one datagram has fewer."""
 POINTER = 0xC0
 
 _header = struct.Struct("!6H")
@@ -30,7 +30,7 @@ _record = struct.Struct("!HHIH")
 
 
 def question(number: int, name: str, kind: int) -> bytes:
-    """Ask for `name`'s addresses of a kind. ValueError when that is no name."""
+    """The question for the addresses of `name`, of one kind (A or AAAA). Raises ValueError if that is not a DNS name."""
     labels = [label.encode("ascii") for label in name.rstrip(".").split(".")]
     if not all(0 < len(label) < 64 for label in labels):
         raise ValueError(f"{name!r} is no DNS name")
@@ -39,7 +39,8 @@ def question(number: int, name: str, kind: int) -> bytes:
 
 
 def addresses(answer: bytes, asked: bytes) -> list[str]:
-    """The addresses in the answer to `asked`; none where the name has none of that kind. PeerFault: it is no such answer."""
+    """The addresses in the answer to `asked`; empty if the name has none of that kind. Raises PeerFault if it is not such an
+    answer."""
     try:
         return _addresses(answer, asked)
     except (struct.error, IndexError, ValueError) as error:
@@ -68,7 +69,7 @@ def _addresses(answer: bytes, asked: bytes) -> list[str]:
 
 
 def _after_name(message: bytes, at: int) -> int:
-    """Where a name ends. What a pointer points to is not looked at: all answers to one question are about its name."""
+    """Where a name ends. A pointer is not followed: all answers to one question are about its name."""
     while length := message[at]:
         if length >= POINTER:
             return at + 2

@@ -53,12 +53,12 @@ FLAG_COOKIE = 0x10
 FLAG_JSON = 0x40
 """The handshake body is JSON text instead of the binary form."""
 FLAG_NO_SESSION = 0x80
-"""HandshakeResponse: no handshake at all, but word that a session is not known here; see `no_session`."""
+"""HandshakeResponse: it belongs to no handshake and says that a session is not known here; see `no_session`."""
 
 CHANNEL_IP = 0
 """Records of IP packets."""
 CHANNEL_CONTROL = 1
-"""One control message a record."""
+"""One control message in each record."""
 
 HEADER = struct.Struct("!HBBIQIHH")
 HEADER_BYTES = HEADER.size
@@ -95,7 +95,7 @@ def pack_into(buffer: memoryview, kind: int, flags: int, stream: int, sequence: 
 
 
 def unpack(packet: Buffer) -> Fields | None:
-    """The header's fields, or None when `packet` is shorter than a header, of another protocol or version, or damaged."""
+    """The header's fields. None if `packet` is shorter than a header, of another protocol or version, or damaged."""
     view = memoryview(packet)
     if len(view) < HEADER_BYTES:
         return None
@@ -128,11 +128,11 @@ def nonce(sequence: int) -> bytes:
 
 
 def read_no_session(body: bytes) -> int | None:
-    """The session index that is not known there, or None when `body` is none of `no_session`."""
+    """The session index that is not known there. None if `body` is not that of a no-session packet."""
     return STREAM.unpack(body)[0] >> 8 if len(body) == STREAM.size else None
 
 
 def no_session(stream: int, timestamp: int) -> bytes:
-    """The packet that says: your record for `stream` met no session here. Unauthenticated, so no more than a hint, and shorter
-    than any record it answers."""
+    """The packet that says: your record for `stream` met no session here. Anybody could send it, so it is no more than a hint. It
+    is shorter than any record that it answers."""
     return pack(PacketType.HANDSHAKE_RESPONSE, FLAG_NO_SESSION, 0, 0, timestamp, STREAM.size) + STREAM.pack(stream)

@@ -1,8 +1,8 @@
-"""Handshake packets cut into datagrams and joined again, within bounds. (Sealed records are joined by the transport's driver.)
+"""Handshake packets are cut into datagrams here and joined again, within bounds. (The transport's driver joins sealed records.)
 
-All pieces but the last are equally long, so a piece's number gives its place. A message that is sent again keeps its number and
-its bytes, so the pieces that arrived the first time count. Each piece tells the message's length and the length of a piece: those
-of another shape belong to another message, so that a forged piece does not keep the real ones out.
+All pieces but the last are equally long, so a piece's number tells its place. A message that is sent again keeps its number and
+its bytes, so pieces that arrived the first time count. Each piece tells the length of the message and of a piece. Pieces that
+disagree about those belong to different messages, so a forged piece does not keep the real ones out.
 """
 
 from __future__ import annotations
@@ -25,22 +25,25 @@ from appliance.wire.faults import Fault
 MAX_MESSAGE_BYTES = 16384
 """The longest handshake message taken: a ServerHello has 9 KB, 12 KB as JSON."""
 MAX_PIECES = 64
+"""The most pieces of a message."""
 MIN_PIECE_BYTES = 256
-"""A piece that is not the last has at least this many bytes, so that few bytes of a stranger cannot fill our tables."""
+"""A piece that is not the last has at least so many bytes, so that a stranger cannot fill our tables with few bytes."""
 ENTRY_OVERHEAD_BYTES = 512
-"""What an unfinished message costs beside its bytes; measured with tracemalloc, rounded up."""
+"""What an unfinished message costs besides its bytes. Measured with tracemalloc, rounded up."""
 
 
 class Joined(NamedTuple):
-    """A whole message, how many bytes of datagrams it took, headers and repeats included, and the longest of them."""
+    """A whole message."""
 
     body: bytes
     wire_bytes: int
+    """Bytes of datagrams that it took, with headers and repetitions."""
     datagram_bytes: int
+    """The longest of its datagrams."""
 
 
 def split(kind: int, flags: int, stream: int, number: int, timestamp: int, body: bytes, datagram_bytes: int) -> list[bytes]:
-    """The packets of message `number`, each at most `datagram_bytes` long with its header."""
+    """The packets of message `number`, each at most `datagram_bytes` long, its header included."""
     room = datagram_bytes - HEADER_BYTES
     if len(body) <= room:
         return [pack(kind, flags, stream, number << 8, timestamp, len(body)) + body]
@@ -54,7 +57,7 @@ def split(kind: int, flags: int, stream: int, number: int, timestamp: int, body:
 
 
 def resplit(packets: Sequence[bytes], number: int, datagram_bytes: int) -> list[bytes]:
-    """The message that `packets` carry as message `number` in datagrams of another size."""
+    """The message that `packets` carry, as message `number`, in datagrams of another size."""
     fields = unpack(packets[0])
     if fields is None:
         raise LocalFault("not packets of ours")
@@ -64,14 +67,16 @@ def resplit(packets: Sequence[bytes], number: int, datagram_bytes: int) -> list[
 
 
 class _Shape(NamedTuple):
-    """Bytes of a message and of its pieces but the last."""
+    """The lengths that each piece tells."""
 
     body_bytes: int
+    """Bytes of the message."""
     room: int
+    """Bytes of each piece but the last."""
 
     @property
     def pieces(self) -> int:
-        """Pieces of such a message."""
+        """How many pieces such a message has."""
         return -(-self.body_bytes // self.room)
 
 
@@ -85,15 +90,16 @@ class _Partial:
 
     @property
     def held(self) -> int:
-        """Bytes that are here."""
+        """Bytes that have arrived."""
         return sum(map(len, self.pieces.values()))
 
 
 class Reassembly:
-    """Unfinished handshake messages by key (whatever tells senders and messages apart), oldest first."""
+    """Unfinished handshake messages, oldest first. A key is whatever tells senders and messages apart."""
 
     def __init__(self, max_bytes: int, lifetime: float) -> None:
-        """At most `max_bytes` are held; a message unfinished after `lifetime` seconds is dropped. Both drop the oldest first."""
+        """At most `max_bytes` are held, and a message that is unfinished after `lifetime` seconds is dropped. Either way the
+        oldest goes first."""
         self._max_bytes = max_bytes
         self._lifetime = lifetime
         self._partials: dict[tuple[Hashable, _Shape], _Partial] = {}
@@ -108,11 +114,11 @@ class Reassembly:
         return self.held_bytes > self._max_bytes // 2
 
     def expects(self, key: Hashable, fields: Fields, piece: bytes) -> bool:
-        """Did other pieces of this one's message come? Raises PeerFault for a piece that is none."""
+        """Are there other pieces of this one's message? Raises PeerFault if it is not a valid piece."""
         return (key, _shape(fields, len(piece))) in self._partials
 
     def add(self, key: Hashable, fields: Fields, piece: bytes, now: float) -> Joined | None:
-        """Take one fragment; the message when it was the last one missing. Raises PeerFault for a piece that is none."""
+        """Take one piece. The whole message, if that was the last one missing. Raises PeerFault if it is not a valid piece."""
         number = fields[4] & 0xFF
         shape = _shape(fields, len(piece))
         self.expire(now)
@@ -137,7 +143,7 @@ class Reassembly:
         self._shrink()
 
     def expire(self, now: float) -> int:
-        """Drop what is too old; how many messages that were."""
+        """Drop what is too old. The number of messages dropped."""
         dropped = 0
         while self._partials:
             key, oldest = next(iter(self._partials.items()))
@@ -157,7 +163,7 @@ class Reassembly:
 
 
 def _shape(fields: Fields, piece_bytes: int) -> _Shape:
-    """The shape of the message that a piece belongs to. Raises PeerFault when there is no such message."""
+    """The lengths that a piece tells. Raises PeerFault if no message has such a piece."""
     _, _, flags, _, sequence, _, body_bytes, _ = fields
     number, last = sequence & 0xFF, flags & FLAG_LAST
     if body_bytes > MAX_MESSAGE_BYTES or number >= MAX_PIECES:

@@ -38,8 +38,9 @@ MLKEM_SHARE_BYTES = 1568
 """Encapsulation key and ciphertext of ML-KEM-1024 have the same length (FIPS 203, table 3)."""
 MAX_COOKIE_BYTES = 64
 MAX_OFFERS = 16
-"""Suites or key exchanges one hello may offer; four of each exist."""
+"""Suites, or key exchanges, that one hello may offer. Four of each exist."""
 COOKIE_ECHO_BYTES = 16
+"""Bytes of the hello's random that a cookie reply repeats."""
 
 _U16 = struct.Struct("!H")
 _CLIENT_FIXED = struct.Struct(f"!I{RANDOM_BYTES}s{X25519_BYTES}sH")
@@ -47,36 +48,49 @@ _SERVER_FIXED = struct.Struct(f"!I16s{RANDOM_BYTES}s{X25519_BYTES}sHHH")
 
 
 class ClientHello(NamedTuple):
-    """What the initiator offers. `session_index` is the one it chose for itself; `mlkem` is empty without post-quantum offer.
-    `kex` and `suites` are wire numbers, most wanted first."""
+    """What the initiator offers."""
 
     session_index: int
+    """The index that the initiator chose for the session."""
     random: bytes
+    """32 bytes."""
     x25519: bytes
+    """A public key of 32 bytes."""
     mlkem: bytes
+    """An encapsulation key of 1,568 bytes; empty if no post-quantum exchange is offered."""
     kex: tuple[int, ...]
+    """Key exchanges by their numbers (`protocol.exchange.Kex`), most wanted first."""
     suites: tuple[int, ...]
+    """Suites by their numbers, most wanted first."""
 
     def core(self) -> bytes:
-        """The bytes the transcript covers, the same for both encodings."""
+        """The bytes that the transcript covers. They are the same in both encodings."""
         fixed = _CLIENT_FIXED.pack(self.session_index, self.random, self.x25519, len(self.mlkem))
         return fixed + self.mlkem + _numbers(self.kex) + _numbers(self.suites)
 
 
 class ServerHello(NamedTuple):
-    """What the responder chose. `sealed` holds its identity and signature."""
+    """What the responder chose."""
 
     session_index: int
+    """The index that the responder chose for the session."""
     session_id: bytes
+    """A UUID of version 4, 16 bytes."""
     random: bytes
+    """32 bytes."""
     x25519: bytes
+    """A public key of 32 bytes."""
     kex: int
+    """Its number (`protocol.exchange.Kex`)."""
     suite: int
+    """Its number."""
     mlkem: bytes
+    """A ciphertext of 1,568 bytes; empty if the exchange is not post-quantum."""
     sealed: bytes
+    """The responder's identity and signature."""
 
     def core(self) -> bytes:
-        """The bytes the transcript covers, the same for both encodings."""
+        """The bytes that the transcript covers. They are the same in both encodings."""
         fixed = _SERVER_FIXED.pack(
             self.session_index, self.session_id, self.random, self.x25519, self.kex, self.suite, len(self.mlkem)
         )
@@ -84,9 +98,10 @@ class ServerHello(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """What the first fragment of a ClientHello tells before the rest is there."""
+    """What the first piece of a ClientHello tells before the rest is there."""
 
     cookie: bytes
+    """Empty if there is none."""
     session_index: int
     random: bytes
 
@@ -98,7 +113,7 @@ def encode_client_hello(hello: ClientHello, cookie: bytes = b"", pad_to: int = 0
 
 
 def decode_client_hello(body: bytes) -> tuple[ClientHello, bytes]:
-    """The hello and its cookie (empty: none). Raises PeerFault."""
+    """The hello and its cookie (empty if there is none). Raises PeerFault."""
     at = 2 + len(_cookie(body))
     try:
         index, random, x25519, mlkem_bytes = _CLIENT_FIXED.unpack_from(body, at)
@@ -116,7 +131,7 @@ def decode_client_hello(body: bytes) -> tuple[ClientHello, bytes]:
 
 
 def peek_client_hello(fragment: bytes) -> Opening:
-    """Cookie, index and random from the first fragment's bytes alone. Raises PeerFault when they are not there."""
+    """What the first piece alone tells. Raises PeerFault if it does not."""
     cookie = _cookie(fragment)
     try:
         index, random, _, _ = _CLIENT_FIXED.unpack_from(fragment, 2 + len(cookie))
@@ -145,12 +160,13 @@ def decode_server_hello(body: bytes) -> ServerHello:
 
 
 def encode_cookie_reply(random: bytes, cookie: bytes) -> bytes:
-    """The body of the answer to a ClientHello with this random. The echo shows the initiator that we saw its hello."""
+    """The body of the answer to a ClientHello with this random. Its first bytes repeat those of the random: they show that we saw
+    the hello."""
     return random[:COOKIE_ECHO_BYTES] + cookie
 
 
 def decode_cookie_reply(body: bytes, random: bytes) -> bytes:
-    """The cookie to send along, when the reply answers the hello with this random. Raises PeerFault."""
+    """The cookie to send along. Raises PeerFault unless the reply answers the hello with this random."""
     cookie = body[COOKIE_ECHO_BYTES:]
     if body[:COOKIE_ECHO_BYTES] != random[:COOKIE_ECHO_BYTES] or not 1 <= len(cookie) <= MAX_COOKIE_BYTES:
         raise PeerFault(Fault.BAD_COOKIE_REPLY)
@@ -158,7 +174,7 @@ def decode_cookie_reply(body: bytes, random: bytes) -> bytes:
 
 
 def session_index(number: int) -> int:
-    """A session index as it came: it has 24 bits in each header and is never 0. Raises PeerFault."""
+    """The index, if it is valid: not 0, and of 24 bits, as many as a header has for it. Raises PeerFault."""
     if not 1 <= number <= MAX_SESSION_INDEX:
         raise PeerFault(Fault.MALFORMED)
     return number

@@ -21,20 +21,23 @@ MILLION = 1_000_000
 
 
 class Ack(NamedTuple):
-    """`token` of the KeepAlive it answers (0: none), `records` received so far, `lost` datagrams in a million or None."""
+    """The answer to a KeepAlive, or a report of what was lost."""
 
     token: int
+    """That of the KeepAlive which it answers. 0: it answers none."""
     records: int
+    """Authentic records received so far."""
     lost: int | None = None
+    """Datagrams of cut records that were lost lately, in a million. None: nothing is said about that."""
 
 
 def encode_keep_alive(token: int) -> bytes:
-    """The body of a KeepAlive that wants `token` back."""
+    """The body of a KeepAlive. `token` comes back in the Ack."""
     return _TOKEN.pack(token)
 
 
 def decode_keep_alive(body: bytes) -> int:
-    """The token, 0 when there is none. Raises PeerFault."""
+    """The token; 0 if there is none. Raises PeerFault."""
     if not body:
         return 0
     return _first(_TOKEN, body)[0]
@@ -47,7 +50,7 @@ def encode_ack(ack: Ack) -> bytes:
 
 
 def decode_ack(body: bytes) -> Ack:
-    """Raises PeerFault when the body is too short."""
+    """The Ack. Raises PeerFault if the body is too short."""
     token, records = _first(_ACK, body)
     lost = min(_LOST.unpack_from(body, _ACK.size)[0], MILLION) if len(body) >= _ACK.size + _LOST.size else None
     return Ack(token, records, lost)
