@@ -54,8 +54,8 @@ class Upward(NamedTuple):
 
 
 def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memoryview], list[bytes]]) -> Write:
-    """`write(virtio header and packet)` to a TUN. Without virtio headers, or when the kernel refuses a kind of super-packet,
-    `split` makes ordinary packets of it first."""
+    """`write(virtio header and packet)` to a packet device. Without virtio headers, or when the kernel refuses a kind of
+    super-packet, `split` makes ordinary packets of it first."""
     kernel_write = os.write
     drop = world.drop
 
@@ -72,6 +72,8 @@ def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memor
     def write(entry: memoryview) -> None:
         try:
             kernel_write(descriptor, entry)
+        except BlockingIOError:  # full: so it would be for the pieces
+            drop("tun_refused")
         except OSError:
             if entry[1] == GSO_NONE:
                 drop("tun_refused")

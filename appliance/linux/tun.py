@@ -53,6 +53,11 @@ class TunDevice:
     fd: int
     vnet_hdr: bool
     offloads: frozenset[str]
+    pair: bool = False
+
+    def has_ended(self) -> bool:
+        """It may be lost, and then it is made anew: see `is_at`."""
+        return False
 
     def close(self) -> None:
         """Let go of the device, which stays."""

@@ -37,10 +37,10 @@ from appliance.runtime.workers.keeper import WorkerKeeper
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
-    from appliance.linux.tun import TunDevice
     from appliance.plugin_host import PluginHost
     from appliance.protocol.identity import Identity
     from appliance.protocol.settings import NodeSettings
+    from appliance.runtime.workers.packet_device import PacketDevice
     from appliance.runtime.workers.pool import Workers
 
 log = get_logger("node")
@@ -118,7 +118,7 @@ class NodeRuntime:
         self.lifespan.push("transports", self.transports.close)
         await self.transports.listen(self.profile.server.listen)
 
-    async def attach(self, devices: Sequence[TunDevice], profile: Profile | None = None) -> None:
+    async def attach(self, devices: Sequence[PacketDevice], profile: Profile | None = None) -> None:
         """Start a worker on each device, as `profile` wants them (the one in force when None)."""
         wanted = profile or self.profile
         await self.keeper.start(
@@ -138,7 +138,7 @@ class NodeRuntime:
         await self.monitors.use(self.profile.monitoring)
         await lifespans.enter_all(self.plugins.lifespans(self._view), self.calls, self.lifespan.push)
 
-    async def start(self, devices: Sequence[TunDevice]) -> None:
+    async def start(self, devices: Sequence[PacketDevice]) -> None:
         """All of it, one after the other. What has started by then is stopped by `stop` when it raises."""
         self.prepare()
         await self.listen()

@@ -1,14 +1,13 @@
 """`python -m appliance.worker FD`: the data-plane process, started by the control process and by nobody else.
 
-FD is the worker's end of the control socket. The first message carries the TUN and the counters' memory; then suites and drivers
-are imported, every privilege is dropped, all system calls but those that the loop needs are given up, and it begins. A fresh
-interpreter that imports little: about 20 MB resident.
+FD is the worker's end of the control socket. The first message carries the packet device and the counters' memory; then suites
+and drivers are imported, every privilege is dropped, all system calls but those that the loop needs are given up, and it begins.
+A fresh interpreter that imports little: about 20 MB resident.
 """
 
 from __future__ import annotations
 
 import faulthandler
-import functools
 import gc
 import mmap
 import os
@@ -20,14 +19,12 @@ import time
 from typing import Any, Final
 
 from appliance.dataplane.compression import Codec
-from appliance.dataplane.inbound import tun_writer
-from appliance.dataplane.outbound import tun_reader
-from appliance.dataplane.vnet import split
 from appliance.linux import seccomp
 from appliance.linux.privileges import drop_all
 from appliance.worker import pairs
 from appliance.worker.blame import Blame
 from appliance.worker.commands import Commands, Suite
+from appliance.worker.devices import PairEnd, TunQueue
 from appliance.worker.loading import load_all
 from appliance.worker.loop import Loop
 from appliance.worker.orders import ORDERS, Start, SuiteLine
@@ -62,23 +59,20 @@ def main(argv: list[str]) -> int:
         return 1
     _raise_descriptor_limit()
     drop_all()
+    user = os.geteuid()  # not a call that the loop may make
     counters = memoryview(mmap.mmap(start.counters, 0)).cast("Q")
     os.close(start.counters)
     control.settimeout(0)
-    make_write = functools.partial(_writer, start.tun, start.vnet)
-    loop = Loop(start.tun, tun_reader(start.tun, start.vnet), make_write, control, counters, time.monotonic)
+    device = PairEnd(start.device, vnet=start.vnet) if start.pair else TunQueue(start.device, vnet=start.vnet)
+    loop = Loop(device, control, counters, time.monotonic)
     loop.blame = Blame(loaded).of
     loop.handle = Commands(loop, suites, drivers, codec).handle
     gc.collect()
     gc.freeze()
     filtered = os.environ.get(FILTER) == "off" or seccomp.restrict()
-    pairs.send(control, *REPORTS.encode(Ready(filtered, broken)))
+    pairs.send(control, *REPORTS.encode(Ready(user, filtered, broken)))
     loop.run()
     return 0
-
-
-def _writer(tun: int, vnet: bool, world: Any) -> Any:
-    return tun_writer(tun, world, vnet, split)
 
 
 def _suite(line: SuiteLine, loaded: dict[str, Any]) -> Suite:

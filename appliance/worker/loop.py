@@ -1,4 +1,6 @@
-"""The worker's loop: one epoll over the TUN, the links and the control socket. Nothing else runs in this process.
+"""The worker's loop: one epoll over the packet device, the links and the control socket. Nothing else runs in this process.
+
+The packet device is called the TUN here, which it is but for nodes without a host (`devices`).
 
 A turn moves at most a few records in each direction, so neither starves. When the only session's link is congested, the TUN is
 left unread, and its queue in the kernel holds the senders back; with more sessions a full link's packets are dropped instead.
@@ -19,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.transport import Buffers, OffloadingDriver
 from appliance.dataplane.handover import Record
-from appliance.dataplane.inbound import Upward, Write, compile_inbound
-from appliance.dataplane.outbound import TRANSMIT_BYTES, Read, compile_outbound
+from appliance.dataplane.inbound import Upward, compile_inbound
+from appliance.dataplane.outbound import TRANSMIT_BYTES, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
 from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
 from appliance.errors import place_of
@@ -35,6 +37,7 @@ from appliance.worker.shallow import deepen, shorten
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, DropReason, SocketAddress
     from appliance.worker.blame import Fault
+    from appliance.worker.devices import Device
     from appliance.worker.messages import Message
 
 RECEIVE_BYTES: Final = 512 * 1024
@@ -66,9 +69,7 @@ class Loop:
 
     def __init__(
         self,
-        tun: int,
-        read: Read,
-        make_write: Callable[[World], Write],
+        device: Device,
         control: socket.socket,
         counters: memoryview,
         clock: Callable[[], float],
@@ -79,7 +80,8 @@ class Loop:
         self._by_descriptor: dict[int, Driver] = {}
         self._sinks: dict[int, Any] = {}
         self._deaf: set[Driver] = set()
-        self._tun = tun
+        self._device = device
+        self._tun = device.descriptor
         self._control = control
         self._clock = clock
         self._epoll = select.epoll()
@@ -98,14 +100,14 @@ class Loop:
         self._lossy: set[int] = set()
         self.world = World(counters, self._want, self._blocked)
         transmit = memoryview(bytearray(TRANSMIT_BYTES))
-        self._read = read
+        self._read = read = device.reader(self.world)
         self._plain = self.outbound = compile_outbound(self.world, read, transmit)
         self.scheduled: Scheduled | None = None
         self._depths: dict[int, int] = {}
         receive, plain = memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES))
         self.buffers = Buffers(transmit, receive, plain, self._dropped, self.say_offload)
         upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown, self._up_raised)
-        self._compile_inbound = partial(compile_inbound, self.world, make_write(self.world), up=upward)
+        self._compile_inbound = partial(compile_inbound, self.world, device.writer(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
         self.gate = Gate(self.world.drop)
         self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)
@@ -186,9 +188,15 @@ class Loop:
             self._hears_tun = False
 
     def _tun_failed(self, number: int) -> None:
-        """It would be readable without end. The control process makes the device anew, or gives this one again."""
-        self._leave_tun()
-        self._report(reports.TunLost(number))
+        """Nothing could be read where something was to be."""
+        ended = self._device.has_ended(number)
+        if ended is None:
+            self._leave_tun()
+            self._report(reports.TunLost(number))
+        elif ended:
+            self.stop()
+        else:
+            self.world.drop("malformed")
 
     def stop(self) -> None:
         """End after this turn."""

@@ -31,14 +31,17 @@ class SuiteLine(NamedTuple):
 class Start(NamedTuple):
     """The first order: everything that must be loaded or opened before the privileges go."""
 
+    pair: bool
+    """Is `device` one end of a SOCK_SEQPACKET pair? Its end of file is the worker's end. Otherwise it is a TUN queue."""
     vnet: bool
-    """Does a virtio header stand before each packet of the TUN?"""
+    """Does a virtio header stand before each packet there?"""
     suites: Sequence[SuiteLine]
     drivers: Sequence[str]
     """Import paths."""
     compression: bool
     """Is this worker to be able to compress?"""
-    tun: Descriptor
+    device: Descriptor
+    """What packets are read from and written to, non-blocking."""
     counters: Descriptor
     """Shared memory for what the worker counts."""
     last_words: Descriptor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -42,3 +43,10 @@ def receive(end: socket.socket) -> tuple[bytes, list[int]]:
     """One message and the descriptors with it; empty bytes when the other side is gone."""
     message, descriptors, _, _ = socket.recv_fds(end, MAX_MESSAGE, _MAX_DESCRIPTORS)
     return message, descriptors
+
+
+def hung_up(descriptor: int) -> bool:
+    """Has the other end been closed, or shut down for writing? What it had sent may still be there to be read."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLRDHUP)
+    return bool(poll.poll(0))

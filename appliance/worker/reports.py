@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Ready(NamedTuple):
     """Everything is loaded and every privilege gone."""
 
+    user: int
+    """Who it is now."""
     filtered: bool
     """Does the kernel check which system calls it makes?"""
     broken: Mapping[str, str]

@@ -108,7 +108,7 @@ async def bench(*, compression: bool = False) -> AsyncIterator[Bench]:
         far.connect(near.getsockname())
         far.settimeout(0)
         suites = [AES_256_GCM, HSE]
-        await worker.start(device.fd, vnet=device.vnet_hdr, suites=suites, drivers=[DRIVER], compression=compression)
+        await worker.start(device, suites=suites, drivers=[DRIVER], compression=compression)
         worker.add_link(1, near, DRIVER, {"datagram": 1400})
         yield Bench(worker, listener, far)
     finally:
@@ -438,7 +438,7 @@ def test_what_cannot_be_imported_is_named_and_the_worker_runs() -> None:
         device = tun.attach("llp0")
         worker = WorkerProcess(Listener(), 1)
         try:
-            await worker.start(device.fd, vnet=True, suites=[], drivers=["nowhere.to.be:Found"])
+            await worker.start(device, suites=[], drivers=["nowhere.to.be:Found"])
             assert worker.broken == {"nowhere.to.be:Found": "ModuleNotFoundError: No module named 'nowhere'"}
         finally:
             await worker.stop()

@@ -1,7 +1,8 @@
-"""Keeps the workers alive: starts them, and after a death another that takes over the dead one's queue of the TUN and its links.
+"""Keeps the workers alive: starts them, and after a death another that takes over the dead one's packet device and its links.
 
 Its sessions cannot be taken over, because only it had the keys: the node makes new ones over the paths there were. What comes by
-its queue meanwhile waits there, or, when the next start is not at once, is given to the others by the kernel.
+its device meanwhile waits there, or, when the next start is not at once, is given to the others where the kernel does that. A
+worker whose device has ended is not started again.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from appliance.runtime.workers.watch import WorkerWatch
 
 if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
-    from appliance.linux.tun import TunDevice
     from appliance.runtime.node.driver import NodeDriver
     from appliance.runtime.workers.faults import WorkerFaults
+    from appliance.runtime.workers.packet_device import PacketDevice
 
 log = get_logger("worker")
 
@@ -59,7 +60,7 @@ class WorkerKeeper:
         self._drivers = tuple(drivers)
         self._refill = refill
         self._driver: NodeDriver | None = None
-        self._queues: Sequence[TunDevice] = ()
+        self._devices: Sequence[PacketDevice] = ()
         self._resting: set[int] = set()
         self._slots = 0
         self.on_tun_lost: Callable[[int], None] = lambda _number: None
@@ -83,7 +84,8 @@ class WorkerKeeper:
         """What is wrong: a worker is missing, or they die again and again; "" when all is well."""
         workers = self.worker()
         if workers is None:
-            return "it does not run"
+            ended = bool(self._devices) and all(device.has_ended() for device in self._devices)
+            return "its packet device has ended" if ended else "it does not run"
         if len(workers.living) < len(workers) or self._quick_deaths() >= DEGRADED_AFTER:
             return (
                 "it died several times within a minute"
@@ -100,7 +102,7 @@ class WorkerKeeper:
     @property
     def offloads(self) -> Sequence[str]:
         """What the kernel's TUN does for us."""
-        return sorted(self._queues[0].offloads) if self._queues else ()
+        return sorted(self._devices[0].offloads) if self._devices else ()
 
     def worker(self) -> Workers | None:
         """The workers of the moment; None when there is not one."""
@@ -121,15 +123,17 @@ class WorkerKeeper:
         self._driver, self._slots = driver, slots
         self._prepared = [self._spawn(each) for each in range(number)]
 
-    async def start(self, queues: Sequence[TunDevice], driver: NodeDriver, slots: int, *, compression: bool = False) -> None:
-        """Start a worker on each of the TUN's queues, with room for `slots` sessions; `compression`: they can. Raises what
-        WorkerProcess.start raises."""
-        self._queues, self._driver, self._slots, self.compression = queues, driver, slots, compression
+    async def start(self, devices: Sequence[PacketDevice], driver: NodeDriver, slots: int, *, compression: bool = False) -> None:
+        """Start a worker on each device, with room for `slots` sessions; `compression`: they can. Raises what WorkerProcess.start
+        raises."""
+        self._devices, self._driver, self._slots, self.compression = devices, driver, slots, compression
         self._resting.clear()
-        self._tun_losses.begin(queues[0].name)
-        prepared, self._prepared = self._prepared, []
-        prepared += [self._spawn(number) for number in range(len(prepared), len(queues))]
-        workers = self.current = Workers(len(queues))
+        self._tun_losses.begin(devices[0].name)
+        prepared, spare = self._prepared[: len(devices)], self._prepared[len(devices) :]
+        self._prepared = []
+        await asyncio.gather(*(self._give_up(worker) for worker in spare))
+        prepared += [self._spawn(number) for number in range(len(prepared), len(devices))]
+        workers = self.current = Workers(len(devices))
         try:
             for number, worker in enumerate(prepared):
                 await self._bring_up(number, worker)
@@ -142,9 +146,9 @@ class WorkerKeeper:
         self._settle_in(workers)
         self.watch.start()
 
-    def use_queues(self, queues: Sequence[TunDevice], *, device: bool) -> None:
-        """Let each worker use another queue from now on; not of a `device`: one that gives nothing."""
-        self._queues = queues
+    def use_queues(self, queues: Sequence[PacketDevice], *, device: bool) -> None:
+        """Let each worker use another queue of the TUN device from now on; not of a `device`: one that gives nothing."""
+        self._devices = queues
         self._resting.clear()
         if self.current is not None:
             self.current.use_tun([queue.fd for queue in queues], device=device)
@@ -166,14 +170,12 @@ class WorkerKeeper:
         return worker
 
     async def _bring_up(self, number: int, worker: WorkerProcess) -> None:
-        queue = self._queues[number]
-        await worker.start(
-            queue.fd, vnet=queue.vnet_hdr, suites=self._suites, drivers=self._drivers, compression=self.compression
-        )
+        device = self._devices[number]
+        await worker.start(device, suites=self._suites, drivers=self._drivers, compression=self.compression)
         self.faults.broken(worker.broken)
 
     def _settle_in(self, workers: Workers) -> None:
-        """All that were to be there are: give them what nobody has."""
+        """Nobody is missing any more: give those who are there what nobody has."""
         assert self._driver is not None
         self._keep_pids(workers.pids)
         dead = self._links.worker_lost(workers.complete_links)
@@ -209,6 +211,10 @@ class WorkerKeeper:
         dead = workers.lose(number)
         if dead is not None:
             self._forget(dead)
+        if not code and self._devices[number].has_ended():
+            log.info("the packet device has ended, and its worker with it", worker=number)
+            self._settle_in(workers)
+            return
         self._deaths.append(clock.monotonic())
         log.error("the worker died; starting another", code=code, times=self._quick_deaths())
         task = asyncio.get_running_loop().create_task(self._revive(workers, number), name=f"revive worker {number}")
@@ -248,9 +254,9 @@ class WorkerKeeper:
         if number in self._resting:
             return
         try:
-            self._queues[number].rest()
+            self._devices[number].rest()
         except OSError as error:
-            log.warning("packets wait in the queue of a worker that died", reason=str(error))
+            log.warning("packets wait for a worker that died", reason=str(error))
         else:
             self._resting.add(number)
 
@@ -258,7 +264,7 @@ class WorkerKeeper:
         if number in self._resting:
             self._resting.discard(number)
             try:
-                self._queues[number].serve()
+                self._devices[number].serve()
             except OSError as error:  # the device is gone: the control process knows and acts
                 log.warning("a worker gets no packets from the TUN device", reason=str(error))
 

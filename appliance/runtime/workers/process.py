@@ -25,6 +25,7 @@ from appliance.worker.reports import REPORTS
 
 if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
+    from appliance.runtime.workers.packet_device import PacketDevice
 
 log = get_logger("worker")
 
@@ -67,7 +68,7 @@ class WorkerProcess(Telling):
         return self._process.pid if self._process else 0
 
     def spawn(self) -> None:
-        """Start the process already, so that its imports are done when there is a TUN to give it. `start` does so otherwise."""
+        """Start the process already, so that its imports are done when it gets a device. `start` does so otherwise."""
         if self._process is not None:
             return
         ours, theirs = pairs.pair()
@@ -83,9 +84,9 @@ class WorkerProcess(Telling):
         self._outbox.open(ours)
 
     async def start(
-        self, tun: int, *, vnet: bool, suites: Iterable[CryptoSuite], drivers: Iterable[str], compression: bool = False
+        self, device: PacketDevice, *, suites: Iterable[CryptoSuite], drivers: Iterable[str], compression: bool = False
     ) -> None:
-        """Start the worker on the TUN's descriptor (which stays the caller's). `compression`: it is to be able to.
+        """Start the worker on a device, which stays the caller's. `compression`: it is to be able to.
 
         Raises HostError when the worker does not come up. What it could not import is in `broken` afterwards.
         """
@@ -94,8 +95,8 @@ class WorkerProcess(Telling):
         assert self._process is not None
         ours, self._started = self._control, True
         lines = [orders.SuiteLine(each.name, each.aead, each.key_bytes, each.tag_bytes, each.max_records) for each in suites]
-        given = (os.dup(each) for each in (tun, self._shared.descriptor, self._last_words))
-        self._tell(orders.Start(vnet, lines, sorted(drivers), compression, *given))
+        given = (os.dup(each) for each in (device.fd, self._shared.descriptor, self._last_words))
+        self._tell(orders.Start(device.pair, device.vnet_hdr, lines, sorted(drivers), compression, *given))
         await self._ready(ours)
         loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(self._process.pid)
@@ -110,8 +111,13 @@ class WorkerProcess(Telling):
         except TimeoutError:
             packet = b""
         match REPORTS.decode(packet) if packet else None:
-            case reports.Ready(filtered, broken):
+            case reports.Ready(user, filtered, broken):
                 self.broken = broken
+                if user == os.geteuid() and once_per(math.inf, "same user"):
+                    log.warning(
+                        "the worker has this process's user, since there were no privileges to give up: one protection less",
+                        user=user,
+                    )
                 if not filtered and once_per(math.inf, "no seccomp"):
                     log.warning("this kernel does not limit the worker's system calls (seccomp): one protection less")
             case reports.Failed(error):
