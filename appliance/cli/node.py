@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import select
 from collections.abc import Mapping
 from typing import Any
 
 from appliance import __version__
-from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, bytes_text, seconds_text, table
 from appliance.control import client
 from appliance.errors import ExitCode
 
-WATCH_SECONDS = 1.0
-
 
 def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Print the daemon's status; again and again with --watch."""
-    if arguments.watch and terminal.json:
-        raise UsageError(
-            "--watch and --json exclude each other", hint="ask for --json as often as you need it: an answer takes milliseconds"
-        )
-    while True:
-        answer = client.call("status")
-        if arguments.watch:
-            terminal.clear()
-        terminal.result(answer, status_text(answer, terminal) if not terminal.json else "")
-        if not arguments.watch:
-            return ExitCode.OK if answer.get("state") == "running" else ExitCode.DEGRADED
-        terminal.flush()
-        select.select([], [], [], WATCH_SECONDS)
+    if arguments.watch:
+        from appliance.cli.follow import watch_status
+
+        return watch_status(terminal)
+    answer = client.call("status")
+    terminal.result(answer, status_text(answer, terminal) if not terminal.json else "")
+    return ExitCode.OK if answer.get("state") == "running" else ExitCode.DEGRADED
 
 
 def version(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command

@@ -170,8 +170,19 @@ COMMANDS = (
         LOOK,
         "show the running node: sessions, peers, drops",
         "appliance.cli.node:status",
-        (JSON, Option("--watch", "show it again each second until Ctrl-C")),
+        (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
+        more="With --watch and --json each status is one line.",
         exits="5 degraded · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "events",
+        LOOK,
+        "say what happens to the running node, until Ctrl-C",
+        "appliance.cli.follow:events",
+        (Option("--json", "one JSON object a line"),),
+        more="Begins with its health. Sessions that open, move and end are told at once, a change of health or profile within a "
+        "second. Who reads too slowly hears how many events were lost.",
+        exits="6 not allowed to ask · 7 no daemon here, or it has ended",
     ),
     Command(
         "doctor",

@@ -20,6 +20,7 @@ class Terminal:
         self, *, json: bool = False, out: TextIO | None = None, err: TextIO | None = None, environ: Mapping[str, str] = os.environ
     ) -> None:
         self.json = json
+        self._one_a_line = False
         self._out = _forgiving(out or sys.stdout)
         self._err = _forgiving(err or sys.stderr)
         plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
@@ -32,8 +33,19 @@ class Terminal:
         self._out.write(text + "\n")
 
     def document(self, value: Any) -> None:
-        """The result for machines: the one JSON document."""
-        self._out.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        """The result for machines: the one JSON document, or one of many, each on its line."""
+        indent = None if self._one_a_line else 2
+        self._out.write(json.dumps(value, indent=indent, ensure_ascii=False, default=str) + "\n")
+
+    def line(self, value: Any, text: str) -> None:
+        """One of many results, told at once: an object on a line of its own, or `text`. Raises BrokenPipeError when the reader is
+        gone."""
+        self._one_a_line = True
+        if self.json:
+            self.document(value)
+        else:
+            self.say(text)
+        self.flush()
 
     def result(self, value: Any, text: str) -> None:
         """The result in the form that was asked for."""

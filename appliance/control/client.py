@@ -6,11 +6,12 @@ other end (SO_PEERCRED): the daemon learns who asks, and we learn that it is roo
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from appliance.control.callers import is_ours, name_of, user_of
 from appliance.control.messages import Answer, FromNode, Item, Lost, NotUnderstood, Question, Refusal, from_node, line_of
@@ -56,7 +57,13 @@ def call(
         call("health", timeout=ALIVE_TIMEOUT, address=address)
     with Connection(address, timeout) as connection:
         connection.ask(Question(op, args or {}, body=len(body)), body)
-        return connection.answer(op)
+        match connection.hear(op):
+            case Answer(_, result):
+                return result
+            case Refusal(_, error):
+                raise error_of(error)
+            case _:
+                raise _not_understood()
 
 
 def stream(op: str, args: Mapping[str, Any] | None = None, *, address: str | None = None) -> Iterator[Item | Lost]:
@@ -68,6 +75,8 @@ def stream(op: str, args: Mapping[str, Any] | None = None, *, address: str | Non
         connection.ask(Question(op, args or {}))
         connection.wait_for_ever()
         while not isinstance(message := connection.hear(op), Answer):
+            if isinstance(message, Refusal):
+                raise error_of(message.error)
             yield message
 
 
@@ -90,13 +99,13 @@ class Connection:
         """Hang up, which ends what is under way."""
         self._socket.close()
 
-    def fileno(self) -> int:
-        """The descriptor: readable when something was said."""
-        return self._socket.fileno()
-
     def wait_for_ever(self) -> None:
         """Wait for the next message as long as it takes."""
         self._socket.settimeout(None)
+
+    def has_said(self, seconds: float) -> bool:
+        """Has the daemon said something, or hung up, before so many seconds are over?"""
+        return b"\n" in self._received or bool(select.select([self._socket], [], [], seconds)[0])
 
     def ask(self, question: Question, body: bytes = b"") -> None:
         """Say a question, with what follows it."""
@@ -106,21 +115,8 @@ class Connection:
             except TimeoutError as error:
                 raise self._late(question.op) from error
 
-    def answer(self, op: str) -> Any:
-        """The result of a question about `op` whose answer is no stream."""
-        message = self.hear(op)
-        if isinstance(message, Answer):
-            return message.result
-        raise _not_understood()
-
-    def hear(self, op: str) -> Answer | Item | Lost:
-        """What is said next, to a question about `op`. Raises the error that it is."""
-        message = self._message(op)
-        if isinstance(message, Refusal):
-            _raise(message.error)
-        return message
-
-    def _message(self, op: str) -> FromNode:
+    def hear(self, op: str) -> FromNode:
+        """What is said next; errors about it name `op`."""
         try:
             return from_node(self._line())
         except NotUnderstood as error:
@@ -215,20 +211,18 @@ def daemon_runs(address: str | None = None) -> bool:
     return True
 
 
-def _raise(document: Mapping[str, Any]) -> NoReturn:
-    """Raise the error that a daemon's document tells of."""
+def error_of(document: Mapping[str, Any]) -> ApplianceError:
+    """The error that a daemon's document tells of."""
     if "problems" in document:
         from appliance.profile.problems import ProfileInvalid
 
         with suppress(KeyError, TypeError, ValueError):
-            invalid = ProfileInvalid.of(document)
-            raise invalid
+            return ProfileInvalid.of(document)
     try:
         code, message, hint = str(document["code"]), str(document["message"]), str(document.get("hint") or "")
-        exit_code = ExitCode(document.get("exit", ExitCode.FAILURE))
-    except (KeyError, ValueError) as error:
-        raise _not_understood() from error
-    raise ControlError(code, message, hint=hint, exit_code=exit_code)
+        return ControlError(code, message, hint=hint, exit_code=ExitCode(document.get("exit", ExitCode.FAILURE)))
+    except (KeyError, ValueError):
+        return _not_understood()
 
 
 def _not_understood() -> ControlError:

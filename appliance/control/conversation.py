@@ -94,6 +94,7 @@ class Conversation:
         self._patience = IDLE_SECONDS if is_root(self._uid) else OTHERS_IDLE_SECONDS
         self._under_way: dict[Id, _UnderWay] = {}
         self._refused = 0
+        self._ending = False
 
     async def hold(self) -> None:
         """Answer until the caller hangs up, is too slow, or was refused too often; over when everything it asked for is over.
@@ -106,6 +107,7 @@ class Conversation:
             await self._hang_up()
             await self._ended()
         finally:
+            self._ending = True
             self._end_answers(also_whole=True)
             await self._ended()
             self._writer.transport.abort()
@@ -205,6 +207,8 @@ class Conversation:
             raise
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and cancelled():
+                if self._ending:
+                    return line_of(failure("stopping", "the daemon ends", "", ExitCode.NO_DAEMON, to=question.id))
                 return line_of(failure("cancelled", "the question was taken back", to=question.id))
             if not isinstance(error, Exception | asyncio.CancelledError):
                 raise

@@ -45,10 +45,11 @@ class ControlServer:
         asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def close(self) -> None:
-        """Stop listening, cancel what is under way, and hang up."""
+        """Stop listening, cancel what is under way, and hang up. Safe to call twice."""
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
+            self._listener = None
         for task in self._conversations:
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)

@@ -24,6 +24,7 @@ from appliance.foundation.logging import get_logger
 from appliance.foundation.notify import Notifier
 from appliance.linux import memory
 from appliance.runtime.around import Around
+from appliance.runtime.events import Events
 from appliance.runtime.host import changes
 from appliance.runtime.host.countdown import Countdown
 from appliance.runtime.host.drift import Drift
@@ -110,6 +111,8 @@ class HostedNode:
             judged=self._authority.counted,
             since=clock.wall(),
         )
+        self._events = Events(node.health, in_force)
+        node.driver.subscribers.append(self._events.on_session)
         node.prepare()
 
     def _around(self) -> Around:
@@ -254,6 +257,7 @@ class HostedNode:
             node=self._node,
             reload=self._reload,
             trial=self._trial,
+            follow=self._events.follow,
             stop=lambda: self.stop("asked to by the control socket"),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -44,6 +44,8 @@ class Asked:
     node: NodeRuntime
     reload: Reload
     trial: TrialKeeper
+    follow: Callable[[], AsyncGenerator[Any, None]]
+    """What happens to the node, from now on."""
     stop: Callable[[], None]
 
 
@@ -88,6 +90,7 @@ def operations(asked: Asked) -> dict[str, Operation]:
         "metrics": Operation(READ, show_metrics),
         "plugins": Operation(READ, show_plugins),
         "profile": Operation(READ, show_profile),
+        "events": Operation(READ, lambda _request: asked.follow()),
         "reload": Operation(CHANGE, reload, MOST_TEXT, whole=True),
         "confirm": Operation(CHANGE, confirm, whole=True),
         "rollback": Operation(CHANGE, rollback, whole=True),

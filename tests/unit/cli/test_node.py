@@ -90,11 +90,6 @@ def test_the_state_is_the_exit_code(
     assert json.loads(capsys.readouterr().out)["state"] == state
 
 
-def test_watching_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    assert entry.main(["status", "--watch", "--json"]) == 2
-    assert "--watch and --json exclude each other" in capsys.readouterr().err
-
-
 def test_a_profile_that_does_not_last_is_said() -> None:
     profile = {"in_force": ["/root/a.yaml"], "next": ["/etc/appliance/profile.yaml"], "lasts": False}
     assert lasting(profile) == (

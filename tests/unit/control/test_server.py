@@ -71,6 +71,8 @@ async def breaks(_request: Request) -> AsyncGenerator[Any, None]:
 class Node:
     """What there is to ask for."""
 
+    serving: ControlServer
+
     def __init__(self) -> None:
         self.asked: list[tuple[Principal, str, str]] = []
         self.gate = Gate()
@@ -99,12 +101,12 @@ async def server(*, allow: bool = True, admission: Admission | None = None) -> A
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
         listener.bind(ADDRESS)
         listener.listen()
-        serving = ControlServer(node.operations, allowed, admission or Admission())
-        serving.serve(listener)
+        node.serving = ControlServer(node.operations, allowed, admission or Admission())
+        node.serving.serve(listener)
         try:
             yield node
         finally:
-            await serving.close()
+            await node.serving.close()
 
 
 class Caller:
@@ -322,13 +324,17 @@ async def test_hanging_up_takes_all_back_but_what_must_not_stop_half_way() -> No
         await until(lambda: node.gate.ended == ["cancelled", "done"] and not admission._connected)
 
 
-async def test_a_daemon_that_ends_cancels_what_is_under_way() -> None:
+async def test_a_daemon_that_ends_cancels_what_is_under_way_and_says_so() -> None:
     async with server() as node, caller() as asker:
         asker.say(id=1, op="whole")
         asker.say(id=2, op="follow")
         assert (await asker.hear())["id"] == 2
         await until(lambda: node.gate.began)
-    assert node.gate.ended == ["cancelled"]
+        await node.serving.close()
+        assert node.gate.ended == ["cancelled"]
+        heard = [await asker.hear(), await asker.hear()]
+        assert {message["id"]: message["error"]["code"] for message in heard} == {1: "stopping", 2: "stopping"}
+        assert await asker.reader.read() == b""
 
 
 async def test_who_says_nothing_more_still_hears_the_answer() -> None:
