@@ -1,7 +1,7 @@
-"""Traffic classes: which one a packet belongs to, by the profile's rules and else by its DSCP. Hot where only DSCPs decide.
+"""Traffic classes: which one a packet belongs to, by the rules of the profile, or by its DSCP where none fits. On the hot path.
 
-The first rule that fits a packet decides. Rules that look at nothing but the DSCP are folded into a table of 256 entries, one for
-each value of the TOS byte; as soon as a rule looks at more, each flow is judged once and the answer remembered.
+The first rule that fits a packet decides. Rules that look at the DSCP only become a table of 256 entries, one for each value of
+the TOS byte. As soon as one rule looks at more, each flow is judged once and the answer is remembered.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ INTERACTIVE, NORMAL, BULK = range(3)
 INTERACTIVE_DSCPS: Final = (46, 44, 40, 48, 56, 32, 34, 36, 38)
 """EF, VA, CS5, CS6, CS7, CS4, AF41, AF42, AF43: telephony, signalling, control and conferencing (RFC 4594, RFC 5865)."""
 BULK_DSCPS: Final = (8, 1)
-"""CS1 (RFC 4594) and LE (RFC 8622): what asks for less than best effort."""
+"""CS1 (RFC 4594) and LE (RFC 8622): senders that ask for less than best effort."""
 REMEMBERED: Final = 65536
-"""Flows whose class is remembered; forgotten at once when there are more, so a scan costs judgements, not memory."""
+"""Flows whose class is remembered. All are forgotten when there are more, so that a port scan costs time, not memory."""
 WITH_PORTS: Final = frozenset((6, 17, 33, 132, 136))
 """TCP, UDP, DCCP, SCTP, UDP-Lite: their headers begin with the ports."""
 
@@ -31,15 +31,20 @@ Classify = Callable[["Octets", int, int], int]
 
 
 class Rule(NamedTuple):
-    """Fits a packet when everything that is given does. `ports` are ranges with both ends, for either end of the flow; `source`
-    and `destination` are (version, network, mask)."""
+    """It fits a packet when each of its conditions does; a condition that is empty or None always does."""
 
     kind: int
+    """The class of packets that fit: an index of CLASSES."""
     dscps: frozenset[int] = frozenset()
+    """Any of these."""
     protocol: int | None = None
+    """The IP protocol."""
     ports: tuple[tuple[int, int], ...] = ()
+    """Ranges, both ends included. One must hold the port of either end of the flow."""
     source: tuple[int, int, int] | None = None
+    """Version, network and mask."""
     destination: tuple[int, int, int] | None = None
+    """Version, network and mask."""
 
     @property
     def dscp_only(self) -> bool:
@@ -48,18 +53,20 @@ class Rule(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """What rules look at. `ports` is empty where the packet has none."""
+    """What rules look at in a packet."""
 
     tos: int
+    """The TOS byte (IPv4) or the traffic class (IPv6)."""
     version: int
     protocol: int
     source: int
     destination: int
     ports: tuple[int, ...]
+    """Source and destination; empty if the packet has none."""
 
 
 def rule_from(fields: Mapping[str, Any]) -> Rule:
-    """A rule as it travels to the worker: "class", and of "dscp", "protocol", "ports", "from", "to" what is given."""
+    """A rule as the worker is told it: "class", and those of "dscp", "protocol", "ports", "from", "to" that the profile gives."""
     return Rule(
         CLASSES.index(fields["class"]),
         frozenset(fields.get("dscp") or ()),
@@ -78,7 +85,7 @@ def _prefix(text: str | None) -> tuple[int, int, int] | None:
 
 
 def compile_classifier(rules: Iterable[Rule]) -> Classify:
-    """The fastest function that judges by `rules`, and by the usual DSCPs where none fits."""
+    """The fastest function that judges by `rules`, and by DSCP where none fits."""
     rules = tuple(rules)
     usual = by_tos(())
     if all(rule.dscp_only for rule in rules):
@@ -110,7 +117,7 @@ def compile_classifier(rules: Iterable[Rule]) -> Classify:
 
 
 def by_tos(rules: Iterable[Rule]) -> bytes:
-    """The class for each TOS byte, by rules that look at nothing else, and by the usual DSCPs."""
+    """The class for each TOS byte, by rules that look at the DSCP only, and by the usual meaning of the DSCP where none fits."""
     kinds = [INTERACTIVE if dscp in INTERACTIVE_DSCPS else BULK if dscp in BULK_DSCPS else NORMAL for dscp in range(64)]
     for rule in reversed(tuple(rules)):
         for dscp in rule.dscps or range(64):
@@ -119,7 +126,7 @@ def by_tos(rules: Iterable[Rule]) -> bytes:
 
 
 def flow_of(buffer: Octets, at: int, tos: int) -> Flow:
-    """What the rules look at in an IP packet. Ports only of a first fragment, and behind no IPv6 extension header."""
+    """What the rules look at in an IP packet. Ports are read of a first fragment only, and not behind IPv6 extension headers."""
     if buffer[at] < 0x60:
         protocol, whole = buffer[at + 9], not (buffer[at + 6] << 8 | buffer[at + 7]) & 0x1FFF
         addresses, width, transport, version = at + 12, 4, at + (buffer[at] & 15) * 4, 4
@@ -135,7 +142,7 @@ def flow_of(buffer: Octets, at: int, tos: int) -> Flow:
 
 
 def fits(rule: Rule, flow: Flow) -> bool:
-    """Does the rule speak of this flow?"""
+    """Do all conditions of the rule fit this flow?"""
     return (
         (not rule.dscps or flow.tos >> 2 in rule.dscps)
         and (rule.protocol is None or rule.protocol == flow.protocol)

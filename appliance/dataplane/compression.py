@@ -1,10 +1,10 @@
-"""Compressing the entries of a record, each on its own. Pure, and hot for those who chose it; nobody else comes here.
+"""Compressing the entries of a record, each by itself. Pure, and hot for peers that agreed on it; others never come here.
 
     before   u16 length || virtio_net_hdr || IP packet
-    after    u16 length || virtio_net_hdr || zstd frame of the IP packet     0x28 first, as no IP packet begins
+    after    u16 length || virtio_net_hdr || zstd frame of the IP packet     begins with 0x28: no IP packet does
 
-An entry is a packet, or a super-packet of one flow. No byte of one entry ever helps to compress another: what the length of a
-frame gives away, it gives away about that flow alone.
+An entry is a packet, or a super-packet of one flow. No byte of one entry helps to compress another. So the length of a frame
+tells something about its own flow and about no other.
 """
 
 from __future__ import annotations
@@ -20,36 +20,38 @@ if TYPE_CHECKING:
     from appliance.api.values import Octets
 
 FRAME_START: Final = 0x28
-"""First byte of a zstd frame (RFC 8878, 3.1.1) and of no IP packet."""
+"""The first byte of a zstd frame (RFC 8878, 3.1.1). No IP packet begins with it."""
 SMALLEST_PACKET: Final = 256
-"""Shorter packets go as they are. Chosen: an acknowledgement or a line typed has hardly anything to save, and each costs 5 µs."""
+"""Shorter packets are not compressed. Chosen: there is hardly anything to save on an acknowledgement or a typed line, and each
+try costs 5 µs."""
 WORTH: Final = 16
-"""A frame must be shorter by a sixteenth of the packet (chosen), or undoing it would cost the receiver more than it saves."""
+"""A frame is used if it is shorter than the packet by a sixteenth (chosen). Otherwise the receiver would spend more than is
+saved."""
 SMALLEST_FRAME: Final = 20
-"""No entry is shorter than one with the shortest IP header: receivers drop such."""
+"""A shorter frame is filled up: receivers drop entries that are shorter than one with the shortest IP header."""
 DENSEST: Final = 32
-"""No frame holds more than this many times its own length. Chosen: text seldom shrinks to less than a tenth, and a hub that opens
-a few bytes into a flood for the next peer is a weapon. What would be denser is filled up."""
+"""A frame may hold this many times its own length, and no more. Chosen: text seldom shrinks to less than a tenth, and a hub must
+not turn a few bytes of one peer into a flood for the next. A denser frame is filled up."""
 MAX_FRAMES: Final = MAX_BODY_BYTES // SMALLEST_PACKET
-"""Frames a record: more packets worth one do not fit. Each costs 10 µs to open, whatever is in it."""
+"""Frames in one record: no more packets that are worth compressing fit. Opening a frame costs 10 µs, whatever is in it."""
 
 Squeeze = Callable[[memoryview, int], int]
-"""`squeeze(tx, end)` compresses the entries in tx[24:end] in place; returns where they end now."""
+"""`squeeze(tx, end)` compresses the entries in tx[24:end] in place, and returns where they end now."""
 Inflate = Callable[[memoryview, int], "memoryview | None"]
-"""`inflate(entry, room)` is the entry (virtio header and packet) as it was, longer than it came by at most `room` bytes and good
-until the next call. None if it is not a valid frame, or holds more."""
+"""`inflate(entry, room)` gives the entry (virtio header and packet) as it was, at most `room` bytes longer than it came. It is
+good until the next call. None if it is not a valid frame, or holds more."""
 
 
 class Codec(NamedTuple):
-    """Both directions. One serves all sessions of a worker, since nothing is remembered between two entries."""
+    """Both directions. One codec serves all sessions of a worker, since it remembers nothing from one entry to the next."""
 
     squeeze: Squeeze
     inflate: Inflate
 
 
 def compile_codec(compress: Callable[[Octets], bytes], decompress: Callable[[Octets, int], bytes]) -> Codec:
-    """Build a codec. `compress(packet)` makes a frame; `decompress(frame, most)` undoes one of at most `most` bytes, and raises
-    otherwise before it costs anything."""
+    """Build a codec. `compress(packet)` makes a frame. `decompress(frame, most)` undoes a frame of at most `most` bytes; it
+    raises for any other, before it has cost anything."""
     put16 = struct.Struct("!H").pack_into
     get16 = struct.Struct("!H").unpack_from
     room = memoryview(bytearray(VNET_BYTES + MAX_PACKET))
@@ -95,7 +97,7 @@ def compile_codec(compress: Callable[[Octets], bytes], decompress: Callable[[Oct
 
 
 def filled_up(frame: bytes, least: int) -> bytes:
-    """The same frame with at least `least` bytes: behind its header come raw blocks of no bytes, three zeros each (RFC 8878,
+    """The same frame, with at least `least` bytes. Raw blocks of no bytes (three zeros each) are put behind its header (RFC 8878,
     3.1.1.1 and 3.1.1.2)."""
     descriptor = frame[4]
     single = descriptor >> 5 & 1

@@ -1,7 +1,7 @@
-"""Longest-prefix forwarding: which peer an inner address belongs to.
+"""Longest-prefix forwarding: the peer that an inner address belongs to.
 
-A table is immutable once compiled; a change compiles a new one and swaps one reference. Addresses are integers, IPv4 and IPv6
-in separate families. A look-up costs one dictionary access per distinct prefix length, which `Peers` of the pipeline cache.
+A table never changes once it is compiled; for a change another one is compiled and takes its place. Addresses are integers. A
+look-up costs one dictionary access for each prefix length there is; `World` remembers the answers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Family(Generic[Target]):
         self._levels = tuple((width - length, by_length[length]) for length in sorted(by_length, reverse=True))
 
     def lookup(self, address: int, least: int = 0) -> Target | None:
-        """The target of the longest prefix that holds `address`, if it has at least so many bits."""
+        """The target of the longest prefix that holds `address`, if that prefix has at least `least` bits."""
         for shift, level in self._levels:
             if self._width - shift < least:
                 return None
@@ -39,7 +39,7 @@ class Family(Generic[Target]):
 
 
 class ForwardingTable(Generic[Target]):
-    """Both families. `routes` are (prefix, target) pairs; the last of equal prefixes wins."""
+    """IPv4 and IPv6. Of equal prefixes in `routes` the last one wins."""
 
     __slots__ = ("v4", "v6")
 

@@ -1,14 +1,16 @@
 """What workers of one node hand over to each other: packets and records that came to one and belong to another. Not hot.
 
-Each session lives in one worker, where its link is. The kernel spreads the TUN's packets over the workers' queues by flow, and
-learns from what a worker writes which queue a flow belongs to, so few packets come to the wrong one: a flow's first, those of
-flows in one direction, and on a hub those for another worker's peer. Records come to the wrong one by a listener's shared socket.
+Each session lives in the worker that has its link. The kernel spreads the packets of the TUN over the workers' queues by flow.
+From what a worker writes it learns which queue a flow belongs to, so few packets come to the wrong worker: the first of a flow,
+those of flows in one direction only, and on a hub those for a peer of another worker. Records come to the wrong worker by the
+shared socket of a listener.
 
     packet   [u8 0][virtio header, IP packet]
     record   [u8 1][u8 host's length][u8 local's length][u8 0][u32 link][u16 port][host][local][header, 24 bytes][body]
 
-`host` and `port` are the record's source, with a host of no length where the link is connected; `local` is which of this host's
-addresses the source spoke to, where that is known. Workers trust each other: a packet's source was checked by the one it came to.
+`host` and `port` are the source of the record; `host` is empty if the link is connected. `local` is the address of this host that
+the source spoke to, empty if that is not known. Workers trust each other: the worker that opened a packet's record has checked
+its source.
 """
 
 from __future__ import annotations
@@ -30,28 +32,32 @@ RECORD: Final = 1
 _record = struct.Struct("!BBBxIH")
 _v4 = struct.Struct("!B15xI")
 MAX_MESSAGE: Final = _record.size + 2 * 255 + HEADER_BYTES + MAX_BODY_BYTES + 1
-"""The longest of either kind."""
+"""Bytes of the longest message of either kind."""
 
 
 class Record(NamedTuple):
-    """A record that came to another worker over the link of that number. `room` has its body and can be opened in place."""
+    """A record that another worker received."""
 
     link: int
+    """The number of the link that it came by."""
     source: SocketAddress | None
+    """The far end; None if the link has only one."""
     local: str | None
+    """The address of this host that the source spoke to; None if it is not known."""
     header: memoryview
     room: memoryview
+    """The body, which can be opened in place."""
 
 
 def encode_record(link: int, source: SocketAddress | None, local: str | None, header: Octets, body: Octets) -> tuple[Octets, ...]:
-    """A record as a message, in pieces."""
+    """The pieces of the message that hands a record over."""
     host, port = source or ("", 0)
     near, far = (local or "").encode(), host.encode()
     return _record.pack(RECORD, len(far), len(near), link, port), far, near, header, body
 
 
 def decode_record(message: memoryview) -> Record:
-    """The record in a message that is no packet."""
+    """The record in a message that is not a packet."""
     _, far, near, link, port = _record.unpack_from(message)
     at = _record.size
     host, local = str(message[at : at + far], "ascii"), str(message[at + far : at + far + near], "ascii")
@@ -61,7 +67,7 @@ def decode_record(message: memoryview) -> Record:
 
 
 def send_packet(world: World, outbound: Outbound, entry: memoryview) -> None:
-    """Send a packet that another worker handed over, when `outbound.flush` is called at the latest. It is not handed on."""
+    """Send a packet that another worker handed over, at the latest when `outbound.flush` is called. It is never handed on."""
     if len(entry) < VNET_BYTES + 20:
         world.drop("malformed")
         return

@@ -1,4 +1,4 @@
-"""ICMP errors about inner packets that got no further: the time exceeded of a hub, and too big. Off the hot path.
+"""ICMP errors about inner packets that could not go on: "time exceeded" from a hub, and "too big". Off the hot path.
 
     +---------------+-----------+---------------------+
     | type          | code      | checksum            |
@@ -7,10 +7,10 @@
     +---------------------------+---------------------+
     | the packet, as much as fits 576 (IPv6: 1280) bytes
 
-IPv4: RFC 792, types 11 and 3 (code 4), sent under the conditions of RFC 1122, 3.2.2. IPv6: RFC 4443, types 3 and 2, under those
-of its section 2.4, with a checksum that covers the pseudo-header as well.
+IPv4: RFC 792, types 11 and 3 (code 4), sent if RFC 1122, 3.2.2 allows it. IPv6: RFC 4443, types 3 and 2, sent if its section 2.4
+allows it, with a checksum that covers the pseudo-header as well.
 
-An error comes from one of this node's own addresses, so a node without one of the packet's family sends none.
+An error comes from one of this node's own addresses. A node without an address of the packet's family sends none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from appliance.dataplane.vnet import VNET_BYTES, word_sum
 from appliance.protocol.admission import TokenBucket
 
 ERRORS_PER_SECOND: Final = 50
-"""Chosen: three traceroutes at once (16 probes each) are answered, a routing loop is not made worse."""
+"""Chosen: three traceroutes at once (16 probes each) are answered, and a routing loop is not made worse."""
 MAX_V4_BYTES: Final = 576  # RFC 1812, 4.3.2.3
 MAX_V6_BYTES: Final = 1280  # RFC 4443, 3.1 to 3.3
 V4_HEADER: Final = 20
@@ -43,7 +43,7 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 class Icmp:
-    """Makes this node's errors, not too many. `limited()` is called for each one that was too many."""
+    """Makes the errors of this node. `limited()` is called for each error that would be one too many in its second."""
 
     __slots__ = ("_bucket", "_limited", "_milliseconds", "_own", "_seconds")
 
@@ -59,12 +59,12 @@ class Icmp:
         self._own = tuple(own)
 
     def time_exceeded(self, entry: memoryview, now: int) -> bytes | None:
-        """What to tell the sender of a packet whose hops are used up: virtio header and ICMP packet, or None. `entry` has a
-        virtio header in front, `now` is the pipeline's clock in milliseconds."""
+        """The answer to a packet whose hops are used up: virtio header and ICMP packet, or None. `entry` has a virtio header in
+        front; `now` is the pipeline's clock in milliseconds."""
         return self._error(entry, now, (11, 0), (3, 0), 0)
 
     def too_big(self, entry: memoryview, mtu_bytes: int, now: int) -> bytes | None:
-        """The same for a packet longer than `mtu_bytes`, the most that can be carried."""
+        """The same for a packet that is longer than `mtu_bytes`, the most that can be carried."""
         return self._error(entry, now, (3, 4), (2, 0), mtu_bytes)
 
     def _error(self, entry: memoryview, now: int, v4: tuple[int, int], v6: tuple[int, int], value: int) -> bytes | None:
@@ -83,20 +83,20 @@ class Icmp:
         return _NO_VNET + make(source.packed, to.packed, *(v4 if old else v6), value, packet)
 
     def _source(self, to: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        """Our address in the receiver's network, or else the first of its family."""
+        """Our address in the receiver's network; if there is none, our first of its family."""
         own = [interface for interface in self._own if interface.version == to.version]
         near = [interface for interface in own if to in interface.network]
         return next((interface.ip for interface in near + own), None)
 
     def _clock(self, now: int) -> float:
-        """The pipeline's clock, which begins anew after 2^32 milliseconds, as seconds that only grow."""
+        """The pipeline's clock as seconds that only grow. (It begins again at 0 after 2^32 milliseconds.)"""
         self._seconds += (now - self._milliseconds & 0xFFFFFFFF) / 1000
         self._milliseconds = now
         return self._seconds
 
 
 def _answerable_v4(packet: bytes) -> bool:
-    """Not about later fragments, what was sent to many, no single sender's, or another error (RFC 1122, 3.2.2)."""
+    """No error is sent about a later fragment, a packet to or from more than one host, or another error (RFC 1122, 3.2.2)."""
     start = (packet[0] & 15) * 4
     offset = (packet[6] << 8 | packet[7]) & 0x1FFF
     if offset or len(packet) < start + ICMP_HEADER:

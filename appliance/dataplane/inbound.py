@@ -5,8 +5,8 @@
                   -> TUN write, or the next peer's session when this node is a hub
                   (a session that another worker has: the record is handed over, see dataplane.handover)
 
-Nothing a peer sends raises past here: what is wrong is dropped and counted. What is not an IP record goes to the control process.
-Should a record raise all the same, it is lost, counted as `raised`, and the next one is taken.
+Nothing that a peer sends raises past here: what is wrong is dropped and counted. A record that is not IP goes to the control
+process. If a record raises all the same, it is lost and counted as `raised`, and the next one is taken.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ if TYPE_CHECKING:
     from appliance.dataplane.peers import Peer, Session, World
 
 LEAST: Final = VNET_BYTES + 20
-"""A virtio header with the shortest IP header, …"""
+"""The least bytes of an entry: a virtio header and the shortest IP header."""
 MIN_ENTRY: Final = LENGTH_BYTES + LEAST
-"""… and the length before."""
+"""The same with the length in front."""
 
 Write = Callable[[memoryview], None]
 
 
 class Upward(NamedTuple):
-    """What goes to the control process.
-
-    `packet(link, source, bytes)`: a handshake packet. `message(session, kind, channel, body)`: an opened record that is not IP.
-    `moved(session, link, source)`: the newest authentic record came by another path. `stalled(session)`: records of an epoch
-    too far ahead arrive, so only a new handshake helps. `unknown(link, source, stream)`: a record for a session that is not here.
-    `raised(error)`: a mistake of ours, which cost a record.
-    """
+    """What goes up to the control process."""
 
     packet: Callable[[Driver, SocketAddress | None, bytes], None]
+    """`packet(link, source, bytes)`: a handshake packet."""
     message: Callable[[Session, int, int, bytes], None]
+    """`message(session, kind, channel, body)`: an opened record that is not IP."""
     moved: Callable[[Session, Driver, SocketAddress | None], None]
+    """`moved(session, link, source)`: the newest authentic record came by another path."""
     stalled: Callable[[Session], None]
+    """`stalled(session)`: records arrive of an epoch that is too far ahead, so only a new handshake helps."""
     unknown: Callable[[Driver, SocketAddress | None, int], None]
+    """`unknown(link, source, stream)`: a record for a session that is not here."""
     raised: Callable[[Exception], None]
+    """`raised(error)`: a mistake of ours, which cost a record."""
 
 
 def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memoryview], list[bytes]]) -> Write:
-    """`write(virtio header and packet)` to a packet device. Without virtio headers, or when the kernel refuses a kind of
-    super-packet, `split` makes ordinary packets of it first."""
+    """`write(entry)` for a packet device; an entry is a virtio header and a packet. `split` makes ordinary packets of a
+    super-packet, for a device without virtio headers and where the kernel refuses it."""
     kernel_write = os.write
     drop = world.drop
 
@@ -84,7 +84,8 @@ def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memor
 
 
 def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) -> Callable[[Driver], RecordSink]:
-    """Build the receiving half. Returns `sink_for(link)`, the function that link's driver passes its records to."""
+    """Build the receiving half. The result is `sink_for(link)`, which gives the function that the link's driver hands its records
+    to."""
     counters, sessions, elsewhere = world.counters, world.sessions, world.elsewhere
     get_header = HEADER.unpack_from
     #                       length, flags and GSO type  its checksum  version  v4 protocol, source and destination
@@ -205,8 +206,8 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
     def unusual(
         session: Session, row: int, entry: memoryview, room_left: int
     ) -> tuple[memoryview, int, int | bytes, bool] | None:
-        """An entry with IPv4 options, or a compressed one as it was, at most `room_left` bytes longer: what it is, its version,
-        destination, and whether the peer may send from its source."""
+        """An entry with IPv4 options, or a compressed one, which may become at most `room_left` bytes longer. The entry as it
+        was, its version byte, its destination, and whether the peer may send from its source. None: it was dropped."""
         if entry[VNET_BYTES] == FRAME_START:
             whole = None if session.inflate is None else session.inflate(entry, room_left)
             if whole is None:
@@ -225,7 +226,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
         return None
 
     def relay(peer: Peer, entry: memoryview, version: int, destination: int | bytes) -> bool:
-        """On a hub: pass a packet for another peer on. False: it is for this host, or for its kernel to route."""
+        """On a hub: pass on a packet that is for another peer. False: it is for this host, or this host's kernel routes it."""
         if isinstance(destination, int):
             if destination in world.own_v4:
                 return False
@@ -246,7 +247,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
         return True
 
     def expired(peer: Peer, entry: memoryview) -> None:
-        """Drop a packet of `peer` that has no hops left, and say so."""
+        """Drop a packet of `peer` that has no hops left, and tell the peer."""
         drop("hop_limit")
         error = world.icmp.time_exceeded(entry, world.now)
         if error is not None and peer.session is not None:
@@ -268,7 +269,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
 
 
 def spend_hop(entry: memoryview, version: int) -> bool:
-    """Take one off the TTL (RFC 1812, 5.3.1; checksum by RFC 1624) or the hop limit (RFC 8200, 3). False: none was left."""
+    """Lower the TTL (RFC 1812, 5.3.1; checksum by RFC 1624) or the hop limit (RFC 8200, 3) by one. False: none was left."""
     at = VNET_BYTES + (8 if version < 0x60 else 7)
     if entry[at] <= 1:
         return False

@@ -1,5 +1,5 @@
-"""Addresses that are never a peer's, whatever its profile allows: as a source they would speak for this host or its link. And
-those that mean many.
+"""Addresses that are never a peer's, whatever the profile allows it: as a source they would speak for this host, or for its link.
+Some of them mean many hosts.
 
 unspecified, loopback      0.0.0.0/8, 127.0.0.0/8, ::, ::1      (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2 and 2.5.3)
 link-local                 169.254.0.0/16, fe80::/10            (RFC 3927; RFC 4291, 2.5.6)
@@ -15,7 +15,7 @@ _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
 def is_nobodys_v4(address: int) -> bool:
-    """Is this IPv4 address one of those?"""
+    """Is this IPv4 address in the table above, multicast and broadcast included?"""
     first = address >> 24
     return first in (0, 127) or 224 <= first < 240 or address >> 16 == 0xA9FE or address == 0xFFFFFFFF
 
@@ -28,8 +28,8 @@ def is_nobodys_v6(address: bytes) -> bool:
 
 
 def many_v4(address: int) -> int:
-    """0 for an IPv4 address that means one host. Otherwise it means many, and only a prefix of at least so many bits means it: a
-    wider one means everything."""
+    """How long a prefix must be to mean this IPv4 address on purpose. 0: any, since it is one host. Otherwise it means many
+    hosts, and a shorter prefix is one that means everything."""
     return 4 if 224 <= address >> 24 < 240 else 32 if address == 0xFFFFFFFF else 0
 
 

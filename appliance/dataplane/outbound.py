@@ -3,9 +3,9 @@
     TUN readable -> read super-packets behind each other into one buffer -> destination -> peer -> session
                  -> entries of one peer make one record -> header -> seal in place -> link.transmit
 
-One buffer serves all sessions: between two turns it holds nothing. A record's plaintext is entries, each
-`[u16 length][virtio_net_hdr, 10 bytes little-endian][IP packet]`; gathering what waits at the moment into one record means one
-AEAD and one send for all of it. `compile_outbound` builds closures over locals; nothing here is called through a table.
+One buffer serves all sessions, and holds nothing between two turns. The plaintext of a record is entries, each `[u16
+length][virtio_net_hdr, 10 bytes little-endian][IP packet]`. What waits at the moment goes into one record, so it costs one AEAD
+and one send. `compile_outbound` builds closures over locals: nothing here is looked up in a table.
 """
 
 from __future__ import annotations
@@ -25,41 +25,43 @@ if TYPE_CHECKING:
 VNET_BYTES: Final = 10
 """struct virtio_net_hdr without num_buffers (linux/virtio_net.h)."""
 LENGTH_BYTES: Final = 2
+"""The length in front of each entry."""
 ENTRY_BYTES: Final = LENGTH_BYTES + VNET_BYTES
+"""What each packet has in front of it in a record."""
 MAX_ENTRY: Final = MAX_BODY_BYTES - LENGTH_BYTES
-"""Virtio header and packet that fit a record on their own, before the suite's tag takes its part."""
+"""Virtio header and packet that fill a record, before room for the suite's tag is taken off."""
 MAX_PACKET: Final = 65535
-"""The longest IP packet, so the most a TUN read returns after the virtio header."""
+"""The longest IP packet, so the most that a read of the TUN returns behind the virtio header."""
 TRANSMIT_BYTES: Final = HEADER_BYTES + 2 * (MAX_BODY_BYTES + 1) + ENTRY_BYTES
-"""Room for a full record and one more read behind it."""
+"""Room for a full record, and for one more read behind it."""
 BURST: Final = 4
-"""Records a turn, so that neither direction starves the other (measured: 4 keeps one flow at full speed)."""
+"""Records in one turn, so that sending and receiving take turns (measured: with 4 one flow has its full speed)."""
 LARGE: Final = 24576
-"""A record that holds this much is sent without waiting for more (measured: 18 full packets, or one super-packet)."""
+"""A record with so many bytes is sent without waiting for more (measured: 18 full packets, or one super-packet)."""
 
 Read = Callable[[memoryview], int]
 
 
 class Outbound(NamedTuple):
-    """The compiled sending half.
-
-    `pump()` moves what waits on the TUN; False: the only session's link is congested, so the TUN should wait.
-    `forward(session, entry)` adds another peer's packet (virtio header in front) to the record in the making; `flush()` ends it.
-    `message(session, kind, channel, body)` sends one record of another kind. `release(peer)` sends what waited for a session.
-    """
+    """The sending half, compiled."""
 
     pump: Callable[[], bool]
+    """`pump()` moves what waits on the TUN. False: the link of the only session is full, so the TUN should not be read."""
     forward: Callable[[Session, memoryview], None]
+    """`forward(session, entry)` adds a packet (virtio header in front) to the record that is being made."""
     flush: Callable[[], None]
+    """`flush()` sends that record."""
     message: Callable[[Session, int, int, bytes], None]
+    """`message(session, kind, channel, body)` sends one record that holds no packets."""
     release: Callable[[Peer], None]
+    """`release(peer)` sends what waited for a session."""
     serve: Callable[[], float] | None = None
-    """Where traffic is scheduled: to be called each turn, returns for how many seconds the next one can wait at most (-1: until
-    something happens)."""
+    """Where traffic is scheduled: to be called in each turn. It returns for how many seconds the next turn can wait at most; -1
+    is until something happens. None where traffic is not scheduled."""
 
 
 def tun_reader(descriptor: int, vnet: bool) -> Read:
-    """`read(room) -> n` for a non-blocking TUN: virtio header and packet into `room`. Raises BlockingIOError when none waits."""
+    """`read(room) -> n` for a non-blocking TUN: virtio header and packet into `room`. Raises BlockingIOError if none waits."""
     readv = os.readv
     if vnet:
         return lambda room: readv(descriptor, (room,))
@@ -73,7 +75,7 @@ def tun_reader(descriptor: int, vnet: bool) -> Read:
 
 
 def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
-    """Build the sending half over `tx`, the shared transmit buffer of TRANSMIT_BYTES."""
+    """Build the sending half over `tx`, the transmit buffer of TRANSMIT_BYTES that all sessions share."""
     counters = world.counters
     hosts_v4, hosts_v6 = world.hosts_v4, world.hosts_v6
     put_fields = FIELDS.pack_into
@@ -86,7 +88,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
     start, room_bytes = HEADER_BYTES, VNET_BYTES + MAX_PACKET
 
     def finish(session: Session, end: int, packets: int, kind: int = data, channel: int = 0) -> bool:
-        """Seal the plaintext in tx[24:end] and send it. False: the link is congested now."""
+        """Seal the plaintext in tx[24:end] and send it. False: the link is full now."""
         link, sender = session.link, session.sender
         if link is None or (world.blocked and link in world.blocked):
             world.drop("congested" if link else "no_session", packets)
@@ -180,7 +182,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         return clear or len(world.sessions) > 1 or bool(world.elsewhere)
 
     def limits(session: Session) -> tuple[int, int]:
-        """Where in tx a record of `session` must end, and from where on it is sent at once."""
+        """Where in tx a record of `session` must end, and from which end on it is sent at once."""
         body = session.link.record_bytes if session.link else MAX_BODY_BYTES
         limit = HEADER_BYTES + min(body, MAX_BODY_BYTES) - session.tag_bytes
         return limit, min(HEADER_BYTES + LARGE, limit)

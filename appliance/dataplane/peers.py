@@ -1,11 +1,10 @@
 """What the pipeline knows about peers: the session to use, the addresses they may send from, and where packets go.
 
-`World` is the one mutable root of the data plane. Control messages change it between two turns of the worker's loop; the
+`World` is the one object that changes in the data plane. Control messages change it between two turns of the worker's loop; the
 pipeline's closures read it.
 
-An address belongs to the peer with the longest allowed prefix that holds it: only that one may send from it, whatever wider
-prefixes others have. Some addresses are nobody's: `dataplane.nobodys` has them, and this host's own are the host's, those of
-the overlay and all others.
+An address belongs to the peer with the longest allowed prefix that holds it: only that peer may send from it, even if others have
+wider prefixes. Some addresses belong to no peer (`dataplane.nobodys`), and this host's own addresses belong to the host.
 """
 
 from __future__ import annotations
@@ -34,17 +33,16 @@ HandOver = Callable[["Driver", "Octets", "Octets", "SocketAddress | None"], None
 """`hand_over(link, header, body, source)`: give a record to the worker that has its session."""
 
 QUEUE_PACKETS: Final = 128
-"""Packets that wait for a peer's first session: two TCP initial windows from a handful of flows."""
+"""Packets that wait for the first session of a peer: two initial windows of TCP, of a handful of flows."""
 QUEUE_BYTES: Final = 256 * 1024
+"""The most bytes of them."""
 CACHED_ADDRESSES: Final = 65536
-"""Addresses whose look-up is remembered, per family; emptied at once when full, so a scan costs look-ups, not memory."""
+"""Addresses of each family whose look-up is remembered. All are forgotten when there are more, so that a scan costs time, not
+memory."""
 
 
 class Session:
-    """A session as the pipeline uses it. `stream` is the peer's index shifted into its header place; `row` the first of its
-    counters. `link` and `source` are where records go: `source` is None on connected sockets. `reported` is when the control
-    process was told last that they come from elsewhere, as `World.now`. `squeeze` compresses what is sent, once the peer has said
-    that it takes it; `inflate` undoes what the peer compressed, where the profile allows it to."""
+    """A session as the pipeline uses it."""
 
     __slots__ = (
         "index",
@@ -74,48 +72,55 @@ class Session:
     ) -> None:
         self.index = index
         self.stream = remote_index << 8
+        """The peer's index at its place in a header: the channel's byte is 0."""
         self.peer = peer
         self.sender = sender
         self.receiver = receiver
         self.tag_bytes = tag_bytes
         self.row = row
+        """The first of its counters."""
         self.link: Driver | None = None
+        """Where records go; None: nowhere yet."""
         self.source: SocketAddress | None = None
+        """The far end on a shared socket; None on a connected one."""
         self.stalled = False
+        """The control process was told that its keys have run apart."""
         self.reported: int | None = None
+        """When the control process was told last that its records come by another path, as `World.now`."""
         self.squeeze: Squeeze | None = None
+        """Compresses what is sent, once the peer has said that it takes that."""
         self.inflate: Inflate | None = None
+        """Undoes what the peer compressed, if the profile allows it to compress."""
 
 
 class Peer:
-    """A configured peer. `session` is the one to send on, `waiting` holds packets until there is one. `elsewhere` hands a packet
-    over to the worker that has the session, where that is another one. `rate` bounds what is sent to it in bytes a second (0:
-    nothing does), and `lane` queues it, where traffic is scheduled. `known_v4` and `known_v6` are sources it may send from, as
-    far as the pipeline has asked."""
+    """A peer as the pipeline uses it."""
 
     __slots__ = ("allowed", "elsewhere", "known_v4", "known_v6", "lane", "name", "rate", "session", "waiting", "waiting_bytes")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.session: Session | None = None
+        """The one to send on."""
         self.rate = 0
+        """The most to send to it, in bytes a second. 0: as fast as can be."""
         self.lane: Lane | None = None
+        """Its queues, where traffic is scheduled."""
         self.elsewhere: Callable[[bytes], None] | None = None
+        """Hands a packet to the worker that has the peer's session, if that is another one."""
         self.allowed: tuple[Network, ...] = ()
+        """Prefixes that it may send from."""
         self.known_v4: set[int] = set()
+        """Sources that it may send from, as far as the pipeline has asked."""
         self.known_v6: set[bytes] = set()
+        """The same for IPv6."""
         self.waiting: deque[bytes] = deque()
+        """Packets that wait for a session."""
         self.waiting_bytes = 0
 
 
 class World:
-    """Everything the pipeline forwards by. `now` is the millisecond clock of this turn; `blocked` are links whose queue is full.
-
-    `want(peer)` is called once when traffic waits for a peer without a session, `block(link)` when a link became congested.
-    `elsewhere` are the sessions that other workers have, by index: each hands a record over. `to_host` writes a packet (virtio
-    header in front) to the TUN. `own_v4` and `own_v6` are this host's addresses. `tun_failed(errno)`: the TUN cannot be read (0:
-    it gave nothing), for its device is gone.
-    """
+    """Everything the pipeline forwards by."""
 
     __slots__ = (
         "_host",
@@ -143,27 +148,40 @@ class World:
     def __init__(self, counters: memoryview, want: Callable[[Peer], None], on_blocked: Callable[[Driver], None]) -> None:
         self.counters = counters
         self.want = want
+        """`want(peer)` is called once when traffic waits for a peer without a session."""
         self.on_blocked = on_blocked
+        """Called with a link when that has become full."""
         self.to_host: Callable[[memoryview], None] = lambda _entry: None
+        """Writes a packet (virtio header in front) to the TUN."""
         self.tun_failed: Callable[[int], None] = lambda _errno: None
+        """`tun_failed(errno)`: the TUN cannot be read (0: it gave nothing), because its device is gone."""
         self.icmp = Icmp(lambda: self.drop("icmp_limited"))
         self.blocked: set[Driver] = set()
+        """Links that are full until they were flushed."""
         self.now = 0
+        """The clock of this turn in milliseconds; it begins again at 0 after 2^32."""
         self.hub = False
+        """Packets are passed on between peers."""
         self.peers: dict[str, Peer] = {}
         self.sessions: dict[int, Session] = {}
         self.elsewhere: dict[int, HandOver] = {}
+        """Sessions that other workers have, by index: each hands a record over."""
         self.own_v4: frozenset[int] = frozenset()
+        """This host's addresses."""
         self.own_v6: frozenset[bytes] = frozenset()
+        """This host's IPv6 addresses."""
         self.table: ForwardingTable[Peer] = ForwardingTable()
+        """Which peer an address is behind."""
         self.hosts_v4: dict[int, Peer] = {}
+        """What was looked up in it."""
         self.hosts_v6: dict[bytes, Peer] = {}
+        """The same for IPv6."""
         self._senders: ForwardingTable[list[Peer]] | None = None
         self._overlay: tuple[Address, ...] = ()
         self._host: tuple[Address, ...] = ()
 
     def set_table(self, routes: Iterable[tuple[Network, Peer]], own: Iterable[Interface] = ()) -> None:
-        """Swap in a new forwarding table, and this node's own addresses inside the overlay."""
+        """Use another forwarding table, and other addresses of this node inside the overlay."""
         addresses = tuple(own)
         self.table = ForwardingTable(routes)
         self.icmp.use(addresses)
@@ -171,12 +189,12 @@ class World:
         self._own()
 
     def set_addresses(self, addresses: Iterable[Address]) -> None:
-        """Swap in this host's addresses, whatever interface has them. ICMP errors come from those inside the overlay only."""
+        """Use other addresses of this host, of all its interfaces. ICMP errors come only from those inside the overlay."""
         self._host = tuple(addresses)
         self._own()
 
     def _own(self) -> None:
-        """What is our own changed, or where packets go. The caches are emptied in place: the pipeline's closures hold them."""
+        """This host's addresses, or the table, changed. The caches are emptied in place: the pipeline's closures hold them."""
         both = (*self._overlay, *self._host)
         self.own_v4 = frozenset(int(address) for address in both if address.version == 4)
         self.own_v6 = frozenset(address.packed for address in both if address.version == 6)
@@ -185,13 +203,13 @@ class World:
         self._forget_sources()
 
     def allow(self, prefixes: Iterable[tuple[Peer, Iterable[Network]]]) -> None:
-        """Replace the prefixes that these peers may send from, if no other peer has a longer one."""
+        """Replace the prefixes that these peers may send from. (Of an address in two peers' prefixes the longer one decides.)"""
         for peer, networks in prefixes:
             peer.allowed = tuple(networks)
         self._forget_senders()
 
     def _forget_senders(self) -> None:
-        """Who may send from where changed. Made anew when it is first asked, so that a table in slices is made once."""
+        """It changed who may send from where. The table for it is made again when somebody asks, so once for many changes."""
         self._senders = None
         self._forget_sources()
 
@@ -209,7 +227,7 @@ class World:
         return self._senders
 
     def may_send_v4(self, peer: Peer, source: int) -> bool:
-        """Whether IPv4 `source` is `peer`'s; remembers a yes. The pipeline asks the peer's `known_v4` first."""
+        """Does IPv4 `source` belong to `peer`? Remembers a yes. The pipeline looks into `known_v4` first."""
         owners = (self._senders or self._who_sends()).v4.lookup(source)
         if owners is None or peer not in owners or source in self.own_v4 or is_nobodys_v4(source):
             return False
@@ -229,8 +247,8 @@ class World:
         return True
 
     def find_v4(self, address: int) -> Peer | None:
-        """The peer that IPv4 `address` is behind; remembers it. None for an address of this host's, whatever prefix covers it.
-        The pipeline asks `hosts_v4` first."""
+        """The peer that IPv4 `address` is behind; remembers it. None for an address of this host, whatever prefix holds it. The
+        pipeline looks into `hosts_v4` first."""
         peer = None if address in self.own_v4 else self.table.v4.lookup(address, many_v4(address))
         if peer is not None:
             if len(self.hosts_v4) >= CACHED_ADDRESSES:
@@ -248,7 +266,7 @@ class World:
         return peer
 
     def drop(self, reason: str, count: int = 1) -> None:
-        """Count `count` packets dropped for one of `counters.DROP_REASONS`."""
+        """Count packets that were dropped for one of `counters.DROP_REASONS`."""
         self.counters[REASON_INDEX[reason]] += count
 
     def nowhere(self, address: int | bytes) -> None:
@@ -257,7 +275,7 @@ class World:
         self.drop("multicast" if broad else "no_route")
 
     def refuse(self, entry: memoryview, mtu_bytes: int) -> None:
-        """Drop a packet of this host's that is longer than `mtu_bytes`, the most a record takes, and tell the host."""
+        """Drop a packet of this host that is longer than `mtu_bytes`, the most a record takes, and tell the host."""
         self.drop("oversized")
         error = self.icmp.too_big(entry, mtu_bytes, self.now)
         if error is not None:
@@ -269,14 +287,15 @@ class World:
         self.on_blocked(link)
 
     def hold(self, peer: Peer, entry: bytes) -> None:
-        """A packet (virtio header and IP packet) for a peer without a session here: another worker has it, or there is none."""
+        """Take a packet (virtio header and IP packet) for a peer that has no session here: another worker has one, or nobody
+        has."""
         if peer.elsewhere is not None:
             peer.elsewhere(entry)
         else:
             self.keep(peer, entry)
 
     def keep(self, peer: Peer, entry: bytes) -> None:
-        """Keep a packet until `peer` has a session; the oldest go when there are too many."""
+        """Keep a packet until `peer` has a session. If there are too many, the oldest are dropped."""
         if not peer.waiting:
             self.want(peer)
         peer.waiting.append(entry)

@@ -17,26 +17,27 @@ from typing import Final
 from appliance.dataplane.classes import CLASSES, INTERACTIVE
 
 TARGET: Final = 0.005
-"""Seconds of waiting that are fine however long they last (RFC 8289, 4.4)."""
+"""Seconds that packets may wait, however long that lasts (RFC 8289, 4.4)."""
 INTERVAL: Final = 0.1
-"""Seconds: a round trip of the far away, within which a sender must have had the chance to react (RFC 8289, 4.3)."""
+"""Seconds: a long round trip, within which a sender must have had the chance to slow down (RFC 8289, 4.3)."""
 LARGEST: Final = 65545
 """Bytes of the largest entry. A queue that holds no more than this is not aged (RFC 8289, 5.1: MAXPACKET)."""
 BURST: Final = 0.01
-"""Seconds of a peer's rate that may go at once: what a late wake-up lets pass unused."""
+"""Seconds of a peer's rate that may go at once: as much as passes unused when the worker wakes up late."""
 LEAST_BURST: Final = 16384
+"""The least bytes that may go at once."""
 PIECE: Final = 0.002
-"""Seconds of a peer's rate that one packet may take; a larger one is cut, so that others need not wait for it for long."""
+"""Seconds of a peer's rate that one packet may take. A larger packet is cut, so that others need not wait long for it."""
 VNET_BYTES: Final = 10
 
 Entry = bytes | memoryview
 Lose = Callable[["Queue", str, int], None]
-"""`lose(queue, reason, packets)`: packets of a queue were dropped, or "marked"."""
+"""`lose(queue, reason, packets)` is called when packets of a queue were dropped; with the reason "marked" they were marked
+instead."""
 
 
 class Queue:
-    """What waits in one class for one peer. `active`: the scheduler knows that something waits; `deficit`: the bytes it may send
-    in this round; `since`: when the entry that was taken last had come."""
+    """What waits in one class for one peer."""
 
     __slots__ = (
         "_above_since",
@@ -57,10 +58,15 @@ class Queue:
         self.lane = lane
         self.kind = kind
         self.entries: deque[tuple[float, Entry]] = deque()
+        """When each entry came, and the entry."""
         self.bytes = 0
+        """Bytes that wait."""
         self.deficit = 0
+        """Bytes that it may still send in this round."""
         self.active = False
+        """The scheduler knows that something waits."""
         self.since = 0.0
+        """When the entry that was taken last had come."""
         self._above_since = 0.0
         self._dropping = False
         self._next_drop = 0.0
@@ -68,21 +74,21 @@ class Queue:
         self._last_count = 0
 
     def put(self, entry: Entry, now: float) -> None:
-        """At the end."""
+        """Add an entry at the end."""
         self.entries.append((now, entry))
         self.bytes += len(entry)
 
     def put_back(self, entry: Entry) -> None:
-        """At the front: what was taken last could not go."""
+        """Put the entry that was taken last in front again: it could not be sent."""
         self.entries.appendleft((self.since, entry))
         self.bytes += len(entry)
 
     def drop_first(self) -> None:
-        """Forget the oldest."""
+        """Forget the oldest entry."""
         self._pop()
 
     def take(self, now: float, lose: Lose) -> Entry | None:
-        """The next entry to send, None when nothing is left. What has aged is lost on the way, or marked."""
+        """The next entry to send; None if nothing is left. Entries that waited too long are dropped meanwhile, or marked."""
         if self.kind == INTERACTIVE:
             return self._pop() if self.entries else None
         entry, too_old = self._look(now)
@@ -118,7 +124,7 @@ class Queue:
         return entry
 
     def _look(self, now: float) -> tuple[Entry | None, bool]:
-        """Take the first entry; and have entries waited too long for too long?"""
+        """Take the first entry. True: entries have waited too long, for too long."""
         if not self.entries:
             self._above_since = 0.0
             return None, False
@@ -138,22 +144,25 @@ class Queue:
 
 
 class Lane:
-    """The queues of one peer (`owner`), one a class. `rate` is in bytes a second, 0: as fast as can be.
+    """The queues of one peer, one for each class.
 
-    `target` is how long its packets may wait for long, and `piece` the bytes of the largest that is not cut up.
-
-    The bucket shapes: a packet may go while there is anything in it, and what it lacks is owed. Interactive packets may go into
-    debt further, so that they do not wait for a large packet to be paid, and the others pay for them.
+    The rate is kept by a bucket. A packet may go while anything is in the bucket, even more than there is; that is then owed. For
+    interactive packets the bucket may owe more, so that they need not wait until a large packet is paid for; the other classes
+    pay.
     """
 
     __slots__ = ("_filled", "_tokens", "owner", "piece", "queues", "rate", "target")
 
     def __init__(self, owner: object, rate: int = 0, now: float = 0.0) -> None:
         self.owner = owner
+        """The peer, as whoever made the lane knows it."""
         self.queues = tuple(Queue(self, kind) for kind in range(len(CLASSES)))
         self.rate = 0
+        """Bytes a second. 0: as fast as can be."""
         self.target = TARGET
+        """Seconds that its packets may wait, however long that lasts."""
         self.piece = LARGEST
+        """Bytes of the largest packet that is not cut."""
         self._tokens = 0.0
         self._filled = now
         self.limit(rate, now)
@@ -172,7 +181,7 @@ class Lane:
         return max(LEAST_BURST, int(self.rate * BURST))
 
     def wait(self, kind: int, now: float) -> float:
-        """Seconds until a packet of that class may go; 0 or less: now."""
+        """Seconds until a packet of that class may go. 0 or less: it may go now."""
         tokens = self._tokens + (now - self._filled) * self.rate
         burst = self.burst
         self._tokens, self._filled = min(tokens, float(burst)), now
@@ -181,12 +190,12 @@ class Lane:
         return (1 - tokens) / self.rate
 
     def pay(self, size: int) -> None:
-        """So many bytes went; negative: they did not."""
+        """So many bytes were sent. A negative number: they were not sent after all."""
         self._tokens -= size
 
 
 def congestion_experienced(entry: Entry) -> bytes | None:
-    """The entry with CE in its IP header (RFC 3168; checksum by RFC 1624). None when its sender does not understand that."""
+    """The entry with CE in its IP header (RFC 3168; checksum by RFC 1624). None if its sender does not understand ECN."""
     if entry[VNET_BYTES] < 0x60:
         tos = entry[VNET_BYTES + 1]
         if not tos & 3:

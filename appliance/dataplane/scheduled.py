@@ -3,8 +3,8 @@
     TUN readable -> read all there is -> destination -> peer -> class -> queue
     each turn    -> a few records in order: entries of one peer and class -> the plain sending half makes and sends the record
 
-The TUN's queue in the kernel is one for all, so what an interactive packet waits for there is kept short by reading on even when
-nothing can be sent: what is too much is dropped here, by class, and not there, by chance. Records that are no traffic, such as
+In the kernel the TUN has one queue for all classes. So that interactive packets do not wait there, the TUN is read even while
+nothing can be sent: what is too much is dropped here, by class, and not there, by chance. Records without packets, such as
 keepalives, go past the queues.
 """
 
@@ -27,30 +27,32 @@ if TYPE_CHECKING:
     from appliance.dataplane.peers import Peer, Session, World
 
 DRAIN: Final = 128
-"""Reads of the TUN a turn: a fifth of its queue in the kernel, so that receiving is not starved."""
+"""Reads of the TUN in one turn: a fifth of its queue in the kernel, so that receiving gets its time too."""
 
 
 ROOM: Final = VNET_BYTES + MAX_PACKET
+"""Bytes for the largest entry."""
 KEPT_WHOLE: Final = 32768
-"""An entry from so many bytes on waits in the memory it was read into, at most twice as much; a smaller one is copied."""
+"""An entry of so many bytes waits in the memory it was read into, which is at most twice as large. A smaller one is copied."""
 SPARE: Final = 64
-"""Such pieces of memory that are kept for the next ones."""
+"""Pieces of such memory that are kept to be used again."""
 
 
 class Scheduling(NamedTuple):
-    """What the profile says of quality of service."""
+    """What the profile says about quality of service."""
 
     rules: tuple[Rule, ...] = ()
     limits: Limits = Limits()
 
 
 class Scheduled(NamedTuple):
-    """The sending half, and what is needed to change it. `limit(peer, rate)`: bytes a second to a peer. `drain()`: send all that
-    waits past its rate, because another sending half takes over."""
+    """The sending half, and how to change it."""
 
     outbound: Outbound
     limit: Callable[[Peer, int], None]
+    """`limit(peer, rate)`: send at most so many bytes a second to the peer."""
     drain: Callable[[], None]
+    """`drain()`: send all that waits, whatever the rates are, because another sending half takes over."""
 
 
 def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Scheduling, clock: Callable[[], float]) -> Scheduled:
@@ -135,7 +137,7 @@ def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Sched
         cut_up(lane.queues[classify(entry, VNET_BYTES, tos)], entry, now)
 
     def cut_up(queue: Queue, entry: Entry, now: float) -> None:
-        """A packet that would hold up a capped peer's others waits in pieces."""
+        """Let a packet that would hold up the others of a peer with a rate wait in pieces."""
         for piece in cut(entry, queue.lane.piece):
             enqueue(queue, piece, now)
 
@@ -215,5 +217,5 @@ def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Sched
 
 
 def room_of(session: Session) -> int:
-    """Bytes of entries that a record of this session has room for."""
+    """Bytes of entries that a record of this session takes."""
     return min(session.link.record_bytes if session.link else MAX_BODY_BYTES, MAX_BODY_BYTES) - session.tag_bytes

@@ -4,8 +4,8 @@
     normal, bulk  deficit round robin by weight between the classes, then by bytes among the peers within a class
                   (M. Shreedhar, G. Varghese: Efficient Fair Queuing Using Deficit Round Robin, 1995)
 
-A queue whose peer has used up its rate is parked until it may go on, one whose link is full until it is clear. Nothing is lost
-without being told to `lose`.
+A queue whose peer has used up its rate is parked until it may go on; a queue whose link is full, until that is clear. Whatever is
+lost is told to `lose`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ from appliance.dataplane.classes import BULK, CLASSES, INTERACTIVE, NORMAL
 from appliance.dataplane.queueing import Entry, Lose, Queue
 
 QUANTUM: Final = 65536
-"""Bytes a peer sends in a row, and a class for each unit of its weight: a super-packet, so that each visit sends one."""
+"""Bytes that a peer sends in a row, and a class for each unit of its weight: a super-packet, so that each visit sends one."""
 SLACK: Final = 524288
-"""Bytes the interactive class may be ahead of the others: a burst of it is served at once, a flood is not."""
+"""Bytes that the interactive class may be ahead of the others: a burst is served at once, a flood is not."""
 
 SOONEST: Final = 0.0001
-"""Seconds a queue is parked at least: waking up costs more than that."""
+"""Seconds for which a queue is parked at least: less would cost more in waking up."""
 
 
 class Limits(NamedTuple):
-    """Bounds of what waits: bytes and packets in a queue, and bytes in all together. `weights` are of normal and bulk."""
+    """Bounds of what waits."""
 
     queue_bytes: int = 4 << 20
+    """The most bytes in one queue."""
     queue_packets: int = 4096
+    """The most packets in one queue."""
     total_bytes: int = 32 << 20
+    """The most bytes in all queues together."""
     weights: tuple[int, int] = (4, 1)
+    """Of normal and of bulk."""
 
 
 class Scheduler:
-    """All queues. `queued` are the bytes that wait by class."""
+    """All queues."""
 
     def __init__(self, limits: Limits, lose: Lose) -> None:
         self._limits = limits
@@ -52,9 +56,10 @@ class Scheduler:
         self._parked: list[Queue] = []
         self._numbers = count()
         self.queued = [0] * len(CLASSES)
+        """Bytes that wait, by class."""
 
     def enqueue(self, queue: Queue, entry: Entry, now: float) -> None:
-        """Take an entry in, or lose it when there is no room."""
+        """Take an entry, or lose it if there is no room."""
         size = len(entry)
         if queue.bytes + size > self._limits.queue_bytes or len(queue.entries) >= self._limits.queue_packets:
             self._lose(queue, "queue_full", 1)
@@ -68,7 +73,7 @@ class Scheduler:
             self._shed()
 
     def dequeue(self, now: float) -> tuple[Queue, Entry] | None:
-        """The next entry to send and where it waited; None when nothing may go now."""
+        """The next entry to send, and its queue. None if nothing may go now."""
         if self._due and self._due[0][0] <= now:
             self._go_on(now)
         interactive, normal, bulk = self._rings
@@ -85,13 +90,14 @@ class Scheduler:
         return self._from(INTERACTIVE, now) if interactive else None
 
     def wait(self, now: float) -> float | None:
-        """Seconds until something may go; None: not before something changes."""
+        """Seconds until something may go. None: not before something changes."""
         if any(self._rings):
             return 0.0
         return max(0.0, self._due[0][0] - now) if self._due else None
 
     def put_back(self, queue: Queue, entry: Entry) -> None:
-        """What was just taken cannot go, because its link is full: it is first again, and waits with its queue for `resume`."""
+        """The entry that was taken last cannot go, because its link is full. It is the first of its queue again, and the queue
+        waits for `resume`."""
         size = len(entry)
         queue.put_back(entry)
         queue.deficit += size
@@ -109,13 +115,13 @@ class Scheduler:
         return self._parked
 
     def resume(self) -> None:
-        """Try again what was put back."""
+        """Let the queues that were put back go on."""
         for queue in self._parked:
             self._rings[queue.kind].append(queue)
         self._parked = []
 
     def drain(self) -> Iterator[tuple[Queue, Entry]]:
-        """Everything that waits, each queue in order; the scheduler is empty then."""
+        """Everything that waits, each queue in order. The scheduler is empty then."""
         queues = [*(queue for ring in self._rings for queue in ring), *(queue for _, _, queue in self._due), *self._parked]
         for queue in queues:
             entries = list(queue.entries)
@@ -127,7 +133,7 @@ class Scheduler:
         self._due, self._parked, self.queued = [], [], [0] * len(CLASSES)
 
     def _from_others(self, now: float) -> tuple[Queue, Entry] | None:
-        """From normal or bulk, whose turn it is."""
+        """The next entry of normal or bulk, whichever has its turn."""
         rings, deficits = self._rings, self._deficits
         while rings[NORMAL] or rings[BULK]:
             kind = self._turn
@@ -145,7 +151,7 @@ class Scheduler:
         return None
 
     def _from(self, kind: int, now: float) -> tuple[Queue, Entry] | None:
-        """From the peer whose turn it is in a class."""
+        """The next entry of a class, of the peer that has its turn."""
         ring = self._rings[kind]
         while ring:
             queue = ring[0]
@@ -180,7 +186,7 @@ class Scheduler:
             self._rings[queue.kind].append(queue)
 
     def _shed(self) -> None:
-        """There is too much in all: the longest queue loses its oldest half, so that this is rare."""
+        """There is too much in all queues together: the longest one loses its older half, so that this seldom happens."""
         waiting = [*(queue for ring in self._rings for queue in ring), *(queue for _, _, queue in self._due), *self._parked]
         longest = max(waiting, key=lambda queue: queue.bytes)
         before, packets = longest.bytes, 0

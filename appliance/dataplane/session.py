@@ -1,8 +1,8 @@
 """The record layer of one session: keys of both directions, packet numbers, replay window, rotation.
 
-Pure and hot. A session is made by a finished handshake and lives in the worker; nothing here knows sockets or time. Rotation by
-bytes is a one-way ratchet: the sender moves to the next epoch after `rotate_bytes`, the two low bits of the epoch travel in the
-flags, and the receiver keeps the previous, the current and the next key, so no packet is lost across a rotation.
+Pure and hot. A finished handshake makes a session, which lives in the worker; nothing here knows sockets or time. Keys change by
+a one-way ratchet: after `rotate_bytes` the sender goes to the next epoch, whose two low bits are in the flags of each record. The
+receiver keeps the previous, the current and the next key, so no packet is lost when they change.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ MAX_NUMBER = (1 << 56) - 1
 
 
 class Sender:
-    """The sending direction. `number` is the last record number used, `left` the bytes until the key rotates, `last_number` where
-    the key must not go on."""
+    """The sending direction."""
 
     __slots__ = ("_aead", "_max_records", "_ratchet", "_rotate_bytes", "epoch", "last_number", "left", "number", "phase", "seal")
 
@@ -35,14 +34,18 @@ class Sender:
         self._rotate_bytes = rotate_bytes
         self._max_records = max_records
         self.last_number = max_records
+        """The last record number that the key may seal."""
         self.number = 0
+        """The record number that was used last."""
         self.epoch = 0
         self.phase = 0
+        """The two low bits of the epoch."""
         self.left = rotate_bytes
+        """Bytes until the key is changed."""
         self.seal: Seal = aead(self._ratchet.key(0)).encrypt_into
 
     def rotate(self) -> None:
-        """Move to the next epoch; the old key cannot be had again."""
+        """Go to the next epoch. The old key cannot be derived again."""
         self.epoch += 1
         self.phase = self.epoch & PHASE_MASK
         self.left = self._rotate_bytes
@@ -51,12 +54,12 @@ class Sender:
         self.seal = self._aead(self._ratchet.key(self.epoch)).encrypt_into
 
     def wipe(self) -> None:
-        """The session is over: no later key can be derived."""
+        """The session is over: make the later keys impossible to derive."""
         self._ratchet.wipe()
 
 
 class Receiver:
-    """The receiving direction: keys by phase, and the window of packet numbers seen."""
+    """The receiving direction."""
 
     __slots__ = ("_aead", "_ratchet", "epoch", "opens", "phase", "window")
 
@@ -64,15 +67,18 @@ class Receiver:
         self._ratchet = Ratchet(chain, key_bytes)
         self._aead = aead
         self.window = ReplayWindow()
+        """Record numbers that were seen."""
         self.epoch = 0
         self.phase = 0
         self.opens: list[Seal | None] = [self._open(0), self._open(1), None, None]
+        """What opens records, by phase; None where that key is not there."""
 
     def _open(self, epoch: int) -> Seal:
         return self._aead(self._ratchet.key(epoch)).decrypt_into
 
     def opened(self, phase: int) -> None:
-        """A record with this phase was authentic. When it was the next epoch's, move on: keep previous, current and next."""
+        """A record with this phase was authentic. If it was of the next epoch, go there: keep the previous, the current and the
+        next key."""
         if phase != (self.epoch + 1) & PHASE_MASK:
             return
         self.epoch += 1
@@ -82,5 +88,5 @@ class Receiver:
         self.opens[(self.epoch + 2) & PHASE_MASK] = None
 
     def wipe(self) -> None:
-        """The session is over: no later key can be derived."""
+        """The session is over: make the later keys impossible to derive."""
         self._ratchet.wipe()

@@ -24,43 +24,44 @@ VNET_BYTES: Final = 10
 NEEDS_CSUM: Final = 1
 GSO_NONE, GSO_TCPV4, GSO_UDP, GSO_TCPV6, GSO_UDP_L4, GSO_ECN = 0, 1, 3, 4, 5, 0x80
 MIN_GSO_SIZE: Final = 48
-"""Smallest segment accepted: below any real MSS (RFC 879 gives 536), so a peer cannot make us produce a storm of tiny packets."""
+"""The smallest segment accepted: below any real MSS (RFC 879 gives 536). A peer cannot make us send a storm of tiny packets."""
 
 _FIELDS = struct.Struct("<BBHHHH")
 _NO_VNET = bytes(VNET_BYTES)
 _TCP, _UDP = 6, 17
 _SUM_AT: Final = {_TCP: 16, _UDP: 6}
-"""Where in their headers the checksum is."""
+"""Where the checksum is in the header of each protocol."""
 _TRANSPORT_BYTES: Final = {_TCP: 20, _UDP: 8}
 _TUNNELS: Final = frozenset({4, 41, 47})
-"""IPv4 and IPv6 in IP, GRE: with UDP, what the kernel leaves a checksum of the packet inside to."""
+"""IPv4 and IPv6 in IP, and GRE. In these and in UDP the kernel leaves the checksum of the packet inside to whoever sends it."""
 _FRAGMENT: Final = 44
 _EXTENSIONS: Final = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options
 _MOST_EXTENSIONS: Final = 8
-"""More extension headers than this are taken for no packet of a kernel's."""
+"""No kernel sends a packet with more extension headers than this."""
 _NOTHING: Final = 59  # no next header (RFC 8200, 4.7)
 _FIN_PSH = 0x09
 _CWR = 0x80
 
 CSUM_ONLY: Final = NEEDS_CSUM << 8 | GSO_NONE
-"""Flags and GSO type, read as one number, of an ordinary packet that leaves its checksum to the kernel."""
+"""Flags and GSO type, read as one number, of an ordinary packet whose checksum the kernel is to fill in."""
 
 
 def _own_sums(start: int) -> tuple[int, ...]:
-    """By protocol: start and offset of its checksum, read as one big-endian number, behind IP headers of `start` bytes."""
+    """For each protocol, where its checksum begins and is (read as one big-endian number), behind IP headers of `start` bytes.
+    -1: it has none."""
     return tuple(start << 24 | _SUM_AT[protocol] << 8 if protocol in _SUM_AT else -1 for protocol in range(256))
 
 
 OWN_SUMS_V4: Final = _own_sums(20)
 OWN_SUMS_V6: Final = _own_sums(40)
-"""What the packets of nearly all traffic say, so that they need no call. -1: not of such a packet."""
+"""What nearly all packets say, so that they need no call."""
 
 
 def settle(entry: memoryview) -> bool:
-    """Judge the virtio header of a peer's packet, so that the kernel may have it. False: it may not.
+    """Judge the virtio header of a packet from a peer, before the kernel sees it. False: the kernel may not have it.
 
-    A checksum that is not the packet's own is none of the kernel's business: the one inside of a tunnel, which kernels from 6.17
-    on leave to the device, is completed here, and anything else is no longer asked for.
+    A checksum that is not the packet's own does not go to the kernel. Kernels from 6.17 on leave the checksum of a packet inside
+    a tunnel to the device: it is filled in here. Any other is left as it is.
     """
     flags, gso, _, _, start, offset = _FIELDS.unpack_from(entry)
     if gso:
@@ -80,7 +81,7 @@ def settle(entry: memoryview) -> bool:
 
 
 def acceptable(entry: memoryview) -> bool:
-    """Whether the virtio header of a super-packet agrees with the packet behind it, whose headers are all there."""
+    """Does the virtio header of a super-packet agree with the packet, and are its headers all there?"""
     flags, gso, hdr_len, gso_size, start, offset = _FIELDS.unpack_from(entry)
     kind = gso & ~GSO_ECN
     ip = memoryview(entry)[VNET_BYTES:]
@@ -100,7 +101,8 @@ def acceptable(entry: memoryview) -> bool:
 
 
 def transport(ip: memoryview) -> tuple[int, int]:
-    """Which protocol an IP packet carries and where its header begins; `_NOTHING` for fragments and what is not to be found."""
+    """The protocol that an IP packet carries, and where its header begins. `_NOTHING` for a fragment, or if it cannot be
+    found."""
     if ip[0] < 0x60:
         at = (ip[0] & 15) * 4
         whole = not (ip[6] << 8 | ip[7]) & 0x3FFF and 20 <= at <= len(ip)
@@ -116,9 +118,9 @@ def transport(ip: memoryview) -> tuple[int, int]:
 
 
 def split(entry: memoryview) -> list[bytes]:
-    """The ordinary packets (each behind an empty virtio header) that an acceptable super-packet stands for, checksums filled in.
+    """The ordinary packets (each behind an empty virtio header) of an acceptable super-packet, with their checksums.
 
-    A packet that is none comes back alone, with its checksum completed when the header asks for that.
+    An ordinary packet comes back alone, its checksum filled in if the header asks for that.
     """
     flags, gso, _, gso_size, csum_start, csum_offset = _FIELDS.unpack_from(entry)
     packet = bytes(memoryview(entry)[VNET_BYTES:])
@@ -134,7 +136,8 @@ def split(entry: memoryview) -> list[bytes]:
 
 
 def cut(entry: bytes | memoryview, most: int) -> list[bytes | memoryview]:
-    """The smaller super-packets of at most `most` bytes (or one segment) that stand for the same; an ordinary packet stays."""
+    """Smaller super-packets of at most `most` bytes (or of one segment each) instead of this one. An ordinary packet stays as it
+    is."""
     flags, gso, hdr_len, gso_size, csum_start, csum_offset = _FIELDS.unpack_from(entry)
     if len(entry) <= most or gso & ~GSO_ECN == GSO_NONE or not gso_size:
         return [entry]
@@ -159,7 +162,8 @@ def _headers(packet: bytes, gso: int, transport: int) -> int:
 
 
 def _part(packet: bytes, head: int, at: int, size: int, segments: int, transport: int, csum_offset: int) -> bytearray:
-    """A super-packet's headers with the payload packet[at : at + size], of so many `segments`; without transport checksum."""
+    """The headers of a super-packet with the payload packet[at : at + size], which is `segments` segments; no transport checksum
+    yet."""
     index = (at - head) // size * segments
     segment = bytearray(packet[:head] + packet[at : at + size])
     last = at + size >= len(packet)
@@ -203,6 +207,7 @@ def _put_sum(packet: bytearray | memoryview, transport: int, csum_offset: int, c
 
 
 def word_sum(octets: Octets) -> int:
-    """The one's complement sum of 16-bit words (RFC 1071): what is left of the whole, as one number, by 65535."""
+    """The sum of 16-bit words in one's complement (RFC 1071). Read as one number, the octets have it as their remainder by
+    65535."""
     number = int.from_bytes(octets, "big") << 8 * (len(octets) & 1)
     return number % 0xFFFF or (0xFFFF if number else 0)
