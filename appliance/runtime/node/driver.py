@@ -193,6 +193,10 @@ class NodeDriver:
         self.node.handle_link_limit(link, datagram, clock.monotonic())
         self._settle()
 
+    def on_link_offload(self, link: int, problem: str) -> None:
+        """The kernel does not cut datagrams on a link, for that errno; "": it does again."""
+        self.offloads.changed(link, problem)
+
     def on_raised(self, place: str, times: int) -> None:
         """A mistake of ours in the worker. It counts that itself, and says it now and then."""
         if once_per(MISTAKES_EVERY, "the worker raised"):

@@ -18,8 +18,8 @@ Spoken = dict[tuple[int, "SocketAddress | None"], str]
 """Which of this host's addresses the far end of a link, or at an address behind a listener, spoke to."""
 
 
-class WorkerListener(Protocol):
-    """Who hears what the worker says. Called on the event loop; must not raise."""
+class NodeListener(Protocol):
+    """Who hears what the worker says of peers, sessions and links. Called on the event loop; must not raise."""
 
     def on_packet(self, link: int, source: SocketAddress | None, packet: bytes) -> None:
         """A handshake packet came in."""
@@ -51,14 +51,18 @@ class WorkerListener(Protocol):
     def on_raised(self, place: str, times: int) -> None:
         """By a mistake of ours the worker could not do something, and went on: what and where, how often since the last word."""
 
+    def on_misheard(self, error: Exception) -> None:
+        """What the worker said is no report, or doing what it said raised."""
+
+
+class WorkerListener(NodeListener, Protocol):
+    """Who hears all of it: the process and what plugins brought into it, too."""
+
     def on_fault(self, path: str, place: str, times: int) -> None:
         """The code at an import path, a driver's or a cipher's, raised in the worker, for the so-manieth time."""
 
     def on_last_words(self, stack: str, *, hung: bool) -> None:
         """Where a worker was (as `faulthandler` writes it) when it was ended for not answering, or when it crashed."""
-
-    def on_misheard(self, error: Exception) -> None:
-        """What the worker said is no report, or doing what it said raised."""
 
     def on_tun_lost(self, number: int) -> None:
         """The TUN cannot be read any more, for that errno (0: it gives nothing)."""

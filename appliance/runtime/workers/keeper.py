@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 from appliance.api.monitoring import ClassFigures
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
-from appliance.runtime.links.table import Links
-from appliance.runtime.workers.hearing import Spoken
+from appliance.runtime.links.table import Link, Links
+from appliance.runtime.workers.hearing import NodeListener, Spoken
 from appliance.runtime.workers.pool import Workers, together
 from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.tun_losses import REASON, TunLosses
@@ -25,7 +25,6 @@ from appliance.runtime.workers.watch import WorkerWatch
 
 if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
-    from appliance.runtime.node.driver import NodeDriver
     from appliance.runtime.workers.faults import WorkerFaults
     from appliance.runtime.workers.packet_device import PacketDevice
 
@@ -38,6 +37,13 @@ QUICK: Final = 60.0
 """Deaths within so many seconds count together."""
 DEGRADED_AFTER: Final = 3
 """So many quick deaths are no accident any more."""
+
+
+class Node(NodeListener, Protocol):
+    """What the workers work for."""
+
+    def on_worker_lost(self, dead: Sequence[Link], kept: Container[int]) -> None:
+        """A worker died: its streams are `dead`, and the keys of all sessions but those `kept` are gone."""
 
 
 class WorkerKeeper:
@@ -59,7 +65,7 @@ class WorkerKeeper:
         self._suites = tuple(suites)
         self._drivers = tuple(drivers)
         self._refill = refill
-        self._driver: NodeDriver | None = None
+        self._node: Node | None = None
         self._devices: Sequence[PacketDevice] = ()
         self._resting: set[int] = set()
         self._slots = 0
@@ -118,15 +124,15 @@ class WorkerKeeper:
         now = self.current.classes() if self.current else {}
         return {name: together(self._earlier_classes.get(name), figures) for name, figures in now.items()}
 
-    def prepare(self, driver: NodeDriver, slots: int, number: int) -> None:
+    def prepare(self, node: Node, slots: int, number: int) -> None:
         """Start the first workers' processes already; `start` goes on with them."""
-        self._driver, self._slots = driver, slots
+        self._node, self._slots = node, slots
         self._prepared = [self._spawn(each) for each in range(number)]
 
-    async def start(self, devices: Sequence[PacketDevice], driver: NodeDriver, slots: int, *, compression: bool = False) -> None:
+    async def start(self, devices: Sequence[PacketDevice], node: Node, slots: int, *, compression: bool = False) -> None:
         """Start a worker on each device, with room for `slots` sessions; `compression`: they can. Raises what WorkerProcess.start
         raises."""
-        self._devices, self._driver, self._slots, self.compression = devices, driver, slots, compression
+        self._devices, self._node, self._slots, self.compression = devices, node, slots, compression
         self._resting.clear()
         self._tun_losses.begin(devices[0].name)
         prepared, spare = self._prepared[: len(devices)], self._prepared[len(devices) :]
@@ -164,8 +170,8 @@ class WorkerKeeper:
         self._keep_pids(())
 
     def _spawn(self, number: int) -> WorkerProcess:
-        assert self._driver is not None
-        worker = WorkerProcess(_Ears(self, number, self._driver), self._slots, self._spoken)
+        assert self._node is not None
+        worker = WorkerProcess(_Ears(self, number, self._node), self._slots, self._spoken)
         worker.spawn()
         return worker
 
@@ -176,12 +182,12 @@ class WorkerKeeper:
 
     def _settle_in(self, workers: Workers) -> None:
         """Nobody is missing any more: give those who are there what nobody has."""
-        assert self._driver is not None
+        assert self._node is not None
         self._keep_pids(workers.pids)
         dead = self._links.worker_lost(workers.complete_links)
         self._links.use_worker(workers, workers.complete_links)
         if self._has_run:
-            self._driver.on_worker_lost(dead, workers.sessions)
+            self._node.on_worker_lost(dead, workers.sessions)
         self._has_run = True
 
     async def _end_all(self) -> None:
@@ -276,26 +282,26 @@ class WorkerKeeper:
 class _Ears:
     """What one worker says; nothing is heard of one that was given up."""
 
-    def __init__(self, keeper: WorkerKeeper, number: int, driver: NodeDriver) -> None:
+    def __init__(self, keeper: WorkerKeeper, number: int, node: Node) -> None:
         self._keeper = keeper
         self._number = number
-        self._driver = driver
-        self.on_packet = driver.on_packet
-        self.on_message = driver.on_message
-        self.on_want = driver.on_want
-        self.on_moved = driver.on_moved
-        self.on_stalled = driver.on_stalled
-        self.on_loss = driver.on_loss
-        self.on_link_limited = driver.on_link_limited
-        self.on_link_offload = driver.offloads.changed
-        self.on_raised = driver.on_raised
-        self.on_misheard = driver.on_misheard
+        self._node = node
+        self.on_packet = node.on_packet
+        self.on_message = node.on_message
+        self.on_want = node.on_want
+        self.on_moved = node.on_moved
+        self.on_stalled = node.on_stalled
+        self.on_loss = node.on_loss
+        self.on_link_limited = node.on_link_limited
+        self.on_link_offload = node.on_link_offload
+        self.on_raised = node.on_raised
+        self.on_misheard = node.on_misheard
         self.on_fault = keeper.faults.raised
         self.on_last_words = keeper.faults.last_words
 
     def on_link_closed(self, link: int) -> None:
         self._keeper.link_closed(link)
-        self._driver.on_link_closed(link)
+        self._node.on_link_closed(link)
 
     def on_tun_lost(self, number: int) -> None:
         self._keeper.on_tun_lost(number)
