@@ -81,9 +81,10 @@ schemas: | $(bin)/python ## write schemas/, and the table of keys in docs/, anew
 size: | $(bin)/python ## how much code each room has, as a table
 	@$(bin)/python docs/size.py
 
-docs: | $(bin)/python ## write the generated pages anew, then check that every page says what the code does
+docs: | $(bin)/python ## write the generated pages and the picture of the house anew, then check that every page says what the code does
 	$(bin)/python -m appliance.profile.generate
 	$(bin)/python -m appliance.cli.reference --write
+	mkdir -p build && $(bin)/python docs/house.py >build/house.svg && mv build/house.svg docs/
 	$(pytest) -q -n $(jobs) tests/docs $(about_docs) $(args)
 
 wheels: setup ## build every distribution into dist/
