@@ -43,6 +43,8 @@ from appliance.runtime.plugins.loop_watch import LoopWatch
 from appliance.runtime.plugins.monitors import Monitors
 from appliance.runtime.plugins.stay import Stay
 
+# An alarm that rings while the interpreter runs a finalizer is swallowed there, and rings again.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 LIMIT = 0.05
 Deed = Callable[[], None]
 
