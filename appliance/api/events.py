@@ -29,3 +29,14 @@ class PathChanged(NamedTuple):
     peer: str
     session_id: str
     endpoint: str
+
+
+class ProfileChanged(NamedTuple):
+    """Another profile is in force: sections and peers may have changed."""
+
+    name: str
+    """What it calls this node."""
+
+
+SessionEvent = SessionOpened | SessionClosed | PathChanged
+Event = SessionEvent | ProfileChanged

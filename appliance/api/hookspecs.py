@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from appliance.api.discovery import DiscoveryKind
     from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
     from appliance.api.monitoring import MonitorKind
+    from appliance.api.node import Node
     from appliance.api.planning import HostState, Wish
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
@@ -100,5 +101,5 @@ def appliance_authorize(principal: Principal, permission: str, target: str) -> V
 
 
 @hookspec
-def appliance_lifespan(node: Any) -> AbstractAsyncContextManager[None] | None:
+def appliance_lifespan(node: Node) -> AbstractAsyncContextManager[None] | None:
     """Something to run beside the node: entered in plugin order at start, left in reverse at stop, each within 10 seconds."""

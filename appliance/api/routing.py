@@ -28,14 +28,20 @@ class RoutingView(Protocol):
 
 
 class Router(Protocol):
-    """An open router. Asked again after each change of peers or sessions; never per packet."""
+    """An open router. Asked after each change of peers or sessions, and when it says `services.changed()`; never per packet."""
 
     def routes(self, view: RoutingView) -> Iterable[Route]:
-        """The complete table. The core compiles it into the forwarding table and swaps it in at once."""
+        """The complete table. The core compiles it into the forwarding table and swaps it in at once: a route that was there
+        before and is not in it now is withdrawn. When this raises, the last good table stays, so a router that no longer knows
+        gives what it is sure of, or nothing."""
 
 
 class RoutingServices(Services, Protocol):
     """What the core gives a router."""
+
+    def changed(self) -> None:
+        """Ask for the table again soon: something that the router goes by has changed. Call it as often as you like, many wishes
+        are one question."""
 
 
 class RoutingKind(NamedTuple):

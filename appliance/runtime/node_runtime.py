@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from appliance.api.events import ProfileChanged
 from appliance.foundation import clock, entropy
+from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
 from appliance.protocol.node import Node
@@ -24,7 +26,7 @@ from appliance.runtime.lifespan import Lifespan
 from appliance.runtime.links.table import Links
 from appliance.runtime.links.transports import Transports
 from appliance.runtime.node.driver import NodeDriver
-from appliance.runtime.node_view import NodeView
+from appliance.runtime.node_view import NodeView, Seen
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.peers.router import OpenRouter, open_router
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from appliance.runtime.workers.pool import Workers
 
 log = get_logger("node")
+
+ASK_ROUTER_SECONDS: Final = 0.1
+"""Between a router's wish to be asked again and the question, so that many wishes are one."""
 
 
 class NodeRuntime:
@@ -67,6 +72,8 @@ class NodeRuntime:
         self.ready = False
         """All has started, and nothing has begun to stop."""
         self._refused_suites: set[str] = set()
+        self._views: list[NodeView] = []
+        self._ask_router = Gathered(self.push_routes, ASK_ROUTER_SECONDS)
         suites = preparing.usable_suites(profile, plugins)
         node = Node(
             preparing.node_settings(profile),
@@ -131,7 +138,7 @@ class NodeRuntime:
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
         self.driver.start(self.around.recall())
-        self.lifespan.push("routing", self.forwarding.close)
+        self.lifespan.push("routing", self._close_routing)
         self.lifespan.push("discovery", self.discovery.close)
         self.discovery.start(self.profile)
         self.lifespan.push("monitors", self.monitors.close)
@@ -167,6 +174,8 @@ class NodeRuntime:
         if self.discovery.given_up or (before.discovery, before.peers) != (profile.discovery, profile.peers):
             await self.discovery.restart(profile)
         await self.monitors.use(profile.monitoring)
+        for view in self._views:
+            view.tell(ProfileChanged(profile.name))
 
     # ---- what others ask ----
 
@@ -180,7 +189,7 @@ class NodeRuntime:
 
     def open_router(self, profile: Profile) -> OpenRouter:
         """The router that a profile wants. Raises PluginFault."""
-        return open_router(self.plugins.routing, profile, self.calls)
+        return open_router(self.plugins.routing, profile, self.calls, self._ask_router.soon)
 
     def push_routes(self) -> None:
         """The set of connected peers, or the profile, changed."""
@@ -200,6 +209,10 @@ class NodeRuntime:
 
     # ---- joints ----
 
+    async def _close_routing(self) -> None:
+        self._ask_router.cancel()
+        await self.forwarding.close()
+
     def _settings(self, profile: Profile) -> NodeSettings:
         """What the node is told of a profile: of its suites those that work, as long as there is one."""
         settings = preparing.node_settings(profile)
@@ -217,7 +230,11 @@ class NodeRuntime:
             self.keeper.current.set_qos(*preparing.scheduling(self.profile))
 
     def _view(self, plugin: str) -> NodeView:
-        return NodeView(self.profile.name, self.identity.fingerprint, self.figures, self.driver, self.calls, plugin)
+        seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, self.forwarding)
+        view = NodeView(seen, self.calls, plugin)
+        self._views.append(view)
+        self.lifespan.push(f"services of plugin {plugin}", view.close)
+        return view
 
     def _needs(self, part: Part) -> bool:
         """Does the profile name this transport or suite?"""

@@ -10,7 +10,13 @@ from appliance.testing.services import FakeServices
 
 
 class FakeRoutingServices(FakeServices):
-    """`RoutingServices` of `appliance.api.routing`."""
+    """`RoutingServices` of `appliance.api.routing`. `wishes` counts how often the router wanted to be asked again."""
+
+    wishes = 0
+
+    def changed(self) -> None:
+        """Count it."""
+        self.wishes += 1
 
 
 class FakeRoutingView:

@@ -90,6 +90,10 @@ class Forwarding:
         """For routers: peers in profile order with their allowed prefixes."""
         return tuple(self._allowed.items())
 
+    def allowed_of(self, peer: str) -> tuple[Network, ...]:
+        """The allowed prefixes of a peer; none of one that is not known."""
+        return self._allowed.get(peer, ())
+
     def connected(self) -> frozenset[str]:
         """For routers: names of peers with an active session."""
         return self._connected()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from appliance.api.profile import Profile
 from appliance.api.routing import Route, Router, RoutingKind, RoutingView
@@ -28,9 +28,28 @@ class OpenRouter:
             await self._services.close()
 
 
-def open_router(kinds: Mapping[str, RoutingKind], profile: Profile, calls: PluginCalls) -> OpenRouter:
-    """The router that `profile` wants. Raises PluginFault."""
+class _Services(PluginServices):
+    """What a router gets from the core (api.routing.RoutingServices)."""
+
+    def __init__(self, calls: PluginCalls, kind: str, changed: Callable[[], None]) -> None:
+        super().__init__(calls, "routing", kind)
+        self._changed = changed
+        self._open = True
+
+    def changed(self) -> None:
+        if self._open:
+            self._changed()
+
+    async def close(self) -> None:
+        self._open = False
+        await super().close()
+
+
+def open_router(
+    kinds: Mapping[str, RoutingKind], profile: Profile, calls: PluginCalls, changed: Callable[[], None]
+) -> OpenRouter:
+    """The router that `profile` wants. `changed` is called when it wants to be asked again. Raises PluginFault."""
     kind = kinds[profile.routing.kind]
-    services = PluginServices(calls, "routing", kind.name)
+    services = _Services(calls, kind.name, changed)
     written = profile.routing.settings_of(kind.name)
     return OpenRouter(calls.call(Part("routing", kind.name, "open"), opening(kind, written, services)), services)

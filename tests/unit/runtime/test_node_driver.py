@@ -9,6 +9,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -245,8 +246,8 @@ def fails(_event: object) -> None:
 
 async def test_a_subscriber_that_fails_keeps_nobody_from_hearing(warnings: pytest.LogCaptureFixture) -> None:
     async with sides() as (a, b):
-        nothing: Any = None
-        NodeView("a", "llp1:a", nothing, a.driver, PluginCalls(), "mine").subscribe(fails)
+        seen: Any = SimpleNamespace(driver=a.driver)
+        NodeView(seen, PluginCalls(), "mine").subscribe(fails)
         a.driver.subscribers.reverse()
         b.driver.start({})
         a.driver.start({})
