@@ -1,5 +1,7 @@
 """The hooks. All are optional; all are called with keyword arguments, so new arguments never break an old plugin.
 
+`section` is what the profile says in the plugin's own section, as an instance of its model; None when it says nothing there.
+
 Hooks run at set-up and hand back objects; nothing here is called per packet. See docs/plugins.md for when each is called.
 """
 
@@ -7,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -69,17 +71,20 @@ def appliance_cli_commands() -> Iterable[CliCommand]:  # type: ignore[empty-body
 
 
 @hookspec
-def appliance_check_profile(profile: Profile, host: HostState | None) -> Iterable[Problem]:  # type: ignore[empty-body]
-    """Problems the plugin sees in a valid profile. Pure. `host` is None when only the text is checked."""
+def appliance_check_profile(profile: Profile, host: HostState | None, section: Any) -> Iterable[Problem]:  # type: ignore[empty-body]
+    """Problems the plugin sees in a valid profile. Pure.
+
+    Asked twice: when the profile was read, with None for `host`, and again before a plan is made of it, with the host as it is
+    without what plugins changed before."""
 
 
 @hookspec
-def appliance_observe(profile: Profile) -> Iterable[str]:  # type: ignore[empty-body]
+def appliance_observe(profile: Profile, section: Any) -> Iterable[str]:  # type: ignore[empty-body]
     """Kernel settings below "net." that `appliance_plan` wants to see or set, as sysctl(8) writes them. Pure."""
 
 
 @hookspec
-def appliance_plan(profile: Profile, observed: HostState) -> Iterable[Wish]:  # type: ignore[empty-body]
+def appliance_plan(profile: Profile, observed: HostState, section: Any) -> Iterable[Wish]:  # type: ignore[empty-body]
     """All that the plugin wants of this host, whether or not it is so already. Pure: same arguments, same wishes.
 
     `observed` is the host without what plugins changed before. The core makes steps of the difference, and takes back what is not
@@ -87,13 +92,13 @@ def appliance_plan(profile: Profile, observed: HostState) -> Iterable[Wish]:  # 
 
 
 @hookspec(firstresult=True)
-def appliance_load_identity(reference: str) -> bytes | None:
+def appliance_load_identity(reference: str, section: Any) -> bytes | None:
     """The secret identity (PEM, as `appliance keys new` writes) for a reference such as "vault:node-1", or None when the
     reference is not this plugin's. `file:` references are the core's own."""
 
 
 @hookspec
-def appliance_authorize(principal: Principal, permission: str, target: str) -> Verdict | None:
+def appliance_authorize(principal: Principal, permission: str, target: str, section: Any) -> Verdict | None:
     """May `principal` do this? `target` is the operation's name. Any deny wins; without an allow the answer is no, but for root.
 
     Called in a thread, several at a time, with a second for an answer: a late one is a deny. A verdict holds for two seconds, for

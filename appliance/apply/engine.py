@@ -21,7 +21,7 @@ from appliance.linux.locks import hold
 from appliance.linux.netlink import Netlink
 from appliance.linux.observe import observe
 from appliance.linux.refusals import PRIVILEGE_HINT
-from appliance.planning.contributions import Contributions, Contributors, Held
+from appliance.planning.contributions import Contributions, Contributors, Held, refuse_unfit
 from appliance.planning.diff import plan, undo_cuts_off
 from appliance.planning.drift import bringing_back
 from appliance.planning.ledger import Ledger
@@ -72,15 +72,16 @@ async def plan_profile(
     admin_address: str | None = None,
     plugins: Contributors | None = None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    repair: bool = False,
 ) -> Plan:
     """What apply would do now. Changes nothing and needs no privilege.
 
     `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION; `names` are addresses of names
-    in endpoints. Raises PlanError.
+    in endpoints. `repair`: the profile is in force, so plugins do not judge it again. Raises PlanError.
     """
     journal = _journal(state_dir)
     async with Netlink() as netlink:
-        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins, names)
+        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins, names, judged=repair)
     refuse_irreversible(made, observed)
     if journal.state.interrupted() is None:
         return made
@@ -90,7 +91,7 @@ async def plan_profile(
 
 async def plan_repair(profile: Profile, state_dir: Path, *, plugins: Contributors | None = None) -> Plan:
     """What of the profile is missing on this host, as the steps that bring it back. Raises PlanError."""
-    made = await plan_profile(profile, state_dir, plugins=plugins)
+    made = await plan_profile(profile, state_dir, plugins=plugins, repair=True)
     return Plan(bringing_back(made.steps), made.warnings)
 
 
@@ -116,7 +117,7 @@ async def apply_profile(
         if not give_up:
             _refuse_unconfirmed(journal.state, state_dir)
         recovered = await _recover(journal, netlink, state_dir, progress, give_up=give_up)
-        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins)
+        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins, judged=repair)
         if repair:
             made = Plan(bringing_back(made.steps), made.warnings)
         refuse_irreversible(made, observed)
@@ -215,12 +216,16 @@ async def _plan(
     admin_address: str | None,
     plugins: Contributors | None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    *,
+    judged: bool = False,
 ) -> tuple[Plan, HostState]:
     applied = state.in_force
     held = Held.of(applied)
     # Plugins are asked in a thread: whoever plans may have an event loop to turn.
     asked = await asyncio.to_thread(plugins.observe, profile) if plugins else {}
     observed = await observe(wanted_too(wanted(profile, Ledger.of(applied)), held, asked), netlink)
+    if plugins and not judged:
+        refuse_unfit(await asyncio.to_thread(plugins.check, profile, held.without(observed)))
     wishes = await asyncio.to_thread(plugins.plan, profile, held.without(observed)) if plugins else {}
     contributions = Contributions(held, asked, wishes, plugins.kept if plugins else frozenset())
     made = plan(profile, observed, admin_address=admin_address, applied=applied, contributions=contributions, names=names)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from appliance.api.planning import Action, HostState, NftTable, Step, Wish
 from appliance.api.profile import Profile
+from appliance.api.values import Problem
 from appliance.errors import PlanError, PluginFault
 from appliance.planning import own
 from appliance.planning.revert import step
@@ -46,6 +47,9 @@ class Contributors(Protocol):
 
     def observe(self, profile: Profile) -> Mapping[str, Sequence[str]]:
         """Plugin to the settings it wants to see; each plugin that may have wishes is in it."""
+
+    def check(self, profile: Profile, observed: HostState) -> Sequence[Problem]:
+        """What plugins find wrong with the profile on this host."""
 
     def plan(self, profile: Profile, observed: HostState) -> Mapping[str, Sequence[Wish]]:
         """Plugin to all that it wants."""
@@ -108,6 +112,13 @@ def asked_settings(asked: Mapping[str, Sequence[str]]) -> Iterator[str]:
             if not KEY.fullmatch(key) or ".." in key:
                 raise PluginFault(plugin, f"appliance_observe gave {key!r}, which is no setting below net.")
             yield canonical(key)
+
+
+def refuse_unfit(problems: Sequence[Problem]) -> None:
+    """Raises PlanError with all that plugins find wrong with a profile on a host."""
+    if problems:
+        said = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
+        raise PlanError(said, hint="; ".join(dict.fromkeys(problem.hint for problem in problems if problem.hint)))
 
 
 def further_steps(

@@ -181,7 +181,7 @@ class PluginHost:
         problems: list[Problem] = []
         for plugin in self._with("appliance_check_profile"):
             try:
-                found = plugin.collect("appliance_check_profile", profile=profile, host=host)
+                found = self._asked_about(plugin, "appliance_check_profile", profile, host=host)
                 problems += self._of_type(plugin, "appliance_check_profile", found, Problem)
             except PluginFault as fault:
                 self._write_down(fault, "check")
@@ -193,13 +193,15 @@ class PluginHost:
     def plan(self) -> PlanHooks:
         """What the plugins want of the host. One that is installed and does not load leaves what it had done as it is."""
         broken = [name for name in self.names if name in self._available and name not in self._plugins]
-        return PlanHooks(self._plugins.values(), broken, lambda fault: self._write_down(fault, "plan"))
+        return PlanHooks(self._plugins.values(), broken, self, lambda fault: self._write_down(fault, "plan"))
 
-    def load_identity(self, reference: str) -> bytes | None:
-        """The first plugin's answer, None when the reference is nobody's. Raises PluginFault."""
+    def load_identity(self, reference: str, profile: Profile) -> bytes | None:
+        """The first plugin's answer, None when the reference is nobody's. `profile` is where it stands. Raises PluginFault."""
         for plugin in self._with("appliance_load_identity"):
             try:
-                secret = plugin.call("appliance_load_identity", reference=reference)
+                secret = plugin.call(
+                    "appliance_load_identity", reference=reference, section=self.section_of(plugin.name, profile)
+                )
                 if secret is not None and not isinstance(secret, bytes):
                     raise PluginFault(plugin.name, f"appliance_load_identity returned {type(secret).__name__}, wanted bytes")
             except PluginFault as fault:
@@ -209,10 +211,13 @@ class PluginHost:
                 return bytes(secret)
         return None
 
-    def opinions(self) -> dict[str, Callable[[Principal, str, str], Verdict | None]]:
+    def opinions(self, profile: Callable[[], Profile]) -> dict[str, Callable[[Principal, str, str], Verdict | None]]:
         """For each plugin with `appliance_authorize`, what asks it about (principal, permission, target). That has no limit in
-        time, and raises whatever the plugin does: for a thread that may be left behind."""
-        return {plugin.name: functools.partial(_opinion, plugin) for plugin in self._with("appliance_authorize")}
+        time, and raises whatever the plugin does: for a thread that may be left behind. `profile()` is the one in force."""
+        return {
+            plugin.name: functools.partial(_opinion, plugin, functools.partial(self._section_in, plugin.name, profile))
+            for plugin in self._with("appliance_authorize")
+        }
 
     def api_routes(self) -> dict[str, tuple[str, ApiRoute]]:
         """Management routes by name, each with its plugin; of two with one name the second is refused."""
@@ -287,6 +292,13 @@ class PluginHost:
 
     # ---- helpers ----
 
+    def _asked_about(self, plugin: LoadedPlugin, hook: str, profile: Profile, **arguments: object) -> list[Any]:
+        section = self.section_of(plugin.name, profile)
+        return plugin.collect(hook, profile=profile, section=section, **arguments)
+
+    def _section_in(self, plugin: str, profile: Callable[[], Profile]) -> Any:
+        return self.section_of(plugin, profile())
+
     def _with(self, hook: str) -> Iterator[LoadedPlugin]:
         return (plugin for plugin in self._plugins.values() if plugin.implements(hook))
 
@@ -338,8 +350,10 @@ class PluginHost:
         return PluginFact(name, version, distribution, state, provides, troubles[0].stage, problem, troubles[0].hint)
 
 
-def _opinion(plugin: LoadedPlugin, principal: Principal, permission: str, target: str) -> Verdict | None:
-    verdict = plugin.ask("appliance_authorize", principal=principal, permission=permission, target=target)
+def _opinion(
+    plugin: LoadedPlugin, section: Callable[[], Any], principal: Principal, permission: str, target: str
+) -> Verdict | None:
+    verdict = plugin.ask("appliance_authorize", principal=principal, permission=permission, target=target, section=section())
     if verdict is None or isinstance(verdict, Verdict):
         return verdict
     raise TypeError(f"it gave a {type(verdict).__name__}, wanted Verdict or None")

@@ -1,11 +1,12 @@
-"""Asks plugins what they want of a host: the hooks `appliance_observe` and `appliance_plan`. Fails closed."""
+"""Asks plugins about a host: what they want of it, and whether the profile fits it. Fails closed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from appliance.api.planning import HostState, NftTable, Setting, Wish
+from appliance.api.values import Problem
 from appliance.errors import PluginFault
 from appliance.plugin_host.calling import LoadedPlugin
 
@@ -13,11 +14,24 @@ if TYPE_CHECKING:
     from appliance.api.profile import Profile
 
 
+class Asks(Protocol):
+    """`PluginHost`, as far as it is needed here."""
+
+    def check_profile(self, profile: Profile, host: HostState | None) -> tuple[Problem, ...]:
+        """What the plugins find wrong with a profile on a host."""
+
+    def section_of(self, plugin: str, profile: Profile) -> Any:
+        """What the profile says in the section of a plugin."""
+
+
 class PlanHooks:
     """What `planning.contributions.Contributors` asks for. `told` hears of each fault before it is raised."""
 
-    def __init__(self, plugins: Iterable[LoadedPlugin], broken: Collection[str], told: Callable[[PluginFault], None]) -> None:
+    def __init__(
+        self, plugins: Iterable[LoadedPlugin], broken: Collection[str], asks: Asks, told: Callable[[PluginFault], None]
+    ) -> None:
         self._plugins = tuple(plugin for plugin in plugins if plugin.implements("appliance_plan"))
+        self._asks = asks
         self.kept = frozenset(broken)
         self._told = told
 
@@ -28,18 +42,23 @@ class PlanHooks:
 
     def observe(self, profile: Profile) -> dict[str, tuple[str, ...]]:
         """Plugin to the settings it wants to see. Raises PluginFault."""
-        return {plugin.name: self._answer(plugin, "appliance_observe", str, profile=profile) for plugin in self._plugins}
+        return {plugin.name: self._answer(plugin, "appliance_observe", str, profile) for plugin in self._plugins}
+
+    def check(self, profile: Profile, observed: HostState) -> tuple[Problem, ...]:
+        """What the plugins find wrong with the profile on this host."""
+        return self._asks.check_profile(profile, observed)
 
     def plan(self, profile: Profile, observed: HostState) -> dict[str, tuple[Wish, ...]]:
         """Plugin to all that it wants. Raises PluginFault."""
         return {
-            plugin.name: self._answer(plugin, "appliance_plan", (Setting, NftTable), profile=profile, observed=observed)
+            plugin.name: self._answer(plugin, "appliance_plan", (Setting, NftTable), profile, observed=observed)
             for plugin in self._plugins
         }
 
-    def _answer(self, plugin: LoadedPlugin, hook: str, kinds: Any, **arguments: object) -> tuple[Any, ...]:
+    def _answer(self, plugin: LoadedPlugin, hook: str, kinds: Any, profile: Profile, **arguments: object) -> tuple[Any, ...]:
         try:
-            found = plugin.collect(hook, **arguments)
+            section = self._asks.section_of(plugin.name, profile)
+            found = plugin.collect(hook, profile=profile, section=section, **arguments)
             for item in found:
                 if not isinstance(item, kinds):
                     wanted = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))

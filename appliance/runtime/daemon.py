@@ -107,7 +107,9 @@ def _become(start: Start, child: changes.Child, confirm_within: float | None, ad
 
     privileges.hide_memory()  # before there is a secret in it
     _require_privilege()
-    identity = identities.load_identity(start.profile.server.identity, start.plugins.load_identity)
+    identity = identities.load_identity(
+        start.profile.server.identity, lambda reference: start.plugins.load_identity(reference, start.profile)
+    )
     state_dir = places.ensure_state_dir()
     listener = address.listen(state_dir)
     try:

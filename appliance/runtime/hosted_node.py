@@ -72,7 +72,9 @@ class HostedNode:
         self._loops = Loops(lambda: in_force.profile.network.interface, profile.network.mark)
         self._node = node = NodeRuntime(profile, plugins, identity, self._around())
         self._lifespan = node.lifespan
-        self._authority = Authority(lambda: in_force.profile.control.group, plugins.opinions(), node.calls.authorized)
+        self._authority = Authority(
+            lambda: in_force.profile.control.group, plugins.opinions(lambda: in_force.profile), node.calls.authorized
+        )
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold)
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
         self._countdown, changing = Countdown(), asyncio.Lock()

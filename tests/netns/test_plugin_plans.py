@@ -22,6 +22,7 @@ PLUGIN = '''
 from appliance.api.hookspecs import hookimpl
 from appliance.api.planning import NftTable, Setting
 from appliance.api.profile import ProfileSection, Section
+from appliance.api.values import Problem
 
 BACKLOG = "net.core.somaxconn"
 
@@ -29,6 +30,7 @@ BACKLOG = "net.core.somaxconn"
 class Guard(Section):
     ports: tuple[int, ...] = ()
     backlog: int = 4096
+    needs: str = ""
 
 
 @hookimpl
@@ -37,17 +39,23 @@ def appliance_profile_sections():
 
 
 @hookimpl
+def appliance_check_profile(host, section):
+    if host is not None and section is not None and section.needs and section.needs not in host.links:
+        yield Problem("guard.needs", f"there is no link {section.needs}", "make it first")
+
+
+@hookimpl
 def appliance_observe(profile):
     return [BACKLOG]
 
 
 @hookimpl
-def appliance_plan(profile, observed):
-    if profile.section_guard is None:
+def appliance_plan(observed, section):
+    if section is None:
         return
-    if int(observed.sysctls[BACKLOG]) < profile.section_guard.backlog:
-        yield Setting(BACKLOG, str(profile.section_guard.backlog))
-    right = {"set": list(profile.section_guard.ports)}
+    if int(observed.sysctls[BACKLOG]) < section.backlog:
+        yield Setting(BACKLOG, str(section.backlog))
+    right = {"set": list(section.ports)}
     match = {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": right}}
     yield NftTable([
         {"chain": {"name": "input", "type": "filter", "hook": "input", "prio": -10}},
@@ -134,6 +142,21 @@ def test_an_applied_plugin_plans_nothing_and_its_leaving_takes_everything_back(g
     guarded.write("", "")
     assert len(guarded.apply()) == 2
     assert guarded.remains() == (False, 100)
+
+
+def test_a_plugin_judges_a_profile_with_the_host_before_anything_is_done(guarded: Guarded) -> None:
+    guarded.write("guard", "guard: {ports: [9999], needs: wan7}")
+    assert guarded.host.command("check", str(guarded.host.profile), **guarded.environ).returncode == ExitCode.OK
+    for verb in ("plan", "apply", "run"):
+        done = guarded.host.command(verb, str(guarded.host.profile), **guarded.environ)
+        assert done.returncode == ExitCode.UNFIT, done.stderr
+        assert "guard.needs: there is no link wan7" in done.stderr
+    assert guarded.remains() == (False, 100)
+    guarded.host.namespace.sh("ip link add wan7 type veth peer name wan8")
+    assert guarded.apply()
+    guarded.host.namespace.sh("ip link del wan7")
+    guarded.write("guard", "")
+    guarded.apply()
 
 
 def test_an_uninstalled_plugin_has_left_and_a_broken_one_has_not(guarded: Guarded) -> None:

@@ -291,6 +291,39 @@ def test_problems_of_all_plugins_and_of_failing_ones(shelf: Shelf) -> None:
     assert "two" in problems[1].message
 
 
+def test_a_plugin_is_asked_about_its_own_section(shelf: Shelf) -> None:
+    from appliance.api.profile import ProfileSection, Section
+
+    class Mail(Section):
+        host: str = "nowhere"
+
+    seen: dict[str, Any] = {}
+
+    def note(hook: str, answer: Any) -> Callable[..., Any]:
+        return lambda section: (seen.update({hook: section}), answer)[1]
+
+    hooks = {
+        "appliance_check_profile": [],
+        "appliance_observe": [],
+        "appliance_plan": [],
+        "appliance_load_identity": b"secret",
+        "appliance_authorize": None,
+    }
+    shelf.hooks(
+        "mail",
+        appliance_profile_sections=lambda: [ProfileSection("mail", lambda: Mail)],
+        **{hook: note(hook, answer) for hook, answer in hooks.items()},
+    )
+    host = shelf.host()
+    profile = load_with(host)
+    host.plan.observe(profile)
+    host.plan.plan(profile, HostState())
+    host.plan.check(profile, HostState())
+    host.load_identity("vault:x", profile)
+    host.opinions(lambda: profile)["mail"](ROOT, "p", "")
+    assert seen == dict.fromkeys(hooks, Mail(host="here"))
+
+
 def raising_with(error: Exception) -> Callable[..., Any]:
     def deed(profile: object) -> object:
         raise error
@@ -321,22 +354,22 @@ def test_the_first_identity_wins(shelf: Shelf) -> None:
     shelf.hooks("vault", appliance_load_identity=lambda reference: reference.encode())
     shelf.hooks("late", appliance_load_identity=lambda reference: b"late")
     host = shelf.host()
-    assert host.load_identity("vault:x") == b"vault:x"
-    assert shelf.host("not-mine").load_identity("vault:x") is None
+    assert host.load_identity("vault:x", ANY) == b"vault:x"
+    assert shelf.host("not-mine").load_identity("vault:x", ANY) is None
 
 
 def test_an_identity_that_fails_stops_the_search(shelf: Shelf) -> None:
     shelf.hooks("bad", appliance_load_identity=lambda reference: "text")
     shelf.hooks("late", appliance_load_identity=lambda reference: b"late")
     with pytest.raises(PluginFault, match="bad"):
-        shelf.host().load_identity("vault:x")
+        shelf.host().load_identity("vault:x", ANY)
 
 
 def test_each_plugin_with_an_opinion_is_asked_by_itself(shelf: Shelf) -> None:
     shelf.hooks("silent")
     shelf.hooks("yes", appliance_authorize=lambda permission: Verdict.ALLOW if permission == "p" else None)
     shelf.hooks("odd", appliance_authorize=lambda principal: "yes")
-    opinions = shelf.host().opinions()
+    opinions = shelf.host().opinions(lambda: ANY)
     assert list(opinions) == ["yes", "odd"]
     assert [opinions["yes"](ROOT, permission, "") for permission in ("p", "q")] == [Verdict.ALLOW, None]
     with pytest.raises(TypeError, match="a str, wanted Verdict"):
