@@ -16,7 +16,7 @@ from appliance.planning.reachability import Ways
 
 
 def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> None:
-    """Raise PlanError when the host, less what the plan removes, has something that `wanted` cannot be combined with."""
+    """Raise PlanError if `wanted` cannot be combined with something that the plan leaves on the host."""
     _refuse_interface(wanted, observed)
     _refuse_addresses(wanted, observed)
     taken = {_place(other): other for other in observed.routes if other["protocol"] != own.ROUTE_PROTOCOL}
@@ -31,7 +31,7 @@ def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> No
 
 
 def refuse_loops(profile: Profile, after: HostState) -> None:
-    """Raise PlanError when packets to a peer's own endpoint would enter the tunnel that they carry."""
+    """Raise PlanError if packets to a peer's own endpoint would go into the tunnel that they carry."""
     interface, ways = profile.network.interface, Ways(after)
     for peer in profile.peers:
         for endpoint in peer.endpoints:
@@ -50,8 +50,8 @@ def refuse_loops(profile: Profile, after: HostState) -> None:
 
 
 def loops_of_names(profile: Profile, after: HostState, names: Mapping[str, Sequence[str]]) -> Iterator[Advice]:
-    """The same for endpoints that are names, of which `names` has the addresses. Nothing is refused, since they may be others by
-    the time they are needed, and a running node leaves out those that go round."""
+    """The same for endpoints that are names; `names` has their addresses. Nothing is refused: the addresses may be others by the
+    time they are used, and a running node leaves out those that would go into the tunnel."""
     interface, mark, ways = profile.network.interface, profile.network.mark, Ways(after)
     prefixes = _Prefixes(interface, after)
     for peer in profile.peers:
@@ -76,14 +76,14 @@ class _Prefixes:
         self._lengths = sorted({network.prefixlen for network in self._networks}, reverse=True)
 
     def over(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Network:
-        """The longest prefix with `address`."""
+        """The longest prefix that holds `address`."""
         bare = address.packed  # without a zone
         within = (ipaddress.ip_network((bare, length), strict=False) for length in self._lengths if length <= 8 * len(bare))
         return next(network for network in within if network in self._networks)
 
 
 def refuse_unreachable(wanted: Desired, after: HostState) -> None:
-    """Raise PlanError when a route's gateway would not be a neighbour on the route's interface."""
+    """Raise PlanError if the gateway of a route would not be a neighbour on the route's interface."""
     reachable: dict[tuple[str, str], bool] = {}  # many routes have few gateways
     for route in wanted.routes:
         if not route["via"] or (gateway := ipaddress.ip_address(route["via"])).is_link_local:
@@ -146,7 +146,7 @@ def _refuse_addresses(wanted: Desired, observed: HostState) -> None:
 
 
 def _place(route: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Where a table has room for one route only."""
+    """What two routes of a table cannot have in common."""
     return route["destination"], route["table"], route["metric"]
 
 

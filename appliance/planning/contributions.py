@@ -35,7 +35,7 @@ Thing = tuple[str, str]
 
 
 class Contributors(Protocol):
-    """The plugins that a plan asks. `observe` and `plan` raise PluginFault, since half a plan is no plan."""
+    """The plugins that a plan asks. `observe` and `plan` raise PluginFault, because half a plan is no plan."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,11 +57,12 @@ class Contributors(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What steps in force did for plugins. `by`: each thing's plugin; `before`: the action that brings back what was there before
-    anybody changed it."""
+    """What the steps in force did for plugins."""
 
     by: Mapping[Thing, str] = field(default_factory=dict)
+    """The plugin of each thing."""
     before: Mapping[Thing, Action] = field(default_factory=dict)
+    """For each thing, the action that brings back what was there before anybody changed it."""
 
     @classmethod
     def of(cls, applied: Sequence[Step]) -> Held:
@@ -86,12 +87,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Contributions:
-    """What plugins have to do with one plan. `asked`: plugin to the settings it wanted to see."""
+    """What plugins add to one plan."""
 
     held: Held = Held()
     asked: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Plugin to the settings that it wanted to see."""
     wishes: Mapping[str, Sequence[Wish]] = field(default_factory=dict)
+    """Plugin to what it wants."""
     kept: frozenset[str] = frozenset()
+    """Plugins that could not be loaded: what was done for them stays as it is."""
 
 
 def table_of(plugin: str) -> str:

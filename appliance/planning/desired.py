@@ -1,4 +1,4 @@
-"""What a profile wants of a host, in the words of `HostState`."""
+"""What a profile wants of a host, in the terms of `HostState`."""
 
 from __future__ import annotations
 
@@ -25,26 +25,35 @@ from appliance.planning.policy import (
 from appliance.planning.ruleset import Ruleset, ruleset
 
 AUTO_DATAGRAM_BYTES = 1400
+"""What `network.datagram: auto` means for the size of super-packets."""
 FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The wanted interface with what belongs to it, in the order in which it should come about."""
+    """The wanted interface and all that belongs to it, in the order in which it is made."""
 
     link: dict[str, Any]
+    """The interface: name, mtu, gso_max_size, tx_queue_len, up."""
     multi_queue: bool
+    """The TUN device has several queues."""
     addresses: tuple[str, ...]
+    """Each with its prefix length."""
     routes: tuple[dict[str, Any], ...]
+    """As `own.route_args` has them."""
     rules: tuple[dict[str, Any], ...]
+    """As `own.rule_args` has them."""
     sysctls: dict[str, str]
+    """Key to value."""
     table: Ruleset | None
+    """The nftables table; None if none is needed."""
     warnings: tuple[str, ...]
+    """Sentences for the admin."""
 
 
 def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
-    """What `profile` wants of the host `observed`. Only the MSS clamp, IPv6's settings and the
-    TUN's queues depend on the host."""
+    """What `profile` wants of the host `observed`. Only the MSS clamp, the settings of IPv6 and the queues of the TUN depend on
+    the host."""
     network = profile.network
     datagram = AUTO_DATAGRAM_BYTES if network.datagram == "auto" else network.datagram
     routes, warnings = _routes(profile)
@@ -70,7 +79,7 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
 
 
 def forwarded_versions(network: NetworkSection) -> set[int]:
-    """IP versions that the kernel has to forward: those masqueraded, and with `forward` those routed."""
+    """IP versions that the kernel has to forward: those that are masqueraded, and with `network.forward` those of routes."""
     prefixes = list(network.masquerade)
     if network.forward:
         prefixes += [route.to for route in network.routes]
@@ -119,7 +128,7 @@ def _route(interface: str, to: Network, entry: RouteEntry | None = None, table: 
 
 
 def _is_connected(entry: RouteEntry, interface: str, connected: set[Network]) -> bool:
-    """Will the kernel make this very route by itself, for one of our addresses?"""
+    """Will the kernel make this route by itself, for one of our addresses?"""
     plain = entry.via is None and not entry.metric and entry.table in {None, own.MAIN_TABLE}
     return plain and entry.device in {None, interface} and entry.to in connected
 
@@ -171,7 +180,7 @@ def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> di
 
 
 def _deaf_to(network: NetworkSection, observed: HostState) -> Iterator[str]:
-    """The settings of `own.DEAF_TO` that the interface will have; below IPv6's least MTU it has none of IPv6's."""
+    """Those settings of `own.DEAF_TO` that the interface will have. With a small MTU it has no IPv6, and none of its settings."""
     for version, leaf in own.DEAF_TO:
         key = own.link_sysctl(version, network.interface, leaf)
         has_version = version == 4 or network.mtu >= own.IPV6_MIN_MTU
@@ -180,14 +189,14 @@ def _deaf_to(network: NetworkSection, observed: HostState) -> Iterator[str]:
 
 
 def _original(key: str, interface: str, observed: HostState, ledger: Ledger) -> str | None:
-    """A setting of the interface as it was before we touched it, or what a new interface gets."""
+    """A setting of the interface as it was before we changed it, or as a new interface gets it."""
     if key in ledger.originals:
         return str(ledger.originals[key].args["value"])
     return observed.sysctls.get(key, observed.sysctls.get(own.default_sysctl(key, interface)))
 
 
 def _forwarding(sysctls: Mapping[str, str], observed: HostState, ledger: Ledger) -> bool:
-    """Will the host forward once the profile is applied, for whatever reason?"""
+    """Will the host forward packets once the profile is applied?"""
     before = {key: action.args["value"] for key, action in ledger.originals.items()}
     return any("1" in {sysctls.get(key), before.get(key, observed.sysctls.get(key))} for key in FORWARDING.values())
 

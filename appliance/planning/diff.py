@@ -1,4 +1,5 @@
-"""Desired × observed → plan. Removals come first, then the interface, its addresses, the firewall, settings, routes and rules."""
+"""Desired × observed → plan. First what has to go, then the interface, its addresses, the firewall, settings, routes and
+rules."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from appliance.planning.ruleset import same
 from appliance.planning.simulate import FORWARDING_SWITCHES, after
 
 IDENTITY = {"route": (own.route_key, own.route_args), "rule": (own.rule_key, own.rule_args)}
-"""By noun: what tells two entries apart, and the arguments of their verbs."""
+"""By noun: what tells two entries apart, and the arguments of the actions."""
 
 
 def plan(
@@ -68,13 +69,14 @@ def plan(
 
 
 def _fits(wanted: Desired, observed: HostState) -> bool:
-    """Is the interface as the workers need it, or not there yet? A TUN device has one queue or several for all its life."""
+    """Is the interface as the workers need it, or not there? A TUN device is made with one queue or with several, and stays
+    so."""
     link = observed.links.get(wanted.link["name"])
     return link is None or link["tun"] is None or bool(link["tun"]["multi_queue"]) is wanted.multi_queue
 
 
 def undo_cuts_off(steps: Sequence[Step], observed: HostState, admin_address: str | None) -> str:
-    """Why the admin's session would not survive the undoing of `steps`, "" when it would."""
+    """Why the admin's session would not survive it if `steps` were undone; "" if it would."""
     connection = Connection.parse(admin_address) if admin_address else None
     return cut_off(observed, after(observed, [one.undo for one in reversed(steps)]), connection) if connection else ""
 
@@ -109,7 +111,7 @@ def _additions(
 def _missing(
     noun: str, entries: Sequence[Mapping[str, Any]], present: Sequence[Mapping[str, Any]], removed: Sequence[Mapping[str, Any]]
 ) -> Iterator[Step]:
-    """Adds routes or rules that are not there, or will have been removed."""
+    """Add the routes or rules that are not there, or that the removals take away."""
     key, arguments = IDENTITY[noun]
     there = {key(entry) for entry in present} - {key(args) for args in removed}
     for entry in entries:
@@ -118,7 +120,8 @@ def _missing(
 
 
 def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: frozenset[str]) -> Iterator[Step]:
-    """Rules, routes, addresses and interfaces of ours that the profile has no more. Our protocol number and interface tell."""
+    """Take away our rules, routes, addresses and interfaces that the profile no longer has. Ours are those with our protocol
+    number or on our interface."""
     name = wanted.link["name"]
     kept_rules = {own.rule_key(rule) for rule in wanted.rules}
     for rule in observed.rules:
@@ -145,7 +148,7 @@ def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: fro
 
 
 def _loses_its_last_ipv4(name: str, going: Sequence[Mapping[str, Any]], observed: HostState) -> bool:
-    """With its last IPv4 address an interface loses all its IPv4 routes, so they have to be taken away and put back."""
+    """An interface that loses its last IPv4 address loses all its IPv4 routes. So they have to be removed and added again."""
     all_of_link = [a["address"] for a in observed.addresses if a["link"] == name and ":" not in a["address"]]
     leaving = [a["address"] for a in going if a["link"] == name and ":" not in a["address"]]
     return bool(all_of_link) and len(all_of_link) == len(leaving)
@@ -174,7 +177,8 @@ def _create(name: str, owner: Mapping[str, int], *, multi_queue: bool) -> Action
 
 
 def _own(name: str, now: Mapping[str, Any]) -> Iterator[Step]:
-    """Give a device that was found to root. The kernel takes no owner back: one that all could open stays root's."""
+    """Give a device that was found to root. The kernel cannot take an owner away again: a device that all could open stays
+    root's."""
     change = {key: who for key, who in own.TUN_OWNER.items() if now[key] != who and (key == "owner" or now[key] is not None)}
     if change:
         before = {key: who if now[key] is None else now[key] for key, who in change.items()}
@@ -199,7 +203,7 @@ def _settings(settings: Mapping[str, str], wanted: Desired, observed: HostState,
 
 
 def _put_back(key: str, value: str, observed: HostState) -> Action:
-    """Bring a setting back to `value`, and what the kernel changes with it to what was observed."""
+    """Bring a setting back to `value`. What the kernel changes with it is brought back to what was observed."""
     args: dict[str, Any] = {"key": key, "value": value}
     if key in FORWARDING_SWITCHES:
         family = FORWARDING_SWITCHES[key]
@@ -219,7 +223,8 @@ def _put_back(key: str, value: str, observed: HostState) -> Action:
 def _restored_settings(
     observed: HostState, ledger: Ledger, links: Collection[str | None], wanted: Collection[str]
 ) -> Iterator[Step]:
-    """Settings of `links` (None: of all) that an earlier apply changed and that are not `wanted`."""
+    """Bring back settings of these `links` that an earlier apply changed and that are no longer `wanted`. (None in `links`:
+    settings of all interfaces.)"""
     for key, original in ledger.originals.items():
         now = observed.sysctls.get(key)
         if own.sysctl_link(key) in links and key not in wanted and now is not None and now != original.args["value"]:
@@ -227,7 +232,7 @@ def _restored_settings(
 
 
 def _lost_with_ipv6(wanted: Desired, ledger: Ledger) -> Iterator[str]:
-    """Settings that are gone when the interface's MTU is too small for IPv6."""
+    """Settings that an interface does not have while its MTU is too small for IPv6."""
     if wanted.link["mtu"] < own.IPV6_MIN_MTU:
         ours = [key for key in ledger.originals if own.sysctl_link(key) == wanted.link["name"]]
         yield from (key for key in ours if key.startswith(("net.ipv6", "net/ipv6")))

@@ -1,4 +1,4 @@
-"""What of a plan brings back something that was there: the part that a running node does by itself."""
+"""The part of a plan that a running node does by itself: bring back what others took away or changed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ TAKING_AWAY = frozenset({"address.remove", "route.remove", "rule.remove"})
 
 
 def bringing_back(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps less those that only take away: an address that somebody gave our interface besides is left to the admin.
+    """The steps, without those that only take something away: if somebody gave our interface one more address, that is for the
+    admin to decide.
 
-    Where the interface itself has to be made anew, what is taken away belongs to that.
+    If the interface itself has to be made again, those steps are part of that and stay.
     """
     if any(step.do.verb == "link.delete" for step in steps):
         return tuple(steps)

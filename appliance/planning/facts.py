@@ -22,6 +22,6 @@ VERBS = frozenset(_NOUNS)
 
 
 def fact(action: Action) -> Action:
-    """The fact that `action` brings about. KeyError when the verb is none of ours."""
+    """What must be true on the host once `action` was performed. KeyError if the verb is not one of ours."""
     noun, present = _NOUNS[action.verb]
     return Action(noun, {**action.args, "present": present})

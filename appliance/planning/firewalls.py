@@ -1,7 +1,7 @@
-"""Other people's firewalls: base chains of nftables that would stop what the node listens for, or what the host is to forward.
+"""The firewalls of others: base chains of nftables that would stop what the node listens for, or what the host is to forward.
 
-A packet has to pass every base chain of a hook; an accept in our own table ends only that table's say. What cannot be judged from
-a rule's text (sets that change, marks, limits, what iptables matches by modules) makes it "may stop".
+A packet has to pass every base chain of a hook: an accept in our own table decides for our own table only. If the text of a rule
+does not tell (sets that change, marks, limits, modules of iptables), we say that the firewall "may stop" the traffic.
 
 The ruleset is what `nft -j list ruleset` says: {"chain": {"family", "table", "name", "type", "hook", "prio", "policy"}} and
 {"rule": {"family", "table", "chain", "expr": [match or statement, …]}} in the kernel's order.
@@ -19,7 +19,7 @@ from appliance.planning.desired import forwarded_versions
 
 FAMILIES: Final = {4: {"ip", "inet"}, 6: {"ip6", "inet"}}
 BEFORE: Final = "prerouting"
-"""The hook that what comes in and what is forwarded pass first."""
+"""The hook that all packets from outside pass first."""
 ACCEPT, DROP, ON = "accept", "drop", ""
 VERDICTS: Final = {"accept": ACCEPT, "drop": DROP, "reject": DROP, "return": ON, "jump": "", "goto": ""}
 UNJUDGED: Final = frozenset({"xt", "limit", "vmap", "meter"})
@@ -32,23 +32,29 @@ Chains = Mapping[Place, Sequence[Sequence[Mapping[str, Any]]]]
 
 
 class Traffic(NamedTuple):
-    """New packets from elsewhere that must get through `hook`. `facts` are known of all of them: iifname, protocol, dport."""
+    """New packets from elsewhere that must get through."""
 
     hook: str
+    """"input" or "forward"."""
     version: int
+    """4 or 6."""
     facts: Mapping[str, Any]
+    """What is known of all of them: "iifname", "protocol", "dport"."""
     what: str
+    """The traffic in words, for the admin."""
 
 
 class Fate(NamedTuple):
-    """What rules make of a packet: ACCEPT, DROP or ON (they say nothing). `unsure`: one that cannot be judged may accept it."""
+    """What rules do with a packet."""
 
     verdict: str
+    """ACCEPT, DROP, or ON: they do not decide."""
     unsure: bool
+    """A rule that cannot be judged may accept it."""
 
 
 def hindrances(profile: Profile, ruleset: Sequence[Mapping[str, Any]]) -> tuple[Advice, ...]:
-    """What in the host's `ruleset` stops the node's traffic, or may do so."""
+    """What in the host's `ruleset` stops the node's traffic, or may stop it."""
     chains: dict[Place, list[Any]] = {}
     for rule in (entry["rule"] for entry in ruleset if "rule" in entry):
         chains.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule.get("expr") or [])
@@ -98,8 +104,8 @@ def _fate_in(base: Mapping[str, Any], traffic: Traffic, chains: Chains) -> Fate:
 
 
 def _fate(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fate]) -> Fate:
-    """What the chain's rules make of such packets, worked out once. A rule that may fit and drops is taken to be meant for
-    others."""
+    """What the rules of a chain do with such packets, worked out once. A rule that drops and may fit is taken to be meant for
+    other packets."""
     if at not in known:
         known[at] = Fate(ON, unsure=False)  # for a chain that jumps to itself, which the kernel would refuse
         known[at] = _work_out(at, traffic, chains, known)
@@ -124,7 +130,7 @@ def _work_out(at: Place, traffic: Traffic, chains: Chains, known: dict[Place, Fa
 
 
 def _fits(rule: Iterable[Mapping[str, Any]], traffic: Traffic) -> bool | None:
-    """Does a rule match all such packets, or none? None: that cannot be told, or some."""
+    """Does a rule match all of such packets (True), none (False), or can that not be told (None)?"""
     judged = [_matches(part["match"], traffic.facts) if "match" in part else _unmatched(part) for part in rule]
     return False if False in judged else None if None in judged else True
 
@@ -154,7 +160,7 @@ def _matches(match: Mapping[str, Any], facts: Mapping[str, Any]) -> bool | None:
 
 
 def _subject(left: Any) -> tuple[str, str]:
-    """Which of our facts a match looks at ("" for others), and the transport protocol that it takes for granted."""
+    """Which of our facts a match looks at ("" for any other), and the transport protocol that it presumes."""
     if not isinstance(left, Mapping):
         return "", ""
     if "meta" in left:

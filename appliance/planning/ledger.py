@@ -10,11 +10,12 @@ from appliance.api.planning import Action, Step
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`created`: interfaces we made. `originals`: for each setting that the core changed last, the action that brings back its
-    first value."""
+    """The sum of the steps in force."""
 
     created: frozenset[str] = frozenset()
+    """Interfaces that we made."""
     originals: Mapping[str, Action] = field(default_factory=dict)
+    """For each setting that the core changed last, the action that brings back its first value."""
 
     @classmethod
     def of(cls, applied: Sequence[Step]) -> Ledger:

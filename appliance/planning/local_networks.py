@@ -1,5 +1,5 @@
-"""Networks that this host is in and a peer's prefix takes into the tunnel: a hotel's that is numbered as the office's is. And
-the addresses it has there, which are no peer's.
+"""Networks around this host that a peer's prefix takes into the tunnel: a hotel's network, say, with the numbers of the office's.
+And this host's addresses, which no peer may have.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from appliance.api.values import Network
 from appliance.planning.policy import table_for
 
 MOST_HELD = 16384
-"""Addresses of this host that the data plane is told; a worker takes 7 ms to make its sets of them."""
+"""Addresses of this host that the data plane is told. A worker needs 7 ms to make its sets of so many."""
 _OF_NO_HOST = re.compile(r"127\.|169\.254\.|::1$|fe[89ab][0-9a-f]:")
-"""Loopback and link-local addresses. Thousands of them are read at once, and ipaddress takes 30 µs for each."""
+"""Loopback and link-local addresses. Thousands of addresses are judged at once, and `ipaddress` needs 30 µs for each."""
 MOST_NAMED = 8
-"""A peer with a thousand prefixes in one network is one mistake, not a thousand."""
+"""Prefixes that are named in one sentence. A peer with a thousand prefixes in one network is one mistake, not a thousand."""
 
 
 def swallowed(profile: Profile, addresses: Iterable[Mapping[str, Any]]) -> tuple[Advice, ...]:
-    """Each network of `addresses` (as HostState has them) within which the main table has a route to a peer."""
+    """Advice about each network of `addresses` (as HostState has them) in which the main table has a route to a peer."""
     return tuple(_swallowed(profile, addresses))
 
 
 def held(addresses: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Each of `addresses` once, in order and without its network; not those of the loopback and of links, which are nobody's
-    anyway."""
+    """Each of `addresses` once, in order, without its network. Loopback and link-local addresses are left out: no peer may have
+    them anyway."""
     found = {entry["address"].partition("/")[0] for entry in addresses}
     return tuple(sorted(address for address in found if not _OF_NO_HOST.match(address)))
 
@@ -56,7 +56,7 @@ def _swallowed(profile: Profile, addresses: Iterable[Mapping[str, Any]]) -> Iter
 
 
 def _into_the_tunnel(profile: Profile) -> Iterator[tuple[str, Network]]:
-    """Prefixes whose routes compete with those of the networks around, and whose they are."""
+    """Prefixes whose routes compete with those of the networks around this host, and to whom they belong."""
     network = profile.network
     for entry in network.routes:
         if entry.device in {None, network.interface} and entry.table is None and entry.to.prefixlen:

@@ -1,4 +1,4 @@
-"""How the appliance knows its own things on a host again, and the kernel's defaults it reckons with."""
+"""How the appliance knows its own things on a host again, and the defaults of the kernel that it relies on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 ROUTE_PROTOCOL = 76
-"""Protocol number of our routes and rules, chosen from those that neither the kernel nor /etc/iproute2/rt_protos uses ('L')."""
+"""The protocol number of our routes and rules ('L'), chosen from those that neither the kernel nor /etc/iproute2/rt_protos
+uses."""
 TABLE = "inet appliance"
 """The one nftables table that is ours."""
 
@@ -18,23 +19,25 @@ RA_PROTOCOL = 9
 IPV6_MIN_MTU = 1280  # RFC 8200, section 5; the kernel has no IPv6 on an interface below
 IPV6_ROUTE_METRIC = 1024  # IP6_RT_PRIO_USER: what the kernel takes when none is given
 LAST_METRIC = 0xFFFFFFFF
-"""Of the route that counts when there is no other."""
+"""The metric of a route that counts only when there is no other."""
 IPV6_CONNECTED_METRIC = 256  # IP6_RT_PRIO_ADDRCONF
 TUN_OWNER = {"owner": 0, "group": 0}
-"""Whose the device is: with an owner only he, and who may change the network, can open it, and with it all plaintext."""
+"""The owner of the device. A device with an owner can be opened by him, and by those who may change the network. Whoever opens it
+sees all plaintext."""
 TUN_DEFAULTS = {"mtu": 1500, "gso_max_size": 65536, "tx_queue_len": 500, "up": False}
 """A TUN device as the kernel makes it."""
 TX_QUEUE_PACKETS = 2000
-"""What a queue of the device holds for the worker; the kernel drops the rest. Measured: of TCP inside of VXLAN, which comes a
-segment at a time and not as super-packets, the kernel's 500 lose up to one in fifty, 2,000 none. Super-packets fill it with
-130 MB at worst."""
+"""Packets that a queue of the device holds for the worker; the kernel drops more. Measured with TCP inside VXLAN, whose segments
+come singly and not as super-packets: the kernel's 500 lose up to one packet in fifty, 2,000 lose none. Full of super-packets it
+holds 130 MB."""
 
 DEAF_TO = ((6, "accept_ra"), (6, "accept_redirects"), (4, "accept_redirects"), (4, "send_redirects"), (4, "accept_source_route"))
-"""Settings of our interface that are 0, by IP version: its peers are no routers of this host's, so none of them tells it where to
-send, and this host tells none. Without the first one packet of a peer made a default route, an address and an MTU."""
+"""Settings of our interface that are 0, with their IP version. The peers are not routers of this host: none of them may tell it
+where to send, and this host tells none of them. Without the first of these, one packet of a peer made a default route, an address
+and an MTU."""
 
 GSO_MAX_BYTES = 63_000
-"""Chosen: the largest super-packet such that, sealed and cut into datagrams of 1,400 bytes, it fits one UDP send (46 pieces)."""
+"""Chosen: the largest super-packet that fits one UDP send once it is sealed and cut into datagrams of 1,400 bytes (46 pieces)."""
 MAX_UDP_BYTES = 65_507
 MAX_GSO_PIECES = 64  # UDP_MAX_SEGMENTS before Linux 6.9
 HEADER_BYTES = 24
@@ -43,13 +46,14 @@ RECORD_BYTES = 16 + 64  # tag, and room for the entries' lengths and virtio head
 
 MAIN_RULE_PRIORITY = 32764
 TUNNEL_RULE_PRIORITY = 32765
-"""Of the two rules of policy routing: just before the kernel's own for the main table (32766), after all that an admin writes."""
+"""Priorities of the two rules of policy routing: behind all that an admin writes, and just before the kernel's own rule for the
+main table (32766)."""
 ROUTE_KEYS = ("destination", "via", "link", "table", "metric", "protocol")
 RULE_KEYS = ("family", "priority", "from", "to", "fwmark", "table", "protocol", "suppress_prefixlength", "invert")
 
 
 def route_args(route: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a route the one it is; `type` only where it is none to a place."""
+    """The arguments that tell a route from others. `type` is there only if it is not "unicast"."""
     kind = _route_type(route)
     return {key: route.get(key) for key in ROUTE_KEYS} | ({} if kind == "unicast" else {"type": kind})
 
@@ -64,7 +68,7 @@ def _route_type(route: Mapping[str, Any]) -> str:
 
 
 def rule_args(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a rule the one it is; keys that may be missing are written out."""
+    """The arguments that tell a rule from others; those that may be missing are written out."""
     return {key: rule.get(key) for key in RULE_KEYS} | {"invert": bool(rule.get("invert"))}
 
 
@@ -92,13 +96,13 @@ def route_metric(version: int, given: int | None) -> int:
 
 
 def link_sysctl(version: int, link: str, leaf: str) -> str:
-    """The key of an interface's setting, as sysctl(8) writes it: with slashes when the interface's name has a dot."""
+    """The key of a setting of an interface, as sysctl(8) writes it: with slashes if the interface's name has a dot."""
     parts = ("net", f"ipv{version}", "conf", link, leaf)
     return ("/" if "." in link else ".").join(parts)
 
 
 def sysctl_link(key: str) -> str | None:
-    """The interface whose setting `key` is, None when it is a setting of all."""
+    """The interface that the setting `key` belongs to; None if it belongs to all."""
     parts = key.split("/" if "/" in key else ".")
     if len(parts) > 4 and parts[2] in {"conf", "neigh"} and parts[3] not in {"all", "default"}:
         return parts[3]
@@ -106,7 +110,7 @@ def sysctl_link(key: str) -> str | None:
 
 
 def default_sysctl(key: str, interface: str) -> str:
-    """The key from which a new interface takes the setting `key`; the key itself when it is no setting of `interface`."""
+    """The key of the setting that a new interface gets as its `key`. If `key` is not a setting of `interface`, `key` itself."""
     if sysctl_link(key) != interface:
         return key
     parts = key.split("/" if "/" in key else ".")
@@ -114,11 +118,12 @@ def default_sysctl(key: str, interface: str) -> str:
 
 
 def is_kernels_own(address: str) -> bool:
-    """Is it an address that the kernel gives an interface by itself when it comes up (RFC 4291, 2.5.6)? It goes with it, too."""
+    """Does the kernel give an interface this address by itself when it comes up (RFC 4291, 2.5.6)? It takes it away by itself,
+    too."""
     interface = ipaddress.ip_interface(address)
     return interface.version == 6 and interface.is_link_local
 
 
 def without(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """The mapping less some keys."""
+    """The mapping without some keys."""
     return {key: value for key, value in mapping.items() if key not in keys}

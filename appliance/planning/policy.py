@@ -1,13 +1,14 @@
-"""Policy routing, for a full tunnel and for networks that stay local: what goes into the overlay stands in a table of its own.
+"""Policy routing, for a full tunnel and for networks that stay local: routes into the overlay are in a table of their own.
 
     32764   everything      main, for routes longer than /0     what this host reaches without its default route
-    32765   not our mark    the overlay's table                 everything else, but for the packets that carry the overlay
-    32766   everything      main                                those, by whatever default route there is just now
+    32765   not our mark    the overlay's table                 everything else, except the packets that carry the overlay
+    32766   everything      main                                those packets, by the default route that there is now
 
-Behind a default route of the overlay's table stands an unreachable one: when the TUN device goes, and its routes with it, what
-belongs into the tunnel does not fall through to the third rule.
+Besides each default route of the overlay's table there is an unreachable one: when the TUN device and its routes are gone, what
+belongs into the tunnel does not come to the third rule.
 
-No route names a peer's endpoint or the gateway outside, so nothing goes stale when the uplink changes. wg-quick(8) does the same.
+No route names a peer's endpoint or the gateway outside, so none is out of date when the uplink changes. wg-quick(8) does the
+same.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def uses_policy_routing(network: NetworkSection) -> bool:
 
 
 def table_for(prefix: Network, network: NetworkSection) -> int:
-    """Where the route to a peer's prefix belongs."""
+    """The table of the route to a peer's prefix."""
     return network.mark if network.local == "keep" or not prefix.prefixlen else own.MAIN_TABLE
 
 
 def unreachable_defaults(network: NetworkSection, routes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """For each default route of the overlay's table the one that is left without the device."""
+    """For each default route of the overlay's table one that counts when the device is gone."""
     if not uses_policy_routing(network):
         return
     in_table = {route["destination"] for route in routes if route["table"] == network.mark}
@@ -67,14 +68,14 @@ def policy_rules(network: NetworkSection, routes: Iterable[Mapping[str, Any]]) -
 
 
 def is_strict(observed: HostState, for_all: str | None) -> bool:
-    """Would reverse-path filtering drop the peers' packets? The kernel asks for the way back without our mark, and that way is
-    the overlay. It takes the larger of an interface's setting and `for_all`, the one for all."""
+    """Would reverse-path filtering drop the peers' packets? The kernel asks for the way back without our mark, and without it the
+    way is the overlay. Of an interface's setting and `for_all`, the one for all interfaces, it takes the larger."""
     each = [value for key, value in observed.sysctls.items() if key.endswith("rp_filter") and key != RP_FILTER]
     return for_all == STRICT or (for_all == "0" and STRICT in each)
 
 
 def outside_the_tunnel(profile: Profile, routes: Iterable[Mapping[str, Any]], observed: HostState) -> tuple[str, ...]:
-    """A full tunnel for one IP version leaves the other one's traffic outside."""
+    """Warnings: a full tunnel for one IP version leaves the traffic of the other outside."""
     if not profile.network.full_tunnel:
         return ()
     inside = {route["destination"] for route in routes if route["table"] == profile.network.mark}

@@ -1,7 +1,7 @@
 """Which way packets leave a host, before and after a plan: the guard that keeps an admin from cutting off their own session.
 
-The lookup follows the kernel's: rules by priority, then the longest prefix and lowest metric of a table. A rule that depends on
-more than addresses and mark (incoming interfaces) is taken not to match.
+The look-up is the kernel's: rules by priority, then the longest prefix and the lowest metric of a table. A rule that depends on
+more than addresses and mark (on incoming interfaces) counts as one that does not match.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ DEFAULT_RULES: tuple[dict[str, Any], ...] = tuple(
 
 
 class Connection(NamedTuple):
-    """An admin's connection to this host: the addresses at both ends. `local` may be empty when it is not known."""
+    """An admin's connection to this host: the addresses of both ends."""
 
     remote: str
     local: str = ""
+    """Empty if it is not known."""
 
     @classmethod
     def parse(cls, text: str) -> Connection | None:
-        """Read an address, or what sshd puts into SSH_CONNECTION ("198.51.100.9 50000 192.0.2.1 22"). None when it is neither."""
+        """Read an address, or what sshd puts into SSH_CONNECTION ("198.51.100.9 50000 192.0.2.1 22"). None if it is neither."""
         words = text.split()
         if len(words) not in {1, 4}:
             return None
@@ -41,10 +42,12 @@ class Connection(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How a packet leaves: by which interface and gateway, or `link` "" and the reason in `via`."""
+    """How a packet leaves this host."""
 
     link: str
+    """The interface; empty if it does not leave."""
     via: str
+    """The gateway, empty if there is none. If the packet does not leave: the reason."""
 
     def __str__(self) -> str:
         if not self.link:
@@ -53,7 +56,7 @@ class Way(NamedTuple):
 
 
 class Ways:
-    """The ways out of a host. Made once for many questions: an answer takes one look for each length of prefix."""
+    """The ways out of a host. Made once for many questions: for each one it looks once at each length of prefix."""
 
     def __init__(self, state: HostState) -> None:
         self._rules = {version: _rules(state, version) for version in (4, 6)}
@@ -62,7 +65,7 @@ class Ways:
             self._enter(route)
 
     def to(self, remote: str, local: str = "", mark: int = 0) -> Way:
-        """The way to `remote` for packets with `mark` sent from `local` (unknown when empty)."""
+        """The way to `remote` of packets with `mark` from `local` (empty: not known)."""
         address = ipaddress.ip_address(remote)
         for rule in self._rules[address.version]:
             if rule.get("action") == "lookup" and _applies(rule, remote, local, mark):
@@ -72,7 +75,7 @@ class Ways:
         return Way("", "no route")
 
     def _enter(self, route: Mapping[str, Any]) -> None:
-        """Of two routes to one network the one with the lower metric counts, or the first."""
+        """Of two routes to one network the one with the lower metric counts, or else the first."""
         network = ipaddress.ip_network(route["destination"], strict=False)
         alike = self._tables.setdefault((network.version, route["table"]), {}).setdefault(network.prefixlen, {})
         there = alike.setdefault(int(network.network_address), route)
@@ -100,7 +103,7 @@ def _rules(state: HostState, version: int) -> list[Mapping[str, Any]]:
 
 
 def cut_off(before: HostState, after: HostState, connection: Connection) -> str:
-    """Why `connection` would not survive the change, "" when it would."""
+    """Why `connection` would not survive the change; "" if it would."""
     old, new = way(before, *connection), way(after, *connection)
     if connection.local and _is_own(before, connection.local) and not _is_own(after, connection.local):
         return f"{connection.remote}: this host would lose the address {connection.local}"

@@ -14,7 +14,7 @@ BOLD_RED, RESET = "\033[1;31m", "\033[0m"
 
 
 def render(plan: Plan, *, color: bool = False, with_revert: bool = True) -> str:
-    """The plan as lines of text, its revert below. Ends with a newline."""
+    """The plan as lines of text, with its revert below. Ends with a newline."""
     return "\n".join(_lines(plan, color=color, with_revert=with_revert)) + "\n"
 
 
@@ -76,7 +76,7 @@ def _line(mark: str, summary: str, before: str, *, color: bool) -> str:
 
 
 def _before(step: Step) -> str:
-    """What a change replaces, where that is a short word."""
+    """What a change replaces, if that is a short word."""
     if step.do.verb == "sysctl.set":
         return f" (was {step.undo.args['value']})"
     if step.do.verb == "link.set":

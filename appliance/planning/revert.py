@@ -1,4 +1,4 @@
-"""The plan that takes a plan back, and whether it can."""
+"""The plan that takes a plan back, and whether there can be one."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from appliance.planning.wording import describe
 
 
 def step(do: Action, undo: Action, plugin: str = "") -> Step:
-    """A step with its line for the admin and the fact it must bring about."""
+    """A step, with its line for the admin and with what must be true once it was done."""
     return Step(describe(do) + (f" (plugin {plugin})" if plugin else ""), do, undo, fact(do), plugin)
 
 
 def revert(plan: Plan) -> Plan:
-    """Undoing the steps of `plan`, last first."""
+    """The plan that undoes the steps of `plan`, the last one first."""
     return Plan(tuple(step(one.undo, one.do, one.plugin) for one in reversed(plan.steps)))
 
 
 def refuse_irreversible(plan: Plan, observed: HostState) -> None:
-    """Raise PlanError unless doing `plan` and then its revert would leave the host as `observed`, as far as the model knows."""
+    """Raise PlanError if the host would differ from `observed` after `plan` and its revert, as far as the model knows."""
     for one in plan.steps:
         for action in (one.do, one.undo):
             if action.verb not in VERBS:
@@ -40,7 +40,8 @@ def refuse_irreversible(plan: Plan, observed: HostState) -> None:
 
 
 def essence(state: HostState) -> dict[str, Any]:
-    """A host in a form that compares: order, interface numbers, and what routes and addresses the kernel makes do not count."""
+    """A host in a form that can be compared. Without order, interface numbers, and the routes and addresses that the kernel
+    makes."""
     return {
         "links": {name: _link(link) for name, link in state.links.items()},
         "addresses": _sorted(entry for entry in state.addresses if not own.is_kernels_own(entry["address"])),
@@ -54,7 +55,8 @@ def essence(state: HostState) -> dict[str, Any]:
 
 
 def _link(link: Mapping[str, Any]) -> dict[str, Any]:
-    """An owner cannot be taken back, so a TUN device that everybody could open compares as root's. Who has it open changes."""
+    """An owner cannot be taken away again, so a TUN device that everybody could open compares as root's. Who has it open does not
+    count."""
     tun = link["tun"]
     if tun is not None:
         tun = own.without(dict(tun), "queues") | {"owner": tun["owner"] or 0}

@@ -24,8 +24,8 @@ POSTROUTING_PRIORITY = 100  # "srcnat"
 def ruleset(interface: str, *, masquerade: Sequence[Network], clamp_mss: bool) -> Ruleset:
     """The table for a host that forwards between `interface` and others.
 
-    Connections from the overlay pass, their answers come back; sources in `masquerade` leave by this host's own address; the MSS
-    of forwarded connections is lowered to what both ways carry.
+    Connections from and to the overlay pass. Packets with sources in `masquerade` leave under this host's own address. The MSS of
+    forwarded connections is lowered to what both ways carry.
     """
     incoming = _match({"meta": {"key": "iifname"}}, interface)
     outgoing = _match({"meta": {"key": "oifname"}}, interface)
@@ -43,7 +43,7 @@ def ruleset(interface: str, *, masquerade: Sequence[Network], clamp_mss: bool) -
 
 
 OF_PLUGINS = frozenset({"chain", "rule", "set", "map", "counter", "quota", "limit"})
-"""Kinds of entries that a plugin's table may have."""
+"""Kinds of entries that the table of a plugin may have."""
 MOST_COMMENT_BYTES = 128
 """NFTNL_UDATA_COMMENT_MAXLEN"""
 
@@ -78,7 +78,7 @@ def _cut(comment: str) -> str:
 
 
 def same(observed: Sequence[Mapping[str, Any]] | None, wanted: Sequence[Mapping[str, Any]] | None) -> bool:
-    """Are two tables the same, as far as chains, rules and their order go?"""
+    """Are two tables the same? Chains, rules and their order are compared."""
     if observed is None or wanted is None:
         return observed is wanted
     return _essence(observed) == _essence(wanted)

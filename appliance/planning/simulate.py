@@ -19,10 +19,11 @@ FORWARDING_SWITCHES = {
     "net.ipv4.conf.all.forwarding": "net.ipv4.conf.",
     "net.ipv6.conf.all.forwarding": "net.ipv6.conf.",
 }
+"""Settings with which the kernel changes many others: those that begin so and end with "forwarding"."""
 
 
 def after(state: HostState, actions: Iterable[Action]) -> HostState:
-    """The host as it will be when `actions` have been performed on `state`. KeyError for a verb that is none of ours."""
+    """The host as it will be once `actions` were performed on `state`. KeyError if a verb is not one of ours."""
     host = _Host.of(state)
     for action in actions:
         _VERBS[action.verb](host, action.args)
@@ -31,7 +32,7 @@ def after(state: HostState, actions: Iterable[Action]) -> HostState:
 
 Entry = dict[str, Any]
 Entries = dict[tuple[Any, ...], list[Entry]]
-"""By what makes an entry the one it is, so that no step of a plan has to look at all the others."""
+"""By what tells entries apart, so that no step of a plan has to look at all of them."""
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ def _create(host: _Host, args: Mapping[str, Any]) -> None:
 
 
 def _give_settings(host: _Host, link: str, versions: tuple[int, ...]) -> None:
-    """What a new interface, or one that gets another IP version, takes over."""
+    """Give an interface that is new, or that gets another IP version, the settings of new interfaces."""
     for key, value in list(host.sysctls.items()):
         family, _, leaf = key.partition(".conf.default.")
         if leaf and int(family[-1]) in versions:
@@ -138,7 +139,7 @@ def _remove_address(host: _Host, args: Mapping[str, Any]) -> None:
 
 
 def connected_routes(link: str, text: str) -> list[dict[str, Any]]:
-    """The routes that the kernel makes for an address: to its network, and the one that says it is our own."""
+    """The routes that the kernel makes for an address: one to its network, and one that says the address is this host's."""
     address = ipaddress.ip_interface(text)
     common = {"via": None, "link": link, "protocol": own.KERNEL_PROTOCOL, "source": None}
     metric = own.connected_metric(address.version)

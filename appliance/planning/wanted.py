@@ -17,17 +17,20 @@ PER_LINK = {4: ("forwarding",), 6: ("forwarding", "accept_ra")}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`sysctls` are keys; in `link_sysctls`, (IP version, leaf) stands for that setting of each interface and of "default".
-    `ruleset`: the firewalls of others matter."""
+    """What has to be read."""
 
     sysctls: tuple[str, ...] = ()
+    """Keys."""
     link_sysctls: tuple[tuple[int, str], ...] = ()
+    """(IP version, last word of the key): that setting of each interface, and of "default"."""
     tables: tuple[str, ...] = (own.TABLE,)
+    """nftables tables."""
     ruleset: bool = False
+    """Also the firewalls of others."""
 
 
 def wanted(profile: Profile, ledger: Ledger) -> Wanted:
-    """What `plan` will ask about. Settings of single interfaces are only read when forwarding may change them."""
+    """What `plan` will ask for. Settings of each single interface are read only if forwarding may change them."""
     network = profile.network
     keys = dict.fromkeys([*FORWARDING.values(), "net.ipv4.conf.all.accept_redirects"])
     if uses_policy_routing(network):

@@ -23,7 +23,7 @@ def sign(step: Step) -> str:
 
 
 def describe(action: Action) -> str:
-    """What the action makes of the host: "address 10.8.0.1/24 on llp0"."""
+    """What the action does to the host, in words: "address 10.8.0.1/24 on llp0"."""
     args = action.args
     match action.verb.partition(".")[0]:
         case "tun" if action.verb == "tun.own":

@@ -1,6 +1,6 @@
-"""What can only be judged when two keys are seen together. Pure; each check yields problems with the path of the key at fault.
+"""What can only be judged when two keys are seen together. Pure. Each check gives problems with the path of the key at fault.
 
-Nothing here knows the host or the plugins; whether a scheme or suite exists is judged by the plugin host.
+Nothing here knows the host or the plugins. Whether a scheme or a suite exists is judged by the plugin host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from appliance.api.profile import NetworkSection, Profile
 from appliance.api.values import Endpoint, Interface, Network, Problem
 
 IPV6_MINIMUM_MTU = 1280
-"""RFC 8200 section 5; the kernel takes IPv6 from an interface below it."""
+"""RFC 8200, section 5. The kernel takes IPv6 away from an interface with a smaller MTU."""
 WITH_PORTS = frozenset((6, 17, 33, 132, 136))
 """TCP, UDP, DCCP, SCTP, UDP-Lite."""
 LAB_ONLY_SUITES = frozenset(("null",))
@@ -23,9 +23,9 @@ RESERVED_INTERFACES = frozenset(("lo", "all", "default"))
 NOBODYS = tuple(
     ipaddress.ip_network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/127", "::ffff:0:0/96", "fe80::/10")
 )
-"""Prefixes within these are never a peer's (`dataplane.nobodys`), so that nothing would come from there."""
+"""Prefixes within these never belong to a peer (`dataplane.nobodys`), so nothing would be taken from there."""
 _MAYBE_NOBODYS = frozenset((0, 127, 169, 254))
-"""The first octet of each, which spares nearly all others the comparison."""
+"""The first octet of each. It spares nearly all other prefixes the comparison."""
 
 _ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)
 """An interface's name."""
@@ -52,7 +52,7 @@ def check(profile: Profile) -> Iterator[Problem]:
 
 
 def check_reach(profile: Profile) -> Iterator[Problem]:
-    """A node that neither listens nor knows where to dial. Only worth saying of a profile without other problems."""
+    """A node that does not listen, and does not know where to dial. Worth saying only of a profile without other problems."""
     if (
         profile.peers
         and not profile.server.listen
@@ -252,7 +252,7 @@ def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _zone_fault(endpoint: Endpoint, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[str, str] | None:
-    """A link-local address is one on each interface, so it names its own; others have no use for that."""
+    """A link-local address exists on each interface, so it must name its own. Other addresses must not name one."""
     zone = address.scope_id if isinstance(address, ipaddress.IPv6Address) else None
     if isinstance(address, ipaddress.IPv6Address) and address.is_link_local and zone is None:
         example = endpoint._replace(host=f"{endpoint.host}%eth0")

@@ -15,47 +15,51 @@ KeyPath = tuple[str | int, ...]
 """The way from the root to a value: keys of mappings and indices (from 0) of lists."""
 
 INTEGERS = range(-(2**63), 2**63)
-"""The whole numbers a document may hold, as TOML has them. Python writes out no number of more than 4,300 digits, so a longer one
-could not even be shown in a message."""
+"""The whole numbers that a document may hold, as in TOML. A number of more than 4,300 digits could not even be shown in a
+message: Python does not write it out."""
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where text came from. `name` is what an admin knows it by: a path or the name of a variable.
-
-    `lines` are the text's lines, or nothing when it must not be shown. `path` is the file that was read, if it was one.
-    """
+    """Where text came from."""
 
     name: str
+    """What an admin knows it by: a file, or the name of a variable."""
     kind: Literal["file", "environment", "credential"] = "file"
     lines: Sequence[str] = field(default=(), repr=False)
+    """The lines of the text; empty if they must not be shown."""
     path: Path | None = None
+    """The file that was read; None if it was none."""
 
 
 class Spot(NamedTuple):
-    """Where a value stands, and its key. `width` and `key_width` are characters on that line. Items of lists have no key:
-    their key is the value itself. `plain` marks YAML text without quotes."""
+    """Where a value and its key stand. An item of a list has no key: then the value stands for it."""
 
     source: Source
     line: int
     column: int
     width: int
+    """Characters of the value on its first line."""
     key_line: int
     key_column: int
     key_width: int
+    """Characters of the key."""
     plain: bool = False
+    """It is YAML text without quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`tree` holds the values and `spots` has an entry for each of them, the root included."""
+    """Values, and where each was written."""
 
     tree: Any
+    """The values: mappings, lists and scalars."""
     spots: Mapping[KeyPath, Spot]
+    """An entry for each value, the root included."""
 
     def at(self, path: KeyPath) -> Any:
-        """The value at a path, None where there is none."""
+        """The value at a path; None if there is none."""
         value = self.tree
         for step in path:
             if isinstance(value, dict):
@@ -67,14 +71,14 @@ class Document:
         return value
 
     def nearest(self, path: KeyPath) -> tuple[KeyPath, Spot | None]:
-        """The longest part of `path` that was written somewhere, and where."""
+        """The longest part of `path` that was written somewhere, and where that is."""
         while path and path not in self.spots:
             path = path[:-1]
         return path, self.spots.get(path)
 
 
 def lines_of(text: str) -> tuple[str, ...]:
-    """The lines as YAML counts them (YAML 1.2 section 5.4, and the breaks of 1.1, which the scanner still counts)."""
+    """The lines as YAML counts them (YAML 1.2, section 5.4, with the line breaks of 1.1, which the scanner still counts)."""
     return tuple(_LINE_BREAK.split(text))
 
 

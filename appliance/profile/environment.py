@@ -20,12 +20,13 @@ SEPARATOR = "__"
 FILE_SUFFIX = "_FILE"
 CREDENTIAL_PREFIX = "appliance."
 MAX_SECRET_BYTES = 64 * 1024
+"""The longest secret that is read from a file."""
 
 
 def read_environment(environ: Mapping[str, str]) -> tuple[list[Document], list[LocatedProblem]]:
-    """Documents of the environment and of the credentials, in that order, and what is wrong with them.
+    """Documents of the environment and then of the credentials, and what is wrong with them.
 
-    Names without two underscores behind the prefix (APPLIANCE_LOG) are not the profile's.
+    Names without two underscores behind the prefix (APPLIANCE_LOG) do not belong to the profile.
     """
     documents: list[Document] = []
     problems: list[LocatedProblem] = []

@@ -20,7 +20,7 @@ def known_keys(model: Model) -> dict[str, FieldInfo]:
 
 
 def type_at(model: Model, path: KeyPath) -> Any:
-    """The annotation of the value at `path`, without Optional; None where the model does not say."""
+    """The annotation of the value at `path`, without Optional. None if the model does not say."""
     annotation: Any = model
     for step in path:
         annotation = _below(_bare(annotation), step)
@@ -34,13 +34,13 @@ def model_at(model: Model, path: KeyPath) -> Model | None:
 
 
 def choices(annotation: Any) -> tuple[Any, ...]:
-    """The values a Literal admits, or nothing."""
+    """The values that a Literal allows; empty for any other annotation."""
     bare = _bare(annotation)
     return get_args(bare) if get_origin(bare) is Literal else ()
 
 
 def places_of(model: Model, word: str, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Where below `model` the word is a key, lists left out (their elements have no one place)."""
+    """Where below `model` this word is a key. Lists are left out, since there is no one place for their elements."""
     for key, field in known_keys(model).items():
         if key == word:
             yield (*path, key)

@@ -13,8 +13,8 @@ from appliance.profile.document import Document, KeyPath, Spot, walk
 
 
 def merge_files(documents: Sequence[Document]) -> Document:
-    """One document of the base and its drop-ins, in the order given. The work is that of reading each once, since every peer may
-    be a file."""
+    """One document from the base and its drop-ins, in the order given. Takes as long as reading each of them once, since every
+    peer may be a file of its own."""
     if len(documents) == 1:
         return documents[0]
     pile = _Pile(documents[0].spots[()])
@@ -24,7 +24,7 @@ def merge_files(documents: Sequence[Document]) -> Document:
 
 
 def overlay(base: Document, over: Document) -> Document:
-    """`over` on top of `base`. The merging of values is pydantic-settings'; places follow it."""
+    """`over` on top of `base`. pydantic-settings merges the values; their places follow."""
     kept = {path: spot for path, spot in base.spots.items() if not _is_replaced(path, base, over)}
     return Document(_merge(base.tree, over.tree), {**over.spots, **kept})
 
@@ -46,7 +46,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_replaced(path: KeyPath, base: Document, over: Document) -> bool:
-    """Does `over` give this value, or something above it, anew? Mappings on both sides are merged instead."""
+    """Does `over` replace this value, or one above it? Mappings on both sides are merged instead."""
     for length in range(1, len(path) + 1):
         part = path[:length]
         if part in over.spots and not (isinstance(base.at(part), dict) and isinstance(over.at(part), dict)):
@@ -55,7 +55,7 @@ def _is_replaced(path: KeyPath, base: Document, over: Document) -> bool:
 
 
 class _Pile:
-    """What has been merged so far, the peers apart."""
+    """What was merged so far, with the peers kept apart."""
 
     def __init__(self, root: Spot) -> None:
         self._tree: dict[str, Any] = {}

@@ -17,12 +17,15 @@ HIDDEN = "••••••"
 
 
 class Origin(NamedTuple):
-    """Where a key was set. `name` is a path or the name of a variable or credential; line and column are 0 for a default."""
+    """Where a key was set."""
 
     kind: Literal["file", "environment", "credential", "default"]
     name: str = ""
+    """The file, or the name of the variable or credential; empty for a default."""
     line: int = 0
+    """0 for a default."""
     column: int = 0
+    """0 for a default."""
 
     def __str__(self) -> str:
         if self.kind == "default":
@@ -31,36 +34,41 @@ class Origin(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """One key of `appliance config show`; `value` is JSON-able, in the form it has in a profile."""
+    """One key of `appliance config show`."""
 
     path: str
+    """The dotted key."""
     value: Any
+    """Plain JSON, in the form that it has in a profile."""
     origin: Origin
 
 
 @dataclass(frozen=True)
 class LoadedProfile:
-    """What `load` returns. `files` were read, in the order in which they were merged: a watcher watches these."""
+    """What `load` returns."""
 
     profile: Profile
     document: Document = field(repr=False)
+    """Its text, with the place of each key."""
     files: tuple[Path, ...]
+    """The files that were read, in the order in which they were merged: whoever waits for changes watches these."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Dotted keys whose values must not be shown."""
 
     @property
     def origins(self) -> Mapping[str, Origin]:
-        """For each key of `settings` where it was set."""
+        """Where each key of `settings` was set."""
         return {setting.path: setting.origin for setting in self.settings}
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
-        """Every key that ends in a value, in the order of the profile, defaults included. Secrets are hidden."""
+        """Every key that has a value, in the order of the profile, defaults included. Secrets are hidden."""
         tree = self.profile.model_dump(mode="json", by_alias=True)
         leaves = [(path, value) for path, value in walk(tree) if path and not (isinstance(value, dict | list) and value)]
         return tuple(Setting(dotted(path), self._visible(path, value), self._origin(path)) for path, value in leaves)
 
     def invalid(self, problems: Iterable[Problem]) -> ProfileInvalid:
-        """What plugins or the host found wrong with this profile, as an error with the places of the keys they named."""
+        """What plugins or the host found wrong with this profile, as an error with the places of the keys."""
         return ProfileInvalid(in_order(locate(self.document, problems, self.secrets)))
 
     def _visible(self, path: KeyPath, value: Any) -> Any:
@@ -75,7 +83,7 @@ class LoadedProfile:
 
 
 def locate(document: Document, problems: Iterable[Problem], secrets: Collection[str] = ()) -> list[LocatedProblem]:
-    """Problems by key path, with the places of those keys; of a key that was not written, the place of the nearest above it."""
+    """The problems with the places of their keys. For a key that was not written, the place of the nearest one above it."""
     by_text = {dotted(path): path for path in document.spots}
     found = []
     for problem in problems:

@@ -27,7 +27,7 @@ from appliance.profile.validation import validate
 NO_PROFILE = "there is no profile"
 """The message of the one problem of a host that has none."""
 Readings = dict[Path, Read]
-"""Files that were read already: who first asks for the plugins and then for the profile reads ten thousand peers once."""
+"""Files that were read already: whoever asks first for the plugins and then for the profile reads ten thousand peers once."""
 
 
 def load(
@@ -40,11 +40,11 @@ def load(
     readings: Readings | None = None,
     exact: bool = False,
 ) -> LoadedProfile:
-    """The profile of these files with their drop-ins, or of the system's folders below `root` when there are none. With `exact`,
-    of these files and no drop-ins.
+    """The profile of these files with their drop-ins; without any, of the system's folders below `root`. With `exact`, of these
+    files without drop-ins.
 
     `environ` is the process's environment, or {} to leave it out. `sections` and `kinds` are what enabled plugins registered;
-    kinds that are not given are not judged. `readings` are taken and added to. Raises ProfileInvalid with every problem there is.
+    kinds that are not given are not judged. `readings` are used and added to. Raises ProfileInvalid with all problems.
     """
     document, files, problems = _gather(paths, environ, root, readings, exact=exact)
     if document is None:
@@ -68,8 +68,8 @@ def load(
 def enabled_plugins(
     paths: Sequence[Path], *, environ: Mapping[str, str], root: Path = Path("/"), readings: Readings | None = None
 ) -> tuple[str, ...]:
-    """The plugins a profile names, read before it can be validated (its sections belong to them). Never raises: whatever is
-    wrong comes to light in `load`, and until then the standard ones stand in."""
+    """The plugins that a profile names. This is read before the profile can be validated, because sections of the profile belong
+    to plugins. Never raises: `load` tells what is wrong, and until then the standard plugins are taken."""
     document, _, _ = _gather(paths, environ, root, readings)
     named = document.tree.get("plugins") if document else None
     if isinstance(named, list) and all(isinstance(name, str) for name in named):
@@ -78,14 +78,14 @@ def enabled_plugins(
 
 
 def readings_of(texts: Mapping[Path, bytes]) -> Readings:
-    """Files that somebody else has read: `load` takes these texts for them, wherever they lie."""
+    """Texts that somebody else has read, for `load`: it takes them instead of reading those files."""
     return {path: _understood(read_bytes(data, str(path), reader_for(path), path=path), path) for path, data in texts.items()}
 
 
 def _gather(
     paths: Sequence[Path], environ: Mapping[str, str], root: Path, readings: Readings | None = None, *, exact: bool = False
 ) -> tuple[Document | None, list[Path], list[LocatedProblem]]:
-    """Everything that was written, merged; None when something could not be read to its end."""
+    """Everything that was written, merged. None if something could not be read to its end."""
     files, problems = (list(paths), []) if exact else files_of(paths, root)
     layers, wrong = read_environment(environ)
     problems += wrong
@@ -130,7 +130,7 @@ def _with_absolute_identity(document: Document, file: Path) -> Document:
 
 
 def _bare(source: Source) -> Document:
-    """What the environment is laid over when there is no file."""
+    """What the environment is laid over if there is no file."""
     spot = Spot(source, 1, 1, 1, 1, 1, 1)
     tree: dict[str, Any] = {"profile": PROFILE_VERSION}
     return Document(tree, {(): spot, ("profile",): spot})
@@ -144,7 +144,7 @@ def _checked(document: Document, profile: Profile, sections: Sequence[ProfileSec
 def _of_what_is_sound(
     document: Document, known: Collection[LocatedProblem], sections: Sequence[ProfileSection]
 ) -> list[LocatedProblem]:
-    """Contradictions among the keys that are well-formed, so that they do not wait for the next run."""
+    """Contradictions among the keys that are well-formed, so that they are told in the same run."""
     rest, original = without(document, [problem.path for problem in known])
     profile, _ = validate(profile_model(sections), rest)
     if profile is None:
@@ -153,6 +153,6 @@ def _of_what_is_sound(
 
 
 def _unless_known(problems: Sequence[LocatedProblem], known: Sequence[LocatedProblem]) -> list[LocatedProblem]:
-    """Those at places where nothing was wrong so far: one fault, one report."""
+    """Those at places where nothing was wrong so far: one fault is reported once."""
     places = {problem[:3] for problem in known if problem.line}
     return [problem for problem in problems if problem[:3] not in places]

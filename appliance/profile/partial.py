@@ -1,4 +1,4 @@
-"""The part of a document that is sound: what is left when the keys with problems are taken out."""
+"""The part of a document that is sound: what is left without the keys that have problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appliance.profile.document import Document, KeyPath
 def without(document: Document, paths: Iterable[str]) -> tuple[Document, Callable[[str], str]]:
     """The document without the keys at these dotted paths, and a function from paths in it to paths in the original.
 
-    A peer with a problem goes as a whole, and so does any other list: only peers keep their neighbours.
+    A peer with a problem is left out as a whole, and so is any other list: only the other peers stay.
     """
     by_text = {".".join(map(str, path)): path for path in document.spots}
     tree = dict(document.tree)

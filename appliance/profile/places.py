@@ -8,12 +8,13 @@ from pathlib import Path
 from appliance.profile.problems import LocatedProblem
 
 SYSTEM_FOLDERS = (Path("usr/lib/appliance"), Path("run/appliance"), Path("etc/appliance"))
-"""Packages, whoever sets a host up at boot, the admin: later ones win (as systemd does it)."""
+"""Of packages, of whoever sets a host up at boot, of the admin. Later ones win, as in systemd."""
 ENDINGS = (".yaml", ".yml", ".toml")
 
 
 def files_of(paths: Sequence[Path], root: Path) -> tuple[list[Path], list[LocatedProblem]]:
-    """The files to merge, base first. With no `paths`: the system's below `root`; none at all is not yet a problem."""
+    """The files to merge, the base first. Without `paths`, those of the system below `root`; that there are none is no problem
+    yet."""
     if not paths:
         return _system_files([root / folder for folder in SYSTEM_FOLDERS])
     return [file for path in paths for file in (path, *_drop_ins([path.with_name(path.name + ".d")]))], []
@@ -32,7 +33,8 @@ def _system_files(folders: Sequence[Path]) -> tuple[list[Path], list[LocatedProb
 
 
 def _drop_ins(folders: Sequence[Path]) -> list[Path]:
-    """By name. Of the same name the last folder's counts, and an empty one (or a link to /dev/null) hides those before it."""
+    """By name. Of two with the same name the one in the last folder counts; if that is empty (or a link to /dev/null), none
+    does."""
     named: dict[str, Path] = {}
     for folder in folders:
         try:

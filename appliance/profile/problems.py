@@ -17,7 +17,7 @@ from appliance.errors import ProfileError
 from appliance.profile.document import KeyPath, Source, Spot, dotted
 
 SHOWN_COLUMNS = 120
-"""Longer source lines are shown around the caret only; fits beside the line number on a 132-column terminal."""
+"""Of a longer source line only so much around the caret is shown. Fits beside the line number on a terminal of 132 columns."""
 
 _WORD = re.compile(r"[\w.-]+")
 _TELLING = re.compile(r"(?i)secret|passw|passphrase|token|private|credential|psk|api_?key")
@@ -26,20 +26,23 @@ _KEY_MATERIAL = re.compile(r"(?<![\w+/:.-])[A-Za-z0-9+/_-]{40,}={0,2}")
 
 
 class LocatedProblem(NamedTuple):
-    """One problem. `line` and `col` count from 1; both are 0 when the problem is not at a place in a text (a missing file).
-
-    `file` is a path, or names a variable ("environment APPLIANCE_NETWORK__MTU"). `path` is the dotted key, "" for the whole
-    document. `source_line` is masked where it may hold a secret; `width` is how many characters are at fault.
-    """
+    """One problem, and where it is."""
 
     file: str
+    """A file, or the name of a variable ("environment APPLIANCE_NETWORK__MTU")."""
     line: int
+    """From 1. 0 if the problem is not at a place in a text (a missing file)."""
     col: int
+    """From 1, in characters. 0 if `line` is."""
     path: str
+    """The dotted key; "" for the whole document."""
     message: str
     hint: str = ""
+    """What to do about it."""
     source_line: str = ""
+    """The line of the text, masked where it may hold a secret; "" if it is not shown."""
     width: int = 1
+    """How many characters are at fault."""
 
 
 class ProfileInvalid(ProfileError):
@@ -89,7 +92,7 @@ def at(
     width: int = 1,
     secret: bool = False,
 ) -> LocatedProblem:
-    """The problem at a place in a text. Positions outside the text are moved to its nearest end."""
+    """The problem at a place in a text. A place outside the text is moved to its nearest end."""
     if not source.lines:
         return LocatedProblem(source.name, 0, 0, dotted(path), message, hint)
     line = min(max(line, 1), len(source.lines))
@@ -101,7 +104,8 @@ def at(
 
 
 def mask(line: str) -> str:
-    """The line without what looks like a secret: values of telling keys and long runs of key material. The length stays."""
+    """The line with bullets for what looks like a secret: values of keys that tell so, and long runs of key material. Its length
+    stays."""
     told = _told_of_secrets(line)
     return _KEY_MATERIAL.sub(lambda match: "•" * len(match[0]), line[:told]) + "•" * (len(line) - told)
 
@@ -122,7 +126,7 @@ def in_order(problems: Iterable[LocatedProblem]) -> list[LocatedProblem]:
 
 
 def headline(problem: LocatedProblem) -> str:
-    """`file:line:col: key: message`, leaving out what is not known."""
+    """`file:line:col: key: message`, without what is not known."""
     place = f"{problem.file}:{problem.line}:{problem.col}" if problem.line else problem.file
     return ": ".join(part for part in (place, problem.path, problem.message) if part)
 
@@ -147,7 +151,7 @@ def _window(line: str, column: int) -> tuple[str, int]:
 
 
 def _printable(text: str) -> str:
-    """One character for each, so that carets stay in place: a terminal never sees a control character of the file."""
+    """One character for each, so that carets stay in place. A terminal never gets a control character of the file."""
     return "".join(char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 

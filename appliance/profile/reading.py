@@ -1,6 +1,6 @@
-"""A file becomes a document: its bytes are bounded and decoded here, its format is chosen by the file's ending.
+"""A file becomes a document. Its bytes are bounded and decoded here, and its format is chosen by the end of its name.
 
-Never raises on content: whatever is wrong is a located problem. A document that is None could not be read to its end.
+Content never raises: whatever is wrong is a located problem. If the document is None, it could not be read to its end.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from appliance.profile.document import Document, Source, lines_of
 from appliance.profile.problems import LocatedProblem, at
 
 MAX_BYTES = 4 * 1024 * 1024
-"""A hub with 25,000 peers fits."""
+"""The largest file. That of a hub with 25,000 peers fits."""
 
 Read = tuple[Document | None, list[LocatedProblem]]
 Reader = Callable[[str, Source], Read]
 
 
 def read_file(path: Path, *, name: str | None = None) -> Read:
-    """The document in a file, and what is wrong with its text. `.toml` is TOML, anything else YAML (and so JSON)."""
+    """The document in a file, and what is wrong with its text. `.toml` is TOML; anything else is YAML, which includes JSON."""
     shown = name or str(path)
     try:
         with path.open("rb") as stream:

@@ -15,9 +15,9 @@ SCHEMA_FILE = f"profile-{PROFILE_VERSION}.schema.json"
 
 
 def json_schema(sections: Sequence[ProfileSection] = (), kinds: Kinds | None = None) -> dict[str, Any]:
-    """The schema with the sections and kinds of plugins, where these are given.
+    """The schema, with the sections and kinds of plugins if they are given.
 
-    It describes each key by itself; what needs two keys (clashes, duplicates) only `load` can judge.
+    It describes each key by itself. What needs two keys (clashes, duplicates) only `load` can judge.
     """
     schema = profile_model(sections, kinds).model_json_schema(by_alias=True, schema_generator=_Generator)
     head = {

@@ -1,4 +1,4 @@
-"""The first profile of a new node, as `appliance init` writes it: it is valid as it is, and the comments say what comes next."""
+"""The first profile of a new node, as `appliance init` writes it. It is valid as it is, and its comments say what comes next."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Older profiles become current ones: a chain of steps, each from one version of the format to the next.
 
-A step takes and returns a `Document`, so that keys which move keep their places and later problems still point at the text the
-admin wrote. Version 1 is the first, so there are no steps yet; the chain is what a second version hangs on.
+A step takes a `Document` and returns one, so that keys which move keep their places, and problems found later still point at the
+text that the admin wrote. Version 1 is the first, so there are no steps yet.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ STEPS: Mapping[int, Step] = {}
 def upgrade(
     document: Document, *, steps: Mapping[int, Step] = STEPS, target: int = PROFILE_VERSION
 ) -> tuple[Document, list[LocatedProblem]]:
-    """The document in the current version. A document without the key `profile` is taken as current; validation misses it."""
+    """The document in the current version. Without the key `profile` it is taken as current; validation finds that the key is
+    missing."""
     version = document.tree.get("profile", target)
     if problem := _version_problem(version, steps, target):
         spot = document.spots[("profile",)]
@@ -47,7 +48,7 @@ def upgrade_section(document: Document, section: ProfileSection) -> tuple[Docume
 
 
 def move(document: Document, old: KeyPath, new: KeyPath) -> Document:
-    """The document with the value at `old` under the key `new` of another (or the same) mapping; for steps. Places go along."""
+    """The document with the value at `old` at `new` instead. For steps. Its place goes with it."""
     *parents, key = old
     tree = _copy(document.tree)
     holder = _at(tree, tuple(parents))
@@ -68,7 +69,7 @@ def move(document: Document, old: KeyPath, new: KeyPath) -> Document:
 
 
 def with_value(document: Document, path: KeyPath, value: Any) -> Document:
-    """The document with another value at a path that is there; places stay."""
+    """The document with another value at a path that is there. Places stay."""
     tree = _copy(document.tree)
     *parents, key = path
     _at(tree, tuple(parents))[key] = value

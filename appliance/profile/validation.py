@@ -15,16 +15,16 @@ from appliance.profile.problems import LocatedProblem, located
 from appliance.profile.wording import Words, misspelt, unquoted_word, wording
 
 MAX_PROBLEMS = 200
-"""More than anybody reads: the wrong file was given, and finding words for each of its lines would take seconds."""
+"""More than anybody reads: it was the wrong file, and finding words for each of its lines would take seconds."""
 
 M = TypeVar("M", bound=BaseModel)
 
 
 def validate(model: type[M], document: Document, secrets: Collection[str] = ()) -> tuple[M | None, list[LocatedProblem]]:
-    """The document as a `model`, or None and why not.
+    """The document as a `model`, or None and the reasons.
 
-    `secrets` are dotted keys whose values must not be shown, neither in messages nor in source lines; fields of pydantic's
-    secret types are known without being named.
+    `secrets` are dotted keys whose values must not be shown, neither in messages nor in source lines. Fields of pydantic's secret
+    types need not be named.
     """
     judge = _Judge(model, document, secrets)
     try:
@@ -42,7 +42,8 @@ class _Judge:
         self._secrets = frozenset(secrets)
 
     def telling(self, details: list[ErrorDetails]) -> list[ErrorDetails]:
-        """Without findings that only follow from another: a key missing because it is misspelt, a list short of a bad entry."""
+        """The findings, without those that only follow from another: a key that is missing because it is misspelt, a list that is
+        too short because one of its entries is bad."""
         meant = {
             (*detail["loc"][:-1], misspelt(self._model, detail["loc"]))
             for detail in details
@@ -69,7 +70,7 @@ class _Judge:
         return located(spot, loc, words.message, words.hint, at_key=at_key, secret=self._shows_secret(spot, at_key=at_key))
 
     def ambiguous_words(self, known: list[ErrorDetails]) -> list[LocatedProblem]:
-        """Unquoted yes, no, on, off where free text belongs: older YAML tools read true or false there."""
+        """Unquoted yes, no, on and off where text belongs: older YAML tools read true or false there."""
         seen = {detail["loc"] for detail in known}
         found = []
         for path, spot in self._document.spots.items():
@@ -87,7 +88,7 @@ class _Judge:
         return any(dotted(path[:length]) in self._secrets for length in range(1, len(path) + 1))
 
     def _shows_secret(self, spot: Spot, *, at_key: bool = False) -> bool:
-        """Does the source line that would be shown hold a secret, be it a neighbour's in flow style?"""
+        """Does the source line that would be shown hold a secret, even one of another key?"""
         return (spot.source.name, spot.key_line if at_key else spot.line) in self._secret_lines
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What pydantic found, said so that the admin knows what to write instead."""
+"""What pydantic found, in words that tell the admin what to write instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.profile import fields
 from appliance.profile.document import KeyPath, dotted
 
 LONGEST_MISSPELT = 64
-"""Characters. Comparing takes time for each of them, and no key is half as long."""
+"""Characters. Comparing takes time for each, and no key is half as long."""
 
 
 class Words(NamedTuple):
@@ -45,7 +45,7 @@ def wording(model: type[BaseModel], path: KeyPath, detail: ErrorDetails) -> Word
 
 
 def misspelt(model: type[BaseModel], path: KeyPath) -> str:
-    """The known key that the unknown last one of `path` was probably meant to be, or ""."""
+    """The known key that the last one of `path` was probably meant to be; "" if there is none."""
     here = fields.model_at(model, path[:-1])
     return did_you_mean(str(path[-1]), fields.known_keys(here)) if here else ""
 

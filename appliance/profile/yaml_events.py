@@ -13,33 +13,36 @@ class Mark(Protocol):
 
 
 class Event(Protocol):
-    """From where to where something stands."""
+    """Something in a text, from where to where."""
 
     start_mark: Mark
     end_mark: Mark
 
 
 class DocumentStartEvent(Event, Protocol):
-    """`version` is that of a line %YAML."""
+    """A document begins."""
 
     version: tuple[int, int] | None
+    """That of a line %YAML; None if there is none."""
 
 
 class AliasEvent(Event, Protocol):
-    """What is repeated."""
+    """A value is repeated."""
 
     anchor: str
+    """The name of the anchor that marks it."""
 
 
 class NodeEvent(Event, Protocol):
-    """The anchor and the tag that were written before it."""
+    """A value begins, with the anchor and the tag that were written before it."""
 
     anchor: str | None
     tag: str | None
 
 
 class ScalarEvent(NodeEvent, Protocol):
-    """Text. `style` is a quote, | or >, or nothing."""
+    """Text."""
 
     value: str
     style: str | None
+    """A quote, | or >; None or empty if it has none."""

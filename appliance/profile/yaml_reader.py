@@ -23,7 +23,7 @@ from appliance.profile.yaml_quick import Unusual, quick_events
 MAX_DEPTH = 32
 MAX_ALIASES = 1000
 MAX_VALUES = 500_000
-"""Keys, values and collections, after unfolding aliases. A hub's 25,000 peers have fewer; reading so many takes seconds."""
+"""Keys, values and collections, with aliases unfolded. A hub of 25,000 peers has fewer; reading so many takes seconds."""
 
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _TRUE = frozenset(("true", "True", "TRUE"))
