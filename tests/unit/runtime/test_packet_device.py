@@ -92,24 +92,13 @@ def test_what_the_application_does_not_read_is_dropped_and_counted() -> None:
             if b.worker.drops().get("tun_refused"):
                 break
         await until(lambda: b.worker.drops().get("tun_refused", 0) > 0)
-        await a.obeyed()
-        await b.obeyed()
-        while readable(b.application):
-            assert await b.receive() == large
-        await a.send(TO_B)
-        while (came := await b.receive()) == large:
-            pass
+        while True:  # many are on their way yet, and some are lost between the two
+            await a.send(TO_B)
+            if (came := await b.receive()) != large:
+                break
         assert came == TO_B
 
     told(story)
-
-
-def readable(sock: socket.socket) -> bool:
-    try:
-        sock.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("end", [socket.socket.close, lambda sock: sock.shutdown(socket.SHUT_WR)])
