@@ -9,11 +9,10 @@ tells something about its own flow and about no other.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from appliance.dataplane.outbound import ENTRY_BYTES, LENGTH_BYTES, MAX_PACKET, VNET_BYTES
+from appliance.wire.entries import ENTRY_BYTES, LENGTH, LENGTH_BYTES, MAX_PACKET, VNET_BYTES
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -52,8 +51,7 @@ class Codec(NamedTuple):
 def compile_codec(compress: Callable[[Octets], bytes], decompress: Callable[[Octets, int], bytes]) -> Codec:
     """Build a codec. `compress(packet)` makes a frame. `decompress(frame, most)` undoes a frame of at most `most` bytes; it
     raises for any other, before it has cost anything."""
-    put16 = struct.Struct("!H").pack_into
-    get16 = struct.Struct("!H").unpack_from
+    put16, get16 = LENGTH.pack_into, LENGTH.unpack_from
     room = memoryview(bytearray(VNET_BYTES + MAX_PACKET))
 
     def squeeze(tx: memoryview, end: int) -> int:

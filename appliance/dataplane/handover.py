@@ -18,7 +18,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from appliance.dataplane.outbound import VNET_BYTES
+from appliance.wire.entries import LEAST, VNET_BYTES
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def decode_record(message: memoryview) -> Record:
 
 def send_packet(world: World, outbound: Outbound, entry: memoryview) -> None:
     """Send a packet that another worker handed over, at the latest when `outbound.flush` is called. It is never handed on."""
-    if len(entry) < VNET_BYTES + 20:
+    if len(entry) < LEAST:
         world.drop("malformed")
         return
     address: int | bytes

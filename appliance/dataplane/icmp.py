@@ -20,8 +20,9 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from appliance.dataplane.vnet import VNET_BYTES, word_sum
+from appliance.dataplane.vnet import word_sum
 from appliance.protocol.admission import TokenBucket
+from appliance.wire.entries import NO_VNET, VNET_BYTES
 
 ERRORS_PER_SECOND: Final = 50
 """Chosen: three traceroutes at once (16 probes each) are answered, and a routing loop is not made worse."""
@@ -37,7 +38,6 @@ HOPS: Final = 64
 _ICMP, _ICMPV6, _FRAGMENT = 1, 58, 44
 _EXTENSIONS = frozenset({0, 43, 60})  # hop-by-hop options, routing, destination options
 _V4_ERRORS = frozenset({3, 4, 5, 11, 12})
-_NO_VNET = bytes(VNET_BYTES)
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
@@ -80,7 +80,7 @@ class Icmp:
             self._limited()
             return None
         make = _error_v4 if old else _error_v6
-        return _NO_VNET + make(source.packed, to.packed, *(v4 if old else v6), value, packet)
+        return NO_VNET + make(source.packed, to.packed, *(v4 if old else v6), value, packet)
 
     def _source(self, to: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         """Our address in the receiver's network; if there is none, our first of its family."""

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.dataplane.compression import FRAME_START, MAX_FRAMES
 from appliance.dataplane.counters import RX_BYTES, RX_EPOCH, RX_PACKETS, RX_RECORDS, RX_SAVED
-from appliance.dataplane.outbound import ENTRY_BYTES, LENGTH_BYTES, VNET_BYTES, Outbound
-from appliance.dataplane.vnet import CSUM_ONLY, GSO_NONE, OWN_SUMS_V4, OWN_SUMS_V6, settle
+from appliance.dataplane.outbound import Outbound
+from appliance.dataplane.vnet import CSUM_ONLY, OWN_SUMS_V4, OWN_SUMS_V6, settle
+from appliance.wire.entries import ENTRY_BYTES, GSO_NONE, LEAST, LENGTH_BYTES, VNET_BYTES
 from appliance.wire.envelope import CRC_START, HEADER, MAX_BODY_BYTES, PROTO, PacketType
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from appliance.api.values import Octets
     from appliance.dataplane.peers import Peer, Session, World
 
-LEAST: Final = VNET_BYTES + 20
-"""The least bytes of an entry: a virtio header and the shortest IP header."""
 MIN_ENTRY: Final = LENGTH_BYTES + LEAST
-"""The same with the length in front."""
+"""Bytes of the shortest entry, with its length."""
 
 Write = Callable[[memoryview], None]
 

@@ -3,9 +3,8 @@
     TUN readable -> read super-packets behind each other into one buffer -> destination -> peer -> session
                  -> entries of one peer make one record -> header -> seal in place -> link.transmit
 
-One buffer serves all sessions, and holds nothing between two turns. The plaintext of a record is entries, each `[u16
-length][virtio_net_hdr, 10 bytes little-endian][IP packet]`. What waits at the moment goes into one record, so it costs one AEAD
-and one send. `compile_outbound` builds closures over locals: nothing here is looked up in a table.
+One buffer serves all sessions, and holds nothing between two turns. The plaintext of a record is entries
+(`wire.entries`). What waits at the moment goes into one record, so it costs one AEAD and one send. `compile_outbound` builds closures over locals: nothing here is looked up in a table.
 """
 
 from __future__ import annotations
@@ -17,21 +16,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.dataplane.counters import TX_BYTES, TX_EPOCH, TX_PACKETS, TX_RECORDS, TX_SAVED
+from appliance.wire.entries import ENTRY_BYTES, LENGTH, LENGTH_BYTES, MAX_ENTRY, MAX_PACKET, NO_VNET, VNET_BYTES
 from appliance.wire.envelope import CRC_START, FIELDS, HEADER_BYTES, MAX_BODY_BYTES, PROTO, PacketType
 
 if TYPE_CHECKING:
     from appliance.dataplane.peers import Peer, Session, World
 
-VNET_BYTES: Final = 10
-"""struct virtio_net_hdr without num_buffers (linux/virtio_net.h)."""
-LENGTH_BYTES: Final = 2
-"""The length in front of each entry."""
-ENTRY_BYTES: Final = LENGTH_BYTES + VNET_BYTES
-"""What each packet has in front of it in a record."""
-MAX_ENTRY: Final = MAX_BODY_BYTES - LENGTH_BYTES
-"""Virtio header and packet that fill a record, before room for the suite's tag is taken off."""
-MAX_PACKET: Final = 65535
-"""The longest IP packet, so the most that a read of the TUN returns behind the virtio header."""
 TRANSMIT_BYTES: Final = HEADER_BYTES + 2 * (MAX_BODY_BYTES + 1) + ENTRY_BYTES
 """Room for a full record, and for one more read behind it."""
 BURST: Final = 4
@@ -65,10 +55,9 @@ def tun_reader(descriptor: int, vnet: bool) -> Read:
     readv = os.readv
     if vnet:
         return lambda room: readv(descriptor, (room,))
-    zeros = bytes(VNET_BYTES)
 
     def read(room: memoryview) -> int:
-        room[:VNET_BYTES] = zeros
+        room[:VNET_BYTES] = NO_VNET
         return VNET_BYTES + readv(descriptor, (room[VNET_BYTES:],))
 
     return read
@@ -79,7 +68,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
     counters = world.counters
     hosts_v4, hosts_v6 = world.hosts_v4, world.hosts_v6
     put_fields = FIELDS.pack_into
-    put16 = struct.Struct("!H").pack_into
+    put16 = LENGTH.pack_into
     get_v4 = struct.Struct("!B15xI").unpack_from
     get_v6 = struct.Struct("!16s").unpack_from
     head, summed, sequence = tx[:HEADER_BYTES], tx[:22], tx[8:16]

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.dataplane.outbound import Read, tun_reader
-from appliance.dataplane.vnet import VNET_BYTES, settle
+from appliance.dataplane.vnet import settle
+from appliance.wire.entries import LEAST, VNET_BYTES
 
 NONSENSE: Final = 64
 """Messages that are no packets before others have their turn."""
@@ -35,10 +36,9 @@ def pair_reader(descriptor: int, vnet: bool, drop: Callable[[str], None]) -> Rea
 
 def is_packet(entry: memoryview) -> bool:
     """Is this a virtio header and an IP packet whose headers are there, as it says?"""
-    ip_bytes = len(entry) - VNET_BYTES
-    if ip_bytes < 20:
+    if len(entry) < LEAST:
         return False
-    version = entry[VNET_BYTES]
+    ip_bytes, version = len(entry) - VNET_BYTES, entry[VNET_BYTES]
     if 0x45 <= version <= 0x4F:
         return ip_bytes >= (version & 15) * 4 and settle(entry)
     return 0x60 <= version <= 0x6F and ip_bytes >= 40 and settle(entry)

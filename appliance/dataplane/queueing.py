@@ -15,12 +15,13 @@ from math import sqrt
 from typing import Final
 
 from appliance.dataplane.classes import CLASSES, INTERACTIVE
+from appliance.wire.entries import MAX_PACKET, VNET_BYTES
 
 TARGET: Final = 0.005
 """Seconds that packets may wait, however long that lasts (RFC 8289, 4.4)."""
 INTERVAL: Final = 0.1
 """Seconds: a long round trip, within which a sender must have had the chance to slow down (RFC 8289, 4.3)."""
-LARGEST: Final = 65545
+LARGEST: Final = VNET_BYTES + MAX_PACKET
 """Bytes of the largest entry. A queue that holds no more than this is not aged (RFC 8289, 5.1: MAXPACKET)."""
 BURST: Final = 0.01
 """Seconds of a peer's rate that may go at once: as much as passes unused when the worker wakes up late."""
@@ -28,7 +29,6 @@ LEAST_BURST: Final = 16384
 """The least bytes that may go at once."""
 PIECE: Final = 0.002
 """Seconds of a peer's rate that one packet may take. A larger packet is cut, so that others need not wait long for it."""
-VNET_BYTES: Final = 10
 
 Entry = bytes | memoryview
 Lose = Callable[["Queue", str, int], None]

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.dataplane.classes import compile_classifier
 from appliance.dataplane.counters import CLASS_BYTES, CLASS_DROPPED, CLASS_MARKED, CLASS_PACKETS, CLASS_QUEUED, class_base
-from appliance.dataplane.outbound import BURST, LARGE, LENGTH_BYTES, MAX_ENTRY, MAX_PACKET, VNET_BYTES, Outbound, Read
+from appliance.dataplane.outbound import BURST, LARGE, Outbound, Read
 from appliance.dataplane.queueing import Entry, Lane, Queue
 from appliance.dataplane.scheduler import Limits, Scheduler
 from appliance.dataplane.vnet import cut
+from appliance.wire.entries import LEAST, LENGTH_BYTES, MAX_ENTRY, MAX_PACKET, VNET_BYTES
 from appliance.wire.envelope import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Sched
             if n <= VNET_BYTES:
                 world.tun_failed(max(0, -n))
                 break
-            if n < VNET_BYTES + 20:
+            if n < LEAST:
                 world.drop("malformed")
                 continue
             first, address = get_v4(room, VNET_BYTES)

@@ -1,9 +1,5 @@
-"""The virtio-net header in front of each inner packet, and super-packets cut into ordinary ones where the kernel cannot.
-
-    0      1      2        4         6            8            10      (linux/virtio_net.h, legacy layout, little-endian)
-    +------+------+--------+---------+------------+------------+
-    |flags | gso  | hdr_len| gso_size| csum_start | csum_offset|
-    +------+------+--------+---------+------------+------------+
+"""The virtio header in front of each inner packet (`wire.entries` draws it), and super-packets cut into ordinary ones where the
+kernel cannot.
 
 A super-packet is one TCP segment or UDP datagram train of up to 64 KiB, which the kernel's offloads make and take whole. An
 ordinary packet may leave its checksum to whoever takes it. Either header comes from the peer, so `settle` judges it before the
@@ -17,17 +13,24 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
+from appliance.wire.entries import (
+    GSO_ECN,
+    GSO_NONE,
+    GSO_TCPV4,
+    GSO_TCPV6,
+    GSO_UDP_L4,
+    NEEDS_CSUM,
+    NO_VNET,
+    VNET,
+    VNET_BYTES,
+)
+
 if TYPE_CHECKING:
     from appliance.api.values import Octets
 
-VNET_BYTES: Final = 10
-NEEDS_CSUM: Final = 1
-GSO_NONE, GSO_TCPV4, GSO_UDP, GSO_TCPV6, GSO_UDP_L4, GSO_ECN = 0, 1, 3, 4, 5, 0x80
 MIN_GSO_SIZE: Final = 48
 """The smallest segment accepted: below any real MSS (RFC 879 gives 536). A peer cannot make us send a storm of tiny packets."""
 
-_FIELDS = struct.Struct("<BBHHHH")
-_NO_VNET = bytes(VNET_BYTES)
 _TCP, _UDP = 6, 17
 _SUM_AT: Final = {_TCP: 16, _UDP: 6}
 """Where the checksum is in the header of each protocol."""
@@ -63,7 +66,7 @@ def settle(entry: memoryview) -> bool:
     A checksum that is not the packet's own does not go to the kernel. Kernels from 6.17 on leave the checksum of a packet inside
     a tunnel to the device: it is filled in here. Any other is left as it is.
     """
-    flags, gso, _, _, start, offset = _FIELDS.unpack_from(entry)
+    flags, gso, _, _, start, offset = VNET.unpack_from(entry)
     if gso:
         return acceptable(entry)
     if not flags & NEEDS_CSUM:
@@ -76,13 +79,13 @@ def settle(entry: memoryview) -> bool:
     inside = at + 8 if protocol == _UDP else at if protocol in _TUNNELS else len(ip)
     if start >= inside and start + offset + 2 <= len(ip):
         _put_sum(ip, start, offset, ~word_sum(ip[start:]) & 0xFFFF or 0xFFFF)
-    entry[:VNET_BYTES] = _NO_VNET
+    entry[:VNET_BYTES] = NO_VNET
     return True
 
 
 def acceptable(entry: memoryview) -> bool:
     """Does the virtio header of a super-packet agree with the packet, and are its headers all there?"""
-    flags, gso, hdr_len, gso_size, start, offset = _FIELDS.unpack_from(entry)
+    flags, gso, hdr_len, gso_size, start, offset = VNET.unpack_from(entry)
     kind = gso & ~GSO_ECN
     ip = memoryview(entry)[VNET_BYTES:]
     protocol, at = transport(ip)
@@ -122,23 +125,23 @@ def split(entry: memoryview) -> list[bytes]:
 
     An ordinary packet comes back alone, its checksum filled in if the header asks for that.
     """
-    flags, gso, _, gso_size, csum_start, csum_offset = _FIELDS.unpack_from(entry)
+    flags, gso, _, gso_size, csum_start, csum_offset = VNET.unpack_from(entry)
     packet = bytes(memoryview(entry)[VNET_BYTES:])
     if not flags & NEEDS_CSUM:
         return [bytes(entry)]
     if csum_start + csum_offset + 2 > len(packet):
-        return [_NO_VNET + packet]
+        return [NO_VNET + packet]
     if gso & ~GSO_ECN == GSO_NONE:
-        return [_NO_VNET + _finish(bytearray(packet), csum_start, csum_offset)]
+        return [NO_VNET + _finish(bytearray(packet), csum_start, csum_offset)]
     head = _headers(packet, gso, csum_start)
     segments = (_part(packet, head, at, gso_size, 1, csum_start, csum_offset) for at in range(head, len(packet), gso_size))
-    return [_NO_VNET + _finish(segment, csum_start, csum_offset) for segment in segments]
+    return [NO_VNET + _finish(segment, csum_start, csum_offset) for segment in segments]
 
 
 def cut(entry: bytes | memoryview, most: int) -> list[bytes | memoryview]:
     """Smaller super-packets of at most `most` bytes (or of one segment each) instead of this one. An ordinary packet stays as it
     is."""
-    flags, gso, hdr_len, gso_size, csum_start, csum_offset = _FIELDS.unpack_from(entry)
+    flags, gso, hdr_len, gso_size, csum_start, csum_offset = VNET.unpack_from(entry)
     if len(entry) <= most or gso & ~GSO_ECN == GSO_NONE or not gso_size:
         return [entry]
     packet = bytes(memoryview(entry)[VNET_BYTES:])
@@ -152,7 +155,7 @@ def cut(entry: bytes | memoryview, most: int) -> list[bytes | memoryview]:
         single = len(piece) - head <= gso_size
         kind = GSO_NONE if single else gso if at == head else gso & ~GSO_ECN
         _put_sum(piece, csum_start, csum_offset, word_sum(_pseudo_header(piece, csum_start, csum_offset)))
-        pieces.append(_FIELDS.pack(flags, kind, hdr_len, 0 if single else gso_size, csum_start, csum_offset) + piece)
+        pieces.append(VNET.pack(flags, kind, hdr_len, 0 if single else gso_size, csum_start, csum_offset) + piece)
     return pieces
 
 

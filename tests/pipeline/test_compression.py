@@ -18,7 +18,7 @@ from scapy.packet import Raw, raw
 
 from appliance.dataplane.compression import DENSEST, MAX_FRAMES, SMALLEST_PACKET, compile_codec, filled_up
 from appliance.dataplane.counters import RX_BYTES, RX_SAVED, TX_BYTES, TX_SAVED, base
-from appliance.dataplane.vnet import GSO_TCPV4, NEEDS_CSUM
+from appliance.wire.entries import GSO_TCPV4, NEEDS_CSUM
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 from appliance.worker import zstd
 

@@ -15,7 +15,8 @@ from scapy.layers.l2 import GRE, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw, raw
 
-from appliance.dataplane.vnet import GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, cut, settle, split
+from appliance.dataplane.vnet import cut, settle, split
+from appliance.wire.entries import GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM
 
 FIELDS = struct.Struct("<BBHHHH")
 

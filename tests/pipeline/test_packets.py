@@ -13,7 +13,7 @@ from scapy.packet import Raw, raw
 
 from appliance.dataplane.counters import ROW, base
 from appliance.dataplane.scheduled import Scheduling
-from appliance.dataplane.vnet import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM
+from appliance.wire.entries import GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM
 from appliance.wire.envelope import HEADER
 
 

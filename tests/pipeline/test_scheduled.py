@@ -15,7 +15,8 @@ from appliance.dataplane import counters as layout
 from appliance.dataplane.classes import rule_from
 from appliance.dataplane.scheduled import DRAIN, Scheduled, Scheduling
 from appliance.dataplane.scheduler import Limits
-from appliance.dataplane.vnet import GSO_TCPV4, NEEDS_CSUM, split
+from appliance.dataplane.vnet import split
+from appliance.wire.entries import GSO_TCPV4, NEEDS_CSUM
 
 EF, CS1 = 0xB8, 0x20
 USUAL = Scheduling()

@@ -11,7 +11,8 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw, raw
 
-from appliance.dataplane.vnet import GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, acceptable, cut, split
+from appliance.dataplane.vnet import acceptable, cut, split
+from appliance.wire.entries import GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM
 
 NETS = {
     4: (IP(src="10.8.0.1", dst="10.8.0.2", id=77), 20, GSO_TCPV4),

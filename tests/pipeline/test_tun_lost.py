@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from appliance.dataplane.counters import size_bytes
-from appliance.dataplane.outbound import TRANSMIT_BYTES, VNET_BYTES, Outbound, Read, compile_outbound
+from appliance.dataplane.outbound import TRANSMIT_BYTES, Outbound, Read, compile_outbound
 from appliance.dataplane.peers import World
 from appliance.dataplane.scheduled import Scheduling, compile_scheduled
+from appliance.wire.entries import VNET_BYTES
 
 
 def plain(world: World, read: Read) -> Outbound:

@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from appliance.dataplane import counters as layout
 from appliance.dataplane.inbound import Upward, compile_inbound
-from appliance.dataplane.outbound import TRANSMIT_BYTES, VNET_BYTES, compile_outbound
+from appliance.dataplane.outbound import TRANSMIT_BYTES, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
 from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
 from appliance.dataplane.session import Receiver, Sender
+from appliance.wire.entries import VNET_BYTES
 
 NO_VNET = bytes(VNET_BYTES)
 ROTATE = 5_000_000

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+from appliance.wire.entries import VNET
 from appliance.wire.envelope import CHANNEL_CONTROL, HEADER_BYTES, PacketType, no_session, pack
 from appliance.wire.fragments import split
 from appliance.worker import zstd
@@ -18,7 +19,6 @@ SPOOFED = 0xBAD
 FOREIGN_V4 = ("10.64.0.1", "127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "8.8.8.8")
 FOREIGN_V6 = ("fe80::1", "::", "::1", "ff02::1", "fd00::1", "::ffff:10.64.0.1")
 ODD = (0, 1, 2, 3, 16, 19, 20, 40, 48, 255, 1400, 0x7FFF, 0xFFFF)
-VNET = struct.Struct("<BBHHHH")
 KILLER = VNET.pack(1, 1, 65535, 48, 20, 16) + bytes.fromhex("45000045000040004006") + bytes(2) + bytes(57)
 """It once ended the worker: segments are to be made of a TCP packet whose header has no length."""
 
