@@ -3,8 +3,9 @@
     TUN readable -> read super-packets behind each other into one buffer -> destination -> peer -> session
                  -> entries of one peer make one record -> header -> seal in place -> link.transmit
 
-One buffer serves all sessions, and holds nothing between two turns. The plaintext of a record is entries
-(`wire.entries`). What waits at the moment goes into one record, so it costs one AEAD and one send. `compile_outbound` builds closures over locals: nothing here is looked up in a table.
+One buffer serves all sessions, and holds nothing between two turns. The plaintext of a record is entries (`wire.entries`). What
+waits at the moment goes into one record, so it costs one AEAD and one send. `compile_outbound` builds closures over locals:
+nothing here is looked up in a table.
 """
 
 from __future__ import annotations
