@@ -90,7 +90,9 @@ def as_told(error: Exception) -> ApplianceError:
 
 def _dispatch(words: list[str], terminal: Terminal) -> int:
     from appliance.cli import parser
+    from appliance.foundation import plugin_folders
 
+    plugin_folders.use()
     config, words = _top_options(words)
     if not words:
         raise parser.UsageError("no command was given", hint="see `appliance --help`")

@@ -235,6 +235,29 @@ COMMANDS = (
         ),
     ),
     Command(
+        "plugin install",
+        PLUGINS,
+        "install a plugin where the node finds it",
+        "appliance.cli.plugin_install:install",
+        (
+            Positional("target", "PATH|NAME", "the folder of a plugin, a wheel (.whl), or a distribution in the package index"),
+            Option("--editable", "use the folder as it is at each start, for whoever writes the plugin"),
+            JSON,
+        ),
+        more="Builds the plugin, fetches what it needs beyond what the appliance brings, loads it once in a process of its own, "
+        "and only then puts it into /usr/local/lib/appliance/plugins (lib/appliance/plugins of a virtual environment), which no "
+        "upgrade touches. A plugin that cannot be built or loaded leaves nothing behind. Installing it again replaces it.",
+        exits="6 only root may · 8 refused: it is part of the appliance, or takes another plugin's name",
+    ),
+    Command(
+        "plugin uninstall",
+        PLUGINS,
+        "take out a plugin that was installed so",
+        "appliance.cli.plugin_install:uninstall",
+        (Positional("name", "NAME", "the plugin, or its distribution"), JSON),
+        exits="6 only root may · 8 refused: it is not there, or the running node uses it",
+    ),
+    Command(
         "plugin check",
         PLUGINS,
         "run the conformance suites on what a plugin registers",

@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 
 
+def program() -> list[str]:
+    """The interpreter, isolated from the environment and users' own packages if this process is, as the packaged one is."""
+    return [sys.executable, "-I" if sys.flags.isolated else "-P"]
+
+
 def command(module: str, *arguments: str) -> list[str]:
-    """The command line of a module. Where this process is isolated from the environment and from users' own packages, as the
-    packaged program is, so is that one."""
-    return [sys.executable, "-I" if sys.flags.isolated else "-P", "-m", module, *arguments]
+    """The command line of a module."""
+    return [*program(), "-m", module, *arguments]

@@ -52,6 +52,12 @@ class _Pressed(KeyboardInterrupt):
     """Somebody pressed Ctrl-C: no fault of the plugin that was running."""
 
 
+def be_brief(seconds: float) -> None:
+    """From now on this process waits so long where nothing else is said: for checks, which serve no module with a button."""
+    global SECONDS  # noqa: PLW0603  a choice of the whole process, made once by its main function
+    SECONDS = seconds
+
+
 def limited(deed: Callable[[], Result], seconds: float | None = None) -> Result:
     """What `deed` returns or raises. Raises TookTooLong when that takes longer than `seconds` (SECONDS when None), Escaped for
     what is no Exception; a Ctrl-C of the user's goes through."""

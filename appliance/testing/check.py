@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from appliance.api import ENTRY_POINT_GROUP
+from appliance.foundation import plugin_folders
 from appliance.plugin_host.discovery import Installed, installed
 from appliance.plugin_host.host import PluginHost
 from appliance.testing.conformance.crypto import CryptoConformance
@@ -31,6 +32,7 @@ Suite = type[Any]
 def main(arguments: list[str]) -> int:
     """Check and write the report. Returns 0 when a report was written."""
     target, report = arguments
+    plugin_folders.use()
     host = load(target)
     recorder = _Recorder()
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ import time
 from typing import Any, Final
 
 from appliance.dataplane.compression import Codec
+from appliance.foundation import plugin_folders
 from appliance.linux import seccomp
 from appliance.linux.privileges import drop_all
 from appliance.worker import pairs
@@ -49,6 +50,7 @@ def main(argv: list[str]) -> int:
     faulthandler.enable(start.last_words, all_threads=False)
     faulthandler.register(LAST_WORDS, start.last_words, all_threads=False)
     lines = [SuiteLine(*line) for line in start.suites]
+    plugin_folders.use()
     loaded, broken = load_all(dict.fromkeys((*(line.aead for line in lines), *start.drivers)))
     suites = {line.name: _suite(line, loaded) for line in lines if line.aead in loaded}
     drivers = {path: loaded[path] for path in start.drivers if path in loaded}

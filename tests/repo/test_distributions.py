@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.rigs import environments
+
 ROOT = Path(__file__).parents[2]
 PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
 
@@ -137,6 +139,12 @@ def test_the_debian_package_brings_everything(wheels: list[Path], tmp_path: Path
         [program, "version"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
     )
     assert CORE["version"] in run.stdout
+    plugin = environments.wheel(tmp_path, "appliance-parrot", code="", entry="parrot")
+    run = subprocess.run(
+        [program, "plugin", "install", plugin], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "usr/lib/appliance/venv/lib/appliance/plugins/appliance-parrot/appliance_parrot.py").is_file()
     foreign = tmp_path / "foreign/appliance"
     foreign.mkdir(parents=True)
     (foreign / "__init__.py").write_text("raise SystemExit('not ours')")
