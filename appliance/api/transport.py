@@ -6,9 +6,9 @@ import asyncio, pydantic or anything heavy, and its methods are hot.
 
     control                                         worker
     TransportKind.open(settings, services)          driver(sock, options, buffers) -> Driver
-      listen(endpoint) ──┐                            receive(sink)      a batch of records in
-      dial(endpoint)   ──┼─ services.adopt(sock) ──▶  transmit(length)   one record out
-      connect(...)     ──┘                            send_packet(...)   a handshake packet out
+      listen(endpoint) ──── services.adopt(sock) ──┐  receive(sink)      a batch of records in
+      dial(endpoint)   ──── returns the socket ────┼▶ transmit(length)   one record out
+      connect(...)     ──── returns the socket ────┘  send_packet(...)   a handshake packet out
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class TransportServices(Services, Protocol):
         """Keep what `sock` sends out of the overlay. To be called for every socket as soon as it is made: binding or connecting
         chooses the address that it sends from."""
 
-    def adopt(self, adopted: Adopted) -> int:
-        """Hand a socket over to the worker. Returns the link's number. The transport must not touch the socket afterwards."""
+    def adopt(self, adopted: Adopted) -> None:
+        """Hand over a socket that was accepted, or that peers share. It is the core's from then on."""
 
     async def next_turn(self) -> None:
         """Stream kinds: await it before each accept. It returns when the node takes another stranger, and lets others have the
@@ -68,11 +68,12 @@ class Transport(Protocol):
     async def listen(self, at: Endpoint) -> Endpoint:
         """Accept peers at `at`. Returns the endpoint really bound. Raises OSError (EADDRINUSE …) when that cannot be had."""
 
-    async def dial(self, to: Endpoint, timeout: float) -> int:
-        """Reach `to` (its host is an address literal by now). Returns the link's number. Raises OSError or TimeoutError."""
+    async def dial(self, to: Endpoint, timeout: float) -> Adopted:
+        """Reach `to` (its host is an address literal by now). The socket is the core's from then on. Raises OSError or
+        TimeoutError."""
 
-    async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
-        """Datagram kinds: a link of its own for a peer that came in through a listener, so that the worker can use a connected
+    async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
+        """Datagram kinds: a socket of its own for a peer that came in through a listener, so that the worker can use a connected
         socket. `local` is the listener's endpoint, with the address the peer spoke to where the listener has many (see
         `ListenerDriver`). None means: go on through the listener. Stream kinds return None."""
 

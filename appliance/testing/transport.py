@@ -172,11 +172,10 @@ class FakeTransportServices(FakeServices):
         """A socket sends outside the overlay from now on."""
         self.exempted.add(sock.fileno())
 
-    def adopt(self, adopted: Adopted) -> int:
-        """Take a socket over. Returns its place in `adopted`."""
+    def adopt(self, adopted: Adopted) -> None:
+        """Take a socket over."""
         self.adopted.append(adopted)
         self._news.set()
-        return len(self.adopted) - 1
 
     async def next_turn(self) -> None:
         """At once."""
@@ -232,8 +231,8 @@ class TransportPair:
         self._transports = [server, client]
         try:
             self.local = await server.listen(Endpoint(self.kind.name, self.host, 0))
-            number = await client.dial(self.local, PATIENCE)
-            self.near = End(self.kind, self.client.adopted[number])
+            self.client.adopt(await client.dial(self.local, PATIENCE))
+            self.near = End(self.kind, self.client.adopted[0])
             await (self._meet_datagram(server) if self.kind.datagram else self._meet_stream())
         except BaseException:
             await self._close()
@@ -260,8 +259,12 @@ class TransportPair:
         self.listener.take_packets(1)
         source = self.listener.sources[0]
         assert source is not None, "packets of a listener's socket carry their source"
-        number = await server.connect(self.local, Endpoint(self.kind.name, *source))
-        self.far = self.listener if number is None else End(self.kind, self.server.adopted[number])
+        own = await server.connect(self.local, Endpoint(self.kind.name, *source))
+        if own is None:
+            self.far = self.listener
+        else:
+            self.server.adopt(own)
+            self.far = End(self.kind, own)
 
     async def _close(self) -> None:
         for transport in self._transports:

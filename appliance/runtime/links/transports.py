@@ -11,7 +11,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
 from appliance.api.transport import Adopted, SocketAddress, Transport, TransportKind
@@ -42,9 +41,6 @@ FULL_PAUSE = 0.05
 
 HANDOVER_TRIES, HANDOVER_PAUSE = 50, 0.02
 """A second in all; the worker needs a few milliseconds to close a socket."""
-
-_ours: ContextVar[bool] = ContextVar("ours", default=False)
-"""Set while we dial or connect: a link adopted meanwhile is announced by us, not as a stranger that came in."""
 
 
 Result = TypeVar("Result")
@@ -147,13 +143,9 @@ class Transports:
         if opened is None:
             return None
         local = listener.local if spoken_to is None else listener.local._replace(host=spoken_to)
-        token = _ours.set(True)
-        try:
-            to = Endpoint(listener.local.scheme, *source)
-            number = await opened.attend("connect", lambda: opened.transport.connect(local, to), DIAL_SECONDS, OSError)
-        finally:
-            _ours.reset(token)
-        return None if number is None else self._links.get(number)
+        to = Endpoint(listener.local.scheme, *source)
+        adopted = await opened.attend("connect", lambda: opened.transport.connect(local, to), DIAL_SECONDS, OSError)
+        return None if adopted is None else self._added(opened, "connect", adopted)
 
     async def close(self) -> None:
         """Stop listening and dialling. Links stay."""
@@ -165,13 +157,13 @@ class Transports:
         self.bound.clear()
 
     async def _dial(self, peer: str, endpoint: Endpoint) -> None:
-        _ours.set(True)  # this task's own context
         if reasons := self._refuses([endpoint.host], str(endpoint), peer):
             self.listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
             return
         try:
             opened = self._dialler(endpoint.scheme)
-            number: object = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
+            adopted = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
+            link = self._added(opened, "dial", adopted)
         except TimeoutError:
             self.listener.on_dial_failed(peer, endpoint, "timeout")
         except OSError as error:
@@ -179,11 +171,7 @@ class Transports:
         except (HostError, PluginFault, ProfileError) as error:
             self.listener.on_dial_failed(peer, endpoint, error.message)
         else:
-            link = self._links.get(number) if isinstance(number, int) else None
-            if link is None:
-                self.listener.on_dial_failed(peer, endpoint, "closed at once")
-            else:
-                self.listener.on_link(link, peer)
+            self.listener.on_link(link, peer)
 
     def _dialler(self, scheme: str) -> _Open:
         known = self._dialling.get(scheme)
@@ -236,14 +224,21 @@ class Transports:
         except OSError as error:
             raise _cannot_listen(endpoint, error) from error
 
-    def adopt(self, kind: TransportKind, adopted: Adopted) -> int:
-        """A transport hands over a socket."""
+    def adopt(self, kind: TransportKind, adopted: Adopted) -> None:
+        """A transport hands over a socket that a stranger came by, or may come by."""
+        self.listener.on_link(self._add(kind, adopted), None)
+
+    def _added(self, opened: _Open, member: str, adopted: object) -> Link:
+        """The link of what a transport reached. Raises PluginFault when that is no socket."""
+        if not isinstance(adopted, Adopted):
+            part = Part("transport", opened.scheme, member)
+            raise self._calls.failed(part, f"returned {type(adopted).__name__}, wanted Adopted")
+        return self._add(self._kinds[opened.scheme], adopted)
+
+    def _add(self, kind: TransportKind, adopted: Adopted) -> Link:
         if self.mark is not None:  # a transport may know nothing of marks
             marks.set_mark(adopted.sock, self.mark)
-        link = self._links.add(kind, adopted)
-        if not _ours.get():
-            self.listener.on_link(link, None)
-        return link.number
+        return self._links.add(kind, adopted)
 
     async def _unlisten(self, endpoint: Endpoint) -> None:
         opened = self._listening.pop(endpoint)
@@ -310,8 +305,8 @@ class _Services(PluginServices):
         if self._transports.mark is not None:
             marks.set_mark(sock, self._transports.mark)
 
-    def adopt(self, adopted: Adopted) -> int:
-        return self._transports.adopt(self._kind, adopted)
+    def adopt(self, adopted: Adopted) -> None:
+        self._transports.adopt(self._kind, adopted)
 
     async def next_turn(self) -> None:
         self._accepted += 1
@@ -324,7 +319,7 @@ class _Services(PluginServices):
         return self._transports.listener.may_come(source)
 
 
-async def _in_time(transport: Transport, endpoint: Endpoint) -> int:
+async def _in_time(transport: Transport, endpoint: Endpoint) -> Adopted:
     async with asyncio.timeout(DIAL_SECONDS):
         return await transport.dial(endpoint, DIAL_SECONDS)
 

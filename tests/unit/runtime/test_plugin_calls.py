@@ -22,7 +22,7 @@ from appliance.api.management import ApiRoute, Principal
 from appliance.api.monitoring import MonitorKind
 from appliance.api.profile import Profile
 from appliance.api.routing import Route
-from appliance.api.transport import TransportKind
+from appliance.api.transport import Adopted, TransportKind
 from appliance.api.values import Endpoint
 from appliance.control.conversation import Request
 from appliance.errors import PluginFault
@@ -133,11 +133,11 @@ class Transport:
         self._be("listen")
         return at
 
-    async def dial(self, to: Endpoint, timeout: float) -> int:
+    async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         self._be("dial")
-        return 0
+        raise OSError
 
-    async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
+    async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
         self._be("connect")
         return None
 

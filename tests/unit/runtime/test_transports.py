@@ -120,6 +120,24 @@ async def test_a_dial_that_fails_says_why(rig: Rig) -> None:
     assert "pigeon" in (await rig.heard.failed.get())[2]
 
 
+async def test_what_reaches_a_peer_and_gives_no_socket_is_named(rig: Rig) -> None:
+    class Forgetful:
+        def __init__(self, _settings: object, _services: object) -> None:
+            """Nothing is kept."""
+
+        async def dial(self, to: Endpoint, timeout: float) -> int:
+            return 1
+
+        async def close(self) -> None:
+            """Nothing was opened."""
+
+    transports = Transports({"udp": UDP._replace(open=Forgetful)}, rig.links, rig.heard, None)  # type: ignore[arg-type]
+    at = free("udp")
+    transports.dial("b", at)
+    assert (await rig.heard.failed.get())[2].endswith("transport udp: dial returned int, wanted Adopted")
+    await transports.close()
+
+
 async def test_a_peer_that_came_in_gets_a_socket_of_its_own(rig: Rig) -> None:
     udp = free("udp")
     await rig.transports.listen([udp])

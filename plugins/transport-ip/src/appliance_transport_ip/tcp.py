@@ -74,11 +74,11 @@ class Tcp:
             source = from_kernel(address)
             if self._services.welcomes(source):
                 with suppress(OSError):  # it has gone again
-                    self._hand_over(sock, Endpoint(SCHEME, *source))
+                    self._services.adopt(_adopted(sock, Endpoint(SCHEME, *source)))
             else:
                 refuse(sock)
 
-    async def dial(self, to: Endpoint, timeout: float) -> int:
+    async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         """Connect to `to`. Raises OSError or TimeoutError."""
         sock = socket.socket(family_of(to.host), socket.SOCK_STREAM)
         try:
@@ -89,9 +89,9 @@ class Tcp:
         except BaseException:
             sock.close()
             raise
-        return self._hand_over(sock, to)
+        return _adopted(sock, to)
 
-    async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
+    async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
         """Streams have a socket of their own from the start."""
         del local, to
         return None
@@ -103,15 +103,17 @@ class Tcp:
             sock.close()
         self._listeners.clear()
 
-    def _hand_over(self, sock: socket.socket, remote: Endpoint) -> int:
-        sock.settimeout(0)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        with suppress(OSError):  # not built in, or not ours to choose
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
-        local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
-        return self._services.adopt(Adopted(sock, local, remote, listener=False, driver_options={}))
+
+def _adopted(sock: socket.socket, remote: Endpoint) -> Adopted:
+    """A connection as the worker wants it. Raises OSError when it has gone again."""
+    sock.settimeout(0)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    with suppress(OSError):  # not built in, or not ours to choose
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
+    local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
+    return Adopted(sock, local, remote, listener=False, driver_options={})
 
 
 def refuse(sock: socket.socket) -> None:

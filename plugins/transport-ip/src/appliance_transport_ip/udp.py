@@ -47,13 +47,13 @@ class Udp:
         self._services.adopt(Adopted(sock, local, None, listener=True, driver_options=self._options(sock)))
         return local
 
-    async def dial(self, to: Endpoint, timeout: float) -> int:
+    async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         """A socket connected to `to`; nothing is sent yet, so this takes no time and proves nothing."""
         del timeout
         sock = self._socket(None, to)
         return self._connect(sock, to)
 
-    async def connect(self, local: Endpoint, to: Endpoint) -> int | None:
+    async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
         """A socket of its own for the peer at `to`, which came in through the listener at `local`."""
         sock = self._socket(local)
         return self._connect(sock, to)
@@ -61,14 +61,14 @@ class Udp:
     async def close(self) -> None:
         """Nothing is kept here."""
 
-    def _connect(self, sock: socket.socket, to: Endpoint) -> int:
+    def _connect(self, sock: socket.socket, to: Endpoint) -> Adopted:
         try:
             sock.connect(to_kernel(to.host, to.port))
         except OSError:
             sock.close()
             raise
         local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
-        return self._services.adopt(Adopted(sock, local, to, listener=False, driver_options=self._options(sock)))
+        return Adopted(sock, local, to, listener=False, driver_options=self._options(sock))
 
     def _socket(self, at: Endpoint | None, to: Endpoint | None = None) -> socket.socket:
         family = family_of((at or to or Endpoint(SCHEME, "0.0.0.0", 1)).host)
