@@ -10,19 +10,27 @@ from appliance.api.values import Endpoint
 
 
 class Candidate(NamedTuple):
-    """A place to try for `peer`. Lower `priority` is tried first; `ttl` seconds later it is forgotten unless renewed."""
+    """A place to try for a peer."""
 
     peer: str
+    """Its name in the profile."""
     endpoint: Endpoint
     priority: int
+    """Lower is tried first."""
     ttl: float
+    """Seconds after which it is forgotten unless it is given again; it serves on while there is nothing better. 0: it is taken
+    back at once."""
 
 
 class DiscoveryServices(Services, Protocol):
     """What the core gives a discoverer."""
 
     def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
-        """Peers in profile order with the endpoints the profile gives; hosts may be DNS names."""
+        """Peers in profile order with the endpoints the profile gives now; hosts may be DNS names."""
+
+    async def changed(self, within: float | None = None) -> bool:
+        """Wait until `configured` would say something else than it said last, at most `within` seconds (None: as long as it
+        takes). Returns whether it would. A discoverer that never called this is started anew when peers change."""
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """Address literals of a DNS name, in the system's order. Raises OSError when there are none."""

@@ -171,8 +171,7 @@ class NodeRuntime:
         if preparing.scheduling(before) != preparing.scheduling(profile):
             self._push_qos()
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
-        if self.discovery.given_up or (before.discovery, before.peers) != (profile.discovery, profile.peers):
-            await self.discovery.restart(profile)
+        await self.discovery.use(profile)
         await self.monitors.use(profile.monitoring)
         for view in self._views:
             view.tell(ProfileChanged(profile.name))

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance.api.values import Endpoint
-from appliance.testing.services import FakeServices
+from appliance.testing.services import EndOfTime, FakeServices
 
 
 class FakeDiscoveryServices(FakeServices):
-    """`DiscoveryServices` of `appliance.api.discovery`. `names` may be changed while the discoverer runs."""
+    """`DiscoveryServices` of `appliance.api.discovery`. `peers` and `names` may be changed while the discoverer runs."""
 
     def __init__(
         self,
@@ -22,11 +22,23 @@ class FakeDiscoveryServices(FakeServices):
     ) -> None:
         super().__init__(section=section, jitter=jitter)
         self.peers = dict(peers)
+        self._told = self.peers
         self.names = {name: list(addresses) for name, addresses in (names or {}).items()}
 
     def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
-        """The peers as given."""
+        """The peers as they are now."""
+        self._told = dict(self.peers)
         return [(name, tuple(endpoints)) for name, endpoints in self.peers.items()]
+
+    async def changed(self, within: float | None = None) -> bool:
+        """Have `peers` changed since they were asked for? If not, so many seconds go by. Raises EndOfTime when nothing would ever
+        happen."""
+        if self.peers != self._told:
+            return True
+        if within is None:
+            raise EndOfTime
+        await self.sleep(within)
+        return self.peers != self._told
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """From `names`; an address literal is its own. Raises OSError for any other name."""

@@ -1,4 +1,4 @@
-"""Runs the profile's discoverers and keeps what they found: for each peer where to try, best first, until it is too old.
+"""Runs the profile's discoverers, and tells where their finds say that peers can be reached.
 
 Discovery fails soft: a discoverer that raises or ends is started again after a growing pause, and its peers keep what is known.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
-from appliance.api.discovery import Candidate, Discoverer, DiscoveryKind
+from appliance.api.discovery import Candidate, DiscoveryKind
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
 from appliance.api.zones import from_kernel
@@ -23,21 +24,19 @@ from appliance.foundation.patience import as_exception
 from appliance.foundation.tasks import Tasks, cancelled
 from appliance.protocol.peer import is_literal
 from appliance.runtime.links.loops import Refuses, nothing_refused
+from appliance.runtime.peers.candidates import Candidates, Lists
 from appliance.runtime.peers.outside_dns import resolve_past
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
-from appliance.runtime.plugins.services import PluginServices, opening
+from appliance.runtime.plugins.services import LONGEST_REPORT, PluginServices, opening
 
 log = get_logger("discovery")
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds before a failed discoverer is started again; doubled each time, as a DNS server's outage lasts minutes."""
-LONGEST_TTL = 86400.0
 RESOLVER = "bootstrap"
 """The kind that looks up the names in the peers' endpoints."""
-MAX_CANDIDATES = 64
-"""Endpoints kept for a peer: as many as a profile may give it."""
 REPORT_EVERY = 60.0
 """Seconds between two log lines about the same trouble."""
 
@@ -46,14 +45,24 @@ MEMBERS = ("open", "candidates", "")
 BATCHES_PER_SECOND = 2000
 """More is a discoverer that never waits; ten thousand names that are all in the resolver's cache come slower."""
 MAX_BATCH = 1 << 17
-"""Candidates of one batch: more is an iterable that does not end. Twice the peers that a profile may have."""
+"""Items of one batch: more is an iterable that does not end. Twice the peers that a profile may have."""
 
 Found = Callable[[str, Sequence[Endpoint]], None]
+Item = TypeVar("Item")
+Configured = Sequence[tuple[str, tuple[Endpoint, ...]]]
 
 
-class _Known(NamedTuple):
-    priority: int
-    expires: float
+@dataclass(slots=True)
+class _Running:
+    """A discoverer that is kept running."""
+
+    written: Mapping[str, Any]
+    """Its settings in the profile."""
+    tasks: Tasks = field(default_factory=Tasks)
+    services: _Services | None = None
+    """Those that it has now; None in the pause before it is started again."""
+    given_up: bool = False
+    """It held up the node, and is not started again."""
 
 
 class Discovery:
@@ -74,64 +83,97 @@ class Discovery:
         self._refuses = refuses
         self._kinds = kinds
         self._found = found
-        self._tasks = Tasks()
+        self._running: dict[str, _Running] = {}
         self._profile: Profile | None = None
+        self._peers: dict[str, tuple[Endpoint, ...]] = {}
         self._named: dict[tuple[str, int], tuple[str, str]] = {}
-        self._peers: dict[str, dict[Endpoint, _Known]] = {}
-        self._told: dict[str, tuple[Endpoint, ...]] = {}
+        self._candidates = Candidates()
         self._batches = 0
         self.problems: dict[str, str] = {}
         self.wanted: tuple[str, ...] = ()
 
+    # ---- which run ----
+
     def start(self, profile: Profile) -> None:
         """Run the discoverers that `profile` names."""
-        self._profile = profile
-        self._named = {
-            (endpoint.host, endpoint.port): (peer.name, str(endpoint)) for peer in profile.peers for endpoint in peer.endpoints
-        }
-        self.wanted = tuple(profile.discovery) or self._for_names(profile)
+        self._configure(profile)
         for name in self.wanted:
-            kind = self._kinds.get(name)
-            if kind is None:
-                self._trouble(name, f"no enabled plugin offers discovery kind {name!r}")
-            else:
-                self._tasks.spawn(self._keep_running(kind), f"discovery {name}")
+            self._run(name)
 
-    def _for_names(self, profile: Profile) -> tuple[str, ...]:
-        """Names in endpoints must be looked up by somebody, even when the profile says nothing of discovery."""
-        names = any(not is_literal(endpoint.host) for peer in profile.peers for endpoint in peer.endpoints)
-        return (RESOLVER,) if names and RESOLVER in self._kinds else ()
-
-    async def restart(self, profile: Profile) -> None:
-        """A changed profile: begin anew; what was found stays for the peers that are left."""
-        await self._tasks.close()
-        names = {peer.name for peer in profile.peers}
-        self._peers = {name: known for name, known in self._peers.items() if name in names}
-        self._told = {name: told for name, told in self._told.items() if name in names}
-        for kind in self.wanted:
-            for member in MEMBERS:
-                self._calls.well(Part("discovery", kind, member))
-        self.problems.clear()
-        self.start(profile)
+    async def use(self, profile: Profile) -> None:
+        """A changed profile. A discoverer whose settings did not change goes on if it watches the peers, or they stayed."""
+        before = self._peers
+        self._configure(profile)
+        self._candidates.keep(self._peers)
+        for name, running in list(self._running.items()):
+            gone, other = name not in self.wanted, running.written != self.settings(name)
+            if gone or other or running.given_up or not self._goes_on(running, before):
+                await self._stop(name)
+            if gone:
+                self._tell(self._candidates.drop(name, clock.monotonic()))
+        for name in [name for name in self.problems if name not in self._running]:
+            del self.problems[name]
+        for name in self.wanted:
+            if name not in self._running:
+                self._run(name)
 
     async def close(self) -> None:
         """Stop all discoverers."""
-        await self._tasks.close()
+        for name in list(self._running):
+            await self._stop(name)
+
+    def _configure(self, profile: Profile) -> None:
+        self._profile = profile
+        self._peers = {peer.name: peer.endpoints for peer in profile.peers}
+        self._named = {
+            (endpoint.host, endpoint.port): (peer.name, str(endpoint)) for peer in profile.peers for endpoint in peer.endpoints
+        }
+        self.wanted = tuple(profile.discovery) or self._for_names()
+
+    def _for_names(self) -> tuple[str, ...]:
+        """Names in endpoints must be looked up by somebody, even when the profile says nothing of discovery."""
+        names = any(not is_literal(endpoint.host) for endpoints in self._peers.values() for endpoint in endpoints)
+        return (RESOLVER,) if names and RESOLVER in self._kinds else ()
+
+    def _run(self, name: str) -> None:
+        kind = self._kinds.get(name)
+        if kind is None:
+            self._trouble(name, f"no enabled plugin offers discovery kind {name!r}")
+            return
+        running = self._running[name] = _Running(self.settings(name))
+        running.tasks.spawn(self._keep_running(kind, running), f"discovery {name}")
+
+    async def _stop(self, name: str) -> None:
+        await self._running.pop(name).tasks.close()
+        self.problems.pop(name, None)
+        for member in MEMBERS:
+            self._calls.well(Part("discovery", name, member))
+
+    def _goes_on(self, running: _Running, before: Mapping[str, tuple[Endpoint, ...]]) -> bool:
+        """Need it not be started anew for the peers that there are now?"""
+        if list(before.items()) == list(self._peers.items()):
+            return True
+        if running.services is None or not running.services.watches:
+            return False
+        running.services.tell_changed()
+        return True
 
     @property
     def given_up(self) -> bool:
         """Does a discoverer not run because it held up the node?"""
-        return any(self._hangs(kind) for kind in self.wanted)
+        return any(running.given_up for running in self._running.values())
 
     def _hangs(self, kind: str) -> bool:
         return any(self._calls.hangs(Part("discovery", kind, member)) for member in MEMBERS)
 
-    async def _keep_running(self, kind: DiscoveryKind) -> None:
+    # ---- one of them ----
+
+    async def _keep_running(self, kind: DiscoveryKind, running: _Running) -> None:
         pause, part = FIRST_PAUSE, Part("discovery", kind.name)
         while True:
             begun = self._batches
             try:
-                await self._follow(kind)
+                await self._follow(kind, running)
                 problem: Exception | str = "it ended by itself"
             except BaseException as error:
                 if isinstance(error, asyncio.CancelledError) and cancelled():
@@ -139,32 +181,34 @@ class Discovery:
                 problem = as_exception(error)
             if not isinstance(problem, PluginFault):
                 problem = self._calls.failed(part, problem)
+            running.given_up = self._hangs(kind.name)
             self._trouble(kind.name, problem.message)
-            if self._hangs(kind.name):
+            if running.given_up:
                 return
             pause = FIRST_PAUSE if self._batches > begun else pause
             await asyncio.sleep(pause * (1 + entropy.jitter()))
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _follow(self, kind: DiscoveryKind) -> None:
+    async def _follow(self, kind: DiscoveryKind, running: _Running) -> None:
         """Take what a discoverer finds, for as long as it does."""
-        services = _Services(self, kind.name, self._calls)
+        services = running.services = _Services(self, kind.name, self._calls)
+        part = Part("discovery", kind.name)
         try:
-            await self._follow_open(kind, services)
+            discoverer = self._calls.call(part._replace(member="open"), opening(kind, running.written, services))
+            batches = self._calls.call(part._replace(member="candidates"), discoverer.candidates)
+            await self._read(part, batches, lambda batch: self._take(kind.name, batch))
         finally:
+            running.services = None
             await services.close()
 
-    async def _follow_open(self, kind: DiscoveryKind, services: PluginServices) -> None:
-        part = Part("discovery", kind.name)
-        deed = opening(kind, self.settings(kind.name), services)
-        discoverer: Discoverer = self._calls.call(part._replace(member="open"), deed)
-        batches = self._calls.call(part._replace(member="candidates"), discoverer.candidates)
+    async def _read(self, part: Part, batches: AsyncIterator[Any], take: Callable[[Any], None]) -> None:
         second, so_far = clock.monotonic(), 0
         async for batch in batches:
             if cancelled():
                 return  # it does not want to end
-            self._take(_bounded(batch))
-            self.problems.pop(kind.name, None)
+            take(batch)
+            self._batches += 1
+            self.problems.pop(part.kind, None)
             self._calls.well(part)
             now = clock.monotonic()
             second, so_far = (second, so_far + 1) if now - second < 1 else (now, 1)
@@ -172,32 +216,18 @@ class Discovery:
                 raise TooMuch(f"it gives batch after batch without a pause: more than {BATCHES_PER_SECOND} within a second")
             await asyncio.sleep(0)
 
-    def _take(self, batch: Iterable[Candidate]) -> None:
-        now = clock.monotonic()
-        self._batches += 1
-        assert self._profile is not None
-        names = {peer.name for peer in self._profile.peers}
-        touched = set()
-        for candidate in batch:
-            if candidate.peer in names:
-                known = self._peers.setdefault(candidate.peer, {})
-                known[candidate.endpoint] = _Known(candidate.priority, now + min(max(candidate.ttl, 0.0), LONGEST_TTL))
-                touched.add(candidate.peer)
-        for peer in sorted(touched):
-            self._tell(peer, now)
+    def _take(self, kind: str, batch: Iterable[Candidate]) -> None:
+        self._tell(self._candidates.take(kind, _bounded(batch, Candidate), self._peers, clock.monotonic()))
 
-    def _tell(self, peer: str, now: float) -> None:
-        known = {endpoint: entry for endpoint, entry in self._peers[peer].items() if entry.expires > now}
-        best = sorted(known, key=lambda endpoint: known[endpoint].priority)[:MAX_CANDIDATES]
-        self._peers[peer] = {endpoint: known[endpoint] for endpoint in best}
-        if best and tuple(best) != self._told.get(peer):
-            self._told[peer] = tuple(best)
-            self._found(peer, best)
+    def _tell(self, lists: Lists) -> None:
+        for peer, endpoints in lists.items():
+            self._found(peer, endpoints or [endpoint for endpoint in self._peers[peer] if is_literal(endpoint.host)])
 
-    def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
+    # ---- what discoverers ask ----
+
+    def configured(self) -> Configured:
         """Peers in profile order with the endpoints the profile gives."""
-        assert self._profile is not None
-        return [(peer.name, peer.endpoints) for peer in self._profile.peers]
+        return list(self._peers.items())
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """As `api.discovery.DiscoveryServices.resolve`, less what no packet would reach."""
@@ -209,12 +239,13 @@ class Discovery:
             raise OSError(errno.EHOSTUNREACH, "; ".join(reasons.values()))
         return [address for address in found if address not in reasons]
 
-    def settings(self, kind: str) -> Mapping[str, object]:
+    def settings(self, kind: str) -> Mapping[str, Any]:
         """What the profile says below `discovery.KIND`."""
         assert self._profile is not None
         return self._profile.discovery.get(kind, {})
 
-    def _reported(self, kind: str, problem: str) -> None:
+    def reported(self, kind: str, problem: str) -> None:
+        """A discoverer tells of trouble; "" says that it is over."""
         if problem:
             self._trouble(kind, problem)
         else:
@@ -230,13 +261,13 @@ class TooMuch(ValueError):
     """A discoverer gives more than a node can take."""
 
 
-def _bounded(batch: Iterable[Any]) -> list[Candidate]:
+def _bounded(batch: Iterable[Any], kind: type[Item]) -> list[Item]:
     found = list(islice(batch, MAX_BATCH + 1))
     if len(found) > MAX_BATCH:
-        raise TooMuch(f"a batch has more than {MAX_BATCH} candidates")
-    wrong = next((each for each in found if not isinstance(each, Candidate)), None)
+        raise TooMuch(f"a batch has more than {MAX_BATCH} items")
+    wrong = next((each for each in found if not isinstance(each, kind)), None)
     if wrong is not None:
-        raise TypeError(f"a batch holds a {type(wrong).__name__}, wanted Candidate")
+        raise TypeError(f"a batch holds a {type(wrong).__name__}, wanted {kind.__name__}")
     return found
 
 
@@ -247,15 +278,32 @@ class _Services(PluginServices):
         super().__init__(calls, "discovery", kind)
         self._discovery = discovery
         self._kind = kind
+        self._news = asyncio.Event()
+        self.watches = False
+        """Has it ever asked to be told of changes?"""
 
-    def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
+    def configured(self) -> Configured:
+        self._news.clear()
         return self._discovery.configured()
+
+    async def changed(self, within: float | None = None) -> bool:
+        self.watches = True
+        try:
+            async with asyncio.timeout(within):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def tell_changed(self) -> None:
+        """The peers are others now."""
+        self._news.set()
 
     async def resolve(self, host: str, port: int) -> list[str]:
         return await self._discovery.resolve(host, port)
 
     def report(self, problem: str) -> None:
-        self._discovery._reported(self._kind, problem)  # noqa: SLF001  two halves of one thing
+        self._discovery.reported(self._kind, str(problem)[:LONGEST_REPORT])
 
 
 async def resolve(host: str, port: int) -> list[str]:

@@ -112,9 +112,28 @@ class DiscoveryConformance(KindConformance):
             assert 1 <= candidate.endpoint.port <= 65535
 
     def test_candidates_live_for_a_while(self) -> None:
+        given = set()
         for candidate in self._all():
-            assert 0 < candidate.ttl <= 86400
             assert isinstance(candidate.priority, int)
+            assert 0 <= candidate.ttl <= 86400
+            assert candidate.ttl or candidate[:2] in given, "it takes back what it never gave"
+            given.add(candidate[:2])
+
+    def test_a_changed_list_of_peers_is_looked_at(self) -> None:
+        services = self.services()
+
+        async def read() -> set[str]:
+            found: set[str] = set()
+            with suppress(EndOfTime):
+                async for batch in self.opened(services).candidates():
+                    found |= {candidate.peer for candidate in batch}
+                    services.peers["late"] = (Endpoint("udp", "198.51.100.99", 8443),)
+                    if "late" in found:
+                        break
+            return found
+
+        if self.expects_candidates:
+            assert "late" in asyncio.run(read()), "ask services.configured() in each round: peers come and go"
 
     def test_nothing_is_found_for_nobody(self) -> None:
         services = self.services()

@@ -106,3 +106,12 @@ async def test_a_flood_of_addresses_is_cut(kind: DiscoveryKind) -> None:
     many = [f"192.0.2.{n}" for n in range(200)]
     story = Story(kind, FakeDiscoveryServices({"hub": (NAMED,)}, names={"vpn.example": many}))
     assert len(await story.raw()) == 16
+
+
+async def test_a_changed_list_is_a_new_round_at_once(kind: DiscoveryKind) -> None:
+    services = FakeDiscoveryServices({"a": (A,)})
+    story = Story(kind, services)
+    assert await story.batch() == [("a", str(A))]
+    services.peers = {"a": (A,), "b": (B,)}
+    assert {peer for peer, _ in await story.batch()} == {"a", "b"}
+    assert services.now == 0, "nobody waited"

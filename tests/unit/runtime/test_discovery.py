@@ -95,7 +95,7 @@ async def test_names_are_looked_up_without_being_asked() -> None:
     running = Discovery(kind("bootstrap", forever), Found())
     running.start(profile())
     assert running.wanted == ()
-    await running.restart(profile("gateway.example"))
+    await running.use(profile("gateway.example"))
     assert running.wanted == ("bootstrap",)
     await running.close()
 
@@ -143,4 +143,104 @@ async def test_addresses_inside_the_tunnel_are_left_out_and_the_last_one_is_an_e
     with pytest.raises(OSError, match="it goes round"):
         await running.resolve("localhost", 1)
     assert asked[0][1:] == ("udp://localhost:1", "b")
+    await running.close()
+
+
+async def test_what_is_taken_back_is_forgotten_at_once_and_the_profiles_own_endpoints_are_left() -> None:
+    async def takes_back(_services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        yield [Candidate("b", NEAR, 1, 60), Candidate("b", FAR, 2, 60)]
+        yield [Candidate("b", NEAR, 1, 0)]
+        yield [Candidate("b", FAR, 1, 0), Candidate("b", FAR, 1, 0)]
+        await asyncio.Event().wait()
+
+    found = Found()
+    running = Discovery(kind("lan", takes_back), found)
+    running.start(profile(lan={}))
+    assert await found.lists.get() == ("b", [NEAR, FAR])
+    assert await found.lists.get() == ("b", [FAR])
+    assert await found.lists.get() == ("b", [Endpoint("udp", "192.0.2.9", 1)])
+    await running.close()
+
+
+async def test_a_kind_that_goes_takes_its_finds_along_and_the_others_stay() -> None:
+    async def near(_services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        yield [Candidate("b", NEAR, 1, 60)]
+        await asyncio.Event().wait()
+
+    async def far(_services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        await asyncio.sleep(0.01)
+        yield [Candidate("b", FAR, 2, 60), Candidate("b", NEAR, 5, 0)]
+        await asyncio.Event().wait()
+
+    found = Found()
+    running = Discovery(kind("near", near) | kind("far", far), found)
+    running.start(profile(near={}, far={}))
+    assert await found.lists.get() == ("b", [NEAR])
+    assert await found.lists.get() == ("b", [NEAR, FAR]), "nobody takes back what another one found"
+    await running.use(profile(far={}))
+    assert await found.lists.get() == ("b", [FAR])
+    await running.close()
+
+
+async def test_a_discoverer_that_watches_is_told_of_changes_and_goes_on() -> None:
+    seen: asyncio.Queue[object] = asyncio.Queue()
+    starts = []
+
+    async def watches(services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        starts.append(1)
+        while True:
+            seen.put_nowait([str(endpoint) for _, endpoints in services.configured() for endpoint in endpoints])
+            yield []
+            assert await services.changed()
+
+    running = Discovery(kind("lan", watches), Found())
+    running.start(profile(lan={}))
+    assert await seen.get() == ["udp://192.0.2.9:1"]
+    await asyncio.sleep(0.01)
+    await running.use(profile("192.0.2.77", lan={}))
+    assert await seen.get() == ["udp://192.0.2.77:1"]
+    await running.use(profile("192.0.2.77", lan={}))
+    assert len(starts) == 1
+    await running.close()
+
+
+async def test_a_change_that_came_before_the_question_is_not_lost() -> None:
+    asked: asyncio.Queue[bool] = asyncio.Queue()
+    ready = asyncio.Event()
+
+    async def slow(services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        assert not await services.changed(within=0)
+        services.configured()
+        yield []
+        await ready.wait()
+        asked.put_nowait(await services.changed())
+        services.configured()
+        asked.put_nowait(await services.changed(within=0.001))
+        await asyncio.Event().wait()
+
+    running = Discovery(kind("lan", slow), Found())
+    running.start(profile(lan={}))
+    await asyncio.sleep(0.01)
+    await running.use(profile("192.0.2.77", lan={}))
+    ready.set()
+    assert await asked.get()
+    assert not await asked.get()
+    await running.close()
+
+
+async def test_a_discoverer_that_does_not_watch_is_started_anew_when_peers_change() -> None:
+    seen: asyncio.Queue[object] = asyncio.Queue()
+
+    async def looks_once(services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        seen.put_nowait(services.configured())
+        yield []
+        await asyncio.Event().wait()
+
+    running = Discovery(kind("lan", looks_once), Found())
+    running.start(profile(lan={}))
+    await seen.get()
+    await running.use(profile(lan={}))
+    assert seen.empty(), "nothing changed"
+    await running.use(profile("192.0.2.77", lan={}))
+    assert await seen.get() == [("b", (Endpoint("udp", "192.0.2.77", 1),))]
     await running.close()

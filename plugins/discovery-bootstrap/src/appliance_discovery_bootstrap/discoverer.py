@@ -2,7 +2,7 @@
 
     round n    everything that is written as an address, in one batch
                then a batch for each name; a peer whose name is unknown is reported and goes to the back of round n + 1
-    pause      `refresh`, or less while names are missing
+    pause      `refresh`, or less while names are missing; none when the peers of the profile change
 
 The core connects to whatever it is told of; telling it is all that connecting at start needs.
 """
@@ -57,7 +57,7 @@ class Bootstrap:
                 if addresses:
                     yield [self._candidate(name, endpoint, index, nth, host) for nth, host in enumerate(addresses)]
             self._misses = 0 if complete else self._misses + 1
-            await self._services.sleep(self._pause())
+            await self._services.changed(self._pause())
 
     def _peers(self) -> Peers:
         """The bootstrap list as the profile has it now."""

@@ -1,0 +1,71 @@
+"""What discoverers found: for each peer where to try, best first, until it is too old or taken back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from appliance.api.discovery import Candidate
+from appliance.api.values import Endpoint
+
+LONGEST_TTL = 86400.0
+"""Seconds after which a candidate is too old, whatever its discoverer said."""
+MOST = 64
+"""Endpoints kept for a peer: as many as a profile may give it."""
+
+Lists = dict[str, tuple[Endpoint, ...]]
+"""Peers whose list changed, each with where to try now, best first; nothing when the last one was taken back."""
+
+
+class _Known(NamedTuple):
+    priority: int
+    expires: float
+
+
+class Candidates:
+    """Each candidate belongs to the kind that found it: only that kind can take it back. Those that are too old serve on while
+    there is nothing better."""
+
+    def __init__(self) -> None:
+        self._peers: dict[str, dict[tuple[str, Endpoint], _Known]] = {}
+        self._told: Lists = {}
+
+    def take(self, kind: str, batch: Iterable[Candidate], peers: Collection[str], now: float) -> Lists:
+        """What `kind` found at `now`, as far as it is about one of `peers`. A `ttl` of 0 takes a candidate back."""
+        touched: dict[str, None] = {}
+        for peer, endpoint, priority, ttl in batch:
+            if peer not in peers:
+                continue
+            touched[peer] = None
+            known = self._peers.setdefault(peer, {})
+            if ttl > 0:
+                known[kind, endpoint] = _Known(priority, now + min(ttl, LONGEST_TTL))
+            else:
+                known.pop((kind, endpoint), None)
+        return self._changed(sorted(touched), now)
+
+    def drop(self, kind: str, now: float) -> Lists:
+        """`kind` runs no more: what it found is taken back."""
+        touched = [peer for peer, known in self._peers.items() if any(finder == kind for finder, _ in known)]
+        for peer in touched:
+            self._peers[peer] = {key: entry for key, entry in self._peers[peer].items() if key[0] != kind}
+        return self._changed(sorted(touched), now)
+
+    def keep(self, peers: Collection[str]) -> None:
+        """Forget what is known of all others."""
+        self._peers = {name: known for name, known in self._peers.items() if name in peers}
+        self._told = {name: told for name, told in self._told.items() if name in peers}
+
+    def _changed(self, touched: Iterable[str], now: float) -> Lists:
+        lists = {peer: self._list(peer, now) for peer in touched}
+        changed = {peer: found for peer, found in lists.items() if found != self._told.get(peer, ())}
+        self._told |= changed
+        return changed
+
+    def _list(self, peer: str, now: float) -> tuple[Endpoint, ...]:
+        known = self._peers[peer]
+        known = {key: entry for key, entry in known.items() if entry.expires > now} or known
+        best = sorted(known, key=lambda key: known[key].priority)
+        kept = list(dict.fromkeys(endpoint for _, endpoint in best))[:MOST]
+        self._peers[peer] = {key: known[key] for key in best if key[1] in kept}
+        return tuple(kept)
