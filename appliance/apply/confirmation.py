@@ -1,7 +1,7 @@
 """Waking and knowing the watchdog that undoes an apply which nobody confirms.
 
-It is a process of its own, in a session of its own, so that it survives a lost login and a killed command. It holds
-`watchdog.lock` for as long as it lives and sleeps on the FIFO `confirm`.
+It is a process of its own, in a session of its own, so that it survives a lost login and a killed command. As long as it lives it
+holds `watchdog.lock`, and it sleeps on the FIFO `confirm`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from appliance.linux.locks import try_hold
 LOCK = "watchdog.lock"
 FIFO = "confirm"
 START_WITHIN = 20.0
+"""Seconds for it to start."""
 
 
 async def start_watchdog(directory: Path, generation: int, seconds: float) -> None:
-    """Start it, and return when it stands watch. Raises HostError when it does not."""
+    """Start it, and return once it is watching. Raises HostError if it does not start."""
     command = interpreter.command("appliance.apply.watchdog", str(directory), str(generation), str(seconds))
     try:
         done = await asyncio.to_thread(
@@ -51,13 +52,13 @@ def is_watched(directory: Path) -> bool:
 
 
 def clear_up(directory: Path) -> None:
-    """Remove the watchdog's files. For the watchdog itself, and where none lives."""
+    """Remove the watchdog's files. For the watchdog itself, and if none lives."""
     for name in (FIFO, LOCK):
         (directory / name).unlink(missing_ok=True)
 
 
 def wake_watchdog(directory: Path) -> None:
-    """Make it look at the journal again; nothing happens when there is none."""
+    """Let it look at the journal again. Nothing happens if there is none."""
     try:
         fd = os.open(directory / FIFO, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -32,11 +32,11 @@ PATIENCE = 15.0
 """Seconds to wait for another command that is changing this host; a plan of a hundred steps takes about two."""
 
 ENDLESS = 86400.0
-"""The watchdog does not give up."""
+"""Seconds. The watchdog waits for the lock as long as it takes."""
 
 
 class Unconfirmed(ApplianceError):
-    """An earlier apply still awaits its confirmation."""
+    """An earlier apply still waits for its confirmation."""
 
     exit_code = ExitCode.RETRY
     retryable = True
@@ -44,13 +44,16 @@ class Unconfirmed(ApplianceError):
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What an apply did. `plan` is empty when the host was as the profile says. `recovered` are steps of an interrupted earlier
-    run that were undone first. `confirm_within` seconds are left to confirm, None when there is no need."""
+    """What an apply did."""
 
     plan: Plan
+    """Its steps; none if the host was as the profile says."""
     revert: Plan
+    """The steps that would undo it."""
     recovered: tuple[Step, ...] = ()
+    """Steps of an earlier, interrupted run that were undone first."""
     confirm_within: float | None = None
+    """Seconds that are left to confirm it; None if it needs no confirmation."""
 
     @property
     def changed(self) -> bool:
@@ -60,9 +63,10 @@ class ApplyResult:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The steps that were undone, in that order; none when there was nothing to undo."""
+    """What was undone."""
 
     steps: tuple[Step, ...] = ()
+    """In the order in which they were undone; none if there was nothing to undo."""
 
 
 async def plan_profile(
@@ -76,8 +80,8 @@ async def plan_profile(
 ) -> Plan:
     """What apply would do now. Changes nothing and needs no privilege.
 
-    `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION; `names` are addresses of names
-    in endpoints. `repair`: the profile is in force, so plugins do not judge it again. Raises PlanError.
+    `admin_address` is the address that the admin's session comes from, or the value of SSH_CONNECTION. `names` has addresses of
+    names in endpoints. `repair`: the profile is in force, so plugins do not judge it again. Raises PlanError.
     """
     journal = _journal(state_dir)
     async with Netlink() as netlink:
@@ -90,7 +94,7 @@ async def plan_profile(
 
 
 async def plan_repair(profile: Profile, state_dir: Path, *, plugins: Contributors | None = None) -> Plan:
-    """What of the profile is missing on this host, as the steps that bring it back. Raises PlanError."""
+    """The steps that bring back what is missing on this host of the profile. Raises PlanError."""
     made = await plan_profile(profile, state_dir, plugins=plugins, repair=True)
     return Plan(bringing_back(made.steps), made.warnings)
 
@@ -106,11 +110,12 @@ async def apply_profile(
     give_up: bool = False,
     repair: bool = False,
 ) -> ApplyResult:
-    """Make the host be as the profile says, by the steps that differ; with `repair` only by those that bring something back.
+    """Make the host be as the profile says. With `repair`, only by the steps that bring something back.
 
-    With `give_up`, what an earlier process applied and nobody confirmed yet is undone first; else it is waited for. With
-    `confirm_within` seconds, everything this call did is undone by itself unless `confirm` is called in time. Raises PlanError
-    (nothing was done), ApplyError (what had been done was undone unless the message says otherwise), MissingPrivilege.
+    If an earlier process applied something that nobody confirmed yet, `give_up` undoes it first; without `give_up` it is waited
+    for. With `confirm_within` seconds, everything that this call did is undone by itself unless `confirm` is called in time.
+    Raises PlanError (nothing was done), ApplyError (what had been done was undone, unless the message says otherwise),
+    MissingPrivilege.
     """
     _require_privilege()
     async with _locked(state_dir) as journal, Netlink() as netlink:
@@ -131,7 +136,7 @@ async def apply_profile(
 
 
 def refuse_cutting_off(plan: Plan, confirm_within: float | None) -> None:
-    """Raises PlanError for a plan that cuts the admin's session off for good."""
+    """Raise PlanError for a plan that cuts off the admin's session, unless it is undone by itself."""
     if plan.cuts_off and confirm_within is None:
         raise PlanError(
             f"this would cut off your own session, {plan.cuts_off}",
@@ -148,7 +153,8 @@ async def plan_rollback(state_dir: Path, *, admin_address: str | None = None) ->
 
 
 async def rollback(state_dir: Path, *, progress: Listener = silent) -> Undone:
-    """Undo everything that was ever applied, back to the host as it was before the first apply. Completes an interrupted undo."""
+    """Undo everything that was ever applied: the host becomes as it was before the first apply. Also completes an interrupted
+    undo."""
     _require_privilege()
     async with _locked(state_dir) as journal, Netlink() as netlink:
         first = journal.state.generations[0].number if journal.state.generations else None
@@ -160,7 +166,7 @@ async def rollback(state_dir: Path, *, progress: Listener = silent) -> Undone:
 async def recover(state_dir: Path, *, progress: Listener = silent) -> Undone:
     """Undo what a crash left half done: an interrupted apply or undo, and an unconfirmed apply whose watchdog is dead.
 
-    An apply that was completed stays in force.
+    A complete apply stays in force.
     """
     _require_privilege()
     async with _locked(state_dir) as journal, Netlink() as netlink:
@@ -168,7 +174,7 @@ async def recover(state_dir: Path, *, progress: Listener = silent) -> Undone:
 
 
 async def confirm(state_dir: Path) -> None:
-    """Keep what was applied with `confirm_within`. Raises HostError when nothing awaits confirmation (any more)."""
+    """Keep what was applied with `confirm_within`. Raises HostError if nothing waits for confirmation (any more)."""
     async with _locked(state_dir) as journal:
         last = journal.state.last
         if last is None or not last.applied or not last.awaits_confirmation:
@@ -195,7 +201,7 @@ def awaits_confirmation(state_dir: Path, generation: int) -> bool:
 
 
 def refuse_unconfirmed(state_dir: Path) -> None:
-    """Raises Unconfirmed while the last apply may still be confirmed."""
+    """Raise Unconfirmed while the last apply may still be confirmed."""
     _refuse_unconfirmed(_journal(state_dir).state, state_dir)
 
 
@@ -205,7 +211,7 @@ def state(state_dir: Path) -> JournalState:
 
 
 def has_made(interface: str, state_dir: Path) -> bool:
-    """Did an apply that is in force make this interface, rather than find it?"""
+    """Did an apply that is in force make this interface? (Otherwise it was there before.)"""
     return interface in Ledger.of(_journal(state_dir).state.in_force).created
 
 
@@ -256,7 +262,7 @@ def _refuse_unconfirmed(state: JournalState, state_dir: Path) -> None:
 
 @asynccontextmanager
 async def _locked(state_dir: Path, *, patience: float | None = None) -> AsyncIterator[Journal]:
-    """The journal, for writing. Leaves no file behind when nothing is in force."""
+    """The journal, for writing. Leaves no file behind if nothing is in force."""
     lock = state_dir / "lock"
     async with hold(lock, patience=PATIENCE if patience is None else patience):
         journal = _journal(state_dir)

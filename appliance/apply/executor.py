@@ -1,4 +1,4 @@
-"""Doing the steps of a plan, and undoing them: journal, deed, look at the kernel."""
+"""Doing the steps of a plan, and undoing them: write the journal, do it, look at the kernel."""
 
 from __future__ import annotations
 
@@ -22,41 +22,48 @@ class Stage(StrEnum):
     """How far a step is."""
 
     NEXT = "next"
+    """It is its turn."""
     JOURNALLED = "journalled"
+    """The journal says that it will be done."""
     PERFORMED = "performed"
+    """It was done."""
     VERIFIED = "verified"
+    """The kernel shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Told before and after each part of a step: `number` of `total`, from 1. `undo` when it is being taken back."""
+    """Told before and after each part of a step."""
 
     stage: Stage
     step: Step
     number: int
+    """From 1 to `total`."""
     total: int
     undo: bool
+    """It is being undone."""
 
 
 TOGETHER = ("address.", "route.", "rule.")
-"""Verbs whose steps are announced, done and looked at by the run. They do nothing to a host that is as they want it, so one that
-was announced and not done is undone without harm."""
+"""Verbs whose steps are announced, done and checked many at a time. They do nothing if the host is as they want it. So undoing a
+step that was announced but not done does no harm."""
 FEW_TOGETHER = 50
+"""Steps in one run. Progress still shows often enough, and a look at the kernel costs next to nothing."""
 MOST_RUNS = 8
-"""Fifty steps a run keep progress live, and a look costs next to nothing. A look takes time for each route there is, and a record
-is a write to the disk, so with thousands of steps the runs get longer, not more."""
+"""Runs of one verb. A look takes time for each route there is, and a record is a write to the disk. So with thousands of steps
+the runs get longer and not more."""
 
 Listener = Callable[[Progress], None]
 
 
 def silent(_progress: Progress) -> None:
-    """Nobody listens."""
+    """Nobody listens to the progress."""
 
 
 async def carry_out(generation: Generation, netlink: Netlink, journal: Journal, progress: Listener = silent) -> None:
-    """Do all steps of a generation that has begun. When one fails, or on cancellation, undo those done.
+    """Do all steps of a generation that has begun. If one fails, or on cancellation, undo those that were done.
 
-    Raises ApplyError then; its message says whether the host is as before.
+    Then it raises ApplyError, whose message says whether the host is as before.
     """
     total = len(generation.steps)
 
@@ -87,9 +94,10 @@ async def carry_out(generation: Generation, netlink: Netlink, journal: Journal, 
 
 
 async def undo(down_to: int, netlink: Netlink, journal: Journal, progress: Listener = silent) -> list[Step]:
-    """Undo everything from generation `down_to` on, last first; the steps that were undone.
+    """Undo everything from generation `down_to` on, the last step first. The steps that were undone.
 
-    What fails is left in the journal while the rest goes on; HostError at the end names it, and the next call tries it again.
+    A step that cannot be undone stays in the journal, while the rest goes on. HostError at the end names it, and the next call
+    tries it again.
     """
     journal.undoing(down_to)
     chosen = [generation for generation in journal.state.generations if generation.number >= down_to]
@@ -149,7 +157,7 @@ async def _undo_run(
 
 
 def _runs(indices: Sequence[int], generation: Generation, *, undo: bool) -> Iterator[list[int]]:
-    """Neighbours of the same verb, whose facts one look at the kernel can check."""
+    """Neighbours with the same verb, whose facts one look at the kernel can check."""
 
     def verb(index: int) -> str:
         step = generation.steps[index]
@@ -165,7 +173,7 @@ def _runs(indices: Sequence[int], generation: Generation, *, undo: bool) -> Iter
 
 
 def _is_moot(action: Action) -> bool:
-    """Is what the action speaks of gone, with the interface it was on? Somebody may have removed that by hand."""
+    """Is the interface gone that the action is about? Somebody may have removed it by hand."""
     match action.verb:
         case "sysctl.set":
             return sysctl.read(action.args["key"]) is None

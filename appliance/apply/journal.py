@@ -1,8 +1,8 @@
-"""The undo journal: an append-only file, on disk before the deed it speaks of. See `records` for its lines.
+"""The undo journal: an append-only file that is on disk before anything is done that it tells of. See `records` for its lines.
 
-It stays while something is applied, since it is what knows how to undo it. It lies in a tmpfs, because what it describes dies
-with the kernel too; a journal from before the last boot is void. Whatever else is wrong with it is an error that leaves it alone:
-a journal that is not believed would be an undo that is lost in silence.
+It stays while something is applied, because it knows how to undo that. It lies in a tmpfs, because what it describes ends with
+the kernel too: a journal from before the last boot is void. If anything else is wrong with it, that is an error and the file is
+left alone: not believing it would mean that something is never undone, without a word.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WAY_OUT = (
 
 
 class JournalDamaged(HostError):
-    """The undo journal cannot be believed, so nothing was done. Nothing changes that but a person or a reboot."""
+    """The undo journal cannot be believed, so nothing was done. Only a person or a reboot changes that."""
 
     exit_code = ExitCode.WITHHELD
 
@@ -35,8 +35,8 @@ class JournalDamaged(HostError):
 class Journal:
     """The journal of one state directory. Only the holder of the directory's lock may write.
 
-    Raises HostError when it cannot write (a full disk): the caller must then not do the step it announced. Raises JournalDamaged
-    when what is there is not what was written.
+    Raises HostError if it cannot write (a full disk): the caller must not do the step that it announced. Raises JournalDamaged if
+    what is there is not what was written.
     """
 
     def __init__(self, directory: Path, *, boot_id: str, netns: int) -> None:
@@ -64,7 +64,7 @@ class Journal:
         return generation
 
     def will(self, generation: Generation, *steps: int) -> None:
-        """The steps are about to be done."""
+        """These steps are about to be done."""
         self._append("will", generation.number, steps=steps)
         generation.touched += steps
 
@@ -74,22 +74,22 @@ class Journal:
         generation.applied = True
 
     def confirmed(self, generation: Generation) -> None:
-        """The admin still has the host."""
+        """The admin can still reach the host."""
         self._append("confirmed", generation.number)
         generation.confirmed = True
 
     def undoing(self, generation: int) -> None:
-        """From this generation on, everything is about to be undone."""
+        """Everything from this generation on is about to be undone."""
         self.state.undoing = generation
         self._append_if_possible("undoing", generation)
 
     def undone(self, generation: Generation, *steps: int) -> None:
-        """Their undo is done and verified."""
+        """These steps were undone, and the kernel shows it."""
         generation.forget(steps)
         self._append_if_possible("undone", generation.number, steps=steps)
 
     def reverted(self, generation: Generation) -> None:
-        """Nothing of it is left. With the last generation the file goes too."""
+        """Nothing of this generation is left. With the last generation the file goes too."""
         self.state.generations.remove(generation)
         if self.state.undoing == generation.number:
             self.state.undoing = None
@@ -99,7 +99,7 @@ class Journal:
             self.discard()
 
     def discard(self) -> None:
-        """Remove the file. What it speaks of must be undone, or void since the last boot."""
+        """Remove the file. What it tells of must be undone, or void since the last boot."""
         for name in (FILE, NEW):
             self._path.with_name(name).unlink(missing_ok=True)
         self._sync_directory()
@@ -126,11 +126,11 @@ class Journal:
         self.state, self._records, self._size = state, len(records), size
 
     def _is_void(self, records: Sequence[Mapping[str, Any]]) -> bool:
-        """Has the host been booted since, and forgotten what the journal describes?"""
+        """Was the host booted since, so that what the journal describes is gone?"""
         return bool(records) and records[0].get("boot_id", self._boot_id) != self._boot_id
 
     def _append_if_possible(self, kind: str, generation: int, **more: Any) -> None:
-        """On a full disk undoing goes on without being recorded: doing an undo twice does no harm."""
+        """If the disk is full, undoing goes on without being recorded: undoing something twice does no harm."""
         try:
             self._append(kind, generation, **more)
         except HostError:
@@ -147,7 +147,7 @@ class Journal:
             raise HostError(f"the undo journal cannot be written: {error}", hint="free some space in that file system") from error
 
     def _create(self, line: bytes) -> None:
-        """Head and first record appear together, so that an empty journal is always a damaged one."""
+        """The head and the first record appear together, so an empty journal is always a damaged one."""
         new = self._path.with_name(NEW)
         new.unlink(missing_ok=True)
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -161,7 +161,7 @@ class Journal:
         self._records, self._size = 1, HEAD_BYTES + len(line)
 
     def _add(self, line: bytes) -> None:
-        """The record first, then the head that counts it."""
+        """First the record, then the head that counts it."""
         fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             os.ftruncate(fd, self._size)  # what a crash or a full disk has torn
@@ -187,7 +187,7 @@ def _write(fd: int, rest: bytes, offset: int) -> None:
 
 
 def _read(path: Path) -> bytes | None:
-    """The bytes of a journal that nobody else could have written; None when there is none."""
+    """The bytes of a journal that nobody else could have written; None if there is none."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # not to hang at a FIFO
     except FileNotFoundError:
@@ -205,7 +205,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _foreign(found: os.stat_result) -> str:
-    """Why somebody else may have written this file, or nothing."""
+    """Why somebody else may have written this file; "" if nobody could."""
     if not stat.S_ISREG(found.st_mode):
         return "it is not a regular file"
     if found.st_uid != os.geteuid():

@@ -1,7 +1,7 @@
 """What a journal says: its lines, and the state of the host's changes that they add up to. Pure.
 
-The first line is the head: the format's version and how many records follow. It is written again after each record, so that a
-journal which lost its end is noticed. Every line begins with the CRC-32 of its rest in hex and a blank; the rest of a record is a
+The first line is the head: the version of the format, and how many records follow. It is written again after each record, so it
+shows if a journal has lost its end. Every line begins with the CRC-32 of its rest in hex, and a blank. The rest of a record is a
 JSON object with `kind`:
 
     begin      generation, steps, confirm_within | null, boot_id, netns      a plan is about to be carried out
@@ -30,22 +30,27 @@ HEAD_BYTES = len(b"01234567 appliance journal 2, records 0123456789\n")
 
 
 class Damaged(ValueError):
-    """The bytes are not what was written. `records` are those before the damage."""
+    """The bytes are not what was written."""
 
     def __init__(self, reason: str, records: Iterable[Mapping[str, Any]] = ()) -> None:
         super().__init__(reason)
         self.records = list(records)
+        """Those before the damage."""
 
 
 @dataclass(slots=True)
 class Generation:
-    """One plan that was carried out, or begun. `touched` are the numbers of the steps that may be in force, in order."""
+    """One plan that was carried out, or begun."""
 
     number: int
+    """Counts up, from 1."""
     steps: tuple[Step, ...]
     confirm_within: float | None = None
+    """Seconds in which it has to be confirmed; None if it needs no confirmation."""
     touched: list[int] = field(default_factory=list)
+    """Numbers of the steps that may be in force, in order."""
     applied: bool = False
+    """All its steps are done and verified."""
     confirmed: bool = False
 
     @property
@@ -54,7 +59,7 @@ class Generation:
         return self.confirm_within is not None and not self.confirmed
 
     def forget(self, steps: Collection[int]) -> None:
-        """These are undone. Raises ValueError when one of them was not in force."""
+        """These steps were undone. Raises ValueError if one of them was not in force."""
         gone = set(steps)
         if not gone <= set(self.touched):
             raise ValueError("undone, and never done")
@@ -63,12 +68,16 @@ class Generation:
 
 @dataclass(slots=True)
 class JournalState:
-    """The changes in force on a host, oldest first. `undoing` is the generation down to which an undo was begun."""
+    """What is in force on a host."""
 
     boot_id: str = ""
+    """The boot in which it was applied."""
     netns: int = 0
+    """The network namespace in which it was applied."""
     generations: list[Generation] = field(default_factory=list)
+    """Oldest first."""
     undoing: int | None = None
+    """The generation from which on everything is being undone; None if nothing is."""
 
     @property
     def in_force(self) -> list[Step]:
@@ -77,11 +86,11 @@ class JournalState:
 
     @property
     def last(self) -> Generation | None:
-        """The newest generation, None when there is none."""
+        """The newest generation; None if there is none."""
         return self.generations[-1] if self.generations else None
 
     def interrupted(self) -> int | None:
-        """The generation from which on a crash left things half done, None when there is no such."""
+        """The generation from which on a crash left things half done; None if there is none."""
         if self.undoing is not None:
             return self.undoing
         return next((generation.number for generation in self.generations if not generation.applied), None)
@@ -101,7 +110,7 @@ def decode(data: bytes) -> tuple[list[dict[str, Any]], int]:
     """The records of a journal, and the length of its sound beginning.
 
     A process that was killed leaves at most a last line without its end, or one record more than the head counts. Raises Damaged
-    for everything else.
+    for anything else.
     """
     promised = _promised(data[:HEAD_BYTES])
     records: list[dict[str, Any]] = []
@@ -116,7 +125,7 @@ def decode(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def replay(records: Iterable[Mapping[str, Any]]) -> JournalState:
-    """What the records add up to. Raises Damaged when they contradict each other."""
+    """What the records add up to. Raises Damaged if they contradict each other."""
     state = JournalState()
     done: list[Mapping[str, Any]] = []
     for record in records:
@@ -133,7 +142,7 @@ def _line(text: bytes) -> bytes:
 
 
 def _text(line: bytes) -> bytes | None:
-    """What a line says, None when it is not whole."""
+    """What a line says; None if it is not whole."""
     text = line[9:-1]
     return text if line == _line(text) else None
 

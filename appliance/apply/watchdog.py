@@ -1,6 +1,6 @@
 """`python -m appliance.apply.watchdog DIRECTORY GENERATION SECONDS`: undo that generation unless it is confirmed in time.
 
-Ends at once when the generation is confirmed or gone. Returns to its caller when it stands watch, in a child of its own.
+Ends at once when the generation is confirmed or gone. The call returns once a child of its own is watching.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from appliance.linux.locks import try_hold
 
 
 def main(arguments: list[str]) -> int:
-    """Stand watch. The exit code is 1 when another watchdog does so already."""
+    """Start to watch. The exit code is 1 if another watchdog does so already."""
     directory, generation, seconds = Path(arguments[0]), int(arguments[1]), float(arguments[2])
     deadline = monotonic() + seconds
     lock = try_hold(directory / LOCK)

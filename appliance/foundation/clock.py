@@ -6,14 +6,15 @@ import time
 
 
 def monotonic() -> float:
-    """Seconds on a clock that never goes backwards and has no meaning of its own (CLOCK_MONOTONIC)."""
+    """Seconds on a clock that never goes back and means nothing by itself (CLOCK_MONOTONIC)."""
     return time.monotonic()
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """CPU time that a process has used so far, None when there is no such process. Its clock can be read where /proc is hidden.
+    """CPU time that a process has used so far; None if there is no such process. This clock can be read even where /proc is
+    hidden.
 
-    clock_getcpuclockid(3) makes the number of that clock of the inverted process number and these three bits.
+    clock_getcpuclockid(3) makes the number of that clock from the inverted process number and these three bits.
     """
     try:
         return time.clock_gettime(~pid << 3 | 2)

@@ -1,4 +1,4 @@
-"""Work whose cost grows with the number of sessions, done once for many changes instead of after each."""
+"""Work whose cost grows with the number of sessions: done once for many changes, and not after each."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Final
 from appliance.foundation import clock
 
 SHARE: Final = 0.02
-"""Of the time that such work may take, however often it is asked for."""
+"""The share of all time that such work may take, however often it is asked for."""
 
 
 class Gathered:
-    """Calls `work` `delay` seconds after it was asked for, later when its last cost demands that. Wishes meanwhile are one."""
+    """Calls `work` `delay` seconds after it was asked for, or later if it took long the last time. Asking again meanwhile changes
+    nothing."""
 
     def __init__(self, work: Callable[[], None], delay: float = 0.0) -> None:
         self._work = work

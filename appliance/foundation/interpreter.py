@@ -1,4 +1,5 @@
-"""How a process of ours starts another: with the same Python, and nothing from the current directory, since root would run it."""
+"""How a process of ours starts another: with the same Python, and with nothing from the current directory, since root would run
+that."""
 
 from __future__ import annotations
 
@@ -11,5 +12,5 @@ def program() -> list[str]:
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The command line of a module."""
+    """The command line that runs a module."""
     return [*program(), "-m", module, *arguments]

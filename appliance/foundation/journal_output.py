@@ -1,6 +1,6 @@
-"""Gives the journal each line with its fields, by its own protocol: one datagram an entry, without libsystemd.
+"""Gives each line with its fields to the journal, in its own protocol: one datagram for each entry, without libsystemd.
 
-A field is `NAME=value` and a line break; a value that has line breaks itself comes as `NAME`, a line break, its length in 64 bits
+A field is `NAME=value` and a line break. A value with line breaks is sent as `NAME`, a line break, its length in 64 bits
 (little-endian), the value and a line break (https://systemd.io/JOURNAL_NATIVE_PROTOCOL).
 """
 
@@ -17,14 +17,14 @@ from typing import Final
 JOURNAL: Final = Path("/run/systemd/journal/socket")
 IDENTIFIER: Final = "appliance"
 LONGEST: Final = 48 * 1024
-"""Bytes of a value; a longer one is cut. Two such fit the datagram that a socket takes by default."""
+"""Bytes of a value; a longer one is cut. Two such values fit into a datagram of the default size."""
 MOST_FIELDS: Final = 32
 _FOREIGN: Final = re.compile(r"[^A-Z0-9_]")
 
 
 class JournalHandler(logging.Handler):
-    """Sends entries: the text as the formatter makes it, and the further `fields`. Never waits: what the journal does not take
-    goes to `spare`, which writes to the stream that the journal reads as well."""
+    """Sends entries: the text that the formatter makes, and the further `fields`. Never waits: what the journal does not take
+    goes to `spare`, which writes to a stream that the journal reads too."""
 
     def __init__(self, path: Path, fields: Callable[[logging.LogRecord], Mapping[str, str]], *, spare: logging.Handler) -> None:
         super().__init__()
@@ -52,7 +52,8 @@ class JournalHandler(logging.Handler):
 
 
 def encode(fields: Mapping[str, str]) -> bytes:
-    """One entry. Names become what the journal takes: capitals, digits and underscores, not at the beginning, at most 64."""
+    """One entry. Names become as the journal wants them: capitals, digits and underscores, beginning with a capital, at most
+    64."""
     entry = bytearray()
     for name, value in list(fields.items())[-MOST_FIELDS:]:
         shown = _FOREIGN.sub("_", name.upper()).lstrip("_0123456789")[:64]

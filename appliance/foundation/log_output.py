@@ -1,4 +1,5 @@
-"""Where log lines go without ever holding up the daemon: a reader that hangs costs lines, which are counted, and nothing else."""
+"""Where log lines go without ever holding up the daemon. If nobody reads them, lines are lost and counted, and nothing else
+happens."""
 
 from __future__ import annotations
 
@@ -9,13 +10,14 @@ import stat
 from typing import Final, TextIO
 
 PIECE: Final = select.PIPE_BUF
-"""Bytes that a pipe which polls as writable takes at once (pipe(7))."""
+"""Bytes that a pipe takes at once if it polls as writable (pipe(7))."""
 LONGEST: Final = 16 * PIECE
-"""A line longer than this is cut: a traceback of a deep recursion, at most."""
+"""A longer line is cut. At most the traceback of a deep recursion is as long."""
 
 
 class PatientHandler(logging.Handler):
-    """Writes lines to a descriptor's stream; when the stream takes no more, counts what was lost and says so once it does."""
+    """Writes lines to the stream of a descriptor. If the stream takes no more, it counts what was lost, and says so once it takes
+    some again."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -47,7 +49,7 @@ class PatientHandler(logging.Handler):
             self.lost += 1
 
     def _write(self, line: bytes) -> bool:
-        """False: not even the beginning was taken. What breaks off in the middle ends its line when there is room again."""
+        """False if not even the beginning was taken. A line that breaks off in the middle ends once there is room again."""
         assert self._descriptor is not None
         for at in range(0, len(line), PIECE):
             if not self._poll.poll(0):
@@ -57,7 +59,7 @@ class PatientHandler(logging.Handler):
 
 
 def _pipe_of(stream: TextIO) -> int | None:
-    """The descriptor behind `stream` when writing to it may block for ever: a pipe or a socket."""
+    """The descriptor behind `stream` if writing to it may block for ever: a pipe or a socket. Otherwise None."""
     try:
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode

@@ -31,11 +31,11 @@ ROOT = "appliance"
 _SYSLOG_PRIORITY = {"trace": 7, "debug": 7, "info": 6, "warn": 4, "error": 3}
 _COLOURS = {"trace": "2", "debug": "2", "info": "32", "warn": "33", "error": "31"}
 _REMEMBERED_KEYS = 1_000
-"""Bound of `once_per`'s memory; a flood of new keys forgets the oldest, which costs a line too many and nothing else."""
+"""Keys that `once_per` remembers. If there are more, the oldest is forgotten, which costs one line too many."""
 
 
 class Logger:
-    """A named source of log lines with the context it was bound to. Cheap to make, immutable."""
+    """A named source of log lines, with the context that was bound to it. Cheap to make; never changes."""
 
     __slots__ = ("_context", "_target")
 
@@ -56,7 +56,7 @@ class Logger:
         self._write(TRACE, event, fields)
 
     def debug(self, event: str, **fields: Any) -> None:
-        """A turn not taken; addresses may be in it."""
+        """A decision not to do something. Addresses may be in it."""
         self._write(logging.DEBUG, event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
@@ -72,7 +72,7 @@ class Logger:
         self._write(logging.ERROR, event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
-        """An error with the exception being handled: its kind and text always, its traceback when debug is on."""
+        """An error, with the exception that is being handled: its kind and text always, its traceback at debug."""
         error = sys.exc_info()[1]
         self._write(logging.ERROR, event, {**fields, "error": error}, traceback=self.enabled("debug"))
 
@@ -97,10 +97,9 @@ def configure(
 ) -> None:
     """Send the process's logs to `stream` (standard error). May be called again; the last call counts.
 
-    `level` is one of LEVELS, overruled by `$APPLIANCE_LOG`. `form` is "human", "json" or "auto": human on a terminal and in the
-    journal, which gets the fields one by one as well, JSON elsewhere. Other libraries' lines come through the same format, from
-    warning on whatever the level is: their debugging would drown ours.
-    Raises ValueError for an unknown level or format.
+    `level` is one of LEVELS; `$APPLIANCE_LOG` overrules it. `form` is "human", "json" or "auto": human on a terminal and in the
+    journal (which also gets each field), JSON elsewhere. Lines of other libraries come in the same format, but only warnings and
+    errors: their debugging would hide ours. Raises ValueError for an unknown level or format.
     """
     out = sys.stderr if stream is None else stream
     number = level_number(environ.get("APPLIANCE_LOG") or level)
@@ -126,7 +125,7 @@ def configure(
 
 
 def level_number(name: str) -> int:
-    """The number of a level's name (case does not matter, "warning" is "warn"). Raises ValueError with the names there are."""
+    """The number of a level's name, in any case of letters; "warning" is "warn". Raises ValueError with the names there are."""
     number = LEVELS.get({"warning": "warn"}.get(name.lower(), name.lower()))
     if number is None:
         raise ValueError(f"{name!r} is no log level: {', '.join(LEVELS)}")
@@ -182,7 +181,7 @@ class JournalTextFormatter(logging.Formatter):
 
 
 class PriorityFormatter(logging.Formatter):
-    """Another formatter's text for a stream that goes to the journal: with a priority in front of each line (sd-daemon(3))."""
+    """The text of another formatter, for a stream that goes to the journal: each line with a priority in front (sd-daemon(3))."""
 
     def __init__(self, text: logging.Formatter) -> None:
         super().__init__()
@@ -195,7 +194,7 @@ class PriorityFormatter(logging.Formatter):
 
 
 def journal_fields(record: logging.LogRecord, node: str) -> dict[str, str]:
-    """What the journal keeps beside the text, to be asked for by `journalctl PEER=laptop`."""
+    """What the journal keeps besides the text, so that `journalctl PEER=laptop` finds it."""
     fields = {name: _human_value(value) if not isinstance(value, str) else value for name, value in _fields(record).items()}
     own = {"priority": str(_SYSLOG_PRIORITY[_level_name(record.levelno)]), "component": _component(record), "node": node}
     return fields | {"event": redact_text(record.getMessage())} | {name: value for name, value in own.items() if value}
@@ -251,7 +250,7 @@ def _human_value(value: Any) -> str:
 
 
 def _is_journal(out: TextIO, environ: Mapping[str, str]) -> bool:
-    """systemd.exec(5): $JOURNAL_STREAM holds device and inode of the stream that goes to the journal."""
+    """Does this stream go to the journal? $JOURNAL_STREAM has device and inode of one that does (systemd.exec(5))."""
     try:
         status = os.fstat(out.fileno())
     except (OSError, ValueError):

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 
 
 class Notifier:
-    """The service manager's ear. `watchdog_interval` is how often `alive` is expected, in seconds; None when it is not."""
+    """The way to the service manager."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         path = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + path[1:] if path.startswith("@") else path
         self.watchdog_interval = _watchdog_interval(environ)
+        """Seconds after which it wants to hear again that we live; None if it does not want to."""
 
     def ready(self, status: str) -> None:
         """Start-up or a reload has ended."""
@@ -28,7 +29,7 @@ class Notifier:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={int(now * 1_000_000)}")
 
     def stopping(self) -> None:
-        """The way down begins."""
+        """Stopping has begun."""
         self._send("STOPPING=1\nSTATUS=stopping")
 
     def status(self, text: str) -> None:
@@ -36,7 +37,7 @@ class Notifier:
         self._send(f"STATUS={text}")
 
     def feed_watchdog(self, alive: Callable[[], bool]) -> None:
-        """Say from now on as often as expected that we live, as the event loop turns, unless `alive` says no at that moment."""
+        """From now on say as often as wanted that we live, from the event loop, unless `alive` says no at that moment."""
         if self.watchdog_interval is None:
             return
         if alive():
@@ -58,7 +59,7 @@ class Notifier:
 
 
 def _watchdog_interval(environ: Mapping[str, str]) -> float | None:
-    """A third of $WATCHDOG_USEC, so that two messages may be late; None when the watchdog is off or meant for another process."""
+    """A third of $WATCHDOG_USEC, so that two messages may be late. None if the watchdog is off, or meant for another process."""
     micros, owner = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
     if not micros.isdecimal() or int(micros) == 0 or (owner and owner != str(os.getpid())):
         return None

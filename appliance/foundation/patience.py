@@ -1,11 +1,12 @@
 """Limits for what a plugin does while everybody waits: its import, its hooks, and what it does on the event loop.
 
-Whatever comes out of a plugin is an Exception: `sys.exit`, a KeyboardInterrupt that nobody pressed and the like become `Escaped`.
+Whatever a plugin raises comes out as an Exception: `sys.exit`, a KeyboardInterrupt that nobody pressed and the like become
+`Escaped`.
 
-In the main thread the process's own alarm (ITIMER_REAL, SIGALRM) raises in the middle of whatever hangs: a loop, a sleep, a
-socket, a lock. It cannot end code in C that does not come back to the interpreter, nor a plugin that catches even BaseException
-and goes on. Other threads get no signals, so there the call is made in a thread of its own, which is left behind when it hangs.
-A hook that is ended may have left its work half done, as with any other exception.
+In the main thread, the process's own alarm (ITIMER_REAL, SIGALRM) raises in the middle of what hangs: a loop, a sleep, a socket,
+a lock. It cannot end C code that does not return to the interpreter, nor a plugin that catches even BaseException and goes on.
+Other threads get no signals: from there, the call is made in one more thread, which is left behind if it hangs. A hook that was
+ended may leave its work half done, as after any other exception.
 """
 
 from __future__ import annotations
@@ -25,31 +26,32 @@ SECONDS = 30.0
 """Chosen: a security module that waits for a finger on its button is served, and with two such plugins a start still ends within
 systemd's 90 s."""
 AGAIN = 0.25
-"""Seconds until what was to be ended, and went on, is ended again."""
+"""Seconds until something that was told to end, and went on, is told again."""
 
 
 class TookTooLong(Exception):
-    """Ended by the limit. Its text goes on from the name of what was called."""
+    """The limit ended it. The text continues a sentence that begins with the name of what was called."""
 
 
 class Escaped(Exception):
-    """A plugin raised what is no Exception; `cause` is that. Whoever catches exceptions catches it now, too."""
+    """A plugin raised something that is not an Exception. Code that catches exceptions catches it in this form."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
         self.cause = cause
+        """What it raised."""
 
 
 class HeldUp(BaseException):
-    """What is raised in the middle of a plugin that keeps the event loop from turning (`runtime.plugins.loop_watch`)."""
+    """Raised in the middle of a plugin that keeps the event loop from turning (`runtime.plugins.loop_watch`)."""
 
 
 class _Alarm(BaseException):
-    """In the plugin's code nobody's `except Exception` is to take this for an error of its own."""
+    """Not an Exception, so that no `except Exception` in the plugin's code takes it for an error of its own."""
 
 
 class _Pressed(KeyboardInterrupt):
-    """Somebody pressed Ctrl-C: no fault of the plugin that was running."""
+    """Somebody pressed Ctrl-C. The plugin that was running is not at fault."""
 
 
 def be_brief(seconds: float) -> None:
@@ -59,8 +61,8 @@ def be_brief(seconds: float) -> None:
 
 
 def limited(deed: Callable[[], Result], seconds: float | None = None) -> Result:
-    """What `deed` returns or raises. Raises TookTooLong when that takes longer than `seconds` (SECONDS when None), Escaped for
-    what is no Exception; a Ctrl-C of the user's goes through."""
+    """What `deed` returns or raises. Raises TookTooLong if it takes longer than `seconds` (None: SECONDS), and Escaped if it
+    raised something that is not an Exception. The user's Ctrl-C goes through."""
     limit = SECONDS if seconds is None else seconds
     try:
         if threading.current_thread() is not threading.main_thread():
@@ -82,7 +84,7 @@ def as_exception(error: BaseException) -> Exception:
 
 @contextmanager
 def _told_apart() -> Iterator[None]:
-    """Within, a Ctrl-C raises _Pressed, so that a plugin's own KeyboardInterrupt is not taken for one."""
+    """In this context a Ctrl-C raises _Pressed, so that a KeyboardInterrupt of the plugin itself is not taken for one."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return

@@ -1,4 +1,5 @@
-"""Waiting for a descriptor without the event loop's own `sock_recv`, which loads all of TLS to see whether the socket is one."""
+"""Waiting for a descriptor. The event loop's own `sock_recv` would load all of TLS, only to see whether the socket is a TLS
+one."""
 
 from __future__ import annotations
 

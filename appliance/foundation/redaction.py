@@ -1,6 +1,6 @@
-"""Takes secrets out of what is going to be written: by the name of a field, and by the look of a text.
+"""Takes secrets out of what will be written: by the name of a field, and by the look of a text.
 
-Names catch what we pass on purpose; looks catch what arrives inside an error message of somebody else's library.
+Names find what we pass on purpose. Looks find what is inside an error message of another library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS_NAMES = frozenset({"address", "endpoint", "endpoints", "remote", "source"})
-"""Fields that tell where somebody is: written at debug only. What this host listens on goes by `listen`."""
+"""Fields that tell where somebody is: written at debug only. What this host listens on is called `listen`."""
 
 _SECRET_LOOKS = (
     re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL),
@@ -34,7 +34,7 @@ def redact_text(text: str) -> str:
 
 
 def redact_fields(fields: Mapping[str, Any], *, addresses: bool) -> dict[str, Any]:
-    """JSON-able fields without secrets; those that hold addresses only when `addresses` says so."""
+    """Fields as plain JSON, without secrets, and without addresses unless `addresses` is true."""
     shown = {}
     for name, value in fields.items():
         if _SECRET_NAME.search(name):
@@ -45,7 +45,7 @@ def redact_fields(fields: Mapping[str, Any], *, addresses: bool) -> dict[str, An
 
 
 def redact(value: Any) -> Any:
-    """A JSON-able value without secrets; bytes become their length."""
+    """A value as plain JSON, without secrets; instead of bytes their number."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (bytes, bytearray, memoryview)):

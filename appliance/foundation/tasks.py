@@ -1,4 +1,4 @@
-"""Supervised tasks: each has a name, none vanishes with its exception, all end together."""
+"""Supervised tasks: each has a name, the exception of none is lost, and all end together."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from appliance.foundation.patience import as_exception
 log = get_logger("tasks")
 
 LEAVE_SECONDS = 5.0
-"""How long cancelled tasks get to end: those of a plugin may not want to."""
+"""How long cancelled tasks may take to end. Those of a plugin may not want to."""
 
 Failed = Callable[[Exception], None]
-"""Told about a task's failure instead of the log."""
+"""Is told about a task's failure, instead of the log."""
 
 
 class Tasks:
@@ -36,7 +36,7 @@ class Tasks:
         return task
 
     async def close(self) -> None:
-        """Cancel what still runs and wait until it has ended; what does not end is left behind."""
+        """Cancel what still runs, and wait until it has ended. What does not end is left behind."""
         running = [task for task in self._running if task is not asyncio.current_task()]
         for task in running:
             task.cancel()

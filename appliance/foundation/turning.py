@@ -1,8 +1,8 @@
 """Runs the event loop to the end of the daemon, whatever plugins raise in it.
 
-asyncio lets SystemExit and KeyboardInterrupt of any task or callback end the loop, and at the end it waits for ever for tasks
-that do not let themselves be cancelled. From a plugin's code, which may make tasks of its own, both are faults of that plugin,
-told and survived.
+In asyncio, SystemExit and KeyboardInterrupt of any task or callback end the loop; and at the end it waits for ever for tasks that
+do not let themselves be cancelled. From the code of a plugin, which may make tasks of its own, both are faults of that plugin:
+they are told, and the daemon goes on.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 END_SECONDS: Final = 1.0
-"""Seconds for tasks and threads that plugins left behind to end."""
+"""How long tasks and threads that plugins left behind may take to end."""
 
 Result = TypeVar("Result")
 Survive = Callable[[BaseException], bool]
-"""Told of what came out of a task or callback that nobody waits for. True: a plugin's fault, which was written down."""
+"""Is told about what came out of a task or callback that nobody waits for. True: a plugin is at fault, and it was written
+down."""
 
 
 def run(main: Coroutine[Any, Any, Result], survive: Survive) -> Result:

@@ -1,6 +1,6 @@
-"""Performing actions, and checking on the kernel that they took hold. The verbs and their arguments stand in docs/plan.md.
+"""Performing actions, and checking that the kernel shows their effect. docs/plan.md has the verbs and their arguments.
 
-Every verb brings about a state and does nothing when the host is in it already, so that an interrupted run can be repeated.
+Every verb brings about a state, and does nothing if the host is in that state already. So an interrupted run can be repeated.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from appliance.planning.ruleset import same
 PATIENCE = 3.0
 """Seconds for the kernel to show a change. It shows nearly all at once; removing an interface can take one RCU grace period."""
 LOOK_AGAIN = 0.1
-"""Seconds after which we look again even without a netlink event, since settings and tables send none."""
+"""Seconds after which we look again without a netlink event: settings and tables send none."""
 
 
 async def perform(action: Action, netlink: Netlink) -> None:
-    """Do it. Raises HostError or MissingPrivilege when the kernel refuses, and for a verb that is none of ours."""
+    """Perform the action. Raises HostError or MissingPrivilege if the kernel refuses, and HostError if the verb is not one of
+    ours."""
     try:
         deed = _DEEDS[action.verb]
     except KeyError:
@@ -37,7 +38,7 @@ async def verify(fact: Action, netlink: Netlink) -> bool:
 
 
 async def verify_patiently(facts: Sequence[Action], netlink: Netlink) -> Sequence[Action]:
-    """The facts that the kernel does not show, even after a moment; none when all is well. Looks again at each netlink event."""
+    """The facts that the kernel does not show, even after a moment; empty if all is well. Looks again at each netlink event."""
     missing = await _missing(facts, netlink)
     if missing:
         await netlink.listen()
@@ -72,7 +73,7 @@ async def _own_tun(netlink: Netlink, args: Mapping[str, Any]) -> None:
 
 
 async def _refuse_strangers(netlink: Netlink, name: str) -> None:
-    """Between its making and its being owned, anybody could have opened a queue of the device, and would keep it."""
+    """Before a new device had an owner, anybody could have opened a queue of it, and would keep it."""
     if (await links.read(netlink))[name]["tun"]["queues"]:
         raise HostError(
             f"another program has opened the TUN device {name} before it belonged to root",

@@ -20,8 +20,8 @@ _ifaddrmsg = struct.Struct("=4BI")
 
 
 def addresses(of: int = 0) -> list[dict[str, Any]]:
-    """As `HostState.addresses`, those of the interface with the number `of` or of all. Raises OSError when the kernel cannot be
-    asked."""
+    """As `HostState.addresses`: those of the interface with the number `of`, or of all interfaces (0). Raises OSError if the
+    kernel cannot be asked."""
     question = _ifaddrmsg.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
     names: dict[int, str | None] = {}
     answers = (body for kind, body in ask(RTM_GETADDR, question, dump=True) if kind == RTM_NEWADDR)

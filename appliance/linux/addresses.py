@@ -11,7 +11,7 @@ from appliance.linux import links
 from appliance.linux.netlink import Netlink
 
 IFA_F_NODAD = 0x02
-"""Nobody else is on a TUN link, so waiting for duplicate address detection would only delay the address."""
+"""No other host is on a TUN link, so waiting for duplicate address detection would only delay the address."""
 SCOPES = {0: "global", 200: "site", 253: "link", 254: "host"}
 THERE = frozenset({errno.EEXIST})
 GONE = frozenset({errno.EADDRNOTAVAIL, errno.ENODEV})
@@ -23,7 +23,7 @@ async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any
 
 
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Give `link` the `address`; nothing happens when it has it already."""
+    """Give `link` the `address`. Nothing happens if it has it already."""
     interface = ipaddress.ip_interface(args["address"])
     number = links.require(args["link"])
     await netlink.request(
@@ -39,7 +39,7 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
 
 
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Take the `address` from `link`; nothing happens when either is gone already."""
+    """Take the `address` from `link`. Nothing happens if either is gone already."""
     interface = ipaddress.ip_interface(args["address"])
     number = links.index(args["link"])
     if number is not None:

@@ -1,6 +1,6 @@
-"""Modules that are found when they are imported, and run when somebody asks them for a name.
+"""Modules that are found when they are imported, but run only when somebody asks them for a name.
 
-For what a library imports in case it is needed: the first use pays, and a process without one never does.
+For what a library imports because it may need it: the first use pays for it, and a process that never uses it never pays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def deferring(*names: str) -> Iterator[None]:
-    """Within this, importing one of these modules defers it. One that is loaded already stays as it is."""
+    """Importing one of these modules in this context defers it. A module that is loaded already stays as it is."""
     finder = _Finder(frozenset(names))
     sys.meta_path.insert(0, finder)
     try:

@@ -1,4 +1,4 @@
-"""Which way the kernel would send a packet just now, with all rules, tables and marks: one question to rtnetlink.
+"""Which way the kernel would send a packet now, with all rules, tables and marks: one question to rtnetlink.
 
 struct rtmsg { u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags; }
 """
@@ -22,14 +22,16 @@ _number = struct.Struct("=I")
 
 
 class Egress(NamedTuple):
-    """The interface a packet would leave by, and the prefix of the route that says so."""
+    """How a packet would leave."""
 
     link: str
+    """The interface."""
     prefix: str
+    """The prefix of the route that says so."""
 
 
 def egress(host: str, mark: int = 0) -> Egress | None:
-    """The way to an address literal for packets with `mark`. None when there is none, or not one that is a single interface's."""
+    """The way to an address literal for packets with `mark`. None if there is none, or if it is not over a single interface."""
     try:
         for kind, body in ask(RTM_GETROUTE, _question(host, mark)):
             return _answer(body) if kind == RTM_NEWROUTE else None

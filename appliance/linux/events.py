@@ -1,7 +1,7 @@
-"""What the kernel reports of changes to a host's network, cheaply: only whether something may matter, and who did it.
+"""What the kernel reports about changes of a host's network, cheaply: only whether something may matter, and who changed it.
 
-Raw sockets instead of pyroute2 (docs/adr/0011): a running node hears this all its life, and looks into it seldom. nftables
-reports to holders of CAP_NET_ADMIN only.
+Raw sockets instead of pyroute2 (docs/adr/0011): a running node hears these reports all its life, and seldom looks into them. Only
+holders of CAP_NET_ADMIN hear about nftables.
 
     struct ifinfomsg { u8 family, pad; u16 type; i32 index; u32 flags; u32 change; }
     struct rtmsg     { u8 family, dst_len, src_len, tos, table, protocol, scope, type; }  linux/rtnetlink.h
@@ -34,48 +34,51 @@ ROUTES: Final = frozenset({24, 25})
 """RTM_NEWROUTE, RTM_DELROUTE"""
 NEW_ROUTE, NEW_ADDRESS, DELETED_LINK = 24, 20, 17
 ADDRESSES: Final = frozenset({0, 20, 21})
-"""RTM_NEWADDR, RTM_DELADDR, and what stands for lost reports"""
+"""RTM_NEWADDR, RTM_DELADDR, and 0 for reports that were lost"""
 LINKS: Final = frozenset({16, 17})
 """RTM_NEWLINK, RTM_DELLINK"""
 LINK_NAME, LINK_MTU = 3, 4
 KERNEL, SCOPE_LINK = 2, 253
-"""Routes that the kernel adds and link-local addresses: what comes by itself is not missed."""
+"""Routes that the kernel adds, and link-local addresses: nobody has to react to them."""
 ROUTERS: Final = frozenset({11, 12, 42, 99, 186, 187, 188, 189, 192})
-"""Protocol numbers of routing daemons (linux/rtnetlink.h): a full table of theirs changes all day, and is never ours."""
+"""Protocol numbers of routing daemons (linux/rtnetlink.h). A full table of theirs changes all day, and none of it is ours."""
 NEW_GENERATION: Final = 10 << 8 | 15
-"""NFT_MSG_NEWGEN, which ends a transaction and names the process."""
+"""NFT_MSG_NEWGEN, which ends a transaction and names the process that made it."""
 PROCESS_ID, PROCESS_NAME = 2, 3
 PORT_PROCESS: Final = (1 << 22) - 1
-"""The part of a port number that libraries make of their process number."""
+"""The part of a port number that libraries take from their process number."""
 BUDGET: Final = 64
-"""Reads a turn; what is left is read in the next one."""
+"""Reads in one turn. What is left is read in the next one."""
 
 _link = struct.Struct("=BxHiII")
 
 
 class HostEvents:
-    """The kernel's reports. `tables` are the names of the nftables tables that matter, `interface` of the node's own interface;
-    `ours` are processes whose doing is no news of others. `author` is who made the last change that may matter, "" when
-    that is not known. `on_addresses()` is called when an address of the host came or went, whoever did it."""
+    """What the kernel reports."""
 
     def __init__(self, tables: Collection[str], interface: str = "", on_addresses: Callable[[], None] = lambda: None) -> None:
+        """`tables` are the names of the nftables tables that matter. `on_addresses()` is called when an address of the host came
+        or went, whoever did it."""
         self.interface = interface
+        """The name of the node's own interface."""
         self._on_addresses = on_addresses
         self._seen: tuple[int, bytes | None] | None = None
         self._tables = tuple(table.encode() + b"\0" for table in tables)
         self.ours: set[int] = {os.getpid()}
+        """Numbers of processes whose changes are our own."""
         self.author = ""
+        """Who made the last change that may matter; empty if that is not known."""
         self._route = _bound(NETLINK_ROUTE, GROUPS)
         self._nft: socket.socket | None = None
         with suppress(OSError):
             self._nft = _bound(NETLINK_NETFILTER, NFT_GROUP)
 
     def filenos(self) -> tuple[int, ...]:
-        """The descriptors that can be read when there is something."""
+        """Descriptors that are readable when there is something to hear."""
         return (self._route.fileno(), *(() if self._nft is None else (self._nft.fileno(),)))
 
     def changed(self) -> bool:
-        """Take what there is. Has anything changed that may matter?"""
+        """Read what there is. True if something changed that may matter."""
         heard = [message for data in _read(self._route) for message in messages(data)]
         if any(kind in ADDRESSES for kind, _, _ in heard):
             self._on_addresses()
@@ -84,7 +87,7 @@ class HostEvents:
         return any(routes) or tables
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop listening."""
         self._route.close()
         if self._nft is not None:
             self._nft.close()
@@ -100,7 +103,7 @@ class HostEvents:
         return True
 
     def _is_known(self, kind: int, body: bytes) -> bool:
-        """Is it our own interface, with the state and MTU it had? A worker that comes or goes is a change of its carrier."""
+        """Is it our own interface, with the state and MTU that it had? When a worker comes or goes, only its carrier changes."""
         said = dict(attributes(body[_link.size :]))
         if said.get(LINK_NAME, b"").rstrip(b"\0") != self.interface.encode():
             return False

@@ -1,4 +1,4 @@
-"""One interface at a glance, as the kernel has it, without pyroute2: for `status`, which is asked often and must not wait.
+"""One interface, as the kernel has it now, without pyroute2: for `status`, which is asked for often and must not wait.
 
 struct ifreq { char name[16]; u16 flags | i32 mtu; … }                                linux/if.h
 """
@@ -19,16 +19,19 @@ _ifreq = struct.Struct("16sI20x")
 
 
 class Interface(NamedTuple):
-    """What the kernel says of an interface; not `there`: it has none of that name."""
+    """What the kernel says about an interface."""
 
     there: bool = False
+    """There is an interface of that name. If not, the other fields say nothing."""
     up: bool = False
     mtu: int = 0
+    """Bytes."""
     addresses: tuple[str, ...] = ()
+    """Each with its prefix length."""
 
 
 def look(name: str) -> Interface:
-    """The interface now."""
+    """The interface as it is now."""
     try:
         index = socket.if_nametoindex(name)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:

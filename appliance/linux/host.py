@@ -1,4 +1,4 @@
-"""What identifies this host and namespace, and what this process may do there."""
+"""What identifies this host and this network namespace, and what this process may do there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ CAP_NET_ADMIN = 12
 
 
 def boot_id() -> str:
-    """Differs after each boot of the kernel."""
+    """A text that is another one after each boot of the kernel."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def netns_cookie() -> int:
-    """The kernel's number of this network namespace, never used twice between two boots."""
+    """The kernel's number of this network namespace. It is never used twice between two boots."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), "little")
 

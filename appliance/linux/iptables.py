@@ -1,6 +1,6 @@
-"""What iptables-legacy has set up, in the words of `nft -j list ruleset`. (What iptables-nft sets up, nftables itself shows.)
+"""What iptables-legacy has set up, in the form of `nft -j list ruleset`. (nftables itself shows what iptables-nft has set up.)
 
-Read only where the kernel has such tables already: the command would load their modules.
+The command is run only if the kernel has such tables already: otherwise it would load their modules.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def read() -> list[dict[str, Any]]:
 
 
 def parsed(text: str, family: str) -> Iterator[dict[str, Any]]:
-    """What `iptables -S` printed. Matches are not judged, but for rules without any."""
+    """What `iptables -S` printed. Rules without matches are judged; of others it is not known what they match."""
     place = {"family": family, "table": "filter"}
     for words in map(str.split, text.splitlines()):
         match words:

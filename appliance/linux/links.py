@@ -15,21 +15,21 @@ IFF_UP = 1
 IFLA_TUN_TYPE_TUN = 1
 GONE = frozenset({errno.ENODEV})
 _SETTINGS = {"mtu": "mtu", "gso_max_size": "gso_max_size", "tx_queue_len": "txqlen"}
-"""How pyroute2 calls them."""
+"""What pyroute2 calls them."""
 STATISTICS = Path("/proc/self/net/dev")
 _DROPPED_ON_THE_WAY_OUT = 11
-"""Column of the fourth of the sending half's counters (proc(5))."""
+"""The column of dropped packets among the counters of what was sent (proc(5))."""
 
 
 async def read(netlink: Netlink) -> dict[str, dict[str, Any]]:
-    """Name -> {index, kind, mtu, up, address, gso_max_size, tx_queue_len, tun}. `tun` is None or {type, persist, vnet_hdr, pi,
-    multi_queue, owner, group, queues}: who alone may open it, None when all may, and how often a device with several queues is
-    open."""
+    """Name -> {index, kind, mtu, up, address, gso_max_size, tx_queue_len, tun}. `tun` is None, or {type, persist, vnet_hdr, pi,
+    multi_queue, owner, group, queues}: owner and group are None if everybody may open the device, and `queues` is how often a
+    device with several queues is open."""
     return {str(message.get_attr("IFLA_IFNAME")): _link(message) for message in await netlink.dump("link")}
 
 
 def dropped(name: str) -> int:
-    """Packets that the kernel dropped on their way out by the interface since it was made; 0 when it is not there."""
+    """Packets that the kernel dropped on their way out by this interface, since it was made; 0 if there is no such interface."""
     for line in STATISTICS.read_text().splitlines():
         interface, _, figures = line.strip().partition(":")
         if interface == name:
@@ -38,7 +38,7 @@ def dropped(name: str) -> int:
 
 
 def index(name: str) -> int | None:
-    """The interface's number, None when it is not there."""
+    """The interface's number; None if there is no such interface."""
     try:
         return socket.if_nametoindex(name)
     except OSError:
@@ -46,7 +46,7 @@ def index(name: str) -> int | None:
 
 
 def require(name: str) -> int:
-    """The interface's number. Raises HostError when it is not there."""
+    """The interface's number. Raises HostError if there is no such interface."""
     found = index(name)
     if found is None:
         raise HostError(f"there is no interface {name}", hint="look with: ip link")
@@ -54,7 +54,7 @@ def require(name: str) -> int:
 
 
 async def change(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Set `mtu`, `gso_max_size`, `tx_queue_len` and `up` of the interface `name`, those that are given."""
+    """Set those of `mtu`, `gso_max_size`, `tx_queue_len` and `up` that are given, of the interface `name`."""
     fields = {name: args[key] for key, name in _SETTINGS.items() if args.get(key) is not None}
     if args.get("up") is not None:
         fields["state"] = "up" if args["up"] else "down"
@@ -63,7 +63,7 @@ async def change(netlink: Netlink, args: Mapping[str, Any]) -> None:
 
 
 async def delete(netlink: Netlink, name: str) -> None:
-    """Remove the interface; nothing happens when it is gone already."""
+    """Remove the interface. Nothing happens if it is gone already."""
     number = index(name)
     if number is not None:
         await netlink.request("link", "del", tolerate=GONE, doing=f"removing the interface {name}", index=number)

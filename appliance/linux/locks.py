@@ -1,4 +1,5 @@
-"""Whoever changes the host holds a lock file, so that two commands never do it at once. The lock ends with its holder."""
+"""Whoever changes the host holds a lock file, so that two commands never do so at once. The lock ends with the process that holds
+it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from appliance.errors import ExitCode, HostError
 from appliance.linux.refusals import refused
 
 RETRY_EVERY = 0.05
-"""Seconds between two attempts: flock has no way to wait that a cancelled task could leave."""
+"""Seconds between two attempts. flock can wait by itself, but not so that a cancelled task could stop waiting."""
 
 
 class Busy(HostError):
@@ -25,9 +26,9 @@ class Busy(HostError):
 
 @asynccontextmanager
 async def hold(path: Path, *, patience: float) -> AsyncIterator[None]:
-    """Hold the lock file `path`; it and its directory (mode 0700) are made when missing, and the holder may remove both.
+    """Hold the lock file `path`. It and its directory (mode 0700) are made if they are missing, and the holder may remove both.
 
-    Raises Busy when it is not free within `patience` seconds, HostError when the directory is not ours.
+    Raises Busy if it is not free within `patience` seconds, HostError if the directory is not ours.
     """
     try:
         async with asyncio.timeout(patience):
@@ -44,7 +45,7 @@ async def hold(path: Path, *, patience: float) -> AsyncIterator[None]:
 
 
 def try_hold(path: Path) -> int | None:
-    """Take the lock for the life of this process and its forks: a descriptor, or None when somebody has it."""
+    """Take the lock for the life of this process and its forks: a descriptor. None if somebody else has it."""
     return _attempt(path)
 
 

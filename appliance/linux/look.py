@@ -1,4 +1,4 @@
-"""One look at the kernel, to check many facts by: each table is read at most once."""
+"""One look at the kernel, for checking many facts: each table is read once at most."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.planning import own
 
 
 class Look:
-    """Interfaces by name; addresses, routes and rules as sets of their keys' values. Throw it away after use."""
+    """What the kernel has: interfaces by name, and addresses, routes and rules as sets of keys. Not to be kept: it gets old."""
 
     def __init__(self, netlink: Netlink) -> None:
         self._netlink = netlink
@@ -31,14 +31,14 @@ class Look:
         return self._sets["addresses"]
 
     async def routes(self) -> set[tuple[Any, ...]]:
-        """What `own.route_key` makes of them."""
+        """As `own.route_key` makes them."""
         if "routes" not in self._sets:
             found = await routes.read(self._netlink, await self._names())
             self._sets["routes"] = {own.route_key(entry) for entry in found}
         return self._sets["routes"]
 
     async def rules(self) -> set[tuple[Any, ...]]:
-        """What `own.rule_key` makes of them."""
+        """As `own.rule_key` makes them."""
         if "rules" not in self._sets:
             self._sets["rules"] = {own.rule_key(entry) for entry in await rules.read(self._netlink)}
         return self._sets["rules"]

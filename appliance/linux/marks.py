@@ -8,8 +8,8 @@ SO_MARK = 36
 
 
 def set_mark(sock: socket.socket, mark: int) -> bool:
-    """Mark what `sock` sends. False without CAP_NET_ADMIN (such a process has no rules that ask for the mark either), or where
-    that is no socket to be marked."""
+    """Mark what `sock` sends. False without CAP_NET_ADMIN (such a process has no rules that look at the mark either), or if this
+    is no socket that can be marked."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
     except OSError:

@@ -1,4 +1,5 @@
-"""What becomes of freed memory: who looks for it, and whether the C library gives it back to the kernel or keeps it."""
+"""What happens to freed memory: whether Python looks for it, and whether the C library gives it back to the kernel or keeps
+it."""
 
 from __future__ import annotations
 
@@ -14,15 +15,16 @@ M_MMAP_THRESHOLD: Final = -3
 
 
 def give_back() -> None:
-    """After a phase that used much: malloc_trim(3). Nothing happens where the C library has no such call (musl)."""
+    """Give freed memory back to the kernel, after a phase that used much of it: malloc_trim(3). Nothing happens on musl, which
+    has no such call."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def keep(free_bytes: int) -> None:
-    """Keep up to so much freed memory, for code that takes and frees the same again and again: the kernel would clear the same
-    pages each time (mallopt(3); nothing happens on musl)."""
+    """Keep up to so many bytes of freed memory, for code that takes and frees the same amount again and again: otherwise the
+    kernel clears the pages each time. mallopt(3); nothing happens on musl."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_TRIM_THRESHOLD, free_bytes)
@@ -31,8 +33,8 @@ def keep(free_bytes: int) -> None:
 
 @contextmanager
 def growing() -> Iterator[None]:
-    """What is made in here is there to stay: nobody looks for garbage in it, which would be two fifths of the work of reading
-    thousands of peers."""
+    """In this context Python does not look for garbage, because what is made here will stay. Of reading thousands of peers,
+    looking would be two fifths of the work."""
     looked = gc.isenabled()
     gc.disable()
     try:

@@ -17,7 +17,7 @@ from appliance.linux.refusals import refused
 Noun = Literal["link", "addr", "route", "rule"]
 
 DUMP_ATTEMPTS = 5
-"""The kernel interrupts a dump when the table changes under it; on a busy router the third attempt is usually whole."""
+"""The kernel interrupts a dump if the table changes meanwhile. On a busy router the third attempt is usually whole."""
 
 
 class Netlink:
@@ -59,7 +59,7 @@ class Netlink:
     async def request(
         self, noun: Noun, command: str, *, tolerate: frozenset[int] = frozenset(), doing: str, **fields: Any
     ) -> bool:
-        """One change. Returns False when the kernel refused with one of the errnos in `tolerate`; raises on any other refusal."""
+        """One change. False if the kernel refused with one of the errnos in `tolerate`. Any other refusal raises."""
         exceptions = pyroute.load().exceptions
         try:
             await getattr(self._requests, noun)(command, **fields)
@@ -76,7 +76,8 @@ class Netlink:
             await self._events.bind()
 
     async def changed(self, within: float) -> bool:
-        """Wait until the kernel reports any change of links, addresses, routes or rules; False after `within` seconds without."""
+        """Wait until the kernel reports a change of links, addresses, routes or rules. False if none came within `within`
+        seconds."""
         try:
             async with asyncio.timeout(within):
                 async for _ in self._events.get():

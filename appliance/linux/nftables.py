@@ -1,4 +1,4 @@
-"""The one nftables table that is ours, through `nft -j`: read whole, replaced whole in one transaction."""
+"""nftables tables, by `nft -j`: read whole, and replaced whole in one transaction."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from appliance.linux.refusals import PRIVILEGE_HINT
 PACKAGE_HINT = "install the package nftables (apt install nftables), or take masquerade out of the profile"
 
 MOST_CHARACTERS = 4 << 20
-"""Of a ruleset that we judge: to parse more than that, a running node would stop for longer than 50 ms."""
+"""The longest ruleset that we judge: parsing a longer one would stop a running node for more than 50 ms."""
 
 
 def tool() -> str | None:
-    """Where `nft` is. Looks into the sbin directories too, which an ordinary user's PATH lacks."""
+    """Where `nft` is; None if it is not installed. Looks into the sbin directories too, which are not in an ordinary user's
+    PATH."""
     return shutil.which("nft", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
 async def read(table: str) -> list[dict[str, Any]] | None:
-    """The table "inet appliance" as libnftables' JSON without handles, None when it is not there."""
+    """A table as libnftables' JSON, without handles; None if there is no such table."""
     code, output, errors = await _nft(["-j", "list", "table", *table.split()])
     if code == 0:
         return [_plain(entry) for entry in json.loads(output)["nftables"] if "metainfo" not in entry]
@@ -34,7 +35,7 @@ async def read(table: str) -> list[dict[str, Any]] | None:
 
 
 async def read_all() -> list[dict[str, Any]]:
-    """The whole ruleset, as `read` gives a table. Raises as it does, and HostError for one of more than MOST_CHARACTERS."""
+    """The whole ruleset, in the same form. Raises what `read` raises, and HostError if it has more than MOST_CHARACTERS."""
     code, output, errors = await _nft(["-j", "list", "ruleset"])
     if code:
         raise _failed(errors, "reading the nftables ruleset")
@@ -44,7 +45,7 @@ async def read_all() -> list[dict[str, Any]]:
 
 
 async def replace(args: Mapping[str, Any]) -> None:
-    """Make `table` be `ruleset` (entries as `read` gives them), or be absent when that is None. All or nothing."""
+    """Make `table` be `ruleset` (entries as `read` gives them); None removes it. All of it happens, or nothing."""
     commands = json.dumps({"nftables": _transaction(args["table"], args["ruleset"])}).encode()
     for flags in (["-c"], []):
         code, _, errors = await _nft([*flags, "-j", "-f", "-"], commands)
@@ -85,7 +86,7 @@ def _failed(errors: str, doing: str) -> HostError | MissingPrivilege:
 
 
 def _plain(value: Any) -> Any:
-    """Without the handles, which the kernel numbers anew each time."""
+    """Without handles, which the kernel numbers anew each time."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items() if key != "handle"}
     return [_plain(inner) for inner in value] if isinstance(value, list) else value

@@ -14,9 +14,9 @@ from appliance.planning.wanted import Wanted
 
 
 async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
-    """The host as it is now: interfaces, addresses, routes and rules whole, and the settings and tables that `wanted` names.
+    """The host as it is now: all interfaces, addresses, routes and rules, and the settings and tables that `wanted` names.
 
-    Reading needs no privilege, but for the nftables tables: without it they are taken to be absent.
+    Reading needs no privilege, except for nftables tables: without it they count as absent.
     """
     found_links = await links.read(netlink)
     names = {link["index"]: name for name, link in found_links.items()}
@@ -37,7 +37,8 @@ async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
 
 
 async def _ruleset() -> list[dict[str, Any]]:
-    """Everybody's firewall, as far as this process may see it; it only makes for advice, so a failure is no obstacle."""
+    """The firewalls of everybody, as far as this process may see them. They only serve for advice, so a failure does not
+    matter."""
     found = await iptables.read()
     if nftables.tool():
         with suppress(ApplianceError):

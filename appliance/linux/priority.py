@@ -13,9 +13,9 @@ ORDINARY: Final = 0
 
 
 def prefer(pid: int, nice: int) -> bool:
-    """Give a process that leads a session this nice value, and the session where the kernel shares by sessions (autogroup).
+    """Give this nice value to a process that leads a session, and to its session if the kernel shares by sessions (autogroup).
 
-    False: this process may not (CAP_SYS_NICE), or it is gone.
+    False if this process may not (CAP_SYS_NICE), or if that process is gone.
     """
     try:
         os.setpriority(os.PRIO_PROCESS, pid, nice)

@@ -1,4 +1,4 @@
-"""Giving up what a process no longer needs, for good.
+"""Giving up for good what a process no longer needs.
 
 By ctypes, because the standard library has neither capset(2) nor prctl(2).
 """
@@ -16,16 +16,17 @@ CAPABILITY_VERSION_3: Final = 0x20080522
 NOBODY: Final = 65534
 """The overflow user, which owns nothing (Debian's nobody and nogroup)."""
 OWN_USER: Final = "appliance"
-"""The user that the Debian package makes: as nobody, the worker shares its user with other programs, which could stop it."""
+"""The user that the Debian package makes. A worker that runs as nobody shares its user with other programs, which could stop
+it."""
 SYSTEM_USERS: Final = range(1, 1000)
-"""Numbers of users who are no people (Debian policy, 9.2.2): a person of that name is not meant."""
+"""Numbers of users that are not persons (Debian policy, 9.2.2): a person with that name is not meant."""
 
 
 def drop_all() -> None:
-    """Become a user who owns nothing, without capabilities, unable to gain any by exec. Irreversible.
+    """Become a user who owns nothing, without capabilities, and unable to gain any by exec. This cannot be taken back.
 
-    Where the user namespace has no such user (an unprivileged one maps only root), the capabilities go all the same. Raises
-    OSError when the kernel leaves a capability behind.
+    If the user namespace has no such user (an unprivileged one has only root), the capabilities are given up all the same. Raises
+    OSError if the kernel leaves one.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
@@ -40,7 +41,7 @@ def drop_all() -> None:
 
 
 def hide_memory() -> None:
-    """Let no other process without privileges read this one's memory, and the kernel write none of it to a core file."""
+    """Do not let other unprivileged processes read the memory of this one, nor the kernel write it to a core file."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 

@@ -20,7 +20,7 @@ _HINTS = {
 
 
 def refused(code: int | None, doing: str) -> ApplianceError:
-    """The error to raise when the kernel answered `code` (an errno) while `doing` something ("adding the route …")."""
+    """The error to raise if the kernel answered `code` (an errno) while `doing` something ("adding the route …")."""
     if code in {errno.EPERM, errno.EACCES}:
         return MissingPrivilege(f"no permission for {doing}", hint=PRIVILEGE_HINT)
     reason = os.strerror(code) if code else "unknown reason"

@@ -30,13 +30,13 @@ TYPES = {
 }
 EVERYWHERE = {socket.AF_INET: "0.0.0.0/0", socket.AF_INET6: "::/0"}
 NOWHERE = frozenset({"blackhole", "unreachable", "prohibit", "throw"})
-"""They have no interface; of IPv6's the kernel says that it is the loopback."""
+"""Routes that have no interface. (For those of IPv6 the kernel names the loopback.)"""
 THERE = frozenset({errno.EEXIST})
 GONE = frozenset({errno.ESRCH, errno.ENODEV})
 
 
 async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any]]:
-    """[{destination, via, link, table, metric, protocol, source, type}]. A route over several next hops has `hops` besides."""
+    """[{destination, via, link, table, metric, protocol, source, type}]. A route over several next hops also has `hops`."""
     return [
         _route(message, names)
         for message in await netlink.dump("route")
@@ -45,7 +45,7 @@ async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any
 
 
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Add a route. Nothing happens when there is one to the same destination already; whether it is the same must be verified."""
+    """Add a route. Nothing happens if there is one to the same destination already; `verify` tells whether that is the same."""
     nowhere = args.get("type") in NOWHERE
     number = None if nowhere else links.require(args["link"])
     # As ip(8) does: only what is on the link can have gateways resolved over it.
@@ -57,7 +57,7 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
 
 
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Remove a route; nothing happens when it is gone already."""
+    """Remove a route. Nothing happens if it is gone already."""
     nowhere = args.get("type") in NOWHERE
     number = None if nowhere else links.index(args["link"])
     if nowhere or number is not None:

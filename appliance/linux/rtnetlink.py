@@ -1,4 +1,4 @@
-"""Netlink without pyroute2, which is 8 MB that a running node does not have: what messages are made of, and a few questions.
+"""Netlink without pyroute2, whose 8 MB a running node does not load: what messages are made of, and a few questions.
 
 struct nlmsghdr { u32 length; u16 type, flags; u32 sequence, port; }         then the body of that type, then attributes
 attribute         u16 length | u16 type | value, padded to four bytes
@@ -19,14 +19,14 @@ _header = struct.Struct("=IHHII")
 _attribute = struct.Struct("=HH")
 
 LOST = _header.pack(_header.size, 0, 0, 0, 0)
-"""In place of messages that did not fit: one of type 0, which the kernel has none of."""
+"""Stands for messages that did not fit. Its type is 0, which the kernel does not use."""
 
 
 def ask(
     kind: int, body: bytes, *, dump: bool = False, protocol: int = socket.NETLINK_ROUTE, patience: float | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """The answers' types and bodies; nothing when the kernel refuses. Raises OSError when it cannot be asked, or an answer takes
-    longer than `patience` seconds."""
+    """Types and bodies of the answers; none if the kernel refuses. Raises OSError if the kernel cannot be asked, or if an answer
+    takes longer than `patience` seconds."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as asking:
         asking.settimeout(patience)
         flags = NLM_F_REQUEST | (NLM_F_DUMP if dump else 0)
@@ -41,7 +41,7 @@ def ask(
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(type, port, body) of each message in what came in one piece. The port is whose doing is told."""
+    """(type, port, body) of each message in one piece of data. The port tells who made the change."""
     at = 0
     while at + _header.size <= len(data):
         length, kind, _, _, port = _header.unpack_from(data, at)
@@ -52,7 +52,7 @@ def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, value) of each, the type without its flags."""
+    """(type, value) of each attribute, the type without its flags."""
     at = 0
     while at + _attribute.size <= len(data):
         length, kind = _attribute.unpack_from(data, at)
@@ -63,5 +63,5 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """One of them; `value` is a multiple of four bytes long."""
+    """One attribute. The length of `value` is a multiple of four bytes."""
     return _attribute.pack(_attribute.size + len(value), kind) + value

@@ -26,12 +26,12 @@ async def read(netlink: Netlink) -> list[dict[str, Any]]:
 
 
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Add a rule; nothing happens when the same is there already."""
+    """Add a rule. Nothing happens if the same is there already."""
     await netlink.request("rule", "add", tolerate=THERE, doing=f"adding the rule {args['priority']}", **_fields(args))
 
 
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    """Remove a rule; nothing happens when it is gone already."""
+    """Remove a rule. Nothing happens if it is gone already."""
     # Asked to delete, the kernel takes any rule that matches what is given, and what is absent matches everything.
     if any(own.rule_key(rule) == own.rule_key(args) for rule in await read(netlink)):
         await netlink.request("rule", "del", tolerate=GONE, doing=f"removing the rule {args['priority']}", **_fields(args))

@@ -15,16 +15,16 @@ CALLS: Final = {"x86_64": (314, 315), "aarch64": (274, 275), "riscv64": (274, 27
 ATTRIBUTES: Final = struct.Struct("=IIQiIQQQ")
 """struct sched_attr, first version: size, policy, flags, nice, priority, runtime, deadline, period (sched_setattr(2))."""
 SHORT_SLICE: Final = 100_000
-"""Nanoseconds, the least that the scheduler grants; its own choice is a few milliseconds."""
+"""Nanoseconds: the least that the scheduler grants. Its own choice is a few milliseconds."""
 USUAL: Final = 0
 """The scheduler's own choice."""
 
 
 def ask_for_slices(nanoseconds: int) -> bool:
-    """Have this process's time on a busy CPU dealt in portions of that length. With short ones it gets no more of it, but gets it
-    sooner after a wake-up.
+    """Ask for time on a busy CPU in portions of this length. With short portions this process gets no more time, but gets it
+    sooner after it woke up.
 
-    Needs no privilege. Returns False where the kernel has no such wish (before 6.12, EEVDF) or is not known: nothing changes.
+    Needs no privilege. False if the kernel cannot do that (before 6.12, EEVDF) or the machine is not known: nothing changes.
     """
     call = CALLS.get(os.uname().machine)
     if call is None:
@@ -36,7 +36,7 @@ def ask_for_slices(nanoseconds: int) -> bool:
 
 
 def slice_of(pid: int) -> int:
-    """The slice in nanoseconds of process `pid` (0: this one); 0 where that is not known. Raises ProcessLookupError or
+    """The length in nanoseconds for process `pid` (0: this one); 0 if that is not known. Raises ProcessLookupError or
     PermissionError."""
     call = CALLS.get(os.uname().machine)
     if call is None:

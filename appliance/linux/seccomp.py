@@ -22,16 +22,19 @@ LOAD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 NUMBER_AT, ARCHITECTURE_AT = 0, 4
 """Where struct seccomp_data has them."""
 X32: Final = 0x40000000
-"""Numbers from here on are x86-64's other ABI."""
+"""Numbers from here on belong to the other ABI of x86-64."""
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 
 
 class Machine(NamedTuple):
-    """`audit`: its AUDIT_ARCH (linux/audit.h). `seccomp`: the number of seccomp(2). `column`: its place in CALLS."""
+    """A kind of machine."""
 
     audit: int
+    """Its AUDIT_ARCH (linux/audit.h)."""
     seccomp: int
+    """The number of seccomp(2)."""
     column: int
+    """Its place in CALLS."""
 
 
 MACHINES: Final = {"x86_64": Machine(0xC000003E, 317, 0), "aarch64": Machine(0xC00000B7, 277, 1)}
@@ -55,14 +58,15 @@ CALLS: Final[dict[str, tuple[int | None, int | None]]] = {
     "uname": (63, 160), "restart_syscall": (219, 128), "rseq": (334, 293), "membarrier": (324, 283),
     "exit": (60, 93), "exit_group": (231, 94),
 }  # fmt: skip
-"""What the worker may call once it runs, with its numbers on x86-64 and on arm64. Nothing opens a file, makes a socket or a
+"""What the worker may call once it runs, with the numbers on x86-64 and on arm64. No call opens a file, makes a socket or a
 process, or reaches another process."""
 
 
 def restrict() -> bool:
-    """Let this process, which must have given up gaining privileges (PR_SET_NO_NEW_PRIVS), call nothing but CALLS. Irreversible.
+    """Let this process call nothing but CALLS. It must have given up gaining privileges (PR_SET_NO_NEW_PRIVS). This cannot be
+    taken back.
 
-    False where this kernel or this kind of machine has no such filter, or is not known here: nothing changes.
+    False if this kernel or this kind of machine has no such filter, or is not known here: nothing changes.
     """
     machine = MACHINES.get(os.uname().machine)
     if machine is None or ctypes.sizeof(ctypes.c_void_p) != 8:
@@ -80,7 +84,7 @@ def restrict() -> bool:
 
 
 def program(audit: int, numbers: Sequence[int]) -> bytes:
-    """The filter: foreign ABIs are ended, `numbers` (at most 250) allowed, the rest refused."""
+    """The filter: it ends a process that uses a foreign ABI, allows `numbers` (at most 250), and refuses the rest."""
     rest = len(numbers)
     code = [
         (LOAD, 0, 0, ARCHITECTURE_AT),

@@ -13,7 +13,7 @@ ROOT = Path("/proc/sys")
 
 
 def read(key: str) -> str | None:
-    """The value of "net.ipv4.ip_forward" with its blanks made single, None when this kernel or interface has no such key."""
+    """The value of "net.ipv4.ip_forward", with single blanks; None if this kernel or interface has no such key."""
     try:
         return " ".join(_path(key).read_text().split())
     except (FileNotFoundError, NotADirectoryError):
@@ -23,9 +23,9 @@ def read(key: str) -> str | None:
 
 
 def write(args: Mapping[str, Any]) -> None:
-    """Set `key` to `value`, then each of `then` in order.
+    """Set `key` to `value`, then each setting of `then`, in order.
 
-    `then` puts back what the kernel changes besides (ip_forward resets the forwarding of every interface); its keys may be gone
+    `then` brings back what the kernel changes besides (ip_forward sets the forwarding of every interface). Its keys may be gone
     with their interfaces.
     """
     _write(args["key"], args["value"])

@@ -1,7 +1,7 @@
-"""TUN devices by ioctl: making a persistent one, and attaching to it with the offloads the kernel has. Nothing else opens
+"""TUN devices by ioctl: making a persistent one, and opening it with the offloads that the kernel has. Nothing else opens
 /dev/net/tun.
 
-A persistent device outlives every process, so a dead worker leaves the host's network alone.
+A persistent device outlives every process, so a worker that dies does not change the host's network.
 """
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ _IFREQ = struct.Struct("16sH22x")
 
 @dataclass(frozen=True, slots=True)
 class TunDevice:
-    """An attached TUN device, or one queue of it: `fd` is non-blocking and reads and writes whole packets, each behind a 10-byte
-    virtio-net header when `vnet_hdr`. `offloads` are the names of those the kernel granted ("tso4", …); without any, a packet
-    is never larger than the MTU."""
+    """A TUN device that is open, or one queue of it."""
 
     name: str
     fd: int
+    """Does not block. Reads and writes whole packets."""
     vnet_hdr: bool
+    """Each packet has a virtio-net header of 10 bytes in front."""
     offloads: frozenset[str]
+    """Names of the offloads that the kernel granted ("tso4", …). Without any, no packet is longer than the MTU."""
     pair: bool = False
 
     def has_ended(self) -> bool:
@@ -60,15 +61,15 @@ class TunDevice:
         return False
 
     def close(self) -> None:
-        """Let go of the device, which stays."""
+        """Close it. The device stays."""
         os.close(self.fd)
 
     def is_at(self, name: str) -> bool:
-        """Is it still there, under that name, and in this network namespace?"""
+        """Is it still there, with that name, and in this network namespace?"""
         return self.name_now() == name
 
     def name_now(self) -> str:
-        """What the device is called; "" when it is gone, or in another namespace."""
+        """The name of the device; empty if it is gone, or in another namespace."""
         try:
             shown = fcntl.ioctl(self.fd, TUNGETIFF, bytes(_IFREQ.size))
         except OSError:
@@ -76,7 +77,8 @@ class TunDevice:
         return shown[:16].rstrip(b"\0").decode() if _is_in_this_namespace(self.fd) else ""
 
     def let_go(self, *, ours: bool) -> None:
-        """This descriptor has nothing to give and takes nothing any more. One of `ours` goes with its last descriptor."""
+        """From now on this descriptor gives nothing and takes nothing. A device that is `ours` vanishes with its last
+        descriptor."""
         if ours:
             with suppress(OSError):  # it is gone already
                 fcntl.ioctl(self.fd, TUNSETPERSIST, 0)
@@ -84,17 +86,17 @@ class TunDevice:
             os.dup2(nothing.fileno(), self.fd, inheritable=False)
 
     def rest(self) -> None:
-        """Of several queues: let the kernel give what would come by this one to the others. Raises OSError."""
+        """For one of several queues: let the kernel give its packets to the others. Raises OSError."""
         fcntl.ioctl(self.fd, TUNSETQUEUE, _IFREQ.pack(b"", IFF_DETACH_QUEUE))
 
     def serve(self) -> None:
-        """Take part again. Raises OSError."""
+        """Take packets again. Raises OSError."""
         fcntl.ioctl(self.fd, TUNSETQUEUE, _IFREQ.pack(b"", IFF_ATTACH_QUEUE))
 
 
 def create(name: str, *, multi_queue: bool = False, owner: int | None = None, group: int | None = None) -> None:
-    """Make the persistent device `name`, or keep the one that is there, and give it to `owner` and `group`: otherwise every user
-    of the host may open a queue of it. Raises HostError or MissingPrivilege."""
+    """Make the persistent device `name`, or keep the one that is there, and give it to `owner` and `group`. Without an owner
+    every user of the host may open a queue of it. Raises HostError or MissingPrivilege."""
     fd = _open_clone_device()
     try:
         fcntl.ioctl(fd, TUNSETIFF, _request(name, multi_queue=multi_queue))
@@ -109,9 +111,9 @@ def create(name: str, *, multi_queue: bool = False, owner: int | None = None, gr
 
 
 def attach(name: str, *, offload: bool = True, multi_queue: bool = False) -> TunDevice:
-    """Open the existing device `name` with as many offloads as the kernel has, none when `offload` is false.
+    """Open the existing device `name`, with as many offloads as the kernel has, or with none if `offload` is false.
 
-    Raises HostError when it is not there or held by another process, MissingPrivilege when it is not ours to open.
+    Raises HostError if it is not there or held by another process, MissingPrivilege if we may not open it.
     """
     try:
         socket.if_nametoindex(name)  # TUNSETIFF would make a missing device instead of telling us
