@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.known_paths import KnownPath
@@ -29,3 +30,5 @@ class Around:
     """Write down which processes are the workers, none when they have ended in order."""
     problems: Callable[[], Mapping[str, str]] = dict
     """What is wrong with each part around the node, "" for one that is well."""
+    kept: Path | None = None
+    """The folder of what plugins keep on this host; None: they keep nothing."""

@@ -125,6 +125,7 @@ class HostedNode:
             remember=functools.partial(known_paths.remember, self._state_dir),
             keep_pids=self._keep_pids,
             problems=self._problems,
+            kept=self._trial.path.with_suffix(".plugins"),
         )
 
     # ---- life ----

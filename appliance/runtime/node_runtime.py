@@ -68,7 +68,7 @@ class NodeRuntime:
         self.around = around = around or Around()
         self.lifespan = lifespan or Lifespan()
         self.tasks = Tasks()
-        self.calls = PluginCalls(PluginAccount(plugins), lambda: self.profile)
+        self.calls = PluginCalls(PluginAccount(plugins), lambda: self.profile, around.kept)
         self.ready = False
         """All has started, and nothing has begun to stop."""
         self._refused_suites: set[str] = set()

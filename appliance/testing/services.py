@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Coroutine
+from pathlib import Path
 from typing import Any
 
+from appliance.runtime.plugins.storage import KeptFolder
 from appliance.testing.clock import ManualClock
 
 LAST_SECOND = 1e6
@@ -19,17 +22,28 @@ class EndOfTime(BaseException):
 class FakeServices:
     """`Services` of `appliance.api.services`.
 
+    What is kept goes to a temporary folder.
+
     `reported` collects what the admin would read, `failures` what spawned tasks raised. Sleeping takes no time but moves `now`. A
     test that spawned tasks ends them with `close`.
     """
 
     def __init__(self, *, section: Any = None, jitter: float = 0.5) -> None:
         self.section: Any = section
+        self.shared: dict[str, Any] = {}
         self.reported: list[str] = []
         self.failures: list[BaseException] = []
         self._clock = ManualClock(0.0)
         self._jitter = jitter
         self._tasks: list[asyncio.Future[None]] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def storage(self) -> KeptFolder:
+        """A temporary folder, which is gone with this."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory()
+        return KeptFolder(Path(self._folder.name), "plugin")
 
     @property
     def now(self) -> float:

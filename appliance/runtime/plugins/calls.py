@@ -8,7 +8,9 @@ what its contract lets it raise. A plugin that held up the node is not asked aga
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,6 +19,7 @@ from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.patience import TookTooLong, as_exception, limited, place
 from appliance.plugin_host.calling import describe
 from appliance.runtime.plugins.account import Part, PluginAccount
+from appliance.runtime.plugins.storage import KeptFolder
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -41,16 +44,21 @@ class Late(TookTooLong):
 
 
 class PluginCalls:
-    """Calls into plugins. `account` hears how they went; None: nobody does. `profile()` is the one in force."""
+    """Calls into plugins. `account` hears how they went; None: nobody does. `profile()` is the one in force, `kept` the folder
+    of what plugins keep; None: they keep nothing."""
 
-    def __init__(self, account: PluginAccount | None = None, profile: Callable[[], Profile] | None = None) -> None:
+    def __init__(
+        self, account: PluginAccount | None = None, profile: Callable[[], Profile] | None = None, kept: Path | None = None
+    ) -> None:
         self._account = account
         self._profile = profile
+        self._kept = kept
+        self._shared: dict[str, dict[str, Any]] = {}
         self._hanging: set[Part] = set()
 
     def call(self, part: Part, deed: Callable[[], Result], *expected: type[Exception]) -> Result:
         """What `deed` returns. Raises `expected` as they are, and PluginFault for anything else that goes wrong."""
-        self._refuse_hanging(part)
+        self.refuse_hanging(part)
         try:
             result = limited(deed, HELD_UP)
         except expected:
@@ -64,7 +72,7 @@ class PluginCalls:
         self, part: Part, deed: Callable[[], Awaitable[Result]], seconds: float, *expected: type[Exception]
     ) -> Result:
         """The same for what may wait, for at most so many seconds."""
-        self._refuse_hanging(part)
+        self.refuse_hanging(part)
         task = asyncio.get_running_loop().create_task(_caught(deed), name=f"{part.noun} {part.kind} {part.member}")
         try:
             await asyncio.wait({task}, timeout=seconds)
@@ -90,7 +98,7 @@ class PluginCalls:
         if isinstance(error, TookTooLong) and not isinstance(error, Late):
             self._hanging.add(part)
         problem = f"{part.member} {reason}".strip()
-        owner = (self._account and self._account.owner(part)) or part.kind
+        owner = self._owner(part)
         if self._account is not None:
             self._account.note(part, problem, stage)
         if times := once_per(TELL_EVERY, f"plugin {part} {problem}"):
@@ -121,6 +129,16 @@ class PluginCalls:
         """What the profile in force says in the section of the plugin that a part is from; None for nothing."""
         return None if self._account is None or self._profile is None else self._account.section(part, self._profile())
 
+    def shared(self, part: Part) -> dict[str, Any]:
+        """What all parts of the plugin that this one is from share."""
+        return self._shared.setdefault(self._owner(part), {})
+
+    def storage(self, part: Part) -> KeptFolder:
+        """What that plugin keeps. Raises OSError."""
+        if self._kept is None:
+            raise OSError(errno.EROFS, "this node keeps nothing")
+        return KeptFolder(self._kept, self._owner(part))
+
     def hangs(self, part: Part) -> bool:
         """Did it hold up the node, so that it is not asked any more?"""
         return part in self._hanging
@@ -133,9 +151,13 @@ class PluginCalls:
         """The plugin whose code raised."""
         return None if self._account is None else self._account.of_error(error)
 
-    def _refuse_hanging(self, part: Part) -> None:
+    def _owner(self, part: Part) -> str:
+        return (self._account and self._account.owner(part)) or part.kind
+
+    def refuse_hanging(self, part: Part) -> None:
+        """Raises PluginFault for a part that held up the node."""
         if part in self._hanging:
-            owner = (self._account and self._account.owner(part)) or part.kind
+            owner = self._owner(part)
             raise PluginFault(
                 owner,
                 f"{part.noun} {part.kind}: {part.member} held up the node and is not asked again",

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from appliance.api.kinds import Kind, settings_of
+from appliance.api.storage import Storage
 from appliance.foundation import entropy
 from appliance.foundation.tasks import Tasks
 from appliance.runtime.plugins.account import Noun, Part
@@ -30,6 +31,16 @@ class PluginServices:
     def section(self) -> Any:
         """The plugin's section of the profile in force."""
         return self._calls.section(self._part)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What the parts of the plugin share."""
+        return self._calls.shared(self._part)
+
+    @property
+    def storage(self) -> Storage:
+        """What the plugin keeps."""
+        return self._calls.storage(self._part)
 
     def report(self, problem: str) -> None:
         """On the plugin's account, until "" says that it is over."""

@@ -1,0 +1,90 @@
+"""The folder of one plugin (api.storage.Storage)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+MOST_BYTES: Final = 16 << 20
+"""Of one file that is read and written as a whole: it is in memory meanwhile."""
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+PART: Final = ".part"
+"""The end of the name of a file that is being written; a name cannot end so."""
+
+
+class KeptFolder:
+    """Below `folder`, which is the node's. The plugin's own is made when it is first asked for."""
+
+    def __init__(self, folder: Path, plugin: str) -> None:
+        self._path = folder / quote(plugin, safe="").replace(".", "%2E")
+
+    @property
+    def path(self) -> Path:
+        """The folder; see the protocol."""
+        try:
+            found = self._path.lstat()
+        except FileNotFoundError:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.mkdir(mode=0o700, exist_ok=True)
+            found = self._path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise PermissionError(errno.EPERM, "no folder of this node's user alone", str(self._path))
+        return self._path
+
+    def read(self, name: str) -> bytes | None:
+        """See the protocol."""
+        try:
+            fd = os.open(self._file(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(fd, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        _refuse_large(data, name)
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """See the protocol."""
+        path = self._file(name)
+        _refuse_large(data, name)
+        part = path.with_name(name + PART)
+        part.unlink(missing_ok=True)
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(fd)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+
+    def remove(self, name: str) -> None:
+        """See the protocol."""
+        path = self._file(name)
+        path.unlink(missing_ok=True)
+        _sync(path.parent)
+
+    def _file(self, name: str) -> Path:
+        if not NAME.fullmatch(name) or name.endswith(PART):
+            raise ValueError(f"{name!r} is no name for what is kept")
+        return self.path / name
+
+
+def _refuse_large(data: bytes, name: str) -> None:
+    if len(data) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"more than {MOST_BYTES >> 20} MiB", name)
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
