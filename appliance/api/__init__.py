@@ -6,3 +6,11 @@ need pydantic (`profile`) or pluggy (`hookspecs`) are imported by name.
 
 API_VERSION = 1
 ENTRY_POINT_GROUP = "appliance.v1"
+STANDARD_PLUGINS = (
+    "transport-ip",
+    "crypto-standard",
+    "routing-static",
+    "discovery-bootstrap",
+    "monitoring-prometheus",
+)
+"""What comes with the appliance, and is enabled where a profile does not say what is."""

@@ -1,11 +1,20 @@
-"""Values of the management side: who asks, what is asked, and what plugins add."""
+"""What plugins add to the management side: operations of the running daemon, and commands of `appliance`.
+
+An operation (`ApiRoute`) runs in the daemon and is asked for over its control socket, by whoever may. A command (`CliCommand`)
+runs in a process of its own, and asks the daemon as anybody else does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from appliance.api.services import Services
+from appliance.errors import ApplianceError, ExitCode
 
 
 class Principal(NamedTuple):
@@ -25,20 +34,190 @@ class Verdict(Enum):
     DENY = "deny"
 
 
+class Refused(ApplianceError):
+    """Raised by a handler or a command: it cannot be done, for a reason that is nobody's fault. The caller gets `message` and
+    `hint`, and ends with `exit_code`."""
+
+    def __init__(self, message: str, *, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+
+
+# ---- operations of the daemon ----
+
+
+class RouteServices(Services, Protocol):
+    """What the core gives to the handler of an operation."""
+
+
+class ApiCall(NamedTuple):
+    """One question, as its handler has it."""
+
+    principal: Principal
+    """Who asks; allowed already."""
+    arguments: Any
+    """An instance of the route's model, None where it has none."""
+    services: RouteServices
+    """Tasks that are spawned here end with the call."""
+
+
+Handler = Callable[[ApiCall], Awaitable[Any]]
+StreamHandler = Callable[[ApiCall], AsyncIterator[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """One management operation: `handler(arguments) -> result`, JSON-able on both sides, guarded by `permission`."""
+    """One management operation, as registered by `appliance_api_routes()`.
+
+    A handler may raise `Refused`; everything else that it raises is a failure of the plugin.
+    """
 
     name: str
+    """What callers ask for: two or more words with dots between them, the first for what the plugin is about ("mesh.routes").
+    Lower-case letters, digits, "-" and "_"."""
     permission: str
-    handler: Callable[[Mapping[str, Any]], Awaitable[Any]]
+    """What `appliance_authorize` is asked for; "node.read" for what changes nothing."""
+    handler: Handler | StreamHandler
+    """Gives the answer; with `stream`, an asynchronous iterator of items. On the event loop: what computes or blocks goes through
+    `asyncio.to_thread`."""
     summary: str = ""
+    """A line for the admin."""
+    arguments: Callable[[], type[Any]] | None = None
+    """Returns the pydantic model of the arguments, by which they are judged before the handler runs. None: there are none."""
+    result: Callable[[], type[Any]] | None = None
+    """Returns the pydantic model of the answer, or of each item. What does not fit is a failure of the plugin. None: whatever
+    JSON has."""
+    seconds: float = 10.0
+    """How long the answer may take, up to 600. A stream has no such limit."""
+    stream: bool = False
+    """The answer is a stream: an item is taken from the iterator when the caller has room for it, and the iterator is closed when
+    the caller goes."""
+
+
+# ---- commands ----
+
+
+class Positional(NamedTuple):
+    """An argument known by its place."""
+
+    name: str
+    metavar: str
+    help: str
+    optional: bool = False
+
+
+class Option(NamedTuple):
+    """An argument known by its name; without `metavar` it is a switch."""
+
+    flag: str
+    """As it is typed: "--since"."""
+    help: str
+    metavar: str = ""
+    default: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name under which the command finds it."""
+        return self.flag.lstrip("-").replace("-", "_")
+
+
+class Output(Protocol):
+    """Where a command writes to. With `json` standard output carries exactly one document."""
+
+    @property
+    def json(self) -> bool:
+        """Was --json given?"""
+
+    def result(self, value: Any, text: str) -> None:
+        """The result: `value` as a JSON document where that was asked for, else `text`."""
+
+    def say(self, text: str = "") -> None:
+        """A line of the result, for people."""
+
+    def document(self, value: Any) -> None:
+        """The result for programs: the one JSON document."""
+
+    def note(self, text: str) -> None:
+        """Progress and advice, on standard error."""
+
+    def warning(self, message: str) -> None:
+        """`warning: …`, on standard error."""
+
+    def styled(self, text: str, style: str) -> str:
+        """`text` in a style ("bold", "dim", "red", "green", "yellow", "cyan") where colours are wanted."""
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        """Text with columns as wide as they need to be, for `say` or `result`."""
+
+
+class DaemonClient(Protocol):
+    """Asks the running daemon, as the user who runs this process. Programs other than commands get one from `appliance.client`.
+
+    Whatever goes wrong is an `ApplianceError` of `appliance.api.management`: nobody listens (its `exit_code` is NO_DAEMON), the
+    user may not (PERMISSION), the arguments are wrong (INVALID), the daemon refused or did not answer.
+    """
+
+    def call(self, operation: str, arguments: Mapping[str, Any] | None = None, *, seconds: float = 10.0) -> Any:
+        """The answer, as JSON has it. Waits `seconds` for it at most."""
+
+    def stream(
+        self, operation: str, arguments: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[Generator[Any, None, None]]:
+        """The items of an answer that is a stream, one after the other, for as long as it takes; leaving the context ends it.
+
+        with daemon.stream("mesh.changes") as changes:
+            for change in changes: …
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class CliContext:
+    """What a command runs with."""
+
+    arguments: Mapping[str, Any]
+    """By name: text, True or False for a switch, None for what was not given and has no default."""
+    profile: tuple[Path, ...]
+    """The profile of --config, or of the running node; empty for the system's."""
+    output: Output
+    daemon: DaemonClient
 
 
 @dataclass(frozen=True, slots=True)
 class CliCommand:
-    """A command added to `appliance`: `run(argv)` returns the exit code."""
+    """A command added to `appliance`, as registered by `appliance_cli_commands()`.
+
+    `--config`, `--json` and `--help` are there without being named. What it raises is told as a failure of the plugin, but for
+    `ApplianceError`s, which are told as they are.
+    """
 
     name: str
+    """One word or two, of which the first is none of the core's: "mesh", "mesh routes"."""
     summary: str
-    run: Callable[[list[str]], int]
+    """A line for `appliance --help`, in lower case and without a full stop."""
+    run: Callable[[CliContext], int]
+    """Returns the exit code, 0 to 125. Called once in a process."""
+    arguments: tuple[Positional | Option, ...] = ()
+    more: str = ""
+    """Help for somebody who has not used it before."""
+    exits: str = ""
+    """Exit codes besides 0, 1 and 2, with what they mean."""
+
+
+__all__ = [
+    "ApiCall",
+    "ApiRoute",
+    "ApplianceError",
+    "CliCommand",
+    "CliContext",
+    "DaemonClient",
+    "ExitCode",
+    "Handler",
+    "Option",
+    "Output",
+    "Positional",
+    "Principal",
+    "Refused",
+    "RouteServices",
+    "StreamHandler",
+    "Verdict",
+]

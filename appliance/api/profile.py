@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from appliance.api import STANDARD_PLUGINS
 from appliance.api.profile_values import (
     Address,
     BitRate,
@@ -37,13 +38,6 @@ from appliance.api.profile_values import (
 )
 
 PROFILE_VERSION = 1
-STANDARD_PLUGINS = (
-    "transport-ip",
-    "crypto-standard",
-    "routing-static",
-    "discovery-bootstrap",
-    "monitoring-prometheus",
-)
 
 
 class Section(BaseModel):

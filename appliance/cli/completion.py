@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
+from appliance.api.management import Option
 from appliance.cli import table
-from appliance.cli.table import Option
+from appliance.cli.table import Command
 from appliance.cli.terminal import Terminal
+from appliance.errors import ApplianceError
 
 
-def completion(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
-    """Print the script."""
-    terminal.say(script())
+def completion(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Print the script, with the commands of the plugins that are enabled now."""
+    from appliance.cli import plugin_commands
+
+    try:
+        others = [found.command for found in plugin_commands.found(arguments.profile).values()]
+    except ApplianceError as error:
+        terminal.note(f"note: without the commands of plugins ({error.message})")
+        others = []
+    terminal.say(script(others))
     return 0
 
 
-def script() -> str:
-    """A bash function that completes commands, their options, and files."""
-    first = sorted({command.words.partition(" ")[0] for command in table.COMMANDS})
-    cases = [f'    "{command.words}") words="{" ".join(_flags(command))}" ;;' for command in table.COMMANDS]
+def script(others: Sequence[Command] = ()) -> str:
+    """A bash function that completes commands, their options, and files. `others` are commands of plugins."""
+    commands = (*table.COMMANDS, *others)
+    first = sorted({command.words.partition(" ")[0] for command in commands})
+    cases = [f'    "{command.words}") words="{" ".join(_flags(command))}" ;;' for command in commands]
     groups: dict[str, list[str]] = {}
-    for command in table.COMMANDS:
+    for command in commands:
         head, _, second = command.words.partition(" ")
         if second:
             groups.setdefault(head, []).append(second)
@@ -48,5 +59,5 @@ def script() -> str:
     )
 
 
-def _flags(command: table.Command) -> list[str]:
+def _flags(command: Command) -> list[str]:
     return [argument.flag for argument in command.arguments if isinstance(argument, Option)]

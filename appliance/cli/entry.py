@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 
 if TYPE_CHECKING:
     import argparse
+
+    from appliance.cli.plugin_commands import Found
 
     Run = Callable[[argparse.Namespace, Terminal], int]
 
@@ -45,7 +47,7 @@ def _code_of(words: list[str], terminal: Terminal, streams: Streams) -> int:
     try:
         return _dispatch(words, terminal)
     except Exception as error:  # noqa: BLE001 - an admin reads a sentence, never a traceback
-        if error is streams.lost:
+        if streams.lost is not None and streams.lost in (error, error.__cause__):
             return ExitCode.OK  # nothing else went wrong
         return report(error, terminal)
 
@@ -97,13 +99,13 @@ def _dispatch(words: list[str], terminal: Terminal) -> int:
     if not words:
         raise parser.UsageError("no command was given", hint="see `appliance --help`")
     if words[0] in ("-h", "--help", "help"):
-        terminal.say(parser.top_help())
+        terminal.say(parser.top_help([found.command for found in _of_plugins(config).values()]))
         return ExitCode.OK
     if words[0].startswith("-"):
         raise parser.unknown_option(words[0].partition("=")[0], parser.TOP_OPTIONS, "appliance")
     found = table.find(words)
     if found is None:
-        return _plugin_command(words)
+        return _plugin_command(words, config, terminal)
     command, rest = found
     if "-h" in rest or "--help" in rest:
         terminal.say(parser.command_help(command))
@@ -138,19 +140,41 @@ def _top_options(words: list[str]) -> tuple[str | None, list[str]]:
     return config, words
 
 
-def _plugin_command(words: list[str]) -> int:
+def _plugin_command(words: list[str], config: str | None, terminal: Terminal) -> int:
     """A command that an enabled plugin brings, or a UsageError."""
-    from appliance.cli import parser
+    from appliance.cli import parser, plugin_commands
 
     group = any(command.words.startswith(f"{words[0]} ") for command in table.COMMANDS)
-    commands = {}
-    if not group:
-        from appliance.cli.plugins import plugin_commands
+    known = {} if group else plugin_commands.found(_config_in(words) or config)
+    found = plugin_commands.find(words, known)
+    if found is None:
+        raise parser.unknown_command(words, [each.command.words for each in known.values()])
+    command, rest = found
+    if "-h" in rest or "--help" in rest:
+        terminal.say(parser.command_help(command.command))
+        return ExitCode.OK
+    _configure_logs()
+    return plugin_commands.run(command, rest, config, terminal)
 
-        commands = plugin_commands()
-    if words[0] in commands:
-        return commands[words[0]].run(words[1:])
-    raise parser.unknown_command(words, commands)
+
+def _of_plugins(config: str | None) -> Mapping[str, Found]:
+    """Their commands; none where something is in the way, since help is what one asks for then."""
+    from appliance.cli import plugin_commands
+
+    try:
+        return plugin_commands.found(config)
+    except ApplianceError:
+        return {}
+
+
+def _config_in(words: list[str]) -> str | None:
+    """The profile that is named behind the command: which commands there are depends on it."""
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        if word == "--config":
+            return following
+        if word.startswith("--config="):
+            return word.partition("=")[2]
+    return None
 
 
 def _load(path: str) -> Run:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from appliance.api.profile import STANDARD_PLUGINS
+from appliance.api import STANDARD_PLUGINS
 from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
 from appliance.plugin_host import PluginHost
@@ -49,6 +49,17 @@ def chosen(path: str | None, terminal: Terminal) -> str | None:
         terminal.note(f"note: which profile the running node has is not known ({error.message}): looking at the system's")
         return None
     terminal.note(f"note: looking at the running node's profile, {', '.join(paths) or SYSTEM}")
+    return paths[0] if paths else None
+
+
+def quietly_chosen(path: str | None) -> str | None:
+    """The same without a word about it."""
+    if path is not None:
+        return path
+    try:
+        paths: list[str] = client.call("profile", timeout=ASK_SECONDS)["paths"]
+    except ApplianceError:
+        return None
     return paths[0] if paths else None
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
+from appliance.api.management import Option, Positional
 from appliance.cli import table
-from appliance.cli.table import Command, Option, Positional
+from appliance.cli.table import Command
 from appliance.errors import ApplianceError, ExitCode
 
 TOP_OPTIONS = ("--config", "--check-config", "--version", "--help")
@@ -32,18 +33,18 @@ def parse(command: Command, words: list[str], config: str | None = None) -> argp
 
 def takes_profile(command: Command) -> bool:
     """Does the command read a profile?"""
-    return table.CONFIG in command.arguments
+    return table.PROFILE in command.arguments
 
 
 def unknown_command(words: list[str], others: Iterable[str] = ()) -> UsageError:
     """The error for words that begin with no command; `others` are the commands that plugins bring."""
-    names = [command.words for command in table.COMMANDS]
+    names = [*(command.words for command in table.COMMANDS), *others]
     group = [name for name in names if name.startswith(f"{words[0]} ")]
     if group:
         said = f"{words[0]} {words[1]!r}" if len(words) > 1 else repr(words[0])
         return UsageError(f"{said} is no command", hint=f"there are: {', '.join(f'appliance {name}' for name in group)}")
     typed = " ".join(words[:2])
-    return UsageError(f"{words[0]!r} is no command", hint=_guess([words[0], typed], [*names, *others], "see `appliance --help`"))
+    return UsageError(f"{words[0]!r} is no command", hint=_guess([words[0], typed], names, "see `appliance --help`"))
 
 
 def unknown_option(option: str, known: Iterable[str], where: str) -> UsageError:
@@ -51,17 +52,18 @@ def unknown_option(option: str, known: Iterable[str], where: str) -> UsageError:
     return UsageError(f"{where} has no option {option}", hint=_guess([option], list(known), f"see `{where} --help`"))
 
 
-def top_help() -> str:
-    """What `appliance --help` prints."""
-    width = max(len(words) for words in [*(command.words for command in table.COMMANDS), "--check-config", "--config PATH"])
+def top_help(others: Sequence[Command] = ()) -> str:
+    """What `appliance --help` prints. `others` are the commands that plugins bring."""
+    commands = [*table.COMMANDS, *others]
+    width = max(len(words) for words in [*(command.words for command in commands), "--check-config", "--config PATH"])
     lines = [
         "usage: appliance [--config PATH] COMMAND …",
         "",
         "One declarative profile makes this host a node of an encrypted overlay network.",
     ]
-    for group in table.GROUPS:
+    for group in dict.fromkeys([*table.GROUPS, *(command.group for command in others)]):
         lines += ["", f"{group}:"]
-        lines += [f"  {command.words:{width}}  {command.summary}" for command in table.COMMANDS if command.group == group]
+        lines += [f"  {command.words:{width}}  {command.summary}" for command in commands if command.group == group]
     lines += [
         "",
         "Options:",

@@ -13,7 +13,6 @@ from appliance.control import client
 from appliance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from appliance.api.management import CliCommand
     from appliance.plugin_host.checking import Report
 
 
@@ -93,10 +92,3 @@ def report_text(report: Report, terminal: Terminal) -> str:
     if not report.suites and not report.failures:
         lines.append("nothing to check: the plugin registers nothing that a suite knows")
     return "\n".join(lines)
-
-
-def plugin_commands() -> dict[str, CliCommand]:
-    """Commands of the plugins that the system's profile enables, by name."""
-    from appliance.cli.opening import open_plugins
-
-    return {command.name: command for command in open_plugins(None).cli_commands()}

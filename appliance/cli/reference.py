@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from appliance.api.management import Option, Positional
 from appliance.cli import table
-from appliance.cli.table import Command, Option
+from appliance.cli.table import Command
 
 MARK = "<!-- Everything below is generated from appliance/cli/table.py: python -m appliance.cli.reference --write -->"
 
@@ -48,13 +49,13 @@ def usage(command: Command) -> str:
     return " ".join(words)
 
 
-def _shown(argument: table.Positional | Option) -> str:
+def _shown(argument: Positional | Option) -> str:
     if isinstance(argument, Option):
         return f"{argument.flag} {argument.metavar}".rstrip()
     return argument.metavar
 
 
-def _default(argument: table.Positional | Option) -> str:
+def _default(argument: Positional | Option) -> str:
     return f" (default `{argument.default}`)" if isinstance(argument, Option) and argument.default else ""
 
 

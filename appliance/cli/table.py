@@ -7,28 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
-class Positional(NamedTuple):
-    """An argument known by its place."""
-
-    name: str
-    metavar: str
-    help: str
-    optional: bool = False
-
-
-class Option(NamedTuple):
-    """An argument known by its name; without `metavar` it is a switch."""
-
-    flag: str
-    help: str
-    metavar: str = ""
-    default: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The attribute under which the command finds it."""
-        return self.flag.lstrip("-").replace("-", "_")
+from appliance.api.management import Option, Positional
 
 
 class Command(NamedTuple):
@@ -285,6 +264,7 @@ COMMANDS = (
         TRY,
         "print a completion script for bash",
         "appliance.cli.completion:completion",
+        FROM_PROFILE,
         more='In ~/.bashrc: eval "$(appliance completion)"',
     ),
 )

@@ -83,6 +83,10 @@ class Terminal:
         """`text` for standard output in a style ("bold", "dim", "red", …) where colours are wanted."""
         return self._styled(text, style, colour=self.out_colour)
 
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        """As the function of this module: for the commands of plugins."""
+        return table(head, rows)
+
     @staticmethod
     def _styled(text: str, style: str, *, colour: bool) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colour else text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any, Self
 
@@ -66,7 +66,7 @@ def call(
                 raise _not_understood()
 
 
-def stream(op: str, args: Mapping[str, Any] | None = None, *, address: str | None = None) -> Iterator[Item | Lost]:
+def stream(op: str, args: Mapping[str, Any] | None = None, *, address: str | None = None) -> Generator[Item | Lost, None, None]:
     """Ask for an answer that is a stream, and yield its items until it ends; closing the iterator ends it too.
 
     Raises what `call` raises. Waits for the next item as long as it takes.

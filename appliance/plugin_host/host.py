@@ -20,6 +20,7 @@ from appliance.api.values import Problem
 from appliance.errors import PluginFault
 from appliance.foundation.patience import limited
 from appliance.plugin_host import discovery
+from appliance.plugin_host.added import check_command, check_route
 from appliance.plugin_host.calling import LoadedPlugin, describe
 from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact, Stage, State
@@ -221,11 +222,11 @@ class PluginHost:
 
     def api_routes(self) -> dict[str, tuple[str, ApiRoute]]:
         """Management routes by name, each with its plugin; of two with one name the second is refused."""
-        return self._collected("appliance_api_routes", ApiRoute)
+        return self._collected("appliance_api_routes", ApiRoute, check_route)
 
-    def cli_commands(self) -> tuple[CliCommand, ...]:
-        """Commands of plugins; of two with one name the second is refused."""
-        return tuple(command for _, command in self._collected("appliance_cli_commands", CliCommand).values())
+    def cli_commands(self) -> dict[str, tuple[str, CliCommand]]:
+        """Commands by name, each with its plugin; of two with one name the second is refused."""
+        return self._collected("appliance_cli_commands", CliCommand, check_command)
 
     def lifespans(self, view: Callable[[str], Any]) -> tuple[tuple[str, AbstractAsyncContextManager[object]], ...]:
         """What runs beside the node, with each one's plugin, in the order to enter it. `view` makes what a plugin sees of it."""
@@ -302,7 +303,7 @@ class PluginHost:
     def _with(self, hook: str) -> Iterator[LoadedPlugin]:
         return (plugin for plugin in self._plugins.values() if plugin.implements(hook))
 
-    def _collected(self, hook: str, kind: type[Any]) -> dict[str, tuple[str, Any]]:
+    def _collected(self, hook: str, kind: type[Any], check: Callable[[Any], None]) -> dict[str, tuple[str, Any]]:
         found: dict[str, tuple[str, Any]] = {}
         for plugin in self._with(hook):
             try:
@@ -311,15 +312,15 @@ class PluginHost:
                 self._write_down(fault, "register")
                 continue
             for item in items:
-                if not isinstance(item.name, str):
-                    self.blame(plugin.name, "register", f"{hook}: the name {item.name!r} is no text")
-                elif item.name in found:
-                    self.blame(
-                        plugin.name,
-                        "register",
-                        f"{item.name!r} is already registered by plugin {found[item.name][0]}",
-                        "disable one",
-                    )
+                try:
+                    limited(functools.partial(check, item))
+                except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
+                    reason = str(error) if isinstance(error, RefusedRegistration) else describe(error)
+                    self.blame(plugin.name, "register", f"{hook}: {reason}")
+                    continue
+                if item.name in found:
+                    owner = found[item.name][0]
+                    self.blame(plugin.name, "register", f"{item.name!r} is already registered by plugin {owner}", "disable one")
                 else:
                     found[item.name] = plugin.name, item
         return found

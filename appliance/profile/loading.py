@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from appliance.api.profile import PROFILE_VERSION, STANDARD_PLUGINS, Profile, ProfileSection
+from appliance.api import STANDARD_PLUGINS
+from appliance.api.profile import PROFILE_VERSION, Profile, ProfileSection
 from appliance.profile.checks import check, check_reach
 from appliance.profile.document import Document, Source, Spot
 from appliance.profile.environment import read_environment

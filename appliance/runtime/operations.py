@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.api.management import ApiRoute
 from appliance.control.conversation import Operation, Request
-from appliance.errors import ApplianceError, ExitCode
-from appliance.runtime.plugins.account import Part
-from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.routes import BadArguments, plugins_operations
 from appliance.runtime.status import profile_status, status
 
 if TYPE_CHECKING:
@@ -26,14 +22,6 @@ READ = "node.read"
 CHANGE = "node.change"
 MOST_TEXT = 32 << 20
 """Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
-ROUTE_SECONDS = 30.0
-"""What an operation of a plugin may take; the command line waits as long for a reload."""
-
-
-class BadArguments(ApplianceError):
-    """The arguments of an operation are not what it takes."""
-
-    exit_code = ExitCode.INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +87,6 @@ def operations(asked: Asked) -> dict[str, Operation]:
     return plugins_operations(asked.node.calls, asked.node.plugins.api_routes()) | core
 
 
-def plugins_operations(calls: PluginCalls, routes: Mapping[str, tuple[str, ApiRoute]]) -> dict[str, Operation]:
-    """Operations of plugins by name; `routes` has the plugin and the route of each."""
-    return {name: Operation(route.permission, _guarded(calls, plugin, route)) for name, (plugin, route) in routes.items()}
-
-
 def _reload_arguments(request: Request) -> tuple[dict[Path, bytes] | None, float | None, str | None]:
     args = request.args
     unknown = args.keys() - {"files", "confirm_within", "admin"}
@@ -133,13 +116,3 @@ def _is_file(file: object) -> bool:
             return path.startswith("/") and "\0" not in path and length >= 0
         case _:
             return False
-
-
-def _guarded(calls: PluginCalls, plugin: str, route: ApiRoute) -> Callable[[Request], Awaitable[Any]]:
-    part = Part("route", plugin, route.name)
-
-    async def call(request: Request) -> Any:
-        result = await calls.attend(part, lambda: route.handler(request.args), ROUTE_SECONDS, ApplianceError)
-        return calls.call(part, lambda: json.loads(json.dumps(result, default=str)))
-
-    return call

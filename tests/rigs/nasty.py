@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def open_router(settings: None, services: RoutingServices) -> Router:
     return Router()
 
 
-async def moon(arguments: Mapping[str, Any]) -> Any:
+async def moon(call: object) -> Any:
     be("route")
     return "full"
 
@@ -147,7 +147,7 @@ def appliance_monitors() -> list[MonitorKind]:
 @hookimpl
 def appliance_api_routes() -> list[ApiRoute]:
     be("api_routes")
-    return [ApiRoute("moon", "moon.read", moon)]
+    return [ApiRoute("nasty.moon", "moon.read", moon)]
 
 
 @hookimpl

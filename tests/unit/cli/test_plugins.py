@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from appliance.api.management import CliCommand
 from appliance.cli import entry, plugins
 from appliance.cli.terminal import Terminal
 from appliance.plugin_host.checking import Report
@@ -81,15 +80,3 @@ def test_a_report_tells_what_passed_and_what_failed() -> None:
     text = plugins.report_text(report, Terminal(out=io.StringIO(), err=io.StringIO()))
     assert text.splitlines() == ["ok  routing: 3 passed", "FAILED  test_a: it is wrong", "failed  plugin x: no y"]
     assert not report.ok
-
-
-def test_a_command_of_a_plugin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def invent(words: list[str]) -> int:
-        print(words)
-        return 5
-
-    monkeypatch.setattr(plugins, "plugin_commands", lambda: {"invent": CliCommand("invent", "make something up", invent)})
-    assert entry.main(["invent", "--much"]) == 5
-    assert capsys.readouterr().out == "['--much']\n"
-    assert entry.main(["invnt"]) == 2
-    assert "did you mean invent?" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.profile import STANDARD_PLUGINS
+from appliance.api import STANDARD_PLUGINS
 from appliance.errors import ProfileError
 from appliance.plugin_host.discovery import enabled, installed
 

@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from appliance.api import ENTRY_POINT_GROUP
+from appliance.api import ENTRY_POINT_GROUP, STANDARD_PLUGINS
 from appliance.api.crypto import CryptoSuite
 from appliance.api.hookspecs import hookimpl
-from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
+from appliance.api.management import ApiRoute, CliCommand, Option, Positional, Principal, Verdict
 from appliance.api.planning import HostState, Setting
-from appliance.api.profile import STANDARD_PLUGINS
 from appliance.api.routing import RoutingKind
 from appliance.api.values import Problem
 from appliance.errors import PluginFault
@@ -376,19 +375,60 @@ def test_each_plugin_with_an_opinion_is_asked_by_itself(shelf: Shelf) -> None:
         opinions["odd"](ROOT, "p", "")
 
 
-def test_routes_and_commands_with_one_name_are_taken_once(shelf: Shelf) -> None:
-    async def handler(arguments: Any) -> None: ...
+async def handler(call: Any) -> None: ...
 
+
+def test_routes_and_commands_with_one_name_are_taken_once(shelf: Shelf) -> None:
     for name in ("one", "two"):
         shelf.hooks(
             name,
-            appliance_api_routes=lambda: [ApiRoute("same", "p", handler)],
-            appliance_cli_commands=lambda: [CliCommand("same", "s", len)],
+            appliance_api_routes=lambda: [ApiRoute("mesh.same", "mesh.read", handler)],
+            appliance_cli_commands=lambda: [CliCommand("same", "s", lambda context: 0)],
         )
     host = shelf.host()
-    assert host.api_routes()["same"][0] == "one"
+    assert host.api_routes()["mesh.same"][0] == host.cli_commands()["same"][0] == "one"
     assert len(host.api_routes()) == len(host.cli_commands()) == 1
     assert "one" in fact(host, "two").problem
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        ApiRoute("status", "p", handler),
+        ApiRoute("Mesh.x", "p", handler),
+        ApiRoute("mesh.x", "may I?", handler),
+        ApiRoute("mesh.x", "p", ANY),
+        ApiRoute("mesh.x", "p", handler, seconds=0),
+        ApiRoute("mesh.x", "p", handler, seconds=601),
+        ApiRoute("mesh.x", "p", handler, seconds="soon"),  # type: ignore[arg-type]
+        ApiRoute("mesh.x", "p", handler, arguments="Model"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_route_that_is_none_is_refused_and_the_others_are_not(shelf: Shelf, route: ApiRoute) -> None:
+    shelf.hooks("odd", appliance_api_routes=lambda: [route, ApiRoute("mesh.y", "p", handler)])
+    host = shelf.host()
+    assert list(host.api_routes()) == ["mesh.y"]
+    assert fact(host, "odd").stage == "register"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        CliCommand("Mesh", "s", ANY_ROUTER),
+        CliCommand("mesh and more", "s", ANY_ROUTER),
+        CliCommand("mesh", "s", ANY),
+        CliCommand("mesh", "s", ANY_ROUTER, (Option("-s", "h"),)),
+        CliCommand("mesh", "s", ANY_ROUTER, (Option("--json", "h"),)),
+        CliCommand("mesh", "s", ANY_ROUTER, (Option("--peer", "h"), Positional("peer", "PEER", "h"))),
+        CliCommand("mesh", "s", ANY_ROUTER, ("--peer",)),  # type: ignore[arg-type]
+        CliCommand("mesh", "s", ANY_ROUTER, (Positional("Peer!", "PEER", "h"),)),
+    ],
+)
+def test_a_command_that_is_none_is_refused(shelf: Shelf, command: CliCommand) -> None:
+    shelf.hooks("odd", appliance_cli_commands=lambda: [command])
+    host = shelf.host()
+    assert not host.cli_commands()
+    assert fact(host, "odd").stage == "register"
 
 
 async def test_lifespans_carry_their_plugins_name(shelf: Shelf) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.profile import STANDARD_PLUGINS, Profile, Section
+from appliance.api import STANDARD_PLUGINS
+from appliance.api.profile import Profile, Section
 from appliance.plugin_host import PluginHost, required
 from appliance.worker import zstd
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.profile import STANDARD_PLUGINS
+from appliance.api import STANDARD_PLUGINS
 from appliance.api.values import Endpoint
 from appliance.profile import LoadedProfile, LocatedProblem, ProfileInvalid, enabled_plugins, load
 from appliance.profile.loading import readings_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from appliance.api.management import ApiRoute, Principal, Verdict
+from appliance.api.management import ApiCall, ApiRoute, Principal, Verdict
 from appliance.control.admission import Admission
 from appliance.control.authority import Authority, Opinion
 from appliance.control.server import ControlServer, Operation
@@ -24,7 +24,7 @@ STRANGER = Principal("local", "stranger", 60_000, 60_000, 1)
 ROOT = Principal("local", "root", 0, 0, 1)
 
 
-async def moon(_args: Mapping[str, Any]) -> Any:
+async def moon(_call: ApiCall) -> Any:
     return "full"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from appliance.api.management import ApiRoute, Principal
+from appliance.api.management import ApiCall, ApiRoute, Principal
 from appliance.control.conversation import Request
 from appliance.errors import ExitCode, HostError, PluginFault
 from appliance.runtime.operations import CHANGE, READ, BadArguments, operations
@@ -87,15 +87,15 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
     assert {permission for name, permission in permissions.items() if name not in looking} == {CHANGE}
 
 
-async def works(args: Mapping[str, Any]) -> Any:
-    return {"got": args}
+async def works(call: ApiCall) -> Any:
+    return {"for": call.principal.name}
 
 
-async def refuses(_args: Mapping[str, Any]) -> Any:
+async def refuses(_call: ApiCall) -> Any:
     raise HostError("not today", hint="tomorrow")
 
 
-async def breaks(_args: Mapping[str, Any]) -> Any:
+async def breaks(_call: ApiCall) -> Any:
     raise ZeroDivisionError
 
 
@@ -106,8 +106,8 @@ ROUTES = {
 
 
 async def test_a_plugins_operation_is_asked_under_its_own_permission() -> None:
-    answer, _ = await ask("moon", {"phase": "full"}, ROUTES)
-    assert answer == {"got": {"phase": "full"}}
+    answer, _ = await ask("moon", {}, ROUTES)
+    assert answer == {"for": "root"}
     assert operations(asked(ROUTES))["moon"].permission == "moon.read"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.profile import STANDARD_PLUGINS, Profile
+from appliance.api import STANDARD_PLUGINS
+from appliance.api.profile import Profile
 from appliance.plugin_host import PluginHost
 from appliance.runtime.plugins.account import PluginAccount
 from appliance.runtime.plugins.calls import PluginCalls
