@@ -23,16 +23,18 @@ from appliance.api import (
     planning,
     routing,
     services,
+    storage,
     transport,
     values,
 )
 from appliance.testing.conformance.limits import members
 
 HERE = Path(__file__).parent
-MODULES = (crypto, discovery, hookspecs, kinds, management, monitoring, planning, routing, services, transport, values)
+MODULES = (crypto, discovery, hookspecs, kinds, management, monitoring, planning, routing, services, storage, transport, values)
 OF_PLUGINS = (
     *(crypto.Aead, crypto.CryptoSuite, discovery.Candidate, discovery.Discoverer, discovery.DiscoveryKind),
-    *(management.ApiRoute, management.CliCommand, monitoring.MonitorKind, planning.NftTable, planning.Setting, routing.Route),
+    *(management.ApiRoute, management.CliCommand, management.Option, management.Positional, monitoring.MonitorKind),
+    *(planning.NftTable, planning.Setting, routing.Route),
     *(routing.Router, routing.RoutingKind, transport.AdaptiveDriver, transport.Adopted, transport.Driver),
     *(transport.ListenerDriver, transport.Transport, transport.TransportKind, values.Endpoint, values.Problem),
 )
