@@ -7,7 +7,7 @@ import select
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.cli.node import status_text
+from appliance.cli.status_text import status_text
 from appliance.cli.terminal import Terminal
 from appliance.control import client
 from appliance.control.messages import Answer, Lost, Question, Refusal

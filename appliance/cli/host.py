@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.cli.admin_session import ssh_connection
-from appliance.cli.node import lasting
 from appliance.cli.parser import UsageError
+from appliance.cli.status_text import lasting
 from appliance.cli.terminal import Terminal, seconds_text
 from appliance.control import client
 from appliance.errors import ApplianceError, ExitCode

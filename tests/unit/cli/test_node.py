@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.cli import entry
-from appliance.cli.node import lasting, status_text
+from appliance.cli.status_text import lasting, status_text
 from appliance.cli.terminal import Terminal
 from appliance.control import client
 

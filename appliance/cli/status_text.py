@@ -1,0 +1,152 @@
+"""The status of a node for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.cli.terminal import Terminal, bytes_text, seconds_text, table
+
+
+def status_text(answer: Mapping[str, Any], terminal: Terminal) -> str:
+    """The status for people: a head, the sessions, peers without one, and what is wrong."""
+    blocks = [
+        _head(answer, terminal),
+        _sessions(answer),
+        _peers_without_session(answer),
+        _classes(answer),
+        _trouble(answer, terminal),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
+    state = str(answer["state"])
+    interface = answer.get("interface") or {}
+    worker = answer.get("worker") or {}
+    styled_state = terminal.styled(state, "green" if state == "running" else "yellow")
+    offloads = ", ".join(worker.get("offloads") or ()) or "none"
+    addresses = ", ".join(interface.get("addresses") or ())
+    name = terminal.styled(str(answer["name"]), "bold")
+    lines = [
+        f"{name}  {styled_state}  version {answer.get('version')}, pid {answer.get('pid')}",
+        f"identity   {answer.get('identity')}",
+        *_profile(answer.get("profile")),
+        f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{_differs(interface, terminal)}",
+        f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
+        f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
+    ]
+    return "\n".join(lines)
+
+
+def _profile(profile: Mapping[str, Any] | None) -> list[str]:
+    """None of a daemon that does not tell."""
+    if not profile:
+        return []
+    shown = lasting(profile) or ", ".join(profile["in_force"])
+    return [f"profile    {shown}", *(f"refused    {sentence}" for sentence in profile.get("refused") or ())]
+
+
+def lasting(profile: Mapping[str, Any]) -> str:
+    """What becomes of the profile in force, when a reload or a start would bring other files into force."""
+    if profile.get("lasts", True):
+        return ""
+    after = ", ".join(profile["next"]) or "the system's profile, and there is none"
+    return f"in force is {', '.join(profile['in_force'])}; a reload without PATH, and the next start, read {after}"
+
+
+def _differs(interface: Mapping[str, Any], terminal: Terminal) -> str:
+    """What the profile says otherwise than the kernel."""
+    if interface.get("there") is False:
+        return terminal.styled("  (there is no such interface)", "yellow")
+    differs = interface.get("differs") or {}
+    said = [
+        f"{key} {', '.join(value) or 'none'}" if isinstance(value, list) else "up" if key == "up" else f"{key} {value}"
+        for key, value in differs.items()
+    ]
+    return terminal.styled(f"  (profile: {'; '.join(said)})", "yellow") if said else ""
+
+
+def _pids(worker: Mapping[str, Any]) -> str:
+    pids = worker.get("pids") or ()
+    return f"workers    pids {', '.join(map(str, pids))}" if len(pids) > 1 else f"worker     pid {worker.get('pid')}"
+
+
+def _sessions(answer: Mapping[str, Any]) -> str:
+    sessions = answer.get("sessions") or ()
+    compressed = any(_compressed(session) for session in sessions)
+    rows = [
+        (
+            str(session["peer"]),
+            str(session.get("state", "")),
+            str(session.get("suite", "")),
+            "yes" if session.get("pq") else "NO",
+            str(session.get("endpoint") or ""),
+            bytes_text(session.get("rx_bytes", 0)),
+            bytes_text(session.get("tx_bytes", 0)),
+            f"{session['rtt_ms']:.1f} ms" if session.get("rtt_ms") is not None else "",
+            seconds_text(session.get("age_s") or 0.0),
+            *([_compressed(session)] if compressed else []),
+        )
+        for session in sessions
+    ]
+    head = ["session with", "state", "suite", "pq", "endpoint", "received", "sent", "rtt", "age"]
+    head += ["compression"] if compressed else []
+    return table(head, rows) if rows else "no sessions"
+
+
+def _compressed(session: Mapping[str, Any]) -> str:
+    """By what a session's packets are compressed, and what that saves of both directions; nothing when they are not."""
+    if session.get("compression", "off") == "off":
+        return ""
+    both = session["rx_bytes"] + session["tx_bytes"]
+    saved = session["rx_saved"] + session["tx_saved"]
+    return f"{session['compression']}, {100 * saved / both:.0f} % less" if both else str(session["compression"])
+
+
+def _peers_without_session(answer: Mapping[str, Any]) -> str:
+    rows = [
+        (str(peer["name"]), str(peer.get("state", "")), ", ".join(peer.get("endpoints") or ()), str(peer.get("last_error") or ""))
+        for peer in answer.get("peers") or ()
+        if peer.get("state") != "connected" or peer.get("last_error")
+    ]
+    return table(("without session", "state", "endpoints", "last error"), rows) if rows else ""
+
+
+def _classes(answer: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            f"{figures['packets']} ({bytes_text(figures['bytes'])})",
+            str(figures["dropped"]),
+            str(figures["marked"]),
+            bytes_text(figures["queued"]),
+        )
+        for name, figures in (answer.get("qos") or {}).items()
+    ]
+    return table(("class", "sent", "dropped", "marked", "waiting"), rows) if rows else ""
+
+
+def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
+    lines = []
+    handshakes = {reason: count for reason, count in (answer.get("handshakes") or {}).items() if count}
+    if handshakes:
+        lines.append("handshakes " + ", ".join(f"{reason} {count}" for reason, count in sorted(handshakes.items())))
+    drops = {reason: count for reason, count in (answer.get("drops") or {}).items() if count}
+    if drops:
+        lines.append("drops      " + ", ".join(f"{reason} {count}" for reason, count in sorted(drops.items())))
+    refused = [session for session in answer.get("sessions") or () if session.get("offload_problem")]
+    if refused:
+        reasons = ", ".join(sorted({str(session["offload_problem"]) for session in refused}))
+        lines.append(f"offload    {len(refused)} session(s) without the kernel's ({reasons}), so slower: see `appliance doctor`")
+    for part, problem in (answer.get("problems") or {}).items():
+        lines.append(f"{terminal.styled('problem', 'yellow')}    {part}: {problem}")
+    lines += [
+        f"{terminal.styled('warning', 'yellow')}    {one['finding']}; {one['todo']}" for one in answer.get("warnings") or ()
+    ]
+    if answer.get("confirm_by") is not None:
+        lines.append(
+            f"{terminal.styled('unconfirmed', 'yellow')}: everything is undone in {seconds_text(answer['confirm_by'])} "
+            "unless you run `appliance confirm`"
+        )
+    return "\n".join(lines)
