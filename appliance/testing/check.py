@@ -20,13 +20,17 @@ from appliance.plugin_host.discovery import Installed, installed
 from appliance.plugin_host.host import PluginHost
 from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.discovery import DiscoveryConformance
+from appliance.testing.conformance.management import CommandConformance, RouteConformance
 from appliance.testing.conformance.monitoring import MonitoringConformance
+from appliance.testing.conformance.planning import PlanConformance
 from appliance.testing.conformance.routing import RoutingConformance
 from appliance.testing.conformance.transport import TransportConformance
 from appliance.testing.lab_check import Outcome, try_in_labs
 
 COLLECTED = "from appliance.testing.check import suites\nglobals().update(suites({target!r}))\n"
 Suite = type[Any]
+SAID = frozenset({"settings", "arguments", "words"})
+"""Attributes of suites that are methods there, and data where a plugin says them."""
 
 
 def main(arguments: list[str]) -> int:
@@ -90,6 +94,9 @@ def suites(target: str) -> dict[str, Suite]:
         (RoutingConformance, "kind", host.routing),
         (DiscoveryConformance, "kind", host.discovery),
         (MonitoringConformance, "kind", host.monitors),
+        (RouteConformance, "route", {name: route for name, (_, route) in host.api_routes().items()}),
+        (CommandConformance, "command", {name: command for name, (_, command) in host.cli_commands().items()}),
+        (PlanConformance, "hooks", {" ".join(host.plan.names): host.plan} if host.plan.names else {}),
     ):
         for name, thing in things.items():
             title = f"Test_{base.__name__.removesuffix('Conformance').lower()}_{name}"
@@ -107,7 +114,7 @@ def _wishes(host: PluginHost) -> dict[str, Mapping[str, Any]]:
 
 
 def _attributes(wished: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _always(value) if name == "settings" else value for name, value in wished.items()}
+    return {name: _always(value) if name in SAID else value for name, value in wished.items()}
 
 
 def _always(value: object) -> Any:

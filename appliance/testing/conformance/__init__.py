@@ -10,4 +10,4 @@ Needs nothing but pytest. `appliance plugin check NAME` runs the same suites aga
 import pytest
 
 KINDS = ("transport", "crypto", "routing", "discovery", "monitoring")
-pytest.register_assert_rewrite(*(f"{__name__}.{kind}" for kind in KINDS))
+pytest.register_assert_rewrite(*(f"{__name__}.{kind}" for kind in (*KINDS, "management", "planning")))
