@@ -387,7 +387,7 @@ class Answering:
             datagram=answer.room if context.links[answer.link].datagram else 0,
             compression=peer.settings.compression,
         )
-        context.sessions[session.index] = session
+        context.open(session)
         context.events.append(ready(session, established))
         return session
 

@@ -292,7 +292,7 @@ class Connecting:
             datagram=initiation.room if link.datagram else 0,
             compression=context.peers[initiation.peer].settings.compression,
         )
-        context.sessions[session.index] = session
+        context.open(session)
         context.events.append(ready(session, established))
         return session
 

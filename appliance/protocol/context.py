@@ -55,6 +55,8 @@ class Context:
         self.counters: Counter[str] = Counter()
         self.links: dict[LinkId, Link] = {}
         self.sessions: dict[int, Session] = {}
+        self._sessions_of: dict[str, dict[int, Session]] = {}
+        """The sessions of each peer that has any."""
         self.peers: dict[str, Peer] = {}
         self.peers_by_identity: dict[str, Peer] = {}
         self.indexes: set[int] = set()
@@ -70,7 +72,7 @@ class Context:
         self.configure(settings)
 
     def configure(self, settings: NodeSettings) -> None:
-        """Take settings. The table of peers stays as it is."""
+        """Take settings."""
         missing = [name for name in settings.suites if name not in self.suites_by_name]
         if missing or not settings.suites:
             raise LocalFault(f"no such suite: {', '.join(missing) or '(none named)'}")
@@ -141,10 +143,23 @@ class Context:
             self.timers.cancel((Deadline.PATH, link.number))
             self.events.append(LinkUnused(link.number))
 
+    def sessions_of(self, peer: str) -> list[Session]:
+        """All sessions with a peer, oldest first; usually one."""
+        return list(self._sessions_of.get(peer, {}).values())
+
+    def open(self, session: Session) -> None:
+        """A session exists from now on."""
+        self.sessions[session.index] = session
+        self._sessions_of.setdefault(session.peer, {})[session.index] = session
+
     def close(self, session: Session, reason: CloseReason) -> None:
         """End `session` at once and forget it."""
         session.move(SessionState.CLOSED)
         del self.sessions[session.index]
+        others = self._sessions_of[session.peer]
+        del others[session.index]
+        if not others:
+            del self._sessions_of[session.peer]
         self.indexes.discard(session.index)
         for kind in OF_A_SESSION:
             self.timers.cancel((kind, session.index))

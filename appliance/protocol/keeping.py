@@ -16,7 +16,6 @@ from appliance.protocol.counted import Count
 from appliance.protocol.events import (
     Challenge,
     CloseReason,
-    LinkId,
     Path,
     PathChanged,
     Protect,
@@ -289,9 +288,10 @@ class Keeping:
         if before != link.number:
             self._context.unuse(before, session.index)
 
-    def link_closed(self, link: LinkId, now: float) -> None:
-        """End the sessions that went over `link`; call their peers again at once."""
-        for session in [each for each in self._context.sessions.values() if each.link == link]:
+    def link_closed(self, link: Link, now: float) -> None:
+        """End the sessions that went over `link`, which is gone; call their peers again at once."""
+        using = [self._context.sessions.get(index) for index in sorted(link.users)]
+        for session in [each for each in using if each is not None and each.link == link.number]:
             current = self._context.peers[session.peer].session == session.index
             self._context.close(session, CloseReason.LINK_CLOSED)
             if current:

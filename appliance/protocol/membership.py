@@ -1,21 +1,19 @@
-"""Who is a peer of this node: those the profile names, and what changes for sessions when it names others."""
+"""Who is a peer of this node, and what changes for sessions when one comes, changes or goes."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
 
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.context import Context
 from appliance.protocol.events import CloseReason
 from appliance.protocol.keeping import Keeping
 from appliance.protocol.peer import Peer
-from appliance.protocol.session import Session, SessionState
+from appliance.protocol.session import SessionState
 from appliance.protocol.settings import PeerSettings
 from appliance.protocol.timers import Deadline
 
 
 class Membership:
-    """The configured peers of one node."""
+    """The peers of one node."""
 
     def __init__(self, context: Context, connecting: Connecting, keeping: Keeping) -> None:
         self._context = context
@@ -26,23 +24,25 @@ class Membership:
         """Let this peer have a session from now on, and call it if it can be called."""
         self.connect_if_alone(self._context.add_peer(settings), now)
 
-    def replace(self, settings: Sequence[PeerSettings], now: float) -> None:
-        """These are the peers from now on. One with another identity is another peer."""
-        wanted = {peer.name: peer for peer in settings}
-        sessions = self._sessions_by_peer()
-        for peer in list(self._context.peers.values()):
-            changed = wanted.get(peer.name)
-            if changed is None or changed.identity != peer.settings.identity:
-                self._drop(peer, sessions.get(peer.name, ()), now, CloseReason.REMOVED)
-        for changed in settings:
-            known = self._context.peers.get(changed.name)
-            if known is None:
-                self.add(changed, now)
-            elif changed != known.settings:
-                known.configure(changed)
-                self.try_beside(known, now)
-                self.connect_if_alone(known, now)
-                self._keeping.agree_anew(known, now)
+    def change(self, settings: PeerSettings, now: float) -> None:
+        """The peer of that name is like this from now on. With another identity it is another peer. Unknown is no error."""
+        known = self._context.peers.get(settings.name)
+        if known is None or settings == known.settings:
+            return
+        if settings.identity != known.settings.identity:
+            self.drop(settings.name, now)
+            self.add(settings, now)
+            return
+        known.configure(settings)
+        self.try_beside(known, now)
+        self.connect_if_alone(known, now)
+        self._keeping.agree_anew(known, now)
+
+    def drop(self, name: str, now: float) -> None:
+        """A peer that is a stranger from now on: its sessions end. Unknown is no error."""
+        peer = self._context.peers.get(name)
+        if peer is not None:
+            self._drop(peer, now, CloseReason.REMOVED)
 
     def renew_disallowed(self, now: float) -> None:
         """The policy changed: replace the sessions it no longer allows."""
@@ -54,9 +54,8 @@ class Membership:
 
     def leave(self, now: float) -> None:
         """Say goodbye to everyone; there are no peers afterwards."""
-        sessions = self._sessions_by_peer()
         for peer in list(self._context.peers.values()):
-            self._drop(peer, sessions.get(peer.name, ()), now, CloseReason.SHUTDOWN)
+            self._drop(peer, now, CloseReason.SHUTDOWN)
 
     def alone(self, peer: Peer) -> bool:
         """May `peer` be called? Yes if it has no session, or one that may not work or is to be replaced."""
@@ -85,16 +84,9 @@ class Membership:
         if self.alone(peer) and peer.settings.keepalive:
             self._connecting.connect(peer, now)
 
-    def _sessions_by_peer(self) -> Mapping[str, Sequence[Session]]:
-        found: dict[str, list[Session]] = {}
-        for session in self._context.sessions.values():
-            found.setdefault(session.peer, []).append(session)
-        return found
-
-    def _drop(self, peer: Peer, sessions: Iterable[Session], now: float, reason: CloseReason) -> None:
+    def _drop(self, peer: Peer, now: float, reason: CloseReason) -> None:
         self._connecting.cancel(peer, now)
-        for session in sessions:
-            if session.index in self._context.sessions:  # `cancel` may have ended one
-                self._keeping.say_goodbye(session, reason)
+        for session in self._context.sessions_of(peer.name):
+            self._keeping.say_goodbye(session, reason)
         self._context.timers.cancel((Deadline.CONNECT, peer.name))
         self._context.drop_peer(peer)

@@ -9,7 +9,7 @@ Costly steps of a handshake (key exchange, signatures) take up to a few millisec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from appliance.api.crypto import CryptoSuite
@@ -30,7 +30,7 @@ from appliance.protocol.peer import Peer
 from appliance.protocol.probing import Probing
 from appliance.protocol.reception import Reception
 from appliance.protocol.session import Session, SessionState
-from appliance.protocol.settings import NodeSettings
+from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.protocol.strangers import Strangers
 from appliance.protocol.timers import Deadline
 from appliance.wire.faults import Fault
@@ -50,6 +50,7 @@ class Node:
         *,
         now: float,
         entropy: Entropy,
+        peers: Iterable[PeerSettings] = (),
         agreement: KeyAgreement | None = None,
         deferring: bool = False,
     ) -> None:
@@ -82,7 +83,7 @@ class Node:
             Deadline.CONNECT: self._membership.connect_if_alone,
             Deadline.DIAL: self._connecting.dial_timed_out,
         }
-        for peer in settings.peers:
+        for peer in peers:
             self._membership.add(peer, now)
 
     @property
@@ -92,7 +93,7 @@ class Node:
 
     @property
     def peers(self) -> Mapping[str, Peer]:
-        """Configured peers by name; look, don't touch."""
+        """Peers by name; look, don't touch."""
         return MappingProxyType(self._context.peers)
 
     def parity(self, link: LinkId) -> int:
@@ -130,8 +131,21 @@ class Node:
         """Must whoever begins a handshake return a cookie, because too many are unfinished?"""
         return self._answering.crowded
 
+    def add_peer(self, settings: PeerSettings, now: float) -> None:
+        """Somebody who may have a session from now on. Its name and identity are nobody else's. Called at once if it can be."""
+        self._membership.add(settings, now)
+
+    def change_peer(self, settings: PeerSettings, now: float) -> None:
+        """The peer of that name is like this from now on. Its sessions go on, unless it has another identity: then it is another
+        peer, and they end."""
+        self._membership.change(settings, now)
+
+    def drop_peer(self, name: str, now: float) -> None:
+        """A peer that is a stranger from now on: its sessions end, with a word to it. Nothing happens when there is none."""
+        self._membership.drop(name, now)
+
     def update(self, settings: NodeSettings, now: float) -> None:
-        """Take a changed profile. Sessions go on unless their peer left or the policy no longer allows them."""
+        """Take another policy and other limits. Sessions go on unless the policy no longer allows them."""
         context = self._context
         before, policy = context.settings, context.policy
         context.configure(settings)
@@ -139,7 +153,6 @@ class Node:
             self._answering.configure(now)
             self._strangers.configure()
         self._reassembly.resize(settings.reassembly_bytes)
-        self._membership.replace(settings.peers, now)
         if context.policy != policy:
             self._membership.renew_disallowed(now)
 
@@ -222,13 +235,14 @@ class Node:
 
     def handle_link_closed(self, link: LinkId, now: float) -> None:
         """A link is gone."""
-        if self._context.links.pop(link, None) is None:
+        gone = self._context.links.pop(link, None)
+        if gone is None:
             return
         self._strangers.link_closed(link)
         self._context.timers.cancel((Deadline.LINK, link))
         self._context.timers.cancel((Deadline.PATH, link))
         self._answering.link_closed(link)
-        self._keeping.link_closed(link, now)
+        self._keeping.link_closed(gone, now)
         self._connecting.link_closed(link, now)
 
     def handle_unanswered(self, session: int, now: float) -> None:

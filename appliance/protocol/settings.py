@@ -1,4 +1,4 @@
-"""What a node is told: its peers, policy and limits. Plain frozen values; the daemon makes them from the profile."""
+"""What a node is told: policy and limits, and of each peer what matters here. Plain frozen values."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ class PeerSettings:
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """Peers, policy and limits of a node."""
+    """Policy and limits of a node."""
 
-    peers: tuple[PeerSettings, ...] = ()
     suites: tuple[str, ...] = ("aes-256-gcm", "chacha20-poly1305")
     """Names of the suites that may be used, most wanted first."""
     pq: str = "required"

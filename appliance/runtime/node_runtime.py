@@ -30,6 +30,7 @@ from appliance.runtime.node_view import NodeView, Seen
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.peers.router import OpenRouter, open_router
+from appliance.runtime.peers.table import Address, PeerTable, of_profile
 from appliance.runtime.plugins import lifespans
 from appliance.runtime.plugins.account import Part, PluginAccount
 from appliance.runtime.plugins.calls import PluginCalls
@@ -74,6 +75,7 @@ class NodeRuntime:
         self._refused_suites: set[str] = set()
         self._views: list[NodeView] = []
         self._ask_router = Gathered(self.push_routes, ASK_ROUTER_SECONDS)
+        self.peers = PeerTable(of_profile(profile.peers), _own(profile))
         suites = preparing.usable_suites(profile, plugins)
         node = Node(
             preparing.node_settings(profile),
@@ -81,6 +83,7 @@ class NodeRuntime:
             suites,
             now=clock.monotonic(),
             entropy=entropy.random_bytes,
+            peers=(entry.settings for entry in self.peers),
             deferring=True,
         )
         self.links = Links()
@@ -170,6 +173,7 @@ class NodeRuntime:
         self.push_routes()
         if preparing.scheduling(before) != preparing.scheduling(profile):
             self._push_qos()
+        self.driver.follow(self.peers.use_profile(of_profile(profile.peers), _own(profile)))
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
         await self.monitors.use(profile.monitoring)
@@ -253,3 +257,8 @@ class NodeRuntime:
         else:
             self._refused_suites.add(part.kind)
             self.driver.update(self._settings(self.profile), self.profile.crypto.rotate.bytes)
+
+
+def _own(profile: Profile) -> list[Address]:
+    """A node's addresses inside the overlay."""
+    return [address.ip for address in profile.network.addresses]

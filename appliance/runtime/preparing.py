@@ -17,7 +17,7 @@ from appliance.plugin_host.calling import describe
 from appliance.plugin_host.discovery import enabled
 from appliance.profile.loaded import LoadedProfile
 from appliance.profile.loading import Readings, enabled_plugins, load
-from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.protocol.settings import NodeSettings
 
 LEAST_PACKET: Final = 512
 """Bytes that a packet counts at least when it waits: with what surrounds it, it takes as much memory."""
@@ -68,12 +68,8 @@ def usable_suites(profile: Profile, plugins: PluginHost) -> tuple[CryptoSuite, .
 
 
 def node_settings(profile: Profile) -> NodeSettings:
-    """What the node is told of a profile."""
+    """What the node is told of a profile, peers aside."""
     return NodeSettings(
-        peers=tuple(
-            PeerSettings(peer.name, peer.identity, peer.endpoints, peer.keepalive, peer.compression != "off")
-            for peer in profile.peers
-        ),
         suites=profile.crypto.suites,
         pq=profile.crypto.pq,
         rotate_after=profile.crypto.rotate.after,

@@ -8,7 +8,7 @@ a.send("b", b"hello");  network.run(1);  b.received == [("a", b"hello")]
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -44,7 +44,7 @@ from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
 from appliance.protocol.ratchet import Ratchet
 from appliance.protocol.replay import ReplayWindow
-from appliance.protocol.settings import NodeSettings
+from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.network import Address, Network, Socket, StreamEnd
 from appliance.wire.envelope import (
     CHANNEL_CONTROL,
@@ -98,6 +98,7 @@ class SimulatedHost:
         settings: NodeSettings,
         identity: Identity,
         *,
+        peers: Sequence[PeerSettings] = (),
         listen: tuple[Endpoint, ...] = (),
         datagram_bytes: int = 1400,
         adapts: bool = False,
@@ -116,7 +117,7 @@ class SimulatedHost:
         self.listener: Callable[[ControlEvent], None] = lambda _event: None
         """Told about the control channel: who came and went, and what waits or was answered."""
         random = Random(network.random.random())  # noqa: S311 - it only has to repeat
-        self.node = Node(settings, identity, SUITES, now=network.now, entropy=random.randbytes)
+        self.node = Node(settings, identity, SUITES, now=network.now, entropy=random.randbytes, peers=peers)
         self._links: dict[int, _Link] = {}
         self._numbers = 0
         self._wake: float | None = None
@@ -140,8 +141,23 @@ class SimulatedHost:
         return True
 
     def update(self, settings: NodeSettings) -> None:
-        """A changed profile."""
+        """Another policy, other limits."""
         self.node.update(settings, self.network.now)
+        self.pump()
+
+    def add_peer(self, peer: PeerSettings) -> None:
+        """Somebody who may have a session from now on."""
+        self.node.add_peer(peer, self.network.now)
+        self.pump()
+
+    def change_peer(self, peer: PeerSettings) -> None:
+        """The peer of that name is like this from now on."""
+        self.node.change_peer(peer, self.network.now)
+        self.pump()
+
+    def drop_peer(self, name: str) -> None:
+        """A peer that is a stranger from now on."""
+        self.node.drop_peer(name, self.network.now)
         self.pump()
 
     def kill(self) -> None:

@@ -6,7 +6,6 @@ pair.a.send("b", b"hello")
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -28,7 +27,7 @@ def identity_of(name: str) -> Identity:
 
 
 class Pair:
-    """`a` calls `b`; with `both`, `b` calls `a` too. Settings of either side can be overridden."""
+    """`a` calls `b`; with `both`, `b` calls `a` too. Settings of either side, and its `peers`, can be overridden."""
 
     def __init__(
         self,
@@ -44,10 +43,11 @@ class Pair:
     ) -> None:
         self.network = network or Network()
         self.endpoints = {name: Endpoint(scheme, host, PORT) for name, host in HOSTS.items()}
-        self.settings = {
-            "a": replace(self._settings("b", keepalive, called=True), **(a or {})),
-            "b": replace(self._settings("a", keepalive, called=both), **(b or {})),
-        }
+        known = {"a": (self._peer("b", keepalive, called=True),), "b": (self._peer("a", keepalive, called=both),)}
+        given = {"a": {"peers": known["a"], **(a or {})}, "b": {"peers": known["b"], **(b or {})}}
+        self.peers: dict[str, tuple[PeerSettings, ...]] = {side: tuple(words.pop("peers")) for side, words in given.items()}
+        """What each side knows of the other when it is started."""
+        self.settings = {side: NodeSettings(**words) for side, words in given.items()}
         self._datagram_bytes = datagram_bytes
         self._adapts = adapts
         self.b = self.start("b")
@@ -60,6 +60,7 @@ class Pair:
             HOSTS[name],
             self.settings[name],
             identity_of(name),
+            peers=self.peers[name],
             listen=(self.endpoints[name],),
             datagram_bytes=self._datagram_bytes,
             adapts=self._adapts,
@@ -81,6 +82,5 @@ class Pair:
         assert peer.session is not None, f"{name} has no session"
         return host.node.sessions[peer.session]
 
-    def _settings(self, peer: str, keepalive: float, *, called: bool) -> NodeSettings:
-        endpoints = (self.endpoints[peer],) if called else ()
-        return NodeSettings(peers=(PeerSettings(peer, identity_of(peer).fingerprint, endpoints, keepalive),))
+    def _peer(self, name: str, keepalive: float, *, called: bool) -> PeerSettings:
+        return PeerSettings(name, identity_of(name).fingerprint, (self.endpoints[name],) if called else (), keepalive)

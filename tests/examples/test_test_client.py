@@ -82,8 +82,8 @@ class Served:
 @pytest.fixture
 def served() -> Iterator[Served]:
     """A node that knows the client "a", on a port of this machine, for one connection."""
-    settings = NodeSettings(peers=(PeerSettings("a", identity_of("a").fingerprint),))
-    host = SimulatedHost(Network(), "127.0.0.1", settings, identity_of("b"))
+    known = PeerSettings("a", identity_of("a").fingerprint)
+    host = SimulatedHost(Network(), "127.0.0.1", NodeSettings(), identity_of("b"), peers=(known,))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)
         port = listener.getsockname()[1]

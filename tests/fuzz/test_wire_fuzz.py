@@ -74,7 +74,7 @@ def joined() -> tuple[Node, Node, list[bytes]]:
 
 def calling_node() -> Node:
     peers = (PeerSettings("b", identity_of("b").fingerprint, (HERE,)),)
-    node = Node(NodeSettings(peers=peers), identity_of("a"), SUITES, now=0.0, entropy=Random(1).randbytes)
+    node = Node(NodeSettings(), identity_of("a"), SUITES, now=0.0, entropy=Random(1).randbytes, peers=peers)
     assert node.poll_event() == Dial("b", HERE)
     node.handle_link(DIALED, "b", THERE, HERE, datagram=True, now=0.0)
     return node
@@ -82,7 +82,7 @@ def calling_node() -> Node:
 
 def called_node() -> Node:
     peers = (PeerSettings("a", identity_of("a").fingerprint),)
-    node = Node(NodeSettings(peers=peers), identity_of("b"), SUITES, now=0.0, entropy=Random(2).randbytes)
+    node = Node(NodeSettings(), identity_of("b"), SUITES, now=0.0, entropy=Random(2).randbytes, peers=peers)
     node.handle_link(SHARED, None, HERE, None, datagram=True, now=0.0, listener=True)
     node.handle_link(STREAM, None, HERE._replace(scheme="tcp"), THERE._replace(scheme="tcp"), datagram=False, now=0.0)
     return node

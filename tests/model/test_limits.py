@@ -15,14 +15,14 @@ HUB = Endpoint("udp", "203.0.113.2", 8443)
 def caller(network: Network, name: str, host: str) -> SimulatedHost:
     hub = PeerSettings("hub", identity_of("hub").fingerprint, (HUB,))
     at = Endpoint("udp", host, 8443)
-    return SimulatedHost(network, host, NodeSettings(peers=(hub,)), identity_of(name), listen=(at,))
+    return SimulatedHost(network, host, NodeSettings(), identity_of(name), peers=(hub,), listen=(at,))
 
 
 def test_the_second_peer_comes_in_when_the_first_has_left() -> None:
     network = Network()
     peers = tuple(PeerSettings(name, identity_of(name).fingerprint) for name in ("a", "c"))
-    settings = NodeSettings(peers=peers, max_sessions=1, rotate_after=20.0)
-    hub = SimulatedHost(network, HUB.host, settings, identity_of("hub"), listen=(HUB,))
+    settings = NodeSettings(max_sessions=1, rotate_after=20.0)
+    hub = SimulatedHost(network, HUB.host, settings, identity_of("hub"), peers=peers, listen=(HUB,))
 
     first = caller(network, "a", "198.51.100.1")
     assert network.run_until(lambda: hub.connected("a") and first.connected("hub"), 10.0)

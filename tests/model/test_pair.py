@@ -105,8 +105,12 @@ class PairMachine(RuleBasedStateMachine):
     @rule(side=SIDES)
     def forget_or_learn_peer(self, side: str) -> None:
         self.model.knows[side] = not self.model.knows[side]
-        kept = self.pair.__dict__.setdefault("kept", {name: made.peers for name, made in self.pair.settings.items()})
-        self.change(side, peers=kept[side] if self.model.knows[side] else ())
+        kept = self.pair.__dict__.setdefault("kept", dict(self.pair.peers))
+        self.pair.peers[side] = kept[side] if self.model.knows[side] else ()
+        if self.model.up[side] and self.model.knows[side]:
+            self.host(side).add_peer(*kept[side])
+        elif self.model.up[side]:
+            self.host(side).drop_peer(OTHER[side])
 
     def change(self, side: str, **changes: object) -> None:
         self.pair.settings[side] = replace(self.pair.settings[side], **changes)  # type: ignore[arg-type]

@@ -114,8 +114,9 @@ class Caller:
         self.echoes_due = self.answered = self.wrong = 0
         self.pinged = 0
         self.pongs: set[int] = set()
-        settings = NodeSettings(peers=(PeerSettings(NODE, fingerprint, (), 10.0),))
-        self.node = Node(settings, identity_of(number), SUITES, now=time.monotonic(), entropy=os.urandom)
+        peers = (PeerSettings(NODE, fingerprint, (), 10.0),)
+        now = time.monotonic()
+        self.node = Node(NodeSettings(), identity_of(number), SUITES, now=now, entropy=os.urandom, peers=peers)
 
     def call(self) -> None:
         """Begin."""

@@ -32,6 +32,7 @@ from appliance.runtime.node.activity import Activity
 from appliance.runtime.node.offloads import Offloads
 from appliance.runtime.node.own_sockets import OwnSockets, introduce
 from appliance.runtime.peers.known_paths import KnownPath
+from appliance.runtime.peers.table import Delta
 from appliance.runtime.workers.pool import Workers
 from appliance.runtime.workers.telling import SessionKeys
 from appliance.wire.envelope import PacketType
@@ -104,8 +105,20 @@ class NodeDriver:
         self._settle()
         self._activity.start()
 
+    def follow(self, delta: Delta) -> None:
+        """The table of peers changed, and the worker knows who came."""
+        node, now = self.node, clock.monotonic()
+        others = [change for change in delta.changed if change.before.identity != change.after.identity]
+        for gone in (*delta.removed, *(change.before for change in others)):
+            node.drop_peer(gone.name, now)
+        for _, after in delta.changed:
+            node.change_peer(after.settings, now)
+        for new in (*delta.added, *(change.after for change in others)):  # once all identities that are given up are free
+            node.add_peer(new.settings, now)
+        self._settle()
+
     def update(self, settings: NodeSettings, rotate_bytes: int) -> None:
-        """Take a changed profile; sessions it does not touch stay."""
+        """Take another policy and other limits; sessions that they do not touch stay."""
         self.rotate_bytes = rotate_bytes
         self.node.update(settings, clock.monotonic())
         worker = self._worker()

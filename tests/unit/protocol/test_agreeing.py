@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,9 +92,7 @@ def test_a_changed_profile_makes_a_new_session(name: str, wanted: bool) -> None:
     made.network.run(HALF_A_MINUTE)
     host, before = (made.a if name == "a" else made.b), made.session(name)
     assert before.compressing is not wanted
-    settings = replace(made.settings[name], **peers(name, compression=wanted))
-    host.node.update(settings, made.network.now)
-    host.pump()
+    host.change_peer(*peers(name, compression=wanted)["peers"])
     for number in range(20):
         made.a.send("b", b"%d" % number)
         made.network.run(0.05)

@@ -30,11 +30,12 @@ Source = tuple[str, int]
 def called_node(**settings: object) -> Node:
     peers = (PeerSettings("a", identity_of("a").fingerprint),)
     node = Node(
-        NodeSettings(peers=peers, **settings),  # type: ignore[arg-type]
+        NodeSettings(**settings),  # type: ignore[arg-type]
         identity_of("b"),
         SUITES,
         now=0.0,
         entropy=RANDOM.randbytes,
+        peers=peers,
     )
     node.handle_link(LISTENER, None, HERE, None, datagram=True, now=0.0, listener=True)
     return node

@@ -105,9 +105,8 @@ def test_the_next_endpoint_is_tried_when_one_fails() -> None:
     pair = Pair(network)
     good = pair.endpoints["b"]
     nowhere = Endpoint("udp", "192.0.2.1", 8443)
-    peer = replace(pair.settings["a"].peers[0], endpoints=(nowhere, good))
     pair.a.kill()
-    pair.settings["a"] = NodeSettings(peers=(peer,))
+    pair.peers["a"] = (replace(pair.peers["a"][0], endpoints=(nowhere, good)),)
     pair.a = pair.start("a")
     network.run(10.0)
     dials = [event.endpoint for event in pair.a.events if isinstance(event, Dial)]
@@ -118,8 +117,8 @@ def test_the_next_endpoint_is_tried_when_one_fails() -> None:
 
 def test_a_failed_dial_leads_to_the_next_attempt() -> None:
     network = Network()
-    settings = NodeSettings(peers=(PeerSettings("b", identity_of("b").fingerprint, (Endpoint("tcp", "192.0.2.1", 1),)),))
-    a = SimulatedHost(network, HOSTS["a"], settings, identity_of("a"))
+    peer = PeerSettings("b", identity_of("b").fingerprint, (Endpoint("tcp", "192.0.2.1", 1),))
+    a = SimulatedHost(network, HOSTS["a"], NodeSettings(), identity_of("a"), peers=(peer,))
     network.run(60.0)
     assert 20 < a.node.counters["dial-failed"] < 60
     assert "192.0.2.1" in a.node.peers["b"].last_error
@@ -145,8 +144,7 @@ def test_a_called_node_says_why_it_refused(a: dict[str, object], b: dict[str, ob
 
 def test_a_calling_node_says_who_was_refused() -> None:
     pair = Pair()
-    peer = replace(pair.settings["a"].peers[0], identity=identity_of("c").fingerprint)
-    pair.a.update(NodeSettings(peers=(peer,)))
+    pair.a.change_peer(replace(pair.peers["a"][0], identity=identity_of("c").fingerprint))
     pair.network.run(10.0)
     assert Refused("b", "wrong-identity") in pair.a.events
     assert not pair.a.connected("b")
@@ -220,7 +218,7 @@ def test_many_peers_wait_their_turn() -> None:
         PeerSettings(f"p{number}", f"{own}{number}", (Endpoint("udp", f"192.0.{number >> 8}.{number & 255}", 8443),))
         for number in range(2 * MAX_CONNECTING)
     )
-    a = SimulatedHost(network, HOSTS["a"], NodeSettings(peers=peers), identity_of("a"))
+    a = SimulatedHost(network, HOSTS["a"], NodeSettings(), identity_of("a"), peers=peers)
     assert a.node.pending == MAX_CONNECTING
     network.run(20.0)
     assert a.node.pending == MAX_CONNECTING
@@ -277,14 +275,14 @@ def test_a_full_node_calls_nobody() -> None:
     pair.network.run(5.0)
     assert Refused("b", "session-limit") in pair.a.events
     assert pair.a.node.counters["initiated"] == 0
-    pair.a.update(pair.settings["a"].__class__(peers=pair.settings["a"].peers))
+    pair.a.update(NodeSettings())
     pair.connect()
 
 
 def test_a_dial_without_an_answer_is_given_up() -> None:
     network = Network()
-    settings = NodeSettings(peers=(PeerSettings("b", identity_of("b").fingerprint, (Endpoint("tcp", "192.0.2.1", 1),)),))
-    a = SimulatedHost(network, HOSTS["a"], settings, identity_of("a"))
+    peer = PeerSettings("b", identity_of("b").fingerprint, (Endpoint("tcp", "192.0.2.1", 1),))
+    a = SimulatedHost(network, HOSTS["a"], NodeSettings(), identity_of("a"), peers=(peer,))
     a._dial = lambda event: None  # type: ignore[method-assign]
     network.run(60.0)
     assert 3 < a.node.counters["dial-failed"] < 10
@@ -294,8 +292,10 @@ def test_what_waits_in_line_may_change_its_mind() -> None:
     network = Network()
     own = identity_of("b").fingerprint
     peers = tuple(PeerSettings(f"p{n}", f"{own}{n}", (Endpoint("udp", f"192.0.{n >> 8}.{n & 255}", 1),)) for n in range(300))
-    a = SimulatedHost(network, HOSTS["a"], NodeSettings(peers=peers), identity_of("a"))
-    a.update(NodeSettings(peers=(*peers[:MAX_CONNECTING], replace(peers[-1], endpoints=()))))
+    a = SimulatedHost(network, HOSTS["a"], NodeSettings(), identity_of("a"), peers=peers)
+    for peer in peers[MAX_CONNECTING:-1]:
+        a.drop_peer(peer.name)
+    a.change_peer(replace(peers[-1], endpoints=()))
     a.node.handle_candidates("p299", [], network.now)
     network.run(30.0)
     dialed = {event.peer for event in a.events if isinstance(event, Dial)}

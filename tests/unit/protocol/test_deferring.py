@@ -20,8 +20,9 @@ LISTENER = 1
 
 
 def node(name: str, *peers: str, deferring: bool = False) -> Node:
-    settings = NodeSettings(tuple(PeerSettings(peer, identity_of(peer).fingerprint) for peer in peers))
-    return Node(settings, identity_of(name), SUITES, now=0.0, entropy=Random(name).randbytes, deferring=deferring)
+    known = [PeerSettings(peer, identity_of(peer).fingerprint) for peer in peers]
+    entropy = Random(name).randbytes
+    return Node(NodeSettings(), identity_of(name), SUITES, now=0.0, entropy=entropy, peers=known, deferring=deferring)
 
 
 class Caller:

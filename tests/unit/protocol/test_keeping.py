@@ -18,9 +18,10 @@ from appliance.protocol.events import (
 )
 from appliance.protocol.keeping import LINGER_SECONDS, MAX_CHALLENGED
 from appliance.protocol.session import SessionState
-from appliance.testing.host import ACTIVITY_SECONDS
+from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.testing.host import ACTIVITY_SECONDS, SimulatedHost
 from appliance.testing.network import Network
-from appliance.testing.pair import HOSTS, Pair
+from appliance.testing.pair import HOSTS, Pair, identity_of
 from appliance.wire import liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType, no_session
 
@@ -116,7 +117,7 @@ def test_new_keys_bring_a_session_back_to_the_wanted_endpoint() -> None:
 def edited(pair: Pair, *endpoints: Endpoint) -> None:
     """The profile of `a` names other endpoints of its peer now."""
     [peer] = pair.a.node.peers.values()
-    pair.a.update(replace(pair.settings["a"], peers=(replace(peer.settings, endpoints=endpoints),)))
+    pair.a.change_peer(replace(peer.settings, endpoints=endpoints))
 
 
 @pytest.mark.parametrize("scheme", ["udp", "tcp"])
@@ -537,7 +538,7 @@ def test_a_changed_profile_leaves_other_sessions_alone() -> None:
     pair.a.update(replace(pair.settings["a"], suites=("chacha20-poly1305",)))
     pair.network.run(1.0)
     assert pair.session("a").suite.name == "chacha20-poly1305"
-    pair.a.update(replace(pair.settings["a"], peers=()))
+    pair.a.drop_peer("b")
     assert not pair.a.node.sessions
     pair.network.run(1.0)
     assert closed(pair.b.events) == ["disconnected", "disconnected"]  # the one replaced just before, too
@@ -545,9 +546,26 @@ def test_a_changed_profile_leaves_other_sessions_alone() -> None:
 
 def test_a_peer_of_another_identity_is_another_peer() -> None:
     pair = Pair().connect()
-    peer = replace(pair.settings["a"].peers[0], identity="llp1:" + "a" * 52)
-    pair.a.update(replace(pair.settings["a"], peers=(peer,)))
+    pair.a.change_peer(replace(pair.peers["a"][0], identity="llp1:" + "a" * 52))
     assert closed(pair.a.events) == ["removed"]
+
+
+def test_a_peer_comes_and_goes_and_the_others_go_on() -> None:
+    network = Network()
+    pair = Pair(network).connect()
+    session = pair.session("a")
+    c = SimulatedHost(network, "192.0.2.3", NodeSettings(), identity_of("c"), peers=pair.peers["a"])
+    network.run(5.0)
+    assert not pair.b.connected("c"), "b does not know it"
+    pair.b.add_peer(PeerSettings("c", identity_of("c").fingerprint))
+    assert network.run_until(lambda: pair.b.connected("c") and c.connected("b"), 5.0)
+    pair.b.drop_peer("c")
+    network.run(5.0)
+    assert not c.connected("b"), "it was told"
+    assert pair.session("a") is session
+    pair.b.drop_peer("nobody")
+    pair.b.change_peer(PeerSettings("nobody", "llp1:" + "b" * 52))
+    assert set(pair.b.node.peers) == {"a"}
 
 
 def test_states_go_as_they_should() -> None:

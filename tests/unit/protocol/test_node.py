@@ -20,8 +20,9 @@ HERE = Endpoint("udp", "203.0.113.2", 8443)
 SOURCE = ("198.51.100.1", 1)
 
 
-def node(**settings: object) -> Node:
-    made = Node(NodeSettings(**settings), identity_of("b"), SUITES, now=0.0, entropy=Random(1).randbytes)  # type: ignore[arg-type]
+def node(*peers: PeerSettings, **settings: object) -> Node:
+    wanted = NodeSettings(**settings)  # type: ignore[arg-type]
+    made = Node(wanted, identity_of("b"), SUITES, now=0.0, entropy=Random(1).randbytes, peers=peers)
     made.handle_link(1, None, HERE, None, datagram=True, now=0.0, listener=True)
     made.handle_link(2, None, HERE._replace(scheme="tcp"), None, datagram=False, now=0.0)
     return made
@@ -136,6 +137,6 @@ def test_a_suite_that_does_not_exist_is_our_own_fault() -> None:
 
 def test_ten_thousand_peers_cost_little() -> None:
     peers = tuple(PeerSettings(f"p{number}", f"llp1:{number}") for number in range(10_000))
-    made = node(peers=peers)
+    made = node(*peers)
     assert made.poll_timeout() == STRANGER_SECONDS
     assert len(made.peers) == 10_000

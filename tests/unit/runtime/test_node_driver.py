@@ -56,8 +56,9 @@ class Side:
         self.links = Links()
         self.links.use_worker(self)
         endpoints = (Endpoint("udp", *ADDRESSES[peer]),) if calls else ()
-        settings = NodeSettings(peers=(PeerSettings(peer, identity_of(peer).fingerprint, endpoints),))
-        node = Node(settings, identity_of(name), SUITES, now=clock.monotonic(), entropy=os.urandom, deferring=True)
+        peers = (PeerSettings(peer, identity_of(peer).fingerprint, endpoints),)
+        now = clock.monotonic()
+        node = Node(NodeSettings(), identity_of(name), SUITES, now=now, entropy=os.urandom, peers=peers, deferring=True)
         worker: Any = self
         self.driver = NodeDriver(
             node,

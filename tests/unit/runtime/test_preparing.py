@@ -39,21 +39,10 @@ def test_the_node_is_told_every_limit_and_policy() -> None:
                 "reassembly_bytes": "80KB",
             },
             crypto={"suites": ["hse"], "pq": "prefer", "rotate": {"after": "5min"}},
-            peers=[
-                {
-                    "name": "laptop",
-                    "identity": PEER,
-                    "endpoints": ["udp://198.51.100.7:8443"],
-                    "allowed": ["10.8.0.2/32"],
-                    "keepalive": "3s",
-                }
-            ],
         )
     )
     assert (told.max_sessions, told.idle, told.handshakes_per_second, told.reassembly_bytes) == (7, 9.0, 11, 80_000)
     assert (told.suites, told.pq, told.rotate_after) == (("hse",), "prefer", 300.0)
-    [peer] = told.peers
-    assert (peer.name, peer.identity, str(peer.endpoints[0]), peer.keepalive) == ("laptop", PEER, "udp://198.51.100.7:8443", 3.0)
 
 
 def test_a_datagram_is_automatic_unless_the_profile_says_how_long() -> None:
