@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
     from appliance.api.monitoring import MonitorKind
     from appliance.api.node import Node
+    from appliance.api.peer_protocol import PeerProtocolKind
     from appliance.api.planning import HostState, Wish
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
@@ -53,6 +54,11 @@ def appliance_discovery() -> Iterable[DiscoveryKind]:  # type: ignore[empty-body
 @hookspec
 def appliance_monitors() -> Iterable[MonitorKind]:  # type: ignore[empty-body]
     """Monitoring kinds of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_peer_protocols() -> Iterable[PeerProtocolKind]:  # type: ignore[empty-body]
+    """Peer protocols of this plugin. Called once, before any profile is read."""
 
 
 @hookspec

@@ -349,6 +349,10 @@ class Profile(Section):
     monitoring: Mapping[Name, KindSettings] = Field(
         default={}, description="Monitoring kinds to run, each with its settings; a kind that is absent is off."
     )
+    protocols: Mapping[Name, KindSettings] = Field(
+        default={},
+        description="Peer protocols to speak with the peers, each with its settings; one that is absent is not spoken.",
+    )
     control: Control = Field(default=Control(), description=Control.__doc__)
     host: Host = Field(default=Host(), description=Host.__doc__)
     logging: Logging = Field(default=Logging(), description=Logging.__doc__)

@@ -206,7 +206,7 @@ COMMANDS = (
             Positional("name", "NAME", "its name: lower-case letters, digits and dashes"),
             Option(
                 "--kind",
-                "transport, crypto, routing, discovery or monitoring; default: what NAME begins with, or routing",
+                "transport, crypto, routing, discovery, monitoring or protocol; default: what NAME begins with, or routing",
                 "KIND",
             ),
             Option("--directory", "the folder to write; default: KIND-NAME here", "DIRECTORY"),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
     from appliance.api.discovery import DiscoveryKind
     from appliance.api.monitoring import MonitorKind
+    from appliance.api.peer_protocol import PeerProtocolKind
     from appliance.api.planning import HostState
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
@@ -98,6 +99,11 @@ class PluginHost:
         return self._registry.monitors
 
     @property
+    def protocols(self) -> Mapping[str, PeerProtocolKind]:
+        """Peer protocols by name."""
+        return self._registry.protocols
+
+    @property
     def sections(self) -> tuple[ProfileSection, ...]:
         """Profile sections, for `appliance.profile.load`."""
         return tuple(self._registry.sections.values())
@@ -112,6 +118,7 @@ class PluginHost:
             routing=tuple(self.routing.values()),
             discovery=tuple(self.discovery.values()),
             monitoring=tuple(self.monitors.values()),
+            protocols=tuple(self.protocols.values()),
         )
 
     @property
@@ -120,7 +127,8 @@ class PluginHost:
         return tuple(sorted(set(self._available) - set(self.names)))
 
     def owner(self, noun: str, name: str) -> str | None:
-        """The plugin that registered `name` in a family ("transport", "suite", "routing", "discovery", "monitor", "section")."""
+        """The plugin that registered `name` in a family ("transport", "suite", "routing", "discovery", "monitor", "protocol",
+        "section")."""
         return self._registry.owners.get((noun, name))
 
     def section_of(self, plugin: str, profile: Profile) -> Any:

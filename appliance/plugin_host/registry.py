@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from appliance.api.crypto import CryptoSuite
 from appliance.api.discovery import DiscoveryKind
 from appliance.api.monitoring import MonitorKind
+from appliance.api.peer_protocol import Limits, PeerProtocolKind
 from appliance.api.routing import RoutingKind
 from appliance.api.transport import TransportKind
 
@@ -26,6 +27,11 @@ IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 MAX_KEY_BYTES = 255 * 64
 """What one HKDF-SHA512 expansion gives (RFC 5869, 2.3)."""
 MAX_TAG_BYTES = 255
+PROTOCOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
+"""What `wire.control` takes for a family."""
+CORE_PROTOCOLS = frozenset({"compression"})
+MOST_OF_A_PEER = Limits(messages=1000, bytes=4 << 20, waiting=1024, requests=256)
+"""The highest limits that a peer protocol may set itself."""
 SECTION = "section"
 
 
@@ -52,6 +58,7 @@ class Registry:
     routing: dict[str, RoutingKind] = field(default_factory=dict)
     discovery: dict[str, DiscoveryKind] = field(default_factory=dict)
     monitors: dict[str, MonitorKind] = field(default_factory=dict)
+    protocols: dict[str, PeerProtocolKind] = field(default_factory=dict)
     sections: dict[str, ProfileSection] = field(default_factory=dict)
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     """(noun, name) to the plugin that registered it; suites are there a second time by wire id."""
@@ -90,6 +97,7 @@ class Registry:
             "routing": self.routing,
             "discovery": self.discovery,
             "monitor": self.monitors,
+            "protocol": self.protocols,
             SECTION: self.sections,
         }
         return shelves[family.noun]
@@ -121,6 +129,15 @@ def _check_routing(kind: RoutingKind) -> str:
     if kind.name in TAKEN:
         raise RefusedRegistration(f"no routing kind can be called {kind.name!r}: that is another key of routing")
     return _check_shape(kind, NAME)
+
+
+def _check_protocol(kind: PeerProtocolKind) -> str:
+    if kind.name in CORE_PROTOCOLS:
+        raise RefusedRegistration(f"no peer protocol can be called {kind.name!r}: that is the core's own")
+    for what, number, most in zip(kind.limits._fields, kind.limits, MOST_OF_A_PEER, strict=True):
+        if not 0 < number <= most:
+            raise RefusedRegistration(f"limits.{what} of {kind.name!r} is {number!r}, wanted more than 0 and at most {most}")
+    return _check_shape(kind, PROTOCOL)
 
 
 def _check_shape(kind: Kind, names: re.Pattern[str]) -> str:
@@ -163,7 +180,8 @@ FAMILIES = (
     Family("routing", "appliance_routing", "RoutingKind", _check_routing),
     Family("discovery", "appliance_discovery", "DiscoveryKind", _check_kind),
     Family("monitor", "appliance_monitors", "MonitorKind", _check_kind),
+    Family("protocol", "appliance_peer_protocols", "PeerProtocolKind", _check_protocol),
     Family(SECTION, "appliance_profile_sections", "ProfileSection", _check_section),
 )
-SOFT = frozenset({"discovery", "monitor"})
+SOFT = frozenset({"discovery", "monitor", "protocol"})
 """Families whose failure never stops traffic."""

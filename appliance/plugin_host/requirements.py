@@ -45,6 +45,7 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
     for section, named, known in (
         ("discovery", profile.discovery, host.discovery),
         ("monitoring", profile.monitoring, host.monitors),
+        ("protocols", profile.protocols, host.protocols),
     ):
         for name in named:
             if name not in known:

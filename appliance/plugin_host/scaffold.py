@@ -9,7 +9,7 @@ from string import Template
 from appliance import __version__
 from appliance.errors import ApplianceError, ExitCode, HostError
 
-KINDS = ("transport", "crypto", "routing", "discovery", "monitoring")
+KINDS = ("transport", "crypto", "routing", "discovery", "monitoring", "protocol")
 TEMPLATES = Path(__file__).parent / "template"
 SUFFIX = ".tmpl"
 """Keeps formatters, type checkers and test collectors away from the templates."""

@@ -35,6 +35,7 @@ class Kinds:
     routing: Sequence[Kind] | None = None
     discovery: Sequence[Kind] | None = None
     monitoring: Sequence[Kind] | None = None
+    protocols: Sequence[Kind] | None = None
 
 
 class NoSettings(Section):

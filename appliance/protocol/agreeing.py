@@ -9,11 +9,12 @@ for the session: a changed profile makes a new one.
 
 from __future__ import annotations
 
+from appliance.api.peer_protocol import Limits
 from appliance.errors import PeerFault
 from appliance.protocol.context import Context
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.events import Compress, SendMessage
-from appliance.protocol.families import Family, FamilyLimits
+from appliance.protocol.families import Family
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.timers import Deadline
 from appliance.wire import control
@@ -23,7 +24,7 @@ from appliance.wire.faults import Fault
 
 KIND = "compression"
 ZSTD = "zstd"
-FAMILY = Family(KIND, FamilyLimits(messages=4.0, bytes=4096.0))
+FAMILY = Family(KIND, Limits(messages=4.0, bytes=4096.0))
 """A session takes seven messages of it at most; several sessions of a peer may begin within seconds."""
 REPEAT_FIRST = 1.0
 """Seconds until we say it again, doubled each time: a record may be lost."""

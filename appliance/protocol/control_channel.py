@@ -108,8 +108,9 @@ class ControlChannel:
             self._requests.drop(family)
 
     def counters(self, family: str) -> Mapping[str, int]:
-        """What happened in a family, by name."""
-        return dict(self._of(family).counters)
+        """What happened in a family since it is spoken, by name."""
+        spoken = self._spoken.get(family)
+        return {str(name): number for name, number in spoken.counters.items()} if spoken is not None else {}
 
     def waiting(self, family: str) -> int:
         """Messages of a family that wait for their handler."""

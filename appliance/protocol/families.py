@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from appliance.api.peer_protocol import Limits
 from appliance.protocol.admission import TokenBucket
 
 BURST_SECONDS: Final = 2.0
@@ -32,25 +33,12 @@ class Tally(StrEnum):
     """We did not send it, because that would be above our own budget."""
 
 
-class FamilyLimits(NamedTuple):
-    """What one peer may send us in one family, and we one peer. The rates hold over seconds; twice as much may come at once."""
-
-    messages: float = 50.0
-    """Messages a second."""
-    bytes: float = 131072.0
-    """Bytes a second, of whole messages."""
-    waiting: int = 64
-    """Messages of one peer that wait for their handler."""
-    requests: int = 16
-    """Our own requests to one peer that wait for their answers."""
-
-
 class Family(NamedTuple):
     """A peer protocol as the control channel knows it."""
 
     name: str
     """The first part of its messages' kinds."""
-    limits: FamilyLimits = FamilyLimits()
+    limits: Limits = Limits()
     before_membership: bool = False
     """May it be spoken with a peer that has not proved yet that it is a member?"""
 
@@ -60,7 +48,7 @@ class Budget:
 
     __slots__ = ("_bytes", "_messages")
 
-    def __init__(self, limits: FamilyLimits, burst: float, longest: int, now: float) -> None:
+    def __init__(self, limits: Limits, burst: float, longest: int, now: float) -> None:
         self._messages = TokenBucket(limits.messages, max(1.0, burst * limits.messages), now)
         self._bytes = TokenBucket(limits.bytes, max(float(longest), burst * limits.bytes), now)
 

@@ -29,6 +29,7 @@ from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.node_view import NodeView, Seen
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
+from appliance.runtime.peers.protocols import PeerProtocols
 from appliance.runtime.peers.router import OpenRouter, open_router
 from appliance.runtime.peers.table import Address, PeerTable, of_profile
 from appliance.runtime.plugins import lifespans
@@ -112,6 +113,8 @@ class NodeRuntime:
         self.driver.transports = self.transports
         self.forwarding = Forwarding(self.open_router(profile), profile, self.driver.connected_peers, self.calls)
         self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, self.calls, around.refuses)
+        self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls)
+        self.driver.control_listener = self.protocols.hear
         self.figures = Figures(self.driver, self.keeper, self.health, since=clock.monotonic())
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
@@ -142,6 +145,8 @@ class NodeRuntime:
         self.lifespan.push("transports", self.transports.close)
         self.driver.start(self.around.recall())
         self.lifespan.push("routing", self._close_routing)
+        self.lifespan.push("peer protocols", self.protocols.close)
+        await self.protocols.use(self.profile.protocols)
         self.lifespan.push("discovery", self.discovery.close)
         self.discovery.start(self.profile)
         self.lifespan.push("monitors", self.monitors.close)
@@ -176,6 +181,7 @@ class NodeRuntime:
         self.driver.follow(self.peers.use_profile(of_profile(profile.peers), _own(profile)))
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
+        await self.protocols.use(profile.protocols)
         await self.monitors.use(profile.monitoring)
         for view in self._views:
             view.tell(ProfileChanged(profile.name))
@@ -187,6 +193,7 @@ class NodeRuntime:
         found = {"worker": self.keeper.problem, **self.around.problems(), "routing": self.forwarding.problem}
         found |= {f"discovery.{kind}": self.discovery.problems.get(kind, "") for kind in self.discovery.wanted}
         found |= {f"monitoring.{kind}": self.monitors.problems.get(kind, "") for kind in self.profile.monitoring}
+        found |= {f"protocol.{kind}": self.protocols.problems.get(kind, "") for kind in self.profile.protocols}
         found |= {f"plugin.{entry['name']}": entry["problem"] for entry in self.plugins.report()}
         return Health({name: problem or OK for name, problem in found.items()}, self.ready, self.keeper.watch.alive)
 

@@ -87,6 +87,7 @@ def status(shown: Shown) -> dict[str, Any]:
         ],
         "qos": {name: figures._asdict() for name, figures in node.figures.classes().items()} or None,
         "drops": dict(node.keeper.drops() + node.driver.drops),
+        "protocols": node.protocols.figures(),
         "handshakes": dict(node.driver.node.counters),
         "refused_callers": dict(shown.refused_callers),
         "judged": dict(shown.judged),

@@ -22,6 +22,7 @@ from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.discovery import DiscoveryConformance
 from appliance.testing.conformance.management import CommandConformance, RouteConformance
 from appliance.testing.conformance.monitoring import MonitoringConformance
+from appliance.testing.conformance.peer_protocol import PeerProtocolConformance
 from appliance.testing.conformance.planning import PlanConformance
 from appliance.testing.conformance.routing import RoutingConformance
 from appliance.testing.conformance.transport import TransportConformance
@@ -97,6 +98,7 @@ def suites(target: str) -> dict[str, Suite]:
         (RouteConformance, "route", {name: route for name, (_, route) in host.api_routes().items()}),
         (CommandConformance, "command", {name: command for name, (_, command) in host.cli_commands().items()}),
         (PlanConformance, "hooks", {" ".join(host.plan.names): host.plan} if host.plan.names else {}),
+        (PeerProtocolConformance, "kind", host.protocols),
     ):
         for name, thing in things.items():
             title = f"Test_{base.__name__.removesuffix('Conformance').lower()}_{name}"

@@ -1,6 +1,7 @@
 """Two real nodes that use a plugin, in a laboratory on this machine: what no suite of one half can show.
 
-For each transport, suite and routing kind of a plugin a lab of its own; its discoverers and monitors run in all of them.
+For each transport, suite and routing kind of a plugin a lab of its own; its discoverers, monitors and peer protocols run in
+all of them.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def _tries(host: PluginHost, wishes: Mapping[str, Mapping[str, Any]]) -> Iterato
     beside: dict[str, Any] = {
         "discovery": {name: _settings(wishes, name) for name in host.discovery},
         "monitoring": {name: _settings(wishes, name) for name in host.monitors},
+        "protocols": {name: _settings(wishes, name) for name in host.protocols},
     }
     beside = {section: kinds for section, kinds in beside.items() if kinds}
     transports = {scheme: _settings(wishes, scheme) for scheme in host.transports}

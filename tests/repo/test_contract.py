@@ -20,6 +20,7 @@ from appliance.api import (
     kinds,
     management,
     monitoring,
+    peer_protocol,
     planning,
     routing,
     services,
@@ -30,11 +31,26 @@ from appliance.api import (
 from appliance.testing.conformance.limits import members
 
 HERE = Path(__file__).parent
-MODULES = (crypto, discovery, hookspecs, kinds, management, monitoring, planning, routing, services, storage, transport, values)
+MODULES = (
+    crypto,
+    discovery,
+    hookspecs,
+    kinds,
+    management,
+    monitoring,
+    peer_protocol,
+    planning,
+    routing,
+    services,
+    storage,
+    transport,
+    values,
+)
 OF_PLUGINS = (
     *(crypto.Aead, crypto.CryptoSuite, discovery.Candidate, discovery.Discoverer, discovery.DiscoveryKind),
     *(management.ApiRoute, management.CliCommand, management.Option, management.Positional, monitoring.MonitorKind),
-    *(planning.NftTable, planning.Setting, routing.Route),
+    *(peer_protocol.Answer, peer_protocol.Limits),
+    *(peer_protocol.PeerProtocol, peer_protocol.PeerProtocolKind, planning.NftTable, planning.Setting, routing.Route),
     *(routing.Router, routing.RoutingKind, transport.AdaptiveDriver, transport.Adopted, transport.Driver),
     *(transport.ListenerDriver, transport.Transport, transport.TransportKind, values.Endpoint, values.Problem),
 )

@@ -20,6 +20,7 @@ from appliance.foundation import clock
 from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger, once_per
 from appliance.protocol import events
+from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.counted import Count
 from appliance.protocol.events import Path
 from appliance.protocol.node import Node
@@ -91,6 +92,11 @@ class NodeDriver:
         self.offloads = Offloads(links, worker)
         self._activity = Activity(node, worker, self._settle)
         self._own_sockets = OwnSockets(node, links, self._transports, worker, self._paths.get, self._settle)
+
+    @property
+    def control(self) -> ControlChannel:
+        """The control channel of the sessions; `settle` after each call."""
+        return self.node.control
 
     # ---- life ----
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
     from appliance.plugin_host.facts import Stage
 
-Noun = Literal["transport", "suite", "routing", "discovery", "monitor", "lifespan", "subscriber", "route", "authorize", "task"]
+Registered = Literal["transport", "suite", "routing", "discovery", "monitor", "protocol"]
+OfItself = Literal["lifespan", "subscriber", "route", "authorize", "task"]
+Noun = Registered | OfItself
 Tell = Callable[[Noun, str, str], None]
 """(noun, kind, problem): how a running thing is; "" when it is well (again)."""
 OF_ITSELF: frozenset[Noun] = frozenset({"lifespan", "subscriber", "route", "authorize", "task"})

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from appliance.api.peer_protocol import Limits
 from appliance.errors import LocalFault
 from appliance.protocol.agreeing import KIND as COMPRESSION
 from appliance.protocol.control_channel import NotSent, Received
 from appliance.protocol.events import Answered, AskFailed, PeerConnected, PeerGone, SessionConfirmed
-from appliance.protocol.families import Family, FamilyLimits
+from appliance.protocol.families import Family
 from appliance.protocol.replies import REMEMBER_SECONDS
 from appliance.protocol.requests import LONGEST, Failure
 from appliance.testing.host import SimulatedHost
@@ -117,7 +118,7 @@ def test_without_a_session_nothing_is_sent() -> None:
 
 
 def test_we_send_no_more_than_a_peer_takes() -> None:
-    pair = speaking(family=Family("facts", FamilyLimits(messages=5.0)))
+    pair = speaking(family=Family("facts", Limits(messages=5.0)))
     tell(pair, 5)
     with pytest.raises(NotSent, match="too-fast"):
         tell(pair)
@@ -235,7 +236,7 @@ def test_a_request_that_nobody_wants_any_more_is_cancelled() -> None:
 
 
 def test_requests_under_way_are_bounded() -> None:
-    pair = speaking(family=Family("facts", FamilyLimits(requests=3)))
+    pair = speaking(family=Family("facts", Limits(requests=3)))
     for _ in range(3):
         ask(pair)
     with pytest.raises(NotSent, match="too-many"):
@@ -264,11 +265,11 @@ def test_a_flood_in_one_family_leaves_the_others_their_budgets() -> None:
     for number in range(10_000):
         inject(pair, b'{"kind":"facts.tell","n":%d}' % number)
     inject(pair, b'{"kind":"other.tell"}')
-    assert pair.b.node.control.waiting("facts") == FamilyLimits().waiting
+    assert pair.b.node.control.waiting("facts") == Limits().waiting
     assert len(heard(pair.b, "other")) == 1
     took = counted(pair.b)
-    assert took["control-full"] == 2 * FamilyLimits().messages - FamilyLimits().waiting
-    assert sum(took.values()) == 10_000 - FamilyLimits().waiting
+    assert took["control-full"] == 2 * Limits().messages - Limits().waiting
+    assert sum(took.values()) == 10_000 - Limits().waiting
 
 
 def test_a_flood_does_not_keep_compression_from_being_agreed_on() -> None:
@@ -281,7 +282,7 @@ def test_a_flood_does_not_keep_compression_from_being_agreed_on() -> None:
 
 
 def test_new_keys_bring_no_new_budget() -> None:
-    pair = speaking(a={"rotate_after": 5.0}, family=Family("facts", FamilyLimits(messages=0.01)))
+    pair = speaking(a={"rotate_after": 5.0}, family=Family("facts", Limits(messages=0.01)))
     inject(pair, b'{"kind":"facts.tell"}')
     before = pair.session("b").index
     pair.network.run(20.0)
@@ -342,12 +343,12 @@ def test_requests_that_never_end_fill_their_own_inbox_only() -> None:
         for number in range(1, 51):
             inject(pair, encode(ControlMessage("facts.ask", {}, request=second * 50 + number)))
         pair.network.run(1.0)
-    assert pair.b.node.control.waiting("facts") == FamilyLimits().waiting
-    assert len(pair.b.node.control._replies) <= FamilyLimits().waiting
+    assert pair.b.node.control.waiting("facts") == Limits().waiting
+    assert len(pair.b.node.control._replies) <= Limits().waiting
 
 
 def test_a_request_that_found_no_room_is_taken_when_it_comes_again() -> None:
-    pair = speaking(family=Family("facts", FamilyLimits(waiting=1)))
+    pair = speaking(family=Family("facts", Limits(waiting=1)))
     for number in (1, 2):
         inject(pair, encode(ControlMessage("facts.ask", {}, request=number)))
     assert counted(pair.b) == {"control-full": 1}

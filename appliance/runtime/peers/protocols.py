@@ -1,0 +1,235 @@
+"""Runs the peer protocols of plugins: hands them what the control channel brings, and sends what they say.
+
+A turn of the event loop is spent on them for TURN_SECONDS at most, each protocol one thing after the other, and then others have
+theirs. They fail soft: one that does not open is named, and traffic flows on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from appliance.api.peer_protocol import Answer, PeerProtocol, PeerProtocolKind
+from appliance.errors import LocalFault, PluginFault
+from appliance.foundation import clock
+from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import Tasks
+from appliance.protocol.control_channel import Received
+from appliance.protocol.events import Answered, AskFailed, ControlEvent, ControlWaiting, PeerConnected, PeerGone
+from appliance.protocol.families import Family
+from appliance.runtime.peers.protocol_services import Joint, ProtocolServices
+from appliance.runtime.plugins.account import Part
+from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.services import opening
+
+log = get_logger("protocols")
+
+TURN_SECONDS: Final = 0.005
+REST_SECONDS: Final = 0.005
+"""How long protocols may hold the loop, and how long others have it then: at most half of the process's time is theirs."""
+ANSWER_SECONDS: Final = 10.0
+"""What a request's handler may take; then the request is refused."""
+MOST_AT_ONCE: Final = 16
+"""Requests of one protocol that are being answered; while there are as many, what comes waits in its inbox."""
+
+
+class _News(NamedTuple):
+    peer: str
+    connected: bool
+
+
+class _Open:
+    """A protocol that runs."""
+
+    def __init__(
+        self, kind: PeerProtocolKind, settings: Mapping[str, Any], protocol: PeerProtocol, services: ProtocolServices
+    ) -> None:
+        self.kind = kind
+        self.settings = settings
+        self.protocol = protocol
+        self.services = services
+        self.answering = Tasks()
+        self.news: deque[_News] = deque()
+        """Who came and went, and was not told yet."""
+
+
+class PeerProtocols:
+    """The peer protocols of the running node by kind. `problems` names those that do not run."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, PeerProtocolKind],
+        joint: Joint,
+        calls: PluginCalls | None = None,
+        *,
+        now: Callable[[], float] = clock.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`now` and `sleep` are for tests in virtual time."""
+        self._kinds = kinds
+        self._joint = joint
+        self._calls = calls or PluginCalls()
+        self._now = now
+        self._sleep = sleep
+        self._open: dict[str, _Open] = {}
+        self._turn: asyncio.Handle | None = None
+        self.problems: dict[str, str] = {}
+
+    # ---- life ----
+
+    async def use(self, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Speak these and no others; one whose settings did not change is left alone."""
+        for name in [name for name, opened in self._open.items() if wanted.get(name) != opened.settings]:
+            await self._stop(name)
+        for name in [name for name in self.problems if name not in wanted]:
+            self._well(name)
+        for name, settings in wanted.items():
+            if name not in self._open:
+                await self._start(name, settings)
+
+    async def close(self) -> None:
+        """Stop all."""
+        for name in list(reversed(self._open)):
+            await self._stop(name)
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+
+    def figures(self) -> dict[str, Mapping[str, int]]:
+        """What happened in each protocol that runs."""
+        return {name: self._joint.control.counters(name) for name in self._open}
+
+    def opened(self, name: str) -> PeerProtocol | None:
+        """What `open` of a kind returned, while it runs."""
+        found = self._open.get(name)
+        return found.protocol if found is not None else None
+
+    @property
+    def idle(self) -> bool:
+        """Is there nothing to hand over?"""
+        return self._turn is None
+
+    async def _start(self, name: str, settings: Mapping[str, Any]) -> None:
+        kind = self._kinds.get(name)
+        if kind is None:
+            self._trouble(name, f"no enabled plugin offers the peer protocol {name!r}")
+            return
+        services = ProtocolServices(name, self._joint, self._calls, self._now, self._sleep)
+        self._joint.control.speak(Family(name, kind.limits, kind.before_membership))
+        try:
+            protocol: PeerProtocol = self._calls.call(Part("protocol", name, "open"), opening(kind, settings, services))
+        except PluginFault as fault:
+            self._joint.control.be_silent(name)
+            await services.close()
+            self._trouble(name, fault.message)
+            return
+        self._well(name)
+        opened = self._open[name] = _Open(kind, settings, protocol, services)
+        opened.news.extend(_News(peer, connected=True) for peer in sorted(self._joint.connected_peers()))
+        self._wake()
+
+    async def _stop(self, name: str) -> None:
+        opened = self._open.pop(name)
+        self._joint.control.be_silent(name)
+        await opened.answering.close()
+        await opened.services.close()
+
+    # ---- what the control channel brings ----
+
+    def hear(self, event: ControlEvent) -> None:
+        """Something happened. What it means for a protocol is done in a later turn."""
+        match event:
+            case ControlWaiting():
+                self._wake()
+            case Answered(number, family, content, body):
+                if (opened := self._open.get(family)) is not None:
+                    opened.services.answered(number, Answer(content, body))
+            case AskFailed(number, family, reason):
+                if (opened := self._open.get(family)) is not None:
+                    opened.services.failed(number, reason)
+            case PeerConnected(peer) | PeerGone(peer):
+                news = _News(peer, isinstance(event, PeerConnected))
+                for opened in self._open.values():
+                    opened.news.append(news)
+                self._wake()
+
+    def _wake(self) -> None:
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._work)
+
+    def _work(self) -> None:
+        """Hand over what waits, a thing of each protocol in turn, until time is up."""
+        self._turn = None
+        end = clock.monotonic() + TURN_SECONDS
+        while sum(self._step(opened) for opened in list(self._open.values())):
+            if clock.monotonic() >= end:
+                self._rest()
+                break
+        self._joint.settle()
+
+    def _rest(self) -> None:
+        if self._turn is not None:  # woken meanwhile, which would be at once
+            self._turn.cancel()
+        self._turn = asyncio.get_running_loop().call_later(REST_SECONDS, self._work)
+
+    def _step(self, opened: _Open) -> bool:
+        """Hand over one thing. False: there is none, or it has to wait."""
+        if opened.news:
+            news = opened.news.popleft()
+            told = opened.protocol.on_connected if news.connected else opened.protocol.on_gone
+            self._call(opened, "on_connected" if news.connected else "on_gone", lambda: told(news.peer))
+            return True
+        if len(opened.answering) >= MOST_AT_ONCE:
+            return False
+        received = self._joint.control.next(opened.kind.name)
+        if received is None:
+            return False
+        if received.request is None:
+            message = received.peer, _short(received.kind), dict(received.content), received.body
+            self._call(opened, "on_message", lambda: opened.protocol.on_message(*message))
+        else:
+            task = opened.answering.spawn(self._answer(opened, received), f"answer of {opened.kind.name}")
+            task.add_done_callback(lambda _task: self._wake())  # there is room for another
+        return True
+
+    def _call(self, opened: _Open, member: str, deed: Callable[[], object]) -> None:
+        with suppress(PluginFault):  # it is on the plugin's account
+            self._calls.call(Part("protocol", opened.kind.name, member), deed)
+
+    async def _answer(self, opened: _Open, received: Received) -> None:
+        part = Part("protocol", opened.kind.name, "on_request")
+        message = received.peer, _short(received.kind), dict(received.content), received.body
+        answer: object = None
+        with suppress(PluginFault):  # it is on the plugin's account
+            answer = await self._calls.attend(part, lambda: opened.protocol.on_request(*message), ANSWER_SECONDS)
+        self._reply(part, received, answer)
+
+    def _reply(self, part: Part, received: Received, answer: object) -> None:
+        channel, now = self._joint.control, self._now()
+        if answer is not None:
+            try:
+                if not isinstance(answer, Answer):
+                    raise TypeError(f"wanted Answer or None, got {type(answer).__name__}")
+                channel.answer(received, answer.content, bytes(answer.body), now)
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
+                reason = error.message if isinstance(error, LocalFault) else str(error)
+                self._calls.failed(part, f"gave no answer that can be sent: {reason}")
+            else:
+                return
+        channel.refuse(received, now)
+
+    def _trouble(self, name: str, problem: str) -> None:
+        self.problems[name] = problem
+        log.error("a peer protocol does not run; traffic is not affected", kind=name, reason=problem)
+
+    def _well(self, name: str) -> None:
+        self.problems.pop(name, None)
+        self._calls.well(Part("protocol", name, "open"))
+
+
+def _short(kind: str) -> str:
+    """What a plugin calls a kind: without its family."""
+    return kind.partition(".")[2]

@@ -1,0 +1,1 @@
+"""Nodes ask each other for facts."""
