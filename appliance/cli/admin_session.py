@@ -1,6 +1,6 @@
-"""Which connection the admin sits at the other end of, so that a plan can tell whether it survives.
+"""Which connection the admin uses, so that a plan can tell whether that survives.
 
-sshd puts SSH_CONNECTION into the login's environment; sudo and su take it out again, so the processes above are asked too.
+sshd puts SSH_CONNECTION into the environment of a login; sudo and su remove it. So the processes above this one are asked too.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from pathlib import Path
 
 _MOST_ANCESTORS = 64
 Ancestor = tuple[int, Mapping[str, str]]
-"""A process's parent and its environment."""
+"""The parent of a process, and its environment."""
 
 
 def ssh_connection(
     environ: Mapping[str, str] = os.environ, ancestor: Callable[[int], Ancestor | None] | None = None
 ) -> str | None:
-    """Both ends of the SSH connection the admin sits at, as sshd(8) writes them ("198.51.100.9 50000 192.0.2.1 22"), or None.
+    """Both ends of the admin's SSH connection, as sshd(8) writes them ("198.51.100.9 50000 192.0.2.1 22"); None if there is none.
 
-    `ancestor` tells a process's parent and environment; None at the end or when it may not be read.
+    `ancestor` gives the parent and the environment of a process; None at the end, or if it may not be read.
     """
     read = ancestor or read_ancestor
     found = _connection(environ)
@@ -36,7 +36,7 @@ def ssh_connection(
 
 
 def read_ancestor(process: int) -> Ancestor | None:
-    """Parent and environment of a process from /proc."""
+    """Parent and environment of a process, from /proc."""
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace")
         pairs = Path(f"/proc/{process}/environ").read_bytes().decode(errors="replace").split("\0")

@@ -1,4 +1,4 @@
-"""Completion for bash, made from the table of commands; it starts no Python on a tab."""
+"""Completion for bash, made from the table of commands. No Python is started when somebody presses the tab key."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""From the process's arguments to its exit code: the one place where errors become sentences.
+"""From the arguments of the process to its exit code: the one place where errors become sentences.
 
-Nothing is imported here that a command may not need: `appliance run` hands this process to the daemon.
+Nothing is imported here that some command does not need: `appliance run` hands this process to the daemon.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """128 + SIGINT and 128 + SIGPIPE, as a shell reports them."""
 ANSWERS = frozenset({ExitCode.OK, ExitCode.CHANGES_PENDING, ExitCode.DEGRADED})
-"""Exit codes of commands that did what they were asked to."""
+"""Exit codes of commands that did what they were asked to do."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return how the process should end. Raises nothing."""
+    """Run one command, and return the exit code of the process. Raises nothing."""
     words = list(sys.argv[1:] if argv is None else argv)
     streams = Streams()
     terminal = Terminal(json="--json" in words)
@@ -53,7 +53,7 @@ def _code_of(words: list[str], terminal: Terminal, streams: Streams) -> int:
 
 
 def _answered(code: int, terminal: Terminal, streams: Streams) -> int:
-    """The exit code once the answer has been written. A lost answer is told, unless the command failed anyway."""
+    """The exit code once the answer was written. If the answer was lost, that is told, unless the command failed anyway."""
     lost = streams.empty()
     if lost is None or code not in ANSWERS:
         return code
@@ -118,7 +118,7 @@ def _dispatch(words: list[str], terminal: Terminal) -> int:
 
 
 def _top_options(words: list[str]) -> tuple[str | None, list[str]]:
-    """Take the options in front of the command off: (profile, what is left)."""
+    """Take off the options in front of the command: (profile, what is left)."""
     config = None
     while words:
         first, separator, value = words[0].partition("=")

@@ -1,4 +1,4 @@
-"""`appliance plan`, `apply`, `confirm`, `rollback`, `run`: what changes this host, or the daemon that has it."""
+"""`appliance plan`, `apply`, `confirm`, `rollback`, `run`: commands that change this host, or the daemon that has it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 RELOAD_TIMEOUT = 120.0
 """Seconds. A daemon that reloads does the whole apply before it answers."""
 THREAD_SECONDS = 2.0
-"""What threads get to end once everything is undone."""
+"""How long threads may take to end once everything is undone."""
 LONGEST_CONFIRMATION = 24 * 3600.0
 
 
 def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Show what apply would do. CHANGES_PENDING when that is anything."""
+    """Show what apply would do. The exit code is CHANGES_PENDING if that is anything."""
     import asyncio
 
     from appliance.apply.engine import plan_profile
@@ -55,7 +55,7 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Bring the profile into force, through the daemon when one has this network namespace."""
+    """Bring the profile into force. Through the daemon, if one runs in this network namespace."""
     from appliance.cli.opening import open_profile
 
     within = confirmation_seconds(arguments.confirm_within)
@@ -144,7 +144,7 @@ def rollback(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa:
 
 
 def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Hand this process to the daemon; it returns when the daemon has ended and the host is as before."""
+    """Hand this process to the daemon. Returns when the daemon has ended and the host is as before."""
     within = confirmation_seconds(arguments.confirm_within)
     terminal.flush()
     from appliance.runtime import daemon
@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _end_in_time(code: int) -> None:
-    """This process ends now, and soon also when threads that a plugin left behind do not end."""
+    """End this process, soon even if threads that a plugin left behind do not end."""
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
         timer = threading.Timer(THREAD_SECONDS, os._exit, (int(code),))
         timer.daemon = True
@@ -167,7 +167,7 @@ def _end_in_time(code: int) -> None:
 
 
 def confirmation_seconds(text: str | None) -> float | None:
-    """The value of --confirm-within. Raises UsageError."""
+    """The value of --confirm-within in seconds. Raises UsageError."""
     if text is None:
         return None
     from appliance.api.units import parse_seconds
@@ -182,12 +182,13 @@ def confirmation_seconds(text: str | None) -> float | None:
 
 
 def profile_paths(path: str | None) -> list[Path]:
-    """What the loader takes: the named profile, absolute because a daemon reads it again later, or none for the system's."""
+    """What the loader takes: the profile that was named (as an absolute path, because a daemon reads it again later), or nothing
+    for the system's."""
     return [Path(path).absolute()] if path else []
 
 
 def progress_to(terminal: Terminal) -> Any:
-    """A listener that shows each step on standard error when it is done."""
+    """A listener that shows each step on standard error once it is done."""
 
     def show(progress: Progress) -> None:
         if progress.stage == "verified":

@@ -45,7 +45,7 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read, durable before this returns. Raises ApplianceError."""
+    """Write a new file that only its owner can read. It is on the disk when this returns. Raises ApplianceError."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, SECRET_MODE)
     except FileExistsError as error:
@@ -66,7 +66,7 @@ def write_secret(path: Path, content: bytes) -> None:
 
 
 def read_secret(path: Path) -> bytes:
-    """The content of a key file. Raises ApplianceError with what to do."""
+    """The content of a key file. Raises ApplianceError, which says what to do."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -80,7 +80,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def loose_mode(path: Path) -> int:
-    """The file's mode when somebody besides its owner may read it, else 0."""
+    """The mode of the file if somebody besides its owner may read it; otherwise 0."""
     mode = path.stat().st_mode & 0o777
     return mode if mode & 0o077 else 0
 

@@ -1,4 +1,4 @@
-"""Opens a profile the way every command does: its plugins first, then the text, then what the plugins think of it."""
+"""Opens a profile as every command does: first its plugins, then the text, then what the plugins say about it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenProfile:
-    """A valid profile with its loaded plugins. `warnings` are sentences about plugins that failed softly."""
+    """A valid profile, and its plugins."""
 
     profile: Profile
     files: tuple[str, ...]
+    """The files that it was read from."""
     loaded: LoadedProfile
     plugins: PluginHost
     warnings: tuple[str, ...]
+    """Sentences about plugins that failed where the node can do without them."""
 
 
 def chosen(path: str | None, terminal: Terminal) -> str | None:
-    """The named profile, else the one that the running node would read again (as `apply` does), else the system's (None)."""
+    """The profile that was named. If none was: the one that the running node would read again (as `apply` does), or None for the
+    system's."""
     if path is not None:
         return path
     try:
@@ -64,7 +67,7 @@ def quietly_chosen(path: str | None) -> str | None:
 
 
 def open_profile(path: str | None) -> OpenProfile:
-    """Open the named profile, or the system's. Raises ProfileInvalid with everything that is wrong."""
+    """Open the profile that was named, or the system's. Raises ProfileInvalid with everything that is wrong."""
     gc.disable()  # a command soon ends, and of ten thousand peers two fifths of the work were looking for garbage among them
     readings: Readings = {}
     host = preparing.load_plugins(_paths(path), readings=readings)
@@ -74,18 +77,18 @@ def open_profile(path: str | None) -> OpenProfile:
 
 
 def identity_path(reference: str) -> Path | None:
-    """The file of a `server.identity`, None when a plugin keeps it."""
+    """The file of a `server.identity`; None if a plugin keeps the identity."""
     scheme, _, rest = reference.partition(":")
     return Path(unquote(rest)).expanduser() if scheme == "file" else None
 
 
 def open_plugins(path: str | None) -> PluginHost:
-    """The plugins that a profile names, loaded; the standard ones when there is no profile or it cannot be read."""
+    """The plugins that a profile names, loaded. The standard plugins if there is no profile, or if it cannot be read."""
     return preparing.load_plugins(_paths(path))
 
 
 def default_schema() -> dict[str, Any]:
-    """The JSON Schema of profiles with what the standard and the host's own plugins bring."""
+    """The JSON Schema of profiles, with what the standard plugins and this host's own plugins add."""
     host = PluginHost.load(enabled(STANDARD_PLUGINS))
     return json_schema(host.sections, host.kinds)
 

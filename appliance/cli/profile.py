@@ -1,4 +1,4 @@
-"""`appliance init`, `check`, `config show`, `schema`: the profile as a text, without touching the host."""
+"""`appliance init`, `check`, `config show`, `schema`: the profile as text, without touching the host."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Read a profile; silence about what is right."""
+    """Read a profile, and say what is wrong with it."""
     from appliance.cli.opening import chosen, identity_path, open_profile
 
     opened = open_profile(chosen(arguments.profile, terminal))
@@ -58,7 +58,7 @@ def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def config_show(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Each key, its value, its origin."""
+    """Each key with its value, and where it was set."""
     from appliance.cli.opening import chosen, open_profile
 
     opened = open_profile(chosen(arguments.profile, terminal))
@@ -71,7 +71,7 @@ def config_show(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def schema(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
-    """The JSON Schema with the sections of the plugins that a profile would load by default."""
+    """The JSON Schema, with the sections of the plugins that a profile loads by default."""
     from appliance.cli.opening import default_schema
 
     terminal.document(default_schema())
@@ -79,7 +79,7 @@ def schema(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: A
 
 
 def node_name(given: str | None) -> str:
-    """The name that was asked for, or this host's, made to fit. Raises UsageError."""
+    """The name that was asked for, or this host's name in a form that fits. Raises UsageError."""
     if given is not None:
         if not NAME.fullmatch(given):
             raise UsageError(f"{given!r} is no node name", hint="lower-case letters, digits and dashes, up to 32")

@@ -1,4 +1,4 @@
-"""Looks names up side by side and within a few seconds, for commands that only want to say more."""
+"""Looks names up side by side and for a few seconds at most, for commands that only want to say more."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from appliance.api.profile import Profile
 
 SECONDS = 3.0
-"""For all names together; the system's resolver alone may take 30 s over one."""
+"""For all names together. The system's resolver may take 30 s for one."""
 MOST = 32
-"""Names that are looked up; a hub has thousands."""
+"""Names that are looked up. A hub has thousands."""
 
 
 def addresses_of_names(profile: Profile) -> dict[str, tuple[str, ...]]:
-    """Addresses of the names in the peers' endpoints, the first MOST of them."""
+    """Addresses of the names in the peers' endpoints, of the first MOST of them."""
     hosts = dict.fromkeys(endpoint.host for peer in profile.peers for endpoint in peer.endpoints)
     return resolve(set([host for host in hosts if not is_literal(host)][:MOST]))
 
 
 def resolve(hosts: set[str], seconds: float = SECONDS) -> dict[str, tuple[str, ...]]:
-    """The addresses of each host that has some within `seconds`; a literal is its own."""
+    """The addresses of each host that has some within `seconds`. An address literal stands for itself."""
     found: dict[str, tuple[str, ...]] = {}
     threads = [threading.Thread(target=_resolve_one, args=(host, found), daemon=True) for host in sorted(hosts)]
     for thread in threads:

@@ -1,7 +1,7 @@
-"""A command that changes the host ends on SIGTERM and on a lost terminal as on Ctrl-C: what it began is undone first.
+"""A command that changes the host ends on SIGTERM, and when its terminal is lost, as on Ctrl-C: what it began is undone first.
 
-A signal that was ignored when the command started stays so, as for every program: `nohup` ignores SIGHUP, and a script's shell
-ignores SIGINT for what it runs in the background.
+A signal that was ignored when the command started stays ignored, as in every program: `nohup` ignores SIGHUP, and the shell of a
+script ignores SIGINT for what it runs in the background.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(KeyboardInterrupt):
-    """Ended by a signal; `exit_code` is what a shell reports for it."""
+    """A signal ended it."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.exit_code = 128 + number
+        """What a shell reports for that signal."""
 
 
 def run_until_stopped(doing: Coroutine[Any, Any, Result]) -> Result:
-    """Run it to its end. The first signal cancels it, further ones change nothing while it undoes; then Stopped is raised."""
+    """Run it to its end. The first signal cancels it; further ones change nothing while it undoes. Then Stopped is raised."""
     seen: list[int] = []
     try:
         return asyncio.run(_listening(doing, seen))
@@ -34,7 +35,7 @@ def run_until_stopped(doing: Coroutine[Any, Any, Result]) -> Result:
 
 
 def not_ignored() -> list[signal.Signals]:
-    """Those of SIGNALS that this process may be ended by."""
+    """Those of SIGNALS that may end this process."""
     return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 

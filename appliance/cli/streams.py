@@ -1,7 +1,7 @@
 """The standard streams as a command may find them: closed, on a full device, or with a reader that is gone.
 
-What is closed becomes /dev/null. Standard error may fail as it likes; a command whose result cannot be written says so by its
-exit code. Nothing is left for Python to write at exit, which would end with 120.
+A closed stream becomes /dev/null. Standard error may fail: nothing happens. If the result of a command cannot be written, its
+exit code says so. Nothing is left for Python to write at exit, since that would end with 120.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
-"""By descriptor."""
+"""In the order of their descriptors."""
 
 
 class Streams:
-    """The three of this process, from its first moment to its last."""
+    """The three streams of this process, from its first moment to its last."""
 
     def __init__(self) -> None:
         _fill_closed()
@@ -29,18 +29,18 @@ class Streams:
 
     @property
     def lost(self) -> OSError | None:
-        """Why standard output did not take everything, as far as that is known by now."""
+        """Why standard output did not take everything, as far as it is known by now; None if it did."""
         return self._output.failure if self._output is not None else None
 
     def empty(self) -> OSError | None:
-        """Write what waits, drop what cannot be written. Returns why standard output did not take everything."""
+        """Write what waits, and drop what cannot be written. Why standard output did not take everything; None if it did."""
         failure = _empty(sys.stdout)
         _empty(sys.stderr)
         return self.lost or failure
 
 
 class _Output(io.FileIO):
-    """Standard output, which remembers why it failed: so a lost result is told from other errors, whoever wrote it."""
+    """Standard output that remembers why it failed, so that a lost result can be told from other errors."""
 
     failure: OSError | None = None
 
@@ -56,7 +56,8 @@ class _Output(io.FileIO):
 
 
 def _fill_closed() -> None:
-    """Otherwise the next file to be opened would get the number, and whatever is printed."""
+    """Open /dev/null for closed streams. Otherwise the next file that is opened gets the number, and everything that is
+    printed."""
     for descriptor, (name, mode) in enumerate(STREAMS):
         try:
             os.fstat(descriptor)
@@ -67,7 +68,7 @@ def _fill_closed() -> None:
 
 
 def _watched_output() -> _Output | None:
-    """None where somebody has put something else in its place."""
+    """None if somebody has put something else in its place."""
     plain = sys.stdout
     if plain is not sys.__stdout__ or not isinstance(plain, io.TextIOWrapper) or plain.fileno() != 1:
         return None

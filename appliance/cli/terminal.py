@@ -14,19 +14,23 @@ _GAP = "  "
 
 
 class Terminal:
-    """Both streams of one command. With `json` standard output carries exactly one document."""
+    """Where one command writes to."""
 
     def __init__(
         self, *, json: bool = False, out: TextIO | None = None, err: TextIO | None = None, environ: Mapping[str, str] = os.environ
     ) -> None:
         self.json = json
+        """Standard output gets exactly one document, or one on each line."""
         self._one_a_line = False
         self._out = _forgiving(out or sys.stdout)
         self._err = _forgiving(err or sys.stderr)
         plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
         self.out_colour = self._out.isatty() and not plain
+        """Standard output takes colours."""
         self.err_colour = self._err.isatty() and not plain
+        """Standard error takes colours."""
         self.out_is_tty = self._out.isatty()
+        """A person reads standard output."""
 
     def say(self, text: str = "") -> None:
         """A line of the result, for people."""
@@ -55,13 +59,13 @@ class Terminal:
             self.say(text)
 
     def note(self, text: str) -> None:
-        """Progress, warnings and advice. A terminal that is gone stops no command."""
+        """Progress, warnings and advice. If the terminal is gone, the command goes on."""
         with suppress(OSError):
             self._err.write(text + "\n")
             self._err.flush()
 
     def error(self, message: str, hint: str = "") -> None:
-        """`error: …` and, where there is something to do, `hint: …`."""
+        """`error: …`, and `hint: …` if there is something to do."""
         self.note(f"{self._styled('error:', 'red', colour=self.err_colour)} {message}")
         if hint:
             self.note(f"{self._styled('hint:', 'cyan', colour=self.err_colour)} {hint}")
@@ -71,16 +75,16 @@ class Terminal:
         self.note(f"{self._styled('warning:', 'yellow', colour=self.err_colour)} {message}")
 
     def clear(self) -> None:
-        """An empty screen, for what is drawn again and again."""
+        """Empty the screen, before something is drawn again."""
         if self.out_is_tty:
             self._out.write("\x1b[H\x1b[2J\x1b[3J")
 
     def flush(self) -> None:
-        """Everything out. Raises BrokenPipeError when the reader is gone."""
+        """Write everything that waits. Raises BrokenPipeError if the reader is gone."""
         self._out.flush()
 
     def styled(self, text: str, style: str) -> str:
-        """`text` for standard output in a style ("bold", "dim", "red", …) where colours are wanted."""
+        """`text` in a style ("bold", "dim", "red", …), if standard output takes colours."""
         return self._styled(text, style, colour=self.out_colour)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -93,7 +97,7 @@ class Terminal:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as they need to be, the head in capitals; nothing when there are no rows."""
+    """Columns as wide as they need to be, the head in capitals. "" if there are no rows."""
     lines = [[cell.upper() for cell in head], *[list(row) for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(_GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
@@ -121,7 +125,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def _forgiving(stream: TextIO | None) -> TextIO:
-    """A stream that never fails over a character it cannot show; a closed descriptor becomes nowhere."""
+    """A stream that does not fail at a character that it cannot show. A closed descriptor becomes /dev/null."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - lives as long as the process
     reconfigure = getattr(stream, "reconfigure", None)

@@ -1,4 +1,4 @@
-"""`appliance lab`: one lab file from its first namespace to the last trace, whatever interrupts it."""
+"""`appliance lab`: one lab file, from its first namespace to the last trace of it, whatever interrupts it."""
 
 from __future__ import annotations
 
@@ -27,15 +27,19 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a lab is run. `probe` is a kind or name of probe, the only one to run; `keep` leaves the hosts until Ctrl-C."""
+    """How a lab is run."""
 
     json: bool = False
+    """Print one document instead of text."""
     keep: bool = False
+    """Leave the hosts running until Ctrl-C."""
     story: bool = False
+    """Tell each step."""
     probe: str | None = None
+    """The kind or the name of the only probes to run; None: all."""
 
     def words(self) -> list[str]:
-        """As they are typed."""
+        """The options as they are typed."""
         flags = [f"--{name}" for name in ("json", "keep", "story") if getattr(self, name)]
         return flags + (["--probe", self.probe] if self.probe else [])
 
@@ -60,7 +64,7 @@ def run(path: Path, options: Options) -> int:
 
 
 class _Run:
-    """One run, and the signal that ended it early."""
+    """One run, and the signal that ended it early, if one did."""
 
     def __init__(self, definition: LabFile, options: Options, teller: Teller, report: Report) -> None:
         self._lab = Lab(definition, start=False)
@@ -70,7 +74,7 @@ class _Run:
         self._interrupted_by: signal.Signals | None = None
 
     async def whole(self) -> signal.Signals | None:
-        """From nothing to nothing. Returns the signal that ended it, if one did."""
+        """Build, probe and remove everything. The signal that ended it early; None if none did."""
         self._listen_to_signals()
         try:
             async with self._lab:

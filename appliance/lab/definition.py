@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from appliance.api.profile_values import Bytes, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
-"""Also the host's part of its namespace's name, and the `name` of its profile."""
+"""Also the host's part of the name of its namespace, and the `name` in its profile."""
 ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops"]
 
 
@@ -45,7 +45,7 @@ class LinkEntry(_Section):
 
 
 class PeerEntry(_Section):
-    """How a host knows another one. Identities are filled in."""
+    """How a host knows another one. Identities are filled in for it."""
 
     endpoints: tuple[EndpointText, ...] = Field(
         default=(),
@@ -69,7 +69,7 @@ class HostEntry(_Section):
 
 
 class ProbeEntry(_Section):
-    """One probe: `between` runs it both ways, `from` and `to` one way; IPv4 and IPv6 where both ends have it."""
+    """One probe. `between` runs it both ways, `from` and `to` one way. It runs over IPv4 and IPv6 if both ends have them."""
 
     probe: ProbeKind
     between: tuple[HostName, HostName] | None = Field(default=None, description="The two hosts, both ways.")

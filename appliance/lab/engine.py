@@ -29,15 +29,15 @@ from appliance.linux.host import netns_cookie
 from appliance.protocol.identity import Identity
 
 SESSION_SECONDS: Final = 20.0
-"""How long nodes may take from their start to their sessions; they take one or two."""
+"""How long nodes may take from their start to their sessions. They take one or two seconds."""
 SETTLE_SECONDS: Final = 5.0
-"""The kernel looks at carriers at least once a second."""
+"""How long we wait for the kernel to look at carriers. It does so at least once a second."""
 LOOK_EVERY: Final = 0.05
 """Seconds between two questions to a node."""
 
 
 class Lab:
-    """The hosts of a definition, each with a node unless `start` is false. One use each."""
+    """The hosts of a definition, each with a running node unless `start` is false. To be used once."""
 
     def __init__(self, definition: LabFile, *, start: bool = True) -> None:
         self.definition = definition
@@ -45,9 +45,9 @@ class Lab:
         self.hosts: dict[str, Host] = {}
         self.swept: list[str] = []
         self.kept_logs: Path | None = None
-        """Where the logs are after a failure."""
+        """Where the logs are after a failure; None if all went well."""
         self.left_behind: list[str] | None = None
-        """What could not be removed; None before the end."""
+        """What could not be removed; None until the end."""
         self._start = start
         self._switches: list[Namespace] = []
         self._links_before: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Lab:
         return self.hosts[name]
 
     async def __aenter__(self) -> Self:
-        """Build, and unless told otherwise start the nodes and wait for their sessions. Raises ApplianceError."""
+        """Build the lab, and unless told otherwise start the nodes and wait for their sessions. Raises ApplianceError."""
         try:
             self.build()
             await self._settle()
@@ -72,7 +72,7 @@ class Lab:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Remove everything, and look whether it is gone."""
+        """Remove everything, and check that it is gone."""
         await self._remove(failed=isinstance(error, Exception))
 
     def build(self) -> None:
@@ -97,7 +97,7 @@ class Lab:
             host.start()
 
     async def wait_for_sessions(self, seconds: float = SESSION_SECONDS) -> None:
-        """Until both ends of each pair of peers have their session. Raises LabFailure."""
+        """Wait until both ends of each pair of peers have their session. Raises LabFailure."""
         wanted = list(self.pairs())
 
         def missing() -> list[str]:
@@ -111,7 +111,7 @@ class Lab:
             raise LabFailure(f"no session within {seconds:g} s: {', '.join(missing())}\n{logs}") from None
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> float:
-        """Look until the condition holds; how many seconds that took. Raises TimeoutError."""
+        """Look until the condition holds. The seconds that it took. Raises TimeoutError."""
         begun = clock.monotonic()
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
@@ -126,14 +126,15 @@ class Lab:
                     yield one, other
 
     def write_profile(self, name: str) -> Path:
-        """Write the profile of a host from its definition, again."""
+        """Write the profile of a host again, from its definition."""
         identities = {host.name: host.identity for host in self.hosts.values()}
         path = self.hosts[name].profile
         path.write_text(as_yaml(profile_of(self.definition, name, identities)), encoding="utf-8")
         return path
 
     async def _settle(self) -> None:
-        """Wait until the kernel has noticed every carrier: it then adds routes, which would look like a node's doing."""
+        """Wait until the kernel has noticed every carrier. It adds routes then, which would look like something that a node
+        did."""
         wires = [
             (self.hosts[name].namespace.name, link.name) for link in self.definition.links if link.ipv6 for name in link.hosts
         ]

@@ -1,4 +1,4 @@
-"""One host of a running lab: its namespace, the node in it, and what one can do with both."""
+"""One host of a running lab: its namespace, the node in it, and what can be done with both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from appliance.lab.profiles import IDENTITY_FILE
 
 APPLIANCE = tuple(interpreter.command("appliance.cli"))
 STOP_SECONDS = 15.0
-"""How long a node may take to undo everything; it takes one or two seconds."""
+"""How long a node may take to undo everything. It takes one or two seconds."""
 COMMAND_SECONDS = 120.0
 LOG_TAIL_LINES = 15
 _LOOKS = {
@@ -35,7 +35,7 @@ _LOOKS = {
 
 
 class LabFailure(ApplianceError):
-    """The lab did not get to the point where it could be probed."""
+    """The lab did not come to the point where it could be probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,26 @@ class Done:
     """A command that has ended."""
 
     words: tuple[str, ...]
+    """The command line."""
     code: int
+    """Its exit code."""
     out: str
+    """Its standard output."""
     err: str
+    """Its standard error."""
 
     def must_work(self) -> Done:
-        """The same. Raises LabFailure when the command failed."""
+        """The same. Raises LabFailure if the command failed."""
         if self.code:
             raise LabFailure(f"`{' '.join(self.words)}` ended with {self.code}: {(self.err or self.out).strip()[-2000:]}")
         return self
 
 
 class Host:
-    """A host as tests and probes see it. Made by the lab."""
+    """A host, as tests and probes see it. The lab makes it."""
 
     def __init__(self, name: str, entry: HostEntry, namespace: Namespace, directory: Path) -> None:
-        """`directory` is the host's own and exists."""
+        """`directory` belongs to this host alone, and exists."""
         self.name = name
         self.entry = entry
         self.namespace = namespace
@@ -70,17 +74,17 @@ class Host:
 
     @property
     def profile(self) -> Path:
-        """The profile its node runs."""
+        """The file with the profile that its node runs."""
         return self.directory / "profile.yaml"
 
     @property
     def identity_file(self) -> Path:
-        """The secret identity of its node."""
+        """The file with the secret identity of its node."""
         return self.directory / IDENTITY_FILE
 
     @property
     def log(self) -> Path:
-        """What its node printed, over all its starts."""
+        """The file with what its node printed, in all its runs."""
         return self.directory / "node.log"
 
     @property
@@ -89,13 +93,13 @@ class Host:
         return self.directory / "state"
 
     def address(self, version: int) -> str | None:
-        """Its first overlay address of a family."""
+        """Its first overlay address of an IP version."""
         return next((str(address.ip) for address in self.entry.addresses if address.version == version), None)
 
     # --- programs on this host ------------------------------------------------------------------------------------------------
 
     async def run(self, words: Sequence[str | Path], *, timeout: float = COMMAND_SECONDS, stdin: bytes | None = None) -> Done:
-        """Run a program to its end, killed after `timeout` seconds (then LabFailure)."""
+        """Run a program to its end. It is killed after `timeout` seconds, which raises LabFailure."""
         process = await asyncio.create_subprocess_exec(
             *self.namespace.enter(words),
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
@@ -122,7 +126,7 @@ class Host:
         return await self.run([*APPLIANCE, *words], timeout=timeout)
 
     def environ(self) -> dict[str, str]:
-        """The caller's variables without settings of the appliance, which would be laid over the profile."""
+        """The caller's variables, without those of the appliance, which would change the profile."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("APPLIANCE_") or key == "APPLIANCE_LOG"}
         kept.pop("CREDENTIALS_DIRECTORY", None)
         kept.pop("NOTIFY_SOCKET", None)
@@ -131,7 +135,7 @@ class Host:
     # --- its node -------------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the node; it is not ready yet when this returns."""
+        """Start the node. It is not ready yet when this returns."""
         assert self.node is None or self.node.poll() is not None, "one node a host"
         self._close_log()
         self._before = self._before or self.seen()
@@ -148,15 +152,15 @@ class Host:
 
     @property
     def runs(self) -> bool:
-        """Is the node's process there?"""
+        """Is there a process of the node?"""
         return self.node is not None and self.node.poll() is None
 
     def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
-        """Ask the node over its control socket. Raises as `client.call`."""
+        """Ask the node over its control socket. Raises what `client.call` raises."""
         return self.namespace.call(lambda: client.call(op, dict(args or {}), timeout=timeout))
 
     def status(self) -> dict[str, Any] | None:
-        """What `appliance status --json` shows; None while nobody answers. Raises LabFailure when the node has ended."""
+        """What `appliance status --json` shows; None while nobody answers. Raises LabFailure if the node has ended."""
         if self.node is not None and self.node.poll() is not None:
             raise LabFailure(f"the node on {self.name} ended with {self.node.returncode}:\n{self.log_tail()}")
         try:
@@ -170,19 +174,19 @@ class Host:
         return answer
 
     def sessions(self) -> dict[str, dict[str, Any]]:
-        """The active sessions by peer, empty while nobody answers."""
+        """The active sessions, by peer; empty while nobody answers."""
         status = self.status() or {}
         return {session["peer"]: session for session in status.get("sessions", ()) if session.get("state", "active") == "active"}
 
     def kill_daemon(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to the control process, and wait for its end when it is SIGKILL."""
+        """Send a signal to the control process. For SIGKILL, wait until the process has ended."""
         assert self.node is not None
         self.node.send_signal(number)
         if number == signal.SIGKILL:
             self.node.wait(STOP_SECONDS)
 
     def kill_worker(self) -> int:
-        """Kill the data plane's process with SIGKILL. Returns its number, 0 when there was none."""
+        """Kill the worker with SIGKILL. Its process number; 0 if there was none."""
         status = self.status()
         pid = int(((status or {}).get("worker") or {}).get("pid") or 0)
         if pid:
@@ -190,7 +194,7 @@ class Host:
         return pid
 
     async def stop(self) -> int:
-        """SIGTERM, and how the node ended. Raises LabFailure when it does not end."""
+        """Send SIGTERM, and return how the node ended. Raises LabFailure if it does not end."""
         assert self.node is not None
         self.node.terminate()
         try:
@@ -199,20 +203,20 @@ class Host:
             raise LabFailure(f"the node on {self.name} does not end on SIGTERM:\n{self.log_tail()}") from None
 
     async def restart(self) -> None:
-        """Stop the node if it runs, and start it."""
+        """Start the node, after stopping it if it runs."""
         if self.runs:
             await self.stop()
         self.start()
 
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
-        """The end of what the node printed."""
+        """The last lines that the node printed."""
         try:
             return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
         except FileNotFoundError:
             return ""
 
     def seen(self) -> dict[str, str]:
-        """What an admin sees of the host's network: interfaces, addresses, routes, rules and the firewall's tables."""
+        """What an admin sees of the host's network: interfaces, addresses, routes, rules and tables of the firewall."""
         kept = {}
         for noun, words in _LOOKS.items():  # in a session of its own: a Ctrl-C is for the lab
             done = subprocess.run(
@@ -222,7 +226,7 @@ class Host:
         return kept
 
     def changes(self) -> list[str]:
-        """What an admin sees now and did not see before the node's first start, or the other way round."""
+        """What an admin sees now and did not see before the node's first start, and what he no longer sees."""
         found = []
         for noun, text in self.seen().items():
             now, before = set(text.splitlines()), set(self._before[noun].splitlines())
@@ -231,7 +235,7 @@ class Host:
         return found
 
     async def end_node(self) -> list[str]:
-        """Stop the node if it runs. Returns what it did not undo."""
+        """Stop the node if it runs. What it did not undo."""
         if not self.runs:
             return []
         assert self.node is not None
@@ -245,7 +249,7 @@ class Host:
         return ended + [f"{what} on {self.name} after SIGTERM" for what in self.changes()]
 
     def remove(self) -> None:
-        """Remove the namespace with everything in it. Raises HostError."""
+        """Remove the namespace and all that is in it. Raises HostError."""
         self.namespace.delete()
         if self.node is not None:
             self.node.wait(STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""From a lab file's text to its definition, with every problem at once and its place in the file."""
+"""From the text of a lab file to its definition, with all problems at once, each with its place in the file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Complaint = tuple[KeyPath, str, str]
 
 
 class LabInvalid(ProfileInvalid):
-    """The lab file is wrong; `problems` and `render` as for a profile."""
+    """The lab file is wrong. Has `problems` and `render`, as the error of a profile has."""
 
     def __init__(self, problems: list[LocatedProblem]) -> None:
         super().__init__(problems)
@@ -40,7 +40,7 @@ def load(path: Path) -> LabFile:
 
 
 def complaints(lab: LabFile) -> Iterator[Complaint]:
-    """What needs two keys at once to be seen."""
+    """What can only be seen when two keys are looked at together."""
     for index, link in enumerate(lab.links):
         yield from _link_complaints(lab, index, link)
     for name, host in lab.hosts.items():
@@ -99,7 +99,7 @@ def _unknown(lab: LabFile, host: str, path: KeyPath) -> Iterator[Complaint]:
 
 
 def endpoint_address(lab: LabFile, dialler: str, endpoint: Endpoint) -> str | None:
-    """The address that an endpoint's host stands for when `dialler` uses it; None when there is none."""
+    """The address that the host of an endpoint stands for when `dialler` uses it; None if there is none."""
     try:
         return str(ipaddress.ip_address(endpoint.host))
     except ValueError:
@@ -114,7 +114,7 @@ def endpoint_address(lab: LabFile, dialler: str, endpoint: Endpoint) -> str | No
 
 
 def underlay_address(link: LinkEntry, host: str, version: int) -> str | None:
-    """The address of a host on a wire; None when the wire has none of that family for it."""
+    """The address of a host on a wire; None if the wire gives it none of that IP version."""
     prefix = link.ipv4 if version == 4 else link.ipv6
     number = link.hosts.index(host) + 1
     return str(prefix[number]) if prefix is not None and number < prefix.num_addresses else None

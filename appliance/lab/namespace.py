@@ -1,7 +1,7 @@
-"""A network namespace with a name: made and deleted by `ip netns`, and entered by a thread or a process.
+"""A network namespace with a name. `ip netns` makes and deletes it; a thread or a process enters it.
 
-Programs enter by nsenter(1), which leaves their mounts alone; `ip netns exec` would mount another /sys, which an unprivileged
-user namespace may not.
+Programs enter by nsenter(1), which does not change their mounts. `ip netns exec` would mount another /sys, which is not allowed
+in an unprivileged user namespace.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMMAND_SECONDS: Final = 30.0
 
 
 class Namespace:
-    """One named network namespace. Made by `create`, gone after `delete`."""
+    """One network namespace with a name. `create` makes it, `delete` removes it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,7 +34,7 @@ class Namespace:
         self._thread: ThreadPoolExecutor | None = None
 
     def create(self) -> None:
-        """Make it, with its loopback up. Raises HostError."""
+        """Make it, and bring its loopback up. Raises HostError."""
         ip("netns", "add", self.name)
         ip("-n", self.name, "link", "set", "lo", "up")
 
@@ -43,7 +43,7 @@ class Namespace:
         return ["nsenter", f"--net={self.path}", "--", *map(str, words)]
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a function in a thread that lives inside; sockets it opens stay there for good."""
+        """Run a function in a thread inside. Sockets that it opens stay inside for good."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, self.name, initializer=_move_thread, initargs=(self.path,))
         return self._thread.submit(function, *arguments).result()
@@ -54,7 +54,7 @@ class Namespace:
         return self.path.exists()
 
     def delete(self) -> None:
-        """Kill what lives inside and remove the name. The kernel removes devices, routes and rules with it."""
+        """Kill what runs inside, and remove the name. The kernel removes devices, routes and rules with it."""
         if self._thread is not None:
             self._thread.shutdown()
             self._thread = None
@@ -64,7 +64,7 @@ class Namespace:
 
 
 def ip(*words: str, namespace: str | None = None) -> str:
-    """Run ip(8) and return what it printed. Raises HostError with its complaint."""
+    """Run ip(8), and return what it printed. Raises HostError with what it complained of."""
     command = ["ip", *(["-n", namespace] if namespace else []), *words]
     try:
         done = subprocess.run(  # in a session of its own: a Ctrl-C is for the lab
@@ -86,12 +86,12 @@ def existing() -> list[str]:
 
 
 def kill_inhabitants(inode: int) -> None:
-    """Kill everything inside the namespace of that number, and wait until it is gone. Raises HostError."""
+    """Kill everything inside the namespace with this number, and wait until it is gone. Raises HostError."""
     processes.kill_all(lambda entry: (entry / "ns/net").stat().st_ino == inode)
 
 
 def _move_thread(path: Path) -> None:
-    """setns(2) for the calling thread only; Python has os.setns from 3.12 on."""
+    """setns(2), for the calling thread only. (Python has os.setns from 3.12 on.)"""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

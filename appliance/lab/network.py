@@ -1,4 +1,5 @@
-"""The underlay of a lab: its wires, veth pairs between namespaces, and a bridge in one of its own where more than two meet."""
+"""The underlay of a lab: wires, which are veth pairs between namespaces. If more than two hosts meet, a bridge in a namespace of
+its own."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from appliance.lab.namespace import Namespace, ip
 
 
 def lay(link: LinkEntry, hosts: Mapping[str, Namespace], switch: Namespace | None) -> None:
-    """Connect the hosts of one wire and give them their addresses. `switch` is needed for more than two. Raises HostError."""
+    """Connect the hosts of one wire and give them their addresses. `switch` is needed if they are more than two. Raises
+    HostError."""
     if switch is None:
         one, other = (hosts[name].name for name in link.hosts)
         ip("link", "add", link.name, "netns", one, "type", "veth", "peer", "name", link.name, "netns", other)
@@ -21,7 +23,7 @@ def lay(link: LinkEntry, hosts: Mapping[str, Namespace], switch: Namespace | Non
 
 
 def set_address(namespace: str, device: str, address: str, length: int) -> None:
-    """Add an address that is usable at once, without waiting for duplicate address detection. Raises HostError."""
+    """Add an address that is usable at once, without duplicate address detection. Raises HostError."""
     nodad = ["nodad"] if ":" in address else []
     ip("addr", "add", f"{address}/{length}", "dev", device, *nodad, namespace=namespace)
 

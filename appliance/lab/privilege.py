@@ -1,6 +1,6 @@
-"""What a lab needs to be allowed: root, or an unprivileged user namespace in which this user is root.
+"""What a lab needs: root, or an unprivileged user namespace in which this user is root.
 
-In there the user owns the network namespaces it makes, and a tmpfs of its own over /run gives `ip netns` a place for their names.
+There the user owns the network namespaces that it makes, and a tmpfs over /run gives `ip netns` a place for their names.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from appliance.linux.host import may_change_network
 TUN = Path("/dev/net/tun")
 MOUNTS: Final = Path("/proc/self/mountinfo")
 INSIDE: Final = "APPLIANCE_LAB_INSIDE"
-"""Set for the process inside the user namespace, so that it does not try again."""
+"""Is set for the process inside the user namespace, so that it does not make another one."""
 _UNSHARE: Final = ("unshare", "--user", "--map-root-user", "--net", "--mount")
 _PREPARE: Final = 'mount -t tmpfs -o mode=755 tmpfs /run && ip link set lo up && exec "$@"'
 
 
 def ensure(words: Sequence[str]) -> None:
-    """Return when this process may build a lab; otherwise become `appliance WORDS` in a user namespace where it may.
+    """Returns if this process may build a lab. If not, it becomes `appliance WORDS` in a user namespace where it may.
 
-    Raises MissingPrivilege with what stands in the way.
+    Raises MissingPrivilege with the reason why neither is possible.
     """
     _check_tun()
     if os.geteuid() == 0 and may_change_network() and _may_mount():
@@ -72,7 +72,7 @@ def _check_tun() -> None:
 
 
 def _in_chroot() -> bool:
-    """Is the root directory no mount point? A chroot into one looks like any other root."""
+    """Is the root directory no mount point? Otherwise a chroot looks like any other root."""
     try:
         mounts = MOUNTS.read_text().splitlines()
     except OSError:
@@ -81,12 +81,12 @@ def _in_chroot() -> bool:
 
 
 def _may_mount() -> bool:
-    """Naming a namespace is a mount, which root in a container may not be allowed."""
+    """Giving a namespace a name is a mount, which root in a container may not do."""
     return not _try(["unshare", "--net", "--mount", "true"])
 
 
 def _try(words: Sequence[str]) -> str:
-    """Why a command does not work, or an empty string."""
+    """Why a command does not work; "" if it does."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The probes: each asks one question of the overlay between two hosts and answers with a result, never with an exception."""
+"""The probes. Each asks one question about the overlay between two hosts; its answer is a result, never an exception."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 
 LEAST_MTU: Final = {4: 576, 6: 1280}
-"""What every host must take: RFC 791 section 3.1, RFC 8200 section 5."""
+"""What every host must take (RFC 791, section 3.1; RFC 8200, section 5)."""
 PROBE_SECONDS: Final = 90.0
-"""Beyond what the probe itself is to last."""
+"""The most a probe may take, besides the time that it is meant to last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came out of one probe in one direction. `value` is in `unit`; `detail` is for people."""
+    """What came out of one probe in one direction."""
 
     name: str
     source: str
     target: str
     ok: bool
     value: float | int | None = None
+    """In `unit`; None if the probe has no value."""
     unit: str = ""
     detail: str = ""
+    """For people."""
 
     def document(self) -> dict[str, object]:
         """The JSON form."""
@@ -50,7 +52,7 @@ class Result:
 
 
 class Answer(NamedTuple):
-    """The outcome of a question, before it has a name."""
+    """What came out of a question, before it has a name."""
 
     ok: bool
     value: float | int | None
@@ -59,11 +61,11 @@ class Answer(NamedTuple):
 
 
 Question = Callable[[Host, Host, int, ProbeEntry], Awaitable[Answer]]
-"""Asked from one host to another one over IPv4 or IPv6."""
+"""What a probe asks: from one host to another, over IPv4 or IPv6."""
 
 
 class Asked(NamedTuple):
-    """One probe of the file, taken apart: one direction, one family."""
+    """One probe of the file, in one direction and over one IP version."""
 
     name: str
     source: str
@@ -73,7 +75,7 @@ class Asked(NamedTuple):
 
 
 def questions(lab: LabFile, only: str | None = None) -> list[Asked]:
-    """All that a file asks, in its order. `only` is the kind or the name of the one that is wanted."""
+    """All that a file asks, in its order. `only`: the kind or the name of the probes to take; None: all."""
     asked = []
     for entry in lab.probes:
         for (source, target), version in itertools.product(entry.directions, (4, 6)):
@@ -129,7 +131,7 @@ async def transfer_checked(source: Host, target: Host, version: int, entry: Prob
 
 
 async def throughput(source: Host, target: Host, version: int, entry: ProbeEntry) -> Answer:
-    """How fast is one TCP flow? By iperf3 where it is installed."""
+    """How fast is one TCP flow? Measured by iperf3 if it is installed."""
     if shutil.which("iperf3"):
         async with tools.listening(target, ["iperf3", "-s", "-1", "--forceflush", "-p", "5201"], "Server listening"):
             words = ["iperf3", "-c", tools.address_of(target, version), "-p", "5201", "-t", str(math.ceil(entry.seconds)), "-J"]
@@ -156,7 +158,7 @@ async def mtu(source: Host, target: Host, version: int, _entry: ProbeEntry) -> A
 
 
 async def isolation(source: Host, target: Host, version: int, _entry: ProbeEntry) -> Answer:
-    """Is a packet dropped whose source is not among the sender's allowed prefixes, while an honest one arrives?"""
+    """Is a packet dropped if its source is not among the sender's allowed prefixes, while an honest one arrives?"""
     forged = tools.stranger(source, version)
     with target.namespace.call(tools.bound, tools.address_of(target, version)) as listener:
         listener.settimeout(5.0)
@@ -168,7 +170,7 @@ async def isolation(source: Host, target: Host, version: int, _entry: ProbeEntry
 
 
 async def hops(source: Host, target: Host, version: int, entry: ProbeEntry) -> Answer:
-    """Does a packet arrive with just enough hops left, and not with one less?"""
+    """Does a packet arrive with just enough hops left, and not with one hop less?"""
     enough = await source.run(tools.ping(target, version, "-c", "1", "-t", str(entry.hops)))
     short = await source.run(tools.ping(target, version, "-c", "1", "-t", str(entry.hops - 1))) if entry.hops > 1 else None
     ok = enough.code == 0 and (short is None or short.code != 0)

@@ -1,4 +1,4 @@
-"""Processes of this machine, chosen by what /proc says of them."""
+"""Processes of this machine, chosen by what /proc says about them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Final
 from appliance.errors import HostError
 
 Wanted = Callable[[Path], bool]
-"""Decides on a process by its directory below /proc; an OSError means no."""
+"""Decides about a process by its directory below /proc. An OSError means no."""
 END_SECONDS: Final = 5.0
-"""How long a killed process may take to be gone; it takes milliseconds."""
+"""How long a killed process may take to be gone. It takes milliseconds."""
 MOST_ROUNDS: Final = 5
-"""What forks while we look is found in the next round."""
+"""How often we look: a process that was forked while we looked is found in the next round."""
 
 
 def find(wanted: Wanted) -> list[int]:
-    """The numbers of the processes that are wanted, ours not. Those that may not be looked at are left out."""
+    """The numbers of the processes that are wanted, without our own and those we may not look at."""
     numbered = (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
     return [int(entry.name) for entry in numbered if int(entry.name) != os.getpid() and _is(wanted, entry)]
 
 
 def kill_all(wanted: Wanted) -> None:
-    """Kill every such process and wait until it is gone. Raises HostError when one does not go."""
+    """Kill every such process, and wait until it is gone. Raises HostError if one does not end."""
     for _ in range(MOST_ROUNDS):
         pids = find(wanted)
         if not pids:
@@ -37,7 +37,7 @@ def kill_all(wanted: Wanted) -> None:
 
 
 def with_variable(part: str) -> Wanted:
-    """Those whose environment has the text somewhere."""
+    """Processes that have this text somewhere in their environment."""
     needle = part.encode()
     return lambda entry: needle in (entry / "environ").read_bytes()
 

@@ -16,7 +16,7 @@ IDENTITY_FILE = "identity"
 
 
 def profile_of(lab: LabFile, name: str, identities: Mapping[str, str]) -> dict[str, Any]:
-    """The profile of a host as plain values. `identities` has the public identity of each host."""
+    """The profile of a host, as plain values. `identities` has the public identity of each host."""
     host = lab.hosts[name]
     profile: dict[str, Any] = {
         "profile": 1,
@@ -29,7 +29,8 @@ def profile_of(lab: LabFile, name: str, identities: Mapping[str, str]) -> dict[s
 
 
 def as_yaml(profile: Mapping[str, Any]) -> str:
-    """One line a section, one line an item of a list of mappings. JSON values are YAML 1.2 values."""
+    """Each section on a line, and each item of a list of mappings on a line. The values are JSON, which YAML 1.2 reads as
+    well."""
     lines = []
     for key, value in profile.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):

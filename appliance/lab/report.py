@@ -1,4 +1,4 @@
-"""What a lab came to: one JSON document, or tables for people."""
+"""The results of a lab: one JSON document, or tables for people."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ _SESSION_KEYS = ("peer", "session", "suite", "pq", "transport", "endpoint", "rx_
 
 @dataclass(slots=True)
 class Report:
-    """Filled while the lab runs."""
+    """Is filled while the lab runs."""
 
     lab: str
+    """Its name."""
     hosts: list[dict[str, Any]] = field(default_factory=list)
+    """What `hosts_of` gives."""
     results: list[Result] = field(default_factory=list)
     seconds_to_sessions: float | None = None
+    """From the start of the nodes until all sessions were there; None if they never were."""
     problem: str = ""
-    """Why the lab ended early, if it did."""
+    """Why the lab ended early; empty if it did not."""
     left_behind: list[str] = field(default_factory=list)
+    """What could not be removed, in words."""
     logs: str | None = None
+    """The directory with the logs after a failure; None if all went well."""
 
     @property
     def ok(self) -> bool:
-        """Did every probe succeed, and is nothing left?"""
+        """Did every probe succeed, and is nothing left behind?"""
         return not self.problem and not self.left_behind and all(result.ok for result in self.results)
 
     def document(self) -> dict[str, Any]:
@@ -57,7 +62,7 @@ class Report:
 
 
 def hosts_of(lab: Lab) -> list[dict[str, Any]]:
-    """Each host with its identity and what its node says of its sessions."""
+    """Each host, with its identity and what its node says about its sessions."""
     described = []
     for host in lab.hosts.values():
         sessions = [{key: session.get(key) for key in _SESSION_KEYS} for session in host.sessions().values()]
@@ -93,7 +98,7 @@ def results_table(results: Sequence[Result]) -> str:
 
 
 def value_text(result: Result) -> str:
-    """`4.2 Gbit/s`, `0.45 ms`, or nothing."""
+    """`4.2 Gbit/s`, `0.45 ms`; "" if the result has no value."""
     if result.value is None:
         return ""
     if result.unit == "Mbit/s" and result.value >= 1000:
@@ -102,7 +107,7 @@ def value_text(result: Result) -> str:
 
 
 def removal_sentence(left_behind: Sequence[str]) -> str:
-    """What is left, or that nothing is."""
+    """What is left behind, or that nothing is."""
     if left_behind:
         return f"LEFT BEHIND: {', '.join(left_behind)}"
     return "removed and looked for again: no namespace, interface, process or directory of this lab is left"

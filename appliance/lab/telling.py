@@ -1,4 +1,4 @@
-"""What is said while a lab runs: short progress on standard error, or the story of each step on standard output."""
+"""What is said while a lab runs: progress in short on standard error, or the story of each step on standard output."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WIDTH = 110
 
 
 class Teller(Protocol):
-    """Told of each step, in this order."""
+    """Is told of each step, in this order."""
 
     wants_plans: bool
-    """Should the plans be made and told?"""
+    """Make the plans, and tell them?"""
 
     def built(self, lab: Lab) -> None:
         """Hosts, wires, identities and profiles are there."""
@@ -27,7 +27,7 @@ class Teller(Protocol):
         """What `appliance plan` says on a host."""
 
     def connected(self, lab: Lab, seconds: float) -> None:
-        """All sessions are up, so many seconds after the nodes were started."""
+        """All sessions are there, so many seconds after the nodes were started."""
 
     def probed(self, result: Result) -> None:
         """One probe has ended."""
@@ -37,12 +37,12 @@ class Teller(Protocol):
 
 
 class Progress:
-    """A line a step."""
+    """One line for each step."""
 
     wants_plans = False
 
     def __init__(self, name: str, stream: TextIO | None = None) -> None:
-        """`name` is the lab's. Standard error unless told otherwise."""
+        """`name` is that of the lab. Writes to standard error unless `stream` is given."""
         self._name = name
         self._stream = stream or sys.stderr
 
@@ -80,13 +80,13 @@ class Story:
     wants_plans = True
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        """Standard output unless told otherwise."""
+        """Writes to standard output unless `stream` is given."""
         self._stream = stream or sys.stdout
         self._step = 0
         self._probes = 0
 
     def built(self, lab: Lab) -> None:
-        """The cast."""
+        """Introduce the hosts."""
         self._head(f"{len(lab.hosts)} hosts on this machine, each a network namespace with its own devices, routes and firewall")
         for link in lab.definition.links:
             ends = [
@@ -108,14 +108,14 @@ class Story:
             self._say(line)
 
     def connected(self, lab: Lab, seconds: float) -> None:
-        """The handshake's outcome."""
+        """What the handshakes agreed on."""
         self._head("`appliance run` on each: the plan is done and verified, the nodes shake hands (X25519 + ML-KEM-1024)")
         for line in sessions_table(hosts_of(lab)).splitlines():
             self._say(line)
         self._say(f"connected {seconds:.2f} s after the start")
 
     def probed(self, result: Result) -> None:
-        """A line each."""
+        """One line for each."""
         if not self._probes:
             self._head("what crosses the overlay")
         self._probes += 1

@@ -1,4 +1,4 @@
-"""What the probes work with: programs and sockets on the hosts of a lab."""
+"""What the probes use: programs and sockets on the hosts of a lab."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ IPV6_TRANSPARENT: Final = 75
 
 
 async def passes(source: Host, target: Host, version: int, size: int, *, whole: bool = True) -> bool:
-    """Does an echo of so many bytes come back, in one piece or in fragments?"""
+    """Does an echo of so many bytes come back? `whole`: in one piece; otherwise it may come in fragments."""
     payload = str(size - IP_HEADER[version] - ICMP_HEADER)
     done = await source.run(ping(target, version, "-c", "1", "-s", payload, "-M", "do" if whole else "dont"))
     return done.code == 0
 
 
 async def transfer(source: Host, target: Host, version: int, amount: str) -> tuple[dict[str, float], dict[str, float]]:
-    """What the sender and the receiver say."""
+    """What the sender and the receiver report."""
     program = [sys.executable, "-I", transfer_program.__file__]
     async with listening(target, [*program, "receive", address_of(target, version)], '"port"') as (first, rest):
         port = json.loads(first)["port"]
@@ -38,7 +38,7 @@ async def transfer(source: Host, target: Host, version: int, amount: str) -> tup
 
 @asynccontextmanager
 async def listening(host: Host, words: list[str], sign: str) -> AsyncIterator[tuple[str, Callable[[], Awaitable[bytes]]]]:
-    """A program that runs while we do, from the line on that has `sign`: that line, and a way to read the rest."""
+    """A program that runs meanwhile. Gives the line with `sign`, once it has printed that, and a way to read the rest."""
     process = await asyncio.create_subprocess_exec(
         *host.namespace.enter(words),
         stdin=asyncio.subprocess.DEVNULL,
@@ -92,7 +92,7 @@ def _family(address: str) -> socket.AddressFamily:
 
 
 def stranger(host: Host, version: int) -> str:
-    """An address in the overlay's prefix that no host has, so that neither routes nor reverse-path filters reject it."""
+    """An address within the prefix of the overlay that no host has. Neither routes nor reverse-path filters reject it."""
     network = next(address.network for address in host.entry.addresses if address.version == version)
     return str(network[min(network.num_addresses - 2, 250)])
 
@@ -105,5 +105,5 @@ def address_of(host: Host, version: int) -> str:
 
 
 def megabits(count: float, seconds: float) -> float:
-    """Bytes and seconds as Mbit/s."""
+    """Bytes and seconds, as Mbit/s."""
     return round(count * 8 / seconds / 1e6, 1) if seconds else 0.0

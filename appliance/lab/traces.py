@@ -1,4 +1,4 @@
-"""What a lab could leave on the machine: looked for after each one, and removed when its owner was killed."""
+"""What a lab could leave on the machine. It is looked for after each lab, and removed if the owner of the lab was killed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _OWNED = "owned"
 
 
 def scratch_root() -> Path:
-    """Where labs put their directories ($TMPDIR, else /tmp)."""
+    """Where labs make their directories ($TMPDIR, or /tmp)."""
     return Path(tempfile.gettempdir())
 
 
 def sweep() -> list[str]:
-    """Remove what labs of processes that are gone left behind. Returns the names. Raises HostError."""
+    """Remove what labs of processes that are gone left behind. Their names. Raises HostError."""
     swept = []
     for name in existing():
         tag = tag_of(name)
@@ -38,7 +38,7 @@ def sweep() -> list[str]:
 
 
 def sweep_scratch() -> list[str]:
-    """The same for directories of this user and processes that know of them. Returns the names."""
+    """The same for directories of this user, and for processes that know of them. Their names."""
     swept = []
     for directory in scratch_root().glob("lab-*"):
         tag = tag_of(directory.name)
@@ -50,7 +50,7 @@ def sweep_scratch() -> list[str]:
 
 
 def own(directory: Path) -> int:
-    """Mark a scratch directory as in use for as long as the descriptor that comes back is open. Raises HostError."""
+    """Mark a scratch directory as in use, for as long as the descriptor that is returned is open. Raises HostError."""
     held = try_hold(directory / _OWNED)
     if held is None:
         raise HostError(f"{directory} belongs to another lab", hint="run it again")
@@ -58,8 +58,8 @@ def own(directory: Path) -> int:
 
 
 def _abandoned(directory: Path, tag: Tag) -> bool:
-    """Is `directory` ours, and its lab gone? Its owner may live where its number means nothing to us: in a PID namespace of its
-    own, as labs without root have. So the lock decides."""
+    """Is `directory` ours, and its lab gone? Its owner may live in another PID namespace, as that of a lab without root does,
+    where its number means something else. So the lock decides."""
     try:
         if tag.owner_lives or directory.stat().st_uid != os.geteuid():
             return False
@@ -73,22 +73,24 @@ def _abandoned(directory: Path, tag: Tag) -> bool:
 
 
 def links() -> frozenset[str]:
-    """The network interfaces of the namespace we are in."""
+    """The network interfaces of this namespace."""
     return frozenset(link["ifname"] for link in json.loads(ip("-j", "link") or "[]"))
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What must be gone when a lab has ended. Taken while it is still there."""
+    """What must be gone once a lab has ended. To be made while it is still there."""
 
     tag: Tag
     links_before: frozenset[str]
+    """Interfaces that were there before the lab."""
     devices: frozenset[str]
+    """Interfaces of the lab."""
     cookies: frozenset[int]
-    """How the kernel numbers its namespaces; state directories are called so."""
+    """The kernel's numbers of its namespaces: state directories are named by them."""
 
     def left_behind(self) -> list[str]:
-        """What is still there, in words; nothing when all is as before."""
+        """What is still there, in words; empty if all is as before."""
         return [
             *(f"namespace {name}" for name in existing() if self.tag.names(name)),
             *(f"interface {name}" for name in sorted((links() - self.links_before) & self.devices)),

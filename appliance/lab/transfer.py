@@ -22,7 +22,7 @@ TIMEOUT = 60.0
 
 
 def receive(address: str) -> None:
-    """Take one connection to its end."""
+    """Take one connection, and read it to its end."""
     with socket.create_server((address, 0), family=_family(address)) as server:
         server.settimeout(TIMEOUT)
         _say({"port": server.getsockname()[1]})

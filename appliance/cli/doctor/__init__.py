@@ -1,1 +1,2 @@
-"""`appliance doctor`: facts are observed once (`observe`), then judged by pure checks, each with a code and what to do."""
+"""`appliance doctor`: facts are observed once (`observe`), then pure checks judge them. Each finding has a code, and what to
+do."""

@@ -15,7 +15,7 @@ _ORDER = (Severity.FAILURE, Severity.WARNING, Severity.NOTE)
 
 
 def doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Look at everything and say what is wrong. FAILURE when something does not work, DEGRADED when it does but not well."""
+    """Look at everything, and say what is wrong. FAILURE if something does not work, DEGRADED if it works but not well."""
     from appliance.cli.opening import chosen
 
     found = diagnose(observe(chosen(arguments.profile, terminal), terminal))
@@ -26,7 +26,7 @@ def doctor(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def observe(profile: str | None, terminal: Terminal) -> Facts:
-    """Everything the checks want to know, with a word on standard error for what takes time."""
+    """Everything that the checks need, with a line on standard error for what takes time."""
     from appliance.cli.doctor.observe_host import observe_host
     from appliance.cli.doctor.observe_node import observe_node
     from appliance.cli.doctor.observe_profile import observe_profile
@@ -39,7 +39,7 @@ def observe(profile: str | None, terminal: Terminal) -> Facts:
 
 
 def diagnose(facts: Facts) -> list[Finding]:
-    """What all checks say, the worst first, otherwise in the order of the checks."""
+    """What all checks found: the worst first, otherwise in the order of the checks."""
     found = [finding for check in host_checks.CHECKS for finding in check(facts)]
     found += [finding for check in profile_checks.CHECKS for finding in check(facts.profile or ProfileFacts())]
     found += [finding for check in node_checks.CHECKS for finding in check(facts.node)]

@@ -1,4 +1,4 @@
-"""What the doctor looked at, as plain values, so that every check can be tested without a host."""
+"""What the doctor looked at, as plain values. So every check can be tested without a host."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """This host and this process. `tun_problem` is why /dev/net/tun cannot be opened, or empty; `state_dir_problem` the same
-    for the state directory. `kernel` is (major, minor)."""
+    """This host, and this process."""
 
     kernel: tuple[int, int] = (6, 6)
+    """(major, minor)."""
     tun_problem: str = ""
+    """Why /dev/net/tun cannot be opened; "" if it can."""
     net_admin: bool = True
+    """This process has CAP_NET_ADMIN."""
     udp_gso: bool = True
     udp_gro: bool = True
     ipv6: bool = True
@@ -27,71 +29,87 @@ class HostFacts:
     post_quantum: bool = True
     state_dir: str = "/run/appliance"
     state_dir_problem: str = ""
+    """Why the state directory cannot be written; "" if it can."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    """Key to value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenFacts:
-    """Whether `endpoint` could be bound: `problem` is empty or an errno's name ("EADDRINUSE")."""
+    """One place to listen."""
 
     endpoint: str
     problem: str = ""
+    """Why it cannot be bound: an errno's name ("EADDRINUSE"); "" if it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathFacts:
-    """The way to a peer's endpoint. `problem` is empty, "unresolvable" or an errno's name; `mtu_bytes` is the outer path's MTU
-    as the kernel knows it, 0 when it does not; `offload_problem` is why it does not cut records into datagrams on this way.
-    `tunnelled` is the prefix and interface by which it would go into the tunnel."""
+    """The way to one endpoint of a peer."""
 
     peer: str
+    """Its name."""
     endpoint: str
     address: str = ""
+    """The one that was looked at; "" if the name has none."""
     problem: str = ""
+    """"unresolvable", or an errno's name; "" if all is well."""
     mtu_bytes: int = 0
+    """The MTU of the outer path, as the kernel knows it; 0 if it does not."""
     offload_problem: str = ""
+    """Why the kernel does not cut records into datagrams on this way; "" if it does."""
     tunnelled: str = ""
+    """The prefix and interface by which it would go into the tunnel; "" if it would not."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileFacts:
-    """The profile and what it points at.
-
-    `problem` is why it cannot be used ("3 problems"), with nothing else filled in. `own_identity` is empty when the identity
-    could not be read; `identity_problem` is then "missing", "unreadable" or "invalid". `pending` counts the steps that `apply`
-    would do, None when that could not be found out; `plan_problem` is why. `advice` is what the plan warns of.
-    """
+    """The profile, and what it points at."""
 
     path: str = ""
+    """The file."""
     problem: str = ""
+    """Why it cannot be used ("3 problems"): then nothing else is filled in. "" if it can."""
     hint: str = ""
+    """What to do about that."""
     profile: Profile | None = None
     identity_path: str = ""
+    """The key file; "" if a plugin keeps the identity."""
     identity_problem: str = ""
+    """"missing", "unreadable" or "invalid"; "" if all is well."""
     identity_mode: int = 0o600
+    """The mode of the key file."""
     own_identity: str = ""
+    """The public identity; "" if the key file could not be read."""
     listens: tuple[ListenFacts, ...] = ()
     paths: tuple[PathFacts, ...] = ()
     pending: int | None = None
+    """Steps that `apply` would do; None if that could not be found out."""
     plan_problem: str = ""
+    """Why it could not be found out; "" if it could."""
     advice: tuple[Advice, ...] = ()
+    """What the plan warns of."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """The daemon of this namespace. `status` is its answer or None; `problem` is why there is none ("no-daemon", "forbidden" or
-    a sentence). `applied` says that an undo journal is there, `version` is this command's own."""
+    """The daemon of this network namespace."""
 
     status: Mapping[str, Any] | None = None
+    """What it says; None if it says nothing."""
     problem: str = ""
+    """Why it says nothing: "no-daemon", "forbidden" or a sentence."""
     applied: bool = False
+    """There is an undo journal."""
     version: str = ""
+    """That of this command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything the doctor looked at; `profile` is None when there is no profile to look at."""
+    """Everything that the doctor looked at."""
 
     host: HostFacts = field(default_factory=HostFacts)
     profile: ProfileFacts | None = None
+    """None if there is no profile to look at."""
     node: NodeFacts = field(default_factory=NodeFacts)

@@ -12,20 +12,26 @@ OFFLOAD_TODO = (
 
 
 class Severity(Enum):
-    """How bad it is: the node does not work, it works but not well, or it is worth knowing."""
+    """How bad it is."""
 
     FAILURE = "failure"
+    """The node does not work."""
     WARNING = "warning"
+    """It works, but not well."""
     NOTE = "note"
+    """Worth knowing."""
 
 
 class Finding(NamedTuple):
-    """One finding. `code` is a section of docs/troubleshooting.md, `todo` one sentence for the admin."""
+    """One finding."""
 
     code: str
+    """A section of docs/troubleshooting.md."""
     severity: Severity
     finding: str
+    """One sentence about what was found."""
     todo: str
+    """One sentence about what to do."""
 
 
 def failure(code: str, finding: str, todo: str) -> Finding:

@@ -15,7 +15,7 @@ OLDEST_KERNEL = (5, 14)
 """The first with SO_NETNS_COOKIE, by which the state of a network namespace is found."""
 KERNEL_WITH_USO = (6, 2)
 SEND_BUFFER_BYTES = 4 << 20
-"""What the worker asks for; without CAP_NET_ADMIN the kernel cuts it to net.core.*mem_max."""
+"""What the worker asks for. Without CAP_NET_ADMIN it gets at most net.core.*mem_max."""
 
 
 def tun_missing(facts: Facts) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def no_net_admin(facts: Facts) -> Iterator[Finding]:
 
 
 def kernel_old(facts: Facts) -> Iterator[Finding]:
-    """Some parts need a kernel of the last years."""
+    """Some features need a kernel of the last years."""
     shown = ".".join(map(str, facts.host.kernel))
     if facts.host.kernel < OLDEST_KERNEL:
         yield failure("kernel-old", f"kernel {shown} is older than 5.14", "install a newer kernel (Debian 12 brings 6.1)")
@@ -50,7 +50,7 @@ def kernel_old(facts: Facts) -> Iterator[Finding]:
 
 
 def udp_offloads(facts: Facts) -> Iterator[Finding]:
-    """A record leaves in one call only with UDP_SEGMENT and comes in one only with UDP_GRO."""
+    """Only with UDP_SEGMENT a record leaves in one call, and only with UDP_GRO it comes in one."""
     missing = [name for name, there in (("UDP_SEGMENT", facts.host.udp_gso), ("UDP_GRO", facts.host.udp_gro)) if not there]
     if missing:
         yield warning(
@@ -85,7 +85,7 @@ def ipv6_missing(facts: Facts) -> Iterator[Finding]:
 
 
 def rp_filter_strict(facts: Facts) -> Iterator[Finding]:
-    """Strict reverse-path filtering drops what a hub forwards on another way than it came."""
+    """Strict reverse-path filtering drops what a hub forwards by another way than it came."""
     profile = facts.profile.profile if facts.profile else None
     if profile is not None and profile.network.forward and facts.host.sysctls.get("net.ipv4.conf.all.rp_filter") == "1":
         yield warning(
@@ -96,7 +96,7 @@ def rp_filter_strict(facts: Facts) -> Iterator[Finding]:
 
 
 def bbr_missing(facts: Facts) -> Iterator[Finding]:
-    """On lossy paths the TCP transport lives from BBR."""
+    """On lossy paths the TCP transport depends on BBR."""
     available = facts.host.sysctls.get("net.ipv4.tcp_available_congestion_control", "bbr")
     profile = facts.profile.profile if facts.profile else None
     if "bbr" not in available.split() and profile is not None and "tcp://" in _endpoints(profile):
@@ -104,7 +104,7 @@ def bbr_missing(facts: Facts) -> Iterator[Finding]:
 
 
 def buffers_small(facts: Facts) -> Iterator[Finding]:
-    """Socket buffers are forced with CAP_NET_ADMIN and cut to the kernel's limit without it."""
+    """With CAP_NET_ADMIN socket buffers have the size that is asked for; without it the kernel limits them."""
     small = [
         key for key in ("net.core.wmem_max", "net.core.rmem_max") if 0 < int(facts.host.sysctls.get(key) or 0) < SEND_BUFFER_BYTES
     ]
@@ -117,7 +117,7 @@ def buffers_small(facts: Facts) -> Iterator[Finding]:
 
 
 def aes_slow(facts: Facts) -> Iterator[Finding]:
-    """Without instructions for it AES is several times slower than ChaCha20."""
+    """On a processor without instructions for it, AES is several times slower than ChaCha20."""
     profile = facts.profile.profile if facts.profile else None
     if not facts.host.aes_instructions and profile is not None and profile.crypto.suites[0] == "aes-256-gcm":
         yield note(
@@ -128,7 +128,7 @@ def aes_slow(facts: Facts) -> Iterator[Finding]:
 
 
 def no_post_quantum(facts: Facts) -> Iterator[Finding]:
-    """Identities and key exchange stand on ML-DSA-87 and ML-KEM-1024."""
+    """Identities and the key exchange need ML-DSA-87 and ML-KEM-1024."""
     if not facts.host.post_quantum:
         yield failure(
             "no-post-quantum",
@@ -138,7 +138,7 @@ def no_post_quantum(facts: Facts) -> Iterator[Finding]:
 
 
 def state_dir(facts: Facts) -> Iterator[Finding]:
-    """The undo journal has to be writable before anything is changed."""
+    """The undo journal must be writable before anything is changed."""
     if facts.host.state_dir_problem:
         yield failure(
             "state-dir",

@@ -1,4 +1,4 @@
-"""Checks of the running node by what it says about itself. Pure."""
+"""Checks of the running node, by what it says about itself. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from appliance.cli.doctor.finding import OFFLOAD_TODO, Finding, failure, note, w
 from appliance.runtime.health import Health
 
 MANY_DROPS = 0.01
-"""Share of dropped among all received packets from which on it is worth a look; a bad radio link stays below."""
+"""The share of dropped packets that is worth a finding. A bad radio link stays below it."""
 
 
 def daemon_absent(facts: NodeFacts) -> Iterator[Finding]:
-    """No node, perhaps with its network still there."""
+    """There is no node; its network may still be there."""
     if facts.problem == "no-daemon" and facts.applied:
         yield warning(
             "applied-without-daemon",
@@ -31,7 +31,7 @@ def daemon_absent(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def version_differs(facts: NodeFacts) -> Iterator[Finding]:
-    """After an upgrade the old daemon runs on."""
+    """After an upgrade the old daemon goes on running."""
     if facts.status and facts.version and facts.status.get("version") not in (None, facts.version):
         yield warning(
             "version-differs",
@@ -41,7 +41,7 @@ def version_differs(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def worker(facts: NodeFacts) -> Iterator[Finding]:
-    """The process that moves the data."""
+    """The process that moves packets."""
     state = (facts.status or {}).get("worker")
     if state is None:
         return
@@ -60,7 +60,7 @@ def worker(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def host_drift(facts: NodeFacts) -> Iterator[Finding]:
-    """The running node notices what is taken away from it."""
+    """The running node notices when something is taken away from it."""
     problem = Health.of(facts.status or {}).problems.get("host")
     if problem:
         yield failure(
@@ -72,7 +72,7 @@ def host_drift(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def offload_refused(facts: NodeFacts) -> Iterator[Finding]:
-    """Records are cut into datagrams by the kernel where it can."""
+    """The kernel cuts records into datagrams if it can."""
     refused = [session for session in (facts.status or {}).get("sessions") or () if session.get("offload_problem")]
     if refused:
         reasons = ", ".join(sorted({session["offload_problem"] for session in refused}))
@@ -104,7 +104,7 @@ def unconnected(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def not_post_quantum(facts: NodeFacts) -> Iterator[Finding]:
-    """crypto.pq: prefer or off allows what required refuses."""
+    """With crypto.pq `prefer` or `off` a session may be what `required` refuses."""
     for session in (facts.status or {}).get("sessions") or ():
         if session.get("pq") is False:
             yield warning(
@@ -130,7 +130,7 @@ def many_drops(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def plugins(facts: NodeFacts) -> Iterator[Finding]:
-    """Failed plugins are named by the daemon."""
+    """The daemon names plugins that failed."""
     for plugin in (facts.status or {}).get("plugins") or ():
         if plugin.get("state") in {"failed", "degraded"}:
             yield warning(
@@ -141,7 +141,7 @@ def plugins(facts: NodeFacts) -> Iterator[Finding]:
 
 
 def advice(facts: NodeFacts) -> Iterator[Finding]:
-    """What the node noticed since it started: names that resolve into the tunnel, networks that it swallows."""
+    """What the node noticed since it started: names that resolve into the tunnel, networks that go into it."""
     for one in (facts.status or {}).get("warnings") or ():
         yield warning(one["code"], one["finding"], one["todo"])
 

@@ -1,4 +1,4 @@
-"""Reads what the host checks judge. Changes nothing: a device node is opened and closed, a socket made and dropped."""
+"""Reads what the host checks judge. Changes nothing: a device is opened and closed, a socket made and closed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _has_nft() -> bool:
 
 
 def _has_aes() -> bool:
-    """x86 and Arm list it in /proc/cpuinfo; elsewhere nothing is said."""
+    """x86 and Arm list it in /proc/cpuinfo. Of others we say nothing."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -89,7 +89,7 @@ def _has_post_quantum() -> bool:
 
 
 def _directory_problem(directory: Path) -> str:
-    """Why a file could not be made in `directory`, or in the part of its path that is there."""
+    """Why no file can be made in `directory`, or in the part of it that exists; "" if one can."""
     there = next(part for part in (directory, *directory.parents) if part.exists())
     if not there.is_dir():
         return f"{there} is no directory"

@@ -23,11 +23,11 @@ IP_MTU = {socket.AF_INET: (socket.IPPROTO_IP, 14), socket.AF_INET6: (socket.IPPR
 UDP_SEGMENT = 103
 DISCARD = 9
 SMALL = 512
-"""Bytes that every path takes as one datagram."""
+"""Bytes that every path takes in one datagram."""
 
 
 def try_listening(endpoint: Endpoint) -> ListenFacts:
-    """Bind `endpoint` and let go of it at once."""
+    """Bind `endpoint`, and let go of it at once."""
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     kind = socket.SOCK_STREAM if endpoint.scheme == "tcp" else socket.SOCK_DGRAM
     with socket.socket(family, kind) as probe:
@@ -45,15 +45,15 @@ def try_listening(endpoint: Endpoint) -> ListenFacts:
 
 
 def look_up(peers: Sequence[tuple[str, Sequence[Endpoint]]], network: NetworkSection) -> tuple[PathFacts, ...]:
-    """The path to each endpoint of each peer, names resolved side by side."""
+    """The path to each endpoint of each peer. Names are looked up side by side."""
     wanted = [(peer, endpoint) for peer, endpoints in peers for endpoint in endpoints]
     found = resolve({endpoint.host for _, endpoint in wanted})
     return tuple(look_at_path(peer, endpoint, found.get(endpoint.host, ()), network) for peer, endpoint in wanted)
 
 
 def look_at_path(peer: str, endpoint: Endpoint, addresses: Sequence[str], network: NetworkSection) -> PathFacts:
-    """What the kernel's routing says about the way of the node's packets to the first of `addresses`, or to one that goes into
-    the tunnel."""
+    """What the kernel's routing says about the way of the node's packets to the first of `addresses`, or to the one that goes
+    into the tunnel."""
     if not addresses:
         return PathFacts(peer, str(endpoint), problem="unresolvable")
     for each in addresses:
@@ -74,13 +74,14 @@ def look_at_path(peer: str, endpoint: Endpoint, addresses: Sequence[str], networ
 
 
 def offload_problem(address: str, mark: int) -> str:
-    """Why the kernel does not cut a record into datagrams on the way to `address`; "" when it does, or sends nothing at all."""
+    """Why the kernel does not cut a record into datagrams on the way to `address`; "" if it does, or if it sends nothing at
+    all."""
     refused = _send_two(address, mark, offload=True)
     return refused if refused and not _send_two(address, mark, offload=False) else ""
 
 
 def _send_two(address: str, mark: int, *, offload: bool) -> str:
-    """Two datagrams to the port `discard`, with a life of one hop."""
+    """Send two datagrams to the port `discard`, which live for one hop."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     hops = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) if family == socket.AF_INET6 else (socket.IPPROTO_IP, socket.IP_TTL)
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from appliance.cli.opening import OpenProfile
 
 MOST_PATHS = 32
-"""Endpoints that are looked at; a hub has thousands, and they share their ways."""
+"""Endpoints that are looked at. A hub has thousands, and they share their ways."""
 
 
 def observe_profile(path: str | None, terminal: Terminal, *, listening: set[str], may_plan: bool) -> ProfileFacts | None:
-    """The facts, None when no path was given and the system has no profile. `listening` are the endpoints that the running node
-    has bound, `may_plan` whether a plan would see the whole host."""
+    """The facts; None if no path was given and the system has no profile. `listening` are the endpoints that the running node has
+    bound. `may_plan`: a plan would see the whole host."""
     from appliance.cli.opening import open_profile
     from appliance.profile import ProfileInvalid
     from appliance.profile.loading import NO_PROFILE
@@ -52,7 +52,7 @@ def observe_profile(path: str | None, terminal: Terminal, *, listening: set[str]
 
 
 def _identity(profile: Profile) -> tuple[str, str, int, str]:
-    """(path, problem, mode, identity); a reference that a plugin resolves is not looked at."""
+    """(file, problem, mode, identity). A reference that a plugin resolves is not looked at."""
     from appliance.cli.opening import identity_path
 
     path = identity_path(profile.server.identity)

@@ -36,7 +36,7 @@ def identity_missing(facts: ProfileFacts) -> Iterator[Finding]:
 
 
 def identity_loose(facts: ProfileFacts) -> Iterator[Finding]:
-    """Who can read the key file can be this node."""
+    """Whoever can read the key file can pretend to be this node."""
     if not facts.identity_problem and facts.identity_mode & 0o077:
         yield failure(
             "identity-loose",
@@ -46,7 +46,7 @@ def identity_loose(facts: ProfileFacts) -> Iterator[Finding]:
 
 
 def identity_is_a_peer(facts: ProfileFacts) -> Iterator[Finding]:
-    """A profile copied from a peer often keeps that peer's key."""
+    """A profile that was copied from a peer often still has that peer's key."""
     for peer in facts.profile.peers if facts.profile else ():
         if facts.own_identity and peer.identity == facts.own_identity:
             yield failure(
@@ -57,7 +57,7 @@ def identity_is_a_peer(facts: ProfileFacts) -> Iterator[Finding]:
 
 
 def no_peers(facts: ProfileFacts) -> Iterator[Finding]:
-    """An overlay of one."""
+    """An overlay of one node."""
     if facts.profile and not facts.profile.peers:
         yield warning(
             "no-peers", "the profile has no peers: the node talks to nobody", "add a section peers: (see `appliance init -`)"
@@ -65,7 +65,7 @@ def no_peers(facts: ProfileFacts) -> Iterator[Finding]:
 
 
 def unreachable_both_ways(facts: ProfileFacts) -> Iterator[Finding]:
-    """Somebody has to begin."""
+    """One side has to call the other."""
     if facts.profile and facts.profile.peers and not facts.profile.server.listen:
         lost = [peer.name for peer in facts.profile.peers if not peer.endpoints]
         if lost:
@@ -177,7 +177,7 @@ def advice(facts: ProfileFacts) -> Iterator[Finding]:
 
 
 def pending(facts: ProfileFacts) -> Iterator[Finding]:
-    """Is the host what the profile says?"""
+    """Is the host as the profile says?"""
     if facts.plan_problem:
         yield failure("plan-impossible", f"the profile cannot be applied here: {facts.plan_problem}", "see `appliance plan`")
     elif facts.pending:

@@ -19,7 +19,7 @@ TAG = 16
 
 
 class Cascade:
-    """An `Aead` of `appliance.api.crypto` with a 64-byte key and 32 bytes of tags."""
+    """An `Aead` of `appliance.api.crypto`, with a key of 64 bytes and tags of 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
         self._outer = ChaCha20Poly1305(key[:32])
@@ -27,14 +27,14 @@ class Cascade:
         self._scratch = memoryview(bytearray(65536))
 
     def encrypt_into(self, nonce: Octets, data: Octets, associated_data: Octets, buf: Octets, /) -> int:
-        """Seal `data` into `buf`, 32 bytes longer; both may begin at the same memory."""
+        """Seal `data` into `buf`, which is 32 bytes longer. Both may begin at the same place in memory."""
         out = memoryview(buf)
         inner = out[:-TAG]
         self._inner.encrypt_into(nonce, data, associated_data, inner)
         return self._outer.encrypt_into(nonce, inner, associated_data, out)
 
     def decrypt_into(self, nonce: Octets, data: Octets, associated_data: Octets, buf: Octets, /) -> int:
-        """Open `data` into `buf`, 32 bytes shorter. Raises cryptography's InvalidTag when either tag is wrong."""
+        """Open `data` into `buf`, which is 32 bytes shorter. Raises cryptography's InvalidTag if one of the tags is wrong."""
         inner = self._scratch[: memoryview(data).nbytes - TAG]
         self._outer.decrypt_into(nonce, data, associated_data, inner)
         return self._inner.decrypt_into(nonce, inner, associated_data, buf)

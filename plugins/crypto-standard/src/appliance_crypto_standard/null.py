@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Null:
-    """An `Aead` in shape only: sealed is plain."""
+    """Has the shape of an `Aead`, but what it seals stays as it was."""
 
     def __init__(self, key: bytes) -> None:
         del key

@@ -43,5 +43,5 @@ NULL = CryptoSuite(
 
 @hookimpl
 def appliance_crypto_suites() -> tuple[CryptoSuite, ...]:
-    """The three suites for use and the one for measuring what a cipher costs."""
+    """Three suites for use, and one for measuring what a cipher costs."""
     return AES_256_GCM, CHACHA20_POLY1305, HSE, NULL

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from appliance_discovery_bootstrap.settings import BootstrapSettings
 
 ADDRESSES_PER_NAME: Final = 16
-"""More addresses of one name are left out: no honest name has them, and each is tried."""
+"""More addresses of one name are left out. No honest name has so many, and each is tried."""
 ROUNDS_REMEMBERED: Final = 2
-"""A candidate that so many rounds did not renew is forgotten."""
+"""A candidate that was not renewed in so many rounds is forgotten."""
 FIRST_RETRY: Final = 2.0
-"""Seconds until missing names are asked for again, doubled each time up to `refresh`."""
+"""Seconds until missing names are asked for again; doubled each time, up to `refresh`."""
 SPREAD: Final = 0.2
-"""Part of a pause that is random."""
+"""The part of a pause that is random."""
 
 Peers = Mapping[str, Sequence[Endpoint]]
 
@@ -60,7 +60,7 @@ class Bootstrap:
             await self._services.changed(self._pause())
 
     def _peers(self) -> Peers:
-        """The bootstrap list as the profile has it now."""
+        """The bootstrap list, as the profile has it now."""
         return {
             name: endpoints
             for name, endpoints in self._services.configured()
@@ -75,7 +75,7 @@ class Bootstrap:
         ]
 
     async def _look_up(self, peer: str, endpoint: Endpoint) -> tuple[list[str], bool]:
-        """Addresses of a name, and whether they are new: while it cannot be found its last ones serve on, better than none."""
+        """Addresses of a name, and whether they are new. While the name cannot be found, its last addresses go on being used."""
         name = endpoint.host, endpoint.port
         try:
             found = await self._services.resolve(*name)

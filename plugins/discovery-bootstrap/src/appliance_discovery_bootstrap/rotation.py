@@ -1,4 +1,4 @@
-"""Who is first in the next round. Pure; knows names only."""
+"""Who comes first in the next round. Pure; knows names only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 
 class Rotation:
-    """Orders a list anew each round: it begins one place further (when `moving`), and who failed last round comes last."""
+    """Orders a list again in each round. If it is `moving`, each round begins one place further. Who failed in the last round
+    comes last."""
 
     def __init__(self, *, moving: bool = True) -> None:
         self._moving = moving

@@ -1,7 +1,7 @@
 """The node's figures as Prometheus metrics, made anew for each scrape.
 
-Names follow https://prometheus.io/docs/practices/naming/: one prefix, base units, `_total` for counters. Labels are bounded by
-the profile (peers) and by the protocol (reasons): no endpoint, session id or address is one.
+Names follow https://prometheus.io/docs/practices/naming/: one prefix, base units, `_total` for counters. The profile (peers) and
+the protocol (reasons) bound the labels: no endpoint, session id or address is one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PEER: Final = ("peer",)
 
 
 class NodeCollector(Collector):
-    """Asks the services for figures each time it is collected."""
+    """Asks the services for figures each time somebody scrapes."""
 
     def __init__(self, services: MonitoringServices) -> None:
         self._services = services
@@ -41,7 +41,8 @@ class NodeCollector(Collector):
         yield from process_figures()
 
     def _settle(self, sessions: Sequence[SessionFigures]) -> None:
-        """A session's counters begin at zero; a peer's must not fall when it gets a new session. So sums keep what ended."""
+        """The counters of a session begin at zero; those of a peer must not fall when it gets a new session. So they keep the
+        sums of sessions that ended."""
         now = {session.session_id: session for session in sessions}
         for number, session in self._last.items():
             if number not in now:

@@ -1,7 +1,7 @@
-"""A small HTTP server for pages that are made on demand. Bounded in header size, time and connections; GET and HEAD only.
+"""A small HTTP server for pages that are made when somebody asks. Bounds header size, time and connections; GET and HEAD only.
 
-Nothing a client sends is an exception here: what is no request gets 400, what takes too long or too much is closed.
-RFC 9110 and 9112, as much as a scraper and a probe need: one request a connection.
+Nothing that a client sends raises here: what is not a request gets 400, and what takes too long or is too much is closed. As much
+of RFC 9110 and 9112 as a scraper and a probe need; one request for each connection.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from appliance_monitoring_prometheus.settings import Listen
 
 MAX_HEAD_BYTES: Final = 8192
-"""Request line and headers; Prometheus sends some 300 bytes."""
+"""Request line and headers. Prometheus sends about 300 bytes."""
 MAX_CONNECTIONS: Final = 32
-"""At once. More are closed as they come: whoever scrapes has one."""
+"""At a time. More are closed as they come: a scraper has one."""
 REQUEST_SECONDS: Final = 5.0
-"""From connection to the end of the headers, so that a slow sender holds its place only briefly."""
+"""From the connection to the end of the headers, so that a slow sender takes a place for a short time only."""
 ANSWER_SECONDS: Final = 10.0
-"""For taking the answer."""
+"""For sending the answer."""
 BACKLOG: Final = 16
 VERBS: Final = ("GET", "HEAD")
 
@@ -37,11 +37,11 @@ class Page(NamedTuple):
 
 
 Make = Callable[[str], Page]
-"""`make(accept)`: the page now, for what the request's Accept header said."""
+"""`make(accept)` gives the page as it is now; `accept` is the request's Accept header."""
 
 
 class HttpServer:
-    """Serves `pages` by path. An async context manager; entering raises OSError when the address cannot be had."""
+    """Serves `pages`, by path. An async context manager: entering it raises OSError if the address cannot be bound."""
 
     def __init__(self, listen: Listen, pages: Mapping[str, Make]) -> None:
         self._listen = listen
@@ -51,7 +51,7 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port really bound."""
+        """The port that was really bound."""
         assert self._server is not None
         port: int = self._server.sockets[0].getsockname()[1]
         return port

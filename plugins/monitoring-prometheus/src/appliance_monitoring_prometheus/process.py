@@ -1,4 +1,4 @@
-"""What the daemon's process takes of the host, by the names that every Prometheus client uses."""
+"""What the daemon's process uses of the host, with the names that every Prometheus client uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROC = Path("/proc/self")
 
 
 def process_figures(proc: Path = PROC) -> Iterator[Metric]:
-    """CPU, memory and descriptors of this process; what /proc does not tell is left out."""
+    """CPU, memory and descriptors of this process. What /proc does not tell is left out."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     yield CounterMetricFamily(
         "process_cpu_seconds", "User and system CPU time of the control process in seconds.", usage.ru_utime + usage.ru_stime

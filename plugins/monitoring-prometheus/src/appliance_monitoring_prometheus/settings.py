@@ -11,10 +11,11 @@ from appliance.api.profile import Section
 
 
 class Listen(NamedTuple):
-    """Address and port; port 0 lets the system choose."""
+    """An address and a port."""
 
     host: str
     port: int
+    """0 lets the system choose."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

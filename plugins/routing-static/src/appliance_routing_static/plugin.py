@@ -12,7 +12,7 @@ class StaticRouter:
     """A `Router` of `appliance.api.routing` without state: the table depends on the profile alone."""
 
     def routes(self, view: RoutingView) -> Iterator[Route]:
-        """Each allowed prefix to its peer, in profile order."""
+        """Each allowed prefix to its peer, in the order of the profile."""
         return (Route(prefix, peer) for peer, prefixes in view.allowed() for prefix in prefixes)
 
 
@@ -23,5 +23,5 @@ def _open(_settings: None, _services: RoutingServices) -> StaticRouter:
 
 @hookimpl
 def appliance_routing() -> tuple[RoutingKind, ...]:
-    """The kind that a profile has when it says nothing about routing."""
+    """The kind that is used if the profile says nothing about routing."""
     return (RoutingKind("static", None, _open),)

@@ -1,4 +1,4 @@
-"""What one receive call brought, taken apart into records: one cut record as a rule, else anything. Hot."""
+"""What one receive call brought, taken apart into records: usually one cut record, but it may be anything. Hot."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _length = struct.Struct("!H").unpack_from
 
 
 class Batches:
-    """Passes on the records of one socket. Fragments wait for their siblings in `joiner`."""
+    """Passes on the records of one socket. Fragments wait in `joiner` for the others of their record."""
 
     def __init__(self, buffers: Buffers) -> None:
         self.joiner = Joiner(buffers.drop)
@@ -35,7 +35,7 @@ class Batches:
         self._drop = buffers.drop
 
     def take(self, data: memoryview, segment: int, source: SocketAddress | None, sink: RecordSink) -> bool:
-        """Datagrams of `segment` bytes behind each other, the last one perhaps shorter. True: it was one cut record."""
+        """Take datagrams of `segment` bytes, one behind the other; the last may be shorter. True: it was one cut record."""
         size = len(data)
         count = pieces_of(data, size, segment) if size > segment else 0
         if count:
@@ -49,14 +49,15 @@ class Batches:
         return False
 
     def singles(self, data: memoryview, segment: int, source: SocketAddress | None, sink: RecordSink) -> None:
-        """The same, each datagram for itself."""
+        """The same, but each datagram by itself."""
         for at in range(0, len(data) or 1, segment or 1):
             self.single(data[at : at + segment], source, sink)
 
     def whole(
         self, header: memoryview, body: memoryview, count: int, came: int, source: SocketAddress | None, sink: RecordSink
     ) -> bool:
-        """A record in `count` pieces, one behind the other in `body`, of `came` datagrams. False: that is not what it was."""
+        """Take a record in `count` pieces, which lie one behind the other in `body`; `came` datagrams brought it. False: it is
+        not that."""
         length = _length(header, LENGTH_AT)[0]
         joiner = self.joiner
         span = SPANS.get(header[FLAGS_AT] & PARITY_FLAGS)
@@ -71,7 +72,7 @@ class Batches:
         return True
 
     def single(self, data: memoryview, source: SocketAddress | None, sink: RecordSink) -> None:
-        """One datagram: a whole packet, or a fragment."""
+        """Take one datagram: a whole packet, or a fragment."""
         body = len(data) - HEADER
         if body < 0:
             self._drop("malformed", 1)
@@ -88,8 +89,7 @@ class Batches:
 
 
 def pieces_of(header: memoryview, size: int, segment: int) -> int:
-    """Pieces of the record whose first header this is, should all `size` bytes of datagrams be of that one record; 0: they
-    cannot be."""
+    """Pieces of the record with this first header, if all `size` bytes of datagrams belong to it. 0: they cannot."""
     if segment <= HEADER:
         return 0
     flags = header[FLAGS_AT]
@@ -104,7 +104,7 @@ def pieces_of(header: memoryview, size: int, segment: int) -> int:
 
 
 def ends(header: memoryview, last: memoryview, final: memoryview, count: int) -> bool:
-    """Do the headers of the `count`th datagram and of the final one agree with the first's?"""
+    """Do the headers of datagram `count` and of the final one agree with the first?"""
     return (
         last[FLAGS_AT] & LAST != 0
         and last[FRAGMENT_AT] == count - 1

@@ -2,12 +2,12 @@
 
 out   the record lies in the shared buffer; `fragments` makes the further headers, and one writev sends it all.
 in    UDP_GRO brings a record's datagrams in one recvmsg, on connected sockets put in place by the kernel (`scattering`).
-      Where that is not so, fragments wait for their siblings, bounded in number and bytes, the oldest making room.
+      Otherwise fragments wait for the others of their record. They are bounded in number and bytes; the oldest are given up.
 
-The kernel may refuse to cut: with EIO where the way out computes no checksums (before 6.11) or goes through IPsec, with EINVAL on
-a socket without checksums, with EPERM where a filter of this host sees a record longer than it allows. The errno differs between
-kernels, so any that is not the network's own word about the far end is put to the test: if the same datagrams pass one by one, it
-was the offload. They go one by one from then on, until `try_offload`.
+The kernel may refuse to cut: with EIO if the way out computes no checksums (before 6.11) or goes through IPsec, with EINVAL on a
+socket without checksums, with EPERM if a filter of this host sees a record that is longer than it allows. Kernels differ in the
+errno. So any errno that does not tell about the far end is tested: if the same datagrams pass one by one, it was the offload.
+They go one by one from then on, until `try_offload`.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ NO_SEGMENTS: Final = struct.pack("=H", 0)
 
 
 class Datagrams:
-    """A `Driver` of `appliance.api.transport` over a UDP socket, connected or a listener's.
+    """A `Driver` of `appliance.api.transport` over a UDP socket: a connected one, or that of a listener.
 
-    Option `datagram`: bytes of UDP payload per datagram, until `shape` says otherwise.
+    Option `datagram`: bytes of UDP payload in a datagram, until `shape` changes that.
     """
 
     fragment_flags = FRAGMENT
@@ -83,6 +83,7 @@ class Datagrams:
         self._offload = True
         self._trial = False
         self.offload_problem = ""
+        """Why the kernel does not cut, as an errno's name; "" while it does."""
         self._learned = buffers.learned
         self._wanted = 0
         self._route = int(options["datagram"])
@@ -93,7 +94,7 @@ class Datagrams:
         self._shape(self._route)
 
     def shape(self, datagram: int) -> None:
-        """Cut records into datagrams of this many bytes from now on, or when what was kept back is out: that is cut already."""
+        """Cut records into datagrams of this many bytes from now on. What was kept back is cut already, and goes out first."""
         if self._kept:
             self._wanted = datagram
         elif datagram != self._cutter.datagram:
@@ -108,16 +109,16 @@ class Datagrams:
         self._use_offload(wanted=self._offload and (datagram >= self._route or not self._connected))
 
     def try_offload(self) -> None:
-        """Let the kernel cut the next record that needs it, if it has refused before: the way out may be another one now."""
+        """Let the kernel cut the next record that needs it, even if it has refused before: the way out may be another one now."""
         self._trial = not self._offload
 
     def protect(self, span: int) -> None:
-        """Send a parity piece for every `span` pieces from now on; 0: none."""
+        """Send a parity piece for every `span` pieces from now on. 0: none."""
         self._span = span
         self.fragment_flags = FRAGMENT | next((flags for flags, value in SPANS.items() if value == span), 0)
 
     def arrivals(self) -> tuple[int, int]:
-        """Datagrams of cut records: how many came so far, and of how many."""
+        """Datagrams of cut records: how many came so far, and how many should have come."""
         return self._batches.joiner.seen, self._batches.joiner.expected
 
     def fileno(self) -> int:
@@ -141,11 +142,12 @@ class Datagrams:
         return self._send(length, None)
 
     def transmit_to(self, length: int, to: SocketAddress) -> bool:
-        """Send it through a listener's socket."""
+        """Send it through the socket of a listener."""
         return self._send(length, to)
 
     def transmit_whole(self, length: int) -> None:
-        """Send the record in the shared buffer as one datagram, however long, best effort: to see whether it arrives."""
+        """Send the record in the shared buffer as one datagram, however long it is. Best effort: it is to show whether it
+        arrives."""
         try:
             self._put_whole(self._tx[: HEADER + length], None)
         except OSError as error:
@@ -153,7 +155,8 @@ class Datagrams:
                 self._is_oversized()
 
     def _put_whole(self, data: bytes | memoryview, to: SocketAddress | None) -> None:
-        """One datagram past the socket's own segment size, which the kernel may refuse even where there is nothing to cut."""
+        """Send one datagram that is longer than the socket's own segment size. The kernel may refuse even if there is nothing to
+        cut."""
         ancillary: list[Message] = [*self._beside(to), (SOL_UDP, UDP_SEGMENT, NO_SEGMENTS)] if self._gso else self._beside(to)
         self._sock.sendmsg([data], ancillary, 0, *(() if to is None else (to_kernel(*to),)))
 
@@ -192,7 +195,7 @@ class Datagrams:
         return True
 
     def _keep(self, vector: Sequence[memoryview], to: SocketAddress | None) -> bool:
-        """The socket's buffer is full: hold what it did not take. The worker sends no more until `flush`."""
+        """The socket's buffer is full: keep what it did not take. The worker sends no more until `flush`."""
         self._kept.append((b"".join(vector), to))
         return False
 
@@ -226,7 +229,7 @@ class Datagrams:
     # ---- the offload ----
 
     def _use_offload(self, *, wanted: bool) -> None:
-        """Let the kernel cut what is sent, or no longer."""
+        """Let the kernel cut what is sent, or no longer let it."""
         try:
             self._sock.setsockopt(SOL_UDP, UDP_SEGMENT, self._cutter.datagram if wanted else 0)
         except OSError as error:
@@ -236,7 +239,7 @@ class Datagrams:
             self._gso = wanted
 
     def _is_offload(self, error: OSError, first: Sequence[Octets], to: SocketAddress | None) -> bool:
-        """Did the kernel refuse because of the offload? If so, the `first` of the datagrams is sent and the offload is off."""
+        """Did the kernel refuse because of the offload? If so, the `first` datagrams were sent and the offload is off."""
         if not self._gso or error.errno in NETWORKS_WORD:
             return False
         self._use_offload(wanted=False)
@@ -265,7 +268,7 @@ class Datagrams:
             self._learned(self)
 
     def _shrink(self) -> bool:
-        """The path takes less than thought: ask the kernel how much. False: it knows of no such thing."""
+        """The path takes less than we thought: ask the kernel how much. False: it does not know."""
         try:
             if self._sock.family == socket.AF_INET6:
                 datagram = self._sock.getsockopt(SOL_IPV6, IPV6_MTU) - 48
@@ -316,11 +319,11 @@ class Datagrams:
         return [] if to is None or self._spoken_to is None else self._spoken_to.reply_to(to)
 
     def local_of(self, source: SocketAddress) -> str | None:
-        """The address of this host that `source` spoke to, where the socket has more than one."""
+        """The address of this host that `source` spoke to, if the socket has more than one."""
         return None if self._spoken_to is None else self._spoken_to.of(source)
 
     def reply_from(self, to: SocketAddress, local: str) -> None:
-        """What goes to `to` leaves from `local`, where the socket has more than one address."""
+        """What goes to `to` leaves from `local`, if the socket has more than one address."""
         if self._spoken_to is not None:
             self._spoken_to.told(to, local)
 
@@ -345,7 +348,7 @@ class Datagrams:
         return True
 
     def _receive_at_all(self, sink: RecordSink, spoken_to: SpokenTo) -> bool:
-        """The same on a listener with many addresses: beginnings only, since its peers get sockets of their own."""
+        """The same on a listener with many addresses. Only first packets come here, since peers get sockets of their own."""
         for _ in range(BUDGET):
             try:
                 size, ancillary, _, source = self._sock.recvmsg_into((self._rx[:ROOM],), ANCILLARY + SPOKEN_TO_ANCILLARY)

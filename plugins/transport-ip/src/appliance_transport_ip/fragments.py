@@ -3,7 +3,7 @@
     shared buffer  [header 0 | piece 0 | piece 1 | piece 2 …]   sent as header 0 piece 0, header 1 piece 1, header 2 piece 2 …
     header i       = header 0 xor pattern i;  CRC-16 is linear, so its difference is a constant, too
 
-All headers of a record are therefore one exclusive-or of two big numbers, and nothing of the payload is copied.
+So all headers of a record are one exclusive-or of two big numbers, and nothing of the payload is copied.
 
 On a path that loses datagrams a record goes with parity (docs/protocol.md, "Parity"): its pieces make rows, and the exclusive-or
 of the rows is more pieces, one for each column. Where much is lost, each row has one, too:
@@ -14,7 +14,7 @@ of the rows is more pieces, one for each column. Where much is lost, each row ha
     ────────────────────────────┘
     column parity 0 … 2
 
-A column, or row, can lose one datagram; where both are there, one of them mends what the other cannot.
+A column can lose one datagram, and so can a row. If there are both, one of them mends what the other cannot.
 """
 
 from __future__ import annotations
@@ -32,23 +32,24 @@ HEADER: Final = 24
 FLAGS_AT, FRAGMENT_AT, LENGTH_AT, CRC_AT = 3, 15, 20, 22
 FRAGMENT, LAST = 0x04, 0x08
 PARITY_FLAGS: Final = 0x50
-"""The two bits of a sealed packet's flags that say how long the columns of its parity are."""
+"""The two bits in the flags of a sealed packet that tell how long the columns of its parity are."""
 SPANS: Final = {0x10: 16, 0x40: 8, 0x50: 4}
-"""Flag bits to pieces a parity piece. 16 corrects losses up to about 0.3 %, 8 up to 0.7 %, 4 up to 5 %."""
+"""From flag bits to the pieces for which there is one parity piece. 16 corrects losses up to about 0.3 %, 8 up to 0.7 %, 4 up to
+5 %."""
 SQUARE: Final = 4
-"""The span at which records of more than SHORT pieces have row parity, too."""
+"""The span at which records of more than SHORT pieces have row parity too."""
 SHORT: Final = 16
 WIDE: Final = 32
-"""Records of more pieces than this have rows of 8, else of 4."""
+"""Records of more pieces than this have rows of 8; others have rows of 4."""
 PARITY: Final = 128
-"""Fragment number of the first parity piece; data pieces have lower ones."""
+"""Fragment number of the first parity piece. Data pieces have lower numbers."""
 MAX_BODY: Final = 65535
 MIN_DATAGRAM: Final = 548
-"""What every IPv4 host takes: 576 less IP and UDP headers (RFC 791)."""
+"""What every IPv4 host takes: 576 bytes without the IP and UDP headers (RFC 791)."""
 MAX_SEND: Final = 65507
 """The most one UDP send carries (RFC 768 over IPv4; less than IPv6 allows)."""
 MAX_CUTTERS: Final = 32
-"""Sizes whose cutter is kept, about 100 KB each: paths are alike."""
+"""Sizes whose cutter is kept (about 100 KB each). Most paths have the same size."""
 MAX_SEGMENTS: Final = 64
 """UDP_MAX_SEGMENTS of kernels before 6.9."""
 
@@ -56,13 +57,17 @@ _put16 = struct.Struct("!H").pack_into
 
 
 class Cutter:
-    """Cuts the record in one buffer into datagrams of one size. `piece` is what a datagram carries behind its header."""
+    """Cuts the record in one buffer into datagrams of one size."""
 
     def __init__(self, buffer: memoryview, datagram: int) -> None:
         self.datagram = datagram
+        """Bytes of a datagram."""
         self.piece = piece = datagram - HEADER
+        """Bytes of the body in a datagram, behind its header."""
         self.per_send = min(MAX_SEGMENTS, MAX_SEND // datagram)
+        """Datagrams that one send takes."""
         self.body_a_send = self.per_send * piece
+        """Bytes of body that one send takes."""
         pieces = -(-MAX_BODY // piece)
         self._buffer = buffer
         self._headers = headers = memoryview(bytearray(HEADER * 2 * pieces))
@@ -77,7 +82,7 @@ class Cutter:
         self._full = self._prepared.words[self._shortened]
 
     def cut_with_parity(self, length: int, span: int) -> list[memoryview]:
-        """The same with parity pieces behind, and every datagram full: the last piece is filled up with zeros.
+        """The same with parity pieces behind, and every datagram full: zeros fill up the last piece.
 
         Header 0 has the flag bits of `span`.
         """
@@ -117,7 +122,7 @@ class Cutter:
         return vector
 
     def prepare(self, length: int) -> tuple[Vector, int]:
-        """The same as memory that writev(2) reads, and how many of its parts count."""
+        """The same as memory that writev(2) reads, and how many of its parts to take."""
         count = self._head(length)
         prepared, parts = self._prepared, 2 * count - 1
         words = prepared.words
@@ -128,7 +133,7 @@ class Cutter:
         return prepared, parts
 
     def _head(self, length: int) -> int:
-        """Write the headers of a record of `length` bytes. Returns the number of its pieces."""
+        """Write the headers of a record of `length` bytes. The number of its pieces."""
         count = -(-length // self.piece)
         pattern = self._patterns.get(count)
         if pattern is None:
@@ -143,7 +148,7 @@ _cutters: dict[tuple[int, int], Cutter] = {}
 
 
 def cutter_for(buffer: memoryview, datagram: int) -> Cutter:
-    """The cutter of this buffer and size; all links of a worker share it (a thousand of their own would take 70 MB)."""
+    """The cutter of this buffer and size. All links of a worker share it: a thousand cutters would take 70 MB."""
     key = (id(buffer), datagram)
     cutter = _cutters.get(key)
     if cutter is None:
@@ -154,7 +159,7 @@ def cutter_for(buffer: memoryview, datagram: int) -> Cutter:
 
 
 def columns_of(count: int, span: int) -> int:
-    """Columns of a record of `count` pieces: at most `span` pieces each, or fixed ones where there are rows, too."""
+    """Columns of a record of `count` pieces: each at most `span` pieces long. With rows, the columns have a fixed number."""
     if is_square(count, span):
         return 8 if count > WIDE else 4
     return -(-count // span)
@@ -167,7 +172,7 @@ def is_square(count: int, span: int) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def lines_of(count: int, span: int) -> tuple[range, ...]:
-    """What data pieces each parity piece of a record is the exclusive-or of: the columns', then the rows'."""
+    """For each parity piece of a record, the data pieces whose exclusive-or it is: first of the columns, then of the rows."""
     columns = columns_of(count, span)
     lines = [range(column, count, columns) for column in range(columns)]
     if is_square(count, span):
@@ -190,7 +195,7 @@ def _ones(bits: int) -> int:
 
 
 def _pattern(numbers: Sequence[int], last: int) -> int:
-    """What the headers of these fragments differ in from the first, as one number. `last` is the last data piece."""
+    """What the headers of these fragments differ in from the first one, as one number. `last` is the last data piece."""
     deltas = []
     for number in numbers:
         delta = bytearray(HEADER)

@@ -1,6 +1,7 @@
-"""Fragments made whole again, lost ones from their column's parity when there is one. Bounded; the oldest makes room.
+"""Puts fragments together again. Parity replaces lost ones if there is some. Bounded: the oldest record is given up for a new
+one.
 
-Counts what came and what should have come, which is how the far end learns what the path loses.
+Counts what came and what should have come: the far end is told, so that it knows what the path loses.
 """
 
 from __future__ import annotations
@@ -28,27 +29,32 @@ if TYPE_CHECKING:
 MAX_PARTIAL: Final = 32
 MAX_PARTIAL_BYTES: Final = 1 << 20
 REMEMBERED: Final = 64
-"""Finished records whose late fragments are known: more than any reordering we have seen."""
+"""Finished records whose late fragments are known as such: more than any reordering that we have seen."""
 
 _u16 = struct.Struct("!H")
 Key = tuple["SocketAddress | None", bytes]
 
 
 class Partial:
-    """A record some of whose fragments are here. `count` is 0 as long as it is not known."""
+    """A record of which some fragments are here."""
 
     __slots__ = ("body", "count", "parity", "piece", "seen")
 
     def __init__(self, room: int, piece: int) -> None:
         self.body = memoryview(bytearray(room))
+        """The data pieces, at their places."""
         self.piece = piece
+        """Bytes of a piece."""
         self.count = 0
+        """Data pieces of the record; 0 as long as that is not known."""
         self.seen: set[int] = set()
+        """Which pieces are here."""
         self.parity: dict[int, int] = {}
+        """The parity pieces that are here."""
 
 
 class Joiner:
-    """All unfinished records of one socket. `expected` and `seen` count datagrams of records that were cut."""
+    """All unfinished records of one socket."""
 
     def __init__(self, drop: Callable[[DropReason, int], None]) -> None:
         self._drop = drop
@@ -56,10 +62,12 @@ class Joiner:
         self._bytes = 0
         self._finished: dict[Key, None] = {}
         self.expected = 0
+        """Datagrams of cut records that should have come so far."""
         self.seen = 0
+        """Datagrams of cut records that came."""
 
     def add(self, source: SocketAddress | None, header: bytes, piece: memoryview) -> tuple[bytes, memoryview] | None:
-        """Take one fragment. The record's header and body when that made it whole, else None."""
+        """Take one fragment. The record's header and body if it is whole now; otherwise None."""
         size = len(piece)
         length, number = _u16.unpack_from(header, LENGTH_AT)[0], header[FRAGMENT_AT]
         if not size or not length or crc_hqx(header[:CRC_AT], 0xFFFF) != _u16.unpack_from(header, CRC_AT)[0]:
@@ -81,13 +89,13 @@ class Joiner:
         return first_header(header), done.body[:length]
 
     def finish(self, key: Key) -> None:
-        """Remember that a record is done, so that what still comes of it is not taken for the beginning of another."""
+        """Remember that a record is done, so that a late fragment of it does not begin another."""
         self._finished[key] = None
         if len(self._finished) > REMEMBERED:
             del self._finished[next(iter(self._finished))]
 
     def key_of(self, source: SocketAddress | None, header: bytes) -> Key:
-        """The key of the record a fragment belongs to."""
+        """The key of the record that a fragment belongs to."""
         return source, _without_place(header)
 
     def _plain(self, key: Key, number: int, piece: memoryview, length: int, *, last: bool) -> Partial | None:
@@ -150,7 +158,7 @@ class Joiner:
 
 
 def first_header(header: bytes) -> bytes:
-    """Fragment 0's header, which the record was sealed under, from any fragment's."""
+    """The header of fragment 0, with which the record was sealed, from the header of any fragment."""
     fields = bytearray(header[:CRC_AT])
     fields[FLAGS_AT] &= ~LAST
     fields[FRAGMENT_AT] = 0
@@ -158,12 +166,13 @@ def first_header(header: bytes) -> bytes:
 
 
 def _without_place(header: bytes) -> bytes:
-    """What all fragments of a record have in common and no other record has: parity, session, record number, length."""
+    """What all fragments of a record have in common and those of other records do not: parity, session, record number, length."""
     return bytes((header[FLAGS_AT] & PARITY_FLAGS,)) + header[4:FRAGMENT_AT] + header[LENGTH_AT:CRC_AT]
 
 
 def _recover(partial: Partial, lines: Sequence[range]) -> bool:
-    """Fill the holes, each from a line of which nothing else is missing by then. False, and nothing changed: not all can be."""
+    """Fill the holes, each from a line in which nothing else is missing by then. False: not all can be filled, and nothing was
+    changed."""
     holes = {number for number in range(partial.count) if number not in partial.seen}
     order = []
     while holes:
@@ -183,7 +192,7 @@ def _recover(partial: Partial, lines: Sequence[range]) -> bool:
 
 
 def _single_hole(holes: set[int], lines: Iterable[tuple[int, range]]) -> tuple[int, int] | None:
-    """A hole and the number of a line in which it is the only one."""
+    """A hole, and the number of a line in which it is the only one."""
     for number, line in lines:
         among = holes.intersection(line)
         if len(among) == 1:

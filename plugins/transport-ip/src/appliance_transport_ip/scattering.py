@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from appliance.api.transport import RecordSink
 
 TRAIN: Final = 65535
-"""The most bytes one receive call returns."""
+"""The most bytes that one receive call returns."""
 HEADERS_AT: Final = 128 * 1024
-"""Where in the receive buffer the headers go: behind the longest train."""
+"""Where the headers go in the receive buffer: behind the longest train."""
 MAX_LAYOUTS: Final = 32
-"""Sizes whose layout is kept, about 4 KB each: paths are alike."""
+"""Sizes whose layout is kept (about 4 KB each). Most paths have the same size."""
 BUDGET: Final = 4
-"""Receive calls a turn."""
+"""Receive calls in one turn."""
 
 
 class Layout:
-    """Where a train of datagrams of `datagram` bytes goes in `buffer`."""
+    """Where in `buffer` a train of datagrams of `datagram` bytes goes."""
 
     def __init__(self, buffer: memoryview, datagram: int) -> None:
         self.datagram = datagram
@@ -45,7 +45,7 @@ class Layout:
         self.vector = Vector(self._parts)
 
     def in_order(self, size: int) -> memoryview:
-        """A copy of the `size` bytes that came, as they were sent."""
+        """A copy of the `size` bytes that came, in the order in which they were sent."""
         return memoryview(b"".join(self._parts[: 1 + 2 * (-(-size // self.datagram))]))[:size]
 
 
@@ -53,7 +53,7 @@ _layouts: dict[tuple[int, int], Layout] = {}
 
 
 def layout_for(buffer: memoryview, datagram: int) -> Layout:
-    """The layout of this buffer and size; all links of a worker share it."""
+    """The layout of this buffer and size. All links of a worker share it."""
     key = (id(buffer), datagram)
     layout = _layouts.get(key)
     if layout is None:
@@ -64,7 +64,7 @@ def layout_for(buffer: memoryview, datagram: int) -> Layout:
 
 
 class Scattered:
-    """The receiving half of a connected socket. `buffer` is the memory all links share."""
+    """The receiving half of a connected socket. All links share the memory `buffer`."""
 
     def __init__(self, descriptor: int, buffer: memoryview, datagram: int, batches: Batches) -> None:
         self._descriptor = descriptor
@@ -112,6 +112,6 @@ class Scattered:
         return self._batches.whole(buffer[:HEADER], buffer[HEADER:HEADERS_AT], count, came, None, sink)
 
     def _other_size(self, size: int, segment: int, sink: RecordSink) -> None:
-        """Datagrams of another size than last time. When a record was cut so, so will the next be."""
+        """Take datagrams of another size than last time. If they are of a cut record, expect that size next time."""
         if self._batches.take(self._layout.in_order(size), segment, None, sink) and segment >= MIN_DATAGRAM:
             self._use(segment)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from appliance.api.values import Endpoint
 
 CONNECTED = "01"
-"""TCP_ESTABLISHED, which is what the kernel shows of connected UDP sockets, too."""
+"""TCP_ESTABLISHED: what the kernel shows for connected UDP sockets too."""
 
 
 def family_of(host: str) -> socket.AddressFamily:
@@ -23,7 +23,7 @@ def family_of(host: str) -> socket.AddressFamily:
 
 
 def bound(sock: socket.socket, at: Endpoint) -> None:
-    """Bind to `at`; an IPv6 socket takes IPv6 only, so `[::]` and `0.0.0.0` can listen side by side. Raises OSError."""
+    """Bind to `at`. An IPv6 socket takes IPv6 only, so `[::]` and `0.0.0.0` can both be listened on. Raises OSError."""
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     sock.bind(to_kernel(at.host, at.port))
@@ -40,9 +40,9 @@ async def connect(sock: socket.socket, to: Endpoint) -> None:
 
 
 async def ready(sock: socket.socket, *, writable: bool = False) -> None:
-    """Wait until `sock` can be read or accepted from, or be written to.
+    """Wait until `sock` can be read, accepted from, or (`writable`) written to.
 
-    The loop's `sock_connect` and `sock_accept` would load all of TLS, 2 MB, to see whether the socket is one of its own.
+    The loop's own `sock_connect` and `sock_accept` would load all of TLS (2 MB), only to see whether the socket is a TLS one.
     """
     loop, descriptor, arrived = asyncio.get_running_loop(), sock.fileno(), asyncio.Event()
     watch, forget = (loop.add_writer, loop.remove_writer) if writable else (loop.add_reader, loop.remove_reader)
@@ -54,7 +54,7 @@ async def ready(sock: socket.socket, *, writable: bool = False) -> None:
 
 
 def only_peers_have(port: int) -> bool:
-    """Are there UDP sockets at `port`, all of them our own and connected to a peer? (proc(5), /proc/net/udp)"""
+    """Are there UDP sockets at `port`, and are all of them ours and connected to a peer? (proc(5), /proc/net/udp)"""
     own = {_target(entry) for entry in Path("/proc/self/fd").iterdir()}
     found = [entry for table in ("udp", "udp6") for entry in _sockets_at(Path("/proc/self/net") / table, port)]
     return bool(found) and all(state == CONNECTED and f"socket:[{inode}]" in own for state, inode in found)

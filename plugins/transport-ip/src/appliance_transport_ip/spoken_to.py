@@ -1,7 +1,7 @@
 """Which of this host's addresses each peer spoke to, on a socket bound to all of them (ip(7), RFC 3542 section 6).
 
-A reply must leave from that address: the peer's connected socket takes datagrams from nowhere else, and the kernel, left alone,
-takes the address of the interface it routes by.
+A reply must leave from that address, because the peer's connected socket takes datagrams from no other. Left alone, the kernel
+takes an address of the interface that the reply leaves by.
 
     struct in_pktinfo  { int ifindex; in_addr spec_dst; in_addr addr; }      struct in6_pktinfo { in6_addr addr; int ifindex; }
 """
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 8, 49, 50
 ANCILLARY: Final = socket.CMSG_SPACE(20)
-"""Room for the longer of the two."""
+"""Room for the longer of the two structures."""
 MOST: Final = 4096
-"""Peers remembered; a reply follows within milliseconds, so a flood of strangers pushes out nobody who still waits for one."""
+"""Peers that are remembered. A reply follows within milliseconds, so a flood of strangers does not push out a peer that still
+waits for one."""
 
 _v4 = struct.Struct("=i4s4s")
 _v6 = struct.Struct("=16si")
@@ -32,7 +33,7 @@ Message = tuple[int, int, bytes]
 
 
 class SpokenTo:
-    """The addresses of one socket's peers. For a socket bound to 0.0.0.0 or [::]."""
+    """The addresses that the peers of one socket spoke to. For a socket bound to 0.0.0.0 or [::]."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._v6 = sock.family == socket.AF_INET6
@@ -43,7 +44,7 @@ class SpokenTo:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
 
     def heard(self, source: SocketAddress, ancillary: Sequence[Message]) -> None:
-        """A datagram came from `source`, with what recvmsg(2) gave beside it."""
+        """A datagram came from `source`; recvmsg(2) gave `ancillary` with it."""
         for message in ancillary:
             if message[0] != socket.SOL_UDP:
                 reply = self._reply(message[2])
@@ -61,11 +62,11 @@ class SpokenTo:
             self._remember(source, self._reply(info))
 
     def reply_to(self, to: SocketAddress) -> list[Message]:
-        """What sendmsg(2) needs so that a datagram leaves from the address `to` spoke to; nothing when that is not known."""
+        """What sendmsg(2) needs so that a datagram leaves from the address that `to` spoke to; empty if that is not known."""
         return self._replies.get(to, [])
 
     def of(self, source: SocketAddress) -> str | None:
-        """The address `source` spoke to."""
+        """The address that `source` spoke to; None if it is not known."""
         for _, _, info in self._replies.get(source, ()):
             if self._v6:
                 address, interface = _v6.unpack(info)
@@ -75,7 +76,7 @@ class SpokenTo:
         return None
 
     def forget(self, source: SocketAddress) -> bool:
-        """Let the kernel choose: the address may have left this host. False when none was known."""
+        """Let the kernel choose: this host may no longer have the address. False if none was known."""
         return self._replies.pop(source, None) is not None
 
     def _reply(self, info: bytes) -> Message:

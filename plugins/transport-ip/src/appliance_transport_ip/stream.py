@@ -1,6 +1,6 @@
-"""The worker's half of TCP: records back to back, each with its length in the header. Hot.
+"""The worker's half of TCP: records one behind the other, each with its length in the header. Hot.
 
-Reading is into the memory that all links share, so an idle connection costs no buffer of its own; what is left of an unfinished
+The memory for reading is shared by all links, so an idle connection needs no buffer of its own. What is left of an unfinished
 record is kept aside until the next turn.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HEADER: Final = 24
 PROTO: Final = 0x4C31
 MAX_KEPT: Final = 4 << 20
-"""Bytes kept for a peer that does not read; a link that needs more is closed by its silence, not by us."""
+"""Bytes that are kept for a peer that does not read. If it takes longer, its silence ends the link, and not we."""
 
 _frame = struct.Struct("!H18xH")
 
@@ -47,11 +47,11 @@ class Stream:
         self._sock.close()
 
     def transmit(self, length: int) -> bool:
-        """Send the record in the shared buffer; what the socket does not take is kept until `flush`."""
+        """Send the record in the shared buffer. What the socket does not take is kept until `flush`."""
         return self._write(self._tx[: HEADER + length])
 
     def transmit_to(self, length: int, to: SocketAddress) -> bool:
-        """The same: a stream has one far end."""
+        """The same, since a stream has only one far end."""
         del to
         return self.transmit(length)
 
@@ -73,7 +73,7 @@ class Stream:
         return True if sent == len(data) else self._keep(data[sent:])
 
     def _keep(self, data: memoryview) -> bool:
-        """Never part of a record: what does not fit whole is dropped, so the stream stays framed."""
+        """Keep these bytes, or none of them: part of a record would break the stream."""
         if len(self._kept) + len(data) > MAX_KEPT:
             self._drop("congested", 1)
         else:
@@ -81,11 +81,11 @@ class Stream:
         return False
 
     def protect(self, span: int) -> None:
-        """A stream loses nothing."""
+        """Nothing to do: a stream loses nothing."""
         del span
 
     def arrivals(self) -> tuple[int, int]:
-        """A stream cuts nothing."""
+        """Nothing to report: a stream cuts nothing."""
         return 0, 0
 
     def flush(self) -> bool:
@@ -100,7 +100,7 @@ class Stream:
         return True
 
     def receive(self, sink: RecordSink) -> bool:
-        """Read once and pass on the whole records. False: closed, or no longer a stream of records."""
+        """Read once, and pass on the whole records. False: it is closed, or no longer a stream of records."""
         rx, have = self._rx, len(self._rest)
         rx[:have] = self._rest
         try:

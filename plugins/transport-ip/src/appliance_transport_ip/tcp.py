@@ -1,4 +1,4 @@
-"""The control half of TCP: accepting and dialling. Both ends get the same socket options and are handed over at once."""
+"""The control half of TCP: accepting and dialling. Both ends get the same socket options, and are handed over at once."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "tcp"
 BACKLOG: Final = 4096
-"""Connections that wait to be accepted, as many as hosts allow by default (net.core.somaxconn): two seconds of a flood of 2,000 a
-second, should this process not get a turn for so long. Who finds no room is heard a second later."""
+"""Connections that wait to be accepted: as many as hosts allow by default (net.core.somaxconn), which is two seconds of a flood
+of 2,000 a second, if this process gets no time for so long. Whoever finds no room tries again a second later."""
 SEND_BUFFER: Final = 4 << 20
-"""Bytes in the kernel's hands: enough for a gigabit over 30 ms; more only adds latency."""
+"""Bytes that the kernel holds: enough for a gigabit over 30 ms. More would only add latency."""
 CONGESTION: Final = b"bbr"
-"""Outer loss is not inner congestion: BBR keeps the rate where the host has it; else the host's default stays."""
+"""Loss outside is not congestion inside: BBR keeps the rate. A host without BBR keeps its default."""
 TCP_USER_TIMEOUT: Final = 18
 UNACKNOWLEDGED: Final = 20_000
-"""Milliseconds without acknowledgement until the kernel gives a connection up (RFC 5482)."""
+"""Milliseconds without an acknowledgement after which the kernel gives a connection up (RFC 5482)."""
 RESET: Final = struct.pack("ii", 1, 0)
 """Linger for no time: closing sends RST, and the kernel keeps no state (socket(7))."""
 PAUSE: Final = 0.1
-"""Seconds to wait when the process has no descriptor left for another connection."""
+"""Seconds to wait if the process has no descriptor left for another connection."""
 
 
 class Tcp:
@@ -42,7 +42,7 @@ class Tcp:
         self._listeners: list[socket.socket] = []
 
     async def listen(self, at: Endpoint) -> Endpoint:
-        """Accept connections at `at`. Raises OSError (EADDRINUSE) when another process has the port."""
+        """Accept connections at `at`. Raises OSError (EADDRINUSE) if another process has the port."""
         sock = socket.socket(family_of(at.host), socket.SOCK_STREAM)
         try:
             self._services.exempt(sock)  # what it accepts is, too
@@ -92,7 +92,7 @@ class Tcp:
         return _adopted(sock, to)
 
     async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
-        """Streams have a socket of their own from the start."""
+        """Nothing to do: a stream has a socket of its own from the start."""
         del local, to
         return None
 
@@ -105,7 +105,7 @@ class Tcp:
 
 
 def _adopted(sock: socket.socket, remote: Endpoint) -> Adopted:
-    """A connection as the worker wants it. Raises OSError when it has gone again."""
+    """A connection as the worker wants it. Raises OSError if it is gone again."""
     sock.settimeout(0)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKNOWLEDGED)
@@ -117,7 +117,7 @@ def _adopted(sock: socket.socket, remote: Endpoint) -> Adopted:
 
 
 def refuse(sock: socket.socket) -> None:
-    """Close a connection and keep nothing of it, here or there."""
+    """Close a connection so that nothing of it is kept, here or there."""
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     sock.close()

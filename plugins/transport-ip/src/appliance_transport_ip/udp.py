@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "udp"
 DATAGRAM: Final = 1400
-"""Bytes of UDP payload: with IPv6 and PPPoE in front it still fits an Ethernet frame."""
+"""Bytes of UDP payload. With IPv6 and PPPoE headers it still fits into an Ethernet frame."""
 BUFFER_BYTES: Final = 8 << 20
-"""Room for a burst of a hundred super-packets while the worker is not scheduled."""
+"""Room for a burst of a hundred super-packets while the worker gets no processor."""
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU = 10, 2, 14
 IPV6_MTU_DISCOVER, IPV6_MTU = 23, 24
@@ -35,7 +35,7 @@ class Udp:
         self._services = services
 
     async def listen(self, at: Endpoint) -> Endpoint:
-        """Take datagrams at `at`. Raises OSError (EADDRINUSE) when another process has the port."""
+        """Take datagrams at `at`. Raises OSError (EADDRINUSE) if another process has the port."""
         with socket.socket(family_of(at.host), socket.SOCK_DGRAM) as probe:  # SO_REUSEPORT would share it with a twin of ours
             try:
                 bound(probe, at)
@@ -48,7 +48,7 @@ class Udp:
         return local
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
-        """A socket connected to `to`; nothing is sent yet, so this takes no time and proves nothing."""
+        """A socket connected to `to`. Nothing is sent yet, so this takes no time and proves nothing."""
         del timeout
         sock = self._socket(None, to)
         return self._connect(sock, to)
@@ -97,7 +97,7 @@ class Udp:
         return {"datagram": self._datagram(sock), "adapts": int(self._services.datagram_bytes is None)}
 
     def _datagram(self, sock: socket.socket) -> int:
-        """Bytes per datagram: what the profile says, else what the route takes, at most DATAGRAM."""
+        """Bytes in a datagram: what the profile says; otherwise what the route takes, at most DATAGRAM."""
         wanted = self._services.datagram_bytes
         if wanted is not None:
             return wanted

@@ -1,7 +1,7 @@
-"""What readv(2) and recvmsg(2) want to be told, prepared once instead of for each call.
+"""What readv(2) and recvmsg(2) must be told, prepared once and not for each call.
 
-Python's own `writev` and `recvmsg_into` look at every buffer of a vector again each time, which for the ninety parts of a cut
-record costs more than the system call's share of them. Here the vector is memory that the kernel reads as it is.
+Python's own `writev` and `recvmsg_into` look at every buffer of a vector again in each call. For the ninety parts of a cut record
+that costs more than the part of the system call that handles them. Here the vector is memory that the kernel reads as it is.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ WORD: Final = ctypes.sizeof(ctypes.c_size_t)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 writev = _libc.writev
-"""`writev(descriptor, address, count) -> int` bytes written, or -1: then `last_error()` says why."""
+"""`writev(descriptor, address, count) -> int`: bytes written, or -1; then `last_error()` tells why."""
 writev.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
 writev.restype = ctypes.c_ssize_t
 
 recvmsg = _libc.recvmsg
-"""`recvmsg(descriptor, address, flags) -> int` bytes received, or -1: then `last_error()` says why."""
+"""`recvmsg(descriptor, address, flags) -> int`: bytes received, or -1; then `last_error()` tells why."""
 recvmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
 recvmsg.restype = ctypes.c_ssize_t
 
@@ -29,16 +29,19 @@ AGAIN: Final = errno.EAGAIN
 
 
 class Vector:
-    """An array of struct iovec (POSIX sys/uio.h) over writable buffers. `words[2 * i + 1]` is the length of part i."""
+    """An array of struct iovec (POSIX sys/uio.h) over writable buffers."""
 
     __slots__ = ("_parts", "address", "count", "words")
 
     def __init__(self, parts: Sequence[memoryview]) -> None:
         self._parts = tuple(parts)  # the memory must stay
         self.count = len(parts)
+        """How many parts it has."""
         words = [word for part in parts for word in (_address(part), len(part))]
         self.words = (ctypes.c_size_t * len(words))(*words)
+        """Address and length of each part: `words[2 * i + 1]` is the length of part i."""
         self.address = ctypes.addressof(self.words)
+        """Where the array is."""
 
 
 class Message(ctypes.Structure):
@@ -60,7 +63,8 @@ class Message(ctypes.Structure):
 
 
 class Ancillary:
-    """Room for one control message that holds an int: `value[INT_AT]` after a call that left `control_bytes` in the message."""
+    """Room for one control message that holds an int: after a call that left `control_bytes` in the message it is
+    `value[INT_AT]`."""
 
     BYTES: Final = 8 * WORD
     INT_AT: Final = (WORD + 8) // 4
