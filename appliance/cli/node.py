@@ -12,7 +12,7 @@ from appliance.errors import ExitCode
 
 
 def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Print the daemon's status; again and again with --watch."""
+    """Print the daemon's status; with --watch again and again."""
     if arguments.watch:
         from appliance.cli.follow import watch_status
 
@@ -23,7 +23,7 @@ def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def version(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
-    """Print the version of this command (a running daemon tells its own in `status`)."""
+    """Print the version of this command. (`status` tells that of a running daemon.)"""
     from appliance.api import API_VERSION
 
     terminal.result({"version": __version__, "api": API_VERSION, "profile": 1, "protocol": 1}, f"appliance {__version__}")

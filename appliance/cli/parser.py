@@ -1,4 +1,4 @@
-"""From words to a command and its arguments, and the help texts. Everything wrong is a UsageError with a hint."""
+"""From words to a command with its arguments, and the help texts. Everything that is wrong is a UsageError with a hint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class UsageError(ApplianceError):
 
 
 def parse(command: Command, words: list[str], config: str | None = None) -> argparse.Namespace:
-    """The arguments of `command`. `config` is what `--config` before the command said. Raises UsageError."""
+    """The arguments of `command`. `config` is the value of a `--config` before the command. Raises UsageError."""
     parser = _parser(command)
     known, left = parser.parse_known_args(words)
     if left:
@@ -37,7 +37,7 @@ def takes_profile(command: Command) -> bool:
 
 
 def unknown_command(words: list[str], others: Iterable[str] = ()) -> UsageError:
-    """The error for words that begin with no command; `others` are the commands that plugins bring."""
+    """The error for words that do not begin with a command. `others` are commands of plugins."""
     names = [*(command.words for command in table.COMMANDS), *others]
     group = [name for name in names if name.startswith(f"{words[0]} ")]
     if group:
@@ -83,7 +83,7 @@ def command_help(command: Command) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but what is wrong is raised, not printed."""
+    """argparse, but an error is raised and not printed."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message}", hint=f"see `{self.prog} --help`")

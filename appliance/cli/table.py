@@ -1,6 +1,6 @@
-"""Every command with its arguments, as data: parser, `--help` and docs/cli.md all come from here.
+"""Every command with its arguments, as data. The parser, `--help` and docs/cli.md are made from this table.
 
-A command's code is named by an import path and loaded when that command runs, so that `appliance status` pays for nothing else.
+The code of a command is named by an import path, and loaded when that command runs: `appliance status` loads nothing else.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from appliance.api.management import Option, Positional
 
 
 class Command(NamedTuple):
-    """One command. `words` is what is typed, `run` the import path of `run(arguments, terminal) -> exit code`.
-
-    `more` is help for somebody who has not used it before; `exits` names the exit codes besides 0, 1 and 2.
-    """
+    """One command."""
 
     words: str
+    """What is typed."""
     group: str
+    """The heading in help texts."""
     summary: str
     run: str
+    """The import path of `run(arguments, terminal)`, which returns the exit code."""
     arguments: tuple[Positional | Option, ...] = ()
     more: str = ""
+    """Help for somebody who has not used it before."""
     exits: str = ""
+    """The exit codes besides 0, 1 and 2."""
 
 
 PROFILE = Positional(
@@ -271,7 +273,7 @@ COMMANDS = (
 
 
 def find(words: list[str]) -> tuple[Command, list[str]] | None:
-    """The command that `words` begin with and the words after it."""
+    """The command that `words` begin with, and the words behind it. None if there is no such command."""
     for length in (2, 1):
         typed = " ".join(words[:length])
         for command in COMMANDS:
