@@ -34,6 +34,8 @@ DROP_REASONS: Final = (
     "uninvited",  # of a handshake, without a cookie while those are needed
     "handover_busy",  # the worker that has the session did not keep up, or has died
     "multicast",  # inner destination that means many, which the overlay does not carry
+    "no_channel",  # a record of a data channel that nobody has open here
+    "channel_full",  # whoever has the data channel open does not keep up
     "raised",  # what was to be done with it failed by a mistake of ours; the rest goes on
 )
 REASON_INDEX: Final = {reason: index for index, reason in enumerate(DROP_REASONS)}
@@ -43,6 +45,8 @@ CLASSES_AT: Final = 32
 CLASS_PACKETS, CLASS_BYTES, CLASS_DROPPED, CLASS_MARKED, CLASS_QUEUED = range(5)
 CLASS_FIGURES: Final = 5
 CLASS_ROW: Final = 8
+CHANNEL_RX_RECORDS, CHANNEL_RX_BYTES, CHANNEL_TX_RECORDS, CHANNEL_TX_BYTES = range(56, 60)
+"""What went through data channels: records handed to descriptors and read from them, and the bytes of their bodies."""
 BEAT: Final = 64
 """The number of the control process's newest question whether the worker still turns, written when the worker comes to it."""
 HEAD: Final = 72

@@ -6,7 +6,8 @@
                   (a session that another worker has: the record is handed over, see dataplane.handover)
 
 Nothing that a peer sends raises past here: what is wrong is dropped and counted. A record that is not IP goes to the control
-process. If a record raises all the same, it is lost and counted as `raised`, and the next one is taken.
+process, or to the descriptor that has its data channel open. If a record raises all the same, it is lost and counted as `raised`,
+and the next one is taken.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from appliance.dataplane.counters import RX_BYTES, RX_EPOCH, RX_PACKETS, RX_RECO
 from appliance.dataplane.outbound import Outbound
 from appliance.dataplane.vnet import CSUM_ONLY, OWN_SUMS_V4, OWN_SUMS_V6, settle
 from appliance.wire.entries import ENTRY_BYTES, GSO_NONE, LEAST, LENGTH_BYTES, VNET_BYTES
-from appliance.wire.envelope import CRC_START, HEADER, MAX_BODY_BYTES, PROTO, PacketType
+from appliance.wire.envelope import CHANNEL_FIRST, CRC_START, HEADER, MAX_BODY_BYTES, PROTO, PacketType
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, RecordSink, SocketAddress
@@ -36,7 +37,7 @@ Write = Callable[[memoryview], None]
 
 
 class Upward(NamedTuple):
-    """What goes up to the control process."""
+    """What goes up to the control process, or to whoever has a data channel open."""
 
     packet: Callable[[Driver, SocketAddress | None, bytes], None]
     """`packet(link, source, bytes)`: a handshake packet."""
@@ -50,6 +51,8 @@ class Upward(NamedTuple):
     """`unknown(link, source, stream)`: a record for a session that is not here."""
     raised: Callable[[Exception], None]
     """`raised(error)`: a mistake of ours, which cost a record."""
+    channel: Callable[[Session, Driver, int, memoryview], None]
+    """`channel(session, link, channel, body)`: an opened record of a data channel, for the descriptor that has that open."""
 
 
 def tun_writer(descriptor: int, world: World, vnet: bool, split: Callable[[memoryview], list[bytes]]) -> Write:
@@ -146,6 +149,8 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
             up.moved(session, link, source)
         if kind == data and not stream & 0xFF:
             deliver(session, row, room, end)
+        elif kind == data and stream & 0xFF >= CHANNEL_FIRST:
+            up.channel(session, link, stream & 0xFF, room[:end])
         elif 0 < kind <= last_type:
             up.message(session, kind, stream & 0xFF, bytes(room[:end]))
         else:

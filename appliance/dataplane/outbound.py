@@ -46,6 +46,9 @@ class Outbound(NamedTuple):
     """`message(session, kind, channel, body)` sends one record that holds no packets."""
     release: Callable[[Peer], None]
     """`release(peer)` sends what waited for a session."""
+    send_body: Callable[[Session, int, int], bool]
+    """`send_body(session, channel, length)` sends what is in the transmit buffer from byte 24 on as one record of a data channel.
+    False: the link is full now."""
     serve: Callable[[], float] | None = None
     """Where traffic is scheduled: to be called in each turn. It returns for how many seconds the next turn can wait at most; -1
     is until something happens. None where traffic is not scheduled."""
@@ -90,7 +93,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         length = end - HEADER_BYTES + session.tag_bytes
         number = sender.number + 1
         if number > sender.last_number:
-            world.drop("exhausted", packets)
+            world.drop("exhausted", packets or 1)
             return True
         sender.number = number
         flags = sender.phase | link.fragment_flags if length > link.whole_bytes else sender.phase
@@ -98,8 +101,9 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         put16(tx, 22, crc_hqx(summed, CRC_START))
         nonce[4:] = sequence
         sender.seal(nonce, tx[HEADER_BYTES:end], head, tx[HEADER_BYTES : HEADER_BYTES + length])
-        counters[row + TX_PACKETS] += packets
-        counters[row + TX_BYTES] += inner - HEADER_BYTES - ENTRY_BYTES * packets
+        if packets:
+            counters[row + TX_PACKETS] += packets
+            counters[row + TX_BYTES] += inner - HEADER_BYTES - ENTRY_BYTES * packets
         counters[row + TX_RECORDS] += 1
         sender.left -= length
         if sender.left <= 0:
@@ -219,4 +223,7 @@ def compile_outbound(world: World, read: Read, tx: memoryview) -> Outbound:
         peer.waiting_bytes = 0
         flush()
 
-    return Outbound(pump, forward, flush, message, release)
+    def send_body(session: Session, channel: int, length: int) -> bool:
+        return finish(session, start + length, 0, data, channel)
+
+    return Outbound(pump, forward, flush, message, release, send_body)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from appliance.dataplane.counters import REASON_INDEX
@@ -22,6 +23,7 @@ from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6, many_v4, m
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
     from appliance.api.values import Octets
+    from appliance.dataplane.channels import Channel
     from appliance.dataplane.compression import Inflate, Squeeze
     from appliance.dataplane.queueing import Lane
     from appliance.dataplane.session import Receiver, Sender
@@ -32,6 +34,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 HandOver = Callable[["Driver", "Octets", "Octets", "SocketAddress | None"], None]
 """`hand_over(link, header, body, source)`: give a record to the worker that has its session."""
 
+NO_CHANNELS: Final[Mapping[int, Channel]] = MappingProxyType({})
 QUEUE_PACKETS: Final = 128
 """Packets that wait for the first session of a peer: two initial windows of TCP, of a handful of flows."""
 QUEUE_BYTES: Final = 256 * 1024
@@ -96,7 +99,19 @@ class Session:
 class Peer:
     """A peer as the pipeline uses it."""
 
-    __slots__ = ("allowed", "elsewhere", "known_v4", "known_v6", "lane", "name", "rate", "session", "waiting", "waiting_bytes")
+    __slots__ = (
+        "allowed",
+        "channels",
+        "elsewhere",
+        "known_v4",
+        "known_v6",
+        "lane",
+        "name",
+        "rate",
+        "session",
+        "waiting",
+        "waiting_bytes",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -117,6 +132,8 @@ class Peer:
         self.waiting: deque[bytes] = deque()
         """Packets that wait for a session."""
         self.waiting_bytes = 0
+        self.channels: Mapping[int, Channel] = NO_CHANNELS
+        """Its open data channels, by number."""
 
 
 class World:

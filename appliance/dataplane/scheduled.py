@@ -213,7 +213,7 @@ def compile_scheduled(world: World, read: Read, plain: Outbound, settings: Sched
         for peer in world.peers.values():
             peer.lane = None
 
-    outbound = Outbound(pump, forward, lambda: None, plain.message, release, serve)
+    outbound = Outbound(pump, forward, lambda: None, plain.message, release, plain.send_body, serve)
     return Scheduled(outbound, limit_rate, drain)
 
 

@@ -59,6 +59,8 @@ CHANNEL_IP = 0
 """Records of IP packets."""
 CHANNEL_CONTROL = 1
 """One control message in each record."""
+CHANNEL_FIRST, CHANNEL_LAST = 2, 255
+"""Data channels. What their records hold is known to those who agreed on the channel."""
 
 HEADER = struct.Struct("!HBBIQIHH")
 HEADER_BYTES = HEADER.size

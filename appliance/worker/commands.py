@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.transport import AdaptiveDriver, OffloadingDriver
+from appliance.dataplane.channels import Channel
 from appliance.dataplane.classes import rule_from
 from appliance.dataplane.counters import BEAT, base
 from appliance.dataplane.peers import Peer, Session
@@ -89,6 +91,8 @@ class Commands:
             orders.SessionCompress: self._session_compress,
             orders.SessionDrop: self._session_drop,
             orders.SessionElsewhere: self._session_elsewhere,
+            orders.ChannelOpen: self._channel_open,
+            orders.ChannelClose: self._channel_close,
             orders.PeerElsewhere: self._peer_elsewhere,
             orders.Peers: self._peers,
             orders.Routes: self._routes_slice,
@@ -167,6 +171,7 @@ class Commands:
         if order.use:
             peer.session, peer.elsewhere = session, None
             self._loop.outbound.release(peer)
+            self._loop.channels.wake(peer)
 
     def _session_move(self, order: orders.SessionMove) -> None:
         session = self._world.sessions.get(order.session)
@@ -176,6 +181,7 @@ class Commands:
         if order.use:
             session.peer.session, session.peer.elsewhere = session, None
             self._loop.outbound.release(session.peer)
+            self._loop.channels.wake(session.peer)
 
     def _session_compress(self, order: orders.SessionCompress) -> None:
         session = self._world.sessions.get(order.session)
@@ -231,10 +237,25 @@ class Commands:
             session.sender.wipe()
             session.receiver.wipe()
 
+    def _channel_open(self, order: orders.ChannelOpen) -> None:
+        peer = self._world.peers.get(order.peer)
+        if peer is None:
+            os.close(order.socket)
+            self._loop.report_channel_closed(order.peer, order.channel, order.opening)
+        else:
+            self._loop.channels.open(Channel(peer, order.channel, order.opening, order.socket))
+
+    def _channel_close(self, order: orders.ChannelClose) -> None:
+        peer = self._world.peers.get(order.peer)
+        if peer is not None:
+            self._loop.channels.close(peer, order.channel)
+
     def _peers(self, order: orders.Peers) -> None:
         """A slice of the peers' table: names with allowed prefixes; peers that `gone` names are forgotten."""
         for name in order.gone:
-            self._world.peers.pop(name, None)
+            gone = self._world.peers.pop(name, None)
+            if gone is not None:
+                self._loop.channels.forget(gone)
         peers = self._world.peers
         for name, _ in order.peers:
             if name not in peers:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +28,7 @@ from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_schedul
 from appliance.errors import place_of
 from appliance.wire.envelope import HEADER, HEADER_BYTES, no_session
 from appliance.worker import pairs, reports
+from appliance.worker.channels import Channels
 from appliance.worker.gate import Gate
 from appliance.worker.mesh import Mesh
 from appliance.worker.orders import ORDERS
@@ -80,6 +81,8 @@ class Loop:
         self._by_descriptor: dict[int, Driver] = {}
         self._sinks: dict[int, Any] = {}
         self._deaf: set[Driver] = set()
+        self._alone: set[Driver] = set()
+        """Links with one far end."""
         self._device = device
         self._tun = device.descriptor
         self._control = control
@@ -106,7 +109,17 @@ class Loop:
         self._depths: dict[int, int] = {}
         receive, plain = memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES))
         self.buffers = Buffers(transmit, receive, plain, self._dropped, self.say_offload)
-        upward = Upward(self._up_packet, self._up_message, self._up_moved, self._up_stalled, self._say_unknown, self._up_raised)
+        self.channels = Channels(self.world, transmit, self.outbound.send_body, self._epoll, self.report_channel_closed, clock)
+        self._unread: set[Driver] = set()
+        upward = Upward(
+            self._up_packet,
+            self._up_message,
+            self._up_moved,
+            self._up_stalled,
+            self._say_unknown,
+            self._up_raised,
+            self.channels.take,
+        )
         self._compile_inbound = partial(compile_inbound, self.world, device.writer(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
         self.gate = Gate(self.world.drop)
@@ -116,13 +129,14 @@ class Loop:
         self._epoll.register(control.fileno(), IN)
         self.handle: Callable[[Message], None] | None = None
 
-    def run(self) -> None:
+    def run(self) -> None:  # noqa: C901 - one honest sequence
         """Move packets until told to stop, or until the control process has been gone for DEAD_MAN seconds."""
         world, pump, serve, tun, poll = self.world, self.outbound.pump, self.outbound.serve, self._tun, self._epoll.poll
-        by_descriptor, control, clock = self._by_descriptor, self._control.fileno(), self._clock
+        by_descriptor, control, clock, channels = self._by_descriptor, self._control.fileno(), self._clock, self.channels
         while self._running:
             try:
-                events = poll(self._patience if serve is None else self._no_longer(serve()))
+                wait = self._patience if serve is None else self._no_longer(serve())
+                events = poll(channels.wait(wait) if channels.pressing else wait)
                 world.now = int(clock() * 1000) & 0xFFFFFFFF
                 for descriptor, event in events:
                     if descriptor == tun:
@@ -134,6 +148,8 @@ class Loop:
                     else:
                         link = by_descriptor.get(descriptor)
                         if link is None:
+                            if channels.heard(descriptor):
+                                continue
                             self._on_mesh(descriptor)
                             pump, serve = self.outbound.pump, self.outbound.serve
                             continue
@@ -141,6 +157,8 @@ class Loop:
                             self._unblock(link)
                         if event & ~OUT and not link.receive(self._sinks[descriptor]):
                             self._closed(link)
+                if channels.pressing:
+                    self._serve_channels(events, others=not wait)
                 if world.now - self._looked & 0xFFFFFFFF >= LOSS_MILLISECONDS:
                     self._look_for_losses()
             except BaseException as error:  # noqa: BLE001  a mistake of ours, or a plugin's, must not cost everybody's sessions
@@ -155,6 +173,23 @@ class Loop:
         self._up_raised(error)
         with suppress(Exception):
             self._plain.flush()
+
+    def _serve_channels(self, events: Iterable[tuple[int, int]], *, others: bool) -> None:
+        """Let data channels have their share of this turn, and leave links unread over which more comes in for them."""
+        noisy, before = self.channels.noisy, self._unread
+        others = others or any(self._is_other(descriptor) for descriptor, _ in events)
+        self._unread = before | {link for link in noisy if link in self._alone} if self.channels.turn(others) else set()
+        noisy.clear()
+        for link in self._unread ^ before:
+            if link in self._numbers:
+                self._epoll.modify(link.fileno(), self._hears(link) | (OUT if link in self.world.blocked else 0))
+
+    def _is_other(self, descriptor: int) -> bool:
+        """Is it one by which other traffic comes than that of data channels?"""
+        link = self._by_descriptor.get(descriptor)
+        if link is not None:
+            return link not in self.channels.noisy
+        return descriptor != self._control.fileno() and not self.channels.has(descriptor)
 
     def begin(self) -> None:
         """The tables are there: read the TUN from now on."""
@@ -234,6 +269,7 @@ class Loop:
         self._numbers[link] = number
         if remote is not None:
             self.gate.add(number, remote)
+            self._alone.add(link)
         self.shaped(link)
         self._by_descriptor[descriptor] = link
         self._sinks[descriptor] = self._sink_for(link)
@@ -272,6 +308,7 @@ class Loop:
         self._depths.pop(descriptor, None)
         self._lossy.discard(number)
         self._deaf.discard(link)
+        self._alone.discard(link)
         del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link], self._whole[link]
         for session in self.world.sessions.values():
             if session.link is link:
@@ -308,12 +345,13 @@ class Loop:
         if link in self.world.blocked:
             self.world.blocked.discard(link)
             self._epoll.modify(link.fileno(), self._hears(link))
+            self.channels.unblocked()
         if self._paused and not self.world.blocked:
             self._paused = False
             self._set_tun(IN)
 
     def _hears(self, link: Driver) -> int:
-        return 0 if link in self._deaf else IN
+        return 0 if link in self._deaf or link in self._unread else IN
 
     def _pause(self) -> None:
         self._paused = True
@@ -425,6 +463,10 @@ class Loop:
         if now >= self._next_unknown:
             self._next_unknown = now + UNKNOWN_GAP
             link.send_packet(no_session(stream, self.world.now), source)
+
+    def report_channel_closed(self, peer: str, number: int, opening: int) -> None:
+        """A data channel is no more, and nobody has told this worker to close it."""
+        self._report(reports.ChannelClosed(peer, number, opening))
 
     def _want(self, peer: Peer) -> None:
         self._report(reports.Want(peer.name))

@@ -186,6 +186,30 @@ class SessionElsewhere(NamedTuple):
     worker: int | None
 
 
+# ---- data channels ----
+
+
+class ChannelOpen(NamedTuple):
+    """Hand the bodies of records on a channel of a peer to a descriptor, one a message, and seal what is written into it.
+
+    Each worker has it; the one with the peer's session reads."""
+
+    peer: str
+    channel: int
+    """2 to 255."""
+    opening: int
+    """Tells this opening from earlier and later ones of the same channel."""
+    socket: Descriptor
+    """One end of a SOCK_SEQPACKET pair, non-blocking."""
+
+
+class ChannelClose(NamedTuple):
+    """Let go of a channel; nothing happens if it is not open."""
+
+    peer: str
+    channel: int
+
+
 # ---- peers, routes, classes ----
 
 
@@ -280,6 +304,7 @@ ORDERS: Final = Family(
     *(LinkAdd, LinkDrop, LinkProtect, LinkShape, LinkOffload, WorkerJoin, Tun),
     *(Cookies, CookiesWanted),
     *(SessionAdd, SessionMove, SessionCompress, SessionDrop, SessionElsewhere),
+    *(ChannelOpen, ChannelClose),
     *(PeerElsewhere, Peers, Routes, Addresses, Qos, Rates),
     *(SendMessage, SendProbe, SendChallenge, SendPacket),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from collections.abc import Sequence
@@ -50,3 +51,12 @@ def hung_up(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, select.POLLRDHUP)
     return bool(poll.poll(0))
+
+
+def has_more(descriptor: int) -> bool:
+    """Is there a message to be read?"""
+    with socket.socket(fileno=os.dup(descriptor)) as twin:
+        try:
+            return bool(twin.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False

@@ -86,6 +86,15 @@ class LinkLoss(NamedTuple):
     lost: float
 
 
+class ChannelClosed(NamedTuple):
+    """The worker has let go of a data channel: whoever had the other end of its descriptor closed it, or the peer is no more."""
+
+    peer: str
+    channel: int
+    opening: int
+    """As the order to open it said."""
+
+
 # ---- sessions ----
 
 
@@ -130,6 +139,6 @@ class Want(NamedTuple):
 
 REPORTS: Final = Family(
     *(Ready, Failed, Raised, Fault, TunLost),
-    *(LinkClosed, LinkLimited, LinkOffloads, LinkLoss),
+    *(LinkClosed, LinkLimited, LinkOffloads, LinkLoss, ChannelClosed),
     *(Packet, Message, Moved, Stalled, Want),
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from appliance.dataplane import counters as layout
+from appliance.dataplane.channels import deliver
 from appliance.dataplane.inbound import Upward, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, compile_outbound
 from appliance.dataplane.peers import Peer, Session, World
@@ -77,6 +78,7 @@ class Host:
             lambda session: self.heard.stalled.append(session.index),
             lambda link, source, stream: self.heard.unknown.append(stream),
             self.heard.raised.append,
+            lambda session, link, number, body: deliver(self.world, session, number, body),
         )
         self._connect()
 

@@ -27,6 +27,15 @@ class SessionCounters(NamedTuple):
     tx_saved: int
 
 
+class ChannelCounters(NamedTuple):
+    """What went through data channels: records that came and bytes of their bodies, and those that were sent."""
+
+    rx_records: int
+    rx_bytes: int
+    tx_records: int
+    tx_bytes: int
+
+
 class SharedCounters:
     """Counters of one worker, with rows for `slots` sessions. Reading costs no message."""
 
@@ -83,6 +92,10 @@ class SharedCounters:
     def classes(self) -> dict[str, ClassFigures]:
         """Figures of traffic classes since the worker began; zeros where traffic is not scheduled."""
         return {name: ClassFigures(*figures) for name, figures in layout.classes(self._counters).items()}
+
+    def channels(self) -> ChannelCounters:
+        """Figures of all data channels since the worker began."""
+        return ChannelCounters(*self._counters[layout.CHANNEL_RX_RECORDS : layout.CHANNEL_TX_BYTES + 1])
 
     def beat(self) -> int:
         """The newest question whether it still turns that the worker has come to; 0 before the first."""

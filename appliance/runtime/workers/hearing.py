@@ -64,6 +64,9 @@ class WorkerListener(NodeListener, Protocol):
     def on_last_words(self, stack: str, *, hung: bool) -> None:
         """Where a worker was (as `faulthandler` writes it) when it was ended for not answering, or when it crashed."""
 
+    def on_channel_closed(self, peer: str, channel: int, opening: int) -> None:
+        """The worker has let go of a data channel: the other end of its descriptor was closed, or the peer is no more."""
+
     def on_tun_lost(self, number: int) -> None:
         """The TUN cannot be read any more, for that errno (0: it gives nothing)."""
 
@@ -87,6 +90,7 @@ class Hearing:
             reports.LinkClosed: lambda said: listener.on_link_closed(*said),
             reports.LinkLimited: lambda said: listener.on_link_limited(*said),
             reports.LinkOffloads: lambda said: listener.on_link_offload(*said),
+            reports.ChannelClosed: lambda said: listener.on_channel_closed(*said),
             reports.TunLost: lambda said: listener.on_tun_lost(*said),
             reports.Fault: lambda said: listener.on_fault(*said),
             reports.Raised: lambda said: listener.on_raised(*said),

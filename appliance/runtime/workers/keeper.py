@@ -8,6 +8,7 @@ worker whose device has ended is not started again.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
@@ -17,6 +18,7 @@ from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.runtime.links.table import Link, Links
+from appliance.runtime.workers.data_channels import DataChannels
 from appliance.runtime.workers.hearing import NodeListener, Spoken
 from appliance.runtime.workers.pool import Workers, together
 from appliance.runtime.workers.process import WorkerProcess
@@ -83,7 +85,8 @@ class WorkerKeeper:
         self._earlier_classes: dict[str, ClassFigures] = {}
         self.current: Workers | None = None
         self.restarts = 0
-        self.watch = WorkerWatch(lambda: self.current.living if self.current else ())
+        self._channels = DataChannels()
+        self.watch = WorkerWatch(self._living)
 
     @property
     def problem(self) -> str:
@@ -149,6 +152,8 @@ class WorkerKeeper:
             await self._end_all()
             raise
         self._refill(workers)
+        for worker in workers.living:
+            self._channels.tell(worker)
         self._settle_in(workers)
         self.watch.start()
 
@@ -159,6 +164,22 @@ class WorkerKeeper:
         if self.current is not None:
             self.current.use_tun([queue.fd for queue in queues], device=device)
 
+    def open_channel(self, peer: str, channel: int, end: socket.socket) -> None:
+        """Join a data channel of a peer to a socket (see `data_channels`), which is the keeper's from now on. It stays joined
+        when a worker dies, and until `stop`. Raises HostError if it cannot be; then the socket stays the caller's."""
+        self._channels.open(peer, channel, end, self._living())
+
+    def close_channel(self, peer: str, channel: int) -> None:
+        """Let go of a data channel; nothing happens if it is not open."""
+        self._channels.close(peer, channel, self._living())
+
+    def channel_closed(self, peer: str, channel: int, opening: int) -> None:
+        """A worker has let go of a data channel."""
+        self._channels.closed(peer, channel, opening, self._living())
+
+    def _living(self) -> Sequence[WorkerProcess]:
+        return self.current.living if self.current else ()
+
     async def stop(self) -> None:
         """End the workers in order."""
         self.watch.stop()
@@ -167,6 +188,7 @@ class WorkerKeeper:
             task.cancel()
         await asyncio.gather(*reviving, return_exceptions=True)
         await self._end_all()
+        self._channels.close_all()
         self._keep_pids(())
 
     def _spawn(self, number: int) -> WorkerProcess:
@@ -245,6 +267,7 @@ class WorkerKeeper:
                 await self._give_up(worker)
                 raise
             workers.put(number, worker)
+            self._channels.tell(worker)
             self._serve(number)
             self._settle_in(workers)
             self.restarts += 1
@@ -302,6 +325,9 @@ class _Ears:
     def on_link_closed(self, link: int) -> None:
         self._keeper.link_closed(link)
         self._node.on_link_closed(link)
+
+    def on_channel_closed(self, peer: str, channel: int, opening: int) -> None:
+        self._keeper.channel_closed(peer, channel, opening)
 
     def on_tun_lost(self, number: int) -> None:
         self._keeper.on_tun_lost(number)

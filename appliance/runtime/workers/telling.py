@@ -196,6 +196,17 @@ class Telling:
         """That worker has the session; None: nobody has it any more."""
         self._tell(orders.SessionElsewhere(session, worker))
 
+    # ---- data channels ----
+
+    def open_channel(self, peer: str, channel: int, opening: int, end: socket.socket) -> None:
+        """Join a data channel of a peer to a socket, which stays the caller's. `opening`: a number that comes back when the
+        worker closes it."""
+        self._tell(orders.ChannelOpen(peer, channel, opening, os.dup(end.fileno())))
+
+    def close_channel(self, peer: str, channel: int) -> None:
+        """Let go of a data channel."""
+        self._tell(orders.ChannelClose(peer, channel))
+
     # ---- tables ----
 
     def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:

@@ -52,6 +52,7 @@ def ears(raises: str = "") -> tuple[Listener, Spoken, Any]:
         (reports.LinkClosed(1), ("on_link_closed", 1)),
         (reports.LinkLimited(1, 1200), ("on_link_limited", 1, 1200)),
         (reports.LinkOffloads(1, "EIO"), ("on_link_offload", 1, "EIO")),
+        (reports.ChannelClosed("a", 7, 3), ("on_channel_closed", "a", 7, 3)),
         (reports.TunLost(77), ("on_tun_lost", 77)),
         (reports.Fault("a.b:C", "ValueError in f", 3), ("on_fault", "a.b:C", "ValueError in f", 3)),
         (reports.Raised("error at loop.py:7", 2), ("on_raised", "error at loop.py:7", 2)),

@@ -1,0 +1,85 @@
+"""The data channels that are open, so that each worker has them, also one that starts later.
+
+A channel is one of a peer's numbers from 2 to 255, joined to one end of a SOCK_SEQPACKET pair: one message is the body of one
+record, in either direction (docs/protocol.md, "Data channels"). Which number means what is agreed by those who open it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from appliance.errors import HostError
+from appliance.runtime.workers.telling import Telling
+from appliance.wire.envelope import CHANNEL_FIRST, CHANNEL_LAST
+
+MOST_OF_A_PEER: Final = 64
+MOST: Final = 1024
+"""Of all peers: each costs a descriptor here and in each worker."""
+BUFFER_BYTES: Final = 256 * 1024
+"""Of the sockets of `channel_pair`, each way, or as much as the host allows: four of the largest messages."""
+
+
+class DataChannels:
+    """The ends that are joined to channels, which are this object's, by peer and number."""
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[str, int], tuple[int, socket.socket]] = {}
+        """With the number of each opening."""
+        self._of: Counter[str] = Counter()
+        self._openings = itertools.count(1)
+
+    def open(self, peer: str, channel: int, end: socket.socket, workers: Iterable[Telling]) -> None:
+        """Join a channel to a socket, which is this object's from now on. Raises HostError if it cannot be; then the socket stays
+        the caller's."""
+        if not CHANNEL_FIRST <= channel <= CHANNEL_LAST:
+            raise HostError(f"{channel} is no data channel", hint=f"they are {CHANNEL_FIRST} to {CHANNEL_LAST}")
+        if (peer, channel) in self._ends:
+            raise HostError(f"channel {channel} of {peer} is open already")
+        if self._of[peer] >= MOST_OF_A_PEER or len(self._ends) >= MOST:
+            raise HostError(f"too many data channels are open: {self._of[peer]} of {peer}, {len(self._ends)} in all")
+        end.settimeout(0)
+        opening = next(self._openings)
+        self._ends[peer, channel] = opening, end
+        self._of[peer] += 1
+        for worker in workers:
+            worker.open_channel(peer, channel, opening, end)
+
+    def close(self, peer: str, channel: int, workers: Iterable[Telling]) -> None:
+        """Let go of a channel: whoever has the other end reads its end. Nothing happens if it is not open."""
+        found = self._ends.pop((peer, channel), None)
+        if found is None:
+            return
+        self._of[peer] -= 1
+        found[1].close()
+        for worker in workers:
+            worker.close_channel(peer, channel)
+
+    def closed(self, peer: str, channel: int, opening: int, workers: Iterable[Telling]) -> None:
+        """A worker has let go of that opening of a channel: so do all."""
+        if self._ends.get((peer, channel), (0, None))[0] == opening:
+            self.close(peer, channel, workers)
+
+    def tell(self, worker: Telling) -> None:
+        """Give a new worker all of them."""
+        for (peer, channel), (opening, end) in self._ends.items():
+            worker.open_channel(peer, channel, opening, end)
+
+    def close_all(self) -> None:
+        """Let go of all; the workers have ended, or will have."""
+        for _, end in self._ends.values():
+            end.close()
+        self._ends.clear()
+        self._of.clear()
+
+
+def channel_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends: one to be joined to a channel, and the other (blocking) for whoever uses it."""
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    return ends

@@ -1,0 +1,229 @@
+"""Which data channel's turn it is, and how long they may keep the worker from other traffic.
+
+A channel that may have messages stands in a ring. Each turn of the loop serves some of the ring, and one channel has a few
+records before the next one's turn. While there is other traffic, channels together get SHARE of the worker's time. What comes in
+on them counts, too: links over which more comes are left unread for that long. Without other traffic channels get all the time.
+
+A channel is not read while its peer has no session here, or a session whose link is full. Then its messages wait in the socket,
+and whoever writes them waits.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import select
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from appliance.dataplane.channels import Channel, SendBody, deliver, send_one
+from appliance.dataplane.classes import BULK
+from appliance.dataplane.queueing import Lane
+from appliance.worker import pairs
+
+if TYPE_CHECKING:
+    from appliance.api.transport import Driver
+    from appliance.dataplane.peers import Peer, Session, World
+
+SHARE: Final = 0.06
+"""Of the time, while there is other traffic. Chosen so that nothing else becomes slower by more than a tenth."""
+MOST: Final = 0.002
+"""Seconds that can be saved up: about 40 full records."""
+DEBT: Final = 0.02
+"""Seconds that can be owed, so that what came in at once does not silence a peer for longer than a third of a second."""
+OF_ONE: Final = 4
+"""Records of one channel before the next one's turn."""
+BURSTS: Final = 4
+"""Channels that have their turn in one turn of the loop."""
+COMING: Final = 3.0
+"""How much longer it takes to read, open and hand on a record than to hand it on."""
+READABLE: Final = select.EPOLLIN | select.EPOLLONESHOT
+
+
+class Channels:
+    """The open data channels of one worker.
+
+    `tx` is the transmit buffer and `send_body` seals from it (`Outbound.send_body`); `closed(peer, channel, opening)` is
+    called for a channel whose other end was closed, or whose peer is no more.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        tx: memoryview,
+        send_body: SendBody,
+        epoll: select.epoll,
+        closed: Callable[[str, int, int], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._world = world
+        self._tx = tx
+        self._send_body = send_body
+        self._epoll = epoll
+        self._closed = closed
+        self._clock = clock
+        self._by_descriptor: dict[int, Channel] = {}
+        self._ring: deque[Channel] = deque()
+        self._resting: set[Channel] = set()
+        self._due: list[tuple[float, int, Channel]] = []
+        """Channels that wait for their peer's rate: until when, a number that tells equals apart, the channel."""
+        self._numbers = itertools.count()
+        self._left = MOST
+        """Seconds of the worker's time that channels may take."""
+        self._before = 0.0
+        self._hushed = False
+        self.noisy: set[Driver] = set()
+        """Links over which records for channels came since the last turn."""
+        self.pressing = False
+        """Is there anything to do in the next turn, or at some time, without another event?"""
+
+    # ---- opening and closing ----
+
+    def open(self, channel: Channel) -> None:
+        """Take a channel, and its descriptor with it. One that is open under its number is closed first."""
+        peer = channel.peer
+        self.close(peer, channel.number)
+        peer.channels = {**peer.channels, channel.number: channel}
+        self._by_descriptor[channel.descriptor] = channel
+        self._epoll.register(channel.descriptor, READABLE)
+
+    def close(self, peer: Peer, number: int) -> None:
+        """Let go of a channel; nothing happens if it is not open."""
+        channel = peer.channels.get(number)
+        if channel is None:
+            return
+        peer.channels = {each: other for each, other in peer.channels.items() if each != number}
+        del self._by_descriptor[channel.descriptor]
+        self._resting.discard(channel)
+        self._epoll.unregister(channel.descriptor)
+        os.close(channel.descriptor)
+
+    def forget(self, peer: Peer) -> None:
+        """Let go of all channels of a peer that is no more."""
+        for channel in tuple(peer.channels.values()):
+            self._end(channel)
+
+    # ---- what happens ----
+
+    def take(self, session: Session, link: Driver, number: int, body: memoryview) -> None:
+        """A record of a channel came in over a link."""
+        before = self._clock()
+        deliver(self._world, session, number, body)
+        self._spend(COMING * (self._clock() - before))
+        self.noisy.add(link)
+        self.pressing = True
+
+    def heard(self, descriptor: int) -> bool:
+        """A descriptor can be read, or its other end was closed. False: it is not a channel's."""
+        channel = self._by_descriptor.get(descriptor)
+        if channel is None:
+            return False
+        self._resting.discard(channel)
+        self._ring.append(channel)
+        self.pressing = True
+        return True
+
+    def has(self, descriptor: int) -> bool:
+        """Is it one of a channel?"""
+        return descriptor in self._by_descriptor
+
+    def wake(self, peer: Peer) -> None:
+        """The peer has a session here now."""
+        self._go_on(peer.channels.values())
+
+    def unblocked(self) -> None:
+        """A link takes more again."""
+        if self._resting:
+            self._go_on(tuple(self._resting))
+
+    def _go_on(self, channels: Iterable[Channel]) -> None:
+        for channel in channels:
+            if channel in self._resting:
+                self._resting.discard(channel)
+                self._ring.append(channel)
+                self.pressing = True
+
+    # ---- turns ----
+
+    def wait(self, wait: float) -> float:
+        """Seconds that the loop may wait, if it could wait so many without channels (negative: for ever)."""
+        if self._ring or self._hushed:
+            return 0.0
+        if not self._due:
+            return wait
+        due = max(0.0, self._due[0][0] - self._clock())
+        return due if wait < 0 else min(due, wait)
+
+    def turn(self, others: bool) -> bool:
+        """Serve some of the ring. `others`: there was other traffic in this turn of the loop. Returns whether links over which
+        much comes in for channels should be left unread until the next turn."""
+        now = self._clock()
+        self._left = min(MOST, self._left + SHARE * (now - self._before)) if others else MOST
+        while self._due and self._due[0][0] <= now:
+            self._ring.append(heapq.heappop(self._due)[2])
+        for _ in range(BURSTS):
+            if not self._ring or self._left <= 0:
+                break
+            channel = self._ring.popleft()
+            if channel.peer.channels.get(channel.number) is channel and self._serve(channel, now):
+                self._ring.append(channel)
+            before, now = now, self._clock()
+            self._spend(now - before)
+        self._before = now
+        self._hushed = others and self._left <= 0
+        self.pressing = bool(self._ring or self._due or self._hushed)
+        return self._hushed
+
+    def _spend(self, seconds: float) -> None:
+        self._left = max(-DEBT, self._left - seconds)
+
+    def _serve(self, channel: Channel, now: float) -> bool:
+        """Send a few messages of a channel. True: there may be more, and they can be sent."""
+        peer, world = channel.peer, self._world
+        for _ in range(OF_ONE):
+            session = peer.session
+            if session is None or session.link is None or session.link in world.blocked:
+                self._rest(channel)
+                return False
+            if peer.rate and not self._may_go(channel, now):
+                return False
+            try:
+                sent = send_one(world, channel, session, self._tx, self._send_body)
+            except BlockingIOError:
+                self._epoll.modify(channel.descriptor, READABLE)
+                return False
+            if not sent and pairs.hung_up(channel.descriptor):
+                self._end(channel)
+                return False
+            if not sent:
+                world.drop("malformed")
+            if peer.rate and peer.lane is not None:
+                peer.lane.pay(sent)
+        return True
+
+    def _may_go(self, channel: Channel, now: float) -> bool:
+        """A peer's rate is for its channels and packets together. False: the channel waits until it may go on."""
+        peer = channel.peer
+        lane = peer.lane = peer.lane or Lane(peer, peer.rate, now)
+        wait = lane.wait(BULK, now)
+        if wait > 0:
+            heapq.heappush(self._due, (now + wait, next(self._numbers), channel))
+        return wait <= 0
+
+    def _rest(self, channel: Channel) -> None:
+        """What it has cannot go now: ask for nothing but its end. If its peer has no session anywhere, ask for one."""
+        peer, ended = channel.peer, pairs.hung_up(channel.descriptor)
+        if ended and not pairs.has_more(channel.descriptor):
+            self._end(channel)
+            return
+        self._resting.add(channel)
+        self._epoll.modify(channel.descriptor, select.EPOLLONESHOT | (0 if ended else select.EPOLLRDHUP))
+        if peer.session is None and peer.elsewhere is None:
+            self._world.want(peer)
+
+    def _end(self, channel: Channel) -> None:
+        """Let go of a channel that nobody has told this worker to close."""
+        self.close(channel.peer, channel.number)
+        self._closed(channel.peer.name, channel.number, channel.opening)
