@@ -19,26 +19,12 @@ from appliance.dataplane.counters import CHANNEL_RX_BYTES, CHANNEL_RX_RECORDS, C
 from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from appliance.dataplane.peers import Peer, Session, World
+    from appliance.dataplane.peers import Channel, Session, World
 
 SendBody = Callable[["Session", int, int], bool]
 """`Outbound.send_body`."""
 GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN})
 """Whoever had the other end has closed it."""
-
-
-class Channel:
-    """One open channel of a peer."""
-
-    __slots__ = ("descriptor", "number", "opening", "peer")
-
-    def __init__(self, peer: Peer, number: int, opening: int, descriptor: int) -> None:
-        self.peer = peer
-        self.number = number
-        self.opening = opening
-        """Tells it from an earlier or later one of the same number."""
-        self.descriptor = descriptor
-        """One end of a SOCK_SEQPACKET pair, non-blocking."""
 
 
 def deliver(world: World, session: Session, number: int, body: memoryview) -> None:

@@ -23,7 +23,6 @@ from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6, many_v4, m
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
     from appliance.api.values import Octets
-    from appliance.dataplane.channels import Channel
     from appliance.dataplane.compression import Inflate, Squeeze
     from appliance.dataplane.queueing import Lane
     from appliance.dataplane.session import Receiver, Sender
@@ -94,6 +93,20 @@ class Session:
         """Compresses what is sent, once the peer has said that it takes that."""
         self.inflate: Inflate | None = None
         """Undoes what the peer compressed, if the profile allows it to compress."""
+
+
+class Channel:
+    """An open data channel of a peer."""
+
+    __slots__ = ("descriptor", "number", "opening", "peer")
+
+    def __init__(self, peer: Peer, number: int, opening: int, descriptor: int) -> None:
+        self.peer = peer
+        self.number = number
+        self.opening = opening
+        """Tells it from an earlier or later one of the same number."""
+        self.descriptor = descriptor
+        """One end of a SOCK_SEQPACKET pair, non-blocking."""
 
 
 class Peer:

@@ -18,14 +18,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from appliance.dataplane.channels import Channel, SendBody, deliver, send_one
+from appliance.dataplane.channels import SendBody, deliver, send_one
 from appliance.dataplane.classes import BULK
 from appliance.dataplane.queueing import Lane
 from appliance.worker import pairs
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver
-    from appliance.dataplane.peers import Peer, Session, World
+    from appliance.dataplane.peers import Channel, Peer, Session, World
 
 SHARE: Final = 0.06
 """Of the time, while there is other traffic. Chosen so that nothing else becomes slower by more than a tenth."""

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.transport import AdaptiveDriver, OffloadingDriver
-from appliance.dataplane.channels import Channel
 from appliance.dataplane.classes import rule_from
 from appliance.dataplane.counters import BEAT, base
-from appliance.dataplane.peers import Peer, Session
+from appliance.dataplane.peers import Channel, Peer, Session
 from appliance.dataplane.scheduled import Scheduling
 from appliance.dataplane.scheduler import Limits
 from appliance.dataplane.session import AeadFactory, Receiver, Sender

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rigs.dataplane import carry, pair
 
 from appliance.dataplane import counters as layout
-from appliance.dataplane.channels import Channel
+from appliance.dataplane.peers import Channel
 from appliance.runtime.workers.data_channels import channel_pair
 from appliance.wire.envelope import PacketType
 

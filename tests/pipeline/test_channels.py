@@ -11,7 +11,7 @@ from rigs.dataplane import Host, Wire, carry, join, pair
 from rigs.packets import udp4
 
 from appliance.dataplane import counters as layout
-from appliance.dataplane.channels import Channel
+from appliance.dataplane.peers import Channel
 from appliance.runtime.workers.data_channels import channel_pair
 from appliance.wire.envelope import HEADER, PacketType
 
