@@ -14,7 +14,7 @@ from appliance.errors import ApplianceError, NoDaemon
 from appliance.plugin_host import PluginHost
 from appliance.plugin_host.discovery import enabled
 from appliance.profile import json_schema
-from appliance.runtime import preparing
+from appliance.runtime import loading
 
 ASK_SECONDS = 3.0
 SYSTEM = "which is the system's"
@@ -70,8 +70,8 @@ def open_profile(path: str | None) -> OpenProfile:
     """Open the profile that was named, or the system's. Raises ProfileInvalid with everything that is wrong."""
     gc.disable()  # a command soon ends, and of ten thousand peers two fifths of the work were looking for garbage among them
     readings: Readings = {}
-    host = preparing.load_plugins(_paths(path), readings=readings)
-    loaded = preparing.load_profile(_paths(path), host, readings=readings)
+    host = loading.load_plugins(_paths(path), readings=readings)
+    loaded = loading.load_profile(_paths(path), host, readings=readings)
     warnings = tuple(f"plugin {fact.name}: {fact.problem}; {fact.hint}".rstrip("; ") for fact in host.broken)
     return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded, host, warnings)
 
@@ -84,7 +84,7 @@ def identity_path(reference: str) -> Path | None:
 
 def open_plugins(path: str | None) -> PluginHost:
     """The plugins that a profile names, loaded. The standard plugins if there is no profile, or if it cannot be read."""
-    return preparing.load_plugins(_paths(path))
+    return loading.load_plugins(_paths(path))
 
 
 def default_schema() -> dict[str, Any]:

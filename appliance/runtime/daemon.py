@@ -50,12 +50,12 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
 
 def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None) -> int:
     from appliance.foundation import places
-    from appliance.runtime import preparing
+    from appliance.runtime import loading
     from appliance.runtime.host import changes
 
     readings: Readings = {}
-    plugins = preparing.load_plugins(paths, readings=readings)
-    loaded = preparing.load_profile(paths, plugins, readings=readings)
+    plugins = loading.load_plugins(paths, readings=readings)
+    loaded = loading.load_profile(paths, plugins, readings=readings)
     profile, files = loaded.profile, loaded.files
     del loaded  # with the places of its keys
     readings.clear()  # places of keys of ten thousand peers are 40 MB
@@ -79,7 +79,7 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
 def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile] | None:
     """What comes into force in the place of a refused profile, None when it is not refused. Raises Withheld when there was
     nothing before it."""
-    from appliance.runtime import preparing
+    from appliance.runtime import loading
     from appliance.runtime.host import kept_profile
 
     refusal = keeper.refusal(profile)
@@ -89,8 +89,8 @@ def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile
     if keeper.good is None:
         raise Withheld(said(refusal), hint=WAY_ON)
     readings = kept_profile.readings_of(keeper.good, keeper.path)
-    plugins = preparing.load_plugins([keeper.path], {}, readings)
-    before = preparing.load_profile([keeper.path], plugins, {}, readings).profile
+    plugins = loading.load_plugins([keeper.path], {}, readings)
+    before = loading.load_profile([keeper.path], plugins, {}, readings).profile
     keeper.judge(before)
     log.warning("the profile is refused: the one before it runs", reason=said(refusal), hint=WAY_ON)
     return plugins, before

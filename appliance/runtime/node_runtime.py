@@ -18,7 +18,7 @@ from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
 from appliance.protocol.node import Node
-from appliance.runtime import preparing
+from appliance.runtime import settings
 from appliance.runtime.around import Around
 from appliance.runtime.figures import Figures
 from appliance.runtime.health import OK, Health
@@ -77,9 +77,9 @@ class NodeRuntime:
         self._views: list[NodeView] = []
         self._ask_router = Gathered(self.push_routes, ASK_ROUTER_SECONDS)
         self.peers = PeerTable(of_profile(profile.peers), _own(profile))
-        suites = preparing.usable_suites(profile, plugins)
+        suites = settings.usable_suites(profile, plugins)
         node = Node(
-            preparing.node_settings(profile),
+            settings.node_settings(profile),
             identity,
             suites,
             now=clock.monotonic(),
@@ -104,7 +104,7 @@ class NodeRuntime:
             plugins.transports,
             self.links,
             self.driver,
-            preparing.datagram_bytes(profile),
+            settings.datagram_bytes(profile),
             around.mark,
             around.refuses,
             self.calls,
@@ -124,7 +124,7 @@ class NodeRuntime:
     def prepare(self) -> None:
         """Start the workers' processes already, so that their imports are done when there are devices for them."""
         self.lifespan.push("worker", self.keeper.stop, essential=True)
-        self.keeper.prepare(self.driver, preparing.worker_slots(self.profile), preparing.workers(self.profile))
+        self.keeper.prepare(self.driver, settings.worker_slots(self.profile), settings.workers(self.profile))
 
     async def listen(self) -> None:
         """Open the listening sockets. Raises HostError for one that cannot be had."""
@@ -135,7 +135,7 @@ class NodeRuntime:
         """Start a worker on each device, as `profile` wants them (the one in force when None)."""
         wanted = profile or self.profile
         await self.keeper.start(
-            tuple(devices), self.driver, preparing.worker_slots(wanted), compression=preparing.compresses(wanted)
+            tuple(devices), self.driver, settings.worker_slots(wanted), compression=settings.compresses(wanted)
         )
 
     async def begin(self) -> None:
@@ -176,7 +176,7 @@ class NodeRuntime:
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.forwarding.use(profile, router)
         self.push_routes()
-        if preparing.scheduling(before) != preparing.scheduling(profile):
+        if settings.scheduling(before) != settings.scheduling(profile):
             self._push_qos()
         self.driver.follow(self.peers.use_profile(of_profile(profile.peers), _own(profile)))
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
@@ -225,19 +225,19 @@ class NodeRuntime:
 
     def _settings(self, profile: Profile) -> NodeSettings:
         """What the node is told of a profile: of its suites those that work, as long as there is one."""
-        settings = preparing.node_settings(profile)
-        working = tuple(name for name in settings.suites if name not in self._refused_suites)
-        return dataclasses.replace(settings, suites=working or settings.suites)
+        told = settings.node_settings(profile)
+        working = tuple(name for name in told.suites if name not in self._refused_suites)
+        return dataclasses.replace(told, suites=working or told.suites)
 
     def _refill(self, workers: Workers) -> None:
         self.driver.share_cookies(workers)
         self.forwarding.push_again(workers)
         if self.profile.qos is not None:
-            workers.set_qos(*preparing.scheduling(self.profile))
+            workers.set_qos(*settings.scheduling(self.profile))
 
     def _push_qos(self) -> None:
         if self.keeper.current is not None:
-            self.keeper.current.set_qos(*preparing.scheduling(self.profile))
+            self.keeper.current.set_qos(*settings.scheduling(self.profile))
 
     def _view(self, plugin: str) -> NodeView:
         seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, self.forwarding)

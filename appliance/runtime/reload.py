@@ -18,7 +18,7 @@ from appliance.foundation.logging import configure, get_logger
 from appliance.linux import memory
 from appliance.planning.trials import Why
 from appliance.profile.loading import readings_of
-from appliance.runtime import preparing
+from appliance.runtime import loading, settings
 from appliance.runtime.host import changes
 from appliance.runtime.status import profile_status
 
@@ -131,8 +131,8 @@ class Reload:
     def _load(self, given: Mapping[Path, bytes] | None) -> LoadedProfile:
         plugins = self._parts.node.plugins
         if given is None:
-            return preparing.load_profile(self._parts.in_force.paths, plugins)
-        return preparing.load_profile(list(given), plugins, readings=readings_of(given), exact=True)
+            return loading.load_profile(self._parts.in_force.paths, plugins)
+        return loading.load_profile(list(given), plugins, readings=readings_of(given), exact=True)
 
     def await_confirmation(self, seconds: float) -> None:
         """Go back by ourselves unless `confirm` is called within `seconds`."""
@@ -239,9 +239,9 @@ class Reload:
         """Apply the plan; where the TUN itself changes, between two workers."""
         parts, node = self._parts, self._parts.node
         # The workers that run could not import the library any more; those that have it may keep it.
-        lacks_library = preparing.compresses(profile) and not node.keeper.compression
+        lacks_library = settings.compresses(profile) and not node.keeper.compression
         running = node.keeper.current
-        recounted = running is not None and len(running) != preparing.workers(profile)
+        recounted = running is not None and len(running) != settings.workers(profile)
         rebuild = recounted or lacks_library or parts.tun.lost() or _tun_key(before) != _tun_key(profile)
         plugins = node.plugins.plan
         if rebuild:
@@ -261,7 +261,7 @@ class Reload:
 
 def _open_with(node: NodeRuntime, profile: Profile) -> None:
     """What transports are opened with from now on."""
-    node.transports.datagram_bytes, node.transports.settings = preparing.datagram_bytes(profile), profile.transports
+    node.transports.datagram_bytes, node.transports.settings = settings.datagram_bytes(profile), profile.transports
 
 
 def _keep(decision: Callable[[], None]) -> None:

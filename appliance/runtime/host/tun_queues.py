@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.foundation.logging import get_logger
 from appliance.linux import glance
-from appliance.runtime import preparing
+from appliance.runtime import settings
 from appliance.runtime.in_force import InForce
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class TunQueues:
     def _open(self, profile: Profile) -> None:
         from appliance.linux import tun
 
-        number, offload = preparing.workers(profile), profile.network.offload == "auto"
+        number, offload = settings.workers(profile), profile.network.offload == "auto"
         for _ in range(number):
             self._queues.append(tun.attach(profile.network.interface, offload=offload, multi_queue=number > 1))
         if offload and not self._queues[0].offloads:

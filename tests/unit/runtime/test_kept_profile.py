@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from appliance.runtime import preparing
+from appliance.runtime import loading
 from appliance.runtime.host.kept_profile import fingerprint, readings_of, text_of
 
 PROFILES = sorted((Path(__file__).parents[3] / "profiles").glob("*.yaml"))
@@ -16,11 +16,11 @@ PROFILES = sorted((Path(__file__).parents[3] / "profiles").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
 def test_there_and_back(path: Path, tmp_path: Path) -> None:
-    plugins = preparing.load_plugins([path], {})
-    profile = preparing.load_profile([path], plugins, {}).profile
+    plugins = loading.load_plugins([path], {})
+    profile = loading.load_profile([path], plugins, {}).profile
     text = text_of(profile)
     place = tmp_path / "system.trial"
-    again = preparing.load_profile([place], plugins, {}, readings_of(text, place)).profile
+    again = loading.load_profile([place], plugins, {}, readings_of(text, place)).profile
     assert again == profile
     assert text_of(again) == text
 
@@ -32,8 +32,8 @@ def test_known_by_what_it_says(tmp_path: Path) -> None:
     for number, text in enumerate(texts):
         changed = tmp_path / f"{number}.yaml"
         changed.write_text(text.replace("file:identity", "file:/identity"))
-        plugins = preparing.load_plugins([changed], {})
-        found.append(fingerprint(text_of(preparing.load_profile([changed], plugins, {}).profile)))
+        plugins = loading.load_plugins([changed], {})
+        found.append(fingerprint(text_of(loading.load_profile([changed], plugins, {}).profile)))
     assert found[0] == found[1]
     assert found[0] != found[2]
 

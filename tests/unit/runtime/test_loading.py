@@ -1,4 +1,4 @@
-"""What the parts of the daemon are told of a profile."""
+"""A profile with its plugins: what is wrong with either is named."""
 
 from __future__ import annotations
 
@@ -15,50 +15,11 @@ from pydantic import BaseModel, model_validator
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.api.hookspecs import hookimpl
 from appliance.api.monitoring import MonitorKind
-from appliance.api.profile import Profile
 from appliance.errors import PluginFault
 from appliance.plugin_host import PluginHost
 from appliance.plugin_host.discovery import Installed
 from appliance.profile import ProfileInvalid
-from appliance.runtime import preparing
-
-PEER = "llp1:" + "a" * 52
-
-
-def profile(**sections: object) -> Profile:
-    return Profile.model_validate({"profile": 1, "network": {"addresses": ["10.8.0.1/24"]}, **sections})
-
-
-def test_the_node_is_told_every_limit_and_policy() -> None:
-    told = preparing.node_settings(
-        profile(
-            limits={
-                "sessions": 7,
-                "idle": "9s",
-                "handshakes_per_second": 11,
-                "reassembly_bytes": "80KB",
-            },
-            crypto={"suites": ["hse"], "pq": "prefer", "rotate": {"after": "5min"}},
-        )
-    )
-    assert (told.max_sessions, told.idle, told.handshakes_per_second, told.reassembly_bytes) == (7, 9.0, 11, 80_000)
-    assert (told.suites, told.pq, told.rotate_after) == (("hse",), "prefer", 300.0)
-
-
-def test_a_datagram_is_automatic_unless_the_profile_says_how_long() -> None:
-    network = {"addresses": ["10.8.0.1/24"]}
-    assert preparing.datagram_bytes(profile()) is None
-    assert preparing.datagram_bytes(profile(network={**network, "datagram": 1200})) == 1200
-
-
-def test_suites_that_protect_nothing_are_for_laboratories() -> None:
-    plugins = PluginHost.load(["crypto-standard"])
-    assert "null" not in {suite.name for suite in preparing.usable_suites(profile(), plugins)}
-    assert "null" in {suite.name for suite in preparing.usable_suites(profile(crypto={"lab": True}), plugins)}
-
-
-def test_a_session_and_its_predecessor_fit_into_the_worker() -> None:
-    assert preparing.worker_slots(profile(limits={"sessions": 500})) > 1000
+from appliance.runtime import loading
 
 
 def test_a_kind_that_no_plugin_offers_is_a_problem_with_its_place(tmp_path: Path) -> None:
@@ -66,9 +27,9 @@ def test_a_kind_that_no_plugin_offers_is_a_problem_with_its_place(tmp_path: Path
     path.write_text(
         "profile: 1\nnetwork: {addresses: [10.8.0.1/24]}\nplugins: [crypto-standard]\nserver: {listen: ['udp://0.0.0.0:8443']}\n"
     )
-    plugins = preparing.load_plugins([path], environ={})
+    plugins = loading.load_plugins([path], environ={})
     with pytest.raises(ProfileInvalid) as caught:
-        preparing.load_profile([path], plugins, environ={})
+        loading.load_profile([path], plugins, environ={})
     assert {problem.path for problem in caught.value.problems} >= {"server.listen.0"}
     assert all(problem.file for problem in caught.value.problems)
 
@@ -104,5 +65,5 @@ def test_settings_that_a_plugin_cannot_judge_are_its_fault(settings: Callable[[]
     nasty.settings = settings
     plugins = PluginHost.load(["nasty"], {"nasty": nasty})
     with pytest.raises(PluginFault, match="plugin nasty: its settings ") as caught:
-        preparing.load_profile([path], plugins, {})
+        loading.load_profile([path], plugins, {})
     assert says in caught.value.message

@@ -1,65 +1,18 @@
-"""What can be done before there is an event loop, and said no to before the host is touched: plugins, profile, identity."""
+"""What the parts of a node are told of a profile."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.profile import Profile, QosRuleEntry
-from appliance.errors import ApplianceError, PluginFault
 from appliance.linux import host
 from appliance.planning import cores
-from appliance.plugin_host import PluginHost, required
-from appliance.plugin_host.calling import describe
-from appliance.plugin_host.discovery import enabled
-from appliance.profile.loaded import LoadedProfile
-from appliance.profile.loading import Readings, enabled_plugins, load
+from appliance.plugin_host import PluginHost
 from appliance.protocol.settings import NodeSettings
 
 LEAST_PACKET: Final = 512
 """Bytes that a packet counts at least when it waits: with what surrounds it, it takes as much memory."""
-
-
-def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ, readings: Readings | None = None) -> PluginHost:
-    """The plugins that the profile and the host name. A broken one is a fact in the result. `readings`: see `load_profile`."""
-    return PluginHost.load(enabled(enabled_plugins(paths, environ=environ, readings=readings)))
-
-
-def load_profile(
-    paths: Sequence[Path],
-    plugins: PluginHost,
-    environ: Mapping[str, str] = os.environ,
-    readings: Readings | None = None,
-    *,
-    exact: bool = False,
-) -> LoadedProfile:
-    """The profile, judged by the plugins too; files among `readings` are not read again. Raises ProfileInvalid with every problem
-    there is."""
-    kinds = None
-    if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
-        kinds = plugins.kinds
-    try:
-        loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings, exact=exact)
-    except BaseException as error:
-        fault = _fault(plugins, error)
-        if fault is None:
-            raise
-        raise fault from error
-    problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
-    if problems:
-        raise loaded.invalid(problems)
-    return loaded
-
-
-def _fault(plugins: PluginHost, error: BaseException) -> PluginFault | None:
-    """A plugin's model may raise what it should not, sys.exit included; then it is named. None for everything else."""
-    owner = None if isinstance(error, ApplianceError) else plugins.owners.of_error(error)
-    if owner is None:
-        return None
-    return PluginFault(owner, f"its settings {describe(error)}", hint="disable the plugin or report this to its author")
 
 
 def usable_suites(profile: Profile, plugins: PluginHost) -> tuple[CryptoSuite, ...]:

@@ -1,0 +1,53 @@
+"""A profile with the plugins that it names: loaded and judged before there is an event loop, and before the host is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from appliance.errors import ApplianceError, PluginFault
+from appliance.plugin_host import PluginHost, required
+from appliance.plugin_host.calling import describe
+from appliance.plugin_host.discovery import enabled
+from appliance.profile.loaded import LoadedProfile
+from appliance.profile.loading import Readings, enabled_plugins, load
+
+
+def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ, readings: Readings | None = None) -> PluginHost:
+    """The plugins that the profile and the host name. A broken plugin is a fact in the result. `readings`: see `load_profile`."""
+    return PluginHost.load(enabled(enabled_plugins(paths, environ=environ, readings=readings)))
+
+
+def load_profile(
+    paths: Sequence[Path],
+    plugins: PluginHost,
+    environ: Mapping[str, str] = os.environ,
+    readings: Readings | None = None,
+    *,
+    exact: bool = False,
+) -> LoadedProfile:
+    """The profile, judged by the plugins too; files among `readings` are not read again. Raises ProfileInvalid with every problem
+    there is."""
+    kinds = None
+    if plugins.complete:  # a kind that a failed plugin would bring is no mistake of the profile
+        kinds = plugins.kinds
+    try:
+        loaded = load(paths, environ=environ, sections=plugins.sections, kinds=kinds, readings=readings, exact=exact)
+    except BaseException as error:
+        fault = _fault(plugins, error)
+        if fault is None:
+            raise
+        raise fault from error
+    problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
+    if problems:
+        raise loaded.invalid(problems)
+    return loaded
+
+
+def _fault(plugins: PluginHost, error: BaseException) -> PluginFault | None:
+    """A plugin's model may raise what it should not, sys.exit included; then it is named. None for everything else."""
+    owner = None if isinstance(error, ApplianceError) else plugins.owners.of_error(error)
+    if owner is None:
+        return None
+    return PluginFault(owner, f"its settings {describe(error)}", hint="disable the plugin or report this to its author")
