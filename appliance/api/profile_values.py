@@ -199,7 +199,10 @@ def _as_string(form: str, **more: Any) -> WithJsonSchema:
 
 
 EndpointText = Annotated[
-    Endpoint, PlainValidator(_endpoint), _AS_TEXT, _as_string("scheme://host:port", pattern=r"^[A-Za-z]\w*://.+:\d+$")
+    Endpoint,
+    PlainValidator(_endpoint),
+    _AS_TEXT,
+    _as_string("scheme://host:port", pattern=r"^((udp|tcp)://.+:\d+|(?!(udp|tcp):)[A-Za-z]\w*://\S+)$"),
 ]
 """An `Endpoint`, written as scheme://host:port."""
 Prefix = Annotated[

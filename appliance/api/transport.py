@@ -69,8 +69,9 @@ class Transport(Protocol):
         """Accept peers at `at`. Returns the endpoint really bound. Raises OSError (EADDRINUSE …) when that cannot be had."""
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
-        """Reach `to` (its host is an address literal by now). The socket is the core's from then on. Raises OSError or
-        TimeoutError."""
+        """Reach `to` (its host is an address literal by now, or it has none). The socket is the core's from then on.
+
+        Raises OSError or TimeoutError."""
 
     async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
         """Datagram kinds: a socket of its own for a peer that came in through a listener, so that the worker can use a connected
@@ -96,6 +97,10 @@ class TransportKind(NamedTuple):
     """May records be lost, repeated, reordered and split?"""
     driver: str
     """Import path "package.module:Class" of the worker half, called as `Class(sock, options, buffers)`."""
+    authority: Callable[[str], None] | None = None
+    """Judges what stands behind `NAME://` in a profile: raises ValueError with a sentence for the admin, quickly and without I/O.
+    None: its endpoints are host:port. An endpoint whose `host` is no address and not empty is looked up before it is dialled, and
+    keeps its `authority`; one without a host is dialled as it is."""
 
 
 DropReason = Literal["malformed", "reassembly", "congested", "unreachable", "oversized"]

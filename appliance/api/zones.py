@@ -10,7 +10,7 @@ import socket
 from typing import Any
 
 from appliance.api.transport import SocketAddress
-from appliance.api.values import Endpoint
+from appliance.api.values import Endpoint, is_address
 
 
 def to_kernel(host: str, port: int) -> tuple[Any, ...]:
@@ -52,5 +52,8 @@ def named(host: str) -> str:
 
 
 def shown(endpoint: Endpoint | None) -> str:
-    """An endpoint for people, with its interface by name; "" for none."""
-    return "" if endpoint is None else str(endpoint._replace(host=named(endpoint.host)))
+    """An endpoint for people, with its interface by name, and the address that its name was looked up as; "" for none."""
+    if endpoint is None:
+        return ""
+    host, text = named(endpoint.host), str(endpoint._replace(host=named(endpoint.host)))
+    return text if not is_address(endpoint.host) or host in text else f"{text} at {host}"

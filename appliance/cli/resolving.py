@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from appliance.api.zones import from_kernel
 from appliance.foundation import clock
-from appliance.protocol.peer import is_literal
+from appliance.protocol.peer import is_named
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -21,8 +21,8 @@ MOST = 32
 
 def addresses_of_names(profile: Profile) -> dict[str, tuple[str, ...]]:
     """Addresses of the names in the peers' endpoints, of the first MOST of them."""
-    hosts = dict.fromkeys(endpoint.host for peer in profile.peers for endpoint in peer.endpoints)
-    return resolve(set([host for host in hosts if not is_literal(host)][:MOST]))
+    named = [endpoint.host for peer in profile.peers for endpoint in peer.endpoints if is_named(endpoint)]
+    return resolve(set(list(dict.fromkeys(named))[:MOST]))
 
 
 def resolve(hosts: set[str], seconds: float = SECONDS) -> dict[str, tuple[str, ...]]:

@@ -105,6 +105,8 @@ class Registry:
 
 def _check_transport(kind: TransportKind) -> str:
     _matches(IMPORT_PATH, kind.driver, "driver")
+    if kind.authority is not None:
+        _callable(kind.authority, f"authority of transport {kind.name!r}")
     return _check_shape(kind, SCHEME)
 
 

@@ -8,7 +8,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.kinds import Kind, settings_of
+from appliance.api.transport import TransportKind
 from appliance.api.values import Endpoint, Problem
+from appliance.foundation.patience import limited
+from appliance.plugin_host.calling import describe
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -26,8 +29,11 @@ def required(profile: Profile, host: PluginHost) -> tuple[Problem, ...]:
 
 def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
     for path, endpoint in _endpoints(profile):
-        if endpoint.scheme not in host.transports:
+        kind = host.transports.get(endpoint.scheme)
+        if kind is None:
             yield _missing(path, "transport scheme", endpoint.scheme, host.transports, host)
+        elif (wrong := _authority(kind, endpoint)) is not None:
+            yield Problem(path, *wrong)
     for index, name in enumerate(profile.crypto.suites):
         suite = host.suites.get(name)
         if suite is None:
@@ -50,6 +56,20 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
         for name in named:
             if name not in known:
                 yield _missing(f"{section}.{name}", f"{section} kind", name, known, host)
+
+
+def _authority(kind: TransportKind, endpoint: Endpoint) -> tuple[str, str] | None:
+    """What is wrong with the part behind `://`, and a hint."""
+    if kind.authority is None:
+        example = f"for example {kind.name}://198.51.100.7:8443"
+        return None if endpoint.is_host_and_port else (f"{str(endpoint)!r}: host and port are both needed", example)
+    try:
+        limited(lambda: kind.authority and kind.authority(str(endpoint).partition("://")[2]))
+    except ValueError as error:
+        return f"{str(endpoint)!r}: {error}", ""
+    except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
+        return f"transport {kind.name} {describe(error)}", "disable the plugin or report this to its author"
+    return None
 
 
 def _unset(profile: Profile, host: PluginHost) -> Iterator[Problem]:

@@ -132,6 +132,8 @@ def _listen(listen: tuple[Endpoint, ...]) -> Iterator[Problem]:
     everywhere: dict[tuple[str, int, int], int] = {}
     literals = [(index, endpoint, _literal(endpoint.host)) for index, endpoint in enumerate(listen)]
     for index, endpoint, address in literals:
+        if address is None and not endpoint.host:
+            continue  # its transport judges it
         if address is None:
             example = f"{endpoint.scheme}://0.0.0.0:{endpoint.port} or {endpoint.scheme}://[::]:{endpoint.port}"
             yield Problem(f"server.listen.{index}", f"{endpoint.host!r} is no address to listen on", f"for example {example}")
@@ -220,7 +222,7 @@ def _endpoints(profile: Profile) -> Iterator[Problem]:
                 )
             elif address is not None and (fault := _zone_fault(endpoint, address)):
                 yield Problem(f"peers.{index}.endpoints.{place}", *fault)
-            elif address is None and not _is_host_name(endpoint.host):
+            elif address is None and endpoint.host and not _is_host_name(endpoint.host):
                 yield Problem(f"peers.{index}.endpoints.{place}", f"{endpoint.host!r} is neither an address nor a DNS name")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from appliance.api.values import Endpoint
+from appliance.api.values import Endpoint, is_address
 from appliance.protocol.settings import PeerSettings
 
 PAUSE_FIRST = 0.25
@@ -81,7 +80,7 @@ class Peer:
         if settings.endpoints != self._configured:
             self.edited = True
             self._configured = settings.endpoints
-            self.reach_at([endpoint for endpoint in settings.endpoints if is_literal(endpoint.host)])
+            self.reach_at([endpoint for endpoint in settings.endpoints if not is_named(endpoint)])
 
     def reach_at(self, endpoints: Sequence[Endpoint]) -> None:
         """Use these endpoints from now on, beginning with the first."""
@@ -129,10 +128,6 @@ class Peer:
         return pause * (1 - JITTER + 2 * JITTER * chance)
 
 
-def is_literal(host: str) -> bool:
-    """Is `host` an address, rather than a name that must be looked up?"""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def is_named(endpoint: Endpoint) -> bool:
+    """Is its host a name that must be looked up before it can be dialled?"""
+    return bool(endpoint.host) and not is_address(endpoint.host)

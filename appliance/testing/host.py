@@ -217,7 +217,7 @@ class SimulatedHost:
         link = self._number()
         if endpoint.scheme == "udp":
             socket = self.network.bind((endpoint.host, endpoint.port), lambda source, packet: self._came(link, source, packet))
-            self._links[link] = _Link(lambda to, packet: socket.send(to or endpoint[1:], packet), socket.close)
+            self._links[link] = _Link(lambda to, packet: socket.send(to or (endpoint.host, endpoint.port), packet), socket.close)
             self.node.handle_link(
                 link,
                 None,

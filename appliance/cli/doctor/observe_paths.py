@@ -45,8 +45,8 @@ def try_listening(endpoint: Endpoint) -> ListenFacts:
 
 
 def look_up(peers: Sequence[tuple[str, Sequence[Endpoint]]], network: NetworkSection) -> tuple[PathFacts, ...]:
-    """The path to each endpoint of each peer. Names are looked up side by side."""
-    wanted = [(peer, endpoint) for peer, endpoints in peers for endpoint in endpoints]
+    """The path to each endpoint of each peer that has a host. Names are looked up side by side."""
+    wanted = [(peer, endpoint) for peer, endpoints in peers for endpoint in endpoints if endpoint.host]
     found = resolve({endpoint.host for _, endpoint in wanted})
     return tuple(look_at_path(peer, endpoint, found.get(endpoint.host, ()), network) for peer, endpoint in wanted)
 

@@ -75,9 +75,10 @@ def _identity(profile: Profile) -> tuple[str, str, int, str]:
 
 
 def _listens(profile: Profile, listening: set[str]) -> tuple[ListenFacts, ...]:
+    from appliance.api.values import HOST_AND_PORT
     from appliance.cli.doctor.observe_paths import try_listening
 
-    return tuple(try_listening(one) for one in profile.server.listen if str(one) not in listening)
+    return tuple(try_listening(one) for one in profile.server.listen if one.scheme in HOST_AND_PORT and str(one) not in listening)
 
 
 def _paths(profile: Profile) -> tuple[PathFacts, ...]:

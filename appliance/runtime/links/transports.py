@@ -157,7 +157,7 @@ class Transports:
         self.bound.clear()
 
     async def _dial(self, peer: str, endpoint: Endpoint) -> None:
-        if reasons := self._refuses([endpoint.host], str(endpoint), peer):
+        if endpoint.host and (reasons := self._refuses([endpoint.host], str(endpoint), peer)):
             self.listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
             return
         try:

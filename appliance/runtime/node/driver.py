@@ -391,7 +391,7 @@ class NodeDriver:
         if link is None or (source is None and link.remote is None):
             return False
         endpoint = link.remote if source is None else Endpoint(link.local.scheme, *source)
-        return endpoint is not None and bool(self._refuses([endpoint.host], str(endpoint), peer))
+        return endpoint is not None and bool(endpoint.host) and bool(self._refuses([endpoint.host], str(endpoint), peer))
 
     def _session_ready(self, event: events.SessionReady) -> None:
         worker = self._worker()

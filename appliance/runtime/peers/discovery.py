@@ -22,7 +22,7 @@ from appliance.foundation import clock, entropy
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.patience import as_exception
 from appliance.foundation.tasks import Tasks, cancelled
-from appliance.protocol.peer import is_literal
+from appliance.protocol.peer import is_named
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.candidates import Candidates, Lists
 from appliance.runtime.peers.outside_dns import resolve_past
@@ -132,7 +132,7 @@ class Discovery:
 
     def _for_names(self) -> tuple[str, ...]:
         """Names in endpoints must be looked up by somebody, even when the profile says nothing of discovery."""
-        names = any(not is_literal(endpoint.host) for endpoints in self._peers.values() for endpoint in endpoints)
+        names = any(is_named(endpoint) for endpoints in self._peers.values() for endpoint in endpoints)
         return (RESOLVER,) if names and RESOLVER in self._kinds else ()
 
     def _run(self, name: str) -> None:
@@ -221,7 +221,7 @@ class Discovery:
 
     def _tell(self, lists: Lists) -> None:
         for peer, endpoints in lists.items():
-            self._found(peer, endpoints or [endpoint for endpoint in self._peers[peer] if is_literal(endpoint.host)])
+            self._found(peer, endpoints or [endpoint for endpoint in self._peers[peer] if not is_named(endpoint)])
 
     # ---- what discoverers ask ----
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from appliance.api.values import Endpoint
+from appliance.api.values import Endpoint, is_address
 
 FILE = "paths.json"
 
@@ -35,7 +35,8 @@ def recall(directory: Path) -> dict[str, KnownPath]:
     """What an earlier daemon knew; nothing when that cannot be read."""
     try:
         noted = json.loads((directory / FILE).read_text(encoding="utf-8"))
-        return {str(peer): KnownPath(Endpoint.parse(local), Endpoint.parse(remote)) for peer, (local, remote) in noted.items()}
+        known = {str(peer): KnownPath(Endpoint.parse(local), Endpoint.parse(remote)) for peer, (local, remote) in noted.items()}
+        return {peer: path for peer, path in known.items() if is_address(path.remote.host)}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 

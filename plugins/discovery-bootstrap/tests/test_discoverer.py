@@ -115,3 +115,12 @@ async def test_a_changed_list_is_a_new_round_at_once(kind: DiscoveryKind) -> Non
     services.peers = {"a": (A,), "b": (B,)}
     assert {peer for peer, _ in await story.batch()} == {"a", "b"}
     assert services.now == 0, "nobody waited"
+
+
+async def test_an_endpoint_that_has_no_address_is_told_as_it_is_and_a_name_keeps_its_authority(kind: DiscoveryKind) -> None:
+    relay, web = Endpoint.parse("relay://llp1:abc"), Endpoint.parse("wss://vpn.example/path")
+    services = FakeDiscoveryServices({"hub": (relay, web)}, names={"vpn.example": ["192.0.2.9"]})
+    story = Story(kind, services)
+    assert [candidate.endpoint for candidate in await story.raw()] == [relay]
+    assert [candidate.endpoint for candidate in await story.raw()] == [web._replace(host="192.0.2.9")]
+    assert services.reported == []

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from appliance.api.profile import Section
-from appliance.api.transport import SocketAddress, Transport, TransportServices
+from appliance.api.transport import Adopted, SocketAddress, Transport, TransportServices
 from appliance.api.values import Endpoint
 from appliance.errors import HostError
 from appliance.runtime.links.table import Link, Links
@@ -209,6 +209,32 @@ async def test_while_there_are_too_many_strangers_connections_wait(rig: Rig) -> 
         rig.heard.no_room = False
         with socket.create_connection((tcp.host, tcp.port)):
             assert {(await rig.heard.links.get())[1], (await rig.heard.links.get())[1]} == {None}
+
+
+async def test_an_endpoint_without_an_address_is_dialled_as_it_is() -> None:
+    dialled: list[Endpoint] = []
+
+    class Relay:
+        async def dial(self, to: Endpoint, timeout: float) -> Adopted:
+            dialled.append(to)
+            raise OSError("nobody is there")
+
+        async def close(self) -> None: ...
+
+    def refuses(hosts: Sequence[str], endpoint: str, peer: str) -> dict[str, str]:
+        raise AssertionError("there is no address to judge")
+
+    def relay(_settings: None, _services: TransportServices) -> Transport:
+        return Relay()  # type: ignore[return-value]
+
+    heard, links = Heard(), Links()
+    transports = Transports({"relay": TCP._replace(name="relay", open=relay)}, links, heard, None, refuses=refuses)
+    at = Endpoint.parse("relay://llp1:abc")
+    transports.dial("b", at)
+    assert await heard.failed.get() == ("b", at, "nobody is there")
+    assert dialled == [at]
+    await transports.close()
+    links.close()
 
 
 class Loud(Section):

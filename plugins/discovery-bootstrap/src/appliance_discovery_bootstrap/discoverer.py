@@ -1,6 +1,6 @@
 """Rounds over the bootstrap list: addresses are told at once, names are looked up one after the other, and so on.
 
-    round n    everything that is written as an address, in one batch
+    round n    everything that needs no look-up, in one batch
                then a batch for each name; a peer whose name is unknown is reported and goes to the back of round n + 1
     pause      `refresh`, or less while names are missing; none when the peers of the profile change
 
@@ -9,12 +9,11 @@ The core connects to whatever it is told of; telling it is all that connecting a
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from appliance.api.discovery import Candidate, DiscoveryServices
-from appliance.api.values import Endpoint
+from appliance.api.values import Endpoint, is_address
 from appliance_discovery_bootstrap.rotation import Rotation
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Bootstrap:
         return [
             self._candidate(peer, endpoint, index, 0, endpoint.host)
             for index, endpoint in enumerate(endpoints)
-            if _is_address(endpoint.host)
+            if not _is_named(endpoint)
         ]
 
     async def _look_up(self, peer: str, endpoint: Endpoint) -> tuple[list[str], bool]:
@@ -99,14 +98,8 @@ class Bootstrap:
 
 def _names(order: Sequence[str], peers: Peers) -> list[tuple[str, int, Endpoint]]:
     """What has to be looked up, in this order: peer, place in its list, endpoint."""
-    return [
-        (name, index, endpoint) for name in order for index, endpoint in enumerate(peers[name]) if not _is_address(endpoint.host)
-    ]
+    return [(name, index, endpoint) for name in order for index, endpoint in enumerate(peers[name]) if _is_named(endpoint)]
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def _is_named(endpoint: Endpoint) -> bool:
+    return bool(endpoint.host) and not is_address(endpoint.host)
