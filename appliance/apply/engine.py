@@ -14,6 +14,7 @@ from appliance.api.profile import Profile
 from appliance.apply.confirmation import clear_up, is_watched, start_watchdog, wake_watchdog
 from appliance.apply.executor import Listener, carry_out, silent, undo
 from appliance.apply.journal import Journal
+from appliance.apply.others import owner_of, refuse_others
 from appliance.apply.records import JournalState
 from appliance.errors import ApplianceError, ExitCode, HostError, MissingPrivilege, PlanError
 from appliance.linux import host
@@ -85,7 +86,7 @@ async def plan_profile(
     """
     journal = _journal(state_dir)
     async with Netlink() as netlink:
-        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins, names, judged=repair)
+        made, observed = await _plan(profile, state_dir, journal.state, netlink, admin_address, plugins, names, judged=repair)
     refuse_irreversible(made, observed)
     if journal.state.interrupted() is None:
         return made
@@ -122,7 +123,7 @@ async def apply_profile(
         if not give_up:
             _refuse_unconfirmed(journal.state, state_dir)
         recovered = await _recover(journal, netlink, state_dir, progress, give_up=give_up)
-        made, observed = await _plan(profile, journal.state, netlink, admin_address, plugins, judged=repair)
+        made, observed = await _plan(profile, state_dir, journal.state, netlink, admin_address, plugins, judged=repair)
         if repair:
             made = Plan(bringing_back(made.steps), made.warnings)
         refuse_irreversible(made, observed)
@@ -217,6 +218,7 @@ def has_made(interface: str, state_dir: Path) -> bool:
 
 async def _plan(
     profile: Profile,
+    state_dir: Path,
     state: JournalState,
     netlink: Netlink,
     admin_address: str | None,
@@ -225,16 +227,26 @@ async def _plan(
     *,
     judged: bool = False,
 ) -> tuple[Plan, HostState]:
+    owner = owner_of(state_dir)
+    refuse_others(profile.network.interface, state_dir)
     applied = state.in_force
     held = Held.of(applied)
     # Plugins are asked in a thread: whoever plans may have an event loop to turn.
     asked = await asyncio.to_thread(plugins.observe, profile) if plugins else {}
-    observed = await observe(wanted_too(wanted(profile, Ledger.of(applied)), held, asked), netlink)
+    observed = await observe(wanted_too(wanted(profile, Ledger.of(applied, owner)), held, asked), netlink)
     if plugins and not judged:
         refuse_unfit(await asyncio.to_thread(plugins.check, profile, held.without(observed)))
     wishes = await asyncio.to_thread(plugins.plan, profile, held.without(observed)) if plugins else {}
-    contributions = Contributions(held, asked, wishes, plugins.kept if plugins else frozenset())
-    made = plan(profile, observed, admin_address=admin_address, applied=applied, contributions=contributions, names=names)
+    contributions = Contributions(held, asked, wishes, plugins.kept if plugins else frozenset(), owner.table)
+    made = plan(
+        profile,
+        observed,
+        admin_address=admin_address,
+        applied=applied,
+        contributions=contributions,
+        names=names,
+        owner=owner,
+    )
     return made, observed
 
 

@@ -18,8 +18,9 @@ from appliance.planning.reachability import Ways
 def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> None:
     """Raise PlanError if `wanted` cannot be combined with something that the plan leaves on the host."""
     _refuse_interface(wanted, observed)
+    _refuse_second_tunnel(wanted, observed)
     _refuse_addresses(wanted, observed)
-    taken = {_place(other): other for other in observed.routes if other["protocol"] != own.ROUTE_PROTOCOL}
+    taken = {_place(other): other for other in observed.routes if other["protocol"] != wanted.owner.protocol}
     for route in wanted.routes:
         _refuse_route(route, wanted, observed, taken)
     _refuse_settings(wanted, observed)
@@ -170,6 +171,19 @@ def _refuse_route(
             f"{route['destination']} is already routed {where}",
             hint="give the route another metric, or use a prefix that this host does not reach otherwise; a network that this "
             "host is in and that is a peer's too stays here with network.local: keep",
+        )
+
+
+def _refuse_second_tunnel(wanted: Desired, observed: HostState) -> None:
+    """Rules ask all packets in one order, so one node of a network namespace can have what its own mark does not keep out."""
+    ours = {own.ROUTE_PROTOCOL, *own.INSTANCE_PROTOCOLS}
+    others = [rule for rule in observed.rules if rule["protocol"] in ours - {wanted.owner.protocol}]
+    if any(rule["priority"] == own.TUNNEL_RULE_PRIORITY for rule in wanted.rules) and any(
+        rule["priority"] == own.TUNNEL_RULE_PRIORITY for rule in others
+    ):
+        raise PlanError(
+            "another node of this network namespace has a full tunnel, or keeps local networks, already",
+            hint="one of them can: take network.full_tunnel and network.local out of this profile, or out of the other's",
         )
 
 

@@ -96,11 +96,13 @@ class Contributions:
     """Plugin to what it wants."""
     kept: frozenset[str] = frozenset()
     """Plugins that could not be loaded: what was done for them stays as it is."""
+    core_table: str = own.TABLE
+    """The node's own nftables table."""
 
 
-def table_of(plugin: str) -> str:
-    """The name of a plugin's nftables table."""
-    return f"{own.TABLE}-{plugin}"
+def table_of(plugin: str, core: str) -> str:
+    """The name of a plugin's nftables table, on a node whose own is `core`."""
+    return f"{core}-{plugin}"
 
 
 def canonical(key: str) -> str:
@@ -135,7 +137,7 @@ def further_steps(
     wanted: dict[Thing, tuple[str, Any]] = {}
     for plugin, wishes in given.wishes.items():
         for wish in wishes:
-            thing, value = _judged(plugin, wish, given.asked.get(plugin, ()), interface, observed)
+            thing, value = _judged(plugin, wish, given, interface, observed)
             other, before = wanted.setdefault(thing, (plugin, value))
             if before != value:
                 raise PlanError(
@@ -155,12 +157,13 @@ def further_steps(
             yield from _step(thing, value, plugin, future)
 
 
-def _judged(plugin: str, wish: Wish, asked: Sequence[str], interface: str, observed: HostState) -> tuple[Thing, Any]:
+def _judged(plugin: str, wish: Wish, given: Contributions, interface: str, observed: HostState) -> tuple[Thing, Any]:
     """What a wish is about, and the value it is to have."""
     if isinstance(wish, NftTable):
-        return ("nft.replace", table_of(plugin)), _table(plugin, wish, observed)
+        table = table_of(plugin, given.core_table)
+        return ("nft.replace", table), _table(plugin, table, wish, observed)
     key, value = canonical(str(wish.key)), str(wish.value)
-    if key not in map(canonical, asked):
+    if key not in map(canonical, given.asked.get(plugin, ())):
         raise PluginFault(plugin, f"it wants to set {key!r}, which its appliance_observe does not name")
     if key in FORWARDING_SWITCHES:
         raise PluginFault(plugin, f"{key} is not a plugin's to set", hint="network.forward and network.masquerade are for that")
@@ -173,9 +176,9 @@ def _judged(plugin: str, wish: Wish, asked: Sequence[str], interface: str, obser
     return ("sysctl.set", key), value
 
 
-def _table(plugin: str, wish: NftTable, observed: HostState) -> list[dict[str, Any]]:
+def _table(plugin: str, table: str, wish: NftTable, observed: HostState) -> list[dict[str, Any]]:
     try:
-        ruleset = plugins_table(table_of(plugin), wish.entries)
+        ruleset = plugins_table(table, wish.entries)
         size = len(json.dumps(ruleset))
     except (ValueError, TypeError, RecursionError) as error:
         raise PluginFault(plugin, f"its nftables table is not acceptable: {error}") from error

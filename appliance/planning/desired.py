@@ -49,6 +49,8 @@ class Desired:
     """The nftables table; None if none is needed."""
     warnings: tuple[str, ...]
     """Sentences for the admin."""
+    owner: own.Owner = own.UNNAMED
+    """Whose all that is."""
 
 
 def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
@@ -56,10 +58,11 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     the host."""
     network = profile.network
     datagram = AUTO_DATAGRAM_BYTES if network.datagram == "auto" else network.datagram
-    routes, warnings = _routes(profile)
+    owner = ledger.owner
+    routes, warnings = _routes(profile, owner)
     warnings += outside_the_tunnel(profile, routes, observed)
     sysctls = _sysctls(network, observed, ledger)
-    table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger))
+    table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger), owner)
     return Desired(
         link={
             "name": network.interface,
@@ -71,10 +74,11 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
         multi_queue=workers(network.workers, observed.cores) > 1,
         addresses=tuple(str(address) for address in network.addresses),
         routes=routes,
-        rules=(*_rules(network), *policy_rules(network, routes)),
+        rules=(*_rules(network, owner), *policy_rules(network, routes, owner)),
         sysctls=sysctls,
         table=table,
         warnings=warnings + table_warnings,
+        owner=owner,
     )
 
 
@@ -86,14 +90,14 @@ def forwarded_versions(network: NetworkSection) -> set[int]:
     return {prefix.version for prefix in prefixes}
 
 
-def _routes(profile: Profile) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+def _routes(profile: Profile, owner: own.Owner) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
     network = profile.network
     connected = {address.network for address in network.addresses}
     routes: dict[tuple[Any, ...], dict[str, Any]] = {}
     warnings = []
     for entry in network.routes:
         if not _is_connected(entry, network.interface, connected):
-            _put(routes, _route(network.interface, entry.to, entry))
+            _put(routes, _route(owner, network.interface, entry.to, entry))
     for peer in profile.peers:
         for prefix in peer.allowed:
             if prefix.prefixlen == 0 and not network.full_tunnel:
@@ -106,8 +110,8 @@ def _routes(profile: Profile) -> tuple[tuple[dict[str, Any], ...], tuple[str, ..
                     f"{prefix} of peer {peer.name} is not routed: IPv6 needs network.mtu to be {own.IPV6_MIN_MTU} or more"
                 )
             elif not any(_within(prefix, net) for net in connected):
-                _put(routes, _route(network.interface, prefix, table=table_for(prefix, network)))
-    for route in tuple(unreachable_defaults(network, routes.values())):
+                _put(routes, _route(owner, network.interface, prefix, table=table_for(prefix, network)))
+    for route in tuple(unreachable_defaults(network, routes.values(), owner)):
         _put(routes, route)
     return tuple(routes.values()), tuple(warnings)
 
@@ -116,14 +120,16 @@ def _put(routes: dict[tuple[Any, ...], dict[str, Any]], route: dict[str, Any]) -
     routes.setdefault((route["destination"], route["table"], route["metric"]), route)
 
 
-def _route(interface: str, to: Network, entry: RouteEntry | None = None, table: int = own.MAIN_TABLE) -> dict[str, Any]:
+def _route(
+    owner: own.Owner, interface: str, to: Network, entry: RouteEntry | None = None, table: int = own.MAIN_TABLE
+) -> dict[str, Any]:
     return {
         "destination": str(to),
         "via": str(entry.via) if entry and entry.via else None,
         "link": entry.device if entry and entry.device else interface,
         "table": entry.table if entry and entry.table else table,
         "metric": own.route_metric(to.version, entry.metric if entry else None),
-        "protocol": own.ROUTE_PROTOCOL,
+        "protocol": owner.protocol,
     }
 
 
@@ -139,7 +145,7 @@ def _within(prefix: Network, network: Network) -> bool:
     return isinstance(network, ipaddress.IPv6Network) and prefix.subnet_of(network)
 
 
-def _rules(network: NetworkSection) -> Iterator[dict[str, Any]]:
+def _rules(network: NetworkSection, owner: own.Owner) -> Iterator[dict[str, Any]]:
     for rule in network.rules:
         given = [prefix for prefix in (rule.from_, rule.to) if prefix is not None]
         for version in sorted({prefix.version for prefix in given}) or (4, 6):
@@ -151,7 +157,7 @@ def _rules(network: NetworkSection) -> Iterator[dict[str, Any]]:
                     "to": None if rule.to is None or not rule.to.prefixlen else str(rule.to),
                     "fwmark": rule.fwmark or None,
                     "table": rule.table,
-                    "protocol": own.ROUTE_PROTOCOL,
+                    "protocol": owner.protocol,
                 }
             )
 
@@ -201,10 +207,12 @@ def _forwarding(sysctls: Mapping[str, str], observed: HostState, ledger: Ledger)
     return any("1" in {sysctls.get(key), before.get(key, observed.sysctls.get(key))} for key in FORWARDING.values())
 
 
-def _table(network: NetworkSection, observed: HostState, forwards: bool) -> tuple[Ruleset | None, tuple[str, ...]]:
+def _table(
+    network: NetworkSection, observed: HostState, forwards: bool, owner: own.Owner
+) -> tuple[Ruleset | None, tuple[str, ...]]:
     clamp = network.clamp_mss and forwards
     if not (network.masquerade or clamp):
         return None, ()
     if "nft" not in observed.tools and not network.masquerade:
         return None, ("this host forwards packets, but without the command nft the MSS of forwarded connections is not clamped",)
-    return ruleset(network.interface, masquerade=network.masquerade, clamp_mss=clamp), ()
+    return ruleset(owner.table, network.interface, masquerade=network.masquerade, clamp_mss=clamp), ()

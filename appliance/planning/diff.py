@@ -34,14 +34,16 @@ def plan(
     applied: Sequence[Step] = (),
     contributions: Contributions | None = None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    owner: own.Owner = own.UNNAMED,
 ) -> Plan:
     """The steps that make the host `observed` be as `profile` says; none when it is so already.
 
     `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION. `applied` are the steps of
-    earlier plans that are in force, `contributions` what plugins want, done last, `names` addresses of names in endpoints.
+    earlier plans that are in force, `contributions` what plugins want, done last, `names` addresses of names in endpoints,
+    `owner` how the node knows its own things.
     Raises PlanError when the host does not allow it, PluginFault when a plugin wants what it may not have.
     """
-    ledger = Ledger.of(applied)
+    ledger = Ledger.of(applied, owner)
     wanted = desired(profile, observed, ledger)
     leaving = ledger.created - ({wanted.link["name"]} if _fits(wanted, observed) else set())
     removals = tuple(_removals(wanted, observed, ledger, leaving))
@@ -102,7 +104,7 @@ def _additions(
     removed = [one.do.args for one in removals]
     routes = [
         *wanted.routes,
-        *(args for args in removed if args.get("protocol") != own.ROUTE_PROTOCOL and args.get("link") == name),
+        *(args for args in removed if args.get("protocol") != ledger.owner.protocol and args.get("link") == name),
     ]
     yield from _missing("route", [route for route in routes if "destination" in route], observed.routes, removed)
     yield from _missing("rule", wanted.rules, observed.rules, removed)
@@ -125,7 +127,7 @@ def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: fro
     name = wanted.link["name"]
     kept_rules = {own.rule_key(rule) for rule in wanted.rules}
     for rule in observed.rules:
-        if rule["protocol"] == own.ROUTE_PROTOCOL and own.rule_key(rule) not in kept_rules:
+        if rule["protocol"] == ledger.owner.protocol and own.rule_key(rule) not in kept_rules:
             yield _pair("rule", own.rule_args(rule), add=False)
     addresses = [
         address
@@ -137,7 +139,7 @@ def _removals(wanted: Desired, observed: HostState, ledger: Ledger, leaving: fro
     kept_routes = {own.route_key(route) for route in wanted.routes}
     for route in observed.routes:
         flushed = route["link"] in leaving or (emptied and route["link"] == name and ":" not in route["destination"])
-        unwanted = route["protocol"] == own.ROUTE_PROTOCOL and own.route_key(route) not in kept_routes
+        unwanted = route["protocol"] == ledger.owner.protocol and own.route_key(route) not in kept_routes
         if unwanted or (flushed and route["protocol"] != own.KERNEL_PROTOCOL and route["type"] == "unicast"):
             yield _pair("route", own.route_args(route), add=False)
     for address in addresses:
@@ -239,11 +241,11 @@ def _lost_with_ipv6(wanted: Desired, ledger: Ledger) -> Iterator[str]:
 
 
 def _table(wanted: Desired, observed: HostState) -> Iterator[Step]:
-    now = observed.tables.get(own.TABLE)
+    now = observed.tables.get(wanted.owner.table)
     if not same(now, wanted.table):
         yield step(
-            Action("nft.replace", {"table": own.TABLE, "ruleset": wanted.table}),
-            Action("nft.replace", {"table": own.TABLE, "ruleset": now}),
+            Action("nft.replace", {"table": wanted.owner.table, "ruleset": wanted.table}),
+            Action("nft.replace", {"table": wanted.owner.table, "ruleset": now}),
         )
 
 

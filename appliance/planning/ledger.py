@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from appliance.api.planning import Action, Step
+from appliance.planning.own import UNNAMED, Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +17,11 @@ class Ledger:
     """Interfaces that we made."""
     originals: Mapping[str, Action] = field(default_factory=dict)
     """For each setting that the core changed last, the action that brings back its first value."""
+    owner: Owner = UNNAMED
+    """How the node's routes, rules and tables are known."""
 
     @classmethod
-    def of(cls, applied: Sequence[Step]) -> Ledger:
+    def of(cls, applied: Sequence[Step], owner: Owner = UNNAMED) -> Ledger:
         """Sum up the steps in force, oldest first."""
         created: set[str] = set()
         originals: dict[str, Action] = {}
@@ -32,4 +35,4 @@ class Ledger:
                 case "sysctl.set":
                     originals.setdefault(step.do.args["key"], step.undo)
                     changed_by[step.do.args["key"]] = step.plugin
-        return cls(frozenset(created), {key: action for key, action in originals.items() if not changed_by[key]})
+        return cls(frozenset(created), {key: action for key, action in originals.items() if not changed_by[key]}, owner)

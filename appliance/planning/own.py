@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import zlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 ROUTE_PROTOCOL = 76
 """The protocol number of our routes and rules ('L'), chosen from those that neither the kernel nor /etc/iproute2/rt_protos
 uses."""
+INSTANCE_PROTOCOLS = range(100, 180)
+"""Those of named instances, chosen likewise. The name says which of them."""
 TABLE = "inet appliance"
 """The one nftables table that is ours."""
 
@@ -43,6 +47,27 @@ MAX_GSO_PIECES = 64  # UDP_MAX_SEGMENTS before Linux 6.9
 HEADER_BYTES = 24
 RECORD_BYTES = 16 + 64  # tag, and room for the entries' lengths and virtio headers
 
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose things they are: several nodes of one network namespace know theirs by these."""
+
+    protocol: int = ROUTE_PROTOCOL
+    """Of its routes and rules."""
+    table: str = TABLE
+    """Its nftables table, and how the names of its plugins' tables begin."""
+
+    @classmethod
+    def of(cls, instance: str) -> Self:
+        """Of a named instance; "" is the node without a name."""
+        if not instance:
+            return cls()
+        number = zlib.crc32(instance.encode()) % len(INSTANCE_PROTOCOLS)
+        return cls(INSTANCE_PROTOCOLS[number], f"{TABLE}.{instance}")
+
+
+UNNAMED = Owner()
+"""The node without an instance's name."""
 
 MAIN_RULE_PRIORITY = 32764
 TUNNEL_RULE_PRIORITY = 32765

@@ -36,7 +36,9 @@ def table_for(prefix: Network, network: NetworkSection) -> int:
     return network.mark if network.local == "keep" or not prefix.prefixlen else own.MAIN_TABLE
 
 
-def unreachable_defaults(network: NetworkSection, routes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def unreachable_defaults(
+    network: NetworkSection, routes: Iterable[Mapping[str, Any]], owner: own.Owner
+) -> Iterator[dict[str, Any]]:
     """For each default route of the overlay's table one that counts when the device is gone."""
     if not uses_policy_routing(network):
         return
@@ -48,19 +50,19 @@ def unreachable_defaults(network: NetworkSection, routes: Iterable[Mapping[str, 
                     "destination": default,
                     "table": network.mark,
                     "metric": own.LAST_METRIC,
-                    "protocol": own.ROUTE_PROTOCOL,
+                    "protocol": owner.protocol,
                     "type": "unreachable",
                 }
             )
 
 
-def policy_rules(network: NetworkSection, routes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def policy_rules(network: NetworkSection, routes: Iterable[Mapping[str, Any]], owner: own.Owner) -> Iterator[dict[str, Any]]:
     """The two rules for each IP version that has routes in the overlay's table."""
     if not uses_policy_routing(network):
         return
     in_table = [route["destination"] for route in routes if route["table"] == network.mark]
     for family in sorted({6 if ":" in destination else 4 for destination in in_table}):
-        common = {"family": family, "protocol": own.ROUTE_PROTOCOL}
+        common = {"family": family, "protocol": owner.protocol}
         main = {"priority": own.MAIN_RULE_PRIORITY, "table": own.MAIN_TABLE, "suppress_prefixlength": 0}
         tunnel = {"priority": own.TUNNEL_RULE_PRIORITY, "table": network.mark, "fwmark": network.mark, "invert": True}
         yield own.rule_args(common | main)

@@ -12,17 +12,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from appliance.api.values import Network
-from appliance.planning.own import TABLE
 
 Ruleset = list[dict[str, Any]]
 
-FAMILY, NAME = TABLE.split()
 FORWARD_PRIORITY = 0  # "filter"
 POSTROUTING_PRIORITY = 100  # "srcnat"
 
 
-def ruleset(interface: str, *, masquerade: Sequence[Network], clamp_mss: bool) -> Ruleset:
-    """The table for a host that forwards between `interface` and others.
+def ruleset(table: str, interface: str, *, masquerade: Sequence[Network], clamp_mss: bool) -> Ruleset:
+    """`table` as it is on a host that forwards between `interface` and others.
 
     Connections from and to the overlay pass. Packets with sources in `masquerade` leave under this host's own address. The MSS of
     forwarded connections is lowered to what both ways carry.
@@ -34,11 +32,13 @@ def ruleset(interface: str, *, masquerade: Sequence[Network], clamp_mss: bool) -
         forward += [[side, _SYN, _CLAMP] for side in (incoming, outgoing)]
     forward += [[side, {"accept": None}] for side in (incoming, outgoing)]
     elsewhere = _match({"meta": {"key": "oifname"}}, interface, operator="!=")
-    entries: Ruleset = [{"table": {"family": FAMILY, "name": NAME}}, _chain("forward", "filter", "forward", FORWARD_PRIORITY)]
+    family, name = table.split()
+    place = {"family": family, "table": name}
+    entries: Ruleset = [{"table": {"family": family, "name": name}}, _chain(place, "forward", "filter", FORWARD_PRIORITY)]
     if masquerade:
-        entries.append(_chain("postrouting", "nat", "postrouting", POSTROUTING_PRIORITY))
-    entries += [_rule("forward", expressions) for expressions in forward]
-    entries += [_rule("postrouting", [elsewhere, _source(prefix), {"masquerade": None}]) for prefix in masquerade]
+        entries.append(_chain(place, "postrouting", "nat", POSTROUTING_PRIORITY))
+    entries += [_rule(place, "forward", expressions) for expressions in forward]
+    entries += [_rule(place, "postrouting", [elsewhere, _source(prefix), {"masquerade": None}]) for prefix in masquerade]
     return entries
 
 
@@ -113,13 +113,13 @@ def _source(prefix: Network) -> dict[str, Any]:
     return _match({"payload": {"protocol": protocol, "field": "saddr"}}, right)
 
 
-def _chain(name: str, kind: str, hook: str, priority: int) -> dict[str, Any]:
-    place = {"family": FAMILY, "table": NAME, "name": name}
-    return {"chain": {**place, "type": kind, "hook": hook, "prio": priority, "policy": "accept"}}
+def _chain(place: Mapping[str, str], hook: str, kind: str, priority: int) -> dict[str, Any]:
+    """The chain that is named after its hook."""
+    return {"chain": {**place, "name": hook, "type": kind, "hook": hook, "prio": priority, "policy": "accept"}}
 
 
-def _rule(chain: str, expressions: list[dict[str, Any]]) -> dict[str, Any]:
+def _rule(place: Mapping[str, str], chain: str, expressions: list[dict[str, Any]]) -> dict[str, Any]:
     from hashlib import sha256  # with OpenSSL: 4 MB that a host without rules of ours does not pay
 
     digest = sha256(json.dumps([chain, expressions], sort_keys=True).encode()).hexdigest()[:12]
-    return {"rule": {"family": FAMILY, "table": NAME, "chain": chain, "comment": f"appliance {digest}", "expr": expressions}}
+    return {"rule": {**place, "chain": chain, "comment": f"appliance {digest}", "expr": expressions}}

@@ -24,7 +24,7 @@ class Wanted:
     link_sysctls: tuple[tuple[int, str], ...] = ()
     """(IP version, last word of the key): that setting of each interface, and of "default"."""
     tables: tuple[str, ...] = (own.TABLE,)
-    """nftables tables."""
+    """nftables tables, the node's own first."""
     ruleset: bool = False
     """Also the firewalls of others."""
 
@@ -43,11 +43,13 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
     per_link: list[tuple[int, str]] = [(4, "rp_filter")] if uses_policy_routing(network) else []
     versions = [version for version in (4, 6) if FORWARDING[version] in touched]
     per_link += [(version, leaf) for version in versions for leaf in PER_LINK[version]]
-    return Wanted(tuple(keys), tuple(per_link), ruleset=bool(profile.server.listen or forwarded_versions(network)))
+    return Wanted(
+        tuple(keys), tuple(per_link), (ledger.owner.table,), ruleset=bool(profile.server.listen or forwarded_versions(network))
+    )
 
 
 def wanted_too(known: Wanted, held: Held, asked: Mapping[str, Sequence[str]]) -> Wanted:
     """The same with what plugins asked for, and what was changed for plugins before. Raises PluginFault."""
     settings = (*known.sysctls, *asked_settings(asked), *held.things("sysctl.set"))
-    tables = (*known.tables, *map(table_of, asked), *held.things("nft.replace"))
+    tables = (*known.tables, *(table_of(plugin, known.tables[0]) for plugin in asked), *held.things("nft.replace"))
     return replace(known, sysctls=tuple(dict.fromkeys(settings)), tables=tuple(dict.fromkeys(tables)))

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from appliance.errors import ApplianceError, HostError, PluginFault
-from appliance.foundation import clock
+from appliance.foundation import clock, places
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.tasks import Tasks
 from appliance.linux import glance, sysctl
 from appliance.linux.events import HostEvents
-from appliance.planning import own
 from appliance.planning.contributions import asked_settings, table_of
 from appliance.planning.ledger import Ledger
+from appliance.planning.own import Owner
 from appliance.planning.wanted import wanted
 from appliance.runtime.host import changes
 from appliance.runtime.host.countdown import Countdown
@@ -98,7 +98,8 @@ class Drift:
 
     def start(self) -> None:
         """The host is as the profile says: begin to watch it."""
-        tables = [own.TABLE, *map(table_of, self._plugins.names)]
+        core = Owner.of(places.instance_of(self._state_dir)).table
+        tables = [core, *(table_of(plugin, core) for plugin in self._plugins.names)]
         self._events = HostEvents([table.split()[1] for table in tables], self._tun.interface, self._on_addresses)
         loop = asyncio.get_running_loop()
         for descriptor in self._events.filenos():
