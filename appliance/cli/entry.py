@@ -15,6 +15,7 @@ from appliance.cli import table
 from appliance.cli.streams import Streams
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
+from appliance.foundation import places
 
 if TYPE_CHECKING:
     import argparse
@@ -96,6 +97,7 @@ def _dispatch(words: list[str], terminal: Terminal) -> int:
 
     plugin_folders.use()
     config, words = _top_options(words)
+    places.instance()
     if not words:
         raise parser.UsageError("no command was given", hint="see `appliance --help`")
     if words[0] in ("-h", "--help", "help"):
@@ -118,19 +120,14 @@ def _dispatch(words: list[str], terminal: Terminal) -> int:
 
 
 def _top_options(words: list[str]) -> tuple[str | None, list[str]]:
-    """Take off the options in front of the command: (profile, what is left)."""
+    """Take off the options in front of the command: (profile, what is left). The instance goes into the environment, where
+    everything that this process starts finds it."""
     config = None
     while words:
-        first, separator, value = words[0].partition("=")
-        if first == "--config":
-            if separator:
-                config, words = value, words[1:]
-            elif len(words) > 1:
-                config, words = words[1], words[2:]
-            else:
-                from appliance.cli.parser import UsageError
-
-                raise UsageError("--config needs the path of a profile", hint="appliance --config PATH COMMAND")
+        if words[0].partition("=")[0] == "--config":
+            config, words = _value(words, "the path of a profile", "PATH")
+        elif words[0].partition("=")[0] == "--instance":
+            os.environ[places.INSTANCE_VARIABLE], words = _value(words, "the name of a node of this host", "NAME")
         elif words[0] == "--check-config":
             return config, ["check", *words[1:]]
         elif words[0] == "--version":
@@ -138,6 +135,18 @@ def _top_options(words: list[str]) -> tuple[str | None, list[str]]:
         else:
             break
     return config, words
+
+
+def _value(words: list[str], meaning: str, metavar: str) -> tuple[str, list[str]]:
+    """The value of the option in front, and the words behind it. Raises UsageError."""
+    option, separator, value = words[0].partition("=")
+    if separator:
+        return value, words[1:]
+    if len(words) > 1:
+        return words[1], words[2:]
+    from appliance.cli.parser import UsageError
+
+    raise UsageError(f"{option} needs {meaning}", hint=f"appliance {option} {metavar} COMMAND")
 
 
 def _plugin_command(words: list[str], config: str | None, terminal: Terminal) -> int:

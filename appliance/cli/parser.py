@@ -11,7 +11,7 @@ from appliance.cli import table
 from appliance.cli.table import Command
 from appliance.errors import ApplianceError, ExitCode
 
-TOP_OPTIONS = ("--config", "--check-config", "--version", "--help")
+TOP_OPTIONS = ("--config", "--instance", "--check-config", "--version", "--help")
 
 
 class UsageError(ApplianceError):
@@ -55,9 +55,9 @@ def unknown_option(option: str, known: Iterable[str], where: str) -> UsageError:
 def top_help(others: Sequence[Command] = ()) -> str:
     """What `appliance --help` prints. `others` are the commands that plugins bring."""
     commands = [*table.COMMANDS, *others]
-    width = max(len(words) for words in [*(command.words for command in commands), "--check-config", "--config PATH"])
+    width = max(len(words) for words in [*(command.words for command in commands), "--check-config", "--instance NAME"])
     lines = [
-        "usage: appliance [--config PATH] COMMAND …",
+        "usage: appliance [--config PATH] [--instance NAME] COMMAND …",
         "",
         "One declarative profile makes this host a node of an encrypted overlay network.",
     ]
@@ -68,6 +68,7 @@ def top_help(others: Sequence[Command] = ()) -> str:
         "",
         "Options:",
         f"  {'--config PATH':{width}}  the profile, for the command that follows",
+        f"  {'--instance NAME':{width}}  which node of this network namespace, where there are several ($APPLIANCE_INSTANCE)",
         f"  {'--check-config':{width}}  the same as the command check",
         f"  {'--version':{width}}  print the version",
         "",

@@ -1,24 +1,28 @@
 """Where the control socket is, and who holds it.
 
-Its name is an abstract one, which the kernel scopes to the network namespace and takes back with the daemon. But anybody may take
-such a name while no daemon has it. So whoever connects looks at the user at the other end, and a daemon that finds the name taken
-by a stranger listens at a path beside its state directory, where only its own user can make a file.
+The node without a name listens at an abstract address, which the kernel scopes to the network namespace and takes back with the
+node. But anybody may take such an address while no node has it. So whoever connects looks at the user at the other end, and a
+node that finds its address taken by a stranger listens at a path beside its state directory, where only its own user can make a
+file. A named instance listens at such a path from the start.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 from pathlib import Path
 from typing import NamedTuple
 
 from appliance.control.callers import is_ours, name_of, user_of
 from appliance.errors import HostError
-from appliance.foundation import places
+from appliance.foundation import clock, places
 from appliance.linux.locks import Busy, try_hold
 from appliance.linux.unix_listeners import listener_uid
 
 BACKLOG = 64
+PATIENCE, LOOK_EVERY = 5.0, 0.05
+"""Seconds to wait for somebody who changes the host, which takes two, and between two looks."""
 
 
 class AlreadyRunning(HostError):
@@ -33,23 +37,25 @@ class Listening(NamedTuple):
     path: Path | None = None
 
     def close(self) -> None:
-        """Stop listening. Safe to call twice."""
-        self.socket.close()
+        """Stop listening. Safe to call once."""
         if self.path is not None:
-            self.path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)  # while it answers, nobody has put another in its place
+        self.socket.close()
 
 
 def listen(state_dir: Path, address: str | None = None) -> Listening:
-    """The control socket, listening. Raises AlreadyRunning when another daemon has it."""
-    address = address or places.control_address()
-    path = places.control_path(state_dir)
+    """The control socket of the node with this state directory, listening; at `address` where tests want it. Raises
+    AlreadyRunning when another node has it, Busy while somebody changes the host, HostError when it cannot be made."""
+    address, path = address or places.control_address(), places.control_path(state_dir)
+    if not address.startswith("\0"):
+        return _at_path(state_dir, Path(address))
     try:
         found = Listening(_bound(address))
     except OSError:
         stranger = _stranger(address)
         if stranger is None:
             raise _already_runs() from None
-        return _beside(state_dir, path, f"user {name_of(stranger)} holds the name of the control socket: ours is {path}")
+        return _at_path(state_dir, path, f"user {name_of(stranger)} holds the name of the control socket: ours is {path}")
     if _answers(path):
         found.close()
         raise _already_runs()
@@ -69,21 +75,29 @@ def _stranger(address: str) -> int | None:
     return None if is_ours(holder) else holder
 
 
-def _beside(state_dir: Path, path: Path, problem: str) -> Listening:
-    lock = try_hold(state_dir / "lock")
-    if lock is None:
-        raise Busy("another appliance command is changing this host", hint="wait until it has ended and try again")
+def _at_path(state_dir: Path, path: Path, problem: str = "") -> Listening:
+    """Listening at a path; what a killed node left there is taken away. `problem`: why it is not where it belongs."""
+    lock = _locked(state_dir / "lock")
     try:
         if _answers(path):
             raise _already_runs()
         path.unlink(missing_ok=True)
         return Listening(_bound(str(path), mode=0o666), problem, path)
     except OSError as error:
-        raise HostError(
-            f"{problem}, and cannot be made: {error}", hint="end that user's process: `ss -xlp | grep appliance`"
-        ) from error
+        hint = "end that user's process: `ss -xlp | grep appliance`" if problem else "see whether something else is there"
+        raise HostError(f"{problem or f'the control socket {path}'} cannot be made: {error}", hint=hint) from error
     finally:
         os.close(lock)
+
+
+def _locked(path: Path) -> int:
+    """The lock of who changes the host or listens; a descriptor. Two nodes that start at once take turns."""
+    deadline = clock.monotonic() + PATIENCE
+    while (lock := try_hold(path)) is None:
+        if clock.monotonic() > deadline:
+            raise Busy("another appliance command is changing this host", hint="wait until it has ended and try again")
+        select.select((), (), (), LOOK_EVERY)
+    return lock
 
 
 def _bound(address: str, mode: int | None = None) -> socket.socket:
@@ -111,7 +125,9 @@ def _answers(path: Path) -> bool:
 
 
 def _already_runs() -> AlreadyRunning:
+    name = places.instance()
+    command = f"appliance --instance {name}" if name else "appliance"
     return AlreadyRunning(
-        "an appliance daemon already runs in this network namespace",
-        hint="give it the new profile with `appliance apply`, or stop it first; `appliance status` shows it",
+        f"an appliance daemon{name and f' {name}'} already runs in this network namespace",
+        hint=f"give it the new profile with `{command} apply`, or stop it first; `{command} status` shows it",
     )

@@ -152,7 +152,7 @@ class Connection:
 def connect(address: str | None = None) -> socket.socket:
     """A connected control socket, of a daemon and of nobody else. Raises NoDaemon, MissingPrivilege or ControlError."""
     problem: ApplianceError | None = None
-    for one in [address] if address else [places.control_address(), *map(str, places.control_paths())]:
+    for one in [address] if address else places.control_addresses():
         try:
             return _connected(one)
         except NoDaemon as error:
@@ -177,11 +177,7 @@ def _connected(address: str) -> socket.socket:
     except BlockingIOError:
         problem = _silent()
     except OSError:
-        problem = NoDaemon(
-            "no appliance daemon runs in this network namespace",
-            hint="start one with `appliance run PROFILE` (or systemctl start appliance); "
-            "one in another namespace is asked with `ip netns exec NAME appliance …`",
-        )
+        problem = _nobody()
     connection.close()
     raise problem
 
@@ -230,6 +226,19 @@ def _not_understood() -> ControlError:
         "not-understood",
         "the daemon's answer was not understood",
         hint="are daemon and command of the same version? see `appliance version`",
+    )
+
+
+def _nobody() -> NoDaemon:
+    name, others = places.instance(), places.listening_instances()
+    hint = "start one with `appliance run PROFILE` (or systemctl start appliance)"
+    if name:
+        hint = f"start it with `appliance --instance {name} run PROFILE` (or systemctl start appliance@{name})"
+    if others := [other for other in others if other != name]:
+        hint += f"; here are instances: {', '.join(others)} (`appliance --instance {others[0]} …`)"
+    return NoDaemon(
+        f"no appliance daemon{name and f' {name}'} runs in this network namespace",
+        hint=f"{hint}; one in another namespace is asked with `ip netns exec NAME appliance …`",
     )
 
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
-from appliance.foundation import interpreter
+from appliance.foundation import interpreter, places
 from appliance.lab.definition import HostEntry
 from appliance.lab.namespace import Namespace
 from appliance.lab.profiles import IDENTITY_FILE
@@ -157,7 +157,7 @@ class Host:
 
     def ask(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float = 10.0) -> Any:
         """Ask the node over its control socket. Raises what `client.call` raises."""
-        return self.namespace.call(lambda: client.call(op, dict(args or {}), timeout=timeout))
+        return self.namespace.call(lambda: client.call(op, dict(args or {}), timeout=timeout, address=places.ABSTRACT))
 
     def status(self) -> dict[str, Any] | None:
         """What `appliance status --json` shows; None while nobody answers. Raises LabFailure if the node has ended."""

@@ -96,7 +96,8 @@ def namespace() -> Iterator[Throwaway]:
         try:
             yield made
         finally:
-            shutil.rmtree(f"/run/appliance/netns-{cookie}", ignore_errors=True)
+            for directory in Path("/run/appliance").glob(f"netns-{cookie}*"):
+                shutil.rmtree(directory, ignore_errors=True)
     assert f"netns-{cookie}" not in {path.name for path in before}
 
 

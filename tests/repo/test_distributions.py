@@ -134,6 +134,7 @@ def test_the_debian_package_brings_everything(wheels: list[Path], tmp_path: Path
     (package,) = directory.glob("appliance_*.deb")
     subprocess.run(["dpkg-deb", "-x", package, tmp_path], check=True)
     assert (tmp_path / "lib/systemd/system/appliance.service").is_file()
+    assert (tmp_path / "lib/systemd/system/appliance@.service").is_file()
     program = tmp_path / "usr/lib/appliance/venv/bin/appliance"
     run = subprocess.run(
         [program, "version"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True

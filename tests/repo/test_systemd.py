@@ -15,6 +15,7 @@ from appliance.runtime.host.trial_file import TrialDamaged
 from appliance.runtime.host.trial_keeper import Withheld
 
 UNIT = Path(__file__).parents[2] / "packaging/systemd/appliance.service"
+TEMPLATE = UNIT.with_name("appliance@.service")
 SYSTEM_UNITS = Path("/lib/systemd/system")
 
 pytestmark = pytest.mark.skipif(
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.skipif(
 def root(tmp_path: Path) -> Path:
     """A file system with systemd's own units, our service and a program where it expects one."""
     shutil.copytree(SYSTEM_UNITS, tmp_path / "lib/systemd/system", symlinks=True)
-    shutil.copy(UNIT, tmp_path / "lib/systemd/system")
+    for unit in (UNIT, TEMPLATE):
+        shutil.copy(unit, tmp_path / "lib/systemd/system")
     (tmp_path / "usr/bin").mkdir(parents=True)
     (tmp_path / "usr/bin/appliance").touch(mode=0o755)
     return tmp_path
@@ -39,6 +41,18 @@ def analyze(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_unit_is_valid(root: Path) -> None:
     run = analyze(root, "verify", "appliance.service")
     assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_the_template_is_valid_and_differs_in_what_is_named_only(root: Path) -> None:
+    run = analyze(root, "verify", "appliance@office.service")
+    assert (run.returncode, run.stderr) == (0, "")
+    plain, named = (set(unit.read_text().splitlines()) for unit in (UNIT, TEMPLATE))
+    assert {line.partition("=")[0] for line in plain - named} == {"Description", "ExecStart"}
+    assert {line.partition("=")[0] for line in named - plain if not line.startswith("#")} == {
+        "Description",
+        "ExecStart",
+        "Environment",
+    }
 
 
 def test_a_misspelt_option_would_be_seen(root: Path) -> None:

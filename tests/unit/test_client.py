@@ -85,7 +85,7 @@ class Daemon:
 def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     running = Daemon()
     with running as address:
-        monkeypatch.setattr(places, "control_address", lambda: address)
+        monkeypatch.setattr(places, "control_addresses", lambda: [address])
         yield running
 
 
@@ -121,7 +121,7 @@ def test_a_stream_is_followed_for_as_long_as_one_likes_and_ends_at_the_daemon_to
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, client: DaemonClient) -> None:
-    monkeypatch.setattr(places, "control_address", lambda: "\0appliance-test-nobody")
+    monkeypatch.setattr(places, "control_addresses", lambda: ["\0appliance-test-nobody"])
     with pytest.raises(ApplianceError) as nobody:
         client.call("status")
     assert nobody.value.exit_code == ExitCode.NO_DAEMON

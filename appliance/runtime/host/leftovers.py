@@ -24,5 +24,5 @@ def remove_if_empty(state_dir: Path) -> None:
     ours to choose: the directory of $APPLIANCE_STATE_DIR may have a purpose for others."""
     with suppress(OSError):
         state_dir.rmdir()
-        if state_dir == places.state_dir({}):
+        if state_dir == places.state_dir({places.INSTANCE_VARIABLE: places.instance_of(state_dir)}):
             state_dir.parent.rmdir()

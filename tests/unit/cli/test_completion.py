@@ -19,6 +19,9 @@ from appliance.cli import completion
         (["apply", "--c"], {"--config", "--confirm-within"}),
         (["plugin", "new", "--d"], {"--directory"}),
         (["--ch"], {"--check-config"}),
+        (["--instance", "office", "pl"], {"plan", "plugin", "plugins"}),
+        (["--config", "a.yaml", "--instance", "office", "keys", ""], {"new", "show"}),
+        (["--instance", "office", "apply", "--c"], {"--config", "--confirm-within"}),
     ],
 )
 def test_what_a_tab_offers(typed: list[str], offered: set[str]) -> None:
