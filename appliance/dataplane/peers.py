@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from appliance.dataplane.compression import Inflate, Squeeze
     from appliance.dataplane.queueing import Lane
     from appliance.dataplane.session import Receiver, Sender
+    from appliance.protocol.admission import TokenBucket
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -60,6 +61,7 @@ class Session:
         "stalled",
         "stream",
         "tag_bytes",
+        "talk",
     )
 
     def __init__(
@@ -87,6 +89,8 @@ class Session:
         """The far end on a shared socket; None on a connected one."""
         self.stalled = False
         """The control process was told that its keys have run apart."""
+        self.talk: TokenBucket | None = None
+        """What its records other than IP may still cost the control process; None: there were none yet."""
         self.reported: int | None = None
         """When the control process was told last that its records come by another path, as `World.now`."""
         self.squeeze: Squeeze | None = None

@@ -34,6 +34,7 @@ from appliance.worker.mesh import Mesh
 from appliance.worker.orders import ORDERS
 from appliance.worker.reports import REPORTS
 from appliance.worker.shallow import deepen, shorten
+from appliance.worker.talk import Talk
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, DropReason, SocketAddress
@@ -123,6 +124,7 @@ class Loop:
         self._compile_inbound = partial(compile_inbound, self.world, device.writer(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
         self.gate = Gate(self.world.drop)
+        self._talk = Talk(self.world.drop, self._clock)
         self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)
         self.world.tun_failed = self._tun_failed
         self._begun = self._hears_tun = False
@@ -419,7 +421,8 @@ class Loop:
             self._report(reports.Packet(number, source, _local(link, source), packet))
 
     def _up_message(self, session: Session, kind: int, number: int, body: bytes) -> None:
-        self._report(reports.Message(session.index, kind, number, body))
+        if self._talk.passes(session, kind):
+            self._report(reports.Message(session.index, kind, number, body))
 
     def _up_moved(self, session: Session, link: Driver, source: SocketAddress | None) -> None:
         now = self.world.now
