@@ -15,12 +15,17 @@ PEERS = 4
 LOST = 0.01
 MEMORY_BYTES = 10_000_000
 AMPLIFICATION = 3
+SPOKEN = {"question-and-answer": {"facts": {"moon": "full"}}}
+TALKED = {"control-flood", "control-reused", "control-repeated", "control-unasked", "malformed"}
+"""What a peer that says nonsense is counted for."""
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_garbage_with_keys_harms_nobody(tmp_path: Path, long_form: bool, transport: str) -> None:
     seeds, count = (SEEDS, 30_000) if long_form else (SEEDS[:1], 1500)
-    with Crowded(tmp_path, sessions=PEERS, transport=transport, rate=200, more=", compression: zstd") as crowded:
+    with Crowded(
+        tmp_path, sessions=PEERS, transport=transport, rate=200, more=", compression: zstd", protocols=SPOKEN
+    ) as crowded:
         assert crowded.connect()["connected"] == PEERS
         pids, before = crowded.pids(), sum(usage.rss for usage in crowded.usage().values())
         for seed in seeds:
@@ -34,6 +39,9 @@ def test_garbage_with_keys_harms_nobody(tmp_path: Path, long_form: bool, transpo
         assert crowded.pids() == pids, "no process was started anew"
         assert sum(usage.rss for usage in crowded.usage().values()) - before < MEMORY_BYTES
         assert set(crowded.status()["drops"]) >= {"malformed", "bad_source"}
+        assert not long_form or set(crowded.status()["handshakes"]) >= TALKED
+        spoken = crowded.status()["protocols"]["question-and-answer"]
+        assert spoken["received"] > spoken.get("answered", 0)
     said = (tmp_path / "node.log").read_text()
     assert "Traceback" not in said
     assert "exception" not in said

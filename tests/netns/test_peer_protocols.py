@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import tomllib
 from pathlib import Path
 
 import pytest
+from rigs import strangers
 
 from appliance.errors import ExitCode
 from tests.netns.daemons import Host
 
 pytestmark = pytest.mark.netns
 
-EXAMPLE = Path(__file__).parents[2] / "examples/plugins/question-and-answer"
 NAME = "question-and-answer"
 
 
 @pytest.fixture
 def known(tmp_path: Path) -> dict[str, str]:
-    """The variables by which a command finds the example, as if it were installed."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    metadata = tmp_path / "environment" / f"question_and_answer-{project['version']}.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
-    entries = "\n".join(f"{name} = {value}" for name, value in project["entry-points"]["appliance.v1"].items())
-    (metadata / "entry_points.txt").write_text(f"[appliance.v1]\n{entries}\n")
-    return {"PYTHONPATH": os.pathsep.join([str(metadata.parent), str(EXAMPLE / "src")])}
+    """The variables by which a command finds the example."""
+    return strangers.known(NAME, tmp_path / "environment")
 
 
 def speaking(**settings: object) -> str:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from base64 import b32encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,7 @@ from appliance.errors import ExitCode
 from appliance.lab import processes
 from appliance.protocol.identity import PREFIX, Identity
 from tests.netns.throwaway import Throwaway
+from tests.rigs import strangers
 from tests.rigs.crowd import identity_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,8 @@ class Usage(NamedTuple):
 
 class Crowded:
     """The node at 10.77.255.1 and `sessions` callers, which take turns at its transports (`transport`, comma-separated). `peers`
-    are configured in all, each with what `more` says; `rate` limits its handshakes a second."""
+    are configured in all, each with what `more` says; `rate` limits its handshakes a second. `protocols`: settings of the peer
+    protocols of examples/plugins that it speaks, by name."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Crowded:
         rate: int = 1000,
         limit: int = 0,
         more: str = "",
+        protocols: Mapping[str, Any] | None = None,
     ) -> None:
         self.sessions = sessions
         self.peers = max(peers, sessions)
@@ -70,6 +73,7 @@ class Crowded:
         self._rate = rate
         self._limit = limit or max(1000, sessions)
         self._more = more
+        self._protocols = protocols or {}
         self._identity = Identity.from_seeds(bytes(32), bytes(32))
         self._stack = ExitStack()
         self._here, self._there = Throwaway(), Throwaway()
@@ -197,7 +201,8 @@ class Crowded:
             f"server: {{identity: file:node.key, listen: {self._listen}}}",
             "network: {interface: llp0, addresses: [10.64.0.1/10]}",
             f"limits: {{sessions: {self._limit}, handshakes_per_second: {self._rate}}}",
-            "plugins: [transport-ip, crypto-standard, routing-static]",
+            f"plugins: [{', '.join(['transport-ip', 'crypto-standard', 'routing-static', *self._protocols])}]",
+            f"protocols: {json.dumps(self._protocols)}",
             "peers:",
         ]
         for number in range(peers):
@@ -219,8 +224,11 @@ class Crowded:
         self._write(self.peers)
         begun = time.monotonic()
         command = [*self._inside(self._here), sys.executable, "-P", "-m", "appliance.cli", "run", str(self._profile)]
+        environ = dict(os.environ)
+        for name in self._protocols:
+            environ |= strangers.known(name, self._folder / "environment")
         log = stack.enter_context((self._folder / "node.log").open("wb", buffering=0))
-        self._node = node = subprocess.Popen(command, stderr=log)
+        self._node = node = subprocess.Popen(command, stderr=log, env=environ)
         stack.callback(_end, node)
         while b'"event": "ready"' not in (said := (self._folder / "node.log").read_bytes()):
             assert node.poll() is None, said[-2000:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import ipaddress
+import json
 import struct
 from collections.abc import Callable
 from random import Random
@@ -57,6 +58,8 @@ class Hostile:
             self._type,
             self._liveness,
             self._control,
+            self._talk,
+            self._never_ending,
             self._hello,
             self._response,
             self._fragment,
@@ -147,6 +150,23 @@ class Hostile:
             )
         )
         return Sealed(PacketType.DATA, self._random.choice((CHANNEL_CONTROL, 2, 255)), text)
+
+    def _talk(self) -> Garbage:
+        """A message of a protocol that the node speaks (examples/plugins): requests that were there before, answers to nothing,
+        all sorts of contents and bodies."""
+        random = self._random
+        head: dict[str, object] = {"kind": random.choice(("question-and-answer.fact", "question-and-answer", "compression"))}
+        number = random.choice((1, 2, 3, random.randrange(1, 2**53)))
+        answer = {"response": number}
+        head |= random.choice(({}, {"request": number}, answer, answer | {"refused": True}, {"request": 0}))
+        head["name"] = random.choice(("moon", "", "x" * 4000, None, 7, [[]] * 100, {"a": {"a": {}}}, "\0\ud800", 2**70))
+        body = random.choice((b"", b"\0", b"\0" + random.randbytes(30), b"\0" + bytes(12_000), b"}", random.randbytes(30)))
+        return Sealed(PacketType.DATA, CHANNEL_CONTROL, json.dumps(head, separators=(",", ":")).encode() + body)
+
+    def _never_ending(self) -> Garbage:
+        """A new request, whose answer nobody waits for."""
+        head = {"kind": "question-and-answer.fact", "request": self._random.randrange(1, 2**53), "name": "moon"}
+        return Sealed(PacketType.DATA, CHANNEL_CONTROL, json.dumps(head).encode())
 
     # ---- outside of records ----
 
