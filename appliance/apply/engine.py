@@ -17,7 +17,7 @@ from appliance.apply.journal import Journal
 from appliance.apply.others import owner_of, refuse_others
 from appliance.apply.records import JournalState
 from appliance.errors import ApplianceError, ExitCode, HostError, MissingPrivilege, PlanError
-from appliance.linux import host
+from appliance.linux import machine
 from appliance.linux.locks import hold
 from appliance.linux.netlink import Netlink
 from appliance.linux.observe import observe
@@ -291,9 +291,9 @@ async def _locked(state_dir: Path, *, patience: float | None = None) -> AsyncIte
 
 
 def _journal(state_dir: Path) -> Journal:
-    return Journal(state_dir, boot_id=host.boot_id(), netns=host.netns_cookie())
+    return Journal(state_dir, boot_id=machine.boot_id(), netns=machine.netns_cookie())
 
 
 def _require_privilege() -> None:
-    if not host.may_change_network():
+    if not machine.may_change_network():
         raise MissingPrivilege("changing the host's network needs CAP_NET_ADMIN", hint=PRIVILEGE_HINT)

@@ -12,7 +12,7 @@ from appliance.api.planning import Action, Step
 from appliance.apply.journal import Journal
 from appliance.apply.records import Generation
 from appliance.errors import ApplianceError, ApplyError, HostError
-from appliance.linux import actions, links, sysctl
+from appliance.linux import actions, interfaces, sysctl
 from appliance.linux.netlink import Netlink
 from appliance.planning.facts import fact
 from appliance.planning.wording import describe
@@ -178,9 +178,9 @@ def _is_moot(action: Action) -> bool:
         case "sysctl.set":
             return sysctl.read(action.args["key"]) is None
         case "link.set":
-            return links.index(action.args["name"]) is None
+            return interfaces.index(action.args["name"]) is None
         case "address.add" | "route.add":
-            return links.index(action.args["link"]) is None
+            return interfaces.index(action.args["link"]) is None
         case _:
             return False
 

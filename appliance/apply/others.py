@@ -9,7 +9,7 @@ from appliance.api.planning import Step
 from appliance.apply.journal import Journal
 from appliance.errors import HostError, PlanError
 from appliance.foundation import places
-from appliance.linux import host
+from appliance.linux import machine
 from appliance.planning.own import Owner
 
 NAMING_LINK = {"tun.create": "name", "tun.own": "name", "link.set": "name", "address.add": "link"}
@@ -43,7 +43,7 @@ def refuse_others(interface: str, state_dir: Path) -> None:
 def _in_force(directory: Path) -> Sequence[Step]:
     """What its journal says. One that cannot be read says nothing: that is its own node's trouble."""
     try:
-        return Journal(directory, boot_id=host.boot_id(), netns=host.netns_cookie()).state.in_force
+        return Journal(directory, boot_id=machine.boot_id(), netns=machine.netns_cookie()).state.in_force
     except (HostError, OSError):
         return ()
 

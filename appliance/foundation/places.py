@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from appliance.errors import ApplianceError, ExitCode, HostError
-from appliance.linux.host import netns_cookie
+from appliance.linux.machine import netns_cookie
 
 RUN = Path("/run/appliance")
 """Root's: only root can make it, so its owner is whom root chose."""

@@ -25,7 +25,7 @@ from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
 from appliance.lab.profiles import as_yaml, profile_of
 from appliance.lab.traces import Traces, links, own, scratch_root, sweep
-from appliance.linux.host import netns_cookie
+from appliance.linux.machine import netns_cookie
 from appliance.protocol.identity import Identity
 
 SESSION_SECONDS: Final = 20.0

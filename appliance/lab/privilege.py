@@ -15,7 +15,7 @@ from typing import Final
 from appliance.errors import MissingPrivilege
 from appliance.foundation import interpreter
 from appliance.lab import traces
-from appliance.linux.host import may_change_network
+from appliance.linux.machine import may_change_network
 
 TUN = Path("/dev/net/tun")
 MOUNTS: Final = Path("/proc/self/mountinfo")

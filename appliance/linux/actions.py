@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.api.planning import Action
 from appliance.errors import HostError
-from appliance.linux import addresses, links, nftables, routes, rules, sysctl, tun
+from appliance.linux import addresses, interfaces, nftables, routes, rules, sysctl, tun
 from appliance.linux.look import Look
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
@@ -56,14 +56,14 @@ async def _missing(facts: Sequence[Action], netlink: Netlink) -> list[Action]:
 
 
 async def _create_tun(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    fresh = links.index(args["name"]) is None
+    fresh = interfaces.index(args["name"]) is None
     tun.create(args["name"], multi_queue=bool(args.get("multi_queue")), owner=args.get("owner"), group=args.get("group"))
     if fresh:
         await _refuse_strangers(netlink, args["name"])
 
 
 async def _own_tun(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    link = (await links.read(netlink)).get(args["name"])
+    link = (await interfaces.read(netlink)).get(args["name"])
     if link is None or link["tun"] is None:
         raise HostError(f"{args['name']} is no TUN device", hint="look with: ip -d link")
     was_open = link["tun"]["owner"] is None
@@ -74,7 +74,7 @@ async def _own_tun(netlink: Netlink, args: Mapping[str, Any]) -> None:
 
 async def _refuse_strangers(netlink: Netlink, name: str) -> None:
     """Before a new device had an owner, anybody could have opened a queue of it, and would keep it."""
-    if (await links.read(netlink))[name]["tun"]["queues"]:
+    if (await interfaces.read(netlink))[name]["tun"]["queues"]:
         raise HostError(
             f"another program has opened the TUN device {name} before it belonged to root",
             hint="somebody on this host wants to read its traffic: find out who has /dev/net/tun open (lsof), end it, try again",
@@ -82,7 +82,7 @@ async def _refuse_strangers(netlink: Netlink, name: str) -> None:
 
 
 async def _delete_link(netlink: Netlink, args: Mapping[str, Any]) -> None:
-    await links.delete(netlink, args["name"])
+    await interfaces.delete(netlink, args["name"])
 
 
 async def _set_sysctl(_netlink: Netlink, args: Mapping[str, Any]) -> None:
@@ -127,7 +127,7 @@ async def _has_table(_look: Look, args: Mapping[str, Any]) -> bool:
 _DEEDS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[None]]] = {
     "tun.create": _create_tun,
     "tun.own": _own_tun,
-    "link.set": links.change,
+    "link.set": interfaces.change,
     "link.delete": _delete_link,
     "address.add": addresses.add,
     "address.remove": addresses.remove,

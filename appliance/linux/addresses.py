@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.linux import links
+from appliance.linux import interfaces
 from appliance.linux.netlink import Netlink
 
 IFA_F_NODAD = 0x02
@@ -25,7 +25,7 @@ async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Give `link` the `address`. Nothing happens if it has it already."""
     interface = ipaddress.ip_interface(args["address"])
-    number = links.require(args["link"])
+    number = interfaces.require(args["link"])
     await netlink.request(
         "addr",
         "add",
@@ -41,7 +41,7 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Take the `address` from `link`. Nothing happens if either is gone already."""
     interface = ipaddress.ip_interface(args["address"])
-    number = links.index(args["link"])
+    number = interfaces.index(args["link"])
     if number is not None:
         await netlink.request(
             "addr",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from appliance.linux import addresses, links, routes, rules
+from appliance.linux import addresses, interfaces, routes, rules
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
 
@@ -18,9 +18,9 @@ class Look:
         self._sets: dict[str, set[tuple[Any, ...]]] = {}
 
     async def links(self) -> dict[str, dict[str, Any]]:
-        """As `links.read` gives them."""
+        """As `interfaces.read` gives them."""
         if self._links is None:
-            self._links = await links.read(self._netlink)
+            self._links = await interfaces.read(self._netlink)
         return self._links
 
     async def addresses(self) -> set[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from appliance.api.planning import HostState
 from appliance.errors import ApplianceError, MissingPrivilege
-from appliance.linux import addresses, host, iptables, links, nftables, routes, rules, sysctl
+from appliance.linux import addresses, interfaces, iptables, machine, nftables, routes, rules, sysctl
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
 from appliance.planning.wanted import Wanted
@@ -18,7 +18,7 @@ async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
 
     Reading needs no privilege, except for nftables tables: without it they count as absent.
     """
-    found_links = await links.read(netlink)
+    found_links = await interfaces.read(netlink)
     names = {link["index"]: name for name, link in found_links.items()}
     keys = [*wanted.sysctls]
     keys += [own.link_sysctl(version, link, leaf) for version, leaf in wanted.link_sysctls for link in ("default", *found_links)]
@@ -31,7 +31,7 @@ async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
         sysctls={key: value for key in keys if (value := sysctl.read(key)) is not None},
         tables=await _tables(wanted) if nft else {},
         tools={"nft": nft} if nft else {},
-        cores=host.usable_cores(),
+        cores=machine.usable_cores(),
         ruleset=await _ruleset() if wanted.ruleset else (),
     )
 

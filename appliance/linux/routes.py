@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.linux import links
+from appliance.linux import interfaces
 from appliance.linux.netlink import Netlink
 
 # linux/rtnetlink.h
@@ -47,7 +47,7 @@ async def read(netlink: Netlink, names: Mapping[int, str]) -> list[dict[str, Any
 async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Add a route. Nothing happens if there is one to the same destination already; `verify` tells whether that is the same."""
     nowhere = args.get("type") in NOWHERE
-    number = None if nowhere else links.require(args["link"])
+    number = None if nowhere else interfaces.require(args["link"])
     # As ip(8) does: only what is on the link can have gateways resolved over it.
     scope = SCOPE_UNIVERSE if nowhere or args.get("via") else SCOPE_LINK
     fields = _fields(args, number)
@@ -59,7 +59,7 @@ async def add(netlink: Netlink, args: Mapping[str, Any]) -> None:
 async def remove(netlink: Netlink, args: Mapping[str, Any]) -> None:
     """Remove a route. Nothing happens if it is gone already."""
     nowhere = args.get("type") in NOWHERE
-    number = None if nowhere else links.index(args["link"])
+    number = None if nowhere else interfaces.index(args["link"])
     if nowhere or number is not None:
         await netlink.request(
             "route",

@@ -132,7 +132,7 @@ def _configure_logs(profile: Profile) -> None:
 
 
 def _require_privilege() -> None:
-    from appliance.linux.host import may_change_network
+    from appliance.linux.machine import may_change_network
 
     if not may_change_network():
         raise MissingPrivilege(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.profile import Profile, QosRuleEntry
-from appliance.linux import host
+from appliance.linux import machine
 from appliance.planning import cores
 from appliance.plugin_host import PluginHost
 from appliance.protocol.settings import NodeSettings
@@ -72,7 +72,7 @@ def _rule(entry: QosRuleEntry) -> dict[str, Any]:
 
 def workers(profile: Profile) -> int:
     """How many workers the profile means on this host."""
-    return cores.workers(profile.network.workers, host.usable_cores())
+    return cores.workers(profile.network.workers, machine.usable_cores())
 
 
 def worker_slots(profile: Profile) -> int:

@@ -108,6 +108,6 @@ def host(tmp_path: Path, namespace: Throwaway) -> Cli:
 
 
 def _cookie() -> int:
-    from appliance.linux.host import netns_cookie
+    from appliance.linux.machine import netns_cookie
 
     return netns_cookie()

@@ -67,6 +67,6 @@ def test_what_a_killed_node_left_without_its_journal(prepared: Cli, namespace: T
 
 def states(namespace: Throwaway) -> list[Path]:
     """The state directories of this namespace."""
-    from appliance.linux.host import netns_cookie
+    from appliance.linux.machine import netns_cookie
 
     return list(Path("/run/appliance").glob(f"netns-{namespace.run(netns_cookie)}"))

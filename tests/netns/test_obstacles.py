@@ -150,7 +150,7 @@ def test_a_journal_from_before_the_last_boot_is_void(
 ) -> None:
     namespace.run(apply_profile, profile(), state_dir)
     namespace.sh("ip link del llp0")
-    monkeypatch.setattr("appliance.linux.host.boot_id", lambda: "another boot")
+    monkeypatch.setattr("appliance.linux.machine.boot_id", lambda: "another boot")
 
     assert namespace.run(rollback, state_dir).steps == ()
     assert not state_dir.exists()

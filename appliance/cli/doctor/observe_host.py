@@ -9,7 +9,7 @@ from pathlib import Path
 
 from appliance.cli.doctor.facts import HostFacts
 from appliance.foundation import places
-from appliance.linux.host import may_change_network
+from appliance.linux.machine import may_change_network
 
 UDP_SEGMENT = 103
 UDP_GRO = 104

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock
-from appliance.linux import host
+from appliance.linux import machine
 from appliance.planning import trials
 from appliance.planning.trials import Refusal, Why, Window
 from appliance.runtime.host.kept_profile import fingerprint, text_of
@@ -78,7 +78,9 @@ class TrialKeeper:
     def opening(self, profile: Profile, seconds: float, good: Profile | None = None) -> Iterator[None]:
         """Open a window while `profile` is brought into force; if that fails, it was never on trial."""
         before = self._file.trial
-        window = Window(fingerprint(text_of(profile)), clock.wall() + seconds, host.boot_id(), host.netns_cookie(), self._by)
+        window = Window(
+            fingerprint(text_of(profile)), clock.wall() + seconds, machine.boot_id(), machine.netns_cookie(), self._by
+        )
         self._file.keep(trials.opened(before, window, None if good is None else text_of(good)))
         try:
             yield
@@ -136,7 +138,7 @@ def on_this_host() -> Iterator[TrialKeeper]:
     """Those with a window that was opened in this boot and network namespace. Raises TrialDamaged, HostError."""
     for file in all_files():
         window = file.trial.window
-        if window is not None and (window.boot_id, window.netns) == (host.boot_id(), host.netns_cookie()):
+        if window is not None and (window.boot_id, window.netns) == (machine.boot_id(), machine.netns_cookie()):
             yield TrialKeeper(file, window.by)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.linux import links
+from appliance.linux import interfaces
 
 REASON = "tun_full"
 
@@ -17,11 +17,11 @@ class TunLosses:
     def begin(self, name: str) -> None:
         """The node has this device now."""
         if name != self._name:
-            self._name, self._before = name, links.dropped(name)
+            self._name, self._before = name, interfaces.dropped(name)
 
     def count(self) -> int:
         """Packets lost so far."""
-        now = links.dropped(self._name) if self._name else 0
+        now = interfaces.dropped(self._name) if self._name else 0
         if now < self._before:  # made anew
             self._before = 0
         return now - self._before

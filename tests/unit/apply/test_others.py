@@ -11,7 +11,7 @@ from appliance.api.planning import Action, Step
 from appliance.apply.journal import Journal
 from appliance.apply.others import refuse_others
 from appliance.errors import PlanError
-from appliance.linux import host
+from appliance.linux import machine
 from appliance.planning.own import Owner
 from appliance.planning.revert import step
 
@@ -27,7 +27,7 @@ def node(tmp_path: Path) -> Callable[..., Path]:
         directory = tmp_path / (f"netns-7@{name}" if name else "netns-7")
         directory.mkdir()
         if steps:
-            journal = Journal(directory, boot_id=host.boot_id(), netns=host.netns_cookie())
+            journal = Journal(directory, boot_id=machine.boot_id(), netns=machine.netns_cookie())
             journal.will(journal.begin(steps), *range(len(steps)))
         return directory
 

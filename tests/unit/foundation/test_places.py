@@ -10,7 +10,7 @@ import pytest
 from appliance.errors import HostError
 from appliance.foundation import places
 from appliance.foundation.places import InstanceInvalid
-from appliance.linux.host import netns_cookie
+from appliance.linux.machine import netns_cookie
 
 GIVEN = {"APPLIANCE_STATE_DIR": "/somewhere/state"}
 OFFICE = {"APPLIANCE_INSTANCE": "office"}
