@@ -1,0 +1,1 @@
+"""Routes by what the nodes of an overlay tell each other."""
