@@ -117,8 +117,14 @@ def _become(start: Start, child: changes.Child, confirm_within: float | None, ad
             log.warning("the control socket is not where it should be", reason=listener.problem)
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
-        node = HostedNode(start, identity, state_dir, listener)
-        return turning.run(node.run(child, confirm_within, admin), node.survive)
+        nodes: list[HostedNode] = []
+
+        async def live() -> int:
+            # Made within the loop, as a router is opened by that, which may spawn tasks and ask to be asked again.
+            nodes.append(HostedNode(start, identity, state_dir, listener))
+            return await nodes[0].run(child, confirm_within, admin)
+
+        return turning.run(live(), lambda error: any(node.survive(error) for node in nodes))
     finally:
         listener.close()
         leftovers.remove_if_empty(state_dir)

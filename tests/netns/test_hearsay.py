@@ -1,8 +1,8 @@
 """A stranger's router, the example of examples/plugins: four nodes that tell each other what they reach.
 
-          ┌─ north ─┐
-    left ─┤         ├─ right, behind which is 192.168.7.0/24
-          └─ south ─┘
+      ┌─ north ─┐
+left ─┤         ├─ right, behind which is 192.168.7.0/24
+      └─ south ─┘
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import tomllib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.errors import ApplianceError, ExitCode
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
-from tests.rigs.labs import heals
+from tests.rigs.labs import heals, reaches
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
@@ -43,28 +43,23 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(EXAMPLE / "src")]))
 
 
-def square() -> LabFile:
-    def profile(*announces: str) -> dict[str, Any]:
-        own = {"kind": "hearsay", "hearsay": {"announces": list(announces)}}
-        return {"plugins": PLUGINS, "routing": own, "protocols": {"hearsay": {"every": "1s"}}, "limits": {"idle": "3s"}}
+def line() -> LabFile:
+    """Left and right may believe the hub everything inside of the overlay, and left what is behind right."""
 
-    def hub(number: int) -> dict[str, Any]:
-        peers = {"left": {"keepalive": "1s"}, "right": {"keepalive": "1s", "allowed": ["10.74.0.4/32", HOME]}}
-        listen = ["udp://0.0.0.0:8443"]
-        return {"addresses": [f"10.74.0.{number}/24"], "listen": listen, "forward": True, "peers": peers, "profile": profile()}
+    def host(number: int, allowed: dict[str, list[str]], *announces: str, **more: Any) -> dict[str, Any]:
+        routing = {"kind": "hearsay", "hearsay": {"announces": [f"10.74.0.{number}/32", *announces]}}
+        profile = {"plugins": PLUGINS, "routing": routing, "protocols": {"hearsay": {"every": "1s"}}}
+        dialled = {} if "listen" in more else {"endpoints": ["udp://hub:8443"]}
+        peers = {name: {"allowed": prefixes, "keepalive": "1s", **dialled} for name, prefixes in allowed.items()}
+        return {"addresses": [f"10.74.0.{number}/24"], "peers": peers, "profile": profile, **more}
 
-    def leaf(number: int, *announces: str) -> dict[str, Any]:
-        far = ["10.74.0.1/32", "10.74.0.4/32", HOME]
-        peers = {
-            name: {"endpoints": [f"udp://{name}:8443"], "keepalive": "1s", "allowed": [f"10.74.0.{hub}/32", *allowed]}
-            for hub, (name, allowed) in enumerate({"north": far, "south": ["10.74.0.0/24", "192.168.0.0/16"]}.items(), 2)
-        }
-        mine = f"10.74.0.{number}/32"
-        return {"addresses": [f"10.74.0.{number}/24"], "peers": peers, "profile": profile(mine, *announces)}
-
-    wire = {"name": "wan", "hosts": ["left", "north", "south", "right"], "ipv4": "192.168.90.0/24"}
-    hosts = {"left": leaf(1), "north": hub(2), "south": hub(3), "right": leaf(4, HOME)}
-    return LabFile.model_validate({"lab": 1, "name": "square", "links": [wire], "hosts": hosts})
+    hosts = {
+        "left": host(1, {"hub": ["10.74.0.0/24", "192.168.0.0/16"]}),
+        "hub": host(2, {"left": ["10.74.0.1/32"], "right": ["10.74.0.3/32", HOME]}, forward=True, listen=["udp://0.0.0.0:8443"]),
+        "right": host(3, {"hub": ["10.74.0.0/24"]}, HOME),
+    }
+    wire = {"name": "wan", "hosts": list(hosts), "ipv4": "192.168.90.0/24"}
+    return LabFile.model_validate({"lab": 1, "name": "line", "links": [wire], "hosts": hosts})
 
 
 async def told(host: Host, *words: str) -> Any:
@@ -73,44 +68,59 @@ async def told(host: Host, *words: str) -> Any:
     return json.loads(done.out) if done.out else None
 
 
-async def way_home(host: Host) -> str | None:
-    """The peer that is used for the network behind right."""
-    ways = await told(host, "routes") or []
-    return next((way["peer"] for way in ways if way["prefix"] == HOME and way["used"]), None)
+async def ways(host: Host) -> dict[str, tuple[str, int]]:
+    """Prefix to peer and hops, of the ways that are used."""
+    return {way["prefix"]: (way["peer"], way["hops"]) for way in await told(host, "routes") or [] if way["used"]}
 
 
-async def until_way_home(host: Host, peer: str) -> None:
+async def until(host: Host, prefix: str, way: tuple[str, int] | None) -> None:
+    """Until that is the way to `prefix`."""
     async with asyncio.timeout(SECONDS):
-        while await way_home(host) != peer:
-            await asyncio.sleep(0.1)
+        while (await ways(host)).get(prefix) != way:
+            pass
 
 
-@asynccontextmanager
-async def running() -> AsyncIterator[Lab]:
-    async with Lab(square()) as lab:
-        right = lab.host("right")
-        (await right.run(["ip", "address", "add", f"{TARGET}/24", "dev", "lo"])).must_work()
-        yield lab
+async def announce(host: Host, *prefixes: str) -> None:
+    """From now on the host announces these, and no others."""
+    text = re.sub(r'"?announces"?: \[[^]]*\]', f"announces: {json.dumps(prefixes)}", host.profile.read_text())
+    host.profile.write_text(text)
+    (await host.appliance("apply")).must_work()
 
 
 @pytest.mark.usefixtures("installed")
-async def test_a_network_is_reached_by_hearsay_and_found_again_another_way() -> None:
-    async with running() as lab:
-        left, right, north = (lab.host(name) for name in ("left", "right", "north"))
-        await until_way_home(left, "north")
+async def test_a_network_is_reached_as_long_as_somebody_says_so() -> None:
+    async with Lab(line()) as lab:
+        left, hub, right = (lab.host(name) for name in ("left", "hub", "right"))
+        (await right.run(["ip", "address", "add", f"{TARGET}/24", "dev", "lo"])).must_work()
+        await until(left, HOME, ("hub", 1))
+        assert (await ways(hub))[HOME] == ("right", 0)
         await heals(lab, left, TARGET, seconds=SECONDS)
+        sessions = {peer: session["session"] for peer, session in left.sessions().items()}
 
-        following = asyncio.create_task(told(left, "watch", "--count", "2"))
-        await asyncio.sleep(0)
-        profile = right.profile.read_text().splitlines()
-        right.profile.write_text("\n".join(line for line in profile if '"north"' not in line) + "\n")
-        (await right.appliance("apply", right.profile)).must_work()
+        following = asyncio.create_task(told(left, "watch", "--count", "3"))
+        await announce(right, "10.74.0.3/32")
+        await until(left, HOME, None)
+        assert not await reaches(left, TARGET, seconds=1)
+        assert await reaches(left, "10.74.0.3")
 
-        await until_way_home(left, "south")
+        await announce(right, "10.74.0.3/32", HOME)
+        await until(left, HOME, ("hub", 1))
         await heals(lab, left, TARGET, seconds=SECONDS)
-        assert set(left.sessions()) == {"north", "south"}, "nothing changed for left's own peers"
-        assert len(await following) == 2
-        refused = await north.appliance("hearsay", "routes", "--peer")
-        assert refused.code == 2
-        assert (await north.appliance("--help")).out.count("hearsay") >= 2
+        assert {peer: session["session"] for peer, session in left.sessions().items()} == sessions
+        assert [HOME in {way["prefix"] for way in change} for change in await following] == [True, False, True]
+        (await right.run(["ip", "address", "del", f"{TARGET}/24", "dev", "lo"])).must_work()
     assert lab.left_behind == []
+
+
+@pytest.mark.usefixtures("installed")
+async def test_a_caller_says_what_it_wants_and_is_told_what_is_wrong_with_that() -> None:
+    async with Lab(line()) as lab:
+        left = lab.host("left")
+        await until(left, HOME, ("hub", 1))
+        only = await left.appliance("hearsay", "routes", "--peer", "nobody")
+        assert (only.code, only.out) == (1, "nothing was heard\n")
+        assert "hub" in (await left.appliance("hearsay", "routes")).out
+        assert "hearsay watch" in (await left.appliance("--help")).out
+        with pytest.raises(ApplianceError, match=r"hearsay\.routes: pear: unknown key, did you mean 'peer'") as wrong:
+            await asyncio.to_thread(left.ask, "hearsay.routes", {"pear": "hub"})
+        assert wrong.value.exit_code == ExitCode.INVALID

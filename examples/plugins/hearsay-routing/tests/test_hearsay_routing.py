@@ -100,7 +100,7 @@ def test_who_says_nothing_for_long_is_not_believed(table: Table) -> None:
     ],
 )
 def test_what_a_peer_says_is_judged(content: Mapping[str, Any]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  which one, nobody is told
+    with pytest.raises(ValueError):
         read(content)
 
 
@@ -112,21 +112,20 @@ def test_a_full_table_fits_into_a_message(table: Table) -> None:
     assert len(read(content)) == MOST_ROUTES
 
 
-async def test_the_router_asks_to_be_asked_again() -> None:
+def test_the_router_asks_to_be_asked_again() -> None:
     services = FakeRoutingServices()
     router = Router(RoutingSettings(announces=(OFFICE,)), services)
     view = FakeRoutingView({"north": ["10.74.0.2/32", "192.168.0.0/16"]})
     assert list(router.routes(view)) == [Route(net("10.74.0.2/32"), "north", 0)]
     News.of(services).table.hear("north", {HOME: 1})
     News.of(services).changed()
-    assert services.asked_again
+    assert services.wishes
     assert Route(HOME, "north", 2) in list(router.routes(view))
-    await services.close()
 
 
 async def test_two_nodes_tell_each_other() -> None:
     async with PeerProtocolPair(PROTOCOL, a={}, b={}) as pair:
-        a, b = (News.of(pair.nodes[name].services) for name in "ab")
+        a, b = pair.a.news, pair.b.news
         a.table.allow({"b": (HOME,)})
         b.table.own = frozenset([HOME])
         b.changed()
@@ -148,7 +147,7 @@ async def test_followers_hear_each_change_and_leave_nothing_behind() -> None:
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    assert news.listeners == []
+    assert news.followers == []
 
 
 def test_a_count_that_is_none_is_refused() -> None:

@@ -17,7 +17,7 @@ def routes(context: CliContext) -> int:
 
 
 def watch(context: CliContext) -> int:
-    """Show the ways that are used after each change: `--count` times, or until Ctrl-C. With --json that is one list at the end."""
+    """Show the ways that are used after each change, `--count` times or until Ctrl-C. With --json that is one list at the end."""
     count = _count(context.arguments["count"])
     seen: list[Any] = []
     with context.daemon.stream("hearsay.changes") as changes:

@@ -7,18 +7,23 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from appliance.api.services import Services
-
 from hearsay_routing.table import Table
 
 NAME = "news"
 
 
+def _nobody() -> None:
+    """Is not there yet."""
+
+
 class News:
-    """The table of this node. `changed()` tells everybody who listens."""
+    """The table of this node, and those who hear of each change: the router, the protocol, and callers who follow it."""
 
     def __init__(self) -> None:
         self.table = Table()
-        self.listeners: list[Callable[[], None]] = []
+        self.router: Callable[[], None] = _nobody
+        self.protocol: Callable[[], None] = _nobody
+        self.followers: list[Callable[[], None]] = []
 
     @classmethod
     def of(cls, services: Services) -> News:
@@ -28,7 +33,7 @@ class News:
 
     def changed(self) -> None:
         """The table says something else."""
-        for told in list(self.listeners):
+        for told in (self.router, self.protocol, *self.followers):
             told()
 
     def routes(self, peer: str | None = None) -> list[dict[str, Any]]:
@@ -43,11 +48,11 @@ class News:
     async def following(self) -> AsyncIterator[list[dict[str, Any]]]:
         """The ways that are used, now and after each change; who is slow misses what was in between."""
         turned = asyncio.Event()
-        self.listeners.append(turned.set)
+        self.followers.append(turned.set)
         try:
             while True:
                 turned.clear()
                 yield [route for route in self.routes() if route["used"]]
                 await turned.wait()
         finally:
-            self.listeners.remove(turned.set)
+            self.followers.remove(turned.set)

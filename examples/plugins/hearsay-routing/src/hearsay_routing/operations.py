@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from appliance.api.management import ApiCall
-from appliance.api.profile import Section
 from pydantic import RootModel
 
+from appliance.api.management import ApiCall
+from appliance.api.profile import Section
 from hearsay_routing.news import News
 
 

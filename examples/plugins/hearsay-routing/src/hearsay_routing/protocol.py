@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.peer_protocol import Answer, NotConnected, PeerProtocolServices, TooMuch
-
 from hearsay_routing import table
 from hearsay_routing.news import News
 
@@ -25,9 +24,9 @@ class Hearsay:
     def __init__(self, settings: ProtocolSettings, services: PeerProtocolServices) -> None:
         self._every = float(settings.every)
         self._services = services
-        self._news = News.of(services)
+        self.news = News.of(services)
         self._telling = False
-        self._news.listeners.append(self._tell_soon)
+        self.news.protocol = self._tell_soon
         services.spawn(self._again_and_again(), "tell the table")
 
     def on_connected(self, peer: str) -> None:
@@ -36,8 +35,8 @@ class Hearsay:
 
     def on_gone(self, peer: str) -> None:
         """What it told is no way any more."""
-        if self._news.table.forget(peer):
-            self._news.changed()
+        if self.news.table.forget(peer):
+            self.news.changed()
 
     def on_message(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> None:
         """A table; anything else is none of ours."""
@@ -48,21 +47,18 @@ class Hearsay:
             routes = table.read(content)
         except ValueError:
             return
-        if self._news.table.hear(peer, routes):
-            self._news.changed()
+        if self.news.table.hear(peer, routes):
+            self.news.changed()
 
     async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer | None:
         """There are only messages."""
 
     async def _again_and_again(self) -> None:
-        try:
-            while True:
-                await self._services.sleep(self._every * (0.75 + 0.5 * self._services.jitter()))
-                if self._news.table.turn():
-                    self._news.changed()
-                self._tell_all()
-        finally:
-            self._news.listeners.remove(self._tell_soon)
+        while True:
+            await self._services.sleep(self._every * (0.75 + 0.5 * self._services.jitter()))
+            if self.news.table.turn():
+                self.news.changed()
+            self._tell_all()
 
     def _tell_soon(self) -> None:
         if not self._telling:
@@ -80,6 +76,6 @@ class Hearsay:
 
     def _tell(self, peer: str) -> None:
         try:
-            self._services.send(peer, TABLE, table.written(self._news.table.offer(peer)))
+            self._services.send(peer, TABLE, table.written(self.news.table.offer(peer)))
         except (NotConnected, TooMuch):
             return  # it is told again in a moment

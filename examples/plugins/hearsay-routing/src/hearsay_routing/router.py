@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from appliance.api.routing import Route, RoutingServices, RoutingView
-
 from hearsay_routing.news import News
 
 if TYPE_CHECKING:
@@ -22,8 +21,8 @@ class Router:
     def __init__(self, settings: RoutingSettings, services: RoutingServices) -> None:
         self._news = News.of(services)
         self._news.table.own = frozenset(settings.announces)
-        self._news.listeners.append(services.changed)
-        services.spawn(self._until_closed(services), "announce")
+        self._news.router = services.changed
+        self._news.changed()  # others hear what is announced now
 
     def routes(self, view: RoutingView) -> Iterator[Route]:
         """The complete table."""
@@ -36,11 +35,3 @@ class Router:
         for prefix, way in self._news.table.best().items():
             if way.peer in allowed:
                 yield Route(prefix, way.peer, NEAR + 1 + way.hops)
-
-    async def _until_closed(self, services: RoutingServices) -> None:
-        self._news.changed()  # others hear what is announced now
-        try:
-            while True:
-                await services.sleep(3600.0)
-        finally:
-            self._news.listeners.remove(services.changed)

@@ -11,7 +11,9 @@ from appliance.api.profile_values import Seconds
 class RoutingSettings(Section):
     """Networks behind this node."""
 
-    announces: tuple[IPvAnyNetwork, ...] = Field(default=(), max_length=100, description="Prefixes that this node says it reaches.")
+    announces: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), max_length=100, description="Prefixes that this node says it reaches."
+    )
 
 
 class ProtocolSettings(Section):
