@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,16 +31,22 @@ class AlreadyRunning(HostError):
 
 
 class Listening(NamedTuple):
-    """A control socket that listens. `problem`: why it is not where it should be. `path`: its file, if it has one."""
+    """A control socket that listens."""
 
     socket: socket.socket
     problem: str = ""
+    """Why it is not where it belongs; "" if it is."""
     path: Path | None = None
+    """Its file, if it has one."""
+    inode: int = 0
+    """That file's number: another node may have put its own in the place of ours."""
 
     def close(self) -> None:
-        """Stop listening. Safe to call once."""
+        """Stop listening, and take the file away. Safe to call twice."""
         if self.path is not None:
-            self.path.unlink(missing_ok=True)  # while it answers, nobody has put another in its place
+            with suppress(OSError):
+                if self.path.lstat().st_ino == self.inode:
+                    self.path.unlink()  # before it stops to answer: until then nobody takes it for left behind
         self.socket.close()
 
 
@@ -82,7 +89,8 @@ def _at_path(state_dir: Path, path: Path, problem: str = "") -> Listening:
         if _answers(path):
             raise _already_runs()
         path.unlink(missing_ok=True)
-        return Listening(_bound(str(path), mode=0o666), problem, path)
+        found = _bound(str(path), mode=0o666)
+        return Listening(found, problem, path, path.lstat().st_ino)
     except OSError as error:
         hint = "end that user's process: `ss -xlp | grep appliance`" if problem else "see whether something else is there"
         raise HostError(f"{problem or f'the control socket {path}'} cannot be made: {error}", hint=hint) from error
