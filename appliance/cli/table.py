@@ -90,7 +90,7 @@ COMMANDS = (
         "plan",
         HOST,
         "show what apply would change",
-        "appliance.cli.host:plan",
+        "appliance.cli.applying:plan",
         (*FROM_PROFILE, JSON),
         more="Reads the host, changes nothing. An empty plan means that the host is as the profile says.",
         exits="3 changes are pending",
@@ -99,7 +99,7 @@ COMMANDS = (
         "apply",
         HOST,
         "make this host what the profile says",
-        "appliance.cli.host:apply",
+        "appliance.cli.applying:apply",
         (
             *FROM_PROFILE,
             CONFIRM_WITHIN,
@@ -116,7 +116,7 @@ COMMANDS = (
         "confirm",
         HOST,
         "keep what `apply --confirm-within` changed",
-        "appliance.cli.host:confirm",
+        "appliance.cli.applying:confirm",
         (
             *FROM_PROFILE,
             Option("--refused", "let profiles be used again that nobody confirmed in time, or that were rolled back"),
@@ -130,7 +130,7 @@ COMMANDS = (
         "rollback",
         HOST,
         "undo what was applied",
-        "appliance.cli.host:rollback",
+        "appliance.cli.applying:rollback",
         (JSON,),
         more="Brings the host back to what it was before the first apply, also after a crash. A second run completes an "
         "interrupted one.",
@@ -139,7 +139,7 @@ COMMANDS = (
         "run",
         HOST,
         "apply, then be a node until SIGTERM or Ctrl-C, then undo",
-        "appliance.cli.host:run",
+        "appliance.cli.applying:run",
         (*FROM_PROFILE, CONFIRM_WITHIN),
         more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as "
         "before.",

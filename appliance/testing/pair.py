@@ -13,8 +13,8 @@ from appliance.api.values import Endpoint
 from appliance.protocol.identity import Identity
 from appliance.protocol.session import Session
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
+from appliance.testing.simulated_host import SimulatedHost
 
 HOSTS = {"a": "198.51.100.1", "b": "203.0.113.2"}
 PORT = 8443

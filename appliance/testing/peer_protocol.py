@@ -22,9 +22,9 @@ from appliance.protocol.session import SessionState
 from appliance.runtime.peers.protocols import PeerProtocols
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import Pair
+from appliance.testing.simulated_host import SimulatedHost
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
 
 TURNS: Final = 50

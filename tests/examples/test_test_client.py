@@ -16,9 +16,9 @@ import pytest
 
 from appliance.api.values import Endpoint
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import identity_of
+from appliance.testing.simulated_host import SimulatedHost
 from appliance.wire.envelope import HEADER_BYTES, LENGTH_AT
 
 CLIENT = Path(__file__).parents[2] / "examples/test_client.py"

@@ -17,8 +17,8 @@ from appliance.protocol.answering import MAX_ANSWERS
 from appliance.protocol.events import Dial
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
+from appliance.testing.simulated_host import SUITES
 from appliance.wire import control, envelope, hello, hello_json, liveness
 from appliance.wire.envelope import HEADER_BYTES, PacketType
 

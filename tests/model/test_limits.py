@@ -5,9 +5,9 @@ from __future__ import annotations
 from appliance.api.values import Endpoint
 from appliance.protocol.events import Refused
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import identity_of
+from appliance.testing.simulated_host import SimulatedHost
 
 HUB = Endpoint("udp", "203.0.113.2", 8443)
 

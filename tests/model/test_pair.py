@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from appliance.protocol.session import SessionState
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Nat, Network
 from appliance.testing.pair import HOSTS, Pair
+from appliance.testing.simulated_host import SimulatedHost
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(3600)]
 

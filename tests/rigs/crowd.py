@@ -33,7 +33,7 @@ from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
 from appliance.protocol.ratchet import Ratchet
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SUITES, TAG_BYTES
+from appliance.testing.simulated_host import SUITES, TAG_BYTES
 from appliance.wire.entries import ENTRY_BYTES, VNET_BYTES
 from appliance.wire.envelope import CHANNEL_CONTROL, HANDSHAKE_TYPES, HEADER_BYTES, PacketType, nonce, pack, unpack
 from tests.rigs.hostile import SPOOFED, Garbage, Hostile

@@ -11,9 +11,9 @@ from appliance.protocol.agreeing import REPEATS
 from appliance.protocol.events import Compress, ControlWaiting, SessionReady
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import PeerSettings
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, PORT, Pair, identity_of
+from appliance.testing.simulated_host import SimulatedHost
 from appliance.wire.control import ControlMessage, encode
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
 

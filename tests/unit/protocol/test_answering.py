@@ -15,8 +15,8 @@ from appliance.protocol.handshake import Initiator, Policy, Pq
 from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
+from appliance.testing.simulated_host import SUITES
 from appliance.wire import hello
 from appliance.wire.envelope import FLAG_COOKIE, HEADER_BYTES, PacketType, pack, unpack
 from appliance.wire.fragments import split

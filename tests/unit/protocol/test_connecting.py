@@ -14,9 +14,9 @@ from appliance.protocol.events import Dial, LinkUnused, Refused, SessionConfirme
 from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Policy, Pq, Responder
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, Pair, identity_of
+from appliance.testing.simulated_host import SimulatedHost
 from appliance.wire import hello
 from appliance.wire.envelope import FLAG_COOKIE, HEADER_BYTES, PacketType
 from appliance.wire.fragments import split

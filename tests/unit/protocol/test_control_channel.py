@@ -14,9 +14,9 @@ from appliance.protocol.events import Answered, AskFailed, PeerConnected, PeerGo
 from appliance.protocol.families import Family
 from appliance.protocol.replies import REMEMBER_SECONDS
 from appliance.protocol.requests import LONGEST, Failure
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, Pair
+from appliance.testing.simulated_host import SimulatedHost
 from appliance.wire.control import ControlMessage, encode
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
 

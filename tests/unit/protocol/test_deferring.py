@@ -12,8 +12,8 @@ from appliance.api.values import Endpoint
 from appliance.protocol import answering, events
 from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
+from appliance.testing.simulated_host import SUITES
 
 HERE = Endpoint("udp", "203.0.113.1", 8443)
 LISTENER = 1

@@ -19,9 +19,9 @@ from appliance.protocol.events import (
 from appliance.protocol.keeping import LINGER_SECONDS, MAX_CHALLENGED
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import NodeSettings, PeerSettings
-from appliance.testing.host import ACTIVITY_SECONDS, SimulatedHost
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, Pair, identity_of
+from appliance.testing.simulated_host import ACTIVITY_SECONDS, SimulatedHost
 from appliance.wire import liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType, no_session
 

@@ -11,8 +11,8 @@ from appliance.protocol.node import Node
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.protocol.strangers import LEAST_SECONDS, MAX_STRANGER_LINKS, MOST_OF_A_PREFIX, STRANGER_SECONDS
 from appliance.protocol.timers import Deadline
-from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
+from appliance.testing.simulated_host import SUITES
 from appliance.wire.envelope import PacketType, pack
 from appliance.wire.fragments import split
 

@@ -18,9 +18,9 @@ from appliance.protocol.pathmtu import (
     PathMtu,
     PathState,
 )
-from appliance.testing.host import SimulatedHost
 from appliance.testing.network import IP_UDP_BYTES, Network
 from appliance.testing.pair import Pair
+from appliance.testing.simulated_host import SimulatedHost
 
 START = 1000.0
 

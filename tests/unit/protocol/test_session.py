@@ -6,7 +6,7 @@ import pytest
 
 from appliance.errors import LocalFault
 from appliance.protocol.session import MOVES, Session, SessionState
-from appliance.testing.host import SUITES
+from appliance.testing.simulated_host import SUITES
 
 
 def session() -> Session:

@@ -27,8 +27,8 @@ from appliance.runtime.node_view import NodeView
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.workers.telling import SessionKeys
-from appliance.testing.host import SUITES
 from appliance.testing.pair import identity_of
+from appliance.testing.simulated_host import SUITES
 from appliance.wire.envelope import PacketType, pack
 
 UDP = TransportKind("udp", None, lambda _settings, _services: None, datagram=True, driver="x:Udp")  # type: ignore[arg-type, return-value]
