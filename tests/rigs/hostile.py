@@ -46,6 +46,7 @@ class Hostile:
         self._foreign = [*others, *FOREIGN_V4]
         self._node = node
         self._echo = echo
+        self._asked = 1
         self._bomb = frame(self._packet(4, 17, bytes(65_000)))
         self._kinds: tuple[Callable[[], Garbage], ...] = (
             self._killer,
@@ -164,8 +165,10 @@ class Hostile:
         return Sealed(PacketType.DATA, CHANNEL_CONTROL, json.dumps(head, separators=(",", ":")).encode() + body)
 
     def _never_ending(self) -> Garbage:
-        """A new request, whose answer nobody waits for."""
-        head = {"kind": "question-and-answer.fact", "request": self._random.randrange(1, 2**53), "name": "moon"}
+        """A request whose answer nobody waits for: a new one, or the one before once more."""
+        if self._random.random() < 0.5:
+            self._asked = self._random.randrange(1, 2**53)
+        head = {"kind": "question-and-answer.fact", "request": self._asked, "name": "moon"}
         return Sealed(PacketType.DATA, CHANNEL_CONTROL, json.dumps(head).encode())
 
     # ---- outside of records ----
