@@ -66,6 +66,8 @@ class NodeFigures(NamedTuple):
     components: Mapping[str, str]
     ready: bool
     classes: Mapping[str, ClassFigures] = {}
+    protocols: Mapping[str, Mapping[str, int]] = {}
+    """What happened in each peer protocol that runs, by its name and then by what is counted."""
 
 
 class MonitoringServices(Services, Protocol):

@@ -27,6 +27,7 @@ class Figures:
         self._since = since
         self.name = ""
         self.scheduled = False
+        self.protocols: Callable[[], Mapping[str, Mapping[str, int]]] = dict
 
     def figures(self) -> NodeFigures:
         """The figures now. Never blocks."""
@@ -42,6 +43,7 @@ class Figures:
             components=health.components,
             ready=health.ready,
             classes=self.classes(),
+            protocols=self.protocols(),
         )
 
     def classes(self) -> Mapping[str, ClassFigures]:

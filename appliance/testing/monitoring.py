@@ -30,6 +30,7 @@ FIGURES = NodeFigures(
     peers_configured=2,
     drops={"replayed": 1, "malformed": 7},
     handshakes={"completed": 1, "timeout": 2},
+    protocols={"question-and-answer": {"asked": 3, "control-flood": 1}},
     components={"worker": "ok", "routing": "ok"},
     ready=True,
 )

@@ -78,6 +78,7 @@ def test_connections_traffic_errors_and_resources(registry: CollectorRegistry) -
     assert shown("appliance_peer_transmit_packets_total", peer="laptop") == 20
     assert shown("appliance_peer_round_trip_seconds", peer="laptop") == 0.012
     assert shown("appliance_dropped_total", reason="malformed") == 7
+    assert shown("appliance_protocol_messages_total", protocol="question-and-answer", what="control-flood") == 1
     assert shown("appliance_handshakes_total", outcome="timeout") == 2
     assert shown("appliance_component_healthy", component="worker") == 1
     assert shown("appliance_ready") == 1

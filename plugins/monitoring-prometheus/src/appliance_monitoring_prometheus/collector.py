@@ -38,6 +38,7 @@ class NodeCollector(Collector):
         yield from self._traffic(figures.sessions)
         yield from _classes(figures)
         yield from _errors(figures)
+        yield from _protocols(figures)
         yield from process_figures()
 
     def _settle(self, sessions: Sequence[SessionFigures]) -> None:
@@ -131,6 +132,19 @@ def _errors(figures: NodeFigures) -> Iterator[Metric]:
         for reason in sorted(counts):
             family.add_metric([reason], counts[reason])
         yield family
+
+
+def _protocols(figures: NodeFigures) -> Iterator[Metric]:
+    if not figures.protocols:
+        return
+    labels = ("protocol", "what")
+    family = CounterMetricFamily(
+        "appliance_protocol_messages", "Messages of a peer protocol, by what became of them.", labels=labels
+    )
+    for name, counts in sorted(figures.protocols.items()):
+        for what in sorted(counts):
+            family.add_metric([name, what], counts[what])
+    yield family
 
 
 def _counted(items: Iterable[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], int]]:
