@@ -12,11 +12,14 @@ from appliance.cli.terminal import Terminal
 from appliance.control import client
 from appliance.control.messages import Answer, Lost, Question, Refusal
 from appliance.errors import ExitCode
+from appliance.foundation import clock
 
 WATCH_SECONDS = 1.0
 """Between two looks at figures, when nothing happens."""
 DRAW_SECONDS = 0.2
 """Least time between two looks, however much happens."""
+SHARE = 10
+"""The node is left in peace for so many times as long as an answer took: who watches takes a tenth of its time at most."""
 STATUS, EVENTS = 1, 2
 
 
@@ -35,10 +38,12 @@ def watch_status(terminal: Terminal) -> int:
     with client.Connection() as connection:
         connection.ask(Question("events", id=EVENTS))
         while True:
+            began = clock.monotonic()
             answer = _status(connection)
+            pause = max(DRAW_SECONDS, SHARE * (clock.monotonic() - began))
             terminal.clear()
             terminal.line(answer, status_text(answer, terminal) if not terminal.json else "")
-            select.select([], [], [], DRAW_SECONDS)
+            select.select([], [], [], pause)
             connection.has_said(WATCH_SECONDS)
 
 

@@ -66,7 +66,7 @@ def instance_of(directory: Path) -> str:
 def other_state_dirs(directory: Path) -> dict[str, Path]:
     """The state directories of the other nodes of its network namespace, by instance."""
     namespace = directory.name.partition(_MARK)[0]
-    found = [directory.with_name(namespace), *sorted(directory.parent.glob(f"{namespace}{_MARK}*"))]
+    found = [directory.with_name(namespace), *_beginning_with(directory.with_name(f"{namespace}{_MARK}"))]
     return {instance_of(one): one for one in found if one != directory and one.is_dir() and not one.is_symlink()}
 
 
@@ -112,12 +112,15 @@ def control_addresses(environ: Mapping[str, str] = os.environ) -> list[str]:
 def listening_instances(environ: Mapping[str, str] = os.environ) -> list[str]:
     """The names of instances of this network namespace that have a control socket, of a node that runs or was killed."""
     folders = {state_dir({**environ, INSTANCE_VARIABLE: ""}), RUN / f"netns-{netns_cookie()}"}
-    found = {
-        path.name.partition(_MARK)[2].removesuffix(_CONTROL)
-        for folder in folders
-        for path in folder.parent.glob(f"{folder.name}{_MARK}*{_CONTROL}")
-    }
-    return sorted(found)
+    paths = [path for folder in folders for path in _beginning_with(folder.with_name(f"{folder.name}{_MARK}"))]
+    return sorted({path.stem.partition(_MARK)[2] for path in paths if path.suffix == _CONTROL})
+
+
+def _beginning_with(start: Path) -> list[Path]:
+    try:
+        return sorted(path for path in start.parent.iterdir() if path.name.startswith(start.name))
+    except OSError:
+        return []
 
 
 def _base(environ: Mapping[str, str]) -> Path:
