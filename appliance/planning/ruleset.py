@@ -59,9 +59,14 @@ def plugins_table(table: str, entries: Sequence[Mapping[str, Any]]) -> Ruleset:
     digest = sha256(json.dumps([table, [*entries]], sort_keys=True).encode()).hexdigest()[:12]
     made: Ruleset = [{"table": {"family": family, "name": name}}]
     for entry in entries:
+        if not isinstance(entry, Mapping) or len(entry) != 1:
+            raise ValueError(f"an entry is an object with one key, not {str(entry)[:40]!r}")
         [(kind, body)] = entry.items()
         if kind not in OF_PLUGINS or not isinstance(body, Mapping):
             raise ValueError(f"{kind!r} is none of {', '.join(sorted(OF_PLUGINS))}")
+        name_key = "chain" if kind == "rule" else "name"
+        if not isinstance(body.get(name_key), str):
+            raise ValueError(f"a {kind} needs its {name_key}")
         filled = {**body, "family": family, "table": name}
         if kind == "chain" and "hook" in body:
             if type(body.get("prio")) is not int:
@@ -95,8 +100,13 @@ def _essence(entries: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]
         for entry in entries
         if "rule" in entry
     ]
-    others = [kind for entry in entries for kind in entry if kind not in {"table", "chain", "rule"}]
-    return [*sorted(chains), *others], sorted(rules, key=lambda rule: str(rule[0]))
+    others = [
+        (kind, str(body.get("name")) if isinstance(body, Mapping) else "")
+        for entry in entries
+        for kind, body in entry.items()
+        if kind not in {"table", "chain", "rule"}
+    ]
+    return [*sorted(chains), *sorted(others)], sorted(rules, key=lambda rule: str(rule[0]))
 
 
 def _match(left: dict[str, Any], right: Any, *, operator: str = "==") -> dict[str, Any]:

@@ -8,11 +8,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from appliance.api.planning import HostState, NftTable, Wish
+from appliance.api.profile import Profile
+from appliance.api.values import Problem
+from appliance.apply import apply_profile, rollback
 from appliance.errors import ExitCode
 from tests.netns.daemons import Host
+from tests.netns.profiles import profile
 
 pytestmark = pytest.mark.netns
 
@@ -187,3 +193,40 @@ def test_a_running_node_brings_back_what_a_plugin_wants_and_a_reload_takes_it_ov
     assert host.command("apply", **guarded.environ).returncode == ExitCode.OK
     assert guarded.remains() == (False, 100)
     assert host.stop() == ExitCode.OK
+
+
+def test_a_table_with_everything_that_it_may_have_is_not_planned_again(hosts: tuple[Host, Host], tmp_path: Path) -> None:
+    namespace = hosts[0].namespace
+    entries: list[dict[str, Any]] = [
+        {"limit": {"name": "slow", "rate": 10, "per": "second"}},
+        {"set": {"name": "bad", "type": "ipv4_addr", "flags": ["interval"], "elem": ["198.51.100.1"]}},
+        {"map": {"name": "doors", "type": "inet_service", "map": "verdict", "elem": [[22, {"accept": None}]]}},
+        {"counter": {"name": "dropped"}},
+        {"quota": {"name": "most", "bytes": 1_000_000}},
+        {"chain": {"name": "other"}},
+        {"chain": {"name": "input", "type": "filter", "hook": "input", "prio": -10}},
+        {"rule": {"chain": "input", "comment": "long " * 40, "expr": [{"counter": "dropped"}, {"jump": {"target": "other"}}]}},
+        {"rule": {"chain": "other", "expr": [{"accept": None}]}},
+    ]
+
+    class Guard:
+        names = ("guard",)
+        kept: frozenset[str] = frozenset()
+
+        def observe(self, _profile: Profile) -> dict[str, tuple[str, ...]]:
+            return {"guard": ()}
+
+        def plan(self, _profile: Profile, _observed: HostState) -> dict[str, tuple[Wish, ...]]:
+            return {"guard": (NftTable(entries),)}
+
+        def check(self, _profile: Profile, _observed: HostState) -> tuple[Problem, ...]:
+            return ()
+
+    first = namespace.run(apply_profile, profile(), tmp_path / "state", plugins=Guard())
+    assert [step.plugin for step in first.plan.steps if step.plugin] == ["guard"]
+    assert not namespace.run(apply_profile, profile(), tmp_path / "state", plugins=Guard()).changed
+    entries[1]["set"]["elem"] = ["198.51.100.2"]
+    assert len(namespace.run(apply_profile, profile(), tmp_path / "state", plugins=Guard()).plan.steps) == 1
+    assert "198.51.100.2" in namespace.sh("nft list table inet appliance-guard")
+    namespace.run(rollback, tmp_path / "state")
+    assert namespace.sh("nft list tables") == ""

@@ -161,9 +161,13 @@ def test_a_plan_and_its_revert_name_the_plugin(story: Story) -> None:
         (Setting(BACKLOG, "1\n2"), "no value"),
         (Setting(BACKLOG, ""), "no value"),
         (NftTable([{"table": {"name": "other"}}]), "none of"),
-        (NftTable([{"chain": {}, "rule": {}}]), "not acceptable"),
+        (NftTable([{"chain": {}, "rule": {}}]), "one key"),
+        (NftTable(["chain"]), "one key"),  # type: ignore[list-item]
+        (NftTable(None), "not acceptable"),  # type: ignore[arg-type]
+        (NftTable([{"rule": {"expr": []}}]), "needs its chain"),
+        (NftTable([{"set": {"type": "ipv4_addr"}}]), "needs its name"),
         (NftTable([{"chain": {"name": "x", "hook": "input", "type": "filter", "prio": "filter"}}]), "whole number"),
-        (NftTable([{"rule": {"expr": object()}}]), "not acceptable"),
+        (NftTable([{"rule": {"chain": "x", "expr": object()}}]), "not acceptable"),
         (NftTable([{"rule": {"chain": "x", "expr": ["y" * 300_000]}}]), "longer than"),
     ],
 )
