@@ -29,6 +29,9 @@ MAX_ANSWER_BYTES = 64 << 20
 """About a hundred times the status of a node with a thousand sessions."""
 _TIMEVAL = struct.Struct("ll")
 
+Address = str | tuple[str, ...]
+"""Where a daemon listens, or may listen: of several, the first that answers."""
+
 
 class ControlError(ApplianceError):
     """The daemon refused or failed. `code` is its name for the reason, `exit_code` what the command ends with."""
@@ -46,7 +49,7 @@ def call(
     *,
     body: bytes = b"",
     timeout: float = ANSWER_TIMEOUT,
-    address: str | None = None,
+    address: Address | None = None,
 ) -> Any:
     """Ask once and return the result. `body` follows the question; `timeout` in seconds bounds the wait for the answer.
 
@@ -66,7 +69,9 @@ def call(
                 raise _not_understood()
 
 
-def stream(op: str, args: Mapping[str, Any] | None = None, *, address: str | None = None) -> Generator[Item | Lost, None, None]:
+def stream(
+    op: str, args: Mapping[str, Any] | None = None, *, address: Address | None = None
+) -> Generator[Item | Lost, None, None]:
     """Ask for an answer that is a stream, and yield its items until it ends; closing the iterator ends it too.
 
     Raises what `call` raises. Waits for the next item as long as it takes.
@@ -83,7 +88,7 @@ def stream(op: str, args: Mapping[str, Any] | None = None, *, address: str | Non
 class Connection:
     """A connection to the daemon. Each wait is bounded by `timeout` seconds. Raises NoDaemon, MissingPrivilege, ControlError."""
 
-    def __init__(self, address: str | None = None, timeout: float = ANSWER_TIMEOUT) -> None:
+    def __init__(self, address: Address | None = None, timeout: float = ANSWER_TIMEOUT) -> None:
         self._socket = connect(address)
         self._timeout = timeout
         self._socket.settimeout(timeout)
@@ -149,10 +154,10 @@ class Connection:
         )
 
 
-def connect(address: str | None = None) -> socket.socket:
+def connect(address: Address | None = None) -> socket.socket:
     """A connected control socket, of a daemon and of nobody else. Raises NoDaemon, MissingPrivilege or ControlError."""
     problem: ApplianceError | None = None
-    for one in [address] if address else places.control_addresses():
+    for one in places.control_addresses() if address is None else (address,) if isinstance(address, str) else address:
         try:
             return _connected(one)
         except NoDaemon as error:
@@ -198,7 +203,7 @@ def _connect(connection: socket.socket, address: str) -> int:
     return user_of(connection)
 
 
-def daemon_runs(address: str | None = None) -> bool:
+def daemon_runs(address: Address | None = None) -> bool:
     """Does a daemon listen in this network namespace?"""
     try:
         connect(address).close()

@@ -48,7 +48,7 @@ MOST_COMMENT_BYTES = 128
 """NFTNL_UDATA_COMMENT_MAXLEN"""
 
 
-def plugins_table(table: str, entries: Sequence[Mapping[str, Any]]) -> Ruleset:
+def plugins_table(table: str, entries: Sequence[Any]) -> Ruleset:
     """The whole table of a plugin from its entries. Raises ValueError or TypeError with what is wrong with them.
 
     The comment of each rule carries a digest of the whole table, so that a set with other elements is noticed too.
@@ -66,7 +66,7 @@ def plugins_table(table: str, entries: Sequence[Mapping[str, Any]]) -> Ruleset:
             raise ValueError(f"{kind!r} is none of {', '.join(sorted(OF_PLUGINS))}")
         name_key = "chain" if kind == "rule" else "name"
         if not isinstance(body.get(name_key), str):
-            raise ValueError(f"a {kind} needs its {name_key}")
+            raise TypeError(f"a {kind} needs its {name_key}")
         filled = {**body, "family": family, "table": name}
         if kind == "chain" and "hook" in body:
             if type(body.get("prio")) is not int:

@@ -85,7 +85,7 @@ class Daemon:
 def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     running = Daemon()
     with running as address:
-        monkeypatch.setattr(places, "control_addresses", lambda: [address])
+        monkeypatch.setattr(places, "control_addresses", lambda *_: [address])
         yield running
 
 
@@ -121,9 +121,19 @@ def test_a_stream_is_followed_for_as_long_as_one_likes_and_ends_at_the_daemon_to
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, client: DaemonClient) -> None:
-    monkeypatch.setattr(places, "control_addresses", lambda: ["\0appliance-test-nobody"])
+    monkeypatch.setattr(places, "control_addresses", lambda *_: ["\0appliance-test-nobody"])
     with pytest.raises(ApplianceError) as nobody:
         client.call("status")
     assert nobody.value.exit_code == ExitCode.NO_DAEMON
     with pytest.raises(ApplianceError), client.stream("mesh.count") as numbers:
         next(numbers)
+
+
+def test_an_instance_is_asked_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "control_addresses", lambda environ: [f"\0appliance-test-{environ[places.INSTANCE_VARIABLE]}"])
+    with pytest.raises(ApplianceError) as nobody:
+        Client("red").call("status")
+    assert nobody.value.exit_code == ExitCode.NO_DAEMON
+    monkeypatch.undo()
+    with pytest.raises(ApplianceError, match="no name of an instance"):
+        Client("../red")

@@ -58,7 +58,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
     (info / "entry_points.txt").write_text("[appliance.v1]\nmesh = mesh_for_a_test\n")
     (tmp_path / "mesh_for_a_test.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("appliance.control.client.places.control_addresses", lambda: ["\0appliance-test-no-daemon"])
+    monkeypatch.setattr("appliance.control.client.places.control_addresses", lambda *_: ["\0appliance-test-no-daemon"])
     for name, plugins in (("with", "routing-static, mesh"), ("without", "routing-static")):
         text = f"profile: 1\nnetwork: {{addresses: [10.8.0.1/24]}}\nplugins: [{plugins}]\n"
         (tmp_path / f"{name}.yaml").write_text(text)
