@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from appliance.api.services import Services
+from appliance.api.node import Node
 from appliance.errors import ApplianceError, ExitCode
 
 
@@ -46,8 +46,8 @@ class Refused(ApplianceError):
 # ---- operations of the daemon ----
 
 
-class RouteServices(Services, Protocol):
-    """What the core gives to the handler of an operation."""
+class RouteServices(Node, Protocol):
+    """What the core gives to the handler of an operation: the node. Tasks and subscriptions end with the call."""
 
 
 class ApiCall(NamedTuple):
@@ -58,7 +58,7 @@ class ApiCall(NamedTuple):
     arguments: Any
     """An instance of the route's model, None where it has none."""
     services: RouteServices
-    """Tasks that are spawned here end with the call."""
+    """The node that is asked."""
 
 
 Handler = Callable[[ApiCall], Awaitable[Any]]

@@ -23,7 +23,7 @@ class Services(Protocol):
 
     @property
     def storage(self) -> Storage:
-        """What the plugin keeps on this host, also over reboots. Raises OSError on a node that keeps nothing."""
+        """What the plugin keeps on this host, also over reboots."""
 
     def report(self, problem: str) -> None:
         """Tell the admin about trouble, in a sentence: it is logged now and then, and shown by `appliance plugins` and `appliance

@@ -15,7 +15,8 @@ class Storage(Protocol):
 
     @property
     def path(self) -> Path:
-        """The folder, which exists, with mode 0700. Raises OSError when it cannot be made, or is not the node's."""
+        """The folder, which exists, with mode 0700. Raises OSError when it cannot be made, is not the node's, or the node keeps
+        nothing (one that was started within another program)."""
 
     def read(self, name: str) -> bytes | None:
         """What was written under a name; None for nothing. Raises OSError, also for more than 16 MiB."""

@@ -74,7 +74,6 @@ class NodeRuntime:
         self.ready = False
         """All has started, and nothing has begun to stop."""
         self._refused_suites: set[str] = set()
-        self._views: list[NodeView] = []
         self._ask_router = Gathered(self.push_routes, ASK_ROUTER_SECONDS)
         self.peers = PeerTable(of_profile(profile.peers), _own(profile))
         suites = settings.usable_suites(profile, plugins)
@@ -119,6 +118,7 @@ class NodeRuntime:
         self.figures.protocols = self.protocols.figures
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
+        self._seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, self.forwarding)
 
     # ---- life ----
 
@@ -184,7 +184,7 @@ class NodeRuntime:
         await self.discovery.use(profile)
         await self.protocols.use(profile.protocols)
         await self.monitors.use(profile.monitoring)
-        for view in self._views:
+        for view in list(self._seen.views):
             view.tell(ProfileChanged(profile.name))
 
     # ---- what others ask ----
@@ -240,10 +240,12 @@ class NodeRuntime:
         if self.keeper.current is not None:
             self.keeper.current.set_qos(*settings.scheduling(self.profile))
 
+    def asked(self, plugin: str) -> NodeView:
+        """What an operation of `plugin` gets; whoever asks for it closes it."""
+        return NodeView(self._seen, self.calls, plugin, "route")
+
     def _view(self, plugin: str) -> NodeView:
-        seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, self.forwarding)
-        view = NodeView(seen, self.calls, plugin)
-        self._views.append(view)
+        view = NodeView(self._seen, self.calls, plugin)
         self.lifespan.push(f"services of plugin {plugin}", view.close)
         return view
 

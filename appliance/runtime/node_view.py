@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from appliance.api.events import Event
 from appliance.api.node import NodePeer
 from appliance.errors import PluginFault
-from appliance.runtime.plugins.account import Part
+from appliance.runtime.plugins.account import Noun, Part
 from appliance.runtime.plugins.services import PluginServices
 
 if TYPE_CHECKING:
@@ -32,17 +32,20 @@ class Seen:
     figures: Figures
     driver: NodeDriver
     forwarding: Forwarding
+    views: list[NodeView] = field(default_factory=list)
+    """All that are open: who tells of something tells each."""
 
 
 class NodeView(PluginServices):
-    """Handed to `appliance_lifespan` of `plugin`."""
+    """Handed to `appliance_lifespan` of `plugin`, and to each of its operations that is asked for."""
 
-    def __init__(self, seen: Seen, calls: PluginCalls, plugin: str) -> None:
-        super().__init__(calls, "lifespan", plugin)
+    def __init__(self, seen: Seen, calls: PluginCalls, plugin: str, noun: Noun = "lifespan") -> None:
+        super().__init__(calls, noun, plugin)
         self._seen = seen
         self._subscriber = Part("subscriber", plugin, "subscriber")
         self._subscribers: list[Callable[[Event], None]] = []
-        self._seen.driver.subscribers.append(self.tell)
+        seen.views.append(self)
+        seen.driver.subscribers.append(self.tell)
 
     @property
     def name(self) -> str:
@@ -86,9 +89,10 @@ class NodeView(PluginServices):
                 self._subscribers.clear()
 
     async def close(self) -> None:
-        """The lifespan was left: no more events, and its tasks end."""
+        """The lifespan was left, or the operation answered: no more events, and its tasks end."""
         self._subscribers.clear()
         with suppress(ValueError):
+            self._seen.views.remove(self)
             self._seen.driver.subscribers.remove(self.tell)
         await super().close()
 

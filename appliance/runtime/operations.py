@@ -84,7 +84,7 @@ def operations(asked: Asked) -> dict[str, Operation]:
         "rollback": Operation(CHANGE, rollback, whole=True),
         "stop": Operation(CHANGE, stop, whole=True),
     }
-    return plugins_operations(asked.node.calls, asked.node.plugins.api_routes()) | core
+    return plugins_operations(asked.node.calls, asked.node.plugins.api_routes(), asked.node.asked) | core
 
 
 def _reload_arguments(request: Request) -> tuple[dict[Path, bytes] | None, float | None, str | None]:

@@ -4,23 +4,57 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+from appliance.api.events import Event
 from appliance.api.management import ApiCall, ApplianceError, CliCommand, CliContext, Principal
+from appliance.api.monitoring import NodeFigures
+from appliance.api.node import NodePeer
 from appliance.cli import parser
 from appliance.cli.table import CONFIG, JSON, Command
 from appliance.cli.terminal import Terminal
 from appliance.errors import NoDaemon
+from appliance.testing.monitoring import FIGURES
 from appliance.testing.services import FakeServices
 
 ROOT = Principal("local", "root", 0, 0, 1)
 
 
 class FakeRouteServices(FakeServices):
-    """`RouteServices` of `appliance.api.management`."""
+    """`RouteServices` of `appliance.api.management`. `known` are its peers; `tell` lets something happen."""
+
+    name = "node"
+    identity = "llp1:" + "a" * 52
+
+    def __init__(self, known: Sequence[NodePeer] = (), *, section: Any = None) -> None:
+        super().__init__(section=section)
+        self.known = known
+        self._subscribers: list[Callable[[Event], None]] = []
+
+    def figures(self) -> NodeFigures:
+        """Some."""
+        return FIGURES
+
+    def peers(self) -> Sequence[NodePeer]:
+        """As given."""
+        return self.known
+
+    def peer(self, name: str) -> NodePeer | None:
+        """As given."""
+        return next((peer for peer in self.known if peer.name == name), None)
+
+    def subscribe(self, told: Callable[[Event], None]) -> Callable[[], None]:
+        """Until what is returned is called."""
+        self._subscribers.append(told)
+        return lambda: self._subscribers.remove(told)
+
+    def tell(self, event: Event) -> None:
+        """Let all subscribers hear it."""
+        for told in list(self._subscribers):
+            told(event)
 
 
 def api_call(arguments: Any = None, *, principal: Principal = ROOT, services: FakeRouteServices | None = None) -> ApiCall:

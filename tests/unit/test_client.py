@@ -20,6 +20,7 @@ from appliance.control.server import ControlServer
 from appliance.foundation import places
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.routes import plugins_operations
+from appliance.testing.management import FakeRouteServices
 
 
 class Question(Section):
@@ -59,7 +60,9 @@ class Daemon:
             ApiRoute("mesh.refuses", "mesh.read", refuses),
             ApiRoute("mesh.count", "mesh.read", self._count, stream=True),
         ]
-        operations = plugins_operations(PluginCalls(), {route.name: ("mesh", route) for route in routes})
+        operations = plugins_operations(
+            PluginCalls(), {route.name: ("mesh", route) for route in routes}, lambda _plugin: FakeRouteServices()
+        )
         authority = Authority(lambda: None, {}, lambda _plugin, _error: None)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as listener:
             listener.bind(self._address)

@@ -6,9 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from appliance.api.management import ApiCall, ApiRoute
+from appliance.api.management import ApiCall, ApiRoute, RouteServices
 from appliance.api.values import Problem
 from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError, ExitCode
@@ -17,7 +17,6 @@ from appliance.foundation.tasks import cancelled
 from appliance.profile.arguments import judged
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import GRACE, PluginCalls
-from appliance.runtime.plugins.services import PluginServices
 
 MOST_BYTES: Final = 8 << 20
 """Of an answer, or of an item, as JSON: it is made in one go while the node waits."""
@@ -37,28 +36,42 @@ class BadArguments(ApplianceError):
         return super().document() | {"arguments": [problem._asdict() for problem in self.problems]}
 
 
-def plugins_operations(calls: PluginCalls, routes: Mapping[str, tuple[str, ApiRoute]]) -> dict[str, Operation]:
+class Closing(RouteServices, Protocol):
+    """What is given to an operation, and closed when it has answered."""
+
+    async def close(self) -> None:
+        """End what it runs."""
+
+
+Serve = Callable[[str], Closing]
+"""What an operation of a plugin gets."""
+
+
+def plugins_operations(calls: PluginCalls, routes: Mapping[str, tuple[str, ApiRoute]], serve: Serve) -> dict[str, Operation]:
     """Operations by name; `routes` has the plugin and the route of each."""
-    return {name: Operation(route.permission, _handler(calls, plugin, route)) for name, (plugin, route) in routes.items()}
+    return {name: Operation(route.permission, _handler(calls, plugin, route, serve)) for name, (plugin, route) in routes.items()}
 
 
-def _handler(calls: PluginCalls, plugin: str, route: ApiRoute) -> Callable[[Request], Awaitable[Any] | AsyncGenerator[Any, None]]:
-    served = _Served(calls, plugin, route)
+def _handler(
+    calls: PluginCalls, plugin: str, route: ApiRoute, serve: Serve
+) -> Callable[[Request], Awaitable[Any] | AsyncGenerator[Any, None]]:
+    served = _Served(calls, plugin, route, serve)
     return served.items if route.stream else served.answer
 
 
 class _Served:
     """One route of a running node."""
 
-    def __init__(self, calls: PluginCalls, plugin: str, route: ApiRoute) -> None:
+    def __init__(self, calls: PluginCalls, plugin: str, route: ApiRoute, serve: Serve) -> None:
         self._calls = calls
         self._plugin = plugin
+        self._serve = serve
         self._route = route
         self._part = Part("route", plugin, route.name)
 
     async def answer(self, request: Request) -> Any:
         """What the handler answers. Raises BadArguments, PluginFault, and what the handler may raise."""
-        services = PluginServices(self._calls, "route", self._plugin)
+        services = self._serve(self._plugin)
         try:
             call = self._asked(request, services)
             handler: Callable[[ApiCall], Awaitable[Any]] = self._route.handler  # type: ignore[assignment]  # it is no stream
@@ -69,7 +82,7 @@ class _Served:
 
     async def items(self, request: Request) -> AsyncGenerator[Any, None]:
         """The items of a stream, one at a time. Raises as `answer`."""
-        services = PluginServices(self._calls, "route", self._plugin)
+        services = self._serve(self._plugin)
         try:
             call = self._asked(request, services)
             handler: Callable[[ApiCall], AsyncIterator[Any]] = self._route.handler  # type: ignore[assignment]  # it is a stream
@@ -92,7 +105,7 @@ class _Served:
         except Exception as error:
             raise self._calls.failed(self._part, error) from error
 
-    def _asked(self, request: Request, services: PluginServices) -> ApiCall:
+    def _asked(self, request: Request, services: RouteServices) -> ApiCall:
         return ApiCall(request.principal, self._arguments(request.args), services)
 
     def _arguments(self, written: Mapping[str, Any]) -> Any:

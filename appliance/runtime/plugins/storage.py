@@ -18,14 +18,16 @@ PART: Final = ".part"
 
 
 class KeptFolder:
-    """Below `folder`, which is the node's. The plugin's own is made when it is first asked for."""
+    """Below `folder`, which is the node's; None: the node keeps nothing. The plugin's own is made when it is first asked for."""
 
-    def __init__(self, folder: Path, plugin: str) -> None:
-        self._path = folder / quote(plugin, safe="").replace(".", "%2E")
+    def __init__(self, folder: Path | None, plugin: str) -> None:
+        self._path = None if folder is None else folder / quote(plugin, safe="").replace(".", "%2E")
 
     @property
     def path(self) -> Path:
         """The folder; see the protocol."""
+        if self._path is None:
+            raise OSError(errno.EROFS, "this node keeps nothing")
         try:
             found = self._path.lstat()
         except FileNotFoundError:

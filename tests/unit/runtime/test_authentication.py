@@ -18,6 +18,7 @@ from appliance.control.authority import Authority, Opinion
 from appliance.control.server import ControlServer, Operation
 from appliance.runtime.operations import CHANGE, READ, operations
 from appliance.runtime.plugins.calls import PluginCalls
+from appliance.testing.management import FakeRouteServices
 
 ADDRESS = f"\0appliance-test-authentication-{os.getpid()}"
 STRANGER = Principal("local", "stranger", 60_000, 60_000, 1)
@@ -29,9 +30,12 @@ async def moon(_call: ApiCall) -> Any:
 
 
 ROUTES = {"moon": ("astronomy", ApiRoute("moon", "moon.read", moon))}
-TABLE = operations(
-    SimpleNamespace(node=SimpleNamespace(calls=PluginCalls(), plugins=SimpleNamespace(api_routes=lambda: ROUTES)))  # type: ignore[arg-type]
+PARTS: Any = SimpleNamespace(
+    node=SimpleNamespace(
+        calls=PluginCalls(), plugins=SimpleNamespace(api_routes=lambda: ROUTES), asked=lambda _plugin: FakeRouteServices()
+    )
 )
+TABLE = operations(PARTS)
 
 
 def test_the_table_has_what_the_core_and_what_plugins_offer() -> None:

@@ -247,7 +247,7 @@ def fails(_event: object) -> None:
 
 async def test_a_subscriber_that_fails_keeps_nobody_from_hearing(warnings: pytest.LogCaptureFixture) -> None:
     async with sides() as (a, b):
-        seen: Any = SimpleNamespace(driver=a.driver)
+        seen: Any = SimpleNamespace(driver=a.driver, views=[])
         NodeView(seen, PluginCalls(), "mine").subscribe(fails)
         a.driver.subscribers.reverse()
         b.driver.start({})

@@ -76,3 +76,12 @@ async def test_tasks_of_a_plugin_end_with_its_lifespan(seen: Seen) -> None:
     await view.sleep(0)
     await view.close()
     assert ended.is_set()
+
+
+async def test_a_view_that_was_closed_is_told_nothing_and_kept_by_nobody(seen: Seen) -> None:
+    views = [NodeView(seen, PluginCalls(), "mine", "route") for _ in range(3)]
+    assert seen.views == views
+    await views[1].close()
+    await views[1].close()
+    assert seen.views == [views[0], views[2]]
+    assert len(seen.driver.subscribers) == 2

@@ -14,6 +14,7 @@ from appliance.control.conversation import Request
 from appliance.errors import ExitCode, HostError, PluginFault
 from appliance.runtime.operations import CHANGE, READ, BadArguments, operations
 from appliance.runtime.plugins.calls import PluginCalls
+from appliance.testing.management import FakeRouteServices
 
 
 class Reload:
@@ -34,7 +35,9 @@ Routes = Mapping[str, tuple[str, ApiRoute]]
 
 
 def asked(routes: Routes, reload: Reload | None = None) -> Any:
-    node = SimpleNamespace(calls=PluginCalls(), plugins=SimpleNamespace(api_routes=lambda: routes))
+    node = SimpleNamespace(
+        calls=PluginCalls(), plugins=SimpleNamespace(api_routes=lambda: routes), asked=lambda _: FakeRouteServices()
+    )
     return SimpleNamespace(node=node, reload=reload)
 
 

@@ -43,6 +43,7 @@ from appliance.runtime.plugins.calls import Late, PluginCalls
 from appliance.runtime.plugins.loop_watch import LoopWatch
 from appliance.runtime.plugins.monitors import Monitors
 from appliance.runtime.plugins.stay import Stay
+from appliance.testing.management import FakeRouteServices
 
 # An alarm that rings while the interpreter runs a finalizer is swallowed there, and rings again.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
@@ -367,7 +368,7 @@ def test_a_subscriber(nasty: Deed, warnings: pytest.LogCaptureFixture) -> None:
         asked.append(event)
         nasty()
 
-    seen: Any = SimpleNamespace(driver=SimpleNamespace(subscribers=[]))
+    seen: Any = SimpleNamespace(driver=SimpleNamespace(subscribers=[]), views=[])
     NodeView(seen, PluginCalls(), "nasty").subscribe(subscriber)
     for _ in range(2):
         seen.driver.subscribers[0](SessionClosed("b", "1", "idle"))
@@ -389,7 +390,8 @@ def test_a_management_operation(member: str, nasty: Deed) -> None:
         return {"odd": Odd()}
 
     async def main() -> None:
-        offered = plugins_operations(PluginCalls(), {"moon": ("nasty", ApiRoute("moon", "moon.read", handler))})
+        routes = {"moon": ("nasty", ApiRoute("moon", "moon.read", handler))}
+        offered = plugins_operations(PluginCalls(), routes, lambda _plugin: FakeRouteServices())
         answer: Any = offered["moon"].handler(Request(Principal("local", "root", 0, 0, 1), {}))
         with pytest.raises(PluginFault, match="plugin nasty: ") as caught:
             await answer

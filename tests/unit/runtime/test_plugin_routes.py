@@ -14,6 +14,7 @@ from appliance.control.conversation import Request
 from appliance.errors import ExitCode, PluginFault
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.routes import MOST_BYTES, BadArguments, plugins_operations
+from appliance.testing.management import FakeRouteServices
 
 ASKER = Principal("local", "ann", 1000, 1000, 7)
 
@@ -33,8 +34,14 @@ class Node:
 
     def __init__(self, handler: Any, **route: Any) -> None:
         self.calls = PluginCalls()
+        self.shared: dict[str, Any] = {}
         routes = {"mesh.x": ("mesh", ApiRoute("mesh.x", "mesh.read", handler, **route))}
-        self._operation = plugins_operations(self.calls, routes)["mesh.x"]
+        self._operation = plugins_operations(self.calls, routes, self.serve)["mesh.x"]
+
+    def serve(self, _plugin: str) -> FakeRouteServices:
+        services = FakeRouteServices()
+        services.shared = self.shared
+        return services
 
     async def ask(self, **args: Any) -> Any:
         answer = self._operation.handler(Request(ASKER, args))

@@ -95,3 +95,8 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(storage: KeptFolder, tmp_
         storage.read("routes")
     storage.write("routes", b"mine")
     assert (tmp_path / "secret").read_bytes() == b"secret"
+
+
+def test_a_node_that_keeps_nothing_says_so() -> None:
+    with pytest.raises(OSError, match="keeps nothing"):
+        KeptFolder(None, "routing-fast").write("routes", b"")
