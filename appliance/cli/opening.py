@@ -12,7 +12,7 @@ from appliance.api import STANDARD_PLUGINS
 from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
 from appliance.plugin_host import PluginHost
-from appliance.plugin_host.discovery import enabled
+from appliance.plugin_host.installed import enabled
 from appliance.profile import json_schema
 from appliance.runtime import loading
 

@@ -24,10 +24,10 @@ def plugins(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _running_plugins() -> dict[str, Any]:
-    from appliance.plugin_host import discovery
+    from appliance.plugin_host.installed import installed
 
     facts = client.call("plugins")
-    return {"plugins": facts, "installed": sorted(set(discovery.installed()) - {fact["name"] for fact in facts})}
+    return {"plugins": facts, "installed": sorted(set(installed()) - {fact["name"] for fact in facts})}
 
 
 def _loaded(profile: str | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from appliance.errors import ApplianceError, ExitCode, HostError, MissingPrivile
 from appliance.foundation import plugin_folders
 from appliance.linux import locks
 from appliance.plugin_host import pip, present, projects
-from appliance.plugin_host.discovery import installed
+from appliance.plugin_host.installed import installed
 from appliance.plugin_host.present import canonical
 from appliance.plugin_host.projects import NoPlugin, Project
 from appliance.plugin_host.trial import try_to_load

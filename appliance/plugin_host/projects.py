@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.errors import ApplianceError, ExitCode
-from appliance.plugin_host.discovery import Installed
+from appliance.plugin_host.installed import Installed
 
 
 class NoPlugin(ApplianceError):

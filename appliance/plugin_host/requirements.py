@@ -15,7 +15,7 @@ from appliance.plugin_host.calling import describe
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
-    from appliance.plugin_host.host import PluginHost
+    from appliance.plugin_host.plugins import PluginHost
 
 NO_ZSTD = (
     "install the package backports.zstd beside the appliance (pip install 'appliance-core[compression]'), or take the key out"

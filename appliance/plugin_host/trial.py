@@ -17,7 +17,7 @@ from appliance.errors import PluginFault
 from appliance.foundation import interpreter
 from appliance.foundation.patience import be_brief, limited
 from appliance.plugin_host.calling import describe
-from appliance.plugin_host.host import PluginHost
+from appliance.plugin_host.plugins import PluginHost
 
 SECONDS = 15.0
 """For each import; an import takes a fraction of one."""

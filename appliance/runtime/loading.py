@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.errors import ApplianceError, PluginFault
 from appliance.plugin_host import PluginHost, required
 from appliance.plugin_host.calling import describe
-from appliance.plugin_host.discovery import enabled
+from appliance.plugin_host.installed import enabled
 from appliance.profile.loaded import LoadedProfile
 from appliance.profile.loading import Readings, enabled_plugins, load
 

@@ -16,8 +16,8 @@ import pytest
 
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.foundation import plugin_folders
-from appliance.plugin_host.discovery import Installed, installed
-from appliance.plugin_host.host import PluginHost
+from appliance.plugin_host.installed import Installed, installed
+from appliance.plugin_host.plugins import PluginHost
 from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.discovery import DiscoveryConformance
 from appliance.testing.conformance.management import CommandConformance, RouteConformance

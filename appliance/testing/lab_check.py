@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.errors import ExitCode
-from appliance.plugin_host.host import PluginHost
+from appliance.plugin_host.plugins import PluginHost
 
 LAB_SECONDS = 120.0
 """For one lab; it takes five."""

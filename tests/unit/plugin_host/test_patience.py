@@ -18,8 +18,8 @@ from appliance.api.hookspecs import hookimpl
 from appliance.foundation import patience
 from appliance.foundation.patience import TookTooLong, limited
 from appliance.plugin_host import PluginHost
-from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact
+from appliance.plugin_host.installed import Installed
 
 
 class Shelved(Installed):

@@ -17,7 +17,7 @@ from appliance.api.hookspecs import hookimpl
 from appliance.api.monitoring import MonitorKind
 from appliance.errors import PluginFault
 from appliance.plugin_host import PluginHost
-from appliance.plugin_host.discovery import Installed
+from appliance.plugin_host.installed import Installed
 from appliance.profile import ProfileInvalid
 from appliance.runtime import loading
 

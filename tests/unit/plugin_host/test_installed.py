@@ -8,7 +8,7 @@ import pytest
 
 from appliance.api import STANDARD_PLUGINS
 from appliance.errors import ProfileError
-from appliance.plugin_host.discovery import enabled, installed
+from appliance.plugin_host.installed import enabled, installed
 
 
 def test_the_standard_plugins_are_installed_with_their_versions() -> None:

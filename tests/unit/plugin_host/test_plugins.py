@@ -23,8 +23,8 @@ from appliance.api.routing import RoutingKind
 from appliance.api.values import Problem
 from appliance.errors import PluginFault
 from appliance.plugin_host import PluginHost
-from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact
+from appliance.plugin_host.installed import Installed
 
 SUITE = CryptoSuite("mine", 0x8001, 32, 16, "package.module:Class")
 ROOT = Principal("local", "root", 0)

@@ -19,11 +19,10 @@ from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
 from appliance.api.values import Problem
 from appliance.errors import PluginFault
 from appliance.foundation.patience import limited
-from appliance.plugin_host import discovery
 from appliance.plugin_host.added import check_command, check_route
 from appliance.plugin_host.calling import LoadedPlugin, describe
-from appliance.plugin_host.discovery import Installed
 from appliance.plugin_host.facts import PluginFact, Stage, State
+from appliance.plugin_host.installed import Installed, installed
 from appliance.plugin_host.owners import Owners
 from appliance.plugin_host.plan_hooks import PlanHooks
 from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
@@ -66,7 +65,7 @@ class PluginHost:
     def load(cls, names: Iterable[str], available: Mapping[str, Installed] | None = None) -> PluginHost:
         """Import the named plugins, in this order, and collect what they register. `available` are the installed ones (found in
         the environment's metadata when None). Never raises for a bad plugin: see `facts`."""
-        host = cls(names, discovery.installed() if available is None else available)
+        host = cls(names, installed() if available is None else available)
         for name in host.names:
             host._load(name)
         return host
