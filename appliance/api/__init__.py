@@ -5,6 +5,8 @@ need pydantic (`profile`) or pluggy (`hookspecs`) are imported by name.
 """
 
 API_VERSION = 1
+API_MINOR = 0
+"""The plugin API has version API_VERSION.API_MINOR. The second one grows with whatever is added or given up (docs/plugins.md)."""
 ENTRY_POINT_GROUP = "appliance.v1"
 STANDARD_PLUGINS = (
     "transport-ip",

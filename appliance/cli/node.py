@@ -24,7 +24,8 @@ def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def version(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
     """Print the version of this command. (`status` tells that of a running daemon.)"""
-    from appliance.api import API_VERSION
+    from appliance.api import API_MINOR, API_VERSION
 
-    terminal.result({"version": __version__, "api": API_VERSION, "profile": 1, "protocol": 1}, f"appliance {__version__}")
+    api = f"{API_VERSION}.{API_MINOR}"
+    terminal.result({"version": __version__, "api": api, "profile": 1, "protocol": 1}, f"appliance {__version__}")
     return ExitCode.OK

@@ -43,6 +43,11 @@ def installed() -> dict[str, Installed]:
     return found
 
 
+def groups_with(name: str) -> frozenset[str]:
+    """The groups of entry points that have a plugin of that name, for other versions of the API."""
+    return frozenset(entry.group for entry in entry_points(name=name))
+
+
 def enabled(named: Iterable[str], host_file: Path = HOST_PLUGINS) -> tuple[str, ...]:
     """Names to load: the host's own first, then what a profile names; each once. Raises ProfileError for a bad file."""
     return tuple(dict.fromkeys((*_of_the_host(host_file), *named)))

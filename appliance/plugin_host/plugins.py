@@ -19,10 +19,11 @@ from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
 from appliance.api.values import Problem
 from appliance.errors import PluginFault
 from appliance.foundation.patience import limited
+from appliance.plugin_host import versions
 from appliance.plugin_host.added import check_command, check_route
 from appliance.plugin_host.calling import LoadedPlugin, describe
 from appliance.plugin_host.facts import PluginFact, Stage, State
-from appliance.plugin_host.installed import Installed, installed
+from appliance.plugin_host.installed import Installed, groups_with, installed
 from appliance.plugin_host.owners import Owners
 from appliance.plugin_host.plan_hooks import PlanHooks
 from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
@@ -256,6 +257,9 @@ class PluginHost:
 
     def _load(self, name: str) -> None:
         found = self._available.get(name)
+        if found is None and (other := versions.of_another_api(groups_with(name))) is not None:
+            self.blame(name, "find", *other)
+            return
         if found is None:
             near = difflib.get_close_matches(name, self.not_enabled, n=1)
             meant = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(self._available)) or 'none'}"
@@ -266,6 +270,9 @@ class PluginHost:
         if found.rivals:
             both = ", ".join((found.distribution, *found.rivals))
             self.blame(name, "find", f"several distributions offer it: {both}", "uninstall all but one")
+            return
+        if (unfit := versions.refusal(found.entry.value, found.distribution)) is not None:
+            self.blame(name, "find", *unfit)
             return
         try:
             namespace = limited(found.load)

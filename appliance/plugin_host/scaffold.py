@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 
 from appliance import __version__
+from appliance.api import API_MINOR, API_VERSION
 from appliance.errors import ApplianceError, ExitCode, HostError
 
 KINDS = ("transport", "crypto", "routing", "discovery", "monitoring", "protocol")
@@ -56,6 +57,7 @@ def _values(name: str, kind: str) -> dict[str, str]:
         "distribution": f"appliance-{plugin}",
         "package": f"appliance_{plugin.replace('-', '_')}",
         "core": __version__,
+        "api": f"{API_VERSION}.{API_MINOR}",
     }
 
 
