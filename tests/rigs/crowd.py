@@ -36,7 +36,7 @@ from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.simulated_host import SUITES, TAG_BYTES
 from appliance.wire.entries import ENTRY_BYTES, VNET_BYTES
 from appliance.wire.envelope import CHANNEL_CONTROL, HANDSHAKE_TYPES, HEADER_BYTES, PacketType, nonce, pack, unpack
-from tests.rigs.hostile import SPOOFED, Garbage, Hostile
+from tests.rigs.hostile import SPOOFED, Garbage, Hostile, Sealed
 
 PATIENCE = 40.0
 ASK_AGAIN = 1.0
@@ -44,6 +44,8 @@ ASK_AGAIN = 1.0
 PING_GAP = 0.1
 HARASSMENTS = 20
 HARASS_GAP = 0.01
+TALK_RATE = 10_000
+"""Requests a second that one caller sends at least."""
 """So much garbage, and then a pause."""
 NODE = "node"
 NODE_INSIDE = "10.64.0.1"
@@ -313,6 +315,8 @@ async def serve(to: list[Endpoint], fingerprint: str, count: int, sources: list[
             tell(await live(callers, int(count), float(seconds)))
         elif line.startswith("harass "):
             tell(await harass(callers, *map(int, line.split()[1:]), sources[0]))
+        elif line.startswith("talk "):
+            tell(await talk(callers, int(line.split()[1])))
         elif line == "close":
             break
     for caller in callers:
@@ -382,6 +386,24 @@ async def harass(callers: list[Caller], seed: int, count: int, elsewhere: str) -
         caller.pinged, caller.pongs = 0, set()
     answers = {"sent": sent, "answered": len(pongs) - spoofed, "spoofed": spoofed}
     return {**answers, "reflected": reflected, "came": came, "kept": connected(others), "of": len(others)}
+
+
+async def talk(callers: list[Caller], count: int) -> dict[str, Any]:
+    """The last one sends requests as fast as it can, for `seconds`; echoes of the others `sent` and `answered` meanwhile."""
+    *others, bad = callers
+    begun = time.monotonic()
+    pinging = asyncio.ensure_future(pings(others, count / TALK_RATE))
+    for number in range(1, count + 1):
+        text = b'{"kind":"question-and-answer.fact","request":%d,"name":"moon"}' % number
+        bad.harass(Sealed(PacketType.DATA, CHANNEL_CONTROL, text))
+        if not number % HARASSMENTS:
+            await asyncio.sleep(0)
+    seconds = time.monotonic() - begun
+    await pinging
+    sent, answered = sum(caller.pinged for caller in others), sum(len(caller.pongs) for caller in others)
+    for caller in others:
+        caller.pinged, caller.pongs = 0, set()
+    return {"sent": sent, "answered": answered, "seconds": seconds, "kept": connected(others)}
 
 
 def received(sock: socket.socket) -> int:

@@ -113,6 +113,10 @@ class Crowded:
         """Let the last of the crowd send so much garbage while the others send echoes (see `harass` of the crowd)."""
         return self._ask(f"harass {seed} {count}", count / 500)
 
+    def talk(self, count: int) -> dict[str, Any]:
+        """Let the last of the crowd send so many requests at once while the others send echoes (see `talk` of the crowd)."""
+        return self._ask(f"talk {count}", count / 500)
+
     @contextmanager
     def flood(self, seconds: float, hellos: int, connects: int, kind: str = "hellos") -> Iterator[subprocess.Popen[str]]:
         """A flood of so many a second beside the crowd, over at the end at the latest. It prints what it did."""
