@@ -14,8 +14,8 @@ from tests.netns.daemons import Host
 
 pytestmark = pytest.mark.netns
 
-NASTY = "discovery: {nasty: {}}\nmonitoring: {nasty: {}}"
-EVERYWHERE = "candidates task monitor-exit lifespan-exit subscriber route authorize"
+NASTY = "discovery: {nasty: {}}\nmonitoring: {nasty: {}}\nprotocols: {nasty: {}}"
+EVERYWHERE = "candidates connected task monitor-exit lifespan-exit subscriber route authorize"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_node_outlives_what_a_plugin_raises(hosts: tuple[Host, Host], known: d
     second.start()
     assert first.pings("10.8.0.2")
     assert second.pings("fd00:8::1")
-    expected = {"discovery nasty", "subscriber nasty"} | ({"task nasty"} if how != "raises" else set())
+    expected = {"discovery nasty", "subscriber nasty", "protocol nasty"} | ({"task nasty"} if how != "raises" else set())
     first.hear("a plugin failed", times=len(expected))
     assert {line["part"] for line in first.logged("a plugin failed")} == expected
     assert "discovery nasty: " in problem(first)
@@ -53,7 +53,7 @@ def test_a_node_outlives_a_plugin_that_blocks(hosts: tuple[Host, Host], known: d
     first, second = hosts
     before = first.namespace.snapshot()
     first.write(second, plugins="nasty", more=NASTY)
-    first.start(NASTY="blocks candidates subscriber authorize", **known)
+    first.start(NASTY="blocks candidates connected subscriber authorize", **known)
     second.start()
     assert first.pings("10.8.0.2")
     assert "discovery nasty: held up the node for 3 s (" in problem(first)

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
 from appliance.api.hookspecs import hookimpl
 from appliance.api.management import ApiRoute, Verdict
 from appliance.api.monitoring import MonitorKind
+from appliance.api.peer_protocol import Answer, PeerProtocolKind
 from appliance.api.routing import Route, RoutingKind, RoutingServices
 from appliance.api.transport import TransportKind, TransportServices
 from appliance.api.values import Endpoint
@@ -88,6 +89,26 @@ class Discoverer:
         await asyncio.Event().wait()
 
 
+class Talker:
+    """Says nothing."""
+
+    def __init__(self, settings: object, services: object) -> None:
+        be("protocol")
+
+    def on_connected(self, peer: str) -> None:
+        be("connected")
+
+    def on_gone(self, peer: str) -> None:
+        be("gone")
+
+    def on_message(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> None:
+        be("message")
+
+    async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer | None:
+        be("request")
+        return None
+
+
 @asynccontextmanager
 async def show(settings: object, services: object) -> AsyncIterator[None]:
     be("monitor")
@@ -142,6 +163,11 @@ def appliance_discovery() -> list[DiscoveryKind]:
 @hookimpl
 def appliance_monitors() -> list[MonitorKind]:
     return [MonitorKind("nasty", settings, show)]
+
+
+@hookimpl
+def appliance_peer_protocols() -> list[PeerProtocolKind]:
+    return [PeerProtocolKind("nasty", settings, Talker)]
 
 
 @hookimpl
