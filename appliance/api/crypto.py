@@ -13,36 +13,38 @@ from appliance.api.values import Octets
 
 
 class Aead(Protocol):
-    """One direction's key, made by the suite's factory from `key_bytes` of key material.
+    """The key of one direction, made by the suite's factory from `key_bytes` of key material.
 
-    Called once per record, up to a hundred thousand times a second: no logging, no allocation that can be avoided. The classes
-    of `cryptography.hazmat.primitives.ciphers.aead` fit as they are.
+    Called once for each record, up to a hundred thousand times a second: do not log, and allocate as little as possible. The
+    classes of `cryptography.hazmat.primitives.ciphers.aead` fit as they are.
     """
 
     def encrypt_into(self, nonce: Octets, data: Octets, associated_data: Octets, buf: Octets, /) -> int:
-        """Seal `data` into `buf`, which is `tag_bytes` longer and may begin at the same memory. Returns the bytes written."""
+        """Seal `data` into `buf`, which is `tag_bytes` longer. Both may begin at the same place in memory. Returns the number of
+        bytes written."""
 
     def decrypt_into(self, nonce: Octets, data: Octets, associated_data: Octets, buf: Octets, /) -> int:
-        """Open `data` into `buf`, which is `tag_bytes` shorter and may begin at the same memory.
+        """Open `data` into `buf`, which is `tag_bytes` shorter. Both may begin at the same place in memory.
 
-        Raises any exception when the tag does not match; the content of `buf` is then never used.
+        Raises any exception if the tag does not match. The content of `buf` is not used then.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class CryptoSuite:
-    """A record protection suite as it is registered by `appliance_crypto_suites()`.
-
-    `wire_id` is its number in the Hello messages (u16; 0x8000 and above are for plugins outside this project). `aead` is the
-    import path "package.module:factory" of a callable that turns `key_bytes` of key into an `Aead`. The nonce always has 12
-    bytes. `max_records` bounds how many records one key may seal. `lab_only` suites are refused unless the profile sets
-    `crypto.lab: true`.
-    """
+    """A record protection suite, as `appliance_crypto_suites()` registers it. Nonces have 12 bytes."""
 
     name: str
+    """What `crypto.suites` of a profile calls it."""
     wire_id: int
+    """Its number in the Hello messages (u16). Suites outside this project use 0x8000 and above."""
     key_bytes: int
+    """Bytes of key material that `aead` takes."""
     tag_bytes: int
+    """How many bytes longer a record is once it is sealed."""
     aead: str
+    """Import path "package.module:factory" of a callable that makes an `Aead` of `key_bytes` bytes."""
     max_records: int = 1 << 32
+    """The most records that one key may seal."""
     lab_only: bool = False
+    """It protects too little: it is refused unless the profile sets `crypto.lab: true`."""

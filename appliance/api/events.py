@@ -6,29 +6,40 @@ from typing import NamedTuple
 
 
 class SessionOpened(NamedTuple):
-    """A session with `peer` is active."""
+    """A session with a peer is active."""
 
     peer: str
+    """Its name."""
     session_id: str
+    """A UUID."""
     suite: str
+    """The name of the suite."""
     pq: bool
+    """The key exchange was post-quantum."""
     endpoint: str
+    """Where the peer is; "" if that is not known."""
 
 
 class SessionClosed(NamedTuple):
-    """A session ended; `reason` is one of protocol.CloseReason's values."""
+    """A session ended."""
 
     peer: str
+    """The peer's name."""
     session_id: str
+    """A UUID."""
     reason: str
+    """One of the values of `protocol.events.CloseReason`."""
 
 
 class PathChanged(NamedTuple):
-    """A session moved to another endpoint (roaming or switch-over)."""
+    """A session goes to another endpoint from now on (roaming or switch-over)."""
 
     peer: str
+    """The peer's name."""
     session_id: str
+    """A UUID."""
     endpoint: str
+    """Where the peer is now."""
 
 
 class ProfileChanged(NamedTuple):

@@ -78,10 +78,11 @@ def appliance_cli_commands() -> Iterable[CliCommand]:  # type: ignore[empty-body
 
 @hookspec
 def appliance_check_profile(profile: Profile, host: HostState | None, section: Any) -> Iterable[Problem]:  # type: ignore[empty-body]
-    """Problems the plugin sees in a valid profile. Pure.
+    """Problems that the plugin sees in a valid profile. Pure.
 
-    Asked twice: when the profile was read, with None for `host`, and again before a plan is made of it, with the host as it is
-    without what plugins changed before."""
+    Called twice: when the profile was read, with None as `host`; and before a plan is made of it, with the host as it is without
+    what plugins changed before.
+    """
 
 
 @hookspec
@@ -91,24 +92,27 @@ def appliance_observe(profile: Profile, section: Any) -> Iterable[str]:  # type:
 
 @hookspec
 def appliance_plan(profile: Profile, observed: HostState, section: Any) -> Iterable[Wish]:  # type: ignore[empty-body]
-    """All that the plugin wants of this host, whether or not it is so already. Pure: same arguments, same wishes.
+    """All that the plugin wants of this host, even if it is so already. Pure: the same arguments give the same wishes.
 
-    `observed` is the host without what plugins changed before. The core makes steps of the difference, and takes back what is not
-    wanted any more."""
+    `observed` is the host without what plugins changed before. The core makes steps of the difference, and takes back what is no
+    longer wanted.
+    """
 
 
 @hookspec(firstresult=True)
 def appliance_load_identity(reference: str, section: Any) -> bytes | None:
-    """The secret identity (PEM, as `appliance keys new` writes) for a reference such as "vault:node-1", or None when the
-    reference is not this plugin's. `file:` references are the core's own."""
+    """The secret identity (PEM, as `appliance keys new` writes it) for a reference such as "vault:node-1". None if the reference
+    is not this plugin's. The core itself resolves `file:` references."""
 
 
 @hookspec
 def appliance_authorize(principal: Principal, permission: str, target: str, section: Any) -> Verdict | None:
-    """May `principal` do this? `target` is the operation's name. Any deny wins; without an allow the answer is no, but for root.
+    """May `principal` do this? `target` is the name of the operation. If any plugin denies, the answer is no. If none allows, it
+    is no for everybody but root.
 
-    Called in a thread, several at a time, with a second for an answer: a late one is a deny. A verdict holds for two seconds, for
-    all processes of that user."""
+    Called in a thread, several at a time. A plugin has a second to answer: a later answer counts as a deny. A verdict holds for
+    two seconds, for all processes of that user.
+    """
 
 
 @hookspec

@@ -18,13 +18,18 @@ from appliance.errors import ApplianceError, ExitCode
 
 
 class Principal(NamedTuple):
-    """Who asks. `kind` is "local" (peer credentials of the control socket) or, later, "token"; `name` is the user's name."""
+    """Who asks."""
 
     kind: str
+    """How it is known: "local" (by the peer credentials of the control socket)."""
     name: str
+    """The name of the user."""
     uid: int | None = None
+    """The number of the user; None if it has none on this host."""
     gid: int | None = None
+    """The number of the user's group."""
     pid: int | None = None
+    """The process that asks."""
 
 
 class Verdict(Enum):
@@ -35,8 +40,8 @@ class Verdict(Enum):
 
 
 class Refused(ApplianceError):
-    """Raised by a handler or a command: it cannot be done, for a reason that is nobody's fault. The caller gets `message` and
-    `hint`, and ends with `exit_code`."""
+    """Raised by a handler or a command: it cannot be done, and nobody made a mistake. The caller gets `message` and `hint`, and
+    ends with `exit_code`."""
 
     def __init__(self, message: str, *, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> None:
         super().__init__(message, hint=hint)
@@ -67,9 +72,9 @@ StreamHandler = Callable[[ApiCall], AsyncIterator[Any]]
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """One management operation, as registered by `appliance_api_routes()`.
+    """One management operation, as `appliance_api_routes()` registers it.
 
-    A handler may raise `Refused`; everything else that it raises is a failure of the plugin.
+    A handler may raise `Refused`. Anything else that it raises counts as a failure of the plugin.
     """
 
     name: str
@@ -98,22 +103,29 @@ class ApiRoute:
 
 
 class Positional(NamedTuple):
-    """An argument known by its place."""
+    """An argument that is known by its place."""
 
     name: str
+    """By which the command finds it."""
     metavar: str
+    """What stands for it in help texts."""
     help: str
+    """A line about it."""
     optional: bool = False
+    """It may be left out."""
 
 
 class Option(NamedTuple):
-    """An argument known by its name; without `metavar` it is a switch."""
+    """An argument that is known by its name."""
 
     flag: str
     """As it is typed: "--since"."""
     help: str
+    """A line about it."""
     metavar: str = ""
+    """What stands for its value in help texts. Empty: it is a switch, which has no value."""
     default: str | None = None
+    """Its value if it is not given."""
 
     @property
     def name(self) -> str:
@@ -122,14 +134,14 @@ class Option(NamedTuple):
 
 
 class Output(Protocol):
-    """Where a command writes to. With `json` standard output carries exactly one document."""
+    """Where a command writes to. With --json, standard output gets exactly one document."""
 
     @property
     def json(self) -> bool:
         """Was --json given?"""
 
     def result(self, value: Any, text: str) -> None:
-        """The result: `value` as a JSON document where that was asked for, else `text`."""
+        """The result: `value` as a JSON document if --json was given, otherwise `text`."""
 
     def say(self, text: str = "") -> None:
         """A line of the result, for people."""
@@ -144,7 +156,7 @@ class Output(Protocol):
         """`warning: …`, on standard error."""
 
     def styled(self, text: str, style: str) -> str:
-        """`text` in a style ("bold", "dim", "red", "green", "yellow", "cyan") where colours are wanted."""
+        """`text` in a style ("bold", "dim", "red", "green", "yellow", "cyan"), if standard output takes colours."""
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         """Text with columns as wide as they need to be, for `say` or `result`."""

@@ -10,62 +10,92 @@ from appliance.api.services import Services
 
 
 class SessionFigures(NamedTuple):
-    """Counters of one session since it began; `rtt` in seconds or None; times in seconds. `datagram` is how many bytes of payload
-    a datagram has (0 on streams), `path_mtu` how that was found: base, searching, search-complete or error (RFC 8899), fixed (by
-    the profile or the transport), shared (a socket of several peers), or nothing on streams."""
+    """Counters of one session since it began, and what it is like now."""
 
     peer: str
+    """The peer's name."""
     session_id: str
+    """A UUID."""
     state: str
+    """"handshaking", "active", "disconnecting" or "closed"."""
     suite: str
+    """The name of the suite."""
     pq: bool
+    """The key exchange was post-quantum."""
     transport: str
+    """The name of the transport kind ("udp")."""
     endpoint: str
+    """Where the peer is."""
     rx_packets: int
+    """Inner packets received."""
     rx_bytes: int
+    """Their bytes."""
     tx_packets: int
+    """Inner packets sent."""
     tx_bytes: int
+    """Their bytes."""
     rtt: float | None
+    """Smoothed round-trip time in seconds; None until it was measured."""
     age: float
+    """Seconds since it became active."""
     idle: float
+    """Seconds since the last authentic packet came."""
     epoch: int
+    """How often the key for sending was changed."""
     datagram: int = 0
+    """Bytes of payload in a datagram; 0 on streams."""
     path_mtu: str = ""
+    """How that was found: "base", "searching", "search-complete" or "error" (RFC 8899), "fixed" (by the profile or the
+    transport), "shared" (one size for several peers of a socket); "" on streams."""
     parity: int = 0
     """Pieces of a cut record for each parity piece that goes with it; 0: none, the path loses nothing to speak of."""
     compression: str = "off"
     """How what is sent is compressed: off, or zstd."""
     rx_saved: int = 0
+    """Of `rx_bytes`, those that compression kept off the wire."""
     tx_saved: int = 0
-    """Of the bytes, those that compression kept off the wire."""
+    """Of `tx_bytes`, those that compression kept off the wire."""
     offload_problem: str = ""
     """Why the kernel does not cut records into datagrams on this path, as an errno's name; "" while it does."""
 
 
 class ClassFigures(NamedTuple):
-    """A traffic class: inner packets and bytes sent, packets dropped and marked with CE so far; `queued`: bytes that wait now."""
+    """One traffic class so far."""
 
     packets: int
+    """Inner packets sent."""
     bytes: int
+    """Their bytes."""
     dropped: int
+    """Packets dropped."""
     marked: int
+    """Packets marked with CE."""
     queued: int
+    """Bytes that wait now."""
 
 
 class NodeFigures(NamedTuple):
-    """One consistent view of the node. `drops` and `handshakes` count by reason; `components`: name to "ok" or what is wrong;
-    `classes` by name, none where traffic is not scheduled."""
+    """The node at one moment."""
 
     name: str
+    """What its profile calls it."""
     version: str
+    """That of the appliance."""
     uptime: float
+    """Seconds since it was started."""
     sessions: Sequence[SessionFigures]
     peers_configured: int
+    """How many peers the profile names."""
     drops: Mapping[str, int]
+    """Packets dropped, by reason (docs/troubleshooting.md)."""
     handshakes: Mapping[str, int]
+    """What happened in handshakes and to sessions, by name (docs/protocol.md, "What is counted")."""
     components: Mapping[str, str]
+    """The name of each part, with "ok" or what is wrong with it."""
     ready: bool
+    """It carries traffic."""
     classes: Mapping[str, ClassFigures] = {}
+    """By name; empty if traffic is not scheduled."""
     protocols: Mapping[str, Mapping[str, int]] = {}
     """What happened in each peer protocol that runs, by its name and then by what is counted."""
 
@@ -74,7 +104,7 @@ class MonitoringServices(Services, Protocol):
     """What the core gives a monitor."""
 
     def figures(self) -> NodeFigures:
-        """The figures now. Cheap enough to call for each scrape; never blocks."""
+        """The figures now. Cheap enough for each scrape; never blocks."""
 
 
 class MonitorKind(NamedTuple):

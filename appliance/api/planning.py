@@ -15,34 +15,42 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One deed on the host: `verb` ("address.add") and its JSON-able `args`."""
+    """Something to do on the host, as data."""
 
     verb: str
+    """For example "address.add"; docs/plan.md has all."""
     args: Mapping[str, Any]
+    """Its arguments, as plain JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change. `summary` is a line for the admin. `undo` brings back what was observed before; `verify` names facts that the
-    host must show afterwards (in the form of an Action whose verb is a noun: "address", "route", …, with `present` in args)."""
+    """One change."""
 
     summary: str
+    """A line for the admin."""
     do: Action
+    """The action that changes the host."""
     undo: Action
+    """The action that brings back what was observed before."""
     verify: Action
+    """What the host must show afterwards: an Action whose verb is a noun ("address", "route", …) with `present` among its
+    arguments."""
     plugin: str = ""
     """The plugin that wants it; "": the core does."""
 
 
 class Setting(NamedTuple):
-    """A plugin wants the kernel setting `key`, as sysctl(8) writes it below "net.", to have `value` (blanks single).
+    """A plugin wants a kernel setting to have this value.
 
-    The key must be one of those that `appliance_observe` named. Not for a plugin: settings of the node's own interface, and the
-    kernel's forwarding switches, which change other settings along.
+    The key must be one of those that `appliance_observe` named. Settings of the node's own interface are not for plugins, nor are
+    the kernel's forwarding switches, which change other settings too.
     """
 
     key: str
+    """As sysctl(8) writes it, below "net."."""
     value: str
+    """With single blanks."""
 
 
 class NftTable(NamedTuple):
@@ -61,38 +69,37 @@ Wish = Setting | NftTable
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """What `appliance.linux.observe` read from the kernel in one go, as plain JSON-able mappings.
-
-    links: name -> {index, kind, mtu, up, address, gso_max_size, tx_queue_len, tun: {owner, group, queues…} | None}
-    addresses: [{link, address: "10.8.0.1/24", scope}]
-    routes: [{destination, via, link, table, metric, protocol, source, type}]
-    rules: [{priority, from, to, iif, oif, fwmark, table, family}]
-    sysctls: "net.ipv4.ip_forward" -> value, only the keys asked for that this kernel has
-    tables: nftables tables, "inet appliance" -> the ruleset as libnftables' JSON without handles, only the core's
-        and plugins' own
-    ruleset: all of nftables as libnftables' JSON, only where the profile listens or forwards
-    tools: which helpers the host has ("nft" -> path)
-    cores: how many of the host's cores this process may use
-    """
+    """What `appliance.linux.observe` read from the kernel in one go, as plain JSON."""
 
     links: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Name -> {index, kind, mtu, up, address, gso_max_size, tx_queue_len, tun: {owner, group, queues…} | None}."""
     addresses: Sequence[Mapping[str, Any]] = ()
+    """[{link, address: "10.8.0.1/24", scope}]."""
     routes: Sequence[Mapping[str, Any]] = ()
+    """[{destination, via, link, table, metric, protocol, source, type}]."""
     rules: Sequence[Mapping[str, Any]] = ()
+    """[{priority, from, to, iif, oif, fwmark, table, family}]."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    """"net.ipv4.ip_forward" -> value. Only keys that were asked for and that this kernel has."""
     tables: Mapping[str, Any] = field(default_factory=dict)
+    """"inet appliance" -> the nftables table as libnftables' JSON without handles. Only tables of the core and of plugins."""
     tools: Mapping[str, str] = field(default_factory=dict)
+    """Helper programs that this host has ("nft" -> where it is)."""
     cores: int = 1
+    """How many cores this process may use."""
     ruleset: Sequence[Mapping[str, Any]] = ()
+    """All of nftables as libnftables' JSON. Only if the profile listens or forwards."""
 
 
 class Advice(NamedTuple):
-    """Something that a plan does not refuse and an admin should know. `code` is a section of docs/troubleshooting.md, `todo` what
-    to do about it."""
+    """Something that a plan does not refuse, but that an admin should know."""
 
     code: str
+    """A section of docs/troubleshooting.md."""
     finding: str
+    """What was found."""
     todo: str
+    """What to do about it."""
 
     def __str__(self) -> str:
         return f"{self.finding}; {self.todo}"
@@ -100,13 +107,13 @@ class Advice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in the order they are done; undone in reverse. An empty plan means that the host is as the profile says.
-
-    `warnings` are sentences for the admin; `advice` are those of them that say what to do. `cuts_off` names the login or API
-    session (local address of the admin's connection) that would not survive, or is empty.
-    """
+    """Steps, and what the admin should know about them. Without steps the host is as the profile says."""
 
     steps: tuple[Step, ...] = ()
+    """In the order in which they are done. They are undone in the reverse order."""
     warnings: tuple[str, ...] = ()
+    """Sentences for the admin."""
     cuts_off: str = ""
+    """Which connection of the admin would not survive, and why; "" if all do."""
     advice: tuple[Advice, ...] = ()
+    """Those of the warnings that say what to do."""

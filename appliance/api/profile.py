@@ -41,7 +41,7 @@ PROFILE_VERSION = 1
 
 
 class Section(BaseModel):
-    """A mapping of a profile: unknown keys are refused, values do not change after loading."""
+    """A mapping of a profile. Unknown keys are refused, and values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -371,16 +371,16 @@ class Profile(Section):
 
 @dataclass(frozen=True, slots=True)
 class ProfileSection:
-    """A top-level section that a plugin owns, as registered by `appliance_profile_sections()`.
-
-    `name` is the key. A plugin has one section at most. `model` returns the pydantic model of its value (a callable so that
-    registering costs no import); an absent section is None in the profile. `version` is the model's; a section may state its own
-    in a key `version`, and older ones go through `upgrades[n]` (n to n + 1: takes and returns the plain mapping). `secret_fields`
-    are keys below the section ("token", "smtp.password") whose values are never shown.
-    """
+    """A top-level section that a plugin owns, as `appliance_profile_sections()` registers it. A plugin has one at most."""
 
     name: str
+    """The key."""
     model: Callable[[], type[BaseModel]]
+    """Returns the pydantic model of its value. (A callable, so that registering imports nothing.) If the profile does not have
+    the section, its value is None."""
     version: int = 1
+    """That of the model. A section may say its own version in a key `version`."""
     upgrades: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
+    """`upgrades[n]` makes a section of version n + 1 from one of version n. Takes and returns a plain mapping."""
     secret_fields: frozenset[str] = frozenset()
+    """Keys below the section ("token", "smtp.password") whose values are never shown."""

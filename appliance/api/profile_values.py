@@ -30,7 +30,7 @@ DSCP_NAMES = {
 }
 """RFC 2474, RFC 2597, RFC 3246, RFC 5865, RFC 8622."""
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "icmpv6": 58, "sctp": 132, "udplite": 136}
-"""Those of the IANA registry that people name."""
+"""Those of the IANA registry that people call by name."""
 SYSCTL_PATTERN = r"^net(\.[A-Za-z0-9_@:-]+)+$"
 
 
@@ -41,7 +41,7 @@ def _text(value: object, noun: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """The value for a message, shortened: a whole list may stand where a number belongs."""
+    """The value for a message, shortened: a whole list may be where a number belongs."""
     text = repr(value)
     return text if len(text) <= 40 else text[:40] + "…"
 
@@ -194,7 +194,7 @@ _AS_TEXT = PlainSerializer(str, return_type=str, when_used="json")
 
 
 def _as_string(form: str, **more: Any) -> WithJsonSchema:
-    """The form goes where a field's own description does not replace it; docs/profile.md shows it as the kind of value."""
+    """This form is used if a field has no description of its own; docs/profile.md shows it as the kind of value."""
     return WithJsonSchema({"type": "string", "$comment": form, **more})
 
 
@@ -267,7 +267,7 @@ Ports = Annotated[
         }
     ),
 ]
-"""A port, or a range of ports with both ends."""
+"""A port, or a range of ports, both ends included."""
 Count = Annotated[int, Field(strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Identity = Annotated[str, PlainValidator(_identity), _as_string("llp1:…", pattern="^llp1:[a-z2-7]{52}$")]

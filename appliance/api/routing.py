@@ -10,38 +10,41 @@ from appliance.api.values import Network
 
 
 class Route(NamedTuple):
-    """`prefix` is behind `peer` (its name in the profile). Of equal prefixes the lower `metric` wins, then the name."""
+    """A prefix is behind a peer. Of equal prefixes the one with the lower metric wins, then the one whose peer's name comes
+    first."""
 
     prefix: Network
     peer: str
+    """Its name in the profile."""
     metric: int = 0
 
 
 class RoutingView(Protocol):
-    """What a router may know: configured peers with their allowed prefixes, and which of them have a session."""
+    """What a router may know."""
 
     def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
-        """Peers in profile order with their allowed prefixes. A route outside of a peer's allowed prefixes is refused."""
+        """Peers in the order of the profile, with their allowed prefixes. A route outside of a peer's allowed prefixes is
+        refused."""
 
     def connected(self) -> frozenset[str]:
-        """Names of peers with an active session."""
+        """Names of peers that have an active session."""
 
 
 class Router(Protocol):
-    """An open router. Asked after each change of peers or sessions, and when it says `services.changed()`; never per packet."""
+    """An open router. Asked after each change of peers or sessions, and after `services.changed()`; never for each packet."""
 
     def routes(self, view: RoutingView) -> Iterable[Route]:
-        """The complete table. The core compiles it into the forwarding table and swaps it in at once: a route that was there
-        before and is not in it now is withdrawn. When this raises, the last good table stays, so a router that no longer knows
-        gives what it is sure of, or nothing."""
+        """The complete table. The core makes the forwarding table from it, and uses that at once: a route that was there before
+        and is not there now is withdrawn. If this raises, the last good table stays; so a router that no longer knows better
+        gives the routes it is sure of, or none."""
 
 
 class RoutingServices(Services, Protocol):
     """What the core gives a router."""
 
     def changed(self) -> None:
-        """Ask for the table again soon: something that the router goes by has changed. Call it as often as you like, many wishes
-        are one question."""
+        """Ask for the table again soon: something that the router decides by has changed. Call it as often as you like; many
+        calls are one question."""
 
 
 class RoutingKind(NamedTuple):

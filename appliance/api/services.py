@@ -9,25 +9,25 @@ from appliance.api.storage import Storage
 
 
 class Services(Protocol):
-    """Calls are made on the control process's event loop. All of it ends when what was opened is closed."""
+    """Calls are made on the event loop of the control process. Everything ends when what was opened is closed."""
 
     @property
     def section(self) -> Any:
-        """The plugin's own section of the profile that is in force now: an instance of the model that its `ProfileSection` has.
-        None when the profile has none, or the plugin registered none."""
+        """The plugin's own section of the profile that is in force now: an instance of the model of its `ProfileSection`. None if
+        the profile does not have it, or if the plugin registered none."""
 
     @property
     def shared(self) -> dict[str, Any]:
-        """What the parts of this plugin on this node share, by names of their choosing: a router puts something in, an API route
-        finds it. Empty when the node starts, and gone with it."""
+        """What the parts of this plugin on this node share, by names that they choose: a router puts something in, an API route
+        finds it. Empty when the node starts, and gone when it ends."""
 
     @property
     def storage(self) -> Storage:
-        """What the plugin keeps on this host, also over reboots."""
+        """What the plugin keeps on this host, over reboots too."""
 
     def report(self, problem: str) -> None:
-        """Tell the admin about trouble, in a sentence: it is logged now and then, and shown by `appliance plugins` and `appliance
-        status` until "" says that it is over."""
+        """Tell the admin in a sentence about a problem. It is logged now and then, and `appliance plugins` and `appliance status`
+        show it until "" says that it is over."""
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run a task beside. It is cancelled when what was opened is closed; if it fails, the plugin is named."""

@@ -21,22 +21,22 @@ from appliance.api.services import Services
 from appliance.api.values import Endpoint, Octets
 
 SocketAddress = tuple[str, int]
-"""Host literal and port of the far end, as seen from outside. IPv4-mapped addresses do not occur: sockets are one family."""
+"""Address literal and port of the far end, as seen from here. Never an IPv4-mapped address: a socket is of one family."""
 
 
 class Adopted(NamedTuple):
-    """What the transport tells the core about a socket it hands over.
-
-    `driver_options` go to the driver as they are (numbers and short strings); of datagram drivers the core reads `datagram`, the
-    bytes of payload per datagram, and `adapts` (see AdaptiveDriver). `listener` marks a datagram socket that many
-    peers share; `remote` is None there. `local` is the endpoint it is bound to.
-    """
+    """A socket that the transport hands over to the core."""
 
     sock: socket.socket
     local: Endpoint
+    """The endpoint that it is bound to."""
     remote: Endpoint | None
+    """The far end; None for a listener."""
     listener: bool
+    """It is a datagram socket that many peers share."""
     driver_options: Mapping[str, int | str]
+    """They go to the driver as they are: numbers and short strings. Of datagram drivers the core reads `datagram` (bytes of
+    payload in a datagram) and `adapts` (see `AdaptiveDriver`)."""
 
 
 class TransportServices(Services, Protocol):
@@ -44,42 +44,44 @@ class TransportServices(Services, Protocol):
 
     @property
     def datagram_bytes(self) -> int | None:
-        """What the profile's `network.datagram` says: bytes of payload per datagram, or None for what the path takes."""
+        """What the profile's `network.datagram` says: bytes of payload in a datagram. None: as much as the path takes."""
 
     def exempt(self, sock: socket.socket) -> None:
-        """Keep what `sock` sends out of the overlay. To be called for every socket as soon as it is made: binding or connecting
-        chooses the address that it sends from."""
+        """Keep what `sock` sends out of the overlay. Call it for every socket as soon as it is made: binding or connecting
+        decides which address it sends from."""
 
     def adopt(self, adopted: Adopted) -> None:
-        """Hand over a socket that was accepted, or that peers share. It is the core's from then on."""
+        """Hand over a socket that was accepted, or that several peers share. From then on it belongs to the core."""
 
     async def next_turn(self) -> None:
-        """Stream kinds: await it before each accept. It returns when the node takes another stranger, and lets others have the
-        event loop between a few of them; meanwhile connections wait in the kernel."""
+        """Stream kinds: await it before each accept. It returns when the node takes another stranger, and after a few of them it
+        lets others use the event loop. Meanwhile connections wait in the kernel."""
 
     def welcomes(self, source: SocketAddress) -> bool:
-        """Stream kinds: may a stranger from `source`, accepted just now, be handed over? False: close the connection; too many
-        came from there."""
+        """Stream kinds: may a stranger from `source` that was just accepted be handed over? False: close the connection, because
+        too many came from there."""
 
 
 class Transport(Protocol):
     """An open transport in the control process."""
 
     async def listen(self, at: Endpoint) -> Endpoint:
-        """Accept peers at `at`. Returns the endpoint really bound. Raises OSError (EADDRINUSE …) when that cannot be had."""
+        """Accept peers at `at`. Returns the endpoint that was really bound. Raises OSError (EADDRINUSE …) if that is not
+        possible."""
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
-        """Reach `to` (its host is an address literal by now, or it has none). The socket is the core's from then on.
+        """Reach `to` (its host is an address literal by now, or it has none). From then on the socket belongs to the core.
 
-        Raises OSError or TimeoutError."""
+        Raises OSError or TimeoutError.
+        """
 
     async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
         """Datagram kinds: a socket of its own for a peer that came in through a listener, so that the worker can use a connected
-        socket. `local` is the listener's endpoint, with the address the peer spoke to where the listener has many (see
-        `ListenerDriver`). None means: go on through the listener. Stream kinds return None."""
+        socket. `local` is the listener's endpoint; if the listener has several addresses, it has the one that the peer spoke to
+        (see `ListenerDriver`). None means: go on through the listener. Stream kinds return None."""
 
     async def close(self) -> None:
-        """Stop listening and forget everything. Links already handed over are closed by the core."""
+        """Stop listening, and forget everything. The core closes links that were handed over."""
 
 
 class TransportKind(NamedTuple):
@@ -94,7 +96,7 @@ class TransportKind(NamedTuple):
     settings: Callable[[], type[Any]] | None
     open: Callable[[Any, TransportServices], Transport]
     datagram: bool
-    """May records be lost, repeated, reordered and split?"""
+    """Records may be lost, repeated, reordered and split."""
     driver: str
     """Import path "package.module:Class" of the worker half, called as `Class(sock, options, buffers)`."""
     authority: Callable[[str], None] | None = None
@@ -104,27 +106,26 @@ class TransportKind(NamedTuple):
 
 
 DropReason = Literal["malformed", "reassembly", "congested", "unreachable", "oversized"]
-"""Why a driver dropped something; each is a counter of the node."""
+"""Why a driver dropped something. The node counts each reason."""
 
 
 def nobody_asks(_driver: Driver) -> None:
-    """What `Buffers.learned` is where nobody wants to know."""
+    """`Buffers.learned` if nobody wants to know."""
 
 
 class Buffers(NamedTuple):
-    """What all drivers of a worker share.
-
-    `transmit` holds at [0:24] the header and from 24 on the ciphertext of the record to be sent. `receive` (512 KiB) is where
-    datagrams and streams are read and `plain` where a record that was not contiguous is opened; both are scratch between two
-    calls of `receive`. `drop(reason, count)` counts what had to be dropped. An OffloadingDriver calls `learned(self)` when its
-    `offload_problem` has changed.
-    """
+    """Memory that all drivers of a worker share."""
 
     transmit: memoryview
+    """[0:24] has the header of the record to send, and what comes behind is its ciphertext."""
     receive: memoryview
+    """512 KiB to read datagrams and streams into. Nothing in it is kept between two calls of `receive`."""
     plain: memoryview
+    """Where a record is opened whose pieces were not one behind the other. Nothing in it is kept either."""
     drop: Callable[[DropReason, int], None]
+    """`drop(reason, count)` counts what had to be dropped."""
     learned: Callable[[Driver], None] = nobody_asks
+    """`learned(driver)` is to be called by an OffloadingDriver when its `offload_problem` has changed."""
 
 
 RecordSink = Callable[[Octets, Octets, memoryview, "SocketAddress | None"], bool]
@@ -134,7 +135,7 @@ sockets. False: the record was not authentic. Packets of the handshake types are
 
 
 class Driver(Protocol):
-    """The worker's half of one socket. Nothing here may raise on what a peer sends."""
+    """The worker's half of one socket. No method may raise because of what a peer sends."""
 
     whole_bytes: int
     """The longest record body that `transmit` sends in one piece. A longer one gets the FRAGMENT flag before it is sealed;
@@ -151,24 +152,24 @@ class Driver(Protocol):
         """The descriptor the worker polls."""
 
     def receive(self, sink: RecordSink) -> bool:
-        """Read what waits, within a budget of a few records, and pass on each record. False: the link is closed for good."""
+        """Read what waits, at most a few records, and pass on each record. False: the link is closed for good."""
 
     def transmit(self, length: int) -> bool:
-        """Send the record in `buffers.transmit[:24 + length]`. False: the link took it but is congested now; the driver keeps
-        the rest, and the worker gives no more until `flush` says True."""
+        """Send the record in `buffers.transmit[:24 + length]`. False: the link took it, but it is full now. The driver keeps the
+        rest, and the worker sends no more until `flush` returns True."""
 
     def transmit_to(self, length: int, to: SocketAddress) -> bool:
-        """The same to an address through a listener's shared socket."""
+        """The same, to an address, through the shared socket of a listener."""
 
     def protect(self, span: int) -> None:
-        """Send one parity piece for every `span` pieces of a cut record (16, 8 or, the most there is, 4), or none (0). Streams
+        """Send one parity piece for every `span` pieces of a cut record: 16, 8 or 4 (the most parity), or 0 for none. Streams
         need none."""
 
     def arrivals(self) -> tuple[int, int]:
-        """Datagrams of cut records that came so far, and how many should have. Streams: 0, 0."""
+        """Datagrams of cut records that came so far, and how many should have come. Streams: 0, 0."""
 
     def flush(self) -> bool:
-        """Send what was kept back. True when nothing is left."""
+        """Send what was kept back. True if nothing is left."""
 
     def send_packet(self, packet: bytes, to: SocketAddress | None) -> None:
         """Send one handshake packet, best effort; `to` is None on connected sockets."""
@@ -178,27 +179,27 @@ class Driver(Protocol):
 
 
 class ListenerDriver(Driver, Protocol):
-    """What the driver of a listener that takes datagrams for several of this host's addresses has besides.
+    """What else the driver of a listener has that takes datagrams for several addresses of this host.
 
-    Its replies leave from the address that the far end spoke to. Where a node has several workers, one of them reads the socket
-    and the others only send over it; these are told by `reply_from` what the reader knows.
+    Its replies leave from the address that the far end spoke to. If a node has several workers, one of them reads the socket and
+    the others only send over it: `reply_from` tells them what the reader knows.
     """
 
     def local_of(self, source: SocketAddress) -> str | None:
-        """The address literal `source` spoke to last. None when the socket has one address only, or when it is not known."""
+        """The address literal that `source` spoke to last. None if the socket has only one address, or if it is not known."""
 
     def reply_from(self, to: SocketAddress, local: str) -> None:
-        """`to` spoke to the address literal `local` last."""
+        """`to` spoke last to the address literal `local`."""
 
 
 @runtime_checkable
 class AdaptiveDriver(Driver, Protocol):
-    """A datagram driver whose datagrams' size may change while it runs. Its transport says so with the driver option
-    `adapts: 1` beside `datagram`, the size it begins with and the most the route takes; then the core finds out what the path
-    takes. When the kernel learns of a smaller limit, the driver keeps to it and drops as "oversized"."""
+    """A datagram driver that can change the size of its datagrams while it runs. Its transport gives it the driver option
+    `adapts: 1`, and `datagram`: the size that it begins with, and the most that the route takes. Then the core finds out what the
+    path takes. If the kernel learns of a smaller limit, the driver keeps to that and drops the rest as "oversized"."""
 
     def shape(self, datagram: int) -> None:
-        """Cut records into datagrams of this many bytes from now on; `whole_bytes` and `record_bytes` change with that."""
+        """Cut records into datagrams of this many bytes from now on. `whole_bytes` and `record_bytes` change with it."""
 
     def transmit_whole(self, length: int) -> None:
         """Send the record in `buffers.transmit[:24 + length]` as one datagram on a connected socket, best effort."""
@@ -206,8 +207,8 @@ class AdaptiveDriver(Driver, Protocol):
 
 @runtime_checkable
 class OffloadingDriver(Driver, Protocol):
-    """A driver that lets the kernel cut a record into datagrams (UDP_SEGMENT), and does it itself when the kernel refuses: some
-    devices cannot, and IPsec never can. What was refused is sent again, so that nothing is lost."""
+    """A driver that lets the kernel cut a record into datagrams (UDP_SEGMENT), and cuts it itself if the kernel refuses: some
+    devices cannot do it, and IPsec never can. What was refused is sent again, so nothing is lost."""
 
     offload_problem: str
     """Why the kernel does not cut, as an errno's name ("EIO"); "" while it does. Call `Buffers.learned` on each change."""

@@ -105,8 +105,11 @@ def _host_alone(rest: str) -> tuple[str, int] | None:
 
 
 class Problem(NamedTuple):
-    """Something wrong with a profile, as a plugin reports it: `path` names the key ("peers.0.endpoints.1")."""
+    """Something that is wrong with a profile, as a plugin reports it."""
 
     path: str
+    """The dotted key ("peers.0.endpoints.1")."""
     message: str
+    """What is wrong."""
     hint: str = ""
+    """What to do about it."""

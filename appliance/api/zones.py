@@ -1,7 +1,7 @@
 """Link-local addresses name their interface behind a percent sign: `fe80::1%eth0` (RFC 4007, section 11).
 
-Socket calls want the interface's number as a fourth part instead, and take a bare pair to mean no interface at all. Everything
-but socket calls uses the text.
+Socket calls want the number of the interface, as a fourth part of the address; a pair of host and port means no interface to
+them. Everywhere else we use the text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def numbered(name: tuple[Any, ...]) -> SocketAddress:
 
 
 def split(host: str) -> tuple[str, int]:
-    """The address without its zone, and the number of its interface; 0 when it names none. Raises OSError as `to_kernel`."""
+    """The address without its zone, and the number of its interface (0 if it names none). Raises OSError as `to_kernel` does."""
     address, percent, zone = host.partition("%")
     if not percent:
         return address, 0
