@@ -234,9 +234,10 @@ async def _plan(
     # Plugins are asked in a thread: whoever plans may have an event loop to turn.
     asked = await asyncio.to_thread(plugins.observe, profile) if plugins else {}
     observed = await observe(wanted_too(wanted(profile, Ledger.of(applied, owner)), held, asked), netlink)
+    before = held.without(observed)
     if plugins and not judged:
-        refuse_unfit(await asyncio.to_thread(plugins.check, profile, held.without(observed)))
-    wishes = await asyncio.to_thread(plugins.plan, profile, held.without(observed)) if plugins else {}
+        refuse_unfit(await asyncio.to_thread(plugins.check, profile, before))
+    wishes = await asyncio.to_thread(plugins.plan, profile, before) if plugins else {}
     contributions = Contributions(held, asked, wishes, plugins.kept if plugins else frozenset(), owner.table)
     made = plan(
         profile,

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from appliance.api.management import Principal, Verdict
 from appliance.control.callers import is_member
 from appliance.foundation import clock
-from appliance.foundation.aside import Aside, Busy
+from appliance.foundation.aside import Asides, Busy
 from appliance.foundation.patience import TookTooLong
 
 SECONDS: Final = 1.0
@@ -25,8 +25,8 @@ HOLDS: Final = 2.0
 """Seconds for which a verdict is taken again: a program that asks ten times a second costs a plugin one question."""
 MOST_KEPT: Final = 1024
 """Verdicts that are remembered."""
-AT_A_TIME: Final = 4
-"""Threads of one plugin, and of the group's database: callers ask side by side, and one that hangs takes no more than these."""
+AT_A_TIME: Final = 2
+"""Threads of one plugin, and of the group's database, for one user: one for whom these hang takes none of another's."""
 NEVER_REFUSED: Final = frozenset({"status", "health", "confirm", "rollback", "stop"})
 """What root may do whatever plugins say, or the host could not be brought back while the node runs."""
 
@@ -66,8 +66,8 @@ class Authority:
         self._told = told
         self._now = now
         self._seconds = seconds
-        self._threads = {plugin: Aside(f"authorize {plugin}", AT_A_TIME) for plugin in opinions}
-        self._groups = Aside("groups", AT_A_TIME)
+        self._threads = {plugin: Asides(f"authorize {plugin}", AT_A_TIME) for plugin in opinions}
+        self._groups = Asides("groups", AT_A_TIME)
         self._kept: dict[_Key, tuple[float, bool]] = {}
         self._asked: dict[_Key, asyncio.Task[bool]] = {}
         self.counted: Counter[str] = Counter()
@@ -108,7 +108,7 @@ class Authority:
     async def _opinion(self, plugin: str, principal: Principal, key: _Key, *, owner: bool) -> Verdict | None:
         try:
             verdict = await self._threads[plugin].run(
-                lambda: self._opinions[plugin](principal, key.permission, key.target), self._seconds
+                principal.uid, lambda: self._opinions[plugin](principal, key.permission, key.target), self._seconds
             )
         except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
             self.counted["late" if isinstance(error, TookTooLong) else "busy" if isinstance(error, Busy) else "failed"] += 1
@@ -122,7 +122,7 @@ class Authority:
         if group is None:
             return False
         try:
-            return await self._groups.run(lambda: is_member(principal, group), self._seconds)
+            return await self._groups.run(principal.uid, lambda: is_member(principal, group), self._seconds)
         except (TookTooLong, Busy):
             self.counted["late"] += 1
             return False

@@ -17,15 +17,15 @@ from appliance.control.callers import named, nameless, user_of
 from appliance.control.conversation import Allowed, Conversation, Operation, failure
 from appliance.control.messages import MAX_LINE, line_of
 from appliance.errors import ExitCode
-from appliance.foundation.aside import Aside, Busy
+from appliance.foundation.aside import Asides, Busy
 from appliance.foundation.patience import TookTooLong
 
 ACCEPTS = 16
 """Callers taken in a turn of the event loop: a user who connects as fast as can be does not keep it from the rest."""
 
 NAME_SECONDS = 1.0
-NAMES_AT_A_TIME = 4
-"""How long looking up a caller's name may take, and how many of that go on: the database may be somebody's server."""
+NAMES_AT_A_TIME = 2
+"""How long looking up a caller's name may take, and how often at a time for one user: the database may be somebody's server."""
 
 
 class ControlServer:
@@ -35,7 +35,7 @@ class ControlServer:
         self._operations = operations
         self._allowed = allowed
         self._admission = admission
-        self._names = Aside("names of users", NAMES_AT_A_TIME)
+        self._names = Asides("names of users", NAMES_AT_A_TIME)
         self._conversations: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
 
@@ -83,7 +83,7 @@ class ControlServer:
     async def _who(self, principal: Principal) -> Principal:
         """With its name, if the system's database of users tells it in time."""
         try:
-            return await self._names.run(lambda: named(principal), NAME_SECONDS)
+            return await self._names.run(principal.uid, lambda: named(principal), NAME_SECONDS)
         except (TookTooLong, Busy):
             return principal
 

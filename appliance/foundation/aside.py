@@ -10,7 +10,7 @@ import asyncio
 import functools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -30,6 +30,11 @@ class Aside:
         self._name = name
         self._most = most
         self._running = 0
+
+    @property
+    def idle(self) -> bool:
+        """Have all its threads ended?"""
+        return not self._running
 
     async def run(self, deed: Callable[[], Result], seconds: float) -> Result:
         """What `deed` returns or raises, as an Exception. Raises TookTooLong when that takes longer than `seconds`, Busy at once
@@ -62,3 +67,20 @@ class Aside:
             frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  documented, and named so as a warning
             raise TookTooLong(f"did not end within {seconds:g} s{place(frame)}")
         return done.result()
+
+
+class Asides:
+    """The same for each of many, at most `most` for one: who makes calls hang takes the threads of nobody else."""
+
+    def __init__(self, name: str, most: int) -> None:
+        self._name = name
+        self._most = most
+        self._of: dict[Hashable, Aside] = {}
+
+    async def run(self, whose: Hashable, deed: Callable[[], Result], seconds: float) -> Result:
+        """As Aside.run, with the threads of `whose`."""
+        aside = self._of.setdefault(whose, Aside(self._name, self._most))
+        try:
+            return await aside.run(deed, seconds)
+        finally:
+            self._of = {key: each for key, each in self._of.items() if not each.idle}

@@ -82,7 +82,7 @@ class Held:
 
     def without(self, observed: HostState) -> HostState:
         """The host as it would be, had no plugin changed it."""
-        return after(observed, [self.before[thing] for thing in self.by])
+        return after(observed, [self.before[thing] for thing in self.by]) if self.by else observed
 
 
 @dataclass(frozen=True, slots=True)

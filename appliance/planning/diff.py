@@ -57,7 +57,8 @@ def plan(
     future = after(observed, [one.do for one in steps])
     if contributions is not None:
         further = tuple(further_steps(contributions, wanted.sysctls, wanted.link["name"], observed, future))
-        steps, future = (*steps, *further), after(future, [one.do for one in further])
+        if further:
+            steps, future = (*steps, *further), after(future, [one.do for one in further])
     refuse_unreachable(wanted, future)
     refuse_loops(profile, future)
     connection = Connection.parse(admin_address) if admin_address else None

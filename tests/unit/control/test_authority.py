@@ -112,12 +112,15 @@ async def test_a_plugin_that_hangs_takes_a_few_threads_and_is_asked_again_when_t
         return Verdict.ALLOW
 
     story = Story(slow=hangs)
+    other = STRANGER._replace(name="other", uid=65532)
     questions = [("node.read", f"operation-{number}") for number in range(AT_A_TIME + 3)]
     assert await asyncio.gather(*(story.allows(STRANGER, question) for question in questions)) == [False] * len(questions)
     assert story.counted["busy"] == 3
     assert sum(thread.name == "authorize slow" for thread in threading.enumerate()) == AT_A_TIME
+    assert not await story.allows(other)
+    assert story.counted == {"asked": AT_A_TIME + 4, "late": AT_A_TIME + 1, "busy": 3}, "another user has threads of his own"
     go_on.set()
-    for _ in range(AT_A_TIME):
+    for _ in range(AT_A_TIME + 1):
         await asyncio.to_thread(ended.acquire)
     await asyncio.sleep(0)
     story.authority.forget()

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from appliance.foundation.aside import Aside, Busy
+from appliance.foundation.aside import Aside, Asides, Busy
 from appliance.foundation.patience import Escaped, TookTooLong
 
 
@@ -49,3 +49,17 @@ def test_a_loop_that_has_ended_is_not_told() -> None:
     [thread] = [thread for thread in threading.enumerate() if thread.name == "late"]
     go_on.set()
     thread.join()
+
+
+async def test_each_has_threads_of_its_own_which_are_forgotten_when_they_ended() -> None:
+    asides, go_on = Asides("test", 1), threading.Event()
+    with pytest.raises(TookTooLong):
+        await asides.run("slow", go_on.wait, 0.01)
+    with pytest.raises(Busy):
+        await asides.run("slow", int, 5)
+    assert await asides.run("quick", int, 5) == 0
+    assert list(asides._of) == ["slow"]
+    go_on.set()
+    async with asyncio.timeout(5):
+        while asides._of:
+            await asides.run("quick", int, 5)
