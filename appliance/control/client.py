@@ -34,13 +34,27 @@ Address = str | tuple[str, ...]
 
 
 class ControlError(ApplianceError):
-    """The daemon refused or failed. `code` is its name for the reason, `exit_code` what the command ends with."""
+    """The daemon refused or failed. `code` is its name for the reason, `exit_code` what the command ends with, `told` its whole
+    document, where it is its error."""
 
-    def __init__(self, code: str, message: str, *, hint: str = "", exit_code: ExitCode = ExitCode.FAILURE) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        exit_code: ExitCode = ExitCode.FAILURE,
+        told: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.exit_code = exit_code
         self.retryable = exit_code == ExitCode.RETRY
+        self.told = told or {}
+
+    def document(self) -> dict[str, Any]:
+        """With all that the daemon told."""
+        return {**self.told, **super().document()}
 
 
 def call(
@@ -221,7 +235,8 @@ def error_of(document: Mapping[str, Any]) -> ApplianceError:
             return ProfileInvalid.of(document)
     try:
         code, message, hint = str(document["code"]), str(document["message"]), str(document.get("hint") or "")
-        return ControlError(code, message, hint=hint, exit_code=ExitCode(document.get("exit", ExitCode.FAILURE)))
+        exit_code = ExitCode(document.get("exit", ExitCode.FAILURE))
+        return ControlError(code, message, hint=hint, exit_code=exit_code, told=document)
     except (KeyError, ValueError):
         return _not_understood()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.client import Client
 from tests.cli.conftest import TIMEOUT, Cli, Ended
 from tests.cli.test_squatters import NOBODY
 from tests.netns.throwaway import Throwaway
@@ -209,7 +210,7 @@ def test_a_user_who_may_not_is_refused_by_the_node_and_not_by_its_path(nodes: tu
         assert (asked.code, json.loads(asked.out)["error"]["code"]) == (6, "permission")
 
 
-def test_who_asks_for_one_that_is_not_there_is_told_of_those_that_are(nodes: tuple[Node, Node]) -> None:
+def test_who_asks_for_one_that_is_not_there_is_told_of_those_that_are(nodes: tuple[Node, Node], namespace: Throwaway) -> None:
     plain, office = nodes
     with office.running():
         asked = plain("status")
@@ -217,6 +218,7 @@ def test_who_asks_for_one_that_is_not_there_is_told_of_those_that_are(nodes: tup
         asked = plain.host("--instance=home", "status")
         assert (asked.code, "no appliance daemon home runs" in asked.err) == (7, True)
         assert plain.host("status", "--json", APPLIANCE_INSTANCE="office").document["name"] == "node-2"
+        assert namespace.run(lambda: Client("office").call("status"))["name"] == "node-2"
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "A", "x" * 40])

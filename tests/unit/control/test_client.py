@@ -108,6 +108,13 @@ def test_a_stream_where_an_answer_was_asked_for_is_not_understood() -> None:
         ask()
 
 
+def test_what_else_the_daemon_tells_of_an_error_is_passed_on() -> None:
+    error = {"code": "BadArguments", "message": "no good", "hint": "", "exit": 2, "arguments": [{"path": "a", "message": "no"}]}
+    with daemon(line_of(Refusal(None, error))), pytest.raises(ControlError) as caught:
+        ask()
+    assert caught.value.document() == error
+
+
 def test_silence_is_bounded() -> None:
     with daemon(None, close=False), pytest.raises(ControlError, match=r"did not answer within 0\.05 s") as caught:
         ask(timeout=0.05)
