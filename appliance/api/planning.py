@@ -54,7 +54,7 @@ class Setting(NamedTuple):
 
 
 class NftTable(NamedTuple):
-    """A plugin wants its nftables table, `inet appliance-PLUGIN`, to consist of these `entries`, in this order.
+    """A plugin wants its nftables table, `inet appliance_PLUGIN`, to consist of these `entries`, in this order.
 
     Each entry is one object of libnftables' JSON (libnftables-json(5)): {"chain": {…}}, {"rule": {…}}, {"set": {…}},
     {"map": {…}}, {"counter": {…}}, {"quota": {…}} or {"limit": {…}}. The core fills in `family` and `table`, so a plugin can

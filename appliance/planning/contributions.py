@@ -24,6 +24,8 @@ from appliance.planning.simulate import FORWARDING_SWITCHES, after
 
 MOST_TABLE_BYTES = 256 * 1024
 """Of a plugin's table as JSON: it is written to the journal, and again with each change."""
+NO_WORD = re.compile(r"[^A-Za-z0-9_.-]")
+"""What a name of nftables cannot have."""
 KEY = re.compile(r"net([./][A-Za-z0-9_@:.-]+)+")
 VALUE = re.compile(r"[\x21-\x7e]+( [\x21-\x7e]+)*")
 MOST_VALUE = 256
@@ -101,8 +103,13 @@ class Contributions:
 
 
 def table_of(plugin: str, core: str) -> str:
-    """The name of a plugin's nftables table, on a node whose own is `core`."""
-    return f"{core}-{plugin}"
+    """The name of a plugin's nftables table; `core` is that of the node's own. No name of an instance has a "_", so no node has
+    a table of another's plugin."""
+    return f"{core}_{NO_WORD.sub(_in_hex, plugin)}"
+
+
+def _in_hex(odd: re.Match[str]) -> str:
+    return "".join(f"_{byte:02x}" for byte in odd[0].encode())
 
 
 def canonical(key: str) -> str:

@@ -68,7 +68,7 @@ def appliance_plan(observed, section):
         {"rule": {"chain": "input", "comment": "closed", "expr": [match, {"drop": None}]}},
     ])
 '''
-TABLE = "inet appliance-guard"
+TABLE = "inet appliance_guard"
 SECONDS = 15.0
 
 
@@ -227,6 +227,6 @@ def test_a_table_with_everything_that_it_may_have_is_not_planned_again(hosts: tu
     assert not namespace.run(apply_profile, profile(), tmp_path / "state", plugins=Guard()).changed
     entries[1]["set"]["elem"] = ["198.51.100.2"]
     assert len(namespace.run(apply_profile, profile(), tmp_path / "state", plugins=Guard()).plan.steps) == 1
-    assert "198.51.100.2" in namespace.sh("nft list table inet appliance-guard")
+    assert "198.51.100.2" in namespace.sh("nft list table inet appliance_guard")
     namespace.run(rollback, tmp_path / "state")
     assert namespace.sh("nft list tables") == ""

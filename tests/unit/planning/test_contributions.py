@@ -13,7 +13,8 @@ import pytest
 from appliance.api.planning import HostState, NftTable, Plan, Setting, Step, Wish
 from appliance.api.profile import Profile
 from appliance.errors import ApplianceError, PlanError, PluginFault
-from appliance.planning.contributions import Contributions, Held, asked_settings
+from appliance.planning import own
+from appliance.planning.contributions import Contributions, Held, asked_settings, table_of
 from appliance.planning.diff import plan
 from appliance.planning.render import render, step_from_json, step_to_json
 from appliance.planning.revert import refuse_irreversible, revert
@@ -23,7 +24,7 @@ OBSERVED = json.loads((Path(__file__).parents[2] / "plans/unchanged/observed.jso
 BACKLOG, PROBING = "net.core.netdev_max_backlog", "net.ipv4.tcp_mtu_probing"
 CHAIN = {"chain": {"name": "input", "type": "filter", "hook": "input", "prio": 0}}
 DROP: dict[str, Any] = {"rule": {"chain": "input", "expr": [{"drop": None}]}}
-TABLE = "inet appliance-guard"
+TABLE = "inet appliance_guard"
 
 
 class Story:
@@ -207,10 +208,23 @@ def test_plugins_that_want_the_same_agree(story: Story) -> None:
 
 def test_a_table_can_name_no_other(story: Story) -> None:
     story.apply(guard=[NftTable([{"chain": {"name": "x", "family": "ip", "table": "nat"}}])])
-    assert story.host.tables[TABLE][1] == {"chain": {"name": "x", "family": "inet", "table": "appliance-guard"}}
+    assert story.host.tables[TABLE][1] == {"chain": {"name": "x", "family": "inet", "table": "appliance_guard"}}
 
 
 @pytest.mark.parametrize("key", ["kernel.hostname", "net", "net.core/../../kernel", "net.core.x y", ""])
 def test_only_settings_below_net_are_looked_at(key: str) -> None:
     with pytest.raises(ApplianceError, match="no setting below net"):
         list(asked_settings({"guard": [key]}))
+
+
+@pytest.mark.parametrize(
+    ("plugin", "core", "table"),
+    [
+        ("guard", "inet appliance", "inet appliance_guard"),
+        ("b", own.Owner.of("a").table, "inet appliance.a_b"),
+        ("my guard;", "inet appliance", "inet appliance_my_20guard_3b"),
+    ],
+)
+def test_a_table_is_named_after_its_plugin_and_its_node(plugin: str, core: str, table: str) -> None:
+    assert table_of(plugin, core) == table
+    assert table_of(plugin, core) != own.Owner.of("a-b").table
