@@ -14,6 +14,7 @@ from appliance.linux import glance
 from appliance.planning.own import is_kernels_own
 from appliance.profile.places import files_of
 from appliance.protocol.peer import Peer
+from appliance.runtime.plugins import stats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ class Shown:
 def status(shown: Shown) -> dict[str, Any]:
     """Everything an admin may want to know at a glance; addresses included, secrets not."""
     now, node, profile = clock.monotonic(), shown.node, shown.in_force.profile
-    health, peers = node.health(), node.driver.node.peers
+    health, peers, told = node.health(), node.driver.node.peers, stats.of_plugins(node.calls)
     return {
         "name": profile.name,
         "identity": node.identity.fingerprint,
@@ -91,7 +92,7 @@ def status(shown: Shown) -> dict[str, Any]:
         "handshakes": dict(node.driver.node.counters),
         "refused_callers": dict(shown.refused_callers),
         "judged": dict(shown.judged),
-        "plugins": node.plugins.report(),
+        "plugins": [fact | {"stats": told.get(fact["name"], [])} for fact in node.plugins.report()],
         "confirm_by": shown.countdown.seconds_left(now),
     }
 

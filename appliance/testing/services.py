@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from appliance.api.services import Stats
 from appliance.runtime.plugins.storage import KeptFolder
 from appliance.testing.clock import ManualClock
 
@@ -33,6 +34,7 @@ class FakeServices:
         self.shared: dict[str, Any] = {}
         self.reported: list[str] = []
         self.failures: list[BaseException] = []
+        self.sources: list[Callable[[], Stats]] = []
         self._clock = ManualClock(0.0)
         self._jitter = jitter
         self._tasks: list[asyncio.Future[None]] = []
@@ -64,6 +66,10 @@ class FakeServices:
     def report(self, problem: str) -> None:
         """Remember it."""
         self.reported.append(problem)
+
+    def stats_from(self, source: Callable[[], Stats]) -> None:
+        """Remember it in `sources`."""
+        self.sources.append(source)
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run it until `close`."""

@@ -22,6 +22,7 @@ from appliance.runtime.plugins.storage import KeptFolder
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
+    from appliance.api.services import Stats
     from appliance.plugin_host.facts import Stage
 
 log = get_logger("plugins")
@@ -54,6 +55,8 @@ class PluginCalls:
         self._kept = kept
         self._shared: dict[str, dict[str, Any]] = {}
         self._hanging: set[Part] = set()
+        self.sources: dict[Callable[[], Stats], Part] = {}
+        """What tells figures of which part, as long as that is open (`plugins.stats`)."""
 
     def call(self, part: Part, deed: Callable[[], Result], *expected: type[Exception]) -> Result:
         """What `deed` returns. Raises `expected` as they are, and PluginFault for anything else that goes wrong."""
@@ -97,7 +100,7 @@ class PluginCalls:
         if isinstance(error, TookTooLong) and not isinstance(error, Late):
             self._hanging.add(part)
         problem = f"{part.member} {reason}".strip()
-        owner = self._owner(part)
+        owner = self.owner(part)
         if self._account is not None:
             self._account.note(part, problem, stage)
         if times := once_per(TELL_EVERY, f"plugin {part} {problem}"):
@@ -130,11 +133,11 @@ class PluginCalls:
 
     def shared(self, part: Part) -> dict[str, Any]:
         """What all parts of the plugin that this one is from share."""
-        return self._shared.setdefault(self._owner(part), {})
+        return self._shared.setdefault(self.owner(part), {})
 
     def storage(self, part: Part) -> KeptFolder:
         """What that plugin keeps."""
-        return KeptFolder(self._kept, self._owner(part))
+        return KeptFolder(self._kept, self.owner(part))
 
     def hangs(self, part: Part) -> bool:
         """Did it hold up the node, so that it is not asked any more?"""
@@ -148,13 +151,14 @@ class PluginCalls:
         """The plugin whose code raised."""
         return None if self._account is None else self._account.of_error(error)
 
-    def _owner(self, part: Part) -> str:
+    def owner(self, part: Part) -> str:
+        """The plugin that a part is from; the kind itself where nobody knows."""
         return (self._account and self._account.owner(part)) or part.kind
 
     def refuse_hanging(self, part: Part) -> None:
         """Raises PluginFault for a part that held up the node."""
         if part in self._hanging:
-            owner = self._owner(part)
+            owner = self.owner(part)
             raise PluginFault(
                 owner,
                 f"{part.noun} {part.kind}: {part.member} held up the node and is not asked again",

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from appliance.api.kinds import Kind, settings_of
+from appliance.api.services import Stats
 from appliance.api.storage import Storage
 from appliance.foundation import entropy
 from appliance.foundation.tasks import Tasks
@@ -26,6 +27,7 @@ class PluginServices:
         self._calls = calls
         self._part = Part(noun, kind)
         self._tasks = Tasks()
+        self._sources: list[Callable[[], Stats]] = []
 
     @property
     def section(self) -> Any:
@@ -58,8 +60,15 @@ class PluginServices:
         """In [0, 1)."""
         return entropy.jitter()
 
+    def stats_from(self, source: Callable[[], Stats]) -> None:
+        """Ask it when somebody looks."""
+        self._sources.append(source)
+        self._calls.sources[source] = self._part
+
     async def close(self) -> None:
-        """End all tasks; what was reported is over."""
+        """End all tasks; what was reported is over, and nobody asks for figures any more."""
+        for source in self._sources:
+            self._calls.sources.pop(source, None)
         await self._tasks.close()
         self.report("")
 
@@ -67,6 +76,13 @@ class PluginServices:
         self._calls.failed(self._part._replace(member=TASK), error)
 
 
-def opening(kind: Kind, written: Mapping[str, Any], services: object) -> Callable[[], Any]:
+def opening(kind: Kind, written: Mapping[str, Any], services: PluginServices) -> Callable[[], Any]:
     """A deed that opens `kind` with the settings `written` in the profile: for `PluginCalls.call`."""
-    return lambda: kind.open(settings_of(kind, written), services)
+
+    def deed() -> Any:
+        opened = kind.open(settings_of(kind, written), services)
+        if callable(source := getattr(opened, "stats", None)):
+            services.stats_from(source)
+        return opened
+
+    return deed

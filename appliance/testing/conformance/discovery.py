@@ -98,6 +98,18 @@ class DiscoveryConformance(KindConformance):
     def test_it_runs_beside_others_and_stops(self) -> None:
         self.run_for_a_while()
 
+    def test_its_figures_can_be_shown(self) -> None:
+        services = self.services()
+
+        async def read() -> None:
+            opened = self.opened(services)
+            self.check_figures(opened, services)
+            if self.expects_candidates:
+                await anext(aiter(opened.candidates()))
+                self.check_figures(opened, services)
+
+        asyncio.run(read())
+
     def test_it_gives_candidates_for_peers_of_the_profile(self) -> None:
         found = self._all()
         assert found or not self.expects_candidates, "it gives no candidate within a million seconds"

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.api.kinds import Kind, settings_of
+from appliance.api.services import judged
 from appliance.testing.conformance.limits import Limited
+from appliance.testing.services import FakeServices
 
 
 class KindConformance(Limited):
@@ -38,6 +40,12 @@ class KindConformance(Limited):
     def test_settings_have_a_model_that_refuses_what_it_does_not_know(self) -> None:
         settings_of(self.kind(), self.settings())
         assert self._refuses({**self.settings(), "no_such_key": 1}), "misspelt keys must not pass: set extra='forbid'"
+
+    def check_figures(self, opened: object, services: FakeServices) -> None:
+        """Look at the figures that it tells, if it does."""
+        own = getattr(opened, "stats", None)
+        for source in [*services.sources, *([own] if callable(own) else [])]:
+            judged(source())
 
     def _refuses(self, settings: Mapping[str, Any]) -> bool:
         try:

@@ -51,6 +51,7 @@ class MonitoringConformance(KindConformance):
                 monitor = await context.__aenter__()
             try:
                 await (deed or self.look)(monitor)
+                self.check_figures(context, services)
                 await watch.assert_well()
             finally:
                 async with asyncio.timeout(START_STOP_SECONDS):

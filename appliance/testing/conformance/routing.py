@@ -43,6 +43,13 @@ class RoutingConformance(KindConformance):
     def test_it_has_every_member(self) -> None:
         assert not missing(self.router(), Router)
 
+    def test_its_figures_can_be_shown(self, view: FakeRoutingView) -> None:
+        services = FakeRoutingServices()
+        router: Router = self.opened(services)
+        self.check_figures(router, services)
+        list(router.routes(view))
+        self.check_figures(router, services)
+
     def test_it_gives_routes(self, view: FakeRoutingView) -> None:
         for route in self.table(view):
             assert isinstance(route, Route)

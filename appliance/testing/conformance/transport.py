@@ -257,6 +257,13 @@ class TransportConformance(KindConformance):
 
         self.play(story)
 
+    def test_its_figures_can_be_shown(self) -> None:
+        def story(pair: TransportPair) -> None:
+            for half, services in zip(pair.halves, (pair.server, pair.client), strict=True):
+                self.check_figures(half, services)
+
+        self.play(story)
+
     def test_both_halves_have_every_member(self) -> None:
         """What the contract names, the worker calls sooner or later."""
 

@@ -17,6 +17,7 @@ from appliance.api.values import Endpoint, is_address
 from appliance_discovery_bootstrap.rotation import Rotation
 
 if TYPE_CHECKING:
+    from appliance.api.services import Stats
     from appliance_discovery_bootstrap.settings import BootstrapSettings
 
 ADDRESSES_PER_NAME: Final = 16
@@ -40,7 +41,7 @@ class Bootstrap:
         self._listed = frozenset(settings.peers)
         self._rotation = Rotation(moving=settings.rotate)
         self._known: dict[tuple[str, int], list[str]] = {}
-        self._misses = 0
+        self._misses = self._rounds = 0
 
     async def candidates(self) -> AsyncIterator[Sequence[Candidate]]:
         """Rounds for ever."""
@@ -56,7 +57,12 @@ class Bootstrap:
                 if addresses:
                     yield [self._candidate(name, endpoint, index, nth, host) for nth, host in enumerate(addresses)]
             self._misses = 0 if complete else self._misses + 1
+            self._rounds += 1
             await self._services.changed(self._pause())
+
+    def stats(self) -> Stats:
+        """`misses`: rounds in a row in which a name could not be looked up."""
+        return {"rounds": self._rounds, "names": len(self._known), "misses": self._misses}
 
     def _peers(self) -> Peers:
         """The bootstrap list, as the profile has it now."""

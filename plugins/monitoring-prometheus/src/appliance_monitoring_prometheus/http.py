@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
+    from appliance.api.services import Stats
     from appliance_monitoring_prometheus.settings import Listen
 
 MAX_HEAD_BYTES: Final = 8192
@@ -48,6 +49,7 @@ class HttpServer:
         self._pages = pages
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._requests = self._turned_away = 0
 
     @property
     def port(self) -> int:
@@ -55,6 +57,10 @@ class HttpServer:
         assert self._server is not None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    def stats(self) -> Stats:
+        """`turned_away`: connections beyond the most that may be open."""
+        return {"requests": self._requests, "open": len(self._open), "turned_away": self._turned_away}
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -74,6 +80,7 @@ class HttpServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._open) >= MAX_CONNECTIONS:
+            self._turned_away += 1
             writer.transport.abort()
             return
         self._open.add(writer)
@@ -92,6 +99,7 @@ class HttpServer:
             except asyncio.LimitOverrunError:
                 head = b""
         page, verb = self._page(head)
+        self._requests += 1
         async with asyncio.timeout(ANSWER_SECONDS):
             writer.write(_response(page, with_body=verb != "HEAD"))
             await writer.drain()

@@ -15,6 +15,7 @@ from appliance.api.zones import from_kernel
 from appliance_transport_ip.sockets import bound, connect, family_of, ready
 
 if TYPE_CHECKING:
+    from appliance.api.services import Stats
     from appliance.api.transport import TransportServices
 
 SCHEME: Final = "tcp"
@@ -40,6 +41,7 @@ class Tcp:
     def __init__(self, services: TransportServices) -> None:
         self._services = services
         self._listeners: list[socket.socket] = []
+        self._accepted = self._refused = self._dialled = 0
 
     async def listen(self, at: Endpoint) -> Endpoint:
         """Accept connections at `at`. Raises OSError (EADDRINUSE) if another process has the port."""
@@ -73,9 +75,11 @@ class Tcp:
                 continue
             source = from_kernel(address)
             if self._services.welcomes(source):
+                self._accepted += 1
                 with suppress(OSError):  # it has gone again
                     self._services.adopt(_adopted(sock, Endpoint(SCHEME, *source)))
             else:
+                self._refused += 1
                 refuse(sock)
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
@@ -89,6 +93,7 @@ class Tcp:
         except BaseException:
             sock.close()
             raise
+        self._dialled += 1
         return _adopted(sock, to)
 
     async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
@@ -102,6 +107,11 @@ class Tcp:
             asyncio.get_running_loop().remove_reader(sock.fileno())
             sock.close()
         self._listeners.clear()
+
+    def stats(self) -> Stats:
+        """Connections so far; `refused` are those of strangers that the node would not have."""
+        figures = {"listening": len(self._listeners), "accepted": self._accepted, "refused": self._refused}
+        return figures | {"dialled": self._dialled}
 
 
 def _adopted(sock: socket.socket, remote: Endpoint) -> Adopted:

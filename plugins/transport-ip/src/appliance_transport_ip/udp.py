@@ -16,6 +16,7 @@ from appliance.api.zones import from_kernel, to_kernel
 from appliance_transport_ip.sockets import bound, family_of, only_peers_have
 
 if TYPE_CHECKING:
+    from appliance.api.services import Stats
     from appliance.api.transport import TransportServices
 
 SCHEME: Final = "udp"
@@ -33,6 +34,7 @@ class Udp:
 
     def __init__(self, services: TransportServices) -> None:
         self._services = services
+        self._listening = self._dialled = self._connected = 0
 
     async def listen(self, at: Endpoint) -> Endpoint:
         """Take datagrams at `at`. Raises OSError (EADDRINUSE) if another process has the port."""
@@ -45,21 +47,28 @@ class Udp:
         sock = self._socket(at)
         local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
         self._services.adopt(Adopted(sock, local, None, listener=True, driver_options=self._options(sock)))
+        self._listening += 1
         return local
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         """A socket connected to `to`. Nothing is sent yet, so this takes no time and proves nothing."""
         del timeout
         sock = self._socket(None, to)
+        self._dialled += 1
         return self._connect(sock, to)
 
     async def connect(self, local: Endpoint, to: Endpoint) -> Adopted | None:
         """A socket of its own for the peer at `to`, which came in through the listener at `local`."""
         sock = self._socket(local)
+        self._connected += 1
         return self._connect(sock, to)
 
     async def close(self) -> None:
         """Nothing is kept here."""
+
+    def stats(self) -> Stats:
+        """Sockets that were made; `connected` are those of peers that came in."""
+        return {"listening": self._listening, "dialled": self._dialled, "connected": self._connected}
 
     def _connect(self, sock: socket.socket, to: Endpoint) -> Adopted:
         try:
