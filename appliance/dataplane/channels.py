@@ -27,22 +27,23 @@ GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN})
 """Whoever had the other end has closed it."""
 
 
-def deliver(world: World, session: Session, number: int, body: memoryview) -> None:
-    """Hand the body of a record to whoever has the channel open."""
+def deliver(world: World, session: Session, number: int, body: memoryview) -> bool:
+    """Hand the body of a record to whoever has the channel open. False: it was dropped."""
     channel = session.peer.channels.get(number)
     if channel is None:
         world.drop("no_channel")
-        return
+        return False
     if not body:  # in a socket a message of no bytes looks like its end
         world.drop("malformed")
-        return
+        return False
     try:
         os.write(channel.descriptor, body)
     except OSError as error:
         world.drop("no_channel" if error.errno in GONE else "channel_full")
-        return
+        return False
     world.counters[CHANNEL_RX_RECORDS] += 1
     world.counters[CHANNEL_RX_BYTES] += len(body)
+    return True
 
 
 def send_one(world: World, channel: Channel, session: Session, tx: memoryview, send_body: SendBody) -> int:

@@ -1,8 +1,8 @@
-"""Which data channel's turn it is, and how long they may keep the worker from other traffic.
+"""The open data channels of a worker, and whose turn it is.
 
-A channel that may have messages stands in a ring. Each turn of the loop serves some of the ring, and one channel has a few
-records before the next one's turn. While there is other traffic, channels together get SHARE of the worker's time. What comes in
-on them counts, too: links over which more comes are left unread for that long. Without other traffic channels get all the time.
+A channel that may have messages stands in a ring. Each turn of the loop serves some of the ring, as long as there is something
+left of their share of the worker's time (`share`), and one channel has a few records before the next one's turn. What comes in
+has a share as well: links over which more comes are left unread meanwhile.
 
 A channel is not read while its peer has no session here, or a session whose link is full. Then its messages wait in the socket,
 and whoever writes them waits.
@@ -22,23 +22,20 @@ from appliance.dataplane.channels import SendBody, deliver, send_one
 from appliance.dataplane.classes import BULK
 from appliance.dataplane.queueing import Lane
 from appliance.worker import pairs
+from appliance.worker.share import GAP, Share
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver
     from appliance.dataplane.peers import Channel, Peer, Session, World
 
-SHARE: Final = 0.06
-"""Of the time, while there is other traffic. Chosen so that nothing else becomes slower by more than a tenth."""
-MOST: Final = 0.002
-"""Seconds that can be saved up: about 40 full records."""
-DEBT: Final = 0.02
-"""Seconds that can be owed, so that what came in at once does not silence a peer for longer than a third of a second."""
 OF_ONE: Final = 4
 """Records of one channel before the next one's turn."""
 BURSTS: Final = 4
 """Channels that have their turn in one turn of the loop."""
-COMING: Final = 3.0
+COMING: Final = 5.0
 """How much longer it takes to read, open and hand on a record than to hand it on."""
+RECORD_BYTES: Final = 16384
+"""A record costs as much as so many bytes of it."""
 READABLE: Final = select.EPOLLIN | select.EPOLLONESHOT
 
 
@@ -46,7 +43,8 @@ class Channels:
     """The open data channels of one worker.
 
     `tx` is the transmit buffer and `send_body` seals from it (`Outbound.send_body`); `closed(peer, channel, opening)` is
-    called for a channel whose other end was closed, or whose peer is no more.
+    called for a channel whose other end was closed, or whose peer is no more. `clock` gives seconds of a monotonic clock, `used`
+    those of the processor that the worker has used.
     """
 
     def __init__(
@@ -57,6 +55,7 @@ class Channels:
         epoll: select.epoll,
         closed: Callable[[str, int, int], None],
         clock: Callable[[], float],
+        used: Callable[[], float],
     ) -> None:
         self._world = world
         self._tx = tx
@@ -64,16 +63,18 @@ class Channels:
         self._epoll = epoll
         self._closed = closed
         self._clock = clock
+        self._used = used
         self._by_descriptor: dict[int, Channel] = {}
         self._ring: deque[Channel] = deque()
         self._resting: set[Channel] = set()
         self._due: list[tuple[float, int, Channel]] = []
         """Channels that wait for their peer's rate: until when, a number that tells equals apart, the channel."""
         self._numbers = itertools.count()
-        self._left = MOST
-        """Seconds of the worker's time that channels may take."""
-        self._before = 0.0
+        self._share = Share()
+        self._byte_seconds = 6e-10
+        """What each byte of a record that came took lately; a guess before the first."""
         self._hushed = False
+        self._turn = -1
         self.noisy: set[Driver] = set()
         """Links over which records for channels came since the last turn."""
         self.pressing = False
@@ -109,9 +110,13 @@ class Channels:
 
     def take(self, session: Session, link: Driver, number: int, body: memoryview) -> None:
         """A record of a channel came in over a link."""
-        before = self._clock()
-        deliver(self._world, session, number, body)
-        self._spend(COMING * (self._clock() - before))
+        before, weight = self._used(), RECORD_BYTES + len(body)
+        if deliver(self._world, session, number, body):
+            took = COMING * (self._used() - before)
+            self._byte_seconds += (took / weight - self._byte_seconds) / 16
+        else:  # which was quick, and says nothing of the work before
+            took = self._byte_seconds * weight
+        self._share.came(took)
         self.noisy.add(link)
         self.pressing = True
 
@@ -149,35 +154,37 @@ class Channels:
 
     def wait(self, wait: float) -> float:
         """Seconds that the loop may wait, if it could wait so many without channels (negative: for ever)."""
-        if self._ring or self._hushed:
+        if self._ring:
             return 0.0
+        if self._hushed:
+            wait = GAP if wait < 0 else min(GAP, wait)
         if not self._due:
             return wait
         due = max(0.0, self._due[0][0] - self._clock())
         return due if wait < 0 else min(due, wait)
 
+    def can_wait(self) -> bool:
+        """While there are events: is there nothing to do in this millisecond that was not done before?"""
+        return self._turn == self._world.now and (not self._ring or self._share.left <= 0)
+
     def turn(self, others: bool) -> bool:
         """Serve some of the ring. `others`: there was other traffic in this turn of the loop. Returns whether links over which
         much comes in for channels should be left unread until the next turn."""
-        now = self._clock()
-        self._left = min(MOST, self._left + SHARE * (now - self._before)) if others else MOST
+        self._turn = self._world.now
+        now, share = self._clock(), self._share
+        share.begin(now, self._used(), others)
         while self._due and self._due[0][0] <= now:
             self._ring.append(heapq.heappop(self._due)[2])
         for _ in range(BURSTS):
-            if not self._ring or self._left <= 0:
+            if not self._ring or share.left <= 0:
                 break
             channel = self._ring.popleft()
             if channel.peer.channels.get(channel.number) is channel and self._serve(channel, now):
                 self._ring.append(channel)
-            before, now = now, self._clock()
-            self._spend(now - before)
-        self._before = now
-        self._hushed = others and self._left <= 0
+            share.sent(self._used())
+        self._hushed = share.exceeded
         self.pressing = bool(self._ring or self._due or self._hushed)
         return self._hushed
-
-    def _spend(self, seconds: float) -> None:
-        self._left = max(-DEBT, self._left - seconds)
 
     def _serve(self, channel: Channel, now: float) -> bool:
         """Send a few messages of a channel. True: there may be more, and they can be sent."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -110,7 +111,9 @@ class Loop:
         self._depths: dict[int, int] = {}
         receive, plain = memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES))
         self.buffers = Buffers(transmit, receive, plain, self._dropped, self.say_offload)
-        self.channels = Channels(self.world, transmit, self.outbound.send_body, self._epoll, self.report_channel_closed, clock)
+        self.channels = Channels(
+            self.world, transmit, self.outbound.send_body, self._epoll, self.report_channel_closed, clock, time.process_time
+        )
         self._unread: set[Driver] = set()
         upward = Upward(
             self._up_packet,
@@ -159,7 +162,7 @@ class Loop:
                             self._unblock(link)
                         if event & ~OUT and not link.receive(self._sinks[descriptor]):
                             self._closed(link)
-                if channels.pressing:
+                if channels.pressing and not (events and channels.can_wait()):
                     self._serve_channels(events, others=not wait)
                 if world.now - self._looked & 0xFFFFFFFF >= LOSS_MILLISECONDS:
                     self._look_for_losses()

@@ -1,0 +1,59 @@
+"""How long data channels may keep the worker from other traffic. Pure: times come in as arguments.
+
+While there is other traffic, what is sent on channels gets SHARE of the worker's time, and what comes in on them as much again.
+Without, both get all of it. Time is that of the processor which the worker used, since others may use it, too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SHARE: Final = 0.03
+"""Of the time, in each direction, while there is other traffic: together less than a tenth."""
+MOST: Final = 0.0003
+"""Seconds that can be saved up: a handful of full records."""
+DEBT: Final = 0.02
+"""Seconds that can be owed, so that what came in at once does not silence a peer for longer than half a second."""
+GAP: Final = 0.005
+"""Seconds without other traffic until there is none, for what comes in: reading a link takes milliseconds where its records are
+small, so a moment without others is not enough."""
+
+
+class Share:
+    """What is left of the share in each direction."""
+
+    __slots__ = ("_others", "_owed", "_used", "busy", "left")
+
+    def __init__(self) -> None:
+        self.left = MOST
+        """Seconds that sending may take."""
+        self._owed = 0.0
+        """Seconds that what came in took beyond its share."""
+        self._others = -GAP
+        """When there was other traffic last."""
+        self._used = 0.0
+        self.busy = False
+        """Was there other traffic lately?"""
+
+    def begin(self, now: float, used: float, others: bool) -> None:
+        """A turn: the worker has used so many seconds of the processor in all, and there was other traffic, or none."""
+        share, self._used = SHARE * (used - self._used), used
+        self.left = min(MOST, self.left + share) if others else MOST
+        if others:
+            self._others = now
+        self.busy = now - self._others < GAP
+        self._owed = max(-MOST, self._owed - share) if self.busy else 0.0
+
+    def sent(self, used: float) -> None:
+        """Since the turn began, or the last word, what was sent took until the worker had used so many seconds."""
+        self.left -= used - self._used
+        self._used = used
+
+    def came(self, seconds: float) -> None:
+        """So many seconds went into what came in."""
+        self._owed = min(DEBT, self._owed + seconds)
+
+    @property
+    def exceeded(self) -> bool:
+        """Has more come in than should?"""
+        return self.busy and self._owed > 0
