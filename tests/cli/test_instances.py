@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -169,6 +169,24 @@ def test_each_has_a_firewall_table_of_its_own(nodes: tuple[Node, Node], namespac
             assert namespace.sh("nft list tables").splitlines() == ["table inet appliance", "table inet appliance.office"]
         assert namespace.sh("nft list tables").splitlines() == ["table inet appliance"]
         assert "10.1.1.0/24" in namespace.sh("nft list table inet appliance")
+
+
+def test_what_both_want_of_the_whole_host_is_brought_back_for_the_one_that_stays(
+    nodes: tuple[Node, Node], namespace: Throwaway
+) -> None:
+    plain, office = nodes
+    before = namespace.snapshot()
+    for node in nodes:
+        node.host.profile(profile(node.number, network=f"masquerade: [10.{node.number}.1.0/24]"), node.file)
+    with ExitStack() as first:
+        first.enter_context(plain.running())
+        with office.running() as daemon:
+            assert namespace.sh("sysctl -n net.ipv4.ip_forward") == "1\n"
+            first.close()  # it puts back what it found, which the other one needs
+            assert daemon.stderr is not None
+            assert any('"event": "brought back what was missing on the host"' in line for line in daemon.stderr)
+            assert namespace.sh("sysctl -n net.ipv4.ip_forward") == "1\n"
+    assert namespace.snapshot() == before
 
 
 def test_two_that_start_at_once_are_one(nodes: tuple[Node, Node]) -> None:
