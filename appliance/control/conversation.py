@@ -86,7 +86,7 @@ class Conversation:
         self._operations = operations
         self._allowed = allowed
         self._admission = admission
-        self._uid = principal.uid or 0
+        self._uid = -1 if principal.uid is None else principal.uid
         self._reader = reader
         self._writer = writer
         self._socket: socket.socket = writer.get_extra_info("socket")
@@ -98,7 +98,7 @@ class Conversation:
 
     async def hold(self) -> None:
         """Answer until the caller hangs up, is too slow, or was refused too often; over when everything it asked for is over.
-        Cancelled, it cancels all of that."""
+        Cancelled, it cancels all of that. The connection is left to whoever made it."""
         try:
             with suppress(_Gone, EOFError, TimeoutError):
                 if await self._hear():
@@ -110,7 +110,6 @@ class Conversation:
             self._ending = True
             self._end_answers(also_whole=True)
             await self._ended()
-            self._writer.transport.abort()
 
     # ---- what comes in ----
 

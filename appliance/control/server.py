@@ -74,7 +74,11 @@ class ControlServer:
         try:
             asked = nameless(connection)
             reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_LINE)
-            await Conversation(self._operations, self._allowed, self._admission, await self._who(asked), reader, writer).hold()
+            try:
+                caller = await self._who(asked)
+                await Conversation(self._operations, self._allowed, self._admission, caller, reader, writer).hold()
+            finally:
+                writer.transport.abort()  # what it was to hear it has been given time for
         except OSError:  # the caller is gone
             pass
         finally:
