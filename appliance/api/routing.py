@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from appliance.api.services import Services
 from appliance.api.values import Network
@@ -31,12 +31,22 @@ class RoutingView(Protocol):
 
 
 class Router(Protocol):
-    """An open router. Asked after each change of peers or sessions, and after `services.changed()`; never for each packet."""
+    """An open router. Asked at the start, after the peers changed, and after `services.changed()`; after sessions changed only if
+    it looked at `view.connected()` when it was asked last. Never for each packet."""
 
     def routes(self, view: RoutingView) -> Iterable[Route]:
         """The complete table. The core makes the forwarding table from it, and uses that at once: a route that was there before
         and is not there now is withdrawn. If this raises, the last good table stays; so a router that no longer knows better
         gives the routes it is sure of, or none."""
+
+
+@runtime_checkable
+class PeerwiseRouter(Router, Protocol):
+    """A router whose routes to a peer depend only on that peer's allowed prefixes. It is asked about the peers that changed, so
+    that one peer more costs the same among ten thousand peers as among ten."""
+
+    def routes_to(self, peer: str, allowed: tuple[Network, ...]) -> Iterable[Route]:
+        """All routes to `peer`, the same that `routes` gives it. Asked when the peer came, or has other allowed prefixes."""
 
 
 class RoutingServices(Services, Protocol):

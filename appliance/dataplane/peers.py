@@ -152,6 +152,11 @@ class Peer:
         self.channels: Mapping[int, Channel] = NO_CHANNELS
         """Its open data channels, by number."""
 
+    def forget_sources(self) -> None:
+        """Ask anew whether it may send from an address. In place, for the pipeline's closures hold both."""
+        self.known_v4.clear()
+        self.known_v6.clear()
+
 
 class World:
     """Everything the pipeline forwards by."""
@@ -210,16 +215,38 @@ class World:
         """What was looked up in it."""
         self.hosts_v6: dict[bytes, Peer] = {}
         """The same for IPv6."""
-        self._senders: ForwardingTable[list[Peer]] | None = None
+        self._senders: ForwardingTable[list[Peer]] = ForwardingTable()
         self._overlay: tuple[Address, ...] = ()
         self._host: tuple[Address, ...] = ()
 
-    def set_table(self, routes: Iterable[tuple[Network, Peer]], own: Iterable[Interface] = ()) -> None:
-        """Use another forwarding table, and other addresses of this node inside the overlay."""
+    def route(self, put: Iterable[tuple[Network, Peer]], gone: Iterable[Network] = ()) -> None:
+        """Change the forwarding table: what is `put` goes to that peer from now on, wherever it went; then what is `gone` goes to
+        none. All others stay as they are."""
+        for prefix, peer in put:
+            self.table.put(prefix, peer)
+            self._forget_hosts(prefix)
+        for prefix in gone:
+            self.table.drop(prefix)
+            self._forget_hosts(prefix)
+
+    def _forget_hosts(self, prefix: Network) -> None:
+        """What is remembered of addresses inside `prefix` may be wrong. The pipeline's closures hold the caches."""
+        if prefix.version == 4:
+            if prefix.prefixlen == 32:
+                self.hosts_v4.pop(int(prefix.network_address), None)
+            else:
+                self.hosts_v4.clear()
+        elif prefix.prefixlen == 128:
+            self.hosts_v6.pop(prefix.network_address.packed, None)
+        else:
+            self.hosts_v6.clear()
+
+    def set_overlay(self, own: Iterable[Interface], *, hub: bool) -> None:
+        """Swap in this node's own addresses inside the overlay. `hub`: packets from one peer go on to another."""
         addresses = tuple(own)
-        self.table = ForwardingTable(routes)
         self.icmp.use(addresses)
         self._overlay = tuple(address.ip for address in addresses)
+        self.hub = hub
         self._own()
 
     def set_addresses(self, addresses: Iterable[Address]) -> None:
@@ -228,41 +255,58 @@ class World:
         self._own()
 
     def _own(self) -> None:
-        """This host's addresses, or the table, changed. The caches are emptied in place: the pipeline's closures hold them."""
+        """What is our own changed: nothing that is remembered of addresses need be right."""
         both = (*self._overlay, *self._host)
         self.own_v4 = frozenset(int(address) for address in both if address.version == 4)
         self.own_v6 = frozenset(address.packed for address in both if address.version == 6)
         self.hosts_v4.clear()
         self.hosts_v6.clear()
-        self._forget_sources()
-
-    def allow(self, prefixes: Iterable[tuple[Peer, Iterable[Network]]]) -> None:
-        """Replace the prefixes that these peers may send from. (Of an address in two peers' prefixes the longer one decides.)"""
-        for peer, networks in prefixes:
-            peer.allowed = tuple(networks)
-        self._forget_senders()
-
-    def _forget_senders(self) -> None:
-        """It changed who may send from where. The table for it is made again when somebody asks, so once for many changes."""
-        self._senders = None
-        self._forget_sources()
-
-    def _forget_sources(self) -> None:
         for peer in self.peers.values():
-            peer.known_v4.clear()
-            peer.known_v6.clear()
+            peer.forget_sources()
 
-    def _who_sends(self) -> ForwardingTable[list[Peer]]:
-        owners: dict[Network, list[Peer]] = {}
-        for peer in self.peers.values():
-            for prefix in peer.allowed:
-                owners.setdefault(prefix, []).append(peer)
-        self._senders = ForwardingTable(owners.items())
-        return self._senders
+    def allow(self, peer: Peer, prefixes: Iterable[Network]) -> None:
+        """Replace the prefixes that `peer` may send from, if no other peer has a longer one."""
+        before, peer.allowed = peer.allowed, tuple(dict.fromkeys(prefixes))
+        kept = set(before).intersection(peer.allowed)
+        for prefix in before:
+            if prefix not in kept:
+                self._allow_no_more(peer, prefix)
+        for prefix in peer.allowed:
+            if prefix not in kept:
+                self._allow_also(peer, prefix)
+
+    def _allow_also(self, peer: Peer, prefix: Network) -> None:
+        senders = self._senders
+        owners = senders.get(prefix)
+        if owners is not None:
+            owners.append(peer)
+            return
+        senders.put(prefix, [peer])
+        for others in senders.around(prefix):
+            for other in others:
+                other.forget_sources()
+
+    def _allow_no_more(self, peer: Peer, prefix: Network) -> None:
+        peer.forget_sources()
+        owners = self._senders.get(prefix) or []
+        if peer in owners:
+            owners.remove(peer)
+        if not owners:
+            self._senders.drop(prefix)
+
+    def forget(self, name: str) -> Peer | None:
+        """There is no peer of that name any more. Returns who it was. What waited for its session is dropped."""
+        peer = self.peers.pop(name, None)
+        if peer is not None:
+            self.allow(peer, ())
+            self.drop("no_session", len(peer.waiting))
+            peer.waiting.clear()
+            peer.waiting_bytes = 0
+        return peer
 
     def may_send_v4(self, peer: Peer, source: int) -> bool:
         """Does IPv4 `source` belong to `peer`? Remembers a yes. The pipeline looks into `known_v4` first."""
-        owners = (self._senders or self._who_sends()).v4.lookup(source)
+        owners = self._senders.v4.lookup(source)
         if owners is None or peer not in owners or source in self.own_v4 or is_nobodys_v4(source):
             return False
         if len(peer.known_v4) >= CACHED_ADDRESSES:
@@ -272,7 +316,7 @@ class World:
 
     def may_send_v6(self, peer: Peer, source: bytes) -> bool:
         """The same for the 16 bytes of an IPv6 address."""
-        owners = (self._senders or self._who_sends()).v6.lookup(int.from_bytes(source, "big"))
+        owners = self._senders.v6.lookup(int.from_bytes(source, "big"))
         if owners is None or peer not in owners or source in self.own_v6 or is_nobodys_v6(source):
             return False
         if len(peer.known_v6) >= CACHED_ADDRESSES:

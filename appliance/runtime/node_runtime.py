@@ -29,6 +29,7 @@ from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.node_view import NodeView, Seen
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
+from appliance.runtime.peers.peers import Peers
 from appliance.runtime.peers.protocols import PeerProtocols
 from appliance.runtime.peers.router import OpenRouter, open_router
 from appliance.runtime.peers.table import Address, PeerTable, of_profile
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from appliance.protocol.identity import Identity
     from appliance.protocol.settings import NodeSettings
     from appliance.runtime.workers.packet_device import PacketDevice
-    from appliance.runtime.workers.pool import Workers
+    from appliance.runtime.workers.process import WorkerProcess
 
 log = get_logger("node")
 
@@ -74,8 +75,8 @@ class NodeRuntime:
         self.ready = False
         """All has started, and nothing has begun to stop."""
         self._refused_suites: set[str] = set()
-        self._ask_router = Gathered(self.push_routes, ASK_ROUTER_SECONDS)
-        self.peers = PeerTable(of_profile(profile.peers), _own(profile))
+        self._ask_router = Gathered(lambda: self.forwarding.ask(), ASK_ROUTER_SECONDS)  # noqa: PLW0108  made below
+        table = PeerTable(of_profile(profile.peers), _own(profile))
         suites = settings.usable_suites(profile, plugins)
         node = Node(
             settings.node_settings(profile),
@@ -83,19 +84,19 @@ class NodeRuntime:
             suites,
             now=clock.monotonic(),
             entropy=entropy.random_bytes,
-            peers=(entry.settings for entry in self.peers),
+            peers=(entry.settings for entry in table),
             deferring=True,
         )
         self.links = Links()
         faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
         drivers = {kind.driver for kind in plugins.transports.values()}
-        self.keeper = WorkerKeeper(self.links, around.keep_pids, suites, drivers, self._refill, faults)
+        self.keeper = WorkerKeeper(self.links, around.keep_pids, suites, drivers, _Knowledge(self), faults)
         self.driver = NodeDriver(
             node,
             self.links,
             self.keeper.worker,
             rotate_bytes=profile.crypto.rotate.bytes,
-            connected=self.push_routes,
+            connected=lambda: self.forwarding.sessions_changed(),  # noqa: PLW0108  made below
             remember=around.remember,
             refuses=around.refuses,
         )
@@ -110,15 +111,18 @@ class NodeRuntime:
             profile.transports,
         )
         self.driver.transports = self.transports
-        self.forwarding = Forwarding(self.open_router(profile), profile, self.driver.connected_peers, self.calls)
-        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, self.calls, around.refuses)
+        self.forwarding = Forwarding(
+            self.open_router(profile), profile, table, self.driver.connected_peers, lambda: self.keeper.current, self.calls
+        )
+        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, table, self.calls, around.refuses)
+        self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls)
         self.driver.control_listener = self.protocols.hear
         self.figures = Figures(self.driver, self.keeper, self.health, since=clock.monotonic())
         self.figures.protocols = self.protocols.figures
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
-        self._seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, self.forwarding)
+        self._seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, table)
 
     # ---- life ----
 
@@ -176,10 +180,10 @@ class NodeRuntime:
         await self.transports.listen(profile.server.listen)
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.forwarding.use(profile, router)
-        self.push_routes()
-        if settings.scheduling(before) != settings.scheduling(profile):
-            self._push_qos()
-        self.driver.follow(self.peers.use_profile(of_profile(profile.peers), _own(profile)))
+        qos = settings.scheduling(profile)
+        if self.keeper.current is not None and qos != settings.scheduling(before):
+            self.keeper.current.set_qos(qos)
+        self.peers.use_profile(of_profile(profile.peers), _own(profile))
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
         await self.protocols.use(profile.protocols)
@@ -202,14 +206,9 @@ class NodeRuntime:
         """The router that a profile wants. Raises PluginFault."""
         return open_router(self.plugins.routing, profile, self.calls, self._ask_router.soon)
 
-    def push_routes(self) -> None:
-        """The set of connected peers, or the profile, changed."""
-        if self.keeper.current is not None:
-            self.forwarding.push(self.keeper.current)
-
     def hold(self, addresses: tuple[str, ...]) -> None:
         """These addresses are this node's own: no peer speaks for one."""
-        self.forwarding.hold(addresses, self.keeper.current)
+        self.forwarding.hold(addresses)
 
     def survive(self, error: BaseException) -> bool:
         """What nobody waited for raised. True when that was a plugin's, which is told then."""
@@ -230,16 +229,6 @@ class NodeRuntime:
         working = tuple(name for name in told.suites if name not in self._refused_suites)
         return dataclasses.replace(told, suites=working or told.suites)
 
-    def _refill(self, workers: Workers) -> None:
-        self.driver.share_cookies(workers)
-        self.forwarding.push_again(workers)
-        if self.profile.qos is not None:
-            workers.set_qos(*settings.scheduling(self.profile))
-
-    def _push_qos(self) -> None:
-        if self.keeper.current is not None:
-            self.keeper.current.set_qos(*settings.scheduling(self.profile))
-
     def asked(self, plugin: str) -> NodeView:
         """What an operation of `plugin` gets; whoever asks for it closes it."""
         return NodeView(self._seen, self.calls, plugin, "route")
@@ -253,7 +242,7 @@ class NodeRuntime:
         """Does the profile name this transport or suite?"""
         if part.noun == "suite":
             return part.kind in self.profile.crypto.suites
-        dialled = (endpoint for peer in self.profile.peers for endpoint in peer.endpoints)
+        dialled = (endpoint for peer in self.peers.table for endpoint in peer.endpoints)
         return any(endpoint.scheme == part.kind for endpoint in (*self.profile.server.listen, *dialled))
 
     def _give_up(self, part: Part) -> None:
@@ -267,6 +256,25 @@ class NodeRuntime:
         else:
             self._refused_suites.add(part.kind)
             self.driver.update(self._settings(self.profile), self.profile.crypto.rotate.bytes)
+
+
+class _Knowledge:
+    """What a new worker is told of a node (`workers.pool.Knowledge`)."""
+
+    def __init__(self, node: NodeRuntime) -> None:
+        self._node = node
+
+    def introduce(self, worker: WorkerProcess) -> None:
+        """Who may come, who the peers are, and in which order packets leave."""
+        self._node.driver.share_cookies(worker)
+        self._node.forwarding.introduce(worker)
+        qos = settings.scheduling(self._node.profile)
+        if qos is not None:
+            worker.set_qos(qos)
+
+    def begin(self, worker: WorkerProcess) -> None:
+        """Where packets go."""
+        self._node.forwarding.begin(worker)
 
 
 def _own(profile: Profile) -> list[Address]:

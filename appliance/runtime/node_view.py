@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from appliance.protocol.peer import Peer
     from appliance.runtime.figures import Figures
     from appliance.runtime.node.driver import NodeDriver
-    from appliance.runtime.peers.forwarding import Forwarding
+    from appliance.runtime.peers.table import PeerTable
     from appliance.runtime.plugins.calls import PluginCalls
 
 
@@ -31,7 +31,7 @@ class Seen:
     identity: str
     figures: Figures
     driver: NodeDriver
-    forwarding: Forwarding
+    peers: PeerTable
     views: list[NodeView] = field(default_factory=list)
     """All that are open: who tells of something tells each."""
 
@@ -98,5 +98,6 @@ class NodeView(PluginServices):
 
     def _peer(self, peer: Peer) -> NodePeer:
         endpoints = tuple(peer.endpoints or peer.settings.endpoints)
-        allowed = self._seen.forwarding.allowed_of(peer.name)
+        entry = self._seen.peers.get(peer.name)
+        allowed = () if entry is None else entry.allowed
         return NodePeer(peer.name, peer.settings.identity, peer.session is not None, endpoints, allowed)

@@ -44,19 +44,18 @@ def datagram_bytes(profile: Profile) -> int | None:
     return wanted if isinstance(wanted, int) else None
 
 
-def scheduling(profile: Profile) -> tuple[dict[str, Any] | None, list[tuple[str, int]]]:
-    """What the worker is told of quality of service (None: there is none), and the peers' rates in bytes a second."""
+def scheduling(profile: Profile) -> dict[str, Any] | None:
+    """What the worker is told of quality of service. None: there is none."""
     qos = profile.qos
     if qos is None:
-        return None, []
-    settings = {
+        return None
+    return {
         "rules": [_rule(entry) for entry in qos.rules],
         "weights": [qos.weights.normal, qos.weights.bulk],
         "queue_bytes": qos.queue,
         "queue_packets": qos.queue // LEAST_PACKET,
         "total_bytes": qos.total,
     }
-    return settings, [(peer.name, peer.rate // 8) for peer in profile.peers if peer.rate is not None]
 
 
 def _rule(entry: QosRuleEntry) -> dict[str, Any]:

@@ -73,7 +73,6 @@ class Commands:
         self._suites = suites
         self._drivers = drivers
         self._codec = codec
-        self._routes: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, Peer]] = []
         self._addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = []
         self._by_kind: dict[type[Message], Callable[[Any], None]] = {
             orders.LinkAdd: self._link_add,
@@ -94,10 +93,11 @@ class Commands:
             orders.ChannelClose: self._channel_close,
             orders.PeerElsewhere: self._peer_elsewhere,
             orders.Peers: self._peers,
-            orders.Routes: self._routes_slice,
+            orders.PeersGone: self._peers_gone,
+            orders.Routes: self._change_routes,
+            orders.Overlay: self._overlay,
             orders.Addresses: self._addresses_slice,
             orders.Qos: self._qos,
-            orders.Rates: self._rates,
             orders.SendMessage: self._send_message,
             orders.SendProbe: self._send_probe,
             orders.SendChallenge: self._send_challenge,
@@ -250,26 +250,31 @@ class Commands:
             self._loop.channels.close(peer, order.channel)
 
     def _peers(self, order: orders.Peers) -> None:
-        """A slice of the peers' table: names with allowed prefixes; peers that `gone` names are forgotten."""
-        for name in order.gone:
-            gone = self._world.peers.pop(name, None)
+        """Those that came, and those that are others than before."""
+        scheduled, peers = self._loop.scheduled, self._world.peers
+        for name, prefixes, rate in order.peers:
+            peer = peers.get(name)
+            if peer is None:
+                peer = peers[name] = Peer(name)
+            self._world.allow(peer, map(ipaddress.ip_network, prefixes))
+            if scheduled is not None and rate != peer.rate:
+                scheduled.limit(peer, rate)
+            peer.rate = rate
+
+    def _peers_gone(self, order: orders.PeersGone) -> None:
+        for name in order.names:
+            gone = self._world.forget(name)
             if gone is not None:
                 self._loop.channels.forget(gone)
-        peers = self._world.peers
-        for name, _ in order.peers:
-            if name not in peers:
-                peers[name] = Peer(name)
-        self._world.allow((peers[name], map(ipaddress.ip_network, prefixes)) for name, prefixes in order.peers)
 
-    def _routes_slice(self, order: orders.Routes) -> None:
-        """A slice of the forwarding table; the last one swaps the table in."""
+    def _change_routes(self, order: orders.Routes) -> None:
         peers = self._world.peers
-        self._routes.extend((ipaddress.ip_network(prefix), peers[name]) for prefix, name in order.routes if name in peers)
-        if order.last:
-            self._world.set_table(self._routes, map(ipaddress.ip_interface, order.own))
-            self._world.hub = order.hub
-            self._routes = []
-            self._loop.begin()
+        put = ((ipaddress.ip_network(prefix), peers[name]) for prefix, name in order.put if name in peers)
+        self._world.route(put, map(ipaddress.ip_network, order.gone))
+
+    def _overlay(self, order: orders.Overlay) -> None:
+        self._world.set_overlay(map(ipaddress.ip_interface, order.own), hub=order.hub)
+        self._loop.begin()
 
     def _addresses_slice(self, order: orders.Addresses) -> None:
         """A slice of this host's addresses; the last one swaps them in."""
@@ -279,12 +284,9 @@ class Commands:
             self._addresses = []
 
     def _qos(self, order: orders.Qos) -> None:
-        """Schedule traffic by classes, or no longer; no peer has a rate until "rates" says so. Who waits for an answer waits for
-        this process, too."""
+        """Schedule traffic by classes, or no longer. Who waits for an answer waits for this process, too."""
         wanted = order.settings
         ask_for_slices(USUAL if wanted is None else SHORT_SLICE)
-        for peer in self._world.peers.values():
-            peer.rate = 0
         self._loop.schedule(
             Scheduling(
                 tuple(rule_from(rule) for rule in wanted["rules"]),
@@ -293,13 +295,6 @@ class Commands:
             if wanted is not None
             else None
         )
-
-    def _rates(self, order: orders.Rates) -> None:
-        """A slice of the peers' rates, in bytes a second."""
-        scheduled = self._loop.scheduled
-        for name, rate in order.rates:
-            if scheduled is not None and name in self._world.peers:
-                scheduled.limit(self._world.peers[name], rate)
 
     def _send_message(self, order: orders.SendMessage) -> None:
         session = self._world.sessions.get(order.session)

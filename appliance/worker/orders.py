@@ -221,22 +221,34 @@ class PeerElsewhere(NamedTuple):
 
 
 class Peers(NamedTuple):
-    """A slice of what changed: peers to forget, and those that are there with the prefixes they may send from."""
+    """Peers that came or changed."""
 
-    gone: Sequence[str]
-    peers: Sequence[tuple[str, Sequence[str]]]
+    peers: Sequence[tuple[str, Sequence[str], int]]
+    """Name, prefixes that it may send from, and bytes a second that may be sent to it (0: as fast as can be)."""
+
+
+class PeersGone(NamedTuple):
+    """Peers to forget. Nothing is routed to them any more, and their sessions were dropped."""
+
+    names: Sequence[str]
 
 
 class Routes(NamedTuple):
-    """A slice of the forwarding table; the `last` one swaps the table in."""
+    """What changed in the forwarding table. All other prefixes stay as they are."""
 
-    routes: Sequence[tuple[str, str]]
-    """Prefix and peer."""
-    last: bool
+    put: Sequence[tuple[str, str]]
+    """Prefix and peer, whoever had it before."""
+    gone: Sequence[str]
+    """Prefixes that go to no peer any more."""
+
+
+class Overlay(NamedTuple):
+    """What this node is inside the overlay. With the first of these the worker begins to read packets: all else is there."""
+
     hub: bool
     """Pass packets from one peer on to another."""
     own: Sequence[str]
-    """This node's addresses inside the overlay, with prefix lengths."""
+    """This node's addresses, with prefix lengths."""
 
 
 class Addresses(NamedTuple):
@@ -247,15 +259,9 @@ class Addresses(NamedTuple):
 
 
 class Qos(NamedTuple):
-    """Schedule traffic by classes; None: no longer. No peer has a rate until Rates says so."""
+    """Schedule traffic by classes; None: no longer. Only while it is scheduled are peers kept to their rates."""
 
     settings: Mapping[str, Any] | None
-
-
-class Rates(NamedTuple):
-    """A slice of the rates of peers, in bytes a second."""
-
-    rates: Sequence[tuple[str, int]]
 
 
 # ---- records and packets to be sent ----
@@ -305,6 +311,6 @@ ORDERS: Final = Family(
     *(Cookies, CookiesWanted),
     *(SessionAdd, SessionMove, SessionCompress, SessionDrop, SessionElsewhere),
     *(ChannelOpen, ChannelClose),
-    *(PeerElsewhere, Peers, Routes, Addresses, Qos, Rates),
+    *(PeerElsewhere, Peers, PeersGone, Routes, Overlay, Addresses, Qos),
     *(SendMessage, SendProbe, SendChallenge, SendPacket),
 )

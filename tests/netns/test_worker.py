@@ -70,8 +70,9 @@ class Bench:
 
     def install(self, *, compression: bool = False) -> None:
         """The other half of the session that `join` made, in the worker. `compression`: what comes in may be compressed."""
-        self.worker.set_peers({"a": [ipaddress.ip_network("10.8.0.1/32")]})
-        self.worker.set_routes([(ipaddress.ip_network("10.8.0.1/32"), "a")], hub=False)
+        self.worker.put_peers([("a", [ipaddress.ip_network("10.8.0.1/32")], 0)])
+        self.worker.change_routes([(ipaddress.ip_network("10.8.0.1/32"), "a")])
+        self.worker.set_overlay([], hub=False)
         keys = SessionKeys(5, 5, "a", AES_256_GCM.name, bytes([6]) * 64, bytes([5]) * 64, compression)
         self.worker.add_session(keys, link=1, to=None, rotate_bytes=5_000_000)
 
@@ -252,8 +253,9 @@ def test_a_worker_of_a_node_without_compression_never_loads_it(inside: Callable[
 
 def test_traffic_without_a_session_asks_for_one_and_goes_when_it_is_there(inside: Callable[..., None]) -> None:
     async def story(made: Bench) -> None:
-        made.worker.set_peers({"a": [ipaddress.ip_network("10.8.0.1/32")]})
-        made.worker.set_routes([(ipaddress.ip_network("10.8.0.1/32"), "a")], hub=False)
+        made.worker.put_peers([("a", [ipaddress.ip_network("10.8.0.1/32")], 0)])
+        made.worker.change_routes([(ipaddress.ip_network("10.8.0.1/32"), "a")])
+        made.worker.set_overlay([], hub=False)
         await made.obeyed()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
             application.sendto(b"first", ("10.8.0.1", 9))
@@ -370,8 +372,9 @@ def test_a_forwarding_kernel_is_not_made_to_write_over_an_address(inside: Callab
 
     async def story(made: Bench) -> None:
         await (await asyncio.create_subprocess_shell(BEHIND)).wait()
-        made.worker.set_peers({"a": [ipaddress.ip_network("fd00:8::/64")]})
-        made.worker.set_routes([(ipaddress.ip_network("fd00:8::1/128"), "a")], hub=False)
+        made.worker.put_peers([("a", [ipaddress.ip_network("fd00:8::/64")], 0)])
+        made.worker.change_routes([(ipaddress.ip_network("fd00:8::1/128"), "a")])
+        made.worker.set_overlay([], hub=False)
         keys = SessionKeys(5, 5, "a", AES_256_GCM.name, bytes([6]) * 64, bytes([5]) * 64)
         made.worker.add_session(keys, link=1, to=None, rotate_bytes=5_000_000)
         await made.obeyed()
@@ -417,9 +420,9 @@ def test_its_death_is_noticed(inside: Callable[..., None]) -> None:
 def test_a_peer_taken_away_leaves_its_routes(inside: Callable[..., None]) -> None:
     async def story(made: Bench) -> None:
         made.install()
-        made.worker.set_peers({})
-        made.worker.set_routes([], hub=False)
+        made.worker.change_routes([], [ipaddress.ip_network("10.8.0.1/32")])
         made.worker.drop_session(5)
+        made.worker.drop_peers(["a"])
         await made.obeyed()
         made.a.send(udp4(10))
         await made.to_worker()

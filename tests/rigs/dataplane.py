@@ -66,6 +66,7 @@ class Host:
         self.tun_in: deque[bytes] = deque()
         self.tun_out: list[bytes] = []
         self.wanted: list[str] = []
+        self.routed: set[str] = set()
         self.heard = Heard()
         counters = memoryview(mmap.mmap(-1, layout.size_bytes(slots))).cast("Q")
         self.world = World(counters, lambda peer: self.wanted.append(peer.name), lambda link: None)
@@ -105,11 +106,15 @@ class Host:
         return peer
 
     def allow(self, name: str, prefixes: Iterable[str]) -> None:
-        self.world.allow([(self.world.peers[name], map(ipaddress.ip_network, prefixes))])
+        self.world.allow(self.world.peers[name], map(ipaddress.ip_network, prefixes))
 
     def route(self, table: dict[str, str], own: Iterable[str] = ()) -> None:
-        routes = ((ipaddress.ip_network(prefix), self.world.peers[name]) for prefix, name in table.items())
-        self.world.set_table(routes, map(ipaddress.ip_interface, own))
+        """This is the whole forwarding table from now on, and these are this node's addresses inside the overlay."""
+        gone = [prefix for prefix in self.routed if prefix not in table]
+        put = ((ipaddress.ip_network(prefix), self.world.peers[name]) for prefix, name in table.items())
+        self.world.route(put, map(ipaddress.ip_network, gone))
+        self.routed = set(table)
+        self.world.set_overlay(map(ipaddress.ip_interface, own), hub=self.world.hub)
 
     def hold(self, *addresses: str) -> None:
         """This host has these addresses, on whatever interface."""

@@ -63,10 +63,11 @@ class Side:
     def know(self, other: Side, *, hub: bool = False) -> None:
         """The other one is this one's peer, with its address and a session."""
         self.sock.connect(other.sock.getsockname())
-        self.worker.set_peers({other.name: [INSIDE[other.name]]})
+        self.worker.put_peers([(other.name, [INSIDE[other.name]], 0)])
         self.worker.add_link(LINK, self.sock, DATAGRAMS, {"datagram": 1400})
         self.install(other.name, SESSION)
-        self.worker.set_routes([(INSIDE[other.name], other.name)], hub=hub)
+        self.worker.change_routes([(INSIDE[other.name], other.name)])
+        self.worker.set_overlay([], hub=hub)
 
     def install(self, peer: str, number: int) -> None:
         """A session of that number, which both sides use for each other."""

@@ -35,6 +35,7 @@ from appliance.runtime.node.own_sockets import OwnSockets, introduce
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.peers.table import Delta
 from appliance.runtime.workers.pool import Workers
+from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.telling import SessionKeys
 from appliance.wire.envelope import PacketType
 
@@ -81,7 +82,7 @@ class NodeDriver:
         self._links = links
         self._worker = worker
         self._refuses = refuses
-        self._connected = Gathered(connected)
+        self._connected = connected
         self._remember = Gathered(lambda: remember(self.known_paths()), REMEMBER_SECONDS)
         self._turn: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -132,8 +133,8 @@ class NodeDriver:
             self.share_cookies(worker)
         self._settle()
 
-    def share_cookies(self, workers: Workers) -> None:
-        """Let the workers judge hellos as the node does."""
+    def share_cookies(self, workers: Workers | WorkerProcess) -> None:
+        """Let workers judge hellos as the node does."""
         workers.set_cookies(self.node.cookie_secret, self.node.handshakes_per_second)
         workers.want_cookies(self._crowded)
 
@@ -145,7 +146,6 @@ class NodeDriver:
             if handle is not None:
                 handle.cancel()
         self._remember.cancel()
-        self._connected.cancel()
         self.offloads.close()
         await self._own_sockets.close()
         self.node.shutdown(clock.monotonic())
@@ -433,7 +433,7 @@ class NodeDriver:
             "session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint
         )
         self._publish(opened)
-        self._connected.soon()
+        self._connected()
         self._remember.soon()
         self._own_sockets.give(index, path)
 
@@ -449,7 +449,7 @@ class NodeDriver:
         told = log.debug if event.reason is events.CloseReason.REPLACED else log.info
         told("session ended", peer=event.peer, session=opened.session_id, reason=str(event.reason))
         self._publish(api_events.SessionClosed(event.peer, opened.session_id, str(event.reason)))
-        self._connected.soon()
+        self._connected()
 
     def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
         path = self._paths[index] = (link, to)

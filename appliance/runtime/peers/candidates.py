@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from appliance.api.discovery import Candidate
@@ -30,7 +30,7 @@ class Candidates:
         self._peers: dict[str, dict[tuple[str, Endpoint], _Known]] = {}
         self._told: Lists = {}
 
-    def take(self, kind: str, batch: Iterable[Candidate], peers: Collection[str], now: float) -> Lists:
+    def take(self, kind: str, batch: Iterable[Candidate], peers: Container[str], now: float) -> Lists:
         """What `kind` found at `now`, as far as it is about one of `peers`. A `ttl` of 0 takes a candidate back."""
         touched: dict[str, None] = {}
         for peer, endpoint, priority, ttl in batch:
@@ -51,10 +51,11 @@ class Candidates:
             self._peers[peer] = {key: entry for key, entry in self._peers[peer].items() if key[0] != kind}
         return self._changed(sorted(touched), now)
 
-    def keep(self, peers: Collection[str]) -> None:
-        """Forget what is known of all others."""
-        self._peers = {name: known for name, known in self._peers.items() if name in peers}
-        self._told = {name: told for name, told in self._told.items() if name in peers}
+    def forget(self, peers: Iterable[str]) -> None:
+        """Forget what is known of these."""
+        for peer in peers:
+            self._peers.pop(peer, None)
+            self._told.pop(peer, None)
 
     def _changed(self, touched: Iterable[str], now: float) -> Lists:
         lists = {peer: self._list(peer, now) for peer in touched}

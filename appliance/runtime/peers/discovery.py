@@ -19,6 +19,7 @@ from appliance.api.values import Endpoint
 from appliance.api.zones import from_kernel
 from appliance.errors import PluginFault
 from appliance.foundation import clock, entropy
+from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.patience import as_exception
 from appliance.foundation.tasks import Tasks, cancelled
@@ -26,6 +27,7 @@ from appliance.protocol.peer import is_named
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.candidates import Candidates, Lists
 from appliance.runtime.peers.outside_dns import resolve_past
+from appliance.runtime.peers.table import Delta, PeerEntry, PeerTable
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.services import LONGEST_REPORT, PluginServices, opening
@@ -39,6 +41,9 @@ RESOLVER = "bootstrap"
 """The kind that looks up the names in the peers' endpoints."""
 REPORT_EVERY = 60.0
 """Seconds between two log lines about the same trouble."""
+
+ANEW_SECONDS = 1.0
+"""Least seconds from a change of peers to the new beginning of discoverers that do not watch them: many changes are one."""
 
 MEMBERS = ("open", "candidates", "")
 """What of a discoverer is called; the last one is what goes through the candidates."""
@@ -64,6 +69,16 @@ class _Running:
     given_up: bool = False
     """It held up the node, and is not started again."""
 
+    @property
+    def watches(self) -> bool:
+        """Does it ask to be told when the peers change?"""
+        return self.services is not None and self.services.watches
+
+    def tell_changed(self) -> None:
+        """The peers are others now."""
+        if self.services is not None:
+            self.services.tell_changed()
+
 
 class Discovery:
     """The discoverers of the running node.
@@ -76,6 +91,7 @@ class Discovery:
         self,
         kinds: Mapping[str, DiscoveryKind],
         found: Found,
+        peers: PeerTable,
         calls: PluginCalls | None = None,
         refuses: Refuses = nothing_refused,
     ) -> None:
@@ -85,7 +101,11 @@ class Discovery:
         self._found = found
         self._running: dict[str, _Running] = {}
         self._profile: Profile | None = None
-        self._peers: dict[str, tuple[Endpoint, ...]] = {}
+        self._peers = peers
+        self._stale = False
+        """Has the table changed since discoverers that do not watch it began?"""
+        self._anew = Gathered(self._spawn_anew, ANEW_SECONDS)
+        self._tasks = Tasks()
         self._named: dict[tuple[str, int], tuple[str, str]] = {}
         self._candidates = Candidates()
         self._batches = 0
@@ -96,18 +116,45 @@ class Discovery:
 
     def start(self, profile: Profile) -> None:
         """Run the discoverers that `profile` names."""
-        self._configure(profile)
+        self._profile = profile
+        self._name(self._peers)
+        self.wanted = tuple(profile.discovery) or self._for_names(self._peers)
         for name in self.wanted:
             self._run(name)
 
     async def use(self, profile: Profile) -> None:
-        """A changed profile. A discoverer whose settings did not change goes on if it watches the peers, or they stayed."""
-        before = self._peers
-        self._configure(profile)
-        self._candidates.keep(self._peers)
+        """A changed profile, after `follow`. A discoverer whose settings did not change goes on if it watches the peers, or they
+        stayed."""
+        self._profile = profile
+        self.wanted = tuple(profile.discovery) or self._for_names(self._peers)
+        await self._begin_anew()
+
+    def follow(self, delta: Delta) -> None:
+        """The table of peers changed. Who watches it is told; the others begin anew soon."""
+        self._candidates.forget(entry.name for entry in delta.removed)
+        self._forget_names((*delta.removed, *(before for before, _ in delta.changed)))
+        current = [*delta.added, *(after for _, after in delta.changed)]
+        self._name(current)
+        if self._profile is None:
+            return
+        self.wanted = self.wanted or self._for_names(current)
+        self._stale = True
+        for running in self._running.values():
+            if running.watches:
+                running.tell_changed()
+        if any(not running.watches for running in self._running.values()) or set(self.wanted) - set(self._running):
+            self._anew.soon()
+
+    def _spawn_anew(self) -> None:
+        self._tasks.spawn(self._begin_anew(), "discoverers begin anew")
+
+    async def _begin_anew(self) -> None:
+        """Stop whatever must not go on as it is, and start what is wanted and does not run."""
+        self._anew.cancel()
+        stale, self._stale = self._stale, False
         for name, running in list(self._running.items()):
             gone, other = name not in self.wanted, running.written != self.settings(name)
-            if gone or other or running.given_up or not self._goes_on(running, before):
+            if gone or other or running.given_up or (stale and not running.watches):
                 await self._stop(name)
             if gone:
                 self._tell(self._candidates.drop(name, clock.monotonic()))
@@ -119,20 +166,25 @@ class Discovery:
 
     async def close(self) -> None:
         """Stop all discoverers."""
+        self._anew.cancel()
+        await self._tasks.close()
         for name in list(self._running):
             await self._stop(name)
 
-    def _configure(self, profile: Profile) -> None:
-        self._profile = profile
-        self._peers = {peer.name: peer.endpoints for peer in profile.peers}
-        self._named = {
-            (endpoint.host, endpoint.port): (peer.name, str(endpoint)) for peer in profile.peers for endpoint in peer.endpoints
-        }
-        self.wanted = tuple(profile.discovery) or self._for_names()
+    def _name(self, peers: Iterable[PeerEntry]) -> None:
+        self._named.update(
+            ((endpoint.host, endpoint.port), (peer.name, str(endpoint))) for peer in peers for endpoint in peer.endpoints
+        )
 
-    def _for_names(self) -> tuple[str, ...]:
+    def _forget_names(self, peers: Iterable[PeerEntry]) -> None:
+        for peer in peers:
+            for endpoint in peer.endpoints:
+                if self._named.get((endpoint.host, endpoint.port), ("",))[0] == peer.name:
+                    del self._named[endpoint.host, endpoint.port]
+
+    def _for_names(self, peers: Iterable[PeerEntry]) -> tuple[str, ...]:
         """Names in endpoints must be looked up by somebody, even when the profile says nothing of discovery."""
-        names = any(is_named(endpoint) for endpoints in self._peers.values() for endpoint in endpoints)
+        names = any(is_named(endpoint) for peer in peers for endpoint in peer.endpoints)
         return (RESOLVER,) if names and RESOLVER in self._kinds else ()
 
     def _run(self, name: str) -> None:
@@ -144,19 +196,12 @@ class Discovery:
         running.tasks.spawn(self._keep_running(kind, running), f"discovery {name}")
 
     async def _stop(self, name: str) -> None:
-        await self._running.pop(name).tasks.close()
+        running = self._running.pop(name, None)
+        if running is not None:  # else it is being stopped
+            await running.tasks.close()
         self.problems.pop(name, None)
         for member in MEMBERS:
             self._calls.well(Part("discovery", name, member))
-
-    def _goes_on(self, running: _Running, before: Mapping[str, tuple[Endpoint, ...]]) -> bool:
-        """Need it not be started anew for the peers that there are now?"""
-        if list(before.items()) == list(self._peers.items()):
-            return True
-        if running.services is None or not running.services.watches:
-            return False
-        running.services.tell_changed()
-        return True
 
     @property
     def given_up(self) -> bool:
@@ -221,13 +266,15 @@ class Discovery:
 
     def _tell(self, lists: Lists) -> None:
         for peer, endpoints in lists.items():
-            self._found(peer, endpoints or [endpoint for endpoint in self._peers[peer] if not is_named(endpoint)])
+            entry = self._peers.get(peer)
+            written = () if entry is None else entry.endpoints
+            self._found(peer, endpoints or [endpoint for endpoint in written if not is_named(endpoint)])
 
     # ---- what discoverers ask ----
 
     def configured(self) -> Configured:
         """Peers in profile order with the endpoints the profile gives."""
-        return list(self._peers.items())
+        return [(entry.name, entry.endpoints) for entry in self._peers]
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """As `api.discovery.DiscoveryServices.resolve`, less what no packet would reach."""

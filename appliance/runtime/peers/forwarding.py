@@ -1,13 +1,17 @@
-"""Which prefixes go to which peer: asks the router, refuses what no peer may have, tells the worker. And which addresses are
-this host's, so that they are no peer's.
+"""Which prefixes go to which peer: asks the router, refuses what no peer may have, and tells the worker what changed. And which
+addresses are this host's, so that they are no peer's.
+
+A router that judges each peer on its own (`api.routing.PeerwiseRouter`) is asked about the peers that changed; any other is asked
+for everything, and what it says is compared with what it said before. A change of sessions is a reason to ask only if the router
+looked at sessions when it was asked last.
 
 Crypto routing fails closed: a router that raises, or claims a prefix outside of a peer's allowed ones, changes nothing. The last
-good table stays, also for a worker that knows nothing yet, less what the profile no longer allows; without one nothing is routed.
+good table stays, also for a worker that knows nothing yet, less what peers may not have any more; without one nothing is routed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -15,163 +19,219 @@ from appliance.api.profile import Profile
 from appliance.api.routing import Route
 from appliance.api.values import Network
 from appliance.errors import PluginFault
+from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
 from appliance.runtime.peers.router import OpenRouter
+from appliance.runtime.peers.routes import RouteRefused, RouteTable
+from appliance.runtime.peers.table import Delta, PeerEntry, PeerTable
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
 
 log = get_logger("forwarding")
-
-Table = list[tuple[Network, str]]
-"""Each prefix with the peer it goes to."""
-
 
 MAX_ROUTES: Final = 1 << 20
 """More is a router that does not end: sixteen for each of the most peers that a profile may have."""
 
 
 class ForwardingWorker(Protocol):
-    """What the worker takes."""
+    """What the workers take."""
 
-    def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
-        """All peers with their allowed prefixes."""
+    def put_peers(self, peers: Iterable[tuple[str, Iterable[Network], int]]) -> None:
+        """These peers came or changed: names, prefixes they may send from, bytes a second that may be sent to them."""
 
-    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str]) -> None:
-        """The whole forwarding table, and this node's own addresses inside the overlay."""
+    def drop_peers(self, names: Sequence[str]) -> None:
+        """Forget these peers."""
+
+    def change_routes(self, put: Iterable[tuple[Network, str]], gone: Iterable[Network] = ()) -> None:
+        """Prefixes that go to these peers from now on, and prefixes that go to none any more."""
+
+    def set_overlay(self, own: Sequence[str], *, hub: bool) -> None:
+        """This node's own addresses inside the overlay, and whether packets of one peer go on to another."""
 
     def set_addresses(self, addresses: Sequence[str]) -> None:
         """All of this host's addresses."""
 
 
-class RouteRefused(ValueError):
-    """A router claimed what no peer may have."""
-
-
 class Forwarding:
-    """The forwarding table of the running node. `connected()` names the peers with a session."""
+    """The forwarding table of the running node. `connected()` names the peers with a session, `worker()` is who moves packets."""
 
     def __init__(
         self,
         router: OpenRouter,
         profile: Profile,
+        peers: PeerTable,
         connected: Callable[[], frozenset[str]],
+        worker: Callable[[], ForwardingWorker | None],
         calls: PluginCalls | None = None,
     ) -> None:
         self._calls = calls or PluginCalls()
         self._router = router
-        self._tasks = Tasks()
+        self._peers = peers
         self._connected = connected
-        self._good: Table | None = None
-        """What the router said last that could be used."""
-        self._told: Table | None = None
-        """What the worker has; None when it must be told again."""
+        self._worker = worker
+        self._tasks = Tasks()
+        self._again = Gathered(self.ask)
+        self._routes = RouteTable()
+        self._answered = False
+        """Has a router ever given a table that could be used?"""
+        self._whole = True
+        """Must the router be asked for everything next time?"""
+        self._looked = False
+        """Did the router look at the sessions when it was asked last?"""
         self._addresses: tuple[str, ...] = ()
         self.problem = ""
-        self.use(profile)
+        self._take(profile)
 
     def use(self, profile: Profile, router: OpenRouter | None = None) -> None:
-        """Take over a changed profile's peers, and another router if there is one; `push` tells the worker."""
-        self._allowed = {peer.name: peer.allowed for peer in profile.peers}
+        """Take over what a changed profile says of the overlay, and another router if there is one. `follow` asks it."""
+        before = self._own, self._hub
+        self._take(profile)
+        if router is not None and router is not self._router:
+            self._tasks.spawn(self._router.close(), "close router")
+            self._router, self._whole = router, True
+        worker = self._worker()
+        if worker is not None and before != (self._own, self._hub):
+            worker.set_overlay(self._own, hub=self._hub)
+
+    def _take(self, profile: Profile) -> None:
         self._part = Part("routing", profile.routing.kind, "routes")
         self._hub = profile.network.forward
         self._own = [str(address) for address in profile.network.addresses]
-        if router is not None and router is not self._router:
-            self._tasks.spawn(self._router.close(), "close router")
-            self._router = router
-        self._told = None
 
     async def close(self) -> None:
         """End what the router runs."""
+        self._again.cancel()
         await self._router.close()
         await self._tasks.close()
 
-    def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
-        """For routers: peers in profile order with their allowed prefixes."""
-        return tuple(self._allowed.items())
+    # ---- what routers see ----
 
-    def allowed_of(self, peer: str) -> tuple[Network, ...]:
-        """The allowed prefixes of a peer; none of one that is not known."""
-        return self._allowed.get(peer, ())
+    def allowed(self) -> Iterable[tuple[str, tuple[Network, ...]]]:
+        """For routers: peers in the table's order with their allowed prefixes."""
+        return tuple((entry.name, entry.allowed) for entry in self._peers)
 
     def connected(self) -> frozenset[str]:
         """For routers: names of peers with an active session."""
+        self._looked = True
         return self._connected()
 
-    def push(self, worker: ForwardingWorker) -> None:
-        """Compute the table and, when it changed, hand it to `worker`. Never raises: a bad router leaves the last good table."""
-        try:
-            self._good = self._calls.call(self._part, self._asked, RouteRefused)
-        except RouteRefused as refused:
-            self._say(self._calls.failed(self._part, str(refused)).message)
-        except PluginFault as fault:
-            self._say(fault.message)
-        else:
-            self._say("")
-        table = self._still_allowed()
-        if table != self._told:
-            worker.set_peers(self._allowed)
-            worker.set_routes(table, hub=self._hub, own=self._own)
-            self._told = table
+    # ---- what changes ----
 
-    def hold(self, addresses: tuple[str, ...], worker: ForwardingWorker | None) -> None:
-        """This host has these addresses; tell the worker if there is one, and they are others than before."""
+    def follow(self, delta: Delta, *, at_once: bool = True) -> None:
+        """The table of peers changed: who came is known to the workers when this returns, and who went gets nothing any more;
+        `part` makes the workers forget them. Not `at_once`: a router that must be asked for everything may be asked later."""
+        worker, current = self._worker(), [*delta.added, *(after for _, after in delta.changed)]
+        if worker is not None and current:
+            worker.put_peers((entry.name, entry.allowed, entry.rate) for entry in current)
+        peerwise = self._router.routes_to is not None and not self._whole
+        for entry in delta.removed:
+            if peerwise:
+                self._routes.forget(entry.name)
+            else:
+                self._routes.allow(entry.name, ())  # should the router fail and the peer come back, its last words count again
+        for entry in current:
+            self._routes.allow(entry.name, entry.allowed)
+        if not peerwise and at_once and (delta or self._whole):
+            self.ask()
+            return
+        if peerwise:
+            self._ask_about(current)
+        elif delta:
+            self._again.soon()
+        self._tell()
+
+    def part(self, delta: Delta) -> None:
+        """The sessions of peers that went are over: the workers may forget them."""
+        worker = self._worker()
+        if worker is not None and delta.removed:
+            worker.drop_peers([entry.name for entry in delta.removed])
+
+    def sessions_changed(self) -> None:
+        """A session began or ended. Costs nothing with a router to whom that makes no difference."""
+        if self._looked:
+            self._again.soon()
+
+    def ask(self) -> None:
+        """Ask the router for everything, and tell the workers what changed. Never raises: a failure leaves the last table."""
+        self._looked = False
+        try:
+            self._calls.call(self._part, self._asked, RouteRefused)
+        except RouteRefused as refused:
+            self._failed(self._calls.failed(self._part, str(refused)).message)
+        except PluginFault as fault:
+            self._failed(fault.message)
+        else:
+            self._answered, self._whole = True, False
+            self._say("")
+        self._tell()
+
+    def hold(self, addresses: tuple[str, ...]) -> None:
+        """This host has these addresses; tell the workers if they are others than before."""
         if addresses != self._addresses:
             self._addresses = addresses
+            worker = self._worker()
             if worker is not None:
                 worker.set_addresses(addresses)
 
-    def push_again(self, worker: ForwardingWorker) -> None:
-        """As `push`, for a worker that knows nothing yet."""
-        worker.set_addresses(self._addresses)  # first: with the routes it begins to work
-        self._told = None
-        self.push(worker)
+    # ---- a worker that knows nothing yet ----
 
-    def _asked(self) -> Table:
-        routes = list(islice(self._router.routes(self), MAX_ROUTES + 1))
-        if len(routes) > MAX_ROUTES:
-            raise RouteRefused(f"gives more than {MAX_ROUTES} routes")
-        return compile_routes(routes, self._allowed)
+    def introduce(self, worker: ForwardingWorker) -> None:
+        """Tell it the peers, and this host's addresses."""
+        worker.put_peers((entry.name, entry.allowed, entry.rate) for entry in self._peers)
+        worker.set_addresses(self._addresses)
 
-    def _still_allowed(self) -> Table:
-        """The last good table, without what a profile that came since took away."""
-        return [(prefix, peer) for prefix, peer in self._good or () if may_have(prefix, self._allowed.get(peer, ()))]
+    def begin(self, worker: ForwardingWorker) -> None:
+        """Tell it where packets go, and with that to begin."""
+        if self._whole:
+            self.ask()
+        worker.change_routes(self._routes)
+        worker.set_overlay(self._own, hub=self._hub)
+
+    # ---- asking ----
+
+    def _asked(self) -> None:
+        routes = _bounded(self._router.routes(self))
+        self._routes.say_all(routes, dict(self.allowed()))
+
+    def _ask_about(self, entries: Iterable[PeerEntry]) -> None:
+        """A failure is made good, or not, by asking for everything once."""
+        try:
+            for entry in entries:
+                self._calls.call(self._part, lambda entry=entry: self._asked_about(entry), RouteRefused)  # type: ignore[misc]
+        except RouteRefused as refused:
+            problem = self._calls.failed(self._part, str(refused)).message
+        except PluginFault as fault:
+            problem = fault.message
+        else:
+            return
+        self._failed(problem)
+        self._whole = True
+        self._again.soon()
+
+    def _asked_about(self, entry: PeerEntry) -> None:
+        assert self._router.routes_to is not None
+        self._routes.say(entry.name, _bounded(self._router.routes_to(entry.name, entry.allowed)), entry.allowed)
+
+    def _tell(self) -> None:
+        changes, worker = self._routes.changes(), self._worker()
+        if worker is not None and changes:
+            put = [(prefix, peer) for prefix, peer in changes.items() if peer is not None]
+            worker.change_routes(put, [prefix for prefix, peer in changes.items() if peer is None])
+
+    def _failed(self, problem: str) -> None:
+        self._looked = True  # who knows what it would have looked at
+        self._say(problem)
 
     def _say(self, problem: str) -> None:
         if problem and problem != self.problem:
-            stays = "nothing is routed" if self._good is None else "the last good table"
+            stays = "the last good table" if self._answered else "nothing is routed"
             log.error("the routing plugin failed", reason=problem, stays=stays)
         self.problem = problem
 
 
-def compile_routes(routes: Iterable[Route], allowed: Mapping[str, tuple[Network, ...]]) -> Table:
-    """The winner of each prefix: lower metric, then the name. Raises RouteRefused for a route that its peer may not have."""
-    best: dict[Network, Route] = {}
-    for route in routes:
-        _check(route, allowed)
-        rival = best.get(route.prefix)
-        if rival is None or (route.metric, route.peer) < (rival.metric, rival.peer):
-            best[route.prefix] = route
-    return [(prefix, route.peer) for prefix, route in best.items()]
-
-
-def _check(route: Route, allowed: Mapping[str, tuple[Network, ...]]) -> None:
-    prefixes = allowed.get(route.peer)
-    if prefixes is None:
-        raise RouteRefused(f"{route.prefix} goes to {route.peer}, which is no peer of the profile")
-    if not may_have(route.prefix, prefixes):
-        raise RouteRefused(f"{route.prefix} is outside of the allowed prefixes of peer {route.peer}")
-
-
-def may_have(prefix: Network, allowed: tuple[Network, ...]) -> bool:
-    """Does `prefix` lie in one of the `allowed`?"""
-    return prefix in allowed or any(_within(prefix, wider) for wider in allowed)
-
-
-def _within(inner: Network, outer: Network) -> bool:
-    return (
-        inner.version == outer.version
-        and outer.prefixlen <= inner.prefixlen
-        and int(inner.network_address) >> (inner.max_prefixlen - outer.prefixlen)
-        == int(outer.network_address) >> (outer.max_prefixlen - outer.prefixlen)
-    )
+def _bounded(routes: Iterable[Route]) -> list[Route]:
+    found = list(islice(routes, MAX_ROUTES + 1))
+    if len(found) > MAX_ROUTES:
+        raise RouteRefused(f"gives more than {MAX_ROUTES} routes")
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from appliance.api.profile import Profile
-from appliance.api.routing import Route, Router, RoutingKind, RoutingView
+from appliance.api.routing import PeerwiseRouter, Route, Router, RoutingKind, RoutingView
+from appliance.api.values import Network
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.services import PluginServices, opening
@@ -21,6 +22,11 @@ class OpenRouter:
     def routes(self, view: RoutingView) -> Iterable[Route]:
         """As `api.routing.Router.routes`."""
         return self._router.routes(view)
+
+    @property
+    def routes_to(self) -> Callable[[str, tuple[Network, ...]], Iterable[Route]] | None:
+        """As `api.routing.PeerwiseRouter.routes_to`; None: it is asked for everything."""
+        return self._router.routes_to if isinstance(self._router, PeerwiseRouter) else None
 
     async def close(self) -> None:
         """End what it runs."""

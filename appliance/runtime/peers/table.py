@@ -153,7 +153,7 @@ class PeerTable:
     def __iter__(self) -> Iterator[PeerEntry]:
         return iter(self._entries.values())
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._entries
 
     def get(self, name: str) -> PeerEntry | None:
@@ -270,7 +270,8 @@ class PeerTable:
     def _take_out(self, entries: Iterable[PeerEntry]) -> None:
         for entry in entries:
             del self._entries[entry.name]
-            del self._names[entry.identity]
+            if self._names.get(entry.identity) == entry.name:
+                del self._names[entry.identity]
             self._prefixes[entry.origin].remove(entry.allowed)
 
 

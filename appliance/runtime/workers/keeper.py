@@ -20,7 +20,7 @@ from appliance.foundation.logging import get_logger
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.workers.data_channels import DataChannels
 from appliance.runtime.workers.hearing import NodeListener, Spoken
-from appliance.runtime.workers.pool import Workers, together
+from appliance.runtime.workers.pool import Knowledge, Workers, together
 from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.tun_losses import REASON, TunLosses
 from appliance.runtime.workers.watch import WorkerWatch
@@ -49,8 +49,8 @@ class Node(NodeListener, Protocol):
 
 
 class WorkerKeeper:
-    """The workers of the running node. `keep_pids(pids)` writes down which processes they are, `refill(workers)` gives new ones
-    peers and routes, and `faults` hears what code of plugins did in them."""
+    """The workers of the running node. `keep_pids(pids)` writes down which processes they are, `knowledge` tells new ones
+    what the node knows, and `faults` hears what code of plugins did in them."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class WorkerKeeper:
         keep_pids: Callable[[Sequence[int]], None],
         suites: Iterable[CryptoSuite],
         drivers: Iterable[str],
-        refill: Callable[[Workers], None],
+        knowledge: Knowledge,
         faults: WorkerFaults,
     ) -> None:
         self.faults = faults
@@ -66,7 +66,7 @@ class WorkerKeeper:
         self._keep_pids = keep_pids
         self._suites = tuple(suites)
         self._drivers = tuple(drivers)
-        self._refill = refill
+        self._knowledge = knowledge
         self._node: Node | None = None
         self._devices: Sequence[PacketDevice] = ()
         self._resting: set[int] = set()
@@ -142,7 +142,7 @@ class WorkerKeeper:
         self._prepared = []
         await asyncio.gather(*(self._give_up(worker) for worker in spare))
         prepared += [self._spawn(number) for number in range(len(prepared), len(devices))]
-        workers = self.current = Workers(len(devices))
+        workers = self.current = Workers(len(devices), self._knowledge)
         try:
             for number, worker in enumerate(prepared):
                 await self._bring_up(number, worker)
@@ -151,7 +151,7 @@ class WorkerKeeper:
             self._prepared = [worker for worker in prepared if worker not in workers.living]
             await self._end_all()
             raise
-        self._refill(workers)
+        workers.begin()
         for worker in workers.living:
             self._channels.tell(worker)
         self._settle_in(workers)

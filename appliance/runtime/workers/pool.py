@@ -10,12 +10,12 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from appliance.api.monitoring import ClassFigures
 from appliance.runtime.workers.counters import SessionCounters
 from appliance.runtime.workers.process import WorkerProcess
-from appliance.runtime.workers.telling import SessionKeys
+from appliance.runtime.workers.telling import PeerLine, SessionKeys
 from appliance.worker import pairs
 
 if TYPE_CHECKING:
@@ -35,18 +35,23 @@ class Home(NamedTuple):
     to: SocketAddress | None
 
 
-class Tables(NamedTuple):
-    """What `set_routes` was told last."""
+class Knowledge(Protocol):
+    """What the node knows that a new worker does not."""
 
-    routes: tuple[tuple[Network, str], ...]
-    hub: bool
-    own: tuple[str, ...]
+    def introduce(self, worker: WorkerProcess) -> None:
+        """Tell it everything but where packets go."""
+
+    def begin(self, worker: WorkerProcess) -> None:
+        """Tell it where packets go; with that it begins to read them."""
 
 
 class Workers:
-    """So many workers, of which some may be missing. Calls about what nobody has do nothing."""
+    """So many workers, of which some may be missing. Calls about what nobody has do nothing. Kept here is who has which link and
+    session; the node's tables pass through, and a new worker gets them from `knowledge`."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._begun = False
         self._members: list[WorkerProcess | None] = [None] * number
         self._links: dict[int, int] = {}
         """The worker of each link that only one has."""
@@ -57,13 +62,9 @@ class Workers:
         """The newest session that goes to each far end over a listener."""
         self._used: dict[str, int] = {}
         """The session that each peer's packets go out by."""
+        self._load = [0] * number
+        """Links and sessions over listeners of each worker."""
         self._last = number - 1
-        self._peers: Mapping[str, Iterable[Network]] = {}
-        self._tables: Tables | None = None
-        self._addresses: Sequence[str] = ()
-        self._qos: tuple[Mapping[str, Any] | None, Sequence[tuple[str, int]]] = None, ()
-        self._cookies: tuple[bytes, int] | None = None
-        self._cookies_wanted = False
 
     # ---- members ----
 
@@ -88,19 +89,19 @@ class Workers:
                 member.join(number, ours)
                 worker.join(other, theirs)
         self._members[number] = worker
-        if self._cookies is not None:
-            worker.set_cookies(*self._cookies)
-            worker.want_cookies(self._cookies_wanted)
-        worker.set_peers(self._peers)
-        worker.set_addresses(self._addresses)
+        self._knowledge.introduce(worker)
         for session, home in self._sessions.items():
             worker.session_elsewhere(session, home.worker)
         for peer, session in self._used.items():
             worker.peer_elsewhere(peer, self._sessions[session].worker)
-        if self._qos[0] is not None:
-            worker.set_qos(*self._qos)
-        if self._tables is not None:  # last, for then it begins to read the TUN
-            worker.set_routes(self._tables.routes, hub=self._tables.hub, own=self._tables.own)
+        if self._begun:
+            self._knowledge.begin(worker)
+
+    def begin(self) -> None:
+        """All are there: let them read packets, and from now on each new one at once."""
+        self._begun = True
+        for member in self.living:
+            self._knowledge.begin(member)
 
     def lose(self, number: int) -> WorkerProcess | None:
         """A worker has died: forget what it had."""
@@ -110,6 +111,7 @@ class Workers:
             holders.discard(number)
         for session in [session for session, home in self._sessions.items() if home.worker == number]:
             self._forget(session)
+        self._load[number] = 0
         return dead
 
     @property
@@ -157,6 +159,7 @@ class Workers:
         home = self._idlest() if home is None else home
         if home is not None and (only := self._members[home]) is not None:
             self._links[link] = home
+            self._load[home] += 1
             only.add_link(link, sock, driver, options, remote=remote)
 
     def drop_link(self, link: int) -> None:
@@ -167,7 +170,9 @@ class Workers:
 
     def link_closed(self, link: int) -> None:
         """A worker has closed a link."""
-        self._links.pop(link, None)
+        home = self._links.pop(link, None)
+        if home is not None:
+            self._load[home] -= 1
         self._shared.pop(link, None)
 
     def protect_link(self, link: int, span: int) -> None:
@@ -205,8 +210,7 @@ class Workers:
 
     def _idlest(self) -> int | None:
         """The worker with the fewest links and sessions over listeners; equals take turns."""
-        load = Counter(self._links.values())
-        load.update(home.worker for home in self._sessions.values() if home.to is not None)
+        load = self._load
         living = [each for each, member in enumerate(self._members) if member is not None]
         if not living:
             return None
@@ -217,13 +221,11 @@ class Workers:
 
     def set_cookies(self, secret: bytes, handshakes_per_second: int) -> None:
         """As WorkerProcess.set_cookies."""
-        self._cookies = secret, handshakes_per_second
         for member in self.living:
             member.set_cookies(secret, handshakes_per_second)
 
     def want_cookies(self, wanted: bool) -> None:
         """As WorkerProcess.want_cookies."""
-        self._cookies_wanted = wanted
         for member in self.living:
             member.want_cookies(wanted)
 
@@ -295,10 +297,11 @@ class Workers:
 
     def _settle(self, session: int, home: Home) -> Home:
         before = self._sessions.get(session)
-        if before is not None and before.to is not None and self._at.get(before.to) == session:
-            del self._at[before.to]
+        if before is not None:
+            self._leave(session, before)
         if home.to is not None:
             self._at[home.to] = session
+            self._load[home.worker] += 1
         self._sessions[session] = home
         return home
 
@@ -313,8 +316,7 @@ class Workers:
         home = self._sessions.pop(session, None)
         if home is None:
             return
-        if home.to is not None and self._at.get(home.to) == session:
-            del self._at[home.to]
+        self._leave(session, home)
         others = self._others(home.worker)
         for _, other in others:
             other.session_elsewhere(session, None)
@@ -323,31 +325,46 @@ class Workers:
             for _, other in others:
                 other.peer_elsewhere(home.peer, None)
 
+    def _leave(self, session: int, home: Home) -> None:
+        """A session goes no more over what it went over."""
+        if home.to is not None:
+            self._load[home.worker] -= 1
+            if self._at.get(home.to) == session:
+                del self._at[home.to]
+
     # ---- tables ----
 
-    def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
-        """As WorkerProcess.set_peers."""
-        self._peers = peers
+    def put_peers(self, peers: Iterable[PeerLine]) -> None:
+        """As WorkerProcess.put_peers."""
+        lines = list(peers)
         for member in self.living:
-            member.set_peers(peers)
+            member.put_peers(lines)
 
-    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str]) -> None:
-        """As WorkerProcess.set_routes."""
-        self._tables = Tables(tuple(routes), hub, tuple(own))
+    def drop_peers(self, names: Sequence[str]) -> None:
+        """As WorkerProcess.drop_peers."""
         for member in self.living:
-            member.set_routes(self._tables.routes, hub=hub, own=self._tables.own)
+            member.drop_peers(names)
+
+    def change_routes(self, put: Iterable[tuple[Network, str]], gone: Iterable[Network] = ()) -> None:
+        """As WorkerProcess.change_routes."""
+        routes, prefixes = list(put), list(gone)
+        for member in self.living:
+            member.change_routes(routes, prefixes)
+
+    def set_overlay(self, own: Sequence[str], *, hub: bool) -> None:
+        """As WorkerProcess.set_overlay."""
+        for member in self.living:
+            member.set_overlay(own, hub=hub)
 
     def set_addresses(self, addresses: Sequence[str]) -> None:
         """As WorkerProcess.set_addresses."""
-        self._addresses = addresses
         for member in self.living:
             member.set_addresses(addresses)
 
-    def set_qos(self, settings: Mapping[str, Any] | None, rates: Sequence[tuple[str, int]]) -> None:
+    def set_qos(self, settings: Mapping[str, Any] | None) -> None:
         """As WorkerProcess.set_qos. A peer's packets leave by one worker, so its rate is the same for each."""
-        self._qos = settings, rates
         for member in self.living:
-            member.set_qos(settings, rates)
+            member.set_qos(settings)
 
     # ---- figures ----
 

@@ -156,11 +156,11 @@ class WorkerProcess(Telling):
             self._last_words = -1
         self._shared.close()
 
-    def set_qos(self, settings: Mapping[str, Any] | None, rates: Iterable[tuple[str, int]]) -> None:
+    def set_qos(self, settings: Mapping[str, Any] | None) -> None:
         """As Telling.set_qos. What is urgent on the wire is urgent on the host: while there are classes, the worker goes before
         other processes."""
         priority.prefer(self.pid, priority.ORDINARY if settings is None else priority.URGENT)
-        super().set_qos(settings, rates)
+        super().set_qos(settings)
 
     def _kill_now(self) -> None:
         if self._process is not None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from appliance.runtime.workers.hearing import Spoken
     from appliance.worker.messages import Message
 
+PeerLine = tuple[str, "Iterable[Network]", int]
+"""Name, prefixes that the peer may send from, and bytes a second that may be sent to it (0: as fast as can be)."""
 SLICE: Final = 500
 """Table entries a message, so that it stays below pairs.MAX_MESSAGE."""
 
@@ -101,7 +103,6 @@ class Telling:
         self._tell = self._outbox.put
         self._shared = shared
         self._spoken = spoken
-        self._peers: dict[str, tuple[str, ...]] = {}
 
     # ---- sockets ----
 
@@ -209,28 +210,32 @@ class Telling:
 
     # ---- tables ----
 
-    def set_peers(self, peers: Mapping[str, Iterable[Network]]) -> None:
-        """Tell the worker all peers with their allowed prefixes; only differences travel."""
-        wanted = {name: tuple(str(prefix) for prefix in prefixes) for name, prefixes in peers.items()}
-        gone = [name for name in self._peers if name not in wanted]
-        changed = [(name, prefixes) for name, prefixes in wanted.items() if self._peers.get(name) != prefixes]
-        self._peers = wanted
-        for names in _slices(gone):
-            self._tell(orders.Peers(names, []))
-        for part in _slices(changed):
-            self._tell(orders.Peers([], part))
+    def put_peers(self, peers: Iterable[PeerLine]) -> None:
+        """These peers came, or are others than before."""
+        for part in _slices([(name, [str(prefix) for prefix in prefixes], rate) for name, prefixes, rate in peers]):
+            self._tell(orders.Peers(part))
+
+    def drop_peers(self, names: Sequence[str]) -> None:
+        """Forget these peers, to whom nothing is routed any more."""
+        for part in _slices(names):
+            self._tell(orders.PeersGone(part))
 
     def peer_elsewhere(self, peer: str, worker: int | None) -> None:
         """What goes to the peer goes by a session of that worker; None: of no other."""
         self._tell(orders.PeerElsewhere(peer, worker))
 
-    def set_routes(self, routes: Iterable[tuple[Network, str]], *, hub: bool, own: Iterable[str] = ()) -> None:
-        """Replace the forwarding table. `hub`: pass packets from one peer on to another. `own`: this node's addresses inside the
-        overlay, with prefix lengths."""
-        addresses = list(own)
-        slices = list(_slices([(str(prefix), peer) for prefix, peer in routes])) or [[]]
-        for number, part in enumerate(slices, 1):
-            self._tell(orders.Routes(part, last=number == len(slices), hub=hub, own=addresses))
+    def change_routes(self, put: Iterable[tuple[Network, str]], gone: Iterable[Network] = ()) -> None:
+        """Prefixes with the peers that they go to from now on, and prefixes that go to none any more. A prefix that changes its
+        peer goes to the old one or to the new one at each moment."""
+        for part in _slices([(str(prefix), peer) for prefix, peer in put]):
+            self._tell(orders.Routes(part, []))
+        for names in _slices([str(prefix) for prefix in gone]):
+            self._tell(orders.Routes([], names))
+
+    def set_overlay(self, own: Sequence[str], *, hub: bool) -> None:
+        """This node's addresses inside the overlay, with prefix lengths; `hub`: pass packets from one peer on to another. When it
+        is told first, the worker begins to read packets."""
+        self._tell(orders.Overlay(hub, own))
 
     def set_addresses(self, addresses: Sequence[str]) -> None:
         """Replace what the worker knows of this host's addresses, those inside the overlay and all others."""
@@ -238,11 +243,9 @@ class Telling:
         for number, part in enumerate(slices, 1):
             self._tell(orders.Addresses(part, last=number == len(slices)))
 
-    def set_qos(self, settings: Mapping[str, Any] | None, rates: Iterable[tuple[str, int]]) -> None:
-        """Schedule traffic by classes, None: no longer. `rates`: bytes a second that may be sent to some peers."""
+    def set_qos(self, settings: Mapping[str, Any] | None) -> None:
+        """Schedule traffic by classes, None: no longer."""
         self._tell(orders.Qos(settings))
-        for part in _slices(list(rates)):
-            self._tell(orders.Rates(part))
 
     # ---- records, packets, questions ----
 

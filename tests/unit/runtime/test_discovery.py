@@ -12,8 +12,10 @@ from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
 from appliance.api.profile import Profile, Section
 from appliance.api.profile_values import Seconds
 from appliance.api.values import Endpoint
+from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery, resolve
+from appliance.runtime.peers.table import PeerEntry, PeerTable, of_profile
 
 NEAR, FAR = Endpoint("udp", "192.0.2.1", 1), Endpoint("udp", "192.0.2.2", 2)
 Batches = Callable[[DiscoveryServices], AsyncIterator[Sequence[Candidate]]]
@@ -39,6 +41,23 @@ def kind(name: str, batches: Batches) -> dict[str, DiscoveryKind]:
     return {name: DiscoveryKind(name, None, lambda _settings, services: Script(batches, services))}
 
 
+class Running(Discovery):
+    """Discovery with a table of peers that changes with the profile."""
+
+    def __init__(self, kinds: dict[str, DiscoveryKind], found: Found, refuses: Refuses = nothing_refused) -> None:
+        self.table = PeerTable()
+        super().__init__(kinds, found, self.table, refuses=refuses)
+
+    def start(self, profile: Profile) -> None:
+        self.table.use_profile(of_profile(profile.peers), ())
+        super().start(profile)
+
+    async def use(self, profile: Profile) -> None:
+        if delta := self.table.use_profile(of_profile(profile.peers), ()):
+            self.follow(delta)
+        await super().use(profile)
+
+
 class Found:
     """Keeps what was found, and tells when something was."""
 
@@ -58,7 +77,7 @@ async def forever(_services: DiscoveryServices) -> AsyncIterator[Sequence[Candid
 
 async def test_the_best_comes_first_and_only_changes_are_told() -> None:
     found = Found()
-    running = Discovery(kind("lan", forever), found)
+    running = Running(kind("lan", forever), found)
     running.start(profile(lan={}))
     assert await found.lists.get() == ("b", [NEAR, FAR])
     assert await found.lists.get() == ("b", [FAR, NEAR])
@@ -78,7 +97,7 @@ async def test_one_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch) 
         await asyncio.Event().wait()
 
     found = Found()
-    running = Discovery(kind("lan", at_the_second), found)
+    running = Running(kind("lan", at_the_second), found)
     running.start(profile(lan={}))
     assert await found.lists.get() == ("b", [NEAR])
     await running.close()
@@ -86,13 +105,13 @@ async def test_one_that_fails_is_started_again(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_kind_nobody_offers_is_a_problem() -> None:
-    running = Discovery({}, Found())
+    running = Running({}, Found())
     running.start(profile(lan={}))
     assert "lan" in running.problems
 
 
 async def test_names_are_looked_up_without_being_asked() -> None:
-    running = Discovery(kind("bootstrap", forever), Found())
+    running = Running(kind("bootstrap", forever), Found())
     running.start(profile())
     assert running.wanted == ()
     await running.use(profile("gateway.example"))
@@ -119,7 +138,7 @@ async def test_a_discoverer_sees_its_settings_and_peers() -> None:
         seen.put_nowait(settings)
         return Script(look, services)
 
-    running = Discovery({"lan": DiscoveryKind("lan", lambda: Settings, opened)}, Found())
+    running = Running({"lan": DiscoveryKind("lan", lambda: Settings, opened)}, Found())
     running.start(profile(lan={"refresh": "5s"}))
     assert await seen.get() == Settings(refresh=5)
     assert await seen.get() == [("b", (Endpoint("udp", "192.0.2.9", 1),))]
@@ -138,7 +157,7 @@ async def test_addresses_inside_the_tunnel_are_left_out_and_the_last_one_is_an_e
         asked.append((list(hosts), endpoint, peer))
         return dict.fromkeys(hosts, "it goes round")
 
-    running = Discovery({}, Found(), refuses=refuses)
+    running = Running({}, Found(), refuses=refuses)
     running.start(profile("localhost"))
     with pytest.raises(OSError, match="it goes round"):
         await running.resolve("localhost", 1)
@@ -154,7 +173,7 @@ async def test_what_is_taken_back_is_forgotten_at_once_and_the_profiles_own_endp
         await asyncio.Event().wait()
 
     found = Found()
-    running = Discovery(kind("lan", takes_back), found)
+    running = Running(kind("lan", takes_back), found)
     running.start(profile(lan={}))
     assert await found.lists.get() == ("b", [NEAR, FAR])
     assert await found.lists.get() == ("b", [FAR])
@@ -173,7 +192,7 @@ async def test_a_kind_that_goes_takes_its_finds_along_and_the_others_stay() -> N
         await asyncio.Event().wait()
 
     found = Found()
-    running = Discovery(kind("near", near) | kind("far", far), found)
+    running = Running(kind("near", near) | kind("far", far), found)
     running.start(profile(near={}, far={}))
     assert await found.lists.get() == ("b", [NEAR])
     assert await found.lists.get() == ("b", [NEAR, FAR]), "nobody takes back what another one found"
@@ -193,7 +212,7 @@ async def test_a_discoverer_that_watches_is_told_of_changes_and_goes_on() -> Non
             yield []
             assert await services.changed()
 
-    running = Discovery(kind("lan", watches), Found())
+    running = Running(kind("lan", watches), Found())
     running.start(profile(lan={}))
     assert await seen.get() == ["udp://192.0.2.9:1"]
     await asyncio.sleep(0.01)
@@ -218,7 +237,7 @@ async def test_a_change_that_came_before_the_question_is_not_lost() -> None:
         asked.put_nowait(await services.changed(within=0.001))
         await asyncio.Event().wait()
 
-    running = Discovery(kind("lan", slow), Found())
+    running = Running(kind("lan", slow), Found())
     running.start(profile(lan={}))
     await asyncio.sleep(0.01)
     await running.use(profile("192.0.2.77", lan={}))
@@ -236,11 +255,34 @@ async def test_a_discoverer_that_does_not_watch_is_started_anew_when_peers_chang
         yield []
         await asyncio.Event().wait()
 
-    running = Discovery(kind("lan", looks_once), Found())
+    running = Running(kind("lan", looks_once), Found())
     running.start(profile(lan={}))
     await seen.get()
     await running.use(profile(lan={}))
     assert seen.empty(), "nothing changed"
     await running.use(profile("192.0.2.77", lan={}))
     assert await seen.get() == [("b", (Endpoint("udp", "192.0.2.77", 1),))]
+    await running.close()
+
+
+async def test_a_member_is_seen_by_who_watches_and_by_who_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "ANEW_SECONDS", 0.001)
+    seen: asyncio.Queue[object] = asyncio.Queue()
+
+    async def looks_once(services: DiscoveryServices) -> AsyncIterator[Sequence[Candidate]]:
+        seen.put_nowait([name for name, _ in services.configured()])
+        yield [Candidate("m", NEAR, 1, 60)]
+        await asyncio.Event().wait()
+
+    found = Found()
+    running = Running(kind("lan", looks_once), found)
+    running.start(profile(lan={}))
+    assert await seen.get() == ["b"]
+    member = PeerEntry("m", "llp1:" + "m" * 51 + "a")
+    for _ in range(2):
+        running.follow(running.table.add(member))
+        assert await seen.get() == ["b", "m"]
+        assert await found.lists.get() == ("m", [NEAR])
+        running.follow(running.table.drop("m"))
+        assert await seen.get() == ["b"]
     await running.close()

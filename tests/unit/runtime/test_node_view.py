@@ -15,6 +15,7 @@ from appliance.api.values import Endpoint
 from appliance.protocol.peer import Peer
 from appliance.protocol.settings import PeerSettings
 from appliance.runtime.node_view import NodeView, Seen
+from appliance.runtime.peers.table import PeerEntry, PeerTable
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.testing.conformance.limits import missing
 
@@ -33,7 +34,7 @@ def seen() -> Any:
         identity="llp1:me",
         figures=SimpleNamespace(figures=lambda: "figures"),  # type: ignore[arg-type]
         driver=SimpleNamespace(subscribers=[], node=SimpleNamespace(peers={"hub": hub, "named": named})),  # type: ignore[arg-type]
-        forwarding=SimpleNamespace(allowed_of=lambda name: (PREFIX,) if name == "hub" else ()),  # type: ignore[arg-type]
+        peers=PeerTable([PeerEntry("hub", "llp1:hub", allowed=(PREFIX,)), PeerEntry("named", "llp1:named")]),
     )
 
 

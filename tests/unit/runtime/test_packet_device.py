@@ -17,7 +17,7 @@ from rigs.workers import Listener, Side, joined, until
 from appliance.runtime.links.table import Links
 from appliance.runtime.workers.keeper import WorkerKeeper
 from appliance.runtime.workers.packet_device import packet_pair
-from appliance.runtime.workers.pool import Workers
+from appliance.runtime.workers.process import WorkerProcess
 
 ROOT = Path(__file__).parents[3]
 NO_VNET = bytes(10)
@@ -138,11 +138,14 @@ def test_a_keeper_starts_no_other_worker_for_a_device_that_has_ended() -> None:
         driver = Driver()
         devices, applications = zip(*(packet_pair() for _ in range(2)), strict=True)
 
-        def refill(workers: Workers) -> None:
-            workers.set_routes([], hub=False, own=[])  # with these a worker begins to read
+        class Knowledge:
+            def introduce(self, worker: WorkerProcess) -> None: ...
+
+            def begin(self, worker: WorkerProcess) -> None:
+                worker.set_overlay([], hub=False)
 
         faults = type("Faults", (Listener,), {"broken": lambda _self, _reasons: None})()
-        keeper = WorkerKeeper(Links(), lambda _pids: None, [], [], refill, faults)
+        keeper = WorkerKeeper(Links(), lambda _pids: None, [], [], Knowledge(), faults)
         keeper.prepare(driver, 8, 3)  # type: ignore[arg-type]
         await keeper.start(devices, driver, 8)  # type: ignore[arg-type]
         try:

@@ -16,6 +16,7 @@ from appliance.api.profile import Profile
 from appliance.plugin_host import PluginHost
 from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery
+from appliance.runtime.peers.table import PeerTable
 from appliance.runtime.plugins.account import PluginAccount
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.monitors import Monitors
@@ -104,7 +105,7 @@ async def test_a_discoverer_that_fails_and_comes_back(plugins: PluginHost, monke
         return Discoverer()
 
     running = Discovery(
-        {"bootstrap": DiscoveryKind("bootstrap", None, start)}, lambda _peer, _endpoints: None, PluginCalls(account)
+        {"bootstrap": DiscoveryKind("bootstrap", None, start)}, lambda _peer, _endpoints: None, PeerTable(), PluginCalls(account)
     )
     running.start(
         Profile.model_validate({"profile": 1, "network": {"addresses": ["10.0.0.1/24"]}, "discovery": {"bootstrap": {}}})

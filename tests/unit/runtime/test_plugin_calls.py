@@ -37,6 +37,7 @@ from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.peers.router import OpenRouter
+from appliance.runtime.peers.table import PeerTable
 from appliance.runtime.plugins import calls
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import Late, PluginCalls
@@ -44,6 +45,7 @@ from appliance.runtime.plugins.loop_watch import LoopWatch
 from appliance.runtime.plugins.monitors import Monitors
 from appliance.runtime.plugins.stay import Stay
 from appliance.testing.management import FakeRouteServices
+from tests.rigs.tables import Tables
 
 # An alarm that rings while the interpreter runs a finalizer is swallowed there, and rings again.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
@@ -224,16 +226,6 @@ def profile(**more: Any) -> Profile:
     return Profile.model_validate({"profile": 1, "network": {"addresses": ["10.0.0.1/24"]}, **more})
 
 
-class Nothing:
-    """A worker that takes everything."""
-
-    def set_peers(self, peers: Any) -> None: ...
-
-    def set_routes(self, routes: Any, *, hub: bool, own: Any) -> None: ...
-
-    def set_addresses(self, addresses: Any) -> None: ...
-
-
 @pytest.mark.parametrize("nasty", NASTY)
 @pytest.mark.parametrize("when", ["at once", "on the way"])
 def test_a_router(when: str, nasty: Deed) -> None:
@@ -245,10 +237,10 @@ def test_a_router(when: str, nasty: Deed) -> None:
             nasty()
             yield from ()
 
-    forwarding = Forwarding(OpenRouter(Router()), profile(), frozenset)
-    forwarding.push(Nothing())
+    forwarding = Forwarding(OpenRouter(Router()), profile(), PeerTable(), frozenset, Tables)
+    forwarding.ask()
     told(forwarding.problem, nasty)
-    forwarding.push(Nothing())
+    forwarding.ask()
     if not SAYS[nasty.__name__]:
         assert "is not asked again" in forwarding.problem
 
@@ -259,8 +251,8 @@ def test_a_router_without_an_end() -> None:
             while True:
                 yield Route(profile().network.addresses[0].network, "nobody")
 
-    forwarding = Forwarding(OpenRouter(Router()), profile(), frozenset)
-    forwarding.push(Nothing())
+    forwarding = Forwarding(OpenRouter(Router()), profile(), PeerTable(), frozenset, Tables)
+    forwarding.ask()
     assert forwarding.problem
 
 
@@ -289,7 +281,7 @@ def test_a_discoverer(member: str, nasty: Deed) -> None:
         yield from ()
 
     async def main() -> None:
-        running = Discovery({"nasty": DiscoveryKind("nasty", None, Discoverer)}, lambda _peer, _endpoints: None)
+        running = Discovery({"nasty": DiscoveryKind("nasty", None, Discoverer)}, lambda _peer, _endpoints: None, PeerTable())
         running.start(profile(discovery={"nasty": {}}))
         await until(lambda: running.problems)
         told(running.problems["nasty"], nasty)
@@ -308,7 +300,7 @@ def test_a_discoverer_that_never_waits() -> None:
                 yield []
 
     async def main() -> None:
-        running = Discovery({"nasty": DiscoveryKind("nasty", None, Discoverer)}, lambda _peer, _endpoints: None)
+        running = Discovery({"nasty": DiscoveryKind("nasty", None, Discoverer)}, lambda _peer, _endpoints: None, PeerTable())
         running.start(profile(discovery={"nasty": {}}))
         await until(lambda: bool(running.problems))
         assert "without a pause" in running.problems["nasty"]

@@ -15,6 +15,7 @@ from appliance.errors import PluginFault
 from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.peers.router import open_router
 from appliance.runtime.plugins.calls import PluginCalls
+from tests.rigs.tables import Tables, table_of
 
 PREFIX = ipaddress.ip_network("10.1.0.0/16")
 
@@ -51,18 +52,6 @@ def profile(**routing: Any) -> Profile:
     return Profile.model_validate({"profile": 1, "network": network, "peers": [peer], "routing": routing})
 
 
-class Worker:
-    def __init__(self) -> None:
-        self.tables: list[list[Any]] = []
-
-    def set_peers(self, peers: Any) -> None: ...
-
-    def set_addresses(self, addresses: Any) -> None: ...
-
-    def set_routes(self, routes: Any, *, hub: bool, own: Any) -> None:
-        self.tables.append(list(routes))
-
-
 async def test_a_router_asks_to_be_asked_again_and_withdraws_its_routes() -> None:
     made: list[Fed] = []
     kind = RoutingKind("fed", lambda: Settings, lambda settings, services: made.append(Fed(settings, services)) or made[-1])
@@ -70,13 +59,16 @@ async def test_a_router_asks_to_be_asked_again_and_withdraws_its_routes() -> Non
     router = open_router({"fed": kind}, profile(kind="fed", fed={"hops": 3}), PluginCalls(), lambda: wishes.append("again"))
     (fed,) = made
     assert fed.settings == Settings(hops=3)
-    worker, forwarding = Worker(), Forwarding(router, profile(kind="fed"), frozenset)
-    forwarding.push(worker)
+    made_of, worker = profile(kind="fed"), Tables()
+    forwarding = Forwarding(router, made_of, table_of(made_of), frozenset, lambda: worker)
+    forwarding.introduce(worker)
+    forwarding.begin(worker)
+    assert worker.routes == {PREFIX: "a"}
     fed.known.clear()
     fed.services.changed()
     assert wishes == ["again"]
-    forwarding.push(worker)
-    assert worker.tables == [[(PREFIX, "a")], []], "what is in the table no more is withdrawn"
+    forwarding.ask()
+    assert worker.routes == {}, "what is in the table no more is withdrawn"
     await asyncio.sleep(0)
     await forwarding.close()
     assert fed.ended.is_set()
@@ -94,7 +86,7 @@ async def test_another_router_takes_over_and_the_one_before_ends() -> None:
     made: list[Fed] = []
     kind = RoutingKind("fed", lambda: Settings, lambda settings, services: made.append(Fed(settings, services)) or made[-1])
     first, second = (open_router({"fed": kind}, profile(kind="fed"), PluginCalls(), lambda: None) for _ in range(2))
-    forwarding = Forwarding(first, profile(kind="fed"), frozenset)
+    forwarding = Forwarding(first, profile(kind="fed"), table_of(profile(kind="fed")), frozenset, lambda: None)
     await asyncio.sleep(0)
     forwarding.use(profile(kind="fed"), second)
     await made[0].ended.wait()

@@ -102,21 +102,16 @@ def test_tables_go_in_slices_that_fit_a_message() -> None:
             telling._outbox.open(ours)
             everything = ipaddress.ip_network("fd00::/16")
             routes = [(everything, f"peer{number}") for number in range(2 * SLICE + 1)]
-            telling.set_routes(routes, hub=True, own=["10.8.0.2/24"])
-            telling.set_routes([], hub=False)
-            assert [(len(order.routes), order.last, order.hub) for order in heard(theirs)] == [
-                (SLICE, False, True),
-                (SLICE, False, True),
-                (1, True, True),
-                (0, True, False),
-            ]
-            telling.set_peers({"a": [everything], "b": []})
-            telling.set_peers({"a": [everything], "c": []})
-            assert [(order.gone, order.peers) for order in heard(theirs)] == [
-                ([], [["a", ["fd00::/16"]], ["b", []]]),
-                (["b"], []),
-                ([], [["c", []]]),
-            ]
+            telling.change_routes(routes, [everything] * (SLICE + 1))
+            sizes = [(len(order.put), len(order.gone)) for order in heard(theirs)]
+            assert sizes == [(SLICE, 0), (SLICE, 0), (1, 0), (0, SLICE), (0, 1)], "what takes a prefix over goes first"
+            telling.change_routes([])
+            telling.put_peers([("a", [everything], 9), *((f"peer{number}", [], 0) for number in range(SLICE))])
+            telling.drop_peers(["b"])
+            telling.set_overlay(["10.8.0.2/24"], hub=True)
+            first, second, *rest = heard(theirs)
+            assert (first.peers[0], len(first.peers), len(second.peers)) == (["a", ["fd00::/16"], 9], SLICE, 1)
+            assert rest == [orders.PeersGone(["b"]), orders.Overlay(hub=True, own=["10.8.0.2/24"])]
 
     asyncio.run(story())
 

@@ -57,9 +57,6 @@ class Member:
     def move_session(self, session: int, *, link: int, to: object, use: bool) -> None:
         self.told.append(("move_session", session, link, to, use))
 
-    def set_routes(self, routes: tuple[object, ...], *, hub: bool, own: tuple[str, ...]) -> None:
-        self.told.append(("set_routes", routes, hub, own))
-
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: self.told.append((name, *arguments))
 
@@ -69,8 +66,18 @@ class Member:
         return told
 
 
+class Knowledge:
+    """Tells two words instead of all tables."""
+
+    def introduce(self, worker: Any) -> None:
+        worker.heard_of("peers")
+
+    def begin(self, worker: Any) -> None:
+        worker.heard_of("routes")
+
+
 def team(number: int = 2) -> tuple[Workers, list[Any]]:
-    workers, members = Workers(number), [Member(100 + each) for each in range(number)]
+    workers, members = Workers(number, Knowledge()), [Member(100 + each) for each in range(number)]
     for each, member in enumerate(members):
         workers.put(each, member)  # type: ignore[arg-type]
     for member in members:
@@ -244,24 +251,18 @@ def test_a_dead_workers_sessions_and_links_are_nobodys() -> None:
 def test_the_next_worker_hears_what_the_others_know_and_then_of_routes() -> None:
     workers, [first, second] = team()
     listen(workers, [first, second])
-    workers.set_peers({"a": (PREFIX,)})
-    workers.set_addresses(("192.0.2.1",))
-    workers.set_routes([(PREFIX, "a")], hub=True, own=["10.8.0.2"])
-    workers.set_cookies(b"secret", 200)
-    workers.want_cookies(wanted=True)
+    workers.begin()
+    assert first.heard() == second.heard() == [("heard_of", "routes")]
     add(workers, 2)
     begin(workers, 7, "a", 2)
     workers.lose(1)
     third = Member(102)
     workers.put(1, third)  # type: ignore[arg-type]
     assert third.heard() == [
-        ("set_cookies", b"secret", 200),
-        ("want_cookies", True),
-        ("set_peers", {"a": (PREFIX,)}),
-        ("set_addresses", ("192.0.2.1",)),
+        ("heard_of", "peers"),
         ("session_elsewhere", 7, 0),
         ("peer_elsewhere", "a", 0),
-        ("set_routes", ((PREFIX, "a"),), True, ("10.8.0.2",)),
+        ("heard_of", "routes"),
     ]
     assert set(third.joined) == {0}
     assert set(first.joined) == {1}
@@ -288,23 +289,19 @@ def test_drops_are_added_up() -> None:
     assert workers.drops() == {"congested": 303}
 
 
-def test_each_is_told_of_classes_and_rates_a_new_one_before_it_reads() -> None:
+def test_all_are_told_what_changes_in_the_tables() -> None:
     workers, members = team()
-    qos: tuple[dict[str, Any], list[tuple[str, int]]] = {"rules": []}, [("a", 1000)]
-    workers.set_routes([(PREFIX, "a")], hub=False, own=[])
-    workers.set_qos(*qos)
+    workers.put_peers(iter([("a", (PREFIX,), 0)]))
+    workers.change_routes(iter([(PREFIX, "a")]), iter([]))
+    workers.drop_peers(["b"])
+    workers.set_qos({"rules": []})
     for member in members:
-        assert member.heard()[-1] == ("set_qos", *qos)
-    workers.lose(0)
-    late = Member(300)
-    workers.put(0, late)  # type: ignore[arg-type]
-    words = [told[0] for told in late.heard()]
-    assert words.index("set_qos") < words.index("set_routes")
-    workers.set_qos(None, [])
-    later = Member(301)
-    workers.lose(0)
-    workers.put(0, later)  # type: ignore[arg-type]
-    assert "set_qos" not in [told[0] for told in later.heard()]
+        assert member.heard() == [
+            ("put_peers", [("a", (PREFIX,), 0)]),
+            ("change_routes", [(PREFIX, "a")], []),
+            ("drop_peers", ["b"]),
+            ("set_qos", {"rules": []}),
+        ]
 
 
 def test_classes_are_counted_together() -> None:

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 from appliance.api.hookspecs import hookimpl
 from appliance.api.routing import Route, RoutingKind, RoutingServices, RoutingView
+from appliance.api.values import Network
 
 
 class StaticRouter:
-    """A `Router` of `appliance.api.routing` without state: the table depends on the profile alone."""
+    """A `PeerwiseRouter` of `appliance.api.routing` without state: the table depends on the peers' allowed prefixes alone."""
 
     def routes(self, view: RoutingView) -> Iterator[Route]:
         """Each allowed prefix to its peer, in the order of the profile."""
-        return (Route(prefix, peer) for peer, prefixes in view.allowed() for prefix in prefixes)
+        return (route for peer, prefixes in view.allowed() for route in self.routes_to(peer, prefixes))
+
+    def routes_to(self, peer: str, allowed: tuple[Network, ...]) -> Iterator[Route]:
+        """Each of these prefixes to that peer."""
+        return (Route(prefix, peer) for prefix in allowed)
 
 
 def _open(_settings: None, _services: RoutingServices) -> StaticRouter:
