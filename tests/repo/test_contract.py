@@ -51,7 +51,7 @@ OF_PLUGINS = (
     *(management.ApiRoute, management.CliCommand, management.Option, management.Positional, monitoring.MonitorKind),
     *(peer_protocol.Answer, peer_protocol.Limits),
     *(peer_protocol.PeerProtocol, peer_protocol.PeerProtocolKind, planning.NftTable, planning.Setting, routing.Route),
-    *(routing.Router, routing.RoutingKind, transport.AdaptiveDriver, transport.Adopted, transport.Driver),
+    *(routing.Router, routing.PeerwiseRouter, routing.RoutingKind, transport.AdaptiveDriver, transport.Adopted, transport.Driver),
     *(transport.ListenerDriver, transport.Transport, transport.TransportKind, values.Endpoint, values.Problem),
 )
 """What a plugin implements or makes."""
