@@ -87,11 +87,6 @@ class Speaker:
         """What was counted in the protocol."""
         return self.control.counters(self._kind.name)
 
-    def connected_peers(self) -> frozenset[str]:
-        """Those with a session."""
-        sessions = self.host.node.sessions.values()
-        return frozenset(session.peer for session in sessions if session.state is SessionState.ACTIVE)
-
     def settle(self) -> None:
         """Let the node do what it wants."""
         self.host.pump()

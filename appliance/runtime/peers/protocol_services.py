@@ -32,9 +32,6 @@ class Joint(Protocol):
     def control(self) -> ControlChannel:
         """The control channel of the sessions."""
 
-    def connected_peers(self) -> frozenset[str]:
-        """Names of peers with an active session."""
-
     def settle(self) -> None:
         """Do what the control channel wants now."""
 
@@ -46,6 +43,7 @@ class ProtocolServices(PluginServices):
         self,
         name: str,
         joint: Joint,
+        peers: Callable[[], frozenset[str]],
         calls: PluginCalls,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
@@ -53,6 +51,7 @@ class ProtocolServices(PluginServices):
         super().__init__(calls, "protocol", name)
         self._name = name
         self._joint = joint
+        self._peers = peers
         self._now = now
         self._sleep = sleep
         self._asked: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
@@ -64,7 +63,7 @@ class ProtocolServices(PluginServices):
 
     def peers(self) -> frozenset[str]:
         """Those with a session now."""
-        return self._joint.connected_peers()
+        return self._peers()
 
     def figures(self) -> Mapping[str, int]:
         """So far."""

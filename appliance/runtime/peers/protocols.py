@@ -76,6 +76,9 @@ class PeerProtocols:
         self._sleep = sleep
         self._open: dict[str, _Open] = {}
         self._turn: asyncio.Handle | None = None
+        self._connected: set[str] = set()
+        self._peers: frozenset[str] | None = None
+        """The same for plugins; None: it has changed."""
         self.problems: dict[str, str] = {}
 
     # ---- life ----
@@ -102,6 +105,12 @@ class PeerProtocols:
         """What happened in each protocol that runs."""
         return {name: self._joint.control.counters(name) for name in self._open}
 
+    def peers(self) -> frozenset[str]:
+        """Names of the peers that have a session now."""
+        if self._peers is None:
+            self._peers = frozenset(self._connected)
+        return self._peers
+
     def opened(self, name: str) -> PeerProtocol | None:
         """What `open` of a kind returned, while it runs."""
         found = self._open.get(name)
@@ -117,7 +126,7 @@ class PeerProtocols:
         if kind is None:
             self._trouble(name, f"no enabled plugin offers the peer protocol {name!r}")
             return
-        services = ProtocolServices(name, self._joint, self._calls, self._now, self._sleep)
+        services = ProtocolServices(name, self._joint, self.peers, self._calls, self._now, self._sleep)
         self._joint.control.speak(Family(name, kind.limits, kind.before_membership))
         try:
             protocol: PeerProtocol = self._calls.call(Part("protocol", name, "open"), opening(kind, settings, services))
@@ -128,7 +137,7 @@ class PeerProtocols:
             return
         self._well(name)
         opened = self._open[name] = _Open(kind, settings, protocol, services)
-        opened.news.extend(_News(peer, connected=True) for peer in sorted(self._joint.connected_peers()))
+        opened.news.extend(_News(peer, connected=True) for peer in sorted(self._connected))
         self._wake()
 
     async def _stop(self, name: str) -> None:
@@ -152,6 +161,8 @@ class PeerProtocols:
                     opened.services.failed(number, reason)
             case PeerConnected(peer) | PeerGone(peer):
                 news = _News(peer, isinstance(event, PeerConnected))
+                (self._connected.add if news.connected else self._connected.discard)(peer)
+                self._peers = None
                 for opened in self._open.values():
                     opened.news.append(news)
                 self._wake()

@@ -18,6 +18,7 @@ from appliance.api import ENTRY_POINT_GROUP, STANDARD_PLUGINS
 from appliance.api.crypto import CryptoSuite
 from appliance.api.hookspecs import hookimpl
 from appliance.api.management import ApiRoute, CliCommand, Option, Positional, Principal, Verdict
+from appliance.api.peer_protocol import Limits, PeerProtocolKind
 from appliance.api.planning import HostState, Setting
 from appliance.api.routing import RoutingKind
 from appliance.api.values import Problem
@@ -188,6 +189,29 @@ def test_what_no_suite_can_be_is_refused(shelf: Shelf, suite: object) -> None:
     host = shelf.host()
     assert not host.suites
     assert fact(host, "bad").stage == "register"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        PeerProtocolKind("compression", None, ANY_ROUTER),
+        PeerProtocolKind("with_underscore", None, ANY_ROUTER),
+        PeerProtocolKind("x" * 32, None, ANY_ROUTER),
+        PeerProtocolKind("mine", None, ANY),
+        PeerProtocolKind("mine", None, ANY_ROUTER, Limits(messages=0)),
+        PeerProtocolKind("mine", None, ANY_ROUTER, Limits(messages=1001)),
+        PeerProtocolKind("mine", None, ANY_ROUTER, Limits(bytes=float("nan"))),
+        PeerProtocolKind("mine", None, ANY_ROUTER, Limits(waiting=10_000)),
+        PeerProtocolKind("mine", None, ANY_ROUTER, Limits(requests=-1)),
+        PeerProtocolKind("mine", None, ANY_ROUTER, ANY),
+    ],
+)
+def test_what_no_peer_protocol_can_be_is_refused(shelf: Shelf, kind: PeerProtocolKind) -> None:
+    shelf.hooks("bad", appliance_peer_protocols=lambda: [kind, PeerProtocolKind("good", None, ANY_ROUTER)])
+    host = shelf.host()
+    assert set(host.protocols) == {"good"}
+    assert fact(host, "bad").stage == "register"
+    assert fact(host, "bad").provides == ("protocol good",)
 
 
 def endless() -> Iterator[RoutingKind]:

@@ -97,6 +97,7 @@ def test_crypto_and_routing_fail_closed_when_their_plugin_fails() -> None:
 
 def test_a_misspelt_monitor_is_a_problem() -> None:
     assert set(problems(profile(monitoring={"promethius": {}}), *STANDARD_PLUGINS)) == {"monitoring.promethius"}
+    assert set(problems(profile(protocols={"gossip": {}}), *STANDARD_PLUGINS)) == {"protocols.gossip"}
 
 
 def test_monitoring_and_discovery_fail_soft_when_a_plugin_failed() -> None:

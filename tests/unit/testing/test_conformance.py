@@ -19,12 +19,14 @@ from pydantic import BaseModel, ConfigDict
 from appliance.api.crypto import Aead, CryptoSuite
 from appliance.api.discovery import Candidate, DiscoveryKind
 from appliance.api.monitoring import MonitorKind
+from appliance.api.peer_protocol import Answer, PeerProtocolKind
 from appliance.api.routing import Route, RoutingKind
 from appliance.api.transport import AdaptiveDriver, Buffers, Driver, Transport, TransportKind
 from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.discovery import PEERS, DiscoveryConformance
 from appliance.testing.conformance.limits import members, within
 from appliance.testing.conformance.monitoring import MonitoringConformance
+from appliance.testing.conformance.peer_protocol import PeerProtocolConformance
 from appliance.testing.conformance.routing import RoutingConformance
 from appliance.testing.conformance.transport import TransportConformance
 from appliance.testing.routing import FakeRoutingView
@@ -436,6 +438,102 @@ def test_a_kind_that_says_stream_and_is_datagram() -> None:
             return UDP._replace(datagram=False)
 
     finds(Suite().test_the_driver_has_a_descriptor_and_lengths)
+
+
+# ---- peer protocols ----
+
+
+class Quiet:
+    """Says nothing, and answers nothing."""
+
+    def __init__(self, settings: object, services: Any) -> None:
+        self.services = services
+
+    def on_connected(self, peer: str) -> None:
+        """Nothing to ask."""
+
+    def on_gone(self, peer: str) -> None:
+        """Nothing to forget."""
+
+    def on_message(self, peer: str, kind: str, content: Any, body: bytes) -> None:
+        """Nothing to note."""
+
+    async def on_request(self, peer: str, kind: str, content: Any, body: bytes) -> Any:
+        return None
+
+
+class Credulous(Quiet):
+    def on_message(self, peer: str, kind: str, content: Any, body: bytes) -> None:
+        assert content["name"] in ("moon", "tide")
+
+
+class Vague(Quiet):
+    async def on_request(self, peer: str, kind: str, content: Any, body: bytes) -> Any:
+        return {"text": "no Answer"}
+
+
+class Echo(Quiet):
+    async def on_request(self, peer: str, kind: str, content: Any, body: bytes) -> Any:
+        return Answer(content, body + body)
+
+
+class Untidy(Quiet):
+    def on_connected(self, peer: str) -> None:
+        self.kept = asyncio.ensure_future(asyncio.Event().wait())
+
+
+class Chatty(Quiet):
+    def on_connected(self, peer: str) -> None:
+        self.services.spawn(self._chat(peer), "chat")
+
+    async def _chat(self, peer: str) -> None:
+        while True:
+            self.services.send(peer, "news")
+            await self.services.sleep(0.001)
+
+
+class Deaf:
+    """Lacks a member."""
+
+    on_connected, on_message, on_request = Quiet.on_connected, Quiet.on_message, Quiet.on_request
+
+    def __init__(self, settings: object, services: object) -> None:
+        """Keeps neither."""
+
+
+def protocol(subject: Any) -> PeerProtocolConformance:
+    kind = PeerProtocolKind("broken", lambda: Settings, subject)
+
+    class Suite(PeerProtocolConformance):
+        def kind(self) -> PeerProtocolKind:
+            return kind
+
+    return Suite()
+
+
+def test_a_protocol_without_fault_passes_all() -> None:
+    play_all(protocol(Quiet))
+
+
+def test_a_protocol_that_trusts_what_a_peer_says() -> None:
+    finds(lambda: protocol(Credulous).test_it_bears_whatever_a_peer_says({}, b""))
+
+
+def test_a_protocol_whose_answers_cannot_be_sent() -> None:
+    for vague in (Vague, Echo):
+        finds(lambda vague=vague: protocol(vague).test_it_answers_or_refuses_whatever_a_peer_asks({}, bytes(9000)))  # type: ignore[misc]
+
+
+def test_a_protocol_that_leaves_tasks_behind() -> None:
+    finds(protocol(Untidy).test_two_nodes_get_along)
+
+
+def test_a_protocol_that_says_too_much() -> None:
+    finds(protocol(Chatty).test_two_nodes_get_along)
+
+
+def test_a_protocol_without_a_member() -> None:
+    finds(protocol(Deaf).test_it_has_every_member)
 
 
 # ---- the suites themselves ----
