@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from appliance.api.planning import HostState, NftTable, Wish
 from appliance.api.profile import Profile
 from appliance.api.values import Problem
-from appliance.apply import apply_profile, rollback
+from appliance.apply import apply_profile, plan_profile, rollback
 from appliance.errors import ExitCode
 from tests.netns.daemons import Host
 from tests.netns.profiles import profile
@@ -230,3 +232,27 @@ def test_a_table_with_everything_that_it_may_have_is_not_planned_again(hosts: tu
     assert "198.51.100.2" in namespace.sh("nft list table inet appliance_guard")
     namespace.run(rollback, tmp_path / "state")
     assert namespace.sh("nft list tables") == ""
+
+
+def test_a_plugin_that_thinks_about_its_wishes_does_not_keep_the_loop_waiting(hosts: tuple[Host, Host], tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    class Slow:
+        names = ("slow",)
+        kept: frozenset[str] = frozenset()
+
+        def observe(self, _profile: Profile) -> dict[str, tuple[str, ...]]:
+            return {"slow": ()}
+
+        def plan(self, _profile: Profile, _observed: HostState) -> dict[str, tuple[Wish, ...]]:
+            assert go_on.wait(SECONDS), "the loop did not turn meanwhile"
+            return {"slow": ()}
+
+        def check(self, _profile: Profile, _observed: HostState) -> tuple[Problem, ...]:
+            return ()
+
+    async def planned() -> int:
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+        return len((await plan_profile(profile(), tmp_path / "state", plugins=Slow())).steps)
+
+    assert hosts[0].namespace.run(planned) > 0
