@@ -6,14 +6,11 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from appliance.cli.terminal import Terminal, table
 from appliance.control import client
 from appliance.errors import ExitCode
-
-if TYPE_CHECKING:
-    from appliance.plugin_host.checking import Report
 
 
 def plugins(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -59,36 +56,11 @@ def plugin_new(arguments: argparse.Namespace, terminal: Terminal) -> int:
     files = scaffold.create(arguments.name, kind, Path(arguments.directory) if arguments.directory else None)
     folder = Path(os.path.commonpath(files))
     terminal.result({"folder": str(folder), "kind": kind, "files": list(map(str, files))}, str(folder))
-    terminal.note(f"a {kind} plugin whose tests pass: pip install -e {folder} && pytest {folder}")
-    terminal.note(f"later, what every {kind} plugin has to hold: appliance plugin check {folder}")
+    terminal.note(f"a {kind} plugin that works: appliance plugin check {folder}")
+    terminal.note(f"to use it as it is there: appliance plugin install --editable {folder}")
     return ExitCode.OK
 
 
 def kind_of(name: str, kinds: Sequence[str]) -> str:
     """The kind that a name such as "transport-carrier-pigeon" begins with; otherwise routing, the smallest there is."""
     return next((kind for kind in kinds if name.startswith(f"{kind}-")), "routing")
-
-
-def plugin_check(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Run the conformance suites on whatever a plugin registers."""
-    from appliance.plugin_host import checking
-
-    terminal.note(f"checking {arguments.name} …")
-    report = checking.check(arguments.name)
-    terminal.result(report.to_json(), report_text(report, terminal))
-    return ExitCode.OK if report.ok else ExitCode.FAILURE
-
-
-def report_text(report: Report, terminal: Terminal) -> str:
-    """Each suite with what passed, each failure with its reason."""
-    lines = [f"{terminal.styled('ok', 'green')}  {suite}: {passed} passed" for suite, passed in report.suites.items()]
-    lines += [f"{terminal.styled('FAILED', 'red')}  {test}: {reason}" for test, reason in report.failures]
-    if report.lab:
-        colour = {"ok": "green", "failed": "red"}.get(report.lab, "yellow")
-        lines.append(f"{terminal.styled('lab', colour)}  two nodes: {report.lab}")
-    for fact in report.plugins:
-        if fact["state"] != "active":
-            lines.append(f"{terminal.styled(fact['state'], 'red')}  plugin {fact['name']}: {fact['problem']}")
-    if not report.suites and not report.failures:
-        lines.append("nothing to check: the plugin registers nothing that a suite knows")
-    return "\n".join(lines)

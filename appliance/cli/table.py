@@ -242,10 +242,15 @@ COMMANDS = (
         "plugin check",
         PLUGINS,
         "run the conformance suites on what a plugin registers",
-        "appliance.cli.plugins:plugin_check",
-        (Positional("name", "NAME", "an installed plugin, or the folder of one"), JSON),
-        more="Needs pytest. Runs in a process of its own, so a plugin that hangs or breaks takes nothing with it.",
-        exits="1 a suite failed",
+        "appliance.cli.plugin_check:check",
+        (
+            Positional("name", "PATH|NAME", "the folder of a plugin, or the name of an installed one"),
+            Option("--lab", "then also two real nodes that use it, in a laboratory on this machine"),
+            JSON,
+        ),
+        more="Runs in a process of its own, so a plugin that hangs or breaks takes nothing with it. The suites are tests of "
+        "pytest, which is fetched for the check where it is not installed. The laboratory needs root or user namespaces.",
+        exits="1 a suite or the laboratory failed, or there was none",
     ),
     Command(
         "lab",

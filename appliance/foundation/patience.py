@@ -11,6 +11,7 @@ ended may leave its work half done, as after any other exception.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -25,6 +26,7 @@ Result = TypeVar("Result")
 SECONDS = 30.0
 """Chosen: a security module that waits for a finger on its button is served, and with two such plugins a start still ends within
 systemd's 90 s."""
+LIBRARY = os.__file__.rpartition("/")[0] + "/"
 AGAIN = 0.25
 """Seconds until something that was told to end, and went on, is told again."""
 
@@ -143,7 +145,11 @@ def _beside(deed: Callable[[], Result], limit: float) -> Result:
 
 
 def place(frame: FrameType | None) -> str:
-    """Where a frame is, as the end of a sentence."""
+    """Where a frame is, as the end of a sentence: the innermost line that is not of Python's own library, if there is one."""
+    inner = frame
+    while inner is not None and (inner.f_code.co_filename.startswith(LIBRARY) or inner.f_code.co_filename.startswith("<")):
+        inner = inner.f_back
+    frame = inner or frame
     if frame is None:
         return ""
     return f" ({'/'.join(frame.f_code.co_filename.rsplit('/', 2)[-2:])}:{frame.f_lineno})"

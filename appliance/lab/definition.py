@@ -27,7 +27,7 @@ from appliance.api.profile_values import Bytes, Count, EndpointText, InterfaceNa
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
 """Also the host's part of the name of its namespace, and the `name` in its profile."""
-ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops"]
+ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins"]
 
 
 class _Section(BaseModel):

@@ -108,7 +108,8 @@ class Lab:
             await self.until(lambda: not missing(), seconds)
         except TimeoutError:
             logs = "\n".join(f"--- {host.name}\n{host.log_tail()}" for host in self.hosts.values())
-            raise LabFailure(f"no session within {seconds:g} s: {', '.join(missing())}\n{logs}") from None
+            blamed = "".join(f"; on {name} {text}" for name, host in self.hosts.items() for text in host.troubles())
+            raise LabFailure(f"no session within {seconds:g} s: {', '.join(missing())}{blamed}\n{logs}") from None
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> float:
         """Look until the condition holds. The seconds that it took. Raises TimeoutError."""

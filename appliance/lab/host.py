@@ -178,6 +178,14 @@ class Host:
         status = self.status() or {}
         return {session["peer"]: session for session in status.get("sessions", ()) if session.get("state", "active") == "active"}
 
+    def troubles(self) -> list[str]:
+        """A sentence for each plugin of its node that is not well; empty also while nobody answers."""
+        try:
+            facts = self.ask("plugins")
+        except ApplianceError:
+            return []
+        return [f"plugin {fact['name']}: {fact['problem']}" for fact in facts if fact["state"] != "active"]
+
     def kill_daemon(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the control process. For SIGKILL, wait until the process has ended."""
         assert self.node is not None

@@ -177,6 +177,12 @@ async def hops(source: Host, target: Host, version: int, entry: ProbeEntry) -> A
     return Answer(ok, entry.hops, "hops", "one less is not enough" if ok else "the hop limit is not honoured")
 
 
+async def plugins(source: Host, _target: Host, _version: int, _entry: ProbeEntry) -> Answer:
+    """Is every plugin of the first host's node well, after all that went before?"""
+    troubles = source.troubles()
+    return Answer(not troubles, None, "", "; ".join(troubles) or "all well")
+
+
 QUESTIONS: Final[dict[str, Question]] = {
     "ping": ping,
     "transfer": transfer_checked,
@@ -184,4 +190,5 @@ QUESTIONS: Final[dict[str, Question]] = {
     "mtu": mtu,
     "isolation": isolation,
     "hops": hops,
+    "plugins": plugins,
 }

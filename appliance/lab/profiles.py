@@ -43,10 +43,7 @@ def as_yaml(profile: Mapping[str, Any]) -> str:
 def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identity: str) -> dict[str, Any]:
     described: dict[str, Any] = {"name": peer, "identity": identity}
     if entry.endpoints:
-        resolved = [
-            endpoint._replace(host=endpoint_address(lab, name, endpoint) or endpoint.host) for endpoint in entry.endpoints
-        ]
-        described["endpoints"] = [str(endpoint) for endpoint in resolved]
+        described["endpoints"] = [_resolved(lab, name, endpoint) for endpoint in entry.endpoints]
     described["allowed"] = [str(prefix) for prefix in entry.allowed] if entry.allowed is not None else _own(lab.hosts[peer])
     if entry.keepalive is not None:
         described["keepalive"] = format_seconds(entry.keepalive)
@@ -55,8 +52,12 @@ def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identity: str) -
     return described
 
 
-def _resolved(lab: LabFile, name: str, endpoint: Endpoint) -> Endpoint:
-    return endpoint._replace(host=endpoint_address(lab, name, endpoint) or endpoint.host)
+def _resolved(lab: LabFile, name: str, endpoint: Endpoint) -> str:
+    """As a profile says it: no name server knows the hosts of a lab, whatever else stands in an endpoint."""
+    address = endpoint_address(lab, name, endpoint)
+    if address is None or not endpoint.host or address == endpoint.host:
+        return str(endpoint)
+    return str(endpoint).replace(f"://{endpoint.host}", f"://[{address}]" if ":" in address else f"://{address}", 1)
 
 
 def _own(host: HostEntry) -> list[str]:

@@ -10,31 +10,34 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.errors import ExitCode
+from appliance.plugin_host.checking import Failure
 from appliance.plugin_host.plugins import PluginHost
+from appliance.testing.recorder import PLACE
 
 LAB_SECONDS = 120.0
 """For one lab; it takes five."""
 PORT = 8443
-Failures = list[tuple[str, str]]
+TEST = "two nodes in a lab"
 
 
 class Outcome(NamedTuple):
-    """`said`: "ok", "failed", or why there was no lab; `failures` are pairs of test and reason."""
+    """`said`: "ok", "failed", or why there was no lab."""
 
     said: str
-    failures: Failures
+    failures: list[Failure]
 
 
 class Try(NamedTuple):
-    """One lab: what it is called, the scheme between the nodes, and what stands in their profiles."""
+    """One lab: the part that it is about, whose that is, the scheme between the nodes, and what stands in their profiles."""
 
     name: str
+    plugin: str
     scheme: str
     profile: Mapping[str, Any]
 
@@ -42,30 +45,47 @@ class Try(NamedTuple):
 def try_in_labs(host: PluginHost, wishes: Mapping[str, Mapping[str, Any]], folder: Path, found_at: Path | None) -> Outcome:
     """Run the labs of a loaded plugin. `folder` is for files; `found_at` is where its modules are when it is not installed."""
     environ = _environment(host, folder, found_at)
-    failures: Failures = []
+    failures: list[Failure] = []
     for tried in _tries(host, wishes):
         path = folder / f"{tried.name.replace(' ', '-')}.yaml"
         path.write_text(json.dumps(_definition(host, tried)), encoding="utf-8")  # JSON is YAML
-        command = [sys.executable, "-m", "appliance.cli", "lab", str(path), "--json"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "appliance.cli",
+            "lab",
+            str(path),
+            "--json",
+        ]  # not isolated: it has a path of its own
         try:
             run = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=LAB_SECONDS, check=False)
         except subprocess.TimeoutExpired:
-            failures.append((f"{tried.name}: two nodes in a lab", f"did not end within {LAB_SECONDS:g} s"))
+            failures.append(Failure(tried.plugin, tried.name, TEST, f"did not end within {LAB_SECONDS:g} s", ""))
             continue
         if run.returncode == ExitCode.PERMISSION:
             return Outcome(f"not run: {_last(run.stderr)}", failures)
-        failures += [(f"{tried.name}: two nodes in a lab", reason) for reason in _wrong(run)]
+        failures += [_failure(host, tried, reason) for reason in _wrong(run, host.names)]
     return Outcome("failed" if failures else "ok", failures)
 
 
-def _wrong(run: subprocess.CompletedProcess[str]) -> Iterator[str]:
+def _failure(host: PluginHost, tried: Try, reason: str) -> Failure:
+    """Told of the plugin that the nodes blame, else of the one that the lab is about."""
+    blamed = next((name for name in host.names if f"plugin {name}:" in reason), tried.plugin)
+    place = PLACE.search(reason)
+    return Failure(blamed, tried.name, TEST, reason, place[1] if place else "")
+
+
+def _wrong(run: subprocess.CompletedProcess[str], plugins: Sequence[str]) -> Iterator[str]:
     try:
         document = json.loads(run.stdout)
     except ValueError:
         yield _last(run.stderr)
         return
     if document["problem"]:
-        yield document["problem"]
+        first, *log = document["problem"].splitlines()
+        named = next((line for line in log if any(f"plugin {name}" in line for name in plugins)), "")
+        yield f"{first} {named}".strip()
     for probe in document["probes"]:
         if not probe["ok"]:
             yield f"{probe['name']} from {probe['from']} to {probe['to']}: {probe['detail'] or 'failed'}"
@@ -87,14 +107,24 @@ def _tries(host: PluginHost, wishes: Mapping[str, Mapping[str, Any]]) -> Iterato
     beside = {section: kinds for section, kinds in beside.items() if kinds}
     transports = {scheme: _settings(wishes, scheme) for scheme in host.transports}
     for scheme in host.transports:
-        yield Try(f"transport {scheme}", scheme, {"transports": transports, **beside})
+        yield Try(f"transport {scheme}", host.owner("transport", scheme) or "", scheme, {"transports": transports, **beside})
     for name, suite in host.suites.items():
         if not suite.lab_only:
-            yield Try(f"suite {name}", "udp", {"crypto": {"suites": [name]}, **beside})
+            yield Try(f"suite {name}", host.owner("suite", name) or "", "udp", {"crypto": {"suites": [name]}, **beside})
     for kind in host.routing:
-        yield Try(f"routing {kind}", "udp", {"routing": {"kind": kind, kind: _settings(wishes, kind)}, **beside})
-    if beside and not (host.transports or host.suites or host.routing):
-        yield Try(" ".join(f"{section} {name}" for section, kinds in beside.items() for name in kinds), "udp", beside)
+        yield Try(
+            f"routing {kind}",
+            host.owner("routing", kind) or "",
+            "udp",
+            {"routing": {"kind": kind, kind: _settings(wishes, kind)}, **beside},
+        )
+    if not (host.transports or host.suites or host.routing):
+        yield Try(
+            ", ".join(f"{section} {name}" for section, kinds in beside.items() for name in kinds) or "its hooks",
+            host.names[0],
+            "udp",
+            beside,
+        )
 
 
 def _settings(wishes: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
@@ -127,6 +157,7 @@ def _definition(host: PluginHost, tried: Try) -> Mapping[str, Any]:
         "probes": [
             {"probe": "ping", "between": ["left", "right"]},
             {"probe": "transfer", "between": ["left", "right"], "size": "1MiB"},
+            {"probe": "plugins", "between": ["left", "right"]},
         ],
     }
 

@@ -6,14 +6,14 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from tests.docs.markdown import ROOT, Command
 from tests.docs.not_run import reason
+from tests.rigs.environments import Environment
 
-TIMEOUT = 50.0
+TIMEOUT = 100.0
 """Seconds for a whole document."""
 
 # The tests are root already, and there may be no sudo.
@@ -27,6 +27,7 @@ class Machine:
         self.home = directory / "home"
         self.etc = directory / "etc"
         self.home.mkdir()
+        self.python = Environment(directory / "environment")
         for name in ("profiles", "examples", "tests", "docs"):
             (self.home / name).symlink_to(ROOT / name)
         subprocess.run(["cp", "-a", "/etc", self.etc], check=True)
@@ -50,7 +51,7 @@ class Machine:
                 PRELUDE + script,
             ],
             cwd=self.home,
-            env=environment(),
+            env=environment(self.python.bin),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -61,10 +62,10 @@ class Machine:
         return done.stdout
 
 
-def environment() -> dict[str, str]:
-    """Of a fresh login, with the commands of this environment first."""
+def environment(bin_: Path) -> dict[str, str]:
+    """Of a fresh login, with the commands of an environment first; without a network pip need not look for one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("APPLIANCE_", "SSH_", "PYTEST_", "COV"))}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin:/sbin", "NO_COLOR": "1"}
+    return {**kept, "PATH": f"{bin_}:{os.environ['PATH']}:/usr/sbin:/sbin", "NO_COLOR": "1", "PIP_NO_INDEX": "1"}
 
 
 def script(shown: Iterable[Command]) -> str:

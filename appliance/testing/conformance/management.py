@@ -14,6 +14,7 @@ from appliance.api.management import ApiCall, ApiRoute, ApplianceError, CliComma
 from appliance.cli.plugin_commands import LAST_CODE
 from appliance.plugin_host.added import check_command, check_route
 from appliance.testing.conformance.limits import Limited
+from appliance.testing.conformance.turning import Turning
 from appliance.testing.management import FakeDaemon, FakeRouteServices, Ran, api_call, run_command
 
 ITEMS = 3
@@ -79,7 +80,7 @@ class RouteConformance(Limited):
     async def _answer(self) -> None:
         handler: Any = self.route().handler
         try:
-            async with asyncio.timeout(self.route().seconds):
+            async with Turning(), asyncio.timeout(self.route().seconds):
                 answer = await handler(self.call())
         except Refused:
             return
@@ -113,7 +114,10 @@ class RouteConformance(Limited):
         model = self.route().result
         if model is not None:
             answer = model().model_validate(answer).model_dump(mode="json")
-        json.dumps(answer, allow_nan=False)
+        try:
+            json.dumps(answer, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise AssertionError(f"it answers with what is no JSON: {error}") from error
 
 
 class CommandConformance(Limited):

@@ -13,6 +13,7 @@ from appliance.api.kinds import settings_of
 from appliance.api.monitoring import MonitorKind, NodeFigures
 from appliance.testing.conformance.kinds import KindConformance
 from appliance.testing.conformance.limits import open_descriptors
+from appliance.testing.conformance.turning import Turning
 from appliance.testing.monitoring import FIGURES, SESSION, FakeMonitoringServices
 
 START_STOP_SECONDS = 5.0
@@ -47,16 +48,17 @@ class MonitoringConformance(KindConformance):
 
         async def run() -> None:
             watch, context = _TaskWatch(), self.opened(services)
-            async with asyncio.timeout(START_STOP_SECONDS):
-                monitor = await context.__aenter__()
-            try:
-                await (deed or self.look)(monitor)
-                self.check_figures(context, services)
-                await watch.assert_well()
-            finally:
+            async with Turning():
                 async with asyncio.timeout(START_STOP_SECONDS):
-                    await context.__aexit__(None, None, None)
-                await services.close()
+                    monitor = await context.__aenter__()
+                try:
+                    await (deed or self.look)(monitor)
+                    self.check_figures(context, services)
+                    await watch.assert_well()
+                finally:
+                    async with asyncio.timeout(START_STOP_SECONDS):
+                        await context.__aexit__(None, None, None)
+                    await services.close()
             others = asyncio.all_tasks() - {asyncio.current_task()}
             if others:
                 await asyncio.wait(others, timeout=1)

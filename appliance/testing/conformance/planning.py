@@ -48,7 +48,7 @@ class PlanConformance(Limited):
 
     def test_it_wants_the_same_each_time(self) -> None:
         observed = self.observed()
-        assert self.contributions(observed) == self.contributions(observed)
+        assert self.contributions(observed) == self.contributions(observed), "the same arguments, and other wishes"
 
     def test_it_asks_for_what_it_sets(self) -> None:
         given = self.contributions(self.observed())

@@ -8,8 +8,9 @@ import os
 import random
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 
 import pytest
 
@@ -66,7 +67,7 @@ class TransportConformance(KindConformance):
                 for number, size in enumerate(_sizes(near.driver.whole_bytes, near.driver.record_bytes), 1):
                     sent = record(number, random.Random(size).randbytes(size), whole_bytes=near.driver.whole_bytes)
                     near.transmit(sent)
-                    assert far.take(number, near)[number - 1 :] == [sent], f"{size} bytes"
+                    arrived(far.take(number, near)[number - 1 :], [sent])
                 assert not near.dropped + far.dropped
 
         for host in self.hosts:
@@ -78,7 +79,7 @@ class TransportConformance(KindConformance):
             sent = [record(n, bytes([n]) * min(size, 1400)) for n, size in enumerate(sizes, 1)]
             for one in sent:
                 pair.near.transmit(one)
-            assert pair.far.take(len(sent), pair.near) == sent
+            arrived(pair.far.take(len(sent), pair.near), sent)
 
         self.play(story)
 
@@ -89,7 +90,7 @@ class TransportConformance(KindConformance):
                 size = 40 if number % 2 else min(whole * 5 + 1, 60_000)
                 sent = record(number, bytes([number]) * size, whole_bytes=whole)
                 pair.near.transmit(sent)
-                assert pair.far.take(number, pair.near)[-1] == sent
+                arrived(pair.far.take(number, pair.near)[number - 1 :], [sent])
 
         self.play(story)
 
@@ -419,6 +420,21 @@ class TransportConformance(KindConformance):
 
     def test_the_worker_stays_small(self) -> None:
         assert not heavy_imports(self.kind().driver.partition(":")[0]), "what it imports, the worker carries"
+
+
+def arrived(came: Sequence[Record], sent: Sequence[Record]) -> None:
+    """Are these the records, each once, in order and whole? Raises AssertionError with the first that is not."""
+    for number, (one, wanted) in enumerate(zip_longest(came, sent), 1):
+        if one == wanted:
+            continue
+        if wanted is None:
+            raise AssertionError(f"{len(came)} records came of {len(sent)} that were sent: one came twice")
+        what = f"record {number} of {len(sent)}, with {len(wanted.body)} bytes,"
+        if one is None:
+            raise AssertionError(f"{what} was lost")
+        if one in sent[: number - 1]:
+            raise AssertionError(f"before {what} another one came twice")
+        raise AssertionError(f"{what} was lost or overtaken" if one in sent else f"{what} arrived damaged")
 
 
 class _Stranger:

@@ -11,7 +11,6 @@ import pytest
 
 from appliance.cli import entry, plugins
 from appliance.cli.terminal import Terminal
-from appliance.plugin_host.checking import Report
 
 FACT: dict[str, Any] = {
     "name": "a",
@@ -73,10 +72,3 @@ def test_a_name_tells_its_kind() -> None:
     assert plugins.kind_of("transport-pigeon", kinds) == "transport"
     assert plugins.kind_of("pigeon", kinds) == "routing"
     assert entry.main(["plugin", "new", "Pigeon!"]) == 2
-
-
-def test_a_report_tells_what_passed_and_what_failed() -> None:
-    report = Report("x", ({"name": "x", "state": "failed", "problem": "no y"},), {"routing": 3}, 0, (("test_a", "it is wrong"),))
-    text = plugins.report_text(report, Terminal(out=io.StringIO(), err=io.StringIO()))
-    assert text.splitlines() == ["ok  routing: 3 passed", "FAILED  test_a: it is wrong", "failed  plugin x: no y"]
-    assert not report.ok

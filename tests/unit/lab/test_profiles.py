@@ -43,3 +43,19 @@ def test_a_peer_may_send_from_its_own_addresses_unless_told_otherwise() -> None:
         "allowed": ["10.70.0.2/32", "fd00:70::2/128"],
         "keepalive": "1s",
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "dialled"),
+    [
+        ("udp://right:8443", "udp://192.168.70.2:8443"),
+        ("udp://right.ipv6:8443", "udp://[fd70:1::2]:8443"),
+        ("pigeon://right:8443", "pigeon://192.168.70.2:8443"),
+        ("wss://right/path", "wss://192.168.70.2/path"),
+        ("relay://llp1:aaaa", "relay://llp1:aaaa"),
+    ],
+)
+def test_hosts_of_the_lab_are_dialled_by_their_addresses(written: str, dialled: str) -> None:
+    lab = pair(endpoints=(written,))
+    (peer,) = profile_of(lab, "left", dict.fromkeys(lab.hosts, IDENTITY))["peers"]
+    assert peer["endpoints"] == [dialled]

@@ -24,7 +24,10 @@ def test_a_plugin_that_fails_its_suite(tmp_path: Path) -> None:
     module.write_text(module.read_text().replace("yield Route(prefix, peer,", 'yield Route(prefix, "nobody",'))
     report = check(tmp_path)
     assert not report.ok
-    assert any("peers of the profile only" in test for test, _ in report.failures)
+    failure = next(failure for failure in report.failures if "peers of the profile only" in failure.test)
+    assert (failure.plugin, failure.part) == ("routing-broken", "routing broken")
+    assert failure.reason.startswith("assert {'nobody'} <= ")
+    assert failure.where.startswith(f"{module}:")
 
 
 def test_a_plugin_that_cannot_be_imported(tmp_path: Path) -> None:
