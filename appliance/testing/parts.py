@@ -15,7 +15,6 @@ from appliance.testing.conformance.planning import PlanConformance
 from appliance.testing.conformance.routing import RoutingConformance
 from appliance.testing.conformance.sections import SectionConformance
 from appliance.testing.conformance.transport import TransportConformance
-from appliance.testing.recorder import Part
 
 Wishes = Mapping[str, Mapping[str, Any]]
 """By what a plugin registers: attributes of its suite, as the plugin's module says them in `conformance`."""
@@ -23,6 +22,20 @@ Wishes = Mapping[str, Mapping[str, Any]]
 
 SAID = frozenset({"settings", "arguments", "words"})
 """Attributes of suites that are methods there, and data where a plugin says them."""
+
+
+class Part(NamedTuple):
+    """Something that a plugin registers. `source` is what it is made of: an import path, or what can be called."""
+
+    plugin: str
+    noun: str
+    name: str
+    source: str | Callable[..., Any] | None
+
+    @property
+    def title(self) -> str:
+        """As `appliance plugins` names it."""
+        return f"{self.noun} {self.name}"
 
 
 class Suite(NamedTuple):

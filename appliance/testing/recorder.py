@@ -9,30 +9,19 @@ from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from appliance.plugin_host.checking import Failure
 from appliance.plugin_host.plugins import PluginHost
 
+if TYPE_CHECKING:
+    from appliance.testing.parts import Part
+
 PLACE = re.compile(r"([\w./-]+\.py:\d+)")
 MOST = 300
 """Characters of a reason."""
-
-
-class Part(NamedTuple):
-    """Something that a plugin registers. `source` is what it is made of: an import path, or what can be called."""
-
-    plugin: str
-    noun: str
-    name: str
-    source: str | Callable[..., Any] | None
-
-    @property
-    def title(self) -> str:
-        """As `appliance plugins` names it."""
-        return f"{self.noun} {self.name}"
 
 
 class Recorder:
