@@ -67,7 +67,7 @@ class TransportConformance(KindConformance):
                 for number, size in enumerate(_sizes(near.driver.whole_bytes, near.driver.record_bytes), 1):
                     sent = record(number, random.Random(size).randbytes(size), whole_bytes=near.driver.whole_bytes)
                     near.transmit(sent)
-                    arrived(far.take(number, near)[number - 1 :], [sent])
+                    _arrived(far.take(number, near)[number - 1 :], [sent])
                 assert not near.dropped + far.dropped
 
         for host in self.hosts:
@@ -79,7 +79,7 @@ class TransportConformance(KindConformance):
             sent = [record(n, bytes([n]) * min(size, 1400)) for n, size in enumerate(sizes, 1)]
             for one in sent:
                 pair.near.transmit(one)
-            arrived(pair.far.take(len(sent), pair.near), sent)
+            _arrived(pair.far.take(len(sent), pair.near), sent)
 
         self.play(story)
 
@@ -90,7 +90,7 @@ class TransportConformance(KindConformance):
                 size = 40 if number % 2 else min(whole * 5 + 1, 60_000)
                 sent = record(number, bytes([number]) * size, whole_bytes=whole)
                 pair.near.transmit(sent)
-                arrived(pair.far.take(number, pair.near)[number - 1 :], [sent])
+                _arrived(pair.far.take(number, pair.near)[number - 1 :], [sent])
 
         self.play(story)
 
@@ -422,7 +422,7 @@ class TransportConformance(KindConformance):
         assert not heavy_imports(self.kind().driver.partition(":")[0]), "what it imports, the worker carries"
 
 
-def arrived(came: Sequence[Record], sent: Sequence[Record]) -> None:
+def _arrived(came: Sequence[Record], sent: Sequence[Record]) -> None:
     """Are these the records, each once, in order and whole? Raises AssertionError with the first that is not."""
     for number, (one, wanted) in enumerate(zip_longest(came, sent), 1):
         if one == wanted:
