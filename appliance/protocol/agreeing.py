@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from appliance.api.peer_protocol import Limits
 from appliance.errors import PeerFault
-from appliance.protocol.context import Context
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.events import Compress, SendMessage
 from appliance.protocol.families import Family
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
 from appliance.wire import control
 from appliance.wire.control import ControlMessage
@@ -35,25 +35,25 @@ REPEATS = 5
 class Agreeing:
     """The agreements of all sessions of a node."""
 
-    def __init__(self, context: Context, channel: ControlChannel) -> None:
-        self._context = context
+    def __init__(self, shared: Shared, channel: ControlChannel) -> None:
+        self._shared = shared
         channel.speak(FAMILY, self.take)
 
     def begin(self, session: Session, now: float) -> None:
         """`session` has become active."""
         if session.compression:
             self._say(session, answer=True)
-            self._context.timers.set((Deadline.COMPRESSION, session.index), now + REPEAT_FIRST)
+            self._shared.timers.set((Deadline.COMPRESSION, session.index), now + REPEAT_FIRST)
 
     def due(self, index: int, now: float) -> None:
         """The timer of a session whose peer has not answered."""
-        session = self._context.sessions.get(index)
+        session = self._shared.sessions.get(index)
         if session is None or session.state is not SessionState.ACTIVE:
             return
         self._say(session, answer=True)
         session.said += 1
         if session.said < REPEATS:
-            self._context.timers.set((Deadline.COMPRESSION, index), now + REPEAT_FIRST * 2.0**session.said)
+            self._shared.timers.set((Deadline.COMPRESSION, index), now + REPEAT_FIRST * 2.0**session.said)
 
     def take(self, session: Session, message: ControlMessage, _now: float) -> None:
         """The peer said what it accepts. Raises PeerFault."""
@@ -65,11 +65,11 @@ class Agreeing:
         if answer:
             self._say(session, answer=False)
         else:
-            self._context.timers.cancel((Deadline.COMPRESSION, session.index))
+            self._shared.timers.cancel((Deadline.COMPRESSION, session.index))
         if ZSTD in accepts and not session.compressing:
             session.compressing = True
-            self._context.events.append(Compress(session.index))
+            self._shared.events.append(Compress(session.index))
 
     def _say(self, session: Session, *, answer: bool) -> None:
         body = control.encode(ControlMessage(KIND, {"accepts": [ZSTD], "answer": answer}))
-        self._context.events.append(SendMessage(session.index, PacketType.DATA, CHANNEL_CONTROL, body))
+        self._shared.events.append(SendMessage(session.index, PacketType.DATA, CHANNEL_CONTROL, body))

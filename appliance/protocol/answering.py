@@ -18,7 +18,6 @@ from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
 from appliance.protocol.admission import Admission
 from appliance.protocol.connecting import ready
-from appliance.protocol.context import MAX_WORK, Context
 from appliance.protocol.cookies import AMPLIFICATION, SECRET_BYTES, Cookies, cookie_reply
 from appliance.protocol.counted import Count
 from appliance.protocol.events import LinkId, SendMessage
@@ -27,6 +26,7 @@ from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import LEAST_BYTES
 from appliance.protocol.schedule import UnverifiedProof
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.shared import MAX_WORK, Shared
 from appliance.protocol.timers import Deadline
 from appliance.wire import hello, hello_json
 from appliance.wire.envelope import (
@@ -131,13 +131,13 @@ class _Waiting:
 class Answering:
     """All handshakes strangers began with this node."""
 
-    def __init__(self, context: Context, reassembly: Reassembly, now: float) -> None:
-        self._context = context
+    def __init__(self, shared: Shared, reassembly: Reassembly, now: float) -> None:
+        self._shared = shared
         self._reassembly = reassembly
-        self.secret = context.entropy(SECRET_BYTES)
+        self.secret = shared.entropy(SECRET_BYTES)
         """What cookies are made with."""
         self._cookies = Cookies(self.secret)
-        self._admission = Admission(context.settings.handshakes_per_second, now)
+        self._admission = Admission(shared.settings.handshakes_per_second, now)
         self._answers: dict[int, Answer] = {}
         self._by_key: dict[Key, Answer] = {}
         self._waiting: dict[Key, _Waiting] = {}
@@ -152,7 +152,7 @@ class Answering:
 
     def configure(self, now: float) -> None:
         """The limits changed."""
-        self._admission = Admission(self._context.settings.handshakes_per_second, now)
+        self._admission = Admission(self._shared.settings.handshakes_per_second, now)
 
     def take_hello(self, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> None:
         """A packet of a ClientHello. Raises PeerFault."""
@@ -205,8 +205,8 @@ class Answering:
         sealed = hello_json.decode_client_finish(joined.body) if answer.as_json else joined.body
         proof = answer.machine.open(sealed)
         answer.working = True
-        self._context.timers.cancel((Deadline.ANSWER, answer.index))
-        self._context.defer(lambda then: self._finish(answer, proof, then, adopt), now)
+        self._shared.timers.cancel((Deadline.ANSWER, answer.index))
+        self._shared.defer(lambda then: self._finish(answer, proof, then, adopt), now)
 
     def _finish(self, answer: Answer, proof: UnverifiedProof, now: float, adopt: Callable[[Session, float], None]) -> None:
         if self._answers.get(answer.index) is not answer:
@@ -221,22 +221,22 @@ class Answering:
     def expire(self, index: int, _now: float) -> None:
         """The timer of an answer: nobody finished it."""
         if index in self._answers:
-            self._context.counters[Count.UNFINISHED] += 1
+            self._shared.counters[Count.UNFINISHED] += 1
             self.forget(index)
 
     def forget(self, index: int) -> None:
         """Forget an answer that nobody finished."""
         answer = self._remove(index)
         answer.machine.abandon()
-        self._context.indexes.discard(index)
-        self._context.unuse(answer.link, index)
+        self._shared.indexes.discard(index)
+        self._shared.unuse(answer.link, index)
 
     def link_closed(self, link: LinkId) -> None:
         """Forget the handshakes that went over `link`."""
         for answer in [each for each in self._answers.values() if each.link == link]:
             self.forget(answer.index)
         for key in [key for key in self._waiting if key[0] == link]:
-            self._context.indexes.discard(self._waiting.pop(key).index)
+            self._shared.indexes.discard(self._waiting.pop(key).index)
 
     def _gate(self, key: Key, link: Link, source: SocketAddress | None, fields: Fields, piece: bytes, now: float) -> bool | None:
         """Has the sender shown that it receives at `source`? None: the packet is not to be looked at further."""
@@ -254,8 +254,8 @@ class Answering:
         if self._admission.busy(now) or self.crowded:
             reply = cookie_reply(opening, self._cookies.make(address, now), HEADER_BYTES + len(piece), now)
             if reply is not None:
-                self._context.counters[Count.COOKIE_SENT] += 1
-                self._context.send(link.number, source, [reply])
+                self._shared.counters[Count.COOKIE_SENT] += 1
+                self._shared.send(link.number, source, [reply])
             return None
         return False
 
@@ -274,7 +274,7 @@ class Answering:
         proven: bool,
         now: float,
     ) -> None:
-        context = self._context
+        shared = self._shared
         body = joined.body
         as_json = bool(flags & FLAG_JSON)
         if as_json:
@@ -286,29 +286,29 @@ class Answering:
             raise PeerFault(Fault.CROWDED)
         if not self._admission.admit(source or far_end(link), now):
             raise PeerFault(Fault.RATE_LIMITED)
-        index = context.new_index()
-        context.use(link.number, index)
+        index = shared.new_index()
+        shared.use(link.number, index)
         self._waiting[key] = _Waiting(index, client, flags, joined.wire_bytes, joined.datagram_bytes, proven, now, now)
-        context.defer(lambda then: self._answer(key, then), now, fresh=True)
+        shared.defer(lambda then: self._answer(key, then), now, fresh=True)
 
     def _answer(self, key: Key, now: float) -> None:
         """Do the key exchange, sign, and send the ServerHello."""
-        context = self._context
+        shared = self._shared
         waiting = self._waiting.pop(key, None)
         if waiting is None:
             return
-        link, source = context.links[key[0]], key[1]
+        link, source = shared.links[key[0]], key[1]
         index, client = waiting.index, waiting.client
         as_json = bool(waiting.flags & FLAG_JSON)
         try:
             if link.datagram and (now - waiting.since > WAIT_SECONDS or now - waiting.heard > SILENT_SECONDS):
                 raise PeerFault(Fault.TOO_LATE)
-            machine = Responder(context.policy, index, context.identity, client, context.entropy, context.agreement)
+            machine = Responder(shared.policy, index, shared.identity, client, shared.entropy, shared.agreement)
         except PeerFault:
-            context.indexes.discard(index)
-            context.unuse(link.number, index)
+            shared.indexes.discard(index)
+            shared.unuse(link.number, index)
             raise
-        context.counters[Count.ANSWERED] += 1
+        shared.counters[Count.ANSWERED] += 1
         encode = hello_json.encode_server_hello if as_json else hello.encode_server_hello
         room = link.datagram_bytes if link.datagram else MAX_BODY_BYTES
         if link.adapts and waiting.flags & FLAG_FRAGMENT:
@@ -325,7 +325,7 @@ class Answering:
         received, proven = waiting.received_bytes, waiting.proven
         answer = Answer(index, key, machine, link.number, source, now, as_json, packets, received, proven, room)
         self._answers[index] = self._by_key[key] = answer
-        context.timers.set((Deadline.ANSWER, index), now + ANSWER_SECONDS)
+        shared.timers.set((Deadline.ANSWER, index), now + ANSWER_SECONDS)
         self._send(answer, now)
 
     def _follow(self, answer: Answer, datagram_bytes: int) -> None:
@@ -333,68 +333,68 @@ class Answering:
         room = max(LEAST_BYTES, datagram_bytes)
         if room < answer.room:
             answer.cut_to(room)
-            self._context.counters[Count.CUT_SMALLER] += 1
+            self._shared.counters[Count.CUT_SMALLER] += 1
 
     def _repeat(self, answer: Answer, flags: int, piece_bytes: int, now: float) -> None:
         answer.received_bytes += piece_bytes
         complete = not flags & FLAG_FRAGMENT or flags & FLAG_LAST
         if complete and now - answer.sent_at >= RESEND_GAP:
-            self._context.counters[Count.ANSWERED_AGAIN] += 1
+            self._shared.counters[Count.ANSWERED_AGAIN] += 1
             self._send(answer, now)
 
     def _send(self, answer: Answer, now: float) -> None:
         if not answer.validated and answer.sent_bytes + answer.cost > AMPLIFICATION * answer.received_bytes:
-            self._context.counters[Count.AMPLIFICATION_REFUSED] += 1
+            self._shared.counters[Count.AMPLIFICATION_REFUSED] += 1
             return
         answer.sent_bytes += answer.cost
         answer.sent_at = now
-        self._context.send(answer.link, answer.to, answer.packets)
+        self._shared.send(answer.link, answer.to, answer.packets)
 
     def _confirm_again(self, index: int, link: Link, source: SocketAddress | None, flags: int, now: float) -> None:
-        session = self._context.sessions.get(index)
+        session = self._shared.sessions.get(index)
         if session is None or session.initiator or (session.link, session.to) != (link.number, source):
             raise PeerFault(Fault.UNKNOWN_INDEX)
         complete = not flags & FLAG_FRAGMENT or flags & FLAG_LAST
         if complete and session.state is SessionState.ACTIVE and now - session.confirm_sent >= RESEND_GAP:
             session.confirm_sent = now
-            self._context.counters[Count.CONFIRMED_AGAIN] += 1
-            self._context.events.append(SendMessage(index, PacketType.KEEP_ALIVE, 0, b""))
+            self._shared.counters[Count.CONFIRMED_AGAIN] += 1
+            self._shared.events.append(SendMessage(index, PacketType.KEEP_ALIVE, 0, b""))
 
     def _welcome(self, fingerprint: str) -> bool:
-        peer = self._context.peers_by_identity.get(fingerprint)
-        if peer is not None and peer.session is None and self._context.full:
+        peer = self._shared.peers_by_identity.get(fingerprint)
+        if peer is not None and peer.session is None and self._shared.full:
             raise PeerFault(Fault.SESSION_LIMIT)
         return peer is not None
 
     def _session(self, answer: Answer, established: Established, now: float) -> Session:
-        context = self._context
+        shared = self._shared
         self._remove(answer.index)
-        peer = context.peers_by_identity[established.peer]
+        peer = shared.peers_by_identity[established.peer]
         session = Session(
             index=established.local_index,
             remote_index=established.remote_index,
             peer=peer.name,
             session_id=established.session_id,
-            suite=context.suites[established.suite],
+            suite=shared.suites[established.suite],
             pq=established.pq,
             initiator=False,
             link=answer.link,
             to=answer.to,
-            endpoint=context.links[answer.link].endpoint(answer.to),
+            endpoint=shared.links[answer.link].endpoint(answer.to),
             started=answer.started,
             since=now,
             last_heard=now,
-            datagram=answer.room if context.links[answer.link].datagram else 0,
+            datagram=answer.room if shared.links[answer.link].datagram else 0,
             compression=peer.settings.compression,
         )
-        context.open(session)
-        context.events.append(ready(session, established))
+        shared.open(session)
+        shared.events.append(ready(session, established))
         return session
 
     def _remove(self, index: int) -> Answer:
         answer = self._answers.pop(index)
         del self._by_key[answer.key]
-        self._context.timers.cancel((Deadline.ANSWER, index))
+        self._shared.timers.cancel((Deadline.ANSWER, index))
         return answer
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
-from appliance.protocol.context import Context
 from appliance.protocol.counted import Count
 from appliance.protocol.events import CloseReason, Dial, LinkId, SessionReady
 from appliance.protocol.handshake import Established, Initiator
@@ -15,6 +14,7 @@ from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import BASE_BYTES, LEAST_BYTES
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
 from appliance.wire import hello
 from appliance.wire.envelope import FLAG_COOKIE, MAX_BODY_BYTES, PacketType
@@ -89,8 +89,8 @@ class Initiation:
 class Connecting:
     """All handshakes this node began."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._initiations: dict[int, Initiation] = {}
         self._waiting: deque[str] = deque()
         self._dialing = 0
@@ -106,7 +106,7 @@ class Connecting:
         """Reach `peer` at its next endpoint, as soon as it is its turn."""
         if peer.busy or peer.queued or not peer.endpoints:
             return
-        self._context.timers.cancel((Deadline.CONNECT, peer.name))
+        self._shared.timers.cancel((Deadline.CONNECT, peer.name))
         peer.queued = True
         self._waiting.append(peer.name)
         self.pump(now)
@@ -114,20 +114,20 @@ class Connecting:
     def pump(self, now: float) -> None:
         """Dial for peers that wait, as many as there may be at a time."""
         while self._waiting and self._dialing + len(self._initiations) < MAX_CONNECTING:
-            peer = self._context.peers.get(self._waiting.popleft())
+            peer = self._shared.peers.get(self._waiting.popleft())
             if peer is None or not peer.queued:
                 continue
             peer.queued = False
             if peer.busy or not peer.endpoints:
                 continue
-            if peer.session is None and self._context.full:
-                self._context.judge(Fault.SESSION_LIMIT, peer.name)
+            if peer.session is None and self._shared.full:
+                self._shared.judge(Fault.SESSION_LIMIT, peer.name)
                 self.failed(peer, Fault.SESSION_LIMIT, now)
                 continue
             peer.dialing = True
             self._dialing += 1
-            self._context.timers.set((Deadline.DIAL, peer.name), now + DIAL_SECONDS)
-            self._context.events.append(Dial(peer.name, peer.next_endpoint))
+            self._shared.timers.set((Deadline.DIAL, peer.name), now + DIAL_SECONDS)
+            self._shared.events.append(Dial(peer.name, peer.next_endpoint))
 
     def dialed(self, peer: Peer) -> bool:
         """The dial is over. False if none was under way."""
@@ -135,13 +135,13 @@ class Connecting:
             return False
         peer.dialing = False
         self._dialing -= 1
-        self._context.timers.cancel((Deadline.DIAL, peer.name))
+        self._shared.timers.cancel((Deadline.DIAL, peer.name))
         return True
 
     def dial_failed(self, peer: Peer, reason: str, now: float) -> None:
         """The dial failed."""
         if self.dialed(peer):
-            self._context.counters[Count.DIAL_FAILED] += 1
+            self._shared.counters[Count.DIAL_FAILED] += 1
             self.failed(peer, reason, now)
             self.pump(now)
 
@@ -151,29 +151,29 @@ class Connecting:
 
     def begin(self, peer: Peer, link: LinkId, to: SocketAddress | None, now: float) -> None:
         """Start a handshake with `peer` over `link`."""
-        context = self._context
-        index = context.new_index()
-        machine = Initiator(context.policy, index, context.identity, peer.settings.identity, context.entropy, context.agreement)
+        shared = self._shared
+        index = shared.new_index()
+        machine = Initiator(shared.policy, index, shared.identity, peer.settings.identity, shared.entropy, shared.agreement)
         alone = len(peer.endpoints) < 2
         deadline = now + (ATTEMPT_SECONDS if alone else ATTEMPT_SECONDS_OF_SEVERAL)
-        over = context.links[link]
+        over = shared.links[link]
         room = MAX_BODY_BYTES
         if over.datagram:
             room = peer.remembered(over.endpoint(to), over.room) if over.adapts else over.datagram_bytes
         initiation = Initiation(index, peer.name, machine, link, to, now, deadline, room)
         self._initiations[index] = initiation
         peer.initiation = index
-        context.use(link, index)
-        context.counters[Count.INITIATED] += 1
+        shared.use(link, index)
+        shared.counters[Count.INITIATED] += 1
         self._send_hello(initiation, b"", now)
 
     def take_cookie(self, initiation: Initiation, body: bytes, now: float) -> None:
         """The peer wants its cookie back before it works for us. Raises PeerFault."""
         cookie = hello.decode_cookie_reply(body, initiation.machine.hello.random)
-        if initiation.index in self._context.sessions:
+        if initiation.index in self._shared.sessions:
             return
         if initiation.cookies >= MAX_COOKIES:
-            if not initiation.later or self._context.chance() < HALF:
+            if not initiation.later or self._shared.chance() < HALF:
                 initiation.later = cookie
             return
         initiation.gap = RESEND_FIRST
@@ -182,24 +182,24 @@ class Connecting:
     def _return(self, initiation: Initiation, cookie: bytes, now: float) -> None:
         initiation.cookies += 1
         initiation.later = b""
-        self._context.counters[Count.COOKIE_RETURNED] += 1
+        self._shared.counters[Count.COOKIE_RETURNED] += 1
         self._send_hello(initiation, cookie, now)
 
     def take_answer(self, initiation: Initiation, body: bytes, now: float) -> None:
         """The peer's hello: makes a session in state HANDSHAKING, unless it came twice. Raises PeerFault."""
-        if initiation.index in self._context.sessions:
+        if initiation.index in self._shared.sessions:
             return
         if initiation.waiting >= MAX_WAITING:
             raise PeerFault(Fault.CROWDED)
         answer = hello.decode_server_hello(body)
         initiation.waiting += 1
-        self._context.defer(lambda then: self._finish(initiation, answer, then), now, initiation.peer)
+        self._shared.defer(lambda then: self._finish(initiation, answer, then), now, initiation.peer)
 
     def _finish(self, initiation: Initiation, answer: ServerHello, now: float) -> None:
         initiation.waiting -= 1
-        if self._initiations.get(initiation.index) is not initiation or initiation.link not in self._context.links:
+        if self._initiations.get(initiation.index) is not initiation or initiation.link not in self._shared.links:
             return
-        if initiation.index in self._context.sessions:
+        if initiation.index in self._shared.sessions:
             return
         try:
             sealed, established = initiation.machine.finish(answer)
@@ -217,7 +217,7 @@ class Connecting:
         """Give up what is under way for `peer`, without counting it as a failure."""
         self.dialed(peer)
         peer.queued = False
-        self._context.timers.cancel((Deadline.CONNECT, peer.name))
+        self._shared.timers.cancel((Deadline.CONNECT, peer.name))
         if peer.initiation is not None:
             self._abandon(self._initiations[peer.initiation], now)
 
@@ -226,7 +226,7 @@ class Connecting:
         initiation = self._initiations.get(index)
         if initiation is None:
             return
-        link = self._context.links.get(initiation.link)
+        link = self._shared.links.get(initiation.link)
         if now >= initiation.deadline or link is None:
             self.give_up(initiation, Count.TIMEOUT, now)
             return
@@ -234,18 +234,18 @@ class Connecting:
             if initiation.later:
                 self._return(initiation, initiation.later, now)
                 return
-            self._context.counters[Count.RESENT] += 1
+            self._shared.counters[Count.RESENT] += 1
             initiation.resends += 1
             if link.adapts and initiation.resends > RESENDS_AS_BEFORE:
                 self._step_down(initiation)
-            self._context.send(initiation.link, initiation.to, initiation.packets)
+            self._shared.send(initiation.link, initiation.to, initiation.packets)
         self._rearm(initiation, now)
 
     def give_up(self, initiation: Initiation, reason: str, now: float) -> None:
         """An attempt failed; the next goes elsewhere or later."""
-        peer = self._context.peers.get(initiation.peer)
-        link = self._context.links.get(initiation.link)
-        self._context.counters[reason] += 1
+        peer = self._shared.peers.get(initiation.peer)
+        link = self._shared.links.get(initiation.link)
+        self._shared.counters[reason] += 1
         if peer is not None and link is not None and initiation.steps:
             self._remember(peer, link, initiation)
         self._abandon(initiation, now)
@@ -257,7 +257,7 @@ class Connecting:
         initiation = self._initiations.get(index)
         if initiation is None:
             return False
-        self._context.unsend(initiation.packets)
+        self._shared.unsend(initiation.packets)
         self.give_up(initiation, Count.NO_ROOM, now)
         return True
 
@@ -265,7 +265,7 @@ class Connecting:
         """Plan the next attempt."""
         peer.failed(now, reason)
         if peer.endpoints:
-            self._context.timers.set((Deadline.CONNECT, peer.name), now + peer.pause(now, self._context.chance()))
+            self._shared.timers.set((Deadline.CONNECT, peer.name), now + peer.pause(now, self._shared.chance()))
 
     def link_closed(self, link: LinkId, now: float) -> None:
         """End the attempts that went over `link`."""
@@ -273,14 +273,14 @@ class Connecting:
             self.give_up(initiation, Count.LINK_CLOSED, now)
 
     def _session(self, initiation: Initiation, established: Established, now: float) -> Session:
-        context = self._context
-        link = context.links[initiation.link]
+        shared = self._shared
+        link = shared.links[initiation.link]
         session = Session(
             index=established.local_index,
             remote_index=established.remote_index,
             peer=initiation.peer,
             session_id=established.session_id,
-            suite=context.suites[established.suite],
+            suite=shared.suites[established.suite],
             pq=established.pq,
             initiator=True,
             link=initiation.link,
@@ -290,14 +290,14 @@ class Connecting:
             since=now,
             last_heard=now,
             datagram=initiation.room if link.datagram else 0,
-            compression=context.peers[initiation.peer].settings.compression,
+            compression=shared.peers[initiation.peer].settings.compression,
         )
-        context.open(session)
-        context.events.append(ready(session, established))
+        shared.open(session)
+        shared.events.append(ready(session, established))
         return session
 
     def _send_hello(self, initiation: Initiation, cookie: bytes, now: float) -> None:
-        link = self._context.links[initiation.link]
+        link = self._shared.links[initiation.link]
         body = hello.encode_client_hello(initiation.machine.hello, cookie, PADDED_BYTES if link.datagram else 0)
         self._send(initiation, FLAG_COOKIE if cookie else 0, 0, initiation.cookies, body, now)
 
@@ -307,7 +307,7 @@ class Connecting:
         initiation.packets = split(
             PacketType.HANDSHAKE_INIT, flags, stream, initiation.number, int(now * 1000), body, initiation.room
         )
-        self._context.send(initiation.link, initiation.to, initiation.packets)
+        self._shared.send(initiation.link, initiation.to, initiation.packets)
         self._rearm(initiation, now)
 
     def _step_down(self, initiation: Initiation) -> None:
@@ -319,7 +319,7 @@ class Connecting:
             initiation.steps += 1
             initiation.number += 1 << 4
             initiation.packets = resplit(initiation.packets, initiation.number, room)
-            self._context.counters[Count.CUT_SMALLER] += 1
+            self._shared.counters[Count.CUT_SMALLER] += 1
 
     def _remember(self, peer: Peer, link: Link, initiation: Initiation) -> None:
         endpoint = link.endpoint(initiation.to)
@@ -327,26 +327,26 @@ class Connecting:
             peer.remember(endpoint, initiation.room)
 
     def _rearm(self, initiation: Initiation, now: float) -> None:
-        self._context.timers.set((Deadline.HELLO, initiation.index), min(now + initiation.gap, initiation.deadline))
+        self._shared.timers.set((Deadline.HELLO, initiation.index), min(now + initiation.gap, initiation.deadline))
         initiation.gap = min(2 * initiation.gap, RESEND_MOST)
 
     def _abandon(self, initiation: Initiation, now: float) -> None:
         initiation.machine.abandon()
         self._forget(initiation.index)
-        session = self._context.sessions.get(initiation.index)
+        session = self._shared.sessions.get(initiation.index)
         if session is not None and session.state is SessionState.HANDSHAKING:
-            self._context.close(session, CloseReason.UNCONFIRMED)
+            self._shared.close(session, CloseReason.UNCONFIRMED)
         elif session is None:
-            self._context.indexes.discard(initiation.index)
-            self._context.unuse(initiation.link, initiation.index)
+            self._shared.indexes.discard(initiation.index)
+            self._shared.unuse(initiation.link, initiation.index)
         self.pump(now)
 
     def _forget(self, index: int) -> None:
         initiation = self._initiations.pop(index, None)
         if initiation is None:
             return
-        self._context.timers.cancel((Deadline.HELLO, index))
-        peer = self._context.peers.get(initiation.peer)
+        self._shared.timers.cancel((Deadline.HELLO, index))
+        peer = self._shared.peers.get(initiation.peer)
         if peer is not None and peer.initiation == index:
             peer.initiation = None
 

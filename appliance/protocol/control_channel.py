@@ -17,7 +17,6 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from appliance.errors import LocalFault, PeerFault
-from appliance.protocol.context import Context
 from appliance.protocol.counted import Count
 from appliance.protocol.digests import sha256
 from appliance.protocol.events import ControlWaiting, PeerConnected, PeerGone, SendMessage
@@ -26,6 +25,7 @@ from appliance.protocol.inbox import Inbox
 from appliance.protocol.replies import Known, Replies
 from appliance.protocol.requests import Requests
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.shared import Shared
 from appliance.wire import control
 from appliance.wire.control import MAX_CONTROL_BYTES, ControlMessage
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
@@ -89,12 +89,12 @@ class _Spoken:
 class ControlChannel:
     """The control channel of one node."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._spoken: dict[str, _Spoken] = {}
-        self._requests = Requests(context, self._say)
+        self._requests = Requests(shared, self._say)
         self._replies = Replies()
-        context.gone = self.gone
+        shared.gone = self.gone
 
     # ---- families ----
 
@@ -147,7 +147,7 @@ class ControlChannel:
             self._put(spoken, session, message, encoded, now)
 
     def _put(self, spoken: _Spoken, session: Session, message: ControlMessage, encoded: bytes, now: float) -> None:
-        identity = self._context.peers[session.peer].settings.identity
+        identity = self._shared.peers[session.peer].settings.identity
         received = Received(session.peer, identity, message.kind, message.content, message.body, message.request)
         if received.request is not None and not self._is_new(spoken, received, encoded, now):
             return
@@ -157,7 +157,7 @@ class ControlChannel:
                 self._replies.forget((identity, spoken.family.name, received.request))
             raise PeerFault(Fault.CONTROL_FULL)
         if first:
-            self._context.events.append(ControlWaiting(spoken.family.name))
+            self._shared.events.append(ControlWaiting(spoken.family.name))
 
     def _is_new(self, spoken: _Spoken, received: Received, encoded: bytes, now: float) -> bool:
         """A request: is it one that has not been here yet? One that has gets its answer again, if there is one."""
@@ -168,7 +168,7 @@ class ControlChannel:
             return True
         if known is Known.REUSED:
             raise PeerFault(Fault.CONTROL_REUSED)
-        self._context.counters[Count.CONTROL_REPEATED] += 1
+        self._shared.counters[Count.CONTROL_REPEATED] += 1
         spoken.counters[Count.CONTROL_REPEATED] += 1
         if answer is not None:
             self._say(received.peer, spoken.family, answer, now)
@@ -236,7 +236,7 @@ class ControlChannel:
 
     def connected(self, peer: str) -> None:
         """The first session with `peer` is active."""
-        self._context.events.append(PeerConnected(peer))
+        self._shared.events.append(PeerConnected(peer))
 
     def gone(self, peer: str) -> None:
         """The last session with `peer` ended: its messages that wait are dropped, and our requests to it fail."""
@@ -247,12 +247,12 @@ class ControlChannel:
                     self._replies.forget((lost.identity, name, lost.request))
             spoken.theirs.pop(peer, None)
             spoken.ours.pop(peer, None)
-        self._context.events.append(PeerGone(peer))
+        self._shared.events.append(PeerGone(peer))
 
     def _session(self, peer: str, family: Family) -> Session | None:
         """The session over which a family's messages to `peer` go."""
-        found = self._context.peers.get(peer)
-        session = self._context.sessions.get(found.session) if found is not None and found.session is not None else None
+        found = self._shared.peers.get(peer)
+        session = self._shared.sessions.get(found.session) if found is not None and found.session is not None else None
         if session is None or session.state is not SessionState.ACTIVE:
             return None
         return session if session.proved or family.before_membership else None
@@ -264,7 +264,7 @@ class ControlChannel:
         if not spoken.budget(spoken.ours, peer, OWN_BURST_SECONDS, now).take(len(encoded), now):
             spoken.counters[Tally.HELD_BACK] += 1
             return False
-        self._context.events.append(SendMessage(session.index, PacketType.DATA, CHANNEL_CONTROL, encoded))
+        self._shared.events.append(SendMessage(session.index, PacketType.DATA, CHANNEL_CONTROL, encoded))
         return True
 
     def _of(self, family: str) -> _Spoken:

@@ -10,7 +10,6 @@ from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
 from appliance.protocol.agreeing import Agreeing
 from appliance.protocol.connecting import Connecting
-from appliance.protocol.context import Context
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.counted import Count
 from appliance.protocol.events import (
@@ -27,6 +26,7 @@ from appliance.protocol.links import Link
 from appliance.protocol.peer import Peer
 from appliance.protocol.probing import Probing
 from appliance.protocol.session import Session, SessionState
+from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
 from appliance.wire import liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
@@ -61,32 +61,32 @@ MAX_CHALLENGED = 4
 class Keeping:
     """All sessions of a node."""
 
-    def __init__(self, context: Context, connecting: Connecting, probing: Probing, control: ControlChannel) -> None:
-        self._context = context
+    def __init__(self, shared: Shared, connecting: Connecting, probing: Probing, control: ControlChannel) -> None:
+        self._shared = shared
         self._connecting = connecting
         self._probing = probing
         self._control = control
-        self.agreeing = Agreeing(context, control)
+        self.agreeing = Agreeing(shared, control)
 
     def adopt(self, session: Session, now: float) -> None:
         """`session` is confirmed: let it carry its peer's traffic, unless the session that does so now has to go on."""
-        context = self._context
-        peer = context.peers[session.peer]
+        shared = self._shared
+        peer = shared.peers[session.peer]
         session.move(SessionState.ACTIVE)
         session.since = now
         session.heard(now)
         if session.initiator:
             self._connecting.confirmed(session)
-        old = context.sessions.get(peer.session) if peer.session is not None else None
+        old = shared.sessions.get(peer.session) if peer.session is not None else None
         if old is not None and self._keeps(old, session):
             self._replace(session, old, now)
             return
-        context.counters[Count.COMPLETED] += 1
+        shared.counters[Count.COMPLETED] += 1
         peer.session = session.index
         peer.reached()
         self._give_up_own(peer, session, now)
         self._probing.begin(session, now)  # before what waits for the session goes out
-        context.events.append(SessionConfirmed(session.index, session.peer))
+        shared.events.append(SessionConfirmed(session.index, session.peer))
         if not session.initiator:
             self.probe(session, now)
             session.confirm_sent = now
@@ -95,10 +95,10 @@ class Keeping:
         self.agreeing.begin(session, now)
         if old is not None:
             self._replace(old, session, now)
-        context.timers.set((Deadline.ALIVE, session.index), now + self._patience(peer))
+        shared.timers.set((Deadline.ALIVE, session.index), now + self._patience(peer))
         share = 1.0 if session.initiator else RESPONDER_SHARE
-        context.timers.set((Deadline.ROTATE, session.index), now + share * context.settings.rotate_after)
-        session.expires = now + OVERDUE_SHARE * context.settings.rotate_after
+        shared.timers.set((Deadline.ROTATE, session.index), now + share * shared.settings.rotate_after)
+        session.expires = now + OVERDUE_SHARE * shared.settings.rotate_after
 
     def heard(self, session: Session, now: float) -> None:
         """An authentic packet came for `session`."""
@@ -112,7 +112,7 @@ class Keeping:
         try:
             self._read(session, kind, channel, body, now)
         except PeerFault as fault:
-            self._context.judge(fault.message, session.peer)
+            self._shared.judge(fault.message, session.peer)
 
     def _read(self, session: Session, kind: int, channel: int, body: bytes, now: float) -> None:
         self.heard(session, now)
@@ -131,25 +131,25 @@ class Keeping:
 
     def check_alive(self, index: int, now: float) -> None:
         """The timer of a session: ask for a sign of life, look for another path, or end it."""
-        context = self._context
-        session = context.sessions.get(index)
+        shared = self._shared
+        session = shared.sessions.get(index)
         if session is None or session.state is not SessionState.ACTIVE:
             return
-        peer = context.peers[session.peer]
+        peer = shared.peers[session.peer]
         # Deadlines, not durations: a difference of floats may round below what a sum reached, and the timer would not move on.
-        idle_at = session.last_heard + context.settings.idle
+        idle_at = session.last_heard + shared.settings.idle
         ask_at = session.last_heard + self._patience(peer)
         if now >= idle_at:
-            context.close(session, CloseReason.IDLE)
+            shared.close(session, CloseReason.IDLE)
             self.reconnect(peer, now, 0.0)
             return
         hurried = now < ask_at and session.probes > 0  # see `unanswered`
         if (now < ask_at and not hurried) or not peer.settings.keepalive:
-            context.timers.set((Deadline.ALIVE, index), ask_at)
+            shared.timers.set((Deadline.ALIVE, index), ask_at)
             return
         if session.probes >= PROBES and not session.suspect:
             session.suspect = True
-            context.counters[Count.PATH_DEAD] += 1
+            shared.counters[Count.PATH_DEAD] += 1
             peer.skip(session.endpoint)
             self._connecting.connect(peer, now)
         self.probe(session, now)
@@ -157,45 +157,45 @@ class Keeping:
         gap = UNANSWERED_GAP if hurried else PROBE_GAP
         if session.suspect:
             gap = max(PROBE_GAP, peer.settings.keepalive)
-        context.timers.set((Deadline.ALIVE, index), min(now + gap, idle_at))
+        shared.timers.set((Deadline.ALIVE, index), min(now + gap, idle_at))
 
     def unanswered(self, session: Session, now: float) -> None:
         """We send on `session` and nothing comes back: ask at once, and do not wait for a long silence."""
-        keepalive = self._context.peers[session.peer].settings.keepalive
+        keepalive = self._shared.peers[session.peer].settings.keepalive
         if session.state is SessionState.ACTIVE and keepalive and not session.probes and not session.suspect:
             self.probe(session, now)
             self._probing.suspect(session, now)
             session.probes = 1
-            self._context.timers.set((Deadline.ALIVE, session.index), now + UNANSWERED_GAP)
+            self._shared.timers.set((Deadline.ALIVE, session.index), now + UNANSWERED_GAP)
 
     def rotate(self, index: int, now: float) -> None:
         """The timer of a session: its keys have served long enough."""
-        context = self._context
-        session = context.sessions.get(index)
+        shared = self._shared
+        session = shared.sessions.get(index)
         if session is None or session.state is not SessionState.ACTIVE:
             return
         if now >= session.expires:
-            peer = context.peers[session.peer]
-            context.judge(Fault.ROTATION_FAILED, peer.name)
-            context.close(session, CloseReason.ROTATION_FAILED)
+            peer = shared.peers[session.peer]
+            shared.judge(Fault.ROTATION_FAILED, peer.name)
+            shared.close(session, CloseReason.ROTATION_FAILED)
             self.reconnect(peer, now, 0.0)
             return
         if not self._goes_home(session, now):
             self.renew(session, now)
-        context.timers.set(
-            (Deadline.ROTATE, index), min(session.expires, now + min(ROTATE_RETRY, context.settings.rotate_after / 4))
+        shared.timers.set(
+            (Deadline.ROTATE, index), min(session.expires, now + min(ROTATE_RETRY, shared.settings.rotate_after / 4))
         )
 
     def renew(self, session: Session, now: float) -> None:
         """Begin a handshake over the path of `session`, to replace it."""
-        peer = self._context.peers[session.peer]
-        if not peer.busy and session.link in self._context.links:
-            self._context.counters[Count.ROTATED] += 1
+        peer = self._shared.peers[session.peer]
+        if not peer.busy and session.link in self._shared.links:
+            self._shared.counters[Count.ROTATED] += 1
             self._connecting.begin(peer, session.link, session.to, now)
 
     def _goes_home(self, session: Session, now: float) -> bool:
         """If we began the session and it does not go over its peer's most wanted endpoint, try to make its replacement there."""
-        peer = self._context.peers[session.peer]
+        peer = self._shared.peers[session.peer]
         if session.due or not session.initiator or not peer.endpoints or session.endpoint == peer.endpoints[0]:
             return False
         session.due = True
@@ -210,38 +210,38 @@ class Keeping:
 
     def agree_anew(self, peer: Peer, now: float) -> None:
         """The profile says something else about `peer` now: replace its session if that has agreed on what no longer holds."""
-        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        session = self._shared.sessions.get(peer.session) if peer.session is not None else None
         if session is not None and session.compression != peer.settings.compression:
             self.disallow(session, now)
 
     def disowned(self, session: Session, now: float) -> None:
         """A packet says that the other side does not know `session`: make another one. This one goes on, since anybody may have
         sent the packet."""
-        peer = self._context.peers[session.peer]
+        peer = self._shared.peers[session.peer]
         if session.state is SessionState.ACTIVE and now - peer.disowned_at >= DISOWNED_GAP:
             peer.disowned_at = now
-            self._context.counters[Count.DISOWNED] += 1
+            self._shared.counters[Count.DISOWNED] += 1
             self.renew(session, now)
 
     def keys_lost(self, session: Session, now: float) -> None:
         """The keys of `session` are gone. If it carried its peer's traffic, make another one over its path, which is known to
         work."""
-        current = self._context.peers[session.peer].session == session.index
+        current = self._shared.peers[session.peer].session == session.index
         if current:
             self.renew(session, now)
-        self._context.close(session, CloseReason.WORKER_LOST)
+        self._shared.close(session, CloseReason.WORKER_LOST)
 
     def no_room(self, session: Session, now: float) -> None:
         """The data plane has no room for `session`: end it before it begins. The peer was told nothing yet, so it tries again."""
-        self._context.close(session, CloseReason.NO_ROOM)
+        self._shared.close(session, CloseReason.NO_ROOM)
         if not self._connecting.no_room(session.index, now):
-            self.reconnect(self._context.peers[session.peer], now, RECONNECT_PAUSE)
+            self.reconnect(self._shared.peers[session.peer], now, RECONNECT_PAUSE)
 
     def linger_over(self, index: int, _now: float) -> None:
         """The timer of a replaced session."""
-        session = self._context.sessions.get(index)
+        session = self._shared.sessions.get(index)
         if session is not None and session.state is SessionState.DISCONNECTING:
-            self._context.close(session, CloseReason.REPLACED)
+            self._shared.close(session, CloseReason.REPLACED)
 
     def moved(self, session: Session, link: Link, source: SocketAddress | None, now: float) -> None:
         """The newest authentic record came by another path: answer there, once a token that was sent there has come back.
@@ -259,19 +259,19 @@ class Keeping:
             self._go(session, link, source, now)
 
     def _challenge(self, session: Session, path: Path) -> None:
-        token = session.challenged.pop(path, None) or self._context.new_token()
+        token = session.challenged.pop(path, None) or self._shared.new_token()
         session.challenged[path] = token
         if len(session.challenged) > MAX_CHALLENGED:
             del session.challenged[next(iter(session.challenged))]
-        self._context.counters[Count.PATH_CHALLENGED] += 1
-        self._context.events.append(Challenge(session.index, *path, liveness.encode_keep_alive(token)))
+        self._shared.counters[Count.PATH_CHALLENGED] += 1
+        self._shared.events.append(Challenge(session.index, *path, liveness.encode_keep_alive(token)))
 
     def _proved(self, session: Session, token: int, now: float) -> bool:
         """Was `token` sent to another path? Then somebody with the session's keys is there: answer there from now on."""
         path = next((path for path, sent in session.challenged.items() if sent == token), None)
         if path is None:
             return False
-        link = self._context.links.get(path[0])
+        link = self._shared.links.get(path[0])
         if link is not None and session.state is SessionState.ACTIVE:
             self._go(session, link, path[1], now)
         return True
@@ -281,39 +281,39 @@ class Keeping:
         session.challenged.clear()
         before, endpoint = session.link, session.endpoint
         session.link, session.to, session.endpoint = link.number, source, link.endpoint(source)
-        self._context.use(link.number, session.index)
+        self._shared.use(link.number, session.index)
         self._probing.begin(session, now, proven=session.endpoint == endpoint)
-        self._context.counters[Count.MOVED] += 1
-        self._context.events.append(PathChanged(session.index, link.number, source))
+        self._shared.counters[Count.MOVED] += 1
+        self._shared.events.append(PathChanged(session.index, link.number, source))
         if before != link.number:
-            self._context.unuse(before, session.index)
+            self._shared.unuse(before, session.index)
 
     def link_closed(self, link: Link, now: float) -> None:
         """End the sessions that went over `link`, which is gone; call their peers again at once."""
-        using = [self._context.sessions.get(index) for index in sorted(link.users)]
+        using = [self._shared.sessions.get(index) for index in sorted(link.users)]
         for session in [each for each in using if each is not None and each.link == link.number]:
-            current = self._context.peers[session.peer].session == session.index
-            self._context.close(session, CloseReason.LINK_CLOSED)
+            current = self._shared.peers[session.peer].session == session.index
+            self._shared.close(session, CloseReason.LINK_CLOSED)
             if current:
-                self.reconnect(self._context.peers[session.peer], now, 0.0)
+                self.reconnect(self._shared.peers[session.peer], now, 0.0)
 
     def say_goodbye(self, session: Session, reason: CloseReason) -> None:
         """End `session` and tell the peer that it is over."""
         if session.state is not SessionState.HANDSHAKING:
-            self._context.events.append(SendMessage(session.index, PacketType.DISCONNECT, 0, b""))
-        self._context.close(session, reason)
+            self._shared.events.append(SendMessage(session.index, PacketType.DISCONNECT, 0, b""))
+        self._shared.close(session, reason)
 
     def reconnect(self, peer: Peer, now: float, pause: float) -> None:
         """Call `peer` again after `pause` seconds, more or less, if it can be called."""
         if peer.endpoints and not peer.busy and peer.settings.keepalive:
-            self._context.timers.set((Deadline.CONNECT, peer.name), now + pause * (0.5 + self._context.chance()))
+            self._shared.timers.set((Deadline.CONNECT, peer.name), now + pause * (0.5 + self._shared.chance()))
 
     def probe(self, session: Session, now: float) -> None:
         """Ask for a sign of life."""
-        session.probe_token, session.probe_sent = self._context.new_token(), now
-        self._context.counters[Count.KEEPALIVE_SENT] += 1
+        session.probe_token, session.probe_sent = self._shared.new_token(), now
+        self._shared.counters[Count.KEEPALIVE_SENT] += 1
         body = liveness.encode_keep_alive(session.probe_token)
-        self._context.events.append(SendMessage(session.index, PacketType.KEEP_ALIVE, 0, body))
+        self._shared.events.append(SendMessage(session.index, PacketType.KEEP_ALIVE, 0, body))
 
     def _keeps(self, old: Session, new: Session) -> bool:
         """Does `old` go on? Yes if both sides called at the same time, and the side with the smaller fingerprint began `old`."""
@@ -321,46 +321,46 @@ class Keeping:
         return same_time and self._begun_by_smaller(old)
 
     def _begun_by_smaller(self, session: Session) -> bool:
-        own = self._context.identity.fingerprint
-        theirs = self._context.peers[session.peer].settings.identity
+        own = self._shared.identity.fingerprint
+        theirs = self._shared.peers[session.peer].settings.identity
         return session.initiator == (own < theirs)
 
     def _give_up_own(self, peer: Peer, session: Session, now: float) -> None:
         """The peer's call came through: give up our own attempt, unless both sides will keep ours, or the peer may already send
         with the keys of ours."""
-        context = self._context
-        has_keys = peer.initiation in context.sessions
+        shared = self._shared
+        has_keys = peer.initiation in shared.sessions
         if has_keys or (peer.initiation is not None and not self._begun_by_smaller(session)):
-            context.timers.cancel((Deadline.CONNECT, peer.name))
+            shared.timers.cancel((Deadline.CONNECT, peer.name))
         else:
             self._connecting.cancel(peer, now)
 
     def _replace(self, old: Session, new: Session, now: float) -> None:
-        context = self._context
+        shared = self._shared
         old.move(SessionState.DISCONNECTING)
-        context.timers.cancel((Deadline.ALIVE, old.index))
-        context.timers.cancel((Deadline.ROTATE, old.index))
-        context.timers.cancel((Deadline.COMPRESSION, old.index))
-        context.timers.set((Deadline.LINGER, old.index), now + LINGER_SECONDS)
-        context.events.append(SessionReplaced(old.index, old.peer, new.index))
+        shared.timers.cancel((Deadline.ALIVE, old.index))
+        shared.timers.cancel((Deadline.ROTATE, old.index))
+        shared.timers.cancel((Deadline.COMPRESSION, old.index))
+        shared.timers.set((Deadline.LINGER, old.index), now + LINGER_SECONDS)
+        shared.events.append(SessionReplaced(old.index, old.peer, new.index))
 
     def _acknowledge(self, session: Session, token: int) -> None:
         body = liveness.encode_ack(Ack(token, session.received))
-        self._context.events.append(SendMessage(session.index, PacketType.ACK, 0, body))
+        self._shared.events.append(SendMessage(session.index, PacketType.ACK, 0, body))
 
     def report_loss(self, link: Link, lost: float) -> None:
         """Tell the far end of `link` what share of its datagrams does not arrive."""
         for index in link.users:
-            session = self._context.sessions.get(index)
+            session = self._shared.sessions.get(index)
             if session is not None and session.state is SessionState.ACTIVE:
                 body = liveness.encode_ack(Ack(0, session.received, round(lost * liveness.MILLION)))
-                self._context.events.append(SendMessage(session.index, PacketType.ACK, 0, body))
+                self._shared.events.append(SendMessage(session.index, PacketType.ACK, 0, body))
                 return
 
     def _take_loss(self, session: Session, lost: float, now: float) -> None:
-        link = self._context.links.get(session.link)
+        link = self._shared.links.get(session.link)
         if link is not None and link.protection.report(lost, now):
-            self._context.events.append(Protect(link.number, link.protection.span))
+            self._shared.events.append(Protect(link.number, link.protection.span))
 
     def _take_ack(self, session: Session, ack: Ack, now: float) -> None:
         if ack.lost is not None:
@@ -372,13 +372,13 @@ class Keeping:
             self._probing.take_ack(session, ack.token, now)
 
     def _farewell(self, session: Session, now: float) -> None:
-        peer = self._context.peers[session.peer]
+        peer = self._shared.peers[session.peer]
         current = peer.session == session.index
-        self._context.close(session, CloseReason.DISCONNECTED)
+        self._shared.close(session, CloseReason.DISCONNECTED)
         if current:
             self.reconnect(peer, now, RECONNECT_PAUSE)
 
     def _patience(self, peer: Peer) -> float:
         """Seconds of silence after which we ask for a sign of life, or end the session."""
-        idle = self._context.settings.idle
+        idle = self._shared.settings.idle
         return min(peer.settings.keepalive, idle) if peer.settings.keepalive else idle

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from appliance.protocol.connecting import Connecting
-from appliance.protocol.context import Context
 from appliance.protocol.events import CloseReason
 from appliance.protocol.keeping import Keeping
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import PeerSettings
+from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
 
 
 class Membership:
     """The peers of one node."""
 
-    def __init__(self, context: Context, connecting: Connecting, keeping: Keeping) -> None:
-        self._context = context
+    def __init__(self, shared: Shared, connecting: Connecting, keeping: Keeping) -> None:
+        self._shared = shared
         self._connecting = connecting
         self._keeping = keeping
 
     def add(self, settings: PeerSettings, now: float) -> None:
         """Let this peer have a session from now on, and call it if it can be called."""
-        self.connect_if_alone(self._context.add_peer(settings), now)
+        self.connect_if_alone(self._shared.add_peer(settings), now)
 
     def change(self, settings: PeerSettings, now: float) -> None:
         """The peer of that name is like this from now on. With another identity it is another peer. Unknown is no error."""
-        known = self._context.peers.get(settings.name)
+        known = self._shared.peers.get(settings.name)
         if known is None or settings == known.settings:
             return
         if settings.identity != known.settings.identity:
@@ -40,32 +40,32 @@ class Membership:
 
     def drop(self, name: str, now: float) -> None:
         """A peer that is a stranger from now on: its sessions end. Unknown is no error."""
-        peer = self._context.peers.get(name)
+        peer = self._shared.peers.get(name)
         if peer is not None:
             self._drop(peer, now, CloseReason.REMOVED)
 
     def renew_disallowed(self, now: float) -> None:
         """The policy changed: replace the sessions it no longer allows."""
-        policy = self._context.policy
-        for session in list(self._context.sessions.values()):
+        policy = self._shared.policy
+        for session in list(self._shared.sessions.values()):
             allowed = session.suite.wire_id in policy.suites and any(kex.post_quantum == session.pq for kex in policy.pq.kex)
             if not allowed and session.state is SessionState.ACTIVE:
                 self._keeping.disallow(session, now)
 
     def leave(self, now: float) -> None:
         """Say goodbye to everyone; there are no peers afterwards."""
-        for peer in list(self._context.peers.values()):
+        for peer in list(self._shared.peers.values()):
             self._drop(peer, now, CloseReason.SHUTDOWN)
 
     def alone(self, peer: Peer) -> bool:
         """May `peer` be called? Yes if it has no session, or one that may not work or is to be replaced."""
-        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        session = self._shared.sessions.get(peer.session) if peer.session is not None else None
         return session is None or session.suspect or session.due or session.elsewhere
 
     def try_beside(self, peer: Peer, now: float) -> None:
         """The profile's endpoints of `peer` were edited: try the new ones now, beside a session that works over an old one. When
         one answers, it replaces that session. When none does, `last_error` says so and the session goes on."""
-        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        session = self._shared.sessions.get(peer.session) if peer.session is not None else None
         if not peer.edited or not peer.endpoints:
             return
         peer.edited = False
@@ -78,7 +78,7 @@ class Membership:
 
     def connect_if_alone(self, peer: Peer, now: float) -> None:
         """Call `peer` if it should have a session and has none that is sure to last."""
-        session = self._context.sessions.get(peer.session) if peer.session is not None else None
+        session = self._shared.sessions.get(peer.session) if peer.session is not None else None
         if session is not None and session.elsewhere and peer.failures >= len(peer.endpoints):
             session.elsewhere = False
         if self.alone(peer) and peer.settings.keepalive:
@@ -86,7 +86,7 @@ class Membership:
 
     def _drop(self, peer: Peer, now: float, reason: CloseReason) -> None:
         self._connecting.cancel(peer, now)
-        for session in self._context.sessions_of(peer.name):
+        for session in self._shared.sessions_of(peer.name):
             self._keeping.say_goodbye(session, reason)
-        self._context.timers.cancel((Deadline.CONNECT, peer.name))
-        self._context.drop_peer(peer)
+        self._shared.timers.cancel((Deadline.CONNECT, peer.name))
+        self._shared.drop_peer(peer)

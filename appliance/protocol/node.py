@@ -17,7 +17,6 @@ from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.protocol.answering import Answering
 from appliance.protocol.connecting import Connecting
-from appliance.protocol.context import Context
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.events import Event, LinkId, Transmit
 from appliance.protocol.exchange import KeyAgreement
@@ -31,6 +30,7 @@ from appliance.protocol.probing import Probing
 from appliance.protocol.reception import Reception
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import NodeSettings, PeerSettings
+from appliance.protocol.shared import Shared
 from appliance.protocol.strangers import Strangers
 from appliance.protocol.timers import Deadline
 from appliance.wire.faults import Fault
@@ -56,18 +56,18 @@ class Node:
     ) -> None:
         """`suites` are those registered; `settings.suites` names which may be used. `agreement` is for tests with fixed keys.
         `deferring`: the costly steps of handshakes wait for `handle_work`."""
-        self._context = Context(settings, identity, suites, entropy, agreement or KeyAgreement())
-        self._context.deferring = deferring
+        self._shared = Shared(settings, identity, suites, entropy, agreement or KeyAgreement())
+        self._shared.deferring = deferring
         self._reassembly = Reassembly(settings.reassembly_bytes, REASSEMBLY_SECONDS)
-        self._connecting = Connecting(self._context)
-        self._answering = Answering(self._context, self._reassembly, now)
-        self._probing = Probing(self._context)
-        self.control = ControlChannel(self._context)
+        self._connecting = Connecting(self._shared)
+        self._answering = Answering(self._shared, self._reassembly, now)
+        self._probing = Probing(self._shared)
+        self.control = ControlChannel(self._shared)
         """What else goes through the sessions' control channel. After each call take events, as after `handle_…`."""
-        self._keeping = Keeping(self._context, self._connecting, self._probing, self.control)
-        self._membership = Membership(self._context, self._connecting, self._keeping)
-        self._reception = Reception(self._context, self._connecting, self._answering, self._keeping, self._reassembly, now)
-        self._strangers = Strangers(self._context)
+        self._keeping = Keeping(self._shared, self._connecting, self._probing, self.control)
+        self._membership = Membership(self._shared, self._connecting, self._keeping)
+        self._reception = Reception(self._shared, self._connecting, self._answering, self._keeping, self._reassembly, now)
+        self._strangers = Strangers(self._shared)
         self._of_index: Mapping[Deadline, Callable[[int, float], None]] = {
             Deadline.HELLO: self._connecting.resend,
             Deadline.ANSWER: self._answering.expire,
@@ -89,26 +89,26 @@ class Node:
     @property
     def sessions(self) -> Mapping[int, Session]:
         """Sessions by local index; look, don't touch."""
-        return MappingProxyType(self._context.sessions)
+        return MappingProxyType(self._shared.sessions)
 
     @property
     def peers(self) -> Mapping[str, Peer]:
         """Peers by name; look, don't touch."""
-        return MappingProxyType(self._context.peers)
+        return MappingProxyType(self._shared.peers)
 
     def parity(self, link: LinkId) -> int:
         """Pieces of a cut record for each parity piece that goes with it over `link`; 0: none."""
-        over = self._context.links.get(link)
+        over = self._shared.links.get(link)
         return over.protection.span if over is not None else 0
 
     @property
     def counters(self) -> Counter[str]:
         """What happened how often, by name (docs/protocol.md lists them)."""
-        return self._context.counters
+        return self._shared.counters
 
     def path(self, session: Session) -> tuple[int, str]:
         """Bytes of the datagrams on the path of `session` (0 on streams), and why; see `Link.measured`."""
-        link = self._context.links.get(session.link)
+        link = self._shared.links.get(session.link)
         return link.measured if link is not None else (0, "")
 
     @property
@@ -124,7 +124,7 @@ class Node:
     @property
     def handshakes_per_second(self) -> int:
         """How many handshakes of strangers it takes."""
-        return self._context.settings.handshakes_per_second
+        return self._shared.settings.handshakes_per_second
 
     @property
     def crowded(self) -> bool:
@@ -146,14 +146,14 @@ class Node:
 
     def update(self, settings: NodeSettings, now: float) -> None:
         """Take another policy and other limits. Sessions go on unless the policy no longer allows them."""
-        context = self._context
-        before, policy = context.settings, context.policy
-        context.configure(settings)
+        shared = self._shared
+        before, policy = shared.settings, shared.policy
+        shared.configure(settings)
         if settings.handshakes_per_second != before.handshakes_per_second:
             self._answering.configure(now)
             self._strangers.configure()
         self._reassembly.resize(settings.reassembly_bytes)
-        if context.policy != policy:
+        if shared.policy != policy:
             self._membership.renew_disallowed(now)
 
     def handle_packet(self, link: LinkId, source: SocketAddress | None, packet: bytes, now: float) -> None:
@@ -163,31 +163,31 @@ class Node:
     @property
     def has_work(self) -> bool:
         """Does a costly step of a handshake wait?"""
-        return bool(self._context.begun or self._context.fresh)
+        return bool(self._shared.begun or self._shared.fresh)
 
     def handle_work(self, now: float) -> bool:
         """Do one costly step (up to a few milliseconds). Handshakes under way go before those of strangers. False if none
         waits."""
-        return self._context.work(now)
+        return self._shared.work(now)
 
     def handle_message(self, session: int, kind: int, channel: int, body: bytes, now: float) -> None:
         """A record that the worker opened: an Ack, a KeepAlive, a Disconnect, or Data of the control channel."""
-        found = self._context.sessions.get(session)
+        found = self._shared.sessions.get(session)
         if found is None:
-            self._context.counters[Fault.UNKNOWN_SESSION] += 1
+            self._shared.counters[Fault.UNKNOWN_SESSION] += 1
             return
         self._keeping.take_message(found, kind, channel, body, now)
 
     def handle_activity(self, session: int, received: int, now: float) -> None:
         """`received` authentic records came for the session so far. To be told about once a second, if it has changed."""
-        found = self._context.sessions.get(session)
+        found = self._shared.sessions.get(session)
         if found is not None and received > found.received:
             found.received = received
             self._keeping.heard(found, now)
 
     def handle_want(self, peer: str, now: float) -> None:
         """Traffic waits for a peer without a session: call it now, even during a pause."""
-        found = self._context.peers.get(peer)
+        found = self._shared.peers.get(peer)
         if found is not None and found.session is None:
             self._connecting.connect(found, now)
 
@@ -208,13 +208,13 @@ class Node:
         `datagram_bytes` is the longest UDP payload that goes over it in one piece. `adapts`: paths may take less, and the driver
         does what Shape and SendProbe say."""
         added = Link(link, local, remote, datagram, listener, datagram_bytes, adapts=datagram and adapts)
-        self._context.links[link] = added
-        found = self._context.peers.get(peer) if peer is not None else None
+        self._shared.links[link] = added
+        found = self._shared.peers.get(peer) if peer is not None else None
         if found is not None and self._connecting.dialed(found):
             if self._membership.alone(found):
                 self._connecting.begin(found, link, None, now)
             else:
-                self._context.drop_unused(added)
+                self._shared.drop_unused(added)
             self._connecting.pump(now)
         elif not listener:
             self._strangers.greet(link, now)
@@ -229,32 +229,32 @@ class Node:
 
     def handle_dial_failed(self, peer: str, endpoint: Endpoint, reason: str, now: float) -> None:
         """A Dial failed; `reason` is for the admin."""
-        found = self._context.peers.get(peer)
+        found = self._shared.peers.get(peer)
         if found is not None:
             self._connecting.dial_failed(found, f"{endpoint}: {reason}", now)
 
     def handle_link_closed(self, link: LinkId, now: float) -> None:
         """A link is gone."""
-        gone = self._context.links.pop(link, None)
+        gone = self._shared.links.pop(link, None)
         if gone is None:
             return
         self._strangers.link_closed(link)
-        self._context.timers.cancel((Deadline.LINK, link))
-        self._context.timers.cancel((Deadline.PATH, link))
+        self._shared.timers.cancel((Deadline.LINK, link))
+        self._shared.timers.cancel((Deadline.PATH, link))
         self._answering.link_closed(link)
         self._keeping.link_closed(gone, now)
         self._connecting.link_closed(link, now)
 
     def handle_unanswered(self, session: int, now: float) -> None:
         """Records went out on the session in the last second or so and none came in."""
-        found = self._context.sessions.get(session)
+        found = self._shared.sessions.get(session)
         if found is not None:
             self._keeping.unanswered(found, now)
 
     def handle_moved(self, session: int, link: LinkId, source: SocketAddress | None, now: float) -> None:
         """The session's newest record came by another path. (Of older records this must not be told: whoever replays one could
         move us.)"""
-        found, over = self._context.sessions.get(session), self._context.links.get(link)
+        found, over = self._shared.sessions.get(session), self._shared.links.get(link)
         if found is not None and over is not None:
             self._keeping.heard(found, now)
             self._keeping.moved(found, over, source, now)
@@ -262,7 +262,7 @@ class Node:
     def handle_one_way(self, session: int, now: float) -> None:
         """Traffic went out on the session in the last second or so, and no traffic came in, though other records may have: are
         its records too long for the path?"""
-        found = self._context.sessions.get(session)
+        found = self._shared.sessions.get(session)
         if found is not None:
             self._probing.suspect(found, now)
 
@@ -272,31 +272,31 @@ class Node:
 
     def handle_loss(self, link: LinkId, lost: float) -> None:
         """This share (0 to 1) of the datagrams that should have come over `link` lately did not."""
-        over = self._context.links.get(link)
+        over = self._shared.links.get(link)
         if over is not None:
             self._keeping.report_loss(over, min(max(lost, 0.0), 1.0))
 
     def handle_stalled(self, session: int, now: float) -> None:
         """The session's keys have run apart, and only a new handshake brings them together."""
-        found = self._context.sessions.get(session)
+        found = self._shared.sessions.get(session)
         if found is not None and found.state is SessionState.ACTIVE:
             self._keeping.renew(found, now)
 
     def handle_no_room(self, session: int, now: float) -> None:
         """The data plane has no room for a session that is ready. To be told before the next event is taken."""
-        found = self._context.sessions.get(session)
+        found = self._shared.sessions.get(session)
         if found is not None:
             self._keeping.no_room(found, now)
 
     def handle_keys_lost(self, now: float, kept: Container[int] = ()) -> None:
         """The keys of all sessions but those `kept` are gone, because the worker that had them died: make new ones over the paths
         there were."""
-        names = dict.fromkeys(session.peer for session in self._context.sessions.values() if session.index not in kept)
-        peers = [self._context.peers[name] for name in names]
+        names = dict.fromkeys(session.peer for session in self._shared.sessions.values() if session.index not in kept)
+        peers = [self._shared.peers[name] for name in names]
         self._probing.drivers_lost()
         for peer in peers:
             self._connecting.cancel(peer, now)
-        for session in [session for session in self._context.sessions.values() if session.index not in kept]:
+        for session in [session for session in self._shared.sessions.values() if session.index not in kept]:
             self._keeping.keys_lost(session, now)
         for peer in peers:
             self._membership.connect_if_alone(peer, now)
@@ -304,13 +304,13 @@ class Node:
     def handle_known_path(self, peer: str, link: LinkId, source: SocketAddress | None, now: float) -> None:
         """`peer` was at the other end of `link`, or came in through this listener from `source`, before this node was started
         anew: call it there, once."""
-        found = self._context.peers.get(peer)
-        if found is not None and self._membership.alone(found) and not found.busy and link in self._context.links:
+        found = self._shared.peers.get(peer)
+        if found is not None and self._membership.alone(found) and not found.busy and link in self._shared.links:
             self._connecting.begin(found, link, source, now)
 
     def handle_candidates(self, peer: str, endpoints: Sequence[Endpoint], now: float) -> None:
         """Where `peer` can be reached, all of it, address literals only, most wanted first."""
-        found = self._context.peers.get(peer)
+        found = self._shared.peers.get(peer)
         if found is not None:
             found.reach_at(endpoints)
             self._membership.try_beside(found, now)
@@ -319,24 +319,24 @@ class Node:
     def handle_timeout(self, now: float) -> None:
         """Do what is due."""
         self._reassembly.expire(now)
-        for kind, key in self._context.timers.due(now):
+        for kind, key in self._shared.timers.due(now):
             if isinstance(key, int):
                 self._of_index[kind](key, now)
             else:
-                self._of_peer[kind](self._context.peers[key], now)
+                self._of_peer[kind](self._shared.peers[key], now)
 
     def poll_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None: never."""
-        return self._context.timers.next()
+        return self._shared.timers.next()
 
     def poll_transmit(self) -> Transmit | None:
         """The next packet to send."""
-        transmits = self._context.transmits
+        transmits = self._shared.transmits
         return transmits.popleft() if transmits else None
 
     def poll_event(self) -> Event | None:
         """The next thing to do or to know."""
-        events = self._context.events
+        events = self._shared.events
         return events.popleft() if events else None
 
     def shutdown(self, now: float) -> None:

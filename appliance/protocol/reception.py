@@ -10,10 +10,10 @@ from appliance.errors import PeerFault
 from appliance.protocol.admission import TokenBucket
 from appliance.protocol.answering import Answering
 from appliance.protocol.connecting import Connecting
-from appliance.protocol.context import Context
 from appliance.protocol.events import LinkId
 from appliance.protocol.keeping import Keeping
 from appliance.protocol.links import Link
+from appliance.protocol.shared import Shared
 from appliance.wire.envelope import (
     FLAG_COOKIE,
     FLAG_FRAGMENT,
@@ -37,14 +37,14 @@ class Reception:
 
     def __init__(
         self,
-        context: Context,
+        shared: Shared,
         connecting: Connecting,
         answering: Answering,
         keeping: Keeping,
         reassembly: Reassembly,
         now: float,
     ) -> None:
-        self._context = context
+        self._shared = shared
         self._connecting = connecting
         self._answering = answering
         self._keeping = keeping
@@ -56,13 +56,13 @@ class Reception:
         try:
             self._sort(link, source, packet, now)
         except PeerFault as fault:
-            self._context.judge(fault.message, self._peer_on(packet))
+            self._shared.judge(fault.message, self._peer_on(packet))
 
     def _sort(self, link: LinkId, source: SocketAddress | None, packet: bytes, now: float) -> None:
         fields = unpack(packet)
         if fields is None:
             raise PeerFault(_why_no_header(packet))
-        over = self._context.links.get(link)
+        over = self._shared.links.get(link)
         if over is None:
             raise PeerFault(Fault.UNKNOWN_LINK)
         _, kind, flags, stream, _, _, length, _ = fields
@@ -110,7 +110,7 @@ class Reception:
             raise PeerFault(Fault.MALFORMED)
         if not self._hints.take(now):
             raise PeerFault(Fault.RATE_LIMITED)
-        for session in list(self._context.sessions.values()):
+        for session in list(self._shared.sessions.values()):
             if session.remote_index == index and (session.link, session.to) == (link.number, source):
                 self._keeping.disowned(session, now)
 

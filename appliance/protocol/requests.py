@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from appliance.errors import PeerFault
-from appliance.protocol.context import Context
 from appliance.protocol.events import Answered, AskFailed
 from appliance.protocol.families import Family
+from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
 from appliance.wire import control
 from appliance.wire.control import ControlMessage
@@ -56,8 +56,8 @@ class _Request:
 class Requests:
     """All requests of a node that are under way. `say` sends."""
 
-    def __init__(self, context: Context, say: Say) -> None:
-        self._context = context
+    def __init__(self, shared: Shared, say: Say) -> None:
+        self._shared = shared
         self._say = say
         self._waiting: dict[int, _Request] = {}
         self._of_peer: dict[str, dict[int, _Request]] = {}
@@ -89,9 +89,9 @@ class Requests:
             raise PeerFault(Fault.CONTROL_UNASKED)
         self._end(request)
         if message.refused:
-            self._context.events.append(AskFailed(request.number, request.family.name, Failure.REFUSED))
+            self._shared.events.append(AskFailed(request.number, request.family.name, Failure.REFUSED))
         else:
-            self._context.events.append(Answered(request.number, request.family.name, dict(message.content), message.body))
+            self._shared.events.append(Answered(request.number, request.family.name, dict(message.content), message.body))
 
     def due(self, number: int, now: float) -> None:
         """The timer of a request: send it again, or give it up."""
@@ -122,14 +122,14 @@ class Requests:
 
     def _send(self, request: _Request, now: float) -> None:
         self._say(request.peer, request.family, request.encoded, now)
-        spread = 1 - JITTER + 2 * JITTER * self._context.chance()
-        self._context.timers.set((Deadline.ASK, request.number), min(request.ends, now + request.pause * spread))
+        spread = 1 - JITTER + 2 * JITTER * self._shared.chance()
+        self._shared.timers.set((Deadline.ASK, request.number), min(request.ends, now + request.pause * spread))
         request.pause = min(2 * request.pause, RETRY_LATER)
 
     def _fail(self, request: _Request, reason: Failure) -> None:
         self._end(request)
         self._remember(request.number)
-        self._context.events.append(AskFailed(request.number, request.family.name, reason))
+        self._shared.events.append(AskFailed(request.number, request.family.name, reason))
 
     def _end(self, request: _Request) -> None:
         del self._waiting[request.number]
@@ -137,7 +137,7 @@ class Requests:
         del of_peer[request.number]
         if not of_peer:
             del self._of_peer[request.peer]
-        self._context.timers.cancel((Deadline.ASK, request.number))
+        self._shared.timers.cancel((Deadline.ASK, request.number))
 
     def _remember(self, number: int) -> None:
         self._ended[number] = None
@@ -147,6 +147,6 @@ class Requests:
     def _new_number(self) -> int:
         """Drawn at random: after a restart no number must be one that the peer remembers an answer for."""
         while True:
-            number = int.from_bytes(self._context.entropy(7), "big") & control.MAX_NUMBER
+            number = int.from_bytes(self._shared.entropy(7), "big") & control.MAX_NUMBER
             if number and number not in self._waiting:
                 return number

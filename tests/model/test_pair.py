@@ -150,15 +150,15 @@ class PairMachine(RuleBasedStateMachine):
     def tables_agree(self) -> None:
         for side in "ab":
             node = self.host(side).node
-            context = node._context
-            known = set(context.sessions) | set(node._connecting._initiations) | set(node._answering._answers)
-            assert context.indexes == known
-            for link in context.links.values():
+            shared = node._shared
+            known = set(shared.sessions) | set(node._connecting._initiations) | set(node._answering._answers)
+            assert shared.indexes == known
+            for link in shared.links.values():
                 assert link.users <= known
-            for peer in context.peers.values():
-                assert peer.session is None or context.sessions[peer.session].state is SessionState.ACTIVE
+            for peer in shared.peers.values():
+                assert peer.session is None or shared.sessions[peer.session].state is SessionState.ACTIVE
                 assert peer.initiation is None or peer.initiation in node._connecting._initiations
-            assert set(self.host(side).records) == set(context.sessions)
+            assert set(self.host(side).records) == set(shared.sessions)
             assert self.host(side).drops["no-path"] == 0
             assert node._reassembly.held_bytes <= 1 << 20
 

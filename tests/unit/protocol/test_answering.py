@@ -152,8 +152,8 @@ def test_unfinished_handshakes_are_bounded_and_forgotten() -> None:
     assert node.counters["crowded"] == 10
     node.handle_timeout(ANSWER_SECONDS)
     assert node.pending == 0
-    assert node._context.indexes == set()
-    assert node._context.links[LISTENER].users == set()
+    assert node._shared.indexes == set()
+    assert node._shared.links[LISTENER].users == set()
 
 
 def test_a_proof_of_another_address_finishes_nothing() -> None:
@@ -174,7 +174,7 @@ def test_a_proof_of_another_address_finishes_nothing() -> None:
 def test_forged_proofs_neither_end_the_handshake_nor_prolong_it(deferring: bool) -> None:
     node, source, client = called_node(), ("198.51.100.1", 1), calling()
     server = answered(give(node, hello_packets(client), source))
-    node._context.deferring = deferring
+    node._shared.deferring = deferring
     for number in range(100):
         give(node, finish_packets(server, bytes(7331), number), source, now=4.0)
     assert node.counters["not-authentic"] == 100

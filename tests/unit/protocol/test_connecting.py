@@ -171,7 +171,7 @@ def test_forged_answers_do_not_end_an_attempt() -> None:
 
 def test_answers_that_wait_are_bounded_and_the_real_one_is_among_them() -> None:
     pair = Pair()
-    pair.a.node._context.deferring = True
+    pair.a.node._shared.deferring = True
     (attempt,) = pair.a.node._connecting._initiations.values()
     policy = Policy(Pq.REQUIRED, attempt.machine.hello.suites)
     real = Responder(policy, 22, identity_of("b"), attempt.machine.hello, Random(1).randbytes, KeyAgreement())

@@ -337,7 +337,7 @@ def test_made_up_paths_are_few_and_do_not_keep_the_real_one_out() -> None:
     network = Network()
     nat = network.nat(HOSTS["a"], "192.0.2.200")
     pair = Pair(network).connect()
-    session, over = pair.session("b"), pair.b.node._context.links[1]
+    session, over = pair.session("b"), pair.b.node._shared.links[1]
     nat.rebind()
     pair.a.send("b", b"from elsewhere")
     for number in range(100):

@@ -33,8 +33,8 @@ Work = Callable[[float], None]
 """A handshake's costly step (key exchange, signatures), to be called with the time. Raises PeerFault."""
 
 
-class Context:
-    """One node's shared state. No behaviour beyond keeping its tables consistent."""
+class Shared:
+    """What the parts of one node share. It does nothing but keep its tables consistent."""
 
     def __init__(
         self,
