@@ -30,7 +30,14 @@ class Hostless:
     """One node, the end of the pair that an application has, and the tasks of its own."""
 
     def __init__(
-        self, number: int, identity: Identity, peer: Identity, endpoints: list[Endpoint], listen: list[Endpoint]
+        self,
+        number: int,
+        identity: Identity,
+        peer: Identity,
+        endpoints: list[Endpoint],
+        listen: list[Endpoint],
+        *,
+        workers: int = 1,
     ) -> None:
         other = 3 - number
         self.profile = Profile.model_validate(
@@ -38,7 +45,7 @@ class Hostless:
                 "profile": 1,
                 "name": f"node-{number}",
                 "server": {"listen": listen},
-                "network": {"addresses": [f"10.8.0.{number}/24", f"fd00:8::{number}/64"], "workers": 1},
+                "network": {"addresses": [f"10.8.0.{number}/24", f"fd00:8::{number}/64"], "workers": workers},
                 "peers": [
                     {
                         "name": f"node-{other}",
@@ -49,18 +56,21 @@ class Hostless:
                 ],
             }
         )
-        self.device, self.application = packet_pair()
-        self.application.settimeout(0)
+        self.devices, self.applications = zip(*(packet_pair() for _ in range(workers)), strict=True)
+        for application in self.applications:
+            application.settimeout(0)
+        self.application = self.applications[0]
         self.node = NodeRuntime(self.profile, PluginHost.load(self.profile.plugins), identity)
 
     async def __aenter__(self) -> Self:
-        await self.node.start([self.device])
+        await self.node.start(self.devices)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         troubles = await self.node.stop()
-        self.device.close()
-        self.application.close()
+        for device, application in zip(self.devices, self.applications, strict=True):
+            device.close()
+            application.close()
         assert not troubles, troubles
 
 
