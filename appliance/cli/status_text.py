@@ -28,8 +28,9 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
     offloads = ", ".join(worker.get("offloads") or ()) or "none"
     addresses = ", ".join(interface.get("addresses") or ())
     name = terminal.styled(str(answer["name"]), "bold")
+    instance = f", instance {answer['instance']}" if answer.get("instance") else ""
     lines = [
-        f"{name}  {styled_state}  version {answer.get('version')}, pid {answer.get('pid')}",
+        f"{name}  {styled_state}  version {answer.get('version')}, pid {answer.get('pid')}{instance}",
         f"identity   {answer.get('identity')}",
         *_profile(answer.get("profile")),
         f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{_differs(interface, terminal)}",

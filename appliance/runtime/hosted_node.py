@@ -19,7 +19,7 @@ from appliance.control import server
 from appliance.control.admission import Admission
 from appliance.control.authority import Authority
 from appliance.errors import ApplianceError, ExitCode
-from appliance.foundation import clock
+from appliance.foundation import clock, places
 from appliance.foundation.logging import get_logger
 from appliance.foundation.notify import Notifier
 from appliance.linux import memory
@@ -112,6 +112,7 @@ class HostedNode:
             refused_callers=self._admission.refused,
             judged=self._authority.counted,
             since=clock.wall(),
+            instance=places.instance_of(state_dir),
         )
         self._events = Events(node.health, in_force)
         node.driver.subscribers.append(self._events.on_session)

@@ -55,6 +55,8 @@ class Shown:
     """Questions who may do what, and how asking plugins about them went (`control.authority`)."""
     since: float
     """When the node was started, in seconds of the wall clock."""
+    instance: str = ""
+    """Its name among several of one network namespace; "" if it has none."""
 
 
 def status(shown: Shown) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def status(shown: Shown) -> dict[str, Any]:
         "warnings": [advice._asdict() for adviser in shown.advisers for advice in adviser.advice],
         "since": clock.utc_text(shown.since),
         "pid": os.getpid(),
+        "instance": shown.instance,
         "ready": health.ready,
         "worker": _worker(node.keeper),
         "interface": _interface(profile.network),

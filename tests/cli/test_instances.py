@@ -236,7 +236,8 @@ def test_who_asks_for_one_that_is_not_there_is_told_of_those_that_are(nodes: tup
         asked = plain.host("--instance=home", "status")
         assert (asked.code, "no appliance daemon home runs" in asked.err) == (7, True)
         assert plain.host("status", "--json", APPLIANCE_INSTANCE="office").document["name"] == "node-2"
-        assert namespace.run(lambda: Client("office").call("status"))["name"] == "node-2"
+        assert namespace.run(lambda: Client("office").call("status"))["instance"] == "office"
+        assert office("status").out.splitlines()[0].endswith(", instance office")
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "A", "x" * 40])
