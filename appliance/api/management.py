@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -70,8 +69,7 @@ Handler = Callable[[ApiCall], Awaitable[Any]]
 StreamHandler = Callable[[ApiCall], AsyncIterator[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRoute:
+class ApiRoute(NamedTuple):
     """One management operation, as `appliance_api_routes()` registers it.
 
     A handler may raise `Refused`. Anything else that it raises counts as a failure of the plugin.
@@ -182,8 +180,7 @@ class DaemonClient(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class CliContext:
+class CliContext(NamedTuple):
     """What a command runs with."""
 
     arguments: Mapping[str, Any]
@@ -194,8 +191,7 @@ class CliContext:
     daemon: DaemonClient
 
 
-@dataclass(frozen=True, slots=True)
-class CliCommand:
+class CliCommand(NamedTuple):
     """A command added to `appliance`, as registered by `appliance_cli_commands()`.
 
     `--config`, `--json` and `--help` are there without being named. What it raises is told as a failure of the plugin, but for
