@@ -74,6 +74,15 @@ class ClassFigures(NamedTuple):
     """Bytes that wait now."""
 
 
+class LoopFigures(NamedTuple):
+    """The event loop of the control process. While one of its turns lasts, everything else that it does has to wait."""
+
+    longest: float
+    """The longest turn of the last minute, in seconds."""
+    late: int
+    """Turns longer than 50 ms so far."""
+
+
 class NodeFigures(NamedTuple):
     """The node at one moment."""
 
@@ -85,7 +94,7 @@ class NodeFigures(NamedTuple):
     """Seconds since it was started."""
     sessions: Sequence[SessionFigures]
     peers_configured: int
-    """How many peers the profile names."""
+    """How many peers there are: those of the profile, and members."""
     drops: Mapping[str, int]
     """Packets dropped, by reason (docs/troubleshooting.md)."""
     handshakes: Mapping[str, int]
@@ -98,6 +107,8 @@ class NodeFigures(NamedTuple):
     """By name; empty if traffic is not scheduled."""
     protocols: Mapping[str, Mapping[str, int]] = {}
     """What happened in each peer protocol that runs, by its name and then by what is counted."""
+    loop: LoopFigures | None = None
+    """How responsive the control process is; None if that is not measured."""
 
 
 class MonitoringServices(Services, Protocol):

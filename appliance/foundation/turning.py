@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from appliance.foundation.turns import Turns, timed_loop
+
 END_SECONDS: Final = 1.0
 """How long tasks and threads that plugins left behind may take to end."""
 
@@ -20,9 +22,9 @@ Survive = Callable[[BaseException], bool]
 down."""
 
 
-def run(main: Coroutine[Any, Any, Result], survive: Survive) -> Result:
-    """What `main` returns or raises."""
-    loop = asyncio.new_event_loop()
+def run(main: Coroutine[Any, Any, Result], survive: Survive, turns: Turns | None = None) -> Result:
+    """What `main` returns or raises. `turns` measures the loop."""
+    loop = timed_loop(turns or Turns())
     asyncio.set_event_loop(loop)
     loop.set_exception_handler(lambda loop, context: _handle(loop, context, survive))
     try:

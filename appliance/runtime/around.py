@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.foundation.turns import Turns
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.known_paths import KnownPath
 
@@ -30,5 +31,7 @@ class Around:
     """Write down which processes are the workers, none when they have ended in order."""
     problems: Callable[[], Mapping[str, str]] = dict
     """What is wrong with each part around the node, "" for one that is well."""
+    turns: Turns | None = None
+    """The turns of the event loop; None: whoever runs it does not measure them."""
     kept: Path | None = None
     """The folder of what plugins keep on this host; None: they keep nothing."""

@@ -99,6 +99,7 @@ def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile
 def _become(start: Start, child: changes.Child, confirm_within: float | None, admin: str | None) -> int:
     from appliance.control import address
     from appliance.foundation import places, turning
+    from appliance.foundation.turns import Turns
     from appliance.linux import privileges
     from appliance.runtime import identities
     from appliance.runtime.host import leftovers
@@ -118,13 +119,14 @@ def _become(start: Start, child: changes.Child, confirm_within: float | None, ad
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
         nodes: list[HostedNode] = []
+        turns = Turns()
 
         async def live() -> int:
             # Made within the loop, as a router is opened by that, which may spawn tasks and ask to be asked again.
-            nodes.append(HostedNode(start, identity, state_dir, listener))
+            nodes.append(HostedNode(start, identity, state_dir, listener, turns))
             return await nodes[0].run(child, confirm_within, admin)
 
-        return turning.run(live(), lambda error: any(node.survive(error) for node in nodes))
+        return turning.run(live(), lambda error: any(node.survive(error) for node in nodes), turns)
     finally:
         listener.close()
         leftovers.remove_if_empty(state_dir)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from appliance import __version__
-from appliance.api.monitoring import ClassFigures, NodeFigures, SessionFigures
+from appliance.api.monitoring import ClassFigures, LoopFigures, NodeFigures, SessionFigures
 from appliance.api.zones import shown
 from appliance.foundation import clock
+from appliance.foundation.turns import Turns
 from appliance.protocol.session import Session, SessionState
 from appliance.runtime.health import Health
 from appliance.runtime.node.driver import NodeDriver
@@ -20,10 +21,19 @@ _NOTHING = SessionCounters(*(0 for _ in SessionCounters._fields))
 class Figures:
     """Makes `NodeFigures`, with the health as it is then."""
 
-    def __init__(self, driver: NodeDriver, keeper: WorkerKeeper, health: Callable[[], Health], *, since: float) -> None:
+    def __init__(
+        self,
+        driver: NodeDriver,
+        keeper: WorkerKeeper,
+        health: Callable[[], Health],
+        turns: Turns | None = None,
+        *,
+        since: float,
+    ) -> None:
         self._driver = driver
         self._keeper = keeper
         self._health = health
+        self._turns = turns
         self._since = since
         self.name = ""
         self.scheduled = False
@@ -44,7 +54,12 @@ class Figures:
             ready=health.ready,
             classes=self.classes(),
             protocols=self.protocols(),
+            loop=self.loop(),
         )
+
+    def loop(self) -> LoopFigures | None:
+        """How long the turns of the control process's event loop take. None: nobody measures them."""
+        return None if self._turns is None else LoopFigures(self._turns.longest(), self._turns.late)
 
     def classes(self) -> Mapping[str, ClassFigures]:
         """Traffic classes by name; none where traffic is not scheduled."""

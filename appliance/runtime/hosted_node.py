@@ -43,6 +43,7 @@ from appliance.runtime.workers import orphans
 
 if TYPE_CHECKING:
     from appliance.control.address import Listening
+    from appliance.foundation.turns import Turns
     from appliance.protocol.identity import Identity
     from appliance.runtime.start import Start
 
@@ -57,12 +58,15 @@ UNDO_SECONDS = 60.0
 class HostedNode:
     """A node, the host that it changes, and the control socket."""
 
-    def __init__(self, start: Start, identity: Identity, state_dir: Path, listener: Listening) -> None:
+    def __init__(
+        self, start: Start, identity: Identity, state_dir: Path, listener: Listening, turns: Turns | None = None
+    ) -> None:
         profile, plugins = start.profile, start.plugins
         self._in_force = in_force = InForce(profile, start.files, start.paths, fallen_back=start.fallen_back)
         self._given_up = start.given_up
         self._trial = start.trial
         self._state_dir = state_dir
+        self._turns = turns
         self._listener = listener
         self._admission = Admission()
         self._notifier = Notifier()
@@ -126,6 +130,7 @@ class HostedNode:
             remember=functools.partial(known_paths.remember, self._state_dir),
             keep_pids=self._keep_pids,
             problems=self._problems,
+            turns=self._turns,
             kept=self._trial.path.with_suffix(".plugins"),
         )
 

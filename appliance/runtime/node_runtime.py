@@ -118,7 +118,7 @@ class NodeRuntime:
         self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls)
         self.driver.control_listener = self.protocols.hear
-        self.figures = Figures(self.driver, self.keeper, self.health, since=clock.monotonic())
+        self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())
         self.figures.protocols = self.protocols.figures
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, self.calls)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from appliance import __version__
-from appliance.api.monitoring import SessionFigures
+from appliance.api.monitoring import LoopFigures, SessionFigures
 from appliance.foundation import clock
 from appliance.linux import glance
 from appliance.planning.own import is_kernels_own
@@ -85,10 +85,12 @@ def status(shown: Shown) -> dict[str, Any]:
         "listen": [str(bound) for bound in node.transports.bound.values()],
         "sessions": [_session(figures) for figures in node.figures.sessions(now)],
         "peers": [
-            _peer(peers[peer.name]) | {"allowed": [str(prefix) for prefix in peer.allowed]}
-            for peer in profile.peers
-            if peer.name in peers
+            _peer(peers[entry.name]) | {"allowed": [str(prefix) for prefix in entry.allowed], "origin": str(entry.origin)}
+            for entry in node.peers.table
+            if entry.name in peers
         ],
+        "refused_members": {str(reason): count for reason, count in node.peers.refused.items()},
+        "loop": _loop(node.figures.loop()),
         "qos": {name: figures._asdict() for name, figures in node.figures.classes().items()} or None,
         "drops": dict(node.keeper.drops() + node.driver.drops),
         "protocols": node.protocols.figures(),
@@ -112,6 +114,11 @@ def profile_status(in_force: InForce, trial: TrialKeeper) -> dict[str, Any]:
         "lasts": not problems and list(in_force.files) == files,
         "refused": trial.sentences(),
     }
+
+
+def _loop(figures: LoopFigures | None) -> dict[str, Any] | None:
+    """The control process's event loop: its longest turn of the last minute, and how many took more than 50 ms so far."""
+    return None if figures is None else {"longest_turn_ms": round(figures.longest * 1000, 3), "late_turns": figures.late}
 
 
 def _interface(network: NetworkSection) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api.monitoring import NodeFigures, SessionFigures
+from appliance.api.monitoring import LoopFigures, NodeFigures, SessionFigures
 from appliance.testing.services import FakeServices
 
 SESSION = SessionFigures(
@@ -33,6 +33,7 @@ FIGURES = NodeFigures(
     protocols={"question-and-answer": {"asked": 3, "control-flood": 1}},
     components={"worker": "ok", "routing": "ok"},
     ready=True,
+    loop=LoopFigures(longest=0.012, late=3),
 )
 
 

@@ -82,6 +82,8 @@ def test_connections_traffic_errors_and_resources(registry: CollectorRegistry) -
     assert shown("appliance_handshakes_total", outcome="timeout") == 2
     assert shown("appliance_component_healthy", component="worker") == 1
     assert shown("appliance_ready") == 1
+    assert shown("appliance_loop_longest_turn_seconds") == 0.012
+    assert shown("appliance_loop_late_turns_total") == 3
     assert shown("process_cpu_seconds_total") > 0
     assert shown("process_resident_memory_bytes") > 1e6
     assert shown("process_open_fds") > 2
@@ -109,8 +111,9 @@ def test_a_peers_counters_never_fall(services: FakeMonitoringServices, registry:
 
 
 def test_what_is_not_known_is_not_shown(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
-    services.current = FIGURES._replace(sessions=(SESSION._replace(rtt=None),))
+    services.current = FIGURES._replace(sessions=(SESSION._replace(rtt=None),), loop=None)
     shown = Scraped(registry)
+    assert "appliance_loop" not in shown.text
     assert not shown.has("appliance_peer_round_trip_seconds", peer="laptop")
     assert shown.has("appliance_peer_idle_seconds", peer="laptop")
 

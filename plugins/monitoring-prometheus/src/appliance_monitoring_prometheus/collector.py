@@ -76,6 +76,10 @@ def _node(figures: NodeFigures) -> Iterator[Metric]:
     yield InfoMetricFamily("appliance_build", "The appliance that runs here.", {"version": figures.version, "name": figures.name})
     yield GaugeMetricFamily("appliance_uptime_seconds", "Seconds since the node started.", figures.uptime)
     yield GaugeMetricFamily("appliance_ready", "1 when the node works, as /ready says.", float(figures.ready))
+    if figures.loop is not None:
+        text = "Longest turn of the control process's event loop within the last minute."
+        yield GaugeMetricFamily("appliance_loop_longest_turn_seconds", text, figures.loop.longest)
+        yield CounterMetricFamily("appliance_loop_late_turns", "Turns of that loop longer than 50 ms.", figures.loop.late)
     health = GaugeMetricFamily("appliance_component_healthy", "1 when a part of the node is well.", labels=("component",))
     for name in sorted(figures.components):
         health.add_metric([name], float(figures.components[name] == "ok"))
@@ -83,7 +87,7 @@ def _node(figures: NodeFigures) -> Iterator[Metric]:
 
 
 def _connections(figures: NodeFigures) -> Iterator[Metric]:
-    yield GaugeMetricFamily("appliance_peers_configured", "Peers in the profile.", figures.peers_configured)
+    yield GaugeMetricFamily("appliance_peers_configured", "Peers, those of the profile and members.", figures.peers_configured)
     connected = {session.peer for session in figures.sessions}
     yield GaugeMetricFamily("appliance_peers_connected", "Peers with a session.", len(connected))
     sessions = GaugeMetricFamily("appliance_sessions", "Sessions.", labels=("state", "transport", "suite", "post_quantum"))
