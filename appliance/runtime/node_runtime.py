@@ -94,7 +94,7 @@ class NodeRuntime:
         self.driver = NodeDriver(
             node,
             self.links,
-            self.keeper.worker,
+            self.keeper.pool,
             rotate_bytes=profile.crypto.rotate.bytes,
             connected=lambda: self.forwarding.sessions_changed(),  # noqa: PLW0108  made below
             remember=around.remember,

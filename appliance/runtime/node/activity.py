@@ -10,7 +10,7 @@ from appliance.foundation import clock
 
 if TYPE_CHECKING:
     from appliance.protocol.node import Node
-    from appliance.runtime.workers.pool import Workers
+    from appliance.runtime.workers.pool import WorkerPool
 
 POLL_SECONDS: Final = 1.0
 """Between two looks at the sessions' counters."""
@@ -19,9 +19,9 @@ POLL_SECONDS: Final = 1.0
 class Activity:
     """What moved on the sessions of `node` since the last look. `settle()` is called after each."""
 
-    def __init__(self, node: Node, worker: Callable[[], Workers | None], settle: Callable[[], None]) -> None:
+    def __init__(self, node: Node, pool: Callable[[], WorkerPool | None], settle: Callable[[], None]) -> None:
         self._node = node
-        self._worker = worker
+        self._pool = pool
         self._settle = settle
         self._poll: asyncio.TimerHandle | None = None
         self._seen: dict[int, tuple[int, int, int, int]] = {}
@@ -42,20 +42,20 @@ class Activity:
 
     def _look(self) -> None:
         """One pass over the shared counters."""
-        worker = self._worker()
+        pool = self._pool()
         now = clock.monotonic()
-        if worker is not None:
+        if pool is not None:
             for index in list(self._node.sessions):
-                self._look_at(index, worker, now)
+                self._look_at(index, pool, now)
         self._settle()
         self.start()
 
-    def _look_at(self, index: int, worker: Workers, now: float) -> None:
+    def _look_at(self, index: int, pool: WorkerPool, now: float) -> None:
         before = self._seen.get(index, (0, 0, 0, 0))
-        records = worker.records(index)
+        records = pool.records(index)
         if records == before[:2]:
             return
-        packets = worker.packets(index)
+        packets = pool.packets(index)
         self._seen[index] = (*records, *packets)
         if records[0] > before[0]:
             self._node.handle_activity(index, records[0], now)

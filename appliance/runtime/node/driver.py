@@ -34,7 +34,7 @@ from appliance.runtime.node.offloads import Offloads
 from appliance.runtime.node.own_sockets import OwnSockets, introduce
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.peers.table import Delta
-from appliance.runtime.workers.pool import Workers
+from appliance.runtime.workers.pool import WorkerPool
 from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.telling import SessionKeys
 from appliance.wire.envelope import PacketType
@@ -57,7 +57,7 @@ Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api
 class NodeDriver:
     """The node and everything it has hands for. Hears the worker (WorkerListener) and the transports (LinkListener).
 
-    `worker()` gives the worker of the moment, `connected` is called when the set of connected peers changed, and `remember` with
+    `pool()` gives the workers of the moment, `connected` is called when the set of connected peers changed, and `remember` with
     where they are; `refuses` judges the addresses they come from.
     """
 
@@ -65,7 +65,7 @@ class NodeDriver:
         self,
         node: Node,
         links: Links,
-        worker: Callable[[], Workers | None],
+        pool: Callable[[], WorkerPool | None],
         *,
         rotate_bytes: int,
         connected: Callable[[], None],
@@ -80,7 +80,7 @@ class NodeDriver:
         self.control_listener: Callable[[events.ControlEvent], None] = lambda _event: None
         """Told about the control channel. Must not raise; what it wants to say through `node.control` it says in a later turn."""
         self._links = links
-        self._worker = worker
+        self._pool = pool
         self._refuses = refuses
         self._connected = connected
         self._remember = Gathered(lambda: remember(self.known_paths()), REMEMBER_SECONDS)
@@ -90,9 +90,9 @@ class NodeDriver:
         self._running = False
         self._crowded = False
         self._told: dict[int, api_events.SessionOpened] = {}
-        self.offloads = Offloads(links, worker)
-        self._activity = Activity(node, worker, self._settle)
-        self._own_sockets = OwnSockets(node, links, self._transports, worker, self._paths.get, self._settle)
+        self.offloads = Offloads(links, pool)
+        self._activity = Activity(node, pool, self._settle)
+        self._own_sockets = OwnSockets(node, links, self._transports, pool, self._paths.get, self._settle)
 
     @property
     def control(self) -> ControlChannel:
@@ -128,12 +128,12 @@ class NodeDriver:
         """Take another policy and other limits; sessions that they do not touch stay."""
         self.rotate_bytes = rotate_bytes
         self.node.update(settings, clock.monotonic())
-        worker = self._worker()
-        if worker is not None:
-            self.share_cookies(worker)
+        pool = self._pool()
+        if pool is not None:
+            self.share_cookies(pool)
         self._settle()
 
-    def share_cookies(self, workers: Workers | WorkerProcess) -> None:
+    def share_cookies(self, workers: WorkerPool | WorkerProcess) -> None:
         """Let workers judge hellos as the node does."""
         workers.set_cookies(self.node.cookie_secret, self.node.handshakes_per_second)
         workers.want_cookies(self._crowded)
@@ -318,9 +318,9 @@ class NodeDriver:
             self._turn = asyncio.get_running_loop().call_soon(self._work)
 
     def _tell_whether_crowded(self) -> None:
-        if self.node.crowded != self._crowded and (worker := self._worker()) is not None:
+        if self.node.crowded != self._crowded and (pool := self._pool()) is not None:
             self._crowded = self.node.crowded
-            worker.want_cookies(self._crowded)
+            pool.want_cookies(self._crowded)
 
     def _set_timer(self) -> None:
         due = self.node.poll_timeout()
@@ -339,9 +339,9 @@ class NodeDriver:
             transmit = node.poll_transmit()
             if transmit is None:
                 return
-            worker = self._worker()
-            if worker is not None:
-                worker.send_packet(*transmit)
+            pool = self._pool()
+            if pool is not None:
+                pool.send_packet(*transmit)
 
     def _do(self, event: events.Event) -> None:
         match event:
@@ -366,24 +366,24 @@ class NodeDriver:
                 self._tell_worker(event)
 
     def _tell_worker(self, event: events.Event) -> None:
-        worker = self._worker()
-        if worker is None:
+        pool = self._pool()
+        if pool is None:
             return
         match event:
             case events.Protect(link, span):
-                worker.protect_link(link, span)
+                pool.protect_link(link, span)
             case events.SendMessage(session, kind, channel, body):
-                worker.send_message(session, kind, channel, body)
+                pool.send_message(session, kind, channel, body)
             case events.SendProbe(session, datagram, body):
-                worker.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
+                pool.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
             case events.Challenge(session, link, to, body):
-                worker.send_challenge(session, PacketType.KEEP_ALIVE, link, to, body)
+                pool.send_challenge(session, PacketType.KEEP_ALIVE, link, to, body)
             case events.Shape(link, datagram):
-                worker.shape_link(link, datagram)
+                pool.shape_link(link, datagram)
             case events.Compress(session):
-                worker.compress_session(session)
+                pool.compress_session(session)
             case events.SessionReplaced(session):
-                worker.stop_sending(session)
+                pool.stop_sending(session)
 
     def _goes_round(self, peer: str, number: int, source: SocketAddress | None) -> bool:
         """Would what we send over this path go into the tunnel that it carries?"""
@@ -394,8 +394,8 @@ class NodeDriver:
         return endpoint is not None and bool(endpoint.host) and bool(self._refuses([endpoint.host], str(endpoint), peer))
 
     def _session_ready(self, event: events.SessionReady) -> None:
-        worker = self._worker()
-        if worker is None:
+        pool = self._pool()
+        if pool is None:
             return
         if self._goes_round(event.peer, event.link, event.source):
             self.node.counters[Count.LOOP] += 1
@@ -412,7 +412,7 @@ class NodeDriver:
             event.compression,
         )
         try:
-            worker.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
+            pool.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
         except HostError as error:
             if times := once_per(REFUSED_EVERY, "no room for sessions"):
                 log.error(  # noqa: TRY400  a limit, not a bug
@@ -423,10 +423,10 @@ class NodeDriver:
     def _session_confirmed(self, index: int, peer: str) -> None:
         path = self._paths.get(index)
         session = self.node.sessions.get(index)
-        worker = self._worker()
-        if path is None or session is None or worker is None:
+        pool = self._pool()
+        if path is None or session is None or pool is None:
             return
-        worker.move_session(index, link=path[0], to=path[1], use=True)
+        pool.move_session(index, link=path[0], to=path[1], use=True)
         opened = api_events.SessionOpened(peer, str(session.session_id), session.suite.name, session.pq, shown(session.endpoint))
         self._told[index] = opened
         log.info(
@@ -438,9 +438,9 @@ class NodeDriver:
         self._own_sockets.give(index, path)
 
     def _session_closed(self, event: events.SessionClosed) -> None:
-        worker = self._worker()
-        if worker is not None:
-            worker.drop_session(event.session)
+        pool = self._pool()
+        if pool is not None:
+            pool.drop_session(event.session)
         self._paths.pop(event.session, None)
         self._activity.forget(event.session)
         opened = self._told.pop(event.session, None)
@@ -453,9 +453,9 @@ class NodeDriver:
 
     def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
         path = self._paths[index] = (link, to)
-        worker = self._worker()
-        if worker is not None:
-            worker.move_session(index, link=link, to=to, use=index in self._told)
+        pool = self._pool()
+        if pool is not None:
+            pool.move_session(index, link=link, to=to, use=index in self._told)
         session = self.node.sessions.get(index)
         opened = self._told.get(index)
         if session is None or opened is None:

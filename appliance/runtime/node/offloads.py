@@ -14,7 +14,7 @@ from appliance.foundation.logging import get_logger, once_per
 
 if TYPE_CHECKING:
     from appliance.runtime.links.table import Links
-    from appliance.runtime.workers.pool import Workers
+    from appliance.runtime.workers.pool import WorkerPool
 
 log = get_logger("transports")
 
@@ -25,11 +25,11 @@ SAID_EVERY: Final = 3600.0
 
 
 class Offloads:
-    """What drivers say of the kernel's offload. `worker()` gives the worker of the moment."""
+    """What drivers say of the kernel's offload. `pool()` gives the workers of the moment."""
 
-    def __init__(self, links: Links, worker: Callable[[], Workers | None]) -> None:
+    def __init__(self, links: Links, pool: Callable[[], WorkerPool | None]) -> None:
         self._links = links
-        self._worker = worker
+        self._pool = pool
         self._refused: dict[int, str] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -55,11 +55,11 @@ class Offloads:
 
     def try_again(self) -> None:
         """Ask the kernel again for each link."""
-        worker = self._worker()
+        pool = self._pool()
         self._refused = {link: problem for link, problem in self._refused.items() if link in self._links}
         for link in self._refused:
-            if worker is not None:
-                worker.try_offload(link)
+            if pool is not None:
+                pool.try_offload(link)
 
     def close(self) -> None:
         """Ask no more."""

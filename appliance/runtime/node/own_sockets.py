@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from appliance.runtime.links.table import Link, Links
     from appliance.runtime.links.transports import Transports
     from appliance.runtime.peers.known_paths import KnownPath
-    from appliance.runtime.workers.pool import Workers
+    from appliance.runtime.workers.pool import WorkerPool
 
 log = get_logger("sessions")
 
@@ -30,14 +30,14 @@ class OwnSockets:
         node: Node,
         links: Links,
         transports: Callable[[], Transports],
-        worker: Callable[[], Workers | None],
+        pool: Callable[[], WorkerPool | None],
         path_of: Callable[[int], Path | None],
         settle: Callable[[], None],
     ) -> None:
         self._node = node
         self._links = links
         self._transports = transports
-        self._worker = worker
+        self._pool = pool
         self._path_of = path_of
         self._settle = settle
         self._tasks = Tasks()
@@ -61,8 +61,8 @@ class OwnSockets:
             self._tasks.spawn(self._call(peer, listener, source, path.local.host), f"call {peer} again", _not_connected)
 
     async def _connect(self, index: int, listener: Link, source: SocketAddress) -> None:
-        worker = self._worker()
-        spoken_to = None if worker is None else worker.local_of(listener.number, source)
+        pool = self._pool()
+        spoken_to = None if pool is None else pool.local_of(listener.number, source)
         link = await self._transports().connect(listener, source, spoken_to)
         if link is None:
             return

@@ -20,7 +20,7 @@ from appliance.foundation.logging import get_logger
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.workers.data_channels import DataChannels
 from appliance.runtime.workers.hearing import NodeListener, Spoken
-from appliance.runtime.workers.pool import Knowledge, Workers, together
+from appliance.runtime.workers.pool import Knowledge, WorkerPool, together
 from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.tun_losses import REASON, TunLosses
 from appliance.runtime.workers.watch import WorkerWatch
@@ -83,7 +83,7 @@ class WorkerKeeper:
         self._earlier_drops: Counter[str] = Counter()
         self._tun_losses = TunLosses()
         self._earlier_classes: dict[str, ClassFigures] = {}
-        self.current: Workers | None = None
+        self.current: WorkerPool | None = None
         self.restarts = 0
         self._channels = DataChannels()
         self.watch = WorkerWatch(self._living)
@@ -91,11 +91,11 @@ class WorkerKeeper:
     @property
     def problem(self) -> str:
         """What is wrong: a worker is missing, or they die again and again; "" when all is well."""
-        workers = self.worker()
-        if workers is None:
+        pool = self.pool()
+        if pool is None:
             ended = bool(self._devices) and all(device.has_ended() for device in self._devices)
             return "its packet device has ended" if ended else "it does not run"
-        if len(workers.living) < len(workers) or self._quick_deaths() >= DEGRADED_AFTER:
+        if len(pool.living) < len(pool) or self._quick_deaths() >= DEGRADED_AFTER:
             return (
                 "it died several times within a minute"
                 if self._quick_deaths() >= DEGRADED_AFTER
@@ -113,7 +113,7 @@ class WorkerKeeper:
         """What the kernel's TUN does for us."""
         return sorted(self._devices[0].offloads) if self._devices else ()
 
-    def worker(self) -> Workers | None:
+    def pool(self) -> WorkerPool | None:
         """The workers of the moment; None when there is not one."""
         return self.current if self.current and self.current.living else None
 
@@ -142,7 +142,7 @@ class WorkerKeeper:
         self._prepared = []
         await asyncio.gather(*(self._give_up(worker) for worker in spare))
         prepared += [self._spawn(number) for number in range(len(prepared), len(devices))]
-        workers = self.current = Workers(len(devices), self._knowledge)
+        workers = self.current = WorkerPool(len(devices), self._knowledge)
         try:
             for number, worker in enumerate(prepared):
                 await self._bring_up(number, worker)
@@ -202,7 +202,7 @@ class WorkerKeeper:
         await worker.start(device, suites=self._suites, drivers=self._drivers, compression=self.compression)
         self.faults.broken(worker.broken)
 
-    def _settle_in(self, workers: Workers) -> None:
+    def _settle_in(self, workers: WorkerPool) -> None:
         """Nobody is missing any more: give those who are there what nobody has."""
         assert self._node is not None
         self._keep_pids(workers.pids)
@@ -249,7 +249,7 @@ class WorkerKeeper:
         self._reviving.add(task)
         task.add_done_callback(self._reviving.discard)
 
-    async def _revive(self, workers: Workers, number: int) -> None:
+    async def _revive(self, workers: WorkerPool, number: int) -> None:
         while True:
             pause = PAUSES[min(self._quick_deaths() - 1, len(PAUSES) - 1)]
             if pause and workers.living:

@@ -45,7 +45,7 @@ class Knowledge(Protocol):
         """Tell it where packets go; with that it begins to read them."""
 
 
-class Workers:
+class WorkerPool:
     """So many workers, of which some may be missing. Calls about what nobody has do nothing. Kept here is who has which link and
     session; the node's tables pass through, and a new worker gets them from `knowledge`."""
 

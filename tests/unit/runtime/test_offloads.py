@@ -10,7 +10,7 @@ import pytest
 from appliance.runtime.links.table import Links
 from appliance.runtime.node import offloads
 from appliance.runtime.node.offloads import Offloads
-from appliance.runtime.workers.pool import Workers
+from appliance.runtime.workers.pool import WorkerPool
 
 
 class Asked:
@@ -26,7 +26,7 @@ class Asked:
 
 
 def made(worker: Asked, *links: int) -> Offloads:
-    return Offloads(cast("Links", set(links)), lambda: cast("Workers", worker))
+    return Offloads(cast("Links", set(links)), lambda: cast("WorkerPool", worker))
 
 
 def test_the_kernel_is_asked_again_while_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.api.monitoring import ClassFigures
 from appliance.planning.cores import workers as number_of_workers
-from appliance.runtime.workers.pool import Workers
+from appliance.runtime.workers.pool import WorkerPool
 from appliance.runtime.workers.telling import SessionKeys
 
 LISTENER = 1
@@ -76,8 +76,8 @@ class Knowledge:
         worker.heard_of("routes")
 
 
-def team(number: int = 2) -> tuple[Workers, list[Any]]:
-    workers, members = Workers(number, Knowledge()), [Member(100 + each) for each in range(number)]
+def team(number: int = 2) -> tuple[WorkerPool, list[Any]]:
+    workers, members = WorkerPool(number, Knowledge()), [Member(100 + each) for each in range(number)]
     for each, member in enumerate(members):
         workers.put(each, member)  # type: ignore[arg-type]
     for member in members:
@@ -85,18 +85,20 @@ def team(number: int = 2) -> tuple[Workers, list[Any]]:
     return workers, members
 
 
-def listen(workers: Workers, members: list[Any]) -> None:
+def listen(workers: WorkerPool, members: list[Any]) -> None:
     add(workers, LISTENER, remote=None)
     for member in members:
         member.heard()
 
 
-def add(workers: Workers, link: int, remote: tuple[str, int] | None = FAR) -> None:
+def add(workers: WorkerPool, link: int, remote: tuple[str, int] | None = FAR) -> None:
     with socket.socket() as sock:
         workers.add_link(link, sock, "x:Driver", {}, listener=link == LISTENER, remote=remote)
 
 
-def begin(workers: Workers, session: int, peer: str, link: int, to: tuple[str, int] | None = None, *, use: bool = True) -> None:
+def begin(
+    workers: WorkerPool, session: int, peer: str, link: int, to: tuple[str, int] | None = None, *, use: bool = True
+) -> None:
     keys = SessionKeys(session, session, peer, "suite", b"", b"")
     workers.add_session(keys, link=link, to=to, rotate_bytes=1, use=use)
 
