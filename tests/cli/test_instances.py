@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from appliance.client import Client
+from appliance.linux.machine import netns_cookie
 from tests.cli.conftest import TIMEOUT, Cli, Ended
 from tests.cli.test_squatters import NOBODY
 from tests.netns.throwaway import Throwaway
@@ -192,14 +194,15 @@ def test_what_both_want_of_the_whole_host_is_brought_back_for_the_one_that_stays
 def test_two_that_start_at_once_are_one(nodes: tuple[Node, Node]) -> None:
     _, office = nodes
     started = [office.host.start(*office.words, "run", office.file) for _ in range(4)]
-    left = list(started)
-    while len(left) > 1:
-        pid, status = os.wait()
-        [ended] = [daemon for daemon in left if daemon.pid == pid]
-        ended.returncode = os.waitstatus_to_exitcode(status)
-        left.remove(ended)
-        assert ended.returncode in {1, 75}
-    [daemon] = left
+    ends = {os.pidfd_open(daemon.pid): daemon for daemon in started}
+    while len(ends) > 1:
+        ended = select.select(list(ends), [], [], TIMEOUT)[0]
+        assert ended, "two of them live"
+        for end in ended:
+            os.close(end)
+            assert ends.pop(end).wait(TIMEOUT) in {1, 75}
+    [(end, daemon)] = ends.items()
+    os.close(end)
     _wait_until_ready(daemon)
     assert office("status", "--json").document["pid"] == daemon.pid
     daemon.terminate()
@@ -219,6 +222,19 @@ def test_a_killed_one_leaves_a_socket_that_keeps_nobody_out(nodes: tuple[Node, N
     with office.running() as daemon:
         assert office("status", "--json").document["pid"] == daemon.pid
     assert namespace.snapshot() == before
+
+
+def test_after_kill_and_rollback_nothing_is_left(nodes: tuple[Node, Node], namespace: Throwaway) -> None:
+    plain, office = nodes
+    cookie = namespace.run(netns_cookie)
+    before = namespace.snapshot()
+    with office.running() as killed:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(TIMEOUT)
+        assert office("rollback").code == 0
+    assert namespace.snapshot() == before
+    assert not list(Path("/run/appliance").glob(f"netns-{cookie}*"))
+    assert "here are instances" not in plain("status").err
 
 
 def test_a_user_who_may_not_is_refused_by_the_node_and_not_by_its_path(nodes: tuple[Node, Node]) -> None:

@@ -15,7 +15,7 @@ def clear(state_dir: Path) -> None:
     if state_dir.exists():
         orphans.kill_left_behind(state_dir)
         known_paths.forget(state_dir)
-        places.control_path(state_dir).unlink(missing_ok=True)
+    places.control_path(state_dir).unlink(missing_ok=True)
     remove_if_empty(state_dir)
 
 
