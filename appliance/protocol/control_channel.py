@@ -234,9 +234,15 @@ class ControlChannel:
 
     # ---- peers ----
 
-    def connected(self, peer: str) -> None:
-        """The first session with `peer` is active."""
-        self._shared.events.append(PeerConnected(peer))
+    def connected(self, session: Session) -> None:
+        """The first session with a peer is active."""
+        self._shared.events.append(PeerConnected(session.peer, session.proved))
+
+    def prove(self, session: Session) -> None:
+        """The peer has proved that it is a member: it may say everything from now on."""
+        if not session.proved:
+            session.proved = True
+            self._shared.events.append(PeerConnected(session.peer, proved=True))
 
     def gone(self, peer: str) -> None:
         """The last session with `peer` ended: its messages that wait are dropped, and our requests to it fail."""

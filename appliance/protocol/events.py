@@ -193,9 +193,11 @@ class Refused(NamedTuple):
 
 
 class PeerConnected(NamedTuple):
-    """`peer` has an active session, and had none before."""
+    """`peer` has an active session, and had none before; or it has proved now that it is a member."""
 
     peer: str
+    proved: bool
+    """Has it? Until then only what is allowed before membership is spoken with it."""
 
 
 class PeerGone(NamedTuple):

@@ -91,7 +91,7 @@ class Keeping:
             self.probe(session, now)
             session.confirm_sent = now
         if old is None:
-            self._control.connected(session.peer)
+            self._control.connected(session)
         self.agreeing.begin(session, now)
         if old is not None:
             self._replace(old, session, now)

@@ -15,6 +15,8 @@ REMEMBER_SECONDS: Final = 60.0
 """At least the longest time limit of a request."""
 MOST_ENTRIES: Final = 64
 """Of one peer in one family."""
+MOST_OF_ALL: Final = 20_000
+"""Of all peers in all families: a node with as many members as that remembers each one's last."""
 MOST_BYTES: Final = 8 << 20
 """Of all peers' answers together: 512 of the longest."""
 
@@ -89,6 +91,8 @@ class Replies:
             self.forget((*key[:2], next(iter(numbers))))
         self._entries[key] = entry
         self._of_peer.setdefault(key[:2], OrderedDict())[key[2]] = None
+        if len(self._entries) > MOST_OF_ALL:
+            self.forget(next(iter(self._entries)))
 
     def _expire(self, now: float) -> None:
         while self._entries:

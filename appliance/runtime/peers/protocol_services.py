@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Protocol
 
 from appliance.api.peer_protocol import NOTHING, Answer, NotConnected, PeerProtocolError, Refused, TimedOut, TooMuch
@@ -43,7 +44,7 @@ class ProtocolServices(PluginServices):
         self,
         name: str,
         joint: Joint,
-        peers: Callable[[], frozenset[str]],
+        peers: AbstractSet[str],
         calls: PluginCalls,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
@@ -63,7 +64,7 @@ class ProtocolServices(PluginServices):
 
     def peers(self) -> frozenset[str]:
         """Those with a session now."""
-        return self._peers()
+        return frozenset(self._peers)
 
     def figures(self) -> Mapping[str, int]:
         """So far."""

@@ -45,15 +45,28 @@ class _Open:
     """A protocol that runs."""
 
     def __init__(
-        self, kind: PeerProtocolKind, settings: Mapping[str, Any], protocol: PeerProtocol, services: ProtocolServices
+        self,
+        kind: PeerProtocolKind,
+        settings: Mapping[str, Any],
+        protocol: PeerProtocol,
+        services: ProtocolServices,
+        peers: set[str],
     ) -> None:
         self.kind = kind
         self.settings = settings
         self.protocol = protocol
         self.services = services
         self.answering = Tasks()
-        self.news: deque[_News] = deque()
+        self.peers = peers
+        """Who is there, as it was told or is about to be."""
+        self.news = deque(_News(peer, connected=True) for peer in sorted(peers))
         """Who came and went, and was not told yet."""
+
+    def tell(self, peer: str, *, connected: bool) -> None:
+        """Note that a peer came or went, if that is news."""
+        if connected != (peer in self.peers):
+            (self.peers.add if connected else self.peers.discard)(peer)
+            self.news.append(_News(peer, connected))
 
 
 class PeerProtocols:
@@ -76,9 +89,8 @@ class PeerProtocols:
         self._sleep = sleep
         self._open: dict[str, _Open] = {}
         self._turn: asyncio.Handle | None = None
-        self._connected: set[str] = set()
-        self._peers: frozenset[str] | None = None
-        """The same for plugins; None: it has changed."""
+        self._connected: dict[str, bool] = {}
+        """Peers with a session, and whether they have proved that they are members."""
         self.problems: dict[str, str] = {}
 
     # ---- life ----
@@ -105,12 +117,6 @@ class PeerProtocols:
         """What happened in each protocol that runs."""
         return {name: self._joint.control.counters(name) for name in self._open}
 
-    def peers(self) -> frozenset[str]:
-        """Names of the peers that have a session now."""
-        if self._peers is None:
-            self._peers = frozenset(self._connected)
-        return self._peers
-
     def opened(self, name: str) -> PeerProtocol | None:
         """What `open` of a kind returned, while it runs."""
         found = self._open.get(name)
@@ -126,7 +132,8 @@ class PeerProtocols:
         if kind is None:
             self._trouble(name, f"no enabled plugin offers the peer protocol {name!r}")
             return
-        services = ProtocolServices(name, self._joint, self.peers, self._calls, self._now, self._sleep)
+        peers = {peer for peer in self._connected if self._speaks(kind, peer)}
+        services = ProtocolServices(name, self._joint, peers, self._calls, self._now, self._sleep)
         self._joint.control.speak(Family(name, kind.limits, kind.before_membership))
         try:
             protocol: PeerProtocol = self._calls.call(Part("protocol", name, "open"), opening(kind, settings, services))
@@ -136,8 +143,7 @@ class PeerProtocols:
             self._trouble(name, fault.message)
             return
         self._well(name)
-        opened = self._open[name] = _Open(kind, settings, protocol, services)
-        opened.news.extend(_News(peer, connected=True) for peer in sorted(self._connected))
+        self._open[name] = _Open(kind, settings, protocol, services, peers)
         self._wake()
 
     async def _stop(self, name: str) -> None:
@@ -160,12 +166,17 @@ class PeerProtocols:
                 if (opened := self._open.get(family)) is not None:
                     opened.services.failed(number, reason)
             case PeerConnected(peer) | PeerGone(peer):
-                news = _News(peer, isinstance(event, PeerConnected))
-                (self._connected.add if news.connected else self._connected.discard)(peer)
-                self._peers = None
+                if isinstance(event, PeerConnected):
+                    self._connected[peer] = event.proved
+                else:
+                    self._connected.pop(peer, None)
                 for opened in self._open.values():
-                    opened.news.append(news)
+                    opened.tell(peer, connected=self._speaks(opened.kind, peer))
                 self._wake()
+
+    def _speaks(self, kind: PeerProtocolKind, peer: str) -> bool:
+        """Is there a session with `peer` over which `kind` may be spoken?"""
+        return self._connected.get(peer, False) or (kind.before_membership and peer in self._connected)
 
     def _wake(self) -> None:
         if self._turn is None:

@@ -96,7 +96,7 @@ class PeerProtocolConformance(KindConformance):
         async def deed(pair: PeerProtocolPair) -> None:
             told = pair.nodes["a"].protocols.hear
             for peer in ("nobody", "b", "nobody"):
-                for event in (PeerConnected(peer), PeerGone(peer), PeerGone(peer)):
+                for event in (PeerConnected(peer, proved=True), PeerGone(peer), PeerGone(peer)):
                     told(event)
                     await pair.pause(1.0)
             await pair.part()

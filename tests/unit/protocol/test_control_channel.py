@@ -132,12 +132,12 @@ def test_peers_come_and_go() -> None:
     pair = speaking(a={"rotate_after": 20.0})
     pair.network.run(50.0)
     told = [event for event in pair.a.events if isinstance(event, PeerConnected | PeerGone)]
-    assert told == [PeerConnected("b")], "a renewed session is no news"
+    assert told == [PeerConnected("b", proved=True)], "a renewed session is no news"
     assert sum(isinstance(event, SessionConfirmed) for event in pair.a.events) > 1
     pair.b.shutdown()
     pair.network.run(0.1)
     told = [event for event in pair.a.events if isinstance(event, PeerConnected | PeerGone)]
-    assert told == [PeerConnected("b"), PeerGone("b")]
+    assert told == [PeerConnected("b", proved=True), PeerGone("b")]
 
 
 # ---- requests ----
@@ -304,9 +304,10 @@ def test_a_peer_that_has_proved_nothing_says_what_is_on_the_short_list_only() ->
     with pytest.raises(NotSent, match="no-session"):
         pair.b.node.control.send("a", "facts.tell", {}, b"", pair.network.now)
     pair.b.node.control.send("a", "certificates.mine", {}, b"", pair.network.now)
-    pair.session("b").proved = True
+    pair.b.node.control.prove(pair.session("b"))
     inject(pair, b'{"kind":"facts.tell"}')
     assert len(heard(pair.b)) == 1
+    assert pair.b.events[-2:].count(PeerConnected("a", proved=True)) == 1
 
 
 def test_answers_to_nothing_are_counted() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from appliance.protocol.replies import MOST_BYTES, MOST_ENTRIES, REMEMBER_SECONDS, Known, Replies
+from appliance.protocol.replies import MOST_BYTES, MOST_ENTRIES, MOST_OF_ALL, REMEMBER_SECONDS, Known, Replies
 
 KEY = ("llp1:peer", "family", 7)
 
@@ -40,6 +40,13 @@ def test_what_one_peer_makes_us_remember_is_bounded() -> None:
 
 
 def test_what_all_make_us_remember_is_bounded() -> None:
+    replies = Replies()
+    for number in range(MOST_OF_ALL + 100):
+        replies.begin((f"llp1:{number}", "family", 1), b"text", 0.0)
+    assert len(replies) == MOST_OF_ALL
+
+
+def test_what_the_answers_to_all_take_is_bounded() -> None:
     replies = Replies()
     for number in range(8):
         key = (f"llp1:{number}", "family", 1)

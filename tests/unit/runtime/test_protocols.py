@@ -20,6 +20,7 @@ from appliance.api.peer_protocol import (
     TimedOut,
     TooMuch,
 )
+from appliance.protocol.events import PeerConnected, PeerGone
 from appliance.runtime.peers import protocols
 from appliance.runtime.plugins import calls
 from appliance.testing.network import Network
@@ -36,8 +37,8 @@ class Settings(BaseModel):
 class Talker:
     """Notes what it is told, and answers with what it was asked."""
 
-    def __init__(self, settings: Settings, services: PeerProtocolServices) -> None:
-        self.how = settings.how
+    def __init__(self, settings: Settings | None, services: PeerProtocolServices) -> None:
+        self.how = settings.how if settings is not None else ""
         if self.how == "does-not-open":
             raise OSError("no room")
         self.services = services
@@ -285,6 +286,41 @@ async def test_a_flood_costs_its_budget_and_lets_others_have_their_turns() -> No
         await pair.pause(0.1)
         assert len(pair.b.notes) - 1 == Limits().waiting
         assert pair.nodes["b"].host.node.counters["control-flood"] == 10_000 - 2 * Limits().messages
+
+
+async def test_a_peer_that_has_proved_nothing_is_there_for_those_alone_that_may_speak_with_it() -> None:
+    first = TALK._replace(before_membership=True)
+    for kind, told in ((TALK, []), (first, ["+c"])):
+        async with talking(kind=kind) as pair:
+            running = pair.nodes["b"].protocols
+            running.hear(PeerConnected("c", proved=False))
+            await pair.pause(0.1)
+            assert pair.b.notes[1:] == told
+            assert pair.b.services.peers() == {"a", *("c" for _ in told)}
+            running.hear(PeerConnected("c", proved=True))
+            running.hear(PeerGone("c"))
+            await pair.pause(0.1)
+            assert pair.b.notes[1:] == ["+c", "-c"]
+
+
+async def test_what_waits_for_one_protocol_holds_up_no_other() -> None:
+    order: list[str] = []
+
+    class Noting(Talker):
+        def on_message(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> None:
+            order.append(kind)
+
+    kinds = {name: PeerProtocolKind(name, None, Noting) for name in ("talk", "other")}
+    async with PeerProtocolPair(TALK, {}, None) as pair:
+        node = pair.nodes["b"]
+        both = protocols.PeerProtocols(kinds, node)
+        node.host.listener = both.hear
+        await both.use({name: {} for name in kinds})
+        for kind in ["talk.many"] * 50 + ["other.one"]:
+            node.hear(encode(ControlMessage(kind, {})))
+        await asyncio.sleep(0)
+        assert order[:2] == ["many", "one"]
+        await both.close()
 
 
 async def test_a_turn_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
