@@ -106,7 +106,7 @@ def _essence(entries: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]
         for kind, body in entry.items()
         if kind not in {"table", "chain", "rule"}
     ]
-    return [*sorted(chains), *sorted(others)], sorted(rules, key=lambda rule: str(rule[0]))
+    return [*sorted(chains, key=str), *sorted(others)], sorted(rules, key=lambda rule: str(rule[0]))
 
 
 def _match(left: dict[str, Any], right: Any, *, operator: str = "==") -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.api.planning import HostState, NftTable, Plan, Setting, Step, Wish
 from appliance.api.profile import Profile
@@ -228,3 +230,22 @@ def test_only_settings_below_net_are_looked_at(key: str) -> None:
 def test_a_table_is_named_after_its_plugin_and_its_node(plugin: str, core: str, table: str) -> None:
     assert table_of(plugin, core) == table
     assert table_of(plugin, core) != own.Owner.of("a-b").table
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+SOME = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3))
+BODY = st.dictionaries(st.sampled_from(["name", "chain", "type", "hook", "prio", "policy", "comment", "expr", "table"]), SOME)
+ENTRY = st.dictionaries(st.sampled_from(["chain", "rule", "set", "table"]), BODY | SOME, min_size=1, max_size=2)
+
+
+@given(st.lists(ENTRY | SOME, max_size=4), st.text(max_size=12), SOME)
+def test_whatever_a_plugin_wants_is_planned_and_undone_or_is_its_fault(entries: list[Any], key: str, value: Any) -> None:
+    story = Story()
+    for wish in (NftTable(entries), Setting(BACKLOG, value), Setting(key, "1")):
+        try:
+            story.apply(guard=[wish])
+        except PluginFault:
+            continue
+        assert story.apply(guard=[wish]) == []
+        story.roll_back()
+        assert story.host == story.beginning

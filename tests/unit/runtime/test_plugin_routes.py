@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
 
 from appliance.api.management import ApiCall, ApiRoute, Principal, Refused
 from appliance.api.profile import Section
@@ -271,3 +275,32 @@ async def test_a_stream_that_is_none_is_the_plugins_fault() -> None:
 
     with pytest.raises(PluginFault, match="TypeError"):
         await anext(Node(no_stream, stream=True).follow())
+
+
+class Anything(Section):
+    """All sorts of fields."""
+
+    peer: Annotated[str, Field(max_length=5, pattern=r"^[a-z]+$")] = "hub"
+    mode: Literal["on", "off"] = "on"
+    count: Annotated[int, Field(ge=0, le=9)] = 0
+    which: tuple[Question, ...] = ()
+    by_name: Mapping[str, Question] = {}
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+SOME = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3))
+ARGUMENTS = st.dictionaries(st.sampled_from(list(Anything.model_fields)) | st.text(max_size=8), SOME, max_size=4)
+
+
+@given(ARGUMENTS)
+def test_whatever_a_caller_says_is_taken_or_refused(args: Mapping[str, Any]) -> None:
+    async def handler(call: ApiCall) -> Any:
+        assert isinstance(call.arguments, Anything)
+
+    async def asked() -> None:
+        try:
+            await Node(handler, arguments=lambda: Anything).ask(**args)
+        except BadArguments as refused:
+            json.dumps(refused.document())
+
+    asyncio.run(asked())
