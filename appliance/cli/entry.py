@@ -186,10 +186,10 @@ def _config_in(words: list[str]) -> str | None:
     return None
 
 
-def _load(path: str) -> Run:
+def _load(import_path: str) -> Run:
     import importlib
 
-    module, _, function = path.partition(":")
+    module, _, function = import_path.partition(":")
     run: Run = getattr(importlib.import_module(module), function)
     return run
 

@@ -14,9 +14,9 @@ CORE: Final = "appliance."
 
 
 class Fault(NamedTuple):
-    """`path` is the import path of the class whose code raised, `subject` its object, `place` what and where."""
+    """`import_path` is that of the class whose code raised, `subject` its object, `place` what and where."""
 
-    path: str
+    import_path: str
     subject: Any
     place: str
 
@@ -32,9 +32,9 @@ class Blame:
         for frame, line in reversed(_frames(error)):
             found = self._owner(frame)
             if found is not None:
-                path, subject = found
+                import_path, subject = found
                 where = f"{PurePath(frame.f_code.co_filename).name}:{line}"
-                return Fault(path, subject, f"{type(error).__name__} in {frame.f_code.co_name} ({where})")
+                return Fault(import_path, subject, f"{type(error).__name__} in {frame.f_code.co_name} ({where})")
             if str(frame.f_globals.get("__name__", "")).startswith(CORE):
                 return None
         return None
@@ -42,9 +42,9 @@ class Blame:
     def _owner(self, frame: FrameType) -> tuple[str, Any] | None:
         """By the object whose method runs, else by the module."""
         subject = frame.f_locals.get("self")
-        for path, loaded in self._loaded.items():
+        for import_path, loaded in self._loaded.items():
             if isinstance(loaded, type) and isinstance(subject, loaded):
-                return path, subject
+                return import_path, subject
         module = str(frame.f_globals.get("__name__", ""))
         return next(((path, None) for path in self._loaded if path.partition(":")[0] == module), None)
 

@@ -16,12 +16,12 @@ class _Alarm(BaseException):
     """The import does not end."""
 
 
-def load_all(paths: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+def load_all(import_paths: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The objects at the import paths, and why others could not be had."""
     loaded: dict[str, Any] = {}
     broken: dict[str, str] = {}
     signal.signal(signal.SIGALRM, _ring)
-    for path in paths:
+    for path in import_paths:
         try:
             signal.setitimer(signal.ITIMER_REAL, LOAD_SECONDS)
             loaded[path] = load(path)
@@ -35,9 +35,9 @@ def load_all(paths: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
     return loaded, broken
 
 
-def load(path: str) -> Any:
+def load(import_path: str) -> Any:
     """The object at "package.module:name". Raises whatever importing it raises."""
-    module, _, name = path.partition(":")
+    module, _, name = import_path.partition(":")
     return getattr(importlib.import_module(module), name)
 
 

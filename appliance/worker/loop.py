@@ -450,17 +450,17 @@ class Loop:
 
     def _up_fault(self, fault: Fault) -> None:
         """A plugin's driver or cipher raised: tell which, and give up a link whose driver does so again and again."""
-        times = self._faults[fault.path] = self._faults.get(fault.path, 0) + 1
+        times = self._faults[fault.import_path] = self._faults.get(fault.import_path, 0) + 1
         if times <= FAULTS_TOLD or not times % FAULTS_TOLD:
-            self._report(reports.Fault(fault.path, fault.place, times))
+            self._report(reports.Fault(fault.import_path, fault.place, times))
         if fault.subject in self._numbers:
             faults = self._faults_of[fault.subject] = self._faults_of.get(fault.subject, 0) + 1
             if faults >= FAULTS_OF_A_LINK:
                 self._closed(fault.subject)
 
-    def refuse_link(self, number: int, path: str, error: BaseException) -> None:
-        """A driver cannot be made, or is none."""
-        self._report(reports.Fault(path, f"{type(error).__name__}: {error}", 1))
+    def refuse_link(self, number: int, driver: str, error: BaseException) -> None:
+        """The driver of that import path cannot be made, or is none."""
+        self._report(reports.Fault(driver, f"{type(error).__name__}: {error}", 1))
         self._report(reports.LinkClosed(number))
 
     def _say_unknown(self, link: Driver, source: SocketAddress | None, stream: int) -> None:

@@ -43,9 +43,9 @@ class Raised(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """The code at an import path, a driver's or a cipher's, raised, for the so-manieth time."""
+    """The code at an import path, a driver's or a cipher's, raised. `times` is how often it has raised so far."""
 
-    path: str
+    import_path: str
     place: str
     times: int
 

@@ -45,16 +45,16 @@ class WorkerFaults:
 
     def broken(self, reasons: Mapping[str, str]) -> None:
         """A worker could not import these. Raises PluginFault for one that the profile needs."""
-        for path, reason in reasons.items():
-            for part in self._parts(path):
+        for import_path, reason in reasons.items():
+            for part in self._parts(import_path):
                 fault = self._calls.failed(part, f"cannot be loaded: {reason}")
                 if self._needed(part):
                     raise fault
                 self._give_up(part)
 
-    def raised(self, path: str, place: str, times: int) -> None:
+    def raised(self, import_path: str, place: str, times: int) -> None:
         """Code at an import path raised in a worker."""
-        for part in self._parts(path):
+        for part in self._parts(import_path):
             self._calls.failed(part, f"raised {place}")
             if part.noun == "suite" and times >= FAULTS_OF_A_SUITE:
                 self._give_up(part)
@@ -75,20 +75,20 @@ class WorkerFaults:
             self._refused.add(part)
             self._refuse(part)
 
-    def _paths(self) -> Iterator[tuple[Part, str]]:
+    def _import_paths(self) -> Iterator[tuple[Part, str]]:
         for scheme, kind in self._plugins.transports.items():
             yield Part("transport", scheme, DRIVER), kind.driver
         for name, suite in self._plugins.suites.items():
             yield Part("suite", name, CIPHER), suite.aead
 
-    def _parts(self, path: str) -> list[Part]:
-        return [part for part, theirs in self._paths() if theirs == path]
+    def _parts(self, import_path: str) -> list[Part]:
+        return [part for part, theirs in self._import_paths() if theirs == import_path]
 
     def _in_file(self, file: Path) -> list[Part]:
         """The parts whose module is that file; else the first whose package it is in."""
         near: list[Part] = []
-        for part, path in self._paths():
-            module = path.partition(":")[0]
+        for part, import_path in self._import_paths():
+            module = import_path.partition(":")[0]
             origin = _file_of(module)
             if origin == file:
                 return [part]

@@ -58,8 +58,8 @@ class NodeListener(Protocol):
 class WorkerListener(NodeListener, Protocol):
     """Who hears all of it: the process and what plugins brought into it, too."""
 
-    def on_fault(self, path: str, place: str, times: int) -> None:
-        """The code at an import path, a driver's or a cipher's, raised in the worker, for the so-manieth time."""
+    def on_fault(self, import_path: str, place: str, times: int) -> None:
+        """The code at an import path, a driver's or a cipher's, raised in the worker, `times` times so far."""
 
     def on_last_words(self, stack: str, *, hung: bool) -> None:
         """Where a worker was (as `faulthandler` writes it) when it was ended for not answering, or when it crashed."""
