@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any
 
 from appliance.cli.terminal import Terminal
@@ -53,7 +54,10 @@ def next_step(name: str, replaced: str, running: list[dict[str, Any]]) -> str:
 
 def uninstall(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Take a plugin out, unless the running node uses it."""
+    from appliance.foundation import places
+    from appliance.foundation.places import INSTANCE_VARIABLE as INSTANCE
     from appliance.plugin_host import installing
+    from appliance.runtime.plugins.storage import kept_by
 
     used = {fact["name"] for fact in _running()}
     if names := sorted(used & set(installing.plugins_of(arguments.name))):
@@ -62,7 +66,10 @@ def uninstall(arguments: argparse.Namespace, terminal: Terminal) -> int:
             hint="take it out of `plugins` in the profile (or /etc/appliance/plugins.toml) and apply that first",
         )
     distribution, plugins = installing.uninstall(arguments.name)
-    terminal.result({"distribution": distribution, "plugins": list(plugins)}, f"{distribution} is gone")
+    kept = [str(folder) for plugin in plugins for folder in kept_by(plugin, places.kept_dir({**os.environ, INSTANCE: ""}))]
+    terminal.result({"distribution": distribution, "plugins": list(plugins), "kept": kept}, f"{distribution} is gone")
+    for folder in kept:
+        terminal.note(f"what it kept is still there: {folder}")
     return ExitCode.OK
 
 

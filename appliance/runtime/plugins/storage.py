@@ -21,7 +21,7 @@ class KeptFolder:
     """Below `folder`, which is the node's; None: the node keeps nothing. The plugin's own is made when it is first asked for."""
 
     def __init__(self, folder: Path | None, plugin: str) -> None:
-        self._path = None if folder is None else folder / quote(plugin, safe="").replace(".", "%2E")
+        self._path = None if folder is None else folder / _file_name(plugin)
 
     @property
     def path(self) -> Path:
@@ -77,6 +77,15 @@ class KeptFolder:
         if not NAME.fullmatch(name) or name.endswith(PART):
             raise ValueError(f"{name!r} is no name for what is kept")
         return self.path / name
+
+
+def kept_by(plugin: str, kept: Path) -> list[Path]:
+    """The folders of a plugin of all nodes of this host; `kept` is that of what outlives a reboot (`places.kept_dir`)."""
+    return sorted(folder for nodes in ("*.plugins", "@*/*.plugins") for folder in kept.glob(f"{nodes}/{_file_name(plugin)}"))
+
+
+def _file_name(plugin: str) -> str:
+    return quote(plugin, safe="").replace(".", "%2E")
 
 
 def _refuse_large(data: bytes, name: str) -> None:

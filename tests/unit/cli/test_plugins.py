@@ -11,6 +11,9 @@ import pytest
 
 from appliance.cli import entry, plugins
 from appliance.cli.terminal import Terminal
+from appliance.foundation import places
+from appliance.plugin_host import installing
+from appliance.runtime.plugins.storage import KeptFolder
 
 FACT: dict[str, Any] = {
     "name": "a",
@@ -72,3 +75,17 @@ def test_a_name_tells_its_kind() -> None:
     assert plugins.kind_of("transport-pigeon", kinds) == "transport"
     assert plugins.kind_of("pigeon", kinds) == "routing"
     assert entry.main(["plugin", "new", "Pigeon!"]) == 2
+
+
+def test_uninstalling_says_what_a_plugin_has_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = KeptFolder(tmp_path / "system.plugins", "parrot").path
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(places, "control_addresses", lambda *_: ["\0appliance-test-nobody"])
+    monkeypatch.setattr(installing, "plugins_of", lambda _name: ("parrot",))
+    monkeypatch.setattr(installing, "uninstall", lambda name: (f"appliance-{name}", (name,)))
+    assert entry.main(["plugin", "uninstall", "parrot"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "appliance-parrot is gone\n"
+    assert said.err == f"what it kept is still there: {kept}\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.runtime.plugins.storage import MOST_BYTES, KeptFolder
+from appliance.runtime.plugins.storage import MOST_BYTES, KeptFolder, kept_by
 
 
 @pytest.fixture
@@ -100,3 +100,11 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(storage: KeptFolder, tmp_
 def test_a_node_that_keeps_nothing_says_so() -> None:
     with pytest.raises(OSError, match="keeps nothing"):
         KeptFolder(None, "routing-fast").write("routes", b"")
+
+
+def test_what_a_plugin_kept_is_found_for_all_nodes(tmp_path: Path) -> None:
+    homes = [tmp_path / "@red/system.plugins", tmp_path / "%2Fetc%2Fa.yaml.plugins", tmp_path / "system.plugins"]
+    kept = [KeptFolder(home, "routing.fast").path for home in homes]
+    KeptFolder(homes[2], "routing.slow").write("routes", b"")
+    assert kept_by("routing.fast", tmp_path) == sorted(kept)
+    assert kept_by("*", tmp_path) == []
