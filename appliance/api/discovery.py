@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from appliance.api.services import Services
-from appliance.api.values import Endpoint
+from appliance.api.values import Endpoint, Network
 
 
 class Candidate(NamedTuple):
@@ -43,6 +43,28 @@ class Discoverer(Protocol):
         """Batches of candidates, for as long as the daemon runs. May raise; the core restarts it with a growing pause."""
 
 
+class BroughtPeer(NamedTuple):
+    """A peer that the profile does not name. It is taken only where the profile lets this kind bring peers (`peers_from`), with
+    prefixes inside of those that stand there, and never in place of another peer."""
+
+    name: str
+    """As in a profile: up to 63 letters, digits, dots, underscores and dashes. Nobody else may have it."""
+    identity: str
+    """Its public identity, "llp1:…"; nobody else is accepted under this name."""
+    allowed: tuple[Network, ...]
+    """Prefixes that it may send from and be sent to, at least one."""
+    endpoints: tuple[Endpoint, ...] = ()
+    """Where it can be reached, best first; hosts may be DNS names. None: it calls us."""
+
+
+class PeerSource(Protocol):
+    """What a discovery kind's `open` may return instead of a Discoverer, or be as well: it brings peers."""
+
+    def peers(self) -> AsyncIterator[Sequence[BroughtPeer]]:
+        """The complete list each time that it changed, for as long as the daemon runs: who is not in it any more goes, and its
+        session ends. While it fails and is started again, its peers stay."""
+
+
 class DiscoveryKind(NamedTuple):
     """A discovery kind as registered by `appliance_discovery()`; see `api.kinds`.
 
@@ -51,4 +73,4 @@ class DiscoveryKind(NamedTuple):
 
     name: str
     settings: Callable[[], type[Any]] | None
-    open: Callable[[Any, DiscoveryServices], Discoverer]
+    open: Callable[[Any, DiscoveryServices], Discoverer | PeerSource]

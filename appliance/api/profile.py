@@ -284,6 +284,15 @@ class Limits(Section):
     )
 
 
+class PeersFrom(Section):
+    """What a discovery kind may bring as peers that this profile does not name."""
+
+    allowed: tuple[Prefix, ...] = Field(
+        min_length=1, max_length=256, description="Each prefix of such a peer lies inside of one of these."
+    )
+    most: Count = Field(default=256, ge=1, le=65536, description="Most such peers at a time.")
+
+
 class Routing(Section):
     """How prefixes are assigned to peers. The settings of a kind stand below its name."""
 
@@ -344,6 +353,12 @@ class Profile(Section):
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)
     discovery: Mapping[Name, KindSettings] = Field(
         default={}, description="Discovery kinds to run, each with its settings; a kind that is absent is off."
+    )
+    peers_from: Mapping[Name, PeersFrom] = Field(
+        default={},
+        max_length=64,
+        description="Discovery kinds that may bring peers which this profile does not name, each with what these may have. What "
+        "other kinds bring is not taken.",
     )
     routing: Routing = Field(default=Routing(), description=Routing.__doc__)
     monitoring: Mapping[Name, KindSettings] = Field(

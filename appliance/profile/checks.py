@@ -47,6 +47,7 @@ def check(profile: Profile) -> Iterator[Problem]:
     yield from _full_tunnel(profile)
     yield from _endpoints(profile)
     yield from _qos(profile)
+    yield from _peers_from(profile)
     yield from _twice("plugins", profile.plugins)
     yield from _twice("network.masquerade", profile.network.masquerade)
 
@@ -198,6 +199,15 @@ def _within(inner: Network, outer: Network) -> bool:
         return False
     shift = outer.max_prefixlen - outer.prefixlen
     return int(inner.network_address) >> shift == int(outer.network_address) >> shift
+
+
+def _peers_from(profile: Profile) -> Iterator[Problem]:
+    for kind, limit in profile.peers_from.items():
+        if kind not in profile.discovery:
+            yield Problem(
+                f"peers_from.{kind}", f"discovery kind {kind!r} does not run", f"add discovery.{kind}, or take this out"
+            )
+        yield from _twice(f"peers_from.{kind}.allowed", limit.allowed)
 
 
 def _full_tunnel(profile: Profile) -> Iterator[Problem]:

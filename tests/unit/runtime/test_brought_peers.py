@@ -1,0 +1,165 @@
+"""Peers that discovery brings: only where the profile lets it, and never in place of another."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from typing import Any
+
+import pytest
+
+from appliance.api.discovery import BroughtPeer
+from appliance.api.profile import PeersFrom
+from appliance.api.values import Endpoint
+from appliance.runtime.peers.sources import Brought
+from appliance.runtime.peers.table import Origin, PeerEntry, PeerTable
+
+net = ipaddress.ip_network
+OWN = (ipaddress.ip_address("10.8.0.1"),)
+MESH = {"mesh": PeersFrom(allowed=("10.9.0.0/16",), most=3)}  # type: ignore[arg-type]
+
+
+def identity(number: int) -> str:
+    return "llp1:" + base64.b32encode(bytes([number]) * 32).decode().rstrip("=").lower()
+
+
+def peer(name: str, prefix: str = "", number: int = 0) -> BroughtPeer:
+    number = number or sum(name.encode()) % 250 + 1
+    return BroughtPeer(name, identity(number), (net(prefix or f"10.9.{number}.0/24"),), (Endpoint("udp", "192.0.2.1", number),))
+
+
+class Keeper:
+    """The table, and what was done to it."""
+
+    def __init__(self) -> None:
+        hub = PeerEntry("hub", identity(255), (), (net("10.8.0.2/32"),))
+        self.table = PeerTable([hub], OWN)
+        self.done: list[str] = []
+
+    def get(self, name: str) -> PeerEntry | None:
+        return self.table.get(name)
+
+    def add_peer(self, entry: PeerEntry) -> None:
+        self.table.add(entry)
+        self.done.append(f"add {entry.name}")
+
+    def change_peer(self, entry: PeerEntry) -> None:
+        self.table.change(entry)
+        self.done.append(f"change {entry.name}")
+
+    def drop_peer(self, name: str) -> None:
+        self.table.drop(name)
+        self.done.append(f"drop {name}")
+
+    def members(self) -> list[str]:
+        return [entry.name for entry in self.table if entry.origin is Origin.MEMBER]
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    return Keeper()
+
+
+@pytest.fixture
+def brought(keeper: Keeper) -> Brought:
+    made = Brought(keeper)
+    made.use(MESH)
+    return made
+
+
+def test_without_the_profiles_word_nobody_is_taken(keeper: Keeper) -> None:
+    brought = Brought(keeper)
+    brought.take("mesh", [peer("a")])
+    assert (keeper.members(), brought.refused) == ([], {"not-allowed": 1})
+    brought.use(MESH)
+    assert keeper.members() == ["a"], "what was brought before is judged anew"
+    brought.use({})
+    assert keeper.members() == [], "and taken away again"
+
+
+def test_a_list_is_the_whole_truth_and_only_differences_are_done(keeper: Keeper, brought: Brought) -> None:
+    brought.take("mesh", [peer("a"), peer("b")])
+    brought.take("mesh", [peer("a"), peer("b")])
+    brought.take("mesh", [peer("a")._replace(endpoints=()), peer("c")])
+    assert keeper.done == ["add a", "add b", "drop b", "change a", "add c"]
+    brought.drop("mesh")
+    assert keeper.members() == []
+    assert brought.stats() == {}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reason"),
+    [("10.10.0.0/24", "outside"), ("10.8.0.0/15", "outside"), ("0.0.0.0/0", "outside"), ("fd00::/64", "outside")],
+)
+def test_prefixes_lie_inside_of_those_that_the_profile_allows(keeper: Keeper, brought: Brought, prefix: str, reason: str) -> None:
+    brought.take("mesh", [peer("a", prefix), peer("b")])
+    assert keeper.members() == ["b"]
+    assert brought.refused == {reason: 1}
+
+
+def test_one_without_prefixes_has_no_use(keeper: Keeper, brought: Brought) -> None:
+    brought.take("mesh", [peer("a")._replace(allowed=())])
+    assert (keeper.members(), brought.refused) == ([], {"outside": 1})
+
+
+@pytest.mark.parametrize("wrong", [{"name": 3}, {"identity": None}, {"allowed": ("10.9.0.0/24",)}, {"endpoints": ("udp://h:1",)}])
+def test_what_is_no_peer_changes_nothing(keeper: Keeper, brought: Brought, wrong: dict[str, Any]) -> None:
+    brought.take("mesh", [peer("a")])
+    with pytest.raises(TypeError):
+        brought.take("mesh", [peer("b")._replace(**wrong)])
+    brought.use(MESH)
+    assert keeper.members() == ["a"]
+
+
+def test_no_more_than_the_profile_says(keeper: Keeper, brought: Brought) -> None:
+    brought.take("mesh", [peer(name) for name in "abcde"])
+    assert keeper.members() == ["a", "b", "c"]
+    assert brought.refused == {"too-many": 2}
+    assert brought.stats() == {"from mesh": 3, "refused too-many": 2}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        (peer("hub", number=7), "name-taken"),
+        (peer("a", number=255, prefix="10.9.7.0/24"), "identity-taken"),
+        (peer("not a name"), "malformed"),
+        (peer("a")._replace(identity="llp1:short"), "malformed"),
+    ],
+)
+def test_nobody_takes_the_place_of_a_peer_of_the_profile(keeper: Keeper, brought: Brought, wanted: Any, reason: str) -> None:
+    brought.take("mesh", [wanted, peer("z")])
+    assert keeper.members() == ["z"]
+    assert brought.refused == {reason: 1}
+    assert keeper.table.get("hub") == PeerEntry("hub", identity(255), (), (net("10.8.0.2/32"),))
+
+
+def test_what_overlaps_another_peers_prefix_is_refused(keeper: Keeper) -> None:
+    brought = Brought(keeper)
+    brought.use({"mesh": PeersFrom(allowed=("0.0.0.0/0",))})  # type: ignore[arg-type]
+    for prefix, reason in (("10.8.0.0/24", "own-address"), ("10.8.0.2/32", "prefix-taken"), ("127.0.0.0/8", "nobodys-prefix")):
+        brought.take("mesh", [peer("a", prefix)])
+        assert (keeper.members(), dict(brought.refused)) == ([], {reason: 1}), prefix
+        brought.refused.clear()
+
+
+def test_one_kind_touches_nobody_that_another_one_brought(keeper: Keeper) -> None:
+    brought = Brought(keeper)
+    brought.use(dict.fromkeys(("mesh", "lan"), MESH["mesh"]))
+    brought.take("mesh", [peer("a")])
+    brought.take("lan", [peer("a", "10.9.99.0/24", number=99)])
+    assert brought.refused == {"name-taken": 1}
+    brought.take("lan", [])
+    assert keeper.members() == ["a"]
+    assert keeper.done == ["add a"]
+
+
+def test_a_peer_that_made_room_for_the_profile_comes_back_when_there_is_room_again(keeper: Keeper, brought: Brought) -> None:
+    brought.take("mesh", [peer("a")])
+    rival = PeerEntry("other", identity(254), (), peer("a").allowed)
+    keeper.table.use_profile([rival], OWN)
+    brought.use(MESH)
+    assert (keeper.members(), brought.refused) == ([], {"prefix-taken": 1})
+    keeper.table.use_profile([], OWN)
+    brought.use(MESH)
+    assert keeper.members() == ["a"]
