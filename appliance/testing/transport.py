@@ -14,20 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from appliance.api.kinds import settings_of
+from appliance.api.records import DATA, FRAGMENT, HANDSHAKE_INIT, HANDSHAKES, HEADER_BYTES, LAST, MAX_BODY_BYTES, TYPE_AT, Record
 from appliance.api.transport import Adopted, Buffers, Driver, DropReason, SocketAddress, Transport, TransportKind
 from appliance.api.values import Endpoint, Octets
 from appliance.testing.services import FakeServices
-from appliance.wire.envelope import (
-    FLAG_FRAGMENT,
-    FLAG_LAST,
-    HEADER_BYTES,
-    MAX_BODY_BYTES,
-    PacketType,
-    pack,
-)
+from appliance.wire.envelope import pack
 
 TRANSMIT_BYTES = HEADER_BYTES + 2 * MAX_BODY_BYTES
 RECEIVE_BYTES = 512 * 1024
@@ -38,16 +32,7 @@ STILL = 0.05
 """Seconds without anything readable after which nothing more comes over the loopback."""
 
 
-class Record(NamedTuple):
-    """A record as the worker sees it."""
-
-    header: bytes
-    body: bytes
-
-
-def record(
-    number: int, body: bytes, *, whole_bytes: int = MAX_BODY_BYTES, kind: int = PacketType.DATA, flags: int = FLAG_FRAGMENT
-) -> Record:
+def record(number: int, body: bytes, *, whole_bytes: int = MAX_BODY_BYTES, kind: int = DATA, flags: int = FRAGMENT) -> Record:
     """A record as the worker would hand it to a driver that sends `whole_bytes` in one piece; a longer one gets `flags`."""
     flags = flags if len(body) > whole_bytes else 0
     return Record(pack(kind, flags, 5 << 8, number << 8, number, len(body)), body)
@@ -55,8 +40,8 @@ def record(
 
 def handshake_packet(number: int, body: bytes, *, fragment: bool = False) -> bytes:
     """A packet of the handshake, which a driver passes on as it is."""
-    flags = FLAG_FRAGMENT | FLAG_LAST if fragment else 0
-    return pack(PacketType.HANDSHAKE_INIT, flags, 0, number << 8, 0, len(body)) + body
+    flags = FRAGMENT | LAST if fragment else 0
+    return pack(HANDSHAKE_INIT, flags, 0, number << 8, 0, len(body)) + body
 
 
 def driver_class(kind: TransportKind) -> type[Driver]:
@@ -148,7 +133,7 @@ class End:
         assert len(room) >= len(body), "there is no room to open the record into"
         assert source is None or tuple(map(type, source)) == (str, int), "a source is a host and a port"
         self.sources.append(source)
-        if header[2] in (PacketType.HANDSHAKE_INIT, PacketType.HANDSHAKE_RESPONSE):
+        if header[TYPE_AT] in HANDSHAKES:
             self.packets.append(bytes(header) + bytes(body))
         else:
             self.records.append(Record(bytes(header), bytes(body)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from appliance.api import (
     monitoring,
     peer_protocol,
     planning,
+    records,
     routing,
     services,
     storage,
@@ -28,9 +30,11 @@ from appliance.api import (
     values,
 )
 from appliance.testing.conformance.limits import members
+from appliance.wire import envelope
 from tests.repo.surface import FILE, surface
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 MODULES = (
     crypto,
     discovery,
@@ -40,6 +44,7 @@ MODULES = (
     monitoring,
     peer_protocol,
     planning,
+    records,
     routing,
     services,
     storage,
@@ -102,3 +107,28 @@ def _has_default(field: Any) -> bool:
 
 def _signature(member: Any) -> str:
     return f"({', '.join(inspect.signature(member).parameters)})" if inspect.isfunction(member) else ""
+
+
+def test_what_a_driver_may_know_of_records_is_what_they_are() -> None:
+    own = {name: value for name, value in vars(records).items() if name.isupper()}
+    theirs = {
+        "DATA": envelope.PacketType.DATA,
+        "HANDSHAKE_INIT": envelope.PacketType.HANDSHAKE_INIT,
+        "HANDSHAKE_RESPONSE": envelope.PacketType.HANDSHAKE_RESPONSE,
+        "HANDSHAKES": envelope.HANDSHAKE_TYPES,
+        "FRAGMENT": envelope.FLAG_FRAGMENT,
+        "LAST": envelope.FLAG_LAST,
+        "TYPE_AT": 2,
+    }
+    assert own == {name: theirs.get(name) or getattr(envelope, name) for name in own}
+
+
+def test_plugins_and_their_tests_know_the_public_part_only() -> None:
+    """Ours do it as a stranger's would: `appliance.api`, and in tests `appliance.testing`."""
+    folders = [ROOT / "plugins", ROOT / "examples" / "plugins", ROOT / "appliance" / "plugin_host" / "template"]
+    files = [file for folder in folders for suffix in ("*.py", "*.py.tmpl") for file in folder.rglob(suffix)]
+    assert len(files) > 50
+    for file in files:
+        in_tests = "tests" in file.relative_to(ROOT).parts
+        for module in re.findall(r"^\s*(?:from|import) (appliance\.\w+)", file.read_text(encoding="utf-8"), re.MULTILINE):
+            assert module == "appliance.api" or (in_tests and module == "appliance.testing"), f"{file}: {module}"

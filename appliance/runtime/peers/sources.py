@@ -126,7 +126,7 @@ class Brought:
 def _sound(peer: BroughtPeer) -> BroughtPeer:
     """A plugin may give anything."""
     prefixes, endpoints = tuple(peer.allowed), tuple(peer.endpoints)
-    texts = isinstance(peer.name, str) and isinstance(peer.identity, str)
+    texts = all(isinstance(text, str) for text in (peer.name, peer.identity))
     networks = all(isinstance(prefix, ipaddress.IPv4Network | ipaddress.IPv6Network) for prefix in prefixes)
     if not (texts and networks and all(isinstance(endpoint, Endpoint) for endpoint in endpoints)):
         raise TypeError(

@@ -14,6 +14,7 @@ from itertools import zip_longest
 
 import pytest
 
+from appliance.api.records import HEADER_BYTES, MAX_BODY_BYTES, Record
 from appliance.api.transport import AdaptiveDriver, Driver, Transport, TransportKind
 from appliance.api.values import Endpoint
 from appliance.testing.conformance.kinds import KindConformance
@@ -22,13 +23,12 @@ from appliance.testing.imports import heavy_imports
 from appliance.testing.transport import (
     PATIENCE,
     FakeTransportServices,
-    Record,
     TransportPair,
     driver_class,
     handshake_packet,
     record,
 )
-from appliance.wire.envelope import HEADER_BYTES, MAX_BODY_BYTES, PacketType, pack
+from appliance.wire.envelope import PacketType, pack
 
 ENOUGH_TO_CONGEST = 2000
 """Records of the largest size: 130 MB, more than any socket buffer."""
