@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from appliance.foundation.logging import get_logger
 from appliance.foundation.patience import as_exception
@@ -60,3 +61,30 @@ def cancelled() -> bool:
     """Was this task cancelled by us? What it runs may raise CancelledError of its own."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def beside(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all beside each other until the first has ended; then the others are cancelled. Raises what that one raised."""
+    tasks = [asyncio.get_running_loop().create_task(_caught(work), name="beside") for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        errors = [error for task in done if not task.cancelled() and (error := task.result()) is not None]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=LEAVE_SECONDS)
+        for work in works:
+            work.close()
+    if errors:
+        raise errors[0]
+
+
+async def _caught(work: Coroutine[Any, Any, None]) -> Exception | None:
+    """A task must not end with sys.exit: asyncio would end the loop for it."""
+    try:
+        await work
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and cancelled():
+            raise
+        return as_exception(error)
+    return None

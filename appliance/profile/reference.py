@@ -36,6 +36,8 @@ def _tables(root: Mapping[str, Any], node: Mapping[str, Any], path: str) -> Iter
             below.append((f"{path}{key}", schema))
         elif "properties" in items:
             below.append((f"{path}{key}[]", items))
+        elif "properties" in (values := _values(root, schema)):
+            below.append((f"{path}{key}.NAME", values))
     title = f"### `{path.rstrip('.')}`" if path else "### Top level"
     about = f"\n\n{node['description']}" if path and node.get("description") else ""
     yield f"{title}{about}\n\n| key | value | default | |\n|---|---|---|---|\n" + "\n".join(rows)
@@ -90,6 +92,12 @@ def _union(members: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for member in members:
         if member.get("type") != "null":
             yield _kind(member, {})
+
+
+def _values(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stands below each name of a mapping whose names are free."""
+    values: Any = next(iter(schema.get("patternProperties", {}).values()), {})
+    return _resolved(root, values) if isinstance(values, dict) else {}
 
 
 def _resolved(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -32,6 +32,7 @@ from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.peers.peers import Peers
 from appliance.runtime.peers.protocols import PeerProtocols
 from appliance.runtime.peers.router import OpenRouter, open_router
+from appliance.runtime.peers.sources import Brought
 from appliance.runtime.peers.table import Address, PeerTable, of_profile
 from appliance.runtime.plugins import lifespans
 from appliance.runtime.plugins.account import Part, PluginAccount
@@ -116,6 +117,8 @@ class NodeRuntime:
         )
         self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, table, self.calls, around.refuses)
         self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
+        self.brought = self.discovery.brought = Brought(self.peers)
+        self.brought.use(profile.peers_from)
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls)
         self.driver.control_listener = self.protocols.hear
         self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())
@@ -184,6 +187,7 @@ class NodeRuntime:
         if self.keeper.current is not None and qos != settings.scheduling(before):
             self.keeper.current.set_qos(qos)
         self.peers.use_profile(of_profile(profile.peers), _own(profile))
+        self.brought.use(profile.peers_from)
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
         await self.protocols.use(profile.protocols)

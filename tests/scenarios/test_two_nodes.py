@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,10 @@ TESTS = Path(__file__).resolve().parents[1]
 NO_CAPABILITIES = ("setpriv", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs") if os.geteuid() == 0 else ()
 
 
-@pytest.mark.parametrize("scheme", ["udp", "tcp"])
-def test_two_nodes_in_one_process_move_packets_through_socket_pairs(scheme: str) -> None:
+def run(*program: str) -> Any:
+    """What a program without privileges printed."""
     done = subprocess.run(
-        [*NO_CAPABILITIES, sys.executable, "-m", "rigs.two_nodes", scheme],
+        [*NO_CAPABILITIES, sys.executable, "-m", *program],
         cwd=TESTS,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])},
         capture_output=True,
@@ -25,7 +26,12 @@ def test_two_nodes_in_one_process_move_packets_through_socket_pairs(scheme: str)
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_two_nodes_in_one_process_move_packets_through_socket_pairs(scheme: str) -> None:
+    said = run("rigs.two_nodes", scheme)
     assert said["moved"] == 400
     assert said["sessions"] == ["node-2", "node-1"]
     assert said["health"] == [{}, {}]
@@ -33,3 +39,12 @@ def test_two_nodes_in_one_process_move_packets_through_socket_pairs(scheme: str)
     assert not said["tun"]
     assert said["interfaces"], "no interface came or went"
     assert said["children"] == []
+
+
+def test_two_nodes_that_discovery_brings_together_and_apart() -> None:
+    said = run("rigs.brought")
+    assert said["without a word"] == {"peers": {}, "stats": {"from mesh": 0, "refused not-allowed": 1}, "health": {}}
+    assert said["moved"] == 50
+    assert [node["peers"] for node in said["together"]] == [{"b": "member"}, {"a": "member"}]
+    assert [node["health"] for node in said["together"]] == [{}, {}]
+    assert said["apart"]["peers"] == {}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
-from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.discovery import BroughtPeer, Candidate, DiscoveryKind
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
 from appliance.api.zones import from_kernel
@@ -22,11 +23,12 @@ from appliance.foundation import clock, entropy
 from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.patience import as_exception
-from appliance.foundation.tasks import Tasks, cancelled
+from appliance.foundation.tasks import Tasks, beside, cancelled
 from appliance.protocol.peer import is_named
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.candidates import Candidates, Lists
 from appliance.runtime.peers.outside_dns import resolve_past
+from appliance.runtime.peers.sources import Brought
 from appliance.runtime.peers.table import Delta, PeerEntry, PeerTable
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
@@ -45,8 +47,8 @@ REPORT_EVERY = 60.0
 ANEW_SECONDS = 1.0
 """Least seconds from a change of peers to the new beginning of discoverers that do not watch them: many changes are one."""
 
-MEMBERS = ("open", "candidates", "")
-"""What of a discoverer is called; the last one is what goes through the candidates."""
+MEMBERS = ("open", "candidates", "peers", "")
+"""What of a discoverer is called; the last one is what goes through what it gives."""
 BATCHES_PER_SECOND = 2000
 """More is a discoverer that never waits; ten thousand names that are all in the resolver's cache come slower."""
 MAX_BATCH = 1 << 17
@@ -68,11 +70,13 @@ class _Running:
     """Those that it has now; None in the pause before it is started again."""
     given_up: bool = False
     """It held up the node, and is not started again."""
+    looks: bool = True
+    """Does it look for the peers that there are, rather than bring others?"""
 
     @property
     def watches(self) -> bool:
-        """Does it ask to be told when the peers change?"""
-        return self.services is not None and self.services.watches
+        """Need it not begin anew when the peers change: it asks to be told, or has nothing to do with them?"""
+        return not self.looks or (self.services is not None and self.services.watches)
 
     def tell_changed(self) -> None:
         """The peers are others now."""
@@ -111,6 +115,8 @@ class Discovery:
         self._batches = 0
         self.problems: dict[str, str] = {}
         self.wanted: tuple[str, ...] = ()
+        self.brought: Brought | None = None
+        """Takes the peers that discoverers bring; None: nobody does."""
 
     # ---- which run ----
 
@@ -158,6 +164,8 @@ class Discovery:
                 await self._stop(name)
             if gone:
                 self._tell(self._candidates.drop(name, clock.monotonic()))
+                if self.brought is not None:
+                    self.brought.drop(name)
         for name in [name for name in self.problems if name not in self._running]:
             del self.problems[name]
         for name in self.wanted:
@@ -239,9 +247,16 @@ class Discovery:
         services = running.services = _Services(self, kind.name, self._calls)
         part = Part("discovery", kind.name)
         try:
-            discoverer = self._calls.call(part._replace(member="open"), opening(kind, running.written, services))
-            batches = self._calls.call(part._replace(member="candidates"), discoverer.candidates)
-            await self._read(part, batches, lambda batch: self._take(kind.name, batch))
+            opened = self._calls.call(part._replace(member="open"), opening(kind, running.written, services))
+            running.looks = hasattr(opened, "candidates")
+            reading = {name: take for name, take in (("candidates", self._take), ("peers", self._bring)) if hasattr(opened, name)}
+            if not reading:
+                raise TypeError(f"open gave a {type(opened).__name__}, which has neither candidates nor peers")
+            works = []
+            for name, take in reading.items():
+                batches = self._calls.call(part._replace(member=name), getattr(opened, name))
+                works.append(self._read(part, batches, functools.partial(take, kind.name)))
+            await beside(works)
         finally:
             running.services = None
             await services.close()
@@ -263,6 +278,11 @@ class Discovery:
 
     def _take(self, kind: str, batch: Iterable[Candidate]) -> None:
         self._tell(self._candidates.take(kind, _bounded(batch, Candidate), self._peers, clock.monotonic()))
+
+    def _bring(self, kind: str, batch: Iterable[BroughtPeer]) -> None:
+        peers = _bounded(batch, BroughtPeer)
+        if self.brought is not None:
+            self.brought.take(kind, peers)
 
     def _tell(self, lists: Lists) -> None:
         for peer, endpoints in lists.items():

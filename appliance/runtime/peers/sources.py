@@ -15,8 +15,8 @@ from appliance.api.discovery import BroughtPeer
 from appliance.api.profile import PeersFrom
 from appliance.api.values import Endpoint, Network
 from appliance.foundation.logging import get_logger, once_per
-from appliance.runtime.peers.forwarding import may_have
-from appliance.runtime.peers.table import Origin, PeerEntry, PeerRefused
+from appliance.runtime.peers.routes import may_have
+from appliance.runtime.peers.table import Origin, PeerEntry, PeerRefused, PeerTable
 
 log = get_logger("discovery")
 
@@ -27,10 +27,11 @@ NOT_ALLOWED, TOO_MANY, OUTSIDE = "not-allowed", "too-many", "outside"
 
 
 class Keeper(Protocol):
-    """`Peers`. All but `get` raise PeerRefused."""
+    """`Peers`. Its deeds raise PeerRefused."""
 
-    def get(self, name: str) -> PeerEntry | None:
-        """The peer of that name."""
+    @property
+    def table(self) -> PeerTable:
+        """All peers."""
 
     def add_peer(self, entry: PeerEntry) -> None:
         """A member comes."""
@@ -87,23 +88,23 @@ class Brought:
         """What the table still has of it: a peer of the profile may have taken a place since."""
         held = self._held.setdefault(kind, {})
         for name in list(held):
-            entry = self._keeper.get(name)
+            entry = self._keeper.table.get(name)
             if entry is None or entry.origin is not Origin.MEMBER or entry.identity != held[name].identity:
                 del held[name]
         return held
 
     def _let_in(self, kind: str, peers: Sequence[BroughtPeer]) -> list[BroughtPeer]:
         """Those that the profile does not refuse."""
-        limit = self._limits.get(kind)
-        if limit is None:
+        peers_from = self._limits.get(kind)
+        if peers_from is None:
             for peer in peers:
                 self._refuse(kind, peer.name, NOT_ALLOWED, f"the profile has no peers_from.{kind}")
             return []
         found: list[BroughtPeer] = []
         for peer in peers:
-            if len(found) >= limit.most:
-                self._refuse(kind, peer.name, TOO_MANY, f"peers_from.{kind}.most is {limit.most}")
-            elif wrong := _outside(peer, limit.allowed):
+            if len(found) >= peers_from.most:
+                self._refuse(kind, peer.name, TOO_MANY, f"peers_from.{kind}.most is {peers_from.most}")
+            elif wrong := _outside(peer, peers_from.allowed):
                 self._refuse(kind, peer.name, OUTSIDE, f"{wrong} is outside of peers_from.{kind}.allowed")
             else:
                 found.append(peer)

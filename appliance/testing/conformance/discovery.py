@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from appliance.api.discovery import Candidate, Discoverer, DiscoveryKind
+from appliance.api.discovery import BroughtPeer, Candidate, DiscoveryKind
+from appliance.api.profile import Peer
 from appliance.api.values import Endpoint, is_address
 from appliance.testing.conformance.kinds import KindConformance
-from appliance.testing.conformance.limits import missing
 from appliance.testing.discovery import FakeDiscoveryServices
 from appliance.testing.services import EndOfTime
 
@@ -39,6 +39,8 @@ class DiscoveryConformance(KindConformance):
     noun = "discovery"
     expects_candidates = True
     """False for a kind that finds nothing by configured endpoints alone."""
+    expects_peers = True
+    """False for a kind that brings peers, but none in a test."""
 
     def kind(self) -> DiscoveryKind:
         """The kind to try."""
@@ -60,7 +62,7 @@ class DiscoveryConformance(KindConformance):
                         break
             return found
 
-        if not self.expects_candidates:
+        if not self.looks():
             return []
         try:
             return asyncio.run(read())
@@ -71,9 +73,11 @@ class DiscoveryConformance(KindConformance):
         """Run a new discoverer beside others and stop it. Returns how often the others had a turn."""
 
         async def follow() -> None:
-            with suppress(EndOfTime):
-                async for _ in self.opened(self.services()).candidates():
-                    await asyncio.sleep(0)
+            opened = self.opened(self.services())
+            for given in (getattr(opened, name)() for name in ("candidates", "peers") if hasattr(opened, name)):
+                with suppress(EndOfTime):
+                    async for _ in given:
+                        await asyncio.sleep(0)
 
         async def beside() -> int:
             turns = 0
@@ -92,19 +96,52 @@ class DiscoveryConformance(KindConformance):
 
         return asyncio.run(beside())
 
+    def looks(self) -> bool:
+        """Does it look for the peers of the profile, and find them?"""
+        return self.expects_candidates and "candidates" in self._members()
+
+    def _members(self) -> set[str]:
+        async def look() -> set[str]:
+            services = self.services()
+            opened = self.opened(services)
+            await services.close()
+            return {name for name in ("candidates", "peers") if hasattr(opened, name)}
+
+        return asyncio.run(look())
+
     def test_it_has_every_member(self) -> None:
-        assert not missing(self.opened(self.services()), Discoverer)
+        assert self._members(), "it has neither the members of Discoverer nor those of PeerSource"
+
+    def test_the_peers_that_it_brings_could_be_peers(self) -> None:
+        if not self.expects_peers or "peers" not in self._members():
+            return
+
+        async def read() -> Sequence[BroughtPeer]:
+            services = self.services()
+            try:
+                found: Sequence[BroughtPeer] = await anext(aiter(self.opened(services).peers()))
+            finally:
+                await services.close()
+            return found
+
+        found = list(asyncio.run(read()))
+        assert len({peer.name for peer in found}) == len(found), "two of one name"
+        for peer in found:
+            assert isinstance(peer, BroughtPeer)
+            Peer.model_validate(
+                {**peer._asdict(), "endpoints": list(map(str, peer.endpoints)), "allowed": list(map(str, peer.allowed))}
+            )
 
     def test_it_runs_beside_others_and_stops(self) -> None:
         self.run_for_a_while()
 
     def test_its_figures_can_be_shown(self) -> None:
-        services = self.services()
+        services, looks = self.services(), self.looks()
 
         async def read() -> None:
             opened = self.opened(services)
             self.check_figures(opened, services)
-            if self.expects_candidates:
+            if looks:
                 await anext(aiter(opened.candidates()))
                 self.check_figures(opened, services)
 
@@ -112,7 +149,7 @@ class DiscoveryConformance(KindConformance):
 
     def test_it_gives_candidates_for_peers_of_the_profile(self) -> None:
         found = self._all()
-        assert found or not self.expects_candidates, "it gives no candidate within a million seconds"
+        assert found or not self.looks(), "it gives no candidate within a million seconds"
         for candidate in found:
             assert isinstance(candidate, Candidate)
             assert candidate.peer in PEERS
@@ -144,7 +181,7 @@ class DiscoveryConformance(KindConformance):
                         break
             return found
 
-        if self.expects_candidates:
+        if self.looks():
             assert "late" in asyncio.run(read()), "ask services.configured() in each round: peers come and go"
 
     def test_nothing_is_found_for_nobody(self) -> None:
@@ -155,14 +192,14 @@ class DiscoveryConformance(KindConformance):
     def test_an_unknown_name_is_reported_and_stops_nobody(self) -> None:
         services = self.services()
         batches = self.batches(services, 6)
-        if self.expects_candidates:
+        if self.looks():
             assert {candidate.peer for batch in batches for candidate in batch} >= {"hub", "named"}
             assert any("nowhere.example" in problem for problem in services.reported)
 
     def test_it_pauses_between_rounds(self) -> None:
         services = self.services()
         self.batches(services, 12)
-        assert not self.expects_candidates or services.now > 0, "a discoverer that never sleeps takes a whole core"
+        assert not self.looks() or services.now > 0, "a discoverer that never sleeps takes a whole core"
 
     def _all(self) -> list[Candidate]:
         return [candidate for batch in self.batches(self.services()) for candidate in batch]

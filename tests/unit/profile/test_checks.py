@@ -39,6 +39,7 @@ SOUND: list[dict[str, Any]] = [
         }
     },
     {"network": {"full_tunnel": True}, "peers": [peer("a", A, "::/0")]},
+    {"discovery": {"mdns": {}}, "peers_from": {"mdns": {"allowed": ["10.9.0.0/16"]}}},
     {"peers": [peer("a", A, "0.0.0.0/1", "::/1", "169.0.0.0/8", "254.0.0.0/8", "fe00::/8")]},
     {"qos": {}, "peers": [peer("a", A, "10.8.0.2/32", rate="20Mbit")]},
     {"qos": {"rules": [{"ports": [53], "class": "bulk"}, {"protocol": "tcp", "ports": [53], "class": "normal"}]}},
@@ -65,6 +66,7 @@ def test_nothing_to_say(sections: dict[str, Any]) -> None:
             "network.full_tunnel",
             "no peer takes everything",
         ),
+        ({"peers_from": {"mdns": {"allowed": ["10.9.0.0/16"]}}}, "peers_from.mdns", "does not run"),
         ({"server": {"listen": ["udp://[fe80::1]:1"]}}, "server.listen.0", "without its interface"),
         (
             {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://[fe80::1]:1"])]},

@@ -36,9 +36,6 @@ class Keeper:
         self.table = PeerTable([hub], OWN)
         self.done: list[str] = []
 
-    def get(self, name: str) -> PeerEntry | None:
-        return self.table.get(name)
-
     def add_peer(self, entry: PeerEntry) -> None:
         self.table.add(entry)
         self.done.append(f"add {entry.name}")

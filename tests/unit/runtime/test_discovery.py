@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
+from appliance.api.discovery import BroughtPeer, Candidate, DiscoveryKind, DiscoveryServices
 from appliance.api.profile import Profile, Section
 from appliance.api.profile_values import Seconds
 from appliance.api.values import Endpoint
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers import discovery
 from appliance.runtime.peers.discovery import Discovery, resolve
+from appliance.runtime.peers.sources import Brought
 from appliance.runtime.peers.table import PeerEntry, PeerTable, of_profile
 
 NEAR, FAR = Endpoint("udp", "192.0.2.1", 1), Endpoint("udp", "192.0.2.2", 2)
@@ -285,4 +287,101 @@ async def test_a_member_is_seen_by_who_watches_and_by_who_begins_anew(monkeypatc
         assert await found.lists.get() == ("m", [NEAR])
         running.follow(running.table.drop("m"))
         assert await seen.get() == ["b"]
+    await running.close()
+
+
+class Source:
+    """Brings peers, and perhaps candidates."""
+
+    def __init__(self, lists: asyncio.Queue[list[BroughtPeer]]) -> None:
+        self._lists = lists
+
+    async def peers(self) -> AsyncIterator[Sequence[BroughtPeer]]:
+        while True:
+            yield await self._lists.get()
+
+
+class Keeper(Brought):
+    """Notes what was brought."""
+
+    def __init__(self) -> None:
+        self.notes: asyncio.Queue[tuple[str, list[str]]] = asyncio.Queue()
+
+    def take(self, kind: str, peers: Sequence[BroughtPeer]) -> None:
+        self.notes.put_nowait((kind, [peer.name for peer in peers]))
+
+    def drop(self, kind: str) -> None:
+        self.notes.put_nowait((kind, ["gone"]))
+
+
+BROUGHT = BroughtPeer("x", "llp1:" + "a" * 52, (ipaddress.ip_network("10.9.1.0/24"),))
+
+
+async def test_a_discoverer_may_bring_peers_and_nothing_else() -> None:
+    lists: asyncio.Queue[list[BroughtPeer]] = asyncio.Queue()
+    starts = []
+
+    def opened(_settings: None, services: DiscoveryServices) -> Source:
+        starts.append(1)
+        return Source(lists)
+
+    running = Running({"mesh": DiscoveryKind("mesh", None, opened)}, Found())
+    running.brought = keeper = Keeper()
+    running.start(profile(mesh={}))
+    lists.put_nowait([BROUGHT])
+    assert await keeper.notes.get() == ("mesh", ["x"])
+    await running.use(profile("192.0.2.77", mesh={}))
+    lists.put_nowait([])
+    assert await keeper.notes.get() == ("mesh", [])
+    assert len(starts) == 1, "it has nothing to do with the peers that there are"
+    await running.use(profile("192.0.2.77"))
+    assert await keeper.notes.get() == ("mesh", ["gone"])
+    await running.close()
+
+
+async def test_one_that_brings_and_looks_does_both_and_fails_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "FIRST_PAUSE", 0.001)
+    lists: asyncio.Queue[list[BroughtPeer]] = asyncio.Queue()
+    fails = asyncio.Event()
+
+    class Both(Source):
+        async def candidates(self) -> AsyncIterator[Sequence[Candidate]]:
+            yield [Candidate("b", NEAR, 1, 60)]
+            await fails.wait()
+            fails.clear()
+            raise SystemExit(3)
+
+    found = Found()
+    running = Running({"mesh": DiscoveryKind("mesh", None, lambda _settings, _services: Both(lists))}, found)
+    running.brought = keeper = Keeper()
+    running.start(profile(mesh={}))
+    assert await found.lists.get() == ("b", [NEAR])
+    lists.put_nowait([BROUGHT])
+    assert await keeper.notes.get() == ("mesh", ["x"])
+    fails.set()
+    await asyncio.sleep(0.05)
+    lists.put_nowait([])
+    assert await keeper.notes.get() == ("mesh", []), "it was started again"
+    await running.close()
+
+
+@pytest.mark.parametrize("given", [["x"], [Candidate("b", NEAR, 1, 60)], 7])
+async def test_what_is_no_list_of_peers_is_the_plugins_fault(given: object) -> None:
+    lists: asyncio.Queue[object] = asyncio.Queue()
+    running = Running({"mesh": DiscoveryKind("mesh", None, lambda _settings, _services: Source(lists))}, Found())  # type: ignore[arg-type]
+    running.brought = keeper = Keeper()
+    running.start(profile(mesh={}))
+    lists.put_nowait(given)
+    while not running.problems:  # noqa: ASYNC110  it calls nobody
+        await asyncio.sleep(0)
+    assert keeper.notes.empty()
+    await running.close()
+
+
+async def test_what_is_neither_is_the_plugins_fault() -> None:
+    running = Running({"mesh": DiscoveryKind("mesh", None, lambda _settings, _services: object())}, Found())  # type: ignore[arg-type, return-value]
+    running.start(profile(mesh={}))
+    while not running.problems:  # noqa: ASYNC110  it calls nobody
+        await asyncio.sleep(0)
+    assert "neither candidates nor peers" in running.problems["mesh"]
     await running.close()

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict
 
 from appliance.api.crypto import Aead, CryptoSuite
-from appliance.api.discovery import Candidate, DiscoveryKind
+from appliance.api.discovery import BroughtPeer, Candidate, DiscoveryKind
 from appliance.api.monitoring import MonitorKind
 from appliance.api.peer_protocol import Answer, PeerProtocolKind
 from appliance.api.routing import Route, RoutingKind
@@ -249,6 +249,39 @@ async def busy(services: Any) -> AsyncIterator[Sequence[Candidate]]:
     while True:
         pass
     yield
+
+
+def source(*brought: Any) -> DiscoveryConformance:
+    class Opened:
+        async def peers(self) -> AsyncIterator[Sequence[BroughtPeer]]:
+            yield brought
+            await asyncio.Event().wait()
+
+    class Suite(DiscoveryConformance):
+        def kind(self) -> DiscoveryKind:
+            return DiscoveryKind("broken", None, lambda _settings, _services: Opened())
+
+    return Suite()
+
+
+GOOD = BroughtPeer("x", "llp1:" + "a" * 52, (ipaddress.ip_network("10.9.1.0/24"),))
+
+
+def test_a_source_of_peers() -> None:
+    suite = source(GOOD)
+    suite.test_the_peers_that_it_brings_could_be_peers()
+    suite.test_it_has_every_member()
+    suite.test_it_runs_beside_others_and_stops()
+    suite.test_its_figures_can_be_shown()
+    suite.test_it_gives_candidates_for_peers_of_the_profile()
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [(GOOD, GOOD), (GOOD._replace(name="no name"),), (GOOD._replace(identity="llp1:x"),), (GOOD._replace(allowed=()),), ("x",)],
+)
+def test_a_source_of_what_can_be_no_peers(brought: Any) -> None:
+    finds(source(*brought).test_the_peers_that_it_brings_could_be_peers)
 
 
 def test_a_discoverer_that_never_gives_anything() -> None:
