@@ -57,8 +57,9 @@ class Brought(Hostless):
     def __init__(self, number: int, identity: Identity, listen: list[Endpoint], peers_from: dict[str, Any]) -> None:
         self.lists: Lists = asyncio.Queue()
         self.profile = self.profile_with(number, listen, peers_from)
-        self.device, self.application = packet_pair()
+        device, self.application = packet_pair()
         self.application.settimeout(0)
+        self.devices, self.applications = (device,), (self.application,)
         self.node = NodeRuntime(self.profile, self._plugins(), identity)
 
     def profile_with(self, number: int, listen: list[Endpoint], peers_from: dict[str, Any]) -> Profile:

@@ -7,7 +7,7 @@ import ipaddress
 import itertools
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict
 
 from appliance.api.crypto import Aead, CryptoSuite
-from appliance.api.discovery import BroughtPeer, Candidate, DiscoveryKind
 from appliance.api.monitoring import MonitorKind
 from appliance.api.peer_protocol import Answer, PeerProtocolKind
 from appliance.api.routing import Route, RoutingKind
 from appliance.api.transport import AdaptiveDriver, Buffers, Driver, Transport, TransportKind
 from appliance.testing.conformance.crypto import CryptoConformance
-from appliance.testing.conformance.discovery import PEERS, DiscoveryConformance
-from appliance.testing.conformance.limits import members, within
+from appliance.testing.conformance.limits import members
 from appliance.testing.conformance.monitoring import MonitoringConformance
 from appliance.testing.conformance.peer_protocol import PeerProtocolConformance
 from appliance.testing.conformance.routing import RoutingConformance
@@ -194,112 +192,6 @@ def test_a_suite_that_lies_about_its_sizes() -> None:
     wrong = CryptoSuite("wrong", 0x8001, suite.key_bytes, 20, suite.aead)
     finds(lambda: crypto(wrong).test_a_record_goes_round_in_place(100))
     finds(lambda: crypto(CryptoSuite("null", 1, 32, 0, NULL.aead)).test_it_describes_itself())
-
-
-# ---- discovery ----
-
-
-def discovery(candidates: Callable[[Any], AsyncIterator[Sequence[Candidate]]]) -> DiscoveryConformance:
-    class Opened:
-        def __init__(self, settings: None, services: Any) -> None:
-            self._services = services
-
-        def candidates(self) -> AsyncIterator[Sequence[Candidate]]:
-            return candidates(self._services)
-
-    class Suite(DiscoveryConformance):
-        def kind(self) -> DiscoveryKind:
-            return DiscoveryKind("broken", None, Opened)
-
-    return Suite()
-
-
-async def restless(services: Any) -> AsyncIterator[Sequence[Candidate]]:
-    while True:
-        yield [Candidate("nobody", PEERS["named"][0], 0, 0.0)]
-
-
-def test_a_discoverer_that_gets_everything_wrong() -> None:
-    suite = discovery(restless)
-    for deed in (
-        suite.test_it_gives_candidates_for_peers_of_the_profile,
-        suite.test_hosts_are_addresses_by_now,
-        suite.test_candidates_live_for_a_while,
-        suite.test_it_pauses_between_rounds,
-        suite.test_nothing_is_found_for_nobody,
-        suite.test_an_unknown_name_is_reported_and_stops_nobody,
-    ):
-        finds(deed)
-
-
-async def silent(services: Any) -> AsyncIterator[Sequence[Candidate]]:
-    while True:
-        await services.sleep(60)
-    yield
-
-
-async def deaf(services: Any) -> AsyncIterator[Sequence[Candidate]]:
-    while True:
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(1000)
-            yield []
-
-
-async def busy(services: Any) -> AsyncIterator[Sequence[Candidate]]:
-    while True:
-        pass
-    yield
-
-
-def source(*brought: Any) -> DiscoveryConformance:
-    class Opened:
-        async def peers(self) -> AsyncIterator[Sequence[BroughtPeer]]:
-            yield brought
-            await asyncio.Event().wait()
-
-    class Suite(DiscoveryConformance):
-        def kind(self) -> DiscoveryKind:
-            return DiscoveryKind("broken", None, lambda _settings, _services: Opened())
-
-    return Suite()
-
-
-GOOD = BroughtPeer("x", "llp1:" + "a" * 52, (ipaddress.ip_network("10.9.1.0/24"),))
-
-
-def test_a_source_of_peers() -> None:
-    suite = source(GOOD)
-    suite.test_the_peers_that_it_brings_could_be_peers()
-    suite.test_it_has_every_member()
-    suite.test_it_runs_beside_others_and_stops()
-    suite.test_its_figures_can_be_shown()
-    suite.test_it_gives_candidates_for_peers_of_the_profile()
-
-
-@pytest.mark.parametrize(
-    "brought",
-    [(GOOD, GOOD), (GOOD._replace(name="no name"),), (GOOD._replace(identity="llp1:x"),), (GOOD._replace(allowed=()),), ("x",)],
-)
-def test_a_source_of_what_can_be_no_peers(brought: Any) -> None:
-    finds(source(*brought).test_the_peers_that_it_brings_could_be_peers)
-
-
-def test_a_discoverer_that_never_gives_anything() -> None:
-    finds(discovery(silent).test_it_gives_candidates_for_peers_of_the_profile)
-
-
-def test_a_discoverer_that_does_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.testing.conformance.discovery.STOP_SECONDS", 0.1)
-    suite = discovery(deaf)
-    with pytest.raises(BaseException), within(1, suite.subject()):  # noqa: B017
-        suite.test_it_runs_beside_others_and_stops()
-
-
-def test_what_keeps_the_loop_is_ended_and_named() -> None:
-    suite = discovery(busy)
-    with pytest.raises(BaseException, match=r"discovery broken did not end within 0\.2 s, at .*test_conformance\.py:"):  # noqa: SIM117
-        with within(0.2, suite.subject()):
-            suite.test_it_runs_beside_others_and_stops()
 
 
 # ---- monitoring ----
