@@ -112,6 +112,10 @@ def _parser(command: Command) -> _Parser:
 
 
 def _not_understood(command: Command, word: str) -> UsageError:
+    if word.partition("=")[0] == "--instance":
+        return UsageError(
+            "--instance stands before the command", hint=f"appliance --instance NAME {command.words}, or $APPLIANCE_INSTANCE"
+        )
     if word.startswith("-"):
         flags = [argument.flag for argument in command.arguments if isinstance(argument, Option)]
         return unknown_option(word.partition("=")[0], flags, f"appliance {command.words}")

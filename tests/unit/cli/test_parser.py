@@ -59,6 +59,7 @@ def test_options_are_never_abbreviated() -> None:
     ("words", "message", "hint"),
     [
         ("plan --jsn", "appliance plan has no option --jsn", "did you mean --json?"),
+        ("plan --instance x", "--instance stands before the command", "appliance --instance NAME plan, or $APPLIANCE_INSTANCE"),
         ("plan --zzz=1", "appliance plan has no option --zzz", "see `appliance plan --help`"),
         ("confirm now then", "appliance confirm: 'then' is one argument too many", "see `appliance confirm --help`"),
         ("keys show", "appliance keys show: the following arguments are required: PATH", "see `appliance keys show --help`"),
