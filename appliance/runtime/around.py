@@ -11,7 +11,7 @@ from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.known_paths import KnownPath
 
 
-def _forget(_value: object) -> None:
+def _forget(*_values: object) -> None:
     """Nothing is kept."""
 
 
@@ -25,8 +25,8 @@ class Around:
     """Judges addresses of peers: which of them would lead into the tunnel?"""
     recall: Callable[[], Mapping[str, KnownPath]] = dict
     """Where peers were when an earlier process of this node ended without a word."""
-    remember: Callable[[Mapping[str, KnownPath]], None] = _forget
-    """Write down where peers are."""
+    remember: Callable[[str, KnownPath | None], None] = _forget
+    """Write down where a peer is; None: that it left."""
     keep_pids: Callable[[Sequence[int]], None] = _forget
     """Write down which processes are the workers, none when they have ended in order."""
     problems: Callable[[], Mapping[str, str]] = dict

@@ -67,6 +67,7 @@ class HostedNode:
         self._trial = start.trial
         self._state_dir = state_dir
         self._turns = turns
+        self._known_paths = known_paths.KnownPaths(state_dir)
         self._listener = listener
         self._admission = Admission()
         self._notifier = Notifier()
@@ -127,7 +128,7 @@ class HostedNode:
             mark=self._in_force.profile.network.mark,
             refuses=self._loops.refuses,
             recall=functools.partial(known_paths.recall, self._state_dir),
-            remember=functools.partial(known_paths.remember, self._state_dir),
+            remember=self._known_paths.note,
             keep_pids=self._keep_pids,
             problems=self._problems,
             turns=self._turns,
@@ -228,6 +229,7 @@ class HostedNode:
         )
 
     async def _undo_host(self, child: changes.Child) -> None:
+        self._known_paths.close()
         known_paths.forget(self._state_dir)
         await child.gone()
         steps = await changes.undo(self._state_dir)

@@ -218,7 +218,7 @@ class Crowded:
     def _fingerprint(self, number: int) -> str:
         if number < self.sessions:
             return self._callers[number]
-        return PREFIX + b32encode(sha256(b"%d" % number).digest()).decode().rstrip("=").lower()
+        return fingerprint_of(number)
 
     def _start_node(self, stack: ExitStack) -> None:
         self._callers = [identity_of(number).fingerprint for number in range(self.sessions)]
@@ -262,6 +262,11 @@ class Crowded:
     @staticmethod
     def _inside(namespace: Throwaway) -> list[str]:
         return ["nsenter", f"--net=/run/netns/{namespace.name}"]
+
+
+def fingerprint_of(number: int) -> str:
+    """The identity of a peer that is nobody's."""
+    return PREFIX + b32encode(sha256(b"%d" % number).digest()).decode().rstrip("=").lower()
 
 
 def _is_worker(process: Path) -> bool:

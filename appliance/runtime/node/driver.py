@@ -17,14 +17,13 @@ from appliance.api.values import Endpoint
 from appliance.api.zones import shown
 from appliance.errors import HostError, place_of
 from appliance.foundation import clock
-from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger, once_per
 from appliance.protocol import events
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.counted import Count
 from appliance.protocol.events import Path
 from appliance.protocol.node import Node
-from appliance.protocol.session import SessionState
+from appliance.protocol.session import Session, SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.links.table import Link, Links
@@ -43,8 +42,6 @@ log = get_logger("sessions")
 
 TURN_SECONDS: Final = 0.005
 """How long handshakes may hold the loop before others get a turn: about two of them."""
-REMEMBER_SECONDS: Final = 0.05
-"""How long changes of paths are gathered before they are written down: a hundred peers that come at once are one file."""
 MISTAKES_EVERY: Final = 10.0
 """Seconds between two log lines about the same mistake of ours."""
 REFUSED_EVERY: Final = 10.0
@@ -57,8 +54,8 @@ Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api
 class NodeDriver:
     """The node and everything it has hands for. Hears the worker (WorkerListener) and the transports (LinkListener).
 
-    `pool()` gives the workers of the moment, `connected` is called when the set of connected peers changed, and `remember` with
-    where they are; `refuses` judges the addresses they come from.
+    `pool()` gives the workers of the moment, `connected` is called at each change of the connected peers and costs little;
+    `remember` hears where a peer is, or that it left; `refuses` judges the addresses they come from.
     """
 
     def __init__(
@@ -69,7 +66,7 @@ class NodeDriver:
         *,
         rotate_bytes: int,
         connected: Callable[[], None],
-        remember: Callable[[Mapping[str, KnownPath]], None] = lambda _paths: None,
+        remember: Callable[[str, KnownPath | None], None] = lambda _peer, _path: None,
         refuses: Refuses = nothing_refused,
     ) -> None:
         self.node = node
@@ -83,7 +80,7 @@ class NodeDriver:
         self._pool = pool
         self._refuses = refuses
         self._connected = connected
-        self._remember = Gathered(lambda: remember(self.known_paths()), REMEMBER_SECONDS)
+        self._remember = remember
         self._turn: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._paths: dict[int, Path] = {}
@@ -145,7 +142,6 @@ class NodeDriver:
         for handle in (self._turn, self._timer):
             if handle is not None:
                 handle.cancel()
-        self._remember.cancel()
         self.offloads.close()
         await self._own_sockets.close()
         self.node.shutdown(clock.monotonic())
@@ -155,14 +151,12 @@ class NodeDriver:
         """Names of peers with an active session."""
         return frozenset(session.peer for session in self.node.sessions.values() if session.state is SessionState.ACTIVE)
 
-    def known_paths(self) -> dict[str, KnownPath]:
-        """Where peers with a session came in from, as far as the way goes through a listener's address."""
-        known = {}
-        for session in self.node.sessions.values():
-            link = self._links.get(session.link)
-            if link is not None and self._links.listener_over(link.local) is not None and session.endpoint is not None:
-                known[session.peer] = KnownPath(link.local, session.endpoint)
-        return known
+    def _remember_path(self, session: Session) -> None:
+        """Where a peer is, as far as the way goes through a listener's address."""
+        link, known = self._links.get(session.link), None
+        if link is not None and self._links.listener_over(link.local) is not None and session.endpoint is not None:
+            known = KnownPath(link.local, session.endpoint)
+        self._remember(session.peer, known)
 
     # ---- what the worker says ----
 
@@ -434,7 +428,7 @@ class NodeDriver:
         )
         self._publish(opened)
         self._connected()
-        self._remember.soon()
+        self._remember_path(session)
         self._own_sockets.give(index, path)
 
     def _session_closed(self, event: events.SessionClosed) -> None:
@@ -450,6 +444,9 @@ class NodeDriver:
         told("session ended", peer=event.peer, session=opened.session_id, reason=str(event.reason))
         self._publish(api_events.SessionClosed(event.peer, opened.session_id, str(event.reason)))
         self._connected()
+        peer = self.node.peers.get(event.peer)
+        if self._running and (peer is None or peer.session is None):
+            self._remember(event.peer, None)
 
     def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
         path = self._paths[index] = (link, to)
@@ -461,7 +458,7 @@ class NodeDriver:
         if session is None or opened is None:
             return
         endpoint = shown(session.endpoint)
-        self._remember.soon()
+        self._remember_path(session)
         if endpoint != opened.endpoint:
             self._told[index] = opened._replace(endpoint=endpoint)
             log.info("session moved", peer=session.peer, session=opened.session_id, endpoint=endpoint)

@@ -46,3 +46,10 @@ def test_the_bars_are_shown() -> None:
     found = figures()
     found["bars"] = bars(found, 1000)
     assert "| memory above the idle node, bytes a session | at most 115000 | 16700 | yes |" in table(found)
+
+
+def test_a_loop_of_a_thousand_peers_has_no_late_turn() -> None:
+    name = "turns of the loop longer than 50 ms"
+    assert verdicts(figures(peers=1000, late_turns=0), 1000)[name]
+    assert not verdicts(figures(peers=1000, late_turns=1), 1000)[name]
+    assert name not in verdicts(figures(peers=10_000, late_turns=1), 1)

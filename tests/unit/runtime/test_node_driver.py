@@ -50,7 +50,7 @@ class Side:
         self.connects_peers = False
         self.sessions: dict[int, tuple[SessionKeys, bool]] = {}
         self.told: asyncio.Queue[Any] = asyncio.Queue()
-        self.remembered: asyncio.Queue[dict[str, KnownPath]] = asyncio.Queue()
+        self.remembered: asyncio.Queue[tuple[str, KnownPath | None]] = asyncio.Queue()
         self.sent: asyncio.Queue[tuple[int, SocketAddress | None]] = asyncio.Queue()
         self.connects: asyncio.Queue[tuple[int, SocketAddress, str | None]] = asyncio.Queue()
         self.links = Links()
@@ -66,7 +66,7 @@ class Side:
             lambda: worker,
             rotate_bytes=1 << 20,
             connected=lambda: None,
-            remember=lambda paths: self.remembered.put_nowait(dict(paths)),
+            remember=lambda peer, path: self.remembered.put_nowait((peer, path)),
         )
         self.driver.transports = worker
         self.driver.subscribers.append(self.told.put_nowait)
@@ -187,7 +187,7 @@ async def test_where_a_peer_came_in_from_is_remembered_and_it_gets_a_socket_of_i
     async with connected() as (_, b):
         [listener] = b.links
         async with asyncio.timeout(SECONDS):
-            assert await b.remembered.get() == {"a": KnownPath(LISTEN, Endpoint("udp", *ADDRESSES["a"]))}
+            assert await b.remembered.get() == ("a", KnownPath(LISTEN, Endpoint("udp", *ADDRESSES["a"])))
             assert await b.connects.get() == (listener.number, ADDRESSES["a"], SPOKEN_TO)
 
 
@@ -217,7 +217,7 @@ async def test_a_socket_of_its_own_is_remembered_with_the_address_that_was_calle
             side.driver.start({})
         async with asyncio.timeout(SECONDS):
             known = KnownPath(LISTEN._replace(host=SPOKEN_TO), Endpoint("udp", *ADDRESSES["a"]))
-            while await b.remembered.get() != {"a": known}:
+            while await b.remembered.get() != ("a", known):
                 pass
 
 
@@ -227,6 +227,8 @@ async def test_goodbye_is_heard_by_the_peer() -> None:
         closed = await b.hears(events.SessionClosed)
         assert closed.peer == "a"
         assert b.driver.connected_peers() == frozenset()
+        while await b.remembered.get() != ("a", None):
+            pass
         a.driver.on_packet(1, None, OTHER_VERSION)
         assert not a.driver.node.counters["version"], "who has said goodbye hears nothing more"
 
