@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from appliance.api.peer_protocol import Answer, PeerProtocol, PeerProtocolKind
-from appliance.errors import LocalFault, PluginFault
+from appliance.errors import LocalFault, PluginFault, place_of
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
+from appliance.foundation.patience import Escaped, TookTooLong
 from appliance.foundation.tasks import Tasks
 from appliance.protocol.control_channel import Received
 from appliance.protocol.events import Answered, AskFailed, ControlEvent, ControlWaiting, PeerConnected, PeerGone
@@ -218,30 +218,44 @@ class PeerProtocols:
         return True
 
     def _call(self, opened: _Open, member: str, deed: Callable[[], object]) -> None:
-        with suppress(PluginFault):  # it is on the plugin's account
-            self._calls.call(Part("protocol", opened.kind.name, member), deed)
+        part = Part("protocol", opened.kind.name, member)
+        try:
+            self._calls.call(part, deed, Exception)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
+            self._failed(part, error)
 
     async def _answer(self, opened: _Open, received: Received) -> None:
         part = Part("protocol", opened.kind.name, "on_request")
         message = received.peer, _short(received.kind), dict(received.content), received.body
         answer: object = None
-        with suppress(PluginFault):  # it is on the plugin's account
-            answer = await self._calls.attend(part, lambda: opened.protocol.on_request(*message), ANSWER_SECONDS)
+        try:
+            answer = await self._calls.attend(part, lambda: opened.protocol.on_request(*message), ANSWER_SECONDS, Exception)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
+            self._failed(part, error)
         self._reply(part, received, answer)
 
     def _reply(self, part: Part, received: Received, answer: object) -> None:
         channel, now = self._joint.control, self._now()
-        if answer is not None:
+        if isinstance(answer, Answer):
             try:
-                if not isinstance(answer, Answer):
-                    raise TypeError(f"wanted Answer or None, got {type(answer).__name__}")
                 channel.answer(received, answer.content, bytes(answer.body), now)
+            except LocalFault:
+                self._calls.failed(part, "gave an answer that is too long, or not JSON")
             except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
-                reason = error.message if isinstance(error, LocalFault) else str(error)
-                self._calls.failed(part, f"gave no answer that can be sent: {reason}")
+                self._failed(part, error)
             else:
                 return
+        elif answer is not None:
+            self._calls.failed(part, f"gave a {type(answer).__name__}, wanted Answer or None")
         channel.refuse(received, now)
+
+    def _failed(self, part: Part, error: Exception) -> None:
+        """Put a failure on the plugin's account: where it was, and not its text, which may hold what the peer sent. Else a peer
+        that sends something else each time would write a line into the log each time."""
+        if isinstance(error, PluginFault):
+            return  # it is there already
+        cause = error.cause if isinstance(error, Escaped) else error
+        self._calls.failed(part, error if isinstance(error, TookTooLong) else f"raised {place_of(cause)}")
 
     def _trouble(self, name: str, problem: str) -> None:
         self.problems[name] = problem

@@ -55,6 +55,7 @@ class Talker:
     def on_message(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> None:
         if self.how == "raises":
             raise KeyError("message")
+        self._repeat(content)
         if self.how == "blocks":
             time.sleep(1000)
         self.notes.append((peer, kind, content, body))
@@ -67,7 +68,14 @@ class Talker:
         finally:
             self.running -= 1
 
+    def _repeat(self, content: Mapping[str, Any]) -> None:
+        if self.how == "repeats":
+            raise ValueError(content["secret"])
+        if self.how == "exits-with":
+            raise SystemExit(content["secret"])
+
     async def _answer(self, kind: str, content: Mapping[str, Any], body: bytes) -> Any:
+        self._repeat(content)
         match self.how:
             case "raises":
                 raise KeyError("request")
@@ -227,6 +235,20 @@ async def test_so_many_requests_are_answered_at_once_and_no_more() -> None:
         work = asyncio.gather(*(pair.a.services.ask("b", "moon", within=60.0) for _ in range(50)))
         assert len(await pair.run(work)) == 50
         assert pair.b.most == protocols.MOST_AT_ONCE
+
+
+@pytest.mark.parametrize("how", ["repeats", "exits-with"])
+async def test_what_a_peer_sent_is_not_in_what_is_told_of_a_failure(how: str) -> None:
+    async with talking(how) as pair:
+        for secret in ("one", "two"):
+            pair.a.services.send("b", "hello", {"secret": secret})
+            with pytest.raises(Refused):
+                await pair.run(pair.a.services.ask("b", "hello", {"secret": secret}))
+        places = set(pair.failures)
+        assert {failure.split(" at ")[0].split()[-1] for failure in places} == {
+            "ValueError" if how == "repeats" else "SystemExit"
+        }
+        assert len(places) == 2, "the same each time: a message, and a request"
 
 
 @pytest.mark.parametrize("how", ["raises", "blocks"])
