@@ -19,6 +19,7 @@ from appliance.foundation import places
 
 if TYPE_CHECKING:
     from appliance.apply.executor import Progress
+    from appliance.plugin_host import PluginHost
     from appliance.runtime.host.trial_keeper import TrialKeeper
 
 RELOAD_TIMEOUT = 120.0
@@ -47,11 +48,24 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
             names=addresses_of_names(opened.profile),
         )
     )
+    plugins = _of_the_running_node(opened.plugins)
     if terminal.json:
-        terminal.document(to_json(made))
+        terminal.document(to_json(made) | {"plugins": plugins})
     else:
         terminal.say(render(made, color=terminal.out_colour).rstrip("\n"))
-    return ExitCode.CHANGES_PENDING if made.steps else ExitCode.OK
+        for sentence in plugins:
+            terminal.say(f"in the running node: {sentence}")
+    return ExitCode.CHANGES_PENDING if made.steps or plugins else ExitCode.OK
+
+
+def _of_the_running_node(wanted: PluginHost) -> list[str]:
+    """What becomes of its plugins; nothing without a node, or where this user may not ask."""
+    from appliance.plugin_host.consequences import consequences
+
+    try:
+        return consequences(client.call("plugins"), wanted.facts) if client.daemon_runs() else []
+    except ApplianceError:
+        return []
 
 
 def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:

@@ -90,6 +90,12 @@ class Authority:
             asked.add_done_callback(lambda _task: self._asked.pop(key, None))
         return await asyncio.shield(asked)
 
+    def use(self, opinions: Mapping[str, Opinion]) -> None:
+        """Other plugins have a say from now on."""
+        self._opinions = opinions
+        self._threads = {plugin: self._threads.get(plugin) or Asides(f"authorize {plugin}", AT_A_TIME) for plugin in opinions}
+        self.forget()
+
     def forget(self) -> None:
         """The profile changed: ask anew."""
         self._kept.clear()

@@ -22,6 +22,10 @@ class Owners:
         package = getattr(sys.modules.get(module), "__package__", None) or module
         self._packages[package] = plugin
 
+    def become(self, other: Owners) -> None:
+        """Know what `other` knows."""
+        self._packages = dict(other._packages)
+
     def of_module(self, module: str) -> str | None:
         """The plugin that a module belongs to; None when it is nobody's."""
         name = module

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,6 +62,9 @@ class PluginHost:
         self._registry = Registry()
         self._trouble: dict[str, list[_Trouble]] = {}
         self.owners = Owners()
+        self._seconds: float | None = None
+        self._imported: dict[str, str] = {}
+        """The version of each plugin that this process has imported, whether it is still wanted or not."""
 
     @classmethod
     def load(cls, names: Iterable[str], available: Mapping[str, Installed] | None = None) -> PluginHost:
@@ -70,6 +74,50 @@ class PluginHost:
         for name in host.names:
             host._load(name)
         return host
+
+    # ---- another list of plugins ----
+
+    def with_names(self, names: Iterable[str], available: Mapping[str, Installed] | None = None) -> PluginHost:
+        """The host of another list of plugins: those that are loaded here as they are, others loaded now.
+
+        Itself when nothing would be different. This one stays as it is, so that the other can be judged and thrown away."""
+        names = tuple(dict.fromkeys(names))
+        kept = [name for name in names if name in self._plugins]
+        if names == self.names and len(kept) == len(names):
+            return self
+        found = installed() if available is None else available
+        host = PluginHost(names, {**found, **{name: self._available[name] for name in kept}})
+        host.owners.become(self.owners)
+        for name in kept:  # first: what runs keeps its name
+            host._plugins[name] = self._plugins[name]
+            host._trouble[name] = list(self._trouble.get(name, ()))
+            host._registry.adopt(name, self._registry)
+        host._imported = dict(self._imported)
+        for name in names:
+            if name not in kept:
+                host._load_later(name)
+        host._plugins = {name: host._plugins[name] for name in names if name in host._plugins}
+        if self._seconds is not None:
+            host.hurry(self._seconds)
+        return host
+
+    def copy(self) -> PluginHost:
+        """A host of the same plugins, which stays as it is when this one becomes another."""
+        same = PluginHost(self.names, self._available)
+        same.become(self)
+        return same
+
+    def moved(self, other: PluginHost) -> tuple[str, ...]:
+        """What another plugin brings there than here, as "transport udp": it would be half the one's and half the other's."""
+        mine, others = self._registry.owners, other._registry.owners
+        return tuple(f"{noun} {name}" for (noun, name), owner in mine.items() if others.get((noun, name), owner) != owner)
+
+    def become(self, other: PluginHost) -> None:
+        """Be the host `other`, for all who have this one, or a mapping of it."""
+        self.names, self._available, self._imported = other.names, other._available, other._imported
+        self._plugins, self._trouble = dict(other._plugins), dict(other._trouble)
+        self._registry.become(other._registry)
+        self.owners.become(other.owners)
 
     # ---- what was registered ----
 
@@ -181,6 +229,7 @@ class PluginHost:
 
     def hurry(self, seconds: float) -> None:
         """From now on an event loop waits for hooks: each may take so long, and one that hung is not asked again."""
+        self._seconds = seconds
         for plugin in self._plugins.values():
             plugin.seconds = seconds
 
@@ -203,6 +252,12 @@ class PluginHost:
         """What the plugins want of the host. One that is installed and does not load leaves what it had done as it is."""
         broken = [name for name in self.names if name in self._available and name not in self._plugins]
         return PlanHooks(self._plugins.values(), broken, self, lambda fault: self._write_down(fault, "plan"))
+
+    def keeper_of_identities(self, reference: str) -> str | None:
+        """The first plugin that keeps identities, when the reference is not the core's own."""
+        if reference.startswith("file:"):
+            return None
+        return next((plugin.name for plugin in self._with("appliance_load_identity")), None)
 
     def load_identity(self, reference: str, profile: Profile) -> bytes | None:
         """The first plugin's answer, None when the reference is nobody's. `profile` is where it stands. Raises PluginFault."""
@@ -236,10 +291,16 @@ class PluginHost:
         """Commands by name, each with its plugin; of two with one name the second is refused."""
         return self._collected("appliance_cli_commands", CliCommand, check_command)
 
-    def lifespans(self, view: Callable[[str], Any]) -> tuple[tuple[str, AbstractAsyncContextManager[object]], ...]:
-        """What runs beside the node, with each one's plugin, in the order to enter it. `view` makes what a plugin sees of it."""
+    def lifespans(
+        self, view: Callable[[str], Any], only: Collection[str] | None = None
+    ) -> tuple[tuple[str, AbstractAsyncContextManager[object]], ...]:
+        """What runs beside the node, with each one's plugin, in the order to enter it.
+
+        `view` makes what a plugin sees of it; `only`: the plugins that are asked, all when None."""
         found = []
         for plugin in self._with("appliance_lifespan"):
+            if only is not None and plugin.name not in only:
+                continue
             try:
                 context = plugin.call("appliance_lifespan", node=view(plugin.name))
                 if context is None:
@@ -285,11 +346,25 @@ class PluginHost:
             self._write_down(fault, "register")
             return
         self._plugins[name] = plugin
+        self._imported[name] = found.version
         self.owners.add(name, found.entry.module)
         for oddity in plugin.oddities:
             self.blame(name, "register", oddity, "see docs/plugins.md for the hooks there are")
         for family in FAMILIES:
             self._register(plugin, family)
+
+    def _load_later(self, name: str) -> None:
+        """Load it in a process that has run for a while, and may have tried before."""
+        found, before = self._available.get(name), self._imported.get(name)
+        if found is not None and before is not None and before != found.version:
+            self.blame(name, "import", f"its version {before} is in this process already", "restart the node to have the other")
+            return
+        if found is not None and before is None:  # what an import that failed has left is as old as that
+            package = found.entry.module.partition(".")[0]
+            for module in [module for module in sys.modules if module == package or module.startswith(f"{package}.")]:
+                if not any(self.owners.of_module(module) == plugin for plugin in self._plugins):
+                    del sys.modules[module]
+        self._load(name)
 
     def _register(self, plugin: LoadedPlugin, family: Family) -> None:
         try:

@@ -90,8 +90,28 @@ class Registry:
         """The name of the profile section that `plugin` registered."""
         return next((name for (noun, name), owner in self.owners.items() if noun == SECTION and owner == plugin), None)
 
+    def adopt(self, plugin: str, other: Registry) -> None:
+        """Take all that `other` has of a plugin. Nothing here has one of these names yet."""
+        for (noun, name), owner in other.owners.items():
+            if owner == plugin:
+                self.owners[noun, name] = owner
+                if noun in other._shelves:
+                    self._shelves[noun][name] = other._shelves[noun][name]
+
+    def become(self, other: Registry) -> None:
+        """Have what `other` has, in the very mappings that the parts of a node hold."""
+        for noun, shelf in self._shelves.items():
+            found = dict(other._shelves[noun])
+            shelf.clear()
+            shelf.update(found)
+        self.owners = dict(other.owners)
+
     def _shelf(self, family: Family) -> dict[str, Any]:
-        shelves: dict[str, dict[str, Any]] = {
+        return self._shelves[family.noun]
+
+    @property
+    def _shelves(self) -> dict[str, dict[str, Any]]:
+        return {
             "transport": self.transports,
             "suite": self.suites,
             "routing": self.routing,
@@ -100,7 +120,6 @@ class Registry:
             "protocol": self.protocols,
             SECTION: self.sections,
         }
-        return shelves[family.noun]
 
 
 def _check_transport(kind: TransportKind) -> str:

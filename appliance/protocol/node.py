@@ -144,6 +144,10 @@ class Node:
         """A peer that is a stranger from now on: its sessions end, with a word to it. Nothing happens when there is none."""
         self._membership.drop(name, now)
 
+    def learn(self, suites: Sequence[CryptoSuite]) -> None:
+        """Further suites are registered. Which may be used, `update` says; none is ever forgotten."""
+        self._shared.learn(suites)
+
     def update(self, settings: NodeSettings, now: float) -> None:
         """Take another policy and other limits. Sessions go on unless the policy no longer allows them."""
         shared = self._shared

@@ -47,8 +47,9 @@ class Shared:
         self.identity = identity
         self.entropy = entropy
         self.agreement = agreement
-        self.suites_by_name = {suite.name: suite for suite in suites}
-        self.suites = {suite.wire_id: suite for suite in suites}
+        self.suites_by_name: dict[str, CryptoSuite] = {}
+        self.suites: dict[int, CryptoSuite] = {}
+        self.learn(suites)
         self.timers: Timers[TimerKey] = Timers()
         self.transmits: deque[Transmit] = deque()
         self.events: deque[Event] = deque()
@@ -70,6 +71,11 @@ class Shared:
         self.fresh: deque[tuple[Work, str | None]] = deque()
         """The first steps: hellos of strangers."""
         self.configure(settings)
+
+    def learn(self, suites: Sequence[CryptoSuite]) -> None:
+        """These are registered too."""
+        self.suites_by_name |= {suite.name: suite for suite in suites}
+        self.suites |= {suite.wire_id: suite for suite in suites}
 
     def configure(self, settings: NodeSettings) -> None:
         """Take settings."""

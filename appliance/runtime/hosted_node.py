@@ -43,6 +43,7 @@ from appliance.runtime.workers import orphans
 
 if TYPE_CHECKING:
     from appliance.control.address import Listening
+    from appliance.control.conversation import Operation
     from appliance.foundation.turns import Turns
     from appliance.protocol.identity import Identity
     from appliance.runtime.start import Start
@@ -75,6 +76,7 @@ class HostedNode:
         self._exit_code = ExitCode.OK
         self._watch = LoopWatch(plugins.owners.of_frame)
         self._loops = Loops(lambda: in_force.profile.network.interface, profile.network.mark)
+        self._operations: dict[str, Operation] = {}
         self._node = node = NodeRuntime(profile, plugins, identity, self._around())
         self._lifespan = node.lifespan
         self._authority = Authority(
@@ -104,6 +106,7 @@ class HostedNode:
                 changing=changing,
                 notifier=self._notifier,
                 settled=self._settled,
+                plugins_changed=self._plugins_changed,
                 stop=self.stop,
             )
         )
@@ -198,7 +201,8 @@ class HostedNode:
         self._surroundings.start()  # before the workers, which begin with this host's addresses
         await node.attach(self._tun.open(profile))
         await node.begin()
-        answering = server.ControlServer(operations(self._asked()), self._authority.allows, self._admission)
+        self._operations |= operations(self._asked())
+        answering = server.ControlServer(self._operations, self._authority.allows, self._admission)
         answering.serve(self._listener.socket)
         self._lifespan.push("control socket", answering.close)
         self._ready()
@@ -241,6 +245,14 @@ class HostedNode:
         await self._tun.close()
 
     # ---- joints ----
+
+    def _plugins_changed(self) -> None:
+        """Other plugins have a say, may want something of the host, and answer callers."""
+        plugins = self._node.plugins
+        self._drift.ask(plugins.plan)
+        self._authority.use(plugins.opinions(lambda: self._in_force.profile))
+        self._operations.clear()
+        self._operations |= operations(self._asked())
 
     def _settled(self) -> None:
         """The host is as a changed profile says: what was found out about it no longer holds."""

@@ -36,6 +36,14 @@ class Lifespan:
         """`name` has started; `stop()` ends it. An `essential` part gets its whole `limit` even in a hurry."""
         self._parts.append(_Part(name, stop, limit, essential))
 
+    async def end(self, name: str) -> bool:
+        """Stop one part before its time, if there is one of that name. False when it failed or took too long."""
+        part = next((part for part in reversed(self._parts) if part.name == name), None)
+        if part is None:
+            return True
+        self._parts.remove(part)
+        return await self._stop(part)
+
     async def unwind(self) -> list[str]:
         """Stop everything, last first. Returns the names of those that failed or took too long."""
         trouble = []

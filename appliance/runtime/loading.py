@@ -19,6 +19,19 @@ def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ,
     return PluginHost.load(enabled(enabled_plugins(paths, environ=environ, readings=readings)))
 
 
+def changed_plugins(
+    running: PluginHost, paths: Sequence[Path], readings: Readings, environ: Mapping[str, str] = os.environ
+) -> PluginHost:
+    """The plugins that the profile and the host name now, beside those that run: `running` itself when they are the same. Raises
+    PluginFault for one that cannot be loaded, and did not fail before: a running node takes over nothing that is broken."""
+    plugins = running.with_names(enabled(enabled_plugins(paths, environ=environ, readings=readings)))
+    failed = {fact.name for fact in running.broken}
+    for fact in plugins.broken:
+        if fact.name not in failed:
+            raise PluginFault(fact.name, f"{fact.stage}: {fact.problem}", hint=fact.hint)
+    return plugins
+
+
 def load_profile(
     paths: Sequence[Path],
     plugins: PluginHost,

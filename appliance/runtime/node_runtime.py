@@ -9,7 +9,7 @@ what a host would know (`Around`). `hosted_node` puts a host around it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from appliance.api.events import ProfileChanged
@@ -23,7 +23,7 @@ from appliance.runtime.around import Around
 from appliance.runtime.figures import Figures
 from appliance.runtime.health import OK, Health
 from appliance.runtime.lifespan import Lifespan
-from appliance.runtime.links.table import Links
+from appliance.runtime.links.table import Link, Links
 from appliance.runtime.links.transports import Transports
 from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.node_view import NodeView, Seen
@@ -90,8 +90,7 @@ class NodeRuntime:
         )
         self.links = Links()
         faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
-        drivers = {kind.driver for kind in plugins.transports.values()}
-        self.keeper = WorkerKeeper(self.links, around.keep_pids, suites, drivers, _Knowledge(self), faults)
+        self.keeper = WorkerKeeper(self.links, around.keep_pids, suites, _drivers(plugins), _Knowledge(self), faults)
         self.driver = NodeDriver(
             node,
             self.links,
@@ -195,6 +194,36 @@ class NodeRuntime:
         for view in list(self._seen.views):
             view.tell(ProfileChanged(profile.name))
 
+    # ---- another list of plugins ----
+
+    def take_plugins(self, plugins: PluginHost) -> Callable[[], None]:
+        """Have the kinds of `plugins` from now on; what is open stays so until `use`. Returns what takes it back."""
+        before = self.plugins.copy()
+
+        def put(host: PluginHost) -> None:
+            self.plugins.become(host)
+            suites = settings.usable_suites(self.profile, self.plugins)
+            self.driver.node.learn(suites)
+            self.keeper.load(suites, _drivers(self.plugins))
+
+        put(plugins)
+        return lambda: put(before)
+
+    def lacks_in_workers(self, plugins: PluginHost) -> bool:
+        """Do `plugins` bring a transport or suite that the running workers have not imported?"""
+        return self.keeper.lacks(settings.usable_suites(self.profile, plugins), _drivers(plugins))
+
+    async def settle_plugins(self, before: Collection[str]) -> None:
+        """After `take_plugins` and `use`: what ran for plugins that are there no more ends, and what runs for new ones begins."""
+        for name in reversed([name for name in before if name not in self.plugins.names]):
+            await self.lifespan.end(f"plugin {name}")
+            await self.lifespan.end(f"services of plugin {name}")
+        await self.transports.forget()
+        for link in [link for link in self.links if link.kind.name not in self.plugins.transports]:
+            self._drop(link)
+        fresh = [name for name in self.plugins.names if name not in before]
+        await lifespans.enter_all(self.plugins.lifespans(self._view, fresh), self.calls, self.lifespan.push)
+
     # ---- what others ask ----
 
     def health(self) -> Health:
@@ -255,11 +284,14 @@ class NodeRuntime:
         if part.noun == "transport":
             self.transports.refuse(part.kind)
             for link in [link for link in self.links if link.kind.name == part.kind]:
-                self.links.drop(link.number)
-                self.driver.on_link_dropped(link.number)
+                self._drop(link)
         else:
             self._refused_suites.add(part.kind)
             self.driver.update(self._settings(self.profile), self.profile.crypto.rotate.bytes)
+
+    def _drop(self, link: Link) -> None:
+        self.links.drop(link.number)
+        self.driver.on_link_dropped(link.number)
 
 
 class _Knowledge:
@@ -279,6 +311,10 @@ class _Knowledge:
     def begin(self, worker: WorkerProcess) -> None:
         """Where packets go."""
         self._node.forwarding.begin(worker)
+
+
+def _drivers(plugins: PluginHost) -> set[str]:
+    return {kind.driver for kind in plugins.transports.values()}
 
 
 def _own(profile: Profile) -> list[Address]:

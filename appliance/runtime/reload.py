@@ -17,6 +17,7 @@ from appliance.foundation import clock
 from appliance.foundation.logging import configure, get_logger
 from appliance.linux import memory
 from appliance.planning.trials import Why
+from appliance.plugin_host.installed import enabled
 from appliance.profile.loading import readings_of
 from appliance.runtime import loading, settings
 from appliance.runtime.host import changes
@@ -25,7 +26,9 @@ from appliance.runtime.status import profile_status
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.foundation.notify import Notifier
+    from appliance.plugin_host import PluginHost
     from appliance.profile.loaded import LoadedProfile
+    from appliance.profile.loading import Readings
     from appliance.runtime.host.countdown import Countdown
     from appliance.runtime.host.trial_keeper import TrialKeeper
     from appliance.runtime.host.tun_queues import TunQueues
@@ -72,6 +75,8 @@ class Reloaded:
     notifier: Notifier
     settled: Callable[[], None]
     """Called when the host is as the new profile says."""
+    plugins_changed: Callable[[], None]
+    """Called when the list of plugins is another."""
     stop: Stop
 
 
@@ -100,7 +105,7 @@ class Reload:
             raise Unconfirmed(
                 "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
             )
-        loaded = await asyncio.to_thread(self._load, given)
+        loaded, plugins = await asyncio.to_thread(self._load, given)
         profile = loaded.profile
         before = in_force.profile
         on_trial = confirm_within is not None and profile != before
@@ -109,7 +114,7 @@ class Reload:
         parts.notifier.reloading(clock.monotonic())
         try:
             with parts.trial.opening(profile, confirm_within, before) if confirm_within and on_trial else nullcontext():
-                steps = await self._switch(profile, confirm_within=confirm_within, admin=admin)
+                steps = await self._switch(profile, plugins, confirm_within=confirm_within, admin=admin)
         finally:
             parts.notifier.ready("running")
             memory.give_back()  # the text of ten thousand peers and its places are 60 MB
@@ -128,11 +133,12 @@ class Reload:
             "profile": profile_status(in_force, parts.trial),
         }
 
-    def _load(self, given: Mapping[Path, bytes] | None) -> LoadedProfile:
-        plugins = self._parts.node.plugins
-        if given is None:
-            return loading.load_profile(self._parts.in_force.paths, plugins)
-        return loading.load_profile(list(given), plugins, readings=readings_of(given), exact=True)
+    def _load(self, given: Mapping[Path, bytes] | None) -> tuple[LoadedProfile, PluginHost]:
+        """The profile, and the plugins that it names. Raises PluginFault for a new one that cannot be loaded."""
+        paths = self._parts.in_force.paths if given is None else list(given)
+        readings: Readings = {} if given is None else readings_of(given)
+        plugins = loading.changed_plugins(self._parts.node.plugins, paths, readings)
+        return loading.load_profile(paths, plugins, readings=readings, exact=given is not None), plugins
 
     def await_confirmation(self, seconds: float) -> None:
         """Go back by ourselves unless `confirm` is called within `seconds`."""
@@ -208,17 +214,47 @@ class Reload:
         except HostError as error:  # only the daemon's own part changed
             log.debug("nothing on the host awaited confirmation", reason=error.message)
 
-    async def _switch(self, profile: Profile, *, confirm_within: float | None = None, admin: str | None = None) -> Sequence[str]:
-        """Bring `profile` into force. On an error the one before is in force as it was."""
+    async def _switch(
+        self,
+        profile: Profile,
+        plugins: PluginHost | None = None,
+        *,
+        confirm_within: float | None = None,
+        admin: str | None = None,
+    ) -> Sequence[str]:
+        """Bring `profile` into force with its `plugins` (found by their names when None).
+
+        On an error the one before is in force as it was."""
+        node = self._parts.node
+        before = self._parts.in_force.profile
+        wanted = plugins
+        if wanted is None:
+            wanted = await asyncio.to_thread(node.plugins.with_names, enabled(profile.plugins))
+        _refuse_what_needs_a_restart(before, profile, node.plugins, wanted)
+        if wanted is node.plugins:
+            return await self._take_over(before, profile, confirm_within, admin)
+        names, lacking = node.plugins.names, node.lacks_in_workers(wanted)
+        take_back = node.take_plugins(wanted)
+        try:
+            steps = await self._take_over(before, profile, confirm_within, admin, new_workers=lacking)
+        except BaseException:
+            take_back()
+            raise
+        await node.settle_plugins(names)
+        self._parts.plugins_changed()
+        log.info("other plugins", plugins=node.plugins.names, new_workers=lacking)
+        return steps
+
+    async def _take_over(
+        self, before: Profile, profile: Profile, confirm_within: float | None, admin: str | None, *, new_workers: bool = False
+    ) -> Sequence[str]:
         parts, node = self._parts, self._parts.node
-        before = parts.in_force.profile
-        _refuse_what_needs_a_restart(before, profile)
         node.calls.forgive()
         router = node.open_router(profile) if profile.routing != before.routing else None
         try:
             _open_with(node, profile)
             await node.transports.listen_also(profile.server.listen)  # what goes, goes when nothing can say no any more
-            changed = await self._change_host(before, profile, confirm_within, admin)
+            changed = await self._change_host(before, profile, confirm_within, admin, new_workers=new_workers)
         except BaseException:
             _open_with(node, before)
             await node.transports.listen(before.server.listen)
@@ -234,15 +270,15 @@ class Reload:
         return changed.steps
 
     async def _change_host(
-        self, before: Profile, profile: Profile, confirm_within: float | None, admin: str | None
+        self, before: Profile, profile: Profile, confirm_within: float | None, admin: str | None, *, new_workers: bool
     ) -> changes.Changed:
-        """Apply the plan; where the TUN itself changes, between two workers."""
+        """Apply the plan; where the TUN itself changes, or workers have to import something new, between two workers."""
         parts, node = self._parts, self._parts.node
         # The workers that run could not import the library any more; those that have it may keep it.
         lacks_library = settings.compresses(profile) and not node.keeper.compression
         running = node.keeper.current
         recounted = running is not None and len(running) != settings.workers(profile)
-        rebuild = recounted or lacks_library or parts.tun.lost() or _tun_key(before) != _tun_key(profile)
+        rebuild = new_workers or recounted or lacks_library or parts.tun.lost() or _tun_key(before) != _tun_key(profile)
         plugins = node.plugins.plan
         if rebuild:
             await changes.refuse_impossible(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
@@ -279,9 +315,17 @@ def _tun_key(profile: Profile) -> tuple[object, ...]:
     return profile.network.interface, profile.network.offload, profile.limits.sessions
 
 
-def _refuse_what_needs_a_restart(before: Profile, profile: Profile) -> None:
+def _refuse_what_needs_a_restart(before: Profile, profile: Profile, plugins: PluginHost, wanted: PluginHost) -> None:
+    keeper = plugins.keeper_of_identities(profile.server.identity)
+    if keeper is not None and keeper not in wanted.names:
+        raise NeedsRestart(
+            f"plugin {keeper} keeps this node's identity", hint="leave it in plugins, or change server.identity and restart"
+        )
+    if moved := plugins.moved(wanted):
+        raise NeedsRestart(
+            f"another plugin would bring {moved[0]}, which is in use", hint="stop the node and start it with the new profile"
+        )
     changes = {
-        "plugins": before.plugins != profile.plugins,
         "server.identity": before.server.identity != profile.server.identity,
         "network.mark": before.network.mark != profile.network.mark,
         "crypto.lab": before.crypto.lab != profile.crypto.lab,

@@ -108,10 +108,10 @@ def test_a_profile_that_takes_long_to_judge_holds_nothing_up(hosts: tuple[Host, 
 def test_what_a_running_daemon_cannot_change_is_said(hosts: tuple[Host, Host]) -> None:
     first, second = hosts
     first.start()
-    first.write(second, mtu=1300, plugins="monitoring-prometheus")
+    first.write(second, mtu=1300, more="crypto: {lab: true}")
     answer = first.command("apply")
     assert answer.returncode == ExitCode.INVALID
-    assert "a running daemon cannot change plugins" in answer.stderr
+    assert "a running daemon cannot change crypto.lab" in answer.stderr
     assert mtu(first) == 1400
 
 

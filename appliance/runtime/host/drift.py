@@ -96,6 +96,10 @@ class Drift:
         self.problem = ""
         self.repaired = 0
 
+    def ask(self, plugins: Contributors) -> None:
+        """Others may want something of the host from now on."""
+        self._plugins = plugins
+
     def start(self) -> None:
         """The host is as the profile says: begin to watch it."""
         core = Owner.of(places.instance_of(self._state_dir)).table

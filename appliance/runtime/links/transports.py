@@ -206,6 +206,11 @@ class Transports:
             raise HostError(message, hint=f"look at transports.{scheme} in the profile") from error
         return _Open(scheme, transport, settings, services, self._calls)
 
+    async def forget(self) -> None:
+        """Close what dials by a transport that no plugin offers any more."""
+        for scheme in [scheme for scheme in self._dialling if scheme not in self._kinds]:
+            await self._close(self._dialling.pop(scheme), None)
+
     def refuse(self, scheme: str) -> None:
         """Open this transport no more: its code fails in the worker."""
         self._refused.add(scheme)

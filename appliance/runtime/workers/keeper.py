@@ -127,6 +127,14 @@ class WorkerKeeper:
         now = self.current.classes() if self.current else {}
         return {name: together(self._earlier_classes.get(name), figures) for name, figures in now.items()}
 
+    def load(self, suites: Iterable[CryptoSuite], drivers: Iterable[str]) -> None:
+        """What workers import that start from now on: those that run can import nothing more."""
+        self._suites, self._drivers = tuple(suites), tuple(drivers)
+
+    def lacks(self, suites: Iterable[CryptoSuite], drivers: Iterable[str]) -> bool:
+        """Is there something among these that the workers were not started with?"""
+        return bool({*suites} - {*self._suites} or {*drivers} - {*self._drivers})
+
     def prepare(self, node: Node, slots: int, number: int) -> None:
         """Start the first workers' processes already; `start` goes on with them."""
         self._node, self._slots = node, slots

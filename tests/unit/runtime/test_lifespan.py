@@ -54,3 +54,21 @@ async def test_a_hurry_shortens_what_is_not_essential() -> None:
     lifespan.hurry.set()
     asyncio.get_running_loop().call_later(0.6, release.set)
     assert await lifespan.unwind() == ["plugin"]
+
+
+async def test_a_part_may_end_before_its_time() -> None:
+    ended: list[str] = []
+    lifespan = Lifespan()
+
+    def part(name: str) -> None:
+        async def stop() -> None:
+            ended.append(name)
+
+        lifespan.push(name, stop)
+
+    for name in ("one", "two", "three"):
+        part(name)
+    assert await lifespan.end("two")
+    assert await lifespan.end("nobody")
+    await lifespan.unwind()
+    assert ended == ["two", "three", "one"]
