@@ -103,7 +103,7 @@ class Rig:
         worker, driver = self.worker, DATAGRAMS if self.load.sending else STREAMS
         await worker.start(self.device, suites=[AES_256_GCM], drivers=[driver])
         _be_ordinary(worker.pid)
-        worker.set_peers({"y": [INSIDE["b"]], "x": []})
+        worker.put_peers([("y", [INSIDE["b"]], 0), ("x", [], 0)])
         for number, name in enumerate("yx", 1):
             near, far = _datagrams() if self.load.sending else _stream(self.load)
             self.far.append(far)
@@ -111,7 +111,8 @@ class Rig:
             near.close()
             keys = SessionKeys(number, number, name, AES_256_GCM.name, bytes([number]) * 64, bytes([number]) * 64)
             worker.add_session(keys, link=number, to=None, rotate_bytes=1 << 62)
-        worker.set_routes([(INSIDE["b"], "y")], hub=False)
+        worker.change_routes([(INSIDE["b"], "y")])
+        worker.set_overlay([], hub=False)
         self.ours.settimeout(0)
         worker.open_channel("x", CHANNEL, 1, self.ours)
         for end in (self.application, self.channel, *self.far):
