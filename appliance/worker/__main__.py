@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
     control.settimeout(0)
     device = PairEnd(start.device, vnet=start.vnet) if start.pair else TunQueue(start.device, vnet=start.vnet)
     loop = Loop(device, control, counters, time.monotonic)
-    loop.blame = Blame(loaded).of
+    loop.reporting.blame = Blame(loaded).of
     loop.handle = Commands(loop, suites, drivers, codec).handle
     gc.collect()
     gc.freeze()

@@ -120,7 +120,7 @@ class Commands:
                 raise TypeError(f"the driver lacks {', '.join(lacking)}")
             self._loop.add_link(order.link, driver, deaf=order.deaf, remote=order.remote)
         except BaseException as error:  # noqa: BLE001  a plugin's fault must not end the worker
-            self._loop.refuse_link(order.link, order.driver, error)
+            self._loop.reporting.refused(order.link, order.driver, error)
             sock.close()
 
     def _link_drop(self, order: orders.LinkDrop) -> None:
@@ -144,10 +144,10 @@ class Commands:
             self._loop.shaped(link)
 
     def _cookies(self, order: orders.Cookies) -> None:
-        self._loop.gate.configure(order.secret, order.handshakes_per_second, time.monotonic())
+        self._loop.reporting.gate.configure(order.secret, order.handshakes_per_second, time.monotonic())
 
     def _cookies_wanted(self, order: orders.CookiesWanted) -> None:
-        self._loop.gate.want_cookies(order.wanted)
+        self._loop.reporting.gate.want_cookies(order.wanted)
 
     def _session_add(self, order: orders.SessionAdd) -> None:
         suite = self._suites[order.suite]
@@ -240,7 +240,7 @@ class Commands:
         peer = self._world.peers.get(order.peer)
         if peer is None:
             os.close(order.socket)
-            self._loop.report_channel_closed(order.peer, order.channel, order.opening)
+            self._loop.reporting.channel_closed(order.peer, order.channel, order.opening)
         else:
             self._loop.channels.open(Channel(peer, order.channel, order.opening, order.socket))
 
@@ -326,7 +326,7 @@ class Commands:
         link = self._loop.links.get(order.link)
         if link is None:
             return
-        self._loop.gate.spoke(order.link, order.to)
+        self._loop.reporting.gate.spoke(order.link, order.to)
         if order.to is not None and order.local is not None:
             answer_from(link, order.to, order.local)
         link.send_packet(order.packet, order.to)

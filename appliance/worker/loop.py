@@ -24,22 +24,19 @@ from appliance.api.transport import Buffers, OffloadingDriver
 from appliance.dataplane.handover import Record
 from appliance.dataplane.inbound import Upward, compile_inbound
 from appliance.dataplane.outbound import TRANSMIT_BYTES, compile_outbound
-from appliance.dataplane.peers import Peer, Session, World
+from appliance.dataplane.peers import Peer, World
 from appliance.dataplane.scheduled import Scheduled, Scheduling, compile_scheduled
-from appliance.errors import place_of
 from appliance.wire.envelope import HEADER, HEADER_BYTES, no_session
 from appliance.worker import pairs, reports
 from appliance.worker.channels import Channels
-from appliance.worker.gate import Gate
+from appliance.worker.losses import MILLISECONDS, Losses
 from appliance.worker.mesh import Mesh
 from appliance.worker.orders import ORDERS
-from appliance.worker.reports import REPORTS
+from appliance.worker.reporting import Reporting, local_of
 from appliance.worker.shallow import deepen, shorten
-from appliance.worker.talk import Talk
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, DropReason, SocketAddress
-    from appliance.worker.blame import Fault
     from appliance.worker.devices import Device
     from appliance.worker.messages import Message
 
@@ -47,20 +44,6 @@ RECEIVE_BYTES: Final = 512 * 1024
 PLAIN_BYTES: Final = 128 * 1024
 DEAD_MAN: Final = 30.0
 """Seconds of forwarding without a control process: long enough for its restart, short enough not to outlive a removed node."""
-LOSS_MILLISECONDS: Final = 500
-"""Between two looks at what the links lost."""
-LOSS_DATAGRAMS: Final = 500
-"""Fewer than this say too little: the look waits for more."""
-
-MOVED_MILLISECONDS: Final = 50
-"""Between two words about a session whose records come from elsewhere: each makes the control process ask there once, until it is
-answered."""
-FAULTS_TOLD: Final = 20
-"""The first faults of a driver or cipher are told one by one, later ones so many at a time."""
-FAULTS_OF_A_LINK: Final = 20
-"""What raises so often does not get well any more; another link may work."""
-RAISED_GAP: Final = 10.0
-"""Seconds between two words about mistakes of ours."""
 UNKNOWN_GAP: Final = 0.02
 """Seconds between two words about unknown sessions: enough for a restarted node with hundreds of peers, no weapon."""
 
@@ -95,15 +78,9 @@ class Loop:
         self._patience = -1.0
         self._deadline: float | None = None
         self._next_unknown = 0.0
-        self.blame: Callable[[BaseException], Fault | None] = lambda _error: None
-        self._faults: dict[str, int] = {}
-        self._faults_of: dict[Driver, int] = {}
-        self._next_raised = 0.0
-        self._raised = 0
-        self._looked = 0
-        self._arrivals: dict[int, tuple[int, int]] = {}
-        self._lossy: set[int] = set()
+        self._losses = Losses()
         self.world = World(counters, self._want, self._blocked)
+        self.reporting = say = Reporting(control, self.world, self._numbers, self._closed, clock)
         transmit = memoryview(bytearray(TRANSMIT_BYTES))
         self._read = read = device.reader(self.world)
         self._plain = self.outbound = compile_outbound(self.world, read, transmit)
@@ -112,22 +89,12 @@ class Loop:
         receive, plain = memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES))
         self.buffers = Buffers(transmit, receive, plain, self._dropped, self.say_offload)
         self.channels = Channels(
-            self.world, transmit, self.outbound.send_body, self._epoll, self.report_channel_closed, clock, time.process_time
+            self.world, transmit, self.outbound.send_body, self._epoll, say.channel_closed, clock, time.process_time
         )
         self._unread: set[Driver] = set()
-        upward = Upward(
-            self._up_packet,
-            self._up_message,
-            self._up_moved,
-            self._up_stalled,
-            self._say_unknown,
-            self._up_raised,
-            self.channels.take,
-        )
+        upward = Upward(say.packet, say.message, say.moved, say.stalled, self._say_unknown, say.raised, self.channels.take)
         self._compile_inbound = partial(compile_inbound, self.world, device.writer(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
-        self.gate = Gate(self.world.drop)
-        self._talk = Talk(self.world.drop, self._clock)
         self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)
         self.world.tun_failed = self._tun_failed
         self._begun = self._hears_tun = False
@@ -138,6 +105,7 @@ class Loop:
         """Move packets until told to stop, or until the control process has been gone for DEAD_MAN seconds."""
         world, pump, serve, tun, poll = self.world, self.outbound.pump, self.outbound.serve, self._tun, self._epoll.poll
         by_descriptor, control, clock, channels = self._by_descriptor, self._control.fileno(), self._clock, self.channels
+        losses = self._losses
         while self._running:
             try:
                 wait = self._patience if serve is None else self._no_longer(serve())
@@ -164,7 +132,7 @@ class Loop:
                             self._closed(link)
                 if channels.pressing and not (events and channels.can_wait()):
                     self._serve_channels(events, others=not wait)
-                if world.now - self._looked & 0xFFFFFFFF >= LOSS_MILLISECONDS:
+                if world.now - losses.looked & 0xFFFFFFFF >= MILLISECONDS:
                     self._look_for_losses()
             except BaseException as error:  # noqa: BLE001  a mistake of ours, or a plugin's, must not cost everybody's sessions
                 self._failed(error)
@@ -175,7 +143,7 @@ class Loop:
     def _failed(self, error: BaseException) -> None:
         """A turn raised: go on with the next, and with an empty transmit buffer."""
         self.world.drop("raised")
-        self._up_raised(error)
+        self.reporting.raised(error)
         with suppress(Exception):
             self._plain.flush()
 
@@ -232,7 +200,7 @@ class Loop:
         ended = self._device.has_ended(number)
         if ended is None:
             self._leave_tun()
-            self._report(reports.TunLost(number))
+            self.reporting.say(reports.TunLost(number))
         elif ended:
             self.stop()
         else:
@@ -273,7 +241,7 @@ class Loop:
         self.links[number] = link
         self._numbers[link] = number
         if remote is not None:
-            self.gate.add(number, remote)
+            self.reporting.gate.add(number, remote)
             self._alone.add(link)
         self.shaped(link)
         self._by_descriptor[descriptor] = link
@@ -298,49 +266,37 @@ class Loop:
         """Tell whether the kernel cuts a link's datagrams; its driver may just have found out."""
         number = self._numbers.get(link)
         if number is not None and isinstance(link, OffloadingDriver):
-            self._report(reports.LinkOffloads(number, link.offload_problem))
+            self.reporting.say(reports.LinkOffloads(number, link.offload_problem))
 
     def drop_link(self, number: int) -> None:
         """Close a link and forget it. Sessions that used it keep their keys and wait for another."""
         link = self.links.pop(number, None)
         if link is None:
             return
-        self.gate.forget(number)
+        self.reporting.gate.forget(number)
         descriptor = link.fileno()
         self._unblock(link)
         self._epoll.unregister(descriptor)
-        self._arrivals.pop(number, None)
+        self._losses.forget(number)
         self._depths.pop(descriptor, None)
-        self._lossy.discard(number)
-        self._deaf.discard(link)
-        self._alone.discard(link)
+        for kind in (self._deaf, self._alone, self._unread):
+            kind.discard(link)
         del self._by_descriptor[descriptor], self._sinks[descriptor], self._numbers[link], self._whole[link]
         for session in self.world.sessions.values():
             if session.link is link:
                 session.link = None
-        self._faults_of.pop(link, None)
+        self.reporting.forget(link)
         with suppress(Exception):  # a plugin's
             link.close()
 
     def _look_for_losses(self) -> None:
-        """Tell the control process about links that lose datagrams, and once they no longer do."""
-        self._looked = self.world.now
-        for number, link in self.links.items():
-            seen, expected = link.arrivals()
-            seen_before, expected_before = self._arrivals.get(number, (0, 0))
-            due = expected - expected_before
-            if due < LOSS_DATAGRAMS:
-                continue
-            self._arrivals[number] = seen, expected
-            lost = max(0.0, 1 - (seen - seen_before) / due)
-            if lost or number in self._lossy:
-                self._lossy.add(number)
-                self._report(reports.LinkLoss(number, round(lost, 6)))
+        for number, lost in self._losses.look(self.links, self.world.now):
+            self.reporting.say(reports.LinkLoss(number, lost))
 
     def _closed(self, link: Driver) -> None:
         number = self._numbers[link]
         self.drop_link(number)
-        self._report(reports.LinkClosed(number))
+        self.reporting.say(reports.LinkClosed(number))
 
     def _blocked(self, link: Driver) -> None:
         if link.fileno() in self._by_descriptor:
@@ -382,7 +338,7 @@ class Loop:
         self._sinks[link.fileno()](record.header, record.room, record.room, source)
 
     def _name_link(self, link: Driver, source: SocketAddress | None) -> tuple[int, str | None]:
-        return self._numbers[link], _local(link, source)
+        return self._numbers[link], local_of(link, source)
 
     def _on_control(self) -> bool:
         """Do what one message says. False: none is there."""
@@ -410,58 +366,7 @@ class Loop:
             for link, number in self._numbers.items():
                 if link.whole_bytes < self._whole[link]:
                     self.shaped(link)
-                    self._report(reports.LinkLimited(number, HEADER_BYTES + link.whole_bytes))
-
-    def _report(self, report: Message) -> None:
-        try:
-            pairs.send(self._control, *REPORTS.encode(report))
-        except OSError:  # not keeping up, or gone: a lost handshake packet is sent again by its peer
-            self.world.drop("control_busy")
-
-    def _up_packet(self, link: Driver, source: SocketAddress | None, packet: bytes) -> None:
-        number = self._numbers[link]
-        if self.gate.passes(number, link, source, packet, self._clock()):
-            self._report(reports.Packet(number, source, _local(link, source), packet))
-
-    def _up_message(self, session: Session, kind: int, number: int, body: bytes) -> None:
-        if self._talk.passes(session, kind):
-            self._report(reports.Message(session.index, kind, number, body))
-
-    def _up_moved(self, session: Session, link: Driver, source: SocketAddress | None) -> None:
-        now = self.world.now
-        if session.reported is None or now - session.reported & 0xFFFFFFFF >= MOVED_MILLISECONDS:
-            session.reported = now
-            self._report(reports.Moved(session.index, self._numbers[link], source, _local(link, source)))
-
-    def _up_stalled(self, session: Session) -> None:
-        self._report(reports.Stalled(session.index))
-
-    def _up_raised(self, error: BaseException) -> None:
-        fault = self.blame(error)
-        if fault is not None:
-            self._up_fault(fault)
-            return
-        self._raised += 1
-        now = self._clock()
-        if now >= self._next_raised:
-            self._next_raised = now + RAISED_GAP
-            self._report(reports.Raised(place_of(error), self._raised))
-            self._raised = 0
-
-    def _up_fault(self, fault: Fault) -> None:
-        """A plugin's driver or cipher raised: tell which, and give up a link whose driver does so again and again."""
-        times = self._faults[fault.import_path] = self._faults.get(fault.import_path, 0) + 1
-        if times <= FAULTS_TOLD or not times % FAULTS_TOLD:
-            self._report(reports.Fault(fault.import_path, fault.place, times))
-        if fault.subject in self._numbers:
-            faults = self._faults_of[fault.subject] = self._faults_of.get(fault.subject, 0) + 1
-            if faults >= FAULTS_OF_A_LINK:
-                self._closed(fault.subject)
-
-    def refuse_link(self, number: int, driver: str, error: BaseException) -> None:
-        """The driver of that import path cannot be made, or is none."""
-        self._report(reports.Fault(driver, f"{type(error).__name__}: {error}", 1))
-        self._report(reports.LinkClosed(number))
+                    self.reporting.say(reports.LinkLimited(number, HEADER_BYTES + link.whole_bytes))
 
     def _say_unknown(self, link: Driver, source: SocketAddress | None, stream: int) -> None:
         """Tell the sender that its session is not here, so that it calls again now and not after a minute of silence."""
@@ -470,12 +375,8 @@ class Loop:
             self._next_unknown = now + UNKNOWN_GAP
             link.send_packet(no_session(stream, self.world.now), source)
 
-    def report_channel_closed(self, peer: str, number: int, opening: int) -> None:
-        """A data channel is no more, and nobody has told this worker to close it."""
-        self._report(reports.ChannelClosed(peer, number, opening))
-
     def _want(self, peer: Peer) -> None:
-        self._report(reports.Want(peer.name))
+        self.reporting.want(peer)
 
 
 def answer_from(link: Driver, to: SocketAddress, local: str) -> None:
@@ -483,9 +384,3 @@ def answer_from(link: Driver, to: SocketAddress, local: str) -> None:
     reply_from = getattr(link, "reply_from", None)
     if reply_from is not None:
         reply_from(to, local)
-
-
-def _local(link: Driver, source: SocketAddress | None) -> str | None:
-    """Which of this host's addresses a far end spoke to, where the link is a listener with several."""
-    local_of = getattr(link, "local_of", None)
-    return local_of(source) if local_of is not None and source is not None else None
