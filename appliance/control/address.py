@@ -70,7 +70,7 @@ def listen(state_dir: Path, address: str | None = None) -> Listening:
 
 
 def _stranger(address: str) -> int | None:
-    """The user who has the name, if that is nobody whose daemon it could be."""
+    """The user who holds the address, if it is one whose daemon nobody may believe (`callers.is_ours`)."""
     holder = listener_uid(address)
     if holder is None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:

@@ -28,7 +28,7 @@ MOST_KEPT: Final = 1024
 AT_A_TIME: Final = 2
 """Threads of one plugin, and of the group's database, for one user: one for whom these hang takes none of another's."""
 NEVER_REFUSED: Final = frozenset({"status", "health", "confirm", "rollback", "stop"})
-"""What root may do whatever plugins say, or the host could not be brought back while the node runs."""
+"""Root may do these whatever plugins say. Otherwise a plugin could keep the host from being brought back while the node runs."""
 
 Opinion = Callable[[Principal, str, str], Verdict | None]
 """What a plugin says to (principal, permission, target). Called in a thread; may raise, may hang."""
@@ -124,7 +124,7 @@ class Authority:
         return verdict
 
     async def _in(self, principal: Principal, group: str | None) -> bool:
-        """The group's database may be somebody's server."""
+        """Is the caller in the group? Asked in a thread: the group's database may be a server that is slow."""
         if group is None:
             return False
         try:

@@ -26,12 +26,13 @@ def named(principal: Principal) -> Principal:
 
 
 def user_of(connection: socket.socket) -> int:
-    """The user at the other end: who connected or, for whom we connected to, who listens there."""
+    """The user at the other end: at the daemon's end the one who connected, at a caller's end the one who listens."""
     return _credentials(connection)[1]
 
 
 def is_ours(uid: int) -> bool:
-    """Is a control socket of this user the node's? Root's is, one's own, and that of whom root gave /run/appliance to."""
+    """May a daemon of this user be believed? One of root's, of our own user's, and of the user to whom root gave
+    /run/appliance."""
     return uid in {0, os.geteuid()} or uid == _owner(places.RUN)
 
 

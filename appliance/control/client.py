@@ -202,7 +202,8 @@ def _connected(address: str) -> socket.socket:
 
 
 def _connect(connection: socket.socket, address: str) -> int:
-    """Connect; the user who listens. A stranger's full backlog is not waited for. Raises OSError."""
+    """Connect, and return the user who listens. If a stranger listens and has no room for callers, it does not wait. Raises
+    OSError."""
     connection.setblocking(False)  # noqa: FBT003
     try:
         connection.connect(address)

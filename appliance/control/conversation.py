@@ -193,7 +193,7 @@ class Conversation:
             await self._send(await self._carried_out(question, operation, request))
 
     async def _carried_out(self, question: Question, operation: Operation, request: Request) -> bytes:
-        """The last line about it. Raises _Gone."""
+        """Carry an operation out. Returns the last line of its answer. Raises _Gone."""
         try:
             answer = operation.handler(request)
             if isinstance(answer, AsyncGenerator):
@@ -216,7 +216,8 @@ class Conversation:
             return line_of(failure("bug", sentence, "look at the daemon's log", to=question.id))
 
     async def _send_items(self, number: Id, items: AsyncGenerator[Any, None]) -> None:
-        """One is taken when there is room for it: who reads slowly makes nobody wait, and nothing pile up here."""
+        """Send the items of a stream. The next one is taken only when the last one has been sent: a caller that reads slowly
+        delays nobody else, and nothing piles up here."""
         async with aclosing(items):
             async for item in items:
                 self._write(line_of(Lost(number, item.number) if isinstance(item, Missed) else Item(number, item)))
@@ -257,7 +258,8 @@ class Conversation:
             await asyncio.wait([task for task, _ in self._under_way.values()])
 
     async def _wait_while_it_listens(self) -> None:
-        """Who asked and shut down its sending half (`echo … | socat - …`) still gets its answers."""
+        """The caller says nothing more. If it only shut down its sending half (`echo … | socat - …`), it still gets its
+        answers."""
         while self._under_way and not has_hung_up(self._socket):
             tasks = [task for task, _ in self._under_way.values()]
             await asyncio.wait(tasks, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,5 @@
-"""Tells many followers the same things. Nobody is waited for: who does not keep up loses the oldest and hears how many."""
+"""Tells many followers the same things, and waits for none of them: one that does not keep up loses the oldest items, and is told
+how many."""
 
 from __future__ import annotations
 

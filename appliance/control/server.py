@@ -85,7 +85,7 @@ class ControlServer:
             self._admission.leave(uid)
 
     async def _who(self, principal: Principal) -> Principal:
-        """With its name, if the system's database of users tells it in time."""
+        """The caller with its user's name, if the system's database of users tells that in time."""
         try:
             return await self._names.run(principal.uid, lambda: named(principal), NAME_SECONDS)
         except (TookTooLong, Busy):

@@ -113,7 +113,7 @@ def describe(error: BaseException) -> str:
 
 
 def _ends(error: BaseException) -> str:
-    """For pluggy, which says on the first line which hook and on the last one what is wrong with it."""
+    """The first and the last line of an error of pluggy: they say which hook it was, and what is wrong with it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return ": ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else type(error).__name__
 

@@ -288,7 +288,7 @@ def _not_allowed(base: Path) -> MissingPrivilege:
 
 
 def _let_everybody_read(site: Path) -> None:
-    """And nobody but the owner write, whatever the umask was."""
+    """Everybody may read it and nobody but its owner may write it, whatever the umask was."""
     for path in (site, *site.rglob("*")):
         if not path.is_symlink():
             mode = path.stat().st_mode

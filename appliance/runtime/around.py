@@ -17,7 +17,8 @@ def _forget(*_values: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """As it is, that of a node which changes no host: nothing is written down, no address leads into a tunnel of its own."""
+    """What a node needs of what is around it. The defaults are for a node that changes no host: nothing is written down, and no
+    address leads into a tunnel of its own."""
 
     mark: int | None = None
     """The firewall mark of packets to peers; None: they carry none, which takes no privilege."""

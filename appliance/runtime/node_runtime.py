@@ -244,7 +244,8 @@ class NodeRuntime:
         self.forwarding.hold(addresses)
 
     def survive(self, error: BaseException) -> bool:
-        """What nobody waited for raised. True when that was a plugin's, which is told then."""
+        """Something has raised an exception, and nobody waited for it. Returns True if it was a plugin's: then it is on the
+        plugin's account."""
         plugin = self.calls.owner_of(error)
         if plugin is not None:
             self.calls.failed(Part("task", plugin), error)

@@ -10,7 +10,7 @@ class ManualClock:
         self.now = now
 
     def __call__(self) -> float:
-        """What `foundation.clock.monotonic` would say."""
+        """The time, in the place of `foundation.clock.monotonic`."""
         return self.now
 
     def advance(self, seconds: float) -> float:
@@ -20,5 +20,5 @@ class ManualClock:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        """Return at once, with the time gone by."""
+        """Let so much time pass, and return at once."""
         self.advance(seconds)

@@ -1,4 +1,4 @@
-"""What operations and commands of plugins get from the core, as a test says it."""
+"""What operations and commands of plugins get from the core. A test says what that is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FakeRouteServices(FakeServices):
         self._subscribers: list[Callable[[Event], None]] = []
 
     def figures(self) -> NodeFigures:
-        """Some."""
+        """Figures of a healthy node."""
         return FIGURES
 
     def peers(self) -> Sequence[NodePeer]:
@@ -47,7 +47,7 @@ class FakeRouteServices(FakeServices):
         return next((peer for peer in self.known if peer.name == name), None)
 
     def subscribe(self, told: Callable[[Event], None]) -> Callable[[], None]:
-        """Until what is returned is called."""
+        """Hear events until what is returned is called."""
         self._subscribers.append(told)
         return lambda: self._subscribers.remove(told)
 
@@ -58,15 +58,15 @@ class FakeRouteServices(FakeServices):
 
 
 def api_call(arguments: Any = None, *, principal: Principal = ROOT, services: FakeRouteServices | None = None) -> ApiCall:
-    """A question, as a handler gets it. `arguments` is an instance of the route's model."""
+    """A call as a handler gets it. `arguments` is an instance of the route's model."""
     return ApiCall(principal, arguments, services or FakeRouteServices())
 
 
 class FakeDaemon:
     """`DaemonClient` of `appliance.api.management`, with answers by operation.
 
-    Of a stream the answer is the list of its items; an ApplianceError is raised. `asked` collects the questions. For what there
-    is no answer, no daemon runs.
+    The answer to a stream is the list of its items. An answer that is an ApplianceError is raised. `asked` collects the
+    questions. To an operation without an answer it says that no daemon runs.
     """
 
     def __init__(self, answers: Mapping[str, Any] | None = None) -> None:

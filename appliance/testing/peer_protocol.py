@@ -28,7 +28,7 @@ from appliance.testing.simulated_host import SimulatedHost
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
 
 TURNS: Final = 50
-"""Of the loop, which tasks get before time passes."""
+"""Turns of the loop that tasks get before time passes."""
 PATIENCE: Final = 0.001
 """Real seconds between two looks at a protocol that rests."""
 LONGEST: Final = 120.0
@@ -69,7 +69,7 @@ class Speaker:
 
     @property
     def control(self) -> ControlChannel:
-        """Of its node."""
+        """The control channel of its node."""
         return self.host.node.control
 
     @property

@@ -1,4 +1,4 @@
-"""What a router may know, as a test says it."""
+"""What a router may know. A test says what that is."""
 
 from __future__ import annotations
 

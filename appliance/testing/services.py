@@ -1,4 +1,4 @@
-"""What everything that is opened for a plugin gets from the core, as a test says it."""
+"""What everything that is opened for a plugin gets from the core. A test says what that is."""
 
 from __future__ import annotations
 

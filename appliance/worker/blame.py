@@ -40,7 +40,7 @@ class Blame:
         return None
 
     def _owner(self, frame: FrameType) -> tuple[str, Any] | None:
-        """By the object whose method runs, else by the module."""
+        """The driver or cipher that runs in a frame: by the object whose method it is, else by the module."""
         subject = frame.f_locals.get("self")
         for import_path, loaded in self._loaded.items():
             if isinstance(loaded, type) and isinstance(subject, loaded):

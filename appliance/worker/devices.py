@@ -58,7 +58,7 @@ class PairEnd:
         self._vnet = vnet
 
     def reader(self, world: World) -> Read:
-        """As Device.reader, and careful."""
+        """As Device.reader. An application writes here, so what it writes is checked, and dropped when it is no packet."""
         return pair_reader(self.descriptor, self._vnet, world.drop)
 
     def writer(self, world: World) -> Write:

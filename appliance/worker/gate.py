@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
 
 PACKETS: Final = 24
-"""A handshake has 3 pieces of hello and 6 of finish in large datagrams, 6 and 14 in the smallest; the rest is for repetitions."""
+"""Handshake packets that one handshake may take. It has 3 pieces of hello and 6 of finish in large datagrams, 6 and 14 in the
+smallest; the rest is for repetitions."""
 HINTS_PER_SECOND: Final = 50
 """Words about lost sessions, which anybody can write; as many as the control process looks up."""
 MOST_REMEMBERED: Final = 4096
@@ -36,7 +37,7 @@ NOWHERE: Final = ("", 0)
 
 
 class Gate:
-    """One worker's; links go by number. `drop(reason)` counts. Until `configure` was called everything passes."""
+    """The gate of one worker; links go by number. `drop(reason)` counts. Until `configure` was called everything passes."""
 
     def __init__(self, drop: Callable[[str], None]) -> None:
         self._drop = drop
@@ -128,7 +129,7 @@ class Gate:
 
 
 def _remember(table: dict[Any, None], key: object) -> None:
-    """The newest is the last; the oldest makes room."""
+    """Put a key last, as the newest. When the table is full, the oldest goes."""
     table.pop(key, None)
     table[key] = None
     if len(table) > MOST_REMEMBERED:

@@ -109,7 +109,7 @@ class WorkerJoin(NamedTuple):
 
 
 class Tun(NamedTuple):
-    """Read and write another TUN from now on; not a `device`: one that gives nothing."""
+    """Read and write another TUN from now on. `device` False: a stand-in, which neither gives nor takes packets."""
 
     device: bool
     tun: Descriptor

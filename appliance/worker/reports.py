@@ -36,7 +36,7 @@ class Failed(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """By a mistake of ours something could not be done: what and where, how often since the last word."""
+    """Something could not be done, by a mistake of ours: what and where, and how often since the last report of this kind."""
 
     place: str
     times: int

@@ -19,7 +19,8 @@ HOSTS_BOUND: Final = 0
 
 
 def shorten(descriptor: int) -> int:
-    """From now on. Returns what `deepen` wants; what is no socket keeps its depth."""
+    """Keep short from now on what waits in a socket. Returns what `deepen` needs to undo that. A descriptor that is no socket
+    stays as it is."""
     sock = _twin(descriptor)
     if sock is None:
         return HOSTS_BOUND
@@ -33,7 +34,7 @@ def shorten(descriptor: int) -> int:
 
 
 def deepen(descriptor: int, before: int) -> None:
-    """As it was before, or as much of it as the host allows a process without privileges."""
+    """Let as much wait in a socket as before, or as much of that as the host allows a process without privileges."""
     sock = _twin(descriptor)
     if sock is None:
         return

@@ -28,7 +28,7 @@ LAST_STANDARD = 2
 MOST_SAID = 64 << 20
 """Bytes of an answer: a line for each of a hundred thousand steps."""
 KINDNESS = 10
-"""By how much a look steps back behind what moves traffic and makes sessions, nice(2)."""
+"""Added to the niceness (nice(2)) of a process that looks at the host: what moves traffic and makes sessions goes first."""
 MADE = b"made\n"
 """What the child says when the TUN device is there; any line answers it."""
 

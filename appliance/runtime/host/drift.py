@@ -204,7 +204,7 @@ class Drift:
         self._reattach()
 
     async def _leave_lost_device(self) -> None:
-        """What was renamed or moved away would be in the way of the new one."""
+        """Let go of a device that was renamed or moved away: it would be in the way of the new one."""
         now = clock.monotonic()
         if not self._left and self._tun.lost() and self._repairs.wait(DEVICE, now) == 0.0:
             self._repairs.tried(DEVICE, now)

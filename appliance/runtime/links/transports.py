@@ -31,7 +31,7 @@ DIAL_SECONDS = 8.0
 """How long reaching an endpoint may take; the node gives a dial up after ten."""
 LISTEN_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
-"""What a transport needs for it, a thousand times over."""
+"""How long closing a transport may take; it takes milliseconds."""
 
 ACCEPTS = 64
 """Connections that are accepted before others get the event loop: 3 ms of them, when they are closed at once. No pause between:

@@ -186,7 +186,7 @@ class NodeDriver:
         self._settle()
 
     def on_stalled(self, session: int) -> None:
-        """A session's keys have run apart."""
+        """The two sides' keys of a session are too far apart: only a new handshake helps."""
         self.node.handle_stalled(session, clock.monotonic())
         self._settle()
 

@@ -27,7 +27,7 @@ FAILURES: Final[Mapping[str, tuple[type[PeerProtocolError], str]]] = {
 
 
 class Joint(Protocol):
-    """What of the node peer protocols need."""
+    """The part of a node that peer protocols need."""
 
     @property
     def control(self) -> ControlChannel:

@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 
 
 class Late(TookTooLong):
-    """It waits for something for too long; the node goes on meanwhile."""
+    """A call has waited for too long. The node went on meanwhile."""
 
 
 class PluginCalls:
@@ -167,7 +167,8 @@ class PluginCalls:
 
 
 async def _caught(deed: Callable[[], Awaitable[Result]]) -> tuple[Result | None, Exception | None]:
-    """A task must not end with sys.exit: asyncio would end the loop for it."""
+    """Await the deed, and pass on what it raises as an Exception: asyncio would end the loop for a task that ends with
+    sys.exit."""
     try:
         return await deed(), None
     except BaseException as error:  # noqa: BLE001  told to whoever waits

@@ -42,7 +42,7 @@ DEGRADED_AFTER: Final = 3
 
 
 class Node(NodeListener, Protocol):
-    """What the workers work for."""
+    """The node that the workers work for."""
 
     def on_worker_lost(self, dead: Sequence[Link], kept: Container[int]) -> None:
         """A worker died: its streams are `dead`, and the keys of all sessions but those `kept` are gone."""
@@ -166,7 +166,8 @@ class WorkerKeeper:
         self.watch.start()
 
     def use_queues(self, queues: Sequence[PacketDevice], *, device: bool) -> None:
-        """Let each worker use another queue of the TUN device from now on; not of a `device`: one that gives nothing."""
+        """Let each worker use another queue of the TUN device from now on. `device` False: these are stand-ins, which neither
+        give nor take packets."""
         self._devices = queues
         self._resting.clear()
         if self.current is not None:
@@ -287,7 +288,8 @@ class WorkerKeeper:
         worker.close()
 
     def _rest(self, number: int) -> None:
-        """The kernel moves flows when a queue goes and comes, and drops packets meanwhile: not for a fifth of a second."""
+        """Let the kernel give a dead worker's packets to the others. Only where its next start is not at once: when a queue goes
+        and comes, the kernel moves flows and drops packets meanwhile."""
         if number in self._resting:
             return
         try:

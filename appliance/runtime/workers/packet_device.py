@@ -58,10 +58,10 @@ class PairDevice(NamedTuple):
     pair: bool = True
 
     def rest(self) -> None:
-        """Packets wait in the socket."""
+        """Nothing to do: packets wait in the socket."""
 
     def serve(self) -> None:
-        """And are read from there."""
+        """Nothing to do: the new worker reads from the socket."""
 
     def has_ended(self) -> bool:
         """As PacketDevice.has_ended."""

@@ -46,8 +46,8 @@ class Knowledge(Protocol):
 
 
 class WorkerPool:
-    """So many workers, of which some may be missing. Calls about what nobody has do nothing. Kept here is who has which link and
-    session; the node's tables pass through, and a new worker gets them from `knowledge`."""
+    """The workers of a node, some of which may be missing. A call about what no worker has does nothing. It knows which worker
+    has each link and session. What the node's tables say passes through, and a new worker gets it from `knowledge`."""
 
     def __init__(self, number: int, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
@@ -326,7 +326,7 @@ class WorkerPool:
                 other.peer_elsewhere(home.peer, None)
 
     def _leave(self, session: int, home: Home) -> None:
-        """A session goes no more over what it went over."""
+        """A session no longer uses the link that it used."""
         if home.to is not None:
             self._load[home.worker] -= 1
             if self._at.get(home.to) == session:

@@ -125,7 +125,8 @@ class Telling:
         self._tell(orders.WorkerJoin(worker, os.dup(end.fileno())))
 
     def use_tun(self, tun: int, *, device: bool) -> None:
-        """Give the worker another TUN's descriptor, which stays the caller's; not a `device`: one that gives nothing."""
+        """Give the worker another TUN's descriptor, which stays the caller's. `device` False: it is a stand-in, which neither
+        gives nor takes packets."""
         self._tell(orders.Tun(device, os.dup(tun)))
 
     def drop_link(self, link: int) -> None:

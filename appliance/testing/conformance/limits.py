@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 AGAIN = 0.25
-"""Seconds until a subject that went on is ended again."""
+"""Seconds until a subject that did not end at its limit is ended again."""
 
 
 class Limited:
