@@ -211,6 +211,19 @@ def test_a_request_survives_new_keys() -> None:
     assert outcomes(pair) == [Answered(number, "facts", {"is": "full"}, b"\0")]
 
 
+def test_a_request_goes_on_when_its_peer_is_started_anew() -> None:
+    pair = speaking()
+    number = ask(pair, within=30.0)
+    pair.network.run(0.1)
+    pair.b.kill()
+    pair.b = pair.start("b")
+    pair.b.node.control.speak(FACTS)
+    pair.network.run(5.0)
+    assert answer(pair) == 1
+    pair.network.run(0.1)
+    assert outcomes(pair) == [Answered(number, "facts", {"is": "full"}, b"\0")]
+
+
 @pytest.mark.parametrize("how", ["goodbye", "link"])
 def test_a_request_ends_with_its_peers_last_session(how: str) -> None:
     pair = speaking(scheme="tcp")
