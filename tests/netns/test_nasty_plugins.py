@@ -57,8 +57,11 @@ def test_a_node_outlives_a_plugin_that_blocks(hosts: tuple[Host, Host], known: d
     second.start()
     assert first.pings("10.8.0.2")
     assert "discovery nasty: held up the node for 3 s (" in problem(first)
+    assert first.status()["judged"]["late"] >= 1, "a deny, but for root"
     assert first.command("status").returncode == ExitCode.DEGRADED
     assert first.stop() == ExitCode.OK
+    [late] = [line for line in first.logged("a plugin failed") if line["part"] == "authorize nasty"]
+    assert late["reason"].startswith("appliance_authorize did not end within 1 s (")
     assert first.namespace.snapshot() == before
 
 
