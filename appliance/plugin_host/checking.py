@@ -39,16 +39,20 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a plugin did. `plugins` are their facts; `suites` counts passed tests by part.
-
-    `lab` is "ok", "failed", "not wanted", or why two nodes could not be tried."""
+    """How a plugin did."""
 
     target: str
+    """What was to be checked, as it was named."""
     plugins: tuple[Mapping[str, Any], ...]
+    """The facts of its plugins (`plugin_host.facts`)."""
     suites: Mapping[str, int]
+    """How many tests passed, by part."""
     skipped: int
+    """How many tests were skipped, since they are not about such a plugin."""
     failures: tuple[Failure, ...]
+    """What went wrong, each named with its part, reason and line."""
     lab: str = "not wanted"
+    """"ok", "failed", "not wanted", or why two nodes could not be tried."""
 
     @property
     def ok(self) -> bool:

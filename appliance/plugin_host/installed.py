@@ -16,13 +16,18 @@ HOST_PLUGINS = Path("/etc/appliance/plugins.toml")
 
 
 class Installed(NamedTuple):
-    """A plugin that some distribution offers. `rivals` are further distributions that offer the same name."""
+    """A plugin that some distribution offers."""
 
     name: str
+    """What profiles call it."""
     entry: EntryPoint
+    """Its entry point, which names its module."""
     distribution: str
+    """The distribution that offers it."""
     version: str
+    """That distribution's."""
     rivals: tuple[str, ...] = ()
+    """Further distributions that offer the same name."""
 
     def load(self) -> object:
         """Import the plugin: its module, or what its entry point names in it. Raises whatever the import raises."""

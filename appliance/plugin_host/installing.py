@@ -42,12 +42,15 @@ class Installation(NamedTuple):
     """What has been installed."""
 
     distribution: str
+    """Its name."""
     version: str
+    """The version that is there now."""
     plugins: tuple[Mapping[str, Any], ...]
     """The facts of its plugins, see `plugin_host.facts`."""
     brought: tuple[str, ...]
     """Libraries that came along, as "NAME VERSION"."""
     folder: str
+    """Where it was put."""
     replaced: str
     """The version that was there before; empty when there was none."""
 

@@ -14,11 +14,14 @@ CORE: Final = "appliance."
 
 
 class Fault(NamedTuple):
-    """`import_path` is that of the class whose code raised, `subject` its object, `place` what and where."""
+    """An exception that a plugin's code raised."""
 
     import_path: str
+    """That of the class whose code it was."""
     subject: Any
+    """The object whose method it was; None when it was a function."""
     place: str
+    """What was raised, in which function, and the file and line."""
 
 
 class Blame:

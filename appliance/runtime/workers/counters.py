@@ -13,27 +13,41 @@ from appliance.errors import HostError
 
 
 class SessionCounters(NamedTuple):
-    """Figures of one session since it began; bytes and packets are inner ones, saved those that compression kept off the wire."""
+    """Figures of one session since it began. Packets and bytes are those inside the overlay."""
 
     rx_packets: int
+    """Packets received."""
     rx_bytes: int
+    """Bytes of these."""
     rx_records: int
+    """Authentic records received."""
     tx_packets: int
+    """Packets sent."""
     tx_bytes: int
+    """Bytes of these."""
     tx_records: int
+    """Records sent."""
     rx_epoch: int
+    """How often the key to receive with has moved on."""
     tx_epoch: int
+    """How often the key to send with has moved on."""
     rx_saved: int
+    """Bytes that the peer's compression kept off the wire."""
     tx_saved: int
+    """Bytes that our compression kept off the wire."""
 
 
 class ChannelCounters(NamedTuple):
-    """What went through data channels: records that came and bytes of their bodies, and those that were sent."""
+    """What went through all data channels of a worker since it began."""
 
     rx_records: int
+    """Records that came."""
     rx_bytes: int
+    """Bytes of their bodies."""
     tx_records: int
+    """Records that were sent."""
     tx_bytes: int
+    """Bytes of their bodies."""
 
 
 class SharedCounters:
