@@ -72,7 +72,7 @@ class ProtocolServices(PluginServices):
 
     def send(self, peer: str, kind: str, content: Mapping[str, Any] = NOTHING, body: bytes = b"") -> None:
         """Best effort."""
-        self._say(peer, lambda: self._joint.control.send(peer, self._long(kind), content, bytes(body), self._now()))
+        self._say(peer, lambda: self._joint.control.send(peer, self._long(kind), content, octets(body), self._now()))
 
     async def ask(
         self, peer: str, kind: str, content: Mapping[str, Any] = NOTHING, body: bytes = b"", *, within: float = 10.0
@@ -80,7 +80,7 @@ class ProtocolServices(PluginServices):
         """Until it is answered."""
         seconds = within if within > 0 else 0.0
         number = self._say(
-            peer, lambda: self._joint.control.ask(peer, self._long(kind), content, bytes(body), seconds, self._now())
+            peer, lambda: self._joint.control.ask(peer, self._long(kind), content, octets(body), seconds, self._now())
         )
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._asked[number] = peer, answer
@@ -129,3 +129,10 @@ class ProtocolServices(PluginServices):
     def _settle(self) -> None:
         self._settling = None
         self._joint.settle()
+
+
+def octets(body: object) -> bytes:
+    """The bytes of a body. Raises ValueError when it is none: of a number `bytes` would make as many zeros."""
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise ValueError(f"a control message whose body is a {type(body).__name__}, wanted bytes")  # noqa: TRY004  as for all else
+    return bytes(body)

@@ -20,7 +20,7 @@ from appliance.foundation.tasks import Tasks
 from appliance.protocol.control_channel import Received
 from appliance.protocol.events import Answered, AskFailed, ControlEvent, ControlWaiting, PeerConnected, PeerGone
 from appliance.protocol.families import Family
-from appliance.runtime.peers.protocol_services import Joint, ProtocolServices
+from appliance.runtime.peers.protocol_services import Joint, ProtocolServices, octets
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.services import opening
@@ -199,10 +199,13 @@ class PeerProtocols:
 
     def _step(self, opened: _Open) -> bool:
         """Hand over one thing. False: there is none, or it has to wait."""
+        protocol = opened.protocol
         if opened.news:
-            news = opened.news.popleft()
-            told = opened.protocol.on_connected if news.connected else opened.protocol.on_gone
-            self._call(opened, "on_connected" if news.connected else "on_gone", lambda: told(news.peer))
+            peer, connected = opened.news.popleft()
+            if connected:
+                self._call(opened, "on_connected", lambda: protocol.on_connected(peer))
+            else:
+                self._call(opened, "on_gone", lambda: protocol.on_gone(peer))
             return True
         if len(opened.answering) >= MOST_AT_ONCE:
             return False
@@ -211,7 +214,7 @@ class PeerProtocols:
             return False
         if received.request is None:
             message = received.peer, _short(received.kind), dict(received.content), received.body
-            self._call(opened, "on_message", lambda: opened.protocol.on_message(*message))
+            self._call(opened, "on_message", lambda: protocol.on_message(*message))
         else:
             task = opened.answering.spawn(self._answer(opened, received), f"answer of {opened.kind.name}")
             task.add_done_callback(lambda _task: self._wake())  # there is room for another
@@ -238,7 +241,7 @@ class PeerProtocols:
         channel, now = self._joint.control, self._now()
         if isinstance(answer, Answer):
             try:
-                channel.answer(received, answer.content, bytes(answer.body), now)
+                channel.answer(received, answer.content, octets(answer.body), now)
             except LocalFault:
                 self._calls.failed(part, "gave an answer that is too long, or not JSON")
             except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's

@@ -141,6 +141,26 @@ async def test_a_request_goes_on_over_new_keys() -> None:
         assert pair.nodes["a"].host.sending["b"] != session
 
 
+@pytest.mark.parametrize("lacking", ["on_connected", "on_gone", "on_message", "on_request"])
+async def test_what_lacks_a_member_stops_nobody(lacking: str) -> None:
+    class Lacking(Talker):
+        def __getattribute__(self, name: str) -> Any:
+            if name == lacking:
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    async with talking(kind=TALK._replace(open=Lacking)) as pair:
+        asked = asyncio.ensure_future(pair.a.services.ask("b", "moon"))
+        pair.a.services.send("b", "hello")
+        await pair.pause(1.0)
+        assert asked.done()
+        assert (asked.exception() is None) is (lacking != "on_request")
+        await pair.part()
+        assert {failure.split(" raised AttributeError at ")[0] for failure in pair.failures} == {
+            f"plugin talk: protocol talk: {lacking}"
+        }
+
+
 @pytest.mark.parametrize("how", ["raises", "exits", "refuses", "answers-nonsense", "answers-too-much"])
 async def test_a_request_that_cannot_be_answered_is_refused(how: str) -> None:
     async with talking(how) as pair:
@@ -219,6 +239,7 @@ async def test_a_protocol_keeps_its_own_limits() -> None:
         ("ok", {"x": float("inf")}, b""),
         ("ok", {"kind": 1}, b""),
         ("ok", {}, bytes(20_000)),
+        ("ok", {}, 5),
     ],
 )
 async def test_what_cannot_be_sent_is_said_at_once(kind: str, content: dict[str, Any], body: bytes) -> None:
