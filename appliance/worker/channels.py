@@ -73,6 +73,8 @@ class Channels:
         self._share = Share()
         self._byte_seconds = 6e-10
         """What each byte of a record that came took lately; a guess before the first."""
+        self._idle = 0.0
+        """Seconds that were waited since the last turn."""
         self._hushed = False
         self._turn = -1
         self.noisy: set[Driver] = set()
@@ -152,8 +154,17 @@ class Channels:
 
     # ---- turns ----
 
-    def wait(self, wait: float) -> float:
-        """Seconds that the loop may wait, if it could wait so many without channels (negative: for ever)."""
+    def poll(self, wait: float) -> list[tuple[int, int]]:
+        """Wait for events as the loop would, but not longer than channels can wait. Negative: for ever."""
+        wait = self._wait(wait)
+        if not wait:
+            return self._epoll.poll(0)
+        before = self._clock()
+        events = self._epoll.poll(wait)
+        self._idle += self._clock() - before
+        return events
+
+    def _wait(self, wait: float) -> float:
         if self._ring:
             return 0.0
         if self._hushed:
@@ -172,7 +183,8 @@ class Channels:
         much comes in for channels should be left unread until the next turn."""
         self._turn = self._world.now
         now, share = self._clock(), self._share
-        share.begin(now, self._used(), others)
+        share.begin(now, self._used(), others, self._idle)
+        self._idle = 0.0
         while self._due and self._due[0][0] <= now:
             self._ring.append(heapq.heappop(self._due)[2])
         for _ in range(BURSTS):

@@ -109,7 +109,7 @@ class Loop:
         while self._running:
             try:
                 wait = self._patience if serve is None else self._no_longer(serve())
-                events = poll(channels.wait(wait) if channels.pressing else wait)
+                events = channels.poll(wait) if channels.pressing else poll(wait)
                 world.now = int(clock() * 1000) & 0xFFFFFFFF
                 for descriptor, event in events:
                     if descriptor == tun:

@@ -17,6 +17,9 @@ DEBT: Final = 0.02
 GAP: Final = 0.005
 """Seconds without other traffic until there is none, for what comes in: reading a link takes milliseconds where its records are
 small, so a moment without others is not enough."""
+IDLE: Final = 4.0
+"""How much of what came in is paid for by a second in which the worker had nothing to do: beside a little other traffic it may
+take most of the time that is left."""
 
 
 class Share:
@@ -35,14 +38,15 @@ class Share:
         self.busy = False
         """Was there other traffic lately?"""
 
-    def begin(self, now: float, used: float, others: bool) -> None:
-        """A turn: the worker has used so many seconds of the processor in all, and there was other traffic, or none."""
+    def begin(self, now: float, used: float, others: bool, idle: float = 0.0) -> None:
+        """A turn: the worker has used so many seconds of the processor in all, there was other traffic, or none, and since the
+        last turn the worker had nothing to do for so many seconds."""
         share, self._used = SHARE * (used - self._used), used
         self.left = min(MOST, self.left + share) if others else MOST
         if others:
             self._others = now
         self.busy = now - self._others < GAP
-        self._owed = max(-MOST, self._owed - share) if self.busy else 0.0
+        self._owed = max(-MOST, self._owed - share - IDLE * idle) if self.busy else 0.0
 
     def sent(self, used: float) -> None:
         """Since the turn began, or the last word, what was sent took until the worker had used so many seconds."""

@@ -49,6 +49,18 @@ def test_a_moment_without_others_does_not_forgive_what_came_in() -> None:
     assert not share.exceeded
 
 
+def test_time_that_nobody_else_wants_pays_for_what_came_in() -> None:
+    """Ten thousand small packets a second of others, and a worker that has nothing to do nine tenths of the time."""
+    share, now, used, came = Share(), 0.0, 0.0, 0.0
+    for _ in range(10_000):
+        now, used = now + 1e-4, used + 1e-5
+        share.begin(now, used, others=True, idle=9e-5)
+        while not share.exceeded:
+            came += 4e-5
+            share.came(4e-5)
+    assert came > 1.0, "more than all the time there was, so nothing is lost"
+
+
 def test_a_peer_is_not_silenced_for_ever() -> None:
     share = Share()
     share.begin(1.0, 1.0, others=True)
