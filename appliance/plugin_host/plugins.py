@@ -32,6 +32,7 @@ from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegist
 if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
     from appliance.api.discovery import DiscoveryKind
+    from appliance.api.kinds import Kind
     from appliance.api.monitoring import MonitorKind
     from appliance.api.peer_protocol import PeerProtocolKind
     from appliance.api.planning import HostState
@@ -50,6 +51,13 @@ class _Trouble(NamedTuple):
     stage: Stage
     problem: str
     hint: str
+
+
+class _Judging(NamedTuple):
+    """A kind as the profile's model wants it."""
+
+    name: str
+    settings: Callable[[], type[Any]] | None
 
 
 class PluginHost:
@@ -162,12 +170,29 @@ class PluginHost:
         from appliance.profile.model import Kinds
 
         return Kinds(
-            transports=tuple(self.transports.values()),
-            routing=tuple(self.routing.values()),
-            discovery=tuple(self.discovery.values()),
-            monitoring=tuple(self.monitors.values()),
-            protocols=tuple(self.protocols.values()),
+            transports=self._judging("transport", self.transports),
+            routing=self._judging("routing", self.routing),
+            discovery=self._judging("discovery", self.discovery),
+            monitoring=self._judging("monitor", self.monitors),
+            protocols=self._judging("protocol", self.protocols),
         )
+
+    def _judging(self, noun: str, kinds: Mapping[str, Kind]) -> tuple[_Judging, ...]:
+        return tuple(
+            _Judging(name, None if kind.settings is None else functools.partial(self._model_of, noun, kind))
+            for name, kind in kinds.items()
+        )
+
+    def _model_of(self, noun: str, kind: Kind) -> Any:
+        """The model of a kind's settings. Raises PluginFault for what is none, and whatever making it raises."""
+        from appliance.profile.model import is_model
+
+        made = kind.settings() if kind.settings else None
+        if not is_model(made):
+            plugin = self.owner(noun, kind.name) or kind.name
+            wrong = f"settings of {noun} {kind.name} gave {made!r:.60}, wanted a pydantic model"
+            raise PluginFault(plugin, wrong, hint="disable the plugin or report this to its author")
+        return made
 
     @property
     def not_enabled(self) -> tuple[str, ...]:

@@ -53,17 +53,18 @@ def load(
     for section in sections:
         document, wrong = upgrade_section(document, section)
         problems += wrong
-    profile, wrong = validate(profile_model(sections, kinds), document, secret_keys(sections))
+    secrets = secret_keys(sections, kinds)
+    profile, wrong = validate(profile_model(sections, kinds), document, secrets)
     if profile is None:
         problems += _unless_known(wrong, problems)
-        problems += _unless_known(_of_what_is_sound(document, problems, sections), problems)
+        problems += _unless_known(_of_what_is_sound(document, problems, sections, secrets), problems)
     else:
-        problems += _checked(document, profile, sections)
+        problems += _checked(document, profile, secrets)
     if problems or profile is None:
         raise ProfileInvalid(in_order(problems))
     if kinds is not None:  # these settings were judged; the profile keeps them as they were written
         profile = profile_model(sections).model_validate(document.tree)
-    return LoadedProfile(profile, document, tuple(files), secret_keys(sections))
+    return LoadedProfile(profile, document, tuple(files), secrets)
 
 
 def enabled_plugins(
@@ -137,20 +138,20 @@ def _bare(source: Source) -> Document:
     return Document(tree, {(): spot, ("profile",): spot})
 
 
-def _checked(document: Document, profile: Profile, sections: Sequence[ProfileSection]) -> list[LocatedProblem]:
+def _checked(document: Document, profile: Profile, secrets: Collection[str]) -> list[LocatedProblem]:
     found = list(check(profile)) or list(check_reach(profile))
-    return locate(document, found, secret_keys(sections))
+    return locate(document, found, secrets)
 
 
 def _of_what_is_sound(
-    document: Document, known: Collection[LocatedProblem], sections: Sequence[ProfileSection]
+    document: Document, known: Collection[LocatedProblem], sections: Sequence[ProfileSection], secrets: Collection[str]
 ) -> list[LocatedProblem]:
     """Contradictions among the keys that are well-formed, so that they are told in the same run."""
     rest, original = without(document, [problem.path for problem in known])
     profile, _ = validate(profile_model(sections), rest)
     if profile is None:
         return []
-    return locate(document, [problem._replace(path=original(problem.path)) for problem in check(profile)], secret_keys(sections))
+    return locate(document, [problem._replace(path=original(problem.path)) for problem in check(profile)], secrets)
 
 
 def _unless_known(problems: Sequence[LocatedProblem], known: Sequence[LocatedProblem]) -> list[LocatedProblem]:

@@ -6,13 +6,14 @@ Sections are values of their own below a profile. Kinds only constrain the mappi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr, create_model
 
 from appliance.api.profile import Profile, ProfileSection, Routing, Section
+from appliance.profile import fields
 
 
 class Kind(Protocol):
@@ -66,9 +67,31 @@ def profile_model(sections: Iterable[ProfileSection] = (), kinds: Kinds | None =
     return create_model("Profile", __base__=Profile, __doc__=Profile.__doc__, **extra) if extra else Profile
 
 
-def secret_keys(sections: Iterable[ProfileSection]) -> frozenset[str]:
+def is_model(value: object) -> bool:
+    """Can settings be judged by it?"""
+    return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def secret_keys(sections: Iterable[ProfileSection], kinds: Kinds | None = None) -> frozenset[str]:
     """Dotted keys whose values are never shown."""
-    return frozenset(f"{section.name}.{key}" for section in sections for key in section.secret_fields)
+    named = (f"{section.name}.{key}" for section in sections for key in section.secret_fields)
+    return frozenset([*named, *(_secrets_of(kinds) if kinds else ())])
+
+
+def _secrets_of(kinds: Kinds) -> Iterator[str]:
+    """Settings of kinds whose type says that they are secret: the profile keeps them as they were written."""
+    for family in Kinds.__dataclass_fields__:
+        for kind in getattr(kinds, family) or ():
+            if kind.settings is not None:
+                yield from (f"{family}.{kind.name}.{key}" for key in _secret_fields(kind.settings()))
+
+
+def _secret_fields(model: type[BaseModel]) -> Iterator[str]:
+    for key in fields.known_keys(model):
+        if fields.type_at(model, (key,)) in {SecretStr, SecretBytes}:
+            yield key
+        elif (below := fields.model_at(model, (key,))) is not None:
+            yield from (f"{key}.{inner}" for inner in _secret_fields(below))
 
 
 def _kinds_model(family: str, known: Sequence[Kind]) -> type[Section]:

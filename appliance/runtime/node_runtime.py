@@ -9,7 +9,7 @@ what a host would know (`Around`). `hosted_node` puts a host around it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from appliance.api.events import ProfileChanged
@@ -234,6 +234,17 @@ class NodeRuntime:
         found |= {f"protocol.{kind}": self.protocols.problems.get(kind, "") for kind in self.profile.protocols}
         found |= {f"plugin.{entry['name']}": entry["problem"] for entry in self.plugins.report()}
         return Health({name: problem or OK for name, problem in found.items()}, self.ready, self.keeper.watch.alive)
+
+    def stats(self) -> dict[str, Mapping[str, int]]:
+        """Figures of the node's parts, by part, for people."""
+        return {
+            "links": self.links.stats(),
+            "transports": self.transports.stats(),
+            "routing": self.forwarding.stats(),
+            "discovery": self.discovery.stats(),
+            "brought": self.brought.stats(),
+            "plugin_calls": self.calls.stats(),
+        }
 
     def open_router(self, profile: Profile) -> OpenRouter:
         """The router that a profile wants. Raises PluginFault."""

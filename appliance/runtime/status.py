@@ -97,6 +97,7 @@ def status(shown: Shown) -> dict[str, Any]:
         "handshakes": dict(node.driver.node.counters),
         "refused_callers": dict(shown.refused_callers),
         "judged": dict(shown.judged),
+        "parts": node.stats(),
         "plugins": [fact | {"stats": told.get(fact["name"], [])} for fact in node.plugins.report()],
         "confirm_by": shown.countdown.seconds_left(now),
     }

@@ -76,6 +76,9 @@ def test_status_for_programs_and_for_people(host: Cli, node: subprocess.Popen[st
     assert (document["name"], document["state"], document["pid"]) == ("office", "running", node.pid)
     assert document["identity"] == host("keys", "show", "identity").out.strip()
     assert document["listen"] == ["udp://127.0.0.1:8443"]
+    assert document["parts"]["links"] == {"open": 1, "listeners": 1, "so_far": 1}
+    (plugin,) = (fact for fact in document["plugins"] if fact["name"] == "transport-ip")
+    assert plugin["stats"] == [{"part": "transport udp", "figures": {"listening": 1, "dialled": 0, "connected": 0}}]
     lines = host("status").out.splitlines()
     assert lines[0] == f"office  running  version {document['version']}, pid {node.pid}"
     assert "interface  llp0  10.8.0.1/24  mtu 1400" in lines

@@ -78,6 +78,10 @@ class Links:
     def __len__(self) -> int:
         return len(self._links)
 
+    def stats(self) -> dict[str, int]:
+        """Sockets now, how many of them are listeners', and how many there ever were."""
+        return {"open": len(self._links), "listeners": len(self._listeners), "so_far": self._last}
+
     def get(self, number: int) -> Link | None:
         """The link of that number, if it is still there."""
         return self._links.get(number)

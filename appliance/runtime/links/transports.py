@@ -95,6 +95,7 @@ class Transports:
         """What the profile says below `transports`, by scheme. What is open with others is opened anew by `listen` and `dial`."""
         self._refuses = refuses
         self._refused: set[str] = set()
+        self._dials = 0
 
     async def listen(self, wanted: Sequence[Endpoint]) -> None:
         """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
@@ -130,8 +131,13 @@ class Transports:
         self._listening.update(fresh)
         self.bound.update(bound)
 
+    def stats(self) -> dict[str, int]:
+        """Addresses that are listened at, and dials: those that run, and all so far."""
+        return {"listening": len(self._listening), "dialling": len(self._tasks), "dials": self._dials}
+
     def dial(self, peer: str, endpoint: Endpoint) -> None:
         """Try to reach `peer` at `endpoint`; the listener hears how it went."""
+        self._dials += 1
         self._tasks.spawn(self._dial(peer, endpoint), f"dial {endpoint}")
 
     async def connect(self, listener: Link, source: SocketAddress, spoken_to: str | None = None) -> Link | None:

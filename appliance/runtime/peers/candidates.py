@@ -30,6 +30,9 @@ class Candidates:
         self._peers: dict[str, dict[tuple[str, Endpoint], _Known]] = {}
         self._told: Lists = {}
 
+    def __len__(self) -> int:
+        return sum(map(len, self._peers.values()))
+
     def take(self, kind: str, batch: Iterable[Candidate], peers: Container[str], now: float) -> Lists:
         """What `kind` found at `now`, as far as it is about one of `peers`. A `ttl` of 0 takes a candidate back."""
         touched: dict[str, None] = {}

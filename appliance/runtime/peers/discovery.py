@@ -118,6 +118,10 @@ class Discovery:
         self.brought: Brought | None = None
         """Takes the peers that discoverers bring; None: nobody does."""
 
+    def stats(self) -> dict[str, int]:
+        """Discoverers that run, candidates that are known, and batches so far."""
+        return {"running": len(self._running), "candidates": len(self._candidates), "batches": self._batches}
+
     # ---- which run ----
 
     def start(self, profile: Profile) -> None:

@@ -74,6 +74,7 @@ class Forwarding:
         self._again = Gathered(self.ask)
         self._routes = RouteTable()
         self._answered = False
+        self._questions = 0
         """Has a router ever given a table that could be used?"""
         self._whole = True
         """Must the router be asked for everything next time?"""
@@ -152,9 +153,14 @@ class Forwarding:
         if self._looked:
             self._again.soon()
 
+    def stats(self) -> dict[str, int]:
+        """Prefixes that go to a peer, and how often the router was asked for everything."""
+        return {"routes": len(self._routes), "questions": self._questions}
+
     def ask(self) -> None:
         """Ask the router for everything, and tell the workers what changed. Never raises: a failure leaves the last table."""
         self._looked = False
+        self._questions += 1
         try:
             self._calls.call(self._part, self._asked, RouteRefused)
         except RouteRefused as refused:

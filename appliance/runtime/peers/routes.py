@@ -33,6 +33,9 @@ class RouteTable:
     def __iter__(self) -> Iterator[tuple[Network, str]]:
         return ((prefix, _winner(claims)) for prefix, claims in self._claims.items())
 
+    def __len__(self) -> int:
+        return len(self._claims)
+
     def say(self, peer: str, routes: Iterable[Route], allowed: Sequence[Network]) -> None:
         """The router gives `peer` these routes and no others. Raises RouteRefused for one that it may not have, and then has
         changed nothing."""

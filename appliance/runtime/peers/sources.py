@@ -97,15 +97,15 @@ class Brought:
         """Those that the profile does not refuse."""
         peers_from = self._limits.get(kind)
         if peers_from is None:
-            for peer in peers:
-                self._refuse(kind, peer.name, NOT_ALLOWED, f"the profile has no peers_from.{kind}")
+            self._refuse(kind, peers, NOT_ALLOWED, f"the profile has no peers_from.{kind}")
             return []
         found: list[BroughtPeer] = []
-        for peer in peers:
-            if len(found) >= peers_from.most:
-                self._refuse(kind, peer.name, TOO_MANY, f"peers_from.{kind}.most is {peers_from.most}")
-            elif wrong := _outside(peer, peers_from.allowed):
-                self._refuse(kind, peer.name, OUTSIDE, f"{wrong} is outside of peers_from.{kind}.allowed")
+        for number, peer in enumerate(peers):
+            if len(found) == peers_from.most:
+                self._refuse(kind, peers[number:], TOO_MANY, f"peers_from.{kind}.most is {peers_from.most}")
+                break
+            if wrong := _outside(peer, peers_from.allowed):
+                self._refuse(kind, [peer], OUTSIDE, f"{wrong} is outside of peers_from.{kind}.allowed")
             else:
                 found.append(peer)
         return found
@@ -114,14 +114,19 @@ class Brought:
         try:
             deed()
         except PeerRefused as refused:
-            self._refuse(kind, name, refused.reason, refused.message)
+            self.refused[refused.reason] += 1
+            self._say(kind, name, refused.reason, refused.message)
             return False
         return True
 
-    def _refuse(self, kind: str, name: str, reason: str, why: str) -> None:
-        self.refused[reason] += 1
+    def _refuse(self, kind: str, peers: Sequence[BroughtPeer], reason: str, why: str) -> None:
+        if peers:
+            self.refused[reason] += len(peers)
+            self._say(kind, peers[0].name, reason, why)
+
+    def _say(self, kind: str, name: str, reason: str, why: str) -> None:
         if times := once_per(REFUSED_EVERY, f"brought {kind} {reason}"):
-            log.warning("a peer that discovery brings is not taken", kind=kind, peer=str(name)[:64], reason=why, times=times)
+            log.warning("a peer that discovery brings is not taken", kind=kind, peer=name[:64], reason=why, times=times)
 
 
 def _sound(peer: BroughtPeer) -> BroughtPeer:

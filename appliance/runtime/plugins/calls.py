@@ -139,6 +139,10 @@ class PluginCalls:
         """What that plugin keeps."""
         return KeptFolder(self._kept, self.owner(part))
 
+    def stats(self) -> dict[str, int]:
+        """Members of plugins that are not asked any more, and sources of figures."""
+        return {"hanging": len(self._hanging), "sources": len(self.sources)}
+
     def hangs(self, part: Part) -> bool:
         """Did it hold up the node, so that it is not asked any more?"""
         return part in self._hanging

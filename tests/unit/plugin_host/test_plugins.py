@@ -297,6 +297,14 @@ def test_no_routing_kind_is_called_as_a_key_of_the_core(shelf: Shelf) -> None:
     assert "another key of routing" in fact(host, "odd").problem
 
 
+@pytest.mark.parametrize("model", [7, dict, SimpleNamespace()])
+def test_settings_give_a_pydantic_model(shelf: Shelf, model: Any) -> None:
+    shelf.hooks("odd", appliance_routing=lambda: [RoutingKind("odd", lambda: model, ANY_ROUTER)])
+    (kind,) = shelf.host().kinds.routing or ()
+    with pytest.raises(PluginFault, match=r"settings of routing odd gave .*, wanted a pydantic model"):
+        kind.settings()  # type: ignore[misc]
+
+
 def test_settings_are_none_or_can_be_called(shelf: Shelf) -> None:
     wrong: Any = {"port": 1}
     shelf.hooks("odd", appliance_routing=lambda: [RoutingKind("odd", wrong, ANY_ROUTER)])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from appliance.api.profile import ProfileSection
 from appliance.api.profile_values import Seconds
@@ -76,6 +76,31 @@ def test_a_secret_of_the_environment_stays_there(write: Write, minimal: str) -> 
     rendered = caught.value.text()
     assert "mail.token" in rendered
     assert "hunter2" not in rendered
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    password: SecretStr = SecretStr("")
+
+
+class Guarded(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    token: SecretStr = SecretStr("")
+    port: int = 1
+    inner: Inner = Inner()
+
+
+def test_secrets_in_the_settings_of_kinds_are_not_shown(write: Write, minimal: str) -> None:
+    kinds = Kinds(monitoring=[Kind("page", lambda: Guarded)])
+    text = minimal + "monitoring: {page: {token: s3cret, port: 7, inner: {password: s4cret}}}\n"
+    loaded = load([write(text)], environ={}, kinds=kinds)
+    assert loaded.profile.monitoring["page"]["token"] == "s3cret", "who opens the kind makes its settings of this"
+    shown = {setting.path: str(setting.value) for setting in loaded.settings}
+    assert shown["monitoring.page.port"] == "7"
+    assert not any("cret" in value for value in shown.values())
+    with pytest.raises(ProfileInvalid) as caught:
+        load([write(minimal + "monitoring: {page: {token: [s3cret], port: no}}\n")], environ={}, kinds=kinds)
+    assert "s3cret" not in caught.value.text()
 
 
 def test_kinds_are_judged_when_they_are_known(write: Write, minimal: str) -> None:
