@@ -21,30 +21,53 @@ def plugins(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _running_plugins() -> dict[str, Any]:
-    from appliance.plugin_host.installed import installed
-
-    facts = client.call("plugins")
-    return {"plugins": facts, "installed": sorted(set(installed()) - {fact["name"] for fact in facts})}
+    return _document(client.call("plugins"))
 
 
 def _loaded(profile: str | None) -> dict[str, Any]:
     from appliance.cli.opening import open_plugins
 
-    host = open_plugins(profile)
-    return {"plugins": host.report(), "installed": list(host.not_enabled)}
+    return _document(open_plugins(profile).report())
+
+
+def _document(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The facts of enabled plugins with what this environment knows of them, and what else is installed."""
+    from appliance.foundation import plugin_folders
+    from appliance.plugin_host.installed import installed
+    from appliance.plugin_host.versions import said
+
+    known = installed()
+    enabled = [
+        {
+            **fact,
+            "api": said(known[fact["name"]].entry.value) if fact["name"] in known else "",
+            "installed_version": known[fact["name"]].version if fact["name"] in known else "",
+        }
+        for fact in facts
+    ]
+    refused = [reason for folder in plugin_folders.folders() if (reason := plugin_folders.distrusted(folder))]
+    return {"plugins": enabled, "installed": sorted(set(known) - {fact["name"] for fact in facts}), "not_used": refused}
 
 
 def plugins_text(document: Mapping[str, Any], terminal: Terminal) -> str:
     """A line a plugin, then what failed and why, then what is installed and not used."""
     facts = document["plugins"]
-    rows = [(fact["name"], fact["version"] or "-", fact["state"], ", ".join(fact["provides"]) or "-") for fact in facts]
-    lines = [table(("plugin", "version", "state", "provides"), rows)] if rows else ["no plugins are enabled"]
+    rows = [
+        (fact["name"], fact["version"] or "-", fact["api"] or "-", fact["state"], ", ".join(fact["provides"]) or "-")
+        for fact in facts
+    ]
+    lines = [table(("plugin", "version", "api", "state", "provides"), rows)] if rows else ["no plugins are enabled"]
     for fact in facts:
         if fact["problem"]:
             lines.append(f"{terminal.styled(fact['name'], 'red')}: {fact['stage']}: {fact['problem']}")
             lines += [f"    {fact['hint']}"] if fact["hint"] else []
+        if fact["version"] and fact["installed_version"] not in ("", fact["version"]):
+            lines.append(f"{fact['name']}: version {fact['installed_version']} is installed; the node has it after a restart")
     if document["installed"]:
+        names = [fact["name"] for fact in facts]
         lines.append(f"installed and not enabled: {', '.join(document['installed'])}")
+        lines.append(f"    to use it, in the profile: plugins: [{', '.join((*names, *document['installed']))}]")
+    lines += [f"not used: {reason}" for reason in document["not_used"]]
     return "\n".join(lines)
 
 

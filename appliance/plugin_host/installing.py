@@ -27,6 +27,7 @@ from appliance.plugin_host.installed import installed
 from appliance.plugin_host.present import canonical
 from appliance.plugin_host.projects import NoPlugin, Project
 from appliance.plugin_host.trial import try_to_load
+from appliance.plugin_host.versions import of_another_api
 
 Say = Callable[[str], None]
 """Told of each stage, as it begins."""
@@ -229,6 +230,9 @@ def _plugins_in(site: Path, name: str) -> tuple[str, str, list[str]]:
             names = [entry.name for entry in distribution.entry_points if entry.group == ENTRY_POINT_GROUP]
             if names:
                 return distribution.name, distribution.version, names
+    groups = frozenset(entry.group for one in distributions(path=[str(site)]) for entry in one.entry_points)
+    if (other := of_another_api(groups)) is not None:
+        raise PluginRefused(f"{name}: {other.reason}", hint=other.hint)
     raise NoPlugin(
         f"{name} is no plugin: it has no entry point in group {ENTRY_POINT_GROUP}",
         hint="see docs/plugins.md for what a plugin declares",

@@ -49,6 +49,17 @@ def refusal(value: str, distribution: str, here: Version = HERE) -> Refusal | No
     return None
 
 
+def said(value: str) -> str:
+    """The range that the entry point `value` says, for people: "1.2 to below 1.9", "any" where it says none."""
+    bounds = {found[1]: f"{found[2]}.{found[3]}" for extra in _extras(value) if (found := _BOUND.fullmatch(extra))}
+    least, below = bounds.get("api"), bounds.get("below")
+    if least and below:
+        return f"{least} to below {below}"
+    if least:
+        return f"{least} on"
+    return f"below {below}" if below else "any"
+
+
 def of_another_api(groups: frozenset[str]) -> Refusal | None:
     """The same for a plugin that is in none of our group of entry points, but in these."""
     prefix = ENTRY_POINT_GROUP.removesuffix(str(API_VERSION))

@@ -33,7 +33,17 @@ class Environment:
         return subprocess.run(command, cwd=cwd or self.folder, env=environ, capture_output=True, text=True)
 
 
-def wheel(folder: Path, name: str, version: str = "1.0", code: str = "", *, entry: str = "", needs: tuple[str, ...] = ()) -> Path:
+def wheel(
+    folder: Path,
+    name: str,
+    version: str = "1.0",
+    code: str = "",
+    *,
+    entry: str = "",
+    api: str = "",
+    group: str = "appliance.v1",
+    needs: tuple[str, ...] = (),
+) -> Path:
     """A wheel with one module; `entry` is the plugin's name, empty for a library."""
     module = name.replace("-", "_")
     path, metadata = folder / f"{module}-{version}-py3-none-any.whl", f"{module}-{version}.dist-info"
@@ -44,7 +54,7 @@ def wheel(folder: Path, name: str, version: str = "1.0", code: str = "", *, entr
         f"{metadata}/WHEEL": "Wheel-Version: 1.0\nGenerator: by hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     if entry:
-        files[f"{metadata}/entry_points.txt"] = f"[appliance.v1]\n{entry} = {module}\n"
+        files[f"{metadata}/entry_points.txt"] = f"[{group}]\n{entry} = {module} {api}\n"
     files[f"{metadata}/RECORD"] = "".join(f"{file},,\n" for file in [*files, f"{metadata}/RECORD"])
     folder.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:

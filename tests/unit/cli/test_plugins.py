@@ -18,6 +18,8 @@ from appliance.runtime.plugins.storage import KeptFolder
 FACT: dict[str, Any] = {
     "name": "a",
     "version": "1",
+    "installed_version": "1",
+    "api": "1.0 on",
     "state": "active",
     "provides": ["suite x"],
     "stage": "",
@@ -31,21 +33,32 @@ def test_a_failed_plugin_is_named_with_its_reason() -> None:
         **FACT,
         "name": "b",
         "version": "",
+        "installed_version": "",
+        "api": "",
         "state": "failed",
         "provides": [],
         "stage": "import",
         "problem": "no x",
         "hint": "get x",
     }
-    text = plugins.plugins_text({"plugins": [FACT, failed], "installed": ["c"]}, Terminal(out=io.StringIO(), err=io.StringIO()))
+    document = {"plugins": [FACT, failed], "installed": ["c"], "not_used": ["/x can be written by others than its owner"]}
+    text = plugins.plugins_text(document, Terminal(out=io.StringIO(), err=io.StringIO()))
     assert text.splitlines() == [
-        "PLUGIN  VERSION  STATE   PROVIDES",
-        "a       1        active  suite x",
-        "b       -        failed  -",
+        "PLUGIN  VERSION  API     STATE   PROVIDES",
+        "a       1        1.0 on  active  suite x",
+        "b       -        -       failed  -",
         "b: import: no x",
         "    get x",
         "installed and not enabled: c",
+        "    to use it, in the profile: plugins: [a, b, c]",
+        "not used: /x can be written by others than its owner",
     ]
+
+
+def test_what_is_installed_and_not_loaded_yet_is_told() -> None:
+    document = {"plugins": [{**FACT, "installed_version": "2"}], "installed": [], "not_used": []}
+    text = plugins.plugins_text(document, Terminal(out=io.StringIO(), err=io.StringIO()))
+    assert text.splitlines()[-1] == "a: version 2 is installed; the node has it after a restart"
 
 
 def test_a_plugin_that_is_not_installed_degrades(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -224,3 +224,13 @@ def test_what_a_killed_install_left_is_cleared_away(tmp_path: Path, base: Path) 
     installed(wheel(tmp_path, "appliance-parrot", code=PARROT, entry="parrot"), base)
     assert left(base) == {"appliance-parrot"}
     assert plugin_folders.folders(str(base)) == [str(base / "appliance-parrot")]
+
+
+def test_one_for_another_version_of_the_api_is_refused(tmp_path: Path, base: Path) -> None:
+    newer = wheel(tmp_path, "appliance-parrot", code=PARROT, entry="parrot", api="[api-1.99]")
+    with pytest.raises(PluginFault, match=r"it needs version 1.99 of the plugin API"):
+        installed(newer, base)
+    other = wheel(tmp_path, "appliance-parrot", code=PARROT, entry="parrot", group="appliance.v9")
+    with pytest.raises(PluginRefused, match="made for version 9 of the plugin API"):
+        installed(other, base)
+    assert left(base) == set()

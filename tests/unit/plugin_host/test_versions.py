@@ -77,3 +77,11 @@ def test_one_of_another_version_altogether(groups: set[str], hint: str | None, m
 def test_the_entry_point_of_python_reads_it_too() -> None:
     entry: Any = EntryPoint("static", "appliance_routing_static.plugin [api-1.0]", ENTRY_POINT_GROUP)
     assert entry.load().__name__ == "appliance_routing_static.plugin"
+
+
+@pytest.mark.parametrize(
+    ("extras", "text"),
+    [("", "any"), (" [api-1.2]", "1.2 on"), (" [below-1.9]", "below 1.9"), (" [api-1.2, below-1.9]", "1.2 to below 1.9")],
+)
+def test_a_range_is_said_to_people(extras: str, text: str) -> None:
+    assert versions.said(f"package.plugin{extras}") == text
