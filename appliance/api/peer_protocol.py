@@ -104,7 +104,7 @@ class PeerProtocol(Protocol):
         """A message came. In the order in which they came, while the peer is connected. Must return at once."""
 
     async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer | None:
-        """A request came: answer it within 10 seconds. Up to 16 run beside each other. None: there is no answer."""
+        """A request came: answer it within 10 seconds. Up to 16 run at the same time, 4 of one peer. None: there is no answer."""
 
 
 class PeerProtocolKind(NamedTuple):

@@ -12,7 +12,7 @@ so that no plugin's messages can hold them up. All methods but `take` raise Loca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -174,9 +174,9 @@ class ControlChannel:
             self._say(received.peer, spoken.family, answer, now)
         return False
 
-    def next(self, family: str) -> Received | None:
-        """The next message of a family that waits, each peer in its turn."""
-        return self._of(family).inbox.take()
+    def next(self, family: str, but: Container[str] = ()) -> Received | None:
+        """The next message of a family that waits, each peer in its turn, `but` those of these peers."""
+        return self._of(family).inbox.take(but)
 
     # ---- what goes ----
 

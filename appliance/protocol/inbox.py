@@ -8,6 +8,7 @@ put(peer) ─▶ a's queue ─┐
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Container
 from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -39,11 +40,12 @@ class Inbox(Generic[Item]):
         self._bytes += size
         return True
 
-    def take(self) -> Item | None:
-        """The next one, of the peer whose turn it is. None: nothing waits."""
-        if not self._queues:
+    def take(self, but: Container[str] = ()) -> Item | None:
+        """The next one, of the peer whose turn it is, `but` these. None: nothing waits."""
+        peer = next((peer for peer in self._queues if peer not in but), None)
+        if peer is None:
             return None
-        peer, queue = next(iter(self._queues.items()))
+        queue = self._queues[peer]
         item, size = queue.popleft()
         self._length -= 1
         self._bytes -= size

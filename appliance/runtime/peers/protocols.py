@@ -7,7 +7,7 @@ theirs. They fail soft: one that does not open is named, and traffic flows on.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -33,7 +33,9 @@ REST_SECONDS: Final = 0.005
 ANSWER_SECONDS: Final = 10.0
 """What a request's handler may take; then the request is refused."""
 MOST_AT_ONCE: Final = 16
-"""Requests of one protocol that are being answered; while there are as many, what comes waits in its inbox."""
+MOST_OF_A_PEER: Final = 4
+"""Requests of one protocol that are being answered, and of these one peer's: slow ones of one peer must not keep the others out.
+While there are as many, what comes waits in its inbox."""
 
 
 class _News(NamedTuple):
@@ -57,10 +59,27 @@ class _Open:
         self.protocol = protocol
         self.services = services
         self.answering = Tasks()
+        self.answered: Counter[str] = Counter()
+        """Requests of each peer that are being answered."""
+        self.full: set[str] = set()
+        """Peers of whom there are as many as may be."""
         self.peers = peers
         """Who is there, as it was told or is about to be."""
         self.news = deque(_News(peer, connected=True) for peer in sorted(peers))
         """Who came and went, and was not told yet."""
+
+    def begin(self, peer: str) -> None:
+        """A request of `peer` is being answered."""
+        self.answered[peer] += 1
+        if self.answered[peer] >= MOST_OF_A_PEER:
+            self.full.add(peer)
+
+    def end(self, peer: str) -> None:
+        """It no longer is."""
+        self.full.discard(peer)
+        self.answered[peer] -= 1
+        if not self.answered[peer]:
+            del self.answered[peer]
 
     def tell(self, peer: str, *, connected: bool) -> None:
         """Note that a peer came or went, if that is news."""
@@ -209,7 +228,7 @@ class PeerProtocols:
             return True
         if len(opened.answering) >= MOST_AT_ONCE:
             return False
-        received = self._joint.control.next(opened.kind.name)
+        received = self._joint.control.next(opened.kind.name, but=opened.full)
         if received is None:
             return False
         if received.request is None:
@@ -217,8 +236,13 @@ class PeerProtocols:
             self._call(opened, "on_message", lambda: protocol.on_message(*message))
         else:
             task = opened.answering.spawn(self._answer(opened, received), f"answer of {opened.kind.name}")
-            task.add_done_callback(lambda _task: self._wake())  # there is room for another
+            opened.begin(received.peer)
+            task.add_done_callback(lambda _task: self._ended(opened, received.peer))
         return True
+
+    def _ended(self, opened: _Open, peer: str) -> None:
+        opened.end(peer)
+        self._wake()  # there is room for another
 
     def _call(self, opened: _Open, member: str, deed: Callable[[], object]) -> None:
         part = Part("protocol", opened.kind.name, member)

@@ -10,6 +10,14 @@ def test_each_peer_gets_its_turn() -> None:
     assert [inbox.take() for _ in range(7)] == ["a1", "b1", "c1", "a2", "c2", "a3", None]
 
 
+def test_a_peer_that_has_enough_is_passed_over_and_keeps_its_turn() -> None:
+    inbox: Inbox[str] = Inbox(10)
+    for item in ("a1", "a2", "b1", "b2"):
+        inbox.put(item[0], item, 1)
+    assert [inbox.take(but={"a"}) for _ in range(3)] == ["b1", "b2", None]
+    assert [inbox.take() for _ in range(3)] == ["a1", "a2", None]
+
+
 def test_what_one_peer_lets_wait_is_bounded() -> None:
     inbox: Inbox[int] = Inbox(2)
     assert [inbox.put("a", number, 1) for number in range(3)] == [True, True, False]

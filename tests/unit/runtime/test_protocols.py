@@ -250,7 +250,16 @@ async def test_what_cannot_be_sent_is_said_at_once(kind: str, content: dict[str,
             await pair.a.services.ask("b", kind, content, body)
 
 
-async def test_so_many_requests_are_answered_at_once_and_no_more() -> None:
+async def test_so_many_requests_of_a_peer_are_answered_at_once_and_no_more() -> None:
+    kind = TALK._replace(limits=Limits(messages=500, requests=100))
+    async with talking("waits", kind=kind) as pair:
+        work = asyncio.gather(*(pair.a.services.ask("b", "moon", within=60.0) for _ in range(20)))
+        assert len(await pair.run(work)) == 20
+        assert pair.b.most == protocols.MOST_OF_A_PEER
+
+
+async def test_so_many_requests_of_all_are_answered_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "MOST_OF_A_PEER", 1000)
     kind = TALK._replace(limits=Limits(messages=500, requests=100))
     async with talking("waits", kind=kind) as pair:
         work = asyncio.gather(*(pair.a.services.ask("b", "moon", within=60.0) for _ in range(50)))
