@@ -266,23 +266,26 @@ class World:
 
     def allow(self, peer: Peer, prefixes: Iterable[Network]) -> None:
         """Replace the prefixes that `peer` may send from, if no other peer has a longer one."""
-        before, peer.allowed = peer.allowed, tuple(dict.fromkeys(prefixes))
-        kept = set(before).intersection(peer.allowed)
+        before, wanted = peer.allowed, tuple(prefixes)
+        if len(wanted) > 1:
+            wanted = tuple(dict.fromkeys(wanted))
+        peer.allowed = wanted
+        kept = set(before).intersection(wanted) if before else ()
         for prefix in before:
             if prefix not in kept:
                 self._allow_no_more(peer, prefix)
-        for prefix in peer.allowed:
+        for prefix in wanted:
             if prefix not in kept:
                 self._allow_also(peer, prefix)
 
     def _allow_also(self, peer: Peer, prefix: Network) -> None:
-        senders = self._senders
-        owners = senders.get(prefix)
+        senders, address, length = self._senders.of(prefix), int(prefix.network_address), prefix.prefixlen
+        owners = senders.get(address, length)
         if owners is not None:
             owners.append(peer)
             return
-        senders.put(prefix, [peer])
-        for others in senders.around(prefix):
+        senders.put(address, length, [peer])
+        for others in senders.around(address, length):
             for other in others:
                 other.forget_sources()
 

@@ -78,6 +78,8 @@ class Forwarding:
         """Has a router ever given a table that could be used?"""
         self._whole = True
         """Must the router be asked for everything next time?"""
+        self._begun = False
+        """Does any worker know where packets go?"""
         self._looked = False
         """Did the router look at the sessions when it was asked last?"""
         self._addresses: tuple[str, ...] = ()
@@ -159,6 +161,10 @@ class Forwarding:
 
     def ask(self) -> None:
         """Ask the router for everything, and tell the workers what changed. Never raises: a failure leaves the last table."""
+        self._ask()
+        self._tell()
+
+    def _ask(self) -> None:
         self._looked = False
         self._questions += 1
         try:
@@ -170,7 +176,6 @@ class Forwarding:
         else:
             self._answered, self._whole = True, False
             self._say("")
-        self._tell()
 
     def hold(self, addresses: tuple[str, ...]) -> None:
         """This host has these addresses; tell the workers if they are others than before."""
@@ -190,7 +195,11 @@ class Forwarding:
     def begin(self, worker: ForwardingWorker) -> None:
         """Tell it where packets go, and with that to begin."""
         if self._whole:
-            self.ask()
+            self._ask()
+            if self._begun:
+                self._tell()
+        self._begun = True
+        self._routes.settle()
         worker.change_routes(self._routes)
         worker.set_overlay(self._own, hub=self._hub)
 
@@ -220,8 +229,10 @@ class Forwarding:
         self._routes.say(entry.name, _bounded(self._router.routes_to(entry.name, entry.allowed)), entry.allowed)
 
     def _tell(self) -> None:
-        changes, worker = self._routes.changes(), self._worker()
-        if worker is not None and changes:
+        worker = self._worker()
+        if worker is None:
+            self._routes.settle()
+        elif changes := self._routes.changes():
             put = [(prefix, peer) for prefix, peer in changes.items() if peer is not None]
             worker.change_routes(put, [prefix for prefix, peer in changes.items() if peer is None])
 

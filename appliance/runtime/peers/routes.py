@@ -44,7 +44,7 @@ class RouteTable:
             if route.peer != peer:
                 raise RouteRefused(f"{route.prefix} of peer {peer} goes to {route.peer}")
             check(route, allowed)
-        self._replace(peer, said, allowed)
+        self._replace(peer, said, said)
 
     def say_all(self, routes: Iterable[Route], allowed: Mapping[str, Sequence[Network]]) -> None:
         """The router gives these routes and no others. Raises RouteRefused as `say`."""
@@ -57,18 +57,26 @@ class RouteTable:
             said.setdefault(route.peer, []).append(route)
         for peer in [peer for peer in self._said if peer not in said]:
             self._replace(peer, (), ())
+        if not self._said:
+            self._begin(said)
+            return
         for peer, its in said.items():
             if its != self._said.get(peer):
-                self._replace(peer, its, allowed[peer])
+                self._replace(peer, its, its)
 
     def allow(self, peer: str, allowed: Sequence[Network]) -> None:
         """`peer` may have these prefixes and no others: of what the router said last, count what lies within."""
-        if peer in self._said:
-            self._replace(peer, self._said[peer], allowed)
+        said = self._said.get(peer)
+        if said is not None:
+            self._replace(peer, said, [route for route in said if may_have(route.prefix, allowed)])
 
     def forget(self, peer: str) -> None:
         """There is no such peer any more."""
         self._replace(peer, (), ())
+
+    def settle(self) -> None:
+        """Nobody wants to hear what changed so far."""
+        self._touched.clear()
 
     def changes(self) -> Changes:
         """What goes elsewhere than when this was asked last."""
@@ -76,7 +84,19 @@ class RouteTable:
         now = {prefix: _winner(claims) if (claims := self._claims.get(prefix)) else None for prefix in touched}
         return {prefix: peer for prefix, peer in now.items() if peer != touched[prefix]}
 
-    def _replace(self, peer: str, said: Sequence[Route], allowed: Sequence[Network]) -> None:
+    def _begin(self, said: dict[str, list[Route]]) -> None:
+        """The first words, which touch everything: a prefix is looked up once, since its hash costs a microsecond."""
+        self._said.update(said)
+        claims = self._claims
+        for its in said.values():
+            for route in its:
+                mine = (route,)
+                if (others := claims.setdefault(route.prefix, mine)) is not mine:
+                    claims[route.prefix] = (*others, route)
+        self._touched = dict.fromkeys(claims) | self._touched
+
+    def _replace(self, peer: str, said: Sequence[Route], counting: Sequence[Route]) -> None:
+        """The router's words about a peer, and those of them that count."""
         for route in self._said.pop(peer, ()):
             self._touch(route.prefix)
             others = tuple(claim for claim in self._claims.get(route.prefix, ()) if claim.peer != peer)
@@ -84,10 +104,9 @@ class RouteTable:
                 self._claims[route.prefix] = others
             else:
                 self._claims.pop(route.prefix, None)
-        for route in said:
-            if may_have(route.prefix, allowed):
-                self._touch(route.prefix)
-                self._claims[route.prefix] = (*self._claims.get(route.prefix, ()), route)
+        for route in counting:
+            self._touch(route.prefix)
+            self._claims[route.prefix] = (*self._claims.get(route.prefix, ()), route)
         if said:
             self._said[peer] = said
 

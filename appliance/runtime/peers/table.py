@@ -143,7 +143,9 @@ class PeerTable:
         self._entries: dict[str, PeerEntry] = {}
         self._names: dict[str, str] = {}
         """The name behind each identity."""
-        self._prefixes = {origin: PrefixIndex() for origin in Origin}
+        self._members = PrefixIndex()
+        self._profiles: PrefixIndex | None = None
+        """Made when the first member comes: most nodes have none."""
         self._own: tuple[Address, ...] = ()
         self.use_profile(entries, own)
 
@@ -193,7 +195,7 @@ class PeerTable:
         found: dict[str, Refusal] = {}
         for entry in new:
             for prefix in entry.allowed:
-                found |= dict.fromkeys(self._prefixes[Origin.MEMBER].overlapping(prefix), Refusal.PREFIX_TAKEN)
+                found |= dict.fromkeys(self._members.overlapping(prefix), Refusal.PREFIX_TAKEN)
         names, identities = {entry.name for entry in new}, {entry.identity for entry in new}
         for name, member in members.items():
             if name in names:
@@ -255,7 +257,7 @@ class PeerTable:
             raise PeerRefused(Refusal.NOBODYS_PREFIX, f"{prefix} of {name!r} can be no peer's")
         if _holds(prefix, self._own):
             raise PeerRefused(Refusal.OWN_ADDRESS, f"{prefix} of {name!r} holds an address of this node")
-        for index in self._prefixes.values():
+        for index in (self._members, self._of_profile()):
             for other in index.overlapping(prefix):
                 if other != name:
                     raise PeerRefused(Refusal.PREFIX_TAKEN, f"{prefix} of {name!r} overlaps one of peer {other!r}")
@@ -265,14 +267,25 @@ class PeerTable:
     def _put_in(self, entries: Sequence[PeerEntry], origin: Origin) -> None:
         self._entries.update((entry.name, entry) for entry in entries)
         self._names.update((entry.identity, entry.name) for entry in entries)
-        self._prefixes[origin].add((prefix, entry.name) for entry in entries for prefix in entry.allowed)
+        index = self._members if origin is Origin.MEMBER else self._profiles
+        if index is not None:
+            index.add((prefix, entry.name) for entry in entries for prefix in entry.allowed)
 
     def _take_out(self, entries: Iterable[PeerEntry]) -> None:
         for entry in entries:
             del self._entries[entry.name]
             if self._names.get(entry.identity) == entry.name:
                 del self._names[entry.identity]
-            self._prefixes[entry.origin].remove(entry.allowed)
+            index = self._members if entry.origin is Origin.MEMBER else self._profiles
+            if index is not None:
+                index.remove(entry.allowed)
+
+    def _of_profile(self) -> PrefixIndex:
+        if self._profiles is None:
+            self._profiles = PrefixIndex()
+            entries = [entry for entry in self if entry.origin is Origin.PROFILE]
+            self._profiles.add((prefix, entry.name) for entry in entries for prefix in entry.allowed)
+        return self._profiles
 
 
 def of_profile(peers: Iterable[Peer]) -> list[PeerEntry]:
