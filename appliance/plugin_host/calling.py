@@ -6,6 +6,7 @@ pluggy calls all implementations of a hook in a row and ends at the first except
 from __future__ import annotations
 
 import difflib
+import threading
 import traceback
 from collections.abc import Callable
 from itertools import islice
@@ -69,10 +70,12 @@ class LoadedPlugin:
     def _limited(self, hook: str, deed: Callable[[], Any]) -> Any:
         if hook in self._hanging:
             raise PluginFault(self.name, f"{hook} hung and is not asked again", hint="mend or disable the plugin, then restart")
+        # In another thread, as hooks of plans are called, nobody's event loop waits.
+        seconds = self.seconds if threading.current_thread() is threading.main_thread() else None
         try:
-            return limited(deed, self.seconds)
+            return limited(deed, seconds)
         except Exception as error:
-            if isinstance(error, TookTooLong) and self.seconds is not None:  # each further time, too, would hold up the node
+            if isinstance(error, TookTooLong) and seconds is not None:  # each further time, too, would hold up the node
                 self._hanging.add(hook)
             raise PluginFault(self.name, f"{hook} {describe(error)}", hint=HINT) from error
 

@@ -253,7 +253,8 @@ class PluginHost:
     # ---- hooks that are asked later ----
 
     def hurry(self, seconds: float) -> None:
-        """From now on an event loop waits for hooks: each may take so long, and one that hung is not asked again."""
+        """From now on an event loop waits for hooks that are called in its thread: each may take so long, and one that hung is not
+        asked again."""
         self._seconds = seconds
         for plugin in self._plugins.values():
             plugin.seconds = seconds

@@ -10,16 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import EntryPoint
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.api.hookspecs import hookimpl
+from appliance.errors import PluginFault
 from appliance.foundation import patience
 from appliance.foundation.patience import TookTooLong, limited
 from appliance.plugin_host import PluginHost
 from appliance.plugin_host.facts import PluginFact
 from appliance.plugin_host.installed import Installed
+
+ANY: Any = SimpleNamespace()
 
 
 class Shelved(Installed):
@@ -125,3 +129,20 @@ def test_the_alarm_around_it_still_rings() -> None:
 
     with pytest.raises(TookTooLong, match=r"within 0\.06 s"):
         limited(outer, 0.06)
+
+
+def test_a_hook_that_keeps_the_event_loop_waiting_has_less_time_than_one_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 5.0)
+    go_on = threading.Event()
+    hooks = SimpleNamespace(appliance_load_identity=hookimpl(lambda reference: b"key" if go_on.wait(2) else None))
+    plugin = Shelved("slow", EntryPoint("slow", "x", ENTRY_POINT_GROUP), "dist-slow", "1.0")
+    plugin.deed = lambda: hooks
+    host = PluginHost.load(["slow"], {"slow": plugin})
+    host.hurry(0.05)
+    threading.Timer(0.3, go_on.set).start()
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(host.load_identity, "vault:x", ANY).result() == b"key"
+    go_on.clear()
+    for reason in ("did not end within 0.05 s", "hung and is not asked again"):
+        with pytest.raises(PluginFault, match=reason):
+            host.load_identity("vault:x", ANY)
