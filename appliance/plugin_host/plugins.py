@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from appliance.api.transport import TransportKind
     from appliance.profile.model import Kinds
 
-MOST_PROBLEMS = 3
-"""Problems of one plugin that its fact tells; what follows is usually the same."""
+MOST_PROBLEMS = 6
+"""Problems of one plugin that its fact tells: one for each sort of thing that it may bring. What follows is usually the same."""
 
 LOADING: frozenset[Stage] = frozenset({"find", "import", "register"})
 
@@ -253,8 +253,8 @@ class PluginHost:
     # ---- hooks that are asked later ----
 
     def hurry(self, seconds: float) -> None:
-        """From now on an event loop waits for hooks that are called in its thread: each may take so long, and one that hung is not
-        asked again."""
+        """From now on an event loop waits for hooks that are called in its thread. Each may take so long, and one that hung is
+        not asked again."""
         self._seconds = seconds
         for plugin in self._plugins.values():
             plugin.seconds = seconds
