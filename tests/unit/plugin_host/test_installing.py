@@ -18,7 +18,6 @@ from appliance.plugin_host.installing import Installation, PluginRefused, instal
 from appliance.plugin_host.projects import NoPlugin
 from appliance.plugin_host.scaffold import create
 
-ROOT = Path(__file__).parents[3]
 PARROT = """
 from appliance.api.hookspecs import hookimpl
 
@@ -141,11 +140,12 @@ def test_root_links_nothing_that_others_may_write(tmp_path: Path, base: Path) ->
 
 
 def test_the_appliances_own_libraries_stay_as_they_are(tmp_path: Path, base: Path) -> None:
+    create("static", "routing", tmp_path / "static")
     wheel(tmp_path, "pydantic", "1.0")
     with pytest.raises(pip.PipFailed, match=r"appliance-parrot 1.0 depends on pydantic<2, and pydantic 2\S+ is here"):
         installed(wheel(tmp_path, "appliance-parrot", code=PARROT, entry="parrot", needs=("pydantic<2",)), base)
     with pytest.raises(PluginRefused, match="part of the appliance's own environment"):
-        installed(ROOT / "plugins/routing-static", base)
+        installed(tmp_path / "static", base)
     with pytest.raises(PluginRefused, match="part of the appliance's environment already"):
         installed("appliance-routing-static", base)
     assert left(base) == set()
