@@ -20,7 +20,7 @@ from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.telling import SessionKeys
 from appliance_crypto_standard.plugin import AES_256_GCM
 
-DATAGRAMS = "appliance_transport_ip.datagram:Datagrams"
+DATAGRAMS, STREAMS = "appliance_transport_ip.datagram:Datagrams", "appliance_transport_ip.stream:Stream"
 INSIDE = {"a": ipaddress.ip_network("10.8.0.1/32"), "b": ipaddress.ip_network("10.8.0.2/32")}
 SESSION, LINK = 5, 1
 SECONDS = 5.0
@@ -47,24 +47,24 @@ class Listener:
 class Side:
     """One worker, the application's end of its device, and its transport socket."""
 
-    def __init__(self, name: str, *, vnet: bool) -> None:
+    def __init__(self, name: str, sock: socket.socket, *, vnet: bool) -> None:
         self.name = name
+        self.sock = sock
         self.listener = Listener()
         self.worker = WorkerProcess(self.listener, 8)
         self.device: PairDevice
         self.device, self.application = packet_pair(vnet_hdr=vnet)
         self.application.settimeout(0)
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
 
     async def start(self) -> None:
-        await self.worker.start(self.device, suites=[AES_256_GCM], drivers=[DATAGRAMS])
+        await self.worker.start(self.device, suites=[AES_256_GCM], drivers=[DATAGRAMS, STREAMS])
 
     def know(self, other: Side, *, hub: bool = False) -> None:
         """The other one is this one's peer, with its address and a session."""
-        self.sock.connect(other.sock.getsockname())
         self.worker.put_peers([(other.name, [INSIDE[other.name]], 0)])
-        self.worker.add_link(LINK, self.sock, DATAGRAMS, {"datagram": 1400})
+        stream = self.sock.type == socket.SOCK_STREAM
+        driver, options = (STREAMS, {}) if stream else (DATAGRAMS, {"datagram": 1400})
+        self.worker.add_link(LINK, self.sock, driver, options, remote=self.sock.getpeername())
         self.install(other.name, SESSION)
         self.worker.change_routes([(INSIDE[other.name], other.name)])
         self.worker.set_overlay([], hub=hub)
@@ -107,10 +107,11 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def joined(*, vnet: bool = False) -> AsyncIterator[tuple[Side, Side]]:
+async def joined(*, vnet: bool = False, stream: bool = False) -> AsyncIterator[tuple[Side, Side]]:
     """Both, knowing each other."""
     async with AsyncExitStack() as stack:
-        sides = Side("a", vnet=vnet), Side("b", vnet=vnet)
+        one, other = connection() if stream else datagrams()
+        sides = Side("a", one, vnet=vnet), Side("b", other, vnet=vnet)
         for side in sides:
             stack.push_async_callback(side.stop)
             await side.start()
@@ -119,6 +120,23 @@ async def joined(*, vnet: bool = False) -> AsyncIterator[tuple[Side, Side]]:
         for side in sides:
             await side.obeyed()
         yield sides
+
+
+def datagrams() -> tuple[socket.socket, socket.socket]:
+    """Two UDP sockets on loopback, connected with each other."""
+    ends = tuple(socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    for end in ends:
+        end.bind(("127.0.0.1", 0))
+    for end, other in (ends, ends[::-1]):
+        end.connect(other.getsockname())
+    return ends
+
+
+def connection() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a TCP connection over loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        return near, server.accept()[0]
 
 
 def packet(source: str, destination: str, payload: bytes) -> bytes:

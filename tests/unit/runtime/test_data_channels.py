@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 
 import pytest
 from rigs.packets import udp4
-from rigs.workers import SESSION, Side, joined, until
+from rigs.workers import INSIDE, SESSION, Side, joined, until
 
 from appliance.errors import HostError
+from appliance.foundation import clock
 from appliance.runtime.workers.data_channels import MOST_OF_A_PEER, DataChannels, channel_pair
 from appliance.wire.envelope import PacketType
 
@@ -40,9 +43,9 @@ class Pipe:
         return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.end, 70000), 5)
 
 
-def told(story: Callable[[Side, Side], Awaitable[None]]) -> None:
+def told(story: Callable[[Side, Side], Awaitable[None]], *, stream: bool = False) -> None:
     async def run() -> None:
-        async with joined() as sides:
+        async with joined(stream=stream) as sides:
             await story(*sides)
 
     asyncio.run(run())
@@ -184,6 +187,33 @@ def test_a_writer_is_held_back_while_nothing_can_be_sent() -> None:
     told(story)
 
 
+def test_a_writer_is_held_back_while_the_link_is_full_and_goes_on_after_that() -> None:
+    async def story(a: Side, b: Side) -> None:
+        here, _unread = await pipes(a, b)
+        os.kill(b.worker.pid, signal.SIGSTOP)
+        try:
+            sent = 0
+            while await taken(here.end, bytes(60_000)):
+                sent += 1
+        finally:
+            os.kill(b.worker.pid, signal.SIGCONT)
+        assert sent > 10, "what the kernel and the driver keep"
+        await until(lambda: b.worker.channels().rx_records + b.worker.drops().get("channel_full", 0) == sent)
+        assert a.worker.drops() == {}
+        assert a.worker.channels().tx_records == sent
+
+    told(story, stream=True)
+
+
+async def taken(end: socket.socket, body: bytes) -> bool:
+    """Does the other side take that within a moment?"""
+    try:
+        await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(end, body), 0.3)
+    except TimeoutError:
+        return False
+    return True
+
+
 def takes(end: socket.socket, body: bytes) -> bool:
     try:
         return end.send(body) == len(body)
@@ -222,6 +252,20 @@ def test_the_end_is_heard_of_without_a_session_too() -> None:
         a.worker.move_session(SESSION, link=1, to=None)
         assert await there.receive() == b"waits"
         assert await a.listener.next("on_channel_closed") == ("b", here.number, here.opening)
+
+    told(story)
+
+
+def test_a_peers_rate_is_for_its_channels_too() -> None:
+    async def story(a: Side, b: Side) -> None:
+        here, there = await pipes(a, b)
+        a.worker.put_peers([("b", [INSIDE["b"]], 1_000_000)])
+        began = clock.monotonic()
+        sending = asyncio.create_task(here.send(*[bytes(10_000)] * 40))
+        for _ in range(40):
+            assert await there.receive() == bytes(10_000)
+        await sending
+        assert clock.monotonic() - began > 0.35, "400,000 bytes, of which 26,000 may go at once"
 
     told(story)
 
