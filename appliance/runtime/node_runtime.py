@@ -117,7 +117,6 @@ class NodeRuntime:
         self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, table, self.calls, around.refuses)
         self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
         self.brought = self.discovery.brought = Brought(self.peers)
-        self.brought.use(profile.peers_from)
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls)
         self.driver.control_listener = self.protocols.hear
         self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())
@@ -155,6 +154,7 @@ class NodeRuntime:
         self.lifespan.push("peer protocols", self.protocols.close)
         await self.protocols.use(self.profile.protocols)
         self.lifespan.push("discovery", self.discovery.close)
+        await self.brought.use(self.profile.peers_from)
         self.discovery.start(self.profile)
         self.lifespan.push("monitors", self.monitors.close)
         await self.monitors.use(self.profile.monitoring)
@@ -186,7 +186,7 @@ class NodeRuntime:
         if self.keeper.current is not None and qos != settings.scheduling(before):
             self.keeper.current.set_qos(qos)
         self.peers.use_profile(of_profile(profile.peers), _own(profile))
-        self.brought.use(profile.peers_from)
+        await self.brought.use(profile.peers_from)
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
         await self.protocols.use(profile.protocols)

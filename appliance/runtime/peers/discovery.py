@@ -9,7 +9,7 @@ import asyncio
 import errno
 import functools
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -169,7 +169,7 @@ class Discovery:
             if gone:
                 self._tell(self._candidates.drop(name, clock.monotonic()))
                 if self.brought is not None:
-                    self.brought.drop(name)
+                    await self.brought.drop(name)
         for name in [name for name in self.problems if name not in self._running]:
             del self.problems[name]
         for name in self.wanted:
@@ -265,12 +265,12 @@ class Discovery:
             running.services = None
             await services.close()
 
-    async def _read(self, part: Part, batches: AsyncIterator[Any], take: Callable[[Any], None]) -> None:
+    async def _read(self, part: Part, batches: AsyncIterator[Any], take: Callable[[Any], Awaitable[None]]) -> None:
         second, so_far = clock.monotonic(), 0
         async for batch in batches:
             if cancelled():
                 return  # it does not want to end
-            take(batch)
+            await take(batch)
             self._batches += 1
             self.problems.pop(part.kind, None)
             self._calls.well(part)
@@ -280,13 +280,13 @@ class Discovery:
                 raise TooMuch(f"it gives batch after batch without a pause: more than {BATCHES_PER_SECOND} within a second")
             await asyncio.sleep(0)
 
-    def _take(self, kind: str, batch: Iterable[Candidate]) -> None:
+    async def _take(self, kind: str, batch: Iterable[Candidate]) -> None:
         self._tell(self._candidates.take(kind, _bounded(batch, Candidate), self._peers, clock.monotonic()))
 
-    def _bring(self, kind: str, batch: Iterable[BroughtPeer]) -> None:
+    async def _bring(self, kind: str, batch: Iterable[BroughtPeer]) -> None:
         peers = _bounded(batch, BroughtPeer)
         if self.brought is not None:
-            self.brought.take(kind, peers)
+            await self.brought.take(kind, peers)
 
     def _tell(self, lists: Lists) -> None:
         for peer, endpoints in lists.items():

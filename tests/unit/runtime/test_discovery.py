@@ -307,10 +307,10 @@ class Keeper(Brought):
     def __init__(self) -> None:
         self.notes: asyncio.Queue[tuple[str, list[str]]] = asyncio.Queue()
 
-    def take(self, kind: str, peers: Sequence[BroughtPeer]) -> None:
+    async def take(self, kind: str, peers: Sequence[BroughtPeer]) -> None:
         self.notes.put_nowait((kind, [peer.name for peer in peers]))
 
-    def drop(self, kind: str) -> None:
+    async def drop(self, kind: str) -> None:
         self.notes.put_nowait((kind, ["gone"]))
 
 
