@@ -1,5 +1,7 @@
 """python -m appliance.plugin_host.trial FOLDER NAME…: loads plugins from a folder and says how they are, as JSON.
 
+With an empty FOLDER those that are installed.
+
 A process of its own: what hangs, crashes or ends the interpreter there does so before the daemon or a command has met it.
 """
 
@@ -14,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from appliance.errors import PluginFault
-from appliance.foundation import interpreter
+from appliance.foundation import interpreter, plugin_folders
 from appliance.foundation.patience import be_brief, limited
 from appliance.plugin_host.calling import describe
 from appliance.plugin_host.plugins import PluginHost
@@ -23,9 +25,11 @@ SECONDS = 15.0
 """For each import; an import takes a fraction of one."""
 
 
-def try_to_load(folder: Path, names: Sequence[str]) -> list[dict[str, object]]:
-    """The facts of the plugins `names` whose packages are in `folder`. Raises PluginFault for one that does not work."""
-    command = interpreter.command("appliance.plugin_host.trial", str(folder), *names)
+def try_to_load(folder: Path | None, names: Sequence[str]) -> list[dict[str, object]]:
+    """The facts of the plugins `names` whose packages are in `folder`; None: where installed ones are.
+
+    What the worker would import is imported, too. Raises PluginFault for one that does not work."""
+    command = interpreter.command("appliance.plugin_host.trial", "" if folder is None else str(folder), *names)
     try:
         run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=4 * SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
@@ -44,7 +48,9 @@ def try_to_load(folder: Path, names: Sequence[str]) -> list[dict[str, object]]:
 def main(arguments: Sequence[str]) -> int:
     """Print the facts behind a NUL: a plugin may print, too."""
     folder, *names = arguments
-    site.addsitedir(folder)
+    plugin_folders.use()
+    if folder:
+        site.addsitedir(folder)
     be_brief(SECONDS)
     host = PluginHost.load(names)
     for noun, name, path in _of_the_worker(host):

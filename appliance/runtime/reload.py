@@ -18,6 +18,7 @@ from appliance.foundation.logging import configure, get_logger
 from appliance.linux import memory
 from appliance.planning.trials import Why
 from appliance.plugin_host.installed import enabled
+from appliance.plugin_host.trial import try_to_load
 from appliance.profile.loading import readings_of
 from appliance.runtime import loading, settings
 from appliance.runtime.host import changes
@@ -234,9 +235,12 @@ class Reload:
         if wanted is node.plugins:
             return await self._take_over(before, profile, confirm_within, admin)
         names, lacking = node.plugins.names, node.lacks_in_workers(wanted)
+        if lacking:  # there would be no worker at all when it could not import what the profile names
+            fresh = [name for name in wanted.names if name not in names]
+            await asyncio.to_thread(try_to_load, None, fresh)
         take_back = node.take_plugins(wanted)
         try:
-            steps = await self._take_over(before, profile, confirm_within, admin, new_workers=lacking)
+            steps = await self._take_over(before, profile, confirm_within, admin, new_workers=lacking, take_back=take_back)
         except BaseException:
             take_back()
             raise
@@ -246,7 +250,14 @@ class Reload:
         return steps
 
     async def _take_over(
-        self, before: Profile, profile: Profile, confirm_within: float | None, admin: str | None, *, new_workers: bool = False
+        self,
+        before: Profile,
+        profile: Profile,
+        confirm_within: float | None,
+        admin: str | None,
+        *,
+        new_workers: bool = False,
+        take_back: Callable[[], None] = lambda: None,
     ) -> Sequence[str]:
         parts, node = self._parts, self._parts.node
         node.calls.forgive()
@@ -256,6 +267,7 @@ class Reload:
             await node.transports.listen_also(profile.server.listen)  # what goes, goes when nothing can say no any more
             changed = await self._change_host(before, profile, confirm_within, admin, new_workers=new_workers)
         except BaseException:
+            take_back()  # before what stands in the profile of before is opened again
             _open_with(node, before)
             await node.transports.listen(before.server.listen)
             if router is not None:

@@ -164,3 +164,32 @@ def test_a_change_of_plugins_that_nobody_confirms_is_taken_back(hosts: tuple[Hos
     first.hear("other plugins", times=2)
     assert "late" not in facts(first, late)
     assert late.notes.read_text().splitlines()[2:] == ["monitor ends", "lifespan ends"]
+
+
+def test_a_suite_that_workers_cannot_import_changes_nothing(hosts: tuple[Host, Host], late: Late) -> None:
+    first, second = hosts
+    first.start(**late.environ)
+    second.start()
+    assert first.pings("10.8.0.2")
+    before = first.status()
+    late.install(LATE + SUITE.replace("cryptography.hazmat", "no_such_module"))
+    first.write(second, plugins="late", more="crypto: {suites: [late, aes-256-gcm]}")
+    refused = first.command("apply", **late.environ)
+    assert refused.returncode == ExitCode.FAILURE
+    assert "plugin late: import: no_such_module" in refused.stderr
+    after = first.status()
+    assert after["worker"]["pid"] == before["worker"]["pid"]
+    assert after["sessions"][0]["session"] == before["sessions"][0]["session"]
+    assert "late" not in facts(first, late)
+
+
+def test_a_change_that_fails_on_the_host_takes_the_plugins_back(hosts: tuple[Host, Host], late: Late) -> None:
+    first, second = hosts
+    first.start(**late.environ)
+    late.install(LATE + SUITE)
+    first.write(second, plugins="late", more="crypto: {suites: [late]}", listen="udp://203.0.113.9:8443")
+    refused = first.command("apply", **late.environ)
+    assert refused.returncode == ExitCode.FAILURE
+    assert "this host has no address 203.0.113.9" in refused.stderr
+    assert "late" not in facts(first, late)
+    assert set(first.status()["listen"]) == {"udp://0.0.0.0:8443", "tcp://0.0.0.0:8443"}
