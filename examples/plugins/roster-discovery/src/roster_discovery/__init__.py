@@ -1,0 +1,1 @@
+"""Peers from a file that another program writes."""
