@@ -39,8 +39,8 @@ class Services(Protocol):
         """What the plugin keeps on this host, over reboots too."""
 
     def report(self, problem: str) -> None:
-        """Tell the admin in a sentence about a problem. It is logged now and then, and `appliance plugins` and `appliance status`
-        show it until "" says that it is over."""
+        """Tell the admin in a sentence about a problem. It is logged now and then, and `appliance status` shows it until "" says
+        that it is over."""
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run a task beside. It is cancelled when what was opened is closed; if it fails, the plugin is named."""

@@ -32,6 +32,8 @@ SESSION_SECONDS: Final = 20.0
 """How long nodes may take from their start to their sessions. They take one or two seconds."""
 SETTLE_SECONDS: Final = 5.0
 """How long we wait for the kernel to look at carriers. It does so at least once a second."""
+IPV6: Final = Path("/proc/net/if_inet6")
+"""Is there where the kernel knows IPv6."""
 LOOK_EVERY: Final = 0.05
 """Seconds between two questions to a node."""
 
@@ -136,9 +138,9 @@ class Lab:
     async def _settle(self) -> None:
         """Wait until the kernel has noticed every carrier. It adds routes then, which would look like something that a node
         did."""
-        wires = [
-            (self.hosts[name].namespace.name, link.name) for link in self.definition.links if link.ipv6 for name in link.hosts
-        ]
+        if not IPV6.exists():
+            return
+        wires = [(self.hosts[name].namespace.name, link.name) for link in self.definition.links for name in link.hosts]
         with suppress(TimeoutError):
             await self.until(lambda: all(network.is_settled(*wire) for wire in wires), SETTLE_SECONDS)
 

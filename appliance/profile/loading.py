@@ -59,11 +59,11 @@ def load(
         problems += _unless_known(wrong, problems)
         problems += _unless_known(_of_what_is_sound(document, problems, sections, secrets), problems)
     else:
+        if kinds is not None:  # these settings were judged; the profile keeps them as they were written
+            profile = profile_model(sections).model_validate(document.tree)
         problems += _checked(document, profile, secrets)
     if problems or profile is None:
         raise ProfileInvalid(in_order(problems))
-    if kinds is not None:  # these settings were judged; the profile keeps them as they were written
-        profile = profile_model(sections).model_validate(document.tree)
     return LoadedProfile(profile, document, tuple(files), secrets)
 
 

@@ -67,8 +67,8 @@ async def until(host: Host, says: Callable[[dict[str, Any]], object]) -> None:
 
 
 def problem(status: dict[str, Any]) -> str:
-    """What is wrong with the example."""
-    return next(str(fact["problem"]) for fact in status["plugins"] if fact["name"] == NAME)
+    """What is wrong with the roster."""
+    return str(status["problems"].get("discovery.roster", ""))
 
 
 def peers(status: dict[str, Any]) -> list[str]:

@@ -141,6 +141,11 @@ def test_judged_kinds_stay_plain_mappings(write: Write, minimal: str) -> None:
     assert loaded.profile.discovery == {}
 
 
+def test_a_judged_kind_may_bring_peers_where_the_profile_says_so(write: Write, minimal: str) -> None:
+    text = minimal + "discovery: {bootstrap: {}}\npeers_from: {bootstrap: {allowed: [10.9.0.0/16]}}\n"
+    assert set(load([write(text)], environ={}, kinds=KINDS).profile.peers_from) == {"bootstrap"}
+
+
 def test_the_schema_knows_sections_and_kinds() -> None:
     schema = json_schema([MAIL], KINDS)
     assert schema["$defs"]["Mail"]["description"] == "Who is told by mail."
