@@ -27,6 +27,7 @@ IDENTITY = "llp1:" + "a" * 52
 # What a profile that a page shows only in part may be a part of.
 WHOLE = f"""
 profile: 1
+server: {{listen: ["udp://0.0.0.0:8443"]}}
 network: {{addresses: [10.8.0.1/24]}}
 peers:
   - {{name: relay, identity: "{IDENTITY}", endpoints: ["udp://relay.example:8443"], allowed: [10.8.0.2/32]}}
