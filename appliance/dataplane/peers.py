@@ -302,10 +302,14 @@ class World:
         peer = self.peers.pop(name, None)
         if peer is not None:
             self.allow(peer, ())
-            self.drop("no_session", len(peer.waiting))
-            peer.waiting.clear()
-            peer.waiting_bytes = 0
+            self.drop_waiting(peer)
         return peer
+
+    def drop_waiting(self, peer: Peer) -> None:
+        """What waits for a session of `peer` is for nobody."""
+        self.drop("no_session", len(peer.waiting))
+        peer.waiting.clear()
+        peer.waiting_bytes = 0
 
     def may_send_v4(self, peer: Peer, source: int) -> bool:
         """Does IPv4 `source` belong to `peer`? Remembers a yes. The pipeline looks into `known_v4` first."""

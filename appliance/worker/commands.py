@@ -93,6 +93,7 @@ class Commands:
             orders.ChannelClose: self._channel_close,
             orders.PeerElsewhere: self._peer_elsewhere,
             orders.Peers: self._peers,
+            orders.PeersRenewed: self._peers_renewed,
             orders.PeersGone: self._peers_gone,
             orders.Routes: self._change_routes,
             orders.Overlay: self._overlay,
@@ -260,6 +261,13 @@ class Commands:
             if scheduled is not None and rate != peer.rate:
                 scheduled.limit(peer, rate)
             peer.rate = rate
+
+    def _peers_renewed(self, order: orders.PeersRenewed) -> None:
+        for name in order.names:
+            peer = self._world.peers.get(name)
+            if peer is not None:
+                self._world.drop_waiting(peer)
+                self._loop.channels.forget(peer)
 
     def _peers_gone(self, order: orders.PeersGone) -> None:
         for name in order.names:

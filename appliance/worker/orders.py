@@ -227,6 +227,12 @@ class Peers(NamedTuple):
     """Name, prefixes that it may send from, and bytes a second that may be sent to it (0: as fast as can be)."""
 
 
+class PeersRenewed(NamedTuple):
+    """Somebody else is behind these names: what was for the one before must not come to him."""
+
+    names: Sequence[str]
+
+
 class PeersGone(NamedTuple):
     """Peers to forget. Nothing is routed to them any more, and their sessions were dropped."""
 
@@ -311,6 +317,6 @@ ORDERS: Final = Family(
     *(Cookies, CookiesWanted),
     *(SessionAdd, SessionMove, SessionCompress, SessionDrop, SessionElsewhere),
     *(ChannelOpen, ChannelClose),
-    *(PeerElsewhere, Peers, PeersGone, Routes, Overlay, Addresses, Qos),
+    *(PeerElsewhere, Peers, PeersRenewed, PeersGone, Routes, Overlay, Addresses, Qos),
     *(SendMessage, SendProbe, SendChallenge, SendPacket),
 )

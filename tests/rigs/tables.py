@@ -32,6 +32,10 @@ class Tables:
             self.peers[name], self.rates[name] = list(prefixes), rate
         self.told.append(("put_peers", len(lines)))
 
+    def renew_peers(self, names: Sequence[str]) -> None:
+        assert set(names) <= set(self.peers)
+        self.told.append(("renew_peers", len(names)))
+
     def drop_peers(self, names: Sequence[str]) -> None:
         for name in names:
             del self.peers[name]

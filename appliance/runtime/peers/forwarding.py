@@ -40,6 +40,9 @@ class ForwardingWorker(Protocol):
     def put_peers(self, peers: Iterable[tuple[str, Iterable[Network], int]]) -> None:
         """These peers came or changed: names, prefixes they may send from, bytes a second that may be sent to them."""
 
+    def renew_peers(self, names: Sequence[str]) -> None:
+        """Somebody else is behind these names: what was for the one before goes nowhere."""
+
     def drop_peers(self, names: Sequence[str]) -> None:
         """Forget these peers."""
 
@@ -145,9 +148,13 @@ class Forwarding:
         self._tell()
 
     def part(self, delta: Delta) -> None:
-        """The sessions of peers that went are over: the workers may forget them."""
+        """The sessions of peers that went, or are somebody else now, are over: the workers may forget them."""
         worker = self._worker()
-        if worker is not None and delta.removed:
+        if worker is None:
+            return
+        if renewed := [after.name for before, after in delta.changed if before.identity != after.identity]:
+            worker.renew_peers(renewed)
+        if delta.removed:
             worker.drop_peers([entry.name for entry in delta.removed])
 
     def sessions_changed(self) -> None:

@@ -340,6 +340,11 @@ class WorkerPool:
         for member in self.living:
             member.put_peers(lines)
 
+    def renew_peers(self, names: Sequence[str]) -> None:
+        """As WorkerProcess.renew_peers."""
+        for member in self.living:
+            member.renew_peers(names)
+
     def drop_peers(self, names: Sequence[str]) -> None:
         """As WorkerProcess.drop_peers."""
         for member in self.living:

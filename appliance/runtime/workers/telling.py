@@ -216,6 +216,11 @@ class Telling:
         for part in _slices([(name, [str(prefix) for prefix in prefixes], rate) for name, prefixes, rate in peers]):
             self._tell(orders.Peers(part))
 
+    def renew_peers(self, names: Sequence[str]) -> None:
+        """Somebody else is behind these names: drop what waits for the one before, and end the data channels to him."""
+        for part in _slices(names):
+            self._tell(orders.PeersRenewed(part))
+
     def drop_peers(self, names: Sequence[str]) -> None:
         """Forget these peers, to whom nothing is routed any more."""
         for part in _slices(names):

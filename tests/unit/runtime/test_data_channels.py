@@ -283,6 +283,16 @@ def test_a_channel_that_is_closed_ends_for_whoever_has_it() -> None:
     told(story)
 
 
+def test_the_channels_of_a_peer_that_is_somebody_else_now_end() -> None:
+    async def story(a: Side, b: Side) -> None:
+        here, _ = await pipes(a, b)
+        a.worker.renew_peers(["b", "nobody"])
+        assert await here.receive() == b""
+        assert await a.listener.next("on_channel_closed") == ("b", here.number, here.opening)
+
+    told(story)
+
+
 def test_the_channels_of_a_peer_that_is_no_more_end() -> None:
     async def story(a: Side, b: Side) -> None:
         here, _ = await pipes(a, b)

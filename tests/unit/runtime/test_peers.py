@@ -86,6 +86,15 @@ def test_a_prefix_that_changes_hands_goes_somewhere_at_each_moment() -> None:
     assert rig.worker.routes == {net("10.9.0.0/24"): "b"}
 
 
+def test_what_was_for_one_identity_does_not_come_to_another_of_the_same_name() -> None:
+    rig = Rig()
+    rig.peers.add_peer(entry("a", "10.9.0.1/32"))
+    rig.worker.heard()
+    rig.peers.change_peer(entry("a", "10.9.0.1/32")._replace(identity="llp1:" + "y" * 51 + "a"))
+    assert rig.worker.heard() == [("put_peers", 1), ("renew_peers", 1)]
+    assert rig.worker.routes == {net("10.9.0.1/32"): "a"}
+
+
 def test_what_is_refused_is_counted_and_nobody_hears_of_it() -> None:
     rig = Rig()
     rig.peers.use_profile([entry("a", "10.9.0.0/24", origin=Origin.PROFILE)], OWN)
