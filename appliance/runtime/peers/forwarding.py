@@ -57,7 +57,7 @@ class ForwardingWorker(Protocol):
 
 
 class Forwarding:
-    """The forwarding table of the running node. `connected()` names the peers with a session, `worker()` is who moves packets."""
+    """The forwarding table of the running node. `connected()` names the peers with a session, `pool()` is who moves packets."""
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class Forwarding:
         profile: Profile,
         peers: PeerTable,
         connected: Callable[[], frozenset[str]],
-        worker: Callable[[], ForwardingWorker | None],
+        pool: Callable[[], ForwardingWorker | None],
         calls: PluginCalls | None = None,
     ) -> None:
         self._calls = calls or PluginCalls()
         self._router = router
         self._peers = peers
         self._connected = connected
-        self._worker = worker
+        self._pool = pool
         self._tasks = Tasks()
         self._again = Gathered(self.ask)
         self._routes = RouteTable()
@@ -96,9 +96,9 @@ class Forwarding:
         if router is not None and router is not self._router:
             self._tasks.spawn(self._router.close(), "close router")
             self._router, self._whole = router, True
-        worker = self._worker()
-        if worker is not None and before != (self._own, self._hub):
-            worker.set_overlay(self._own, hub=self._hub)
+        pool = self._pool()
+        if pool is not None and before != (self._own, self._hub):
+            pool.set_overlay(self._own, hub=self._hub)
 
     def _take(self, profile: Profile) -> None:
         self._part = Part("routing", profile.routing.kind, "routes")
@@ -127,9 +127,9 @@ class Forwarding:
     def follow(self, delta: Delta, *, at_once: bool = True) -> None:
         """The table of peers changed: who came is known to the workers when this returns, and who went gets nothing any more;
         `part` makes the workers forget them. Not `at_once`: a router that must be asked for everything may be asked later."""
-        worker, current = self._worker(), [*delta.added, *(after for _, after in delta.changed)]
-        if worker is not None and current:
-            worker.put_peers((entry.name, entry.allowed, entry.rate) for entry in current)
+        pool, current = self._pool(), [*delta.added, *(after for _, after in delta.changed)]
+        if pool is not None and current:
+            pool.put_peers((entry.name, entry.allowed, entry.rate) for entry in current)
         peerwise = self._router.routes_to is not None and not self._whole
         for entry in delta.removed:
             if peerwise:
@@ -149,13 +149,13 @@ class Forwarding:
 
     def part(self, delta: Delta) -> None:
         """The sessions of peers that went, or are somebody else now, are over: the workers may forget them."""
-        worker = self._worker()
-        if worker is None:
+        pool = self._pool()
+        if pool is None:
             return
         if renewed := [after.name for before, after in delta.changed if before.identity != after.identity]:
-            worker.renew_peers(renewed)
+            pool.renew_peers(renewed)
         if delta.removed:
-            worker.drop_peers([entry.name for entry in delta.removed])
+            pool.drop_peers([entry.name for entry in delta.removed])
 
     def sessions_changed(self) -> None:
         """A session began or ended. Costs nothing with a router to whom that makes no difference."""
@@ -188,9 +188,9 @@ class Forwarding:
         """This host has these addresses; tell the workers if they are others than before."""
         if addresses != self._addresses:
             self._addresses = addresses
-            worker = self._worker()
-            if worker is not None:
-                worker.set_addresses(addresses)
+            pool = self._pool()
+            if pool is not None:
+                pool.set_addresses(addresses)
 
     # ---- a worker that knows nothing yet ----
 
@@ -236,12 +236,12 @@ class Forwarding:
         self._routes.say(entry.name, _bounded(self._router.routes_to(entry.name, entry.allowed)), entry.allowed)
 
     def _tell(self) -> None:
-        worker = self._worker()
-        if worker is None:
+        pool = self._pool()
+        if pool is None:
             self._routes.settle()
         elif changes := self._routes.changes():
             put = [(prefix, peer) for prefix, peer in changes.items() if peer is not None]
-            worker.change_routes(put, [prefix for prefix, peer in changes.items() if peer is None])
+            pool.change_routes(put, [prefix for prefix, peer in changes.items() if peer is None])
 
     def _failed(self, problem: str) -> None:
         self._looked = True  # who knows what it would have looked at
