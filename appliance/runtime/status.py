@@ -62,6 +62,7 @@ class Shown:
 def status(shown: Shown) -> dict[str, Any]:
     """Everything an admin may want to know at a glance; addresses included, secrets not."""
     now, node, profile = clock.monotonic(), shown.node, shown.in_force.profile
+    loop = _loop(node.figures.loop())  # before this turn, which takes some milliseconds for a thousand sessions
     health, peers, told = node.health(), node.driver.node.peers, stats.of_plugins(node.calls)
     return {
         "name": profile.name,
@@ -90,7 +91,7 @@ def status(shown: Shown) -> dict[str, Any]:
             if entry.name in peers
         ],
         "refused_members": {str(reason): count for reason, count in node.peers.refused.items()},
-        "loop": _loop(node.figures.loop()),
+        "loop": loop,
         "qos": {name: figures._asdict() for name, figures in node.figures.classes().items()} or None,
         "drops": dict(node.keeper.drops() + node.driver.drops),
         "protocols": node.protocols.figures(),
