@@ -37,7 +37,7 @@ class Fault(NamedTuple):
 
 
 DOCSTRING = "from __future__ import annotations\n"
-SEND = "        return self._send(self._buffers.transmit[: HEADER + length])\n"
+SEND = "        return self._send(self._buffers.transmit[: HEADER_BYTES + length])\n"
 OPERATION = """
 from appliance.api.management import ApiRoute
 
@@ -124,7 +124,7 @@ FAULTS = (
         "echo",
         "transport",
         "driver.py",
-        {SEND: f"        self._send(self._buffers.transmit[: HEADER + length])\n{SEND}"},
+        {SEND: f"        self._send(self._buffers.transmit[: HEADER_BYTES + length])\n{SEND}"},
         "transport echo",
         "records in a row keep their borders",
         "came twice",
@@ -133,7 +133,7 @@ FAULTS = (
         "rust",
         "transport",
         "driver.py",
-        {SEND: f"        if length > 1000:\n            self._buffers.transmit[HEADER + 500] ^= 1\n{SEND}"},
+        {SEND: f"        if length > 1000:\n            self._buffers.transmit[HEADER_BYTES + 500] ^= 1\n{SEND}"},
         "transport rust",
         "long and short records mix",
         "arrived damaged",

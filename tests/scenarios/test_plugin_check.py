@@ -15,11 +15,9 @@ from appliance.plugin_host.scaffold import KINDS, create
 from tests.scenarios.planted import FAULTS, Fault
 
 APPLIANCE = Path(sys.executable).parent / "appliance"
-in_a_lab = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 
 
-@pytest.mark.netns
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_passes_the_check_untouched(kind: str, tmp_path: Path) -> None:
     create("my-own", kind, tmp_path / "new")
@@ -29,9 +27,7 @@ def test_a_new_plugin_passes_the_check_untouched(kind: str, tmp_path: Path) -> N
     assert list(report.plugins[0]["provides"])
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(fault, id=fault.name, marks=in_a_lab if fault.lab else [pytest.mark.timeout(180)]) for fault in FAULTS]
-)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_planted_fault_is_found_and_named(fault: Fault, tmp_path: Path) -> None:
     folder = tmp_path / "planted"
     fault.plant(folder)
@@ -58,8 +54,6 @@ def _as_failure(fact: dict[str, str]) -> dict[str, str]:
     return {"plugin": fact["name"], "part": "", "test": fact["stage"], "reason": fact["problem"]}
 
 
-@pytest.mark.netns
-@pytest.mark.timeout(180)
 def test_what_the_suite_does_not_see_the_lab_does(tmp_path: Path) -> None:
     create("broken", "transport", tmp_path / "new")
     control = tmp_path / "new/src/appliance_transport_broken/control.py"

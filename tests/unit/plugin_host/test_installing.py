@@ -18,6 +18,8 @@ from appliance.plugin_host.installing import Installation, PluginRefused, instal
 from appliance.plugin_host.projects import NoPlugin
 from appliance.plugin_host.scaffold import create
 
+pytestmark = pytest.mark.wheels
+
 PARROT = """
 from appliance.api.hookspecs import hookimpl
 
