@@ -39,13 +39,18 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Usage(NamedTuple):
-    """One process: proportional and resident memory in bytes, CPU seconds since its start (with those of its children that have
-    ended), open descriptors."""
+    """One process."""
 
     pss: int
+    """Proportional memory in bytes. It changes when others that have the same pages come and go."""
     rss: int
+    """Resident memory in bytes."""
+    own: int
+    """Of it, what is from no file: what grows with what the process keeps."""
     cpu: float
+    """Seconds since its start, with those of its children that have ended."""
     descriptors: int
+    """That are open."""
 
 
 class Crowded:
@@ -275,10 +280,11 @@ def _is_worker(process: Path) -> bool:
 
 def _usage(pid: int) -> Usage:
     process = Path(f"/proc/{pid}")
-    memory = (process / "smaps_rollup").read_text()
-    pss, rss = (int(re.search(rf"^{noun}:\s+(\d+) kB", memory, re.MULTILINE)[1]) * 1024 for noun in ("Pss", "Rss"))  # type: ignore[index]
+    memory = dict(re.findall(r"^(\w+):\s+(\d+) kB", (process / "smaps_rollup").read_text(), re.MULTILINE))
+    pss, rss, anonymous, shared = (int(memory[noun]) * 1024 for noun in ("Pss", "Rss", "Anonymous", "Pss_Shmem"))
     fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
-    return Usage(pss, rss, sum(map(int, fields[11:15])) / TICKS, len(list((process / "fd").iterdir())))
+    cpu = sum(map(int, fields[11:15])) / TICKS
+    return Usage(pss, rss, anonymous + shared, cpu, len(list((process / "fd").iterdir())))
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
