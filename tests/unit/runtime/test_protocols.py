@@ -378,10 +378,17 @@ async def test_what_waits_for_one_protocol_holds_up_no_other() -> None:
 async def test_a_turn_ends_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocols, "TURN_SECONDS", 0.0)
     async with talking() as pair:
-        turns = 0
+        rests: list[int] = []
+        rest = protocols.PeerProtocols._rest
+
+        def noted(self: protocols.PeerProtocols) -> None:
+            rests.append(len(pair.b.notes))
+            rest(self)
+
+        monkeypatch.setattr(protocols.PeerProtocols, "_rest", noted)
+        before = len(pair.b.notes)
         for _ in range(10):
             pair.nodes["b"].hear(encode(ControlMessage("talk.hello", {})))
-        while len(pair.b.notes) < 11:
-            turns += 1
+        while len(rests) < 10:  # noqa: ASYNC110  many turns
             await asyncio.sleep(protocols.REST_SECONDS / 2)
-        assert turns >= 10
+        assert rests == list(range(before + 1, before + 11)), "others had a turn after each"
