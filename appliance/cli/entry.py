@@ -33,6 +33,7 @@ ANSWERS = frozenset({ExitCode.OK, ExitCode.CHANGES_PENDING, ExitCode.DEGRADED})
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return the exit code of the process. Raises nothing."""
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # else whatever is installed beside may run in here, asked for by nobody
     words = list(sys.argv[1:] if argv is None else argv)
     streams = Streams()
     terminal = Terminal(json="--json" in words)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from appliance.cli import entry
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ApplyError, ExitCode, HostError, MissingPrivilege, NoDaemon, PlanError, ProfileError
 
+ROOT = Path(__file__).parents[3]
 Ending = tuple[int, str, str]
 """Exit code, standard output, standard error."""
 EndsWith = Callable[..., Ending]
@@ -148,3 +151,15 @@ def test_a_closed_standard_output_is_no_error() -> None:
 def test_exit_codes_have_their_numbers() -> None:
     assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 75]
     assert ApplianceError.exit_code is ExitCode.FAILURE
+
+
+def test_what_other_software_brings_for_a_library_of_ours_is_not_run(tmp_path: Path) -> None:
+    metadata = tmp_path / "guest-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: guest\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[pydantic]\nguest = guest:plugin\n")
+    (tmp_path / "guest.py").write_text(f"open({str(tmp_path / 'came')!r}, 'w').close()\nplugin = None\n")
+    command = [sys.executable, "-m", "appliance.cli", "check", str(ROOT / "profiles/office-gateway.yaml")]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60)
+    assert "office-gateway.yaml" in done.stdout, done.stderr
+    assert not (tmp_path / "came").exists()
