@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterable
 from functools import cache
@@ -26,6 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Generated input as long as the form wants it."""
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # whoever runs this in the background has it ignored, for children too
     settings.load_profile("long" if config.getoption("--long") else "short")
     if config.getoption("cov_source", None):  # a worker that is measured writes a file when it ends
         os.environ.setdefault("APPLIANCE_SECCOMP", "off")

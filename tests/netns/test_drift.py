@@ -27,7 +27,7 @@ ROUTED += "sysctls: {net.ipv4.conf.llp0.rp_filter: 2}"
 def node(namespace: Throwaway, tmp_path: Path) -> Any:
     """A daemon with a bit of everything on its host; whoever changes the host is not its friend."""
     host = Host(namespace, tmp_path, 1)
-    host.write(Host(namespace, tmp_path, 2), listen="", network=ROUTED)
+    host.write(Host(namespace, tmp_path, 2), listen="udp://127.0.0.1:8443", network=ROUTED)
     yield host
     if host.process is not None:
         host.stop()

@@ -13,6 +13,8 @@ SESSIONS = 50
 TALKING, ECHOES = 120, 25
 UDP_DESCRIPTORS = 1
 """Of a peer that came in through a listener, in each of the two processes."""
+PASSING = 8
+"""Of a caller, and of a child that looks at the host: they come and go."""
 ROOM_BYTES = 115_000
 """For a session, in both processes together: a thousand in 115 MB."""
 WARM_BYTES = 4 << 20
@@ -33,7 +35,7 @@ def test_a_crowd_comes_and_goes_and_comes_again(tmp_path: Path, transport: str) 
             assert len(status["sessions"]) == SESSIONS
             during = crowded.usage()
             for role in during:
-                assert during[role].descriptors <= before[role].descriptors + SESSIONS * UDP_DESCRIPTORS + 2
+                assert during[role].descriptors <= before[role].descriptors + SESSIONS * UDP_DESCRIPTORS + PASSING
             grown = sum(during[role].own - before[role].own for role in during)
             assert grown < WARM_BYTES + SESSIONS * ROOM_BYTES
             crowded.leave()
@@ -41,7 +43,7 @@ def test_a_crowd_comes_and_goes_and_comes_again(tmp_path: Path, transport: str) 
                 pass
             crowded.again()
         after = descriptors(crowded.usage())
-        assert all(after[role] <= used + 2 for role, used in descriptors(before).items())
+        assert all(after[role] <= used + PASSING for role, used in descriptors(before).items())
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

@@ -22,8 +22,8 @@ MOST_SECONDS: Final = 5.0
 """What an operation may take."""
 MTUS: Final = (1300, 1350, 1400)
 """Three, since a rollback leaves the node with another than the profile."""
-LEFT_OUT: Final = frozenset({"lab", "plugin new", "plugin check"})
-"""Commands that do nothing to a node, and last as long as the tests and probes that they run."""
+LEFT_OUT: Final = frozenset({"events", "lab", "plugin new", "plugin check", "plugin install", "plugin uninstall"})
+"""Commands that do nothing to a node, and last as long as what they follow, build or try."""
 EVENTUALLY: Final = 30.0
 """Seconds after which something has gone wrong, which is another matter than being slow."""
 

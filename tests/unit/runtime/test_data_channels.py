@@ -69,6 +69,7 @@ def test_a_message_is_the_body_of_one_record_in_either_direction() -> None:
                 assert await there.receive() == body
                 assert await here.receive() == body[::-1]
         for side in (a, b):
+            await side.obeyed()  # it counts what it has handed over, and obeys then
             assert side.worker.channels() == (8, 2 * (1 + 1200 + 51200 + LARGEST)) * 2
             assert side.worker.drops() == {}
 
@@ -145,6 +146,7 @@ def test_a_channel_stays_when_its_peer_gets_new_keys() -> None:
             await here.send(b"before %d" % number)
             for side, peer in ((b, "a"), (a, "b")):
                 side.install(peer, number)
+                await side.obeyed()
             for side in (a, b):
                 side.worker.stop_sending(number - 1 if number > SESSION + 10 else SESSION)
             await here.send(b"after %d" % number)
