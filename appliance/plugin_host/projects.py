@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.errors import ApplianceError, ExitCode
 from appliance.plugin_host.installed import Installed
+
+NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""Of a distribution: packaging.python.org, "Names and normalization"."""
+VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*")
+"""What PEP 440 is written with; whoever builds the project judges the rest."""
 
 
 class NoPlugin(ApplianceError):
@@ -62,6 +68,8 @@ def read(folder: Path) -> Project:
         raise NoPlugin(
             f"{folder} has no pyproject.toml", hint="name the folder of a plugin, as `appliance plugin new` writes one"
         ) from error
+    except OSError as error:
+        raise NoPlugin(f"{path}: {(error.strerror or str(error)).lower()}", hint="name the folder of a plugin") from error
     except ValueError as error:
         raise NoPlugin(f"{path}: {error}", hint="mend the file") from error
     project = _table(content, "project")
@@ -71,8 +79,25 @@ def read(folder: Path) -> Project:
             f"{path} has no [project.entry-points.{ENTRY_POINT_GROUP!r}]",
             hint="a plugin declares itself there, see docs/plugins.md",
         )
-    dependencies = tuple(map(str, project.get("dependencies", ())))
-    return Project(folder.resolve(), project["name"], str(project.get("version", "0")), dict(entries), dependencies)
+    dependencies = project.get("dependencies", [])
+    version = project.get("version", "0")
+    if wrong := _wrong(project["name"], version, entries, dependencies):
+        raise NoPlugin(f"{path}: {wrong}", hint="mend the file")
+    return Project(folder.resolve(), project["name"], version, dict(entries), tuple(dependencies))
+
+
+def _wrong(name: str, version: object, entries: Mapping[str, Any], dependencies: object) -> str:
+    """What of a project cannot be, as a sentence about its file; empty when all can. A name becomes a file's."""
+    if not NAME.fullmatch(name):
+        return f"name {name!r} is no name of a distribution"
+    if not isinstance(version, str) or not VERSION.fullmatch(version):
+        return f"version {version!r} is no version"
+    if not isinstance(dependencies, list) or not all(isinstance(each, str) for each in dependencies):
+        return "dependencies is no list of texts"
+    for entry, value in entries.items():
+        if not isinstance(value, str) or not f"{entry}{value}".isprintable():
+            return f"entry point {entry!r} is no line of text"
+    return ""
 
 
 def _table(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
