@@ -389,7 +389,8 @@ async def harass(callers: list[Caller], seed: int, count: int, elsewhere: str) -
 
 
 async def talk(callers: list[Caller], count: int) -> dict[str, Any]:
-    """The last one sends requests as fast as it can, for `seconds`; echoes of the others `sent` and `answered` meanwhile."""
+    """The last one sends requests as fast as it can, for `seconds`; echoes of the others `sent` and `answered` within
+    `watched` seconds, in which what a stream keeps arrives, too."""
     *others, bad = callers
     begun = time.monotonic()
     pinging = asyncio.ensure_future(pings(others, count / TALK_RATE))
@@ -400,10 +401,11 @@ async def talk(callers: list[Caller], count: int) -> dict[str, Any]:
             await asyncio.sleep(0)
     seconds = time.monotonic() - begun
     await pinging
+    watched = time.monotonic() - begun
     sent, answered = sum(caller.pinged for caller in others), sum(len(caller.pongs) for caller in others)
     for caller in others:
         caller.pinged, caller.pongs = 0, set()
-    return {"sent": sent, "answered": answered, "seconds": seconds, "kept": connected(others)}
+    return {"sent": sent, "answered": answered, "seconds": seconds, "watched": watched, "kept": connected(others)}
 
 
 def received(sock: socket.socket) -> int:
