@@ -1,0 +1,1 @@
+"""Networks of members in a running node: the sockets, files and clock around `appliance.members`."""
