@@ -386,6 +386,7 @@ class Answering:
             last_heard=now,
             datagram=answer.room if shared.links[answer.link].datagram else 0,
             compression=peer.settings.compression,
+            exporter=bytearray(established.exporter),
         )
         shared.open(session)
         shared.events.append(ready(session, established))

@@ -291,6 +291,7 @@ class Connecting:
             last_heard=now,
             datagram=initiation.room if link.datagram else 0,
             compression=shared.peers[initiation.peer].settings.compression,
+            exporter=bytearray(established.exporter),
         )
         shared.open(session)
         shared.events.append(ready(session, established))

@@ -242,6 +242,7 @@ class ControlChannel:
         """The peer has proved that it is a member: it may say everything from now on."""
         if not session.proved:
             session.proved = True
+            session.wipe()
             self._shared.events.append(PeerConnected(session.peer, proved=True))
 
     def gone(self, peer: str) -> None:

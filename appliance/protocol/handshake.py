@@ -90,6 +90,8 @@ class Established(NamedTuple):
     """Secret: 64 bytes, for the `Ratchet` that seals."""
     receive_chain: bytes
     """Secret: 64 bytes, for the `Ratchet` that opens."""
+    exporter: bytes
+    """Secret: 32 bytes, see `KeySchedule.exporter`."""
 
 
 class Initiator:
@@ -123,6 +125,7 @@ class Initiator:
             raise PeerFault(Fault.WRONG_IDENTITY)
         session_id = _session_id(server.session_id)
         sealed = schedule.seal_proof(self._identity, initiator=True)
+        exporter = schedule.exporter()
         client_chain, server_chain = schedule.chains()
         self._move(Stage.FINISHED)
         return sealed, Established(
@@ -134,6 +137,7 @@ class Initiator:
             server.kex == Kex.X25519_MLKEM1024,
             client_chain,
             server_chain,
+            exporter,
         )
 
     def abandon(self) -> None:
@@ -176,6 +180,7 @@ class Responder:
         proof.verify()
         if not known(proof.identity.fingerprint):
             raise PeerFault(Fault.UNKNOWN_IDENTITY)
+        exporter = self._schedule.exporter()
         client_chain, server_chain = self._schedule.chains()
         self._move(Stage.FINISHED)
         return Established(
@@ -187,6 +192,7 @@ class Responder:
             self.hello.kex == Kex.X25519_MLKEM1024,
             server_chain,
             client_chain,
+            exporter,
         )
 
     def abandon(self) -> None:

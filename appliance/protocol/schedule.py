@@ -7,6 +7,7 @@
     client_key = HKDF-Expand(master, "llp1 client handshake", 32)      AES-256-GCM, nonce 12 zeros, aad th2
     th3 = SHA-512(th2 || client identity || client signature)
     client_chain, server_chain = HKDF-Expand(master, "llp1 client traffic" || th3, 64), … "llp1 server traffic" …
+    exporter = HKDF-Expand(master, "llp1 exporter" || th3, 32)
 
 Each handshake key seals one message only, hence the constant nonce. Signed are the role's label, the transcript hash that its
 message extends (th1, th2) and the digest of the signer's identity.
@@ -32,6 +33,8 @@ HANDSHAKE_LABELS = {False: b"llp1 server handshake", True: b"llp1 client handsha
 TRAFFIC_LABELS = {False: b"llp1 server traffic", True: b"llp1 client traffic"}
 HANDSHAKE_KEY_BYTES = 32
 CHAIN_BYTES = 64
+EXPORTER_LABEL = b"llp1 exporter"
+EXPORTER_BYTES = 32
 _NONCE = bytes(12)
 
 
@@ -66,6 +69,11 @@ class KeySchedule:
         client, server = (self._expand(TRAFFIC_LABELS[side] + self.transcript, CHAIN_BYTES) for side in (True, False))
         self.wipe()
         return client, server
+
+    def exporter(self) -> bytes:
+        """What both ends of this session know and nobody else, for proofs that hold in this session only. To be taken after both
+        proofs and before the chains. It tells nothing of them: HKDF's results with two infos are independent (RFC 5869)."""
+        return self._expand(EXPORTER_LABEL + self.transcript, EXPORTER_BYTES)
 
     def wipe(self) -> None:
         """Overwrite the master secret. (Copies that the interpreter made cannot be reached.)"""

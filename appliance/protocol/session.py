@@ -104,12 +104,20 @@ class Session:
     proved: bool = True
     """Has the peer proved that it is a member? One of the profile did so by its handshake. Until then it may say only what its
     family allows before membership."""
+    exporter: bytearray = field(default_factory=bytearray, repr=False)
+    """Secret: 32 bytes that both ends of the session know and nobody else (`KeySchedule.exporter`). Kept while the peer still has
+    to prove something, then empty."""
 
     def move(self, to: SessionState) -> None:
         """Enter state `to`. Raises LocalFault when the table does not allow it."""
         if to not in MOVES[self.state]:
             raise LocalFault(f"a session that is {self.state.value} cannot become {to.value}")
         self.state = to
+
+    def wipe(self) -> None:
+        """Nobody wants the exporter (any more): overwrite it."""
+        self.exporter[:] = bytes(len(self.exporter))
+        self.exporter.clear()
 
     def heard(self, now: float) -> None:
         """An authentic packet came."""

@@ -155,12 +155,15 @@ class Shared:
 
     def open(self, session: Session) -> None:
         """A session exists from now on."""
+        if session.proved:
+            session.wipe()
         self.sessions[session.index] = session
         self._sessions_of.setdefault(session.peer, {})[session.index] = session
 
     def close(self, session: Session, reason: CloseReason) -> None:
         """End `session` at once and forget it."""
         session.move(SessionState.CLOSED)
+        session.wipe()
         del self.sessions[session.index]
         others = self._sessions_of[session.peer]
         del others[session.index]

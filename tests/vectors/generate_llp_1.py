@@ -72,8 +72,9 @@ def generate() -> dict[str, object]:
     client_proof = schedule.open_proof(sealed, initiator=True)
     client_proof.verify()
     th3 = schedule.transcript
+    exporter = schedule.exporter()
     client_chain, server_chain = schedule.chains()
-    assert established.send_chain == client_chain
+    assert (established.send_chain, established.exporter) == (client_chain, exporter)
     ratchet = Ratchet(client_chain, 32)
     return {
         "identities": {
@@ -106,6 +107,7 @@ def generate() -> dict[str, object]:
             "th3": th3.hex(),
             "client_chain": client_chain.hex(),
             "server_chain": server_chain.hex(),
+            "exporter": exporter.hex(),
         },
         "ratchet": {"chain": "client_chain", "key_bytes": 32, "keys": [ratchet.key(epoch).hex() for epoch in range(4)]},
         "control": {"messages": [control_message(each) for each in CONTROL], "refused": REFUSED},

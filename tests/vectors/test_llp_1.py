@@ -61,6 +61,7 @@ def test_the_key_schedule() -> None:
     proof.verify()
     proof.identity.verify(SCHEDULE["client_signature"], b"LLP1 client signature" + SCHEDULE["th2"] + proof.identity.digest)
     assert schedule.transcript == SCHEDULE["th3"]
+    assert schedule.exporter() == SCHEDULE["exporter"]
     assert schedule.chains() == (SCHEDULE["client_chain"], SCHEDULE["server_chain"])
 
 

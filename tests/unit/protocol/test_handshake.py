@@ -37,6 +37,8 @@ def test_both_sides_agree(pq: Pq, is_pq: bool) -> None:
     theirs = called.finish(called.open(sealed), knows_a)
     assert (mine.send_chain, mine.receive_chain) == (theirs.receive_chain, theirs.send_chain)
     assert mine.send_chain != mine.receive_chain
+    assert mine.exporter == theirs.exporter
+    assert len(mine.exporter) == 32
     assert mine.session_id == theirs.session_id
     assert mine.session_id.version == 4
     assert (mine.local_index, mine.remote_index) == (theirs.remote_index, theirs.local_index) == (11, 22)

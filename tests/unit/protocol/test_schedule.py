@@ -40,6 +40,7 @@ def test_every_value_is_as_written() -> None:
     client = AESGCM(expand(master, b"llp1 client handshake", 32)).decrypt(bytes(12), sealed, th2)
     A.public.verify(client[2624:], b"LLP1 client signature" + th2 + A.public.digest)
     th3 = sha512(th2 + client).digest()
+    assert schedule.exporter() == expand(master, b"llp1 exporter" + th3, 32)
     assert schedule.chains() == tuple(
         expand(master, label + th3, 64) for label in (b"llp1 client traffic", b"llp1 server traffic")
     )

@@ -5,7 +5,9 @@ from uuid import UUID
 import pytest
 
 from appliance.errors import LocalFault
+from appliance.protocol.events import CloseReason
 from appliance.protocol.session import MOVES, Session, SessionState
+from appliance.testing.pair import Pair
 from appliance.testing.simulated_host import SUITES
 
 
@@ -53,3 +55,31 @@ def test_the_round_trip_is_smoothed() -> None:
     assert one.rtt == 0.1
     one.measured(0.9)
     assert one.rtt == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_the_exporter_is_kept_while_the_peer_is_still_to_prove_something(proved: bool) -> None:
+    node = Pair().connect().a.node
+    one = session()
+    one.proved, one.exporter = proved, bytearray(b"e" * 32)
+    assert "e" * 32 not in repr(one)
+    held = one.exporter
+    node._shared.open(one)
+    assert bool(held) is not proved
+    node.control.prove(one)
+    assert held == b""
+
+
+def test_the_exporter_ends_with_its_session() -> None:
+    node = Pair().connect().a.node
+    one = session()
+    one.proved, one.exporter = False, bytearray(b"e" * 32)
+    held = one.exporter
+    node._shared.open(one)
+    node._shared.close(one, CloseReason.IDLE)
+    assert held == b""
+
+
+def test_of_a_peer_of_the_profile_no_exporter_is_kept() -> None:
+    pair = Pair().connect()
+    assert (pair.session("a").exporter, pair.session("b").exporter) == (b"", b"")
