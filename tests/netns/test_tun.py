@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 
+from appliance.apply import engine
 from appliance.errors import HostError
 from appliance.linux import tun
+from appliance.runtime import loading
+from appliance.runtime.host.tun_queues import TunQueues
+from appliance.runtime.in_force import InForce
 from tests.netns.throwaway import Throwaway
 
 pytestmark = pytest.mark.netns
@@ -112,3 +118,28 @@ def test_something_else_of_that_name(namespace: Throwaway) -> None:
     namespace.sh("ip link add llp0 type veth peer name llp1")
     with pytest.raises(HostError, match="is not a TUN device"):
         namespace.run(tun.attach, "llp0")
+
+
+def test_a_device_that_is_moved_away_while_another_one_is_made_goes(
+    namespace: Throwaway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its daemon looked before the kernel had moved it, and so did not let go of it first."""
+    monkeypatch.setattr(engine, "has_made", lambda *_: True)
+    path = tmp_path / "profile.yaml"
+    path.write_text("profile: 1\nname: a\nnetwork: {addresses: [10.8.0.1/24], workers: 1}\n")
+    profile = loading.load_profile([path], loading.load_plugins([path], {}), {}).profile
+
+    with Throwaway() as elsewhere:
+
+        def replace() -> None:
+            queues = TunQueues(InForce(profile, (path,), (path,)), tmp_path, lambda *_queues, device: None)
+            tun.create("llp0")
+            queues.open(profile)
+            namespace.sh(f"ip link set llp0 netns {elsewhere.name}")
+            tun.create("llp0")
+            queues.reopen()
+            asyncio.run(queues.close())
+
+        namespace.run(replace)
+        assert "llp0" in namespace.sh("ip link")
+        assert "llp0" not in elsewhere.sh("ip link")

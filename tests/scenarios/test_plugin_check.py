@@ -35,6 +35,7 @@ def test_a_planted_fault_is_found_and_named(fault: Fault, tmp_path: Path) -> Non
         [APPLIANCE, "plugin", "check", folder, "--json", *(["--lab"] if fault.lab else [])], capture_output=True, text=True
     )
     assert done.returncode == 1, done.stderr
+    assert '"failures"' in done.stdout, done.stdout
     report = json.loads(done.stdout)
     told = [*report["failures"], *map(_as_failure, report["plugins"])]
     [found, *_] = [

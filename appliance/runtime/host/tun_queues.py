@@ -57,9 +57,7 @@ class TunQueues:
 
     async def let_go(self) -> None:
         """Leave a device that is not the profile's any more. If an apply of ours made it, it goes with that, wherever it is."""
-        from appliance.apply import engine
-
-        before, ours = self._queues[0].name_now(), engine.has_made(self.interface, self._state_dir)
+        before, ours = self._queues[0].name_now(), self._is_ours()
         for queue in self._queues:
             queue.let_go(ours=ours)
         self._use(tuple(self._queues), device=False)
@@ -78,11 +76,18 @@ class TunQueues:
             raise
         self.keep()
         for queue in before:
+            if not queue.is_at(self.interface):  # it went away while the other one was made, too late for `let_go`
+                queue.let_go(ours=self._is_ours())
             queue.close()
 
     def keep(self) -> None:
         """Let the workers read the device that they have left."""
         self._use(tuple(self._queues), device=True)
+
+    def _is_ours(self) -> bool:
+        from appliance.apply import engine
+
+        return engine.has_made(self.interface, self._state_dir)
 
     def _open(self, profile: Profile) -> None:
         from appliance.linux import tun

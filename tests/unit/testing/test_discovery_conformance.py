@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from appliance.api.discovery import BroughtPeer, Candidate, DiscoveryKind
 from appliance.testing.conformance.discovery import PEERS, DiscoveryConformance
-from appliance.testing.conformance.limits import within
+from appliance.testing.conformance.limits import AGAIN, within
 
 
 def finds(deed: Callable[[], None]) -> None:
@@ -121,3 +122,27 @@ def test_what_keeps_the_loop_is_ended_and_named() -> None:
     with pytest.raises(BaseException, match=r"discovery broken did not end within 0\.2 s, at .*test_discovery_conformance\.py:"):  # noqa: SIM117
         with within(0.2, suite.subject()):
             suite.test_it_runs_beside_others_and_stops()
+
+
+def test_the_limit_of_a_test_ends_nothing_but_the_test() -> None:
+    """Writing down how it failed may take a busy machine longer than the pause until it is ended again."""
+
+    def pytest_pyfunc_call() -> None:
+        while True:
+            pass
+
+    with within(0.01, "it"):
+        with pytest.raises(BaseException, match="did not end"):
+            pytest_pyfunc_call()
+        signal.sigtimedwait({signal.SIGUSR1}, 3 * AGAIN)
+
+
+def test_what_does_not_let_itself_be_ended_is_ended_again() -> None:
+    def pytest_pyfunc_call() -> None:
+        for _ in range(2):
+            with suppress(BaseException):
+                while True:
+                    pass
+
+    with within(0.01, "it"):
+        pytest_pyfunc_call()
