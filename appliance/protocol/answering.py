@@ -1,7 +1,7 @@
 """The called side of a node: hellos of strangers. The cheapest checks come first, and what is answered is bounded.
 
 hello ─▶ known? answer again ─▶ crowded and no cookie? send one, keep nothing ─▶ rate limits ─▶ (waits) ─▶ key exchange, signature
-finish ─▶ opens? ─▶ (waits) ─▶ signatures ─▶ configured peer? ─▶ room for a session? ─▶ Session
+finish ─▶ opens? ─▶ (waits) ─▶ signatures ─▶ a peer, or a stranger on probation? ─▶ room for a session? ─▶ Session
 
 A finish that does not open may come from anybody and changes nothing. One that opens comes from the initiator. If it is not good,
 the handshake ends without an answer, after the same steps whatever is wrong with it.
@@ -24,6 +24,7 @@ from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
 from appliance.protocol.links import Link
 from appliance.protocol.pathmtu import LEAST_BYTES
+from appliance.protocol.probation import Admit
 from appliance.protocol.schedule import UnverifiedProof
 from appliance.protocol.session import Session, SessionState
 from appliance.protocol.shared import MAX_WORK, Shared
@@ -131,9 +132,11 @@ class _Waiting:
 class Answering:
     """All handshakes strangers began with this node."""
 
-    def __init__(self, shared: Shared, reassembly: Reassembly, now: float) -> None:
+    def __init__(self, shared: Shared, reassembly: Reassembly, admit: Admit, now: float) -> None:
+        """`admit(fingerprint, source, now)`: may somebody whom we do not know have a session?"""
         self._shared = shared
         self._reassembly = reassembly
+        self._admit_stranger = admit
         self.secret = shared.entropy(SECRET_BYTES)
         """What cookies are made with."""
         self._cookies = Cookies(self.secret)
@@ -212,7 +215,7 @@ class Answering:
         if self._answers.get(answer.index) is not answer:
             return
         try:
-            established = answer.machine.finish(proof, self._welcome)
+            established = answer.machine.finish(proof, lambda fingerprint: self._welcome(fingerprint, answer, now))
         except PeerFault:
             self.forget(answer.index)
             raise
@@ -360,11 +363,13 @@ class Answering:
             self._shared.counters[Count.CONFIRMED_AGAIN] += 1
             self._shared.events.append(SendMessage(index, PacketType.KEEP_ALIVE, 0, b""))
 
-    def _welcome(self, fingerprint: str) -> bool:
+    def _welcome(self, fingerprint: str, answer: Answer, now: float) -> bool:
         peer = self._shared.peers_by_identity.get(fingerprint)
-        if peer is not None and peer.session is None and self._shared.full:
+        if peer is None or not peer.proved:
+            return self._admit_stranger(fingerprint, answer.to or far_end(self._shared.links[answer.link]), now)
+        if peer.session is None and self._shared.full:
             raise PeerFault(Fault.SESSION_LIMIT)
-        return peer is not None
+        return True
 
     def _session(self, answer: Answer, established: Established, now: float) -> Session:
         shared = self._shared
@@ -387,6 +392,7 @@ class Answering:
             datagram=answer.room if shared.links[answer.link].datagram else 0,
             compression=peer.settings.compression,
             exporter=bytearray(established.exporter),
+            proved=peer.proved,
         )
         shared.open(session)
         shared.events.append(ready(session, established))

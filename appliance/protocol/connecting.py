@@ -120,7 +120,7 @@ class Connecting:
             peer.queued = False
             if peer.busy or not peer.endpoints:
                 continue
-            if peer.session is None and self._shared.full:
+            if peer.session is None and peer.proved and self._shared.full:
                 self._shared.judge(Fault.SESSION_LIMIT, peer.name)
                 self.failed(peer, Fault.SESSION_LIMIT, now)
                 continue
@@ -292,6 +292,7 @@ class Connecting:
             datagram=initiation.room if link.datagram else 0,
             compression=shared.peers[initiation.peer].settings.compression,
             exporter=bytearray(established.exporter),
+            proved=shared.peers[initiation.peer].proved,
         )
         shared.open(session)
         shared.events.append(ready(session, established))

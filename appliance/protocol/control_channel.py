@@ -53,7 +53,7 @@ class Hindrance(StrEnum):
     """Why a message is not sent."""
 
     NO_SESSION = "no-session"
-    """The peer has no active session, or has not proved that it is a member."""
+    """The peer has no active session, or is a stranger who may not hear it."""
     TOO_FAST = "too-fast"
     """It would be above our own budget."""
     TOO_MANY = "too-many"
@@ -237,13 +237,6 @@ class ControlChannel:
     def connected(self, session: Session) -> None:
         """The first session with a peer is active."""
         self._shared.events.append(PeerConnected(session.peer, session.proved))
-
-    def prove(self, session: Session) -> None:
-        """The peer has proved that it is a member: it may say everything from now on."""
-        if not session.proved:
-            session.proved = True
-            session.wipe()
-            self._shared.events.append(PeerConnected(session.peer, proved=True))
 
     def gone(self, peer: str) -> None:
         """The last session with `peer` ended: its messages that wait are dropped, and our requests to it fail."""

@@ -59,6 +59,15 @@ class Count(StrEnum):
     """A peer answered none of several KeepAlives."""
     CONTROL_REPEATED = "control-repeated"
     """A request came again: it is being answered, or its answer was sent again."""
+    # strangers (`protocol.probation`)
+    PROBATION = "probation"
+    """Somebody whom this node does not know got a session for a few seconds."""
+    PROBATION_OVER = "probation-over"
+    """Its time was over before it had proved that it is a member."""
+    PROBATION_EVICTED = "probation-evicted"
+    """It had to make room for others before its time."""
+    PROBATION_CALLS = "probation-calls"
+    """We did not call somebody whom we do not know, because there were too many such calls."""
     # datagrams of a path
     PATH_PROBED = "path-probed"
     PATH_RAISED = "path-raised"

@@ -43,6 +43,8 @@ class CloseReason(StrEnum):
     """We called, and the peer never showed that it has the keys."""
     WORKER_LOST = "worker-lost"
     """The worker that had its keys died."""
+    PROBATION = "probation"
+    """A stranger did not prove in time that it is a member, or others came, or it has an ordinary session now."""
     NO_ROOM = "no-room"
     """The worker had no room for it."""
 
@@ -193,17 +195,32 @@ class Refused(NamedTuple):
 
 
 class PeerConnected(NamedTuple):
-    """`peer` has an active session, and had none before; or it has proved now that it is a member."""
+    """`peer` has an active session, and had none before."""
 
     peer: str
     proved: bool
-    """Has it? Until then only what is allowed before membership is spoken with it."""
+    """It is a peer of this node. With a stranger on probation only what is allowed before membership is spoken."""
 
 
 class PeerGone(NamedTuple):
     """The last session with `peer` ended. Its messages that waited are dropped, and our requests to it have failed."""
 
     peer: str
+
+
+class StrangerCame(NamedTuple):
+    """Somebody whom this node does not know is a peer for a few seconds: let workers know the name, with no prefix."""
+
+    peer: str
+    """Its fingerprint, which is its name too."""
+
+
+class StrangerGone(NamedTuple):
+    """A stranger is no peer any more; its sessions are over."""
+
+    peer: str
+    reason: str
+    """Why it was not reached, if it was called and was not."""
 
 
 class ControlWaiting(NamedTuple):
@@ -231,6 +248,8 @@ class AskFailed(NamedTuple):
 
 ControlEvent = PeerConnected | PeerGone | ControlWaiting | Answered | AskFailed
 """What peer protocols are told."""
+StrangerEvent = StrangerCame | StrangerGone
+"""Of strangers on probation."""
 
 
 class Protect(NamedTuple):
@@ -264,4 +283,5 @@ Event = (
     | LinkUnused
     | Refused
     | ControlEvent
+    | StrangerEvent
 )

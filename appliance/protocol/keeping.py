@@ -25,7 +25,7 @@ from appliance.protocol.events import (
 from appliance.protocol.links import Link
 from appliance.protocol.peer import Peer
 from appliance.protocol.probing import Probing
-from appliance.protocol.session import Session, SessionState
+from appliance.protocol.session import PROBATION_SECONDS, Session, SessionState
 from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
 from appliance.wire import liveness
@@ -92,6 +92,7 @@ class Keeping:
             session.confirm_sent = now
         if old is None:
             self._control.connected(session)
+            self._time_stranger(peer, now)
         self.agreeing.begin(session, now)
         if old is not None:
             self._replace(old, session, now)
@@ -99,6 +100,13 @@ class Keeping:
         share = 1.0 if session.initiator else RESPONDER_SHARE
         shared.timers.set((Deadline.ROTATE, session.index), now + share * shared.settings.rotate_after)
         session.expires = now + OVERDUE_SHARE * shared.settings.rotate_after
+
+    def _time_stranger(self, peer: Peer, now: float) -> None:
+        """A stranger's time begins with its first session, and ends with the first of the peer that it has become."""
+        if not peer.proved:
+            self._shared.timers.set((Deadline.PROBATION, peer.name), now + PROBATION_SECONDS)
+        elif peer.settings.identity in self._shared.peers:
+            self._shared.timers.set((Deadline.PROBATION, peer.settings.identity), now)
 
     def heard(self, session: Session, now: float) -> None:
         """An authentic packet came for `session`."""
@@ -189,7 +197,7 @@ class Keeping:
     def renew(self, session: Session, now: float) -> None:
         """Begin a handshake over the path of `session`, to replace it."""
         peer = self._shared.peers[session.peer]
-        if not peer.busy and session.link in self._shared.links:
+        if peer.proved and not peer.busy and session.link in self._shared.links:
             self._shared.counters[Count.ROTATED] += 1
             self._connecting.begin(peer, session.link, session.to, now)
 

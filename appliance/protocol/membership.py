@@ -81,7 +81,7 @@ class Membership:
         session = self._shared.sessions.get(peer.session) if peer.session is not None else None
         if session is not None and session.elsewhere and peer.failures >= len(peer.endpoints):
             session.elsewhere = False
-        if self.alone(peer) and peer.settings.keepalive:
+        if self.alone(peer) and (peer.settings.keepalive or now < peer.wanted_until):
             self._connecting.connect(peer, now)
 
     def _drop(self, peer: Peer, now: float, reason: CloseReason) -> None:

@@ -26,6 +26,7 @@ from appliance.protocol.keeping import Keeping
 from appliance.protocol.links import Link
 from appliance.protocol.membership import Membership
 from appliance.protocol.peer import Peer
+from appliance.protocol.probation import Probation
 from appliance.protocol.probing import Probing
 from appliance.protocol.reception import Reception
 from appliance.protocol.session import Session, SessionState
@@ -37,6 +38,8 @@ from appliance.wire.faults import Fault
 from appliance.wire.fragments import Reassembly
 
 REASSEMBLY_SECONDS = 5.0
+WANTED_SECONDS = 10.0
+"""How long a peer that is not kept alive is called for traffic that waits: as long as most programs wait for an answer."""
 
 
 class Node:
@@ -60,12 +63,13 @@ class Node:
         self._shared.deferring = deferring
         self._reassembly = Reassembly(settings.reassembly_bytes, REASSEMBLY_SECONDS)
         self._connecting = Connecting(self._shared)
-        self._answering = Answering(self._shared, self._reassembly, now)
         self._probing = Probing(self._shared)
         self.control = ControlChannel(self._shared)
         """What else goes through the sessions' control channel. After each call take events, as after `handle_…`."""
         self._keeping = Keeping(self._shared, self._connecting, self._probing, self.control)
         self._membership = Membership(self._shared, self._connecting, self._keeping)
+        self._probation = Probation(self._shared, self._connecting, self._keeping)
+        self._answering = Answering(self._shared, self._reassembly, self._probation.admit, now)
         self._reception = Reception(self._shared, self._connecting, self._answering, self._keeping, self._reassembly, now)
         self._strangers = Strangers(self._shared)
         self._of_index: Mapping[Deadline, Callable[[int, float], None]] = {
@@ -82,6 +86,7 @@ class Node:
         self._of_peer: Mapping[Deadline, Callable[[Peer, float], None]] = {
             Deadline.CONNECT: self._membership.connect_if_alone,
             Deadline.DIAL: self._connecting.dial_timed_out,
+            Deadline.PROBATION: self._probation.time_is_up,
         }
         for peer in peers:
             self._membership.add(peer, now)
@@ -189,10 +194,32 @@ class Node:
             found.received = received
             self._keeping.heard(found, now)
 
+    @property
+    def strangers(self) -> Sequence[str]:
+        """Names of those on probation (`protocol.probation`), which are their fingerprints."""
+        return self._probation.names
+
+    def call_stranger(self, fingerprint: str, endpoints: Sequence[Endpoint], within: float, now: float) -> bool:
+        """Call who has that fingerprint, at these endpoints (address literals), for at most `within` seconds, although it is no
+        peer. PeerConnected follows, under its fingerprint as name, and StrangerGone in any case. False: it is a peer or this very
+        node, or there are too many such calls."""
+        return self._probation.call(fingerprint, endpoints, within, now)
+
+    def promote(self, fingerprint: str, now: float) -> None:
+        """`add_peer` was called for a stranger, and it has us as a peer, too: make an ordinary session with it."""
+        self._probation.promote(fingerprint, now)
+
+    def end_stranger(self, fingerprint: str, now: float) -> None:
+        """End a stranger's probation and its sessions. Nothing happens if there is none."""
+        found = self._shared.peers.get(fingerprint)
+        if found is not None and not found.proved:
+            self._probation.end(found, now)
+
     def handle_want(self, peer: str, now: float) -> None:
         """Traffic waits for a peer without a session: call it now, even during a pause."""
         found = self._shared.peers.get(peer)
         if found is not None and found.session is None:
+            found.wanted_until = now + WANTED_SECONDS
             self._connecting.connect(found, now)
 
     def handle_link(
@@ -345,4 +372,6 @@ class Node:
 
     def shutdown(self, now: float) -> None:
         """Say goodbye to everyone. The node is empty afterwards."""
+        for name in self._probation.names:
+            self.end_stranger(name, now)
         self._membership.leave(now)

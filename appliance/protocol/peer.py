@@ -48,6 +48,10 @@ class Peer:
     """Why the last attempt failed; empty after one that did not."""
     disowned_at: float = -inf
     """When we last believed a packet that said it had lost its session."""
+    wanted_until: float = -inf
+    """It is called until then although its keepalive is 0."""
+    proved: bool = True
+    """It is a peer of this node. False: a stranger on probation (`protocol.probation`)."""
     edited: bool = False
     """The profile's endpoints were changed, and what they are now was not tried yet."""
     _configured: tuple[Endpoint, ...] = field(default=(), repr=False)
@@ -115,6 +119,7 @@ class Peer:
         """A session is there: start from the most wanted endpoint next time."""
         self.at = self.failures = 0
         self.outage_since = None
+        self.wanted_until = -inf
         self.last_error = ""
 
     def pause(self, now: float, chance: float) -> float:

@@ -20,6 +20,10 @@ RTT_WEIGHT = 1 / 8
 """Of a new sample in the smoothed round-trip time (RFC 6298, section 2)."""
 
 
+PROBATION_SECONDS = 5.0
+"""How long a session may last that is not `proved`: two messages and two signatures, over any path that works at all."""
+
+
 class SessionState(Enum):
     """Where a session stands."""
 
@@ -102,8 +106,8 @@ class Session:
     said: int = 0
     """How often we have repeated that we take them."""
     proved: bool = True
-    """Has the peer proved that it is a member? One of the profile did so by its handshake. Until then it may say only what its
-    family allows before membership."""
+    """It is with a peer of this node. A stranger on probation (`protocol.probation`) may say only what families allow before
+    membership."""
     exporter: bytearray = field(default_factory=bytearray, repr=False)
     """Secret: 32 bytes that both ends of the session know and nobody else (`KeySchedule.exporter`). Kept while the peer still has
     to prove something, then empty."""

@@ -18,7 +18,8 @@ class PeerSettings:
     endpoints: tuple[Endpoint, ...] = ()
     """Where it can be reached, tried in this order. Empty: we wait until the peer calls us."""
     keepalive: float = 10.0
-    """Seconds of silence after which we ask whether it is still there. 0: never."""
+    """Seconds of silence after which we ask whether it is still there. 0: never; then it is called when traffic wants it, and
+    the session ends when it is idle."""
     compression: bool = False
     """We take compressed packets from it, and send compressed ones once it has said that it takes them too."""
 
@@ -40,3 +41,5 @@ class NodeSettings:
     """Handshakes of strangers that are worked on in a second."""
     reassembly_bytes: int = 1 << 20
     """Bytes that all unfinished handshake messages may take together. The default holds a hundred ServerHellos."""
+    probation: int = 0
+    """Strangers at a time that may have a session for a few seconds (`protocol.probation`). 0: none ever has one."""

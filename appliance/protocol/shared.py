@@ -56,6 +56,8 @@ class Shared:
         self.counters: Counter[str] = Counter()
         self.links: dict[LinkId, Link] = {}
         self.sessions: dict[int, Session] = {}
+        self.unproved: set[int] = set()
+        """Our indexes of those with strangers."""
         self._sessions_of: dict[str, dict[int, Session]] = {}
         """The sessions of each peer that has any."""
         self.peers: dict[str, Peer] = {}
@@ -111,8 +113,8 @@ class Shared:
 
     @property
     def full(self) -> bool:
-        """Are there as many sessions as there may be? (Renewals of a session are not refused.)"""
-        return len(self.sessions) >= self.settings.max_sessions
+        """Are there as many sessions as there may be? (Renewals of a session are not refused, and strangers take no place.)"""
+        return len(self.sessions) - len(self.unproved) >= self.settings.max_sessions
 
     def chance(self) -> float:
         """A random number in [0, 1)."""
@@ -157,6 +159,8 @@ class Shared:
         """A session exists from now on."""
         if session.proved:
             session.wipe()
+        else:
+            self.unproved.add(session.index)
         self.sessions[session.index] = session
         self._sessions_of.setdefault(session.peer, {})[session.index] = session
 
@@ -165,6 +169,7 @@ class Shared:
         session.move(SessionState.CLOSED)
         session.wipe()
         del self.sessions[session.index]
+        self.unproved.discard(session.index)
         others = self._sessions_of[session.peer]
         del others[session.index]
         if not others:
@@ -176,6 +181,8 @@ class Shared:
         if peer is not None and peer.session == session.index:
             peer.session = None
             self.gone(session.peer)
+            if not peer.proved:
+                self.timers.set((Deadline.PROBATION, session.peer), 0.0)
         self.counters[closed(reason)] += 1
         self.events.append(SessionClosed(session.index, session.peer, reason))
         self.unuse(session.link, session.index)

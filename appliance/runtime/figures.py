@@ -47,7 +47,7 @@ class Figures:
             version=__version__,
             uptime=now - self._since,
             sessions=self.sessions(now),
-            peers_configured=len(self._driver.node.peers),
+            peers_configured=len(self._driver.node.peers) - len(self._driver.node.strangers),
             drops=dict(self._keeper.drops() + self._driver.drops),
             handshakes=dict(self._driver.node.counters),
             components=health.components,
@@ -66,8 +66,8 @@ class Figures:
         return self._keeper.classes() if self.scheduled else {}
 
     def sessions(self, now: float) -> list[SessionFigures]:
-        """Active sessions by peer's name."""
-        active = [session for session in self._driver.node.sessions.values() if session.state is SessionState.ACTIVE]
+        """Active sessions by peer's name; those of strangers on probation are nobody's figures."""
+        active = [each for each in self._driver.node.sessions.values() if each.state is SessionState.ACTIVE and each.proved]
         return [self._session(session, now) for session in sorted(active, key=lambda session: (session.peer, session.since))]
 
     def _session(self, session: Session, now: float) -> SessionFigures:

@@ -316,6 +316,7 @@ class _Knowledge:
         """Who may come, who the peers are, and in which order packets leave."""
         self._node.driver.share_cookies(worker)
         self._node.forwarding.introduce(worker)
+        self._node.driver.strangers.introduce(worker)
         qos = settings.scheduling(self._node.profile)
         if qos is not None:
             worker.set_qos(qos)

@@ -63,12 +63,12 @@ class NodeView(PluginServices):
 
     def peers(self) -> Sequence[NodePeer]:
         """All peers."""
-        return [self._peer(peer) for peer in self._seen.driver.node.peers.values()]
+        return [self._peer(peer) for peer in self._seen.driver.node.peers.values() if peer.proved]
 
     def peer(self, name: str) -> NodePeer | None:
         """The peer of that name."""
         found = self._seen.driver.node.peers.get(name)
-        return None if found is None else self._peer(found)
+        return None if found is None or not found.proved else self._peer(found)
 
     def subscribe(self, told: Callable[[Event], None]) -> Callable[[], None]:
         """Call `told(event)` for each event. Returns what ends the subscription."""

@@ -39,6 +39,8 @@ from appliance.protocol.events import (
     SessionReady,
     SessionReplaced,
     Shape,
+    StrangerCame,
+    StrangerGone,
 )
 from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
@@ -296,7 +298,7 @@ class SimulatedHost:
                 self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
-            case SessionReplaced() | Protect() | Compress() | Shape():
+            case SessionReplaced() | Protect() | Compress() | Shape() | StrangerCame() | StrangerGone():
                 pass
             case PeerConnected() | PeerGone() | ControlWaiting() | Answered() | AskFailed():
                 self.listener(event)

@@ -53,6 +53,8 @@ class Fault(StrEnum):
     BAD_SIGNATURE = "bad-signature"
     UNKNOWN_IDENTITY = "unknown-identity"
     """The proof is good, but of a node that the profile does not name."""
+    PROBATION_AGAIN = "probation-again"
+    """A stranger on probation wants further sessions."""
     WRONG_IDENTITY = "wrong-identity"
     """The proof is good, but of another peer than the one we called."""
     # what it offers

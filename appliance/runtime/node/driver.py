@@ -31,6 +31,7 @@ from appliance.runtime.links.transports import Transports
 from appliance.runtime.node.activity import Activity
 from appliance.runtime.node.offloads import Offloads
 from appliance.runtime.node.own_sockets import OwnSockets, introduce
+from appliance.runtime.node.strangers import StrangerNews, is_stranger
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.peers.table import Delta
 from appliance.runtime.workers.pool import WorkerPool
@@ -76,6 +77,7 @@ class NodeDriver:
         self.subscribers: list[Subscriber] = []
         self.control_listener: Callable[[events.ControlEvent], None] = lambda _event: None
         """Told about the control channel. Must not raise; what it wants to say through `node.control` it says in a later turn."""
+        self.strangers = StrangerNews(node, pool)
         self._links = links
         self._pool = pool
         self._refuses = refuses
@@ -149,14 +151,20 @@ class NodeDriver:
 
     def connected_peers(self) -> frozenset[str]:
         """Names of peers with an active session."""
-        return frozenset(session.peer for session in self.node.sessions.values() if session.state is SessionState.ACTIVE)
+        return frozenset(
+            session.peer for session in self.node.sessions.values() if session.state is SessionState.ACTIVE and session.proved
+        )
 
     def _remember_path(self, session: Session) -> None:
         """Where a peer is, as far as the way goes through a listener's address."""
         link, known = self._links.get(session.link), None
         if link is not None and self._links.listener_over(link.local) is not None and session.endpoint is not None:
             known = KnownPath(link.local, session.endpoint)
-        self._remember(session.peer, known)
+        self._note(session.peer, known)
+
+    def _note(self, peer: str, known: KnownPath | None) -> None:
+        if not is_stranger(peer):
+            self._remember(peer, known)
 
     # ---- what the worker says ----
 
@@ -353,6 +361,8 @@ class NodeDriver:
                 self._links.drop(link)
             case events.PeerConnected() | events.PeerGone() | events.ControlWaiting() | events.Answered() | events.AskFailed():
                 self.control_listener(event)
+            case events.StrangerCame() | events.StrangerGone():
+                self.strangers.tell(event)
             case events.Refused(peer, reason):
                 if times := once_per(REFUSED_EVERY, f"refused {peer} {reason}"):
                     log.warning("handshakes refused", peer=peer or "unknown", reason=reason, times=times)
@@ -423,9 +433,8 @@ class NodeDriver:
         pool.move_session(index, link=path[0], to=path[1], use=True)
         opened = api_events.SessionOpened(peer, str(session.session_id), session.suite.name, session.pq, shown(session.endpoint))
         self._told[index] = opened
-        log.info(
-            "session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint
-        )
+        told = log.debug if is_stranger(peer) else log.info
+        told("session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint)
         self._publish(opened)
         self._connected()
         self._remember_path(session)
@@ -440,13 +449,13 @@ class NodeDriver:
         opened = self._told.pop(event.session, None)
         if opened is None:
             return
-        told = log.debug if event.reason is events.CloseReason.REPLACED else log.info
+        told = log.debug if is_stranger(event.peer) or event.reason is events.CloseReason.REPLACED else log.info
         told("session ended", peer=event.peer, session=opened.session_id, reason=str(event.reason))
         self._publish(api_events.SessionClosed(event.peer, opened.session_id, str(event.reason)))
         self._connected()
         peer = self.node.peers.get(event.peer)
         if self._running and (peer is None or peer.session is None):
-            self._remember(event.peer, None)
+            self._note(event.peer, None)
 
     def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
         path = self._paths[index] = (link, to)
@@ -466,5 +475,5 @@ class NodeDriver:
         self._own_sockets.give(index, path)
 
     def _publish(self, event: api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged) -> None:
-        for subscriber in list(self.subscribers):
+        for subscriber in () if is_stranger(event.peer) else list(self.subscribers):
             subscriber(event)

@@ -317,10 +317,6 @@ def test_a_peer_that_has_proved_nothing_says_what_is_on_the_short_list_only() ->
     with pytest.raises(NotSent, match="no-session"):
         pair.b.node.control.send("a", "facts.tell", {}, b"", pair.network.now)
     pair.b.node.control.send("a", "certificates.mine", {}, b"", pair.network.now)
-    pair.b.node.control.prove(pair.session("b"))
-    inject(pair, b'{"kind":"facts.tell"}')
-    assert len(heard(pair.b)) == 1
-    assert pair.b.events[-2:].count(PeerConnected("a", proved=True)) == 1
 
 
 def test_answers_to_nothing_are_counted() -> None:

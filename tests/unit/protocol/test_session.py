@@ -66,8 +66,6 @@ def test_the_exporter_is_kept_while_the_peer_is_still_to_prove_something(proved:
     held = one.exporter
     node._shared.open(one)
     assert bool(held) is not proved
-    node.control.prove(one)
-    assert held == b""
 
 
 def test_the_exporter_ends_with_its_session() -> None:
