@@ -1,0 +1,85 @@
+"""How a newcomer and the member that invited it prove to each other that they know the secret of one invitation.
+
+    joiner's  = HMAC-SHA512(key, "LLP1 enrolment joiner"  || exporter || digest of joiner || digest of inviter)[:32]
+    inviter's = HMAC-SHA512(key, "LLP1 enrolment inviter" || exporter || digest of joiner || digest of inviter || body)[:32]
+
+The exporter is known to the two ends of one session only: a man in the middle has two sessions with two exporters, so the proof
+of one end is worth nothing at the other. Nothing that travels tells anything of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from appliance.members.code import DIGEST_BYTES, digest_of
+from appliance.members.invitation import NUMBER_BYTES
+from appliance.protocol.digests import hmac_sha512
+
+JOINER_LABEL: Final = b"LLP1 enrolment joiner"
+INVITER_LABEL: Final = b"LLP1 enrolment inviter"
+PROOF_BYTES: Final = 32
+SESSION_BYTES: Final = 16
+
+
+class Bound(NamedTuple):
+    """The session that proofs are bound to."""
+
+    session: bytes
+    """The 16 bytes of its UUID."""
+    exporter: bytes
+    """Secret: 32 bytes."""
+    joiner: str
+    """Fingerprint of the end that calls."""
+    inviter: str
+    """Fingerprint of the end that is called."""
+
+    def __repr__(self) -> str:
+        return f"Bound({self.joiner}, {self.inviter})"
+
+
+class Claim(NamedTuple):
+    """What a newcomer says: that it knows the secret of the invitation with this number."""
+
+    number: bytes
+    session: bytes
+    """The session that the proof is for: if that has been replaced meanwhile, it is no wrong guess."""
+    proof: bytes
+
+    def content(self) -> dict[str, str]:
+        """As it travels."""
+        return {"invitation": self.number.hex(), "session": self.session.hex(), "proof": self.proof.hex()}
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Claim | None:
+        """None for what is no claim. Members that we do not know are of a later version."""
+        sizes = {"invitation": NUMBER_BYTES, "session": SESSION_BYTES, "proof": PROOF_BYTES}
+        found = [octets(content.get(name), size) for name, size in sizes.items()]
+        number, session, proof = found
+        return None if number is None or session is None or proof is None else cls(number, session, proof)
+
+
+def joiner_proof(key: bytes, bound: Bound) -> bytes:
+    """The newcomer's."""
+    return hmac_sha512(key, JOINER_LABEL + _told(bound))[:PROOF_BYTES]
+
+
+def inviter_proof(key: bytes, bound: Bound, body: bytes) -> bytes:
+    """The inviter's, which also says that `body` is from it."""
+    return hmac_sha512(key, INVITER_LABEL + _told(bound) + body)[:PROOF_BYTES]
+
+
+def octets(text: object, size: int) -> bytes | None:
+    """The `size` bytes that a hexadecimal text spells; None if it is not that."""
+    if not isinstance(text, str) or len(text) != 2 * size:
+        return None
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return found if len(found) == size else None
+
+
+def _told(bound: Bound) -> bytes:
+    assert len(bound.exporter) == DIGEST_BYTES
+    return bound.exporter + digest_of(bound.joiner) + digest_of(bound.inviter)
