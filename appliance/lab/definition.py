@@ -21,9 +21,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from appliance.api.profile_values import Bytes, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
+from appliance.lab.nat import Kind
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
 """Also the host's part of the name of its namespace, and the `name` in its profile."""
@@ -34,11 +35,16 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+def _one_or_more(value: object) -> object:
+    """A lone kind is written without brackets."""
+    return (value,) if isinstance(value, str) else value
+
+
 class LinkEntry(_Section):
     """A wire of the underlay: a cable between two hosts, a switch between more. The n-th host gets the n-th address."""
 
     name: InterfaceName = Field(description="What the interface is called on each of its hosts.")
-    hosts: tuple[HostName, ...] = Field(min_length=2, max_length=64, description="Who is connected.")
+    hosts: tuple[HostName, ...] = Field(min_length=2, max_length=64, description="Who is connected, hosts and routers.")
     ipv4: Prefix | None = Field(default=None, description="Addresses of the wire. None: no IPv4 on it.")
     ipv6: Prefix | None = Field(default=None, description="Addresses of the wire. None: no IPv6 on it.")
     mtu: Count = Field(default=1500, ge=1280, le=9000, description="Largest packet of the wire in bytes.")
@@ -57,10 +63,28 @@ class PeerEntry(_Section):
     compression: Literal["off", "zstd"] | None = Field(default=None, description="As in a profile.")
 
 
+class RouterEntry(_Section):
+    """A machine without a node that passes packets on, and translates or filters them as a kind of NAT does."""
+
+    nat: Kind = Field(default="none", description="What it does to packets. none: it only routes.")
+    outside: InterfaceName | None = Field(
+        default=None, description="Its wire towards the internet. None: all its wires are alike, and it is the gateway on each."
+    )
+    mapping: Seconds = Field(
+        default="60s", validate_default=True, ge=1, le=3600, description="How long an idle UDP mapping lives."
+    )
+
+
 class HostEntry(_Section):
     """One host: a network namespace with a node in it."""
 
     addresses: tuple[OwnAddress, ...] = Field(min_length=1, description="Its addresses inside the overlay.")
+    behind: Annotated[tuple[Kind, ...], BeforeValidator(_one_or_more)] = Field(
+        default=(),
+        max_length=3,
+        description="The NAT between it and its wires, as in a router's `nat`; several, the host's own first, for one after the "
+        "other. The outermost has the host's address on the wire.",
+    )
     listen: tuple[EndpointText, ...] = Field(default=(), description="Where its node listens, as in a profile.")
     mtu: Count = Field(default=1400, ge=576, le=9000, description="MTU of the overlay, in bytes.")
     forward: Switch = Field(default=False, description="Does it pass packets on between its peers?")
@@ -99,4 +123,5 @@ class LabFile(_Section):
     about: str = Field(default="", description="One sentence for people.")
     links: tuple[LinkEntry, ...] = Field(min_length=1, description="The wires.")
     hosts: Mapping[HostName, HostEntry] = Field(min_length=1, description="The hosts by name.")
+    routers: Mapping[HostName, RouterEntry] = Field(default={}, description="The machines without a node by name.")
     probes: tuple[ProbeEntry, ...] = Field(default=(), description="What to probe, in this order.")

@@ -21,9 +21,11 @@ from appliance.foundation import clock
 from appliance.lab import network
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host, LabFailure
+from appliance.lab.layout import Layout, layout_of
 from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
 from appliance.lab.profiles import as_yaml, profile_of
+from appliance.lab.router import Router
 from appliance.lab.traces import Traces, links, own, scratch_root, sweep
 from appliance.linux.machine import netns_cookie
 from appliance.protocol.identity import Identity
@@ -44,7 +46,9 @@ class Lab:
     def __init__(self, definition: LabFile, *, start: bool = True) -> None:
         self.definition = definition
         self.tag = new_tag()
+        self.layout: Layout = layout_of(definition)
         self.hosts: dict[str, Host] = {}
+        self.routers: dict[str, Router] = {}
         self.swept: list[str] = []
         self.kept_logs: Path | None = None
         """Where the logs are after a failure; None if all went well."""
@@ -88,10 +92,23 @@ class Lab:
             directory.mkdir(mode=0o700)
             self.hosts[name] = Host(name, entry, Namespace(f"{self.tag}-{name}"), directory)
             self.hosts[name].namespace.create()
-        for link in self.definition.links:
-            switch = self._new_switch(link.name) if len(link.hosts) > 2 else None
-            network.lay(link, {name: host.namespace for name, host in self.hosts.items()}, switch)
+        for name, router in self.layout.routers.items():
+            self.routers[name] = Router(name, router, Namespace(f"{self.tag}-{name}"))
+            self.routers[name].create()
+        self._lay_wires()
         self._introduce()
+
+    def _lay_wires(self) -> None:
+        machines = self._machines()
+        for wire in self.layout.wires:
+            network.lay(wire, machines, self._new_switch(wire.name) if len(wire.ends) > 2 else None)
+        for name, routes in self.layout.routes.items():
+            network.set_routes(machines[name].name, routes)
+        for name, router in self.routers.items():
+            router.load(self.layout.box(name))
+
+    def _machines(self) -> dict[str, Namespace]:
+        return {name: machine.namespace for name, machine in (*self.hosts.items(), *self.routers.items())}
 
     def start(self) -> None:
         """Start every node."""
@@ -140,7 +157,8 @@ class Lab:
         did."""
         if not IPV6.exists():
             return
-        wires = [(self.hosts[name].namespace.name, link.name) for link in self.definition.links for name in link.hosts]
+        machines = self._machines()
+        wires = [(machines[end.machine].name, end.device) for wire in self.layout.wires for end in wire.ends]
         with suppress(TimeoutError):
             await self.until(lambda: all(network.is_settled(*wire) for wire in wires), SETTLE_SECONDS)
 
@@ -160,11 +178,11 @@ class Lab:
         return switch
 
     def _traces(self) -> Traces:
-        namespaces = [*(host.namespace for host in self.hosts.values()), *self._switches]
+        namespaces = [*self._machines().values(), *self._switches]
         return Traces(
             tag=self.tag,
             links_before=self._links_before,
-            devices=frozenset([link.name for link in self.definition.links] + ["switch", "llp0"]),
+            devices=frozenset([end.device for wire in self.layout.wires for end in wire.ends] + [network.BRIDGE, "llp0"]),
             cookies=frozenset(namespace.call(netns_cookie) for namespace in namespaces if namespace.exists),
         )
 
@@ -175,7 +193,8 @@ class Lab:
             self.keep_logs()
         for not_undone in await asyncio.gather(*(host.end_node() for host in self.hosts.values())):
             troubles += not_undone
-        for remove in (*(host.remove for host in self.hosts.values()), *(switch.delete for switch in self._switches)):
+        machines = (*self.hosts.values(), *self.routers.values())
+        for remove in (*(machine.remove for machine in machines), *(switch.delete for switch in self._switches)):
             try:
                 remove()
             except HostError as error:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.api.values import Endpoint
-from appliance.lab.definition import HostEntry, LabFile, LinkEntry, ProbeEntry
+from appliance.lab.definition import HostEntry, LabFile, LinkEntry, ProbeEntry, RouterEntry
+from appliance.lab.nat import MOST_CUSTOMERS, UNTRANSLATED
 from appliance.profile.document import Document, KeyPath
 from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order, located
 from appliance.profile.reading import read_file
@@ -45,13 +46,17 @@ def complaints(lab: LabFile) -> Iterator[Complaint]:
         yield from _link_complaints(lab, index, link)
     for name, host in lab.hosts.items():
         yield from _host_complaints(lab, name, host)
+    for name, router in lab.routers.items():
+        yield from _router_complaints(lab, name, router)
     for index, probe in enumerate(lab.probes):
         yield from _probe_complaints(lab, index, probe)
 
 
 def _link_complaints(lab: LabFile, index: int, link: LinkEntry) -> Iterator[Complaint]:
     for position, host in enumerate(link.hosts):
-        yield from _unknown(lab, host, ("links", index, "hosts", position))
+        if host not in lab.hosts and host not in lab.routers:
+            known = ", ".join((*lab.hosts, *lab.routers))
+            yield ("links", index, "hosts", position), f"there is no host {host}", f"hosts and routers: {known}"
     if len(set(link.hosts)) < len(link.hosts):
         yield ("links", index, "hosts"), "a host is named twice on this wire", ""
     if link.ipv4 is None and link.ipv6 is None:
@@ -69,6 +74,11 @@ def _link_complaints(lab: LabFile, index: int, link: LinkEntry) -> Iterator[Comp
 def _host_complaints(lab: LabFile, name: str, host: HostEntry) -> Iterator[Complaint]:
     if not any(name in link.hosts for link in lab.links):
         yield ("hosts", name), f"{name} is on no wire", "name it in links"
+    behind = [kind for kind in host.behind if kind not in UNTRANSLATED]
+    if behind and any(name in link.hosts and link.ipv4 is None for link in lab.links):
+        yield ("hosts", name, "behind"), f"{name} is on a wire without IPv4, so {behind[0]} has nothing to translate", ""
+    if host.behind and len([link for link in lab.links if name in link.hosts]) > 1:
+        yield ("hosts", name, "behind"), f"{name} is on several wires", "give each of them a router, in routers"
     for peer, entry in host.peers.items():
         path: KeyPath = ("hosts", name, "peers", peer)
         yield from _unknown(lab, peer, path)
@@ -78,6 +88,27 @@ def _host_complaints(lab: LabFile, name: str, host: HostEntry) -> Iterator[Compl
             if endpoint_address(lab, name, endpoint) is None:
                 hint = "write the name of a host that shares a wire, NAME.ipv6, or an address"
                 yield (*path, "endpoints", index), f"{name} has no way to {endpoint.host}", hint
+
+
+def _router_complaints(lab: LabFile, name: str, router: RouterEntry) -> Iterator[Complaint]:
+    if name in lab.hosts:
+        yield ("routers", name), f"a host is called {name}, too", ""
+    wires = [link for link in lab.links if name in link.hosts]
+    if len(wires) < 2:
+        yield ("routers", name), f"{name} is on {'one wire' if wires else 'no wire'}", "name it in two links"
+    outer = next((link for link in wires if link.name == router.outside), None)
+    if router.outside is not None and outer is None:
+        yield ("routers", name, "outside"), f"{name} is not on a wire {router.outside}", ""
+    if router.outside is None and router.nat != "none":
+        yield ("routers", name), f"{name} has no outer side", "say which wire leads to the internet: outside"
+    if outer is not None and router.nat not in UNTRANSLATED:
+        if outer.ipv4 is None:
+            yield ("routers", name, "nat"), f"the wire {outer.name} has no IPv4 for {router.nat} to translate to", ""
+        customers = sum(len(link.hosts) - 1 for link in wires if link is not outer and link.ipv4 is not None)
+        if not customers:
+            yield ("routers", name, "nat"), f"behind {name} is no wire with IPv4, so {router.nat} has nothing to translate", ""
+        if router.nat == "cgnat" and customers > MOST_CUSTOMERS:
+            yield ("routers", name, "nat"), f"cgnat has ports for {MOST_CUSTOMERS} machines behind it, not for {customers}", ""
 
 
 def _probe_complaints(lab: LabFile, index: int, probe: ProbeEntry) -> Iterator[Complaint]:
@@ -99,17 +130,21 @@ def _unknown(lab: LabFile, host: str, path: KeyPath) -> Iterator[Complaint]:
 
 
 def endpoint_address(lab: LabFile, dialler: str, endpoint: Endpoint) -> str | None:
-    """The address that the host of an endpoint stands for when `dialler` uses it; None if there is none."""
+    """The address that the host of an endpoint stands for when `dialler` uses it; None if there is none.
+
+    On a wire that both share, or, if routers lie between them, on the first wire that has the host.
+    """
     try:
         return str(ipaddress.ip_address(endpoint.host))
     except ValueError:
         pass
     host, _, family = endpoint.host.partition(".")
-    for link in lab.links:
-        if dialler in link.hosts and host in link.hosts:
-            address = underlay_address(link, host, 6 if family == "ipv6" else 4)
-            if address is not None and family in ("", "ipv4", "ipv6"):
-                return address
+    shared = [link for link in lab.links if dialler in link.hosts and host in link.hosts]
+    routed = [link for link in lab.links if host in link.hosts] if lab.routers else []
+    for link in shared or routed:
+        address = underlay_address(link, host, 6 if family == "ipv6" else 4)
+        if address is not None and family in ("", "ipv4", "ipv6"):
+            return address
     return None
 
 

@@ -1,25 +1,27 @@
-"""The underlay of a lab: wires, which are veth pairs between namespaces. If more than two hosts meet, a bridge in a namespace of
-its own."""
+"""The underlay of a lab: wires, which are veth pairs between namespaces. If more than two machines meet, a bridge in a namespace
+of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from appliance.lab.definition import LinkEntry
-from appliance.lab.loading import underlay_address
+from appliance.lab.layout import End, Route, Wire
 from appliance.lab.namespace import Namespace, ip
 
+BRIDGE = "switch"
 
-def lay(link: LinkEntry, hosts: Mapping[str, Namespace], switch: Namespace | None) -> None:
-    """Connect the hosts of one wire and give them their addresses. `switch` is needed if they are more than two. Raises
+
+def lay(wire: Wire, machines: Mapping[str, Namespace], switch: Namespace | None) -> None:
+    """Connect the machines of one wire and give them their addresses. `switch` is needed if they are more than two. Raises
     HostError."""
     if switch is None:
-        one, other = (hosts[name].name for name in link.hosts)
-        ip("link", "add", link.name, "netns", one, "type", "veth", "peer", "name", link.name, "netns", other)
+        one, other = wire.ends
+        peer = ["peer", "name", other.device, "netns", machines[other.machine].name]
+        ip("link", "add", one.device, "netns", machines[one.machine].name, "type", "veth", *peer)
     else:
-        _lay_switch(link, hosts, switch)
-    for name in link.hosts:
-        _address(link, name, hosts[name].name)
+        _lay_switch(wire, machines, switch)
+    for end in wire.ends:
+        _address(end, machines[end.machine].name, wire.link.mtu)
 
 
 def set_address(namespace: str, device: str, address: str, length: int) -> None:
@@ -28,28 +30,37 @@ def set_address(namespace: str, device: str, address: str, length: int) -> None:
     ip("addr", "add", f"{address}/{length}", "dev", device, *nodad, namespace=namespace)
 
 
+def set_routes(namespace: str, routes: Iterable[Route]) -> None:
+    """Add routes. Raises HostError."""
+    for route in routes:
+        family = f"-{route.prefix.version}"
+        ip(family, "route", "add", str(route.prefix), "via", route.via, "dev", route.device, namespace=namespace)
+
+
 def is_settled(namespace: str, device: str) -> bool:
     """Has the kernel noticed the device's carrier? Then IPv6 multicast has its route. Raises HostError."""
     return "multicast" in ip("-6", "route", "show", "table", "local", "dev", device, namespace=namespace)
 
 
-def _lay_switch(link: LinkEntry, hosts: Mapping[str, Namespace], switch: Namespace) -> None:
-    bridge = "switch"
-    ip("link", "add", bridge, "mtu", str(link.mtu), "type", "bridge", namespace=switch.name)
-    for number, name in enumerate(link.hosts):
-        port = f"port{number}"
-        peer = ["peer", "name", link.name, "netns", hosts[name].name]
-        ip("link", "add", port, "netns", switch.name, "mtu", str(link.mtu), "type", "veth", *peer)
-        ip("link", "set", port, "master", bridge, "up", namespace=switch.name)
-    ip("link", "set", bridge, "up", namespace=switch.name)
+def port_of(number: int) -> str:
+    """The switch's interface towards the n-th machine of a wire."""
+    return f"port{number}"
 
 
-def _address(link: LinkEntry, host: str, namespace: str) -> None:
+def _lay_switch(wire: Wire, machines: Mapping[str, Namespace], switch: Namespace) -> None:
+    mtu = str(wire.link.mtu)
+    ip("link", "add", BRIDGE, "mtu", mtu, "type", "bridge", namespace=switch.name)
+    for number, end in enumerate(wire.ends):
+        port = port_of(number)
+        peer = ["peer", "name", end.device, "netns", machines[end.machine].name]
+        ip("link", "add", port, "netns", switch.name, "mtu", mtu, "type", "veth", *peer)
+        ip("link", "set", port, "master", BRIDGE, "up", namespace=switch.name)
+    ip("link", "set", BRIDGE, "up", namespace=switch.name)
+
+
+def _address(end: End, namespace: str, mtu: int) -> None:
     # a link-local address would come some time later, and look like something the node left behind
-    ip("link", "set", link.name, "addrgenmode", "none", namespace=namespace)
-    for prefix in (link.ipv4, link.ipv6):
-        if prefix is not None:
-            address = underlay_address(link, host, prefix.version)
-            assert address is not None
-            set_address(namespace, link.name, address, prefix.prefixlen)
-    ip("link", "set", link.name, "mtu", str(link.mtu), "up", namespace=namespace)
+    ip("link", "set", end.device, "addrgenmode", "none", namespace=namespace)
+    for address in end.addresses:
+        set_address(namespace, end.device, str(address.ip), address.network.prefixlen)
+    ip("link", "set", end.device, "mtu", str(mtu), "up", namespace=namespace)

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Protocol, TextIO
 
 from appliance.lab.engine import Lab
-from appliance.lab.loading import underlay_address
 from appliance.lab.probing import Result
 from appliance.lab.report import Report, hosts_of, removal_sentence, sessions_table, value_text
 
@@ -88,11 +87,11 @@ class Story:
     def built(self, lab: Lab) -> None:
         """Introduce the hosts."""
         self._head(f"{len(lab.hosts)} hosts on this machine, each a network namespace with its own devices, routes and firewall")
-        for link in lab.definition.links:
-            ends = [
-                f"{name} {underlay_address(link, name, 4) or ''} {underlay_address(link, name, 6) or ''}" for name in link.hosts
-            ]
-            self._say(f"{'cable' if len(ends) == 2 else 'switch'} {link.name}: " + ", ".join(map(str.rstrip, ends)))
+        for wire in lab.layout.wires:
+            ends = [" ".join((end.machine, *(str(address.ip) for address in end.addresses))) for end in wire.ends]
+            self._say(f"{'cable' if len(ends) == 2 else 'switch'} {wire.name}: {', '.join(ends)}")
+        for name, router in lab.routers.items():
+            self._say(f"router {name}: {router.entry.nat}")
         self._head("each makes an identity: an Ed25519 and an ML-DSA-87 key pair; peers know each other by its fingerprint")
         for host in lab.hosts.values():
             self._say(f"{host.name:8} {host.identity}")

@@ -82,6 +82,65 @@ def test_what_does_not_fit_together_is_shown_with_its_place(tmp_path: Path, old:
     assert (place, message) in [(path, said) for _, path, said in found]
 
 
+NATTED = """\
+lab: 1
+name: three
+links:
+  - {name: wan, hosts: [a, home], ipv4: 192.0.2.0/24}
+  - {name: lan, hosts: [home, b], ipv4: 198.51.100.0/24}
+routers: {home: {nat: symmetric, outside: wan}}
+hosts:
+  a: {addresses: [10.1.0.1/24], listen: ["udp://0.0.0.0:8443"], peers: {b: {}}}
+  b: {addresses: [10.1.0.2/24], peers: {a: {endpoints: ["udp://a:8443"]}}}
+"""
+
+
+def test_a_host_beyond_a_router_is_dialled_where_it_is(tmp_path: Path) -> None:
+    lab = loaded(tmp_path, NATTED)
+    assert endpoint_address(lab, "b", Endpoint("udp", "a", 1)) == "192.0.2.1"
+    assert loaded(tmp_path, GOOD.replace("a: {addresses", "a: {behind: plain, addresses")).hosts["a"].behind == ("plain",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "message"),
+    [
+        ("home: {nat: symmetric, outside: wan}", "a: {}", "routers.a", "a host is called a, too"),
+        ("{home: {", "{spare: {}, home: {", "routers.spare", "spare is on no wire"),
+        ("[home, b]", "[a, b]", "routers.home", "home is on one wire"),
+        ("outside: wan", "outside: dsl", "routers.home.outside", "home is not on a wire dsl"),
+        ("symmetric, outside: wan", "symmetric", "routers.home", "home has no outer side"),
+        (
+            "ipv4: 192.0.2.0/24",
+            'ipv6: "2001:db8::/64"',
+            "routers.home.nat",
+            "the wire wan has no IPv4 for symmetric to translate to",
+        ),
+        (
+            "ipv4: 198.51.100.0/24",
+            'ipv6: "2001:db8::/64"',
+            "routers.home.nat",
+            "behind home is no wire with IPv4, so symmetric has nothing to translate",
+        ),
+        ("[home, b]", "[home, c]", "links.1.hosts.1", "there is no host c"),
+        ("a: {addresses", "a: {behind: round, addresses", "hosts.a.behind.0", ""),
+    ],
+)
+def test_what_is_wrong_about_a_router_is_shown_with_its_place(
+    tmp_path: Path, old: str, new: str, place: str, message: str
+) -> None:
+    assert old in NATTED
+    found = problems(tmp_path, NATTED.replace(old, new, 1))
+    assert [said for _, path, said in found if path == place and message in said], found
+
+
+def test_behind_is_for_a_host_on_one_wire_that_can_be_translated(tmp_path: Path) -> None:
+    twice = NATTED.replace("hosts: [home, b]", "hosts: [home, a, b]").replace("a: {addr", "a: {behind: plain, addr")
+    assert ("hosts.a.behind", "a is on several wires") in [found[1:] for found in problems(tmp_path, twice)]
+    six = GOOD.replace("ipv4: 192.0.2.0/24, ", "").replace("a: {addr", "a: {behind: [firewall, plain], addr")
+    told = "a is on a wire without IPv4, so plain has nothing to translate"
+    assert ("hosts.a.behind", told) in [found[1:] for found in problems(tmp_path, six)]
+
+
 def test_wires_have_names_of_their_own_and_every_host_one(tmp_path: Path) -> None:
     twice = GOOD.replace("links: [", "links: [{name: wan, hosts: [a, b], ipv4: 198.51.100.0/24}, ")
     assert ("links.1.name", "another wire is called wan, too") in [found[1:] for found in problems(tmp_path, twice)]
