@@ -108,7 +108,8 @@ class Lab:
             router.load(self.layout.box(name))
 
     def _machines(self) -> dict[str, Namespace]:
-        return {name: machine.namespace for name, machine in (*self.hosts.items(), *self.routers.items())}
+        machines: list[Host | Router] = [*self.hosts.values(), *self.routers.values()]
+        return {machine.name: machine.namespace for machine in machines}
 
     def start(self) -> None:
         """Start every node."""
@@ -193,7 +194,7 @@ class Lab:
             self.keep_logs()
         for not_undone in await asyncio.gather(*(host.end_node() for host in self.hosts.values())):
             troubles += not_undone
-        machines = (*self.hosts.values(), *self.routers.values())
+        machines: list[Host | Router] = [*self.hosts.values(), *self.routers.values()]
         for remove in (*(machine.remove for machine in machines), *(switch.delete for switch in self._switches)):
             try:
                 remove()
