@@ -6,17 +6,13 @@ the smaller fingerprint does, which both sides know without asking.
 
 from __future__ import annotations
 
-from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
 from appliance.protocol.agreeing import Agreeing
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.counted import Count
 from appliance.protocol.events import (
-    Challenge,
     CloseReason,
-    Path,
-    PathChanged,
     Protect,
     SendMessage,
     SessionConfirmed,
@@ -25,6 +21,7 @@ from appliance.protocol.events import (
 from appliance.protocol.links import Link
 from appliance.protocol.peer import Peer
 from appliance.protocol.probing import Probing
+from appliance.protocol.roaming import Roaming
 from appliance.protocol.session import PROBATION_SECONDS, Session, SessionState
 from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
@@ -54,8 +51,6 @@ DISALLOWED_SECONDS = 10.0
 """How long a session that a changed policy forbids may last while its replacement is made."""
 RECONNECT_PAUSE = 1.0
 """Seconds, more or less, until a peer is called whose session ended in order."""
-MAX_CHALLENGED = 4
-"""Paths of one session that wait to be proved. One may be its own new path; somebody else may have made up the others."""
 
 
 class Keeping:
@@ -66,6 +61,7 @@ class Keeping:
         self._connecting = connecting
         self._probing = probing
         self._control = control
+        self.roaming = Roaming(shared, probing)
         self.agreeing = Agreeing(shared, control)
 
     def adopt(self, session: Session, now: float) -> None:
@@ -251,51 +247,6 @@ class Keeping:
         if session is not None and session.state is SessionState.DISCONNECTING:
             self._shared.close(session, CloseReason.REPLACED)
 
-    def moved(self, session: Session, link: Link, source: SocketAddress | None, now: float) -> None:
-        """The newest authentic record came by another path: answer there, once a token that was sent there has come back.
-
-        Whoever sees a record can send it on from any address, before it arrives or instead of it. If we answered there at once,
-        he could aim our traffic at anybody (RFC 9000, section 9.3). So we send one short record there for each record that comes
-        from there, and everything else where it went before. A stream needs no token, nor does another socket to the same
-        address.
-        """
-        if session.state is not SessionState.ACTIVE or (session.link, session.to) == (link.number, source):
-            return
-        if link.datagram and link.endpoint(source) != session.endpoint:
-            self._challenge(session, (link.number, source))
-        else:
-            self._go(session, link, source, now)
-
-    def _challenge(self, session: Session, path: Path) -> None:
-        token = session.challenged.pop(path, None) or self._shared.new_token()
-        session.challenged[path] = token
-        if len(session.challenged) > MAX_CHALLENGED:
-            del session.challenged[next(iter(session.challenged))]
-        self._shared.counters[Count.PATH_CHALLENGED] += 1
-        self._shared.events.append(Challenge(session.index, *path, liveness.encode_keep_alive(token)))
-
-    def _proved(self, session: Session, token: int, now: float) -> bool:
-        """Was `token` sent to another path? Then somebody with the session's keys is there: answer there from now on."""
-        path = next((path for path, sent in session.challenged.items() if sent == token), None)
-        if path is None:
-            return False
-        link = self._shared.links.get(path[0])
-        if link is not None and session.state is SessionState.ACTIVE:
-            self._go(session, link, path[1], now)
-        return True
-
-    def _go(self, session: Session, link: Link, source: SocketAddress | None, now: float) -> None:
-        """Send what goes out for `session` by another path from now on."""
-        session.challenged.clear()
-        before, endpoint = session.link, session.endpoint
-        session.link, session.to, session.endpoint = link.number, source, link.endpoint(source)
-        self._shared.use(link.number, session.index)
-        self._probing.begin(session, now, proven=session.endpoint == endpoint)
-        self._shared.counters[Count.MOVED] += 1
-        self._shared.events.append(PathChanged(session.index, link.number, source))
-        if before != link.number:
-            self._shared.unuse(before, session.index)
-
     def link_closed(self, link: Link, now: float) -> None:
         """End the sessions that went over `link`, which is gone; call their peers again at once."""
         using = [self._shared.sessions.get(index) for index in sorted(link.users)]
@@ -376,7 +327,7 @@ class Keeping:
         if ack.token and ack.token == session.probe_token:
             session.measured(now - session.probe_sent)
             session.probe_token = 0
-        elif ack.token and not self._proved(session, ack.token, now):
+        elif ack.token and not self.roaming.take_ack(session, ack.token, now):
             self._probing.take_ack(session, ack.token, now)
 
     def _farewell(self, session: Session, now: float) -> None:

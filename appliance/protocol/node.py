@@ -288,7 +288,7 @@ class Node:
         found, over = self._shared.sessions.get(session), self._shared.links.get(link)
         if found is not None and over is not None:
             self._keeping.heard(found, now)
-            self._keeping.moved(found, over, source, now)
+            self._keeping.roaming.moved(found, over, source, now)
 
     def handle_one_way(self, session: int, now: float) -> None:
         """Traffic went out on the session in the last second or so, and no traffic came in, though other records may have: are
