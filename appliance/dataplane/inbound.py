@@ -44,7 +44,10 @@ class Upward(NamedTuple):
     message: Callable[[Session, int, int, bytes], None]
     """`message(session, kind, channel, body)`: an opened record that is not IP."""
     moved: Callable[[Session, Driver, SocketAddress | None], None]
-    """`moved(session, link, source)`: the newest authentic record came by another path."""
+    """`moved(session, link, source)`: the newest authentic record came by another path. (Not of a KeepAlive or an Ack: see
+    `aside`.)"""
+    aside: Callable[[Session, Driver, SocketAddress | None, int, bytes, bool], None]
+    """`aside(session, link, source, kind, body, newest)`: a KeepAlive or an Ack came by another path than the session's."""
     stalled: Callable[[Session], None]
     """`stalled(session)`: records arrive of an epoch that is too far ahead, so only a new handshake helps."""
     unknown: Callable[[Driver, SocketAddress | None, int], None]
@@ -98,6 +101,7 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
     may_send_v4, may_send_v6 = world.may_send_v4, world.may_send_v6
     nonce = bytearray(12)
     data, last_type = int(PacketType.DATA), int(max(PacketType))
+    keepers = frozenset((int(PacketType.ACK), int(PacketType.KEEP_ALIVE)))
     init, response = int(PacketType.HANDSHAKE_INIT), int(PacketType.HANDSHAKE_RESPONSE)
     drop = world.drop
     world.to_host = write
@@ -145,17 +149,26 @@ def compile_inbound(world: World, write: Write, outbound: Outbound, up: Upward) 
         if phase != receiver.phase:
             receiver.opened(phase)
             counters[row + RX_EPOCH] = receiver.epoch
-        if newest and (link is not session.link or source != session.source):
+        if newest and (link is not session.link or source != session.source) and kind not in keepers:
             up.moved(session, link, source)
         if kind == data and not stream & 0xFF:
             deliver(session, row, room, end)
         elif kind == data and stream & 0xFF >= CHANNEL_FIRST:
             up.channel(session, link, stream & 0xFF, room[:end])
         elif 0 < kind <= last_type:
-            up.message(session, kind, stream & 0xFF, bytes(room[:end]))
+            tell(session, link, source, kind, stream & 0xFF, bytes(room[:end]), newest)
         else:
             drop("malformed")
         return True
+
+    def tell(
+        session: Session, link: Driver, source: SocketAddress | None, kind: int, channel: int, body: bytes, newest: bool
+    ) -> None:
+        """Pass a record that is not IP on to the control process."""
+        if kind in keepers and (link is not session.link or source != session.source):
+            up.aside(session, link, source, kind, body, newest)
+        else:
+            up.message(session, kind, channel, body)
 
     def deliver(session: Session, row: int, room: memoryview, end: int) -> None:
         """Pass on the entries in room[:end]."""

@@ -168,7 +168,7 @@ class PathChanged(NamedTuple):
 
 
 class Challenge(NamedTuple):
-    """Seal one KeepAlive for a session and send it by another path than the session's own, which stays what it is."""
+    """Seal one record for a session and send it by another path than the session's own, which stays what it is."""
 
     session: int
     """Our index."""
@@ -177,6 +177,30 @@ class Challenge(NamedTuple):
     """The far end; None on a link that has only one."""
     body: bytes
     """Plaintext."""
+    kind: PacketType = PacketType.KEEP_ALIVE
+
+
+class PathAsked(NamedTuple):
+    """`peer` tried another path to us, and it was answered: where the probe came from."""
+
+    peer: str
+    session: int
+    """Our index."""
+    link: LinkId
+    source: SocketAddress | None
+    """The far end; None on a link that has only one."""
+    token: int
+
+
+class PathProved(NamedTuple):
+    """Another path to `peer` works in both directions: `Node.take_path` moves the session there."""
+
+    peer: str
+    session: int
+    """Our index."""
+    endpoint: Endpoint
+    rtt: float
+    """Seconds."""
 
 
 class LinkUnused(NamedTuple):
@@ -278,6 +302,8 @@ Event = (
     | Shape
     | PathChanged
     | Challenge
+    | PathAsked
+    | PathProved
     | Protect
     | Compress
     | LinkUnused

@@ -6,6 +6,7 @@ the smaller fingerprint does, which both sides know without asking.
 
 from __future__ import annotations
 
+from appliance.api.transport import SocketAddress
 from appliance.errors import PeerFault
 from appliance.protocol.agreeing import Agreeing
 from appliance.protocol.connecting import Connecting
@@ -25,10 +26,11 @@ from appliance.protocol.roaming import Roaming
 from appliance.protocol.session import PROBATION_SECONDS, Session, SessionState
 from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
+from appliance.protocol.upgrading import Upgrading
 from appliance.wire import liveness
 from appliance.wire.envelope import CHANNEL_CONTROL, PacketType
 from appliance.wire.faults import Fault
-from appliance.wire.liveness import Ack
+from appliance.wire.liveness import PATH_PROBE, Ack
 
 LINGER_SECONDS = 5.0
 """How long a replaced session still receives: longer than any reordering we know of."""
@@ -62,6 +64,7 @@ class Keeping:
         self._probing = probing
         self._control = control
         self.roaming = Roaming(shared, probing)
+        self.upgrading = Upgrading(shared, self.roaming, self.probe)
         self.agreeing = Agreeing(shared, control)
 
     def adopt(self, session: Session, now: float) -> None:
@@ -118,6 +121,29 @@ class Keeping:
         except PeerFault as fault:
             self._shared.judge(fault.message, session.peer)
 
+    def take_aside(
+        self, session: Session, link: Link, source: SocketAddress | None, kind: int, body: bytes, *, newest: bool, now: float
+    ) -> None:
+        """Take a KeepAlive or an Ack that came by another path than the session's. `newest`: no newer record has come. What
+        is wrong with it is counted here and not raised."""
+        try:
+            ask = kind == PacketType.KEEP_ALIVE
+            token = liveness.decode_keep_alive(body) if ask else liveness.decode_ack(body).token
+        except PeerFault as fault:
+            self._shared.judge(fault.message, session.peer)
+            return
+        if not token & PATH_PROBE:
+            if newest:
+                self.heard(session, now)
+                self.roaming.moved(session, link, source, now)
+            self.take_message(session, kind, 0, body, now)
+        elif session.state is SessionState.ACTIVE:
+            session.aside += 1
+            if ask:
+                self.upgrading.asked(session, link, source, token)
+            else:
+                self.upgrading.answered(session, link, source, token, now)
+
     def _read(self, session: Session, kind: int, channel: int, body: bytes, now: float) -> None:
         self.heard(session, now)
         if session.state is SessionState.CLOSED:
@@ -151,12 +177,16 @@ class Keeping:
         if (now < ask_at and not hurried) or not peer.settings.keepalive:
             shared.timers.set((Deadline.ALIVE, index), ask_at)
             return
+        if self.upgrading.fall_back(session, now):
+            shared.timers.set((Deadline.ALIVE, index), now + self._patience(peer))
+            return
         if session.probes >= PROBES and not session.suspect:
             session.suspect = True
             shared.counters[Count.PATH_DEAD] += 1
             peer.skip(session.endpoint)
             self._connecting.connect(peer, now)
         self.probe(session, now)
+        self.upgrading.try_reserve(session, now)
         session.probes += 1
         gap = UNANSWERED_GAP if hurried else PROBE_GAP
         if session.suspect:
@@ -168,6 +198,7 @@ class Keeping:
         keepalive = self._shared.peers[session.peer].settings.keepalive
         if session.state is SessionState.ACTIVE and keepalive and not session.probes and not session.suspect:
             self.probe(session, now)
+            self.upgrading.try_reserve(session, now)
             self._probing.suspect(session, now)
             session.probes = 1
             self._shared.timers.set((Deadline.ALIVE, session.index), now + UNANSWERED_GAP)
@@ -201,6 +232,8 @@ class Keeping:
         """If we began the session and it does not go over its peer's most wanted endpoint, try to make its replacement there."""
         peer = self._shared.peers[session.peer]
         if session.due or not session.initiator or not peer.endpoints or session.endpoint == peer.endpoints[0]:
+            return False
+        if session.ways is not None and session.ways.chosen:
             return False
         session.due = True
         peer.at = 0
@@ -250,6 +283,8 @@ class Keeping:
     def link_closed(self, link: Link, now: float) -> None:
         """End the sessions that went over `link`, which is gone; call their peers again at once."""
         using = [self._shared.sessions.get(index) for index in sorted(link.users)]
+        for session in [each for each in using if each is not None]:
+            self.upgrading.lost(session, link)
         for session in [each for each in using if each is not None and each.link == link.number]:
             current = self._shared.peers[session.peer].session == session.index
             self._shared.close(session, CloseReason.LINK_CLOSED)
@@ -296,6 +331,7 @@ class Keeping:
 
     def _replace(self, old: Session, new: Session, now: float) -> None:
         shared = self._shared
+        self.upgrading.inherit(old, new)
         old.move(SessionState.DISCONNECTING)
         shared.timers.cancel((Deadline.ALIVE, old.index))
         shared.timers.cancel((Deadline.ROTATE, old.index))

@@ -191,8 +191,10 @@ class Node:
         """`received` authentic records came for the session so far. To be told about once a second, if it has changed."""
         found = self._shared.sessions.get(session)
         if found is not None and received > found.received:
-            found.received = received
-            self._keeping.heard(found, now)
+            fresh = received - found.received - found.aside
+            found.received, found.aside = received, 0
+            if fresh > 0:
+                self._keeping.heard(found, now)
 
     @property
     def strangers(self) -> Sequence[str]:
@@ -289,6 +291,27 @@ class Node:
         if found is not None and over is not None:
             self._keeping.heard(found, now)
             self._keeping.roaming.moved(found, over, source, now)
+
+    def handle_aside(
+        self, session: int, link: LinkId, source: SocketAddress | None, kind: int, body: bytes, now: float, *, newest: bool
+    ) -> None:
+        """A KeepAlive or an Ack that the worker opened came by another path than the session's. `newest`: no newer record has."""
+        found, over = self._shared.sessions.get(session), self._shared.links.get(link)
+        if found is not None and over is not None:
+            self._keeping.take_aside(found, over, source, kind, body, newest=newest, now=now)
+
+    def probe_path(self, peer: str, link: LinkId, to: SocketAddress | None, now: float) -> int:
+        """See whether `peer` is reached by this path: a PathProved follows if it is. Returns the token that was sent, 0 for none:
+        without a session nothing is tried."""
+        known, over = self._shared.peers.get(peer), self._shared.links.get(link)
+        session = self._shared.sessions.get(known.session) if known is not None and known.session is not None else None
+        return 0 if session is None or over is None else self._keeping.upgrading.probe(session, over, to, now)
+
+    def take_path(self, peer: str, endpoint: Endpoint, now: float) -> bool:
+        """Move the session with `peer` to a path that was proved. False if there is none such."""
+        known = self._shared.peers.get(peer)
+        session = self._shared.sessions.get(known.session) if known is not None and known.session is not None else None
+        return session is not None and self._keeping.upgrading.take(session, endpoint, now)
 
     def handle_one_way(self, session: int, now: float) -> None:
         """Traffic went out on the session in the last second or so, and no traffic came in, though other records may have: are

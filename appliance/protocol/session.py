@@ -15,6 +15,7 @@ from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
 from appliance.errors import LocalFault
 from appliance.protocol.events import LinkId, Path
+from appliance.protocol.ways import Ways
 
 RTT_WEIGHT = 1 / 8
 """Of a new sample in the smoothed round-trip time (RFC 6298, section 2)."""
@@ -99,6 +100,10 @@ class Session:
     """Bytes of the datagrams that its handshake got through in; 0 on streams."""
     challenged: dict[Path, int] = field(default_factory=dict)
     """Other paths that its records came by, with the token that was sent there."""
+    ways: Ways | None = None
+    """Its other paths, once one was tried."""
+    aside: int = 0
+    """Records that came by other paths and say nothing about its own, since its activity was last told."""
     compression: bool = False
     """We take compressed packets."""
     compressing: bool = False

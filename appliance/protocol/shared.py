@@ -111,6 +111,10 @@ class Shared:
         self._tokens += 1
         return self._tokens
 
+    def random_token(self) -> int:
+        """A token for a KeepAlive that proves a path: who has not received it there cannot tell it. Never 0."""
+        return int.from_bytes(self.entropy(8), "big") >> 1 or 1
+
     @property
     def full(self) -> bool:
         """Are there as many sessions as there may be? (Renewals of a session are not refused, and strangers take no place.)"""
@@ -186,6 +190,8 @@ class Shared:
         self.counters[closed(reason)] += 1
         self.events.append(SessionClosed(session.index, session.peer, reason))
         self.unuse(session.link, session.index)
+        if session.ways is not None and session.ways.reserve is not None:
+            self.unuse(session.ways.reserve[0], session.index)
 
     def defer(self, work: Work, now: float, peer: str | None = None, *, fresh: bool = False) -> None:
         """Do `work` when its turn comes; at once in a node that is not `deferring`. `peer` is whose handshake it is, if that is

@@ -28,7 +28,9 @@ from appliance.protocol.events import (
     Event,
     LinkUnused,
     Path,
+    PathAsked,
     PathChanged,
+    PathProved,
     PeerConnected,
     PeerGone,
     Protect,
@@ -118,6 +120,8 @@ class SimulatedHost:
         self.alive = True
         self.listener: Callable[[ControlEvent], None] = lambda _event: None
         """Told about the control channel: who came and went, and what waits or was answered."""
+        self.paths_listener: Callable[[PathAsked | PathProved], None] = lambda _event: None
+        """Told about other paths of sessions."""
         random = Random(network.random.random())  # noqa: S311 - it only has to repeat
         self.node = Node(settings, identity, SUITES, now=network.now, entropy=random.randbytes, peers=peers)
         self._links: dict[int, _Link] = {}
@@ -300,8 +304,8 @@ class SimulatedHost:
                 self.sending[event.peer] = event.session
             case SessionReplaced() | Protect() | Compress() | Shape() | StrangerCame() | StrangerGone():
                 pass
-            case PeerConnected() | PeerGone() | ControlWaiting() | Answered() | AskFailed():
-                self.listener(event)
+            case PathAsked() | PathProved() | PeerConnected() | PeerGone() | ControlWaiting() | Answered() | AskFailed():
+                self._tell(event)
             case SessionClosed():
                 self.records.pop(event.session, None)
                 if self.sending.get(event.peer) == event.session:
@@ -316,6 +320,12 @@ class SimulatedHost:
                 if link is not None:
                     link.close()
 
+    def _tell(self, event: ControlEvent | PathAsked | PathProved) -> None:
+        if isinstance(event, PathAsked | PathProved):
+            self.paths_listener(event)
+        else:
+            self.listener(event)
+
     def _say(self, event: SendMessage | SendProbe | Challenge) -> None:
         match event:
             case SendMessage():
@@ -324,7 +334,7 @@ class SimulatedHost:
                 padded = event.body.ljust(event.datagram - HEADER_BYTES - TAG_BYTES, b"\0")
                 self._seal(event.session, PacketType.KEEP_ALIVE, 0, padded)
             case Challenge():
-                self._seal(event.session, PacketType.KEEP_ALIVE, 0, event.body, (event.link, event.to))
+                self._seal(event.session, event.kind, 0, event.body, (event.link, event.to))
 
     def _seal(self, session: int, kind: PacketType, channel: int, body: bytes, path: Path | None = None) -> None:
         records = self.records.get(session)
@@ -361,7 +371,11 @@ class SimulatedHost:
         newest = number >= records.window.newest
         records.window.mark(number)
         records.received += 1
-        if newest and (link, source) != (records.link, records.to):
+        away = (link, source) != (records.link, records.to)
+        if away and kind in (PacketType.KEEP_ALIVE, PacketType.ACK):
+            self.node.handle_aside(stream >> 8, link, source, kind, body, self.network.now, newest=newest)
+            return
+        if newest and away:
             self.node.handle_moved(stream >> 8, link, source, self.network.now)
         if kind == PacketType.DATA and stream & 0xFF == CHANNEL_IP:
             self.received.append((records.peer, body))

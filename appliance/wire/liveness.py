@@ -18,6 +18,9 @@ _ACK = struct.Struct("!QQ")
 _TOKEN = struct.Struct("!Q")
 _LOST = struct.Struct("!I")
 MILLION = 1_000_000
+PATH_PROBE = 1 << 63
+"""The highest bit of a token: it only asks whether the path works by which it comes. The Ack goes back by the same path, and
+neither of them says that the session has moved."""
 
 
 class Ack(NamedTuple):

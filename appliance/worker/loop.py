@@ -92,7 +92,9 @@ class Loop:
             self.world, transmit, self.outbound.send_body, self._epoll, say.channel_closed, clock, time.process_time
         )
         self._unread: set[Driver] = set()
-        upward = Upward(say.packet, say.message, say.moved, say.stalled, self._say_unknown, say.raised, self.channels.take)
+        upward = Upward(
+            say.packet, say.message, say.moved, say.aside, say.stalled, self._say_unknown, say.raised, self.channels.take
+        )
         self._compile_inbound = partial(compile_inbound, self.world, device.writer(self.world), up=upward)
         self._sink_for = self._compile_inbound(self.outbound)
         self.mesh = Mesh(self.world, self.outbound, self._take_record, self._name_link)

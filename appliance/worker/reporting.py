@@ -80,6 +80,11 @@ class Reporting:
             session.reported = now
             self.say(reports.Moved(session.index, self._numbers[link], source, local_of(link, source)))
 
+    def aside(self, session: Session, link: Driver, source: SocketAddress | None, kind: int, body: bytes, newest: bool) -> None:
+        """A KeepAlive or an Ack came by another path than its session's."""
+        if self._talk.passes(session, kind):
+            self.say(reports.Aside(session.index, self._numbers[link], source, local_of(link, source), kind, newest, body))
+
     def stalled(self, session: Session) -> None:
         """The peer is epochs ahead."""
         self.say(reports.Stalled(session.index))

@@ -125,6 +125,19 @@ class Moved(NamedTuple):
     local: str | None
 
 
+class Aside(NamedTuple):
+    """A KeepAlive or an Ack was opened that came by another path than its session's."""
+
+    session: int
+    link: int
+    source: SocketAddress | None
+    local: str | None
+    type: int
+    newest: bool
+    """No newer record has come before."""
+    body: bytes
+
+
 class Stalled(NamedTuple):
     """The peer is epochs ahead: only a new handshake helps."""
 
@@ -140,5 +153,5 @@ class Want(NamedTuple):
 REPORTS: Final = Family(
     *(Ready, Failed, Raised, Fault, TunLost),
     *(LinkClosed, LinkLimited, LinkOffloads, LinkLoss, ChannelClosed),
-    *(Packet, Message, Moved, Stalled, Want),
+    *(Packet, Message, Moved, Aside, Stalled, Want),
 )

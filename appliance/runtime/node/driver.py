@@ -78,6 +78,8 @@ class NodeDriver:
         self.control_listener: Callable[[events.ControlEvent], None] = lambda _event: None
         """Told about the control channel. Must not raise; what it wants to say through `node.control` it says in a later turn."""
         self.strangers = StrangerNews(node, pool)
+        self.paths_listener: Callable[[events.PathAsked | events.PathProved], None] = lambda _event: None
+        """Told about other paths of sessions. Must not raise; what it wants of the node it does in a later turn."""
         self._links = links
         self._pool = pool
         self._refuses = refuses
@@ -191,6 +193,15 @@ class NodeDriver:
             self.node.counters[Count.LOOP] += 1
             return
         self.node.handle_moved(session, link, source, clock.monotonic())
+        self._settle()
+
+    def on_aside(self, session: int, link: int, source: SocketAddress | None, kind: int, body: bytes, *, newest: bool) -> None:
+        """A KeepAlive or an Ack came by another path than its session's."""
+        found = self.node.sessions.get(session)
+        if found is not None and self._goes_round(found.peer, link, source):
+            self.node.counters[Count.LOOP] += 1
+            return
+        self.node.handle_aside(session, link, source, kind, body, clock.monotonic(), newest=newest)
         self._settle()
 
     def on_stalled(self, session: int) -> None:
@@ -363,6 +374,8 @@ class NodeDriver:
                 self.control_listener(event)
             case events.StrangerCame() | events.StrangerGone():
                 self.strangers.tell(event)
+            case events.PathAsked() | events.PathProved():
+                self.paths_listener(event)
             case events.Refused(peer, reason):
                 if times := once_per(REFUSED_EVERY, f"refused {peer} {reason}"):
                     log.warning("handshakes refused", peer=peer or "unknown", reason=reason, times=times)
@@ -380,8 +393,8 @@ class NodeDriver:
                 pool.send_message(session, kind, channel, body)
             case events.SendProbe(session, datagram, body):
                 pool.send_probe(session, PacketType.KEEP_ALIVE, datagram, body)
-            case events.Challenge(session, link, to, body):
-                pool.send_challenge(session, PacketType.KEEP_ALIVE, link, to, body)
+            case events.Challenge(session, link, to, body, kind):
+                pool.send_challenge(session, kind, link, to, body)
             case events.Shape(link, datagram):
                 pool.shape_link(link, datagram)
             case events.Compress(session):

@@ -30,6 +30,9 @@ class NodeListener(Protocol):
     def on_want(self, peer: str) -> None:
         """Traffic waits for a peer without a session."""
 
+    def on_aside(self, session: int, link: int, source: SocketAddress | None, kind: int, body: bytes, *, newest: bool) -> None:
+        """A KeepAlive or an Ack came by another path than its session's. `newest`: no newer record has come before."""
+
     def on_moved(self, session: int, link: int, source: SocketAddress | None) -> None:
         """The newest authentic record of a session came by another path."""
 
@@ -83,6 +86,7 @@ class Hearing:
         self._by_kind: dict[type, Callable[[Any], None]] = {
             reports.Packet: self._packet,
             reports.Moved: self._moved,
+            reports.Aside: self._aside,
             reports.Message: lambda said: listener.on_message(*said),
             reports.Want: lambda said: listener.on_want(*said),
             reports.Stalled: lambda said: listener.on_stalled(*said),
@@ -112,7 +116,11 @@ class Hearing:
         self._spoke_to(said)
         self._listener.on_moved(said.session, said.link, said.source)
 
-    def _spoke_to(self, said: reports.Packet | reports.Moved) -> None:
+    def _aside(self, said: reports.Aside) -> None:
+        self._spoke_to(said)
+        self._listener.on_aside(said.session, said.link, said.source, said.type, said.body, newest=said.newest)
+
+    def _spoke_to(self, said: reports.Packet | reports.Moved | reports.Aside) -> None:
         spoken, far = self._spoken, (said.link, said.source)
         if said.local is not None and spoken.get(far) != said.local:
             if len(spoken) >= MOST_LOCALS:

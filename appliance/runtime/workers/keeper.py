@@ -323,6 +323,7 @@ class _Ears:
         self.on_message = node.on_message
         self.on_want = node.on_want
         self.on_moved = node.on_moved
+        self.on_aside = node.on_aside
         self.on_stalled = node.on_stalled
         self.on_loss = node.on_loss
         self.on_link_limited = node.on_link_limited
