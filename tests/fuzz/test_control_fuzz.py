@@ -54,7 +54,7 @@ async def converse(callers: list[list[bytes]]) -> None:
         server = ControlServer(operations(feed), allowed, admission)
         server.serve(listener)
         await asyncio.gather(*(call(deeds, feed) for deeds in callers))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while admission._connected:  # noqa: ASYNC110  the server has no events for tests
                 await asyncio.sleep(0)
         assert len(feed) == 0

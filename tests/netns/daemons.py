@@ -14,7 +14,7 @@ from typing import Any
 from appliance.protocol.identity import Identity
 from tests.netns.throwaway import Throwaway
 
-READY = 20.0
+READY = 60.0
 """Seconds for a daemon to say that it is ready; it takes one on an idle machine."""
 
 

@@ -47,7 +47,7 @@ def ends(namespace: Throwaway, condition: Callable[[], bool]) -> None:
     """Wait for the watchdog's end: its lock is the last thing it lets go."""
 
     async def wait() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

@@ -17,7 +17,7 @@ from tests.netns.throwaway import Throwaway
 
 pytestmark = pytest.mark.netns
 
-SOON = 15.0
+SOON = 60.0
 """Seconds on a loaded machine for what takes two on an idle one."""
 ROUTED = "routes: [{to: 10.20.0.0/16}], rules: [{fwmark: 7, table: 1000, priority: 100}], masquerade: [10.8.0.0/24], "
 ROUTED += "sysctls: {net.ipv4.conf.llp0.rp_filter: 2}"

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 EXAMPLE = Path(__file__).parents[2] / "examples/plugins/hearsay-routing"
 PLUGINS = ["transport-ip", "crypto-standard", "discovery-bootstrap", "routing-static", "hearsay-routing"]
 HOME, TARGET = "192.168.7.0/24", "192.168.7.1"
-SECONDS = 15.0
+SECONDS = 60.0
 
 
 @pytest.fixture

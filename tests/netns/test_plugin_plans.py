@@ -71,7 +71,7 @@ def appliance_plan(observed, section):
     ])
 '''
 TABLE = "inet appliance_guard"
-SECONDS = 15.0
+SECONDS = 60.0
 
 
 class Guarded:

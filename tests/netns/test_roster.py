@@ -21,7 +21,7 @@ from tests.rigs.labs import heals
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
 NAME = "roster-discovery"
-SECONDS = 15.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ class Caller:
         self.writer.write(json.dumps(message).encode() + b"\n")
 
     async def hear(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             message: dict[str, Any] = json.loads(await self.reader.readline())
             return message
 
@@ -136,7 +136,7 @@ async def caller() -> AsyncIterator[Caller]:
 
 async def until(there: Callable[[], object]) -> None:
     """Turn the loop until it is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not there():  # noqa: ASYNC110  the server has no events for tests
             await asyncio.sleep(0)
 

@@ -444,7 +444,7 @@ def test_what_is_nobodys_ends_the_loop_as_ever() -> None:
 
 async def until(condition: Callable[[], Any]) -> None:
     """Let others run until it holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  what is waited for knows no event of ours
             await asyncio.sleep(0)
 
