@@ -34,7 +34,7 @@ class Path:
         self.receive, self.plain = receive, plain
         self.written: list[object] = []
         self.sizes: list[int] = []
-        quiet = Upward(*[lambda *_: None] * 7)
+        quiet = Upward(*[lambda *_: None] * 8)
         self._sink = compile_inbound(b.world, self._write, b.outbound, quiet)(receiving)
 
     def _write(self, entry: memoryview) -> None:

@@ -11,7 +11,7 @@ from rigs.dataplane import NO_VNET, Host, Wire, join
 from rigs.packets import udp4, udp6
 
 from appliance.dataplane.handover import MAX_MESSAGE, Record, decode_record, encode_record
-from appliance.wire.envelope import MAX_BODY_BYTES
+from appliance.wire.envelope import MAX_BODY_BYTES, PacketType
 from appliance.worker.mesh import BUDGET, Mesh
 
 SOURCE = ("192.0.2.7", 40000)
@@ -129,6 +129,17 @@ def test_a_record_for_a_session_of_another_worker_is_opened_there() -> None:
     assert right.host.sink_for(out)(record.header, record.room, record.room, record.source)
     assert right.host.packets == [udp4(100, 3)]
     assert right.host.heard.moved == [(5, SOURCE)]
+
+
+def test_a_keepalive_by_another_path_is_told_with_that_path_and_is_no_move() -> None:
+    _, right, far, out, back = node()
+    (session,) = far.world.sessions.values()
+    for kind in (PacketType.KEEP_ALIVE, PacketType.ACK):
+        far.outbound.message(session, kind, 0, bytes(16))
+    right.host.take(back.records.pop(), out, SOURCE)
+    right.host.take(back.records.pop(), out, SOURCE)
+    assert right.host.heard.aside == [(5, SOURCE, PacketType.ACK, True), (5, SOURCE, PacketType.KEEP_ALIVE, False)]
+    assert right.host.heard.moved == right.host.heard.messages == []
 
 
 def test_a_record_of_nobodys_session_is_still_unknown() -> None:

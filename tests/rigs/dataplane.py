@@ -53,6 +53,7 @@ class Heard:
     packets: list[bytes] = field(default_factory=list)
     messages: list[tuple[int, int, int, bytes]] = field(default_factory=list)
     moved: list[object] = field(default_factory=list)
+    aside: list[object] = field(default_factory=list)
     stalled: list[int] = field(default_factory=list)
     unknown: list[int] = field(default_factory=list)
     raised: list[Exception] = field(default_factory=list)
@@ -76,6 +77,7 @@ class Host:
             lambda link, source, packet: self.heard.packets.append(packet),
             lambda session, kind, channel, body: self.heard.messages.append((session.index, kind, channel, body)),
             lambda session, link, source: self.heard.moved.append((session.index, source)),
+            lambda session, link, source, kind, body, newest: self.heard.aside.append((session.index, source, kind, newest)),
             lambda session: self.heard.stalled.append(session.index),
             lambda link, source, stream: self.heard.unknown.append(stream),
             self.heard.raised.append,
