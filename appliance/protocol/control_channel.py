@@ -249,13 +249,21 @@ class ControlChannel:
             spoken.ours.pop(peer, None)
         self._shared.events.append(PeerGone(peer))
 
+    def exporter(self, peer: str) -> tuple[bytes, bytes] | None:
+        """The id (16 bytes) of the session with a stranger over which its messages go, and that session's exporter (secret, 32
+        bytes). None if there is no such session, or the peer is no stranger."""
+        session = self._carrying(peer)
+        return (session.session_id.bytes, bytes(session.exporter)) if session is not None and session.exporter else None
+
     def _session(self, peer: str, family: Family) -> Session | None:
         """The session over which a family's messages to `peer` go."""
+        session = self._carrying(peer)
+        return session if session is not None and (session.proved or family.before_membership) else None
+
+    def _carrying(self, peer: str) -> Session | None:
         found = self._shared.peers.get(peer)
         session = self._shared.sessions.get(found.session) if found is not None and found.session is not None else None
-        if session is None or session.state is not SessionState.ACTIVE:
-            return None
-        return session if session.proved or family.before_membership else None
+        return session if session is not None and session.state is SessionState.ACTIVE else None
 
     def _say(self, peer: str, family: Family, encoded: bytes, now: float) -> bool:
         session, spoken = self._session(peer, family), self._spoken.get(family.name)

@@ -1,0 +1,79 @@
+"""The member's side of enrolment in a running node: newcomers on probation ask, and what came of it is logged for its admin.
+
+A newcomer hears the certificate or nothing. Why it was nothing is counted, and said to the admin with the name of the invitation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from appliance.errors import ApplianceError
+from appliance.foundation.logging import get_logger, once_per
+from appliance.members.invitations import Verdict
+from appliance.members.proof import Bound
+
+if TYPE_CHECKING:
+    from appliance.api.peer_protocol import Answer
+    from appliance.members.enrolment import Inviter
+
+log = get_logger("enrolment")
+
+SAID_EVERY: Final = 60.0
+"""Seconds between two lines about guesses, which a stranger can make as many of as handshakes."""
+OF_AN_INVITATION: Final = frozenset({Verdict.WRONG, Verdict.EXPIRED, Verdict.USED, Verdict.BURNT, Verdict.REVOKED})
+"""Verdicts about somebody who has, or had, a code."""
+
+
+class Exporters(Protocol):
+    """The part of the control channel that enrolment needs."""
+
+    def exporter(self, peer: str) -> tuple[bytes, bytes] | None:
+        """As ControlChannel.exporter."""
+
+
+class Inviting:
+    """Answers newcomers (`api.peer_protocol.PeerProtocol`). `wall()` is the time in Unix seconds."""
+
+    def __init__(self, inviter: Inviter, control: Exporters, own: str, wall: Callable[[], float]) -> None:
+        """`own`: this node's fingerprint."""
+        self._inviter = inviter
+        self._control = control
+        self._own = own
+        self._wall = wall
+
+    def on_connected(self, peer: str) -> None:
+        """Newcomers speak first."""
+
+    def on_gone(self, peer: str) -> None:
+        """Nothing is kept of a newcomer but its certificate."""
+
+    def on_message(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> None:
+        """There are requests only."""
+
+    async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer | None:
+        """A newcomer shows that it has a code."""
+        told = self._control.exporter(peer)
+        if told is None:  # it is no stranger, or its session is over
+            return None
+        bound = Bound(*told, joiner=peer, inviter=self._own)
+        try:
+            verdict, answer = self._inviter.answer(kind, content, body, bound, int(self._wall()))
+        except ApplianceError as error:
+            log.error("a newcomer has a good code and gets no certificate", reason=error.text(), newcomer=peer)  # noqa: TRY400
+            return None
+        except OSError as error:
+            log.error(  # noqa: TRY400  the disk's fault
+                "what became of an invitation cannot be written down, so nobody is let in", reason=str(error), newcomer=peer
+            )
+            return None
+        self._tell(verdict, kind, peer)
+        return answer
+
+    def _tell(self, verdict: Verdict, kind: str, peer: str) -> None:
+        if verdict in OF_AN_INVITATION:
+            log.warning("an invitation was refused", reason=verdict, newcomer=peer)
+        elif verdict is Verdict.GOOD:
+            log.info("a newcomer has a good code" if kind == "network" else "a newcomer has its certificate", newcomer=peer)
+        elif times := once_per(SAID_EVERY, f"enrolment {verdict}"):
+            log.warning("somebody without a code wanted to join", reason=verdict, times=times)

@@ -1,0 +1,164 @@
+"""Two real nodes in one process, without a host: one invites, the other calls once, over UDP and TCP of loopback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from appliance.api.peer_protocol import PeerProtocolKind
+from appliance.api.profile import Profile
+from appliance.api.values import Endpoint
+from appliance.errors import ApplianceError
+from appliance.foundation import clock
+from appliance.members.code import Code, Contact
+from appliance.members.enrolment import FAMILY, About, EnrolmentFailed, Inviter
+from appliance.members.invitation import Invitation, Terms
+from appliance.members.invitations import Invitations
+from appliance.plugin_host import PluginHost
+from appliance.protocol.identity import Identity, PublicIdentity
+from appliance.runtime import joining, settings
+from appliance.runtime.joining import NotReached, Told, ask_to_join
+from appliance.runtime.members.invitation_files import InvitationFiles
+from appliance.runtime.members.inviting import Inviting
+from appliance.runtime.node_runtime import NodeRuntime
+from appliance.runtime.peers.protocols import PeerProtocols
+from appliance.runtime.workers.packet_device import packet_pair
+from appliance.testing.pair import identity_of
+
+SECRET = bytes(range(16))
+HOME, OWNER = identity_of("home"), identity_of("owner").public.encoded
+
+
+class Member:
+    """A running node that invites."""
+
+    def __init__(self, scheme: str, state: Path) -> None:
+        listen = [Endpoint(scheme, "127.0.0.1", 0)]
+        network = {"addresses": ["10.8.0.1/24"], "workers": 1}
+        profile = Profile.model_validate({"profile": 1, "name": "home", "server": {"listen": listen}, "network": network})
+        self.node = NodeRuntime(profile, PluginHost.load(profile.plugins), HOME)
+        self.files = InvitationFiles(state)
+        self.invitations = Invitations(self.files.keep, self.files.forget, self.files.load())
+        self.signed: list[str] = []
+
+    @property
+    def here(self) -> Contact:
+        return Contact(HOME.fingerprint, tuple(self.node.transports.bound.values()))
+
+    def invite(self) -> Code:
+        now = int(clock.wall())
+        self.invitations.add(Invitation.of(SECRET, Terms("laptop"), now, now + 3600), now)
+        return Code(SECRET, self.here)
+
+    async def speak(self) -> PeerProtocols:
+        driver = self.node.driver
+        inviter = Inviter(self.invitations, lambda: About(OWNER, "home", (self.here,)), self._issue, lambda issued: issued * 2)
+        inviting = Inviting(inviter, driver.node.control, HOME.fingerprint, clock.wall)
+        spoken = PeerProtocols({FAMILY: PeerProtocolKind(FAMILY, None, lambda *_: inviting, before_membership=True)}, driver)
+        driver.control_listener = spoken.hear
+        driver.update(replace(settings.node_settings(self.node.profile), probation=8), driver.rotate_bytes)
+        await spoken.use({FAMILY: {}})
+        return spoken
+
+    def _issue(self, _invitation: Invitation, identity: PublicIdentity) -> bytes:
+        self.signed.append(identity.fingerprint)
+        return b"certificate"
+
+
+@asynccontextmanager
+async def member(state: Path, scheme: str = "udp") -> AsyncIterator[Member]:
+    one = Member(scheme, state)
+    device, application = packet_pair()
+    await one.node.start([device])
+    spoken = await one.speak()
+    try:
+        yield one
+    finally:
+        await spoken.close()
+        await one.node.stop()
+        device.close()
+        application.close()
+
+
+async def join(code: Code, identity: Identity | None = None) -> Told:
+    return await ask_to_join(code, identity or identity_of("laptop"), lambda _sentence: None)
+
+
+def said(caplog: pytest.LogCaptureFixture, reason: str) -> bool:
+    """Was the admin told of that reason?"""
+    return any(reason in str(getattr(record, "fields", {}).get("reason")) for record in caplog.records)
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+async def test_a_newcomer_calls_proves_and_is_told(tmp_path: Path, scheme: str) -> None:
+    async with member(tmp_path, scheme) as home:
+        told = await join(home.invite())
+        assert told == Told(About(OWNER, "home", (home.here,)), b"certificatecertificate")
+        assert home.signed == [identity_of("laptop").fingerprint]
+
+
+async def test_a_used_code_stays_used_when_the_node_is_started_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with member(tmp_path) as home:
+        await join(home.invite())
+    async with member(tmp_path) as home:
+        with caplog.at_level(logging.WARNING), pytest.raises(EnrolmentFailed, match="does not take this code"):
+            await join(Code(SECRET, home.here), identity_of("mallory"))
+        assert not home.signed
+        assert said(caplog, "used")
+        assert (await join(Code(SECRET, home.here))).proof == b"certificatecertificate", "an answer that was lost comes again"
+
+
+async def test_a_wrong_secret_is_refused_like_any_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with member(tmp_path) as home:
+        home.invite()
+        with caplog.at_level(logging.WARNING), pytest.raises(EnrolmentFailed, match="does not take this code"):
+            await join(Code(bytes(16), home.here))
+        assert said(caplog, "unknown")
+        assert (await join(Code(SECRET, home.here))).about.label == "home"
+
+
+async def test_somebody_else_at_the_address_is_not_spoken_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "MOST_REACH_SECONDS", 1.0)
+    async with member(tmp_path) as home:
+        home.invite()
+        with pytest.raises(NotReached, match="not reached"):
+            await join(Code(SECRET, Contact(identity_of("else").fingerprint, home.here.endpoints)))
+        assert not home.invitations.counters
+
+
+async def test_a_code_that_names_no_place_is_said_to() -> None:
+    with pytest.raises(NotReached, match="nowhere to call"):
+        await join(Code(SECRET, Contact(HOME.fingerprint, ())))
+
+
+async def test_a_disk_that_is_full_lets_nobody_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with member(tmp_path) as home:
+        code = home.invite()
+
+        def full(_invitation: Invitation) -> None:
+            raise OSError(28, "No space left on device")
+
+        home.invitations._keep = full
+        with caplog.at_level(logging.ERROR), pytest.raises(EnrolmentFailed):
+            await join(code)
+        assert said(caplog, "No space left")
+
+
+async def test_trouble_with_signing_is_the_admins_to_know(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with member(tmp_path) as home:
+        code = home.invite()
+
+        def no_address(_invitation: Invitation, _identity: PublicIdentity) -> bytes:
+            raise ApplianceError("no address is free")
+
+        home._issue = no_address  # type: ignore[method-assign]
+        spoken = await home.speak()
+        with caplog.at_level(logging.ERROR), pytest.raises(EnrolmentFailed):
+            await join(code)
+        await spoken.close()
+        assert said(caplog, "no address is free")
