@@ -18,12 +18,15 @@ probes:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from appliance.api.profile_values import Bytes, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
+from appliance.api.profile_values import BitRate, Bytes, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
+from appliance.api.units import format_seconds, parse_seconds
+from appliance.lab.impairment import Impairment
 from appliance.lab.nat import Kind
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
@@ -33,6 +36,72 @@ ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops"
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _share(value: object) -> float:
+    if isinstance(value, str) and (found := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%", value)) and float(found[1]) <= 100:
+        return float(found[1]) / 100
+    raise ValueError("a share is written in percent, for example 2% or 0.5%")
+
+
+def _burst(value: object) -> int | float:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000:
+        return value
+    if isinstance(value, str) and 0.001 <= (seconds := parse_seconds(value)) <= 60.0:
+        return seconds
+    raise ValueError("a burst is a number of packets, or a time such as 200ms")
+
+
+def _burst_text(value: float) -> int | str:
+    return value if isinstance(value, int) else format_seconds(value)
+
+
+Share = Annotated[
+    float,
+    PlainValidator(_share),
+    PlainSerializer(lambda share: f"{100 * share:g}%", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"}),
+]
+"""A part of the packets, from 0 to 1: text such as "2%"."""
+Burst = Annotated[
+    int | float,
+    PlainValidator(_burst),
+    PlainSerializer(_burst_text, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s)$"}]}),
+]
+"""How much is lost at a time: a whole number of packets, or a float of seconds."""
+
+
+class ImpairEntry(_Section):
+    """What is wrong with a wire. Whatever a machine sends into it meets this once, in each direction by itself."""
+
+    rate: BitRate | None = Field(default=None, description="How fast each machine may send. None: as fast as it can.")
+    queue: Seconds = Field(
+        default="100ms", validate_default=True, ge=0, le=10, description="How long a packet may wait for its turn; longer: lost."
+    )
+    delay: Seconds = Field(default=0.0, ge=0, le=10, description="How long the way is.")
+    jitter: Seconds = Field(default=0.0, ge=0, le=10, description="By how much it may be longer or shorter. Order is kept.")
+    loss: Share = Field(default=0.0, description="Share of the packets that is lost.")
+    burst: Burst = Field(
+        default=1, description="How much is lost at a time: so many packets in a row, or all within so long. The share stays."
+    )
+    reorder: Share = Field(default=0.0, description="Share of the packets that skip the delay, and so overtake others.")
+    seed: Count = Field(default=0, description="Another one makes other losses.")
+
+    def impairment(self) -> Impairment:
+        """The same for the process that does it."""
+        packets, seconds = (self.burst, 0.0) if isinstance(self.burst, int) else (1, self.burst)
+        return Impairment(
+            rate=self.rate,
+            queue=self.queue,
+            delay=self.delay,
+            jitter=self.jitter,
+            loss=self.loss,
+            burst_packets=packets,
+            burst_seconds=seconds,
+            reorder=self.reorder,
+            seed=self.seed,
+        )
 
 
 def _one_or_more(value: object) -> object:
@@ -48,6 +117,7 @@ class LinkEntry(_Section):
     ipv4: Prefix | None = Field(default=None, description="Addresses of the wire. None: no IPv4 on it.")
     ipv6: Prefix | None = Field(default=None, description="Addresses of the wire. None: no IPv6 on it.")
     mtu: Count = Field(default=1500, ge=1280, le=9000, description="Largest packet of the wire in bytes.")
+    impair: ImpairEntry | None = Field(default=None, description="What is wrong with it. None: nothing.")
 
 
 class PeerEntry(_Section):

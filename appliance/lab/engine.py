@@ -21,11 +21,12 @@ from appliance.foundation import clock
 from appliance.lab import network
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host, LabFailure
-from appliance.lab.layout import Layout, layout_of
+from appliance.lab.layout import Layout, Wire, layout_of
 from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
 from appliance.lab.profiles import as_yaml, profile_of
 from appliance.lab.router import Router
+from appliance.lab.switch import BRIDGE, Switch
 from appliance.lab.traces import Traces, links, own, scratch_root, sweep
 from appliance.linux.machine import netns_cookie
 from appliance.protocol.identity import Identity
@@ -55,7 +56,8 @@ class Lab:
         self.left_behind: list[str] | None = None
         """What could not be removed; None until the end."""
         self._start = start
-        self._switches: list[Namespace] = []
+        self.switches: dict[str, Switch] = {}
+        """By their wires, those that have one."""
         self._links_before: frozenset[str] = frozenset()
         self._directory: Path | None = None
         self._owned = -1
@@ -101,7 +103,10 @@ class Lab:
     def _lay_wires(self) -> None:
         machines = self._machines()
         for wire in self.layout.wires:
-            network.lay(wire, machines, self._new_switch(wire.name) if len(wire.ends) > 2 else None)
+            network.lay(wire, machines, self._new_switch(wire) if wire.switched else None)
+        assert self._directory is not None
+        for switch in self.switches.values():
+            switch.start(self._directory)
         for name, routes in self.layout.routes.items():
             network.set_routes(machines[name].name, routes)
         for name, router in self.routers.items():
@@ -172,18 +177,19 @@ class Lab:
         for name in self.hosts:
             self.write_profile(name)
 
-    def _new_switch(self, name: str) -> Namespace:
-        switch = Namespace(f"{self.tag}-{name}.switch")
-        self._switches.append(switch)
+    def _new_switch(self, wire: Wire) -> Switch:
+        impair = wire.link.impair
+        namespace = Namespace(f"{self.tag}-{wire.name}.switch")
+        switch = self.switches[wire.name] = Switch(wire, namespace, impair.impairment() if impair is not None else None)
         switch.create()
         return switch
 
     def _traces(self) -> Traces:
-        namespaces = [*self._machines().values(), *self._switches]
+        namespaces = [*self._machines().values(), *(switch.namespace for switch in self.switches.values())]
         return Traces(
             tag=self.tag,
             links_before=self._links_before,
-            devices=frozenset([end.device for wire in self.layout.wires for end in wire.ends] + [network.BRIDGE, "llp0"]),
+            devices=frozenset([end.device for wire in self.layout.wires for end in wire.ends] + [BRIDGE, "llp0"]),
             cookies=frozenset(namespace.call(netns_cookie) for namespace in namespaces if namespace.exists),
         )
 
@@ -194,10 +200,12 @@ class Lab:
             self.keep_logs()
         for not_undone in await asyncio.gather(*(host.end_node() for host in self.hosts.values())):
             troubles += not_undone
-        machines: list[Host | Router] = [*self.hosts.values(), *self.routers.values()]
-        for remove in (*(machine.remove for machine in machines), *(switch.delete for switch in self._switches)):
+        for switch in self.switches.values():
+            troubles += switch.troubles
+        parts: list[Host | Router | Switch] = [*self.hosts.values(), *self.routers.values(), *self.switches.values()]
+        for part in parts:
             try:
-                remove()
+                part.remove()
             except HostError as error:
                 troubles.append(error.message)
         if self._directory is not None:

@@ -43,6 +43,11 @@ class Wire:
     ends: tuple[End, ...]
 
     @property
+    def switched(self) -> bool:
+        """Is there a switch in its middle?"""
+        return len(self.ends) > 2 or self.link.impair is not None
+
+    @property
     def networks(self) -> tuple[Network, ...]:
         """The prefixes of the wire."""
         return tuple(address.network for address in self.ends[0].addresses)

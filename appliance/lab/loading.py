@@ -67,6 +67,8 @@ def _link_complaints(lab: LabFile, index: int, link: LinkEntry) -> Iterator[Comp
             yield ("links", index, key), f"{prefix} is no IPv{version} prefix", ""
         elif prefix is not None and prefix.num_addresses < len(link.hosts) + 2:
             yield ("links", index, key), f"{prefix} has too few addresses for {len(link.hosts)} hosts", ""
+    if link.impair is not None and link.impair.reorder and not link.impair.delay:
+        yield ("links", index, "impair", "reorder"), "without a delay nothing can be overtaken", "give it a delay"
     if any(other.name == link.name for other in lab.links[:index]):
         yield ("links", index, "name"), f"another wire is called {link.name}, too", ""
 

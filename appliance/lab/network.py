@@ -1,5 +1,4 @@
-"""The underlay of a lab: wires, which are veth pairs between namespaces. If more than two machines meet, a bridge in a namespace
-of its own."""
+"""The underlay of a lab: wires, which are veth pairs between namespaces, or from each to a switch; addresses and routes."""
 
 from __future__ import annotations
 
@@ -7,19 +6,18 @@ from collections.abc import Iterable, Mapping
 
 from appliance.lab.layout import End, Route, Wire
 from appliance.lab.namespace import Namespace, ip
+from appliance.lab.switch import Switch
 
-BRIDGE = "switch"
 
-
-def lay(wire: Wire, machines: Mapping[str, Namespace], switch: Namespace | None) -> None:
-    """Connect the machines of one wire and give them their addresses. `switch` is needed if they are more than two. Raises
-    HostError."""
+def lay(wire: Wire, machines: Mapping[str, Namespace], switch: Switch | None) -> None:
+    """Connect the machines of one wire and give them their addresses. `switch` is None for a plain cable. Raises HostError."""
     if switch is None:
         one, other = wire.ends
         peer = ["peer", "name", other.device, "netns", machines[other.machine].name]
         ip("link", "add", one.device, "netns", machines[one.machine].name, "type", "veth", *peer)
     else:
-        _lay_switch(wire, machines, switch)
+        for number, end in enumerate(wire.ends):
+            switch.plug(number, machines[end.machine], end.device)
     for end in wire.ends:
         _address(end, machines[end.machine].name, wire.link.mtu)
 
@@ -40,22 +38,6 @@ def set_routes(namespace: str, routes: Iterable[Route]) -> None:
 def is_settled(namespace: str, device: str) -> bool:
     """Has the kernel noticed the device's carrier? Then IPv6 multicast has its route. Raises HostError."""
     return "multicast" in ip("-6", "route", "show", "table", "local", "dev", device, namespace=namespace)
-
-
-def port_of(number: int) -> str:
-    """The switch's interface towards the n-th machine of a wire."""
-    return f"port{number}"
-
-
-def _lay_switch(wire: Wire, machines: Mapping[str, Namespace], switch: Namespace) -> None:
-    mtu = str(wire.link.mtu)
-    ip("link", "add", BRIDGE, "mtu", mtu, "type", "bridge", namespace=switch.name)
-    for number, end in enumerate(wire.ends):
-        port = port_of(number)
-        peer = ["peer", "name", end.device, "netns", machines[end.machine].name]
-        ip("link", "add", port, "netns", switch.name, "mtu", mtu, "type", "veth", *peer)
-        ip("link", "set", port, "master", BRIDGE, "up", namespace=switch.name)
-    ip("link", "set", BRIDGE, "up", namespace=switch.name)
 
 
 def _address(end: End, namespace: str, mtu: int) -> None:
