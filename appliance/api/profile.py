@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.api import STANDARD_PLUGINS
+from appliance.api.profile_section import Section
 from appliance.api.profile_values import (
     Address,
     BitRate,
@@ -38,12 +39,6 @@ from appliance.api.profile_values import (
 )
 
 PROFILE_VERSION = 1
-
-
-class Section(BaseModel):
-    """A mapping of a profile. Unknown keys are refused, and values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 # --- sections ----------------------------------------------------------------------------------------------------------------
