@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.api import STANDARD_PLUGINS
-from appliance.api.profile_section import Section
+from appliance.api.profile_mesh import Mesh
+from appliance.api.profile_section import Section as Section  # plugins import it from here
 from appliance.api.profile_values import (
     Address,
     BitRate,
@@ -88,7 +89,10 @@ class NetworkSection(Section):
 
     interface: InterfaceName = Field(default="llp0", description="Name of the TUN device, up to 15 characters.")
     addresses: tuple[OwnAddress, ...] = Field(
-        min_length=1, max_length=64, description="Addresses of this node inside the overlay, each with its prefix length."
+        default=(),
+        max_length=64,
+        description="Addresses of this node inside the overlay, each with its prefix length. With the section mesh those of its "
+        "certificate come on top.",
     )
     mtu: Count = Field(
         default=1400, ge=576, le=9000, description="Largest inner packet in bytes; at least 1280 when an address is IPv6."
@@ -338,7 +342,7 @@ class Profile(Section):
     profile: Literal[1] = Field(description="Version of this format.")
     name: Name = Field(default="appliance", description="What this node is called.")
     server: Server = Field(default=Server(), description=Server.__doc__)
-    network: NetworkSection = Field(description=NetworkSection.__doc__)
+    network: NetworkSection = Field(default=NetworkSection(), description=NetworkSection.__doc__)
     transports: Mapping[Name, KindSettings] = Field(
         default={}, description="Settings of transports, each below its scheme; one that is absent has its defaults."
     )
@@ -363,6 +367,7 @@ class Profile(Section):
         default={},
         description="Peer protocols to speak with the peers, each with its settings; one that is absent is not spoken.",
     )
+    mesh: Mesh | None = Field(default=None, description=Mesh.__doc__)
     control: Control = Field(default=Control(), description=Control.__doc__)
     host: Host = Field(default=Host(), description=Host.__doc__)
     logging: Logging = Field(default=Logging(), description=Logging.__doc__)

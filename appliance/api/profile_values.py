@@ -19,6 +19,7 @@ from appliance.api.units import format_bytes, format_rate, format_seconds, parse
 from appliance.api.values import Endpoint, Interface, Network
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+DNS_LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 DSCP_NAMES = {
     "be": 0,
     "df": 0,
@@ -102,14 +103,25 @@ def _identity(value: object) -> str:
     text = _text(value, "an identity")
     if not text.startswith("llp1:"):
         raise ValueError("an identity begins with llp1: as `appliance keys show` prints it")
-    body = text[5:]
+    return _fingerprint(text, "an identity")
+
+
+def _network_name(value: object) -> str:
+    text = _text(value, "a network's name")
+    if not text.startswith("llpn1:"):
+        raise ValueError("a network's name begins with llpn1: as `appliance network show` prints it")
+    return _fingerprint(text, "a network's name")
+
+
+def _fingerprint(text: str, what: str) -> str:
+    prefix, _, body = text.partition(":")
     try:
         digest = base64.b32decode(body.upper() + "=" * (-len(body) % 8))
     except binascii.Error:
         digest = b""
     if len(digest) != 32 or body != base64.b32encode(digest).decode().rstrip("=").lower():
         raise ValueError(
-            f"an identity has 52 of the characters a-z and 2-7 after llp1:, this one is damaged ({len(body)} characters)"
+            f"{what} has 52 of the characters a-z and 2-7 after {prefix}:, this one is damaged ({len(body)} characters)"
         )
     return text
 
@@ -272,9 +284,13 @@ Count = Annotated[int, Field(strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Identity = Annotated[str, PlainValidator(_identity), _as_string("llp1:…", pattern="^llp1:[a-z2-7]{52}$")]
 """The public identity of a node, as `appliance keys show` prints it."""
+NetworkName = Annotated[str, PlainValidator(_network_name), _as_string("llpn1:…", pattern="^llpn1:[a-z2-7]{52}$")]
+"""The fingerprint of a network of members."""
 IdentityReference = Annotated[str, PlainValidator(_reference), _as_string("scheme:reference", pattern="^[a-z][a-z0-9-]*:.+$")]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 """A name that is safe in file names, labels and log lines."""
+DnsLabel = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
+"""One label of a DNS name, in lower case (RFC 1123, section 2.1)."""
 InterfaceName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=15)]
 """A network interface's name; 15 characters is the kernel's IFNAMSIZ less its end mark."""
 SysctlKey = Annotated[str, Field(pattern=SYSCTL_PATTERN, max_length=200)]

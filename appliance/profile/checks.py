@@ -48,14 +48,22 @@ def check(profile: Profile) -> Iterator[Problem]:
     yield from _endpoints(profile)
     yield from _qos(profile)
     yield from _peers_from(profile)
+    yield from _mesh(profile)
     yield from _twice("plugins", profile.plugins)
     yield from _twice("network.masquerade", profile.network.masquerade)
 
 
 def check_reach(profile: Profile) -> Iterator[Problem]:
-    """A node that does not listen, and does not know where to dial. Worth saying only of a profile without other problems."""
+    """What is missing. Worth saying only of a profile without other problems."""
+    if not profile.network.addresses and profile.mesh is None:
+        yield Problem(
+            "network.addresses",
+            "this node has no address inside the overlay",
+            "give it one, for example 10.8.0.1/24; the section mesh would bring those of its certificate",
+        )
     if (
         profile.peers
+        and profile.mesh is None
         and not profile.server.listen
         and not profile.discovery
         and not any(peer.endpoints for peer in profile.peers)
@@ -210,7 +218,28 @@ def _peers_from(profile: Profile) -> Iterator[Problem]:
         yield from _twice(f"peers_from.{kind}.allowed", limit.allowed)
 
 
+def _mesh(profile: Profile) -> Iterator[Problem]:
+    mesh = profile.mesh
+    if mesh is None:
+        return
+    yield from _twice("mesh.overlay", mesh.overlay)
+    yield from _twice("mesh.accept.prefixes", mesh.accept.prefixes)
+    yield from _twice("mesh.bootstrap", (entry.identity for entry in mesh.bootstrap))
+    for path, prefixes in (("mesh.overlay", mesh.overlay), ("mesh.accept.prefixes", mesh.accept.prefixes)):
+        for index, prefix in enumerate(prefixes):
+            if not prefix.prefixlen:
+                yield Problem(f"{path}.{index}", f"{prefix} is everything", "mesh.accept.exit names the member that has that")
+    if mesh.accept.exit is not None and mesh.accept.exit in {peer.name for peer in profile.peers}:
+        yield Problem("mesh.accept.exit", f"{mesh.accept.exit!r} is a peer of this profile, not a member")
+    everything = [(peer.name, prefix) for peer in profile.peers for prefix in peer.allowed if not prefix.prefixlen]
+    if mesh.accept.exit is not None and everything:
+        name, prefix = everything[0]
+        yield Problem("mesh.accept.exit", f"peer {name!r} of this profile takes {prefix} already", "keep one of the two")
+
+
 def _full_tunnel(profile: Profile) -> Iterator[Problem]:
+    if profile.mesh is not None and profile.mesh.accept.exit is not None:
+        return
     if profile.network.full_tunnel and not any(not prefix.prefixlen for peer in profile.peers for prefix in peer.allowed):
         yield Problem(
             "network.full_tunnel",
