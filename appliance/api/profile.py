@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.api import STANDARD_PLUGINS
 from appliance.api.profile_mesh import Mesh
-from appliance.api.profile_section import Section as Section  # plugins import it from here
+from appliance.api.profile_section import Section as Section  # noqa: PLC0414  plugins import it from here
 from appliance.api.profile_values import (
     Address,
     BitRate,

@@ -26,7 +26,7 @@ def test_every_key_is_in_it() -> None:
 def test_values_and_defaults_are_told() -> None:
     text = reference()
     assert "| `mtu` | 576 to 9000 | `1400` |" in text
-    assert "| `profile` | 1 | **required** |" in text
+    assert "| `profile` | `1` | **required** |" in text
     assert "| `idle` | duration | `60s` |" in text
     assert "| `bytes` | size | `5MB` |" in text
     assert "| `pq` | `required`, `prefer`, `off` | `required` |" in text
