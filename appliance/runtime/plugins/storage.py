@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from appliance.foundation.whole_files import PART, sync_folder, write_whole
+
 MOST_BYTES: Final = 16 << 20
 """Of one file that is read and written as a whole: it is in memory meanwhile."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-PART: Final = ".part"
-"""The end of the name of a file that is being written; a name cannot end so."""
 
 
 class KeptFolder:
@@ -53,25 +53,13 @@ class KeptFolder:
         """See the protocol."""
         path = self._file(name)
         _refuse_large(data, name)
-        part = path.with_name(name + PART)
-        part.unlink(missing_ok=True)
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(fd)
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        _sync(path.parent)
+        write_whole(path, data)
 
     def remove(self, name: str) -> None:
         """See the protocol."""
         path = self._file(name)
         path.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync_folder(path.parent)
 
     def _file(self, name: str) -> Path:
         if not NAME.fullmatch(name) or name.endswith(PART):
@@ -91,11 +79,3 @@ def _file_name(plugin: str) -> str:
 def _refuse_large(data: bytes, name: str) -> None:
     if len(data) > MOST_BYTES:
         raise OSError(errno.EFBIG, f"more than {MOST_BYTES >> 20} MiB", name)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
