@@ -1,0 +1,122 @@
+"""What this host keeps of one network of members: a folder below `places.kept_dir()`, readable by the node's user alone.
+
+mesh-LABEL/network.pub    the owner's public key, 2,624 bytes
+mesh-LABEL/owner.key      the owner's secret key, where the owner left it here
+mesh-LABEL/statements     what members are known to be members by: each behind its length (u32)
+mesh-LABEL/invitations/   see `invitation_files`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from appliance.errors import ApplianceError, MissingPrivilege, PeerFault
+from appliance.foundation import places
+from appliance.foundation.whole_files import write_whole
+from appliance.members.network import NetworkKey
+from appliance.members.statement import StatementRefused
+from appliance.members.trust import Trust
+from appliance.protocol.identity import Identity, IdentityInvalid
+
+PREFIX: Final = "mesh-"
+NETWORK: Final = "network.pub"
+OWNER: Final = "owner.key"
+STATEMENTS: Final = "statements"
+LENGTH_BYTES: Final = 4
+
+
+class NetworkMissing(ApplianceError):
+    """This host has nothing of that network."""
+
+
+class NetworkFolder:
+    """The folder at `path`. Reading makes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, label: str) -> NetworkFolder:
+        """That of the network which is called `label` here."""
+        return cls(places.kept_dir() / f"{PREFIX}{label}")
+
+    @classmethod
+    def all(cls) -> list[NetworkFolder]:
+        """Those of all networks of this host, by label."""
+        return [cls(path) for path in sorted(places.kept_dir().glob(f"{PREFIX}*")) if (path / NETWORK).is_file()]
+
+    @property
+    def label(self) -> str:
+        """What the network is called here."""
+        return self.path.name.removeprefix(PREFIX)
+
+    def make(self) -> None:
+        """The folder is there from now on. Raises OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def network(self) -> NetworkKey:
+        """The owner's public key. Raises NetworkMissing, MissingPrivilege."""
+        data = self._read(NETWORK)
+        try:
+            if data is not None:
+                return NetworkKey(data)
+        except PeerFault:
+            raise NetworkMissing(f"{self.path / NETWORK} is damaged", hint="restore it from a backup, or join again") from None
+        raise NetworkMissing(
+            f"this host is not in a network {self.label}",
+            hint="`appliance join CODE` joins one, `appliance network new LABEL` makes one",
+        )
+
+    def owner(self) -> Identity | None:
+        """The owner's secret key, if it is here. Raises MissingPrivilege, IdentityInvalid."""
+        data = self._read(OWNER)
+        try:
+            return None if data is None else Identity.from_pem(data)
+        except IdentityInvalid as error:
+            raise IdentityInvalid(f"{self.path / OWNER}: {error.message}", hint="restore it from a backup") from None
+
+    def trust(self, now: int) -> Trust:
+        """All statements that are kept and count at `now` (Unix seconds); others are left out. Raises as `network` does."""
+        trust = Trust(self.network())
+        for statement in self.statements():
+            try:
+                trust.take(statement, now)
+            except StatementRefused:
+                continue
+        return trust
+
+    def statements(self) -> list[bytes]:
+        """Those in the file, up to the first that is not whole."""
+        data = self._read(STATEMENTS) or b""
+        found, at = [], 0
+        while at + LENGTH_BYTES <= len(data):
+            end = at + LENGTH_BYTES + int.from_bytes(data[at : at + LENGTH_BYTES], "big")
+            if end > len(data):
+                break
+            found.append(data[at + LENGTH_BYTES : end])
+            at = end
+        return found
+
+    def keep_network(self, network: NetworkKey) -> None:
+        """Raises OSError."""
+        write_whole(self.path / NETWORK, network.encoded)
+
+    def keep_owner(self, owner: Identity) -> None:
+        """Raises OSError."""
+        write_whole(self.path / OWNER, owner.to_pem())
+
+    def keep_statements(self, statements: Iterable[bytes]) -> None:
+        """In the place of those before. Raises OSError."""
+        write_whole(self.path / STATEMENTS, b"".join(len(each).to_bytes(LENGTH_BYTES, "big") + each for each in statements))
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return (self.path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except PermissionError as error:
+            raise MissingPrivilege(
+                f"{self.path / name}: you may not read this", hint="run it as root (sudo), or as the node's user"
+            ) from error

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import MissingPrivilege
+from appliance.protocol.identity import IdentityInvalid
+from appliance.runtime.members.network_folder import NetworkFolder, NetworkMissing
+from appliance.testing.pair import identity_of
+from tests.unit.members.signed import NETWORK, NOW, OWNER, certificate, issuer, names
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NetworkFolder:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    made = NetworkFolder.of("home")
+    made.make()
+    return made
+
+
+def test_what_was_kept_is_there_again(folder: NetworkFolder) -> None:
+    by_issuer = certificate("laptop", by=identity_of("issuer"))
+    folder.keep_network(NETWORK)
+    folder.keep_owner(OWNER)
+    folder.keep_statements(each.encoded for each in (issuer(), certificate("desk"), by_issuer))
+    again = NetworkFolder.of("home")
+    assert again.label == "home"
+    assert again.network().fingerprint == NETWORK.fingerprint
+    owner = again.owner()
+    assert owner is not None
+    assert NETWORK.is_of(owner)
+    assert names(again.trust(NOW)) == ["desk", "issuer", "laptop"]
+    assert [each.label for each in NetworkFolder.all()] == ["home"]
+
+
+def test_only_the_nodes_user_reads_it(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    folder.keep_owner(OWNER)
+    folder.keep_statements([])
+    for path in (folder.path, *folder.path.iterdir()):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077
+
+
+def test_a_network_that_is_not_here_is_said_and_looking_makes_nothing(tmp_path: Path) -> None:
+    away = NetworkFolder(tmp_path / "mesh-away")
+    with pytest.raises(NetworkMissing, match="not in a network away") as caught:
+        away.trust(NOW)
+    assert "appliance join" in caught.value.hint
+    assert (away.owner(), away.statements()) == (None, [])
+    assert not away.path.exists()
+
+
+def test_what_is_damaged_is_said(folder: NetworkFolder) -> None:
+    (folder.path / "network.pub").write_bytes(b"short")
+    with pytest.raises(NetworkMissing, match="damaged"):
+        folder.network()
+    (folder.path / "owner.key").write_bytes(b"no key")
+    with pytest.raises(IdentityInvalid, match=r"owner\.key"):
+        folder.owner()
+
+
+def test_statements_that_no_longer_count_or_are_cut_off_are_left_out(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    old = certificate("old", not_before=NOW - 2000, not_after=NOW - 1000)
+    folder.keep_statements([old.encoded, b"nonsense", certificate("desk").encoded, certificate("cut").encoded])
+    whole = (folder.path / "statements").read_bytes()
+    (folder.path / "statements").write_bytes(whole[:-1])
+    assert names(folder.trust(NOW)) == ["desk"]
+
+
+def test_who_may_not_read_it_hears_what_to_do(folder: NetworkFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(MissingPrivilege, match="may not read"):
+        folder.network()
