@@ -8,8 +8,7 @@ from collections.abc import Container, Iterable
 from typing import Final
 
 from appliance.api.values import Network
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from appliance.members.fields import Address
 
 MOST_TRIES: Final = 65_536
 """All of a /16. A range that full is full."""
@@ -25,6 +24,13 @@ def free_addresses(ranges: Iterable[Network], digest: bytes, used: Container[Add
         if each.version not in found and (address := _free(each, digest, used)) is not None:
             found[each.version] = address
     return tuple(found.values())
+
+
+def ranges_of(network: bytes) -> tuple[Network, Network]:
+    """Where the members of the network with this digest have their addresses, if nobody said otherwise: a /16 of 10.0.0.0/8 that
+    is seldom a home's or an office's, and a /48 of unique local addresses (RFC 4193, section 3.2.2: 40 bits drawn once)."""
+    second = 64 + network[0] % 128
+    return ipaddress.IPv4Network(f"10.{second}.0.0/16"), ipaddress.IPv6Network((b"\xfd" + network[1:6] + bytes(10), 48))
 
 
 def _free(within: Network, digest: bytes, used: Container[Address]) -> Address | None:

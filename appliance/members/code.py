@@ -18,13 +18,12 @@ types it, so it is written in Crockford's base32: capitals and digits without I,
 from __future__ import annotations
 
 import ipaddress
-from base64 import b32decode, b32encode
 from typing import Final, NamedTuple
 
 from appliance.api.values import LONGEST_AUTHORITY, Endpoint
 from appliance.errors import ApplianceError, ExitCode
+from appliance.members.network import digest_of_text, identity_text
 from appliance.protocol.digests import sha256
-from appliance.protocol.identity import PREFIX
 
 VERSION: Final = 1
 SECRET_BYTES: Final = 16
@@ -78,10 +77,10 @@ def write_code(code: Code) -> str:
     """The code as it is shown. Raises CodeInvalid when it has more places, or longer names, than a code can hold."""
     places = _places(code.inviter.endpoints)
     for relay in code.relays:
-        places += [bytes([_RELAY]) + digest_of(relay.identity), *_places(relay.endpoints)]
+        places += [bytes([_RELAY]) + digest_of_text(relay.identity), *_places(relay.endpoints)]
     if len(places) > MOST_PLACES:
         raise CodeInvalid(f"a code has room for {MOST_PLACES} places to call", hint="name the best with --at")
-    plain = bytes([VERSION << 4 | len(places)]) + code.secret + digest_of(code.inviter.identity) + b"".join(places)
+    plain = bytes([VERSION << 4 | len(places)]) + code.secret + digest_of_text(code.inviter.identity) + b"".join(places)
     symbols = _symbols(plain + _check(plain))
     return "-".join(symbols[at : at + GROUP] for at in range(0, len(symbols), GROUP))
 
@@ -115,7 +114,7 @@ def _read(plain: bytes, count: int) -> Code:
             contacts[-1][1].extend(endpoints)
     if at != len(plain):
         raise ValueError("bytes behind the last place")
-    inviter, *relays = (Contact(fingerprint_of(digest), tuple(endpoints)) for digest, endpoints in contacts)
+    inviter, *relays = (Contact(identity_text(digest), tuple(endpoints)) for digest, endpoints in contacts)
     return Code(plain[1:start], inviter, tuple(relays))
 
 
@@ -224,16 +223,3 @@ def _bytes(text: str) -> bytes:
     if number & ((1 << spare) - 1):
         raise CodeInvalid("the code has a typing error at its end, or a part is missing", hint="compare the last group")
     return (number >> spare).to_bytes(length, "big")
-
-
-# ---- fingerprints ----
-
-
-def fingerprint_of(digest: bytes) -> str:
-    """The fingerprint of an identity whose digest these 32 bytes are."""
-    return PREFIX + b32encode(digest).decode().rstrip("=").lower()
-
-
-def digest_of(fingerprint: str) -> bytes:
-    """The 32 bytes that a fingerprint spells."""
-    return b32decode(fingerprint.removeprefix(PREFIX).upper() + "====")

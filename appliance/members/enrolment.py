@@ -16,7 +16,6 @@ one makes one certificate, however often it comes.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -24,8 +23,10 @@ from appliance.api.peer_protocol import Answer
 from appliance.api.values import Endpoint
 from appliance.errors import ApplianceError, PeerFault
 from appliance.members.code import Code, Contact
+from appliance.members.fields import NAME
 from appliance.members.invitation import Invitation, key_of, number_of
 from appliance.members.invitations import Invitations, Verdict
+from appliance.members.network import digest_of_text, identity_text
 from appliance.members.proof import PROOF_BYTES, Bound, Claim, inviter_proof, joiner_proof, octets
 from appliance.protocol.digests import bytes_eq
 from appliance.protocol.identity import PUBLIC_BYTES, PublicIdentity
@@ -39,8 +40,6 @@ MOST_ENDPOINTS: Final = 8
 """Of one of these."""
 MOST_TEXT: Final = 8192
 """Bytes of the JSON, so that the answer is one control message."""
-LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""A DNS label (RFC 1035, section 2.3.1; RFC 1123, section 2.1 lets it begin with a digit)."""
 
 
 class EnrolmentFailed(ApplianceError):
@@ -150,7 +149,7 @@ def read_about(body: bytes) -> About | None:
     try:
         said = json.loads(body[PUBLIC_BYTES:])
         label, contacts = said["label"], said["bootstrap"]
-        if not LABEL.fullmatch(label) or len(contacts) > MOST_BOOTSTRAP:
+        if not NAME.fullmatch(label) or len(contacts) > MOST_BOOTSTRAP:
             return None
         bootstrap = tuple(
             Contact(_fingerprint(contact["identity"]), tuple(map(Endpoint.parse, contact["endpoints"][:MOST_ENDPOINTS])))
@@ -166,6 +165,5 @@ def _text(label: str, contacts: list[dict[str, Any]]) -> bytes:
 
 
 def _fingerprint(text: str) -> str:
-    if not re.fullmatch(r"llp1:[a-z2-7]{52}", text):
-        raise ValueError("no fingerprint")
-    return text
+    """Raises ValueError if it is none of a node."""
+    return identity_text(digest_of_text(text))

@@ -11,11 +11,15 @@ sides prove that they know the secret. Whoever has neither learns nothing about 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from appliance.api.values import Network
+from appliance.members.fields import TAG, Address, is_nobodys
+from appliance.members.scope import MAX_PREFIXES, MAX_TAGS, Grants, Role
 from appliance.protocol.digests import hmac_sha512
 
 NUMBER_BYTES: Final = 8
@@ -46,6 +50,20 @@ class Terms(NamedTuple):
     exit: bool = False
     """May it carry everything for others?"""
     roles: tuple[str, ...] = ()
+
+    def grants(self, addresses: tuple[Address, ...] = ()) -> Grants:
+        """The same as a certificate has it. Raises ValueError with a sentence for the admin."""
+        tags = tuple(sorted(set(self.tags)))
+        bad = next((tag for tag in tags if not TAG.fullmatch(tag)), None)
+        if bad is not None:
+            raise ValueError(f"{bad!r} is no tag: lower-case letters, digits and dashes, up to 32")
+        for given, most, what in ((tags, MAX_TAGS, "tags"), (self.prefixes, MAX_PREFIXES, "prefixes")):
+            if len(given) > most:
+                raise ValueError(f"{len(given)} {what} are too many: a certificate has room for {most}")
+        unknown = next((role for role in self.roles if role not in {Role.RELAY, Role.RENDEZVOUS}), None)
+        if unknown is not None:
+            raise ValueError(f"{unknown!r} is no role that an invitation can give: relay or rendezvous")
+        return Grants(addresses, tuple(map(_network, self.prefixes)), self.exit, tags, frozenset(map(Role, self.roles)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +155,13 @@ def number_of(secret: bytes) -> bytes:
 def key_of(secret: bytes) -> bytes:
     """What the secret is proved with."""
     return hmac_sha512(secret, KEY_LABEL)[:KEY_BYTES]
+
+
+def _network(text: str) -> Network:
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no prefix: write address/length, for example 192.168.1.0/24") from None
+    if not found.prefixlen or is_nobodys(found):
+        raise ValueError(f"{text} is not for a member to carry" + ("" if found.prefixlen else ": for everything there is --exit"))
+    return found

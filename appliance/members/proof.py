@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from appliance.members.code import DIGEST_BYTES, digest_of
 from appliance.members.invitation import NUMBER_BYTES
+from appliance.members.network import digest_of_text
 from appliance.protocol.digests import hmac_sha512
 
 JOINER_LABEL: Final = b"LLP1 enrolment joiner"
@@ -81,5 +81,4 @@ def octets(text: object, size: int) -> bytes | None:
 
 
 def _told(bound: Bound) -> bytes:
-    assert len(bound.exporter) == DIGEST_BYTES
-    return bound.exporter + digest_of(bound.joiner) + digest_of(bound.inviter)
+    return bound.exporter + digest_of_text(bound.joiner) + digest_of_text(bound.inviter)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.members.addressing import Address, free_addresses
+from appliance.members.addressing import free_addresses, ranges_of
+from appliance.members.fields import Address
 
 RANGES = (ip_network("10.8.0.0/24"), ip_network("fd00:8::/64"))
 
@@ -57,3 +58,10 @@ def test_whoever_comes_gets_an_address_within_the_range(anybody: bytes) -> None:
     v4, v6 = free_addresses(RANGES, anybody, ())
     assert v4 in set(RANGES[0].hosts())
     assert v6 != ip_address("fd00:8::")
+
+
+def test_each_network_has_ranges_of_its_own() -> None:
+    ranges = {ranges_of(digest(number)) for number in range(100)}
+    assert len({v6 for _, v6 in ranges}) == 100
+    assert len({v4 for v4, _ in ranges}) > 40
+    assert all(v4.is_private and v6.is_private and (v4.prefixlen, v6.prefixlen) == (16, 48) for v4, v6 in ranges)

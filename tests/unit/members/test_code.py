@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.api.values import Endpoint
-from appliance.members.code import ALPHABET, Code, CodeInvalid, Contact, digest_of, fingerprint_of, read_code, write_code
+from appliance.members.code import ALPHABET, Code, CodeInvalid, Contact, read_code, write_code
+from appliance.members.network import identity_text
 
 SECRET = bytes(range(16))
-INVITER, RELAY = (fingerprint_of(Random(seed).randbytes(32)) for seed in (1, 2))
+INVITER, RELAY = (identity_text(Random(seed).randbytes(32)) for seed in (1, 2))
 HOME = tuple(map(Endpoint.parse, ("udp://198.51.100.7:8443", "tcp://198.51.100.7:8443")))
 
 
@@ -134,7 +135,3 @@ def test_what_a_code_cannot_say_is_refused_where_it_is_made(endpoints: tuple[str
 def test_nothing_shows_the_secret() -> None:
     assert SECRET.hex() not in repr(code_of())
     assert repr(SECRET) not in repr(code_of())
-
-
-def test_fingerprints_and_digests_are_the_same_thing() -> None:
-    assert fingerprint_of(digest_of(INVITER)) == INVITER

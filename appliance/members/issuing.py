@@ -1,0 +1,137 @@
+"""Signs certificates for newcomers: who gets which name and which addresses, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from appliance.api.values import Network
+from appliance.errors import ApplianceError, ExitCode
+from appliance.members.addressing import free_addresses, ranges_of
+from appliance.members.certificate import CLOCK_SKEW, Certificate
+from appliance.members.fields import NAME, Address
+from appliance.members.invitation import Terms
+from appliance.members.scope import Scope
+from appliance.members.signing import sign_certificate
+from appliance.members.statement import Refusal, StatementRefused
+from appliance.members.trust import Trust
+from appliance.protocol.identity import Identity, PublicIdentity
+
+LIFETIME: Final = 365 * 86_400
+"""Seconds that a certificate is valid for, unless its issuer may give less (chosen: an owner looks in once a year)."""
+
+
+MOST_NAME: Final = 60
+"""Characters of the name of an invitation: a DNS label, with room for what tells several newcomers apart."""
+
+
+class CannotIssue(ApplianceError):
+    """The certificate cannot be made as it is wanted."""
+
+    exit_code = ExitCode.INVALID
+
+
+class Issuer:
+    """Who signs for one network on this node: the owner, or an issuer within its scope."""
+
+    def __init__(self, trust: Trust, signer: Identity, ranges: Iterable[Network] = ()) -> None:
+        """`ranges`: where the owner gives addresses; an issuer's scope says so for it."""
+        self._trust = trust
+        self._signer = signer
+        self._ranges = tuple(ranges) or ranges_of(trust.network.digest)
+
+    def check(self, terms: Terms, now: int) -> None:
+        """Can a newcomer have that? Raises CannotIssue with what is in the way."""
+        if not NAME.fullmatch(terms.name):
+            raise CannotIssue(
+                f"{terms.name!r} is no name of a member", hint="a DNS label: lower-case letters, digits and dashes, up to 63"
+            )
+        if len(terms.name) > MOST_NAME:
+            raise CannotIssue(
+                f"{terms.name!r} is too long", hint=f"up to {MOST_NAME} characters: the second newcomer's is NAME-2"
+            )
+        self._without_clash(terms.name, "", now)
+        scope = self._scope(now)
+        try:
+            grants = terms.grants()
+        except ValueError as error:
+            raise CannotIssue(str(error)) from None
+        if scope is not None and not scope.allows(grants, min(LIFETIME, scope.lifetime)):
+            raise CannotIssue("this node may not give all that", hint="`appliance network show` has what it may; ask the owner")
+
+    def issue(self, terms: Terms, name: str, identity: PublicIdentity, now: int, serial: int) -> Certificate:
+        """A certificate that counts from now on. Raises CannotIssue."""
+        self._without_clash(name, identity.fingerprint, now)
+        scope, before = self._scope(now), self._trust.members(now).get(identity.fingerprint)
+        if before is not None and before.name != name:
+            raise CannotIssue(
+                f"the node is a member already, as {before.name}",
+                hint=f"for another name: appliance network revoke {before.name}",
+            )
+        grants = terms.grants(self._addresses(identity, scope))
+        lifetime = LIFETIME if scope is None else min(LIFETIME, scope.lifetime)
+        try:
+            made = sign_certificate(
+                self._signer,
+                self._trust.network,
+                identity,
+                name=name,
+                serial=serial,
+                epoch=self._trust.next_epoch(identity.fingerprint),
+                since=None if before is None else before.since,
+                not_before=now,
+                not_after=now + lifetime,
+                grants=grants,
+            )
+            self._trust.take(made.encoded, now)
+        except StatementRefused as refused:
+            raise CannotIssue(f"the certificate would be refused: {refused.reason}", hint=_hint(refused.reason)) from None
+        return made
+
+    def _scope(self, now: int) -> Scope | None:
+        """What this node may give; None: everything, it is the owner. Raises CannotIssue."""
+        if self._trust.network.is_of(self._signer):
+            return None
+        own = self._trust.members(now).get(self._signer.fingerprint)
+        if own is None or own.scope is None:
+            raise CannotIssue(
+                "this node may not invite: it is no issuer of the network",
+                hint="invite on a node that `appliance network new` was run on, or ask the owner to make this one an issuer",
+            )
+        return own.scope
+
+    def _without_clash(self, name: str, identity: str, now: int) -> None:
+        for member in self._trust.members(now).values():
+            if member.name == name and member.identity != identity:
+                raise CannotIssue(
+                    f"there is a member {name} already",
+                    hint=f"choose another name; if it is gone for good: appliance network revoke {name}",
+                )
+
+    def _addresses(self, identity: PublicIdentity, scope: Scope | None) -> tuple[Address, ...]:
+        """Those that the node has if it comes again, else free ones. Raises CannotIssue."""
+        ranges = self._ranges if scope is None else scope.addresses
+        before = [each.addresses for each in self._trust.certificates(identity.fingerprint)]
+        used = {address for each in self._certificates() if each.identity != identity.fingerprint for address in each.addresses}
+        for addresses in before:
+            if addresses and used.isdisjoint(addresses) and all(any(one in each for each in ranges) for one in addresses):
+                return addresses
+        found = free_addresses(ranges, identity.digest, used)
+        if not found:
+            raise CannotIssue("no address is free", hint="the ranges of this network are full: revoke who is gone")
+        return found
+
+    def _certificates(self) -> Iterable[Certificate]:
+        return (each for each in self._trust.statements() if isinstance(each, Certificate))
+
+
+def _hint(reason: Refusal) -> str:
+    match reason:
+        case Refusal.BEYOND_SCOPE:
+            return "`appliance network show` has what this node may give; ask the owner"
+        case Refusal.NOT_YET_VALID | Refusal.EXPIRED:
+            return f"is the clock of this host right? It may differ from the others' by {CLOCK_SKEW} s"
+        case Refusal.FULL:
+            return "revoke who is gone: appliance network revoke NAME"
+        case _:
+            return "`appliance network show` tells more"

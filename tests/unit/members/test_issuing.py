@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from appliance.members.addressing import ranges_of
+from appliance.members.invitation import Terms
+from appliance.members.issuing import LIFETIME, CannotIssue, Issuer
+from appliance.members.scope import Role
+from appliance.members.trust import Trust
+from appliance.testing.pair import identity_of
+from tests.unit.members.signed import NOW, OWNER, WIDE, certificate, grants, issuer, names, revocation, trusting
+
+LAPTOP = identity_of("laptop").public
+
+
+def owner(trust: Trust | None = None, *ranges: str) -> Issuer:
+    return Issuer(trust or trusting(), OWNER, map(ip_network, ranges))
+
+
+def test_what_the_owner_gives_counts_at_once() -> None:
+    trust = trusting()
+    terms = Terms("laptop", ("staff",), ("192.168.1.0/24",), exit=True, roles=("relay",))
+    made = owner(trust).issue(terms, "laptop", LAPTOP, NOW, 7)
+    assert trust.members(NOW)[LAPTOP.fingerprint] == made
+    assert (made.name, made.tags, made.exit, made.roles) == ("laptop", ("staff",), True, frozenset({Role.RELAY}))
+    assert made.prefixes == (ip_network("192.168.1.0/24"),)
+    assert (made.not_before, made.not_after, made.serial) == (NOW, NOW + LIFETIME, 7)
+    v4, v6 = ranges_of(trust.network.digest)
+    assert made.addresses[0] in v4
+    assert made.addresses[1] in v6
+
+
+def test_an_issuer_gives_within_its_scope() -> None:
+    trust = trusting(issuer())
+    scoped = Issuer(trust, identity_of("issuer"))
+    made = scoped.issue(Terms("laptop", ("desk",)), "laptop", LAPTOP, NOW, 7)
+    assert made.not_after - made.not_before == WIDE.lifetime
+    assert [address in WIDE.addresses[0] for address in made.addresses] == [True]
+    for beyond in (Terms("phone", ("staff",)), Terms("phone", exit=True), Terms("phone", roles=("relay",))):
+        with pytest.raises(CannotIssue, match="may not give all that"):
+            scoped.check(beyond, NOW)
+        with pytest.raises(CannotIssue, match="beyond-scope"):
+            scoped.issue(beyond, "phone", identity_of("phone").public, NOW, 8)
+
+
+@pytest.mark.parametrize("who", ["stranger", "member"])
+def test_who_is_no_issuer_invites_nobody(who: str) -> None:
+    nobody = Issuer(trusting(certificate("member")), identity_of(who))
+    with pytest.raises(CannotIssue, match="no issuer of the network") as caught:
+        nobody.check(Terms("laptop"), NOW)
+    assert "network new" in caught.value.hint
+
+
+def test_a_name_is_one_members() -> None:
+    trust = trusting(certificate("laptop", of="else"))
+    for deed in (
+        lambda: owner(trust).check(Terms("laptop"), NOW),
+        lambda: owner(trust).issue(Terms("laptop"), "laptop", LAPTOP, NOW, 7),
+    ):
+        with pytest.raises(CannotIssue, match="a member laptop already") as caught:
+            deed()
+        assert "network revoke laptop" in caught.value.hint
+
+
+def test_addresses_are_free_ones_and_stay_a_nodes_own() -> None:
+    taken = certificate("else", grants=grants("10.0.0.1"))
+    trust = trusting(taken)
+    issuing = owner(trust, "10.0.0.0/30", "fd00::/64")
+    first = issuing.issue(Terms("laptop"), "laptop", LAPTOP, NOW, 7)
+    assert str(first.addresses[0]) == "10.0.0.2"
+    again = issuing.issue(Terms("laptop"), "laptop", LAPTOP, NOW + 1, 8)
+    assert (again.addresses, again.since) == (first.addresses, first.since)
+    with pytest.raises(CannotIssue, match="a member already, as laptop"):
+        issuing.issue(Terms("desk"), "desk", LAPTOP, NOW + 2, 11)
+    phone = issuing.issue(Terms("phone"), "phone", identity_of("phone").public, NOW, 9)
+    assert [address.version for address in phone.addresses] == [6], "the range of IPv4 is full"
+    with pytest.raises(CannotIssue, match="no address is free"):
+        owner(trust, "10.0.0.0/30").issue(Terms("tv"), "tv", identity_of("tv").public, NOW, 10)
+
+
+def test_who_was_removed_comes_back_in_a_later_epoch() -> None:
+    trust = trusting(certificate("laptop"), revocation("laptop"))
+    assert names(trust) == []
+    made = owner(trust).issue(Terms("laptop"), "laptop", LAPTOP, NOW, 7)
+    assert made.epoch == 1
+    assert names(trust) == ["laptop"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "sentence"),
+    [
+        ({"name": "Laptop"}, "no name of a member"),
+        ({"name": "a" * 61}, "too long"),
+        ({"tags": ("Staff",)}, "no tag"),
+        ({"tags": tuple(f"t{number}" for number in range(17))}, "17 tags are too many"),
+        ({"prefixes": ("192.0.2.1/24",)}, "no prefix"),
+        ({"prefixes": ("0.0.0.0/0",)}, "--exit"),
+        ({"prefixes": ("127.0.0.0/8",)}, "not for a member to carry"),
+        ({"roles": ("issuer",)}, "no role that an invitation can give"),
+    ],
+)
+def test_what_nobody_can_have_is_said_when_somebody_is_invited(terms: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(CannotIssue, match=sentence):
+        owner().check(Terms(**{"name": "laptop"} | terms), NOW)
