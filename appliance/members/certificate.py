@@ -15,7 +15,7 @@ length before it (u16).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Final
 
@@ -48,7 +48,7 @@ class Certificate:
     """Another for each statement of its signer."""
     identity: str
     """The node's fingerprint, `llp1:…`."""
-    ed25519: bytes
+    ed25519: bytes = field(repr=False)
     """The Ed25519 half of the node's public key, 32 bytes. What is signed with it alone can grant nothing."""
     epoch: int
     """0, and one more each time that the node comes back after its removal."""
@@ -62,11 +62,11 @@ class Certificate:
     grants: Grants
     scope: Scope | None
     """What it may sign; None unless it is an issuer."""
-    public: bytes
+    public: bytes = field(repr=False)
     """The whole public key of an issuer, 2,624 bytes; else empty."""
-    encoded: bytes
+    encoded: bytes = field(repr=False)
     """The bytes that were signed, head and signature included."""
-    digest: bytes
+    digest: bytes = field(repr=False)
     """Of the statement, 32 bytes."""
 
     @property

@@ -52,8 +52,7 @@ class Removals:
 
     def ends(self, certificate: Certificate) -> bool:
         """Was its node removed, as far as this certificate goes?"""
-        epoch = self._by_owner.get(certificate.identity)
-        if epoch is not None and (certificate.epoch <= epoch or not certificate.by_owner):
+        if self.owner_ends(certificate):
             return True
         digests = self._by_issuer.get((certificate.issuer, certificate.identity), ())
         mine = self._revocations.get(certificate.issuer, {})
@@ -61,6 +60,11 @@ class Removals:
             mine[digest].subjects[certificate.identity] >= certificate.epoch and self.counts(certificate.issuer, digest)
             for digest in digests
         )
+
+    def owner_ends(self, certificate: Certificate) -> bool:
+        """The same by what the owner signed alone. That can no more be undone."""
+        epoch = self._by_owner.get(certificate.identity)
+        return epoch is not None and (certificate.epoch <= epoch or not certificate.by_owner)
 
     def names(self, identity: str) -> bool:
         """Is there a revocation that counts and names it?"""

@@ -19,7 +19,7 @@ Proof of fraud, without a signature of its own:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from appliance.members import fields
@@ -60,8 +60,8 @@ class Revocation:
     """Identities, each with the last epoch that it ends."""
     keeps: frozenset[bytes]
     """Digests of statements that count though their issuer is among the subjects."""
-    encoded: bytes
-    digest: bytes
+    encoded: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
 
     @property
     def by_owner(self) -> bool:
@@ -120,8 +120,8 @@ class Fraud:
     issuer: str
     """Who signed both."""
     serial: int
-    encoded: bytes
-    digest: bytes
+    encoded: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
     """SHA-256 of its bytes."""
 
     def verify(self, key: PublicIdentity) -> None:

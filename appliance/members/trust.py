@@ -133,7 +133,7 @@ class Trust:
         for certificate in self._all():
             if certificate.by_owner:
                 by_owner.append(certificate)
-            elif self._removals.counts(certificate.issuer, certificate.digest):
+            elif self._hindrance(certificate, None) is None:
                 others.append(certificate)
         by_owner.sort(key=lambda each: each.scope is None)
         return (*by_owner, *self._removals, *others)
@@ -193,8 +193,7 @@ class Trust:
             raise StatementRefused(Refusal.EXPIRED)
         if not certificate.is_valid(now):
             raise StatementRefused(Refusal.NOT_YET_VALID)
-        # what an issuer signed before it was removed may count, and needs its key
-        if self._removals.ends(certificate) and certificate.scope is None:
+        if self._is_ended_for_good(certificate):
             raise StatementRefused(Refusal.REVOKED)
         match self._hindrance(certificate, now):
             case Why.ISSUER_REMOVED:
@@ -204,20 +203,25 @@ class Trust:
             case Why.BEYOND_SCOPE:
                 raise StatementRefused(Refusal.BEYOND_SCOPE)
         known = self._certificates.get(certificate.identity, {}).get(certificate.issuer)
-        if known is None or (certificate.scope is not None and known.scope is None):
-            self._find_room(certificate, now)
-        elif known.is_valid(now) and _precedence(known) <= _precedence(certificate):
+        if known is not None and known.is_valid(now) and _precedence(known) <= _precedence(certificate):
             renamed = known.epoch == certificate.epoch and known.name != certificate.name
             raise StatementRefused(Refusal.RENAMED if renamed else Refusal.SUPERSEDED)
+        if known is None or (certificate.scope is not None and known.scope is None):
+            self._find_room(certificate, now)
 
-    def _hindrance(self, certificate: Certificate, now: int) -> Why | None:
-        """Why it does not count for its issuer's sake."""
+    def _is_ended_for_good(self, certificate: Certificate) -> bool:
+        """The owner removed its node. But what an issuer signed before it was removed may count, and needs its key; and whom an
+        issuer removed is a member again if the owner removes that issuer."""
+        return certificate.scope is None and self._removals.owner_ends(certificate)
+
+    def _hindrance(self, certificate: Certificate, now: int | None) -> Why | None:
+        """Why it does not count for its issuer's sake; whether that one's certificate is valid is asked if there is a time."""
         if certificate.by_owner:
             return None
         if not self._removals.counts(certificate.issuer, certificate.digest):
             return Why.ISSUER_REMOVED
         issuer = self._certificates.get(certificate.issuer, {}).get(self.network.fingerprint)
-        if issuer is None or issuer.scope is None or not issuer.is_valid(now):
+        if issuer is None or issuer.scope is None or not (now is None or issuer.is_valid(now)):
             return Why.NO_ISSUER
         return None if certificate.is_within(issuer.scope) else Why.BEYOND_SCOPE
 
@@ -265,7 +269,7 @@ class Trust:
                 self._forget(gone)
             ended = [each for identity in statement.subjects for each in self.certificates(identity) if statement.by_owner]
             for certificate in ended:
-                if certificate.scope is None and self._removals.ends(certificate):
+                if self._is_ended_for_good(certificate):
                     self._drop(certificate)
             return
         of_node = self._certificates.setdefault(statement.identity, {})
