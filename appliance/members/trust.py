@@ -72,6 +72,10 @@ class Trust:
         """By identity and signer: the one that counts among those of one signer about one node."""
         self._count: Counter[str] = Counter()
         """Certificates by signer."""
+        self._issuers = 0
+        """Certificates that make somebody an issuer."""
+        self._searched = -1, 0
+        """`changes` and `now` when room was searched for last."""
         self._removals = Removals()
         self._known: dict[bytes, Statement] = {}
         """By digest."""
@@ -226,14 +230,17 @@ class Trust:
         return None if certificate.is_within(issuer.scope) else Why.BEYOND_SCOPE
 
     def _find_room(self, certificate: Certificate, now: int) -> None:
-        if not self._has_room(certificate):
+        if self._has_room(certificate):
+            return
+        if self._searched != (self.changes, now):  # nobody has verified yet that it is worth a search
             for useless in [each for each in self._all() if self._is_useless(each, now)]:
                 self._drop(useless)
+            self._searched = self.changes, now
         if not self._has_room(certificate):
             raise StatementRefused(Refusal.FULL)
 
     def _has_room(self, certificate: Certificate) -> bool:
-        if certificate.scope is not None and sum(each.scope is not None for each in self._all()) >= MAX_ISSUERS:
+        if certificate.scope is not None and self._issuers >= MAX_ISSUERS:
             return False
         of_signer = self._count[certificate.issuer]
         return self._count.total() < MAX_CERTIFICATES and (certificate.by_owner or of_signer < MAX_OF_ISSUER)
@@ -277,6 +284,7 @@ class Trust:
             self._drop(older)
         self._certificates.setdefault(statement.identity, {})[statement.issuer] = statement
         self._count[statement.issuer] += 1
+        self._issuers += statement.scope is not None
 
     def _drop(self, certificate: Certificate) -> None:
         self.changes += 1
@@ -285,6 +293,7 @@ class Trust:
         if not of_node:
             del self._certificates[certificate.identity]
         self._count[certificate.issuer] -= 1
+        self._issuers -= certificate.scope is not None
         self._forget(certificate)
 
     def _forget(self, statement: Certificate | Revocation) -> None:
