@@ -89,6 +89,9 @@ class HostState:
     """How many cores this process may use."""
     ruleset: Sequence[Mapping[str, Any]] = ()
     """All of nftables as libnftables' JSON. Only if the profile listens or forwards."""
+    resolver: Mapping[str, Any] = field(default_factory=dict)
+    """How programs of this host look up names: {text, obstacle}. `text` is /etc/resolv.conf, one character for each byte, None
+    where there is no such file; `obstacle` says why it cannot be changed, "" if it can."""
 
 
 class Advice(NamedTuple):

@@ -21,6 +21,7 @@ from appliance.api.profile_values import (
     Bytes,
     Count,
     DatagramBytes,
+    DnsLabel,
     Dscp,
     EndpointText,
     Identity,
@@ -307,6 +308,27 @@ class Routing(Section):
         return self.__pydantic_extra__.get(kind, {})
 
 
+class Names(Section):
+    """Names for the peers: this node answers NAME.LABEL with their addresses, and passes on all other questions."""
+
+    label: DnsLabel = Field(
+        description="The domain of the peers' names; short names are looked for in it, too.", examples=["home"]
+    )
+    host: Literal["auto", "file", "off"] = Field(
+        default="auto",
+        description="How this host's programs come to ask this node: auto changes /etc/resolv.conf if that is possible, file "
+        "insists on it, off leaves it to you.",
+    )
+    serve: Literal["host", "peers"] = Field(
+        default="host", description="Who gets an answer: this host's programs, or peers as well, these about peers' names only."
+    )
+    servers: tuple[Address, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Name servers for all other questions, in order. Empty: those that this host had before.",
+    )
+
+
 class Control(Section):
     """Who may control the running daemon."""
 
@@ -368,6 +390,7 @@ class Profile(Section):
         description="Peer protocols to speak with the peers, each with its settings; one that is absent is not spoken.",
     )
     mesh: Mesh | None = Field(default=None, description=Mesh.__doc__)
+    names: Names | None = Field(default=None, description=Names.__doc__)
     control: Control = Field(default=Control(), description=Control.__doc__)
     host: Host = Field(default=Host(), description=Host.__doc__)
     logging: Logging = Field(default=Logging(), description=Logging.__doc__)

@@ -18,15 +18,18 @@ from appliance.apply.others import owner_of, refuse_others
 from appliance.apply.records import JournalState
 from appliance.errors import ApplianceError, ExitCode, HostError, MissingPrivilege, PlanError
 from appliance.linux import machine
+from appliance.linux.actions import perform
 from appliance.linux.locks import hold
 from appliance.linux.netlink import Netlink
 from appliance.linux.observe import observe
 from appliance.linux.refusals import PRIVILEGE_HINT
+from appliance.planning import naming
 from appliance.planning.contributions import Contributions, Contributors, Held, refuse_unfit
 from appliance.planning.diff import plan, undo_cuts_off
 from appliance.planning.drift import bringing_back
 from appliance.planning.ledger import Ledger
 from appliance.planning.revert import refuse_irreversible, revert
+from appliance.planning.simulate import after
 from appliance.planning.wanted import Wanted, wanted, wanted_too
 
 PATIENCE = 15.0
@@ -150,17 +153,22 @@ async def plan_rollback(state_dir: Path, *, admin_address: str | None = None) ->
     steps = _journal(state_dir).state.in_force
     async with Netlink() as netlink:
         observed = await observe(Wanted(), netlink)
-    return Plan(revert(Plan(tuple(steps))).steps, (), undo_cuts_off(steps, observed, admin_address))
+    undone = revert(Plan(tuple(steps))).steps
+    left = naming.left_behind(after(observed, [one.do for one in undone]))
+    return Plan((*undone, *left), (), undo_cuts_off(steps, observed, admin_address))
 
 
 async def rollback(state_dir: Path, *, progress: Listener = silent) -> Undone:
     """Undo everything that was ever applied: the host becomes as it was before the first apply. Also completes an interrupted
-    undo."""
+    undo, and puts right what outlived its journal."""
     _require_privilege()
     async with _locked(state_dir) as journal, Netlink() as netlink:
         first = journal.state.generations[0].number if journal.state.generations else None
         steps = await undo(first, netlink, journal, progress) if first is not None else []
         wake_watchdog(state_dir)
+        for step in naming.left_behind(await observe(Wanted(), netlink)):
+            await perform(step.do, netlink)
+            steps.append(step)
         return Undone(tuple(steps))
 
 

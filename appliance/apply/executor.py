@@ -12,7 +12,7 @@ from appliance.api.planning import Action, Step
 from appliance.apply.journal import Journal
 from appliance.apply.records import Generation
 from appliance.errors import ApplianceError, ApplyError, HostError
-from appliance.linux import actions, interfaces, sysctl
+from appliance.linux import actions, interfaces, resolv_conf, sysctl
 from appliance.linux.netlink import Netlink
 from appliance.planning.facts import fact
 from appliance.planning.wording import describe
@@ -173,7 +173,7 @@ def _runs(indices: Sequence[int], generation: Generation, *, undo: bool) -> Iter
 
 
 def _is_moot(action: Action) -> bool:
-    """Is the interface gone that the action is about? Somebody may have removed it by hand."""
+    """Is the interface gone that the action is about, or the file another one by now? Somebody may have done that by hand."""
     match action.verb:
         case "sysctl.set":
             return sysctl.read(action.args["key"]) is None
@@ -181,6 +181,8 @@ def _is_moot(action: Action) -> bool:
             return interfaces.index(action.args["name"]) is None
         case "address.add" | "route.add":
             return interfaces.index(action.args["link"]) is None
+        case "resolv_conf.write":
+            return resolv_conf.is_anothers(action.args)
         case _:
             return False
 

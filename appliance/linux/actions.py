@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.api.planning import Action
 from appliance.errors import HostError
-from appliance.linux import addresses, interfaces, nftables, routes, rules, sysctl, tun
+from appliance.linux import addresses, interfaces, nftables, resolv_conf, routes, rules, sysctl, tun
 from appliance.linux.look import Look
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
@@ -94,6 +94,10 @@ async def _replace_table(_netlink: Netlink, args: Mapping[str, Any]) -> None:
         await nftables.replace(args)
 
 
+async def _write_resolv_conf(_netlink: Netlink, args: Mapping[str, Any]) -> None:
+    resolv_conf.write(args)
+
+
 async def _has_link(look: Look, args: Mapping[str, Any]) -> bool:
     link = (await look.links()).get(args["name"])
     settings = {key: args[key] for key in ("mtu", "gso_max_size", "tx_queue_len", "up") if args.get(key) is not None}
@@ -124,6 +128,10 @@ async def _has_table(_look: Look, args: Mapping[str, Any]) -> bool:
     return same(await nftables.read(args["table"]) if nftables.tool() else None, args["ruleset"])
 
 
+async def _has_resolv_conf(_look: Look, args: Mapping[str, Any]) -> bool:
+    return bool(resolv_conf.read() == args["text"])
+
+
 _DEEDS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[None]]] = {
     "tun.create": _create_tun,
     "tun.own": _own_tun,
@@ -137,6 +145,7 @@ _DEEDS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[None]]] = {
     "rule.remove": rules.remove,
     "sysctl.set": _set_sysctl,
     "nft.replace": _replace_table,
+    "resolv_conf.write": _write_resolv_conf,
 }
 _CHECKS: dict[str, Callable[[Look, Mapping[str, Any]], Awaitable[bool]]] = {
     "link": _has_link,
@@ -145,4 +154,5 @@ _CHECKS: dict[str, Callable[[Look, Mapping[str, Any]], Awaitable[bool]]] = {
     "rule": _has_rule,
     "sysctl": _has_sysctl,
     "nft": _has_table,
+    "resolv_conf": _has_resolv_conf,
 }

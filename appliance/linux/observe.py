@@ -7,7 +7,7 @@ from typing import Any
 
 from appliance.api.planning import HostState
 from appliance.errors import ApplianceError, MissingPrivilege
-from appliance.linux import addresses, interfaces, iptables, machine, nftables, routes, rules, sysctl
+from appliance.linux import addresses, interfaces, iptables, machine, nftables, resolv_conf, routes, rules, sysctl
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
 from appliance.planning.wanted import Wanted
@@ -33,6 +33,7 @@ async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
         tools={"nft": nft} if nft else {},
         cores=machine.usable_cores(),
         ruleset=await _ruleset() if wanted.ruleset else (),
+        resolver=resolv_conf.observe(),
     )
 
 

@@ -1,5 +1,5 @@
-"""Desired × observed → plan. First what has to go, then the interface, its addresses, the firewall, settings, routes and
-rules."""
+"""Desired × observed → plan. First what has to go, then the interface, its addresses, the firewall, settings, routes, rules
+and name servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.api.planning import Action, HostState, Plan, Step
 from appliance.api.profile import Profile
-from appliance.planning import own
+from appliance.planning import naming, own
 from appliance.planning.clashes import loops_of_names, refuse_clashes, refuse_loops, refuse_unreachable
 from appliance.planning.contributions import Contributions, further_steps
 from appliance.planning.desired import Desired, desired
@@ -53,7 +53,13 @@ def plan(
     if wanted.link["name"] in leaving:  # it is made anew, and its settings have their first values again
         settings = after(observed, [one.do for one in removals if one.do.verb == "sysctl.set"]).sysctls
         base, leaving = replace(emptied, sysctls=settings), leaving - {wanted.link["name"]}
-    steps = (*removals, *_additions(wanted, base, ledger, leaving, removals))
+    no_names = naming.obstacle(profile, observed, ledger)
+    naming.refuse_obstacle(profile, no_names)
+    steps = (
+        *removals,
+        *_additions(wanted, base, ledger, leaving, removals),
+        *naming.steps(profile, observed, ledger),
+    )
     future = after(observed, [one.do for one in steps])
     if contributions is not None:
         further = tuple(further_steps(contributions, wanted.sysctls, wanted.link["name"], observed, future))
@@ -68,7 +74,8 @@ def plan(
         *hindrances(profile, observed.ruleset),
     )
     cuts_off = cut_off(observed, future, connection) if connection else ""
-    return Plan(steps, (*wanted.warnings, *map(str, advice)), cuts_off, advice)
+    warnings = (*wanted.warnings, *([naming.warning(no_names)] if no_names else ()), *map(str, advice))
+    return Plan(steps, warnings, cuts_off, advice)
 
 
 def _fits(wanted: Desired, observed: HostState) -> bool:

@@ -17,6 +17,7 @@ _NOUNS = {
     "rule.remove": ("rule", False),
     "sysctl.set": ("sysctl", True),
     "nft.replace": ("nft", True),
+    "resolv_conf.write": ("resolv_conf", True),
 }
 VERBS = frozenset(_NOUNS)
 

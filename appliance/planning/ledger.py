@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from appliance.api.planning import Action, Step
 from appliance.planning.own import UNNAMED, Owner
+from appliance.planning.resolv_conf import interface_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Ledger:
     """Interfaces that we made."""
     originals: Mapping[str, Action] = field(default_factory=dict)
     """For each setting that the core changed last, the action that brings back its first value."""
+    resolv_conf: bool = False
+    """Is /etc/resolv.conf as we wrote it, and do the steps know what was there before?"""
     owner: Owner = UNNAMED
     """How the node's routes, rules and tables are known."""
 
@@ -26,6 +29,7 @@ class Ledger:
         created: set[str] = set()
         originals: dict[str, Action] = {}
         changed_by: dict[str, str] = {}
+        written = False
         for step in applied:
             match step.do.verb:
                 case "tun.create":
@@ -35,4 +39,7 @@ class Ledger:
                 case "sysctl.set":
                     originals.setdefault(step.do.args["key"], step.undo)
                     changed_by[step.do.args["key"]] = step.plugin
-        return cls(frozenset(created), {key: action for key, action in originals.items() if not changed_by[key]}, owner)
+                case "resolv_conf.write":
+                    written = bool(interface_of(step.do.args["text"] or ""))
+        kept = {key: action for key, action in originals.items() if not changed_by[key]}
+        return cls(frozenset(created), kept, written, owner)

@@ -7,7 +7,7 @@ from typing import Any
 
 from appliance.api.planning import Action, HostState, Plan, Step
 from appliance.errors import PlanError
-from appliance.planning import own
+from appliance.planning import own, resolv_conf
 from appliance.planning.facts import VERBS, fact
 from appliance.planning.simulate import after
 from appliance.planning.wording import describe
@@ -51,6 +51,7 @@ def essence(state: HostState) -> dict[str, Any]:
         "rules": _sorted(own.without(dict(rule), "fwmask") for rule in state.rules),
         "settings": dict(state.sysctls),
         "tables": dict(state.tables),
+        "name servers": resolv_conf.before(state.resolver.get("text") or ""),
     }
 
 

@@ -1,14 +1,14 @@
 """A small model of the kernel: the host after an action. It lets a plan be judged before anything is done.
 
 Modelled: interfaces, addresses with the routes the kernel makes for them, routes, rules, settings with forwarding's side effects,
-and nftables tables. Link-local addresses and multicast are not.
+nftables tables and /etc/resolv.conf. Link-local addresses and multicast are not.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appliance.api.planning import Action, HostState
@@ -43,6 +43,7 @@ class _Host:
     rules: Entries
     sysctls: dict[str, str]
     tables: dict[str, Any]
+    resolver: dict[str, Any]
     met: frozenset[str]
 
     @classmethod
@@ -54,13 +55,23 @@ class _Host:
             _by(own.rule_key, state.rules),
             dict(state.sysctls),
             dict(state.tables),
+            dict(state.resolver),
             frozenset(state.links),
         )
 
     def freeze(self, state: HostState) -> HostState:
         sysctls = {key: value for key, value in self.sysctls.items() if own.sysctl_link(key) in {None, *self.links}}
         addresses, routes, rules = map(_flat, (self.addresses, self.routes, self.rules))
-        return HostState(self.links, addresses, routes, rules, sysctls, self.tables, state.tools, state.cores, state.ruleset)
+        return replace(
+            state,
+            links=self.links,
+            addresses=addresses,
+            routes=routes,
+            rules=rules,
+            sysctls=sysctls,
+            tables=self.tables,
+            resolver=self.resolver,
+        )
 
 
 def _by(key: Callable[[Mapping[str, Any]], tuple[Any, ...]], entries: Iterable[Mapping[str, Any]]) -> Entries:
@@ -189,6 +200,11 @@ def _replace_table(host: _Host, args: Mapping[str, Any]) -> None:
         host.tables[args["table"]] = args["ruleset"]
 
 
+def _write_resolv_conf(host: _Host, args: Mapping[str, Any]) -> None:
+    if host.resolver.get("text") == args["over"]:
+        host.resolver["text"] = args["text"]
+
+
 _VERBS: dict[str, Callable[[_Host, Mapping[str, Any]], None]] = {
     "tun.create": _create,
     "tun.own": _own,
@@ -202,4 +218,5 @@ _VERBS: dict[str, Callable[[_Host, Mapping[str, Any]], None]] = {
     "rule.remove": _remove_rule,
     "sysctl.set": _set_sysctl,
     "nft.replace": _replace_table,
+    "resolv_conf.write": _write_resolv_conf,
 }

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.api.planning import Action, Step
-from appliance.planning import own
+from appliance.planning import own, resolv_conf
 
-SIGNS = {"add": "+", "create": "+", "remove": "-", "delete": "-", "set": "~", "own": "~", "replace": "~"}
+SIGNS = {"add": "+", "create": "+", "remove": "-", "delete": "-", "set": "~", "own": "~", "replace": "~", "write": "~"}
 
 LINK_LABELS = {"mtu": "MTU", "gso_max_size": "GSO size", "tx_queue_len": "queue"}
 
@@ -45,8 +45,20 @@ def describe(action: Action) -> str:
         case "nft":
             rules = sum("rule" in entry for entry in args["ruleset"] or ())
             return f"nftables table {args['table']}" + (f" with {rules} rules" if rules else "")
+        case "resolv_conf":
+            return _resolv_conf(args["text"])
         case _:
             return f"{action.verb} {dict(args)}"
+
+
+def _resolv_conf(text: str | None) -> str:
+    if text is None:
+        return "no file /etc/resolv.conf"
+    if not resolv_conf.interface_of(text):
+        return "name servers in /etc/resolv.conf as they were"
+    return (
+        f"name server {' '.join(resolv_conf.servers(text))} in /etc/resolv.conf, for {resolv_conf.search(text)[0]} and all else"
+    )
 
 
 def _owner(args: Mapping[str, Any]) -> str:

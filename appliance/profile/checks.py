@@ -18,6 +18,7 @@ IPV6_MINIMUM_MTU = 1280
 WITH_PORTS = frozenset((6, 17, 33, 132, 136))
 """TCP, UDP, DCCP, SCTP, UDP-Lite."""
 LAB_ONLY_SUITES = frozenset(("null",))
+RESERVED_LABELS = frozenset(("arpa", "example", "invalid", "local", "localhost", "onion", "test"))
 RESERVED_INTERFACES = frozenset(("lo", "all", "default"))
 
 NOBODYS = tuple(
@@ -49,8 +50,21 @@ def check(profile: Profile) -> Iterator[Problem]:
     yield from _qos(profile)
     yield from _peers_from(profile)
     yield from _mesh(profile)
+    yield from _names(profile)
     yield from _twice("plugins", profile.plugins)
     yield from _twice("network.masquerade", profile.network.masquerade)
+
+
+def _names(profile: Profile) -> Iterator[Problem]:
+    names = profile.names
+    if names is None:
+        return
+    if names.label in RESERVED_LABELS:
+        yield Problem("names.label", f"{names.label!r} has a meaning of its own in the DNS (RFC 6761)", "for example home")
+    own = {address.ip for address in profile.network.addresses}
+    for index, server in enumerate(names.servers):
+        if server in own:
+            yield Problem(f"names.servers.{index}", f"{server} is this node itself", "name a server that knows all other names")
 
 
 def check_reach(profile: Profile) -> Iterator[Problem]:

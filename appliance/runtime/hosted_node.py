@@ -1,6 +1,6 @@
 """A node on this host: what the host must be like, who may ask it what, and how it comes and goes with the service manager.
 
-listening sockets ─ host, TUN device ─ host watch ─ workers … the node … ─ control socket ─ ready
+listening sockets ─ names ─ host, TUN device ─ host watch ─ workers … the node … ─ control socket ─ ready
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from appliance.runtime.host.surroundings import Surroundings
 from appliance.runtime.host.tun_queues import TunQueues
 from appliance.runtime.in_force import InForce
 from appliance.runtime.links.loops import Loops
+from appliance.runtime.names.names import Names
 from appliance.runtime.node_runtime import NodeRuntime
 from appliance.runtime.operations import Asked, operations
 from appliance.runtime.peers import known_paths
@@ -84,6 +85,7 @@ class HostedNode:
         )
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold)
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
+        self._names = Names(node.peers.table)
         self._countdown, changing = Countdown(), asyncio.Lock()
         self._drift = Drift(
             in_force,
@@ -99,6 +101,7 @@ class HostedNode:
             Reloaded(
                 in_force=in_force,
                 node=node,
+                names=self._names,
                 tun=self._tun,
                 state_dir=state_dir,
                 trial=start.trial,
@@ -115,6 +118,7 @@ class HostedNode:
             in_force=in_force,
             trial=start.trial,
             drift=self._drift,
+            names=self._names,
             countdown=self._countdown,
             advisers=(self._loops, self._surroundings),
             refused_callers=self._admission.refused,
@@ -187,6 +191,8 @@ class HostedNode:
         node, profile = self._node, self._in_force.profile
         _raise_descriptor_limit()
         await node.listen()  # first: a port in use is found before the host is touched
+        self._lifespan.push("names", self._names.close)  # before what tells this host to ask here, so it ends after that
+        await self._names.open(profile)
         self._lifespan.push("host", lambda: self._undo_host(child), limit=UNDO_SECONDS, essential=True)
         self._lifespan.push("TUN device", self._detach, essential=True)
         await self._change_host(child, confirm_within, admin)
@@ -201,6 +207,7 @@ class HostedNode:
         self._surroundings.start()  # before the workers, which begin with this host's addresses
         await node.attach(self._tun.open(profile))
         await node.begin()
+        await self._names.use(profile)
         self._operations |= operations(self._asked())
         answering = server.ControlServer(self._operations, self._authority.allows, self._admission)
         answering.serve(self._listener.socket)
@@ -265,6 +272,7 @@ class HostedNode:
         return {
             "profile": refused if self._in_force.fallen_back else "",
             "host": self._drift.problem,
+            **({"names": self._names.problem} if self._in_force.profile.names else {}),
             "control": self._listener.problem,
         }
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from appliance.runtime.host.trial_keeper import TrialKeeper
     from appliance.runtime.host.tun_queues import TunQueues
     from appliance.runtime.in_force import InForce
+    from appliance.runtime.names.names import Names
     from appliance.runtime.node_runtime import NodeRuntime
 
 log = get_logger("reload")
@@ -67,6 +68,7 @@ class Reloaded:
 
     in_force: InForce
     node: NodeRuntime
+    names: Names
     tun: TunQueues
     state_dir: Path
     trial: TrialKeeper
@@ -265,11 +267,13 @@ class Reload:
         try:
             _open_with(node, profile)
             await node.transports.listen_also(profile.server.listen)  # what goes, goes when nothing can say no any more
+            await parts.names.open(profile)
             changed = await self._change_host(before, profile, confirm_within, admin, new_workers=new_workers)
         except BaseException:
             take_back()  # before what stands in the profile of before is opened again
             _open_with(node, before)
             await node.transports.listen(before.server.listen)
+            await parts.names.use(before)
             if router is not None:
                 await router.close()
             raise
@@ -277,6 +281,7 @@ class Reload:
         parts.settled()
         configure(profile.logging.level, profile.logging.format, node=profile.name)
         await node.use(profile, router)
+        await parts.names.use(profile)
         for warning in changed.warnings:
             log.warning(warning)
         return changed.steps

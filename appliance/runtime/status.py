@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from appliance.runtime.host.drift import Drift
     from appliance.runtime.host.trial_keeper import TrialKeeper
     from appliance.runtime.in_force import InForce
+    from appliance.runtime.names.names import Names
     from appliance.runtime.node_runtime import NodeRuntime
     from appliance.runtime.workers.keeper import WorkerKeeper
 
@@ -48,6 +49,7 @@ class Shown:
     in_force: InForce
     trial: TrialKeeper
     drift: Drift
+    names: Names
     countdown: Countdown
     advisers: Sequence[Adviser]
     refused_callers: Mapping[str, int]
@@ -83,6 +85,7 @@ def status(shown: Shown) -> dict[str, Any]:
             "missing": list(shown.drift.missing[:MOST_MISSING]),
             "repaired": shown.drift.repaired,
         },
+        "names": shown.names.shown(),
         "listen": [str(bound) for bound in node.transports.bound.values()],
         "sessions": [_session(figures) for figures in node.figures.sessions(now)],
         "peers": [

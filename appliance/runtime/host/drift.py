@@ -18,7 +18,7 @@ from appliance.errors import ApplianceError, HostError, PluginFault
 from appliance.foundation import clock, places
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.tasks import Tasks
-from appliance.linux import glance, sysctl
+from appliance.linux import glance, resolv_conf, sysctl
 from appliance.linux.events import HostEvents
 from appliance.planning.contributions import asked_settings, table_of
 from appliance.planning.ledger import Ledger
@@ -46,7 +46,7 @@ PATIENCE: Final = 60.0
 """Seconds for a look or a repair; one of a hundred steps takes two."""
 DEVICE: Final = ("the TUN device",)
 TICK: Final = 1.0
-"""Seconds between two looks at the settings below /proc/sys/net, of which most are changed without a report."""
+"""Seconds between two looks at /etc/resolv.conf and the settings below /proc/sys/net, which are changed without a report."""
 REFUSED: Final = ("the look",)
 """What is missing where that could not be found out."""
 REPORTERS: Final = 2
@@ -150,7 +150,9 @@ class Drift:
         if self._asked_of is not profile:
             self._asked_of = profile
             self._tasks.spawn(self._ask_plugins(profile), "ask plugins for their settings")
-        settings = {key: _setting(key) for key in (*wanted(profile, Ledger()).sysctls, *self._asked)}
+        settings: dict[str, str | None] = {key: _setting(key) for key in (*wanted(profile, Ledger()).sysctls, *self._asked)}
+        if profile.names is not None:
+            settings[str(resolv_conf.FILE)] = str(resolv_conf.state())
         if settings != self._settings:
             first, self._settings = not self._settings, settings
             if not first:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,7 @@ from appliance.errors import PeerFault
 from appliance.foundation import entropy
 from appliance.foundation.readable import readable
 from appliance.linux.marks import set_mark
+from appliance.planning import resolv_conf
 from appliance.wire import dns
 
 if TYPE_CHECKING:
@@ -66,16 +67,10 @@ def servers() -> list[str]:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        if found := [server for server in _named(text) if not server.startswith(("127.", "::1"))]:
+        named = resolv_conf.servers(resolv_conf.before(text))  # where a node answers, those it asks itself
+        if found := [server for server in named if not server.startswith(("127.", "::1"))]:
             return found[:MOST_SERVERS]
     return []
-
-
-def _named(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        match line.split():
-            case ["nameserver", server, *_]:
-                yield server
 
 
 async def _ask(server: str, host: str, kind: int, mark: int) -> list[str]:

@@ -147,6 +147,8 @@ class PeerTable:
         self._profiles: PrefixIndex | None = None
         """Made when the first member comes: most nodes have none."""
         self._own: tuple[Address, ...] = ()
+        self.changes = 0
+        """Another number whenever the table is another one."""
         self.use_profile(entries, own)
 
     def __len__(self) -> int:
@@ -181,6 +183,7 @@ class PeerTable:
         self._put_in(new, Origin.PROFILE)
         members = {name: entry for name, entry in self._entries.items() if entry.origin is Origin.MEMBER}
         self._entries = {name: self._entries[name] for name in wanted} | members
+        self.changes += 1
         return Delta(
             [entry for entry in new if entry.name not in before],
             [Change(before[entry.name], entry) for entry in new if entry.name in before],
@@ -265,6 +268,7 @@ class PeerTable:
     # ---- what all agree on ----
 
     def _put_in(self, entries: Sequence[PeerEntry], origin: Origin) -> None:
+        self.changes += 1
         self._entries.update((entry.name, entry) for entry in entries)
         self._names.update((entry.identity, entry.name) for entry in entries)
         index = self._members if origin is Origin.MEMBER else self._profiles
@@ -272,6 +276,7 @@ class PeerTable:
             index.add((prefix, entry.name) for entry in entries for prefix in entry.allowed)
 
     def _take_out(self, entries: Iterable[PeerEntry]) -> None:
+        self.changes += 1
         for entry in entries:
             del self._entries[entry.name]
             if self._names.get(entry.identity) == entry.name:

@@ -1,0 +1,47 @@
+"""The names of a node on a host. What it takes is loaded when a profile wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.runtime.names.answering import Answering
+    from appliance.runtime.peers.table import PeerTable
+
+
+class Names:
+    """Answers as long as the profile has `names`."""
+
+    def __init__(self, table: PeerTable) -> None:
+        self._table = table
+        self._answering: Answering | None = None
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from answering somebody; "" if nothing does."""
+        return "" if self._answering is None else self._answering.problem
+
+    async def open(self, profile: Profile) -> None:
+        """Answer what `profile` wants, besides what is answered already. To be called before the host is told to ask here. Raises
+        HostError if the port cannot be had."""
+        if self._answering is None and profile.names is not None:
+            from appliance.runtime.names.answering import Answering
+
+            self._answering = Answering(self._table, profile)
+        if self._answering is not None:
+            await self._answering.open(profile)
+
+    async def use(self, profile: Profile) -> None:
+        """The host is as `profile` says: answer that and nothing else."""
+        if self._answering is not None:
+            await self._answering.use(profile)
+
+    async def close(self) -> None:
+        """Answer nobody any more."""
+        if self._answering is not None:
+            await self._answering.close()
+
+    def shown(self) -> dict[str, Any] | None:
+        """For `status`; None where no names are answered."""
+        return None if self._answering is None else self._answering.shown()

@@ -1,0 +1,111 @@
+"""Which steps bring this host's programs to ask the node, and which undo that: on a file of every kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.api.planning import HostState, Step
+from appliance.api.profile import Names, Profile
+from appliance.errors import PlanError
+from appliance.planning.diff import plan
+from appliance.planning.ledger import Ledger
+from appliance.planning.naming import left_behind, steps
+from appliance.planning.resolv_conf import ours
+from appliance.planning.revert import refuse_irreversible
+from appliance.planning.simulate import after
+from tests.netns.profiles import profile
+
+WAS, NEW = "nameserver 192.0.2.1\n", "nameserver 9.9.9.9\n"
+OURS = ours(WAS, "llp0", "10.8.0.1", "home")
+
+
+def named(**names: Any) -> Profile:
+    return profile().model_copy(update={"names": Names.model_validate({"label": "home", **names})})
+
+
+def host(text: str | None, obstacle: str = "", links: tuple[str, ...] = ()) -> HostState:
+    return HostState(resolver={"text": text, "obstacle": obstacle}, links={name: {"tun": None} for name in links})
+
+
+def written(wanted: Profile, observed: HostState, applied: tuple[Step, ...] = ()) -> list[tuple[str | None, str | None]]:
+    """What each step makes of the file, and its undo."""
+    return [(one.do.args["text"], one.undo.args["text"]) for one in steps(wanted, observed, Ledger.of(applied))]
+
+
+def applied(text: str | None = WAS) -> tuple[Step, ...]:
+    return tuple(steps(named(), host(text), Ledger()))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "before", "expected"),
+    [
+        (named(), WAS, (), [(OURS, WAS)]),
+        (named(), None, (), [(ours("", "llp0", "10.8.0.1", "home"), None)]),
+        (named(), OURS, applied(), []),
+        (named(), OURS, (), [(OURS, WAS)]),  # the journal is gone, as after a power cut
+        (named(label="other"), OURS, applied(), [(ours(WAS, "llp0", "10.8.0.1", "other"), OURS)]),
+        (named(), NEW, applied(), [(ours(NEW, "llp0", "10.8.0.1", "home"), NEW)]),
+        (named(), ours(WAS, "gone0", "10.9.0.1", "x"), (), [(OURS, WAS)]),
+        (named(host="off"), OURS, applied(), [(WAS, OURS)]),
+        (profile(), OURS, applied(), [(WAS, OURS)]),
+        (profile(), OURS, (), [(WAS, OURS)]),
+        (profile(), WAS, (), []),
+        (profile(), ours(WAS, "llp7", "10.9.0.1", "x"), (), []),
+    ],
+    ids=[
+        *("fresh", "no file", "as wanted", "after a power cut", "label", "rewritten", "of a node that is gone", "off"),
+        *("not any more", "left behind", "nothing to do", "another node's"),
+    ],
+)
+def test_steps(
+    wanted: Profile, text: str | None, before: tuple[Step, ...], expected: list[tuple[str | None, str | None]]
+) -> None:
+    observed = host(text)
+    assert written(wanted, observed, before) == expected
+
+
+def test_the_undo_leaves_alone_what_somebody_else_wrote_since() -> None:
+    [step] = applied()
+    then = host(NEW)
+    assert after(then, [step.undo]).resolver["text"] == NEW
+    assert after(host(OURS), [step.undo]).resolver["text"] == WAS
+
+
+def test_a_plan_with_names_can_be_undone_and_is_empty_when_done() -> None:
+    observed = host(WAS)
+    made = plan(named(), observed)
+    refuse_irreversible(made, observed)
+    done = after(observed, [one.do for one in made.steps])
+    assert [one.summary for one in made.steps][-1] == "name server 10.8.0.1 in /etc/resolv.conf, for home and all else"
+    assert plan(named(), done, applied=made.steps).steps == ()
+
+
+def test_an_obstacle_is_said_and_refused_where_the_profile_insists() -> None:
+    observed = host(WAS, "/etc/resolv.conf is a symbolic link to elsewhere")
+    made = plan(named(), observed)
+    assert not any(one.do.verb == "resolv_conf.write" for one in made.steps)
+    assert any("symbolic link to elsewhere" in warning and "appliance ping" in warning for warning in made.warnings)
+    with pytest.raises(PlanError, match="symbolic link"):
+        plan(named(host="file"), observed)
+
+
+@pytest.mark.parametrize("wanted", [named(), named(host="off"), profile()])
+def test_a_file_of_another_network_namespace_is_not_even_put_right(wanted: Profile) -> None:
+    observed = host(OURS, "it is the whole machine's")
+    assert written(wanted, observed) == []
+    assert list(left_behind(observed)) == []
+
+
+def test_what_outlived_its_journal_is_put_right() -> None:
+    [step] = left_behind(host(OURS))
+    assert step.do.args["text"] == WAS
+    assert list(left_behind(host(OURS, links=("llp0",)))) == [], "its node may run"
+    assert list(left_behind(host(WAS))) == []
+
+
+def test_two_nodes_cannot_both_answer_a_host() -> None:
+    observed = host(ours(WAS, "llp7", "10.9.0.1", "work"), links=("llp7",))
+    with pytest.raises(PlanError, match="leads to the node on llp7 already"):
+        plan(named(host="file"), observed)
