@@ -309,10 +309,13 @@ class Routing(Section):
 
 
 class Names(Section):
-    """Names for the peers: this node answers NAME.LABEL with their addresses, and passes on all other questions."""
+    """Names for the peers: this node answers NAME.LABEL with their addresses, and passes on all other questions. Absent: as by
+    default with the section mesh, else not at all."""
 
-    label: DnsLabel = Field(
-        description="The domain of the peers' names; short names are looked for in it, too.", examples=["home"]
+    label: DnsLabel | None = Field(
+        default=None,
+        description="The domain of the peers' names; short names are looked for in it, too. Absent: the label of mesh.",
+        examples=["home"],
     )
     host: Literal["auto", "file", "off"] = Field(
         default="auto",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from appliance.api.planning import Action, HostState, Step
-from appliance.api.profile import Profile
+from appliance.api.profile import Names, Profile
 from appliance.errors import PlanError
 from appliance.planning import resolv_conf
 from appliance.planning.ledger import Ledger
@@ -14,10 +16,46 @@ from appliance.planning.revert import step
 
 FILE = "/etc/resolv.conf"
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What a profile wants of names, with what follows from its other sections."""
+
+    label: str
+    address: Address
+    """Where the node answers."""
+    told: bool
+    """Programs of this host are to ask there."""
+    insists: bool
+    """They are, or there is no plan."""
+    peers: bool
+    """Peers get answers, too."""
+    servers: tuple[str, ...]
+    """Who knows all other names; none: those that the host had."""
+
+
+def naming(profile: Profile) -> Naming | None:
+    """None if the node answers no names: the profile does not want it, or knows no address of the node's yet."""
+    names = profile.names or Names()
+    label = names.label or (profile.mesh.label if profile.mesh is not None else None)
+    if label is None or not profile.network.addresses:
+        return None
+    return Naming(
+        label=label,
+        address=profile.network.addresses[0].ip,
+        told=names.host != "off",
+        insists=names.host == "file",
+        peers=names.serve == "peers",
+        servers=tuple(str(server) for server in names.servers),
+    )
+
 
 def obstacle(profile: Profile, observed: HostState, ledger: Ledger) -> str:
     """Why programs of this host cannot be brought to ask the node, as a sentence; "" if they can, or are not to."""
-    if not _wanted(profile):
+    wanted = naming(profile)
+    if wanted is None or not wanted.told:
         return ""
     other = resolv_conf.interface_of(_text(observed) or "")
     if other and not _is_ours(other, profile, observed, ledger):
@@ -27,7 +65,8 @@ def obstacle(profile: Profile, observed: HostState, ledger: Ledger) -> str:
 
 def refuse_obstacle(profile: Profile, found: str) -> None:
     """Raise PlanError for an obstacle where the profile insists."""
-    if found and profile.names is not None and profile.names.host == "file":
+    wanted = naming(profile)
+    if found and wanted is not None and wanted.insists:
         raise PlanError(f"names.host: {found}", hint="write names.host: auto to go without, or put the file right")
 
 
@@ -42,10 +81,9 @@ def steps(profile: Profile, observed: HostState, ledger: Ledger) -> Iterator[Ste
     author = resolv_conf.interface_of(now or "")
     ours = bool(author) and _is_ours(author, profile, observed, ledger)
     base = resolv_conf.before(now) if ours and now is not None else now
-    if _wanted(profile) and not obstacle(profile, observed, ledger):
-        assert profile.names is not None
-        server = str(profile.network.addresses[0].ip)
-        text = resolv_conf.ours(base or "", profile.network.interface, server, profile.names.label)
+    wanted = naming(profile)
+    if wanted is not None and wanted.told and not obstacle(profile, observed, ledger):
+        text = resolv_conf.ours(base or "", profile.network.interface, str(wanted.address), wanted.label)
         if now != text or not ledger.resolv_conf:
             yield _write(text, now, now if ledger.resolv_conf else base)
     elif ours and _may_change(observed) and (ledger.resolv_conf or author == profile.network.interface):
@@ -62,10 +100,6 @@ def left_behind(observed: HostState) -> Iterator[Step]:
 
 def _may_change(observed: HostState) -> bool:
     return not observed.resolver.get("obstacle")
-
-
-def _wanted(profile: Profile) -> bool:
-    return profile.names is not None and profile.names.host != "off"
 
 
 def _text(observed: HostState) -> str | None:

@@ -59,6 +59,8 @@ def _names(profile: Profile) -> Iterator[Problem]:
     names = profile.names
     if names is None:
         return
+    if names.label is None and profile.mesh is None:
+        yield Problem("names", "the names of peers need a domain", "for example names: {label: home}")
     if names.label in RESERVED_LABELS:
         yield Problem("names.label", f"{names.label!r} has a meaning of its own in the DNS (RFC 6761)", "for example home")
     own = {address.ip for address in profile.network.addresses}

@@ -272,7 +272,7 @@ class HostedNode:
         return {
             "profile": refused if self._in_force.fallen_back else "",
             "host": self._drift.problem,
-            **({"names": self._names.problem} if self._in_force.profile.names else {}),
+            **({"names": self._names.problem} if self._names.answers else {}),
             "control": self._listener.problem,
         }
 

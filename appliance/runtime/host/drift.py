@@ -22,6 +22,7 @@ from appliance.linux import glance, resolv_conf, sysctl
 from appliance.linux.events import HostEvents
 from appliance.planning.contributions import asked_settings, table_of
 from appliance.planning.ledger import Ledger
+from appliance.planning.naming import naming
 from appliance.planning.own import Owner
 from appliance.planning.wanted import wanted
 from appliance.runtime.host import changes
@@ -151,7 +152,7 @@ class Drift:
             self._asked_of = profile
             self._tasks.spawn(self._ask_plugins(profile), "ask plugins for their settings")
         settings: dict[str, str | None] = {key: _setting(key) for key in (*wanted(profile, Ledger()).sysctls, *self._asked)}
-        if profile.names is not None:
+        if naming(profile) is not None:
             settings[str(resolv_conf.FILE)] = str(resolv_conf.state())
         if settings != self._settings:
             first, self._settings = not self._settings, settings

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from appliance.errors import HostError
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
+from appliance.planning.naming import Naming, naming
 from appliance.runtime.names import upstream
 from appliance.runtime.names.book import Book
 from appliance.runtime.names.forwarder import Forwarder
@@ -39,7 +40,7 @@ class Answering:
         self._profile = profile
         self._book = Book(table, profile)
         self._counted: Counter[str] = Counter()
-        self._forwarder = Forwarder(_servers(profile), self._counted)
+        self._forwarder = Forwarder(tuple, self._counted)
         self._serving: dict[Address, NameServer] = {}
         self._index = 0
         """The number of the device that questions come over; 0: of none yet."""
@@ -47,26 +48,35 @@ class Answering:
         self.problem = ""
 
     async def open(self, profile: Profile) -> None:
-        """Answer at the address of `profile`, besides those before. Raises HostError if its port cannot be had."""
-        if profile.names is not None and _address(profile) not in self._serving:
-            await self._serve(profile)
+        """Answer at the address of `profile`, besides those before. Raises HostError if its port cannot be had, and programs of
+        this host are to ask there."""
+        wanted = naming(profile)
+        if wanted is None or wanted.address in self._serving:
+            return
+        try:
+            await self._serve(profile, wanted)
+        except HostError as error:
+            if wanted.told:
+                raise
+            self._say(error.message)
 
     async def use(self, profile: Profile) -> None:
         """This profile is in force, and the host is as it says: answer that, and close what it does not want."""
         moved = profile.network.interface != self._profile.network.interface
-        self._profile = profile
+        wanted, self._profile = naming(profile), profile
         self._book.use(profile)
-        self._forwarder.use(_servers(profile))
-        for address in [one for one in self._serving if profile.names is None or one != _address(profile)]:
+        for address in [one for one in self._serving if wanted is None or one != wanted.address]:
             await self._serving.pop(address).close()
             self._index = 0
-        for server in self._serving.values():
-            self._tell(server, profile)
         await self._tasks.close()
-        if profile.names is not None:
-            if moved and self._index:
-                await self._bind_anew()
-            self._tasks.spawn(self._follow_device(), "the device that names are asked over")
+        if wanted is None:
+            return
+        self._forwarder.use(_servers(wanted))
+        for server in self._serving.values():
+            self._tell(server, profile, wanted)
+        if moved and self._index:
+            await self._bind_anew(wanted)
+        self._tasks.spawn(self._follow_device(wanted), "the device that names are asked over")
 
     async def close(self) -> None:
         """Answer nobody any more."""
@@ -75,58 +85,53 @@ class Answering:
             await server.close()
         self._serving.clear()
 
-    def shown(self) -> dict[str, Any] | None:
-        """For `status`: None if this node answers no names."""
-        names = self._profile.names
-        if names is None:
-            return None
+    def shown(self) -> dict[str, Any]:
+        """For `status`."""
+        wanted = naming(self._profile)
+        assert wanted is not None
         return {
-            "label": names.label,
-            "address": str(_address(self._profile)),
-            "serve": names.serve,
+            "label": wanted.label,
+            "address": str(wanted.address),
+            "serve": "peers" if wanted.peers else "host",
             "servers": list(self._forwarder.servers()),
             "questions": dict(self._counted),
         }
 
     # ---- parts ----
 
-    async def _serve(self, profile: Profile) -> None:
-        address = _address(profile)
-        server = NameServer(bind(address), self._zone(profile), self._forwarder, self._counted)
-        self._tell(server, profile)
+    async def _serve(self, profile: Profile, wanted: Naming) -> None:
+        server = NameServer(bind(wanted.address), self._zone(profile, wanted), self._forwarder, self._counted)
+        server.peers = wanted.peers
         await server.start()
-        self._serving[address] = server
+        self._serving[wanted.address] = server
 
-    def _tell(self, server: NameServer, profile: Profile) -> None:
-        assert profile.names is not None
-        server.zone = self._zone(profile)
-        server.peers = profile.names.serve == "peers"
+    def _tell(self, server: NameServer, profile: Profile, wanted: Naming) -> None:
+        server.zone, server.peers = self._zone(profile, wanted), wanted.peers
 
-    def _zone(self, profile: Profile) -> Zone:
-        assert profile.names is not None
+    def _zone(self, profile: Profile, wanted: Naming) -> Zone:
         networks = [address.network for address in profile.network.addresses]
-        return Zone(profile.names.label, networks, self._book.lookup, self._book.reverse)
+        return Zone(wanted.label, networks, self._book.lookup, self._book.reverse)
 
-    async def _follow_device(self) -> None:
+    async def _follow_device(self, wanted: Naming) -> None:
         """Hear the device that the overlay has now."""
         while True:
             index = _index_of(self._profile.network.interface)
             if index and index != self._index:
                 try:
-                    if self._index:
-                        await self._bind_anew()
-                    self._serving[_address(self._profile)].attach(self._profile.network.interface)
+                    if self._index or wanted.address not in self._serving:
+                        await self._bind_anew(wanted)
+                    self._serving[wanted.address].attach(self._profile.network.interface)
                     self._index, self.problem = index, ""
                 except (HostError, OSError) as error:
                     self._say(error.message if isinstance(error, HostError) else f"it cannot be bound: {error.strerror}")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _bind_anew(self) -> None:
+    async def _bind_anew(self, wanted: Naming) -> None:
         self._index = 0
-        before = self._serving.pop(_address(self._profile), None)
+        before = self._serving.pop(wanted.address, None)
         if before is not None:
             await before.close()
-        await self._serve(self._profile)
+        await self._serve(self._profile, wanted)
 
     def _say(self, problem: str) -> None:
         if problem != self.problem:
@@ -134,17 +139,9 @@ class Answering:
         self.problem = problem
 
 
-def _address(profile: Profile) -> Address:
-    """Where this node answers."""
-    return profile.network.addresses[0].ip
-
-
-def _servers(profile: Profile) -> Callable[[], Sequence[str]]:
+def _servers(wanted: Naming) -> Callable[[], Sequence[str]]:
     """Who knows all other names."""
-    if profile.names is not None and profile.names.servers:
-        fixed = [str(server) for server in profile.names.servers]
-        return lambda: fixed
-    return upstream.of_host(lambda: str(_address(profile)))
+    return (lambda: wanted.servers) if wanted.servers else upstream.of_host(lambda: str(wanted.address))
 
 
 def _index_of(interface: str) -> int:

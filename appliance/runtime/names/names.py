@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from appliance.planning.naming import naming
+
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.runtime.names.answering import Answering
@@ -18,6 +20,11 @@ class Names:
         self._answering: Answering | None = None
 
     @property
+    def answers(self) -> bool:
+        """Is there something to answer?"""
+        return self._answering is not None
+
+    @property
     def problem(self) -> str:
         """What keeps it from answering somebody; "" if nothing does."""
         return "" if self._answering is None else self._answering.problem
@@ -25,7 +32,7 @@ class Names:
     async def open(self, profile: Profile) -> None:
         """Answer what `profile` wants, besides what is answered already. To be called before the host is told to ask here. Raises
         HostError if the port cannot be had."""
-        if self._answering is None and profile.names is not None:
+        if self._answering is None and naming(profile) is not None:
             from appliance.runtime.names.answering import Answering
 
             self._answering = Answering(self._table, profile)
@@ -36,6 +43,8 @@ class Names:
         """The host is as `profile` says: answer that and nothing else."""
         if self._answering is not None:
             await self._answering.use(profile)
+            if naming(profile) is None:
+                self._answering = None
 
     async def close(self) -> None:
         """Answer nobody any more."""

@@ -8,10 +8,11 @@ import pytest
 
 from appliance.api.planning import HostState, Step
 from appliance.api.profile import Names, Profile
+from appliance.api.profile_mesh import Mesh
 from appliance.errors import PlanError
 from appliance.planning.diff import plan
 from appliance.planning.ledger import Ledger
-from appliance.planning.naming import left_behind, steps
+from appliance.planning.naming import left_behind, naming, steps
 from appliance.planning.resolv_conf import ours
 from appliance.planning.revert import refuse_irreversible
 from appliance.planning.simulate import after
@@ -64,6 +65,19 @@ def test_steps(
 ) -> None:
     observed = host(text)
     assert written(wanted, observed, before) == expected
+
+
+def test_a_network_of_members_has_names_unless_its_profile_has_others() -> None:
+    mesh = Mesh.model_validate({"network": "llpn1:" + "a" * 52, "label": "work"})
+    found = naming(profile().model_copy(update={"mesh": mesh}))
+    assert found is not None
+    assert (found.label, str(found.address), found.told) == ("work", "10.8.0.1", True)
+    other = naming(named().model_copy(update={"mesh": mesh}))
+    assert other is not None
+    assert other.label == "home"
+    unborn = profile().model_copy(update={"mesh": mesh, "network": profile().network.model_copy(update={"addresses": ()})})
+    assert naming(unborn) is None, "it has no certificate yet"
+    assert naming(profile()) is None
 
 
 def test_the_undo_leaves_alone_what_somebody_else_wrote_since() -> None:
