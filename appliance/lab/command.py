@@ -14,7 +14,7 @@ from typing import Final
 
 from appliance.errors import ApplianceError, ExitCode, ProfileError
 from appliance.foundation import clock
-from appliance.lab import privilege, probing
+from appliance.lab import deeds, privilege, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import LabFailure
@@ -105,14 +105,27 @@ class _Run:
         self._report.seconds_to_sessions = round(clock.monotonic() - begun, 3)
         teller.connected(lab, self._report.seconds_to_sessions)
         for asked in probing.questions(lab.definition, self._options.probe):
-            result = await probing.ask(lab, asked)
-            self._report.results.append(result)
-            teller.probed(result)
+            await self._ask(asked)
+        if self._options.probe is None:
+            await self._play()
         self._report.hosts = hosts_of(lab)
         if not self._report.ok:
             lab.keep_logs()
         if self._options.keep:
             await self._stay()
+
+    async def _play(self) -> None:
+        for step in self._lab.definition.steps:
+            if step.do is not None:
+                self._teller.did(step.do, await deeds.do(self._lab, step))
+                continue
+            for asked in probing.asked_by(self._lab.definition, step.as_probe()):
+                await self._ask(asked)
+
+    async def _ask(self, asked: probing.Asked) -> None:
+        result = await probing.ask(self._lab, asked)
+        self._report.results.append(result)
+        self._teller.probed(result)
 
     async def _stay(self) -> None:
         inside = privilege.INSIDE in os.environ

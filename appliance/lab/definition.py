@@ -1,4 +1,4 @@
-"""What a lab file says: hosts, the wires between them, and the probes to run. Pure data.
+"""What a lab file says: hosts, routers, the wires between them, probes and steps. Pure data.
 
 lab: 1
 name: pair
@@ -18,61 +18,19 @@ probes:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
-from appliance.api.profile_values import BitRate, Bytes, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
-from appliance.api.units import format_seconds, parse_seconds
+from appliance.api.profile_values import BitRate, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
 from appliance.lab.impairment import Impairment
 from appliance.lab.nat import Kind
-
-HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=32)]
-"""Also the host's part of the name of its namespace, and the `name` in its profile."""
-ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins"]
+from appliance.lab.script import ProbeEntry, StepEntry
+from appliance.lab.values import Burst, HostName, Section, Share
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-def _share(value: object) -> float:
-    if isinstance(value, str) and (found := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%", value)) and float(found[1]) <= 100:
-        return float(found[1]) / 100
-    raise ValueError("a share is written in percent, for example 2% or 0.5%")
-
-
-def _burst(value: object) -> int | float:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000:
-        return value
-    if isinstance(value, str) and 0.001 <= (seconds := parse_seconds(value)) <= 60.0:
-        return seconds
-    raise ValueError("a burst is a number of packets, or a time such as 200ms")
-
-
-def _burst_text(value: float) -> int | str:
-    return value if isinstance(value, int) else format_seconds(value)
-
-
-Share = Annotated[
-    float,
-    PlainValidator(_share),
-    PlainSerializer(lambda share: f"{100 * share:g}%", return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"}),
-]
-"""A part of the packets, from 0 to 1: text such as "2%"."""
-Burst = Annotated[
-    int | float,
-    PlainValidator(_burst),
-    PlainSerializer(_burst_text, when_used="json"),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s)$"}]}),
-]
-"""How much is lost at a time: a whole number of packets, or a float of seconds."""
-
-
-class ImpairEntry(_Section):
+class ImpairEntry(Section):
     """What is wrong with a wire. Whatever a machine sends into it meets this once, in each direction by itself."""
 
     rate: BitRate | None = Field(default=None, description="How fast each machine may send. None: as fast as it can.")
@@ -109,7 +67,7 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-class LinkEntry(_Section):
+class LinkEntry(Section):
     """A wire of the underlay: a cable between two hosts, a switch between more. The n-th host gets the n-th address."""
 
     name: InterfaceName = Field(description="What the interface is called on each of its hosts.")
@@ -120,7 +78,7 @@ class LinkEntry(_Section):
     impair: ImpairEntry | None = Field(default=None, description="What is wrong with it. None: nothing.")
 
 
-class PeerEntry(_Section):
+class PeerEntry(Section):
     """How a host knows another one. Identities are filled in for it."""
 
     endpoints: tuple[EndpointText, ...] = Field(
@@ -133,7 +91,7 @@ class PeerEntry(_Section):
     compression: Literal["off", "zstd"] | None = Field(default=None, description="As in a profile.")
 
 
-class RouterEntry(_Section):
+class RouterEntry(Section):
     """A machine without a node that passes packets on, and translates or filters them as a kind of NAT does."""
 
     nat: Kind = Field(default="none", description="What it does to packets. none: it only routes.")
@@ -145,10 +103,13 @@ class RouterEntry(_Section):
     )
 
 
-class HostEntry(_Section):
+class HostEntry(Section):
     """One host: a network namespace with a node in it."""
 
     addresses: tuple[OwnAddress, ...] = Field(min_length=1, description="Its addresses inside the overlay.")
+    uplink: InterfaceName | None = Field(
+        default=None, description="The only one of its wires that is up at first. None: all are."
+    )
     behind: Annotated[tuple[Kind, ...], BeforeValidator(_one_or_more)] = Field(
         default=(),
         max_length=3,
@@ -162,30 +123,7 @@ class HostEntry(_Section):
     profile: Mapping[str, Any] = Field(default={}, description="Further keys of its profile, laid over the generated ones.")
 
 
-class ProbeEntry(_Section):
-    """One probe. `between` runs it both ways, `from` and `to` one way. It runs over IPv4 and IPv6 if both ends have them."""
-
-    probe: ProbeKind
-    between: tuple[HostName, HostName] | None = Field(default=None, description="The two hosts, both ways.")
-    from_: HostName | None = Field(default=None, alias="from", description="The host that begins.")
-    to: HostName | None = Field(default=None, description="The host it speaks to.")
-    count: Count = Field(default=5, ge=1, le=1000, description="Packets of a ping.")
-    size: Bytes = Field(default="1MiB", validate_default=True, ge=1, le=2**40, description="Bytes of a transfer.")
-    seconds: Seconds = Field(default="3s", validate_default=True, ge=0.1, le=3600, description="Length of a throughput probe.")
-    hops: Count = Field(default=2, ge=1, le=64, description="Least hop limit with which a packet may arrive.")
-
-    @property
-    def directions(self) -> tuple[tuple[str, str], ...]:
-        """Who speaks to whom."""
-        if self.between is not None:
-            one, other = self.between
-            return (one, other), (other, one)
-        assert self.from_ is not None
-        assert self.to is not None
-        return ((self.from_, self.to),)
-
-
-class LabFile(_Section):
+class LabFile(Section):
     """A laboratory: hosts on this machine, real nodes in them, and what must work between them."""
 
     lab: Literal[1] = Field(description="Version of this format.")
@@ -195,3 +133,9 @@ class LabFile(_Section):
     hosts: Mapping[HostName, HostEntry] = Field(min_length=1, description="The hosts by name.")
     routers: Mapping[HostName, RouterEntry] = Field(default={}, description="The machines without a node by name.")
     probes: tuple[ProbeEntry, ...] = Field(default=(), description="What to probe, in this order.")
+    steps: tuple[StepEntry, ...] = Field(default=(), description="What to do and to probe afterwards, in this order.")
+
+    @property
+    def cut_wires(self) -> frozenset[str]:
+        """The wires that a step cuts."""
+        return frozenset(step.wire for step in self.steps if step.do == "cut" and step.wire is not None)

@@ -58,6 +58,8 @@ class Lab:
         self._start = start
         self.switches: dict[str, Switch] = {}
         """By their wires, those that have one."""
+        self._moved: set[str] = set()
+        """Hosts whose uplink a step has changed."""
         self._links_before: frozenset[str] = frozenset()
         self._directory: Path | None = None
         self._owned = -1
@@ -103,12 +105,15 @@ class Lab:
     def _lay_wires(self) -> None:
         machines = self._machines()
         for wire in self.layout.wires:
-            network.lay(wire, machines, self._new_switch(wire) if wire.switched else None)
+            network.lay(wire, machines, self._new_switch(wire) if wire.switched else None, routers=self.routers)
         assert self._directory is not None
         for switch in self.switches.values():
             switch.start(self._directory)
-        for name, routes in self.layout.routes.items():
-            network.set_routes(machines[name].name, routes)
+        for name, namespace in machines.items():
+            network.set_routes(namespace.name, self.layout.routes_of(name))
+        for name, host in self.definition.hosts.items():
+            if host.uplink is not None:
+                self.change_uplink(name, host.uplink)
         for name, router in self.routers.items():
             router.load(self.layout.box(name))
 
@@ -143,6 +148,20 @@ class Lab:
             while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
                 await asyncio.sleep(LOOK_EVERY)
         return clock.monotonic() - begun
+
+    def change_uplink(self, name: str, uplink: str | None) -> None:
+        """Make a wire the only one of a host that is up, as a laptop moves from one network to another. None: all are up, as the
+        lab was built. Raises HostError."""
+        namespace = self.hosts[name].namespace.name
+        ends = {wire.name: end for wire in self.layout.wires if (end := wire.end(name)) is not None}
+        for wire, end in ends.items():
+            if uplink not in (None, wire):
+                network.take_down(namespace, end)
+        for wire, end in ends.items():
+            if uplink in (None, wire):
+                network.bring_up(namespace, end)
+        network.set_routes(namespace, self.layout.routes_of(name, uplink))
+        self._moved.add(name)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Each two hosts that are peers of each other, once."""
@@ -198,6 +217,7 @@ class Lab:
         traces = self._traces()
         if failed:
             self.keep_logs()
+        self._moved_back()
         for not_undone in await asyncio.gather(*(host.end_node() for host in self.hosts.values())):
             troubles += not_undone
         for switch in self.switches.values():
@@ -214,6 +234,12 @@ class Lab:
             os.close(self._owned)
             self._owned = -1
         self.left_behind = troubles + traces.left_behind()
+
+    def _moved_back(self) -> None:
+        """Undo what steps changed on hosts: what is different from the start after this is a node's."""
+        for name in self._moved:
+            with suppress(HostError):
+                self.change_uplink(name, self.definition.hosts[name].uplink)
 
     def keep_logs(self) -> None:
         """Copy the logs and profiles to a directory that stays."""

@@ -7,7 +7,7 @@ follow from the wires: a machine's default route goes to the first router that i
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -41,11 +41,14 @@ class Wire:
     link: LinkEntry
     """The entry of the file that it comes from: it has the wire's MTU, for one."""
     ends: tuple[End, ...]
+    """In the order of the entry's hosts."""
+    is_cut: bool = False
+    """Does a step take it apart?"""
 
     @property
     def switched(self) -> bool:
         """Is there a switch in its middle?"""
-        return len(self.ends) > 2 or self.link.impair is not None
+        return len(self.ends) > 2 or self.link.impair is not None or self.is_cut
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -72,8 +75,18 @@ class Layout:
     wires: tuple[Wire, ...]
     routers: Mapping[str, RouterEntry]
     """Those of the file, and those that `behind` stands for."""
-    routes: Mapping[str, tuple[Route, ...]]
-    """Of each machine, if it has any."""
+
+    def routes_of(self, machine: str, uplink: str | None = None) -> tuple[Route, ...]:
+        """Its routes: to what lies behind the routers that it meets on their outer side, and to everywhere. `uplink`: the only
+        one of its wires that is up; None: all are."""
+        inwards = _routes_inwards(machine, self.wires, self.routers)
+        return (
+            *(route for route in inwards if uplink is None or uplink == self._wire_at(machine, route.device)),
+            *_default_routes(machine, self.wires, self.routers, uplink),
+        )
+
+    def _wire_at(self, machine: str, device: str) -> str:
+        return next(wire.name for wire in self.wires if (end := wire.end(machine)) is not None and end.device == device)
 
     def box(self, router: str) -> Box:
         """What the rules of a router need to know."""
@@ -93,13 +106,13 @@ def layout_of(lab: LabFile) -> Layout:
     routers = dict(lab.routers)
     wires: list[Wire] = []
     for link in lab.links:
-        public = _wire(link)
+        public = _wire(link, is_cut=link.name in lab.cut_wires)
         for host in link.hosts:
             kinds = lab.hosts[host].behind if host in lab.hosts else ()
             if kinds:
                 public = _put_behind(public, host, kinds, wires, routers)
         wires.append(public)
-    return Layout(tuple(wires), routers, _routes(wires, routers))
+    return Layout(tuple(wires), routers)
 
 
 def router_name(host: str, number: int, count: int) -> str:
@@ -107,12 +120,12 @@ def router_name(host: str, number: int, count: int) -> str:
     return f"{host}-nat" if count == 1 else f"{host}-nat{number + 1}"
 
 
-def _wire(link: LinkEntry) -> Wire:
+def _wire(link: LinkEntry, *, is_cut: bool) -> Wire:
     prefixes = [prefix for prefix in (link.ipv4, link.ipv6) if prefix is not None]
     ends = [
         End(host, link.name, tuple(_numbered(prefix, number) for prefix in prefixes)) for number, host in enumerate(link.hosts, 1)
     ]
-    return Wire(link.name, link, tuple(ends))
+    return Wire(link.name, link, tuple(ends), is_cut)
 
 
 def _put_behind(public: Wire, host: str, kinds: tuple[Kind, ...], wires: list[Wire], routers: dict[str, RouterEntry]) -> Wire:
@@ -143,16 +156,8 @@ def _numbered(prefix: Network, number: int) -> Interface:
 # --- routes -----------------------------------------------------------------------------------------------------------------
 
 
-def _routes(wires: list[Wire], routers: Mapping[str, RouterEntry]) -> dict[str, tuple[Route, ...]]:
-    machines = dict.fromkeys(end.machine for wire in wires for end in wire.ends)
-    routes = {
-        machine: (*_routes_inwards(machine, wires, routers), *default_routes(machine, wires, routers)) for machine in machines
-    }
-    return {machine: found for machine, found in routes.items() if found}
-
-
-def default_routes(
-    machine: str, wires: list[Wire] | tuple[Wire, ...], routers: Mapping[str, RouterEntry], uplink: str | None = None
+def _default_routes(
+    machine: str, wires: Sequence[Wire], routers: Mapping[str, RouterEntry], uplink: str | None
 ) -> tuple[Route, ...]:
     """Its routes to everywhere: by the wire `uplink`, or by the first that has a router on its inner side."""
     found: dict[int, Route] = {}
@@ -170,7 +175,7 @@ def default_routes(
     return tuple(found.values())
 
 
-def _routes_inwards(machine: str, wires: list[Wire], routers: Mapping[str, RouterEntry]) -> Iterator[Route]:
+def _routes_inwards(machine: str, wires: Sequence[Wire], routers: Mapping[str, RouterEntry]) -> Iterator[Route]:
     """To what lies behind the routers that are met on their outer side."""
     for wire in wires:
         mine = wire.end(machine)
@@ -184,7 +189,7 @@ def _routes_inwards(machine: str, wires: list[Wire], routers: Mapping[str, Route
                         yield Route(prefix, via, mine.device)
 
 
-def _behind(router: str, wires: list[Wire], routers: Mapping[str, RouterEntry]) -> Iterator[Network]:
+def _behind(router: str, wires: Sequence[Wire], routers: Mapping[str, RouterEntry]) -> Iterator[Network]:
     """The prefixes that are reached through a router under their own addresses."""
     for wire in _inside(wires, router, routers[router]):
         found = list(wire.networks)
@@ -194,5 +199,5 @@ def _behind(router: str, wires: list[Wire], routers: Mapping[str, RouterEntry]) 
         yield from (prefix for prefix in found if prefix.version == 6 or routers[router].nat in UNTRANSLATED)
 
 
-def _inside(wires: list[Wire] | tuple[Wire, ...], router: str, entry: RouterEntry) -> list[Wire]:
+def _inside(wires: Sequence[Wire], router: str, entry: RouterEntry) -> list[Wire]:
     return [wire for wire in wires if wire.end(router) and wire.name != entry.outside]

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.api.values import Endpoint
-from appliance.lab.definition import HostEntry, LabFile, LinkEntry, ProbeEntry, RouterEntry
+from appliance.lab.definition import HostEntry, LabFile, LinkEntry, RouterEntry
+from appliance.lab.layout import layout_of
 from appliance.lab.nat import MOST_CUSTOMERS, UNTRANSLATED
+from appliance.lab.script import NEEDS, PATHS, ProbeEntry, StepEntry
 from appliance.profile.document import Document, KeyPath
 from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order, located
 from appliance.profile.reading import read_file
@@ -49,7 +51,9 @@ def complaints(lab: LabFile) -> Iterator[Complaint]:
     for name, router in lab.routers.items():
         yield from _router_complaints(lab, name, router)
     for index, probe in enumerate(lab.probes):
-        yield from _probe_complaints(lab, index, probe)
+        yield from _probe_complaints(lab, ("probes", index), probe)
+    for index, step in enumerate(lab.steps):
+        yield from _step_complaints(lab, ("steps", index), step)
 
 
 def _link_complaints(lab: LabFile, index: int, link: LinkEntry) -> Iterator[Complaint]:
@@ -79,6 +83,8 @@ def _host_complaints(lab: LabFile, name: str, host: HostEntry) -> Iterator[Compl
     behind = [kind for kind in host.behind if kind not in UNTRANSLATED]
     if behind and any(name in link.hosts and link.ipv4 is None for link in lab.links):
         yield ("hosts", name, "behind"), f"{name} is on a wire without IPv4, so {behind[0]} has nothing to translate", ""
+    if host.uplink is not None and not any(link.name == host.uplink and name in link.hosts for link in lab.links):
+        yield ("hosts", name, "uplink"), f"{name} is not on a wire {host.uplink}", ""
     if host.behind and len([link for link in lab.links if name in link.hosts]) > 1:
         yield ("hosts", name, "behind"), f"{name} is on several wires", "give each of them a router, in routers"
     for peer, entry in host.peers.items():
@@ -113,17 +119,58 @@ def _router_complaints(lab: LabFile, name: str, router: RouterEntry) -> Iterator
             yield ("routers", name, "nat"), f"cgnat has ports for {MOST_CUSTOMERS} machines behind it, not for {customers}", ""
 
 
-def _probe_complaints(lab: LabFile, index: int, probe: ProbeEntry) -> Iterator[Complaint]:
-    path: KeyPath = ("probes", index)
-    one_way = probe.from_ is not None and probe.to is not None
-    if (probe.between is None) != one_way or (probe.between is not None and (probe.from_ or probe.to)):
-        yield path, "a probe has either `between` or `from` and `to`", ""
+def _probe_complaints(lab: LabFile, path: KeyPath, probe: ProbeEntry | StepEntry) -> Iterator[Complaint]:
+    ways = sum((probe.between is not None, probe.among is not None, probe.from_ is not None or probe.to is not None))
+    if ways != 1 or (probe.from_ is None) != (probe.to is None):
+        yield path, "a probe has either `between`, or `among`, or `from` and `to`", ""
         return
-    for one, other in probe.directions[:1]:
-        yield from _unknown(lab, one, path)
-        yield from _unknown(lab, other, path)
-        if one == other:
-            yield path, "a probe needs two hosts", ""
+    named = dict.fromkeys(host for direction in probe.directions for host in direction)
+    for host in named:
+        yield from _unknown(lab, host, path)
+    if len(named) < 2 or len(probe.directions) > len(named) * (len(named) - 1):
+        yield path, "a probe needs two hosts", ""
+    if probe.via is not None and probe.via not in PATHS:
+        yield from _unknown(lab, probe.via, (*path, "via"))
+    if probe.via is not None and probe.probe != "path":
+        yield (*path, "via"), "only a path is carried by something", "probe: path"
+
+
+def _step_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[Complaint]:
+    if (step.do is None) == (step.probe is None):
+        yield path, "a step has either `probe` or `do`", ""
+        return
+    if step.do is None:
+        superfluous = step.given & frozenset().union(*NEEDS.values()) - {"seconds"}
+        yield from (((*path, key), f"a probe has no {key}", "") for key in sorted(superfluous))
+        yield from _probe_complaints(lab, path, step)
+        return
+    for key in sorted(NEEDS[step.do] - step.given):
+        yield path, f"`{step.do}` needs {key}", ""
+    for key in sorted(step.given - NEEDS[step.do]):
+        yield (*path, key), f"`{step.do}` has no {key}", f"it has: {', '.join(sorted(NEEDS[step.do]))}"
+    yield from _deed_complaints(lab, path, step)
+
+
+def _deed_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[Complaint]:
+    if step.host is not None:
+        yield from _unknown(lab, step.host, (*path, "host"))
+    routers = tuple(layout_of(lab).routers)
+    if step.router is not None and step.router not in routers:
+        yield (*path, "router"), f"there is no router {step.router}", f"routers: {', '.join(routers)}"
+    if step.wire is None:
+        return
+    link = next((link for link in lab.links if link.name == step.wire), None)
+    if link is None:
+        yield (*path, "wire"), f"there is no wire {step.wire}", f"wires: {', '.join(link.name for link in lab.links)}"
+        return
+    if step.do == "heal" and step.wire not in lab.cut_wires:
+        yield (*path, "wire"), f"no step cuts {step.wire}", ""
+    apart = [host for group in step.apart or () for host in group]
+    if len(set(apart)) < len(apart):
+        yield (*path, "apart"), "a host is in two groups", ""
+    for host in dict.fromkeys((*apart, *([step.host] if step.host in lab.hosts else ()))):
+        if host not in link.hosts:
+            yield (*path, "wire"), f"{host} is not on the wire {step.wire}", f"on it are: {', '.join(link.hosts)}"
 
 
 def _unknown(lab: LabFile, host: str, path: KeyPath) -> Iterator[Complaint]:

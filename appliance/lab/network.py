@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from appliance.lab.layout import End, Route, Wire
 from appliance.lab.namespace import Namespace, ip
 from appliance.lab.switch import Switch
 
 
-def lay(wire: Wire, machines: Mapping[str, Namespace], switch: Switch | None) -> None:
-    """Connect the machines of one wire and give them their addresses. `switch` is None for a plain cable. Raises HostError."""
+def lay(wire: Wire, machines: Mapping[str, Namespace], switch: Switch | None, *, routers: Container[str]) -> None:
+    """Connect the machines of one wire and give them their addresses. `switch` is None for a plain cable; `routers` are those of
+    the machines that pass packets on. Raises HostError."""
     if switch is None:
         one, other = wire.ends
         peer = ["peer", "name", other.device, "netns", machines[other.machine].name]
@@ -19,7 +20,7 @@ def lay(wire: Wire, machines: Mapping[str, Namespace], switch: Switch | None) ->
         for number, end in enumerate(wire.ends):
             switch.plug(number, machines[end.machine], end.device)
     for end in wire.ends:
-        _address(end, machines[end.machine].name, wire.link.mtu)
+        _address(end, machines[end.machine].name, wire.link.mtu, is_router=end.machine in routers)
 
 
 def set_address(namespace: str, device: str, address: str, length: int) -> None:
@@ -28,11 +29,24 @@ def set_address(namespace: str, device: str, address: str, length: int) -> None:
     ip("addr", "add", f"{address}/{length}", "dev", device, *nodad, namespace=namespace)
 
 
+def take_down(namespace: str, end: End) -> None:
+    """Switch an interface off. The kernel forgets its routes, and its IPv6 addresses. Raises HostError."""
+    ip("link", "set", end.device, "down", namespace=namespace)
+
+
+def bring_up(namespace: str, end: End) -> None:
+    """Switch it on again. Raises HostError."""
+    ip("link", "set", end.device, "up", namespace=namespace)
+    for address in end.addresses:
+        nodad = ["nodad"] if address.version == 6 else []
+        ip("addr", "replace", str(address), "dev", end.device, *nodad, namespace=namespace)
+
+
 def set_routes(namespace: str, routes: Iterable[Route]) -> None:
-    """Add routes. Raises HostError."""
+    """Add routes, or change them. Raises HostError."""
     for route in routes:
         family = f"-{route.prefix.version}"
-        ip(family, "route", "add", str(route.prefix), "via", route.via, "dev", route.device, namespace=namespace)
+        ip(family, "route", "replace", str(route.prefix), "via", route.via, "dev", route.device, namespace=namespace)
 
 
 def is_settled(namespace: str, device: str) -> bool:
@@ -40,9 +54,10 @@ def is_settled(namespace: str, device: str) -> bool:
     return "multicast" in ip("-6", "route", "show", "table", "local", "dev", device, namespace=namespace)
 
 
-def _address(end: End, namespace: str, mtu: int) -> None:
-    # a link-local address would come some time later, and look like something the node left behind
-    ip("link", "set", end.device, "addrgenmode", "none", namespace=namespace)
+def _address(end: End, namespace: str, mtu: int, *, is_router: bool) -> None:
+    if not is_router:  # who asks for neighbours on behalf of others must have a link-local address (RFC 4861, section 7.2.2)
+        # it would come some time later, and look like something the node left behind
+        ip("link", "set", end.device, "addrgenmode", "none", namespace=namespace)
     for address in end.addresses:
         set_address(namespace, end.device, str(address.ip), address.network.prefixlen)
     ip("link", "set", end.device, "mtu", str(mtu), "up", namespace=namespace)

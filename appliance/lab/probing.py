@@ -13,15 +13,19 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from appliance.errors import ApplianceError
-from appliance.lab import tools
-from appliance.lab.definition import LabFile, ProbeEntry
+from appliance.foundation import clock
+from appliance.lab import path_probe, tools
+from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
+from appliance.lab.script import ProbeEntry
 
 LEAST_MTU: Final = {4: 576, 6: 1280}
 """What every host must take (RFC 791, section 3.1; RFC 8200, section 5)."""
 PROBE_SECONDS: Final = 90.0
 """The most a probe may take, besides the time that it is meant to last."""
+ASK_AGAIN_EVERY: Final = 0.1
+"""Seconds between a failed attempt and the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,6 @@ class Answer(NamedTuple):
     detail: str = ""
 
 
-Question = Callable[[Host, Host, int, ProbeEntry], Awaitable[Answer]]
-"""What a probe asks: from one host to another, over IPv4 or IPv6."""
-
-
 class Asked(NamedTuple):
     """One probe of the file, in one direction and over one IP version."""
 
@@ -74,19 +74,38 @@ class Asked(NamedTuple):
     entry: ProbeEntry
 
 
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where a question is asked."""
+
+    lab: Lab
+    source: Host
+    target: Host
+    version: int
+    """4 or 6: over which IP."""
+
+
+Question = Callable[[Scene, ProbeEntry], Awaitable[Answer]]
+
+
 def questions(lab: LabFile, only: str | None = None) -> list[Asked]:
-    """All that a file asks, in its order. `only`: the kind or the name of the probes to take; None: all."""
-    asked = []
-    for entry in lab.probes:
-        for (source, target), version in itertools.product(entry.directions, (4, 6)):
-            if all(any(a.version == version for a in lab.hosts[name].addresses) for name in (source, target)):
-                asked.append(Asked(_name(entry, version), source, target, version, entry))
+    """All that the probes of a file ask, in its order. `only`: the kind or the name of the probes to take; None: all."""
+    asked = [each for entry in lab.probes for each in asked_by(lab, entry)]
     return [each for each in asked if only is None or only in (each.entry.probe, each.name)]
+
+
+def asked_by(lab: LabFile, entry: ProbeEntry) -> list[Asked]:
+    """All that one probe asks: in each direction, over each IP version that both hosts have."""
+    return [
+        Asked(_name(entry, version), source, target, version, entry)
+        for (source, target), version in itertools.product(entry.directions, (4, 6))
+        if all(any(a.version == version for a in lab.hosts[name].addresses) for name in (source, target))
+    ]
 
 
 def _name(entry: ProbeEntry, version: int) -> str:
     size = f"-{_binary(entry.size)}" if entry.probe == "transfer" else ""
-    return f"{entry.probe}{size}-v{version}"
+    return f"{'no-' if entry.fails else ''}{entry.probe}{size}-v{version}"
 
 
 def _binary(size: int) -> str:
@@ -97,59 +116,89 @@ def _binary(size: int) -> str:
 
 
 async def ask(lab: Lab, asked: Asked) -> Result:
-    """Run one probe. Whatever goes wrong is a result that is not ok."""
+    """Run one probe, again and again if it may take its time. Whatever goes wrong is a result that is not ok."""
+    begun, within = clock.monotonic(), asked.entry.within
+    while True:
+        answer = await _asked_once(lab, asked)
+        took = clock.monotonic() - begun
+        if within is None:
+            return Result(asked.name, asked.source, asked.target, *answer)
+        if answer.ok:
+            in_time = took <= within
+            detail = answer.detail if in_time else f"too late: {answer.detail}"
+            return Result(asked.name, asked.source, asked.target, in_time, round(took, 2), "s", detail)
+        if took > within:
+            return Result(asked.name, asked.source, asked.target, *answer)
+        await asyncio.sleep(ASK_AGAIN_EVERY)
+
+
+async def _asked_once(lab: Lab, asked: Asked) -> Answer:
+    scene = Scene(lab, lab.host(asked.source), lab.host(asked.target), asked.version)
     try:
-        async with asyncio.timeout(PROBE_SECONDS + asked.entry.seconds):
-            answer = await QUESTIONS[asked.entry.probe](
-                lab.host(asked.source), lab.host(asked.target), asked.version, asked.entry
-            )
+        async with asyncio.timeout(PROBE_SECONDS + asked.entry.seconds + (asked.entry.within or 0.0)):
+            answer = await QUESTIONS[asked.entry.probe](scene, asked.entry)
     except TimeoutError:
         answer = Answer(ok=False, value=None, unit="", detail="did not end in time")
     except (ApplianceError, OSError) as error:
         answer = Answer(ok=False, value=None, unit="", detail=str(error))
-    return Result(asked.name, asked.source, asked.target, *answer)
+    return answer._replace(ok=not answer.ok) if asked.entry.fails else answer
 
 
 # --- the questions ----------------------------------------------------------------------------------------------------------
 
 
-async def ping(source: Host, target: Host, version: int, entry: ProbeEntry) -> Answer:
-    """Does every echo come back? The value is the median round trip."""
-    done = await source.run(tools.ping(target, version, "-c", str(entry.count), "-i", "0.05"))
+async def ping(scene: Scene, entry: ProbeEntry) -> Answer:
+    """Does every echo come back, but for those that may be lost? The value is the median round trip."""
+    options = ["-c", str(entry.count), "-i", "0.05"]
+    if entry.within is not None and not entry.fails:  # until so many have come back
+        options += ["-w", f"{entry.within:g}"]
+    done = await scene.source.run(
+        tools.ping(scene.target, scene.version, *options), timeout=PROBE_SECONDS + (entry.within or 0.0)
+    )
     times = sorted(float(found) for found in re.findall(r"time=([\d.]+)", done.out))
     median = times[len(times) // 2] if times else None
-    return Answer(done.code == 0 and len(times) == entry.count, median, "ms", f"{len(times)} of {entry.count} came back")
+    enough = len(times) >= math.ceil(entry.count * (1.0 - entry.lost))
+    return Answer(bool(times) and enough, median, "ms", f"{min(len(times), entry.count)} of {entry.count} came back")
 
 
-async def transfer_checked(source: Host, target: Host, version: int, entry: ProbeEntry) -> Answer:
+async def transfer_checked(scene: Scene, entry: ProbeEntry) -> Answer:
     """Do so many bytes arrive as they were sent? The value is the speed."""
-    sent, received = await tools.transfer(source, target, version, str(entry.size))
+    sent, received = await tools.transfer(scene.source, scene.target, scene.version, str(entry.size))
     same = sent["sha256"] == sent["told"] == received["sha256"]
     ok = same and received["bytes"] == entry.size
     detail = f"SHA-256 {str(sent['sha256'])[:16]}… on both ends" if ok else "what arrived is not what was sent"
     return Answer(ok, tools.megabits(sent["bytes"], sent["seconds"]), "Mbit/s", detail)
 
 
-async def throughput(source: Host, target: Host, version: int, entry: ProbeEntry) -> Answer:
+async def throughput(scene: Scene, entry: ProbeEntry) -> Answer:
     """How fast is one TCP flow? Measured by iperf3 if it is installed."""
     if shutil.which("iperf3"):
-        async with tools.listening(target, ["iperf3", "-s", "-1", "--forceflush", "-p", "5201"], "Server listening"):
-            words = ["iperf3", "-c", tools.address_of(target, version), "-p", "5201", "-t", str(math.ceil(entry.seconds)), "-J"]
-            done = (await source.run(words, timeout=entry.seconds + PROBE_SECONDS)).must_work()
+        async with tools.listening(scene.target, ["iperf3", "-s", "-1", "--forceflush", "-p", "5201"], "Server listening"):
+            words = [
+                "iperf3",
+                "-c",
+                tools.address_of(scene.target, scene.version),
+                "-p",
+                "5201",
+                "-t",
+                str(math.ceil(entry.seconds)),
+                "-J",
+            ]
+            done = (await scene.source.run(words, timeout=entry.seconds + PROBE_SECONDS)).must_work()
             bits = json.loads(done.out)["end"]["sum_received"]["bits_per_second"]
         return Answer(bits > 0, round(bits / 1e6, 1), "Mbit/s", "one TCP flow, iperf3")
-    sent, _ = await tools.transfer(source, target, version, f"{entry.seconds:g}s")
+    sent, _ = await tools.transfer(scene.source, scene.target, scene.version, f"{entry.seconds:g}s")
     return Answer(sent["sha256"] == sent["told"], tools.megabits(sent["bytes"], sent["seconds"]), "Mbit/s", "one TCP flow")
 
 
-async def mtu(source: Host, target: Host, version: int, _entry: ProbeEntry) -> Answer:
+async def mtu(scene: Scene, _entry: ProbeEntry) -> Answer:
     """Does each size up to the MTU pass in one piece, is one byte more refused, and do fragments pass?"""
-    least, largest = LEAST_MTU[version], source.entry.mtu
+    least, largest = LEAST_MTU[scene.version], scene.source.entry.mtu
     sizes = [size for size in sorted({least, 1000, 1280, 1400, largest - 1, largest}) if least <= size <= largest]
-    wrong = [size for size in sizes if not await tools.passes(source, target, version, size)]
-    if await tools.passes(source, target, version, largest + 1):
+    wrong = [size for size in sizes if not await tools.passes(scene.source, scene.target, scene.version, size)]
+    if await tools.passes(scene.source, scene.target, scene.version, largest + 1):
         wrong.append(largest + 1)
-    if not await tools.passes(source, target, version, 3 * largest, whole=False):
+    if not await tools.passes(scene.source, scene.target, scene.version, 3 * largest, whole=False):
         wrong.append(3 * largest)
     detail = (
         f"wrong at {', '.join(map(str, wrong))} bytes" if wrong else f"{least} to {largest} whole, {3 * largest} in fragments"
@@ -157,30 +206,41 @@ async def mtu(source: Host, target: Host, version: int, _entry: ProbeEntry) -> A
     return Answer(not wrong, largest, "bytes", detail)
 
 
-async def isolation(source: Host, target: Host, version: int, _entry: ProbeEntry) -> Answer:
+async def isolation(scene: Scene, _entry: ProbeEntry) -> Answer:
     """Is a packet dropped if its source is not among the sender's allowed prefixes, while an honest one arrives?"""
-    forged = tools.stranger(source, version)
-    with target.namespace.call(tools.bound, tools.address_of(target, version)) as listener:
+    forged = tools.stranger(scene.source, scene.version)
+    with scene.target.namespace.call(tools.bound, tools.address_of(scene.target, scene.version)) as listener:
         listener.settimeout(5.0)
-        for address, text in ((forged, b"forged"), (tools.address_of(source, version), b"honest")):
-            with source.namespace.call(tools.bound_to_any, address) as sender:
+        for address, text in ((forged, b"forged"), (tools.address_of(scene.source, scene.version), b"honest")):
+            with scene.source.namespace.call(tools.bound_to_any, address) as sender:
                 sender.sendto(text, listener.getsockname()[:2])
         first = await asyncio.to_thread(listener.recv, 64)
     return Answer(first == b"honest", None, "", f"{forged} was {'dropped' if first == b'honest' else 'let through'}")
 
 
-async def hops(source: Host, target: Host, version: int, entry: ProbeEntry) -> Answer:
+async def hops(scene: Scene, entry: ProbeEntry) -> Answer:
     """Does a packet arrive with just enough hops left, and not with one hop less?"""
-    enough = await source.run(tools.ping(target, version, "-c", "1", "-t", str(entry.hops)))
-    short = await source.run(tools.ping(target, version, "-c", "1", "-t", str(entry.hops - 1))) if entry.hops > 1 else None
+    enough = await scene.source.run(tools.ping(scene.target, scene.version, "-c", "1", "-t", str(entry.hops)))
+    short = (
+        await scene.source.run(tools.ping(scene.target, scene.version, "-c", "1", "-t", str(entry.hops - 1)))
+        if entry.hops > 1
+        else None
+    )
     ok = enough.code == 0 and (short is None or short.code != 0)
     return Answer(ok, entry.hops, "hops", "one less is not enough" if ok else "the hop limit is not honoured")
 
 
-async def plugins(source: Host, _target: Host, _version: int, _entry: ProbeEntry) -> Answer:
+async def plugins(scene: Scene, _entry: ProbeEntry) -> Answer:
     """Is every plugin of the first host's node well, after all that went before?"""
-    troubles = source.troubles()
+    troubles = scene.source.troubles()
     return Answer(not troubles, None, "", "; ".join(troubles) or "all well")
+
+
+async def path(scene: Scene, entry: ProbeEntry) -> Answer:
+    """Which path carries the packets, do both ends say the same, and do the wires?"""
+    seen = await path_probe.look(scene.lab, scene.source, scene.target, scene.version)
+    trouble = seen.trouble(entry.via)
+    return Answer(not trouble, None, "", trouble or seen.text)
 
 
 QUESTIONS: Final[dict[str, Question]] = {
@@ -191,4 +251,5 @@ QUESTIONS: Final[dict[str, Question]] = {
     "isolation": isolation,
     "hops": hops,
     "plugins": plugins,
+    "path": path,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -67,18 +68,19 @@ class Switch:
                 f"the bad wire {self.wire.name} does not come up: {(said + self._relay.stdout.read()).strip()[-500:]}"
             )
 
-    def part(self, groups: list[list[str]]) -> None:
-        """Only machines of one group still reach each other, until `join`. Raises HostError."""
+    def part(self, groups: Sequence[Sequence[str]]) -> None:
+        """Only hosts of one group still reach each other, until `join`. Whom no group names stays with the first. Raises
+        HostError."""
+        self.join()
         for group in groups[1:]:
             bridge = f"{BRIDGE}{self._islands}"
             self._islands += 1
             self._add_bridge(bridge)
-            for number, end in enumerate(self.wire.ends):
-                if end.machine in group:
-                    self._ip("link", "set", self._bridged(number), "master", bridge)
+            for host in group:
+                self._ip("link", "set", self._bridged(self.wire.link.hosts.index(host)), "master", bridge)
 
     def join(self) -> None:
-        """All machines reach each other again. Raises HostError."""
+        """All hosts reach each other again. Raises HostError."""
         for number in range(len(self.wire.ends)):
             self._ip("link", "set", self._bridged(number), "master", BRIDGE)
         for number in range(1, self._islands):

@@ -31,6 +31,9 @@ class Teller(Protocol):
     def probed(self, result: Result) -> None:
         """One probe has ended."""
 
+    def did(self, deed: str, sentence: str) -> None:
+        """A step has changed something, or has something to say."""
+
     def ended(self, report: Report) -> None:
         """Everything is removed."""
 
@@ -62,6 +65,11 @@ class Progress:
         """Say how it went."""
         word = "ok" if result.ok else f"FAILED ({result.detail})"
         self._say(f"{result.name} {result.source} → {result.target}: {word} {value_text(result)}".rstrip())
+
+    def did(self, deed: str, sentence: str) -> None:
+        """Say it, unless it is for those who want the story."""
+        if deed != "say":
+            self._say(sentence)
 
     def ended(self, report: Report) -> None:
         """Say whether anything is left."""
@@ -121,6 +129,14 @@ class Story:
         word = "ok" if result.ok else "FAILED"
         direction = f"{result.source} → {result.target}"
         self._say(f"{word:6}  {result.name:18} {direction:16} {value_text(result):>14}  {result.detail}")
+
+    def did(self, deed: str, sentence: str) -> None:
+        """What is said begins a chapter."""
+        self._probes += 1
+        if deed == "say":
+            self._head(sentence)
+        else:
+            self._say(sentence)
 
     def ended(self, report: Report) -> None:
         """The end."""

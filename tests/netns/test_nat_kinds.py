@@ -50,7 +50,7 @@ def name_of(kinds: tuple[str, ...]) -> str:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """The hosts, without nodes."""
-    hosts = {name_of(kinds): kinds for kinds in (*KINDS, ("udp-blocked",), ("only-443",))}
+    hosts = {name_of(kinds): kinds for kinds in (*KINDS, ("udp-blocked",), ("only-443",), ("ipv6-only",))}
     described: dict[str, Any] = {
         name: {"addresses": [f"10.1.0.{number}/24"], "behind": list(kinds)}
         for number, (name, kinds) in enumerate(hosts.items(), 2)
@@ -60,7 +60,7 @@ def lab() -> Iterator[Lab]:
         {
             "lab": 1,
             "name": "kinds",
-            "links": [{"name": "wan", "hosts": ["server", *hosts], "ipv4": "198.51.100.0/24"}],
+            "links": [{"name": "wan", "hosts": ["server", *hosts], "ipv4": "198.51.100.0/24", "ipv6": "2001:db8::/64"}],
             "hosts": described,
         }
     )
@@ -100,6 +100,17 @@ def udp_at(address: str, port: int) -> socket.socket:
     opened.settimeout(ANSWER_SECONDS)
     opened.bind((address, port))
     return opened
+
+
+def udp6_at(address: str, port: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    opened.settimeout(ANSWER_SECONDS)
+    opened.bind((address, port))
+    return opened
+
+
+def listening6(address: str, port: int) -> socket.socket:
+    return socket.create_server((address, port), family=socket.AF_INET6)
 
 
 def reflected(client: socket.socket, server: Server, address: str, port: int) -> tuple[str, int]:
@@ -178,6 +189,35 @@ def test_what_is_blocked_does_not_come_while_tcp_does(lab: Lab, kind: str, port:
         else:
             with pytest.raises(BlockingIOError):
                 hears.recv(64)
+
+
+@pytest.mark.parametrize("kind", ["ipv6-only", "firewall", "symmetric"])
+def test_ipv6_keeps_its_addresses_and_lets_in_what_was_asked_for(lab: Lab, kind: str) -> None:
+    host, server = lab.host(kind).namespace, lab.host("server").namespace
+    with (
+        server.call(udp6_at, "2001:db8::1", 3478) as spoken_to,
+        server.call(udp6_at, "2001:db8::1", 3479) as stranger,
+        host.call(udp6_at, "::", 0) as client,
+    ):
+        client.sendto(b"hello", spoken_to.getsockname())
+        source = spoken_to.recvfrom(64)[1]
+        assert source[1] == client.getsockname()[1]
+        assert source[0].startswith("fd16:")
+        for one in (stranger, spoken_to):
+            one.sendto(b"from %d" % one.getsockname()[1], source)
+        assert client.recv(64) == b"from 3478"
+
+
+def test_no_ipv4_passes_where_there_is_only_ipv6(lab: Lab) -> None:
+    host, server = lab.host("ipv6-only").namespace, lab.host("server").namespace
+    with server.call(udp_at, FIRST, 3478) as hears, server.call(listening6, "2001:db8::1", 3478) as six:
+        with host.call(udp_at, "0.0.0.0", 0) as client:
+            client.sendto(b"hello", (FIRST, 3478))
+        with host.call(socket.create_connection, ("2001:db8::1", 3478), ANSWER_SECONDS):  # takes the same way, later
+            six.accept()[0].close()
+        hears.settimeout(0.0)
+        with pytest.raises(BlockingIOError):
+            hears.recv(64)
 
 
 def test_flushing_a_router_makes_it_forget(lab: Lab) -> None:

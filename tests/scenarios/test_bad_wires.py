@@ -15,9 +15,10 @@ import pytest
 from rigs.labs import bare
 
 from appliance.lab import namespace, processes, tools, traces
-from appliance.lab.definition import LabFile, ProbeEntry
+from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
+from appliance.lab.script import ProbeEntry
 
 pytestmark = pytest.mark.netns
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.lab.definition import LabFile
-from appliance.lab.layout import Layout, default_routes, layout_of
+from appliance.lab.layout import Layout, layout_of
 from appliance.lab.loading import complaints
 
 
@@ -24,7 +24,9 @@ def ends(layout: Layout) -> dict[str, list[str]]:
 
 
 def routes(layout: Layout) -> dict[str, list[str]]:
-    return {name: [f"{route.prefix} {route.via} {route.device}" for route in found] for name, found in layout.routes.items()}
+    machines = dict.fromkeys(end.machine for wire in layout.wires for end in wire.ends)
+    found = {name: [f"{route.prefix} {route.via} {route.device}" for route in layout.routes_of(name)] for name in machines}
+    return {name: routes for name, routes in found.items() if routes}
 
 
 WAN = {"name": "wan", "hosts": ["hub", "a"], "ipv4": "198.51.100.0/24"}
@@ -98,5 +100,5 @@ def test_a_host_with_two_uplinks_takes_the_first_or_the_one_that_is_asked_for() 
     routers = {"one": {"nat": "port-restricted", "outside": "wan"}, "two": {"nat": "cgnat", "outside": "wan"}}
     layout = laid_out(links, routers)
     assert routes(layout)["a"] == ["0.0.0.0/0 192.168.0.1 wifi"]
-    (asked,) = default_routes("a", layout.wires, layout.routers, "lte")
+    (asked,) = layout.routes_of("a", "lte")
     assert (asked.via, asked.device) == ("192.168.1.1", "lte")

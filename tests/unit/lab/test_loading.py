@@ -71,7 +71,7 @@ def test_a_misspelt_key_is_shown_with_its_place(tmp_path: Path) -> None:
         ("peers: {a: {}}", "peers: {b: {}}", "hosts.b.peers.b", "a host is no peer of itself"),
         ("peers: {a: {}}", "peers: {z: {}}", "hosts.b.peers.z", "there is no host z"),
         ("udp://b:8443", "udp://bb:8443", "hosts.a.peers.b.endpoints.0", "a has no way to bb"),
-        ("between: [a, b]", "from: a", "probes.0", "a probe has either `between` or `from` and `to`"),
+        ("between: [a, b]", "from: a", "probes.0", "a probe has either `between`, or `among`, or `from` and `to`"),
         ("between: [a, b]", "from: a, to: a", "probes.0", "a probe needs two hosts"),
         ("between: [a, b]", "between: [a, z]", "probes.0", "there is no host z"),
     ],

@@ -1,0 +1,85 @@
+"""What steps do to the hosts and wires of a running lab."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from appliance.api.units import format_seconds
+from appliance.lab.engine import Lab
+from appliance.lab.host import LabFailure
+from appliance.lab.script import DeedKind, StepEntry
+
+
+async def do(lab: Lab, step: StepEntry) -> str:
+    """Do it. A sentence that says what was done. Raises ApplianceError."""
+    assert step.do is not None
+    return await _DEEDS[step.do](lab, step)
+
+
+async def _kill(lab: Lab, step: StepEntry) -> str:
+    host = lab.host(step.host or "")
+    if not host.runs:
+        raise LabFailure(f"there is no node on {host.name} to kill")
+    host.kill_daemon()
+    return f"the node on {host.name} is killed"
+
+
+async def _stop(lab: Lab, step: StepEntry) -> str:
+    host = lab.host(step.host or "")
+    if not host.runs:
+        raise LabFailure(f"there is no node on {host.name} to stop")
+    await host.stop()
+    return f"the node on {host.name} is stopped"
+
+
+async def _start(lab: Lab, step: StepEntry) -> str:
+    host = lab.host(step.host or "")
+    if host.runs:
+        raise LabFailure(f"the node on {host.name} runs already")
+    host.start()
+    return f"the node on {host.name} is started"
+
+
+async def _cut(lab: Lab, step: StepEntry) -> str:
+    groups = step.apart or ()
+    lab.switches[step.wire or ""].part(groups)
+    return f"{step.wire} is cut: {' | '.join(', '.join(group) for group in groups)}"
+
+
+async def _heal(lab: Lab, step: StepEntry) -> str:
+    lab.switches[step.wire or ""].join()
+    return f"{step.wire} is whole again"
+
+
+async def _uplink(lab: Lab, step: StepEntry) -> str:
+    lab.change_uplink(step.host or "", step.wire)
+    return f"{step.host} has {step.wire} as its uplink"
+
+
+async def _flush(lab: Lab, step: StepEntry) -> str:
+    lab.routers[step.router or ""].flush()
+    return f"{step.router} has forgotten its mappings"
+
+
+async def _wait(_lab: Lab, step: StepEntry) -> str:
+    await asyncio.sleep(step.seconds)
+    return f"{format_seconds(step.seconds)} go by"
+
+
+async def _say(_lab: Lab, step: StepEntry) -> str:
+    return step.text or ""
+
+
+_DEEDS: Final[dict[DeedKind, Callable[[Lab, StepEntry], Awaitable[str]]]] = {
+    "kill": _kill,
+    "stop": _stop,
+    "start": _start,
+    "cut": _cut,
+    "heal": _heal,
+    "uplink": _uplink,
+    "flush": _flush,
+    "wait": _wait,
+    "say": _say,
+}

@@ -1,0 +1,122 @@
+"""Which path carries the packets between two hosts: what both nodes say, and what the wires counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from appliance.lab import tools
+from appliance.lab.engine import Lab
+from appliance.lab.host import Host
+
+PACKETS: Final = 20
+PACKET_BYTES: Final = 1000
+"""Of echoed data. So many are sent and come back that keepalives and other traffic do not look like them."""
+RELAY_SCHEME: Final = "relay"
+DIRECT: Final = "direct"
+RELAYED: Final = "relay"
+
+
+class Traffic(NamedTuple):
+    """Bytes that a host received and sent on its wires."""
+
+    received: int
+    sent: int
+
+
+class PathSeen(NamedTuple):
+    """What the probe found."""
+
+    answered: int
+    """Echoes that came back, of `PACKETS`."""
+    claims: tuple[str, str]
+    """What source and target say of their session: `direct`, the relay's name, or "" for none."""
+    carried_by: tuple[str, ...]
+    """Hosts, besides the ends, through whose wires the bytes went in both directions."""
+    counted: bool
+    """Do the counters of both ends' sessions contain the bytes? True as well if they have no session."""
+
+    def trouble(self, via: str | None) -> str:
+        """Why this is not the path that was asked for, or no honest one; "" if it is."""
+        one, other = self.claims
+        truth = ", ".join(self.carried_by)
+        if self.answered < PACKETS:
+            return f"{self.answered} of {PACKETS} echoes came back"
+        if one != other:
+            return f"one end says {one or 'no session'}, the other {other or 'no session'}"
+        if one == DIRECT and truth:
+            return f"both ends say direct, but the bytes went through {truth}"
+        if one not in (DIRECT, "") and one not in self.carried_by:
+            return f"both ends say by {one}, but the bytes went {f'through {truth}' if truth else 'past it'}"
+        if not one and not truth:
+            return "there is no session, and the bytes went through nobody's"
+        if not self.counted:
+            return "the sessions did not count the bytes"
+        if via == DIRECT and truth:
+            return f"by {truth}, not direct"
+        if via == RELAYED and not truth:
+            return "direct, not relayed"
+        if via not in (None, DIRECT, RELAYED) and via not in self.carried_by:
+            return f"{f'by {truth}' if truth else 'direct'}, not by {via}"
+        return ""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        one, _ = self.claims
+        if one == DIRECT:
+            return "direct, as both ends say"
+        return f"{'relayed' if one else 'passed on'} by {', '.join(self.carried_by)}"
+
+
+async def look(lab: Lab, source: Host, target: Host, version: int) -> PathSeen:
+    """Send echoes, and see where they go."""
+    sessions = source.sessions().get(target.name), target.sessions().get(source.name)
+    before = {name: traffic(lab, name) for name in lab.hosts}
+    options = ("-c", str(PACKETS), "-i", "0.01", "-s", str(PACKET_BYTES))
+    answered = (await source.run(tools.ping(target, version, *options))).out.count("time=")
+    moved = PACKETS * PACKET_BYTES
+    carried = []
+    for name in lab.hosts:
+        now = traffic(lab, name)
+        least = min(now.received - before[name].received, now.sent - before[name].sent)
+        # whoever passes on receives and sends both ways; an end only its own
+        if name not in (source.name, target.name) and least > 1.5 * moved:
+            carried.append(name)
+    after = source.sessions().get(target.name), target.sessions().get(source.name)
+    grown = all(_grew(earlier, later, moved) for earlier, later in zip(sessions, after, strict=True))
+    claims = (_claim(lab, after[0]), _claim(lab, after[1]))
+    return PathSeen(answered, claims, tuple(carried), counted=grown)
+
+
+def traffic(lab: Lab, name: str) -> Traffic:
+    """What the kernel counted on the wires of a host."""
+    devices = {end.device for wire in lab.layout.wires for end in wire.ends if end.machine == name}
+    lines = lab.host(name).namespace.call(Path("/proc/thread-self/net/dev").read_text).splitlines()
+    numbers = [
+        list(map(int, rest.split()))
+        for line in lines[2:]
+        for device, _, rest in [line.partition(":")]
+        if device.strip() in devices
+    ]
+    return Traffic(sum(each[0] for each in numbers), sum(each[8] for each in numbers))
+
+
+def _claim(lab: Lab, session: dict[str, object] | None) -> str:
+    if session is None:
+        return ""
+    scheme, _, where = str(session["endpoint"] or "").partition("://")
+    if scheme != RELAY_SCHEME:
+        return DIRECT
+    return next((host.name for host in lab.hosts.values() if where.startswith(host.identity)), where)
+
+
+def _grew(earlier: dict[str, object] | None, later: dict[str, object] | None, moved: int) -> bool:
+    """Has the session counted the bytes in both directions? One that is new has."""
+    if later is None:
+        return True
+    same = earlier is not None and earlier["session"] == later["session"]
+    return all(
+        int(str(later[key])) - (int(str(earlier[key])) if same and earlier is not None else 0) >= moved
+        for key in ("rx_bytes", "tx_bytes")
+    )

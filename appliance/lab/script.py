@@ -1,0 +1,99 @@
+"""What a lab file asks of its hosts, and what is done to them meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final, Literal
+
+from pydantic import Field
+
+from appliance.api.profile_values import Bytes, Count, InterfaceName, Seconds, Switch
+from appliance.lab.values import HostName, Section, Share
+
+ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins", "path"]
+DeedKind = Literal["kill", "stop", "start", "cut", "heal", "uplink", "flush", "wait", "say"]
+PATHS: Final = ("direct", "relay")
+"""What a path may be besides a host that passes packets on."""
+NEEDS: Final[dict[DeedKind, frozenset[str]]] = {
+    "kill": frozenset({"host"}),
+    "stop": frozenset({"host"}),
+    "start": frozenset({"host"}),
+    "cut": frozenset({"wire", "apart"}),
+    "heal": frozenset({"wire"}),
+    "uplink": frozenset({"host", "wire"}),
+    "flush": frozenset({"router"}),
+    "wait": frozenset({"seconds"}),
+    "say": frozenset({"text"}),
+}
+"""The keys of each deed. It has no others."""
+
+
+class _Question(Section):
+    """What probes and the steps that are probes have in common."""
+
+    between: tuple[HostName, HostName] | None = Field(default=None, description="The two hosts, both ways.")
+    among: tuple[HostName, ...] | None = Field(default=None, min_length=2, description="Each of the hosts to each other one.")
+    from_: HostName | None = Field(default=None, alias="from", description="The host that begins.")
+    to: HostName | None = Field(default=None, description="The host it speaks to.")
+    count: Count = Field(default=5, ge=1, le=1000, description="Packets of a ping.")
+    lost: Share = Field(default=0.0, description="Share of a ping's packets that may be lost.")
+    size: Bytes = Field(default="1MiB", validate_default=True, ge=1, le=2**40, description="Bytes of a transfer.")
+    seconds: Seconds = Field(
+        default="3s", validate_default=True, ge=0.1, le=3600, description="Length of a throughput probe, or of a wait."
+    )
+    hops: Count = Field(default=2, ge=1, le=64, description="Least hop limit with which a packet may arrive.")
+    via: HostName | None = Field(
+        default=None,
+        description="What carries the bytes of a path: direct, relay, or the host that passes them on. None: either.",
+    )
+    within: Seconds | None = Field(
+        default=None,
+        ge=0.1,
+        le=3600,
+        description="Ask again and again, until it succeeds, for so long; the value is how long that took.",
+    )
+    fails: Switch = Field(default=False, description="It must fail.")
+
+    @property
+    def directions(self) -> tuple[tuple[str, str], ...]:
+        """Who speaks to whom."""
+        if self.among is not None:
+            return tuple(itertools.permutations(self.among, 2))
+        if self.between is not None:
+            one, other = self.between
+            return (one, other), (other, one)
+        assert self.from_ is not None
+        assert self.to is not None
+        return ((self.from_, self.to),)
+
+
+class ProbeEntry(_Question):
+    """One probe. `between` runs it both ways, `among` between each two, `from` and `to` one way. It runs over IPv4 and IPv6 if
+    both ends have them."""
+
+    probe: ProbeKind
+
+
+class StepEntry(_Question):
+    """One step: a probe, or a deed."""
+
+    probe: ProbeKind | None = Field(default=None, description="What to ask.")
+    do: DeedKind | None = Field(default=None, description="What to do.")
+    host: HostName | None = Field(
+        default=None, description="Whose node is killed, stopped or started, or who changes its uplink."
+    )
+    router: HostName | None = Field(default=None, description="Which router forgets its mappings.")
+    wire: InterfaceName | None = Field(default=None, description="Which wire is cut or healed, or the new uplink.")
+    apart: tuple[tuple[HostName, ...], ...] | None = Field(
+        default=None, min_length=2, description="The groups that a cut leaves. Hosts in none of them stay with the first."
+    )
+    text: str | None = Field(default=None, max_length=200, description="What to say, one line.")
+
+    def as_probe(self) -> ProbeEntry:
+        """The same as one of the `probes`."""
+        return ProbeEntry.model_validate(self.model_dump(include={"probe", *_Question.model_fields}, exclude_unset=True))
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The keys that are written in the file, besides `do`."""
+        return frozenset((type(self).model_fields[name].alias or name) for name in self.model_fields_set - {"do"})

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from appliance.lab.path_probe import PACKETS, PathSeen
+
+
+def seen(one: str, other: str, *carried_by: str, answered: int = PACKETS, counted: bool = True) -> PathSeen:
+    return PathSeen(answered, (one, other), carried_by, counted=counted)
+
+
+@pytest.mark.parametrize(
+    ("path", "via"),
+    [
+        (seen("direct", "direct"), None),
+        (seen("direct", "direct"), "direct"),
+        (seen("hub", "hub", "hub"), "relay"),
+        (seen("hub", "hub", "hub"), "hub"),
+        (seen("", "", "hub"), "hub"),
+        (seen("r1", "r1", "r1", "r2"), "r2"),
+    ],
+)
+def test_a_path_is_what_it_is_said_to_be(path: PathSeen, via: str | None) -> None:
+    assert path.trouble(via) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "via", "trouble"),
+    [
+        (seen("direct", "direct", answered=3), None, "3 of 20 echoes came back"),
+        (seen("direct", "hub", "hub"), None, "one end says direct, the other hub"),
+        (seen("direct", ""), None, "one end says direct, the other no session"),
+        (seen("direct", "direct", "hub"), None, "both ends say direct, but the bytes went through hub"),
+        (seen("hub", "hub"), None, "both ends say by hub, but the bytes went past it"),
+        (seen("hub", "hub", "spare"), None, "both ends say by hub, but the bytes went through spare"),
+        (seen("", ""), None, "there is no session, and the bytes went through nobody's"),
+        (seen("direct", "direct", counted=False), None, "the sessions did not count the bytes"),
+        (seen("hub", "hub", "hub"), "direct", "by hub, not direct"),
+        (seen("direct", "direct"), "relay", "direct, not relayed"),
+        (seen("direct", "direct"), "hub", "direct, not by hub"),
+        (seen("hub", "hub", "hub"), "spare", "by hub, not by spare"),
+    ],
+)
+def test_a_path_that_is_not_as_it_is_said_to_be_is_told(path: PathSeen, via: str | None, trouble: str) -> None:
+    assert path.trouble(via) == trouble
+
+
+def test_people_read_who_carries() -> None:
+    assert seen("direct", "direct").text == "direct, as both ends say"
+    assert seen("hub", "hub", "hub").text == "relayed by hub"
+    assert seen("", "", "hub").text == "passed on by hub"
