@@ -261,6 +261,16 @@ class Qos(Section):
     )
 
 
+class Paths(Section):
+    """Direct paths: nodes behind NATs find the way to each other. Absent: peers are reached at their endpoints only."""
+
+    announce: tuple[EndpointText, ...] = Field(
+        default=(),
+        max_length=4,
+        description="Where others reach this node besides what it finds out itself: a port that somebody has forwarded to it.",
+    )
+
+
 class Limits(Section):
     """Bounds that keep a flood or a mistake from taking the host."""
 
@@ -374,6 +384,7 @@ class Profile(Section):
     crypto: Crypto = Field(default=Crypto(), description=Crypto.__doc__)
     peers: tuple[Peer, ...] = Field(default=(), max_length=65536, description="The nodes this one talks to.")
     qos: Qos | None = Field(default=None, description=Qos.__doc__)
+    paths: Paths | None = Field(default=None, description=Paths.__doc__)
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)
     discovery: Mapping[Name, KindSettings] = Field(
         default={}, description="Discovery kinds to run, each with its settings; a kind that is absent is off."

@@ -238,9 +238,10 @@ class Node:
         adapts: bool = False,
     ) -> None:
         """A link is there: one that a Dial asked for (with its `peer`), one that was accepted, or a listener's shared socket.
-        `datagram_bytes` is the longest UDP payload that goes over it in one piece. `adapts`: paths may take less, and the driver
-        does what Shape and SendProbe say."""
-        added = Link(link, local, remote, datagram, listener, datagram_bytes, adapts=datagram and adapts)
+        A Dial may find one that is there already. `datagram_bytes` is the longest UDP payload that goes over it in one piece.
+        `adapts`: paths may take less, and the driver does what Shape and SendProbe say."""
+        known = self._shared.links.get(link)
+        added = known or Link(link, local, remote, datagram, listener, datagram_bytes, adapts=datagram and adapts)
         self._shared.links[link] = added
         found = self._shared.peers.get(peer) if peer is not None else None
         if found is not None and self._connecting.dialed(found):
@@ -249,7 +250,7 @@ class Node:
             else:
                 self._shared.drop_unused(added)
             self._connecting.pump(now)
-        elif not listener:
+        elif not listener and known is None:
             self._strangers.greet(link, now)
 
     def may_come(self, source: SocketAddress, now: float) -> bool:

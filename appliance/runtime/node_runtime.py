@@ -25,6 +25,7 @@ from appliance.runtime.health import OK, Health
 from appliance.runtime.lifespan import Lifespan
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.links.transports import Transports
+from appliance.runtime.members.path_search import PathSearch
 from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.node_view import NodeView, Seen
 from appliance.runtime.peers.discovery import Discovery
@@ -44,6 +45,7 @@ from appliance.runtime.workers.keeper import WorkerKeeper
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.plugin_host import PluginHost
+    from appliance.protocol.events import ControlEvent
     from appliance.protocol.identity import Identity
     from appliance.protocol.settings import NodeSettings
     from appliance.runtime.workers.packet_device import PacketDevice
@@ -118,7 +120,10 @@ class NodeRuntime:
         self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
         self.brought = self.discovery.brought = Brought(self.peers)
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls)
-        self.driver.control_listener = self.protocols.hear
+        self.paths = PathSearch(
+            identity.fingerprint, self.driver, self.links, self.transports, around.refuses, lambda: self.profile
+        )
+        self.driver.control_listener = self._hear
         self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())
         self.figures.protocols = self.protocols.figures
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
@@ -149,10 +154,13 @@ class NodeRuntime:
         self.lifespan.push("tasks", self.tasks.close)
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
+        self.paths.prepare(self.profile)
         self.driver.start(self.around.recall())
         self.lifespan.push("routing", self._close_routing)
         self.lifespan.push("peer protocols", self.protocols.close)
         await self.protocols.use(self.profile.protocols)
+        self.lifespan.push("direct paths", self.paths.close)
+        await self.paths.use(self.profile)
         self.lifespan.push("discovery", self.discovery.close)
         await self.brought.use(self.profile.peers_from)
         self.discovery.start(self.profile)
@@ -190,6 +198,7 @@ class NodeRuntime:
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
         await self.protocols.use(profile.protocols)
+        await self.paths.use(profile)
         await self.monitors.use(profile.monitoring)
         for view in list(self._seen.views):
             view.tell(ProfileChanged(profile.name))
@@ -253,6 +262,7 @@ class NodeRuntime:
     def hold(self, addresses: tuple[str, ...]) -> None:
         """These addresses are this node's own: no peer speaks for one."""
         self.forwarding.hold(addresses)
+        self.paths.use_addresses(addresses)
 
     def survive(self, error: BaseException) -> bool:
         """Something has raised an exception, and nobody waited for it. Returns True if it was a plugin's: then it is on the
@@ -263,6 +273,10 @@ class NodeRuntime:
         return plugin is not None
 
     # ---- joints ----
+
+    def _hear(self, event: ControlEvent) -> None:
+        self.protocols.hear(event)
+        self.paths.hear(event)
 
     async def _close_routing(self) -> None:
         self._ask_router.cancel()

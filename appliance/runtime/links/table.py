@@ -86,6 +86,16 @@ class Links:
         """The link of that number, if it is still there."""
         return self._links.get(number)
 
+    def listeners(self, scheme: str, version: int) -> list[Link]:
+        """The shared sockets of a transport that speak IPv4 (4) or IPv6 (6)."""
+        of_version = [link for link in self._listeners.values() if (":" in link.local.host) == (version == 6)]
+        return [link for link in of_version if link.kind.name == scheme]
+
+    def between(self, listener: Link, remote: Endpoint) -> Link | None:
+        """The connected socket from the listener's port to `remote`. What comes from there comes by one socket only."""
+        port = listener.local.port
+        return next((link for link in self._links.values() if link.remote == remote and link.local.port == port), None)
+
     def listener_at(self, local: Endpoint) -> Link | None:
         """The shared socket bound to `local`."""
         return next((link for link in self._listeners.values() if link.local == local), None)

@@ -96,6 +96,8 @@ class Transports:
         self._refuses = refuses
         self._refused: set[str] = set()
         self._dials = 0
+        self.from_listeners = False
+        """Call peers from the port that the node listens at, where there is such: for a NAT it is the same socket then."""
 
     async def listen(self, wanted: Sequence[Endpoint]) -> None:
         """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
@@ -150,6 +152,8 @@ class Transports:
             return None
         local = listener.local if spoken_to is None else listener.local._replace(host=spoken_to)
         to = Endpoint(listener.local.scheme, *source)
+        if (known := self._links.between(listener, to)) is not None:
+            return known
         adopted = await opened.attend("connect", lambda: opened.transport.connect(local, to), DIAL_SECONDS, OSError)
         return None if adopted is None else self._added(opened, "connect", adopted)
 
@@ -166,6 +170,9 @@ class Transports:
         if endpoint.host and (reasons := self._refuses([endpoint.host], str(endpoint), peer)):
             self.listener.on_dial_failed(peer, endpoint, reasons[endpoint.host])
             return
+        if self.from_listeners and (link := await self._from_listener(endpoint)) is not None:
+            self.listener.on_link(link, peer)
+            return
         try:
             opened = self._dialler(endpoint.scheme)
             adopted = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
@@ -178,6 +185,15 @@ class Transports:
             self.listener.on_dial_failed(peer, endpoint, error.message)
         else:
             self.listener.on_link(link, peer)
+
+    async def _from_listener(self, endpoint: Endpoint) -> Link | None:
+        """A socket to `endpoint` from a listener's port; None if no listener can reach it."""
+        for listener in self._links.listeners(endpoint.scheme, 6 if ":" in endpoint.host else 4):
+            with suppress(OSError, PluginFault):  # it listens at an address from which there is no way
+                link = await self.connect(listener, (endpoint.host, endpoint.port))
+                if link is not None:
+                    return link
+        return None
 
     def _dialler(self, scheme: str) -> _Open:
         known = self._dialling.get(scheme)

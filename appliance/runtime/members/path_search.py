@@ -1,0 +1,114 @@
+"""The search for direct paths as a part of the node: there while the profile wants it, and not even imported otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from appliance.api.profile import Paths as Wanted
+from appliance.api.profile import Profile
+from appliance.runtime.peers.protocols import PeerProtocols
+from appliance.runtime.plugins.calls import PluginCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from appliance.api.peer_protocol import PeerProtocolKind
+    from appliance.api.values import Endpoint
+    from appliance.protocol.events import ControlEvent
+    from appliance.runtime.links.loops import Refuses
+    from appliance.runtime.links.table import Links
+    from appliance.runtime.links.transports import Transports
+    from appliance.runtime.members.paths import Paths
+    from appliance.runtime.node.driver import NodeDriver
+
+FAMILY: Final = "paths"
+
+
+class PathSearch:
+    """Looks for direct paths as long as the profile wants it. `profile()` is the one in force."""
+
+    def __init__(
+        self,
+        fingerprint: str,
+        driver: NodeDriver,
+        links: Links,
+        transports: Transports,
+        refuses: Refuses,
+        profile: Callable[[], Profile],
+    ) -> None:
+        self._fingerprint = fingerprint
+        self._driver = driver
+        self._links = links
+        self._transports = transports
+        self._refuses = refuses
+        self._profile = profile
+        self._kinds: dict[str, PeerProtocolKind] = {}
+        self._spoken = PeerProtocols(self._kinds, driver, PluginCalls())
+        self._addresses: tuple[str, ...] = ()
+        self.paths: Paths | None = None
+
+    def hear(self, event: ControlEvent) -> None:
+        """Something happened on the control channel."""
+        self._spoken.hear(event)
+
+    def use_addresses(self, addresses: Sequence[str]) -> None:
+        """This host's addresses are these now."""
+        self._addresses = tuple(addresses)
+        if self.paths is not None:
+            self.paths.use_addresses(self._addresses)
+
+    def prepare(self, profile: Profile) -> None:
+        """Before the first call: whence are peers called?"""
+        self._transports.from_listeners = wanted(profile) is not None
+
+    async def use(self, profile: Profile) -> None:
+        """Begin or end what the profile no longer says."""
+        self.prepare(profile)
+        if wanted(profile) is None:
+            await self.close()
+        elif self.paths is None:
+            self._kinds[FAMILY] = self._kind()
+            await self._spoken.use({FAMILY: {}})
+            self.use_addresses(self._addresses)
+
+    async def close(self) -> None:
+        """Look for no more paths."""
+        if self.paths is not None:
+            self.paths.close()
+            self.paths = None
+        await self._spoken.close()
+
+    def figures(self) -> Mapping[str, Mapping[str, int]]:
+        """What happened in the family, while it is spoken."""
+        return self._spoken.figures()
+
+    def report(self) -> dict[str, Any] | None:
+        """What is known of the paths, for the status. None while none are looked for."""
+        return None if self.paths is None else self.paths.report()
+
+    def _kind(self) -> PeerProtocolKind:
+        from appliance.runtime.members.paths import Around, kind_for
+
+        def opened(paths: Paths) -> None:
+            self.paths = paths
+
+        around = Around(
+            self._fingerprint,
+            self._driver,
+            self._links,
+            self._refuses,
+            overlay=lambda: [address.network for address in self._profile().network.addresses],
+            announced=self._announced,
+        )
+        return kind_for(around, opened)
+
+    def _announced(self) -> Sequence[Endpoint]:
+        paths = wanted(self._profile())
+        return paths.announce if paths is not None else ()
+
+
+def wanted(profile: Profile) -> Wanted | None:
+    """What the profile says of direct paths. In a network of members they are always looked for."""
+    if profile.paths is None and profile.mesh is not None:
+        return Wanted()
+    return profile.paths

@@ -1,0 +1,107 @@
+"""Two nodes behind NATs, with a session over a stream, find a direct path, lose it, and find it again; on the kernel's NATs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from appliance.lab.definition import LabFile
+from appliance.lab.engine import Lab
+from tests.rigs.labs import pinging, reaches
+
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
+
+SECONDS = 60.0
+PORT = 8443
+
+
+def behind(left: str, right: str) -> LabFile:
+    """Left and right behind NATs of these kinds. Both know the hub, which sees them; left calls right by a stream."""
+
+    def host(number: int, peers: dict[str, Any], **more: Any) -> dict[str, Any]:
+        listen = [f"udp://0.0.0.0:{PORT}", f"tcp://0.0.0.0:{PORT}"]
+        return {"addresses": [f"10.74.0.{number}/24"], "listen": listen, "peers": peers, "profile": {"paths": {}}, **more}
+
+    hub = {"hub": {"endpoints": [f"udp://hub:{PORT}"]}}
+    hosts = {
+        "hub": host(9, {"left": {}, "right": {}}),
+        "left": host(1, {**hub, "right": {"endpoints": [f"tcp://right:{PORT}"], "keepalive": "1s"}}, behind=left),
+        "right": host(2, {**hub, "left": {"keepalive": "1s"}}, behind=right),
+    }
+    wan = {"name": "wan", "hosts": list(hosts), "ipv4": "192.168.74.0/24"}
+    return LabFile.model_validate({"lab": 1, "name": "nats", "links": [wan], "hosts": hosts})
+
+
+def rules(lab: Lab, router: str, text: str) -> None:
+    """Load further rules on a router."""
+    subprocess.run(
+        lab.routers[router].namespace.enter(["nft", "-f", "-"]), input=text, text=True, check=True, capture_output=True
+    )
+
+
+@asynccontextmanager
+async def running(left: str, right: str) -> AsyncIterator[Lab]:
+    """The lab, with a session between left and right over the stream that right's router lets in."""
+    async with Lab(behind(left, right), start=False) as lab:
+        inside = lab.layout.box("right-nat").inside[0]
+        letting = f'iifname "wan" tcp dport {PORT} dnat to {inside}'
+        rules(lab, "right-nat", f"table ip stream {{ chain pre {{ type nat hook prerouting priority dstnat; {letting}; }}; }}")
+        lab.start()
+        await lab.wait_for_sessions()
+        yield lab
+
+
+def carried(lab: Lab) -> tuple[str, str]:
+    """What the sessions of left and right go over, by the status of each."""
+    found = [lab.host(one).sessions().get(other, {}) for one, other in (("left", "right"), ("right", "left"))]
+    return found[0].get("transport", ""), found[1].get("transport", "")
+
+
+async def until(lab: Lab, *transports: str) -> None:
+    try:
+        await lab.until(lambda: carried(lab) == transports, SECONDS)
+    except TimeoutError:
+        told = [f"--- {host.name}\n{(host.status() or {}).get('paths')}\n{host.log_tail(30)}" for host in lab.hosts.values()]
+        raise AssertionError("\n".join([f"{carried(lab)}, wanted {transports}", *told])) from None
+
+
+async def test_a_session_over_a_stream_becomes_direct_and_survives_an_outage_of_the_direct_path() -> None:
+    async with running("port-restricted", "port-restricted") as lab:
+        left, right = lab.host("left"), lab.host("right")
+        sessions = left.sessions()["right"]["session"], right.sessions()["left"]["session"]
+        await until(lab, "udp", "udp")
+        external = lab.layout.box("left-nat").external
+        assert right.sessions()["left"]["endpoint"].startswith(f"udp://{external}:")
+        before = left.sessions()["right"]["rx_bytes"], right.sessions()["left"]["rx_bytes"]
+        assert await reaches(left, "10.74.0.2")
+        after = left.sessions()["right"]["rx_bytes"], right.sessions()["left"]["rx_bytes"]
+        assert all(now > then for now, then in zip(after, before, strict=True))
+
+        async with pinging(left, "10.74.0.2", interval=0.1):
+            cut = "type filter hook forward priority filter - 5; meta l4proto udp drop"
+            rules(lab, "left-nat", f"table ip cut {{ chain forward {{ {cut}; }}; }}")
+            await until(lab, "tcp", "tcp")
+            rules(lab, "left-nat", "delete table ip cut")
+            await until(lab, "udp", "udp")
+        assert await reaches(left, "10.74.0.2")
+        assert (left.sessions()["right"]["session"], right.sessions()["left"]["session"]) == sessions
+    assert lab.left_behind == []
+
+
+async def test_random_against_restricted_stays_on_the_stream_and_says_so() -> None:
+    async with running("symmetric", "port-restricted") as lab:
+        left = lab.host("left")
+
+        def tried() -> bool:
+            return ((left.status() or {}).get("paths") or {}).get("peers", {}).get("right", {}).get("rounds", 0) >= 2
+
+        await lab.until(tried, SECONDS)
+        assert carried(lab) == ("tcp", "tcp")
+        path = (left.status() or {})["paths"]["peers"]["right"]
+        assert not path["direct"]
+        assert path["why"]
+        assert await reaches(left, "10.74.0.2")
