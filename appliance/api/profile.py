@@ -271,6 +271,22 @@ class Paths(Section):
     )
 
 
+class Relay(Section):
+    """Relays: nodes that join two others which cannot reach each other. See docs/relays.md."""
+
+    serve: Switch = Field(default=False, description="Be a relay: join peers that ask for it, within the limits below.")
+    peers: tuple[Name, ...] = Field(
+        default=(), max_length=4096, description="Who may be joined by this relay, by name. Empty: all peers."
+    )
+    at: tuple[Name, ...] = Field(
+        default=(), max_length=8, description="Peers that are relays over which this node can be called, by name."
+    )
+    reservations: Count = Field(default=256, ge=1, le=65536, description="How many peers can be called over this relay.")
+    circuits: Count = Field(default=128, ge=1, le=512, description="How many pairs of peers this relay joins at a time.")
+    circuits_of_a_peer: Count = Field(default=16, ge=1, le=64, description="How many of them one peer may be an end of.")
+    seconds: Seconds | None = Field(default=None, ge=1, le=2**31, description="A circuit ends after so long. Absent: never.")
+
+
 class Limits(Section):
     """Bounds that keep a flood or a mistake from taking the host."""
 
@@ -386,6 +402,7 @@ class Profile(Section):
     qos: Qos | None = Field(default=None, description=Qos.__doc__)
     paths: Paths | None = Field(default=None, description=Paths.__doc__)
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)
+    relay: Relay | None = Field(default=None, description=Relay.__doc__)
     discovery: Mapping[Name, KindSettings] = Field(
         default={}, description="Discovery kinds to run, each with its settings; a kind that is absent is off."
     )

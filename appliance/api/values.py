@@ -14,6 +14,8 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 HOST_AND_PORT = frozenset({"udp", "tcp"})
 """Schemes whose endpoints are a host and a port and nothing else, whoever reads them."""
+RELAY = "relay"
+"""The scheme of endpoints over a peer that is a relay, `relay://` and its fingerprint: the core's own, which no plugin brings."""
 LONGEST_AUTHORITY = 512
 """Characters of what stands behind `scheme://`."""
 

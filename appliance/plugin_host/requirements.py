@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.api.kinds import Kind, settings_of
 from appliance.api.transport import TransportKind
-from appliance.api.values import Endpoint, Problem
+from appliance.api.values import RELAY, Endpoint, Problem
 from appliance.foundation.patience import limited
 from appliance.plugin_host.calling import describe
 
@@ -101,11 +101,13 @@ def _libraries(profile: Profile) -> Iterator[Problem]:
 
 
 def _endpoints(profile: Profile) -> Iterator[tuple[str, Endpoint]]:
+    """All that plugins are needed for."""
     for index, endpoint in enumerate(profile.server.listen):
         yield f"server.listen.{index}", endpoint
     for number, peer in enumerate(profile.peers):
         for index, endpoint in enumerate(peer.endpoints):
-            yield f"peers.{number}.endpoints.{index}", endpoint
+            if endpoint.scheme != RELAY:
+                yield f"peers.{number}.endpoints.{index}", endpoint
 
 
 def _missing(path: str, noun: str, name: str, known: Collection[str], host: PluginHost) -> Problem:

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from appliance.api.profile import NetworkSection, Profile
-from appliance.api.values import Endpoint, Interface, Network, Problem
+from appliance.api.values import RELAY, Endpoint, Interface, Network, Problem
 
 IPV6_MINIMUM_MTU = 1280
 """RFC 8200, section 5. The kernel takes IPv6 away from an interface with a smaller MTU."""
@@ -47,6 +47,7 @@ def check(profile: Profile) -> Iterator[Problem]:
     yield from _prefixes(profile)
     yield from _full_tunnel(profile)
     yield from _endpoints(profile)
+    yield from _relays(profile)
     yield from _qos(profile)
     yield from _peers_from(profile)
     yield from _mesh(profile)
@@ -89,6 +90,30 @@ def check_reach(profile: Profile) -> Iterator[Problem]:
             "no peer can be reached: none has endpoints, and this node does not listen",
             "give server.listen, or a peer's endpoints",
         )
+
+
+def _relays(profile: Profile) -> Iterator[Problem]:
+    """Relays are peers, and nobody listens by them."""
+    names, identities = {peer.name for peer in profile.peers}, {peer.identity for peer in profile.peers}
+    for index, endpoint in enumerate(profile.server.listen):
+        if endpoint.scheme == RELAY:
+            yield Problem(f"server.listen.{index}", "a relay is no address to listen at", "name the relay in relay.at")
+    for number, peer in enumerate(profile.peers):
+        for index, endpoint in enumerate(peer.endpoints):
+            path = f"peers.{number}.endpoints.{index}"
+            if endpoint.scheme != RELAY:
+                continue
+            if endpoint.authority == peer.identity:
+                yield Problem(path, "a peer cannot be its own relay", "give the fingerprint of another peer")
+            elif endpoint.authority not in identities:
+                yield Problem(path, f"no peer has the identity {endpoint.authority[:60]!r}", "add the relay as a peer")
+    if profile.relay is None:
+        return
+    for key, wanted in (("peers", profile.relay.peers), ("at", profile.relay.at)):
+        yield from _twice(f"relay.{key}", wanted)
+        for index, name in enumerate(wanted):
+            if name not in names:
+                yield Problem(f"relay.{key}.{index}", f"there is no peer {name!r}", "write the name of a peer of this profile")
 
 
 def _twice(path: str, values: Iterable[T]) -> Iterator[Problem]:

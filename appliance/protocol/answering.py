@@ -22,7 +22,7 @@ from appliance.protocol.cookies import AMPLIFICATION, SECRET_BYTES, Cookies, coo
 from appliance.protocol.counted import Count
 from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
-from appliance.protocol.links import Link
+from appliance.protocol.links import Link, address_of
 from appliance.protocol.pathmtu import LEAST_BYTES
 from appliance.protocol.probation import Admit
 from appliance.protocol.schedule import UnverifiedProof
@@ -407,4 +407,4 @@ class Answering:
 
 def far_end(link: Link) -> SocketAddress:
     """The address of a link that has one far end."""
-    return (link.remote.host, link.remote.port) if link.remote else ("", 0)
+    return address_of(link.remote) if link.remote else ("", 0)

@@ -11,6 +11,11 @@ from appliance.protocol.pathmtu import PathMtu
 from appliance.protocol.protection import Protection
 
 
+def address_of(remote: Endpoint) -> SocketAddress:
+    """The address that the limits of strangers count for: of a far end without one, as behind a relay, its endpoint's text."""
+    return remote.host or remote.authority, remote.port
+
+
 @dataclass(slots=True)
 class Link:
     """A socket that the worker holds."""

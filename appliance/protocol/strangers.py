@@ -6,6 +6,7 @@ from appliance.api.transport import SocketAddress
 from appliance.protocol.admission import PREFIX_SHARE, PrefixRates, prefix_of
 from appliance.protocol.counted import Count
 from appliance.protocol.events import LinkId
+from appliance.protocol.links import address_of
 from appliance.protocol.shared import Shared
 from appliance.protocol.timers import Deadline
 
@@ -53,7 +54,7 @@ class Strangers:
         """A link was accepted. When there are too many, the oldest goes."""
         self._shared.timers.set((Deadline.LINK, link), now + STRANGER_SECONDS)
         remote = self._shared.links[link].remote
-        self._links[link] = now, "" if remote is None else prefix_of(remote.host)
+        self._links[link] = now, "" if remote is None else prefix_of(address_of(remote)[0])
         if len(self._links) > MAX_STRANGER_LINKS:
             self._forget_used()
         if len(self._links) > MAX_STRANGER_LINKS:

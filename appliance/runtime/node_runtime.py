@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.events import ProfileChanged
 from appliance.foundation import clock, entropy
@@ -43,11 +43,13 @@ from appliance.runtime.workers.faults import WorkerFaults
 from appliance.runtime.workers.keeper import WorkerKeeper
 
 if TYPE_CHECKING:
+    from appliance.api.peer_protocol import PeerProtocolKind
     from appliance.api.profile import Profile
     from appliance.plugin_host import PluginHost
     from appliance.protocol.events import ControlEvent
     from appliance.protocol.identity import Identity
     from appliance.protocol.settings import NodeSettings
+    from appliance.runtime.members.relays.part import Relays
     from appliance.runtime.workers.packet_device import PacketDevice
     from appliance.runtime.workers.process import WorkerProcess
 
@@ -119,7 +121,10 @@ class NodeRuntime:
         self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, table, self.calls, around.refuses)
         self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
         self.brought = self.discovery.brought = Brought(self.peers)
-        self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls)
+        self.relays: Relays | None = None
+        """Made when the profile first needs it."""
+        self._core: dict[str, PeerProtocolKind] = {}
+        self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls, core=self._core)
         self.paths = PathSearch(
             identity.fingerprint, self.driver, self.links, self.transports, around.refuses, lambda: self.profile
         )
@@ -158,7 +163,7 @@ class NodeRuntime:
         self.driver.start(self.around.recall())
         self.lifespan.push("routing", self._close_routing)
         self.lifespan.push("peer protocols", self.protocols.close)
-        await self.protocols.use(self.profile.protocols)
+        await self.protocols.use(self._families(self.profile))
         self.lifespan.push("direct paths", self.paths.close)
         await self.paths.use(self.profile)
         self.lifespan.push("discovery", self.discovery.close)
@@ -197,7 +202,7 @@ class NodeRuntime:
         await self.brought.use(profile.peers_from)
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
-        await self.protocols.use(profile.protocols)
+        await self.protocols.use(self._families(profile))
         await self.paths.use(profile)
         await self.monitors.use(profile.monitoring)
         for view in list(self._seen.views):
@@ -228,7 +233,8 @@ class NodeRuntime:
             await self.lifespan.end(f"plugin {name}")
             await self.lifespan.end(f"services of plugin {name}")
         await self.transports.forget()
-        for link in [link for link in self.links if link.kind.name not in self.plugins.transports]:
+        offered = {*self.plugins.transports, *self.transports.core}
+        for link in [link for link in self.links if link.kind.name not in offered]:
             self._drop(link)
         fresh = [name for name in self.plugins.names if name not in before]
         await lifespans.enter_all(self.plugins.lifespans(self._view, fresh), self.calls, self.lifespan.push)
@@ -277,6 +283,22 @@ class NodeRuntime:
     def _hear(self, event: ControlEvent) -> None:
         self.protocols.hear(event)
         self.paths.hear(event)
+
+    def _families(self, profile: Profile) -> Mapping[str, Mapping[str, Any]]:
+        """The peer protocols to speak: those that the profile names, and those of the core that it needs."""
+        relay = settings.relays(profile)
+        if relay is None:
+            if self.relays is not None:
+                self.relays.close()
+            return profile.protocols
+        if self.relays is None:
+            from appliance.runtime.members.relays.around import Around as OfRelays
+            from appliance.runtime.members.relays.part import Relays
+
+            around = OfRelays(self.identity.fingerprint, self.peers.table, self.driver.node, self.links, self.keeper)
+            self.relays = Relays(around, self.driver, self.transports)
+            self._core[self.relays.kind.name] = self.relays.kind
+        return {**profile.protocols, self.relays.kind.name: relay}
 
     async def _close_routing(self) -> None:
         self._ask_router.cancel()
@@ -341,7 +363,7 @@ class _Knowledge:
 
 
 def _drivers(plugins: PluginHost) -> set[str]:
-    return {kind.driver for kind in plugins.transports.values()}
+    return {*(kind.driver for kind in plugins.transports.values()), settings.RELAY_DRIVER}
 
 
 def _own(profile: Profile) -> list[Address]:

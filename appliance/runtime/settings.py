@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.profile import Profile, QosRuleEntry
+from appliance.api.values import RELAY
 from appliance.linux import machine
 from appliance.planning import cores
 from appliance.plugin_host import PluginHost
 from appliance.protocol.settings import NodeSettings
 
+RELAY_DRIVER: Final = "appliance.worker.relayed:Relayed"
+"""Import path of the worker half of the core's transport."""
 LEAST_PACKET: Final = 512
 """Bytes that a packet counts at least when it waits: with what surrounds it, it takes as much memory."""
 
@@ -42,6 +46,15 @@ def datagram_bytes(profile: Profile) -> int | None:
     """Bytes of a datagram as the profile says, None for automatic."""
     wanted = profile.network.datagram
     return wanted if isinstance(wanted, int) else None
+
+
+def relays(profile: Profile) -> Mapping[str, Any] | None:
+    """What the family `relay` of control messages is opened with; None: this node has nothing to do with relays. It begins anew
+    when this changes."""
+    if profile.relay is not None:
+        return profile.relay.model_dump(exclude_defaults=True)
+    called = any(endpoint.scheme == RELAY for peer in profile.peers for endpoint in peer.endpoints)
+    return {} if called else None
 
 
 def scheduling(profile: Profile) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from appliance.api.transport import Adopted, SocketAddress, TransportKind
 from appliance.api.values import Endpoint
+from appliance.protocol.links import address_of
 
 DATAGRAM_BYTES = 1400
 """What is assumed of a driver that does not name its datagrams' size."""
@@ -154,7 +155,7 @@ class Links:
     def _hand_over(self, link: Link, worker: LinkWorker) -> None:
         if link.sock is None:
             return
-        remote = None if link.remote is None else (link.remote.host, link.remote.port)
+        remote = None if link.remote is None else address_of(link.remote)
         worker.add_link(link.number, link.sock, link.kind.driver, link.options, listener=link.listener, remote=remote)
         if not link.kind.datagram:
             link.sock.close()

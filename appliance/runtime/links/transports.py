@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from appliance.api.transport import Adopted, SocketAddress, Transport, TransportKind
 from appliance.api.values import Endpoint
@@ -44,6 +44,14 @@ HANDOVER_TRIES, HANDOVER_PAUSE = 50, 0.02
 
 
 Result = TypeVar("Result")
+
+
+class Core(NamedTuple):
+    """A transport of the core, which no plugin brings and nobody listens by."""
+
+    kind: TransportKind
+    dial: Callable[[str, Endpoint], Awaitable[Adopted]]
+    """`dial(peer, endpoint)`: a link to that peer. Raises OSError."""
 
 
 class LinkListener(Protocol):
@@ -98,6 +106,8 @@ class Transports:
         self._dials = 0
         self.from_listeners = False
         """Call peers from the port that the node listens at, where there is such: for a NAT it is the same socket then."""
+        self.core: dict[str, Core] = {}
+        """By scheme. They come before those of plugins."""
 
     async def listen(self, wanted: Sequence[Endpoint]) -> None:
         """Listen at `wanted` and nowhere else; what is there already stays. Raises HostError and then has changed nothing."""
@@ -174,9 +184,7 @@ class Transports:
             self.listener.on_link(link, peer)
             return
         try:
-            opened = self._dialler(endpoint.scheme)
-            adopted = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
-            link = self._added(opened, "dial", adopted)
+            link = await self._reach(peer, endpoint)
         except TimeoutError:
             self.listener.on_dial_failed(peer, endpoint, "timeout")
         except OSError as error:
@@ -194,6 +202,15 @@ class Transports:
                 if link is not None:
                     return link
         return None
+
+    async def _reach(self, peer: str, endpoint: Endpoint) -> Link:
+        core = self.core.get(endpoint.scheme)
+        if core is not None:
+            async with asyncio.timeout(DIAL_SECONDS):
+                return self._add(core.kind, await core.dial(peer, endpoint))
+        opened = self._dialler(endpoint.scheme)
+        adopted = await opened.attend("dial", lambda: _in_time(opened.transport, endpoint), DIAL_SECONDS + 1, OSError)
+        return self._added(opened, "dial", adopted)
 
     def _dialler(self, scheme: str) -> _Open:
         known = self._dialling.get(scheme)

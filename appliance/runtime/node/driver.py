@@ -80,6 +80,8 @@ class NodeDriver:
         self.strangers = StrangerNews(node, pool)
         self.paths_listener: Callable[[events.PathAsked | events.PathProved], None] = lambda _event: None
         """Told about other paths of sessions. Must not raise; what it wants of the node it does in a later turn."""
+        self.circles: Callable[[str, Endpoint], bool] = lambda _peer, _endpoint: False
+        """Would what goes to a peer over an endpoint without a host go through that peer itself?"""
         self._links = links
         self._pool = pool
         self._refuses = refuses
@@ -408,7 +410,9 @@ class NodeDriver:
         if link is None or (source is None and link.remote is None):
             return False
         endpoint = link.remote if source is None else Endpoint(link.local.scheme, *source)
-        return endpoint is not None and bool(endpoint.host) and bool(self._refuses([endpoint.host], str(endpoint), peer))
+        if endpoint is None:
+            return False
+        return bool(self._refuses([endpoint.host], str(endpoint), peer)) if endpoint.host else self.circles(peer, endpoint)
 
     def _session_ready(self, event: events.SessionReady) -> None:
         pool = self._pool()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from appliance.api.peer_protocol import Answer, PeerProtocol, PeerProtocolKind
@@ -97,11 +98,13 @@ class PeerProtocols:
         joint: Joint,
         calls: PluginCalls | None = None,
         *,
+        core: Mapping[str, PeerProtocolKind] = MappingProxyType({}),
         now: Callable[[], float] = clock.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`now` and `sleep` are for tests in virtual time."""
+        """`core` are the families that no plugin brings. `now` and `sleep` are for tests in virtual time."""
         self._kinds = kinds
+        self._core = core
         self._joint = joint
         self._calls = calls or PluginCalls()
         self._now = now
@@ -147,7 +150,7 @@ class PeerProtocols:
         return self._turn is None
 
     async def _start(self, name: str, settings: Mapping[str, Any]) -> None:
-        kind = self._kinds.get(name)
+        kind = self._core.get(name) or self._kinds.get(name)
         if kind is None:
             self._trouble(name, f"no enabled plugin offers the peer protocol {name!r}")
             return

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import socket
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
 from appliance.errors import HostError
 from appliance.runtime.workers.telling import Telling
@@ -23,18 +23,47 @@ BUFFER_BYTES: Final = 256 * 1024
 """Of the sockets of `channel_pair`, each way, or as much as the host allows: four of the largest messages."""
 
 
+class _Open(NamedTuple):
+    opening: int
+    """Tells this opening from earlier and later ones of the same channel."""
+    end: socket.socket
+    ended: Callable[[], None]
+
+
+def nobody_asks() -> None:
+    """For a channel whose user sees its end by the socket."""
+
+
 class DataChannels:
     """The ends that are joined to channels, which are this object's, by peer and number."""
 
     def __init__(self) -> None:
-        self._ends: dict[tuple[str, int], tuple[int, socket.socket]] = {}
-        """With the number of each opening."""
+        self._ends: dict[tuple[str, int], _Open] = {}
         self._of: Counter[str] = Counter()
         self._openings = itertools.count(1)
+        self._last = 0
+        """The number that was proposed last, to whatever peer."""
 
-    def open(self, peer: str, channel: int, end: socket.socket, workers: Iterable[Telling]) -> None:
+    def free(self, peer: str, *, odd: bool) -> int | None:
+        """A number for another channel of that peer, odd or even, not one that was in use a moment ago if that can be. None: all
+        are taken."""
+        numbers = [number for number in range(CHANNEL_FIRST, CHANNEL_LAST + 1) if number % 2 == odd]
+        for number in [*(number for number in numbers if number > self._last), *numbers]:
+            if (peer, number) not in self._ends:
+                self._last = number
+                return number
+        return None
+
+    def open(
+        self,
+        peer: str,
+        channel: int,
+        end: socket.socket,
+        workers: Iterable[Telling],
+        ended: Callable[[], None] = nobody_asks,
+    ) -> None:
         """Join a channel to a socket, which is this object's from now on. Raises HostError if it cannot be; then the socket stays
-        the caller's."""
+        the caller's. `ended` is called when the channel ends otherwise than by `close`."""
         if not CHANNEL_FIRST <= channel <= CHANNEL_LAST:
             raise HostError(f"{channel} is no data channel", hint=f"they are {CHANNEL_FIRST} to {CHANNEL_LAST}")
         if (peer, channel) in self._ends:
@@ -43,7 +72,7 @@ class DataChannels:
             raise HostError(f"too many data channels are open: {self._of[peer]} of {peer}, {len(self._ends)} in all")
         end.settimeout(0)
         opening = next(self._openings)
-        self._ends[peer, channel] = opening, end
+        self._ends[peer, channel] = _Open(opening, end, ended)
         self._of[peer] += 1
         for worker in workers:
             worker.open_channel(peer, channel, opening, end)
@@ -54,24 +83,28 @@ class DataChannels:
         if found is None:
             return
         self._of[peer] -= 1
-        found[1].close()
+        if not self._of[peer]:
+            del self._of[peer]
+        found.end.close()
         for worker in workers:
             worker.close_channel(peer, channel)
 
     def closed(self, peer: str, channel: int, opening: int, workers: Iterable[Telling]) -> None:
         """A worker has let go of that opening of a channel: so do all."""
-        if self._ends.get((peer, channel), (0, None))[0] == opening:
+        found = self._ends.get((peer, channel))
+        if found is not None and found.opening == opening:
             self.close(peer, channel, workers)
+            found.ended()
 
     def tell(self, worker: Telling) -> None:
         """Give a new worker all of them."""
-        for (peer, channel), (opening, end) in self._ends.items():
-            worker.open_channel(peer, channel, opening, end)
+        for (peer, channel), each in self._ends.items():
+            worker.open_channel(peer, channel, each.opening, each.end)
 
     def close_all(self) -> None:
         """Let go of all; the workers have ended, or will have."""
-        for _, end in self._ends.values():
-            end.close()
+        for each in self._ends.values():
+            each.end.close()
         self._ends.clear()
         self._of.clear()
 

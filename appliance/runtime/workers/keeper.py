@@ -18,7 +18,7 @@ from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.runtime.links.table import Link, Links
-from appliance.runtime.workers.data_channels import DataChannels
+from appliance.runtime.workers.data_channels import DataChannels, nobody_asks
 from appliance.runtime.workers.hearing import NodeListener, Spoken
 from appliance.runtime.workers.pool import Knowledge, WorkerPool, together
 from appliance.runtime.workers.process import WorkerProcess
@@ -173,10 +173,15 @@ class WorkerKeeper:
         if self.current is not None:
             self.current.use_tun([queue.fd for queue in queues], device=device)
 
-    def open_channel(self, peer: str, channel: int, end: socket.socket) -> None:
+    def free_channel(self, peer: str, *, odd: bool) -> int | None:
+        """As DataChannels.free."""
+        return self._channels.free(peer, odd=odd)
+
+    def open_channel(self, peer: str, channel: int, end: socket.socket, ended: Callable[[], None] = nobody_asks) -> None:
         """Join a data channel of a peer to a socket (see `data_channels`), which is the keeper's from now on. It stays joined
-        when a worker dies, and until `stop`. Raises HostError if it cannot be; then the socket stays the caller's."""
-        self._channels.open(peer, channel, end, self._living())
+        when a worker dies, and until `stop`. Raises HostError if it cannot be; then the socket stays the caller's. `ended` is
+        called when the channel ends otherwise than by `close_channel`."""
+        self._channels.open(peer, channel, end, self._living(), ended)
 
     def close_channel(self, peer: str, channel: int) -> None:
         """Let go of a data channel; nothing happens if it is not open."""

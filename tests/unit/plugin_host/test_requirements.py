@@ -51,18 +51,18 @@ def test_a_transport_judges_what_stands_behind_its_scheme(monkeypatch: pytest.Mo
         if text == "hang":
             raise SystemExit(3)
         if len(text) != 4:
-            raise ValueError("four letters, for example relay://abcd")
+            raise ValueError("four letters, for example letters://abcd")
 
     host = PluginHost.load(STANDARD_PLUGINS)
     udp = host.transports["udp"]
-    monkeypatch.setitem(host.transports, "relay", udp._replace(name="relay", authority=four_letters))  # type: ignore[arg-type]
+    monkeypatch.setitem(host.transports, "letters", udp._replace(name="letters", authority=four_letters))  # type: ignore[arg-type]
     monkeypatch.setitem(host.transports, "quic", udp._replace(name="quic"))  # type: ignore[arg-type]
-    endpoints = ["relay://abcd", "relay://abc", "relay://hang", "quic://h:1", "quic://h", "quic://[::1]:1", "udp://h:1"]
-    wanted = profile(server={"listen": ["relay://wxyz"]}, peers=[{**PEER, "endpoints": endpoints}])
+    endpoints = ["letters://abcd", "letters://abc", "letters://hang", "quic://h:1", "quic://h", "quic://[::1]:1", "udp://h:1"]
+    wanted = profile(server={"listen": ["letters://wxyz"]}, peers=[{**PEER, "endpoints": endpoints}])
     found = {problem.path: problem.message for problem in required(wanted, host)}
     assert set(found) == {"peers.0.endpoints.1", "peers.0.endpoints.2", "peers.0.endpoints.4"}
-    assert found["peers.0.endpoints.1"] == "'relay://abc': four letters, for example relay://abcd"
-    assert "transport relay raised SystemExit" in found["peers.0.endpoints.2"]
+    assert found["peers.0.endpoints.1"] == "'letters://abc': four letters, for example letters://abcd"
+    assert "transport letters raised SystemExit" in found["peers.0.endpoints.2"]
     assert found["peers.0.endpoints.4"] == "'quic://h': host and port are both needed"
 
 

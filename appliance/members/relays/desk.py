@@ -1,0 +1,194 @@
+"""What a relay has promised to whom: reservations and circuits, within limits, each refusal with a reason and counted. Pure.
+
+Peers are names here, times monotonic seconds. A reservation says that its peer may be called over this relay; it lasts for a
+while and costs nothing but its place. A circuit counts from the moment it is asked for, so that a hundred attempts at once are
+within the limits too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from appliance.members.relays.messages import CircuitRefused, End, Reason
+from appliance.protocol.admission import TokenBucket
+
+ATTEMPTS: Final = 2.0
+"""Circuits a second that one peer may ask for; as many as MOST_AT_ONCE after a pause."""
+ATTEMPTS_AT_ONCE: Final = 32.0
+FORGET: Final = 1024
+"""Peers whose attempts are counted; the one that was quiet for longest is forgotten first."""
+YOUNG: Final = 10.0
+"""Seconds for which one side may not know yet of a circuit that the other has."""
+
+
+class DeskLimits(NamedTuple):
+    """Bounds of a relay."""
+
+    reservations: int = 256
+    circuits: int = 128
+    """In all."""
+    circuits_of_a_peer: int = 16
+    """As caller or callee."""
+    seconds: float = 0.0
+    """How long a circuit may last; 0: as long as it is used."""
+    bytes: int = 0
+    """How much may go through a circuit, both ways together; 0: as much as wanted."""
+    reservation_seconds: float = 600.0
+
+
+@dataclass(slots=True)
+class Circuit:
+    """Two peers that this node joins, or is about to join."""
+
+    number: str
+    caller: str
+    callee: str
+    since: float
+    caller_channel: int
+    callee_channel: int = 0
+    """0 until it is joined."""
+    relays: int = 1
+    """Between the two."""
+    bytes: int = 0
+    """What went through so far, both ways together."""
+    ends: tuple[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ends = (self.caller, self.callee)
+
+    @property
+    def joined(self) -> bool:
+        """Do packets go through?"""
+        return self.callee_channel != 0
+
+
+class Desk:
+    """The promises of one relay. `counters` has the circuits that were made, and those that ended by why."""
+
+    def __init__(self, limits: DeskLimits) -> None:
+        self.limits = limits
+        self.counters: Counter[str] = Counter()
+        self._reserved: dict[str, float] = {}
+        """Until when."""
+        self._circuits: dict[str, Circuit] = {}
+        self._of: Counter[str] = Counter()
+        """Circuits of each peer."""
+        self._attempts: dict[str, TokenBucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._circuits)
+
+    def __iter__(self) -> Iterator[Circuit]:
+        return iter(list(self._circuits.values()))
+
+    @property
+    def used(self) -> float:
+        """The share of the circuits that are taken, 0 to 1."""
+        return min(1.0, len(self._circuits) / max(1, self.limits.circuits))
+
+    # ---- reservations ----
+
+    def reserve(self, peer: str, now: float) -> float:
+        """Let `peer` be called over this node. Returns for how many seconds. Raises CircuitRefused."""
+        if peer not in self._reserved and len(self._reserved) >= self.limits.reservations:
+            self._expire(now)
+            if len(self._reserved) >= self.limits.reservations:
+                raise CircuitRefused(Reason.FULL)
+        self._reserved[peer] = now + self.limits.reservation_seconds
+        return self.limits.reservation_seconds
+
+    def reserved(self, peer: str, now: float) -> bool:
+        """May `peer` be called?"""
+        return self._reserved.get(peer, -1.0) > now
+
+    def reservations(self, now: float) -> int:
+        """How many there are."""
+        self._expire(now)
+        return len(self._reserved)
+
+    def forget(self, peer: str) -> None:
+        """`peer` is no peer any more."""
+        self._reserved.pop(peer, None)
+
+    def _expire(self, now: float) -> None:
+        self._reserved = {peer: until for peer, until in self._reserved.items() if until > now}
+
+    # ---- circuits ----
+
+    def begin(self, circuit: Circuit, now: float) -> Circuit | None:
+        """A circuit is wanted: keep a place for it. Returns the one that it replaces, which is ended already. Raises
+        CircuitRefused."""
+        if not self._may_try(circuit.caller, now):
+            raise CircuitRefused(Reason.TOO_FAST)
+        if not self.reserved(circuit.callee, now):
+            raise CircuitRefused(Reason.NOT_THERE)
+        older = next((each for each in self._circuits.values() if each.ends == circuit.ends), None)
+        if older is not None and not older.joined:
+            raise CircuitRefused(Reason.TOO_FAST)
+        replaced = 0 if older is None else 1
+        if len(self._circuits) - replaced >= self.limits.circuits:
+            raise CircuitRefused(Reason.FULL)
+        if any(self._of[end] - replaced >= self.limits.circuits_of_a_peer for end in circuit.ends):
+            raise CircuitRefused(Reason.TOO_MANY)
+        if older is not None:
+            self.end(older.number, End.REPLACED)
+        self._circuits[circuit.number] = circuit
+        self._of.update(circuit.ends)
+        return older
+
+    def joined(self, circuit: Circuit, channel: int, now: float) -> None:
+        """Packets go through from now on."""
+        circuit.callee_channel, circuit.since = channel, now
+        self.counters["circuits"] += 1
+
+    def get(self, number: str) -> Circuit | None:
+        """The circuit of that number."""
+        return self._circuits.get(number)
+
+    def of(self, peer: str) -> list[Circuit]:
+        """Those of a peer through which packets go."""
+        return [circuit for circuit in self._circuits.values() if peer in circuit.ends and circuit.joined]
+
+    def withdraw(self, circuit: Circuit) -> None:
+        """There will be no such circuit: somebody refused."""
+        self._take_out(circuit.number)
+
+    def end(self, number: str, why: End) -> Circuit | None:
+        """A circuit is over. None: there is none of that number."""
+        circuit = self._take_out(number)
+        if circuit is not None:
+            self.counters[f"ended-{why}"] += 1
+        return circuit
+
+    def _take_out(self, number: str) -> Circuit | None:
+        circuit = self._circuits.pop(number, None)
+        if circuit is None:
+            return None
+        self._of.subtract(circuit.ends)
+        self._of += Counter()  # those with none are forgotten
+        return circuit
+
+    def unknown_to(self, peer: str, known: tuple[str, ...], now: float) -> list[Circuit]:
+        """Those of `peer` that it does not know, though it should by now."""
+        return [each for each in self.of(peer) if each.number not in known and now - each.since > YOUNG]
+
+    def overdue(self, now: float) -> list[tuple[Circuit, End]]:
+        """Those that have used up what they may."""
+        seconds, most = self.limits.seconds, self.limits.bytes
+        found: list[tuple[Circuit, End]] = []
+        for circuit in self._circuits.values():
+            if circuit.joined and seconds and now - circuit.since >= seconds:
+                found.append((circuit, End.TIME))
+            elif most and circuit.bytes >= most:
+                found.append((circuit, End.BYTES))
+        return found
+
+    def _may_try(self, peer: str, now: float) -> bool:
+        bucket = self._attempts.pop(peer, None) or TokenBucket(ATTEMPTS, ATTEMPTS_AT_ONCE, now)
+        self._attempts[peer] = bucket
+        if len(self._attempts) > FORGET:
+            del self._attempts[next(iter(self._attempts))]
+        return bucket.take(now)

@@ -1,0 +1,106 @@
+"""The relays of a node, put together: what of it serves others, what of it is served, and the transport `relay`."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from appliance.api.peer_protocol import PeerProtocolKind, PeerProtocolServices
+from appliance.api.transport import Adopted, TransportKind
+from appliance.api.values import RELAY
+from appliance.errors import PluginFault
+from appliance.members.relays.desk import DeskLimits
+from appliance.members.relays.messages import FAMILY, LIMITS
+from appliance.members.relays.nesting import carriers
+from appliance.runtime.links.transports import Core
+from appliance.runtime.members.relays.around import Around
+from appliance.runtime.members.relays.family import RelayFamily
+from appliance.runtime.members.relays.serving import Serving
+from appliance.runtime.members.relays.using import Using
+from appliance.runtime.settings import RELAY_DRIVER
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Relay
+    from appliance.api.values import Endpoint
+    from appliance.runtime.links.transports import Transports
+    from appliance.runtime.node.driver import NodeDriver
+
+
+class Relays:
+    """The relays of a node."""
+
+    def __init__(self, around: Around, driver: NodeDriver, transports: Transports) -> None:
+        self._around = around
+        self._driver = driver
+        self._transports = transports
+        self._open: RelayFamily | None = None
+        self._transport = TransportKind(RELAY, None, _no_plugin, datagram=True, driver=RELAY_DRIVER)
+        transports.core[RELAY] = Core(self._transport, self.dial)
+        driver.circles = self.circles
+        self.kind = PeerProtocolKind(FAMILY, _model, self.open, LIMITS)
+
+    def open(self, relay: Relay, services: PeerProtocolServices) -> RelayFamily:
+        """Begin to speak with peers, as the profile's section says."""
+        self.close()
+        using = Using(
+            self._around,
+            services,
+            wake=self._driver.on_want,
+            take=self._take,
+            crowded=self._driver.full,
+            at=lambda: relay.at,
+        )
+        serving = None
+        if relay.serve:
+            serving = Serving(self._around, services, _limits(relay), lambda peer: not relay.peers or peer in relay.peers)
+        self._open = RelayFamily(using, serving)
+        return self._open
+
+    @property
+    def using(self) -> Using | None:
+        """The part that uses relays; None: this node does not."""
+        return None if self._open is None else self._open.using
+
+    @property
+    def serving(self) -> Serving | None:
+        """The part that is a relay; None: this node is none."""
+        return None if self._open is None else self._open.serving
+
+    def close(self) -> None:
+        """No circuits any more."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    async def dial(self, peer: str, endpoint: Endpoint) -> Adopted:
+        """A link to a peer over a relay. Raises OSError."""
+        if self._open is None:
+            raise OSError(errno.EHOSTUNREACH, "this node does not use relays")
+        return await self._open.using.dial(peer, endpoint)
+
+    def circles(self, peer: str, endpoint: Endpoint) -> bool:
+        """Would what goes to `peer` over this endpoint's relay go through `peer` itself?"""
+        relay = self._around.relay_of(endpoint)
+        return relay is not None and peer in (relay, *carriers(relay, self._around.via))
+
+    def _take(self, adopted: Adopted) -> None:
+        self._transports.adopt(self._transport, adopted)
+
+
+def _limits(relay: Relay) -> DeskLimits:
+    return DeskLimits(
+        reservations=relay.reservations,
+        circuits=relay.circuits,
+        circuits_of_a_peer=relay.circuits_of_a_peer,
+        seconds=relay.seconds or 0.0,
+    )
+
+
+def _model() -> type[Any]:
+    from appliance.api.profile import Relay
+
+    return Relay
+
+
+def _no_plugin(_settings: Any, _services: Any) -> Any:
+    raise PluginFault("core", "the transport relay is the core's and is not opened")

@@ -1,0 +1,288 @@
+"""Links over relays: circuits that this node asked for, or was called by, and a watch over the relays that carry them.
+
+        transport `relay` ── link's socket ══ SEQPACKET pair ══ other end ── channel of the session with the relay ──▶
+
+A link ends when either side closes it, when the session with the relay ends, and when the relay does not answer any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from appliance.api.peer_protocol import Answer, PeerProtocolError, PeerProtocolServices
+from appliance.api.transport import Adopted
+from appliance.api.values import RELAY, Endpoint
+from appliance.errors import HostError
+from appliance.foundation import clock
+from appliance.foundation.logging import get_logger
+from appliance.members.relays.choice import Choice
+from appliance.members.relays.messages import (
+    CircuitRefused,
+    End,
+    Reason,
+    judge,
+    read_incoming,
+    read_load,
+    read_made,
+)
+from appliance.members.relays.nesting import check_way
+from appliance.runtime.members.relays.around import RELAYS
+from appliance.runtime.workers.data_channels import channel_pair
+from appliance.wire.envelope import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from appliance.runtime.members.relays.around import Around
+
+log = get_logger("relay")
+
+CONNECT_SECONDS: Final = 4.0
+"""How long a relay may take to make a circuit."""
+SESSION_SECONDS: Final = 3.0
+"""How long a dial waits for a session with the relay."""
+WATCH_SECONDS: Final = 1.5
+SILENT_SECONDS: Final = 2.5
+"""Between two questions to a relay that carries a link, and how long it may take to answer: it is given up within 4 seconds."""
+IDLE_SECONDS: Final = 30.0
+"""Between two questions to a relay at which this node can be called, and which carries nothing."""
+SHUN_SECONDS: Final = 10.0
+"""For how long a relay that did not answer is not asked for circuits."""
+TAG_BYTES: Final = 32
+"""Of the record that carries a message to the relay, at most (docs/protocol.md, "Data channels")."""
+YOUNG: Final = 5.0
+"""Seconds for which a relay may not have joined a circuit yet that it has offered."""
+MESSAGE_BYTES: Final = MAX_BODY_BYTES - TAG_BYTES
+MOST_INCOMING: Final = 64
+"""Circuits that one relay may offer at a time, as many as a peer may have channels."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A circuit that carries a link of this node."""
+
+    relay: str
+    number: str
+    channel: int
+    peer: str
+    """Who is at the other end, as far as the relay says."""
+    since: float
+
+
+class Using:
+    """The circuits of this node as a user. `wake(peer)` asks for a session, `take(adopted)` makes a link that a stranger comes
+    by, `crowded()` tells whether there are too many of those, `at()` gives the relays at which this node is to be called."""
+
+    def __init__(
+        self,
+        around: Around,
+        services: PeerProtocolServices,
+        *,
+        wake: Callable[[str], None],
+        take: Callable[[Adopted], None],
+        crowded: Callable[[], bool],
+        at: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self.choice = Choice()
+        self._around = around
+        self._services = services
+        self._wake = wake
+        self._take = take
+        self._crowded = crowded
+        self._at = at
+        self._held: dict[tuple[str, str], Held] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
+        """Dials wait for a session with these relays."""
+        self._watched: dict[str, asyncio.Event] = {}
+        """Relays that are watched, and what makes that hurry."""
+        self._shunned: dict[str, float] = {}
+        """Until when."""
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """All circuits of now."""
+        return tuple(self._held.values())
+
+    # ---- calling ----
+
+    async def dial(self, peer: str, endpoint: Endpoint) -> Adopted:
+        """A link to `peer` over the relay that the endpoint names. Raises OSError with the reason."""
+        around = self._around
+        relay = around.name(endpoint.authority)
+        if relay is None:
+            raise OSError(errno.EHOSTUNREACH, "the relay is no peer of this node")
+        try:
+            check_way(peer, relay, around.via)
+            await self._session_with(relay)
+            check_way(peer, relay, around.via)
+            return await self._connect(peer, relay)
+        except CircuitRefused as refused:
+            self.counters[f"refused-{refused.reason}"] += 1
+            raise OSError(errno.ECONNREFUSED, f"relay {relay}: {refused.reason}") from None
+
+    async def _session_with(self, relay: str) -> None:
+        if self._shunned.get(relay, 0.0) > clock.monotonic():
+            raise CircuitRefused(Reason.SILENT)
+        if relay in self._services.peers():
+            return
+        self._wake(relay)
+        there = self._waiting.setdefault(relay, asyncio.Event())
+        try:
+            async with asyncio.timeout(SESSION_SECONDS):
+                await there.wait()
+        except TimeoutError:
+            raise CircuitRefused(Reason.SILENT) from None
+
+    async def _connect(self, peer: str, relay: str) -> Adopted:
+        around = self._around
+        channel = around.propose(relay)
+        wanted = {"to": around.fingerprint(peer), "channel": channel}
+        try:
+            made = read_made(judge(await self._services.ask(relay, "connect", wanted, within=CONNECT_SECONDS)))
+        except PeerProtocolError:
+            raise CircuitRefused(Reason.SILENT) from None
+        return self._hold(Held(relay, made.circuit, channel, peer, clock.monotonic()), made.relays)
+
+    # ---- being called ----
+
+    def incoming(self, relay: str, content: Mapping[str, Any]) -> Answer:
+        """A relay brings a caller. Raises CircuitRefused."""
+        offer = read_incoming(content)
+        around = self._around
+        around.check_proposed(relay, offer.channel)
+        if relay not in self._at():
+            raise CircuitRefused(Reason.NOT_ALLOWED)
+        caller = around.name(offer.caller)
+        if caller is None:
+            raise CircuitRefused(Reason.UNKNOWN_CALLER)
+        check_way(caller, relay, around.via)
+        if self._crowded() or sum(1 for held in self._held.values() if held.relay == relay) >= MOST_INCOMING:
+            raise CircuitRefused(Reason.BUSY)
+        held = Held(relay, offer.circuit, offer.channel, caller, clock.monotonic())
+        self._take(self._hold(held, offer.relays))
+        return Answer({})
+
+    # ---- the circuits that there are ----
+
+    def _hold(self, held: Held, relays: int) -> Adopted:
+        """Join the circuit's channel to a link. Raises CircuitRefused."""
+        around, key = self._around, (held.relay, held.number)
+        if key in self._held:
+            raise CircuitRefused(Reason.MALFORMED)
+        relays = max(relays, check_way(held.peer, held.relay, around.via))
+        end, link = channel_pair()
+        try:
+            around.channels.open_channel(held.relay, held.channel, end, partial(self._ended, key))
+        except HostError:
+            end.close()
+            link.close()
+            raise CircuitRefused(Reason.CHANNEL_TAKEN) from None
+        self._held[key] = held
+        self.counters["circuits"] += 1
+        self._watch(held.relay)
+        here = Endpoint(RELAY, "", 0, around.identity)
+        there = Endpoint(RELAY, "", 0, around.fingerprint(held.relay))
+        return Adopted(link, here, there, listener=False, driver_options={"datagram": MESSAGE_BYTES, RELAYS: relays})
+
+    def closed_by(self, relay: str, number: str, why: End) -> bool:
+        """The relay says that a circuit is over. False: there is none of that number."""
+        return self._let_go((relay, number), why)
+
+    def _ended(self, key: tuple[str, str]) -> None:
+        """The link was closed here."""
+        held = self._held.pop(key, None)
+        if held is None:
+            return
+        self.counters[f"ended-{End.CLOSED}"] += 1
+        try:
+            self._services.send(held.relay, "close", {"circuit": held.number, "because": str(End.CLOSED)})
+        except PeerProtocolError:  # it asks, sooner or later
+            self.counters["unsaid"] += 1
+
+    def _let_go(self, key: tuple[str, str], why: End) -> bool:
+        """Close a circuit's link: its worker reads the end of file."""
+        held = self._held.pop(key, None)
+        if held is None:
+            return False
+        self.counters[f"ended-{why}"] += 1
+        self._around.channels.close_channel(held.relay, held.channel)
+        return True
+
+    def _let_go_all(self, relay: str, why: End) -> int:
+        keys = [key for key in self._held if key[0] == relay]
+        return sum(self._let_go(key, why) for key in keys)
+
+    def close(self) -> None:
+        """The node stops."""
+        for key in list(self._held):
+            self._let_go(key, End.SHUTDOWN)
+
+    # ---- relays that come, go, and say nothing ----
+
+    def connected(self, peer: str) -> None:
+        """A peer has a session; it may be a relay."""
+        self._shunned.pop(peer, None)
+        waiting = self._waiting.pop(peer, None)
+        if waiting is not None:
+            waiting.set()
+        if peer in self._at():
+            self._watch(peer)
+
+    def gone(self, peer: str) -> None:
+        """The last session with a peer ended."""
+        if self._let_go_all(peer, End.GONE):
+            log.info("a relay is gone", relay=peer)
+
+    def _watch(self, relay: str) -> None:
+        hurry = self._watched.get(relay)
+        if hurry is None:
+            hurry = self._watched[relay] = asyncio.Event()
+            self._services.spawn(self._follow(relay, hurry), f"watch over relay {relay}")
+        hurry.set()
+
+    async def _follow(self, relay: str, hurry: asyncio.Event) -> None:
+        """Ask a relay again and again how it is, as long as it carries a link or is to bring callers."""
+        try:
+            while relay in self._services.peers():
+                hurry.clear()
+                await self._ask(relay)
+                carries = any(held.relay == relay for held in self._held.values())
+                if not carries and relay not in self._at():
+                    return
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(WATCH_SECONDS if carries else IDLE_SECONDS):
+                        await hurry.wait()
+        finally:
+            del self._watched[relay]
+
+    async def _ask(self, relay: str) -> None:
+        """One question, which also finds out what the two sides disagree on."""
+        asked = clock.monotonic()
+        ours = [held for held in self._held.values() if held.relay == relay]
+        told = [held.number for held in ours]
+        try:
+            load = read_load(judge(await self._services.ask(relay, "measure", {"circuits": told}, within=SILENT_SECONDS)))
+            if not load.reserved and relay in self._at():
+                judge(await self._services.ask(relay, "reserve", within=SILENT_SECONDS))
+        except PeerProtocolError:
+            self._silent(relay)
+            return
+        except CircuitRefused as refused:
+            self.counters[f"refused-{refused.reason}"] += 1
+            return
+        self.choice.measured(relay, clock.monotonic() - asked, load.used)
+        for held in ours:
+            if held.number not in load.circuits and asked - held.since > YOUNG:
+                self._let_go((relay, held.number), End.FORGOTTEN)
+
+    def _silent(self, relay: str) -> None:
+        self._shunned[relay] = clock.monotonic() + SHUN_SECONDS
+        self.choice.lost(relay)
+        if self._let_go_all(relay, End.SILENT):
+            log.warning("a relay does not answer; its links are closed", relay=relay)

@@ -1,0 +1,125 @@
+"""Relays between whole nodes: two that know no address of each other's reach each other over a third."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+
+import pytest
+from rigs.relayed import SECONDS, Party, around_a_chain, around_a_relay, cross, delivers
+from rigs.workers import until
+
+from appliance.foundation import clock
+
+Story = Callable[[Party, Party, Party], Awaitable[None]]
+
+
+def told(story: Story, **wishes: object) -> None:
+    """Run a story of A, the relay R, and B."""
+
+    async def run() -> None:
+        async with asyncio.timeout(SECONDS), around_a_relay(**wishes) as parties:  # type: ignore[arg-type]
+            await story(*parties)
+
+    asyncio.run(run())
+
+
+def served(relay: Party) -> Mapping[str, int]:
+    """What happened at the relay's desk."""
+    return relay.node.relays.serving.desk.counters  # type: ignore[union-attr]
+
+
+def ends(relay: Party) -> set[str]:
+    """Why circuits ended there."""
+    return {name for name in served(relay) if name.startswith("ended-")}
+
+
+def renew(party: Party) -> None:
+    """All sessions of a node are due for new keys."""
+    driver = party.node.driver
+    for index in list(driver.node.sessions):
+        driver.node._keeping.rotate(index, clock.monotonic())
+    driver.settle()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("both_call", [False, True])
+def test_packets_cross_a_relay_both_ways(workers: int, both_call: bool) -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        assert a.way_to("B") == b.way_to("A") == "relay"
+        assert a.way_to("R") == b.way_to("R") == "udp"
+
+    told(story, workers=workers, both_call=both_call)
+
+
+def test_the_longest_records_are_cut_in_two_and_joined() -> None:
+    async def story(a: Party, _r: Party, b: Party) -> None:
+        await cross(a, b)
+        for size in (65400, 65435, 65436, 65479):  # the last is as long as a record can hold
+            await delivers(a, b, size)
+
+    told(story)
+
+
+def test_new_keys_on_the_way_to_the_relay_lose_no_circuit() -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        carried = a.session("B")
+        for _ in range(3):
+            before = [party.session("R") for party in (a, b)]
+            renew(r)
+            await until(lambda before=before: all(party.session("R") not in before for party in (a, b)))
+            await cross(a, b)
+        assert a.session("B") is carried
+        assert served(r) == {"circuits": 1}
+
+    told(story)
+
+
+def test_a_relays_worker_that_dies_loses_no_circuit() -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        for pid in r.node.keeper.pids:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: r.node.keeper.restarts == 1)
+        await cross(a, b)
+        assert served(r)["circuits"] == 1
+
+    told(story)
+
+
+def test_the_end_of_a_link_is_the_end_of_its_circuit() -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        a.node._drop(a.node.links.get(a.session("B").link))
+        await until(lambda: len(ends(r)) == 1)
+        await cross(a, b)
+        assert served(r)["circuits"] == 2
+        assert ends(r) <= {"ended-closed", "ended-replaced"}
+
+    told(story)
+
+
+def test_a_relay_that_stops_is_left_at_once() -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        await r.node.stop()
+        await until(lambda: a.session("B") is None and b.session("A") is None)
+        assert not a.node.relays.using.held
+
+    told(story)
+
+
+def test_a_chain_of_relays() -> None:
+    async def story() -> None:
+        async with asyncio.timeout(SECONDS), around_a_chain(3) as (a, *_, b):
+            await cross(a, b)
+            assert [a.way_to(relay) for relay in "123"] == ["udp", "relay", "relay"]
+            assert b.way_to("A") == "relay"
+            link = b.node.links.get(b.session("A").link)
+            assert link.options["relays"] == 3
+
+    asyncio.run(story())
