@@ -1,13 +1,12 @@
-"""`appliance events` and `appliance status --watch`: the running node, as it changes."""
+"""`appliance events` and what `--watch` does: the running node, as it changes."""
 
 from __future__ import annotations
 
 import argparse
 import select
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from appliance.cli.status_text import status_text
 from appliance.cli.terminal import Terminal
 from appliance.control import client
 from appliance.control.messages import Answer, Lost, Question, Refusal
@@ -20,7 +19,7 @@ DRAW_SECONDS = 0.2
 """Least time between two looks, however much happens."""
 SHARE = 10
 """The node is left in peace for so many times as long as an answer took: who watches takes a tenth of its time at most."""
-STATUS, EVENTS = 1, 2
+ANSWERS, EVENTS = 1, 2
 
 
 def events(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
@@ -33,28 +32,28 @@ def events(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: A
     return ExitCode.OK
 
 
-def watch_status(terminal: Terminal) -> int:
-    """Show the status again and again: when something happens, and each second. Ends by Ctrl-C, or with the daemon."""
+def watch(operation: str, terminal: Terminal, text: Callable[[Any], str]) -> int:
+    """Show what `operation` answers again and again: when something happens, and each second. Ends by Ctrl-C, or with the
+    daemon."""
     with client.Connection() as connection:
         connection.ask(Question("events", id=EVENTS))
         while True:
             began = clock.monotonic()
-            answer = _status(connection)
+            answer = _answer(connection, operation)
             pause = max(DRAW_SECONDS, SHARE * (clock.monotonic() - began))
             terminal.clear()
-            terminal.line(answer, status_text(answer, terminal) if not terminal.json else "")
+            terminal.line(answer, text(answer) if not terminal.json else "")
             select.select([], [], [], pause)
             connection.has_said(WATCH_SECONDS)
 
 
-def _status(connection: client.Connection) -> dict[str, Any]:
-    """The status now. What happened until then is in it."""
-    connection.ask(Question("status", id=STATUS))
+def _answer(connection: client.Connection, operation: str) -> Any:
+    """What it says now. What happened until then is in it."""
+    connection.ask(Question(operation, id=ANSWERS))
     while True:
-        match connection.hear("status"):
-            case Answer(number, result) if number == STATUS:
-                answer: dict[str, Any] = result
-                return answer
+        match connection.hear(operation):
+            case Answer(number, result) if number == ANSWERS:
+                return result
             case Refusal(_, error):
                 raise client.error_of(error)
 

@@ -14,9 +14,9 @@ from appliance.errors import ExitCode
 def status(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Print the daemon's status; with --watch again and again."""
     if arguments.watch:
-        from appliance.cli.follow import watch_status
+        from appliance.cli.follow import watch
 
-        return watch_status(terminal)
+        return watch("status", terminal, lambda answer: status_text(answer, terminal))
     answer = client.call("status")
     terminal.result(answer, status_text(answer, terminal) if not terminal.json else "")
     return ExitCode.OK if answer.get("state") == "running" else ExitCode.DEGRADED

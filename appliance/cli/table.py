@@ -166,6 +166,28 @@ COMMANDS = (
         exits="6 not allowed to ask · 7 no daemon here, or it has ended",
     ),
     Command(
+        "ping",
+        LOOK,
+        "ask a peer for an echo, and say by which path it came",
+        "appliance.cli.finding:ping",
+        (
+            Positional("name", "NAME", "the peer, with or without the network's label"),
+            Option("--count", "how many times, a second apart; default 4", "N"),
+            JSON,
+        ),
+        more="Works whether or not this host looks up names at the node. Sends ordinary pings through the overlay.",
+        exits="1 nothing came back, or nobody is called so · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "discover",
+        LOOK,
+        "show where peers may be, which discovery kind says so, and whether it works",
+        "appliance.cli.finding:discover",
+        (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
+        more="An endpoint works if the peer's session goes there now. Kind `profile`: it is written there.",
+        exits="6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
         "doctor",
         LOOK,
         "look for what hinders or slows the node, and say what to do",

@@ -58,6 +58,8 @@ class Peer:
     """The endpoints that the profile names; hosts may be DNS names."""
     _datagrams: dict[Endpoint, int] = field(default_factory=dict, repr=False)
     """Bytes of the datagrams to begin with, by endpoint."""
+    _tried: dict[Endpoint, str] = field(default_factory=dict, repr=False)
+    """Why the last attempt at each of `endpoints` failed."""
 
     def __post_init__(self) -> None:
         self.configure(self.settings)
@@ -91,6 +93,11 @@ class Peer:
         if tuple(endpoints) != self.endpoints:
             self.endpoints = tuple(endpoints)
             self.at = 0
+            self._tried = {endpoint: reason for endpoint, reason in self._tried.items() if endpoint in self.endpoints}
+
+    def tried(self, endpoint: Endpoint) -> str:
+        """Why the last attempt there failed; "" if there was none that did."""
+        return self._tried.get(endpoint, "")
 
     def skip(self, endpoint: Endpoint | None) -> None:
         """`endpoint` is known not to work: begin with the one after it."""
@@ -99,6 +106,8 @@ class Peer:
 
     def failed(self, now: float, reason: str) -> None:
         """An attempt came to nothing: the next one goes to the next endpoint."""
+        if self.endpoints:
+            self._tried[self.next_endpoint] = reason
         self.at += 1
         self.failures += 1
         self.last_error = reason

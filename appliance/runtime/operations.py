@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.control.conversation import Operation, Request
+from appliance.runtime.finding import discovered, lookup
 from appliance.runtime.plugins.routes import BadArguments, plugins_operations
 from appliance.runtime.status import profile_status, status
 
@@ -39,6 +40,12 @@ class Asked:
 
 def operations(asked: Asked) -> dict[str, Operation]:
     """The core's operations, and those of plugins under their own names."""
+    plugins = plugins_operations(asked.node.calls, asked.node.plugins.api_routes(), asked.node.asked)
+    return plugins | _looking(asked) | _changing(asked)
+
+
+def _looking(asked: Asked) -> dict[str, Operation]:
+    """Those that change nothing."""
 
     async def show_status(_request: Request) -> Any:
         return status(asked.shown)
@@ -53,8 +60,29 @@ def operations(asked: Asked) -> dict[str, Operation]:
     async def show_plugins(_request: Request) -> Any:
         return asked.node.plugins.report()
 
+    async def show_discovered(_request: Request) -> Any:
+        return discovered(asked.node)
+
+    async def look_up(request: Request) -> Any:
+        return lookup(asked.node, asked.shown.in_force.profile, request.args)
+
     async def show_profile(_request: Request) -> Any:
         return profile_status(asked.shown.in_force, asked.trial)
+
+    return {
+        "status": Operation(READ, show_status),
+        "health": Operation(READ, show_health),
+        "metrics": Operation(READ, show_metrics),
+        "plugins": Operation(READ, show_plugins),
+        "profile": Operation(READ, show_profile),
+        "discovered": Operation(READ, show_discovered),
+        "lookup": Operation(READ, look_up),
+        "events": Operation(READ, lambda _request: asked.follow()),
+    }
+
+
+def _changing(asked: Asked) -> dict[str, Operation]:
+    """Those that change the node, or what it is to do."""
 
     async def reload(request: Request) -> Any:
         given, within, admin = _reload_arguments(request)
@@ -72,19 +100,12 @@ def operations(asked: Asked) -> dict[str, Operation]:
         asked.stop()
         return {"stopping": True}
 
-    core = {
-        "status": Operation(READ, show_status),
-        "health": Operation(READ, show_health),
-        "metrics": Operation(READ, show_metrics),
-        "plugins": Operation(READ, show_plugins),
-        "profile": Operation(READ, show_profile),
-        "events": Operation(READ, lambda _request: asked.follow()),
+    return {
         "reload": Operation(CHANGE, reload, MOST_TEXT, whole=True),
         "confirm": Operation(CHANGE, confirm, whole=True),
         "rollback": Operation(CHANGE, rollback, whole=True),
         "stop": Operation(CHANGE, stop, whole=True),
     }
-    return plugins_operations(asked.node.calls, asked.node.plugins.api_routes(), asked.node.asked) | core
 
 
 def _reload_arguments(request: Request) -> tuple[dict[Path, bytes] | None, float | None, str | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -68,6 +70,11 @@ def test_any_program_finds_a_peer_by_name_and_the_file_comes_back(resolving: tup
         assert "1 received" in ping
         assert inside(one, "getent", "ahostsv4", "world.example").split()[0] == WORLD, "all other names as before"
     assert one.status()["names"]["servers"] == ["192.0.2.2"]
+    said = one.command("ping", "Other.home", "--count", "1")
+    assert re.fullmatch(r"other \(10\.8\.0\.2\) answers by udp://192\.0\.2\.2:\d+ in [\d.]+ ms\n", said.stdout), said
+    assert "nobody" in one.command("ping", "nobody").stderr
+    [place] = json.loads(hosts[1].command("discover", "--json").stdout)
+    assert (place["kind"], place["peer"], place["endpoint"], place["works"]) == ("profile", "other", "udp://192.0.2.1:8443", True)
     assert one.stop() == 0
     assert file.read_bytes() == BEFORE
     assert file.stat().st_mode & 0o777 == 0o640

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from appliance.api.discovery import Candidate
@@ -20,6 +20,18 @@ Lists = dict[str, tuple[Endpoint, ...]]
 class _Known(NamedTuple):
     priority: int
     expires: float
+    told: float
+
+
+class Place(NamedTuple):
+    """One candidate, for people."""
+
+    kind: str
+    """The discovery kind that found it."""
+    peer: str
+    endpoint: Endpoint
+    age: float
+    """Seconds since it was told last."""
 
 
 class Candidates:
@@ -42,10 +54,16 @@ class Candidates:
             touched[peer] = None
             known = self._peers.setdefault(peer, {})
             if ttl > 0:
-                known[kind, endpoint] = _Known(priority, now + min(ttl, LONGEST_TTL))
+                known[kind, endpoint] = _Known(priority, now + min(ttl, LONGEST_TTL), now)
             else:
                 known.pop((kind, endpoint), None)
         return self._changed(sorted(touched), now)
+
+    def found(self, now: float) -> Iterator[Place]:
+        """All candidates at `now`, peer by peer, best first."""
+        for peer, known in self._peers.items():
+            for (kind, endpoint), entry in sorted(known.items(), key=lambda item: item[1].priority):
+                yield Place(kind, peer, endpoint, now - entry.told)
 
     def drop(self, kind: str, now: float) -> Lists:
         """`kind` runs no more: what it found is taken back."""

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import functools
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from appliance.foundation.patience import as_exception
 from appliance.foundation.tasks import Tasks, beside, cancelled
 from appliance.protocol.peer import is_named
 from appliance.runtime.links.loops import Refuses, nothing_refused
-from appliance.runtime.peers.candidates import Candidates, Lists
+from appliance.runtime.peers.candidates import Candidates, Lists, Place
 from appliance.runtime.peers.outside_dns import resolve_past
 from appliance.runtime.peers.sources import Brought
 from appliance.runtime.peers.table import Delta, PeerEntry, PeerTable
@@ -121,6 +121,10 @@ class Discovery:
     def stats(self) -> dict[str, int]:
         """Discoverers that run, candidates that are known, and batches so far."""
         return {"running": len(self._running), "candidates": len(self._candidates), "batches": self._batches}
+
+    def found(self) -> Iterator[Place]:
+        """Where peers may be, as discoverers said."""
+        return self._candidates.found(clock.monotonic())
 
     # ---- which run ----
 

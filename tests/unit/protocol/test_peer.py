@@ -45,3 +45,13 @@ def test_pauses_grow_and_are_spread() -> None:
     one.reached()
     one.failed(2000.0, "timeout")
     assert one.pause(2000.0, 0.5) == 0.25
+
+
+def test_why_an_attempt_failed_is_known_of_each_endpoint_until_it_is_none_any_more() -> None:
+    both = peer(ONE, TWO)
+    both.failed(0.0, "timeout")
+    both.failed(1.0, "refused")
+    assert (both.tried(ONE), both.tried(TWO)) == ("timeout", "refused")
+    both.reach_at([TWO])
+    both.reach_at([TWO, ONE])
+    assert (both.tried(ONE), both.tried(TWO)) == ("", "refused")

@@ -83,6 +83,7 @@ async def test_the_best_comes_first_and_only_changes_are_told() -> None:
     running.start(profile(lan={}))
     assert await found.lists.get() == ("b", [NEAR, FAR])
     assert await found.lists.get() == ("b", [FAR, NEAR])
+    assert [(place.kind, place.peer, place.endpoint) for place in running.found()] == [("lan", "b", FAR), ("lan", "b", NEAR)]
     await running.close()
     assert found.lists.empty()
 
