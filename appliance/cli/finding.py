@@ -72,7 +72,8 @@ def discovered_text(answer: Sequence[Mapping[str, Any]], terminal: Terminal) -> 
         )
         for row in answer
     ]
-    return terminal.table(("peer", "found by", "endpoint", "age", "last try"), rows) or "no place of any peer is known"
+    head = ("peer", "found by", "endpoint", "age", "last try")
+    return terminal.table(head, rows) if rows else "no place of any peer is known"
 
 
 def _count(text: str | None) -> int:
