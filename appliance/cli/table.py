@@ -38,14 +38,34 @@ JSON = Option("--json", "one JSON document on standard output")
 FROM_PROFILE = (PROFILE, CONFIG)
 CONFIRM_WITHIN = Option("--confirm-within", "undo everything unless `appliance confirm` comes in time (60s, 5min)", "DURATION")
 
+IDENTITY = Option("--identity", "the node's identity; default: /etc/appliance/identity", "FILE")
+OUTPUT = Option("--output", "a new file for the result; without it standard output", "FILE")
+NETWORK = Positional("label", "LABEL", "the network; without it the only one of this host", optional=True)
+NETWORK_OPTION = Option("--label", "the network; without it the only one of this host", "LABEL")
+KEY = Option("--key", "who signs: a file with the owner's key or an issuer's identity; default: what this host has", "FILE")
+LIFETIME = Option("--lifetime", "how long it is valid; default: a year, or as long as the issuer may", "DURATION")
+WHO = Positional("name", "NAME|IDENTITY", "the member")
+SIGNING = (NETWORK_OPTION, KEY, LIFETIME, OUTPUT)
+SIGNED = (
+    Positional("request", "FILE", "what `network request` wrote; - for standard input"),
+    Option("--name", "what the node is called, a DNS label; a member keeps its name", "NAME"),
+    Option("--address", "its addresses in the overlay, with commas between; default: what it has, or free ones", "ADDRESSES"),
+    Option("--prefix", "networks behind it that it may carry, with commas between", "PREFIXES"),
+    Option("--exit", "it may carry what is for no member"),
+    Option("--tags", "tags for policies, with commas between", "TAGS"),
+    Option("--role", "what it may be for the others: relay, rendezvous", "ROLES"),
+    *SIGNING,
+)
+
 WRITE = "Write a profile"
 HOST = "Change this host"
 LOOK = "Look at it"
 KEYS = "Identities"
+MEMBERS = "Networks of members"
 PLUGINS = "Plugins"
 TRY = "Try it out"
 
-GROUPS = (WRITE, HOST, LOOK, KEYS, PLUGINS, TRY)
+GROUPS = (WRITE, HOST, LOOK, KEYS, MEMBERS, PLUGINS, TRY)
 
 COMMANDS = (
     Command(
@@ -212,6 +232,117 @@ COMMANDS = (
         "print the identity of a key file",
         "appliance.cli.keys:show",
         (Positional("path", "PATH", "a file written by `appliance keys new`"), JSON),
+    ),
+    Command(
+        "network new",
+        MEMBERS,
+        "make a network of members: its owner's key, and this node's certificate",
+        "appliance.cli.network:new",
+        (
+            Positional("label", "LABEL", "what it is called on this host, a DNS label: NAME.LABEL is a member's name"),
+            Option("--name", "this node's name; default: this host's", "NAME"),
+            IDENTITY,
+            Option(
+                "--owner-key", "where to write the owner's key, for example on a stick; default: the network's folder", "FILE"
+            ),
+            JSON,
+        ),
+        more="Prints the network's fingerprint. Who has the owner's key makes and removes members; nothing can replace it. "
+        "Nothing is overwritten.",
+    ),
+    Command(
+        "network show",
+        MEMBERS,
+        "show a network: its fingerprint, who signs for it, what ends soon",
+        "appliance.cli.network:show",
+        (NETWORK, JSON),
+    ),
+    Command(
+        "network members",
+        MEMBERS,
+        "list the members, and the certificates that do not count",
+        "appliance.cli.network:members",
+        (NETWORK, JSON),
+        more="As this host's files have it; a running node learns from the others and writes it down here.",
+    ),
+    Command(
+        "network request",
+        MEMBERS,
+        "write what a node hands to whoever signs its certificate",
+        "appliance.cli.certificates:request",
+        (IDENTITY, OUTPUT, JSON),
+        more="For hosts that are not invited by a code. Nothing in it is secret.",
+    ),
+    Command(
+        "network sign",
+        MEMBERS,
+        "sign a certificate for the node that made a request",
+        "appliance.cli.certificates:sign",
+        (*SIGNED, JSON),
+        more="Works offline, on the machine that has the key. For a member it replaces the certificate that it has. Carry the "
+        "result to the node, and there: `appliance network import FILE`.",
+    ),
+    Command(
+        "network issuer",
+        MEMBERS,
+        "make a node an issuer: it signs for the owner, within limits",
+        "appliance.cli.certificates:issuer",
+        (
+            *SIGNED,
+            Option("--may-last", "longest validity of what it signs", "DURATION", default="90d"),
+            Option("--may-addresses", "prefixes that it may give addresses of", "PREFIXES"),
+            Option("--may-prefixes", "prefixes that it may give parts of", "PREFIXES"),
+            Option("--may-tags", "tags that it may give, or `any`", "TAGS"),
+            Option("--may-roles", "roles that it may give: relay, rendezvous", "ROLES"),
+            Option("--may-exit", "it may say that a node is an exit"),
+            JSON,
+        ),
+        more="Only the owner's key makes issuers. As `network sign` otherwise. With a second issuer whose key lies in a drawer "
+        "the network goes on when the first one's is lost.",
+    ),
+    Command(
+        "network renew",
+        MEMBERS,
+        "sign a member's certificate again before it ends",
+        "appliance.cli.certificates:renew",
+        (WHO, *SIGNING, JSON),
+        more="The owner, or an issuer within its limits: what an issuer renews counts when the owner's certificate has ended.",
+    ),
+    Command(
+        "network revoke",
+        MEMBERS,
+        "remove a member: its certificates count no more",
+        "appliance.cli.certificates:revoke",
+        (
+            WHO,
+            NETWORK_OPTION,
+            KEY,
+            Option("--all-it-signed", "of an issuer: what it has signed so far counts no more either"),
+            OUTPUT,
+            JSON,
+        ),
+        more="An issuer removes what it signed, the owner anybody. Whom the owner removed only the owner's key brings back.",
+    ),
+    Command(
+        "network export",
+        MEMBERS,
+        "write the network's key and all statements, for a backup or another machine",
+        "appliance.cli.network:export",
+        (NETWORK, OUTPUT, JSON),
+        more="Never a secret key: the owner's is copied by hand.",
+    ),
+    Command(
+        "network import",
+        MEMBERS,
+        "take certificates and revocations from a file",
+        "appliance.cli.network:take",
+        (
+            Positional("path", "FILE", "what `network sign`, `renew`, `revoke` or `export` wrote; - for standard input"),
+            Option("--label", "what to call a network that is new here", "LABEL"),
+            Option("--network", "the fingerprint that it must have", "FINGERPRINT"),
+            JSON,
+        ),
+        more="Each statement is judged as if a member had said it.",
     ),
     Command(
         "plugins",

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from appliance.errors import ExitCode, HostError
@@ -39,6 +39,18 @@ async def hold(path: Path, *, patience: float) -> AsyncIterator[None]:
     # Programs started with close_fds=False keep the lock: what a killed command has set going must end before the next begins.
     os.set_inheritable(fd, True)  # noqa: FBT003
     try:
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, which nobody removes, for a deed of milliseconds; waits for whoever has it. It is made if it is
+    missing, its directory is not. Raises OSError."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.api.values import Network
 from appliance.members import fields
@@ -113,8 +113,19 @@ class Certificate:
         return scope.allows(self.grants, self.not_after - self.not_before)
 
 
+class Subject(NamedTuple):
+    """Whom a certificate is about."""
+
+    digest: bytes
+    """Of its identity, 32 bytes."""
+    ed25519: bytes
+    """32 bytes."""
+    public: bytes
+    """The whole public key; only an issuer's is written."""
+
+
 def pack_body(
-    identity: PublicIdentity,
+    subject: Subject,
     *,
     epoch: int,
     since: int,
@@ -128,8 +139,8 @@ def pack_body(
     flags = flags_of(grants.roles, grants.exit)
     body = b"".join(
         (
-            identity.digest,
-            identity.encoded[:ED25519_KEY_BYTES],
+            subject.digest,
+            subject.ed25519,
             epoch.to_bytes(4, "big"),
             *(second.to_bytes(8, "big") for second in (since, not_before, not_after)),
             bytes((flags,)),
@@ -139,7 +150,7 @@ def pack_body(
             fields.several(map(fields.text, grants.tags)),
         )
     )
-    return body if scope is None else body + identity.encoded + scope.pack()
+    return body if scope is None else body + subject.public + scope.pack()
 
 
 def read_certificate(encoded: bytes) -> Certificate:

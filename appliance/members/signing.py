@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from appliance.members.certificate import Certificate, pack_body, read_certificate
-from appliance.members.network import NetworkKey
+from appliance.members.certificate import Certificate, Subject, pack_body, read_certificate
+from appliance.members.network import NetworkKey, digest_of_text
 from appliance.members.revocation import Revocation, pack_revocation, read_revocation
 from appliance.members.scope import NO_GRANTS, Grants, Role, Scope
 from appliance.members.statement import Head, Kind, signed_message
 from appliance.protocol.digests import sha256
-from appliance.protocol.identity import Identity, PublicIdentity
+from appliance.protocol.identity import ED25519_KEY_BYTES, Identity, PublicIdentity
 
 
 def sign_certificate(
@@ -32,7 +32,7 @@ def sign_certificate(
     so is not asked here. `since` is `not_before` unless this renews another. One with a scope is an issuer's. Raises
     StatementRefused for what nobody would take, and ValueError or OverflowError for numbers and texts that cannot be written."""
     body = pack_body(
-        identity,
+        Subject(identity.digest, identity.encoded[:ED25519_KEY_BYTES], identity.encoded),
         epoch=epoch,
         since=not_before if since is None else since,
         not_before=not_before,
@@ -40,6 +40,23 @@ def sign_certificate(
         name=name,
         grants=grants if scope is None else replace(grants, roles=grants.roles | {Role.ISSUER}),
         scope=scope,
+    )
+    return read_certificate(_sign(Kind.CERTIFICATE, signer, network, serial, body))
+
+
+def sign_renewal(
+    signer: Identity, network: NetworkKey, known: Certificate, *, serial: int, not_before: int, not_after: int
+) -> Certificate:
+    """A certificate that says what `known` says, for another time. Raises as `sign_certificate` does."""
+    body = pack_body(
+        Subject(digest_of_text(known.identity), known.ed25519, known.public),
+        epoch=known.epoch,
+        since=known.since,
+        not_before=not_before,
+        not_after=not_after,
+        name=known.name,
+        grants=known.grants,
+        scope=known.scope,
     )
     return read_certificate(_sign(Kind.CERTIFICATE, signer, network, serial, body))
 

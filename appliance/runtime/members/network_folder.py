@@ -3,27 +3,31 @@
 mesh-LABEL/network.pub    the owner's public key, 2,624 bytes
 mesh-LABEL/owner.key      the owner's secret key, where the owner left it here
 mesh-LABEL/statements     what members are known to be members by: each behind its length (u32)
+mesh-LABEL/lock           held by whoever changes the statements
 mesh-LABEL/invitations/   see `invitation_files`
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from appliance.errors import ApplianceError, MissingPrivilege, PeerFault
 from appliance.foundation import places
 from appliance.foundation.whole_files import write_whole
+from appliance.linux.locks import held
 from appliance.members.network import NetworkKey
-from appliance.members.statement import StatementRefused
-from appliance.members.trust import Trust
+from appliance.members.statement import Refusal, StatementRefused
+from appliance.members.trust import MAX_CERTIFICATES, Trust
 from appliance.protocol.identity import Identity, IdentityInvalid
 
 PREFIX: Final = "mesh-"
 NETWORK: Final = "network.pub"
 OWNER: Final = "owner.key"
 STATEMENTS: Final = "statements"
+LOCK: Final = "lock"
 LENGTH_BYTES: Final = 4
 
 
@@ -56,6 +60,12 @@ class NetworkFolder:
         """The folder is there from now on. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def remove(self) -> None:
+        """The folder is gone, with what `keep_network`, `keep_owner` and `changing` write. Raises OSError if more is in it."""
+        for name in (NETWORK, OWNER, STATEMENTS, LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        self.path.rmdir()
+
     def network(self) -> NetworkKey:
         """The owner's public key. Raises NetworkMissing, MissingPrivilege."""
         data = self._read(NETWORK)
@@ -86,6 +96,24 @@ class NetworkFolder:
             except StatementRefused:
                 continue
         return trust
+
+    @contextmanager
+    def changing(self, now: int) -> Iterator[Trust]:
+        """All statements, for a change: they are kept if the block ends without an error, and nobody else changes them meanwhile.
+        What is not valid at `now` stays in the file while there is room, since a clock may be wrong. Raises as `network` does,
+        and OSError; all is as before then."""
+        network = self.network()
+        with held(self.path / LOCK):
+            trust, untimely = Trust(network), []
+            for statement in self.statements():
+                try:
+                    trust.take(statement, now)
+                except StatementRefused as refused:
+                    if refused.reason in {Refusal.EXPIRED, Refusal.NOT_YET_VALID}:
+                        untimely.append(statement)
+            yield trust
+            known = [each.encoded for each in trust.statements()]
+            self.keep_statements([*known, *untimely[: max(0, MAX_CERTIFICATES - len(known))]])
 
     def statements(self) -> list[bytes]:
         """Those in the file, up to the first that is not whole."""

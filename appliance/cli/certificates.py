@@ -1,0 +1,204 @@
+"""`appliance network request`, `sign`, `issuer`, `renew` and `revoke`: statements are made on whichever machine has the key."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, TypeVar
+
+from appliance.api.units import parse_seconds
+from appliance.cli.network import (
+    certificate_document,
+    hand_out,
+    name_of,
+    node_identity,
+    read_text,
+    signer_for,
+    the_folder,
+)
+from appliance.cli.parser import UsageError
+from appliance.cli.terminal import Terminal, seconds_text
+from appliance.errors import ApplianceError, ExitCode
+from appliance.foundation import clock
+from appliance.members.addressing import free_addresses, ranges_of
+from appliance.members.carried import bundle_of, read_request, request_of
+from appliance.members.certificate import Certificate
+from appliance.members.issuing import LIFETIME
+from appliance.members.scope import Grants, Role, Scope
+from appliance.members.signer import Signer
+from appliance.members.trust import Trust
+
+if TYPE_CHECKING:
+    from appliance.api.values import Network
+    from appliance.members.fields import Address
+    from appliance.protocol.identity import PublicIdentity
+
+Value = TypeVar("Value")
+
+
+class NoMember(ApplianceError):
+    """Nobody of that name, or more than one."""
+
+    exit_code = ExitCode.INVALID
+
+
+def request(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Write what a node hands to whoever signs."""
+    identity, _ = node_identity(arguments.identity)
+    hand_out(terminal, {"identity": identity.fingerprint}, request_of(identity), arguments.output)
+    return ExitCode.OK
+
+
+def sign(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Sign a certificate for the node that made a request."""
+    return _sign(arguments, terminal, None)
+
+
+def issuer(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """The same, and the node may sign for the owner within a scope."""
+    scope = Scope(
+        lifetime=_seconds("--may-last", arguments.may_last),
+        addresses=_several("--may-addresses", arguments.may_addresses, ip_network),
+        prefixes=_several("--may-prefixes", arguments.may_prefixes, ip_network),
+        tags=() if arguments.may_tags == "any" else _several("--may-tags", arguments.may_tags, str),
+        any_tag=arguments.may_tags == "any",
+        roles=frozenset(_several("--may-roles", arguments.may_roles, _role)),
+        exit=arguments.may_exit,
+    )
+    return _sign(arguments, terminal, scope)
+
+
+def renew(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Sign the certificate of a member again, for another time."""
+    folder, now = the_folder(arguments.label), int(clock.wall())
+    with folder.changing(now) as trust:
+        known = found(trust, arguments.name, now)
+        signer = signer_for(trust, folder, arguments.key, terminal)
+        lifetime = _lifetime(arguments.lifetime, trust, signer, now)
+        made = signer.renew(known, now=now, lifetime=lifetime)
+        carried = bundle_of(trust.network, _with_issuer(trust, made))
+    _handed(terminal, made, carried, arguments.output, now)
+    return ExitCode.OK
+
+
+def revoke(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Remove a member: its certificates count no more, wherever the revocation arrives."""
+    folder, now = the_folder(arguments.label), int(clock.wall())
+    with folder.changing(now) as trust:
+        gone = found(trust, arguments.name, now)
+        signer = signer_for(trust, folder, arguments.key, terminal)
+        made = signer.revoke([gone], now=now, keep=not arguments.all_it_signed)
+        carried = bundle_of(trust.network, [each.encoded for each in made])
+        left = len(trust.members(now))
+    document = {"revoked": gone.identity, "name": gone.name, "epoch": gone.epoch, "members": left}
+    if arguments.output is not None:
+        hand_out(terminal, document, carried, arguments.output)
+    else:
+        terminal.result(document, f"{gone.name} is removed; {left} members are left")
+    terminal.note("a node that runs here tells the others; elsewhere: appliance network import FILE")
+    return ExitCode.OK
+
+
+def found(trust: Trust, wanted: str, now: int) -> Certificate:
+    """The certificate of the member with that name or identity; else one that is set aside. Raises NoMember."""
+    members = list(trust.members(now).values())
+    others = [each.certificate for each in trust.set_aside(now)]
+    for group in (members, others):
+        fitting = {each.identity: each for each in group if wanted in (each.name, each.identity)}
+        if len(fitting) > 1:
+            raise NoMember(f"{wanted!r} means several nodes", hint=f"say which: {', '.join(sorted(fitting))}")
+        if fitting:
+            return next(iter(fitting.values()))
+    raise NoMember(f"there is no member {wanted!r}", hint="`appliance network members` lists them")
+
+
+def _sign(arguments: argparse.Namespace, terminal: Terminal, scope: Scope | None) -> int:
+    identity = read_request(read_text(arguments.request))
+    folder, now = the_folder(arguments.label), int(clock.wall())
+    name = name_of(arguments.name, "a name") if arguments.name else None
+    with folder.changing(now) as trust:
+        known = trust.members(now).get(identity.fingerprint)
+        name = name or (known.name if known is not None else None)
+        if name is None:
+            raise UsageError("the node is no member yet", hint="say what to call it: --name NAME")
+        signer = signer_for(trust, folder, arguments.key, terminal)
+        made = signer.certify(
+            identity,
+            name,
+            _grants(arguments, trust, signer, identity, now),
+            now=now,
+            lifetime=_lifetime(arguments.lifetime, trust, signer, now),
+            scope=scope,
+        )
+        carried = bundle_of(trust.network, _with_issuer(trust, made))
+    _handed(terminal, made, carried, arguments.output, now)
+    return ExitCode.OK
+
+
+def _handed(terminal: Terminal, made: Certificate, carried: str, output: str | None, now: int) -> None:
+    terminal.note(
+        f"{made.name}: {', '.join(map(str, made.addresses)) or 'no address'}, for {seconds_text(made.not_after - now)}. "
+        "On that node: appliance network import FILE"
+    )
+    hand_out(terminal, {"certificate": certificate_document(made)}, carried, output)
+
+
+def _with_issuer(trust: Trust, made: Certificate) -> Iterable[bytes]:
+    yield from (each.encoded for each in trust.certificates(made.issuer) if each.by_owner)
+    yield made.encoded
+
+
+def _grants(arguments: argparse.Namespace, trust: Trust, signer: Signer, identity: PublicIdentity, now: int) -> Grants:
+    addresses = _several("--address", arguments.address, ip_address) or _addresses(trust, signer, identity, now)
+    prefixes = _several("--prefix", arguments.prefix, ip_network)
+    roles = frozenset(_several("--role", arguments.role, _role))
+    return Grants(addresses, prefixes, arguments.exit, _several("--tags", arguments.tags, str), roles)
+
+
+def _addresses(trust: Trust, signer: Signer, identity: PublicIdentity, now: int) -> tuple[Address, ...]:
+    """Those it has, else free ones of the signer's ranges."""
+    known = trust.members(now).get(identity.fingerprint)
+    if known is not None:
+        return known.addresses
+    used = {address for each in trust.members(now).values() for address in each.addresses}
+    ranges: Iterable[Network] = ranges_of(trust.network.digest)
+    if not signer.is_owner:
+        ranges = _scope(trust, signer, now).addresses
+    return free_addresses(ranges, identity.digest, used)
+
+
+def _lifetime(text: str | None, trust: Trust, signer: Signer, now: int) -> int:
+    if text is not None:
+        return _seconds("--lifetime", text)
+    return LIFETIME if signer.is_owner else min(LIFETIME, _scope(trust, signer, now).lifetime)
+
+
+def _scope(trust: Trust, signer: Signer, now: int) -> Scope:
+    own = trust.members(now).get(signer.fingerprint)
+    if own is None or own.scope is None:
+        raise ApplianceError(
+            "the key is neither the owner's nor that of an issuer", hint="say where the owner's key is: --key FILE"
+        )
+    return own.scope
+
+
+def _seconds(option: str, text: str) -> int:
+    try:
+        return int(parse_seconds(text))
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}", hint=f"for example {option} 90d") from None
+
+
+def _several(option: str, text: str | None, read: Callable[[str], Value]) -> tuple[Value, ...]:
+    """What stands with commas between. Raises UsageError."""
+    try:
+        return tuple(read(word) for word in (text or "").split(",") if word)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}", hint="several are written with commas between") from None
+
+
+def _role(text: str) -> Role:
+    if text not in {Role.RELAY, Role.RENDEZVOUS}:
+        raise ValueError(f"{text!r} is no role: relay or rendezvous")
+    return Role(text)
