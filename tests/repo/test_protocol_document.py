@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from appliance.members.clashes import Why
+from appliance.members.statement import Refusal
 from appliance.protocol.counted import Count, closed
 from appliance.protocol.events import CloseReason
 from appliance.wire.faults import TOLD, Fault
@@ -22,13 +24,20 @@ def words(text: str) -> list[str]:
 
 def test_every_label_is_specified() -> None:
     labels = {label for source in SOURCES.values() for label in re.findall(r'b"([Ll][Ll][Pp]1 [^"]+)"', source)}
-    assert len(labels) == 10
+    assert len(labels) == 11
     assert {label for label in labels if f'"{label}"' not in TEXT} == set()
 
 
 def test_every_fault_has_its_place_in_the_table() -> None:
     reasons = "".join(re.findall(r"^\| (.*?) \|", REFUSALS, re.MULTILINE))
     assert sorted(words(reasons)) == sorted(Fault)
+
+
+def test_every_refusal_of_a_statement_has_its_place() -> None:
+    chapter = TEXT[TEXT.index("## Networks and certificates") : TEXT.index("## What is counted")]
+    reasons = "".join(re.findall(r"^\| (`.*?) \|", chapter, re.MULTILINE))
+    assert sorted(words(reasons)) == sorted(Refusal)
+    assert set(Why) <= set(words(chapter))
 
 
 def test_faults_that_the_admin_is_told_of_are_bold() -> None:

@@ -275,3 +275,26 @@ def test_an_issuer_with_two_certificates_of_the_owner_has_the_scope_of_the_newer
     trust = trusting(issuer(), issuer(scope=wider, serial=2, since=NOW, not_before=NOW + 1))
     trust.take(certificate("phone", ISSUER, grants=grants("10.8.0.1")).encoded, NOW)
     assert names(trust) == ["issuer", "phone"]
+
+
+def test_when_one_issuer_is_lost_another_goes_on() -> None:
+    backup = identity_of("backup")
+    trust = trusting(issuer(not_after=NOW + 2 * DAY), issuer("backup", serial=11), certificate("laptop", ISSUER))
+    trust.take(certificate("laptop", backup, serial=12, since=NOW, not_before=NOW + DAY).encoded, NOW + DAY)
+    assert names(trust, NOW + 2 * DAY) == ["backup", "laptop"]
+
+
+def test_an_issuers_key_is_rotated_while_both_are_valid() -> None:
+    laptop = certificate("laptop", ISSUER)
+    trust = trusting(issuer(), laptop, issuer("next-issuer", serial=11))
+    trust.take(certificate("phone", identity_of("next-issuer")).encoded, NOW)
+    assert names(trust) == ["issuer", "laptop", "next-issuer", "phone"]
+    trust.take(revocation("issuer", keeps=[laptop.digest]).encoded, NOW)
+    assert names(trust) == ["laptop", "next-issuer", "phone"]
+
+
+def test_a_nodes_key_is_rotated_under_its_name() -> None:
+    old = certificate("laptop", grants=grants("10.7.0.1"))
+    new = certificate("laptop", of="laptops-new-key", serial=11, grants=grants("10.7.0.1"))
+    trust = trusting(old, revocation("laptop"), new)
+    assert trust.members(NOW) == {identity("laptops-new-key"): new}
