@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 
@@ -80,8 +80,8 @@ class Network:
         """Sees each datagram on its way and returns what goes on, or None to drop it."""
         self._sockets: dict[Address, Socket] = {}
         self._acceptors: dict[Address, Callable[[StreamEnd, Address], None]] = {}
-        self._nats: dict[str, Nat] = {}
-        self._outside: dict[str, Nat] = {}
+        self._nats: dict[str, list[Nat]] = {}
+        self._outside: dict[str, list[Nat]] = {}
         self._down: set[str] = set()
         self._streams: list[StreamEnd] = []
         self._ports = count(FIRST_EPHEMERAL_PORT)
@@ -118,8 +118,20 @@ class Network:
 
     def nat(self, inside: str, outside: str) -> Nat:
         """Put `inside` behind a NAT with the address `outside`."""
-        self._nats[inside] = self._outside[outside] = nat = Nat(inside, outside, self._ports)
+        nat = Nat(inside, outside, self._ports)
+        self.put_behind(inside, [nat])
         return nat
+
+    def put_behind(self, inside: str, nats: Sequence[Nat]) -> None:
+        """Put `inside` behind several NATs in a row, the host's own first."""
+        self._nats[inside] = self._outside[nats[-1].outside] = list(nats)
+
+    def seen_from(self, source: Address, to: Address) -> Address | None:
+        """Where `to` sees what `source` sends there, whether it arrives or not. None: no NAT lets it out."""
+        seen: Address | None = source
+        for nat in self._nats.get(source[0], ()):
+            seen = None if seen is None else nat.outbound(seen, to)
+        return seen
 
     def take_down(self, host: str) -> None:
         """Nothing reaches or leaves `host` until `bring_up`; streams hang."""
@@ -160,9 +172,11 @@ class Network:
         if len(payload) + IP_UDP_BYTES > self.mtu:
             self.counters["too-long"] += 1
             return
-        nat = self._nats.get(source[0])
-        if nat is not None:
-            source = nat.outbound(source, to)
+        seen = self.seen_from(source, to)
+        if seen is None:
+            self.counters["filtered"] += 1
+            return
+        source = seen
         if self.cut(source[0], to[0]) or self.random.random() < self.loss:
             self.counters["lost"] += 1
             return
@@ -176,8 +190,7 @@ class Network:
             self.clock.call_later(delay, lambda: self._arrive(source, to, payload))
 
     def _arrive(self, source: Address, to: Address, payload: bytes) -> None:
-        nat = self._outside.get(to[0])
-        if nat is not None:
+        for nat in reversed(self._outside.get(to[0], ())):
             inside = nat.inbound(source, to)
             if inside is None:
                 self.counters["filtered"] += 1
@@ -268,8 +281,8 @@ class Nat:
         self._back: dict[Address, Address] = {}
         self._allowed: set[tuple[Address, Address]] = set()
 
-    def outbound(self, source: Address, to: Address) -> Address:
-        """The source that the outside sees."""
+    def outbound(self, source: Address, to: Address) -> Address | None:
+        """The source that the outside sees; None: it is not let out."""
         if source not in self._mapped:
             self._mapped[source] = outside = (self.outside, next(self._ports))
             self._back[outside] = source
