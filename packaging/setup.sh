@@ -23,6 +23,7 @@ if [ "${1:-all}" != demo ]; then
   needed="$needed
 iperf3:iperf3:make bench
 ethtool:ethtool:make bench and tests of paths that lose datagrams
+miniupnpd:miniupnpd:the test with a real router that gives ports
 tshark:tshark:tests of the Wireshark dissector
 systemd-analyze:systemd:tests of the service unit
 vagrant:vagrant:the test of the Vagrantfile"

@@ -269,6 +269,9 @@ class Paths(Section):
         max_length=4,
         description="Where others reach this node besides what it finds out itself: a port that somebody has forwarded to it.",
     )
+    port_mapping: Switch = Field(
+        default=True, description="Ask this network's router for a port (PCP, NAT-PMP), and give it back at the end."
+    )
 
 
 class Relay(Section):

@@ -15,7 +15,7 @@ from appliance.linux.rtnetlink import ask, attribute, attributes
 
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 RTM_F_FIB_MATCH = 0x2000  # answer with the route that matched, not with one to this address only
-RTA_DST, RTA_OIF, RTA_MARK = 1, 4, 16
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_MARK = 1, 4, 5, 16
 
 _rtmsg = struct.Struct("=8BI")
 _number = struct.Struct("=I")
@@ -28,6 +28,8 @@ class Egress(NamedTuple):
     """The interface."""
     prefix: str
     """The prefix of the route that says so."""
+    gateway: str = ""
+    """The next hop; "" if the address is on the link itself."""
 
 
 def egress(host: str, mark: int = 0) -> Egress | None:
@@ -57,4 +59,5 @@ def _answer(body: bytes) -> Egress | None:
         return None
     nothing = bytes(4 if family == socket.AF_INET else 16)
     prefix = f"{socket.inet_ntop(family, found.get(RTA_DST, nothing))}/{length}"
-    return Egress(socket.if_indextoname(*_number.unpack(found[RTA_OIF])), prefix)
+    gateway = socket.inet_ntop(family, found[RTA_GATEWAY]) if RTA_GATEWAY in found else ""
+    return Egress(socket.if_indextoname(*_number.unpack(found[RTA_OIF])), prefix, gateway)

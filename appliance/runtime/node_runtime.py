@@ -126,7 +126,7 @@ class NodeRuntime:
         self._core: dict[str, PeerProtocolKind] = {}
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls, core=self._core)
         self.paths = PathSearch(
-            identity.fingerprint, self.driver, self.links, self.transports, around.refuses, lambda: self.profile
+            identity.fingerprint, self.driver, self.links, self.transports, around.refuses, around.mark, lambda: self.profile
         )
         self.driver.control_listener = self._hear
         self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())

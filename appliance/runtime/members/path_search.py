@@ -34,6 +34,7 @@ class PathSearch:
         links: Links,
         transports: Transports,
         refuses: Refuses,
+        mark: int | None,
         profile: Callable[[], Profile],
     ) -> None:
         self._fingerprint = fingerprint
@@ -41,6 +42,7 @@ class PathSearch:
         self._links = links
         self._transports = transports
         self._refuses = refuses
+        self._mark = mark
         self._profile = profile
         self._kinds: dict[str, PeerProtocolKind] = {}
         self._spoken = PeerProtocols(self._kinds, driver, PluginCalls())
@@ -70,6 +72,8 @@ class PathSearch:
             self._kinds[FAMILY] = self._kind()
             await self._spoken.use({FAMILY: {}})
             self.use_addresses(self._addresses)
+        else:
+            self.paths.look_for_router()
 
     async def close(self) -> None:
         """Look for no more paths."""
@@ -99,12 +103,18 @@ class PathSearch:
             self._refuses,
             overlay=lambda: [address.network for address in self._profile().network.addresses],
             announced=self._announced,
+            maps_ports=self._maps_ports,
+            mark=self._mark,
         )
         return kind_for(around, opened)
 
     def _announced(self) -> Sequence[Endpoint]:
         paths = wanted(self._profile())
         return paths.announce if paths is not None else ()
+
+    def _maps_ports(self) -> bool:
+        paths = wanted(self._profile())
+        return paths is not None and paths.port_mapping
 
 
 def wanted(profile: Profile) -> Wanted | None:

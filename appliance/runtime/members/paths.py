@@ -28,6 +28,7 @@ from appliance.members.candidates import SCHEME, Judge, ProbeBudget
 from appliance.members.punching import AGREE_SECONDS, Agree, Punching, Take
 from appliance.members.reflections import Reflections, Verdict
 from appliance.protocol.events import PathAsked, PathProved
+from appliance.runtime.members.port_mapping import PortMapping
 
 if TYPE_CHECKING:
     from appliance.protocol.session import Session
@@ -56,6 +57,10 @@ class Around:
     """The networks inside of the tunnel."""
     announced: Callable[[], Sequence[Endpoint]]
     """What the profile says besides."""
+    maps_ports: Callable[[], bool]
+    """Does the profile let the router be asked for a port?"""
+    mark: int | None
+    """The firewall mark of what goes outside; None: there is none."""
 
 
 @dataclass(slots=True)
@@ -90,6 +95,7 @@ class Paths:
         self._seen_judge = Judge(around.overlay())
         """Of addresses at which we are seen: this host's own are as good as others."""
         self.budget = ProbeBudget(now)
+        self.mapping = PortMapping(self._change_all, around.mark)
         around.driver.paths_listener = self._hear
         around.driver.subscribers.append(self._on_session)
 
@@ -97,6 +103,7 @@ class Paths:
         """Look for no more paths; those that were found stay."""
         self._around.driver.paths_listener = lambda _event: None
         self._around.driver.subscribers.remove(self._on_session)
+        self.mapping.close()
         for name in list(self._peers):
             self.on_gone(name)
 
@@ -104,6 +111,7 @@ class Paths:
         """For the status: what is known of the NATs, and of the path to each peer."""
         return {
             "nat": {f"ipv{version}": _shown(self.verdict(version)) for version in (4, 6)},
+            "port_mapping": self.mapping.report(),
             "candidates": [str(endpoint) for endpoint in self.candidates()],
             "not_tried": {str(reason): count for reason, count in self.judge.counters.items()},
             "held_back": self.budget.held_back,
@@ -128,10 +136,19 @@ class Paths:
         outside = [text for text in addresses if not _inside(text, self._around.overlay())]
         self.judge.use(self._around.overlay(), outside)
         before, self._own = self._own, tuple(outside)
-        if not before or before == self._own:
-            return
-        self.reflections.clear()
-        for name, searched in self._peers.items():
+        self.look_for_router()
+        if before and before != self._own:
+            self.reflections.clear()
+            self._change_all()
+
+    def look_for_router(self) -> None:
+        """Ask the router for a port, if the profile wants that; or give it back."""
+        listeners = self._around.links.listeners(SCHEME, 4)
+        self.mapping.look(listeners[0].local.port if listeners and self._around.maps_ports() else None)
+
+    def _change_all(self) -> None:
+        """This node's addresses changed, as others see them: tell all, and look again."""
+        for name, searched in list(self._peers.items()):
             self._change(name, searched)
 
     # ---- what peers say ----
@@ -294,6 +311,8 @@ class Paths:
     def candidates(self) -> list[Endpoint]:
         """Where this node may be reached: what the admin says, what others see, and its own addresses."""
         found = dict.fromkeys(self._around.announced())
+        if self.mapping.mapped is not None:
+            found[self.mapping.mapped] = None
         for version in (4, 6):
             listeners = self._around.links.listeners(SCHEME, version)
             if not listeners:
