@@ -36,7 +36,7 @@ table inet filter {
 
 
 def lab_file() -> LabFile:
-    """Left behind a router that gives ports, right behind one whose ports depend on the far end: nothing else makes them direct."""
+    """Left behind a router that gives ports, right behind one whose ports depend on the far end: only such a port helps."""
     listen = [f"udp://0.0.0.0:{PORT}", f"tcp://0.0.0.0:{PORT}"]
     hub = {"hub": {"endpoints": [f"udp://hub:{PORT}"]}}
     to_left = {"left": {"endpoints": [f"tcp://left:{PORT}"], "keepalive": "1s"}}
