@@ -158,8 +158,8 @@ def read_certificate(encoded: bytes) -> Certificate:
     head, body, _ = split(encoded, Kind.CERTIFICATE)
     reader = Reader(body)
     identity, ed25519 = reader.take(32), reader.take(ED25519_KEY_BYTES)
-    epoch = reader.number("I")
-    since, not_before, not_after = (reader.number("Q") for _ in range(3))
+    epoch = reader.number(4)
+    since, not_before, not_after = (reader.number(8) for _ in range(3))
     flags = reader.flags(_KNOWN)
     name = reader.name()
     addresses = reader.several(reader.address, MAX_ADDRESSES)
@@ -204,8 +204,8 @@ def pack_proof(certificates: Iterable[bytes]) -> bytes:
 def read_proof(proof: bytes) -> tuple[bytes, ...]:
     """The statements in it, the issuer's first. Raises StatementRefused."""
     reader = Reader(proof)
-    found = [reader.take(reader.number("H"))]
+    found = [reader.take(reader.number(2))]
     if len(found[0]) + 2 < len(proof):
-        found.append(reader.take(reader.number("H")))
+        found.append(reader.take(reader.number(2)))
     reader.end()
     return tuple(found)

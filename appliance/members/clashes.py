@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from appliance.api.values import Network
 from appliance.members.certificate import Certificate
+from appliance.members.fields import Address, range_of
 
 
 class Why(StrEnum):
@@ -50,16 +51,16 @@ def settled(ordered: Iterable[Certificate]) -> tuple[dict[str, Certificate], lis
         clash = names.get(certificate.name)
         why = Why.NAME_TAKEN
         if clash is None:
-            for network in certificate.networks:
+            for network in (*certificate.addresses, *certificate.prefixes):
                 clash = taken[network.version].by(network)
                 if clash is not None:
-                    why = Why.ADDRESS_TAKEN if network.prefixlen == network.max_prefixlen else Why.PREFIX_TAKEN
+                    why = Why.ADDRESS_TAKEN if network in certificate.addresses else Why.PREFIX_TAKEN
                     break
         if clash is not None:
             aside.append(SetAside(certificate, why, clash.name))
             continue
         members[certificate.identity] = names[certificate.name] = certificate
-        for network in certificate.networks:
+        for network in (*certificate.addresses, *certificate.prefixes):
             taken[network.version].add(network, certificate)
     return members, aside
 
@@ -69,26 +70,24 @@ class _Taken:
 
     def __init__(self) -> None:
         self._firsts: list[int] = []
-        self._lasts: list[int] = []
-        self._owners: list[Certificate] = []
+        """In order."""
+        self._rest: dict[int, tuple[int, Certificate]] = {}
+        """By the first address: the last one, and whose they are."""
 
-    def by(self, network: Network) -> Certificate | None:
+    def by(self, network: Network | Address) -> Certificate | None:
         """Who has any of it."""
-        first, last = _range(network)
+        first, last = range_of(network)
         at = bisect_right(self._firsts, last) - 1
-        return self._owners[at] if at >= 0 and self._lasts[at] >= first else None
+        if at < 0:
+            return None
+        end, owner = self._rest[self._firsts[at]]
+        return owner if end >= first else None
 
-    def add(self, network: Network, owner: Certificate) -> None:
+    def add(self, network: Network | Address, owner: Certificate) -> None:
         """Nobody else has any of it; what `owner` itself has inside of it, or around it, becomes one range."""
-        first, last = _range(network)
-        while (at := bisect_right(self._firsts, last) - 1) >= 0 and self._lasts[at] >= first:
-            first, last = min(first, self._firsts[at]), max(last, self._lasts[at])
-            del self._firsts[at], self._lasts[at], self._owners[at]
+        first, last = range_of(network)
+        while (at := bisect_right(self._firsts, last) - 1) >= 0 and self._rest[self._firsts[at]][0] >= first:
+            inner = self._firsts.pop(at)
+            first, last = min(first, inner), max(last, self._rest.pop(inner)[0])
         self._firsts.insert(at + 1, first)
-        self._lasts.insert(at + 1, last)
-        self._owners.insert(at + 1, owner)
-
-
-def _range(network: Network) -> tuple[int, int]:
-    first = int(network.network_address)
-    return first, first | int(network.hostmask)
+        self._rest[first] = last, owner

@@ -66,20 +66,16 @@ class Removals:
         epoch = self._by_owner.get(certificate.identity)
         return epoch is not None and (certificate.epoch <= epoch or not certificate.by_owner)
 
-    def names(self, identity: str) -> bool:
-        """Is there a revocation that counts and names it?"""
-        if identity in self._by_owner:
-            return True
-        return any(
-            self.counts(signer, digest)
+    def last_epoch(self, identity: str) -> int:
+        """The last epoch of it that a revocation ended which counts, anybody's; -1: there is none."""
+        by_issuers = (
+            self._revocations[signer][digest].subjects[identity]
             for (signer, subject), digests in self._by_issuer.items()
             if subject == identity
             for digest in digests
+            if self.counts(signer, digest)
         )
-
-    def last_epoch(self, identity: str) -> int:
-        """The last epoch that the owner ended; -1: none."""
-        return self._by_owner.get(identity, -1)
+        return max([self._by_owner.get(identity, -1), *by_issuers])
 
     def judge(self, revocation: Revocation, now: int) -> None:
         """Raises StatementRefused if it would not be added."""

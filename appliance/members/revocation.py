@@ -91,8 +91,8 @@ def read_revocation(encoded: bytes) -> Revocation:
     """The revocation, its signature not verified. Raises StatementRefused."""
     head, body, _ = split(encoded, Kind.REVOCATION)
     reader = Reader(body)
-    at = reader.number("Q")
-    named = reader.several(lambda: (identity_text(reader.take(DIGEST_BYTES)), reader.number("I")), MAX_SUBJECTS)
+    at = reader.number(8)
+    named = reader.several(lambda: (identity_text(reader.take(DIGEST_BYTES)), reader.number(4)), MAX_SUBJECTS)
     keeps = reader.several(lambda: reader.take(DIGEST_BYTES), MAX_KEPT)
     reader.end()
     subjects = dict(named)

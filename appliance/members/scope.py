@@ -124,7 +124,7 @@ class Scope:
 def read_scope(reader: Reader) -> Scope:
     """Raises StatementRefused."""
     flags = reader.flags(_KNOWN)
-    lifetime = reader.number("I")
+    lifetime = reader.number(4)
     tags = reader.several(reader.tag, MAX_TAGS)
     addresses = reader.several(reader.prefix, MAX_PREFIXES)
     prefixes = reader.several(reader.prefix, MAX_PREFIXES)

@@ -22,7 +22,7 @@ from appliance.members.clashes import SetAside, Why, settled
 from appliance.members.network import NetworkKey
 from appliance.members.removals import Removals
 from appliance.members.revocation import Fraud, Revocation, fraud_of, read_fraud, read_revocation
-from appliance.members.statement import Kind, Refusal, StatementRefused, read_head, signed_message, split
+from appliance.members.statement import Kind, Refusal, StatementRefused, digest_of, read_head, signed_message, split
 from appliance.protocol.digests import sha256
 from appliance.protocol.identity import PublicIdentity
 
@@ -91,6 +91,9 @@ class Trust:
                 raise StatementRefused(Refusal.FOREIGN_NETWORK)
             if head.kind is Kind.FRAUD:
                 return self._take_fraud(read_fraud(encoded))
+            _, body, _ = split(encoded, head.kind)
+            if digest_of(head, body) in self._known:
+                return Taken.KNOWN
             statement = read_certificate(encoded) if head.kind is Kind.CERTIFICATE else read_revocation(encoded)
             return self._take(statement, now)
         except StatementRefused as refused:
@@ -113,10 +116,10 @@ class Trust:
     def revoked(self, identity: str) -> bool:
         """Was it removed, and has it not come back?"""
         kept = self._certificates.get(identity, {}).values()
-        return self._removals.names(identity) and all(self._removals.ends(each) for each in kept)
+        return self._removals.last_epoch(identity) >= 0 and all(self._removals.ends(each) for each in kept)
 
     def next_epoch(self, identity: str) -> int:
-        """The epoch that a new certificate of this identity needs."""
+        """The epoch that a new certificate of this identity needs, whoever signs it."""
         epochs = [each.epoch for each in self._certificates.get(identity, {}).values() if not self._removals.ends(each)]
         return max([self._removals.last_epoch(identity) + 1, *epochs])
 
@@ -147,8 +150,6 @@ class Trust:
             yield from found.values()
 
     def _take(self, statement: Certificate | Revocation, now: int) -> Taken:
-        if statement.digest in self._known:
-            return Taken.KNOWN
         key = self._key_of(statement)
         twin = self._serials.get((statement.issuer, statement.serial))
         if twin is not None:

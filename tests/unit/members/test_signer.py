@@ -115,6 +115,14 @@ def test_an_issuer_removes_what_it_signed_only() -> None:
     assert names(trust) == ["b", "issuer"]
 
 
+def test_whom_an_issuer_removed_it_brings_back() -> None:
+    trust = with_issuer()
+    signing(trust, ISSUER).revoke([certify(signing(trust, ISSUER), "a")], now=NOW)  # type: ignore[list-item]
+    again = certify(signing(trust, ISSUER), "a")
+    assert again.epoch == 1  # type: ignore[attr-defined]
+    assert names(trust) == ["a", "issuer"]
+
+
 @pytest.mark.parametrize(("keep", "left"), [(True, ["a", "b"]), (False, [])])
 def test_what_a_removed_issuer_signed_counts_if_it_was_seen(keep: bool, left: list[str]) -> None:
     trust = with_issuer()
