@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from appliance.api.profile_section import Section
 from appliance.api.profile_values import DnsLabel, EndpointText, Identity, Name, NetworkName, Prefix
+from appliance.api.values import Interface
 
 
 class BootstrapEntry(Section):
@@ -52,3 +53,13 @@ class Mesh(Section):
         default=(), max_length=64, description="Members to call first; more are learned from them."
     )
     accept: MeshAccept = Field(default=MeshAccept(), description=MeshAccept.__doc__)
+    _given: tuple[Interface, ...] = PrivateAttr(default=())
+
+    @property
+    def given(self) -> tuple[Interface, ...]:
+        """Those of this node's addresses that its certificate brought; nobody wrote them."""
+        return self._given
+
+    def keep_given(self, addresses: tuple[Interface, ...]) -> None:
+        """For `planning.membership`, on a copy that nobody else has."""
+        self._given = addresses

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+NOBODY: Final = ""
+"""The name of the peer that has the ranges which are reserved for members: as far as none of them has more, they are nobody's."""
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 

@@ -4,7 +4,8 @@
 pipeline's closures read it.
 
 An address belongs to the peer with the longest allowed prefix that holds it: only that peer may send from it, even if others have
-wider prefixes. Some addresses belong to no peer (`dataplane.nobodys`), and this host's own addresses belong to the host.
+wider prefixes. Some addresses belong to no peer (`dataplane.nobodys`), and this host's own addresses belong to the host. What is reserved for
+members and none of them has is behind the peer NOBODY, who never comes and is sent nothing: not behind who has a shorter prefix.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from appliance.dataplane.counters import REASON_INDEX
 from appliance.dataplane.forwarding import ForwardingTable
 from appliance.dataplane.icmp import Icmp
-from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6, many_v4, many_v6
+from appliance.dataplane.nobodys import NOBODY, is_nobodys_v4, is_nobodys_v6, many_v4, many_v6
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
@@ -335,20 +336,22 @@ class World:
         """The peer that IPv4 `address` is behind; remembers it. None for an address of this host, whatever prefix holds it. The
         pipeline looks into `hosts_v4` first."""
         peer = None if address in self.own_v4 else self.table.v4.lookup(address, many_v4(address))
-        if peer is not None:
+        if peer is not None and peer.name != NOBODY:
             if len(self.hosts_v4) >= CACHED_ADDRESSES:
                 self.hosts_v4.clear()
             self.hosts_v4[address] = peer
-        return peer
+            return peer
+        return None
 
     def find_v6(self, address: bytes) -> Peer | None:
         """The same for the 16 bytes of an IPv6 address."""
         peer = None if address in self.own_v6 else self.table.v6.lookup(int.from_bytes(address, "big"), many_v6(address))
-        if peer is not None:
+        if peer is not None and peer.name != NOBODY:
             if len(self.hosts_v6) >= CACHED_ADDRESSES:
                 self.hosts_v6.clear()
             self.hosts_v6[address] = peer
-        return peer
+            return peer
+        return None
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count packets that were dropped for one of `counters.DROP_REASONS`."""

@@ -13,6 +13,7 @@ from appliance.api.values import Network
 from appliance.planning import own
 from appliance.planning.cores import workers
 from appliance.planning.ledger import Ledger
+from appliance.planning.membership import into_the_overlay
 from appliance.planning.policy import (
     RP_FILTER,
     is_strict,
@@ -98,19 +99,16 @@ def _routes(profile: Profile, owner: own.Owner) -> tuple[tuple[dict[str, Any], .
     for entry in network.routes:
         if not _is_connected(entry, network.interface, connected):
             _put(routes, _route(owner, network.interface, entry.to, entry))
-    for peer in profile.peers:
-        for prefix in peer.allowed:
-            if prefix.prefixlen == 0 and not network.full_tunnel:
-                warnings.append(
-                    f"peer {peer.name} may send from everywhere ({prefix}), but nothing is routed to it for that reason alone; "
-                    "write network.full_tunnel: true to send it everything, or network.routes for what should go there"
-                )
-            elif prefix.version == 6 and network.mtu < own.IPV6_MIN_MTU:
-                warnings.append(
-                    f"{prefix} of peer {peer.name} is not routed: IPv6 needs network.mtu to be {own.IPV6_MIN_MTU} or more"
-                )
-            elif not any(_within(prefix, net) for net in connected):
-                _put(routes, _route(owner, network.interface, prefix, table=table_for(prefix, network)))
+    for whose, prefix in into_the_overlay(profile):
+        if prefix.prefixlen == 0 and not network.full_tunnel:
+            warnings.append(
+                f"{whose} may send from everywhere ({prefix}), but nothing is routed to it for that reason alone; "
+                "write network.full_tunnel: true to send it everything, or network.routes for what should go there"
+            )
+        elif prefix.version == 6 and network.mtu < own.IPV6_MIN_MTU:
+            warnings.append(f"{prefix} of {whose} is not routed: IPv6 needs network.mtu to be {own.IPV6_MIN_MTU} or more")
+        elif not any(_within(prefix, net) for net in connected):
+            _put(routes, _route(owner, network.interface, prefix, table=table_for(prefix, network)))
     for route in tuple(unreachable_defaults(network, routes.values(), owner)):
         _put(routes, route)
     return tuple(routes.values()), tuple(warnings)

@@ -12,6 +12,7 @@ from typing import Any
 from appliance.api.planning import Advice
 from appliance.api.profile import Profile
 from appliance.api.values import Network
+from appliance.planning.membership import into_the_overlay
 from appliance.planning.policy import table_for
 
 MOST_HELD = 16384
@@ -61,8 +62,7 @@ def _into_the_tunnel(profile: Profile) -> Iterator[tuple[str, Network]]:
     for entry in network.routes:
         if entry.device in {None, network.interface} and entry.table is None and entry.to.prefixlen:
             yield "network.routes", entry.to
-    for peer in profile.peers:
-        yield from ((f"peer {peer.name}", prefix) for prefix in peer.allowed if table_for(prefix, network) != network.mark)
+    yield from ((whose, prefix) for whose, prefix in into_the_overlay(profile) if table_for(prefix, network) != network.mark)
 
 
 def _local_networks(interface: str, addresses: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Network]]:

@@ -17,6 +17,9 @@ RELAY_DRIVER: Final = "appliance.worker.relayed:Relayed"
 """Import path of the worker half of the core's transport."""
 LEAST_PACKET: Final = 512
 """Bytes that a packet counts at least when it waits: with what surrounds it, it takes as much memory."""
+LEAST_STRANGERS: Final = 16
+MOST_STRANGERS: Final = 1024
+"""Of a session the worker keeps 10 KB."""
 
 
 def usable_suites(profile: Profile, plugins: PluginHost) -> tuple[CryptoSuite, ...]:
@@ -34,7 +37,15 @@ def node_settings(profile: Profile) -> NodeSettings:
         idle=profile.limits.idle,
         handshakes_per_second=profile.limits.handshakes_per_second,
         reassembly_bytes=profile.limits.reassembly_bytes,
+        probation=strangers(profile),
     )
+
+
+def strangers(profile: Profile) -> int:
+    """Most strangers on probation: with so many places nobody goes before he could prove himself (`protocol.probation`)."""
+    if profile.mesh is None:
+        return 0
+    return min(MOST_STRANGERS, max(LEAST_STRANGERS, profile.limits.handshakes_per_second * 5 // 4))
 
 
 def compresses(profile: Profile) -> bool:
@@ -88,5 +99,6 @@ def workers(profile: Profile) -> int:
 
 
 def worker_slots(profile: Profile) -> int:
-    """Sessions the worker must have room for: each may have a predecessor in its last seconds."""
-    return 2 * profile.limits.sessions + 16
+    """Sessions the worker must have room for: each may have a predecessor in its last seconds, and a stranger has two at most,
+    whether it came or was called."""
+    return 2 * profile.limits.sessions + 16 + 4 * strangers(profile)

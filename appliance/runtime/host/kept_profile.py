@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance.planning.membership import as_written
+
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.profile.loading import Readings
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
 
 def text_of(profile: Profile) -> str:
     """The text; the same for profiles that say the same."""
-    shown = profile.model_dump(mode="json", by_alias=True)
-    return json.dumps(_with_secrets(shown, profile.model_dump(by_alias=True)), ensure_ascii=False)
+    written = as_written(profile)
+    shown = written.model_dump(mode="json", by_alias=True)
+    return json.dumps(_with_secrets(shown, written.model_dump(by_alias=True)), ensure_ascii=False)
 
 
 def fingerprint(text: str) -> str:

@@ -18,10 +18,12 @@ from typing import Final, Protocol
 from appliance.api.profile import Profile
 from appliance.api.routing import Route
 from appliance.api.values import Network
+from appliance.dataplane.nobodys import NOBODY
 from appliance.errors import PluginFault
 from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
+from appliance.planning.membership import reserved
 from appliance.runtime.peers.router import OpenRouter
 from appliance.runtime.peers.routes import RouteRefused, RouteTable
 from appliance.runtime.peers.table import Delta, PeerEntry, PeerTable
@@ -91,12 +93,14 @@ class Forwarding:
 
     def use(self, profile: Profile, router: OpenRouter | None = None) -> None:
         """Take over what a changed profile says of the overlay, and another router if there is one. `follow` asks it."""
-        before = self._own, self._hub
+        before, kept = (self._own, self._hub), self._reserved
         self._take(profile)
         if router is not None and router is not self._router:
             self._tasks.spawn(self._router.close(), "close router")
             self._router, self._whole = router, True
         pool = self._pool()
+        if pool is not None and kept != self._reserved:
+            pool.put_peers([(NOBODY, self._reserved, 0)])  # who has a prefix inside is known already
         if pool is not None and before != (self._own, self._hub):
             pool.set_overlay(self._own, hub=self._hub)
 
@@ -104,6 +108,8 @@ class Forwarding:
         self._part = Part("routing", profile.routing.kind, "routes")
         self._hub = profile.network.forward
         self._own = [str(address) for address in profile.network.addresses]
+        self._reserved = reserved(profile)
+        self._routes.reserve(self._reserved)
 
     async def close(self) -> None:
         """End what the router runs."""
@@ -196,6 +202,8 @@ class Forwarding:
 
     def introduce(self, worker: ForwardingWorker) -> None:
         """Tell it the peers, and this host's addresses."""
+        if self._reserved:
+            worker.put_peers([(NOBODY, self._reserved, 0)])
         worker.put_peers((entry.name, entry.allowed, entry.rate) for entry in self._peers)
         worker.set_addresses(self._addresses)
 

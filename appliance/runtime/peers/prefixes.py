@@ -34,9 +34,11 @@ class PrefixIndex:
         for prefix in prefixes:
             self._families[prefix.version].remove(int(prefix.network_address), prefix.prefixlen)
 
-    def overlapping(self, prefix: Network) -> Iterator[str]:
-        """Owners of what is `prefix`, lies inside it, or is around it. An owner may come several times."""
-        return self._families[prefix.version].overlapping(int(prefix.network_address), prefix.prefixlen)
+    def overlapping(self, prefix: Network) -> Iterator[tuple[Network, str]]:
+        """What is `prefix`, lies inside it, or is around it, each with its owner."""
+        of = type(prefix)
+        for key, owner in self._families[prefix.version].overlapping(int(prefix.network_address), prefix.prefixlen):
+            yield of((key >> LENGTH_BITS, key & (1 << LENGTH_BITS) - 1)), owner
 
 
 class _Family:
@@ -72,14 +74,16 @@ class _Family:
         if not self._lengths[length]:
             del self._lengths[length]
 
-    def overlapping(self, start: int, length: int) -> Iterator[str]:
+    def overlapping(self, start: int, length: int) -> Iterator[tuple[int, str]]:
+        """Keys and owners."""
         for around in list(self._lengths):
             if around < length:
                 beyond = self._width - around
-                owner = self._owners.get((start >> beyond << beyond) << LENGTH_BITS | around)
+                key = (start >> beyond << beyond) << LENGTH_BITS | around
+                owner = self._owners.get(key)
                 if owner is not None:
-                    yield owner
+                    yield key, owner
         last = start | (1 << self._width - length) - 1
         first_key, last_key = start << LENGTH_BITS | length, (last << LENGTH_BITS) + (1 << LENGTH_BITS) - 1
         for key in self._sorted[bisect_left(self._sorted, first_key) : bisect_right(self._sorted, last_key)]:
-            yield self._owners[key]
+            yield key, self._owners[key]

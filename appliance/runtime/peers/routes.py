@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from appliance.api.routing import Route
 from appliance.api.values import Network
+from appliance.dataplane.nobodys import NOBODY
 
 Changes = Mapping[Network, str | None]
 """Prefixes with the peer that each goes to from now on; None: to no one that it went to."""
@@ -55,14 +56,19 @@ class RouteTable:
                 raise RouteRefused(f"{route.prefix} goes to {route.peer}, which is no peer of this node")
             check(route, prefixes)
             said.setdefault(route.peer, []).append(route)
-        for peer in [peer for peer in self._said if peer not in said]:
+        for peer in [peer for peer in self._said if peer not in said and peer != NOBODY]:
             self._replace(peer, (), ())
-        if not self._said:
+        if not self._said.keys() - {NOBODY}:
             self._begin(said)
             return
         for peer, its in said.items():
             if its != self._said.get(peer):
                 self._replace(peer, its, its)
+
+    def reserve(self, ranges: Iterable[Network]) -> None:
+        """These go to NOBODY, unless a peer has exactly the same."""
+        kept = [Route(prefix, NOBODY) for prefix in ranges]
+        self._replace(NOBODY, kept, kept)
 
     def allow(self, peer: str, allowed: Sequence[Network]) -> None:
         """`peer` may have these prefixes and no others: of what the router said last, count what lies within."""
@@ -117,7 +123,11 @@ class RouteTable:
 
 
 def _winner(claims: tuple[Route, ...]) -> str:
-    return claims[0].peer if len(claims) == 1 else min(claims, key=lambda route: (route.metric, route.peer)).peer
+    return claims[0].peer if len(claims) == 1 else min(claims, key=_order).peer
+
+
+def _order(route: Route) -> tuple[bool, int, str]:
+    return route.peer == NOBODY, route.metric, route.peer
 
 
 def check(route: Route, allowed: Sequence[Network]) -> None:

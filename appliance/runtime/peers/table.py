@@ -3,6 +3,11 @@
 The profile's peers were judged with the profile and are taken as they are. A member is somebody whom a running system brought,
 and it never shadows a peer of the profile: it has a name, an identity and prefixes that nobody else has, prefixes inside or
 around another peer's included. When a reload brings a peer that clashes with a member, the member has to go.
+
+Of prefixes within others there are two exceptions, because the longest prefix decides everywhere (`dataplane.peers`). What is for
+nobody else (0.0.0.0/0, ::/0) may be around everything. And the profile may name ranges that are for members (`reserved`): inside
+of one a member may have a prefix though a peer of the profile has a wider one than that range. What of a range no member has is
+nobody's, and not the wider one's.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from appliance.errors import ApplianceError
 from appliance.protocol.identity import PREFIX
 from appliance.protocol.settings import PeerSettings
 from appliance.runtime.peers.prefixes import PrefixIndex
+from appliance.runtime.peers.routes import may_have
 
 if TYPE_CHECKING:
     from appliance.api.profile import Peer
@@ -137,9 +143,10 @@ class Delta(NamedTuple):
 
 
 class PeerTable:
-    """All peers by name, those of the profile in its order and then the members. `own`: this node's addresses in the overlay."""
+    """All peers by name, those of the profile in its order and then the members. `own`: this node's addresses in the overlay;
+    `reserved`: ranges that are for members."""
 
-    def __init__(self, entries: Iterable[PeerEntry] = (), own: Iterable[Address] = ()) -> None:
+    def __init__(self, entries: Iterable[PeerEntry] = (), own: Iterable[Address] = (), reserved: Iterable[Network] = ()) -> None:
         self._entries: dict[str, PeerEntry] = {}
         self._names: dict[str, str] = {}
         """The name behind each identity."""
@@ -147,9 +154,10 @@ class PeerTable:
         self._profiles: PrefixIndex | None = None
         """Made when the first member comes: most nodes have none."""
         self._own: tuple[Address, ...] = ()
+        self._reserved: tuple[Network, ...] = ()
         self.changes = 0
         """Another number whenever the table is another one."""
-        self.use_profile(entries, own)
+        self.use_profile(entries, own, reserved)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -170,15 +178,16 @@ class PeerTable:
 
     # ---- the profile's ----
 
-    def use_profile(self, entries: Iterable[PeerEntry], own: Iterable[Address]) -> Delta:
+    def use_profile(self, entries: Iterable[PeerEntry], own: Iterable[Address], reserved: Iterable[Network] = ()) -> Delta:
         """These are the profile's peers from now on, and these our own addresses. Never refused: members make room."""
-        self._own = tuple(own)
+        fewer = set(self._reserved).difference(reserved)
+        self._own, self._reserved = tuple(own), tuple(reserved)
         wanted = {entry.name: entry for entry in entries}
         before = dict(self._entries)
         kept = {name: entry for name, entry in before.items() if entry.origin is Origin.MEMBER}
         self._take_out([entry for entry in before.values() if entry.origin is Origin.PROFILE and entry != wanted.get(entry.name)])
         new = [entry for entry in wanted.values() if entry.name not in self._entries or entry.name in kept]
-        displaced = self._displaced(new, kept)
+        displaced = self._displaced(list(wanted.values()) if fewer else new, kept)
         self._take_out([each.entry for each in displaced])
         self._put_in(new, Origin.PROFILE)
         members = {name: entry for name, entry in self._entries.items() if entry.origin is Origin.MEMBER}
@@ -192,20 +201,21 @@ class PeerTable:
         )
 
     def _displaced(self, new: Sequence[PeerEntry], members: Mapping[str, PeerEntry]) -> list[Displaced]:
-        """The members that these new peers of the profile, or our own addresses, leave no room for."""
+        """The members that these peers of the profile, or our own addresses, leave no room for."""
         if not members:
             return []
         found: dict[str, Refusal] = {}
         for entry in new:
             for prefix in entry.allowed:
-                found |= dict.fromkeys(self._members.overlapping(prefix), Refusal.PREFIX_TAKEN)
+                clashing = (name for theirs, name in self._members.overlapping(prefix) if not self._both(theirs, prefix))
+                found |= dict.fromkeys(clashing, Refusal.PREFIX_TAKEN)
         names, identities = {entry.name for entry in new}, {entry.identity for entry in new}
         for name, member in members.items():
             if name in names:
                 found[name] = Refusal.NAME_TAKEN
             elif member.identity in identities:
                 found[name] = Refusal.IDENTITY_TAKEN
-            elif any(_holds(prefix, self._own) for prefix in member.allowed):
+            elif any(prefix.prefixlen and _holds(prefix, self._own) for prefix in member.allowed):
                 found[name] = Refusal.OWN_ADDRESS
         return [Displaced(members[name], reason) for name, reason in found.items()]
 
@@ -258,12 +268,20 @@ class PeerTable:
     def _judge_prefix(self, name: str, prefix: Network) -> None:
         if any(prefix.version == net.version and prefix.subnet_of(net) for net in _NOBODYS):  # type: ignore[arg-type]
             raise PeerRefused(Refusal.NOBODYS_PREFIX, f"{prefix} of {name!r} can be no peer's")
-        if _holds(prefix, self._own):
+        if prefix.prefixlen and _holds(prefix, self._own):
             raise PeerRefused(Refusal.OWN_ADDRESS, f"{prefix} of {name!r} holds an address of this node")
-        for index in (self._members, self._of_profile()):
-            for other in index.overlapping(prefix):
-                if other != name:
-                    raise PeerRefused(Refusal.PREFIX_TAKEN, f"{prefix} of {name!r} overlaps one of peer {other!r}")
+        of_members = ((other, _apart(theirs, prefix)) for theirs, other in self._members.overlapping(prefix))
+        of_profile = ((other, self._both(prefix, theirs)) for theirs, other in self._of_profile().overlapping(prefix))
+        for other, fits in (*of_members, *of_profile):
+            if other != name and not fits:
+                raise PeerRefused(Refusal.PREFIX_TAKEN, f"{prefix} of {name!r} overlaps one of peer {other!r}")
+
+    def _both(self, members: Network, profiles: Network) -> bool:
+        """May a member have the one and a peer of the profile the other, though they overlap?"""
+        if _apart(members, profiles):
+            return True
+        given = (each for each in self._reserved if may_have(members, (each,)))
+        return any(profiles.prefixlen < each.prefixlen for each in given)
 
     # ---- what all agree on ----
 
@@ -317,6 +335,11 @@ def _judge_form(entry: PeerEntry) -> None:
         named and bounded and numbers and _IDENTITY.fullmatch(entry.identity) and len(set(entry.allowed)) == len(entry.allowed)
     ):
         raise PeerRefused(Refusal.MALFORMED, f"a peer of the profile could not be like {entry.name[:MOST_NAME]!r}")
+
+
+def _apart(one: Network, other: Network) -> bool:
+    """Is one of two that overlap all that is for nobody else?"""
+    return one.prefixlen != other.prefixlen and not (one.prefixlen and other.prefixlen)
 
 
 def _holds(prefix: Network, addresses: Iterable[Address]) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from appliance.dataplane.counters import drops, size_bytes
 from appliance.dataplane.forwarding import ForwardingTable
+from appliance.dataplane.nobodys import NOBODY
 from appliance.dataplane.peers import Network, Peer, World
 from tests.rigs.work import calls
 
@@ -127,3 +128,22 @@ def test_an_empty_prefix_length_costs_no_look_up() -> None:
     assert len(table.v4._levels) == 1
     assert table.v4.lookup(int(ipaddress.ip_address("10.1.0.1"))) == "wide"
     assert list(table.around(net("10.1.0.0/16"))) == ["wide"]
+
+
+def test_what_is_reserved_for_members_and_none_has_is_not_behind_who_has_everything() -> None:
+    made = world()
+    a, b, nobody = made.peers["a"], made.peers["b"], Peer(NOBODY)
+    made.allow(a, [net("0.0.0.0/0"), net("::/0")])
+    made.allow(b, [net("10.1.2.3/32")])
+    made.allow(nobody, [net("10.1.0.0/16"), net("fd00::/16")])
+    routes = [("0.0.0.0/0", a), ("::/0", a), ("10.1.2.3/32", b), ("10.1.0.0/16", nobody), ("fd00::/16", nobody)]
+    made.route((net(prefix), peer) for prefix, peer in routes)
+    for _ in range(2):  # the second time from memory
+        assert [found(made, text) for text in ("192.0.2.1", "10.1.2.3", "10.1.2.4", "fd00::1", "2001:db8::1")] == [
+            *("a", "b", None, None, "a")
+        ]
+        assert [sends(made, a, text) for text in ("192.0.2.1", "10.1.2.3", "10.1.2.4", "fd00::1")] == [True, False, False, False]
+    assert sends(made, b, "10.1.2.3")
+    made.route((), [net("10.1.2.3/32")])
+    made.forget("b")
+    assert (found(made, "10.1.2.3"), sends(made, a, "10.1.2.3")) == (None, False), "a member that left is not spoken for"

@@ -244,3 +244,15 @@ def test_without_any_good_table_nothing_is_routed() -> None:
     router.broken = False
     rig.forwarding.ask()
     assert rig.worker.routes == EVERYTHING
+
+
+def test_what_is_reserved_for_members_goes_to_nobody_until_somebody_has_it() -> None:
+    mesh = {"network": "llpn1:" + "a" * 52, "label": "home", "overlay": ["10.86.0.0/16", "10.2.0.0/16"]}
+    made = profile().model_validate(profile().model_dump(by_alias=True, exclude_none=True) | {"mesh": mesh})
+    for router in (Whole(), Peerwise()):
+        rig = Rig(router, made)
+        assert rig.worker.peers[""] == [net("10.86.0.0/16"), net("10.2.0.0/16")]
+        assert rig.worker.routes == EVERYTHING | {net("10.86.0.0/16"): ""}, "a peer of the profile has the other one"
+        rig.forwarding.use(profile())
+        rig.forwarding.follow(rig.table.use_profile(of_profile(profile().peers), ()))
+        assert rig.worker.routes == EVERYTHING

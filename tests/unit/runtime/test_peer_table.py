@@ -107,7 +107,6 @@ def test_a_member_comes_changes_and_goes() -> None:
         (member("x", "10.9.0.2/32"), Refusal.PREFIX_TAKEN),
         (member("x", "10.9.0.0/24"), Refusal.PREFIX_TAKEN),
         (member("x", "10.10.0.0/16"), Refusal.PREFIX_TAKEN),
-        (member("x", "::/0"), Refusal.PREFIX_TAKEN),
         (member("x", "192.0.2.1/32", "127.0.0.5/32"), Refusal.NOBODYS_PREFIX),
         (member("x", "fe80::1/128"), Refusal.NOBODYS_PREFIX),
         (member("x", "224.0.0.251/32"), Refusal.NOBODYS_PREFIX),
@@ -220,4 +219,43 @@ def test_the_index_finds_what_comparing_all_finds(steps: list[tuple[Network, boo
         if not stays:
             index.remove([prefix])
             known.pop(prefix, None)
-    assert set(index.overlapping(asked)) == {owner for prefix, owner in known.items() if prefix.overlaps(asked)}
+    assert set(index.overlapping(asked)) == {(prefix, owner) for prefix, owner in known.items() if prefix.overlaps(asked)}
+
+
+# ---- prefixes within others ----
+
+
+def test_who_has_all_that_is_for_nobody_else_may_be_around_everybody() -> None:
+    made = table(entry("exit", "0.0.0.0/0"), LAPTOP)
+    made.add(member("a", "10.10.0.3/32"))
+    made.add(member("way", "::/0"))
+    made.add(member("b", "fd00::3/128"))
+    with pytest.raises(PeerRefused, match="overlaps one of peer 'exit'"):
+        made.add(member("c", "0.0.0.0/0"))
+    with pytest.raises(PeerRefused, match="overlaps one of peer 'way'"):
+        made.add(member("c", "::/0"))
+
+
+def test_members_have_what_the_profile_reserves_for_them_inside_of_wider_prefixes_of_its_peers() -> None:
+    wide, inside = entry("site", "10.0.0.0/8"), entry("printer", "10.86.7.0/24")
+    made = PeerTable([wide, inside], [OWN], [net("10.86.0.0/16")])
+    made.add(member("a", "10.86.0.3/32"))
+    for prefix in ("10.87.0.3/32", "10.86.7.9/32", "10.86.0.0/16"):
+        with pytest.raises(PeerRefused, match="overlaps one of peer"):
+            made.add(member("b", prefix))
+    delta = made.use_profile([wide, inside, entry("late", "10.86.0.0/30")], [OWN], [net("10.86.0.0/16")])
+    assert [each.entry.name for each in delta.displaced] == ["a"], "nearer than the range is the profile's word"
+
+
+def test_a_range_that_a_peer_of_the_profile_has_itself_is_not_for_members() -> None:
+    made = PeerTable([entry("site", "10.86.0.0/16")], [OWN], [net("10.86.0.0/16")])
+    with pytest.raises(PeerRefused, match="overlaps one of peer 'site'"):
+        made.add(member("a", "10.86.0.3/32"))
+
+
+def test_a_range_that_is_for_members_no_more_is_taken_back_by_the_next_profile() -> None:
+    wide = entry("site", "10.0.0.0/8")
+    made = PeerTable([wide], [OWN], [net("10.86.0.0/16")])
+    made.add(member("a", "10.86.0.3/32"))
+    delta = made.use_profile([wide], [OWN], [])
+    assert [each.entry.name for each in delta.displaced] == ["a"]
