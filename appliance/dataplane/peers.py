@@ -4,8 +4,9 @@
 pipeline's closures read it.
 
 An address belongs to the peer with the longest allowed prefix that holds it: only that peer may send from it, even if others have
-wider prefixes. Some addresses belong to no peer (`dataplane.nobodys`), and this host's own addresses belong to the host. What is reserved for
-members and none of them has is behind the peer NOBODY, who never comes and is sent nothing: not behind who has a shorter prefix.
+wider prefixes. Some addresses belong to no peer (`dataplane.nobodys`), and this host's own addresses belong to the host. What is
+reserved for members and none of them has is behind the peer NOBODY, who never comes and is sent nothing: not behind whoever has a
+wider prefix.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ EVERYTHING: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::
 
 
 def with_membership(profile: Profile, addresses: Sequence[Address]) -> Profile:
-    """`profile` as it is with the addresses of this node's certificate. Those of an earlier certificate are not in it any more."""
+    """`profile` with the addresses of this node's certificate, and without those of an earlier one."""
     assert profile.mesh is not None
     own, ranges = as_written(profile).network.addresses, overlay(profile, addresses)
     there = {address.ip for address in own}
