@@ -176,6 +176,16 @@ COMMANDS = (
         exits="5 degraded · 6 not allowed to ask · 7 no daemon here",
     ),
     Command(
+        "peers",
+        LOOK,
+        "show the peers of the running node, and which of them are there",
+        "appliance.cli.peers:peers",
+        (JSON,),
+        more="Those of the profile, and members of its network: since when there is a session and where, the round trip, and how "
+        "long a member's certificate holds. A member that this node does not take as a peer is there with the reason.",
+        exits="5 no daemon runs",
+    ),
+    Command(
         "events",
         LOOK,
         "say what happens to the running node, until Ctrl-C",

@@ -126,6 +126,7 @@ class HostedNode:
             since=clock.wall(),
             instance=places.instance_of(state_dir),
         )
+        node.certificate_changed = self._certificate_changed
         self._events = Events(node.health, in_force)
         node.driver.subscribers.append(self._events.on_session)
         node.prepare()
@@ -303,6 +304,15 @@ class HostedNode:
     def _reload_on_signal(self) -> None:
         if self._node.ready:
             self._node.tasks.spawn(self._reload_quietly(), "reload")
+
+    def _certificate_changed(self) -> None:
+        self._node.tasks.spawn(self._take_certificate(), "another certificate")
+
+    async def _take_certificate(self) -> None:
+        try:
+            await self._reload.take_certificate()
+        except ApplianceError as error:
+            log.error("what the new certificate brings was not taken over", reason=error.text())  # noqa: TRY400  nobody's bug
 
     async def _reload_quietly(self) -> None:
         try:

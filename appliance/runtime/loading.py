@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from appliance.errors import ApplianceError, PluginFault
+from appliance.foundation import clock
 from appliance.plugin_host import PluginHost, required
 from appliance.plugin_host.calling import describe
 from appliance.plugin_host.installed import enabled
 from appliance.profile.loaded import LoadedProfile
 from appliance.profile.loading import Readings, enabled_plugins, load
+from appliance.runtime.identities import load_identity
 
 
 def load_plugins(paths: Sequence[Path], environ: Mapping[str, str] = os.environ, readings: Readings | None = None) -> PluginHost:
@@ -55,7 +58,21 @@ def load_profile(
     problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
     if problems:
         raise loaded.invalid(problems)
-    return loaded
+    return loaded if loaded.profile.mesh is None else _completed(loaded, plugins)
+
+
+def _completed(loaded: LoadedProfile, plugins: PluginHost) -> LoadedProfile:
+    """With what this node's certificate brings."""
+    from appliance.runtime.members.own_certificate import completed
+
+    def fingerprint() -> str:
+        reference = loaded.profile.server.identity
+        return load_identity(reference, lambda scheme: plugins.load_identity(scheme, loaded.profile)).fingerprint
+
+    made = completed(loaded.profile, fingerprint, int(clock.wall()))
+    if made.problems:
+        raise loaded.invalid(made.problems)
+    return dataclasses.replace(loaded, profile=made.profile)
 
 
 def _fault(plugins: PluginHost, error: BaseException) -> PluginFault | None:

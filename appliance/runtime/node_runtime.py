@@ -17,6 +17,7 @@ from appliance.foundation import clock, entropy
 from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
+from appliance.planning.membership import reserved
 from appliance.protocol.node import Node
 from appliance.runtime import settings
 from appliance.runtime.around import Around
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from appliance.protocol.events import ControlEvent
     from appliance.protocol.identity import Identity
     from appliance.protocol.settings import NodeSettings
+    from appliance.runtime.members.mesh_runtime import MeshRuntime
     from appliance.runtime.members.relays.part import Relays
     from appliance.runtime.workers.packet_device import PacketDevice
     from appliance.runtime.workers.process import WorkerProcess
@@ -81,7 +83,7 @@ class NodeRuntime:
         """All has started, and nothing has begun to stop."""
         self._refused_suites: set[str] = set()
         self._ask_router = Gathered(lambda: self.forwarding.ask(), ASK_ROUTER_SECONDS)  # noqa: PLW0108  made below
-        table = PeerTable(of_profile(profile.peers), _own(profile))
+        table = PeerTable(of_profile(profile.peers), _own(profile), reserved(profile))
         suites = settings.usable_suites(profile, plugins)
         node = Node(
             settings.node_settings(profile),
@@ -123,6 +125,10 @@ class NodeRuntime:
         self.brought = self.discovery.brought = Brought(self.peers)
         self.relays: Relays | None = None
         """Made when the profile first needs it."""
+        self.mesh: MeshRuntime | None = None
+        """Its network of members, once it has begun and if the profile names one."""
+        self.certificate_changed: Callable[[], None] = lambda: None
+        """Called when what this node's certificate brings to the host is another."""
         self._core: dict[str, PeerProtocolKind] = {}
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls, core=self._core)
         self.paths = PathSearch(
@@ -160,6 +166,8 @@ class NodeRuntime:
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
         self.paths.prepare(self.profile)
+        if self.profile.mesh is not None:
+            self._begin_mesh(self.profile.mesh.label)
         self.driver.start(self.around.recall())
         self.lifespan.push("routing", self._close_routing)
         self.lifespan.push("peer protocols", self.protocols.close)
@@ -172,6 +180,26 @@ class NodeRuntime:
         self.lifespan.push("monitors", self.monitors.close)
         await self.monitors.use(self.profile.monitoring)
         await lifespans.enter_all(self.plugins.lifespans(self._view), self.calls, self.lifespan.push)
+
+    def _begin_mesh(self, label: str) -> None:
+        """Its members are peers before the first of them can call."""
+        from appliance.runtime.members.mesh import MeshParts
+        from appliance.runtime.members.mesh_runtime import MeshRuntime
+        from appliance.runtime.members.network_folder import NetworkFolder
+
+        parts = MeshParts(
+            self.identity,
+            NetworkFolder.of(label),
+            self.driver,
+            self.peers,
+            self.discovery.resolve,
+            lambda: self.certificate_changed(),  # noqa: PLW0108  whoever hosts the node sets it later
+        )
+        self.mesh = mesh = MeshRuntime(self.profile, parts)
+        self._core |= mesh.kinds
+        self.lifespan.push("mesh", mesh.close)
+        self.driver.strangers.listener = mesh.hear_of_stranger
+        mesh.start()
 
     async def start(self, devices: Sequence[PacketDevice]) -> None:
         """All of it, one after the other. What has started by then is stopped by `stop` when it raises."""
@@ -198,7 +226,9 @@ class NodeRuntime:
         qos = settings.scheduling(profile)
         if self.keeper.current is not None and qos != settings.scheduling(before):
             self.keeper.current.set_qos(qos)
-        self.peers.use_profile(of_profile(profile.peers), _own(profile))
+        self.peers.use_profile(of_profile(profile.peers), _own(profile), reserved(profile))
+        if self.mesh is not None:
+            self.mesh.mesh.use(profile)
         await self.brought.use(profile.peers_from)
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
@@ -247,6 +277,8 @@ class NodeRuntime:
         found |= {f"discovery.{kind}": self.discovery.problems.get(kind, "") for kind in self.discovery.wanted}
         found |= {f"monitoring.{kind}": self.monitors.problems.get(kind, "") for kind in self.profile.monitoring}
         found |= {f"protocol.{kind}": self.protocols.problems.get(kind, "") for kind in self.profile.protocols}
+        if self.mesh is not None:
+            found["mesh"] = self.mesh.mesh.problem
         found |= {f"plugin.{entry['name']}": entry["problem"] for entry in self.plugins.report()}
         return Health({name: problem or OK for name, problem in found.items()}, self.ready, self.keeper.watch.alive)
 
@@ -286,11 +318,14 @@ class NodeRuntime:
 
     def _families(self, profile: Profile) -> Mapping[str, Mapping[str, Any]]:
         """The peer protocols to speak: those that the profile names, and those of the core that it needs."""
+        spoken = dict(profile.protocols)
+        if self.mesh is not None:
+            spoken |= {name: {} for name in self.mesh.kinds}
         relay = settings.relays(profile)
         if relay is None:
             if self.relays is not None:
                 self.relays.close()
-            return profile.protocols
+            return spoken
         if self.relays is None:
             from appliance.runtime.members.relays.around import Around as OfRelays
             from appliance.runtime.members.relays.part import Relays
@@ -298,7 +333,7 @@ class NodeRuntime:
             around = OfRelays(self.identity.fingerprint, self.peers.table, self.driver.node, self.links, self.keeper)
             self.relays = Relays(around, self.driver, self.transports)
             self._core[self.relays.kind.name] = self.relays.kind
-        return {**profile.protocols, self.relays.kind.name: relay}
+        return {**spoken, self.relays.kind.name: relay}
 
     async def _close_routing(self) -> None:
         self._ask_router.cancel()

@@ -15,6 +15,7 @@ from appliance.runtime.status import profile_status, status
 
 if TYPE_CHECKING:
     from appliance.runtime.host.trial_keeper import TrialKeeper
+    from appliance.runtime.members.mesh import Mesh
     from appliance.runtime.node_runtime import NodeRuntime
     from appliance.runtime.reload import Reload
     from appliance.runtime.status import Shown
@@ -23,6 +24,8 @@ READ = "node.read"
 CHANGE = "node.change"
 MOST_TEXT = 32 << 20
 """Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
+MOST_STATEMENTS = 4 << 20
+"""Bytes of statements that one call hands over: a network of a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Asked:
 def operations(asked: Asked) -> dict[str, Operation]:
     """The core's operations, and those of plugins under their own names."""
     plugins = plugins_operations(asked.node.calls, asked.node.plugins.api_routes(), asked.node.asked)
-    return plugins | _looking(asked) | _changing(asked)
+    return plugins | _looking(asked) | _changing(asked) | _about_members(asked.node)
 
 
 def _looking(asked: Asked) -> dict[str, Operation]:
@@ -105,6 +108,28 @@ def _changing(asked: Asked) -> dict[str, Operation]:
         "confirm": Operation(CHANGE, confirm, whole=True),
         "rollback": Operation(CHANGE, rollback, whole=True),
         "stop": Operation(CHANGE, stop, whole=True),
+    }
+
+
+def _about_members(node: NodeRuntime) -> dict[str, Operation]:
+    """Operations about peers, and the network of members. What they take is loaded when somebody asks."""
+
+    def mesh() -> Mesh | None:
+        return None if node.mesh is None else node.mesh.mesh
+
+    async def show_peers(_request: Request) -> Any:
+        from appliance.runtime.members.asked import peers
+
+        return peers(node.peers.table, node.driver.node, mesh())
+
+    async def take_statements(request: Request) -> Any:
+        from appliance.runtime.members.asked import take_statements
+
+        return take_statements(mesh(), request.args.get("network"), request.body)
+
+    return {
+        "peers": Operation(READ, show_peers),
+        "statements": Operation(CHANGE, take_statements, MOST_STATEMENTS, whole=True),
     }
 
 

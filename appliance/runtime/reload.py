@@ -143,6 +143,20 @@ class Reload:
         plugins = loading.changed_plugins(self._parts.node.plugins, paths, readings)
         return loading.load_profile(paths, plugins, readings=readings, exact=given is not None), plugins
 
+    async def take_certificate(self) -> None:
+        """This node has another certificate: bring what that brings to host and node. No file of the profile is read again, as
+        nobody said that it is finished."""
+        from appliance.runtime.members.own_certificate import completed
+
+        parts = self._parts
+        async with parts.changing:
+            made = completed(parts.in_force.profile, lambda: parts.node.identity.fingerprint, int(clock.wall()))
+            if made.problems:
+                raise ProfileError("; ".join(problem.message for problem in made.problems), hint=made.problems[0].hint)
+            with memory.growing():
+                steps = await self._switch(made.profile)
+            log.info("took over what this node's certificate brings", steps=len(steps))
+
     def await_confirmation(self, seconds: float) -> None:
         """Go back by ourselves unless `confirm` is called within `seconds`."""
         self._parts.countdown.begin(seconds, self._expired)
@@ -346,9 +360,14 @@ def _refuse_what_needs_a_restart(before: Profile, profile: Profile, plugins: Plu
         "server.identity": before.server.identity != profile.server.identity,
         "network.mark": before.network.mark != profile.network.mark,
         "crypto.lab": before.crypto.lab != profile.crypto.lab,
+        "mesh.network or mesh.label": _network_of(before) != _network_of(profile),
     }
     changed = [key for key, differs in changes.items() if differs]
     if changed:
         raise NeedsRestart(
             f"a running daemon cannot change {' and '.join(changed)}", hint="stop it and start it with the new profile"
         )
+
+
+def _network_of(profile: Profile) -> tuple[str, str] | None:
+    return None if profile.mesh is None else (profile.mesh.network, profile.mesh.label)

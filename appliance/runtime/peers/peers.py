@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from appliance.api.values import Network
 from appliance.foundation.logging import get_logger
 from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.peers.table import Address, Delta, PeerEntry, PeerRefused, PeerTable
@@ -51,9 +52,10 @@ class Peers:
         """A member goes: its sessions end, and nothing is sent to it any more. Raises PeerRefused."""
         self._follow(self._judged(lambda: self.table.drop(name)), at_once=False)
 
-    def use_profile(self, entries: Iterable[PeerEntry], own: Iterable[Address]) -> None:
-        """These are the profile's peers from now on, and `own` this node's addresses. Members that clash with them go."""
-        delta = self.table.use_profile(entries, own)
+    def use_profile(self, entries: Iterable[PeerEntry], own: Iterable[Address], reserved: Iterable[Network] = ()) -> None:
+        """These are the profile's peers from now on, `own` this node's addresses, `reserved` ranges for members. Members that
+        clash with them go."""
+        delta = self.table.use_profile(entries, own, reserved)
         for member, reason in delta.displaced:
             self.refused[reason] += 1
             log.warning("a member made room for the profile", member=member.name, reason=str(reason))

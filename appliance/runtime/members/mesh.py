@@ -1,0 +1,300 @@
+"""A node's network of members while it runs: what it knows, who is a peer by that, and which families it speaks about it.
+
+    statements ─▶ Trust (pure) ─▶ members ─▶ entries of the table of peers
+        ▲                                      │
+    files, members, the owner's commands       ▼ what goes beyond is cut off or refused, counted, and said
+
+What members tell each other are families of control messages, as plugins' peer protocols are (`runtime.members.families` says how
+to add one). A family gets the `Mesh` and works with what it has: `trust`, `take`, `reach`, `peers`, `driver`, `settings`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from appliance.errors import ApplianceError
+from appliance.foundation import clock
+from appliance.foundation.logging import get_logger, once_per
+from appliance.members.statement import Kind, StatementRefused, read_head
+from appliance.members.trust import Taken
+from appliance.planning.membership import overlay
+from appliance.runtime.members.entries import Policy, Reach, entry_of
+from appliance.runtime.peers.table import Origin, PeerEntry, PeerRefused
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.api.profile_mesh import Mesh as MeshSection
+    from appliance.api.values import Endpoint
+    from appliance.members.certificate import Certificate
+    from appliance.members.trust import Trust
+    from appliance.protocol.identity import Identity
+    from appliance.runtime.members.network_folder import NetworkFolder
+    from appliance.runtime.node.driver import NodeDriver
+    from appliance.runtime.peers.peers import Peers
+
+log = get_logger("mesh")
+
+SAID_EVERY: Final = 600.0
+"""Seconds between two log lines about the same member that is not taken."""
+
+Spread = Callable[[bytes, str | None], None]
+"""(statement, whom it came from): it is new here, so others should have it."""
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class MeshParts:
+    """What a mesh needs of its node."""
+
+    identity: Identity
+    folder: NetworkFolder
+    driver: NodeDriver
+    peers: Peers
+    resolve: Resolve
+    """Addresses of a host's name. Raises OSError."""
+    certificate_changed: Callable[[], None] = lambda: None
+    """This node has another certificate, and what it brings to the host may be another."""
+    wall: Callable[[], float] = clock.wall
+
+
+class NotTaken(NamedTuple):
+    """A member whom the table of peers does not take."""
+
+    reason: str
+    message: str
+
+
+class Mesh:
+    """The mesh of one node. Made and used on the event loop."""
+
+    def __init__(self, profile: Profile, parts: MeshParts) -> None:
+        """Reads the folder. Raises ApplianceError."""
+        self.parts = parts
+        self.trust: Trust = parts.folder.trust(self.now())
+        self.settings: MeshSection = _section(profile)
+        self.not_taken: dict[str, NotTaken] = {}
+        """Members whom the table does not take, by identity."""
+        self.counters: Counter[str] = Counter()
+        """What happened, by name."""
+        self.spread: list[Spread] = []
+        """Told of each statement that is new here. Families add themselves."""
+        self.changed: list[Callable[[], None]] = []
+        """Told when members came, changed or went, once the table of peers has them."""
+        self._policy = Policy.of(profile, overlay(profile))
+        self._reach: dict[str, Reach] = {}
+        self._entries: dict[str, PeerEntry] = {}
+        """What the table has of members, by identity."""
+        self._judged: Mapping[str, Certificate] | None = None
+        self._own: Certificate | None = None
+
+    def use(self, profile: Profile) -> None:
+        """The profile is this from now on; its `mesh.network` is the same."""
+        self.settings = _section(profile)
+        self._policy = Policy.of(profile, overlay(profile))
+        self._judged = None
+        self.apply()
+        self.use_bootstrap()
+
+    # ---- what is known ----
+
+    def now(self) -> int:
+        """Unix seconds: what certificates are judged by."""
+        return int(self.parts.wall())
+
+    @property
+    def own(self) -> str:
+        """This node's fingerprint."""
+        return self.parts.identity.fingerprint
+
+    def members(self) -> Mapping[str, Certificate]:
+        """Who is a member now, by identity, this node included."""
+        return self.trust.members(self.now())
+
+    def member(self, peer: str) -> Certificate | None:
+        """The certificate of the peer of that name, if it is a member's."""
+        entry = self.parts.peers.table.get(peer)
+        return None if entry is None else self.members().get(entry.identity)
+
+    def peer_of(self, identity: str) -> str | None:
+        """What the member with that identity is called in the table of peers."""
+        entry = self.parts.peers.table.of_identity(identity)
+        return None if entry is None else entry.name
+
+    @property
+    def problem(self) -> str:
+        """Why this node is no member at the moment; "" if it is one."""
+        label = self.settings.label
+        if self.trust.revoked(self.own):
+            return f"this node was removed from network {label}: its certificate counts no more"
+        if self.own not in self.members():
+            return f"this node has no certificate of network {label} that is valid now"
+        return ""
+
+    # ---- statements ----
+
+    def take(self, statement: bytes, source: str | None = None) -> Taken:
+        """A statement came from the peer `source`, or from this host. What is new counts, is on the disk and on its way to others
+        when this returns. Raises StatementRefused, and OSError if it cannot be kept: it counts nevertheless."""
+        taken = self.trust.take(statement, self.now())
+        if taken is not Taken.KNOWN:
+            self.apply()
+            self._pass_on(statement, taken, source)
+            self.keep()
+        return taken
+
+    def take_all(self, statements: Iterable[bytes], source: str | None = None) -> int:
+        """The same for several, as far as they are good. Returns how many were new."""
+        new: list[tuple[bytes, Taken]] = []
+        for statement in statements:
+            with suppress(StatementRefused):  # the trust counts them
+                taken = self.trust.take(statement, self.now())
+                if taken is not Taken.KNOWN:
+                    new.append((statement, taken))
+        if new:
+            self.apply()
+            for statement, taken in new:
+                self._pass_on(statement, taken, source)
+            try:
+                self.keep()
+            except OSError as error:
+                log.error("what members are known by cannot be kept", reason=str(error), hint="is the disk full?")  # noqa: TRY400
+        return len(new)
+
+    def keep(self) -> None:
+        """Write down what is known. Raises OSError."""
+        self.parts.folder.keep_statements(each.encoded for each in self.trust.statements())
+
+    def removals(self) -> list[bytes]:
+        """All statements that end somebody's membership: what a node has to know before it vouches for anybody."""
+        return [each.encoded for each in self.trust.statements() if read_head(each.encoded).kind is not Kind.CERTIFICATE]
+
+    def _pass_on(self, statement: bytes, taken: Taken, source: str | None) -> None:
+        """Something is new. What others should have of a fraud is the proof, and not the second statement."""
+        self.counters[f"statement-{taken}"] += 1
+        told = [each.encoded for each in self.trust.frauds()] if taken is Taken.FRAUD else [statement]
+        for spread in self.spread:
+            for each in told:
+                spread(each, source)
+
+    # ---- members as peers ----
+
+    def reach(self, identity: str, endpoints: Sequence[Endpoint] | None = None, *, alive: bool | None = None) -> None:
+        """Where a member can be called (address literals, most wanted first), and whether a session with it is kept `alive`;
+        otherwise one is made when traffic wants it. None: as before."""
+        before = self._reach.get(identity, Reach())
+        wanted = Reach(before.endpoints if endpoints is None else tuple(endpoints), before.alive if alive is None else alive)
+        if wanted == before:
+            return
+        self._reach[identity] = wanted
+        certificate = self.members().get(identity)
+        if certificate is not None and identity != self.own:
+            self._put(certificate)
+
+    def reached_at(self, identity: str) -> Reach:
+        """What `reach` was told last."""
+        return self._reach.get(identity, Reach())
+
+    def apply(self) -> None:
+        """Let the table of peers have exactly the members that there are now."""
+        members = self.members()
+        if members is self._judged:
+            return
+        self._judged = members
+        for identity in [identity for identity in self._entries if identity not in members]:
+            self._take_out(identity)
+        for certificate in members.values():
+            if certificate.identity != self.own:
+                self._put(certificate)
+        self.not_taken = {identity: why for identity, why in self.not_taken.items() if identity in members}
+        self._look_at_own(members.get(self.own))
+        for changed in self.changed:
+            changed()
+
+    def use_bootstrap(self) -> None:
+        """Those that the profile names are kept alive as soon as they are members."""
+        for entry in self.settings.bootstrap:
+            self.reach(entry.identity, alive=True)
+
+    def _put(self, certificate: Certificate) -> None:
+        identity, peers = certificate.identity, self.parts.peers
+        known = peers.table.of_identity(identity)
+        if known is not None and known.origin is Origin.PROFILE:
+            self._entries.pop(identity, None)  # what the profile says of it goes on to count
+            return
+        wanted, cut = entry_of(certificate, self._policy, self._reach.get(identity, Reach()))
+        if cut:
+            self.counters["not-accepted"] += 1
+        before = self._entries.get(identity)
+        if before == wanted and known == before:
+            return
+        try:
+            if known is not None and known.name == wanted.name:
+                peers.change_peer(wanted)
+            else:
+                if known is not None:
+                    peers.drop_peer(known.name)
+                peers.add_peer(wanted)
+        except PeerRefused as refused:
+            self._refuse(certificate, refused)
+            return
+        self._entries[identity] = wanted
+        self.not_taken.pop(identity, None)
+
+    def _refuse(self, certificate: Certificate, refused: PeerRefused) -> None:
+        identity = certificate.identity
+        self.not_taken[identity] = NotTaken(str(refused.reason), refused.message)
+        if self._entries.pop(identity, None) is not None:
+            with suppress(PeerRefused):
+                self.parts.peers.drop_peer(certificate.name)
+        if once_per(SAID_EVERY, f"member {identity} {refused.reason}"):
+            log.warning("a member is no peer of this node", member=certificate.name, reason=refused.message)
+
+    def _take_out(self, identity: str) -> None:
+        entry = self._entries.pop(identity)
+        with suppress(PeerRefused):  # the profile took its place since
+            self.parts.peers.drop_peer(entry.name)
+        log.info("a member left", member=entry.name, removed=self.trust.revoked(identity))
+
+    def _look_at_own(self, certificate: Certificate | None) -> None:
+        before, self._own = self._own, certificate
+        if certificate is None:
+            if before is not None:
+                log.error("this node is no member any more", network=self.settings.label, reason=self.problem)
+        elif before is not None and before.addresses != certificate.addresses:
+            self.parts.certificate_changed()
+
+    def status(self) -> dict[str, Any]:
+        """For people and `appliance status`."""
+        now = self.now()
+        own = self._own
+        return {
+            "label": self.settings.label,
+            "network": self.trust.network.fingerprint,
+            "name": own.name if own is not None else None,
+            "expires": clock.utc_text(own.not_after) if own is not None else None,
+            "problem": self.problem,
+            "members": len(self.members()),
+            "set_aside": [
+                {
+                    "name": each.certificate.name,
+                    "identity": each.certificate.identity,
+                    "why": str(each.why),
+                    "against": each.against,
+                }
+                for each in self.trust.set_aside(now)
+            ],
+            "not_taken": {identity: each._asdict() for identity, each in self.not_taken.items()},
+            "strangers": len(self.parts.driver.node.strangers),
+            "refused": {str(reason): times for reason, times in self.trust.refused.items()},
+            "counters": dict(self.counters),
+        }
+
+
+def _section(profile: Profile) -> MeshSection:
+    if profile.mesh is None:
+        raise ApplianceError("the profile has no section mesh")
+    return profile.mesh

@@ -1,0 +1,51 @@
+"""The mesh of a running node with everything that works for it: its families of control messages, and the calls to members that
+are not known yet."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from appliance.foundation.tasks import Tasks
+from appliance.runtime.members.families import families
+from appliance.runtime.members.introducing import Introducing
+from appliance.runtime.members.mesh import Mesh, MeshParts
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.protocol.events import StrangerEvent
+
+LOOK_EVERY: Final = 30.0
+"""Seconds between two looks whether a certificate has begun or ended; one costs nothing if none has."""
+
+
+class MeshRuntime:
+    """`mesh` is what is known, and what families get."""
+
+    def __init__(self, profile: Profile, parts: MeshParts) -> None:
+        """Reads the folder of the network. Raises ApplianceError."""
+        self.mesh = Mesh(profile, parts)
+        self.kinds = {kind.name: kind for kind in families(self.mesh)}
+        """The families that are spoken for it."""
+        self._introducing = Introducing(self.mesh)
+        self._tasks = Tasks()
+
+    def start(self) -> None:
+        """Members are peers, and whom the profile names is called."""
+        self.mesh.apply()
+        self.mesh.use_bootstrap()
+        self._tasks.spawn(self._keep_looking(), "look for certificates that begin or end")
+        self._tasks.spawn(self._introducing.run(), "call members that are not known yet")
+
+    async def close(self) -> None:
+        """End all tasks. Members stay peers until the node ends."""
+        await self._tasks.close()
+
+    def hear_of_stranger(self, event: StrangerEvent) -> None:
+        """Somebody is on probation, or is not any more."""
+        self._introducing.hear(event)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            self.mesh.apply()
