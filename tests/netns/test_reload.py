@@ -73,7 +73,7 @@ def test_sighup_with_a_bad_profile_keeps_the_old_one(hosts: tuple[Host, Host]) -
     first, second = hosts
     first.start()
     assert first.process is not None
-    first.profile.write_text("profile: 1\nnetwork: {mtu: 3}\n")
+    first.profile.write_text("profile: 1\nnetwork: {mtu: 3, addresses: [here]}\n")
     first.process.send_signal(signal.SIGHUP)
     first.hear("the profile was not taken over; the one before stays")
     [line] = first.logged("the profile was not taken over; the one before stays")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
@@ -41,6 +42,7 @@ def test_known_by_what_it_says(tmp_path: Path) -> None:
 class Hidden(BaseModel):
     """A section with secrets in it, as a plugin brings one."""
 
+    mesh: ClassVar[None] = None
     token: SecretStr
     raw: SecretBytes
     peers: tuple[dict[str, SecretStr], ...]
