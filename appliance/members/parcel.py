@@ -22,7 +22,7 @@ def read_parcel(body: bytes) -> Iterator[bytes]:
     """The statements in it. Raises StatementRefused at the first place where there is none."""
     reader, left = Reader(body), len(body)
     while left > 0:
-        size = reader.number("H")
+        size = reader.number(LENGTH_BYTES)
         left -= LENGTH_BYTES + size
         yield reader.take(size)
 
