@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from appliance.api.services import Services
@@ -24,6 +24,20 @@ class Candidate(NamedTuple):
 
 class DiscoveryServices(Services, Protocol):
     """What the core gives a discoverer."""
+
+    @property
+    def identity(self) -> str:
+        """This node's public identity, "llp1:…"."""
+
+    @property
+    def interface(self) -> str:
+        """The overlay's interface: what comes over it has come through the overlay."""
+
+    def identities(self) -> Mapping[str, str]:
+        """The public identity of each peer, by its name."""
+
+    def listening(self) -> Sequence[Endpoint]:
+        """Where this node accepts peers, with the ports that it got; 0.0.0.0 and :: are all addresses."""
 
     def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
         """Peers in profile order with the endpoints the profile gives now; hosts may be DNS names."""

@@ -17,7 +17,7 @@ KEPT: Final = "#| "
 """Before each line of the file that was there before."""
 MOST_BYTES: Final = 64 * 1024
 """Of a file that we change: resolvers read the first lines, and it goes into the journal."""
-STUB_OF_RESOLVED: Final = frozenset({"127.0.0.53", "127.0.0.54"})
+RESOLVED: Final = frozenset({"127.0.0.53", "127.0.0.54"})
 """Where systemd-resolved answers (systemd-resolved.service(8))."""
 
 
@@ -67,7 +67,7 @@ def search(text: str) -> list[str]:
 def asks_resolved(text: str) -> bool:
     """Does it lead to systemd-resolved, and to nobody else?"""
     found = servers(text)
-    return bool(found) and STUB_OF_RESOLVED.issuperset(found)
+    return bool(found) and RESOLVED.issuperset(found)
 
 
 def _words(text: str) -> Iterator[list[str]]:

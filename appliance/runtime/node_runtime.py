@@ -120,7 +120,15 @@ class NodeRuntime:
         self.forwarding = Forwarding(
             self.open_router(profile), profile, table, self.driver.connected_peers, lambda: self.keeper.current, self.calls
         )
-        self.discovery = Discovery(plugins.discovery, self.driver.on_candidates, table, self.calls, around.refuses)
+        self.discovery = Discovery(
+            plugins.discovery,
+            self.driver.on_candidates,
+            table,
+            self.calls,
+            around.refuses,
+            identity.fingerprint,
+            lambda: tuple(self.transports.bound.values()),
+        )
         self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
         self.brought = self.discovery.brought = Brought(self.peers)
         self.relays: Relays | None = None

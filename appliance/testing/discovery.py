@@ -23,7 +23,21 @@ class FakeDiscoveryServices(FakeServices):
         super().__init__(section=section, jitter=jitter)
         self.peers = dict(peers)
         self._told = self.peers
+        self.identity = "llp1:" + "a" * 52
+        self.interface = "llp0"
+        self.known: dict[str, str] = {}
+        """What `identities` says."""
+        self.listens: tuple[Endpoint, ...] = ()
+        """What `listening` says."""
         self.names = {name: list(addresses) for name, addresses in (names or {}).items()}
+
+    def identities(self) -> Mapping[str, str]:
+        """From `known`."""
+        return dict(self.known)
+
+    def listening(self) -> Sequence[Endpoint]:
+        """From `listens`."""
+        return self.listens
 
     def configured(self) -> Sequence[tuple[str, tuple[Endpoint, ...]]]:
         """The peers as they are now."""

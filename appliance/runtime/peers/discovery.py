@@ -88,7 +88,7 @@ class Discovery:
     """The discoverers of the running node.
 
     `found(peer, endpoints)` is called when a peer's list changed, best first; `refuses` judges each address that a name turns out
-    to have.
+    to have. `identity` is this node's, `listening()` says where it accepts peers.
     """
 
     def __init__(
@@ -98,7 +98,11 @@ class Discovery:
         peers: PeerTable,
         calls: PluginCalls | None = None,
         refuses: Refuses = nothing_refused,
+        identity: str = "",
+        listening: Callable[[], Sequence[Endpoint]] = tuple,
     ) -> None:
+        self.identity = identity
+        self.listening = listening
         self._calls = calls or PluginCalls()
         self._refuses = refuses
         self._kinds = kinds
@@ -304,6 +308,16 @@ class Discovery:
         """Peers in profile order with the endpoints the profile gives."""
         return [(entry.name, entry.endpoints) for entry in self._peers]
 
+    def identities(self) -> dict[str, str]:
+        """The identity of each peer."""
+        return {entry.name: entry.identity for entry in self._peers}
+
+    @property
+    def interface(self) -> str:
+        """The overlay's."""
+        assert self._profile is not None
+        return self._profile.network.interface
+
     async def resolve(self, host: str, port: int) -> list[str]:
         """As `api.discovery.DiscoveryServices.resolve`, less what no packet would reach."""
         assert self._profile is not None
@@ -356,6 +370,20 @@ class _Services(PluginServices):
         self._news = asyncio.Event()
         self.watches = False
         """Has it ever asked to be told of changes?"""
+
+    @property
+    def identity(self) -> str:
+        return self._discovery.identity
+
+    @property
+    def interface(self) -> str:
+        return self._discovery.interface
+
+    def identities(self) -> Mapping[str, str]:
+        return self._discovery.identities()
+
+    def listening(self) -> Sequence[Endpoint]:
+        return self._discovery.listening()
 
     def configured(self) -> Configured:
         self._news.clear()

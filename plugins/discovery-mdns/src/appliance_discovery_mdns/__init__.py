@@ -1,0 +1,1 @@
+"""Finds peers on the local network by multicast DNS."""
