@@ -19,7 +19,7 @@ probes:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -67,6 +67,12 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+RELAY_SCHEME: Final = "relay"
+"""Endpoints of this transport name a peer that is a relay by its identity."""
+EVERYBODY: Final = "*"
+"""In `peers`: each host that is not named."""
+
+
 class LinkEntry(Section):
     """A wire of the underlay: a cable between two hosts, a switch between more. The n-th host gets the n-th address."""
 
@@ -84,7 +90,7 @@ class PeerEntry(Section):
     endpoints: tuple[EndpointText, ...] = Field(
         default=(),
         description="Where to dial, best first. A host's name stands for its IPv4 address on the wire they share, NAME.ipv6 for "
-        "the other one.",
+        "the other one, and behind relay:// for its identity.",
     )
     allowed: tuple[Prefix, ...] | None = Field(default=None, description="As in a profile. None: the peer's own addresses.")
     keepalive: Seconds | None = Field(default=None, ge=0.1, description="As in a profile.")
@@ -119,7 +125,9 @@ class HostEntry(Section):
     listen: tuple[EndpointText, ...] = Field(default=(), description="Where its node listens, as in a profile.")
     mtu: Count = Field(default=1400, ge=576, le=9000, description="MTU of the overlay, in bytes.")
     forward: Switch = Field(default=False, description="Does it pass packets on between its peers?")
-    peers: Mapping[HostName, PeerEntry] = Field(default={}, description="The other hosts it talks to.")
+    peers: Mapping[HostName | Literal["*"], PeerEntry] = Field(
+        default={}, description='The other hosts it talks to. "*" stands for each that is not named.'
+    )
     profile: Mapping[str, Any] = Field(default={}, description="Further keys of its profile, laid over the generated ones.")
 
 
@@ -134,6 +142,13 @@ class LabFile(Section):
     routers: Mapping[HostName, RouterEntry] = Field(default={}, description="The machines without a node by name.")
     probes: tuple[ProbeEntry, ...] = Field(default=(), description="What to probe, in this order.")
     steps: tuple[StepEntry, ...] = Field(default=(), description="What to do and to probe afterwards, in this order.")
+
+    def peers_of(self, name: str) -> Mapping[str, PeerEntry]:
+        """The hosts that a host talks to, and how."""
+        named = self.hosts[name].peers
+        return {peer: entry for peer, entry in named.items() if peer != EVERYBODY} | {
+            other: named[EVERYBODY] for other in self.hosts if EVERYBODY in named and other != name and other not in named
+        }
 
     @property
     def cut_wires(self) -> frozenset[str]:

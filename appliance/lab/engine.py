@@ -165,9 +165,9 @@ class Lab:
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Each two hosts that are peers of each other, once."""
-        for one, entry in self.definition.hosts.items():
-            for other in entry.peers:
-                if one in self.definition.hosts[other].peers and one < other:
+        for one in self.definition.hosts:
+            for other in self.definition.peers_of(one):
+                if one < other and one in self.definition.peers_of(other):
                     yield one, other
 
     def write_profile(self, name: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.api.values import Endpoint
-from appliance.lab.definition import HostEntry, LabFile, LinkEntry, RouterEntry
+from appliance.lab.definition import EVERYBODY, RELAY_SCHEME, HostEntry, LabFile, LinkEntry, RouterEntry
 from appliance.lab.layout import layout_of
 from appliance.lab.nat import MOST_CUSTOMERS, UNTRANSLATED
 from appliance.lab.script import NEEDS, PATHS, ProbeEntry, StepEntry
@@ -89,11 +89,15 @@ def _host_complaints(lab: LabFile, name: str, host: HostEntry) -> Iterator[Compl
         yield ("hosts", name, "behind"), f"{name} is on several wires", "give each of them a router, in routers"
     for peer, entry in host.peers.items():
         path: KeyPath = ("hosts", name, "peers", peer)
-        yield from _unknown(lab, peer, path)
+        if peer != EVERYBODY:
+            yield from _unknown(lab, peer, path)
         if peer == name:
             yield path, "a host is no peer of itself", ""
         for index, endpoint in enumerate(entry.endpoints):
-            if endpoint_address(lab, name, endpoint) is None:
+            if endpoint.scheme == RELAY_SCHEME:
+                if endpoint.authority not in lab.hosts and not endpoint.authority.startswith("llp1:"):
+                    yield (*path, "endpoints", index), f"there is no host {endpoint.authority}", "write the name of the relay"
+            elif endpoint_address(lab, name, endpoint) is None:
                 hint = "write the name of a host that shares a wire, NAME.ipv6, or an address"
                 yield (*path, "endpoints", index), f"{name} has no way to {endpoint.host}", hint
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from appliance.lab import tools
+from appliance.lab.definition import RELAY_SCHEME
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
+from appliance.lab.script import DIRECT, RELAYED, THEORY
+from appliance.lab.theory import direct_is_possible, kinds_before, share_a_wire
 
 PACKETS: Final = 20
 PACKET_BYTES: Final = 1000
 """Of echoed data. So many are sent and come back that keepalives and other traffic do not look like them."""
-RELAY_SCHEME: Final = "relay"
-DIRECT: Final = "direct"
-RELAYED: Final = "relay"
 
 
 class Traffic(NamedTuple):
@@ -87,6 +87,15 @@ async def look(lab: Lab, source: Host, target: Host, version: int) -> PathSeen:
     grown = all(_grew(earlier, later, moved) for earlier, later in zip(sessions, after, strict=True))
     claims = (_claim(lab, after[0]), _claim(lab, after[1]))
     return PathSeen(answered, claims, tuple(carried), counted=grown)
+
+
+def wanted(lab: Lab, source: Host, target: Host, via: str | None) -> str | None:
+    """What must carry the bytes, with theory put into practice."""
+    if via != THEORY:
+        return via
+    one, other = source.name, target.name
+    possible = direct_is_possible(kinds_before(lab.layout, one), kinds_before(lab.layout, other))
+    return DIRECT if possible or share_a_wire(lab.layout, one, other) else RELAYED
 
 
 def traffic(lab: Lab, name: str) -> Traffic:

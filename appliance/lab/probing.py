@@ -239,7 +239,7 @@ async def plugins(scene: Scene, _entry: ProbeEntry) -> Answer:
 async def path(scene: Scene, entry: ProbeEntry) -> Answer:
     """Which path carries the packets, do both ends say the same, and do the wires?"""
     seen = await path_probe.look(scene.lab, scene.source, scene.target, scene.version)
-    trouble = seen.trouble(entry.via)
+    trouble = seen.trouble(path_probe.wanted(scene.lab, scene.source, scene.target, entry.via))
     return Answer(not trouble, None, "", trouble or seen.text)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.api.units import format_seconds
 from appliance.api.values import Endpoint
-from appliance.lab.definition import HostEntry, LabFile, PeerEntry
+from appliance.lab.definition import RELAY_SCHEME, HostEntry, LabFile, PeerEntry
 from appliance.lab.loading import endpoint_address
 
 IDENTITY_FILE = "identity"
@@ -23,7 +23,7 @@ def profile_of(lab: LabFile, name: str, identities: Mapping[str, str]) -> dict[s
         "name": name,
         "server": {"identity": f"file:{IDENTITY_FILE}", "listen": [str(endpoint) for endpoint in host.listen]},
         "network": {"addresses": [str(address) for address in host.addresses], "mtu": host.mtu, "forward": host.forward},
-        "peers": [_peer(lab, name, peer, entry, identities[peer]) for peer, entry in host.peers.items()],
+        "peers": [_peer(lab, name, peer, entry, identities) for peer, entry in lab.peers_of(name).items()],
     }
     return _laid_over(profile, host.profile)
 
@@ -40,10 +40,10 @@ def as_yaml(profile: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identity: str) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": peer, "identity": identity}
+def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identities: Mapping[str, str]) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": peer, "identity": identities[peer]}
     if entry.endpoints:
-        described["endpoints"] = [_resolved(lab, name, endpoint) for endpoint in entry.endpoints]
+        described["endpoints"] = [_resolved(lab, name, endpoint, identities) for endpoint in entry.endpoints]
     described["allowed"] = [str(prefix) for prefix in entry.allowed] if entry.allowed is not None else _own(lab.hosts[peer])
     if entry.keepalive is not None:
         described["keepalive"] = format_seconds(entry.keepalive)
@@ -52,8 +52,10 @@ def _peer(lab: LabFile, name: str, peer: str, entry: PeerEntry, identity: str) -
     return described
 
 
-def _resolved(lab: LabFile, name: str, endpoint: Endpoint) -> str:
+def _resolved(lab: LabFile, name: str, endpoint: Endpoint, identities: Mapping[str, str]) -> str:
     """As a profile says it: no name server knows the hosts of a lab, whatever else stands in an endpoint."""
+    if endpoint.scheme == RELAY_SCHEME:
+        return f"{RELAY_SCHEME}://{identities.get(endpoint.authority, endpoint.authority)}"
     address = endpoint_address(lab, name, endpoint)
     if address is None or not endpoint.host or address == endpoint.host:
         return str(endpoint)

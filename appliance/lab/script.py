@@ -12,8 +12,11 @@ from appliance.lab.values import HostName, Section, Share
 
 ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins", "path"]
 DeedKind = Literal["kill", "stop", "start", "cut", "heal", "uplink", "flush", "wait", "say"]
-PATHS: Final = ("direct", "relay")
-"""What a path may be besides a host that passes packets on."""
+DIRECT: Final = "direct"
+RELAYED: Final = "relay"
+THEORY: Final = "theory"
+PATHS: Final = (DIRECT, RELAYED, THEORY)
+"""What may carry a path, besides a host that is named."""
 NEEDS: Final[dict[DeedKind, frozenset[str]]] = {
     "kill": frozenset({"host"}),
     "stop": frozenset({"host"}),
@@ -44,7 +47,8 @@ class _Question(Section):
     hops: Count = Field(default=2, ge=1, le=64, description="Least hop limit with which a packet may arrive.")
     via: HostName | None = Field(
         default=None,
-        description="What carries the bytes of a path: direct, relay, or the host that passes them on. None: either.",
+        description="What carries the bytes of a path: direct, relay, the host that passes them on, or as theory allows between "
+        "the two kinds of NAT. None: whatever it is.",
     )
     within: Seconds | None = Field(
         default=None,
