@@ -22,7 +22,7 @@ async def _kill(lab: Lab, step: StepEntry) -> str:
     host = lab.host(step.host or "")
     if not host.runs:
         raise LabFailure(f"there is no node on {host.name} to kill")
-    host.kill_daemon()
+    host.kill()
     return f"the node on {host.name} is killed"
 
 

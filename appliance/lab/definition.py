@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from appliance.api.profile_values import BitRate, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
 from appliance.lab.impairment import Impairment
@@ -138,6 +138,7 @@ class LabFile(Section):
     name: HostName = Field(description="What the lab is called.")
     about: str = Field(default="", description="One sentence for people.")
     links: tuple[LinkEntry, ...] = Field(min_length=1, description="The wires.")
+    each: Mapping[str, Any] = Field(default={}, description="Keys that every host has which does not have them itself.")
     hosts: Mapping[HostName, HostEntry] = Field(min_length=1, description="The hosts by name.")
     routers: Mapping[HostName, RouterEntry] = Field(default={}, description="The machines without a node by name.")
     probes: tuple[ProbeEntry, ...] = Field(default=(), description="What to probe, in this order.")
@@ -149,6 +150,19 @@ class LabFile(Section):
         return {peer: entry for peer, entry in named.items() if peer != EVERYBODY} | {
             other: named[EVERYBODY] for other in self.hosts if EVERYBODY in named and other != name and other not in named
         }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _give_to_each(cls, data: Any) -> Any:
+        """Hosts with what `each` has for them. What has another form than it should is left to be complained of."""
+        match data:
+            case {"each": dict() as common, "hosts": dict() as hosts}:
+                return {
+                    **data,
+                    "hosts": {name: common | host if isinstance(host, dict) else host for name, host in hosts.items()},
+                }
+            case _:
+                return data
 
     @property
     def cut_wires(self) -> frozenset[str]:

@@ -32,7 +32,9 @@ from appliance.linux.machine import netns_cookie
 from appliance.protocol.identity import Identity
 
 SESSION_SECONDS: Final = 20.0
-"""How long nodes may take from their start to their sessions. They take one or two seconds."""
+"""How long nodes may take from their start to their sessions. Two take one second."""
+SECONDS_A_HOST: Final = 3.0
+"""How much longer they may take for each host: fourteen take 17 seconds on two cores."""
 SETTLE_SECONDS: Final = 5.0
 """How long we wait for the kernel to look at carriers. It does so at least once a second."""
 IPV6: Final = Path("/proc/net/if_inet6")
@@ -126,8 +128,9 @@ class Lab:
         for host in self.hosts.values():
             host.start()
 
-    async def wait_for_sessions(self, seconds: float = SESSION_SECONDS) -> None:
-        """Wait until both ends of each pair of peers have their session. Raises LabFailure."""
+    async def wait_for_sessions(self, seconds: float | None = None) -> None:
+        """Wait until both ends of each pair of peers have their session, as long as so many hosts may take. Raises LabFailure."""
+        seconds = SESSION_SECONDS + SECONDS_A_HOST * len(self.hosts) if seconds is None else seconds
         wanted = list(self.pairs())
 
         def missing() -> list[str]:

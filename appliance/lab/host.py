@@ -16,7 +16,7 @@ from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
 from appliance.foundation import interpreter, places
 from appliance.lab.definition import HostEntry
-from appliance.lab.namespace import Namespace
+from appliance.lab.namespace import Namespace, kill_inhabitants
 from appliance.lab.profiles import IDENTITY_FILE
 
 APPLIANCE = tuple(interpreter.command("appliance.cli"))
@@ -192,6 +192,12 @@ class Host:
         self.node.send_signal(number)
         if number == signal.SIGKILL:
             self.node.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """Kill every process of the node, and all else that runs here, as a power cut does. Raises HostError."""
+        assert self.node is not None
+        kill_inhabitants(self.namespace.path.stat().st_ino)
+        self.node.wait(STOP_SECONDS)
 
     def kill_worker(self) -> int:
         """Kill the worker with SIGKILL. Its process number; 0 if there was none."""

@@ -136,7 +136,7 @@ def _probe_complaints(lab: LabFile, path: KeyPath, probe: ProbeEntry | StepEntry
     if probe.via is not None and probe.via not in PATHS:
         yield from _unknown(lab, probe.via, (*path, "via"))
     if probe.via is not None and probe.probe != "path":
-        yield (*path, "via"), "only a path is carried by something", "probe: path"
+        yield (*path, "via"), "only a path has via", "probe: path"
 
 
 def _step_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[Complaint]:

@@ -17,6 +17,11 @@ PACKET_BYTES: Final = 1000
 """Of echoed data. So many are sent and come back that keepalives and other traffic do not look like them."""
 
 
+SOON_SECONDS: Final = 5.0
+LATE_SECONDS: Final = 60.0
+"""From the beginning of a session until it goes by a direct path: one round of a search, or a dozen."""
+
+
 class Traffic(NamedTuple):
     """Bytes that a host received and sent on its wires."""
 
@@ -35,6 +40,9 @@ class PathSeen(NamedTuple):
     """Hosts, besides the ends, through whose wires the bytes went in both directions."""
     counted: bool
     """Do the counters of both ends' sessions contain the bytes? True as well if they have no session."""
+    found_after: float | None = None
+    """Seconds from the beginning of the session until it went by this direct path, at the end where that took longer. None if
+    neither end says."""
 
     def trouble(self, via: str | None) -> str:
         """Why this is not the path that was asked for, or no honest one; "" if it is."""
@@ -52,6 +60,8 @@ class PathSeen(NamedTuple):
             return "there is no session, and the bytes went through nobody's"
         if not self.counted:
             return "the sessions did not count the bytes"
+        if self.found_after is not None and self.found_after > LATE_SECONDS:
+            return f"direct, but only {self.found_after:.0f} s after the session began"
         if via == DIRECT and truth:
             return f"by {truth}, not direct"
         if via == RELAYED and not truth:
@@ -65,7 +75,9 @@ class PathSeen(NamedTuple):
         """For people."""
         one, _ = self.claims
         if one == DIRECT:
-            return "direct, as both ends say"
+            if self.found_after is None:
+                return "direct"
+            return f"direct ≤ {SOON_SECONDS if self.found_after <= SOON_SECONDS else LATE_SECONDS:g} s"
         return f"{'relayed' if one else 'passed on'} by {', '.join(self.carried_by)}"
 
 
@@ -86,7 +98,10 @@ async def look(lab: Lab, source: Host, target: Host, version: int) -> PathSeen:
     after = source.sessions().get(target.name), target.sessions().get(source.name)
     grown = all(_grew(earlier, later, moved) for earlier, later in zip(sessions, after, strict=True))
     claims = (_claim(lab, after[0]), _claim(lab, after[1]))
-    return PathSeen(answered, claims, tuple(carried), counted=grown)
+    took = [
+        _found_after(one, other.name, session) for one, other, session in ((source, target, after[0]), (target, source, after[1]))
+    ]
+    return PathSeen(answered, claims, tuple(carried), counted=grown, found_after=max(filter(None, took), default=None))
 
 
 def wanted(lab: Lab, source: Host, target: Host, via: str | None) -> str | None:
@@ -118,6 +133,14 @@ def _claim(lab: Lab, session: dict[str, object] | None) -> str:
     if scheme != RELAY_SCHEME:
         return DIRECT
     return next((host.name for host in lab.hosts.values() if where.startswith(host.identity)), where)
+
+
+def _found_after(host: Host, peer: str, session: dict[str, object] | None) -> float | None:
+    """What a host says of its path to a peer, if it is a direct one that it looked for."""
+    path = (((host.status() or {}).get("paths") or {}).get("peers") or {}).get(peer)
+    if session is None or path is None or not path["direct"]:
+        return None
+    return round(max(0.0, float(str(session["age_s"])) - float(path["since_s"])), 2)
 
 
 def _grew(earlier: dict[str, object] | None, later: dict[str, object] | None, moved: int) -> bool:

@@ -126,7 +126,8 @@ async def ask(lab: Lab, asked: Asked) -> Result:
         if answer.ok:
             in_time = took <= within
             detail = answer.detail if in_time else f"too late: {answer.detail}"
-            return Result(asked.name, asked.source, asked.target, in_time, round(took, 2), "s", detail)
+            value, unit = (answer.value, answer.unit) if asked.entry.probe == "path" else (round(took, 2), "s")
+            return Result(asked.name, asked.source, asked.target, in_time, value, unit, detail)
         if took > within:
             return Result(asked.name, asked.source, asked.target, *answer)
         await asyncio.sleep(ASK_AGAIN_EVERY)
@@ -240,7 +241,7 @@ async def path(scene: Scene, entry: ProbeEntry) -> Answer:
     """Which path carries the packets, do both ends say the same, and do the wires?"""
     seen = await path_probe.look(scene.lab, scene.source, scene.target, scene.version)
     trouble = seen.trouble(path_probe.wanted(scene.lab, scene.source, scene.target, entry.via))
-    return Answer(not trouble, None, "", trouble or seen.text)
+    return Answer(not trouble, seen.found_after, "s" if seen.found_after is not None else "", trouble or seen.text)
 
 
 QUESTIONS: Final[dict[str, Question]] = {

@@ -18,7 +18,11 @@ from appliance.errors import ExitCode
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
-LABS = sorted((ROOT / "profiles/lab").glob("*.yaml"))
+LONG = {"nat-grid": "a minute and a half", "roaming": "twenty seconds", "cgnat": "twenty seconds"}
+LABS = [
+    pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if file.stem in LONG else [])
+    for file in sorted((ROOT / "profiles/lab").glob("*.yaml"))
+]
 NOBODY = 65534
 
 
@@ -31,7 +35,7 @@ def run_lab(*words: str | Path, python: str | Path = sys.executable, prefix: Seq
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("file", LABS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", LABS)
 def test_every_probe_of_a_lab_succeeds(file: Path) -> None:
     document = run_lab(file)
     assert document["ok"]

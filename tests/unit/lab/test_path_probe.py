@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from appliance.lab.path_probe import PACKETS, PathSeen
 
 
-def seen(one: str, other: str, *carried_by: str, answered: int = PACKETS, counted: bool = True) -> PathSeen:
-    return PathSeen(answered, (one, other), carried_by, counted=counted)
+def seen(one: str, other: str, *carried_by: str, answered: int = PACKETS, **more: Any) -> PathSeen:
+    return PathSeen(answered, (one, other), carried_by, **{"counted": True, **more})
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,7 @@ def test_a_path_is_what_it_is_said_to_be(path: PathSeen, via: str | None) -> Non
         (seen("hub", "hub", "spare"), None, "both ends say by hub, but the bytes went through spare"),
         (seen("", ""), None, "there is no session, and the bytes went through nobody's"),
         (seen("direct", "direct", counted=False), None, "the sessions did not count the bytes"),
+        (seen("direct", "direct", found_after=61.0), None, "direct, but only 61 s after the session began"),
         (seen("hub", "hub", "hub"), "direct", "by hub, not direct"),
         (seen("direct", "direct"), "relay", "direct, not relayed"),
         (seen("direct", "direct"), "hub", "direct, not by hub"),
@@ -46,6 +49,8 @@ def test_a_path_that_is_not_as_it_is_said_to_be_is_told(path: PathSeen, via: str
 
 
 def test_people_read_who_carries() -> None:
-    assert seen("direct", "direct").text == "direct, as both ends say"
+    assert seen("direct", "direct").text == "direct"
+    assert seen("direct", "direct", found_after=4.0).text == "direct ≤ 5 s"
+    assert seen("direct", "direct", found_after=9.0).text == "direct ≤ 60 s"
     assert seen("hub", "hub", "hub").text == "relayed by hub"
     assert seen("", "", "hub").text == "passed on by hub"

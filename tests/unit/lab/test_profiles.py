@@ -17,12 +17,12 @@ IDENTITY = "llp1:" + "a" * 52
 def test_every_generated_profile_is_valid(file: Path, tmp_path: Path) -> None:
     lab = load(file)
     for number, name in enumerate(lab.hosts):
-        identities = {host: f"llp1:{'abcd'[index] * 51}a" for index, host in enumerate(lab.hosts)}
+        identities = {host: f"llp1:{chr(ord('a') + index) * 51}a" for index, host in enumerate(lab.hosts)}
         path = tmp_path / f"{number}.yaml"
         path.write_text(as_yaml(profile_of(lab, name, identities)))
         profile = load_profile([path], environ={}).profile
         assert profile.name == name
-        assert [peer.name for peer in profile.peers] == list(lab.hosts[name].peers)
+        assert [peer.name for peer in profile.peers] == list(lab.peers_of(name))
 
 
 def test_further_keys_are_laid_over_the_generated_ones() -> None:

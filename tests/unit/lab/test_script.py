@@ -70,7 +70,7 @@ def test_steps_are_read(tmp_path: Path, step: str) -> None:
         ("{probe: ping, among: [a, a]}", "steps.1", "a probe needs two hosts"),
         ("{probe: ping, from: a, among: [a, b]}", "steps.1", "a probe has either `between`, or `among`, or `from` and `to`"),
         ("{probe: ping, from: a, to: b, host: a}", "steps.1.host", "a probe has no host"),
-        ("{probe: ping, from: a, to: b, via: direct}", "steps.1.via", "only a path is carried by something"),
+        ("{probe: ping, from: a, to: b, via: direct}", "steps.1.via", "only a path has via"),
         ("{probe: path, from: a, to: b, via: z}", "steps.1.via", "there is no host z"),
     ],
 )
