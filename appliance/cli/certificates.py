@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from appliance.api.values import Network
     from appliance.members.fields import Address
     from appliance.protocol.identity import PublicIdentity
+    from appliance.runtime.members.network_folder import NetworkFolder
 
 Value = TypeVar("Value")
 
@@ -73,7 +74,7 @@ def renew(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Sign the certificate of a member again, for another time."""
     folder, now = the_folder(arguments.label), int(clock.wall())
     with folder.changing(now) as trust:
-        known = found(trust, arguments.name, now)
+        known = _to_renew(folder, trust, arguments.name, now)
         signer = signer_for(trust, folder, arguments.key, terminal)
         lifetime = _lifetime(arguments.lifetime, trust, signer, now)
         made = signer.renew(known, now=now, lifetime=lifetime)
@@ -111,6 +112,17 @@ def found(trust: Trust, wanted: str, now: int) -> Certificate:
         if fitting:
             return next(iter(fitting.values()))
     raise NoMember(f"there is no member {wanted!r}", hint="`appliance network members` lists them")
+
+
+def _to_renew(folder: NetworkFolder, trust: Trust, wanted: str, now: int) -> Certificate:
+    """The certificate of that member; the last one of a node whose certificate has ended. Raises NoMember."""
+    try:
+        return found(trust, wanted, now)
+    except NoMember:
+        ended = folder.ended(wanted, now)
+        if ended is None or trust.revoked(ended.identity):
+            raise
+        return ended
 
 
 def _sign(arguments: argparse.Namespace, terminal: Terminal, scope: Scope | None) -> int:
@@ -153,7 +165,7 @@ def _grants(arguments: argparse.Namespace, trust: Trust, signer: Signer, identit
     addresses = _several("--address", arguments.address, ip_address) or _addresses(trust, signer, identity, now)
     prefixes = _several("--prefix", arguments.prefix, ip_network)
     roles = frozenset(_several("--role", arguments.role, _role))
-    return Grants(addresses, prefixes, arguments.exit, _several("--tags", arguments.tags, str), roles)
+    return Grants(addresses, prefixes, arguments.exit, _several("--tags", arguments.tags, str), roles, arguments.final)
 
 
 def _addresses(trust: Trust, signer: Signer, identity: PublicIdentity, now: int) -> tuple[Address, ...]:

@@ -215,6 +215,7 @@ def certificate_document(certificate: Certificate) -> dict[str, Any]:
         "exit": certificate.exit,
         "tags": list(certificate.tags),
         "roles": sorted(certificate.roles),
+        "final": certificate.final,
         "issuer": certificate.issuer,
         "epoch": certificate.epoch,
         "serial": str(certificate.serial),

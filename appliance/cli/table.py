@@ -54,6 +54,7 @@ SIGNED = (
     Option("--exit", "it may carry what is for no member"),
     Option("--tags", "tags for policies, with commas between", "TAGS"),
     Option("--role", "what it may be for the others: relay, rendezvous", "ROLES"),
+    Option("--final", "it ends with --lifetime: issuers that run do not renew it by themselves"),
     *SIGNING,
 )
 

@@ -33,7 +33,7 @@ MAX_LIFETIME: Final = 2 * 366 * 86_400
 CLOCK_SKEW: Final = 300
 """Seconds that clocks may differ by before a certificate is not yet valid. Chosen: what a host without NTP loses in a month."""
 MAX_TIME: Final = 2**63 - 1
-_KNOWN: Final = Flag.EXIT | Flag.RELAY | Flag.RENDEZVOUS | Flag.ISSUER
+_KNOWN: Final = Flag.EXIT | Flag.RELAY | Flag.RENDEZVOUS | Flag.ISSUER | Flag.FINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,11 @@ class Certificate:
         return self.grants.roles
 
     @property
+    def final(self) -> bool:
+        """Does it end when it ends? Issuers that run renew others by themselves."""
+        return self.grants.final
+
+    @property
     def networks(self) -> tuple[Network, ...]:
         """Addresses and prefixes: all that may be sent to it, but for what an exit carries."""
         return (*(ip_network(address) for address in self.addresses), *self.prefixes)
@@ -136,7 +141,7 @@ def pack_body(
     scope: Scope | None,
 ) -> bytes:
     """The body of a certificate. Whether it is a good one says `read_certificate`."""
-    flags = flags_of(grants.roles, grants.exit)
+    flags = flags_of(grants.roles, grants.exit) | (Flag.FINAL if grants.final else 0)
     body = b"".join(
         (
             subject.digest,
@@ -188,7 +193,7 @@ def read_certificate(encoded: bytes) -> Certificate:
         not_before=not_before,
         not_after=not_after,
         name=name,
-        grants=Grants(addresses, prefixes, bool(flags & Flag.EXIT), tags, roles_of(flags)),
+        grants=Grants(addresses, prefixes, bool(flags & Flag.EXIT), tags, roles_of(flags), bool(flags & Flag.FINAL)),
         scope=scope,
         public=public,
         encoded=encoded,

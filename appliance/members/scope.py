@@ -39,6 +39,8 @@ class Flag(IntFlag):
     """In certificates only."""
     ANY_TAG = 16
     """In scopes only."""
+    FINAL = 32
+    """In certificates only."""
 
 
 _ROLES: Final = ((Role.RELAY, Flag.RELAY), (Role.RENDEZVOUS, Flag.RENDEZVOUS), (Role.ISSUER, Flag.ISSUER))
@@ -72,6 +74,8 @@ class Grants:
     tags: tuple[str, ...] = ()
     """For policies."""
     roles: frozenset[Role] = frozenset()
+    final: bool = False
+    """It ends when it ends: issuers that run do not renew it by themselves."""
 
 
 NO_GRANTS: Final = Grants()

@@ -6,6 +6,7 @@ Everything is fixed but the ML-DSA signatures, which the library draws at random
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -76,7 +77,7 @@ def statements() -> dict[str, Certificate | Revocation | Fraud]:
         "with-its-serial": twin,
         "fraud": fraud_of(laptop.encoded, twin.encoded),
         "removal": sign_revocation(OWNER, NETWORK, {key("server").fingerprint: 0}, serial=4, at=NOW),
-        "server-back": certificate("server", OWNER, 5, epoch=1, grants=everything),
+        "server-back": certificate("server", OWNER, 5, epoch=1, grants=replace(everything, final=True)),
         "issuers-removal": sign_revocation(ISSUER, NETWORK, {key("laptop").fingerprint: 0}, serial=14, at=NOW),
         "removal-of-the-issuer": sign_revocation(
             OWNER, NETWORK, {key("issuer").fingerprint: 0}, serial=6, at=NOW, keeps=[laptop.digest]
@@ -95,7 +96,7 @@ def edits(found: dict[str, Certificate | Revocation | Fraud]) -> list[dict[str, 
         {"of": "server", "at": 2, "put": "00", "reason": "foreign-network"},
         {"of": "server", "at": 34, "put": "00", "reason": "unknown-signer"},
         {"of": "server", "at": 73, "put": "ff", "reason": "bad-signature"},
-        {"of": "server", "at": flags, "put": "27", "reason": "malformed"},
+        {"of": "server", "at": flags, "put": "47", "reason": "malformed"},
         {"of": "server", "at": flags + 2, "put": "53", "reason": "malformed"},
         {"of": "server", "at": address, "put": "7f", "reason": "malformed"},
         {"of": "server", "at": prefix + 3, "put": "01", "reason": "malformed"},
@@ -214,6 +215,7 @@ def described(statement: Certificate | Revocation | Fraud) -> dict[str, Any]:
         "exit": statement.exit,
         "tags": list(statement.tags),
         "roles": sorted(statement.roles),
+        "final": statement.final,
         "scope": None if scope is None else described_scope(scope),
     }
     return {"kind": kind, **said, **common}

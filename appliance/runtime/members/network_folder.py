@@ -10,7 +10,7 @@ mesh-LABEL/invitations/   see `invitation_files`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +18,10 @@ from appliance.errors import ApplianceError, MissingPrivilege, PeerFault
 from appliance.foundation import places
 from appliance.foundation.whole_files import write_whole
 from appliance.linux.locks import held
+from appliance.members.certificate import Certificate, read_certificate
 from appliance.members.network import NetworkKey
 from appliance.members.statement import Refusal, StatementRefused
-from appliance.members.trust import MAX_CERTIFICATES, Trust
+from appliance.members.trust import MAX_CERTIFICATES, Taken, Trust
 from appliance.protocol.identity import Identity, IdentityInvalid
 
 PREFIX: Final = "mesh-"
@@ -29,6 +30,9 @@ OWNER: Final = "owner.key"
 STATEMENTS: Final = "statements"
 LOCK: Final = "lock"
 LENGTH_BYTES: Final = 4
+
+
+_UNTIMELY: Final = {Refusal.EXPIRED, Refusal.NOT_YET_VALID}
 
 
 class NetworkMissing(ApplianceError):
@@ -109,11 +113,40 @@ class NetworkFolder:
                 try:
                     trust.take(statement, now)
                 except StatementRefused as refused:
-                    if refused.reason in {Refusal.EXPIRED, Refusal.NOT_YET_VALID}:
+                    if refused.reason in _UNTIMELY:
                         untimely.append(statement)
             yield trust
-            known = [each.encoded for each in trust.statements()]
-            self.keep_statements([*known, *untimely[: max(0, MAX_CERTIFICATES - len(known))]])
+            self.keep_statements(_with_room([each.encoded for each in trust.statements()], untimely))
+
+    def merge(self, trust: Trust, now: int) -> list[bytes]:
+        """Bring the file and what a running node knows together: `trust` takes what others have written, and all of it is kept.
+        Returns what was new to `trust`. Raises OSError; the file is as before then."""
+        with held(self.path / LOCK):
+            new, untimely, before = [], [], self.statements()
+            for statement in before:
+                try:
+                    if trust.take(statement, now) is not Taken.KNOWN:
+                        new.append(statement)
+                except StatementRefused as refused:
+                    if refused.reason in _UNTIMELY:
+                        untimely.append(statement)
+            after = _with_room([each.encoded for each in trust.statements()], untimely)
+            if set(after) != set(before):
+                self.keep_statements(after)
+        return new
+
+    def ended(self, wanted: str, now: int) -> Certificate | None:
+        """The last certificate of the node with that name or identity, if it counted once and is valid no more."""
+        found = []
+        for statement in self.statements():
+            with suppress(StatementRefused):
+                certificate = read_certificate(statement)
+                if certificate.not_after <= now and wanted in (certificate.name, certificate.identity):
+                    found.append(certificate)
+        last = max(found, key=lambda each: each.not_after, default=None)
+        if last is None or self.trust(last.not_before).members(last.not_before).get(last.identity) != last:
+            return None
+        return last
 
     def statements(self) -> list[bytes]:
         """Those in the file, up to the first that is not whole."""
@@ -148,3 +181,7 @@ class NetworkFolder:
             raise MissingPrivilege(
                 f"{self.path / name}: you may not read this", hint="run it as root (sudo), or as the node's user"
             ) from error
+
+
+def _with_room(known: list[bytes], untimely: list[bytes]) -> list[bytes]:
+    return [*known, *untimely[: max(0, MAX_CERTIFICATES - len(known))]]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from appliance.cli import entry
+from appliance.foundation import clock
 from appliance.members.trust import Trust
 from appliance.runtime.members.network_folder import NetworkFolder
 
@@ -253,6 +254,20 @@ def test_a_clock_that_is_wrong_for_a_while_loses_nothing(
         hub.does("sign", laptop.file("request"), "--name", "laptop")
         assert hub.members() == ["laptop"]
     assert hub.members() == ["hub"], "the other one is not valid yet"
+
+
+def test_a_member_whose_certificate_has_ended_is_renewed(
+    hub: Machine, machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop = machine("laptop")
+    joined(hub, laptop, "--name", "laptop", "--lifetime", "2d")
+    later = clock.wall() + 3 * 86_400
+    monkeypatch.setattr("appliance.foundation.clock.wall", lambda: later)
+    assert hub.members() == ["hub"]
+    hub.does("renew", "laptop", "--output", hub.file("renewed"))
+    laptop.does("import", hub.file("renewed"))
+    assert (hub.members(), laptop.members()) == (["hub", "laptop"], ["laptop"])
+    assert hub.try_to("renew", "nobody")[0] == 2
 
 
 def test_several_networks_need_a_label(hub: Machine) -> None:

@@ -37,6 +37,8 @@ def test_it_says_what_was_signed() -> None:
     assert found.addresses == (ip_address("10.7.0.1"), ip_address("fd00::1"))
     assert found.prefixes == (ip_network("192.168.7.0/24"), ip_network("fd01::/64"))
     assert found.exit
+    assert not found.final
+    assert read_certificate(certificate("laptop", grants=replace(FULL, final=True)).encoded).final
     assert found.tags == ("desk", "of-ann")
     assert found.roles == {Role.RELAY, Role.RENDEZVOUS}
     assert found.scope is None
@@ -109,7 +111,7 @@ def changed(at: int, value: bytes) -> Callable[[Certificate], bytes]:
         (changed(0, b"\2"), Refusal.MALFORMED),
         (changed(1, b"\2"), Refusal.MALFORMED),
         (changed(1, b"\7"), Refusal.MALFORMED),
-        (changed(FLAGS_AT, b"\x20"), Refusal.MALFORMED),
+        (changed(FLAGS_AT, b"\x40"), Refusal.MALFORMED),
         (changed(NAME_AT, b"\x05LAPTO"), Refusal.MALFORMED),
         (changed(NAME_AT, b"\x05\xff"), Refusal.MALFORMED),
     ],

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from appliance.errors import MissingPrivilege
+from appliance.members.certificate import Certificate
+from appliance.members.revocation import Revocation
+from appliance.members.statement import StatementRefused
+from appliance.members.trust import Trust
 from appliance.protocol.identity import IdentityInvalid
 from appliance.runtime.members.network_folder import NetworkFolder, NetworkMissing
 from appliance.testing.pair import identity_of
-from tests.unit.members.signed import NETWORK, NOW, OWNER, certificate, issuer, names
+from tests.unit.members.signed import DAY, NETWORK, NOW, OWNER, certificate, issuer, names, revocation
+
+ISSUER = identity_of("issuer")
 
 
 @pytest.fixture
@@ -77,3 +84,68 @@ def test_who_may_not_read_it_hears_what_to_do(folder: NetworkFolder, monkeypatch
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(MissingPrivilege, match="may not read"):
         folder.network()
+
+
+def test_changes_at_the_same_time_lose_nothing(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    made = [certificate(f"n{number}", serial=number) for number in range(8)]
+
+    def change(own: Certificate) -> None:
+        with folder.changing(NOW) as trust:
+            trust.take(own.encoded, NOW)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(change, made))
+    assert names(folder.trust(NOW)) == sorted(each.name for each in made)
+
+
+def test_a_change_that_fails_changes_nothing(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    folder.keep_statements([certificate("desk").encoded])
+    refused = certificate("phone", identity_of("stranger"))
+    with pytest.raises(StatementRefused), folder.changing(NOW) as trust:
+        for each in (certificate("laptop"), refused):
+            trust.take(each.encoded, NOW)
+    assert names(folder.trust(NOW)) == ["desk"]
+
+
+def test_a_clock_that_is_wrong_for_a_while_takes_nothing_away(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    folder.keep_statements([certificate("desk").encoded, certificate("lamp").encoded])
+    much_later = NOW + 1000 * DAY
+    with folder.changing(much_later) as trust:
+        assert names(trust, much_later) == []
+        later = certificate("later", not_before=much_later, not_after=much_later + DAY)
+        trust.take(later.encoded, much_later)
+    assert names(folder.trust(NOW)) == ["desk", "lamp"]
+    assert names(folder.trust(much_later), much_later) == ["later"]
+
+
+def test_a_running_node_and_a_command_know_the_same_after_merging(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    folder.keep_statements([certificate("desk").encoded])
+    running = folder.trust(NOW)
+    running.take(certificate("by-roster").encoded, NOW)
+    with folder.changing(NOW) as trust:
+        trust.take(revocation("desk").encoded, NOW)
+    new = folder.merge(running, NOW)
+    assert new == [revocation_in(running)]
+    assert names(running) == names(folder.trust(NOW)) == ["by-roster"]
+    before = (folder.path / "statements").stat().st_mtime_ns
+    assert folder.merge(running, NOW) == []
+    assert (folder.path / "statements").stat().st_mtime_ns == before, "what is the same is not written again"
+
+
+def revocation_in(trust: Trust) -> bytes:
+    (found,) = (each.encoded for each in trust.statements() if isinstance(each, Revocation))
+    return found
+
+
+def test_a_certificate_that_has_ended_is_found_by_name(folder: NetworkFolder) -> None:
+    folder.keep_network(NETWORK)
+    ended = certificate("desk", ISSUER, not_after=NOW + DAY)
+    forged = certificate("lamp", identity_of("stranger"), not_after=NOW + DAY)
+    folder.keep_statements([issuer().encoded, ended.encoded, forged.encoded])
+    assert folder.ended("desk", NOW) is None
+    assert folder.ended("desk", NOW + DAY) == folder.ended(ended.identity, NOW + DAY) == ended
+    assert folder.ended("lamp", NOW + DAY) is None
