@@ -86,16 +86,18 @@ def test_who_may_not_read_it_hears_what_to_do(folder: NetworkFolder, monkeypatch
         folder.network()
 
 
+def add(folder: NetworkFolder, *certificates: Certificate) -> None:
+    with folder.changing(NOW) as trust:
+        for each in certificates:
+            trust.take(each.encoded, NOW)
+
+
 def test_changes_at_the_same_time_lose_nothing(folder: NetworkFolder) -> None:
     folder.keep_network(NETWORK)
     made = [certificate(f"n{number}", serial=number) for number in range(8)]
 
-    def change(own: Certificate) -> None:
-        with folder.changing(NOW) as trust:
-            trust.take(own.encoded, NOW)
-
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(change, made))
+        list(threads.map(lambda own: add(folder, own), made))
     assert names(folder.trust(NOW)) == sorted(each.name for each in made)
 
 
@@ -103,9 +105,8 @@ def test_a_change_that_fails_changes_nothing(folder: NetworkFolder) -> None:
     folder.keep_network(NETWORK)
     folder.keep_statements([certificate("desk").encoded])
     refused = certificate("phone", identity_of("stranger"))
-    with pytest.raises(StatementRefused), folder.changing(NOW) as trust:
-        for each in (certificate("laptop"), refused):
-            trust.take(each.encoded, NOW)
+    with pytest.raises(StatementRefused):
+        add(folder, certificate("laptop"), refused)
     assert names(folder.trust(NOW)) == ["desk"]
 
 
