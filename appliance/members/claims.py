@@ -1,0 +1,52 @@
+"""A claim: "I had no answer from that member", signed by who says it, so that nobody can lend his voice to others.
+
+ 0        32         40         72          136
++--------+----------+----------+-----------+
+| target | sequence | accuser  | signature |          sequence: that of the target's row, which a later row contradicts
+| 32     | u64      | 32       | 64        |          signature: Ed25519 over "LLP1 claim" || network || the first 72 bytes
++--------+----------+----------+-----------+
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from appliance.members.row import Digest, Verifier
+
+LABEL: Final = b"LLP1 claim"
+_CLAIM: Final = struct.Struct("!32sQ32s64s")
+CLAIM_BYTES: Final = _CLAIM.size
+SIGNED_BYTES: Final = CLAIM_BYTES - 64
+
+
+class Claim(NamedTuple):
+    """A suspicion."""
+
+    target: Digest
+    sequence: int
+    accuser: Digest
+    encoded: bytes
+
+
+def sign_claim(network: Digest, target: Digest, sequence: int, accuser: Digest, sign: Callable[[bytes], bytes]) -> Claim:
+    """Say that `target` did not answer. `sign`: Ed25519 with the accuser's key."""
+    said = _CLAIM.pack(target, sequence, accuser, b"")[:SIGNED_BYTES]
+    return Claim(target, sequence, accuser, said + sign(LABEL + network + said))
+
+
+def read_claims(body: bytes) -> list[Claim]:
+    """The claims in a message, their signatures not judged; none when it has another form."""
+    if len(body) % CLAIM_BYTES:
+        return []
+    return [
+        Claim(target, sequence, accuser, body[at : at + CLAIM_BYTES])
+        for at, (target, sequence, accuser, _) in zip(range(0, len(body), CLAIM_BYTES), _CLAIM.iter_unpack(body), strict=True)
+    ]
+
+
+def is_signed(claim: Claim, network: Digest, key: bytes, verify: Verifier) -> bool:
+    """Did the accuser, whose key this is, say so?"""
+    said, signature = claim.encoded[:SIGNED_BYTES], claim.encoded[SIGNED_BYTES:]
+    return verify(key, signature, LABEL + network + said)

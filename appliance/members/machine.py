@@ -1,0 +1,476 @@
+"""One member of a network as one machine: its roster, its neighbours, whether they live, and whether the network came apart.
+
+    sessions come and go ─▶ ┌──────────────────────────────────────┐ ─▶ `said`      messages, by family
+    messages             ─▶ │ reconciling  neighbours  swim        │ ─▶ `wishes`    whom to hold, release, call
+    time                 ─▶ │ suspicions   partition   own row     │ ─▶ `told`      what an admin may want to know
+                            └──────────────────────────────────────┘ ─▶ `changed`   members whose rows are others now
+
+Pure: times are arguments (`now` on a clock that only goes forward, `wall` in Unix seconds), and so are randomness and signing.
+Whoever drives it calls one verb, takes what gathered in the four lists, and asks `next_due` when to come back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from appliance.members import neighbours, swim
+from appliance.members.claims import Claim, is_signed, read_claims, sign_claim
+from appliance.members.effects import Call, Happening, Say, Told, Wish
+from appliance.members.neighbours import Neighbours
+from appliance.members.partition import Partition
+from appliance.members.reconciling import Reconciling, Statements
+from appliance.members.roster import KEY_BYTES, Entry, Roster
+from appliance.members.row import Digest, Reachable, Row, Service, Verifier, ed25519_good, head_of, sign_row
+from appliance.members.suspicions import Suspicions
+from appliance.members.swim import Swim
+
+ROSTER: Final = "roster"
+LIVENESS: Final = "liveness"
+"""The families of its messages."""
+SUSPECT: Final = "suspect"
+FLUSH_SECONDS: Final = 0.25
+"""How long news is gathered before neighbours are told."""
+FIRST_SUMMARY: Final = 2.0
+LONGEST_SUMMARY: Final = 60.0
+"""Between two summaries to a neighbour: doubled while both are equal, short again after a change."""
+SUMMARY_AGAIN: Final = 0.5
+"""Until a summary goes again to a peer that had news."""
+ROW_SECONDS: Final = 2.0
+"""Least between two rows of this node's."""
+ACCUSATIONS: Final = 12
+"""Claims of one accuser that are taken in ACCUSATION_SECONDS: a node knows of its own neighbours only."""
+ACCUSATION_SECONDS: Final = 60.0
+MOST_CLAIMS: Final = 64
+"""In one message."""
+REFRESH_SECONDS: Final = 60.0
+"""Certificates run out by themselves."""
+SLEPT_SECONDS: Final = 0.5
+"""A timer that comes so late says that this node did not run."""
+NEVER: Final = float("inf")
+
+
+class Tally(StrEnum):
+    """What is counted here."""
+
+    MALFORMED = "malformed-message"
+    CLAIMS = "claims-taken"
+    CLAIMS_FORGED = "claims-forged"
+    CLAIMS_MANY = "claims-too-many"
+    CONTRADICTED = "contradicted"
+    """We were suspected, and wrote a new row."""
+    SLEPT = "slept"
+    """This node did not run for a while."""
+
+
+class Facts(NamedTuple):
+    """What a node's row says of it."""
+
+    load: int = 0
+    endpoints: tuple[Reachable, ...] = ()
+    relays: tuple[Digest, ...] = ()
+    services: tuple[Service, ...] = ()
+    leaving: bool = False
+
+
+class Standing(StrEnum):
+    """What is known of a member."""
+
+    UNKNOWN = "unknown"
+    """It has a certificate and no row yet."""
+    ALIVE = "alive"
+    SUSPECTED = "suspected"
+    DEAD = "dead"
+    LEFT = "left"
+
+
+class Outgoing(NamedTuple):
+    """A message to a peer."""
+
+    family: str
+    say: Say
+
+
+class Machine:
+    """One node in one network."""
+
+    def __init__(
+        self,
+        own: Digest,
+        network: Digest,
+        statements: Statements,
+        sign: Callable[[bytes], bytes],
+        jitter: Callable[[], float],
+        now: float,
+        wall: float,
+        verify: Verifier = ed25519_good,
+    ) -> None:
+        """`sign`: Ed25519 with this node's key. `jitter`: a random number in [0, 1)."""
+        self.own = own
+        self.roster = Roster(network, verify)
+        self.reconciling = Reconciling(self.roster, statements, jitter)
+        self.neighbours = Neighbours(own, self._reserve, self._may_be, jitter, now)
+        self.swim = Swim(jitter, now)
+        self.suspicions = Suspicions()
+        self.partition = Partition(jitter, now)
+        self.said: list[Outgoing] = []
+        self.wishes: list[Wish] = []
+        self.told: list[Told] = []
+        self.changed: list[Digest] = []
+        self.counters: Counter[str] = Counter()
+        self._statements = statements
+        self._sign = sign
+        self._verify = verify
+        self._jitter = jitter
+        self._keys: Mapping[Digest, bytes] = {}
+        self._others: list[Digest] = []
+        """Members but this node, in order."""
+        self._seen: set[Digest] = set()
+        """Members whose row was here."""
+        self._left: set[Digest] = set()
+        """Those of them whose last row says that they stopped."""
+        self._facts = Facts()
+        self._own_row = b""
+        self._written: tuple[Facts, float] | None = None
+        """What our row says, and when it was written."""
+        self._write_at = NEVER
+        self._news: dict[bytes, tuple[Entry, Digest]] = {}
+        """What neighbours are to be told, and from whom we have it."""
+        self._claims: dict[bytes, tuple[Claim, Digest]] = {}
+        self._flush_at = NEVER
+        self._summary_seconds = FIRST_SUMMARY
+        self._summary_at = now + FIRST_SUMMARY * jitter()
+        self._again: dict[Digest, float] = {}
+        """Peers that had news, and when to say our summary to them again."""
+        self._accused: Counter[Digest] = Counter()
+        self._accused_until = now
+        self._refresh_at = now + REFRESH_SECONDS
+        self.reconciling.refresh(wall)
+        self.reconciling.fresh.clear()
+        self._take_members(now, wall)
+
+    # ---- what this node knows ----
+
+    def refresh(self, now: float, wall: float) -> None:
+        """The statements are others now, or time passed: who is a member may have changed."""
+        self.reconciling.refresh(wall)
+        self._take_members(now, wall)
+        self._after(self.own, now, wall)
+
+    def remember(self, rows: Sequence[bytes], now: float, wall: float) -> None:
+        """Rows of an earlier life; what is no good any more is left out."""
+        for encoded in rows:
+            self.reconciling.recall(encoded, wall)
+        for entry in self.reconciling.fresh:
+            self._take_entry(entry, now)
+        self.reconciling.fresh.clear()
+        self.told.clear()
+
+    def publish(self, facts: Facts, now: float) -> None:
+        """This is what others are to know of this node."""
+        self._facts = facts
+        if self._written is None or self._written[0] != facts:
+            self._write_soon(now)
+
+    def leave(self, wall: float, now: float) -> None:
+        """This node stops in order: a last row says so, and the neighbours get it at once."""
+        self._facts = self._facts._replace(leaving=True)
+        self._write(now, wall)
+        own = self.roster.entry(self.own[:KEY_BYTES])
+        for peer in self._there():
+            self.reconciling.give(peer, [own] if own is not None else [])
+        self._gather(now)
+
+    @property
+    def alive(self) -> int:
+        """Other members that are not known to be away."""
+        return len(self._others) - len(self._away())
+
+    def standing(self, member: Digest) -> Standing:
+        """What is known of a member."""
+        row = self.roster.rows.get(member)
+        if member in self.suspicions.dead:
+            return Standing.DEAD
+        if row is None:
+            return Standing.UNKNOWN
+        if row.leaving:
+            return Standing.LEFT
+        return Standing.SUSPECTED if member in self.suspicions.open else Standing.ALIVE
+
+    # ---- sessions ----
+
+    def connected(self, peer: Digest, now: float) -> None:
+        """There is a session with a member."""
+        self.neighbours.connected(peer, now)
+        self._alive(peer, now)
+        self.reconciling.summary(peer)
+        self._gather(now)
+
+    def gone(self, peer: Digest, now: float) -> None:
+        """The last session with it ended."""
+        self.neighbours.gone(peer, now)
+        self._again.pop(peer, None)
+        if peer in self.neighbours.active:
+            self.swim.lost(peer, self._there(), now)
+        self._gather(now)
+
+    def take(self, peer: Digest, family: str, kind: str, body: bytes, now: float, wall: float) -> None:
+        """A message of a member came. Whatever it is, this does not raise."""
+        self._alive(peer, now)
+        if family == ROSTER:
+            if self.reconciling.take(peer, kind, body, now, wall):
+                self._again[peer] = now + SUMMARY_AGAIN
+            self._after(peer, now, wall)
+        elif not self._take_liveness(peer, kind, body, now):
+            self.counters[Tally.MALFORMED] += 1
+        self._gather(now)
+
+    def _take_liveness(self, peer: Digest, kind: str, body: bytes, now: float) -> bool:
+        if kind == SUSPECT:
+            return self._take_claims(peer, body, now)
+        if kind in _SWIM:
+            return self.swim.take(peer, kind, body, now, self.neighbours.sessions.__contains__)
+        return kind in _NEIGHBOURS and self.neighbours.take(peer, kind, body, now)
+
+    # ---- what was learnt ----
+
+    def _after(self, peer: Digest, now: float, wall: float) -> None:
+        """What the roster took is news."""
+        fresh, self.reconciling.fresh = self.reconciling.fresh, []
+        if not fresh:
+            return
+        if not all(entry.is_row for entry in fresh):
+            self._take_members(now, wall)
+        for entry in fresh:
+            self._take_entry(entry, now)
+            self._news[entry.key] = entry, peer
+        own = self.roster.row_of(self.own)
+        if own is not None and own != self._own_row:
+            self._write_soon(now)  # of an earlier life
+        self._flush_at = min(self._flush_at, now + FLUSH_SECONDS)
+        self._summary_seconds = FIRST_SUMMARY
+        self._summary_at = min(self._summary_at, now + FIRST_SUMMARY)
+
+    def _take_entry(self, entry: Entry, now: float) -> None:
+        if not entry.is_row:
+            return
+        row = self.roster.rows[head_of(entry.encoded)[1]]
+        member = row.member
+        if member == self.own:
+            return
+        self.changed.append(member)
+        if row.leaving:
+            self._set_out(member, now)
+            return
+        _, was_dead = self.suspicions.clear(member, row.sequence)
+        if was_dead or member in self._left:
+            self._take_back(member)
+        elif member not in self._seen:
+            self.told.append(Told(Happening.JOINED, member))
+        self._seen.add(member)
+        self._left.discard(member)
+
+    def _take_members(self, now: float, wall: float) -> None:
+        before, self._keys = self._keys, self._statements.keys(wall)
+        self._others = sorted(member for member in self._keys if member != self.own)
+        for member in sorted(before.keys() - self._keys.keys()):
+            self._set_out(member, now)
+            self._left.discard(member)
+            self._seen.discard(member)
+            self.changed.append(member)
+        self.suspicions.keep(self._keys)
+        self.partition.keep(self._keys)
+
+    def _set_out(self, member: Digest, now: float) -> None:
+        """It is not there any more, and nothing is wrong with that."""
+        self.suspicions.clear(member)
+        self.partition.regain(member)
+        self.neighbours.forget(member, now)
+        self.swim.forget(member)
+        if member in self._seen and member not in self._left:
+            self.told.append(Told(Happening.LEFT, member))
+        self._left.add(member)
+
+    # ---- who lives ----
+
+    def _alive(self, peer: Digest, now: float) -> None:
+        """Something authentic came from it."""
+        self.swim.heard(peer, now)
+        if self.suspicions.clear(peer)[1]:
+            self._take_back(peer)
+
+    def _take_back(self, member: Digest) -> None:
+        self.told.append(Told(Happening.RETURNED, member))
+        if self.partition.regain(member) and self._written is not None and self._written[1] < self.partition.since:
+            self._write_at = min(self._write_at, self._written[1] + ROW_SECONDS)  # the other part takes us for dead
+
+    def _lose(self, member: Digest, now: float) -> None:
+        self.told.append(Told(Happening.DIED, member))
+        self.neighbours.forget(member, now)
+        self.swim.forget(member)
+        self.partition.lose(member, self.alive, now)
+
+    def _suspect(self, member: Digest, now: float) -> None:
+        row = self.roster.rows.get(member)
+        if member in self._keys and self.own in self._keys and not (row is not None and row.leaving):
+            sequence = 0 if row is None else row.sequence
+            self._accuse(sign_claim(self.roster.network, member, sequence, self.own, self._sign), self.own, now)
+
+    def _take_claims(self, peer: Digest, body: bytes, now: float) -> bool:
+        claims = read_claims(body)
+        for claim in claims:
+            row = self.roster.rows.get(claim.target)
+            known = claim.target in self._keys and claim.accuser in self._keys and claim.target not in self._left
+            if not known or not self.suspicions.is_news(claim, 0 if row is None else row.sequence):
+                continue
+            if not self._may_accuse(claim.accuser, now):
+                self.counters[Tally.CLAIMS_MANY] += 1
+                continue
+            if not is_signed(claim, self.roster.network, self._keys[claim.accuser], self._verify):
+                self.counters[Tally.CLAIMS_FORGED] += 1
+                return True
+            self.counters[Tally.CLAIMS] += 1
+            if claim.target == self.own:
+                self._contradict(now)
+            else:
+                self._accuse(claim, peer, now)
+        return bool(claims)
+
+    def _may_accuse(self, accuser: Digest, now: float) -> bool:
+        if now >= self._accused_until:
+            self._accused.clear()
+            self._accused_until = now + ACCUSATION_SECONDS
+        self._accused[accuser] += 1
+        return self._accused[accuser] <= ACCUSATIONS
+
+    def _accuse(self, claim: Claim, source: Digest, now: float) -> None:
+        if self.suspicions.add(claim, len(self._there()) + 1, now):
+            self.told.append(Told(Happening.SUSPECTED, claim.target))
+        self._claims[claim.encoded] = claim, source
+        self._flush_at = min(self._flush_at, now + FLUSH_SECONDS)
+
+    def _contradict(self, now: float) -> None:
+        self.counters[Tally.CONTRADICTED] += 1
+        self.swim.worse()
+        self._write_soon(now)
+
+    # ---- this node's own row ----
+
+    def _write_soon(self, now: float) -> None:
+        self._write_at = min(self._write_at, now if self._written is None else max(now, self._written[1] + ROW_SECONDS))
+
+    def _write(self, now: float, wall: float) -> None:
+        self._write_at = NEVER
+        if self.own not in self._keys:
+            return  # its certificate is not here yet, or no more
+        before = self.roster.rows.get(self.own)
+        sequence = 1 if before is None else before.sequence + 1
+        row = Row(self.roster.network, self.own, sequence, int(wall), *self._facts)
+        self._own_row = sign_row(row, self._sign)
+        self._written = self._facts, now
+        self.reconciling.recall(self._own_row, wall)
+        self._after(self.own, now, wall)
+
+    # ---- time ----
+
+    def next_due(self) -> float:
+        """When `due` wants to be called, on the clock of `now`."""
+        waits = [
+            self._write_at,
+            self._flush_at,
+            self._summary_at,
+            self._refresh_at,
+            self.neighbours.next_due(),
+            self.swim.next_due(),
+        ]
+        waits += self._again.values()
+        return min([*waits, *(wait for wait in (self.suspicions.next_due(), self.partition.next_due()) if wait is not None)])
+
+    def due(self, now: float, wall: float) -> None:
+        """Time passed."""
+        late = now - self.next_due()
+        if late > SLEPT_SECONDS:
+            self.counters[Tally.SLEPT] += 1
+            for part in (self.swim, self.suspicions, self.neighbours):
+                part.shift(late)
+        if self._refresh_at <= now:
+            self._refresh_at = now + REFRESH_SECONDS
+            self.refresh(now, wall)
+        self.neighbours.due(now)
+        self.swim.due(now, self._there())
+        for member in self.suspicions.expire(now):
+            self._lose(member, now)
+        missing = self.partition.due(self.alive, now)
+        if missing is not None:
+            self.wishes.append(Call(missing))
+        if self._write_at <= now:
+            self._write(now, wall)
+        self._say_summaries(now)
+        if self._flush_at <= now:
+            self._flush()
+        self._gather(now)
+
+    def _say_summaries(self, now: float) -> None:
+        for peer in [peer for peer, when in self._again.items() if when <= now]:
+            del self._again[peer]
+            self.reconciling.summary(peer)
+        if self._summary_at <= now:
+            self._summary_at = now + self._summary_seconds * (0.75 + self._jitter() / 2)
+            self._summary_seconds = min(2 * self._summary_seconds, LONGEST_SUMMARY)
+            there = self._there()
+            if there:
+                self.reconciling.summary(there[int(self._jitter() * len(there))])
+
+    def _flush(self) -> None:
+        self._flush_at = NEVER
+        news, self._news = list(self._news.values()), {}
+        claims, self._claims = list(self._claims.values()), {}
+        for peer in self._there():
+            self.reconciling.offer(peer, [entry for entry, source in news if source != peer])
+            self._say_claims(peer, [claim for claim, source in claims if source != peer])
+
+    def _say_claims(self, peer: Digest, claims: Sequence[Claim]) -> None:
+        for at in range(0, len(claims), MOST_CLAIMS):
+            body = b"".join(claim.encoded for claim in claims[at : at + MOST_CLAIMS])
+            self.said.append(Outgoing(LIVENESS, Say(peer, SUSPECT, body)))
+
+    def _gather(self, now: float) -> None:
+        """Take what the parts want to say and to have done."""
+        for member in self.neighbours.gained:
+            self.swim.watch(member, now)
+            self._say_claims(member, self.suspicions.claims()[:MOST_CLAIMS])
+        self.neighbours.gained.clear()
+        self.swim.keep(self.neighbours.active)
+        for member in self.swim.silent:
+            self._suspect(member, now)
+        self.swim.silent.clear()
+        for family, part in ((LIVENESS, self.neighbours), (LIVENESS, self.swim), (ROSTER, self.reconciling)):
+            self.said += [Outgoing(family, say) for say in part.said]
+            part.said.clear()
+        for wishing in (self.neighbours, self.swim):
+            self.wishes += wishing.wishes
+            wishing.wishes.clear()
+        self.told += self.partition.told
+        self.partition.told.clear()
+
+    # ---- members ----
+
+    def _there(self) -> list[Digest]:
+        """Neighbours with a session now."""
+        return [member for member, since in self.neighbours.active.items() if since is None]
+
+    def _away(self) -> set[Digest]:
+        return self._left | self.suspicions.dead.keys()
+
+    def _reserve(self) -> list[Digest]:
+        away = self._away()
+        return [member for member in self._others if member not in away]
+
+    def _may_be(self, member: Digest) -> bool:
+        return member in self._keys and member not in self.suspicions.dead and member not in self._left
+
+
+_SWIM: Final = frozenset(swim.Kind)
+_NEIGHBOURS: Final = frozenset(neighbours.Kind)
