@@ -31,13 +31,14 @@ ROSTER: Final = "roster"
 LIVENESS: Final = "liveness"
 """The families of its messages."""
 SUSPECT: Final = "suspect"
-FLUSH_SECONDS: Final = 0.25
-"""How long news is gathered before neighbours are told."""
-FIRST_SUMMARY: Final = 2.0
+SOON: Final = 0.1
+FLUSH_SECONDS: Final = 1.5
+"""How long news is gathered before neighbours are told, and how long if they were told something just before."""
+FIRST_SUMMARY: Final = 4.0
 LONGEST_SUMMARY: Final = 60.0
 """Between two summaries to a neighbour: doubled while both are equal, short again after a change."""
 SUMMARY_AGAIN: Final = 0.5
-"""Until a summary goes again to a peer that had news."""
+"""Until a summary goes again to a peer that had much news: there may be more."""
 ROW_SECONDS: Final = 2.0
 """Least between two rows of this node's."""
 ACCUSATIONS: Final = 12
@@ -46,7 +47,9 @@ ACCUSATION_SECONDS: Final = 60.0
 MOST_CLAIMS: Final = 64
 """In one message."""
 REFRESH_SECONDS: Final = 60.0
-"""Certificates run out by themselves."""
+"""Between two looks at who is a member: certificates run out by themselves."""
+REFRESH_SOON: Final = 0.2
+"""The same when statements came, which do so in crowds."""
 SLEPT_SECONDS: Final = 0.5
 """A timer that comes so late says that this node did not run."""
 NEVER: Final = float("inf")
@@ -125,8 +128,8 @@ class Machine:
         self._verify = verify
         self._jitter = jitter
         self._keys: Mapping[Digest, bytes] = {}
-        self._others: list[Digest] = []
-        """Members but this node, in order."""
+        self._others: list[Digest] | None = None
+        """Members but this node, in order; None: not known."""
         self._seen: set[Digest] = set()
         """Members whose row was here."""
         self._left: set[Digest] = set()
@@ -140,6 +143,7 @@ class Machine:
         """What neighbours are to be told, and from whom we have it."""
         self._claims: dict[bytes, tuple[Claim, Digest]] = {}
         self._flush_at = NEVER
+        self._flushed = now - FLUSH_SECONDS
         self._summary_seconds = FIRST_SUMMARY
         self._summary_at = now + FIRST_SUMMARY * jitter()
         self._again: dict[Digest, float] = {}
@@ -154,19 +158,32 @@ class Machine:
     # ---- what this node knows ----
 
     def refresh(self, now: float, wall: float) -> None:
-        """The statements are others now, or time passed: who is a member may have changed."""
+        """The statements are others now, or time passed: who is a member may have changed. Takes milliseconds."""
         self.reconciling.refresh(wall)
         self._take_members(now, wall)
         self._after(self.own, now, wall)
 
+    def learn(self, now: float) -> None:
+        """There are other statements: look at them soon."""
+        self._refresh_at = min(self._refresh_at, now + REFRESH_SOON)
+
     def remember(self, rows: Sequence[bytes], now: float, wall: float) -> None:
-        """Rows of an earlier life; what is no good any more is left out."""
+        """Rows of an earlier life; what is no good any more is left out. Among them may be this node's own."""
         for encoded in rows:
             self.reconciling.recall(encoded, wall)
         for entry in self.reconciling.fresh:
             self._take_entry(entry, now)
         self.reconciling.fresh.clear()
         self.told.clear()
+        row = self.roster.rows.get(self.own)
+        if row is not None:
+            self._own_row = self.roster.row_of(self.own) or b""
+            self._facts = Facts(row.load, row.endpoints, row.relays, row.services, row.leaving)
+            self._written = self._facts, now - ROW_SECONDS
+
+    def renew(self, now: float) -> None:
+        """Write a new row even if it says the same: whoever took this node for dead sees that it is not."""
+        self._write_soon(now)
 
     def publish(self, facts: Facts, now: float) -> None:
         """This is what others are to know of this node."""
@@ -186,7 +203,7 @@ class Machine:
     @property
     def alive(self) -> int:
         """Other members that are not known to be away."""
-        return len(self._others) - len(self._away())
+        return len(self._keys) - (self.own in self._keys) - len(self._away())
 
     def standing(self, member: Digest) -> Standing:
         """What is known of a member."""
@@ -223,6 +240,8 @@ class Machine:
             if self.reconciling.take(peer, kind, body, now, wall):
                 self._again[peer] = now + SUMMARY_AGAIN
             self._after(peer, now, wall)
+            if self.reconciling.stale:
+                self.learn(now)
         elif not self._take_liveness(peer, kind, body, now):
             self.counters[Tally.MALFORMED] += 1
         self._gather(now)
@@ -249,7 +268,7 @@ class Machine:
         own = self.roster.row_of(self.own)
         if own is not None and own != self._own_row:
             self._write_soon(now)  # of an earlier life
-        self._flush_at = min(self._flush_at, now + FLUSH_SECONDS)
+        self._flush_soon(now)
         self._summary_seconds = FIRST_SUMMARY
         self._summary_at = min(self._summary_at, now + FIRST_SUMMARY)
 
@@ -274,7 +293,7 @@ class Machine:
 
     def _take_members(self, now: float, wall: float) -> None:
         before, self._keys = self._keys, self._statements.keys(wall)
-        self._others = sorted(member for member in self._keys if member != self.own)
+        self._others = None
         for member in sorted(before.keys() - self._keys.keys()):
             self._set_out(member, now)
             self._left.discard(member)
@@ -349,7 +368,7 @@ class Machine:
         if self.suspicions.add(claim, len(self._there()) + 1, now):
             self.told.append(Told(Happening.SUSPECTED, claim.target))
         self._claims[claim.encoded] = claim, source
-        self._flush_at = min(self._flush_at, now + FLUSH_SECONDS)
+        self._flush_soon(now)
 
     def _contradict(self, now: float) -> None:
         self.counters[Tally.CONTRADICTED] += 1
@@ -402,14 +421,13 @@ class Machine:
         self.swim.due(now, self._there())
         for member in self.suspicions.expire(now):
             self._lose(member, now)
-        missing = self.partition.due(self.alive, now)
-        if missing is not None:
-            self.wishes.append(Call(missing))
+        if self.partition.is_due(now):
+            self.wishes.append(Call(self.partition.due(self.alive, now)))
         if self._write_at <= now:
             self._write(now, wall)
         self._say_summaries(now)
         if self._flush_at <= now:
-            self._flush()
+            self._flush(now)
         self._gather(now)
 
     def _say_summaries(self, now: float) -> None:
@@ -423,8 +441,12 @@ class Machine:
             if there:
                 self.reconciling.summary(there[int(self._jitter() * len(there))])
 
-    def _flush(self) -> None:
+    def _flush_soon(self, now: float) -> None:
+        self._flush_at = min(self._flush_at, max(now + SOON, self._flushed + FLUSH_SECONDS))
+
+    def _flush(self, now: float) -> None:
         self._flush_at = NEVER
+        self._flushed = now
         news, self._news = list(self._news.values()), {}
         claims, self._claims = list(self._claims.values()), {}
         for peer in self._there():
@@ -465,6 +487,8 @@ class Machine:
         return self._left | self.suspicions.dead.keys()
 
     def _reserve(self) -> list[Digest]:
+        if self._others is None:
+            self._others = sorted(member for member in self._keys if member != self.own)
         away = self._away()
         return [member for member in self._others if member not in away]
 

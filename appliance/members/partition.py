@@ -90,10 +90,12 @@ class Partition:
         """When somebody is to be called."""
         return self._try_at if self.lost else None
 
-    def due(self, there: int, now: float) -> Digest | None:
-        """Time passed; `there` other members are left. Whom to call."""
-        if not self.lost or now < self._try_at:
-            return None
+    def is_due(self, now: float) -> bool:
+        """Is it time to call a lost member?"""
+        return bool(self.lost) and now >= self._try_at
+
+    def due(self, there: int, now: float) -> Digest:
+        """It is; `there` other members are left. Whom to call."""
         together = TRY_SECONDS if self.state is State.PARTED else QUIET_SECONDS
         self._try_at = now + max(2.0, together * (there + 1) * (0.5 + self._jitter()) / 2)
         return list(self.lost)[int(self._jitter() * len(self.lost))]

@@ -7,7 +7,7 @@
     entries   rows and statements        exact bytes, statements first, since a row counts only beside its certificate
     offer     entries as in have         "these are new": told to neighbours, who want what they lack
 
-Whoever took something from a peer says its summary to it again, until both are equal. Each message is bounded, and so is what one
+Whoever took much from a peer says its summary to it again, until both are equal. Each message is bounded, and so is what one
 message brings about: what does not fit comes with the next round. Pure: `said` gathers what is to be sent.
 
     listed entry   key 16 | sequence u64 | mark 8
@@ -46,6 +46,8 @@ UNKNOWN_SECONDS: Final = 30.0
 here, which is wanted at once when a statement was taken."""
 MOST_NOTED: Final = 4096
 """Entries remembered as not wanted, for each reason."""
+MOST_EARLY: Final = 256
+"""Rows that wait until it is known whether their members are some."""
 
 _LISTED: Final = struct.Struct("!16sQ8s")
 _RANGE: Final = struct.Struct("!16s16sH")
@@ -115,11 +117,15 @@ class Reconciling:
         """To be sent, in this order."""
         self.fresh: list[Entry] = []
         """What was taken and is news to the neighbours, until the owner of this takes it."""
+        self.stale = False
+        """Statements were taken since `refresh`: who is a member may have changed."""
         self._statements = statements
         self._jitter = jitter
         self._asked: OrderedDict[bytes, float] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._refused: OrderedDict[bytes, float] = OrderedDict()
+        self._early: OrderedDict[bytes, float] = OrderedDict()
+        """Rows that came before `refresh` could know their members."""
         """Key and mark of entries that are not wanted now, and until when: somebody was asked; who signed them, or is meant, is
         not known yet; they are worth nothing."""
 
@@ -141,14 +147,19 @@ class Reconciling:
         self._take_row(encoded, wall, wall)
 
     def refresh(self, wall: float) -> None:
-        """The statements or the time are others now: what is new among them is news, and rows of who is no member any more go."""
-        new = self.roster.use(self._statements.keys(wall), self._statements.statements())
-        self.fresh += new
+        """The statements or the time are others now: what is new among them is news, and rows of who is no member any more go.
+        Takes some milliseconds for a thousand members."""
+        self.stale = False
+        self.fresh += self.roster.use(self._statements.keys(wall), self._statements.statements())
+        self._unknown.clear()
+        early, self._early = self._early, OrderedDict()
+        for encoded, now in early.items():
+            self._take_row(encoded, now, wall)
 
     # ---- what comes ----
 
     def take(self, peer: Digest, kind: str, body: bytes, now: float, wall: float) -> bool:
-        """A message of `peer` came: never raises. True when something in it was new."""
+        """A message of `peer` came: never raises. True when it was full of news, so that there may be more."""
         try:
             match kind:
                 case Kind.SUMMARY:
@@ -216,21 +227,19 @@ class Reconciling:
         for is_row, encoded in found:
             if is_row:
                 taken |= self._take_row(encoded, now, wall)
-        return taken
+        return taken and len(body) > MOST_BODY // 2
 
     def _take_statements(self, statements: Sequence[bytes], now: float, wall: float) -> bool:
         waiting, before = list(statements), -1
         while len(waiting) != before:  # an issuer's certificate may stand behind those that it signed
             before = len(waiting)
             waiting = [encoded for encoded in waiting if not self._take_statement(encoded, wall)]
-        if len(waiting) < len(statements):
-            self._unknown.clear()
-            self.refresh(wall)
         self.counters[Tally.STATEMENTS_REFUSED] += len(waiting)
         for encoded in waiting:
             entry = statement_entry(encoded)
             if self.roster.entry(entry.key) is None:
                 _note(self._unknown, entry.name, now + UNKNOWN_SECONDS)
+        self.stale |= len(waiting) < len(statements)
         return len(waiting) < len(statements)
 
     def _take_statement(self, encoded: bytes, wall: float) -> bool:
@@ -247,6 +256,8 @@ class Reconciling:
         except RowRefused as refused:
             if refused.reason is RowFault.UNKNOWN:
                 _note(self._unknown, row_entry(encoded).name, now + UNKNOWN_SECONDS)
+                if self.stale:
+                    _note(self._early, encoded, now, MOST_EARLY)
             elif refused.reason not in {RowFault.OLD, RowFault.MALFORMED, RowFault.TOO_LONG}:
                 _note(self._refused, row_entry(encoded).name, now + REFUSED_SECONDS)
             return False
@@ -307,11 +318,11 @@ class Reconciling:
         self.said.append(Say(peer, kind, body))
 
 
-def _note(memory: OrderedDict[bytes, float], name: bytes, until: float) -> None:
+def _note(memory: OrderedDict[bytes, float], name: bytes, until: float, most: int = MOST_NOTED) -> None:
     """Keep it, and forget the oldest."""
     memory[name] = until
     memory.move_to_end(name)
-    if len(memory) > MOST_NOTED:
+    if len(memory) > most:
         memory.popitem(last=False)
 
 

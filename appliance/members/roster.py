@@ -79,8 +79,10 @@ class Roster:
         self._statements: dict[bytes, bytes] = {}
         """The key of each statement's entry by its exact bytes."""
         self._buckets: list[dict[bytes, Entry]] = [{} for _ in range(BUCKETS)]
-        self._digests: list[bytes | None] = [None] * BUCKETS
-        self._root: bytes | None = None
+        self._digests: list[bytes] = [_digest(())] * BUCKETS
+        self._stale: set[int] = set()
+        """Buckets whose digests are of before."""
+        self._root = b""
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets))
@@ -155,19 +157,20 @@ class Roster:
 
     def digest_of(self, number: int) -> bytes:
         """8 bytes over a bucket."""
-        digest = self._digests[number]
-        if digest is None:
-            listed = b"".join(entry.key + entry.mark for entry in self.bucket(number))
-            digest = self._digests[number] = sha256(listed)[:BUCKET_BYTES]
-        return digest
+        if number in self._stale:
+            self._stale.discard(number)
+            self._digests[number] = _digest(self.bucket(number))
+        return self._digests[number]
 
     def digests(self) -> bytes:
         """Those of all buckets, one after the other."""
-        return b"".join(map(self.digest_of, range(BUCKETS)))
+        for number in list(self._stale):
+            self.digest_of(number)
+        return b"".join(self._digests)
 
     def root(self) -> bytes:
         """16 bytes over everything."""
-        if self._root is None:
+        if not self._root:
             self._root = sha256(self.digests())[:ROOT_BYTES]
         return self._root
 
@@ -180,7 +183,12 @@ class Roster:
         self._touch(key)
 
     def _touch(self, key: bytes) -> None:
-        self._digests[key[0]] = self._root = None
+        self._stale.add(key[0])
+        self._root = b""
+
+
+def _digest(entries: Iterable[Entry]) -> bytes:
+    return sha256(b"".join(entry.name for entry in entries))[:BUCKET_BYTES]
 
 
 def row_entry(encoded: bytes) -> Entry:

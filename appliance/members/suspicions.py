@@ -33,12 +33,12 @@ class Suspicion:
         self.accusers: dict[Digest, Claim] = {}
         self.until = now + LONGEST
 
-    def add(self, claim: Claim, voices: int) -> None:
+    def add(self, claim: Claim, voices: int, now: float) -> None:
         """One more says so, of `voices` that could."""
         self.accusers[claim.accuser] = claim
         wanted = min(CONFIRMATIONS, voices - 1)
         share = log(min(len(self.accusers), wanted + 1)) / log(wanted + 1) if wanted > 0 else 1.0
-        self.until = self.since + LONGEST - (LONGEST - SHORTEST) * share
+        self.until = max(now, self.since + LONGEST - (LONGEST - SHORTEST) * share)
 
 
 class Suspicions:
@@ -48,6 +48,8 @@ class Suspicions:
         self.open: dict[Digest, Suspicion] = {}
         self.dead: dict[Digest, Suspicion] = {}
         """Those whose suspicion ran out."""
+        self._next: float | None = None
+        self._stale = False
 
     def is_news(self, claim: Claim, sequence: int) -> bool:
         """May it change something? `sequence`: that of its target's row as we know it."""
@@ -67,7 +69,8 @@ class Suspicions:
         new = found is None
         if found is None or claim.sequence > found.sequence:
             found = self.open[claim.target] = Suspicion(claim.sequence, now)
-        found.add(claim, voices)
+        found.add(claim, voices, now)
+        self._stale = True
         return new
 
     def clear(self, member: Digest, sequence: int | None = None) -> tuple[bool, bool]:
@@ -77,6 +80,10 @@ class Suspicions:
 
     def expire(self, now: float) -> list[Digest]:
         """Members that are taken for dead from now on."""
+        due = self.next_due()
+        if due is None or due > now:
+            return []
+        self._stale = True
         dead = [member for member, found in self.open.items() if found.until <= now]
         for member in dead:
             self.dead[member] = self.open.pop(member)
@@ -84,6 +91,7 @@ class Suspicions:
 
     def shift(self, seconds: float) -> None:
         """This node slept: what it waits for may take as much longer."""
+        self._stale = True
         for found in self.open.values():
             found.since += seconds
             found.until += seconds
@@ -94,18 +102,22 @@ class Suspicions:
 
     def next_due(self) -> float | None:
         """When the next one runs out."""
-        return min((found.until for found in self.open.values()), default=None)
+        if self._stale:
+            self._stale = False
+            self._next = min((found.until for found in self.open.values()), default=None)
+        return self._next
 
     def keep(self, members: Mapping[Digest, object]) -> None:
         """Forget who is no member any more."""
+        self._stale = True
         for where in (self.open, self.dead):
             for member in [member for member in where if member not in members]:
                 del where[member]
 
-    @staticmethod
-    def _clear(where: dict[Digest, Suspicion], member: Digest, sequence: int | None) -> bool:
+    def _clear(self, where: dict[Digest, Suspicion], member: Digest, sequence: int | None) -> bool:
         found = where.get(member)
         if found is None or (sequence is not None and sequence <= found.sequence):
             return False
         del where[member]
+        self._stale = True
         return True
