@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from appliance.members.row import Digest, Verifier
@@ -36,14 +36,14 @@ def sign_claim(network: Digest, target: Digest, sequence: int, accuser: Digest, 
     return Claim(target, sequence, accuser, said + sign(LABEL + network + said))
 
 
-def read_claims(body: bytes) -> list[Claim]:
-    """The claims in a message, their signatures not judged; none when it has another form."""
-    if len(body) % CLAIM_BYTES:
-        return []
-    return [
-        Claim(target, sequence, accuser, body[at : at + CLAIM_BYTES])
-        for at, (target, sequence, accuser, _) in zip(range(0, len(body), CLAIM_BYTES), _CLAIM.iter_unpack(body), strict=True)
-    ]
+def claims_in(body: bytes) -> Iterator[tuple[Digest, int, Digest, bytes]]:
+    """Target, sequence, accuser and signature of the claims in a message, nothing judged; none when it has another form."""
+    return _CLAIM.iter_unpack(body) if len(body) % CLAIM_BYTES == 0 else iter(())
+
+
+def claim_of(target: Digest, sequence: int, accuser: Digest, signature: bytes) -> Claim:
+    """One of those."""
+    return Claim(target, sequence, accuser, _CLAIM.pack(target, sequence, accuser, signature))
 
 
 def is_signed(claim: Claim, network: Digest, key: bytes, verify: Verifier) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -17,19 +18,22 @@ class Say(NamedTuple):
     body: bytes
 
 
-class Hold(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hold:
     """Have a session with a member from now on, and keep it alive."""
 
     member: Digest
 
 
-class Release(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Release:
     """The session is not needed any more: it ends when nobody else uses it."""
 
     member: Digest
 
 
-class Call(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Call:
     """See whether a session with a member can be had; nothing is to keep it alive."""
 
     member: Digest

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from appliance.members import neighbours, swim
-from appliance.members.claims import Claim, is_signed, read_claims, sign_claim
+from appliance.members.claims import CLAIM_BYTES, Claim, claim_of, claims_in, is_signed, sign_claim
 from appliance.members.effects import Call, Happening, Say, Told, Wish
 from appliance.members.neighbours import Neighbours
 from appliance.members.partition import Partition
@@ -32,7 +32,7 @@ LIVENESS: Final = "liveness"
 """The families of its messages."""
 SUSPECT: Final = "suspect"
 SOON: Final = 0.1
-FLUSH_SECONDS: Final = 1.5
+FLUSH_SECONDS: Final = 2.0
 """How long news is gathered before neighbours are told, and how long if they were told something just before."""
 FIRST_SUMMARY: Final = 4.0
 LONGEST_SUMMARY: Final = 60.0
@@ -59,6 +59,7 @@ class Tally(StrEnum):
     """What is counted here."""
 
     MALFORMED = "malformed-message"
+    STRANGER = "from-no-member"
     CLAIMS = "claims-taken"
     CLAIMS_FORGED = "claims-forged"
     CLAIMS_MANY = "claims-too-many"
@@ -130,6 +131,7 @@ class Machine:
         self._keys: Mapping[Digest, bytes] = {}
         self._others: list[Digest] | None = None
         """Members but this node, in order; None: not known."""
+        self._sessions: set[Digest] = set()
         self._seen: set[Digest] = set()
         """Members whose row was here."""
         self._left: set[Digest] = set()
@@ -219,14 +221,15 @@ class Machine:
     # ---- sessions ----
 
     def connected(self, peer: Digest, now: float) -> None:
-        """There is a session with a member."""
-        self.neighbours.connected(peer, now)
-        self._alive(peer, now)
-        self.reconciling.summary(peer)
-        self._gather(now)
+        """There is a session with a member; perhaps its certificate is not known here yet, or no more."""
+        self._sessions.add(peer)
+        if peer in self._keys:
+            self._meet(peer, now)
+            self._gather(now)
 
     def gone(self, peer: Digest, now: float) -> None:
         """The last session with it ended."""
+        self._sessions.discard(peer)
         self.neighbours.gone(peer, now)
         self._again.pop(peer, None)
         if peer in self.neighbours.active:
@@ -235,6 +238,9 @@ class Machine:
 
     def take(self, peer: Digest, family: str, kind: str, body: bytes, now: float, wall: float) -> None:
         """A message of a member came. Whatever it is, this does not raise."""
+        if peer not in self._keys:
+            self.counters[Tally.STRANGER] += 1
+            return
         self._alive(peer, now)
         if family == ROSTER:
             if self.reconciling.take(peer, kind, body, now, wall):
@@ -285,7 +291,7 @@ class Machine:
             return
         _, was_dead = self.suspicions.clear(member, row.sequence)
         if was_dead or member in self._left:
-            self._take_back(member)
+            self._take_back(member, now)
         elif member not in self._seen:
             self.told.append(Told(Happening.JOINED, member))
         self._seen.add(member)
@@ -293,14 +299,22 @@ class Machine:
 
     def _take_members(self, now: float, wall: float) -> None:
         before, self._keys = self._keys, self._statements.keys(wall)
+        if before is self._keys:
+            return
         self._others = None
-        for member in sorted(before.keys() - self._keys.keys()):
+        gone = [member for member in before if member not in self._keys]
+        for member in gone:
             self._set_out(member, now)
+            self.neighbours.gone(member, now)
             self._left.discard(member)
             self._seen.discard(member)
             self.changed.append(member)
-        self.suspicions.keep(self._keys)
-        self.partition.keep(self._keys)
+        for member in sorted(self._sessions):
+            if member in self._keys and member not in before:
+                self._meet(member, now)
+        if gone:
+            self.suspicions.keep(self._keys)
+            self.partition.keep(self._keys)
 
     def _set_out(self, member: Digest, now: float) -> None:
         """It is not there any more, and nothing is wrong with that."""
@@ -312,18 +326,23 @@ class Machine:
             self.told.append(Told(Happening.LEFT, member))
         self._left.add(member)
 
+    def _meet(self, peer: Digest, now: float) -> None:
+        self.neighbours.connected(peer, now)
+        self._alive(peer, now)
+        self.reconciling.summary(peer)
+
     # ---- who lives ----
 
     def _alive(self, peer: Digest, now: float) -> None:
         """Something authentic came from it."""
         self.swim.heard(peer, now)
         if self.suspicions.clear(peer)[1]:
-            self._take_back(peer)
+            self._take_back(peer, now)
 
-    def _take_back(self, member: Digest) -> None:
+    def _take_back(self, member: Digest, now: float) -> None:
         self.told.append(Told(Happening.RETURNED, member))
         if self.partition.regain(member) and self._written is not None and self._written[1] < self.partition.since:
-            self._write_at = min(self._write_at, self._written[1] + ROW_SECONDS)  # the other part takes us for dead
+            self._write_soon(now)  # the other part takes us for dead
 
     def _lose(self, member: Digest, now: float) -> None:
         self.told.append(Told(Happening.DIED, member))
@@ -338,12 +357,15 @@ class Machine:
             self._accuse(sign_claim(self.roster.network, member, sequence, self.own, self._sign), self.own, now)
 
     def _take_claims(self, peer: Digest, body: bytes, now: float) -> bool:
-        claims = read_claims(body)
-        for claim in claims:
-            row = self.roster.rows.get(claim.target)
-            known = claim.target in self._keys and claim.accuser in self._keys and claim.target not in self._left
-            if not known or not self.suspicions.is_news(claim, 0 if row is None else row.sequence):
+        if not body or len(body) % CLAIM_BYTES:
+            return False
+        for target, sequence, accuser, signature in claims_in(body):
+            row = self.roster.rows.get(target)
+            if sequence < (0 if row is None else row.sequence) or not self.suspicions.is_news(target, sequence, accuser):
                 continue
+            if target not in self._keys or accuser not in self._keys or target in self._left:
+                continue
+            claim = claim_of(target, sequence, accuser, signature)
             if not self._may_accuse(claim.accuser, now):
                 self.counters[Tally.CLAIMS_MANY] += 1
                 continue
@@ -355,7 +377,7 @@ class Machine:
                 self._contradict(now)
             else:
                 self._accuse(claim, peer, now)
-        return bool(claims)
+        return True
 
     def _may_accuse(self, accuser: Digest, now: float) -> bool:
         if now >= self._accused_until:

@@ -202,7 +202,10 @@ def _parts_of(row: Row) -> Iterator[bytes]:
     for relay in row.relays:
         yield _part(2, relay)
     for name, text in row.services:
-        yield _part(3, bytes([min(len(name.encode()), MOST_TEXT)]), name.encode(), text.encode())
+        called = name.encode()
+        if len(called) > MOST_TEXT:
+            raise RowRefused(RowFault.TOO_LONG)
+        yield _part(3, bytes([len(called)]), called, text.encode())
     if row.leaving:
         yield _part(4)
 

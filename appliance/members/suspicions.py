@@ -51,17 +51,15 @@ class Suspicions:
         self._next: float | None = None
         self._stale = False
 
-    def is_news(self, claim: Claim, sequence: int) -> bool:
-        """May it change something? `sequence`: that of its target's row as we know it."""
-        if claim.sequence < sequence:
+    def is_news(self, target: Digest, sequence: int, accuser: Digest) -> bool:
+        """May that claim change something?"""
+        dead = self.dead.get(target)
+        if dead is not None and sequence <= dead.sequence:
             return False
-        dead = self.dead.get(claim.target)
-        if dead is not None and claim.sequence <= dead.sequence:
-            return False
-        found = self.open.get(claim.target)
-        if found is None or claim.sequence > found.sequence:
+        found = self.open.get(target)
+        if found is None or sequence > found.sequence:
             return True
-        return claim.sequence == found.sequence and claim.accuser not in found.accusers and len(found.accusers) <= CONFIRMATIONS
+        return sequence == found.sequence and accuser not in found.accusers and len(found.accusers) <= CONFIRMATIONS
 
     def add(self, claim: Claim, voices: int, now: float) -> bool:
         """Take a claim that is news. True when its target was not suspected."""

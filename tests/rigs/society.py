@@ -1,12 +1,12 @@
 """A thousand members in one process and in virtual time: real machines (`members.machine`), and a simple model of sessions.
 
-A session is there while one of both holds it, or for ten seconds after a call. A held one that cannot be had is tried every 1.5 s; the
-other end notices after 13 s that a member died, as a node does by its KeepAlives. Messages take 20 to 80 ms, and one in a hundred is
-lost. A node that sleeps gets nothing and does nothing; what came meanwhile is there when it wakes.
+A session is there while one of both holds it, or for ten seconds after a call. A held one that cannot be had is tried every
+1.5 s; the other end notices after 13 s that a member died, as a node does by its KeepAlives. Messages take 20 to 80 ms, and one
+in a hundred is lost. A node that sleeps gets nothing and does nothing; what came meanwhile is there when it wakes.
 
-Certificates are modelled by short statements, signed by Ed25519 with one owner's key; who was there from the beginning is known to all
-without one. What is checked once in this process, a signature or the form of a row, is not checked again for the next node: all
-nodes share that memory, and nothing else.
+Certificates are modelled by short statements, signed by Ed25519 with one owner's key; who was there from the beginning is known
+to all without one. What is checked once in this process, a signature or the form of a row, is not checked again for the next
+node: all nodes share that memory, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -228,7 +228,7 @@ class Society:
             self.add()
         self.founders = {member.digest: member.public for member in self}
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Member]:
         return iter(self.members.values())
 
     @property
@@ -297,7 +297,7 @@ class Society:
         while self.clock.advance(limit):
             pass
 
-    def run_until(self, condition, seconds: float, every: float = 0.5) -> float:
+    def run_until(self, condition: Callable[[], bool], seconds: float, every: float = 0.5) -> float:
         """Let time pass until it holds. Returns how long that took, or infinity."""
         begun = self.now
         while self.now < begun + seconds:
@@ -310,14 +310,14 @@ class Society:
         """Do all that are up know the same?"""
         return len({member.machine.roster.root() for member in of or self.up}) == 1
 
-    def connected_graph(self) -> bool:
+    def is_connected(self) -> bool:
         """Is there a way from each to each, by neighbours?"""
         up = self.up
         reached, edge = {up[0].digest}, [up[0]]
         while edge:
             for peer in edge.pop().machine.neighbours.active:
                 other = self.members[peer]
-                if other.up and peer not in reached and self.has_session(other.digest, peer) is not None:
+                if other.up and peer not in reached:
                     reached.add(peer)
                     edge.append(other)
         return len(reached) == len(up)
