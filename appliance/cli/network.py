@@ -6,13 +6,16 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from appliance.cli.keys import loose_mode, read_secret, write_secret
 from appliance.cli.parser import UsageError
+from appliance.cli.table import SYSTEM_PROFILE
 from appliance.cli.terminal import Terminal, seconds_text, table
-from appliance.errors import ApplianceError, ExitCode
+from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 from appliance.foundation import clock
 from appliance.foundation.whole_files import write_whole
 from appliance.members.carried import MAX_BYTES, bundle_of, read_bundle
@@ -22,6 +25,7 @@ from appliance.members.network import NetworkKey
 from appliance.members.signer import Signer
 from appliance.members.statement import StatementRefused
 from appliance.members.trust import Taken, Trust
+from appliance.profile.member_starter import member_starter
 from appliance.protocol.identity import Identity, IdentityInvalid
 from appliance.runtime.members.network_folder import OWNER, NetworkFolder, NetworkMissing
 
@@ -45,36 +49,42 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
         )
     name = name_of(arguments.name or os.uname().nodename.partition(".")[0].lower(), "a name", "say one: --name NAME")
     key_path = Path(arguments.owner_key) if arguments.owner_key else folder.path / OWNER
-    identity, path = node_identity(arguments.identity)
+    profile = Path(arguments.profile or SYSTEM_PROFILE)
     owner = Identity.generate()
     network, now = NetworkKey(owner.public.encoded), int(clock.wall())
-    addresses = free_addresses(ranges_of(network.digest), identity.public.digest, ())
-    folder.make()
-    try:
+    with ExitStack() as undo:
+        identity, path = _own_identity(Path(arguments.identity) if arguments.identity else profile.parent / "identity", undo)
+        addresses = free_addresses(ranges_of(network.digest), identity.public.digest, ())
+        folder.make()
+        undo.callback(folder.remove)
         write_secret(key_path, owner.to_pem())
-        try:
-            folder.keep_network(network)
-            with folder.changing(now) as trust:
-                made = Signer(trust, owner, microseconds()).certify(
-                    identity.public, name, Grants(addresses), now=now, lifetime=LIFETIME
-                )
-        except BaseException:
-            key_path.unlink()
-            raise
-    except BaseException:
-        folder.remove()
-        raise
+        undo.callback(key_path.unlink, missing_ok=True)
+        folder.keep_network(network)
+        with folder.changing(now) as trust:
+            made = Signer(trust, owner, microseconds()).certify(
+                identity.public, name, Grants(addresses), now=now, lifetime=LIFETIME
+            )
+        new_profile = not profile.exists()
+        if new_profile:
+            reference = f"file:{quote(str(path.absolute()))}"
+            write_public(profile, member_starter(name, reference, network.fingerprint, folder.label))
+        undo.pop_all()
     document = {
         "network": network.fingerprint,
         "label": folder.label,
         "folder": str(folder.path),
         "owner_key": str(key_path.absolute()),
         "identity": str(path.absolute()),
+        "profile": str(profile.absolute()),
         "certificate": certificate_document(made),
     }
     terminal.result(document, network.fingerprint)
-    terminal.note(f"this node is {name}.{folder.label}, {', '.join(map(str, addresses))}. Its profile needs:")
-    terminal.note(f"  mesh:\n    network: {network.fingerprint}\n    label: {folder.label}")
+    terminal.note(f"this node is {name}.{folder.label}, {', '.join(map(str, addresses))}")
+    if new_profile:
+        terminal.note(f"written to {profile}. Next: appliance run" + ("" if str(profile) == SYSTEM_PROFILE else f" {profile}"))
+    else:
+        terminal.note(f"{profile} exists already and is not overwritten. What it needs:")
+        terminal.note(f"  mesh:\n    network: {network.fingerprint}\n    label: {folder.label}")
     terminal.warning(
         f"{key_path} is the network: who has it can make and remove members. Make a copy of it that lies elsewhere, "
         "and keep it off this host if no new members are expected."
@@ -202,6 +212,30 @@ def node_identity(path: str | None) -> tuple[Identity, Path]:
         return Identity.from_pem(pem), where
     except IdentityInvalid as error:
         raise IdentityInvalid(f"{where}: {error.message}", hint=error.hint) from error
+
+
+def _own_identity(path: Path, undo: ExitStack) -> tuple[Identity, Path]:
+    """The identity in that file, which is made if it is not there. Raises ApplianceError."""
+    if path.exists():
+        return node_identity(str(path))
+    make_folder(path.parent, undo)
+    identity = Identity.generate()
+    write_secret(path, identity.to_pem())
+    undo.callback(path.unlink)
+    return identity, path
+
+
+def make_folder(path: Path, undo: ExitStack) -> None:
+    """The folder is there from now on; what is put on `undo` takes it back. Raises ApplianceError."""
+    if path.is_dir():
+        return
+    try:
+        path.mkdir(mode=0o755)
+    except FileNotFoundError as error:
+        raise ApplianceError(f"{path.parent}: there is no such directory", hint=f"make it first: mkdir -p {path}") from error
+    except PermissionError as error:
+        raise MissingPrivilege(f"{path}: you may not write there", hint="run it as root (sudo)") from error
+    undo.callback(path.rmdir)
 
 
 def certificate_document(certificate: Certificate) -> dict[str, Any]:

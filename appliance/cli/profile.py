@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from appliance.cli.parser import UsageError
+from appliance.cli.table import SYSTEM_PROFILE
 from appliance.cli.terminal import Terminal, table
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 
-SYSTEM_PROFILE = "/etc/appliance/profile.yaml"
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 

@@ -27,6 +27,7 @@ class Command(NamedTuple):
     """The exit codes besides 0, 1 and 2."""
 
 
+SYSTEM_PROFILE = "/etc/appliance/profile.yaml"
 PROFILE = Positional(
     "profile",
     "PATH",
@@ -75,9 +76,7 @@ COMMANDS = (
         "write a commented starter profile",
         "appliance.cli.profile:init",
         (
-            Positional(
-                "profile", "PATH", "where to write it; - for standard output; default /etc/appliance/profile.yaml", optional=True
-            ),
+            Positional("profile", "PATH", f"where to write it; - for standard output; default {SYSTEM_PROFILE}", optional=True),
             Option("--name", "the node's name; default: this host's", "NAME"),
         ),
         more="Never overwrites a file. Edit the result, make an identity with `appliance keys new`, then `appliance check`.",
@@ -245,6 +244,34 @@ COMMANDS = (
         (Positional("path", "PATH", "a file written by `appliance keys new`"), JSON),
     ),
     Command(
+        "join",
+        MEMBERS,
+        "make this host a member of a network, by a code",
+        "appliance.cli.joining:join",
+        (
+            Positional("code", "CODE", "what `appliance network invite` printed; without it, it is read", optional=True),
+            Option("--profile", f"the profile to write; - for standard output; default {SYSTEM_PROFILE}", "PATH"),
+            Option("--identity", "the node's identity, made if it is not there; default: `identity` beside the profile", "FILE"),
+            Option("--name", "the node's name in its profile; default: the member's", "NAME"),
+            Option("--label", "what to call the network on this host; default: what it calls itself", "LABEL"),
+            JSON,
+        ),
+        more="Calls the member that made the code, proves that this host has it (the code itself never travels), verifies what "
+        "it gets, and writes an identity, the network's folder and a profile, or nothing at all. Then `appliance run` needs "
+        "nothing more. Without CODE no other user of this host can read it among the processes.",
+        exits="6 needs root",
+    ),
+    Command(
+        "leave",
+        MEMBERS,
+        "make this host a member no more",
+        "appliance.cli.leaving:leave",
+        (NETWORK, Option("--keep", "only stop the node; files stay, and `appliance run` returns"), JSON),
+        more="Stops the node, which says goodbye and undoes what it applied, and removes the network's folder and what `join` "
+        "wrote. What was changed since then stays. Its certificate goes on to be valid: to end that, `network revoke`.",
+        exits="6 needs root",
+    ),
+    Command(
         "network new",
         MEMBERS,
         "make a network of members: its owner's key, and this node's certificate",
@@ -252,7 +279,8 @@ COMMANDS = (
         (
             Positional("label", "LABEL", "what it is called on this host, a DNS label: NAME.LABEL is a member's name"),
             Option("--name", "this node's name; default: this host's", "NAME"),
-            IDENTITY,
+            Option("--profile", f"a profile to write, if there is none; default {SYSTEM_PROFILE}", "PATH"),
+            Option("--identity", "the node's identity, made if it is not there; default: `identity` beside the profile", "FILE"),
             Option(
                 "--owner-key", "where to write the owner's key, for example on a stick; default: the network's folder", "FILE"
             ),
@@ -354,6 +382,36 @@ COMMANDS = (
             JSON,
         ),
         more="Each statement is judged as if a member had said it.",
+    ),
+    Command(
+        "network invite",
+        MEMBERS,
+        "make a code with which a new host joins the network",
+        "appliance.cli.invitations:invite",
+        (
+            Positional("name", "NAME", "what the new member is called: a DNS label"),
+            Option("--ttl", "how long the code is good for, up to 30 days", "DURATION", default="1h"),
+            Option("--uses", "how many hosts may use it; the second is called NAME-2", "NUMBER", default="1"),
+            Option("--tags", "tags of its certificate, with commas between", "TAGS"),
+            Option("--prefix", "networks behind it that it may carry, with commas between", "PREFIXES"),
+            Option("--exit", "it may carry what is for no member"),
+            Option("--role", "what it may be for the others: relay, rendezvous", "ROLES"),
+            Option("--at", "where the new host calls this node, best first; without it this host's own addresses", "ENDPOINTS"),
+            JSON,
+        ),
+        more="The running node makes it; the node is the network's owner (`network new` was run there) or one of its issuers. "
+        "The code has where to call, whom to expect there, and a secret of 128 bits; it is shown once, and nowhere kept. A wrong "
+        "guess ends it.",
+        exits="7 no daemon here",
+    ),
+    Command(
+        "network invitations",
+        MEMBERS,
+        "list the invitations of the running node, and what became of each",
+        "appliance.cli.invitations:invitations",
+        (Option("--revoke", "take this one back, or all open ones for that name", "NUMBER|NAME"), JSON),
+        more="A host that has joined stays a member when its invitation is taken back: for that there is `network revoke`.",
+        exits="7 no daemon here",
     ),
     Command(
         "plugins",

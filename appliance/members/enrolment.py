@@ -56,16 +56,16 @@ class About(NamedTuple):
 
 
 Issue = Callable[[Invitation, PublicIdentity], bytes]
-"""Sign a certificate for a newcomer. Raises ApplianceError."""
+"""Sign a certificate for a newcomer; it does not count yet. Raises ApplianceError."""
+Prove = Callable[[bytes], bytes]
+"""Let a certificate count that was written down, perhaps long ago, and give what proves it: the issuer's, then it. Raises
+ApplianceError."""
 
 
 class Inviter:
-    """The member's side. Pure but for what it is given: `issue` signs, `prove` gives the proof that goes with a certificate (the
-    issuer's, then it), `about` what newcomers are told."""
+    """The member's side. Pure but for what it is given; `about` is what newcomers are told."""
 
-    def __init__(
-        self, invitations: Invitations, about: Callable[[], About], issue: Issue, prove: Callable[[bytes], bytes]
-    ) -> None:
+    def __init__(self, invitations: Invitations, about: Callable[[], About], issue: Issue, prove: Prove) -> None:
         self.invitations = invitations
         self._about = about
         self._issue = issue

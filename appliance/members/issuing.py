@@ -8,13 +8,13 @@ from typing import Final
 from appliance.api.values import Network
 from appliance.errors import ApplianceError, ExitCode
 from appliance.members.addressing import free_addresses, ranges_of
-from appliance.members.certificate import CLOCK_SKEW, Certificate
+from appliance.members.certificate import Certificate
 from appliance.members.fields import NAME, Address
 from appliance.members.invitation import Terms
 from appliance.members.scope import Scope
 from appliance.members.signing import sign_certificate
-from appliance.members.statement import Refusal, StatementRefused
-from appliance.members.trust import Trust
+from appliance.members.statement import StatementRefused
+from appliance.members.trust import MAX_CERTIFICATES, Trust
 from appliance.protocol.identity import Identity, PublicIdentity
 
 LIFETIME: Final = 365 * 86_400
@@ -57,11 +57,13 @@ class Issuer:
         except ValueError as error:
             raise CannotIssue(str(error)) from None
         if scope is not None and not scope.allows(grants, min(LIFETIME, scope.lifetime)):
-            raise CannotIssue("this node may not give all that", hint="`appliance network show` has what it may; ask the owner")
+            raise _beyond()
 
     def issue(self, terms: Terms, name: str, identity: PublicIdentity, now: int, serial: int) -> Certificate:
-        """A certificate that counts from now on. Raises CannotIssue."""
+        """A certificate that counts once `trust` has taken it. Raises CannotIssue."""
         self._without_clash(name, identity.fingerprint, now)
+        if len(self._trust.members(now)) >= MAX_CERTIFICATES:
+            raise CannotIssue("the network is full", hint="revoke who is gone: appliance network revoke NAME")
         scope, before = self._scope(now), self._trust.members(now).get(identity.fingerprint)
         if before is not None and before.name != name:
             raise CannotIssue(
@@ -83,9 +85,10 @@ class Issuer:
                 not_after=now + lifetime,
                 grants=grants,
             )
-            self._trust.take(made.encoded, now)
-        except StatementRefused as refused:
-            raise CannotIssue(f"the certificate would be refused: {refused.reason}", hint=_hint(refused.reason)) from None
+        except (StatementRefused, ValueError, OverflowError) as error:
+            raise CannotIssue(f"the certificate cannot be written: {error}") from None
+        if scope is not None and not made.is_within(scope):
+            raise _beyond()
         return made
 
     def _scope(self, now: int) -> Scope | None:
@@ -125,13 +128,5 @@ class Issuer:
         return (each for each in self._trust.statements() if isinstance(each, Certificate))
 
 
-def _hint(reason: Refusal) -> str:
-    match reason:
-        case Refusal.BEYOND_SCOPE:
-            return "`appliance network show` has what this node may give; ask the owner"
-        case Refusal.NOT_YET_VALID | Refusal.EXPIRED:
-            return f"is the clock of this host right? It may differ from the others' by {CLOCK_SKEW} s"
-        case Refusal.FULL:
-            return "revoke who is gone: appliance network revoke NAME"
-        case _:
-            return "`appliance network show` tells more"
+def _beyond() -> CannotIssue:
+    return CannotIssue("this node may not give all that", hint="`appliance network show` has what it may; ask the owner")

@@ -51,8 +51,14 @@ class Told(NamedTuple):
     """Of its certificate: the issuer's, if there is one, and its own."""
 
 
-async def ask_to_join(code: Code, identity: Identity, progress: Callable[[str], None]) -> Told:
-    """Call the member that made `code` and be enrolled as `identity`. `progress` hears sentences for the admin.
+async def ask_to_join(
+    code: Code,
+    identity: Identity,
+    progress: Callable[[str], None],
+    agree: Callable[[About], object] = lambda _about: None,
+) -> Told:
+    """Call the member that made `code` and be enrolled as `identity`. `progress` hears sentences for the admin. `agree` is told
+    what network it is before the code is used, and may raise.
 
     Raises NotReached; EnrolmentFailed when the member does not take the code, or is not who it should be; HostError.
     """
@@ -63,7 +69,7 @@ async def ask_to_join(code: Code, identity: Identity, progress: Callable[[str], 
     device, application = packet_pair()
     try:
         await node.start([device])
-        call = _Call(node, code, identity)
+        call = _Call(node, code, identity, agree)
         return await call.make(endpoints, progress)
     finally:
         await node.stop()
@@ -74,8 +80,9 @@ async def ask_to_join(code: Code, identity: Identity, progress: Callable[[str], 
 class _Call:
     """The call, over a node that has started."""
 
-    def __init__(self, node: NodeRuntime, code: Code, identity: Identity) -> None:
+    def __init__(self, node: NodeRuntime, code: Code, identity: Identity, agree: Callable[[About], object]) -> None:
         self._node = node
+        self._agree = agree
         self._code = code
         self._identity = identity
         self._services: PeerProtocolServices | None = None
@@ -104,6 +111,7 @@ class _Call:
         joiner = Joiner(self._code, self._identity.public, Bound(*told, self._identity.fingerprint, inviter))
         progress("reached; proving that this host has the code")
         about = joiner.take_network(await self._ask(*joiner.ask_network()))
+        self._agree(about)
         progress(f"the network is {about.label}; asking for a certificate")
         answer = await self._ask(*joiner.ask_certificate())
         return Told(about, answer.body)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 READ = "node.read"
 CHANGE = "node.change"
+INVITE = "enrolment.invite"
 MOST_TEXT = 32 << 20
 """Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
 MOST_STATEMENTS = 4 << 20
@@ -127,8 +128,29 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
 
         return take_statements(mesh(), request.args.get("network"), request.body)
 
+    def enrolling() -> Any:
+        return node.protocols.opened("enrol")
+
+    async def invite(request: Request) -> Any:
+        from appliance.runtime.members import questions
+
+        return questions.invite(enrolling(), request.args)
+
+    async def invitations(_request: Request) -> Any:
+        from appliance.runtime.members import questions
+
+        return questions.invitations(enrolling())
+
+    async def revoke_invitation(request: Request) -> Any:
+        from appliance.runtime.members import questions
+
+        return questions.revoke(enrolling(), request.args)
+
     return {
         "peers": Operation(READ, show_peers),
+        "invite": Operation(INVITE, invite, whole=True),
+        "invitations": Operation(READ, invitations),
+        "revoke_invitation": Operation(INVITE, revoke_invitation, whole=True),
         "statements": Operation(CHANGE, take_statements, MOST_STATEMENTS, whole=True),
     }
 

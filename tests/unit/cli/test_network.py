@@ -33,6 +33,7 @@ class Machine:
     def try_to(self, *words: str) -> tuple[int, str, str]:
         self._monkeypatch.setenv("STATE_DIRECTORY", str(self.path / "kept"))
         self._monkeypatch.setattr("appliance.cli.network.IDENTITY", self.path / "identity")
+        self._monkeypatch.setattr("appliance.cli.network.SYSTEM_PROFILE", str(self.path / "profile.yaml"))
         code = entry.main(["network", *words])
         said = self._capsys.readouterr()
         return code, said.out, said.err
@@ -78,12 +79,29 @@ def test_a_new_network_has_its_maker_as_a_member(machine: Callable[[str], Machin
     code, out, err = hub.try_to("new", "home", "--name", "hub")
     assert code == 0
     assert out.startswith("llpn1:")
-    assert f"network: {out.strip()}" in err
+    assert f"written to {hub.file('profile.yaml')}" in err
+    assert f'network: "{out.strip()}"' in Path(hub.file("profile.yaml")).read_text()
     assert "Make a copy of it" in err
     shown = hub.does("show")
     assert (shown["network"], shown["label"], shown["members"], shown["owner_key"]) == (out.strip(), "home", 1, True)
     assert hub.does("members")["members"][0]["addresses"]
     assert {path.stat().st_mode & 0o077 for path in (hub.path / "kept/mesh-home").iterdir()} == {0}
+
+
+def test_a_bare_host_gets_all_that_a_node_needs(machine: Callable[[str], Machine]) -> None:
+    hub = machine("hub")
+    Path(hub.file("identity")).unlink()
+    document = hub.does("new", "home", "--name", "hub")
+    assert (document["identity"], document["profile"]) == (hub.file("identity"), hub.file("profile.yaml"))
+    assert entry.main(["check", hub.file("profile.yaml")]) == 0
+
+
+def test_a_profile_that_is_there_is_told_what_it_lacks(machine: Callable[[str], Machine]) -> None:
+    hub = machine("hub")
+    Path(hub.file("profile.yaml")).write_text("mine")
+    _, out, err = hub.try_to("new", "home", "--name", "hub")
+    assert f"network: {out.strip()}" in err
+    assert Path(hub.file("profile.yaml")).read_text() == "mine"
 
 
 def test_the_owners_key_can_live_on_a_stick(machine: Callable[[str], Machine]) -> None:
