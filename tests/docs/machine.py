@@ -74,7 +74,7 @@ def script(shown: Iterable[Command]) -> str:
 
 
 def _judged(command: Command) -> str:
-    if starts := re.fullmatch(r"(sudo |ip netns exec \w+ |)appliance run( [^&]*)?( &)?", command.text):
+    if starts := re.fullmatch(r"(sudo |ip netns exec \w+ |\w+ |)appliance run( [^&]*)?( &)?", command.text):
         # It stays until Ctrl-C and the next command is typed elsewhere; nobody types faster than a node starts.
         where = starts[1].removeprefix("sudo ")
         return f"{command.text.removesuffix(' &')} &\nuntil {where}appliance status >/dev/null 2>&1; do kill -0 $!; done"

@@ -49,7 +49,7 @@ def written(path: str, text: str) -> str:
 
 def shape(text: str) -> str:
     """Without what differs from run to run: identities, figures and the width of columns."""
-    text = re.sub(r"llp1:[a-z2-7…]+", "llp1:…", text)
+    text = re.sub(r"llp(n?)1:[a-z2-7…]+", r"llp\g<1>1:…", text)
     return re.sub(r"[ \t]+", " ", re.sub(r"\d+(\.\d+)?", "0", text)).strip()
 
 
