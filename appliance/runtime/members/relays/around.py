@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from appliance.api.values import RELAY
 from appliance.members.relays.messages import CircuitRefused, Reason
-from appliance.protocol.session import Session, SessionState
+from appliance.protocol.session import Session
 
 if TYPE_CHECKING:
     from appliance.api.values import Endpoint
@@ -86,10 +86,10 @@ class Around(NamedTuple):
         link = None if session is None else self.links.get(session.link)
         return 0 if link is None else int(link.options.get(RELAYS, 0))
 
-    def connected(self, peer: str) -> bool:
-        """Is there a session with `peer`?"""
+    def heard(self, peer: str) -> float:
+        """When something authentic came from `peer` last, in monotonic seconds; -1 without a session."""
         session = self._session(peer)
-        return session is not None and session.state is SessionState.ACTIVE
+        return -1.0 if session is None else session.last_heard
 
     def _session(self, peer: str) -> Session | None:
         found = self.node.peers.get(peer)

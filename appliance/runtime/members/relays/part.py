@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.peer_protocol import PeerProtocolKind, PeerProtocolServices
@@ -75,7 +74,7 @@ class Relays:
     async def dial(self, peer: str, endpoint: Endpoint) -> Adopted:
         """A link to a peer over a relay. Raises OSError."""
         if self._open is None:
-            raise OSError(errno.EHOSTUNREACH, "this node does not use relays")
+            raise OSError("this node does not use relays")
         return await self._open.using.dial(peer, endpoint)
 
     def circles(self, peer: str, endpoint: Endpoint) -> bool:

@@ -8,7 +8,6 @@ A link ends when either side closes it, when the session with the relay ends, an
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -46,13 +45,15 @@ CONNECT_SECONDS: Final = 4.0
 """How long a relay may take to make a circuit."""
 SESSION_SECONDS: Final = 3.0
 """How long a dial waits for a session with the relay."""
-WATCH_SECONDS: Final = 1.5
-SILENT_SECONDS: Final = 2.5
-"""Between two questions to a relay that carries a link, and how long it may take to answer: it is given up within 4 seconds."""
-IDLE_SECONDS: Final = 30.0
-"""Between two questions to a relay at which this node can be called, and which carries nothing."""
-SHUN_SECONDS: Final = 10.0
-"""For how long a relay that did not answer is not asked for circuits."""
+WATCH_SECONDS: Final = 1.0
+SILENT_SECONDS: Final = 2.0
+"""Between two questions to a relay that carries a link, and how long it may take to answer: one that says nothing at all is given
+up within 3 seconds. A request is sent twice in that time."""
+IDLE_SECONDS: Final = 3.0
+"""Between two questions to a relay at which this node can be called, and which carries nothing. One that was started anew has no
+reservation until then."""
+SHUN_SECONDS: Final = 60.0
+"""For how long a relay that did not answer is asked for no circuits, unless it answers meanwhile."""
 TAG_BYTES: Final = 32
 """Of the record that carries a message to the relay, at most (docs/protocol.md, "Data channels")."""
 YOUNG: Final = 5.0
@@ -116,7 +117,7 @@ class Using:
         around = self._around
         relay = around.name(endpoint.authority)
         if relay is None:
-            raise OSError(errno.EHOSTUNREACH, "the relay is no peer of this node")
+            raise OSError("the relay is no peer of this node")
         try:
             check_way(peer, relay, around.via)
             await self._session_with(relay)
@@ -124,10 +125,10 @@ class Using:
             return await self._connect(peer, relay)
         except CircuitRefused as refused:
             self.counters[f"refused-{refused.reason}"] += 1
-            raise OSError(errno.ECONNREFUSED, f"relay {relay}: {refused.reason}") from None
+            raise OSError(f"relay {relay}: {refused.reason}") from None
 
     async def _session_with(self, relay: str) -> None:
-        if self._shunned.get(relay, 0.0) > clock.monotonic():
+        if self._shuns(relay):
             raise CircuitRefused(Reason.SILENT)
         if relay in self._services.peers():
             return
@@ -138,6 +139,9 @@ class Using:
                 await there.wait()
         except TimeoutError:
             raise CircuitRefused(Reason.SILENT) from None
+
+    def _shuns(self, relay: str) -> bool:
+        return self._shunned.get(relay, 0.0) > clock.monotonic()
 
     async def _connect(self, peer: str, relay: str) -> Adopted:
         around = self._around
@@ -253,7 +257,7 @@ class Using:
                 hurry.clear()
                 await self._ask(relay)
                 carries = any(held.relay == relay for held in self._held.values())
-                if not carries and relay not in self._at():
+                if not carries and relay not in self._at() and not self._shuns(relay):
                     return
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WATCH_SECONDS if carries else IDLE_SECONDS):
@@ -271,18 +275,21 @@ class Using:
             if not load.reserved and relay in self._at():
                 judge(await self._services.ask(relay, "reserve", within=SILENT_SECONDS))
         except PeerProtocolError:
-            self._silent(relay)
+            if self._around.heard(relay) < asked:  # else its answers are lost or late, and what it carries may not be
+                self._silent(relay)
             return
         except CircuitRefused as refused:
             self.counters[f"refused-{refused.reason}"] += 1
             return
+        self._shunned.pop(relay, None)
         self.choice.measured(relay, clock.monotonic() - asked, load.used)
         for held in ours:
             if held.number not in load.circuits and asked - held.since > YOUNG:
                 self._let_go((relay, held.number), End.FORGOTTEN)
 
     def _silent(self, relay: str) -> None:
-        self._shunned[relay] = clock.monotonic() + SHUN_SECONDS
+        if not self._shuns(relay):
+            self._shunned[relay] = clock.monotonic() + SHUN_SECONDS
         self.choice.lost(relay)
         if self._let_go_all(relay, End.SILENT):
             log.warning("a relay does not answer; its links are closed", relay=relay)
