@@ -288,6 +288,15 @@ class Relay(Section):
     circuits: Count = Field(default=128, ge=1, le=512, description="How many pairs of peers this relay joins at a time.")
     circuits_of_a_peer: Count = Field(default=16, ge=1, le=64, description="How many of them one peer may be an end of.")
     seconds: Seconds | None = Field(default=None, ge=1, le=2**31, description="A circuit ends after so long. Absent: never.")
+    bytes: Bytes | None = Field(
+        default=None,
+        ge=65536,
+        le=2**60,
+        description="A circuit ends after about so many bytes, both ways together. Absent: never.",
+    )
+    rate: BitRate | None = Field(
+        default=None, description="At most so many bits a second go through a circuit each way. Absent: as fast as can be."
+    )
 
 
 class Limits(Section):

@@ -39,6 +39,7 @@ def deliver(world: World, session: Session, number: int, body: memoryview) -> bo
     try:
         os.write(channel.descriptor, body)
     except OSError as error:
+        channel.lost += 1
         world.drop("no_channel" if error.errno in GONE else "channel_full")
         return False
     world.counters[CHANNEL_RX_RECORDS] += 1
@@ -62,6 +63,8 @@ def send_one(world: World, channel: Channel, session: Session, tx: memoryview, s
         world.drop("oversized")
         return 1
     if n:
+        channel.records += 1
+        channel.bytes += n
         world.counters[CHANNEL_TX_RECORDS] += 1
         world.counters[CHANNEL_TX_BYTES] += n
         send_body(session, channel.number, n)

@@ -104,15 +104,23 @@ class Session:
 class Channel:
     """An open data channel of a peer."""
 
-    __slots__ = ("descriptor", "number", "opening", "peer")
+    __slots__ = ("bytes", "descriptor", "due", "lost", "number", "opening", "peer", "rate", "records")
 
-    def __init__(self, peer: Peer, number: int, opening: int, descriptor: int) -> None:
+    def __init__(self, peer: Peer, number: int, opening: int, descriptor: int, rate: int = 0) -> None:
         self.peer = peer
         self.number = number
         self.opening = opening
         """Tells it from an earlier or later one of the same number."""
         self.descriptor = descriptor
         """One end of a SOCK_SEQPACKET pair, non-blocking."""
+        self.rate = rate
+        """The most to send on it, in bytes a second. 0: as fast as can be."""
+        self.due = 0.0
+        """When what was sent so far would have gone at that rate, in seconds of the worker's clock."""
+        self.records = self.bytes = 0
+        """What was sent on it so far."""
+        self.lost = 0
+        """Records that came for it and were not taken in time."""
 
 
 class Peer:

@@ -36,6 +36,10 @@ COMING: Final = 5.0
 """How much longer it takes to read, open and hand on a record than to hand it on."""
 RECORD_BYTES: Final = 16384
 """A record costs as much as so many bytes of it."""
+TOLD_EVERY: Final = 1.0
+"""Seconds between two reports of what went through channels."""
+BURST_SECONDS: Final = 0.05
+"""What a channel that was quiet may send at once, in seconds of its rate."""
 READABLE: Final = select.EPOLLIN | select.EPOLLONESHOT
 
 
@@ -43,7 +47,8 @@ class Channels:
     """The open data channels of one worker.
 
     `tx` is the transmit buffer and `send_body` seals from it (`Outbound.send_body`); `closed(peer, channel, opening)` is
-    called for a channel whose other end was closed, or whose peer is no more. `clock` gives seconds of a monotonic clock, `used`
+    called for a channel whose other end was closed, or whose peer is no more, and `used_by(channels)` now and then for those on
+    which something was sent. `clock` gives seconds of a monotonic clock, `used`
     those of the processor that the worker has used.
     """
 
@@ -54,6 +59,7 @@ class Channels:
         send_body: SendBody,
         epoll: select.epoll,
         closed: Callable[[str, int, int], None],
+        used_by: Callable[[Iterable[Channel]], None],
         clock: Callable[[], float],
         used: Callable[[], float],
     ) -> None:
@@ -62,6 +68,10 @@ class Channels:
         self._send_body = send_body
         self._epoll = epoll
         self._closed = closed
+        self._tell = used_by
+        self._moved: set[Channel] = set()
+        """Channels on which something was sent since that was told last."""
+        self._next_told = 0.0
         self._clock = clock
         self._used = used
         self._by_descriptor: dict[int, Channel] = {}
@@ -100,6 +110,7 @@ class Channels:
         peer.channels = {each: other for each, other in peer.channels.items() if each != number}
         del self._by_descriptor[channel.descriptor]
         self._resting.discard(channel)
+        self._moved.discard(channel)
         self._epoll.unregister(channel.descriptor)
         os.close(channel.descriptor)
 
@@ -169,6 +180,8 @@ class Channels:
             return 0.0
         if self._hushed:
             wait = GAP if wait < 0 else min(GAP, wait)
+        if self._moved:
+            wait = TOLD_EVERY if wait < 0 else min(TOLD_EVERY, wait)
         if not self._due:
             return wait
         due = max(0.0, self._due[0][0] - self._clock())
@@ -194,8 +207,12 @@ class Channels:
             if channel.peer.channels.get(channel.number) is channel and self._serve(channel, now):
                 self._ring.append(channel)
             share.sent(self._used())
+        if self._moved and now >= self._next_told:
+            self._next_told = now + TOLD_EVERY
+            self._tell(self._moved)
+            self._moved.clear()
         self._hushed = share.exceeded
-        self.pressing = bool(self._ring or self._due or self._hushed)
+        self.pressing = bool(self._ring or self._due or self._hushed or self._moved)
         return self._hushed
 
     def _serve(self, channel: Channel, now: float) -> bool:
@@ -206,7 +223,7 @@ class Channels:
             if session is None or session.link is None or session.link in world.blocked:
                 self._rest(channel)
                 return False
-            if peer.rate and not self._may_go(channel, now):
+            if (channel.rate and not self._is_due(channel, now)) or (peer.rate and not self._may_go(channel, now)):
                 return False
             try:
                 sent = send_one(world, channel, session, self._tx, self._send_body)
@@ -220,7 +237,17 @@ class Channels:
                 world.drop("malformed")
             if peer.rate and peer.lane is not None:
                 peer.lane.pay(sent)
+            if channel.rate:
+                channel.due = max(channel.due, now - BURST_SECONDS) + sent / channel.rate
+            self._moved.add(channel)
         return True
+
+    def _is_due(self, channel: Channel, now: float) -> bool:
+        """A channel's own rate. False: it waits until it may go on."""
+        if channel.due <= now:
+            return True
+        heapq.heappush(self._due, (channel.due, next(self._numbers), channel))
+        return False
 
     def _may_go(self, channel: Channel, now: float) -> bool:
         """A peer's rate is for its channels and packets together. False: the channel waits until it may go on."""

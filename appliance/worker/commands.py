@@ -243,7 +243,7 @@ class Commands:
             os.close(order.socket)
             self._loop.reporting.channel_closed(order.peer, order.channel, order.opening)
         else:
-            self._loop.channels.open(Channel(peer, order.channel, order.opening, order.socket))
+            self._loop.channels.open(Channel(peer, order.channel, order.opening, order.socket, order.rate))
 
     def _channel_close(self, order: orders.ChannelClose) -> None:
         peer = self._world.peers.get(order.peer)

@@ -89,7 +89,14 @@ class Loop:
         receive, plain = memoryview(bytearray(RECEIVE_BYTES)), memoryview(bytearray(PLAIN_BYTES))
         self.buffers = Buffers(transmit, receive, plain, self._dropped, self.say_offload)
         self.channels = Channels(
-            self.world, transmit, self.outbound.send_body, self._epoll, say.channel_closed, clock, time.process_time
+            self.world,
+            transmit,
+            self.outbound.send_body,
+            self._epoll,
+            say.channel_closed,
+            say.channels_used,
+            clock,
+            time.process_time,
         )
         self._unread: set[Driver] = set()
         upward = Upward(

@@ -199,6 +199,8 @@ class ChannelOpen(NamedTuple):
     """2 to 255."""
     opening: int
     """Tells this opening from earlier and later ones of the same channel."""
+    rate: int
+    """The most bytes a second that may be sent on it; 0: as many as can be."""
     socket: Descriptor
     """One end of a SOCK_SEQPACKET pair, non-blocking."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from appliance.errors import place_of
@@ -14,7 +14,7 @@ from appliance.worker.talk import Talk
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver, SocketAddress
-    from appliance.dataplane.peers import Peer, Session, World
+    from appliance.dataplane.peers import Channel, Peer, Session, World
     from appliance.worker.blame import Fault
     from appliance.worker.messages import Message
 
@@ -25,6 +25,8 @@ FAULTS_TOLD: Final = 20
 """The first faults of a driver or cipher are told one by one, later ones so many at a time."""
 FAULTS_OF_A_LINK: Final = 20
 """What raises so often does not get well any more; another link may work."""
+CHANNELS_A_REPORT: Final = 128
+"""What a report holds."""
 RAISED_GAP: Final = 10.0
 """Seconds between two words about mistakes of ours."""
 
@@ -96,6 +98,12 @@ class Reporting:
     def channel_closed(self, peer: str, channel: int, opening: int) -> None:
         """A data channel is no more, and nobody has told this worker to close it."""
         self.say(reports.ChannelClosed(peer, channel, opening))
+
+    def channels_used(self, channels: Iterable[Channel]) -> None:
+        """What went through these."""
+        used = [(each.peer.name, each.number, each.opening, each.records, each.bytes, each.lost) for each in channels]
+        for at in range(0, len(used), CHANNELS_A_REPORT):
+            self.say(reports.ChannelsUsed(used[at : at + CHANNELS_A_REPORT]))
 
     def raised(self, error: BaseException) -> None:
         """Something raised: by a plugin's fault, or by a mistake of ours."""

@@ -7,7 +7,7 @@ several.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.worker.messages import Family
@@ -95,6 +95,13 @@ class ChannelClosed(NamedTuple):
     """As the order to open it said."""
 
 
+class ChannelsUsed(NamedTuple):
+    """What went through data channels on which something was sent since the last such report, in all since each was opened."""
+
+    used: Sequence[tuple[str, int, int, int, int, int]]
+    """Peer, channel, opening; records sent, bytes of their bodies, and records that came and were not taken in time."""
+
+
 # ---- sessions ----
 
 
@@ -152,6 +159,6 @@ class Want(NamedTuple):
 
 REPORTS: Final = Family(
     *(Ready, Failed, Raised, Fault, TunLost),
-    *(LinkClosed, LinkLimited, LinkOffloads, LinkLoss, ChannelClosed),
+    *(LinkClosed, LinkLimited, LinkOffloads, LinkLoss, ChannelClosed, ChannelsUsed),
     *(Packet, Message, Moved, Aside, Stalled, Want),
 )

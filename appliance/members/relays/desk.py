@@ -36,6 +36,8 @@ class DeskLimits(NamedTuple):
     """How long a circuit may last; 0: as long as it is used."""
     bytes: int = 0
     """How much may go through a circuit, both ways together; 0: as much as wanted."""
+    rate: int = 0
+    """How many bytes a second may go through a circuit each way; 0: as many as can be."""
     reservation_seconds: float = 600.0
 
 
@@ -52,12 +54,28 @@ class Circuit:
     """0 until it is joined."""
     relays: int = 1
     """Between the two."""
-    bytes: int = 0
-    """What went through so far, both ways together."""
+    moved: list[int] = field(default_factory=lambda: [0, 0])
+    """Bytes that went through so far: to the caller, and to the callee."""
+    lost: int = 0
+    """Records that one end did not take in time."""
     ends: tuple[str, str] = field(init=False)
+    _before: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0), (0, 0)])
 
     def __post_init__(self) -> None:
         self.ends = (self.caller, self.callee)
+
+    @property
+    def bytes(self) -> int:
+        """What went through so far, both ways together."""
+        return sum(self.moved)
+
+    def count(self, way: int, moved: int, lost: int) -> None:
+        """A worker has counted so much one way (0: to the caller) since it has the circuit. One that was started anew counts from
+        0 again."""
+        moved_before, lost_before = self._before[way]
+        self._before[way] = moved, lost
+        self.moved[way] += moved - moved_before if moved >= moved_before else moved
+        self.lost += lost - lost_before if lost >= lost_before else lost
 
     @property
     def joined(self) -> bool:

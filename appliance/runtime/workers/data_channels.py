@@ -23,15 +23,36 @@ BUFFER_BYTES: Final = 256 * 1024
 """Of the sockets of `channel_pair`, each way, or as much as the host allows: four of the largest messages."""
 
 
+class Used(NamedTuple):
+    """What went through a channel since it was opened."""
+
+    records: int = 0
+    """Sent."""
+    bytes: int = 0
+    """Of their bodies."""
+    lost: int = 0
+    """Records that came and were not taken in time."""
+
+
+class Wishes(NamedTuple):
+    """What whoever opens a channel wants beside that."""
+
+    rate: int = 0
+    """The most bytes a second that are sent on it; 0: as many as can be."""
+    ended: Callable[[], None] = lambda: None
+    """Called when the channel ends otherwise than by `close`."""
+    used: Callable[[Used], None] = lambda _used: None
+    """Called about once a second while something is sent on it. A worker that dies takes what it has counted with it."""
+
+
+NOTHING: Final = Wishes()
+
+
 class _Open(NamedTuple):
     opening: int
     """Tells this opening from earlier and later ones of the same channel."""
     end: socket.socket
-    ended: Callable[[], None]
-
-
-def nobody_asks() -> None:
-    """For a channel whose user sees its end by the socket."""
+    wishes: Wishes
 
 
 class DataChannels:
@@ -60,10 +81,10 @@ class DataChannels:
         channel: int,
         end: socket.socket,
         workers: Iterable[Telling],
-        ended: Callable[[], None] = nobody_asks,
+        wishes: Wishes = NOTHING,
     ) -> None:
         """Join a channel to a socket, which is this object's from now on. Raises HostError if it cannot be; then the socket stays
-        the caller's. `ended` is called when the channel ends otherwise than by `close`."""
+        the caller's."""
         if not CHANNEL_FIRST <= channel <= CHANNEL_LAST:
             raise HostError(f"{channel} is no data channel", hint=f"they are {CHANNEL_FIRST} to {CHANNEL_LAST}")
         if (peer, channel) in self._ends:
@@ -72,10 +93,10 @@ class DataChannels:
             raise HostError(f"too many data channels are open: {self._of[peer]} of {peer}, {len(self._ends)} in all")
         end.settimeout(0)
         opening = next(self._openings)
-        self._ends[peer, channel] = _Open(opening, end, ended)
+        self._ends[peer, channel] = _Open(opening, end, wishes)
         self._of[peer] += 1
         for worker in workers:
-            worker.open_channel(peer, channel, opening, end)
+            worker.open_channel(peer, channel, opening, end, wishes.rate)
 
     def close(self, peer: str, channel: int, workers: Iterable[Telling]) -> None:
         """Let go of a channel: whoever has the other end reads its end. Nothing happens if it is not open."""
@@ -94,12 +115,18 @@ class DataChannels:
         found = self._ends.get((peer, channel))
         if found is not None and found.opening == opening:
             self.close(peer, channel, workers)
-            found.ended()
+            found.wishes.ended()
+
+    def used(self, peer: str, channel: int, opening: int, used: Used) -> None:
+        """A worker tells what went through that opening of a channel."""
+        found = self._ends.get((peer, channel))
+        if found is not None and found.opening == opening:
+            found.wishes.used(used)
 
     def tell(self, worker: Telling) -> None:
         """Give a new worker all of them."""
         for (peer, channel), each in self._ends.items():
-            worker.open_channel(peer, channel, each.opening, each.end)
+            worker.open_channel(peer, channel, each.opening, each.end, each.wishes.rate)
 
     def close_all(self) -> None:
         """Let go of all; the workers have ended, or will have."""

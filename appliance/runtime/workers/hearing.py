@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from appliance.worker import reports
@@ -67,6 +67,9 @@ class WorkerListener(NodeListener, Protocol):
     def on_last_words(self, stack: str, *, hung: bool) -> None:
         """Where a worker was (as `faulthandler` writes it) when it was ended for not answering, or when it crashed."""
 
+    def on_channels_used(self, used: Sequence[tuple[str, int, int, int, int, int]]) -> None:
+        """What went through data channels so far (`reports.ChannelsUsed`)."""
+
     def on_channel_closed(self, peer: str, channel: int, opening: int) -> None:
         """The worker has let go of a data channel: the other end of its descriptor was closed, or the peer is no more."""
 
@@ -95,6 +98,7 @@ class Hearing:
             reports.LinkLimited: lambda said: listener.on_link_limited(*said),
             reports.LinkOffloads: lambda said: listener.on_link_offload(*said),
             reports.ChannelClosed: lambda said: listener.on_channel_closed(*said),
+            reports.ChannelsUsed: lambda said: listener.on_channels_used(*said),
             reports.TunLost: lambda said: listener.on_tun_lost(*said),
             reports.Fault: lambda said: listener.on_fault(*said),
             reports.Raised: lambda said: listener.on_raised(*said),

@@ -18,7 +18,7 @@ from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.runtime.links.table import Link, Links
-from appliance.runtime.workers.data_channels import DataChannels, nobody_asks
+from appliance.runtime.workers.data_channels import NOTHING, DataChannels, Used, Wishes
 from appliance.runtime.workers.hearing import NodeListener, Spoken
 from appliance.runtime.workers.pool import Knowledge, WorkerPool, together
 from appliance.runtime.workers.process import WorkerProcess
@@ -177,11 +177,10 @@ class WorkerKeeper:
         """As DataChannels.free."""
         return self._channels.free(peer, odd=odd)
 
-    def open_channel(self, peer: str, channel: int, end: socket.socket, ended: Callable[[], None] = nobody_asks) -> None:
+    def open_channel(self, peer: str, channel: int, end: socket.socket, wishes: Wishes = NOTHING) -> None:
         """Join a data channel of a peer to a socket (see `data_channels`), which is the keeper's from now on. It stays joined
-        when a worker dies, and until `stop`. Raises HostError if it cannot be; then the socket stays the caller's. `ended` is
-        called when the channel ends otherwise than by `close_channel`."""
-        self._channels.open(peer, channel, end, self._living(), ended)
+        when a worker dies, and until `stop`. Raises HostError if it cannot be; then the socket stays the caller's."""
+        self._channels.open(peer, channel, end, self._living(), wishes)
 
     def close_channel(self, peer: str, channel: int) -> None:
         """Let go of a data channel; nothing happens if it is not open."""
@@ -190,6 +189,11 @@ class WorkerKeeper:
     def channel_closed(self, peer: str, channel: int, opening: int) -> None:
         """A worker has let go of a data channel."""
         self._channels.closed(peer, channel, opening, self._living())
+
+    def channels_used(self, used: Sequence[tuple[str, int, int, int, int, int]]) -> None:
+        """A worker tells what went through data channels."""
+        for peer, channel, opening, *counted in used:
+            self._channels.used(peer, channel, opening, Used(*counted))
 
     def _living(self) -> Sequence[WorkerProcess]:
         return self.current.living if self.current else ()
@@ -341,6 +345,9 @@ class _Ears:
     def on_link_closed(self, link: int) -> None:
         self._keeper.link_closed(link)
         self._node.on_link_closed(link)
+
+    def on_channels_used(self, used: Sequence[tuple[str, int, int, int, int, int]]) -> None:
+        self._keeper.channels_used(used)
 
     def on_channel_closed(self, peer: str, channel: int, opening: int) -> None:
         self._keeper.channel_closed(peer, channel, opening)

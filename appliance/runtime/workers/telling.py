@@ -200,10 +200,10 @@ class Telling:
 
     # ---- data channels ----
 
-    def open_channel(self, peer: str, channel: int, opening: int, end: socket.socket) -> None:
+    def open_channel(self, peer: str, channel: int, opening: int, end: socket.socket, rate: int = 0) -> None:
         """Join a data channel of a peer to a socket, which stays the caller's. `opening`: a number that comes back when the
-        worker closes it."""
-        self._tell(orders.ChannelOpen(peer, channel, opening, os.dup(end.fileno())))
+        worker closes it. `rate`: bytes a second, 0 for as many as can be."""
+        self._tell(orders.ChannelOpen(peer, channel, opening, rate, os.dup(end.fileno())))
 
     def close_channel(self, peer: str, channel: int) -> None:
         """Let go of a data channel."""

@@ -45,5 +45,5 @@ def test_keys_as_they_are_written() -> None:
 
 def test_where_else_a_word_is_a_key() -> None:
     assert list(fields.places_of(Profile, "mtu")) == [("network", "mtu")]
-    assert list(fields.places_of(Profile, "bytes")) == [("crypto", "rotate", "bytes")]
+    assert list(fields.places_of(Profile, "bytes")) == [("crypto", "rotate", "bytes"), ("relay", "bytes")]
     assert list(fields.places_of(Profile, "allowed")) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from appliance.api.values import RELAY
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from appliance.protocol.node import Node
     from appliance.runtime.links.table import Links
     from appliance.runtime.peers.table import PeerTable
+    from appliance.runtime.workers.data_channels import Wishes
 
 RELAYS: Final = "relays"
 """The option of a link that says how many relays are between its ends."""
@@ -26,7 +26,7 @@ class Channels(Protocol):
     def free_channel(self, peer: str, *, odd: bool) -> int | None:
         """A number that is free."""
 
-    def open_channel(self, peer: str, channel: int, end: socket.socket, ended: Callable[[], None]) -> None:
+    def open_channel(self, peer: str, channel: int, end: socket.socket, wishes: Wishes) -> None:
         """Join one. Raises HostError."""
 
     def close_channel(self, peer: str, channel: int) -> None:

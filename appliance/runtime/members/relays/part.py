@@ -92,6 +92,8 @@ def _limits(relay: Relay) -> DeskLimits:
         circuits=relay.circuits,
         circuits_of_a_peer=relay.circuits_of_a_peer,
         seconds=relay.seconds or 0.0,
+        bytes=relay.bytes or 0,
+        rate=(relay.rate or 0) // 8,
     )
 
 

@@ -28,7 +28,7 @@ from appliance.members.relays.messages import (
     read_connect,
 )
 from appliance.members.relays.nesting import check_joint
-from appliance.runtime.workers.data_channels import channel_pair
+from appliance.runtime.workers.data_channels import Used, Wishes, channel_pair
 
 if TYPE_CHECKING:
     from appliance.runtime.members.relays.around import Around
@@ -100,12 +100,14 @@ class Serving:
             judge(await self._services.ask(callee, "incoming", offer, within=INCOMING_SECONDS))
         except PeerProtocolError:
             raise CircuitRefused(Reason.SILENT) from None
-        ended = partial(self._ended, circuit.number)
-        ends = channel_pair()
+        number, ends = circuit.number, channel_pair()
+        wishes = [
+            Wishes(self.desk.limits.rate, partial(self._ended, number), partial(self._used, number, way)) for way in range(2)
+        ]
         try:
-            around.channels.open_channel(circuit.caller, circuit.caller_channel, ends[0], ended)
+            around.channels.open_channel(circuit.caller, circuit.caller_channel, ends[0], wishes[0])
             try:
-                around.channels.open_channel(callee, channel, ends[1], ended)
+                around.channels.open_channel(callee, channel, ends[1], wishes[1])
             except HostError:
                 around.channels.close_channel(circuit.caller, circuit.caller_channel)
                 raise
@@ -178,6 +180,11 @@ class Serving:
     def _ended(self, number: str) -> None:
         """One of its channels has ended in the workers: that of a peer that is no more, or the other end of one."""
         self.end(number, End.CLOSED)
+
+    def _used(self, number: str, way: int, used: Used) -> None:
+        circuit = self.desk.get(number)
+        if circuit is not None:
+            circuit.count(way, used.bytes, used.lost)
 
     def _part(self, circuit: Circuit, why: End) -> None:
         if circuit.joined:

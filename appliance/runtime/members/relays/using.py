@@ -33,7 +33,7 @@ from appliance.members.relays.messages import (
 )
 from appliance.members.relays.nesting import check_way
 from appliance.runtime.members.relays.around import RELAYS
-from appliance.runtime.workers.data_channels import channel_pair
+from appliance.runtime.workers.data_channels import Wishes, channel_pair
 from appliance.wire.envelope import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Using:
         relays = max(relays, check_way(held.peer, held.relay, around.via))
         end, link = channel_pair()
         try:
-            around.channels.open_channel(held.relay, held.channel, end, partial(self._ended, key))
+            around.channels.open_channel(held.relay, held.channel, end, Wishes(ended=partial(self._ended, key)))
         except HostError:
             end.close()
             link.close()

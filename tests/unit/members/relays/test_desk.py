@@ -97,7 +97,8 @@ def test_attempts_are_counted_for_each_peer() -> None:
 def test_circuits_end_after_their_time_and_their_bytes() -> None:
     where = desk("b", seconds=100.0, bytes=1000)
     slow, busy = joined(where, "a", "b"), joined(where, "c", "b")
-    busy.bytes = 1000
+    busy.count(0, 400, 0)
+    busy.count(1, 600, 0)
     assert where.overdue(NOW + 99) == [(busy, End.BYTES)]
     assert where.overdue(NOW + 100) == [(slow, End.TIME), (busy, End.TIME)]
 
