@@ -1,4 +1,4 @@
-"""Two nodes behind NATs, with a session over a stream, find a direct path, lose it, and find it again; on the kernel's NATs."""
+"""Two nodes behind NATs, with a session over a relay, find a direct path, lose it, and find it again; on the kernel's NATs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ PORT = 8443
 
 
 def behind(left: str, right: str) -> LabFile:
-    """Left and right behind NATs of these kinds. Both know the hub, which sees them; left calls right by a stream."""
+    """Left and right behind NATs of these kinds. Both know the hub, which sees them and is their relay."""
 
-    def host(number: int, peers: dict[str, Any], **more: Any) -> dict[str, Any]:
-        listen = [f"udp://0.0.0.0:{PORT}", f"tcp://0.0.0.0:{PORT}"]
-        return {"addresses": [f"10.74.0.{number}/24"], "listen": listen, "peers": peers, "profile": {"paths": {}}, **more}
+    def host(number: int, peers: dict[str, Any], relay: dict[str, Any], **more: Any) -> dict[str, Any]:
+        profile = {"paths": {"port_mapping": False}, "relay": relay}
+        listen = [f"udp://0.0.0.0:{PORT}"]
+        return {"addresses": [f"10.74.0.{number}/24"], "listen": listen, "peers": peers, "profile": profile, **more}
 
     hub = {"hub": {"endpoints": [f"udp://hub:{PORT}"]}}
     hosts = {
-        "hub": host(9, {"left": {}, "right": {}}),
-        "left": host(1, {**hub, "right": {"endpoints": [f"tcp://right:{PORT}"], "keepalive": "1s"}}, behind=left),
-        "right": host(2, {**hub, "left": {"keepalive": "1s"}}, behind=right),
+        "hub": host(9, {"left": {}, "right": {}}, {"serve": True}),
+        "left": host(1, {**hub, "right": {"endpoints": ["relay://HUB"], "keepalive": "1s"}}, {}, behind=left),
+        "right": host(2, {**hub, "left": {"keepalive": "1s"}}, {"at": ["hub"]}, behind=right),
     }
     wan = {"name": "wan", "hosts": list(hosts), "ipv4": "192.168.74.0/24"}
     return LabFile.model_validate({"lab": 1, "name": "nats", "links": [wan], "hosts": hosts})
@@ -45,11 +46,10 @@ def rules(lab: Lab, router: str, text: str) -> None:
 
 @asynccontextmanager
 async def running(left: str, right: str) -> AsyncIterator[Lab]:
-    """The lab, with a session between left and right over the stream that right's router lets in."""
+    """The lab, with a session between left and right over the relay."""
     async with Lab(behind(left, right), start=False) as lab:
-        inside = lab.layout.box("right-nat").inside[0]
-        letting = f'iifname "wan" tcp dport {PORT} dnat to {inside}'
-        rules(lab, "right-nat", f"table ip stream {{ chain pre {{ type nat hook prerouting priority dstnat; {letting}; }}; }}")
+        profile = lab.host("left").profile
+        profile.write_text(profile.read_text().replace("relay://HUB", f"relay://{lab.host('hub').identity}"))
         lab.start()
         await lab.wait_for_sessions()
         yield lab
@@ -69,7 +69,7 @@ async def until(lab: Lab, *transports: str) -> None:
         raise AssertionError("\n".join([f"{carried(lab)}, wanted {transports}", *told])) from None
 
 
-async def test_a_session_over_a_stream_becomes_direct_and_survives_an_outage_of_the_direct_path() -> None:
+async def test_a_session_over_a_relay_becomes_direct_and_survives_an_outage_of_the_direct_path() -> None:
     async with running("port-restricted", "port-restricted") as lab:
         left, right = lab.host("left"), lab.host("right")
         sessions = left.sessions()["right"]["session"], right.sessions()["left"]["session"]
@@ -82,9 +82,10 @@ async def test_a_session_over_a_stream_becomes_direct_and_survives_an_outage_of_
         assert all(now > then for now, then in zip(after, before, strict=True))
 
         async with pinging(left, "10.74.0.2", interval=0.1):
-            cut = "type filter hook forward priority filter - 5; meta l4proto udp drop"
+            far = lab.layout.box("right-nat").external
+            cut = f"type filter hook forward priority filter - 5; ip daddr {far} drop; ip saddr {far} drop"
             rules(lab, "left-nat", f"table ip cut {{ chain forward {{ {cut}; }}; }}")
-            await until(lab, "tcp", "tcp")
+            await until(lab, "relay", "relay")
             rules(lab, "left-nat", "delete table ip cut")
             await until(lab, "udp", "udp")
         assert await reaches(left, "10.74.0.2")
@@ -92,7 +93,7 @@ async def test_a_session_over_a_stream_becomes_direct_and_survives_an_outage_of_
     assert lab.left_behind == []
 
 
-async def test_random_against_restricted_stays_on_the_stream_and_says_so() -> None:
+async def test_random_against_restricted_stays_on_the_relay_and_says_so() -> None:
     async with running("symmetric", "port-restricted") as lab:
         left = lab.host("left")
 
@@ -100,7 +101,7 @@ async def test_random_against_restricted_stays_on_the_stream_and_says_so() -> No
             return ((left.status() or {}).get("paths") or {}).get("peers", {}).get("right", {}).get("rounds", 0) >= 2
 
         await lab.until(tried, SECONDS)
-        assert carried(lab) == ("tcp", "tcp")
+        assert carried(lab) == ("relay", "relay")
         path = (left.status() or {})["paths"]["peers"]["right"]
         assert not path["direct"]
         assert path["why"]
