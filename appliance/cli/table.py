@@ -218,6 +218,16 @@ COMMANDS = (
         exits="6 not allowed to ask · 7 no daemon here",
     ),
     Command(
+        "netcheck",
+        LOOK,
+        "find out what NAT this node is behind, and what passes it",
+        "appliance.cli.netcheck:netcheck",
+        (JSON,),
+        more="Asks peers of the running node, which takes up to five seconds. What cannot be found out is said with the reason; "
+        "docs/nat.md says what the answers mean.",
+        exits="1 the node does not look for direct paths · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
         "doctor",
         LOOK,
         "look for what hinders or slows the node, and say what to do",

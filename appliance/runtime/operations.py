@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.control.conversation import Operation, Request
+from appliance.errors import ApplianceError
 from appliance.runtime.finding import discovered, lookup
 from appliance.runtime.plugins.routes import BadArguments, plugins_operations
 from appliance.runtime.status import profile_status, status
@@ -146,7 +147,17 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
 
         return questions.revoke(enrolling(), request.args)
 
+    async def check_network(_request: Request) -> Any:
+        from appliance.runtime.members.netcheck import check
+
+        if node.paths.paths is None:
+            raise ApplianceError(
+                "this node does not look for direct paths", hint="write `paths: {}` into its profile, and apply it"
+            )
+        return await check(node.paths.paths)
+
     return {
+        "netcheck": Operation(READ, check_network),
         "peers": Operation(READ, show_peers),
         "invite": Operation(INVITE, invite, whole=True),
         "invitations": Operation(READ, invitations),

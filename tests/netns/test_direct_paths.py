@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,6 +90,10 @@ async def test_a_session_over_a_relay_becomes_direct_and_survives_an_outage_of_t
             rules(lab, "left-nat", "delete table ip cut")
             await until(lab, "udp", "udp")
         assert await reaches(left, "10.74.0.2")
+        found = json.loads((await left.appliance("netcheck", "--json")).must_work().out)
+        assert (found["udp"], found["filtering"], found["mapping"]) == ("yes", "by address and port", "unknown")
+        assert found["seen_at"] == [f"udp://{external}:{PORT}"]
+        assert "takes 2 more peers" in (await left.appliance("netcheck")).must_work().out
         assert (left.sessions()["right"]["session"], right.sessions()["left"]["session"]) == sessions
     assert lab.left_behind == []
 

@@ -103,6 +103,7 @@ class Transports:
         """What the profile says below `transports`, by scheme. What is open with others is opened anew by `listen` and `dial`."""
         self._refuses = refuses
         self._refused: set[str] = set()
+        self._beside: dict[int, _Open] = {}
         self._dials = 0
         self.from_listeners = False
         """Call peers from the port that the node listens at, where there is such: for a NAT it is the same socket then."""
@@ -157,7 +158,10 @@ class Transports:
 
         `spoken_to` is the address of this host that the peer reached the listener at, None when it has only one.
         """
-        opened = next((each for wanted, each in self._listening.items() if self.bound.get(wanted) == listener.local), None)
+        opened = next(
+            (each for wanted, each in self._listening.items() if self.bound.get(wanted) == listener.local),
+            self._beside.get(listener.number),
+        )
         if opened is None:
             return None
         local = listener.local if spoken_to is None else listener.local._replace(host=spoken_to)
@@ -170,7 +174,7 @@ class Transports:
     async def close(self) -> None:
         """Stop listening and dialling. Links stay."""
         await self._tasks.close()
-        for opened in [*self._dialling.values(), *self._listening.values()]:
+        for opened in [*self._dialling.values(), *self._listening.values(), *self._beside.values()]:
             await self._close(opened, None)
         self._dialling.clear()
         self._listening.clear()
@@ -193,6 +197,22 @@ class Transports:
             self.listener.on_dial_failed(peer, endpoint, error.message)
         else:
             self.listener.on_link(link, peer)
+
+    async def open_beside(self, listener: Link) -> Link:
+        """A further shared socket like that of `listener`, at a free port. Raises OSError, ApplianceError."""
+        opened = self._open(listener.local.scheme)
+        bound = await opened.listen(listener.local._replace(port=0))
+        link = self._links.listener_at(bound)
+        if link is None:
+            raise self._calls.failed(Part("transport", opened.scheme, "listen"), "handed over no socket")
+        self._beside[link.number] = opened
+        return link
+
+    async def close_beside(self, link: Link) -> None:
+        """Close it."""
+        opened = self._beside.pop(link.number, None)
+        if opened is not None:
+            await self._close(opened, link.local)
 
     async def _from_listener(self, endpoint: Endpoint) -> Link | None:
         """A socket to `endpoint` from a listener's port; None if no listener can reach it."""

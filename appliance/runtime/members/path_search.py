@@ -91,6 +91,7 @@ class PathSearch:
         return None if self.paths is None else self.paths.report()
 
     def _kind(self) -> PeerProtocolKind:
+        from appliance.runtime.links.extra_ports import ExtraPorts
         from appliance.runtime.members.paths import Around, kind_for
 
         def opened(paths: Paths) -> None:
@@ -103,6 +104,7 @@ class PathSearch:
             self._refuses,
             overlay=lambda: [address.network for address in self._profile().network.addresses],
             announced=self._announced,
+            ports=ExtraPorts(self._transports),
             maps_ports=self._maps_ports,
             mark=self._mark,
         )

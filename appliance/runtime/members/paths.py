@@ -5,6 +5,7 @@ Each peer has a `members.punching` machine; here are its clock, its socket, and 
     seen    {"at": ENDPOINT}                       message: where this node sees the peer
     again   {}                                     message, to the leader: our addresses changed
     punch   {"candidates": [ENDPOINT…], "mapping"} request of the leader: begin a round now; answered with the same
+    knock   {"at": ENDPOINT}                       request: send probes from another port, for netcheck
 
 What a peer says is judged by `members.candidates`. Probes leave by the listener's socket, so that a NAT has one mapping for a
 node.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api import events as api_events
@@ -24,14 +25,18 @@ from appliance.api.values import Endpoint, Network
 from appliance.api.zones import shown
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
-from appliance.members.candidates import SCHEME, Judge, ProbeBudget
+from appliance.linux import marks
+from appliance.members.candidates import MAX_TRIED, SCHEME, Judge, ProbeBudget
 from appliance.members.punching import AGREE_SECONDS, Agree, Punching, Take
 from appliance.members.reflections import Reflections, Verdict
 from appliance.protocol.events import PathAsked, PathProved
 from appliance.runtime.members.port_mapping import PortMapping
 
 if TYPE_CHECKING:
+    import socket
+
     from appliance.protocol.session import Session
+    from appliance.runtime.links.extra_ports import ExtraPorts
     from appliance.runtime.links.loops import Refuses
     from appliance.runtime.links.table import Link, Links
     from appliance.runtime.node.driver import NodeDriver
@@ -40,6 +45,10 @@ log = get_logger("paths")
 
 FAMILY: Final = "paths"
 LIMITS: Final = Limits(messages=10, bytes=20_000, waiting=16, requests=2)
+KNOCK_GAP: Final = 3.0
+"""Seconds between two knocks that one peer asks for."""
+KNOCKS: Final = 3
+KNOCK_PAUSE: Final = 0.3
 MOST_OWN: Final = 3
 """Addresses of this host and family that are told to peers."""
 
@@ -57,6 +66,7 @@ class Around:
     """The networks inside of the tunnel."""
     announced: Callable[[], Sequence[Endpoint]]
     """What the profile says besides."""
+    ports: ExtraPorts
     maps_ports: Callable[[], bool]
     """Does the profile let the router be asked for a port?"""
     mark: int | None
@@ -78,6 +88,10 @@ class _Searched:
     """Why there is no direct path, as far as that is known."""
     mapping: str = ""
     """What it says of its NAT."""
+    knocked: float = -KNOCK_GAP
+    """When it was last knocked at on its wish."""
+    came_from: set[Endpoint] = field(default_factory=set)
+    """Where its probes came from, while it was asked to knock."""
 
 
 class Paths:
@@ -186,6 +200,8 @@ class Paths:
         """The leader wants a round."""
         del body
         searched = self._peers.get(peer)
+        if searched is not None and kind == "knock":
+            return self._take_knock(peer, searched, content.get("at"))
         if searched is None or kind != "punch":
             return None
         session = self._session(peer)
@@ -194,6 +210,62 @@ class Paths:
             return None
         self._turn(peer, searched)
         return Answer(self._own_words())
+
+    def _take_knock(self, peer: str, searched: _Searched, at: Any) -> Answer | None:
+        """A peer asks to be sent probes from another port. One that is spoken with directly gets them where it is."""
+        session, now = self._session(peer), clock.monotonic()
+        if session is None or now - searched.knocked < KNOCK_GAP:
+            return None
+        direct = session.endpoint is not None and session.endpoint.scheme == SCHEME
+        targets = [session.endpoint] if direct and session.endpoint is not None else list(self.judge.fit([at]))
+        if not targets or self._around.refuses([targets[0].host], FAMILY, peer):
+            return None
+        searched.knocked = now
+        self._services.spawn(self._knock(peer, targets[0]), f"knock at {peer}")
+        return Answer({})
+
+    async def _knock(self, peer: str, target: Endpoint) -> None:
+        listeners = self.listeners(6 if ":" in target.host else 4)
+        if not listeners:
+            return
+        async with self._around.ports.beside(listeners[0]) as links:
+            for _ in range(KNOCKS if links else 0):
+                if self.budget.take(target.host, clock.monotonic()):
+                    self._node.probe_path(peer, links[0].number, (target.host, target.port), clock.monotonic())
+                    self._around.driver.settle()
+                await self._services.sleep(KNOCK_PAUSE)
+
+    async def ask_to_knock(self, peer: str, at: str, seconds: float) -> bool:
+        """Ask `peer` to send probes `at` this node from another port. Does one arrive? Raises PeerProtocolError if it does not
+        try."""
+        searched = self._peers[peer]
+        session = self._session(peer)
+        known = None if session is None else session.endpoint
+        searched.came_from.clear()
+        await self._services.ask(peer, "knock", {"at": at}, within=seconds)
+        await self._services.sleep(seconds)
+        if known is not None and known.scheme == SCHEME:
+            return any(source.host == known.host and source.port != known.port for source in searched.came_from)
+        return bool(searched.came_from)
+
+    def peers_by_way(self) -> tuple[list[str], list[str]]:
+        """Peers that are reached directly, and those that are reached by other ways."""
+        direct = {name: searched.punching.direct for name, searched in self._peers.items()}
+        return [name for name in direct if direct[name]], [name for name in direct if not direct[name]]
+
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """This host's, those inside of the overlay left out."""
+        return self._own
+
+    def listeners(self, version: int) -> list[Link]:
+        """The sockets for datagrams by which strangers come in, over IPv4 (4) or IPv6 (6)."""
+        return self._around.links.listeners(SCHEME, version)
+
+    def exempt(self, sock: socket.socket) -> None:
+        """Keep what `sock` sends out of the overlay."""
+        if self._around.mark is not None:
+            marks.set_mark(sock, self._around.mark)
 
     def _seen(self, peer: str, searched: _Searched, at: Any) -> None:
         session = self._session(peer)
@@ -222,6 +294,8 @@ class Paths:
             searched.punching.handle_proved(event.endpoint, event.rtt, clock.monotonic())
         elif event.source is not None:
             source = Endpoint(SCHEME, *event.source)
+            if len(searched.came_from) < MAX_TRIED:
+                searched.came_from.add(source)
             if self.judge.why_not(source) is None:
                 searched.punching.handle_asked(source)
         self._turn(event.peer, searched)
