@@ -49,6 +49,20 @@ class Received(NamedTuple):
     """It wants an answer (see `ControlChannel.answer`)."""
 
 
+class Exporter(NamedTuple):
+    """What proofs are bound to that hold in one session only."""
+
+    session: bytes
+    """The 16 bytes of its id."""
+    secret: bytes
+    """32 bytes that both ends know and nobody else."""
+    identity: str
+    """The peer's fingerprint."""
+
+    def __repr__(self) -> str:
+        return f"Exporter({self.identity})"
+
+
 class Hindrance(StrEnum):
     """Why a message is not sent."""
 
@@ -249,11 +263,12 @@ class ControlChannel:
             spoken.ours.pop(peer, None)
         self._shared.events.append(PeerGone(peer))
 
-    def exporter(self, peer: str) -> tuple[bytes, bytes] | None:
-        """The id (16 bytes) of the session with a stranger over which its messages go, and that session's exporter (secret, 32
-        bytes). None if there is no such session, or the peer is no stranger."""
+    def exporter(self, peer: str) -> Exporter | None:
+        """That of the session over which the messages of `peer` go. None if there is no session, or none was kept."""
         session = self._carrying(peer)
-        return (session.session_id.bytes, bytes(session.exporter)) if session is not None and session.exporter else None
+        if session is None or not session.exporter:
+            return None
+        return Exporter(session.session_id.bytes, bytes(session.exporter), self._shared.peers[peer].settings.identity)
 
     def _session(self, peer: str, family: Family) -> Session | None:
         """The session over which a family's messages to `peer` go."""

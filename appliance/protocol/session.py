@@ -114,8 +114,8 @@ class Session:
     """It is with a peer of this node. A stranger on probation (`protocol.probation`) may say only what families allow before
     membership."""
     exporter: bytearray = field(default_factory=bytearray, repr=False)
-    """Secret: 32 bytes that both ends of the session know and nobody else (`KeySchedule.exporter`). Kept while the peer still has
-    to prove something, then empty."""
+    """Secret: 32 bytes that both ends of the session know and nobody else (`KeySchedule.exporter`). Kept by nodes that take
+    strangers, who prove something with it; else empty."""
 
     def move(self, to: SessionState) -> None:
         """Enter state `to`. Raises LocalFault when the table does not allow it."""
@@ -124,7 +124,7 @@ class Session:
         self.state = to
 
     def wipe(self) -> None:
-        """Nobody wants the exporter (any more): overwrite it."""
+        """Nobody wants the exporter: overwrite it."""
         self.exporter[:] = bytes(len(self.exporter))
         self.exporter.clear()
 

@@ -161,9 +161,9 @@ class Shared:
 
     def open(self, session: Session) -> None:
         """A session exists from now on."""
-        if session.proved:
+        if not self.settings.probation:
             session.wipe()
-        else:
+        if not session.proved:
             self.unproved.add(session.index)
         self.sessions[session.index] = session
         self._sessions_of.setdefault(session.peer, {})[session.index] = session

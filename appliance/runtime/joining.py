@@ -108,7 +108,7 @@ class _Call:
         told = self._node.driver.node.control.exporter(inviter)
         if told is None or self._services is None:
             raise NotReached("the session ended before anything was said", hint="try again")
-        joiner = Joiner(self._code, self._identity.public, Bound(*told, self._identity.fingerprint, inviter))
+        joiner = Joiner(self._code, self._identity.public, Bound(told.session, told.secret, self._identity.fingerprint, inviter))
         progress("reached; proving that this host has the code")
         about = joiner.take_network(await self._ask(*joiner.ask_network()))
         self._agree(about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,7 +86,10 @@ def test_codes_that_are_no_good_leave_nothing_and_a_used_one_is_used_for_ever(pa
     assert (refused.returncode, "does not take this code" in refused.stderr) == (1, True)
     assert written(laptop) == before
     code = invited(hub)
-    done(laptop, "join", code, *files(laptop))
+    first = done(laptop, "join", code, *files(laptop))
+    laptop.profile.unlink()  # as if it had been killed before it could write
+    shutil.rmtree(laptop.kept / "mesh-home")
+    assert done(laptop, "join", code, *files(laptop)) == first
     hub.stop(signal.SIGKILL)
     hub.start()
     assert [each["state"] for each in done(hub, "network", "invitations")["invitations"]] == ["revoked", "used"]

@@ -16,6 +16,7 @@ from appliance.members.proof import Bound
 if TYPE_CHECKING:
     from appliance.api.peer_protocol import Answer
     from appliance.members.enrolment import Inviter
+    from appliance.protocol.control_channel import Exporter
 
 log = get_logger("enrolment")
 
@@ -28,7 +29,7 @@ OF_AN_INVITATION: Final = frozenset({Verdict.WRONG, Verdict.EXPIRED, Verdict.USE
 class Exporters(Protocol):
     """The part of the control channel that enrolment needs."""
 
-    def exporter(self, peer: str) -> tuple[bytes, bytes] | None:
+    def exporter(self, peer: str) -> Exporter | None:
         """As ControlChannel.exporter."""
 
 
@@ -52,11 +53,11 @@ class Inviting:
         """There are requests only."""
 
     async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer | None:
-        """A newcomer shows that it has a code."""
+        """A newcomer shows that it has a code. It is a stranger, or a member already whose answer was lost."""
         told = self._control.exporter(peer)
-        if told is None:  # it is no stranger, or its session is over
+        if told is None:  # its session is over
             return None
-        bound = Bound(*told, joiner=peer, inviter=self._own)
+        bound = Bound(told.session, told.secret, joiner=told.identity, inviter=self._own)
         try:
             verdict, answer = self._inviter.answer(kind, content, body, bound, int(self._wall()))
         except ApplianceError as error:

@@ -5,9 +5,8 @@ from uuid import UUID
 import pytest
 
 from appliance.errors import LocalFault
-from appliance.protocol.events import CloseReason
 from appliance.protocol.session import MOVES, Session, SessionState
-from appliance.testing.pair import Pair
+from appliance.testing.pair import Pair, identity_of
 from appliance.testing.simulated_host import SUITES
 
 
@@ -57,27 +56,24 @@ def test_the_round_trip_is_smoothed() -> None:
     assert one.rtt == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("proved", [True, False])
-def test_the_exporter_is_kept_while_the_peer_is_still_to_prove_something(proved: bool) -> None:
-    node = Pair().connect().a.node
-    one = session()
-    one.proved, one.exporter = proved, bytearray(b"e" * 32)
-    assert "e" * 32 not in repr(one)
-    held = one.exporter
-    node._shared.open(one)
-    assert bool(held) is not proved
+@pytest.mark.parametrize("strangers", [0, 8])
+def test_the_exporter_is_kept_where_strangers_may_have_something_to_prove(strangers: int) -> None:
+    pair = Pair(b={"probation": strangers}).connect()
+    assert pair.session("a").exporter == b""
+    kept = pair.b.node.control.exporter("a")
+    assert (kept is not None) is bool(strangers)
+    if kept is not None:
+        assert (kept.session, kept.identity) == (pair.session("a").session_id.bytes, identity_of("a").fingerprint)
+        assert len(kept.secret) == 32
+        assert repr(kept.secret) not in repr(kept)
+        assert repr(kept.secret) not in repr(pair.session("b"))
 
 
-def test_the_exporter_ends_with_its_session() -> None:
-    node = Pair().connect().a.node
-    one = session()
-    one.proved, one.exporter = False, bytearray(b"e" * 32)
-    held = one.exporter
-    node._shared.open(one)
-    node._shared.close(one, CloseReason.IDLE)
-    assert held == b""
-
-
-def test_of_a_peer_of_the_profile_no_exporter_is_kept() -> None:
-    pair = Pair().connect()
-    assert (pair.session("a").exporter, pair.session("b").exporter) == (b"", b"")
+def test_both_ends_keep_the_same_and_it_ends_with_the_session() -> None:
+    pair = Pair(a={"probation": 8}, b={"probation": 8}).connect()
+    mine, theirs = pair.session("a").exporter, pair.session("b").exporter
+    assert mine == theirs
+    pair.a.node.shutdown(pair.network.now)
+    pair.network.run(5.0)
+    assert (mine, theirs) == (b"", b"")
+    assert pair.b.node.control.exporter("a") is None

@@ -23,7 +23,7 @@ DESK = identity_of("desk")
 
 
 class NoSessions:
-    def exporter(self, peer: str) -> tuple[bytes, bytes] | None:
+    def exporter(self, peer: str) -> None:
         return None
 
 
