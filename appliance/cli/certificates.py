@@ -76,7 +76,7 @@ def renew(arguments: argparse.Namespace, terminal: Terminal) -> int:
     with folder.changing(now) as trust:
         known = _to_renew(folder, trust, arguments.name, now)
         signer = signer_for(trust, folder, arguments.key, terminal)
-        lifetime = _lifetime(arguments.lifetime, trust, signer, now)
+        lifetime = _lifetime(arguments.lifetime, signer, now)
         made = signer.renew(known, now=now, lifetime=lifetime)
         carried = bundle_of(trust.network, _with_issuer(trust, made))
     _handed(terminal, made, carried, arguments.output, now)
@@ -140,7 +140,7 @@ def _sign(arguments: argparse.Namespace, terminal: Terminal, scope: Scope | None
             name,
             _grants(arguments, trust, signer, identity, now),
             now=now,
-            lifetime=_lifetime(arguments.lifetime, trust, signer, now),
+            lifetime=_lifetime(arguments.lifetime, signer, now),
             scope=scope,
         )
         carried = bundle_of(trust.network, _with_issuer(trust, made))
@@ -174,25 +174,16 @@ def _addresses(trust: Trust, signer: Signer, identity: PublicIdentity, now: int)
     if known is not None:
         return known.addresses
     used = {address for each in trust.members(now).values() for address in each.addresses}
-    ranges: Iterable[Network] = ranges_of(trust.network.digest)
-    if not signer.is_owner:
-        ranges = _scope(trust, signer, now).addresses
+    scope = signer.scope(now)
+    ranges: Iterable[Network] = ranges_of(trust.network.digest) if scope is None else scope.addresses
     return free_addresses(ranges, identity.digest, used)
 
 
-def _lifetime(text: str | None, trust: Trust, signer: Signer, now: int) -> int:
+def _lifetime(text: str | None, signer: Signer, now: int) -> int:
     if text is not None:
         return _seconds("--lifetime", text)
-    return LIFETIME if signer.is_owner else min(LIFETIME, _scope(trust, signer, now).lifetime)
-
-
-def _scope(trust: Trust, signer: Signer, now: int) -> Scope:
-    own = trust.members(now).get(signer.fingerprint)
-    if own is None or own.scope is None:
-        raise ApplianceError(
-            "the key is neither the owner's nor that of an issuer", hint="say where the owner's key is: --key FILE"
-        )
-    return own.scope
+    scope = signer.scope(now)
+    return LIFETIME if scope is None else min(LIFETIME, scope.lifetime)
 
 
 def _seconds(option: str, text: str) -> int:

@@ -6,7 +6,7 @@ After a CannotIssue that `Trust` may hold what is not to be handed out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from appliance.members.certificate import Certificate
@@ -35,10 +35,12 @@ _CLASHES = {Why.NAME_TAKEN: "that name", Why.ADDRESS_TAKEN: "that address", Why.
 class Signer:
     """One key that signs, and what its holder knows of the network."""
 
-    def __init__(self, trust: Trust, key: Identity, clock: int) -> None:
-        """`clock`: microseconds since 1970, for serials. They rise from there, so whoever lost what it signed uses none twice."""
+    def __init__(self, trust: Trust, key: Identity, clock: int, take: Callable[[bytes, int], object] | None = None) -> None:
+        """`clock`: microseconds since 1970, for serials. They rise from there, so whoever lost what it signed uses none twice.
+        `take`: what has `trust` take a statement, for whoever does more with it."""
         self._trust = trust
         self._clock = clock
+        self._take = take or trust.take
         self._key = key
         self.is_owner = trust.network.is_of(key)
         self.fingerprint = trust.network.fingerprint if self.is_owner else key.fingerprint
@@ -68,7 +70,7 @@ class Signer:
                 grants=grants,
                 scope=scope,
             )
-            self._trust.take(made.encoded, now)
+            self._take(made.encoded, now)
         self._must_count(made, now)
         return made
 
@@ -78,9 +80,20 @@ class Signer:
             made = sign_renewal(
                 self._key, self._trust.network, known, serial=self._serial(), not_before=now, not_after=now + lifetime
             )
-            self._trust.take(made.encoded, now)
+            self._take(made.encoded, now)
         self._must_count(made, now)
         return made
+
+    def scope(self, now: int) -> Scope | None:
+        """What it may give; None: everything, it is the owner. Raises CannotIssue if it may give nothing."""
+        if self.is_owner:
+            return None
+        own = self._trust.members(now).get(self.fingerprint)
+        if own is None or own.scope is None:
+            raise CannotIssue(
+                "the key is neither the owner's nor that of an issuer", hint="say where the owner's key is: --key FILE"
+            )
+        return own.scope
 
     def revoke(self, subjects: Sequence[Certificate], *, now: int, keep: bool = True) -> list[Revocation]:
         """Remove these nodes. What an issuer among them has signed goes on to count if `keep`. Raises CannotIssue."""
@@ -94,7 +107,7 @@ class Signer:
             with _told():
                 keeps = kept[start : start + MAX_KEPT]
                 one = sign_revocation(self._key, self._trust.network, named, serial=self._serial(), at=at, keeps=keeps)
-                self._trust.take(one.encoded, now)
+                self._take(one.encoded, now)
             made.append(one)
         return made
 

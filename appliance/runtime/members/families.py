@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 def families(mesh: Mesh) -> list[PeerProtocolKind]:
     """All of them, in the order in which they are opened."""
-    from appliance.runtime.members import enrol_family, member_family
+    from appliance.runtime.members import enrol_family, member_family, renewing
 
-    return [member_family.kind(mesh), enrol_family.kind(mesh)]
+    return [
+        member_family.kind(mesh),
+        enrol_family.kind(mesh),
+        renewing.kind(mesh),
+    ]

@@ -21,7 +21,7 @@ from appliance.linux.locks import held
 from appliance.members.certificate import Certificate, read_certificate
 from appliance.members.network import NetworkKey
 from appliance.members.statement import Refusal, StatementRefused
-from appliance.members.trust import MAX_CERTIFICATES, Taken, Trust
+from appliance.members.trust import MAX_CERTIFICATES, Trust
 from appliance.protocol.identity import Identity, IdentityInvalid
 
 PREFIX: Final = "mesh-"
@@ -117,23 +117,6 @@ class NetworkFolder:
                         untimely.append(statement)
             yield trust
             self.keep_statements(_with_room([each.encoded for each in trust.statements()], untimely))
-
-    def merge(self, trust: Trust, now: int) -> list[bytes]:
-        """Bring the file and what a running node knows together: `trust` takes what others have written, and all of it is kept.
-        Returns what was new to `trust`. Raises OSError; the file is as before then."""
-        with held(self.path / LOCK):
-            new, untimely, before = [], [], self.statements()
-            for statement in before:
-                try:
-                    if trust.take(statement, now) is not Taken.KNOWN:
-                        new.append(statement)
-                except StatementRefused as refused:
-                    if refused.reason in _UNTIMELY:
-                        untimely.append(statement)
-            after = _with_room([each.encoded for each in trust.statements()], untimely)
-            if set(after) != set(before):
-                self.keep_statements(after)
-        return new
 
     def ended(self, wanted: str, now: int) -> Certificate | None:
         """The last certificate of the node with that name or identity, if it counted once and is valid no more."""

@@ -8,13 +8,11 @@ import pytest
 
 from appliance.errors import MissingPrivilege
 from appliance.members.certificate import Certificate
-from appliance.members.revocation import Revocation
 from appliance.members.statement import StatementRefused
-from appliance.members.trust import Trust
 from appliance.protocol.identity import IdentityInvalid
 from appliance.runtime.members.network_folder import NetworkFolder, NetworkMissing
 from appliance.testing.pair import identity_of
-from tests.unit.members.signed import DAY, NETWORK, NOW, OWNER, certificate, issuer, names, revocation
+from tests.unit.members.signed import DAY, NETWORK, NOW, OWNER, certificate, issuer, names
 
 ISSUER = identity_of("issuer")
 
@@ -120,26 +118,6 @@ def test_a_clock_that_is_wrong_for_a_while_takes_nothing_away(folder: NetworkFol
         trust.take(later.encoded, much_later)
     assert names(folder.trust(NOW)) == ["desk", "lamp"]
     assert names(folder.trust(much_later), much_later) == ["later"]
-
-
-def test_a_running_node_and_a_command_know_the_same_after_merging(folder: NetworkFolder) -> None:
-    folder.keep_network(NETWORK)
-    folder.keep_statements([certificate("desk").encoded])
-    running = folder.trust(NOW)
-    running.take(certificate("by-roster").encoded, NOW)
-    with folder.changing(NOW) as trust:
-        trust.take(revocation("desk").encoded, NOW)
-    new = folder.merge(running, NOW)
-    assert new == [revocation_in(running)]
-    assert names(running) == names(folder.trust(NOW)) == ["by-roster"]
-    before = (folder.path / "statements").stat().st_mtime_ns
-    assert folder.merge(running, NOW) == []
-    assert (folder.path / "statements").stat().st_mtime_ns == before, "what is the same is not written again"
-
-
-def revocation_in(trust: Trust) -> bytes:
-    (found,) = (each.encoded for each in trust.statements() if isinstance(each, Revocation))
-    return found
 
 
 def test_a_certificate_that_has_ended_is_found_by_name(folder: NetworkFolder) -> None:
