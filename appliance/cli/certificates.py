@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, TypeVar
 
 from appliance.api.units import parse_seconds
+from appliance.cli.handing_over import hand_over
 from appliance.cli.network import (
     certificate_document,
     hand_out,
@@ -79,6 +80,7 @@ def renew(arguments: argparse.Namespace, terminal: Terminal) -> int:
         lifetime = _lifetime(arguments.lifetime, signer, now)
         made = signer.renew(known, now=now, lifetime=lifetime)
         carried = bundle_of(trust.network, _with_issuer(trust, made))
+    hand_over(terminal, trust.network.fingerprint, _with_issuer(trust, made))
     _handed(terminal, made, carried, arguments.output, now)
     return ExitCode.OK
 
@@ -92,12 +94,16 @@ def revoke(arguments: argparse.Namespace, terminal: Terminal) -> int:
         made = signer.revoke([gone], now=now, keep=not arguments.all_it_signed)
         carried = bundle_of(trust.network, [each.encoded for each in made])
         left = len(trust.members(now))
+    running = hand_over(terminal, trust.network.fingerprint, (each.encoded for each in made))
     document = {"revoked": gone.identity, "name": gone.name, "epoch": gone.epoch, "members": left}
     if arguments.output is not None:
         hand_out(terminal, document, carried, arguments.output)
     else:
         terminal.result(document, f"{gone.name} is removed; {left} members are left")
-    terminal.note("a node that runs here tells the others; elsewhere: appliance network import FILE")
+    if not running:
+        terminal.note(
+            "the others hear of it from a node that has it: start one here, or elsewhere: appliance network import FILE"
+        )
     return ExitCode.OK
 
 
@@ -144,6 +150,7 @@ def _sign(arguments: argparse.Namespace, terminal: Terminal, scope: Scope | None
             scope=scope,
         )
         carried = bundle_of(trust.network, _with_issuer(trust, made))
+    hand_over(terminal, trust.network.fingerprint, _with_issuer(trust, made))
     _handed(terminal, made, carried, arguments.output, now)
     return ExitCode.OK
 

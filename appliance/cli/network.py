@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from appliance.cli.handing_over import hand_over
 from appliance.cli.keys import loose_mode, read_secret, write_secret
 from appliance.cli.parser import UsageError
 from appliance.cli.table import SYSTEM_PROFILE
@@ -172,6 +173,7 @@ def take(arguments: argparse.Namespace, terminal: Terminal) -> int:
             except StatementRefused as refused:
                 counts["refused"] += 1
                 reasons[refused.reason] = reasons.get(refused.reason, 0) + 1
+    hand_over(terminal, bundle.network.fingerprint, bundle.statements)
     document = {"network": bundle.network.fingerprint, "label": folder.label, **counts, "reasons": reasons}
     text = f"{folder.label}: {counts['new']} new, {counts['known']} known, {counts['refused']} refused"
     terminal.result(document, text)

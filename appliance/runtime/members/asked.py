@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.zones import shown
-from appliance.errors import ApplianceError, HostError
+from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.members.parcel import read_parcel
 from appliance.members.statement import StatementRefused
@@ -38,8 +38,6 @@ def take_statements(mesh: Mesh | None, network: object, body: bytes) -> dict[str
                 refused.append(str(error.reason))
     except StatementRefused as error:
         raise ApplianceError(f"that is no parcel of statements: {error.reason}") from None
-    except OSError as error:
-        raise HostError(f"it counts, and cannot be kept: {error.strerror}", hint="is the disk full?") from error
     return {"taken": taken, "refused": refused}
 
 

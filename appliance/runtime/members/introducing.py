@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from appliance.api.values import Endpoint, is_address
-from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
 from appliance.protocol.events import StrangerEvent, StrangerGone
 
@@ -43,7 +41,7 @@ class Introducing:
             missing = [entry for entry in self._mesh.settings.bootstrap if not await self._is_known(entry)]
             if not missing:
                 pause = AGAIN_FIRST
-            await asyncio.sleep(pause if missing else NAMES_EVERY)
+            await self._mesh.parts.sleep(pause if missing else NAMES_EVERY)
             pause = min(2 * pause, AGAIN_MOST)
 
     def hear(self, event: StrangerEvent) -> None:
@@ -64,7 +62,7 @@ class Introducing:
             return True
         if not mesh.problem:
             driver = mesh.parts.driver
-            driver.node.call_stranger(identity, endpoints, WITHIN, clock.monotonic())
+            driver.node.call_stranger(identity, endpoints, WITHIN, mesh.parts.monotonic())
             driver.settle()
         return False
 

@@ -4,19 +4,20 @@ ends a membership.
     member.prove      request  proof of who asks (`certificate.read_proof`)   answer  {"known": …}, proof of who answers
     member.removed    message  a parcel of what ended the membership of whom it is sent to
     member.removals   request  first 8 bytes of the digests that are here     answer  {"more": …}, a parcel of what is not
+    member.members    request  the same of certificates of who is no issuer   answer  the same
     member.statement  request  a parcel of what is new                        answer  {}
 
 **Two strangers** ask each other, each with its proof. Whoever is asked judges first and answers only a member, so an answer says
 that the other side has this node as a peer; then whoever began the session makes an ordinary one over the same path. If only one
 side is a stranger to the other (`known`), it is the one that asks, and that makes the session.
 
-**Members** first fetch the removals that they have not got: a node that was away knows who was removed before it passes on
-anything else. Then everything new goes to all members that are connected, each from whom it came excepted.
+**Members** first fetch the removals that they have not got, then the certificates: a node that was away knows who was removed
+before it hears of anybody. Then everything new goes to all members that are connected, but to whom it came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +31,6 @@ from appliance.api.peer_protocol import (
     PeerProtocolServices,
     Refused,
 )
-from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
 from appliance.members.certificate import read_proof
 from appliance.members.network import identity_text
@@ -55,11 +55,11 @@ TELL_SECONDS: Final = 20.0
 PROOFS_PER_SECOND: Final = 50.0
 """Proofs of strangers that are verified (0.6 ms each); what comes beyond is refused and may be tried again."""
 BRIEF: Final = 8
-"""Bytes of a digest by which a removal is asked for."""
+"""Bytes of a digest by which somebody says what it has."""
 MOST_BRIEF: Final = 1_800
-"""As many as one message has room for."""
+"""As many as one message has room for. In a network with more members some are told that are known already."""
 MOST_ROUNDS: Final = 2_048
-"""Requests for removals in a row: more than anybody can have."""
+"""Requests in a row: more than anybody can have to tell."""
 MOST_WAITING: Final = 8_192
 """Statements that wait for one peer. The oldest goes; it learns of that by the roster."""
 PAUSE: Final = 1.0
@@ -79,7 +79,7 @@ class MemberFamily:
     def __init__(self, mesh: Mesh, services: PeerProtocolServices) -> None:
         self._mesh = mesh
         self._services = services
-        self._proofs = TokenBucket(PROOFS_PER_SECOND, 2 * PROOFS_PER_SECOND, clock.monotonic())
+        self._proofs = TokenBucket(PROOFS_PER_SECOND, 2 * PROOFS_PER_SECOND, mesh.parts.monotonic())
         self._waiting: dict[str, dict[bytes, bytes]] = {}
         """By peer: what is to be told to it, by digest. Each has a task that tells it."""
         mesh.spread.append(self.spread)
@@ -99,7 +99,7 @@ class MemberFamily:
 
     def on_message(self, peer: str, kind: str, _content: Mapping[str, Any], body: bytes) -> None:
         """Somebody says why this node is no member any more."""
-        if kind == "removed" and self._proofs.take(clock.monotonic()):
+        if kind == "removed" and self._proofs.take(self._mesh.parts.monotonic()):
             self._take(peer, body)
 
     async def on_request(self, peer: str, kind: str, _content: Mapping[str, Any], body: bytes) -> Answer | None:
@@ -109,7 +109,9 @@ class MemberFamily:
         if is_stranger(peer) or not self._is_member(peer):
             return None
         if kind == "removals":
-            return self._removals(body)
+            return _lacking(body, self._mesh.removals())
+        if kind == "members":
+            return _lacking(body, self._mesh.certificates())
         if kind == "statement":
             self._take(peer, body)
             return Answer()
@@ -134,10 +136,10 @@ class MemberFamily:
                 index = session.session if session is not None else None
                 made_by_us = index is not None and driver.node.sessions[index].initiator
                 if made_by_us or answer.content.get("known") is True:
-                    driver.node.promote(stranger, clock.monotonic())
+                    driver.node.promote(stranger, self._mesh.parts.monotonic())
                     driver.settle()
                 return
-        driver.node.end_stranger(stranger, clock.monotonic())
+        driver.node.end_stranger(stranger, self._mesh.parts.monotonic())
         driver.settle()
 
     def _prove(self, peer: str, body: bytes) -> Answer | None:
@@ -152,7 +154,7 @@ class MemberFamily:
     def _judge(self, stranger: str, proof: bytes) -> bool:
         """Is it a member by this proof, and a peer of this node from now on?"""
         mesh = self._mesh
-        if not self._proofs.take(clock.monotonic()):
+        if not self._proofs.take(self._mesh.parts.monotonic()):
             mesh.counters["busy"] += 1
             return False
         self._take_proof(proof, stranger)
@@ -196,23 +198,17 @@ class MemberFamily:
     # ---- removals first ----
 
     async def _catch_up(self, peer: str) -> None:
-        try:
-            for _ in range(MOST_ROUNDS):
-                have = [_digest(each)[:BRIEF] for each in self._mesh.removals()]
-                answer = await self._services.ask(peer, "removals", NOTHING, b"".join(have[-MOST_BRIEF:]), within=TELL_SECONDS)
-                new = self._take(peer, answer.body)
-                if not new or answer.content.get("more") is not True:
-                    break
-        except PeerProtocolError:
-            return  # it is gone, or does not know of this; whoever knows more tells it too
-        if (proof := self._own_proof()) is not None:
-            self._tell(peer, read_proof(proof))
+        with suppress(PeerProtocolError):  # it is gone, or has no answer; another one has
+            await self._fetch(peer, "removals", self._mesh.removals)
+            await self._fetch(peer, "members", self._mesh.certificates)
 
-    def _removals(self, have: bytes) -> Answer:
-        known = {have[at : at + BRIEF] for at in range(0, len(have), BRIEF)}
-        lacking = [each for each in self._mesh.removals() if _digest(each)[:BRIEF] not in known]
-        first = next(parcels(lacking), [])
-        return Answer({"more": len(first) < len(lacking)}, pack_parcel(first))
+    async def _fetch(self, peer: str, what: str, known: Callable[[], Sequence[bytes]]) -> None:
+        for _ in range(MOST_ROUNDS):
+            have = b"".join(_digest(each)[:BRIEF] for each in known()[-MOST_BRIEF:])
+            answer = await self._services.ask(peer, what, NOTHING, have, within=TELL_SECONDS)
+            new = self._take(peer, answer.body)
+            if not new or answer.content.get("more") is not True:
+                return
 
     # ---- what is new ----
 
@@ -265,6 +261,14 @@ class MemberFamily:
 
     def _is_member(self, peer: str) -> bool:
         return self._mesh.member(peer) is not None
+
+
+def _lacking(have: bytes, known: Sequence[bytes]) -> Answer:
+    """As many as fit of those that are known here and not there."""
+    there = {have[at : at + BRIEF] for at in range(0, len(have), BRIEF)}
+    lacking = [each for each in known if _digest(each)[:BRIEF] not in there]
+    first = next(parcels(lacking), [])
+    return Answer({"more": len(first) < len(lacking)}, pack_parcel(first))
 
 
 def _digest(statement: bytes) -> bytes:

@@ -10,6 +10,7 @@ to add one). A family gets the `Mesh` and works with what it has: `trust`, `take
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,17 +20,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
-from appliance.members.statement import Kind, StatementRefused, read_head
+from appliance.members.certificate import Certificate
+from appliance.members.statement import StatementRefused
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
 from appliance.runtime.members.entries import Policy, Reach, entry_of
+from appliance.runtime.members.keeping import KeptStatements
 from appliance.runtime.peers.table import Origin, PeerEntry, PeerRefused
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.api.profile_mesh import Mesh as MeshSection
     from appliance.api.values import Endpoint
-    from appliance.members.certificate import Certificate
     from appliance.members.trust import Trust
     from appliance.protocol.identity import Identity
     from appliance.runtime.members.network_folder import NetworkFolder
@@ -59,6 +61,8 @@ class MeshParts:
     certificate_changed: Callable[[], None] = lambda: None
     """This node has another certificate, and what it brings to the host may be another."""
     wall: Callable[[], float] = clock.wall
+    monotonic: Callable[[], float] = clock.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class NotTaken(NamedTuple):
@@ -90,6 +94,9 @@ class Mesh:
         """What the table has of members, by identity."""
         self._judged: Mapping[str, Certificate] | None = None
         self._own: Certificate | None = None
+        self.kept = KeptStatements(
+            parts.folder, lambda: [each.encoded for each in self.trust.statements()], self.take_all, self.now
+        )
 
     def use(self, profile: Profile) -> None:
         """The profile is this from now on; its `mesh.network` is the same."""
@@ -132,18 +139,18 @@ class Mesh:
             return f"this node was removed from network {label}: its certificate counts no more"
         if self.own not in self.members():
             return f"this node has no certificate of network {label} that is valid now"
-        return ""
+        return self.kept.problem
 
     # ---- statements ----
 
     def take(self, statement: bytes, source: str | None = None) -> Taken:
-        """A statement came from the peer `source`, or from this host. What is new counts, is on the disk and on its way to others
-        when this returns. Raises StatementRefused, and OSError if it cannot be kept: it counts nevertheless."""
+        """A statement came from the peer `source`, or from this host. What is new counts and is on its way to others when this
+        returns, and is on the disk soon. Raises StatementRefused."""
         taken = self.trust.take(statement, self.now())
         if taken is not Taken.KNOWN:
             self.apply()
             self._pass_on(statement, taken, source)
-            self.keep()
+            self.kept.soon()
         return taken
 
     def take_all(self, statements: Iterable[bytes], source: str | None = None) -> int:
@@ -158,19 +165,17 @@ class Mesh:
             self.apply()
             for statement, taken in new:
                 self._pass_on(statement, taken, source)
-            try:
-                self.keep()
-            except OSError as error:
-                log.error("what members are known by cannot be kept", reason=str(error), hint="is the disk full?")  # noqa: TRY400
+            self.kept.soon()
         return len(new)
 
-    def keep(self) -> None:
-        """Write down what is known. Raises OSError."""
-        self.parts.folder.keep_statements(each.encoded for each in self.trust.statements())
-
     def removals(self) -> list[bytes]:
-        """All statements that end somebody's membership: what a node has to know before it vouches for anybody."""
-        return [each.encoded for each in self.trust.statements() if read_head(each.encoded).kind is not Kind.CERTIFICATE]
+        """What ends somebody's membership, behind the certificates of issuers, without which not all of it can be judged: what a
+        node has to know before it hears of anybody else."""
+        return [each.encoded for each in self.trust.statements() if not isinstance(each, Certificate) or each.scope is not None]
+
+    def certificates(self) -> list[bytes]:
+        """Those of all others."""
+        return [each.encoded for each in self.trust.statements() if isinstance(each, Certificate) and each.scope is None]
 
     def _pass_on(self, statement: bytes, taken: Taken, source: str | None) -> None:
         """Something is new. What others should have of a fraud is the proof, and not the second statement."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from appliance.protocol.events import StrangerEvent
 
 LOOK_EVERY: Final = 30.0
-"""Seconds between two looks whether a certificate has begun or ended; one costs nothing if none has."""
+"""Seconds between two looks whether a certificate has begun or ended, or a command wrote into the folder; they cost nothing."""
 
 
 class MeshRuntime:
@@ -38,8 +38,9 @@ class MeshRuntime:
         self._tasks.spawn(self._introducing.run(), "call members that are not known yet")
 
     async def close(self) -> None:
-        """End all tasks. Members stay peers until the node ends."""
+        """End all tasks, with all that is known on the disk. Members stay peers until the node ends."""
         await self._tasks.close()
+        await self.mesh.kept.close()
 
     def hear_of_stranger(self, event: StrangerEvent) -> None:
         """Somebody is on probation, or is not any more."""
@@ -49,3 +50,4 @@ class MeshRuntime:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             self.mesh.apply()
+            await self.mesh.kept.look()

@@ -1,0 +1,30 @@
+"""Hands what was signed on this host to the node that runs here, so that it counts at once and everybody hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from appliance.control import client
+from appliance.errors import ApplianceError, NoDaemon
+from appliance.members.parcel import pack_parcel
+
+if TYPE_CHECKING:
+    from appliance.cli.terminal import Terminal
+
+SECONDS = 5.0
+
+
+def hand_over(terminal: Terminal, network: str, statements: Iterable[bytes]) -> bool:
+    """Let the running node take `statements` of the network with that fingerprint. They are in the folder already, where a node
+    finds them when it starts, or half a minute later. True if it has them now."""
+    given: Sequence[bytes] = tuple(statements)
+    try:
+        client.call("statements", {"network": network}, body=pack_parcel(given), timeout=SECONDS)
+    except NoDaemon:
+        return False
+    except ApplianceError as error:
+        terminal.note(f"the node that runs here did not take it at once: {error.message}")
+        return False
+    terminal.note("the node that runs here has it, and tells the others")
+    return True

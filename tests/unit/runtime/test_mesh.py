@@ -1,0 +1,121 @@
+"""What a mesh does with members that the table of peers does not take, and with what others write into its folder."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from appliance.api.values import Endpoint
+from appliance.errors import ApplianceError
+from appliance.members.parcel import pack_parcel
+from appliance.runtime.members.asked import peers, take_statements
+from appliance.testing.pair import identity_of
+from tests.rigs.meshed import Meshed, MeshedHost
+from tests.unit.members.signed import DAY, NETWORK, NOW, certificate, grants, revocation
+
+
+def host(tmp_path: Path, *names: str, **words: object) -> MeshedHost:
+    """A node that knows these members, itself first."""
+    statements = [
+        certificate(name, grants=grants(f"10.7.0.{number}"), not_after=NOW + 300 * DAY).encoded
+        for number, name in enumerate(names, 1)
+    ]
+    made = MeshedHost(Meshed(tmp_path).network, tmp_path, names[0], "198.51.100.1", statements, **words)  # type: ignore[arg-type]
+    made.mesh.apply()
+    return made
+
+
+def static(name: str, allowed: str, identity: str = "") -> dict[str, object]:
+    return {"name": name, "identity": identity_of(identity or name).fingerprint, "allowed": [allowed]}
+
+
+async def test_a_member_that_clashes_with_a_peer_of_the_profile_is_shown_and_no_peer(tmp_path: Path) -> None:
+    made = host(tmp_path, "own", "a", "b", "c", peers=[static("a", "10.9.0.1/32"), static("x", "10.7.0.3/32")])
+    assert made.knows() == ["a", "c", "x"]
+    taken = {made.mesh.members()[identity].name: why.reason for identity, why in made.mesh.not_taken.items()}
+    assert taken == {"b": "prefix-taken"}, "a is a peer of the profile itself, and what that says counts"
+    shown = {peer["name"]: peer for peer in peers(made.peers.table, made.node, made.mesh)}
+    assert "overlaps one of peer 'x'" in shown["b"]["not_taken"]
+    assert [shown[name]["origin"] for name in ("a", "c")] == ["profile", "member"]
+
+
+async def test_a_member_takes_its_place_when_the_profile_makes_room(tmp_path: Path) -> None:
+    made = host(tmp_path, "own", "b", peers=[static("x", "10.7.0.2/32")])
+    assert made.knows() == ["x"]
+    made.peers.use_profile([], (), made.profile.mesh.overlay if made.profile.mesh else ())
+    made.mesh.use(made.profile)
+    assert (made.knows(), made.mesh.not_taken) == (["b"], {})
+
+
+async def test_how_a_member_is_reached_is_told_by_identity(tmp_path: Path) -> None:
+    made = host(tmp_path, "own", "b")
+    identity, at = identity_of("b").fingerprint, (Endpoint("udp", "203.0.113.1", 8443),)
+    made.mesh.reach(identity, at)
+    assert (made.node.peers["b"].endpoints, made.node.pending) == (at, 0), "known, and not called"
+    made.mesh.reach(identity, alive=True)
+    made.settle()
+    assert (made.node.peers["b"].settings.keepalive, made.node.pending) == (10.0, 1)
+
+
+async def test_what_commands_write_is_taken_over_and_nothing_is_lost(tmp_path: Path) -> None:
+    made = host(tmp_path, "own", "b")
+    with made.folder.changing(NOW + 1000) as trust:
+        trust.take(certificate("late", grants=grants("10.7.0.9")).encoded, NOW + 1000)
+    await made.mesh.kept.look()
+    assert made.knows() == ["b", "late"]
+    with made.folder.changing(NOW + 1000) as trust:
+        trust.take(revocation("late").encoded, NOW + 1000)
+    made.mesh.take(certificate("new", grants=grants("10.7.0.10")).encoded)
+    await made.mesh.kept.write()
+    assert made.knows() == ["b", "new"]
+    kept = made.folder.trust(NOW + 1000)
+    assert sorted(each.name for each in kept.members(NOW + 1000).values()) == ["b", "new", "own"]
+
+
+async def test_a_certificate_that_begins_later_stays_in_the_file(tmp_path: Path) -> None:
+    made = host(tmp_path, "own")
+    later = certificate("later", not_before=NOW + 90 * DAY, not_after=NOW + 91 * DAY)
+    made.folder.keep_statements([*made.folder.statements(), later.encoded])
+    await made.mesh.kept.write()
+    assert later.encoded in made.folder.statements()
+
+
+async def test_a_disk_that_takes_nothing_is_said_and_membership_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = host(tmp_path, "own", "b")
+
+    def full(*_words: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(made.folder, "keep_statements", full)
+    made.mesh.take(revocation("b").encoded)
+    await made.mesh.kept.write()
+    assert made.knows() == []
+    assert "No space left on device" in made.mesh.problem
+    monkeypatch.undo()
+    await made.mesh.kept.write()
+    assert made.mesh.problem == ""
+
+
+async def test_an_admin_hands_over_statements(tmp_path: Path) -> None:
+    made = host(tmp_path, "own", "b")
+    body = pack_parcel([revocation("b").encoded, revocation("b").encoded, b"nonsense"])
+    assert take_statements(made.mesh, NETWORK.fingerprint, body) == {"taken": {"new": 1, "known": 1}, "refused": ["malformed"]}
+    for mesh, network, sent in (
+        (made.mesh, "llpn1:other", body),
+        (None, NETWORK.fingerprint, body),
+        (made.mesh, NETWORK.fingerprint, b"\xff"),
+    ):
+        with pytest.raises(ApplianceError):
+            take_statements(mesh, network, sent)
+    await asyncio.sleep(0)
+
+
+async def test_a_certificate_that_ends_ends_the_membership(tmp_path: Path) -> None:
+    made = host(tmp_path, "own", "b")
+    made.mesh.take(certificate("short", grants=grants("10.7.0.9"), not_after=NOW + 5000).encoded)
+    assert made.knows() == ["b", "short"]
+    made.network.run(5000.0)
+    made.mesh.apply()
+    assert made.knows() == ["b"]
