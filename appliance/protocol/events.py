@@ -209,6 +209,12 @@ class LinkUnused(NamedTuple):
     link: LinkId
 
 
+class Unreached(NamedTuple):
+    """Traffic waits for a peer that is not kept alive, and it could not be reached: let go of what waits."""
+
+    peer: str
+
+
 class Refused(NamedTuple):
     """A handshake was refused, for a reason that the admin can do something about."""
 
@@ -307,6 +313,7 @@ Event = (
     | Protect
     | Compress
     | LinkUnused
+    | Unreached
     | Refused
     | ControlEvent
     | StrangerEvent

@@ -174,7 +174,7 @@ class Keeping:
             self.reconnect(peer, now, 0.0)
             return
         hurried = now < ask_at and session.probes > 0  # see `unanswered`
-        if (now < ask_at and not hurried) or not peer.settings.keepalive:
+        if now < ask_at and not hurried:
             shared.timers.set((Deadline.ALIVE, index), ask_at)
             return
         if self.upgrading.fall_back(session, now):
@@ -184,6 +184,7 @@ class Keeping:
             session.suspect = True
             shared.counters[Count.PATH_DEAD] += 1
             peer.skip(session.endpoint)
+            peer.want(now)
             self._connecting.connect(peer, now)
         self.probe(session, now)
         self.upgrading.try_reserve(session, now)
@@ -195,8 +196,7 @@ class Keeping:
 
     def unanswered(self, session: Session, now: float) -> None:
         """We send on `session` and nothing comes back: ask at once, and do not wait for a long silence."""
-        keepalive = self._shared.peers[session.peer].settings.keepalive
-        if session.state is SessionState.ACTIVE and keepalive and not session.probes and not session.suspect:
+        if session.state is SessionState.ACTIVE and not session.probes and not session.suspect:
             self.probe(session, now)
             self.upgrading.try_reserve(session, now)
             self._probing.suspect(session, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.protocol.connecting import Connecting
-from appliance.protocol.events import CloseReason
+from appliance.protocol.events import CloseReason, Unreached
 from appliance.protocol.keeping import Keeping
 from appliance.protocol.peer import Peer
 from appliance.protocol.session import SessionState
@@ -84,9 +84,15 @@ class Membership:
         if self.alone(peer) and (peer.settings.keepalive or now < peer.wanted_until):
             self._connecting.connect(peer, now)
 
+    def wanted_in_vain(self, peer: Peer, now: float) -> None:
+        """The timer of traffic that waits: without a session it is given up, and what comes next is wanted anew."""
+        if peer.session is None and now >= peer.wanted_until:
+            self._shared.events.append(Unreached(peer.name))
+
     def _drop(self, peer: Peer, now: float, reason: CloseReason) -> None:
         self._connecting.cancel(peer, now)
         for session in self._shared.sessions_of(peer.name):
             self._keeping.say_goodbye(session, reason)
         self._shared.timers.cancel((Deadline.CONNECT, peer.name))
+        self._shared.timers.cancel((Deadline.WANTED, peer.name))
         self._shared.drop_peer(peer)

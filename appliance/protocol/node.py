@@ -38,8 +38,6 @@ from appliance.wire.faults import Fault
 from appliance.wire.fragments import Reassembly
 
 REASSEMBLY_SECONDS = 5.0
-WANTED_SECONDS = 10.0
-"""How long a peer that is not kept alive is called for traffic that waits: as long as most programs wait for an answer."""
 
 
 class Node:
@@ -87,6 +85,7 @@ class Node:
             Deadline.CONNECT: self._membership.connect_if_alone,
             Deadline.DIAL: self._connecting.dial_timed_out,
             Deadline.PROBATION: self._probation.time_is_up,
+            Deadline.WANTED: self._membership.wanted_in_vain,
         }
         for peer in peers:
             self._membership.add(peer, now)
@@ -221,8 +220,10 @@ class Node:
         """Traffic waits for a peer without a session: call it now, even during a pause."""
         found = self._shared.peers.get(peer)
         if found is not None and found.session is None:
-            found.wanted_until = now + WANTED_SECONDS
+            found.want(now)
             self._connecting.connect(found, now)
+            if not found.settings.keepalive:
+                self._shared.timers.set((Deadline.WANTED, peer), found.wanted_until)
 
     def handle_link(
         self,

@@ -19,6 +19,8 @@ PAUSE_LATE = 30.0
 """The longest pause afterwards."""
 JITTER = 0.25
 """A pause is shorter or longer by up to this share, so that peers do not call all at once."""
+WANTED_SECONDS = 10.0
+"""How long a peer that is not kept alive is called for traffic that waits: as long as most programs wait for an answer."""
 MAX_REMEMBERED = 16
 """Endpoints whose datagram size is kept; a peer that roams has a new one each time."""
 
@@ -123,6 +125,10 @@ class Peer:
     def remembered(self, endpoint: Endpoint | None, most: int) -> int:
         """Bytes of the datagrams to begin with at `endpoint`, at most `most`."""
         return most if endpoint is None else min(most, self._datagrams.get(endpoint, most))
+
+    def want(self, now: float) -> None:
+        """There is something to say to it: call it for a while, although its keepalive may be 0."""
+        self.wanted_until = now + WANTED_SECONDS
 
     def reached(self) -> None:
         """A session is there: start from the most wanted endpoint next time."""

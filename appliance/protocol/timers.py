@@ -36,6 +36,8 @@ class Deadline(StrEnum):
     """Probe how long datagrams may be. For a link's number."""
     CONNECT = "connect"
     """Try to reach a peer again. For its name."""
+    WANTED = "wanted"
+    """Traffic has waited long enough for a peer that is not kept alive. For its name."""
     PROBATION = "probation"
     """A stranger's time is over. For its name."""
     DIAL = "dial"

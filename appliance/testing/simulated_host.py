@@ -43,6 +43,7 @@ from appliance.protocol.events import (
     Shape,
     StrangerCame,
     StrangerGone,
+    Unreached,
 )
 from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
@@ -302,7 +303,7 @@ class SimulatedHost:
                 self.records[event.session] = _Records(event.peer, event.remote_index, event.link, event.source, seal, unseal)
             case SessionConfirmed():
                 self.sending[event.peer] = event.session
-            case SessionReplaced() | Protect() | Compress() | Shape() | StrangerCame() | StrangerGone():
+            case SessionReplaced() | Protect() | Compress() | Shape() | StrangerCame() | StrangerGone() | Unreached():
                 pass
             case PathAsked() | PathProved() | PeerConnected() | PeerGone() | ControlWaiting() | Answered() | AskFailed():
                 self._tell(event)

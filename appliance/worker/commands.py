@@ -94,6 +94,7 @@ class Commands:
             orders.PeerElsewhere: self._peer_elsewhere,
             orders.Peers: self._peers,
             orders.PeersRenewed: self._peers_renewed,
+            orders.PeersUnreached: self._peers_unreached,
             orders.PeersGone: self._peers_gone,
             orders.Routes: self._change_routes,
             orders.Overlay: self._overlay,
@@ -268,6 +269,12 @@ class Commands:
             if peer is not None:
                 self._world.drop_waiting(peer)
                 self._loop.channels.forget(peer)
+
+    def _peers_unreached(self, order: orders.PeersUnreached) -> None:
+        for name in order.names:
+            peer = self._world.peers.get(name)
+            if peer is not None:
+                self._world.drop_waiting(peer)
 
     def _peers_gone(self, order: orders.PeersGone) -> None:
         for name in order.names:

@@ -235,6 +235,12 @@ class PeersRenewed(NamedTuple):
     names: Sequence[str]
 
 
+class PeersUnreached(NamedTuple):
+    """What waits for a session of these peers is for nobody. What comes next is wanted anew."""
+
+    names: Sequence[str]
+
+
 class PeersGone(NamedTuple):
     """Peers to forget. Nothing is routed to them any more, and their sessions were dropped."""
 
@@ -319,6 +325,6 @@ ORDERS: Final = Family(
     *(Cookies, CookiesWanted),
     *(SessionAdd, SessionMove, SessionCompress, SessionDrop, SessionElsewhere),
     *(ChannelOpen, ChannelClose),
-    *(PeerElsewhere, Peers, PeersRenewed, PeersGone, Routes, Overlay, Addresses, Qos),
+    *(PeerElsewhere, Peers, PeersRenewed, PeersUnreached, PeersGone, Routes, Overlay, Addresses, Qos),
     *(SendMessage, SendProbe, SendChallenge, SendPacket),
 )

@@ -403,6 +403,8 @@ class NodeDriver:
                 pool.compress_session(session)
             case events.SessionReplaced(session):
                 pool.stop_sending(session)
+            case events.Unreached(peer):
+                pool.give_up_waiting([peer])
 
     def _goes_round(self, peer: str, number: int, source: SocketAddress | None) -> bool:
         """Would what we send over this path go into the tunnel that it carries?"""

@@ -345,6 +345,11 @@ class WorkerPool:
         for member in self.living:
             member.renew_peers(names)
 
+    def give_up_waiting(self, names: Sequence[str]) -> None:
+        """As WorkerProcess.give_up_waiting."""
+        for member in self.living:
+            member.give_up_waiting(names)
+
     def drop_peers(self, names: Sequence[str]) -> None:
         """As WorkerProcess.drop_peers."""
         for member in self.living:

@@ -221,6 +221,11 @@ class Telling:
         for part in _slices(names):
             self._tell(orders.PeersRenewed(part))
 
+    def give_up_waiting(self, names: Sequence[str]) -> None:
+        """Drop what waits for a session of these peers."""
+        for part in _slices(names):
+            self._tell(orders.PeersUnreached(part))
+
     def drop_peers(self, names: Sequence[str]) -> None:
         """Forget these peers, to whom nothing is routed any more."""
         for part in _slices(names):
