@@ -277,12 +277,19 @@ class Paths(Section):
 class Relay(Section):
     """Relays: nodes that join two others which cannot reach each other. See docs/relays.md."""
 
-    serve: Switch = Field(default=False, description="Be a relay: join peers that ask for it, within the limits below.")
+    serve: Switch | None = Field(
+        default=None,
+        description="Be a relay: join peers that ask for it, within the limits below. Absent: if this node's certificate in the "
+        "section mesh says so.",
+    )
     peers: tuple[Name, ...] = Field(
         default=(), max_length=4096, description="Who may be joined by this relay, by name. Empty: all peers."
     )
     at: tuple[Name, ...] = Field(
-        default=(), max_length=8, description="Peers that are relays over which this node can be called, by name."
+        default=(),
+        max_length=8,
+        description="Peers that are relays over which this node can be called, by name. A member picks two besides by itself, "
+        "unless two are named.",
     )
     reservations: Count = Field(default=256, ge=1, le=65536, description="How many peers can be called over this relay.")
     circuits: Count = Field(default=128, ge=1, le=512, description="How many pairs of peers this relay joins at a time.")

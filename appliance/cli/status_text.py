@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from appliance.api.values import RELAY
 from appliance.cli.terminal import Terminal, bytes_text, seconds_text, table
 
 
@@ -13,6 +14,7 @@ def status_text(answer: Mapping[str, Any], terminal: Terminal) -> str:
     blocks = [
         _head(answer, terminal),
         _sessions(answer),
+        _circuits(answer),
         _peers_without_session(answer),
         _classes(answer),
         _trouble(answer, terminal),
@@ -82,7 +84,7 @@ def _sessions(answer: Mapping[str, Any]) -> str:
             str(session.get("state", "")),
             str(session.get("suite", "")),
             "yes" if session.get("pq") else "NO",
-            str(session.get("endpoint") or ""),
+            _way(str(session.get("endpoint") or ""), answer),
             bytes_text(session.get("rx_bytes", 0)),
             bytes_text(session.get("tx_bytes", 0)),
             f"{session['rtt_ms']:.1f} ms" if session.get("rtt_ms") is not None else "",
@@ -94,6 +96,31 @@ def _sessions(answer: Mapping[str, Any]) -> str:
     head = ["session with", "state", "suite", "pq", "endpoint", "received", "sent", "rtt", "age"]
     head += ["compression"] if compressed else []
     return table(head, rows) if rows else "no sessions"
+
+
+def _way(endpoint: str, answer: Mapping[str, Any]) -> str:
+    """An endpoint, or by which peer a session is relayed."""
+    scheme, _, relay = endpoint.partition("://")
+    if scheme != RELAY:
+        return endpoint
+    names = {peer.get("identity"): str(peer["name"]) for peer in answer.get("peers") or ()}
+    return f"relayed by {names.get(relay, relay)}"
+
+
+def _circuits(answer: Mapping[str, Any]) -> str:
+    """The peers that this node joins, where it is a relay."""
+    serves = (answer.get("relays") or {}).get("serves") or {}
+    rows = [
+        (
+            f"{circuit['caller']} and {circuit['callee']}",
+            bytes_text(circuit["to_caller_bytes"]),
+            bytes_text(circuit["to_callee_bytes"]),
+            str(circuit["lost_records"]),
+            seconds_text(circuit["age_s"]),
+        )
+        for circuit in serves.get("circuits") or ()
+    ]
+    return table(("relay for", "to the first", "to the second", "lost", "age"), rows) if rows else ""
 
 
 def _compressed(session: Mapping[str, Any]) -> str:

@@ -144,7 +144,7 @@ class NodeRuntime:
         )
         self.driver.control_listener = self._hear
         self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())
-        self.figures.protocols = self.protocols.figures
+        self.figures.protocols = self._spoken
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
         self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
         self._seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, table)
@@ -324,6 +324,13 @@ class NodeRuntime:
         self.protocols.hear(event)
         self.paths.hear(event)
 
+    def _spoken(self) -> dict[str, Mapping[str, int]]:
+        """What happened in the families of control messages, by name."""
+        found = {**self.protocols.figures(), **self.paths.figures()}
+        if self.relays is not None and (name := self.relays.kind.name) in found:
+            found[name] = {**found[name], **self.relays.figures()}
+        return found
+
     def _families(self, profile: Profile) -> Mapping[str, Mapping[str, Any]]:
         """The peer protocols to speak: those that the profile names, and those of the core that it needs."""
         spoken = dict(profile.protocols)
@@ -339,7 +346,7 @@ class NodeRuntime:
             from appliance.runtime.members.relays.part import Relays
 
             around = OfRelays(self.identity.fingerprint, self.peers.table, self.driver.node, self.links, self.keeper)
-            self.relays = Relays(around, self.driver, self.transports)
+            self.relays = Relays(around, self.driver, self.transports, lambda: None if self.mesh is None else self.mesh.mesh)
             self._core[self.relays.kind.name] = self.relays.kind
         return {**spoken, self.relays.kind.name: relay}
 

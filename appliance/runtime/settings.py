@@ -65,7 +65,7 @@ def relays(profile: Profile) -> Mapping[str, Any] | None:
     if profile.relay is not None:
         return profile.relay.model_dump(exclude_defaults=True)
     called = any(endpoint.scheme == RELAY for peer in profile.peers for endpoint in peer.endpoints)
-    return {} if called else None
+    return {} if called or profile.mesh is not None else None
 
 
 def scheduling(profile: Profile) -> dict[str, Any] | None:

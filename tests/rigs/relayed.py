@@ -128,7 +128,7 @@ def relay_of(identity: Identity) -> str:
 
 @asynccontextmanager
 async def around_a_relay(
-    serve: dict[str, Any] | None = None, *, workers: int = 1, both_call: bool = False
+    serve: dict[str, Any] | None = None, *, at: Sequence[str] = ("R",), workers: int = 1, both_call: bool = False
 ) -> AsyncIterator[tuple[Party, Party, Party]]:
     """A and B, who know no address of each other's, and the relay R, which both call: (A, R, B)."""
     known = {name: Identity.generate() for name in "ARB"}
@@ -138,7 +138,7 @@ async def around_a_relay(
         )
         over = relay_of(known["R"])
         b = await stack.enter_async_context(
-            Party("B", known, {"R": [r.address], "A": [over] if both_call else []}, relay={"at": ["R"]}, workers=workers)
+            Party("B", known, {"R": [r.address], "A": [over] if both_call else []}, relay={"at": list(at)}, workers=workers)
         )
         a = await stack.enter_async_context(
             Party("A", known, {"R": [r.address], "B": [over]}, relay={"at": ["R"]} if both_call else None, workers=workers)

@@ -123,3 +123,48 @@ def test_a_chain_of_relays() -> None:
             assert link.options["relays"] == 3
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("serve", "at", "reason"),
+    [
+        ({"serve": False}, ["R"], "not-serving"),
+        ({"peers": ["B"]}, ["R"], "not-allowed"),
+        ({"peers": ["A"]}, ["R"], "not-allowed"),
+        ({}, [], "not-there"),
+    ],
+)
+def test_a_refusal_says_why(serve: dict[str, object], at: list[str], reason: str) -> None:
+    async def story(a: Party, _r: Party, _b: Party) -> None:
+        peer = a.node.driver.node.peers["B"]
+        await until(lambda: reason in peer.last_error)
+        assert a.session("B") is None
+
+    told(story, serve=serve, at=at)
+
+
+def test_a_circuit_ends_after_its_bytes_and_is_made_anew() -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        while "ended-bytes" not in ends(r):
+            await delivers(a, b, 60000)
+        await cross(a, b)
+        assert served(r)["circuits"] > 1
+
+    told(story, serve={"bytes": "1MB"})
+
+
+def test_a_circuit_is_as_slow_as_the_relay_wants_it() -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        began = clock.monotonic()
+        for _ in range(20):
+            await delivers(a, b, 40000)
+        assert 8e6 * (clock.monotonic() - began) > 8 * 20 * 40000 - 1e6
+        (circuit,) = r.node.relays.serving.desk
+        await until(lambda: circuit.moved[1] > 20 * 40000)
+        (reported,) = r.node.relays.report()["serves"]["circuits"]
+        assert (reported["caller"], reported["callee"], reported["lost_records"]) == ("A", "B", 0)
+        assert reported["to_callee_bytes"] == circuit.moved[1] > circuit.moved[0]
+
+    told(story, serve={"rate": "8Mbit"})

@@ -7,28 +7,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.api.peer_protocol import Answer
-from appliance.members.relays.messages import CircuitRefused, Reason, read_close, refusal
+from appliance.members.relays.messages import CircuitRefused, read_close, refusal
 from appliance.runtime.members.relays.serving import Serving
 from appliance.runtime.members.relays.using import Using
 
 
 class RelayFamily:
-    """A `PeerProtocol`. `serving` is None where this node is no relay."""
+    """A `PeerProtocol`."""
 
-    def __init__(self, using: Using, serving: Serving | None) -> None:
+    def __init__(self, using: Using, serving: Serving) -> None:
         self.using = using
         self.serving = serving
 
     def on_connected(self, peer: str) -> None:
         """A peer has a session."""
-        if self.serving is not None:
-            self.serving.connected(peer)
+        self.serving.connected(peer)
         self.using.connected(peer)
 
     def on_gone(self, peer: str) -> None:
         """Its last session ended."""
-        if self.serving is not None:
-            self.serving.gone(peer)
+        self.serving.gone(peer)
         self.using.gone(peer)
 
     def on_message(self, peer: str, kind: str, content: Mapping[str, Any], _body: bytes) -> None:
@@ -40,12 +38,12 @@ class RelayFamily:
         except CircuitRefused as refused:
             self.using.counters[f"refused-{refused.reason}"] += 1
             return
-        if not self.using.closed_by(peer, number, why) and self.serving is not None:
+        if not self.using.closed_by(peer, number, why):
             self.serving.closed_by(peer, number)
 
     async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], _body: bytes) -> Answer | None:
         """What a peer wants; what is refused is answered with the reason."""
-        counters = self.using.counters if kind == "incoming" or self.serving is None else self.serving.desk.counters
+        counters = self.using.counters if kind == "incoming" else self.serving.desk.counters
         try:
             return await self._answer(peer, kind, content)
         except CircuitRefused as refused:
@@ -57,8 +55,6 @@ class RelayFamily:
             return self.using.incoming(peer, content)
         if kind not in ("reserve", "connect", "measure"):
             return None
-        if self.serving is None:
-            raise CircuitRefused(Reason.NOT_SERVING)
         if kind == "reserve":
             return self.serving.reserve(peer)
         if kind == "connect":
@@ -67,11 +63,13 @@ class RelayFamily:
 
     def close(self) -> None:
         """No circuits any more."""
-        if self.serving is not None:
-            self.serving.close()
+        self.serving.close()
         self.using.close()
+
+    def report(self, now: float) -> dict[str, Any]:
+        """For the status."""
+        return {"uses": self.using.report(now), "serves": self.serving.report(now)}
 
     def stats(self) -> Mapping[str, int]:
         """What happened, for people."""
-        serving = {} if self.serving is None else {f"relay-{name}": count for name, count in self.serving.desk.counters.items()}
-        return dict(self.using.counters) | serving
+        return dict(self.using.counters) | {f"served-{name}": count for name, count in self.serving.desk.counters.items()}

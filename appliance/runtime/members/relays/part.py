@@ -8,28 +8,36 @@ from appliance.api.peer_protocol import PeerProtocolKind, PeerProtocolServices
 from appliance.api.transport import Adopted, TransportKind
 from appliance.api.values import RELAY
 from appliance.errors import PluginFault
+from appliance.foundation import clock
 from appliance.members.relays.desk import DeskLimits
 from appliance.members.relays.messages import FAMILY, LIMITS
 from appliance.members.relays.nesting import carriers
 from appliance.runtime.links.transports import Core
 from appliance.runtime.members.relays.around import Around
+from appliance.runtime.members.relays.company import Company
 from appliance.runtime.members.relays.family import RelayFamily
 from appliance.runtime.members.relays.serving import Serving
 from appliance.runtime.members.relays.using import Using
 from appliance.runtime.settings import RELAY_DRIVER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from appliance.api.profile import Relay
     from appliance.api.values import Endpoint
     from appliance.runtime.links.transports import Transports
+    from appliance.runtime.members.mesh import Mesh
     from appliance.runtime.node.driver import NodeDriver
 
 
 class Relays:
     """The relays of a node."""
 
-    def __init__(self, around: Around, driver: NodeDriver, transports: Transports) -> None:
+    def __init__(
+        self, around: Around, driver: NodeDriver, transports: Transports, mesh: Callable[[], Mesh | None] = lambda: None
+    ) -> None:
         self._around = around
+        self._mesh = mesh
         self._driver = driver
         self._transports = transports
         self._open: RelayFamily | None = None
@@ -41,18 +49,9 @@ class Relays:
     def open(self, relay: Relay, services: PeerProtocolServices) -> RelayFamily:
         """Begin to speak with peers, as the profile's section says."""
         self.close()
-        using = Using(
-            self._around,
-            services,
-            wake=self._driver.on_want,
-            take=self._take,
-            crowded=self._driver.full,
-            at=lambda: relay.at,
-        )
-        serving = None
-        if relay.serve:
-            serving = Serving(self._around, services, _limits(relay), lambda peer: not relay.peers or peer in relay.peers)
-        self._open = RelayFamily(using, serving)
+        company = Company(relay, self._around.table, self._mesh)
+        using = Using(self._around, services, company, wake=self._driver.on_want, take=self._take, crowded=self._driver.full)
+        self._open = RelayFamily(using, Serving(self._around, services, _limits(relay), company))
         return self._open
 
     @property
@@ -62,8 +61,21 @@ class Relays:
 
     @property
     def serving(self) -> Serving | None:
-        """The part that is a relay; None: this node is none."""
+        """The part that is a relay, if this node is one; None: it has nothing to do with relays."""
         return None if self._open is None else self._open.serving
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Fingerprints of the relays over which this node can be called now."""
+        return () if self._open is None else self._open.using.reserved
+
+    def figures(self) -> Mapping[str, int]:
+        """What happened with relays, by name."""
+        return {} if self._open is None else self._open.stats()
+
+    def report(self) -> dict[str, Any] | None:
+        """For the status: circuits, and the relays that this node knows. None: it has nothing to do with relays."""
+        return None if self._open is None else self._open.report(clock.monotonic())
 
     def close(self) -> None:
         """No circuits any more."""

@@ -9,7 +9,7 @@ The workers move what goes through; no process stands in between, and neither wo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,7 @@ from appliance.runtime.workers.data_channels import Used, Wishes, channel_pair
 
 if TYPE_CHECKING:
     from appliance.runtime.members.relays.around import Around
+    from appliance.runtime.members.relays.company import Company
 
 log = get_logger("relay")
 
@@ -44,17 +45,15 @@ LOOK_SECONDS: Final = 1.0
 
 
 class Serving:
-    """The circuits of this relay. `allowed(peer)`: may that peer use it?"""
+    """The circuits of this relay. `company` says whether it is one, and whose."""
 
-    def __init__(
-        self, around: Around, services: PeerProtocolServices, limits: DeskLimits, allowed: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, around: Around, services: PeerProtocolServices, limits: DeskLimits, company: Company) -> None:
         self.desk = Desk(limits)
         self._around = around
         self._services = services
-        self._allowed = allowed
+        self._company = company
+        self._looking = False
         self._gone: dict[str, asyncio.TimerHandle] = {}
-        services.spawn(self._look(), "relay limits")
 
     # ---- what peers ask ----
 
@@ -71,8 +70,7 @@ class Serving:
         callee = around.name(wanted.to)
         if callee is None or callee not in self._services.peers():
             raise CircuitRefused(Reason.NOT_THERE)
-        if not self._allowed(callee):
-            raise CircuitRefused(Reason.NOT_ALLOWED)
+        self._check_user(callee)
         relays = check_joint(caller, callee, around.via, around.relays_to)
         now = clock.monotonic()
         circuit = Circuit(entropy.random_bytes(ID_BYTES).hex(), caller, callee, now, wanted.channel, relays=relays)
@@ -117,9 +115,13 @@ class Serving:
             self._say_close(callee, circuit.number, End.CLOSED)
             raise CircuitRefused(Reason.CHANNEL_TAKEN) from None
         self.desk.joined(circuit, channel, clock.monotonic())
+        if not self._looking:
+            self._looking = True
+            self._services.spawn(self._look(), "relay limits")
 
     def measure(self, peer: str, content: Mapping[str, Any]) -> Answer:
         """A peer asks how busy we are, and tells which circuits it knows."""
+        self._check_user(peer)
         known, now = read_circuits(content), clock.monotonic()
         for circuit in self.desk.unknown_to(peer, known, now):
             self.end(circuit.number, End.FORGOTTEN)
@@ -140,8 +142,32 @@ class Serving:
         return True
 
     def _check_user(self, peer: str) -> None:
-        if not self._allowed(peer):
+        if not self._company.serves():
+            raise CircuitRefused(Reason.NOT_SERVING)
+        if not self._company.may_use(peer):
             raise CircuitRefused(Reason.NOT_ALLOWED)
+
+    def report(self, now: float) -> dict[str, Any] | None:
+        """The circuits, for the status. None: this node is no relay."""
+        if not self._company.serves():
+            return None
+        return {
+            "reservations": self.desk.reservations(now),
+            "used": round(self.desk.used, 3),
+            "circuits": [
+                {
+                    "caller": circuit.caller,
+                    "callee": circuit.callee,
+                    "relays": circuit.relays,
+                    "age_s": round(now - circuit.since, 3),
+                    "to_caller_bytes": circuit.moved[0],
+                    "to_callee_bytes": circuit.moved[1],
+                    "lost_records": circuit.lost,
+                }
+                for circuit in self.desk
+                if circuit.joined
+            ],
+        }
 
     # ---- who comes and goes ----
 
@@ -200,8 +226,9 @@ class Serving:
             self.desk.counters["unsaid"] += 1
 
     async def _look(self) -> None:
-        while True:
+        while len(self.desk):
             await self._services.sleep(LOOK_SECONDS)
             for circuit, why in self.desk.overdue(clock.monotonic()):
                 log.info("a circuit has used up what it may", caller=circuit.caller, callee=circuit.callee, limit=str(why))
                 self.end(circuit.number, why)
+        self._looking = False

@@ -25,6 +25,7 @@ from appliance.members.relays.choice import Choice
 from appliance.members.relays.messages import (
     CircuitRefused,
     End,
+    Load,
     Reason,
     judge,
     read_incoming,
@@ -38,6 +39,7 @@ from appliance.wire.envelope import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from appliance.runtime.members.relays.around import Around
+    from appliance.runtime.members.relays.company import Company
 
 log = get_logger("relay")
 
@@ -52,6 +54,8 @@ up within 3 seconds. A request is sent twice in that time."""
 IDLE_SECONDS: Final = 3.0
 """Between two questions to a relay at which this node can be called, and which carries nothing. One that was started anew has no
 reservation until then."""
+PICK_SECONDS: Final = 3.0
+"""Between two looks which relays suit a member, more or less."""
 SHUN_SECONDS: Final = 60.0
 """For how long a relay that did not answer is asked for no circuits, unless it answers meanwhile."""
 TAG_BYTES: Final = 32
@@ -77,17 +81,17 @@ class Held:
 
 class Using:
     """The circuits of this node as a user. `wake(peer)` asks for a session, `take(adopted)` makes a link that a stranger comes
-    by, `crowded()` tells whether there are too many of those, `at()` gives the relays at which this node is to be called."""
+    by, `crowded()` tells whether there are too many of those."""
 
     def __init__(
         self,
         around: Around,
         services: PeerProtocolServices,
+        company: Company,
         *,
         wake: Callable[[str], None],
         take: Callable[[Adopted], None],
         crowded: Callable[[], bool],
-        at: Callable[[], tuple[str, ...]],
     ) -> None:
         self.counters: Counter[str] = Counter()
         self.choice = Choice()
@@ -96,7 +100,7 @@ class Using:
         self._wake = wake
         self._take = take
         self._crowded = crowded
-        self._at = at
+        self._company = company
         self._held: dict[tuple[str, str], Held] = {}
         self._waiting: dict[str, asyncio.Event] = {}
         """Dials wait for a session with these relays."""
@@ -104,6 +108,9 @@ class Using:
         """Relays that are watched, and what makes that hurry."""
         self._shunned: dict[str, float] = {}
         """Until when."""
+        self._reserved: dict[str, str] = {}
+        """Relays that have promised to bring callers, and their fingerprints."""
+        services.spawn(self._pick(), "pick relays")
 
     @property
     def held(self) -> tuple[Held, ...]:
@@ -160,11 +167,11 @@ class Using:
         offer = read_incoming(content)
         around = self._around
         around.check_proposed(relay, offer.channel)
-        if relay not in self._at():
+        if relay not in self._company.at:
             raise CircuitRefused(Reason.NOT_ALLOWED)
-        caller = around.name(offer.caller)
-        if caller is None:
+        if not self._company.welcomes(offer.caller):
             raise CircuitRefused(Reason.UNKNOWN_CALLER)
+        caller = around.name(offer.caller) or offer.caller
         check_way(caller, relay, around.via)
         if self._crowded() or sum(1 for held in self._held.values() if held.relay == relay) >= MOST_INCOMING:
             raise CircuitRefused(Reason.BUSY)
@@ -227,6 +234,25 @@ class Using:
         for key in list(self._held):
             self._let_go(key, End.SHUTDOWN)
 
+    def report(self, now: float) -> dict[str, Any]:
+        """The circuits of this node and the relays that carry them or could, for the status."""
+        trips = self.choice.known()
+        relays = dict.fromkeys([*self._company.at, *trips, *(held.relay for held in self._held.values())])
+        return {
+            "circuits": [
+                {"relay": held.relay, "peer": held.peer, "age_s": round(now - held.since, 3)} for held in self._held.values()
+            ],
+            "relays": [
+                {
+                    "relay": relay,
+                    "rtt_ms": round(trips[relay] * 1000, 3) if relay in trips else None,
+                    "reserved": relay in self._reserved,
+                    "silent": self._shuns(relay),
+                }
+                for relay in relays
+            ],
+        }
+
     # ---- relays that come, go, and say nothing ----
 
     def connected(self, peer: str) -> None:
@@ -235,33 +261,53 @@ class Using:
         waiting = self._waiting.pop(peer, None)
         if waiting is not None:
             waiting.set()
-        if peer in self._at():
+        if peer in self._company.at:
             self._watch(peer)
 
     def gone(self, peer: str) -> None:
         """The last session with a peer ended."""
+        self._reserved.pop(peer, None)
         if self._let_go_all(peer, End.GONE):
             log.info("a relay is gone", relay=peer)
 
-    def _watch(self, relay: str) -> None:
-        hurry = self._watched.get(relay)
-        if hurry is None:
-            hurry = self._watched[relay] = asyncio.Event()
-            self._services.spawn(self._follow(relay, hurry), f"watch over relay {relay}")
-        hurry.set()
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Fingerprints of the relays over which this node can be called now."""
+        return tuple(fingerprint for relay in self._company.at if (fingerprint := self._reserved.get(relay)) is not None)
 
-    async def _follow(self, relay: str, hurry: asyncio.Event) -> None:
+    async def _pick(self) -> None:
+        """In a network of members: look again and again which relays suit best."""
+        while True:
+            for relay in self._company.pick(self.choice, self._is_ready, clock.monotonic()):
+                self._wake(relay)
+            for relay in self._company.at:
+                if relay in self._services.peers():
+                    self._watch(relay, hurry=False)
+            await self._services.sleep(PICK_SECONDS * (1 + self._services.jitter()))
+
+    def _is_ready(self, relay: str) -> bool:
+        return relay in self._services.peers() and not self._shuns(relay)
+
+    def _watch(self, relay: str, *, hurry: bool = True) -> None:
+        sooner = self._watched.get(relay)
+        if sooner is None:
+            sooner = self._watched[relay] = asyncio.Event()
+            self._services.spawn(self._follow(relay, sooner), f"watch over relay {relay}")
+        if hurry:
+            sooner.set()
+
+    async def _follow(self, relay: str, sooner: asyncio.Event) -> None:
         """Ask a relay again and again how it is, as long as it carries a link or is to bring callers."""
         try:
             while relay in self._services.peers():
-                hurry.clear()
+                sooner.clear()
                 await self._ask(relay)
                 carries = any(held.relay == relay for held in self._held.values())
-                if not carries and relay not in self._at() and not self._shuns(relay):
+                if not carries and relay not in self._company.at and not self._shuns(relay):
                     return
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WATCH_SECONDS if carries else IDLE_SECONDS):
-                        await hurry.wait()
+                        await sooner.wait()
         finally:
             del self._watched[relay]
 
@@ -272,14 +318,15 @@ class Using:
         told = [held.number for held in ours]
         try:
             load = read_load(judge(await self._services.ask(relay, "measure", {"circuits": told}, within=SILENT_SECONDS)))
-            if not load.reserved and relay in self._at():
-                judge(await self._services.ask(relay, "reserve", within=SILENT_SECONDS))
+            if relay in self._company.at:
+                await self._reserve(relay, load)
         except PeerProtocolError:
             if self._around.heard(relay) < asked:  # else its answers are lost or late, and what it carries may not be
                 self._silent(relay)
             return
         except CircuitRefused as refused:
             self.counters[f"refused-{refused.reason}"] += 1
+            self._company.refused(relay, clock.monotonic())
             return
         self._shunned.pop(relay, None)
         self.choice.measured(relay, clock.monotonic() - asked, load.used)
@@ -287,9 +334,17 @@ class Using:
             if held.number not in load.circuits and asked - held.since > YOUNG:
                 self._let_go((relay, held.number), End.FORGOTTEN)
 
+    async def _reserve(self, relay: str, load: Load) -> None:
+        """See that the relay brings callers. Raises as `_ask` expects."""
+        if not load.reserved:
+            self._reserved.pop(relay, None)
+            judge(await self._services.ask(relay, "reserve", within=SILENT_SECONDS))
+        self._reserved[relay] = self._around.fingerprint(relay)
+
     def _silent(self, relay: str) -> None:
         if not self._shuns(relay):
             self._shunned[relay] = clock.monotonic() + SHUN_SECONDS
+        self._reserved.pop(relay, None)
         self.choice.lost(relay)
         if self._let_go_all(relay, End.SILENT):
             log.warning("a relay does not answer; its links are closed", relay=relay)
