@@ -141,6 +141,8 @@ def _sign(arguments: argparse.Namespace, terminal: Terminal, scope: Scope | None
         if name is None:
             raise UsageError("the node is no member yet", hint="say what to call it: --name NAME")
         signer = signer_for(trust, folder, arguments.key, terminal)
+        if scope is None and known is not None and signer.is_owner:
+            scope = known.scope  # an issuer that is signed anew goes on to be one: what it signed counts by that
         made = signer.certify(
             identity,
             name,

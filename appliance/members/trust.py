@@ -3,8 +3,8 @@
 What is kept does not depend on the order in which statements come, but for those that cannot be judged yet (`unknown-signer`) and
 for the limits. Who is a member is a function of what is kept and of the time. Removing works when adding is full.
 
-A statement is parsed and judged by all that is known before its signature is verified (0.3 ms), and each is verified once. How
-many come in a second is for whoever calls `take`: a family of control messages has its budget for that.
+A certificate is judged by all that is known before its signature is verified (0.3 ms), and no bad one is verified twice. How many
+come in a second is for whoever calls `take`: a family of control messages has its budget for that.
 """
 
 from __future__ import annotations
@@ -152,12 +152,15 @@ class Trust:
     def _take(self, statement: Certificate | Revocation, now: int) -> Taken:
         key = self._key_of(statement)
         twin = self._serials.get((statement.issuer, statement.serial))
-        if twin is not None:
+        # to compare a revocation with all others may take longer than to verify it
+        verified = twin is not None or isinstance(statement, Revocation)
+        if verified:
             self._verify(statement, key)
+        if twin is not None:
             self._note_fraud(fraud_of(twin.encoded, statement.encoded))
         try:
             self._judge(statement, now)
-            if twin is None:
+            if not verified:
                 self._verify(statement, key)
         except StatementRefused:
             if twin is None:

@@ -155,6 +155,7 @@ def test_an_issuer_signs_within_its_scope(hub: Machine, machine: Callable[[str],
     assert "beyond-scope" in err
     desk.does("export", "--output", desk.file("all"))
     hub.does("import", desk.file("all"))
+    hub.does("sign", desk.file("request"), "--tags", "desk")
     assert hub.members() == ["desk", "hub", "phone"]
     hub.does("revoke", "desk", "--all-it-signed")
     assert hub.members() == ["hub"]
