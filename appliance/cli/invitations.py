@@ -30,7 +30,7 @@ def invite(arguments: argparse.Namespace, terminal: Terminal) -> int:
     times = "once" if made["uses"] == 1 else f"{made['uses']} times"
     terminal.note(f"invites {made['name']} to the network {made['network']}, {times}, for {left}. On the new host, as root:")
     terminal.note("  appliance join CODE")
-    terminal.note(f"It calls {', '.join(made['endpoints'])}. Whoever has the code can join: hand it over in private.")
+    terminal.note(f"It calls {_places(made)}. Whoever has the code can join: hand it over in private.")
     return ExitCode.OK
 
 
@@ -44,6 +44,14 @@ def invitations(arguments: argparse.Namespace, terminal: Terminal) -> int:
     answer = client.call("invitations")
     terminal.result(answer, _listed(answer) if not terminal.json else "")
     return ExitCode.OK
+
+
+def _places(made: Mapping[str, Any]) -> str:
+    places = ", ".join(made["endpoints"])
+    others = ", ".join(endpoint for relay in made["relays"] for endpoint in relay["endpoints"])
+    if not others:
+        return places
+    return f"{places}; or a member at {others}, which passes on" if places else f"a member at {others}, which passes on"
 
 
 def _wanted(arguments: argparse.Namespace) -> dict[str, Any]:

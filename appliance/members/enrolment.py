@@ -9,6 +9,10 @@
 Who does not know the secret gets no answer, and no reason. Both requests may come again: they are answered alike, and the second
 one makes one certificate, however often it comes.
 
+Where the newcomer reaches another member only, that one passes both on (`proof` says why it may be anybody):
+
+      enrol.forward {to, ask, invitation, session, proof} | …  ─▶  enrol.forwarded {joiner, ask, invitation, session, proof} | …
+
     body of the first answer: the network's public key (2,624 bytes), then JSON:
                               {"label", "bootstrap": [{"identity", "endpoints"}]}
 """
@@ -34,6 +38,8 @@ from appliance.protocol.identity import PUBLIC_BYTES, PublicIdentity
 FAMILY: Final = "enrol"
 NETWORK: Final = "network"
 CERTIFICATE: Final = "certificate"
+FORWARD: Final = "forward"
+FORWARDED: Final = "forwarded"
 MOST_BOOTSTRAP: Final = 16
 """Members to call first (chosen: three times as many neighbours as a node keeps)."""
 MOST_ENDPOINTS: Final = 8

@@ -5,6 +5,12 @@
 
 The exporter is known to the two ends of one session only: a man in the middle has two sessions with two exporters, so the proof
 of one end is worth nothing at the other. Nothing that travels tells anything of the key.
+
+Where a member passes on what they say, there is no such session. What takes the exporter's place is no secret; it makes the
+proofs hold for this member and one random number of the newcomer's. A proof says for whom a certificate may be, and a certificate
+is no secret: whoever passes it on, or says it again, gets nothing but the newcomer's certificate.
+
+    in its place = SHA-256("LLP1 enrolment passed on" || 16 random bytes || digest of who passes it on)
 """
 
 from __future__ import annotations
@@ -14,10 +20,11 @@ from typing import Any, Final, NamedTuple
 
 from appliance.members.invitation import NUMBER_BYTES
 from appliance.members.network import digest_of_text
-from appliance.protocol.digests import hmac_sha512
+from appliance.protocol.digests import hmac_sha512, sha256
 
 JOINER_LABEL: Final = b"LLP1 enrolment joiner"
 INVITER_LABEL: Final = b"LLP1 enrolment inviter"
+PASSED_ON_LABEL: Final = b"LLP1 enrolment passed on"
 PROOF_BYTES: Final = 32
 SESSION_BYTES: Final = 16
 
@@ -36,6 +43,11 @@ class Bound(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Bound({self.joiner}, {self.inviter})"
+
+    @classmethod
+    def passed_on(cls, number: bytes, relay: str, joiner: str, inviter: str) -> Bound:
+        """What stands for a session where the member `relay` passes on what two others say. `number`: 16 random bytes."""
+        return cls(number, sha256(PASSED_ON_LABEL + number + digest_of_text(relay)), joiner, inviter)
 
 
 class Claim(NamedTuple):

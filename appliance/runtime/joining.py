@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from appliance.api import STANDARD_PLUGINS
-from appliance.api.peer_protocol import NotConnected, PeerProtocolError, PeerProtocolKind, PeerProtocolServices, Refused
+from appliance.api.peer_protocol import Answer, NotConnected, PeerProtocolError, PeerProtocolKind, PeerProtocolServices, Refused
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint, is_address
 from appliance.errors import ApplianceError
-from appliance.foundation import clock
-from appliance.members.enrolment import FAMILY, About, EnrolmentFailed, Joiner
-from appliance.members.proof import Bound
+from appliance.foundation import clock, entropy
+from appliance.members.enrolment import FAMILY, FORWARD, About, EnrolmentFailed, Joiner
+from appliance.members.proof import SESSION_BYTES, Bound
 from appliance.plugin_host import PluginHost
 from appliance.protocol.events import StrangerEvent, StrangerGone
 from appliance.runtime import settings
@@ -26,13 +26,15 @@ from appliance.runtime.peers.protocols import PeerProtocols
 from appliance.runtime.workers.packet_device import packet_pair
 
 if TYPE_CHECKING:
-    from appliance.members.code import Code
+    from appliance.members.code import Code, Contact
     from appliance.protocol.identity import Identity
 
 REACH_SECONDS: Final = 2.2
 """How long the member is called, for each endpoint (`connecting.ATTEMPT_SECONDS_OF_SEVERAL`)."""
 MOST_REACH_SECONDS: Final = 12.0
 """At all of them."""
+HEAD_START: Final = 1.0
+"""How long the inviter itself is waited for once another member is there."""
 ANSWER_SECONDS: Final = 4.0
 """How long each answer may take: its session has five."""
 NOBODYS_ADDRESS: Final = "192.0.2.1/32"
@@ -62,15 +64,14 @@ async def ask_to_join(
 
     Raises NotReached; EnrolmentFailed when the member does not take the code, or is not who it should be; HostError.
     """
-    endpoints = await _literals(code.inviter.endpoints)
-    if not endpoints:
+    contacts = [contact._replace(endpoints=await _literals(contact.endpoints)) for contact in (code.inviter, *code.relays)]
+    if not any(contact.endpoints for contact in contacts):
         raise NotReached("the code says nowhere to call", hint="ask for a code that does: appliance network invite --at ENDPOINT")
     node = NodeRuntime(_profile(), PluginHost.load(STANDARD_PLUGINS), identity)
     device, application = packet_pair()
     try:
         await node.start([device])
-        call = _Call(node, code, identity, agree)
-        return await call.make(endpoints, progress)
+        return await _Call(node, code, identity, agree, progress).make([each for each in contacts if each.endpoints])
     finally:
         await node.stop()
         device.close()
@@ -80,49 +81,88 @@ async def ask_to_join(
 class _Call:
     """The call, over a node that has started."""
 
-    def __init__(self, node: NodeRuntime, code: Code, identity: Identity, agree: Callable[[About], object]) -> None:
+    def __init__(
+        self,
+        node: NodeRuntime,
+        code: Code,
+        identity: Identity,
+        agree: Callable[[About], object],
+        progress: Callable[[str], None],
+    ) -> None:
         self._node = node
         self._agree = agree
+        self._progress = progress
         self._code = code
         self._identity = identity
         self._services: PeerProtocolServices | None = None
-        self._reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reached: dict[str, asyncio.Future[None]] = {}
+        """Whom we call, by fingerprint."""
 
-    async def make(self, endpoints: Sequence[Endpoint], progress: Callable[[str], None]) -> Told:
-        driver, inviter = self._node.driver, self._code.inviter.identity
+    async def make(self, contacts: Sequence[Contact]) -> Told:
+        driver = self._node.driver
         spoken = PeerProtocols({FAMILY: PeerProtocolKind(FAMILY, None, self._open, before_membership=True)}, driver)
         driver.control_listener, driver.strangers.listener = spoken.hear, self._hear
-        driver.update(replace(settings.node_settings(self._node.profile), probation=1), driver.rotate_bytes)
+        driver.update(replace(settings.node_settings(self._node.profile), probation=len(contacts)), driver.rotate_bytes)
         await spoken.use({FAMILY: {}})
         try:
-            within = min(MOST_REACH_SECONDS, REACH_SECONDS * max(2, len(endpoints)))
-            progress(f"calling {', '.join(map(str, endpoints))}")
-            driver.node.call_stranger(inviter, endpoints, within, clock.monotonic())
+            for contact in contacts:
+                within = min(MOST_REACH_SECONDS, REACH_SECONDS * max(2, len(contact.endpoints)))
+                self._progress(f"calling {', '.join(map(str, contact.endpoints))}")
+                self._reached[contact.identity] = asyncio.get_running_loop().create_future()
+                driver.node.call_stranger(contact.identity, contact.endpoints, within, clock.monotonic())
             driver.settle()
-            await self._reached
-            return await self._speak(inviter, progress)
+            return await self._speak(await self._first())
         finally:
+            for reached in self._reached.values():
+                reached.cancel()
             await spoken.close()
 
-    async def _speak(self, inviter: str, progress: Callable[[str], None]) -> Told:
-        told = self._node.driver.node.control.exporter(inviter)
-        if told is None or self._services is None:
+    async def _first(self) -> str:
+        """Whom we reach: the inviter if that is possible, else a member that passes on. Raises NotReached."""
+        direct = self._reached.get(self._code.inviter.identity)
+        waiting = set(self._reached.values())
+        while waiting and not self._there():
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if direct in waiting:
+            await asyncio.wait([direct], timeout=HEAD_START)
+        there = self._there()
+        if not there:
+            await next(iter(self._reached.values()))  # says why the inviter was not reached
+        return there[0]
+
+    def _there(self) -> list[str]:
+        """Whom we have reached; the inviter first."""
+        return [who for who, reached in self._reached.items() if reached.done() and reached.exception() is None]
+
+    async def _speak(self, reached: str) -> Told:
+        inviter, own = self._code.inviter.identity, self._identity.fingerprint
+        kept = self._node.driver.node.control.exporter(reached)
+        if kept is None:
             raise NotReached("the session ended before anything was said", hint="try again")
-        joiner = Joiner(self._code, self._identity.public, Bound(told.session, told.secret, self._identity.fingerprint, inviter))
-        progress("reached; proving that this host has the code")
-        about = joiner.take_network(await self._ask(*joiner.ask_network()))
+        if reached == inviter:
+            bound = Bound(kept.session, kept.secret, own, inviter)
+        else:
+            self._progress("the inviting node was not reached; another member passes on")
+            bound = Bound.passed_on(entropy.random_bytes(SESSION_BYTES), reached, own, inviter)
+        joiner = Joiner(self._code, self._identity.public, bound)
+        self._progress("reached; proving that this host has the code")
+        about = joiner.take_network(await self._ask(reached, *joiner.ask_network()))
         self._agree(about)
-        progress(f"the network is {about.label}; asking for a certificate")
-        answer = await self._ask(*joiner.ask_certificate())
+        self._progress(f"the network is {about.label}; asking for a certificate")
+        answer = await self._ask(reached, *joiner.ask_certificate())
         return Told(about, answer.body)
 
-    async def _ask(self, kind: str, content: Mapping[str, Any], body: bytes) -> Any:
+    async def _ask(self, reached: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer:
         assert self._services is not None
+        inviter = self._code.inviter.identity
+        if reached != inviter:
+            content, kind = {"to": inviter, "ask": kind, **content}, FORWARD
         try:
-            return await self._services.ask(self._code.inviter.identity, kind, content, body, within=ANSWER_SECONDS)
+            return await self._services.ask(reached, kind, content, body, within=ANSWER_SECONDS)
         except Refused:
             raise EnrolmentFailed(
-                "the inviting node does not take this code: it was used, is too old, was taken back, or has a mistake",
+                "the inviting node does not take this code: it was used, is too old, was taken back, or has a mistake"
+                + ("" if reached == inviter else "; or the member that passes on does not reach it"),
                 hint="there, `appliance network invitations` says which; `appliance network invite` makes another",
             ) from None
         except PeerProtocolError as error:
@@ -138,18 +178,20 @@ class _Call:
         return self
 
     def _hear(self, event: StrangerEvent) -> None:
-        if isinstance(event, StrangerGone) and not self._reached.done():
-            self._reached.set_exception(
+        reached = self._reached.get(event.peer)
+        if isinstance(event, StrangerGone) and reached is not None and not reached.done():
+            reached.set_exception(
                 NotReached(
                     f"the inviting node was not reached: {event.reason or 'nobody answers'}",
                     hint="does it run, and can this host reach it at the address that the code says?",
                 )
             )
 
-    def on_connected(self, _peer: str) -> None:
-        """The member is there."""
-        if not self._reached.done():
-            self._reached.set_result(None)
+    def on_connected(self, peer: str) -> None:
+        """A member is there."""
+        reached = self._reached.get(peer)
+        if reached is not None and not reached.done():
+            reached.set_result(None)
 
     def on_gone(self, _peer: str) -> None:
         """What waits for an answer hears of it by itself."""
@@ -161,7 +203,7 @@ class _Call:
         """Nobody enrols with a newcomer."""
 
 
-async def _literals(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+async def _literals(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
     """The same with addresses for names. What is not found is left out."""
     found: list[Endpoint] = []
     for endpoint in endpoints:
@@ -173,7 +215,7 @@ async def _literals(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
         except OSError:
             continue
         found += [endpoint._replace(host=str(address)) for *_, (address, *_rest) in looked_up]
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def _profile() -> Profile:

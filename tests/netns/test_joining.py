@@ -24,12 +24,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
         one.sh(f"ip link add wire type veth peer name wire netns {two.name}")
         for number, namespace in enumerate((one, two), 1):
             namespace.sh(f"ip link set wire addrgenmode none; ip addr add 192.0.2.{number}/24 dev wire; ip link set wire up")
-        hosts = Host(one, tmp_path, 1), Host(two, tmp_path, 2)
-        for host in hosts:
-            resolver = tmp_path / f"resolv-{host.number}.conf"
-            resolver.write_text("nameserver 192.0.2.53\n")
-            mounted = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
-            host.entering += ["unshare", "-m", "sh", "-c", mounted, str(resolver)]
+        hosts = apart(Host(one, tmp_path, 1)), apart(Host(two, tmp_path, 2))
         try:
             yield hosts
         finally:
@@ -108,6 +103,38 @@ def test_who_leaves_takes_all_away(pair: tuple[Host, Host]) -> None:
     assert "llp0" not in laptop.namespace.sh("ip link")
     kept = hub.command("leave")
     assert (kept.returncode, "the owner's key" in kept.stderr) == (1, True)
+
+
+def test_a_newcomer_joins_by_a_member_that_reaches_the_inviter(pair: tuple[Host, Host], tmp_path: Path) -> None:
+    hub, home = founded(pair[0]), pair[1]
+    with Throwaway() as third:
+        hub.namespace.sh(f"ip link add other type veth peer name wire netns {third.name}")
+        hub.namespace.sh("ip addr add 198.51.100.1/24 dev other; ip link set other up")
+        third.sh("ip addr add 198.51.100.2/24 dev wire; ip link set wire up; ip route add 192.0.2.0/24 via 198.51.100.1")
+        laptop = apart(Host(third, tmp_path, 3))
+        done(home, "join", invited(hub), *files(home))
+        shutil.move(hub.kept / "mesh-home/owner.key", home.kept / "mesh-home/owner.key")
+        home.start()
+        hub.hear("session ready")
+        made = done(home, "network", "invite", "phone")
+        assert [relay["identity"] for relay in made["relays"]] == [done(hub, "network", "members")["members"][0]["identity"]]
+        joined = laptop.command("join", made["code"], *files(laptop))
+        assert (joined.returncode, "another member passes on" in joined.stderr) == (0, True), joined.stderr
+        try:
+            laptop.start()
+            (at_hub, *_), *_ = [each["addresses"] for each in done(hub, "network", "members")["members"] if each["name"] == "hub"]
+            assert laptop.pings(at_hub)
+        finally:
+            laptop.stop()
+
+
+def apart(host: Host) -> Host:
+    """With an /etc/resolv.conf of its own."""
+    resolver = host.profile.with_name(f"resolv-{host.number}.conf")
+    resolver.write_text("nameserver 192.0.2.53\n")
+    mounted = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    host.entering += ["unshare", "-m", "sh", "-c", mounted, str(resolver)]
+    return host
 
 
 def written(host: Host) -> set[Path]:

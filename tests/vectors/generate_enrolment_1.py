@@ -25,6 +25,7 @@ def generate() -> dict[str, object]:
     secret, body = fixed("invitation", 16), fixed("body")
     joiner, inviter, relay = (identity_text(fixed(name)) for name in ("joiner", "inviter", "relay"))
     bound = Bound(fixed("session", 16), fixed("exporter"), joiner, inviter)
+    through = Bound.passed_on(bound.session, relay, joiner, inviter)
     key = key_of(secret)
     direct = ("udp://198.51.100.7:8443", "tcp://198.51.100.7:8443", "udp://[2001:db8::1]:443", "tcp://vpn.example:8443")
     codes = {
@@ -43,6 +44,7 @@ def generate() -> dict[str, object]:
         "body": body.hex(),
         "joiner_proof": joiner_proof(key, bound).hex(),
         "inviter_proof": inviter_proof(key, bound, body).hex(),
+        "passed_on": {"number": bound.session.hex(), "in_its_place": through.exporter.hex()},
     }
 
 

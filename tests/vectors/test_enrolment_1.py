@@ -67,3 +67,10 @@ def test_the_proofs_of_both_ends() -> None:
     assert (joiner.hex(), inviter.hex()) == (VECTORS["joiner_proof"], VECTORS["inviter_proof"])
     bound = Bound(bytes(16), exporter, VECTORS["joiner"], VECTORS["inviter"])
     assert (joiner_proof(key, bound), inviter_proof(key, bound, body)) == (joiner, inviter)
+
+
+def test_what_stands_for_a_session_where_a_member_passes_on() -> None:
+    number = bytes.fromhex(VECTORS["passed_on"]["number"])
+    place = sha256(b"LLP1 enrolment passed on" + number + digest(VECTORS["relay"])).hexdigest()
+    assert place == VECTORS["passed_on"]["in_its_place"]
+    assert Bound.passed_on(number, VECTORS["relay"], VECTORS["joiner"], VECTORS["inviter"]).exporter.hex() == place

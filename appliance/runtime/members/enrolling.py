@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.api.values import is_address
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock, entropy
 from appliance.members.certificate import read_certificate
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from appliance.members.trust import Trust
     from appliance.protocol.identity import Identity, PublicIdentity
     from appliance.runtime.members.network_folder import NetworkFolder
+    from appliance.runtime.members.passing_on import PassingOn
 
 SHORTEST_TTL: Final = 60
 LONGEST_TTL: Final = 30 * 86_400
@@ -48,18 +51,22 @@ class Enrolling(Inviting):
         here: Callable[[], Sequence[Endpoint]],
         others: Callable[[], Sequence[Contact]],
         take: Callable[[bytes], object],
+        relays: Callable[[], Sequence[Contact]] = tuple,
+        passing_on: PassingOn | None = None,
     ) -> None:
         """`here()`: where this node can be called; `others()`: members that newcomers may call besides; `take()` lets a statement
-        count, and raises StatementRefused. Raises what reading the folder raises."""
+        count, and raises StatementRefused; `relays()`: members that pass on what newcomers say to this one. Raises what reading
+        the folder raises."""
         files = InvitationFiles(folder.path)
         self._invitations = Invitations(files.keep, files.forget, files.load())
         inviter = Inviter(self._invitations, self._about, self._issue, self._prove)
-        super().__init__(inviter, control, identity.fingerprint, clock.wall)
+        super().__init__(inviter, control, identity.fingerprint, clock.wall, passing_on)
         self._trust = trust
         self._label = folder.label
         self._here = here
         self._others = others
         self._take = take
+        self._relays = relays
         self._serial = 0
         self._issuer = Issuer(trust, folder.owner() or identity)
         self._take_again()
@@ -76,16 +83,23 @@ class Enrolling(Inviting):
             raise NoInvitation(f"an invitation is for 1 to {MOST_USES} newcomers", hint="for example --uses 3")
         self._issuer.check(terms, now)
         places = tuple(endpoints or self._here())
-        if not places:
+        relays = () if endpoints or any(map(_is_public, places)) else tuple(self._relays())
+        if not places and not relays:
             raise NoInvitation(
                 "newcomers could not call this node: it listens nowhere, or on addresses of this host alone",
                 hint="say where it is reached: --at udp://ADDRESS:PORT; server.listen in the profile says where it listens",
             )
         secret = entropy.random_bytes(SECRET_BYTES)
-        code = write_code(Code(secret, Contact(self._own, places)))
+        code = write_code(Code(secret, Contact(self._own, places), relays))
         invitation = Invitation.of(secret, terms, now, now + ttl, uses)
         self._invitations.add(invitation, now)
-        return {"code": code, "network": self._label, "endpoints": list(map(str, places)), **_shown(invitation, now)}
+        return {
+            "code": code,
+            "network": self._label,
+            "endpoints": list(map(str, places)),
+            "relays": [{"identity": each.identity, "endpoints": list(map(str, each.endpoints))} for each in relays],
+            **_shown(invitation, now),
+        }
 
     def invitations(self) -> list[dict[str, Any]]:
         """All that are known, oldest first, and how often somebody was refused, by reason."""
@@ -134,6 +148,11 @@ class Enrolling(Inviting):
             for encoded in invitation.issued.values():
                 with suppress(StatementRefused):
                     self._take(encoded)
+
+
+def _is_public(endpoint: Endpoint) -> bool:
+    """Can it be called from anywhere? A name may."""
+    return not is_address(endpoint.host) or ipaddress.ip_address(endpoint.host).is_global
 
 
 def _shown(invitation: Invitation, now: int) -> dict[str, Any]:

@@ -225,6 +225,35 @@ def test_a_man_in_the_middle_cannot_speak_for_the_member_either() -> None:
             real.joiner.take_network(Answer(content, answer.body))
 
 
+def through(relay: Identity, joiner: Identity = LAPTOP, number: bytes = b"n" * 16) -> Bound:
+    return Bound.passed_on(number, relay.fingerprint, joiner.fingerprint, HOME.fingerprint)
+
+
+def test_what_a_member_passes_on_enrols_who_said_it_and_nobody_else() -> None:
+    member = Member()
+    code = member.invite(uses=2)
+    relay = identity_of("relay")
+    joiner = Joiner(code, LAPTOP.public, through(relay))
+    kind, content, body = joiner.ask_certificate()
+    for _ in range(3):  # the relay says it again and again
+        verdict, answer = member.inviter.answer(kind, content, body, through(relay), NOW)
+        assert (verdict, answer) == (Verdict.GOOD, Answer({}, b"proof of certificate 1"))
+    assert member.signed == [("laptop", LAPTOP.fingerprint)]
+    _, answer = member.inviter.answer(*joiner.ask_network(), through(relay), NOW)
+    assert answer is not None
+    assert joiner.take_network(answer) == ABOUT
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [through(MALLORY), through(identity_of("relay"), MALLORY), Bound(b"n" * 16, b"e" * 32, LAPTOP.fingerprint, HOME.fingerprint)],
+)
+def test_what_is_passed_on_holds_for_one_relay_and_one_newcomer(bound: Bound) -> None:
+    member = Member()
+    kind, content, body = Joiner(member.invite(), LAPTOP.public, through(identity_of("relay"))).ask_certificate()
+    assert member.inviter.answer(kind, content, body, bound, NOW) == (Verdict.WRONG, None)
+
+
 def test_an_own_proof_sent_back_is_none() -> None:
     member = Member()
     meeting = Meeting(member, member.invite())

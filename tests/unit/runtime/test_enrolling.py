@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.peer_protocol import PeerProtocolKind
+from appliance.api.peer_protocol import PeerProtocolKind, PeerProtocolServices
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
 from appliance.errors import ApplianceError
@@ -25,6 +26,7 @@ from appliance.runtime import joining, settings
 from appliance.runtime.joining import NotReached, Told, ask_to_join
 from appliance.runtime.members.invitation_files import InvitationFiles
 from appliance.runtime.members.inviting import Inviting
+from appliance.runtime.members.passing_on import PassingOn
 from appliance.runtime.node_runtime import NodeRuntime
 from appliance.runtime.peers.protocols import PeerProtocols
 from appliance.runtime.workers.packet_device import packet_pair
@@ -37,18 +39,21 @@ HOME, OWNER = identity_of("home"), identity_of("owner").public.encoded
 class Member:
     """A running node that invites."""
 
-    def __init__(self, scheme: str, state: Path) -> None:
+    def __init__(self, scheme: str, state: Path, who: Identity = HOME, **peer: object) -> None:
         listen = [Endpoint(scheme, "127.0.0.1", 0)]
         network = {"addresses": ["10.8.0.1/24"], "workers": 1}
-        profile = Profile.model_validate({"profile": 1, "name": "home", "server": {"listen": listen}, "network": network})
-        self.node = NodeRuntime(profile, PluginHost.load(profile.plugins), HOME)
+        peers = [{"name": "other", **peer}] if peer else []
+        words = {"profile": 1, "name": "home", "server": {"listen": listen}, "network": network, "peers": peers}
+        profile = Profile.model_validate(words)
+        self.identity = who
+        self.node = NodeRuntime(profile, PluginHost.load(profile.plugins), who)
         self.files = InvitationFiles(state)
         self.invitations = Invitations(self.files.keep, self.files.forget, self.files.load())
         self.signed: list[str] = []
 
     @property
     def here(self) -> Contact:
-        return Contact(HOME.fingerprint, tuple(self.node.transports.bound.values()))
+        return Contact(self.identity.fingerprint, tuple(self.node.transports.bound.values()))
 
     def invite(self) -> Code:
         now = int(clock.wall())
@@ -58,12 +63,20 @@ class Member:
     async def speak(self) -> PeerProtocols:
         driver = self.node.driver
         inviter = Inviter(self.invitations, lambda: About(OWNER, "home", (self.here,)), self._issue, lambda issued: issued * 2)
-        inviting = Inviting(inviter, driver.node.control, HOME.fingerprint, clock.wall)
-        spoken = PeerProtocols({FAMILY: PeerProtocolKind(FAMILY, None, lambda *_: inviting, before_membership=True)}, driver)
+
+        def opened(_settings: object, services: PeerProtocolServices) -> Inviting:
+            passing_on = PassingOn(services, self._peer_of)
+            return Inviting(inviter, driver.node.control, self.identity.fingerprint, clock.wall, passing_on)
+
+        spoken = PeerProtocols({FAMILY: PeerProtocolKind(FAMILY, None, opened, before_membership=True)}, driver)
         driver.control_listener = spoken.hear
         driver.update(replace(settings.node_settings(self.node.profile), probation=8), driver.rotate_bytes)
         await spoken.use({FAMILY: {}})
         return spoken
+
+    def _peer_of(self, identity: str) -> str | None:
+        entry = self.node.peers.table.of_identity(identity)
+        return None if entry is None else entry.name
 
     def _issue(self, _invitation: Invitation, identity: PublicIdentity) -> bytes:
         self.signed.append(identity.fingerprint)
@@ -71,8 +84,8 @@ class Member:
 
 
 @asynccontextmanager
-async def member(state: Path, scheme: str = "udp") -> AsyncIterator[Member]:
-    one = Member(scheme, state)
+async def member(state: Path, scheme: str = "udp", who: Identity = HOME, **peer: object) -> AsyncIterator[Member]:
+    one = Member(scheme, state, who, **peer)
     device, application = packet_pair()
     await one.node.start([device])
     spoken = await one.speak()
@@ -162,3 +175,52 @@ async def test_trouble_with_signing_is_the_admins_to_know(tmp_path: Path, caplog
             await join(code)
         await spoken.close()
         assert said(caplog, "no address is free")
+
+
+RELAY = identity_of("relay")
+
+
+async def connected(node: NodeRuntime) -> None:
+    while not node.driver.connected_peers():  # noqa: ASYNC110  subscribers hear it before the table does
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def behind_a_relay(folder: Path) -> AsyncIterator[tuple[Member, Member]]:
+    """An inviter that nobody reaches but the relay, with which it has a session."""
+    allowed = {"allowed": ["10.9.0.0/24"]}
+    async with (
+        member(folder / "relay", "udp", RELAY, identity=HOME.fingerprint, **allowed) as relay,
+        member(folder / "home", "udp", HOME, identity=RELAY.fingerprint, endpoints=relay.here.endpoints, **allowed) as home,
+    ):
+        async with asyncio.timeout(60):
+            await connected(home.node)
+            await connected(relay.node)
+        yield home, relay
+
+
+async def test_a_member_passes_on_what_a_newcomer_says_to_an_inviter_that_it_does_not_reach(tmp_path: Path) -> None:
+    async with behind_a_relay(tmp_path) as (home, relay):
+        home.invite()
+        code = Code(SECRET, Contact(HOME.fingerprint, ()), (relay.here,))
+        told = await join(code)
+        assert told.about.label == "home"
+        assert home.signed == [identity_of("laptop").fingerprint]
+        assert (await join(code)).proof == told.proof, "an answer that was lost comes again"
+        with pytest.raises(EnrolmentFailed, match="does not take this code"):
+            await join(code, identity_of("mallory"))
+
+
+async def test_the_inviter_itself_is_asked_if_it_is_reached(tmp_path: Path) -> None:
+    async with behind_a_relay(tmp_path) as (home, relay):
+        sentences: list[str] = []
+        await ask_to_join(home.invite()._replace(relays=(relay.here,)), identity_of("laptop"), sentences.append)
+        assert not any("passes on" in sentence for sentence in sentences)
+
+
+async def test_a_member_passes_on_to_its_peers_alone_and_only_what_it_knows(tmp_path: Path) -> None:
+    async with behind_a_relay(tmp_path) as (home, relay):
+        home.invite()
+        with pytest.raises(EnrolmentFailed, match="or the member that passes on does not reach it"):
+            await join(Code(SECRET, Contact(identity_of("else").fingerprint, ()), (relay.here,)))
+        assert not home.invitations.counters

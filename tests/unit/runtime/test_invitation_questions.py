@@ -10,7 +10,7 @@ import pytest
 from appliance.api.values import Endpoint
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
-from appliance.members.code import read_code
+from appliance.members.code import Contact, read_code
 from appliance.members.invitation import number_of
 from appliance.runtime.members import questions
 from appliance.runtime.members.enrolling import Enrolling
@@ -64,8 +64,19 @@ def test_an_invitation_has_a_code_that_says_all_a_newcomer_needs(node: Node) -> 
     assert number_of(code.secret).hex() == made["number"]
     assert (made["network"], made["name"], made["tags"], made["state"]) == ("home", "laptop", ("staff",), "open")
     assert (node.ask("invitations"))["invitations"] == [
-        {name: value for name, value in made.items() if name not in {"code", "network", "endpoints"}}
+        {name: value for name, value in made.items() if name not in {"code", "network", "endpoints", "relays"}}
     ]
+
+
+def test_members_that_pass_on_are_named_where_nobody_can_call_from_afar(node: Node) -> None:
+    hub = Contact(identity_of("hub").fingerprint, (Endpoint.parse("udp://8.8.4.4:8443"),))
+    node.enrolling._relays = lambda: [hub]
+    assert read_code(node.ask("invite", name="laptop")["code"]).relays == (hub,)
+    assert read_code(node.ask("invite", name="phone", at=["udp://vpn.example:443"])["code"]).relays == ()
+    node.here = (*HERE, Endpoint.parse("udp://8.8.8.8:8443"))
+    assert read_code(node.ask("invite", name="tablet")["code"]).relays == ()
+    node.here = ()
+    assert read_code(node.ask("invite", name="tv")["code"]).relays == (hub,)
 
 
 def test_where_to_call_can_be_said(node: Node) -> None:
