@@ -84,6 +84,17 @@ def test_a_stranger_has_a_session_for_five_seconds_and_says_what_is_allowed_befo
     assert counted(hub)["probation-over"] == 1
 
 
+def test_a_session_with_a_stranger_is_post_quantum_like_any_other() -> None:
+    hub, _ = host_and_caller()
+    assert hub.network.run_until(lambda: hub.connected(name_of("caller")), 5.0)
+    assert [session.pq for session in hub.node.sessions.values()] == [True]
+    weak, caller = host_and_caller(Network(seed=14))
+    caller.update(NodeSettings(pq="off"))
+    weak.network.run(10.0)
+    assert not weak.node.strangers
+    assert weak.node.counters["pq-required"] > 0
+
+
 def test_without_probation_a_stranger_gets_no_session() -> None:
     hub, _ = host_and_caller(probation=0)
     hub.network.run(20.0)
