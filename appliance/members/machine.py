@@ -48,8 +48,10 @@ MOST_CLAIMS: Final = 64
 """In one message."""
 REFRESH_SECONDS: Final = 60.0
 """Between two looks at who is a member: certificates run out by themselves."""
-REFRESH_SOON: Final = 0.2
-"""The same when statements came, which do so in crowds."""
+REFRESH_SOON: Final = 0.05
+REFRESH_EACH: Final = 0.002
+"""The same when statements came, and as much more for each member: they come in crowds, and a look takes longer where there are
+many."""
 SLEPT_SECONDS: Final = 0.5
 """A timer that comes so late says that this node did not run."""
 NEVER: Final = float("inf")
@@ -167,7 +169,7 @@ class Machine:
 
     def learn(self, now: float) -> None:
         """There are other statements: look at them soon."""
-        self._refresh_at = min(self._refresh_at, now + REFRESH_SOON)
+        self._refresh_at = min(self._refresh_at, now + REFRESH_SOON + REFRESH_EACH * len(self._keys))
 
     def remember(self, rows: Sequence[bytes], now: float, wall: float) -> None:
         """Rows of an earlier life; what is no good any more is left out. Among them may be this node's own."""

@@ -180,6 +180,8 @@ class NodeRuntime:
         self.lifespan.push("routing", self._close_routing)
         self.lifespan.push("peer protocols", self.protocols.close)
         await self.protocols.use(self._families(self.profile))
+        if self.mesh is not None:
+            self.lifespan.push("members", self.mesh.leave)
         self.lifespan.push("direct paths", self.paths.close)
         await self.paths.use(self.profile)
         self.lifespan.push("discovery", self.discovery.close)
@@ -191,6 +193,7 @@ class NodeRuntime:
 
     def _begin_mesh(self, label: str) -> None:
         """Its members are peers before the first of them can call."""
+        from appliance.runtime.members.gossip import Place, networks_of
         from appliance.runtime.members.mesh import MeshParts
         from appliance.runtime.members.mesh_runtime import MeshRuntime
         from appliance.runtime.members.network_folder import NetworkFolder
@@ -203,7 +206,12 @@ class NodeRuntime:
             self.discovery.resolve,
             lambda: self.certificate_changed(),  # noqa: PLW0108  whoever hosts the node sets it later
         )
-        self.mesh = mesh = MeshRuntime(self.profile, parts)
+        place = Place(
+            lambda: (*self.plugins.transports, *self.transports.core),
+            self.paths.endpoints,
+            lambda: networks_of(self.paths.addresses),
+        )
+        self.mesh = mesh = MeshRuntime(self.profile, parts, place)
         self._core |= mesh.kinds
         self.lifespan.push("mesh", mesh.close)
         self.driver.strangers.listener = mesh.hear_of_stranger
@@ -236,7 +244,7 @@ class NodeRuntime:
             self.keeper.current.set_qos(qos)
         self.peers.use_profile(of_profile(profile.peers), _own(profile), reserved(profile))
         if self.mesh is not None:
-            self.mesh.mesh.use(profile)
+            self.mesh.use(profile)
         await self.brought.use(profile.peers_from)
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
@@ -309,6 +317,8 @@ class NodeRuntime:
         """These addresses are this node's own: no peer speaks for one."""
         self.forwarding.hold(addresses)
         self.paths.use_addresses(addresses)
+        if self.mesh is not None:
+            self.mesh.gossip.look()
 
     def survive(self, error: BaseException) -> bool:
         """Something has raised an exception, and nobody waited for it. Returns True if it was a plugin's: then it is on the

@@ -93,7 +93,7 @@ def status(shown: Shown) -> dict[str, Any]:
             for entry in node.peers.table
             if entry.name in peers
         ],
-        "mesh": None if node.mesh is None else node.mesh.mesh.status(),
+        "mesh": None if node.mesh is None else node.mesh.status(),
         "refused_members": {str(reason): count for reason, count in node.peers.refused.items()},
         "loop": loop,
         "qos": {name: figures._asdict() for name, figures in node.figures.classes().items()} or None,

@@ -4,10 +4,11 @@ are not known yet."""
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.foundation.tasks import Tasks
 from appliance.runtime.members.families import families
+from appliance.runtime.members.gossip import Gossip, Place
 from appliance.runtime.members.introducing import Introducing
 from appliance.runtime.members.mesh import Mesh, MeshParts
 
@@ -22,10 +23,11 @@ LOOK_EVERY: Final = 30.0
 class MeshRuntime:
     """`mesh` is what is known, and what families get."""
 
-    def __init__(self, profile: Profile, parts: MeshParts) -> None:
+    def __init__(self, profile: Profile, parts: MeshParts, place: Place) -> None:
         """Reads the folder of the network. Raises ApplianceError."""
         self.mesh = Mesh(profile, parts)
-        self.kinds = {kind.name: kind for kind in families(self.mesh)}
+        self.gossip = Gossip(self.mesh, place, profile)
+        self.kinds = {kind.name: kind for kind in (*families(self.mesh), *self.gossip.kinds())}
         """The families that are spoken for it."""
         self._introducing = Introducing(self.mesh)
         self._tasks = Tasks()
@@ -34,12 +36,27 @@ class MeshRuntime:
         """Members are peers, and whom the profile names is called."""
         self.mesh.apply()
         self.mesh.use_bootstrap()
+        self._tasks.spawn(self.gossip.start(), "remember members")
         self._tasks.spawn(self._keep_looking(), "look for certificates that begin or end")
         self._tasks.spawn(self._introducing.run(), "call members that are not known yet")
+
+    def use(self, profile: Profile) -> None:
+        """The profile is this from now on; its `mesh.network` is the same."""
+        self.mesh.use(profile)
+        self.gossip.use(profile)
+
+    def status(self) -> dict[str, Any]:
+        """For people and `appliance status`."""
+        return self.mesh.status() | {"roster": self.gossip.status()}
+
+    async def leave(self) -> None:
+        """This node stops, and there are sessions still."""
+        await self.gossip.leave()
 
     async def close(self) -> None:
         """End all tasks, with all that is known on the disk. Members stay peers until the node ends."""
         await self._tasks.close()
+        await self.gossip.close()
         await self.mesh.kept.close()
 
     def hear_of_stranger(self, event: StrangerEvent) -> None:

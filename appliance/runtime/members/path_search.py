@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.profile import Paths as Wanted
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from appliance.api.peer_protocol import PeerProtocolKind
-    from appliance.api.values import Endpoint
+    from appliance.api.values import Endpoint, Network
+    from appliance.members.row import Reachable
     from appliance.protocol.events import ControlEvent
     from appliance.runtime.links.loops import Refuses
     from appliance.runtime.links.table import Links
@@ -46,7 +48,8 @@ class PathSearch:
         self._profile = profile
         self._kinds: dict[str, PeerProtocolKind] = {}
         self._spoken = PeerProtocols(self._kinds, driver, PluginCalls())
-        self._addresses: tuple[str, ...] = ()
+        self.addresses: tuple[str, ...] = ()
+        """This host's."""
         self.paths: Paths | None = None
 
     def hear(self, event: ControlEvent) -> None:
@@ -55,9 +58,9 @@ class PathSearch:
 
     def use_addresses(self, addresses: Sequence[str]) -> None:
         """This host's addresses are these now."""
-        self._addresses = tuple(addresses)
+        self.addresses = tuple(addresses)
         if self.paths is not None:
-            self.paths.use_addresses(self._addresses)
+            self.paths.use_addresses(self.addresses)
 
     def prepare(self, profile: Profile) -> None:
         """Before the first call: whence are peers called?"""
@@ -71,7 +74,7 @@ class PathSearch:
         elif self.paths is None:
             self._kinds[FAMILY] = self._kind()
             await self._spoken.use({FAMILY: {}})
-            self.use_addresses(self._addresses)
+            self.use_addresses(self.addresses)
         else:
             self.paths.look_for_router()
 
@@ -90,6 +93,14 @@ class PathSearch:
         """What is known of the paths, for the status. None while none are looked for."""
         return None if self.paths is None else self.paths.report()
 
+    def endpoints(self) -> list[Reachable]:
+        """Where this node can be called, as far as it knows."""
+        from appliance.runtime.members.own_row import own_endpoints
+
+        networks = _overlay(self._profile())
+        outside = [text for text in self.addresses if not any(ip_address(text) in network for network in networks)]
+        return own_endpoints(self._transports.bound.values(), outside, self._announced(), self.paths)
+
     def _kind(self) -> PeerProtocolKind:
         from appliance.runtime.links.extra_ports import ExtraPorts
         from appliance.runtime.members.paths import Around, kind_for
@@ -102,7 +113,7 @@ class PathSearch:
             self._driver,
             self._links,
             self._refuses,
-            overlay=lambda: [address.network for address in self._profile().network.addresses],
+            overlay=lambda: _overlay(self._profile()),
             announced=self._announced,
             ports=ExtraPorts(self._transports),
             maps_ports=self._maps_ports,
@@ -117,6 +128,10 @@ class PathSearch:
     def _maps_ports(self) -> bool:
         paths = wanted(self._profile())
         return paths is not None and paths.port_mapping
+
+
+def _overlay(profile: Profile) -> list[Network]:
+    return [address.network for address in profile.network.addresses]
 
 
 def wanted(profile: Profile) -> Wanted | None:

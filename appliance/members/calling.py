@@ -1,0 +1,46 @@
+"""Where a member is called, by what its row says and what else is known of it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from appliance.api.values import RELAY, Endpoint, Network
+from appliance.members.network import identity_text
+from appliance.members.row import EndpointKind, Row
+
+MOST: Final = 8
+"""Endpoints of a member that are tried. Each one that does not answer costs two seconds."""
+_ORDER: Final = (EndpointKind.CONFIGURED, EndpointKind.MAPPED, EndpointKind.REFLECTED, EndpointKind.LOCAL)
+
+
+def endpoints_of(row: Row, schemes: Iterable[str], own: Sequence[Network], overlay: Sequence[Network]) -> tuple[Endpoint, ...]:
+    """Most wanted first: what lies in a network of this host, then what is public, then what is private somewhere, then relays.
+
+    `schemes`: that this node can call. `own`: the networks that this host is in. Hosts by name are left out, since a row could
+    have any number of nodes look up any name; so is what is in the `overlay` and what means no single host.
+    """
+    known = frozenset(schemes)
+    usable = [each for each in row.endpoints if each.endpoint.scheme in known and _may_be_called(each.endpoint, overlay)]
+    ranked = sorted(usable, key=lambda each: (_rank(each.endpoint, own), _ORDER.index(each.kind), each.age))
+    found = [each.endpoint for each in ranked][:MOST]
+    if RELAY in known:
+        found += [Endpoint(RELAY, "", 0, identity_text(relay)) for relay in row.relays]
+    return tuple(dict.fromkeys(found))
+
+
+def _may_be_called(endpoint: Endpoint, overlay: Sequence[Network]) -> bool:
+    try:
+        address = ipaddress.ip_address(endpoint.host)
+    except ValueError:
+        return False
+    special = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
+    return not special and not any(address.version == each.version and address in each for each in overlay)
+
+
+def _rank(endpoint: Endpoint, own: Sequence[Network]) -> int:
+    address = ipaddress.ip_address(endpoint.host)
+    if any(address.version == each.version and address in each for each in own):
+        return 0
+    return 1 if address.is_global else 2

@@ -1,0 +1,395 @@
+"""The pure machine of a member (`members.machine`) in a running node: its sessions, messages, clock and files.
+
+    families roster, liveness ─▶ Machine ─▶ messages · who is kept alive or called · where members are reached · what befell them
+
+Everything happens on the event loop. A verb of the machine takes well under a millisecond; only a change of who is a member takes
+some for a thousand, and these are gathered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from appliance.api.peer_protocol import NOTHING, Answer, Limits, PeerProtocolError, PeerProtocolKind, PeerProtocolServices
+from appliance.foundation import clock, entropy
+from appliance.foundation.logging import get_logger
+from appliance.members.calling import endpoints_of
+from appliance.members.certified import Certified
+from appliance.members.effects import Call, Happening, Hold, Release, Told
+from appliance.members.machine import LIVENESS, ROSTER, Facts, Machine
+from appliance.members.network import digest_of_text, identity_text
+from appliance.members.row import Digest, Reachable
+from appliance.members.trust import Taken
+from appliance.planning.membership import overlay
+from appliance.runtime.members.row_file import keep_rows, read_rows
+from appliance.runtime.node.strangers import is_stranger
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.api.values import Endpoint, Network
+    from appliance.runtime.members.mesh import Mesh
+
+log = get_logger("members")
+
+LIMITS: Final = {
+    ROSTER: Limits(messages=100.0, bytes=524_288.0),
+    LIVENESS: Limits(messages=50.0, bytes=65_536.0),
+}
+"""Of rows that is 2,000 a second, of statements a hundred."""
+LOOK_SECONDS: Final = 2.0
+"""Between two looks at what this node's row should say."""
+KEEP_SECONDS: Final = 30.0
+"""Between two writes of the rows to the disk, while they change."""
+KEEP_STATEMENTS_SECONDS: Final = 2.0
+CALLED_SECONDS: Final = 10.0
+"""How long a member is called that nobody holds."""
+ENOUGH: Final = 3
+"""Neighbours with whom a node needs its profile's bootstrap no more."""
+REMEMBERED_AT_ONCE: Final = 100
+"""Rows of the disk that are judged in one turn of the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a node knows of where it is."""
+
+    schemes: Callable[[], Sequence[str]] = lambda: ()
+    """Transports by which members can be called."""
+    endpoints: Callable[[], Sequence[Reachable]] = lambda: ()
+    """Where this node can be called."""
+    networks: Callable[[], Sequence[Network]] = lambda: ()
+    """The networks that this host is in."""
+
+
+class Gossip:
+    """The roster and the neighbours of one mesh."""
+
+    def __init__(self, mesh: Mesh, place: Place, profile: Profile) -> None:
+        self.counters: Counter[str] = Counter()
+        self.listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
+        """Told what befell whom: the name of an event and its fields."""
+        self._mesh = mesh
+        self._place = place
+        self._overlay = overlay(profile)
+        self._known = _Known(mesh)
+        self._services: dict[str, PeerProtocolServices] = {}
+        self._names: dict[str, Digest] = {}
+        """Peers with a session, by name."""
+        self._held: set[Digest] = set()
+        self._called: dict[Digest, asyncio.TimerHandle] = {}
+        self._from_rows: dict[Digest, tuple[Endpoint, ...]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
+        self._keep_at: float | None = None
+        now = clock.monotonic()
+        self.machine = Machine(
+            digest_of_text(mesh.own),
+            digest_of_text(mesh.trust.network.fingerprint),
+            self._known,
+            mesh.parts.identity.sign_ed25519,
+            entropy.jitter,
+            now,
+            self._wall(),
+        )
+        mesh.changed.append(self._learn)
+        mesh.spread.append(lambda _statement, _source: self._learn())
+
+    # ---- life ----
+
+    async def start(self) -> None:
+        """Remember what was known, and say where this node is."""
+        rows = read_rows(self._mesh.parts.folder.path)
+        for at in range(0, len(rows), REMEMBERED_AT_ONCE):
+            self.machine.remember(rows[at : at + REMEMBERED_AT_ONCE], clock.monotonic(), self._wall())
+            await asyncio.sleep(0)
+        self.machine.renew(clock.monotonic())
+        self._look()
+
+    def use(self, profile: Profile) -> None:
+        """The profile is this from now on."""
+        self._overlay = overlay(profile)
+        for member in self.machine.roster.rows:
+            self._reach(member)
+
+    async def leave(self) -> None:
+        """This node stops: tell the neighbours, while there are sessions."""
+        if self._looking is not None:
+            self._looking.cancel()
+        self.machine.leave(self._wall(), clock.monotonic())
+        self._act()
+        await asyncio.sleep(0)  # what was said is on its way in the next turn
+
+    async def close(self) -> None:
+        """Keep what is known."""
+        for handle in (self._timer, self._looking, *self._called.values()):
+            if handle is not None:
+                handle.cancel()
+        self._services.clear()
+        self._keep_rows()
+        self._known.keep()
+
+    def kinds(self) -> Iterator[PeerProtocolKind]:
+        """Its families."""
+        for family, limits in LIMITS.items():
+            yield PeerProtocolKind(family, None, self._opener(family), limits)
+
+    def _opener(self, family: str) -> Callable[[object, PeerProtocolServices], _Family]:
+        def opened(_settings: object, services: PeerProtocolServices) -> _Family:
+            self._services[family] = services
+            return _Family(self, family)
+
+        return opened
+
+    # ---- what comes ----
+
+    def connected(self, peer: str) -> None:
+        """A peer has a session; a member perhaps."""
+        entry = self._mesh.parts.peers.table.get(peer)
+        if entry is not None and not is_stranger(peer):
+            member = self._names[peer] = digest_of_text(entry.identity)
+            self.machine.connected(member, clock.monotonic())
+            self._act()
+
+    def gone(self, peer: str) -> None:
+        """Its last session ended."""
+        member = self._names.pop(peer, None)
+        if member is not None:
+            self.machine.gone(member, clock.monotonic())
+            self._act()
+
+    def take(self, peer: str, family: str, kind: str, body: bytes) -> None:
+        """It says something."""
+        member = self._names.get(peer)
+        if member is not None:
+            self.machine.take(member, family, kind, body, clock.monotonic(), self._wall())
+            self._act()
+
+    def look(self) -> None:
+        """Where this node is may have changed."""
+        self.machine.publish(Facts(endpoints=tuple(self._place.endpoints())), clock.monotonic())
+        self._act()
+
+    def _look(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        self.look()
+        if len(self.machine.neighbours.active) >= ENOUGH:
+            self._spare_bootstrap()
+
+    def _spare_bootstrap(self) -> None:
+        """Those whom the profile names are members like all others once this node has found some: else all would hold them."""
+        for entry in self._mesh.settings.bootstrap:
+            member = digest_of_text(entry.identity)
+            if member not in self._held and self._mesh.reached_at(entry.identity).alive:
+                self._keep_alive(member)
+
+    def _learn(self) -> None:
+        self.machine.learn(clock.monotonic())
+        self._act()
+
+    def _due(self) -> None:
+        self._timer = None
+        self.machine.due(clock.monotonic(), self._wall())
+        if self._keep_at is not None and clock.monotonic() >= self._keep_at:
+            self._keep_rows()
+        self._act()
+
+    def _wall(self) -> float:
+        return float(self._mesh.now())
+
+    # ---- what is done ----
+
+    def _act(self) -> None:
+        """Do what the machine wants, and come back when it says."""
+        machine = self.machine
+        said, machine.said = machine.said, []
+        for family, (member, kind, body) in said:
+            self._say(member, family, kind, body)
+        wishes, machine.wishes = machine.wishes, []
+        for wish in wishes:
+            match wish:
+                case Hold(member):
+                    self._held.add(member)
+                    self._keep_alive(member)
+                case Release(member):
+                    self._held.discard(member)
+                    self._keep_alive(member)
+                case Call(member):
+                    self._call(member)
+        for member in dict.fromkeys(machine.changed):
+            self._reach(member)
+        if machine.changed:
+            self._keep_at = self._keep_at or clock.monotonic() + KEEP_SECONDS
+        machine.changed.clear()
+        told, machine.told = machine.told, []
+        for each in told:
+            self._tell(each)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(machine.next_due(), self._due)
+
+    def _say(self, member: Digest, family: str, kind: str, body: bytes) -> None:
+        services, peer = self._services.get(family), self._mesh.peer_of(identity_text(member))
+        if services is None or peer is None:
+            return
+        try:
+            services.send(peer, kind, NOTHING, body)
+        except PeerProtocolError:
+            self.counters["not-sent"] += 1
+
+    def _call(self, member: Digest) -> None:
+        before = self._called.pop(member, None)
+        if before is not None:
+            before.cancel()
+        self._called[member] = asyncio.get_running_loop().call_later(CALLED_SECONDS, self._give_up, member)
+        self._keep_alive(member)
+
+    def _give_up(self, member: Digest) -> None:
+        del self._called[member]
+        self._keep_alive(member)
+
+    def _keep_alive(self, member: Digest) -> None:
+        self._mesh.reach(identity_text(member), alive=member in self._held or member in self._called)
+
+    def _reach(self, member: Digest) -> None:
+        """Its row says where it can be called; what is known from elsewhere goes on to count, and goes first."""
+        identity, row = identity_text(member), self.machine.roster.rows.get(member)
+        found = () if row is None else endpoints_of(row, self._place.schemes(), self._place.networks(), self._overlay)
+        before = self._from_rows.get(member, ())
+        others = [each for each in self._mesh.reached_at(identity).endpoints if each not in before]
+        self._from_rows[member] = tuple(each for each in found if each not in others)
+        self._mesh.reach(identity, (*others, *self._from_rows[member]))
+
+    def _tell(self, told: Told) -> None:
+        name = self._name(told.member) if told.member else ""
+        fields: dict[str, Any] = {"member": name} if name else {}
+        if told.what is Happening.PARTED:
+            fields |= {"lost": told.numbers[0], "left": told.numbers[1]}
+            log.warning("a large part of the network is lost at once; this part goes on by itself", **fields)
+        elif told.what is Happening.HEALED:
+            fields |= {"back": told.numbers[0], "missing": told.numbers[1]}
+            log.warning("what was lost of the network is back", **fields)
+        elif told.what is Happening.SUSPECTED:
+            log.debug("a member is suspected", **fields)
+        else:
+            log.info(_SENTENCES[told.what], **fields)
+        self.counters[told.what] += 1
+        for listener in self.listeners:
+            listener(told.what, fields)
+
+    def _name(self, member: Digest) -> str:
+        identity = identity_text(member)
+        certificate = self._mesh.members().get(identity)
+        return identity if certificate is None else certificate.name
+
+    # ---- the disk ----
+
+    def _keep_rows(self) -> None:
+        self._keep_at = None
+        try:
+            keep_rows(self._mesh.parts.folder.path, [entry.encoded for entry in self.machine.roster if entry.is_row])
+        except OSError as error:
+            log.error("what is known of members cannot be kept", reason=error.strerror, hint="is the disk full?")  # noqa: TRY400
+
+    # ---- what others ask ----
+
+    def standing(self, identity: str) -> str:
+        """What is known of a member: alive, suspected, dead, left or unknown."""
+        return str(self.machine.standing(digest_of_text(identity)))
+
+    def status(self) -> dict[str, Any]:
+        """For the status."""
+        machine = self.machine
+        standings = Counter(self.standing(identity) for identity in self._mesh.members() if identity != self._mesh.own)
+        return {
+            "rows": len(machine.roster.rows),
+            "neighbours": [self._name(member) for member in machine.neighbours.active],
+            "standing": dict(standings),
+            "partition": str(machine.partition.state),
+            "health": machine.swim.health,
+            "refused": {str(reason): times for reason, times in machine.roster.refused.items()},
+            "counters": dict(machine.counters + machine.reconciling.counters + self.counters),
+        }
+
+
+_SENTENCES: Final = {
+    Happening.JOINED: "a member joined",
+    Happening.LEFT: "a member left the network",
+    Happening.DIED: "a member does not answer anybody",
+    Happening.RETURNED: "a member is back",
+}
+
+
+class _Family:
+    """One of its families, open (`api.peer_protocol.PeerProtocol`). Sessions are told by one of both."""
+
+    def __init__(self, gossip: Gossip, family: str) -> None:
+        self._gossip = gossip
+        self._family = family
+
+    def on_connected(self, peer: str) -> None:
+        """There is a session."""
+        if self._family == LIVENESS:
+            self._gossip.connected(peer)
+
+    def on_gone(self, peer: str) -> None:
+        """There is none any more."""
+        if self._family == LIVENESS:
+            self._gossip.gone(peer)
+
+    def on_message(self, peer: str, kind: str, _content: Mapping[str, Any], body: bytes) -> None:
+        """All that members say is bytes."""
+        self._gossip.take(peer, self._family, kind, body)
+
+    async def on_request(self, _peer: str, _kind: str, _content: Mapping[str, Any], _body: bytes) -> Answer | None:
+        """Nothing is asked."""
+        return None
+
+
+class _Known(Certified):
+    """What the node trusts; what comes by the roster becomes peers when the machine looks at who is a member."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        super().__init__(mesh.trust)
+        self._mesh = mesh
+        self._kept: asyncio.TimerHandle | None = None
+        self._new = False
+
+    def take(self, encoded: bytes, wall: float) -> Taken:
+        taken = super().take(encoded, wall)
+        if taken is not Taken.KNOWN:
+            self._new = True
+        return taken
+
+    def keys(self, wall: float) -> Mapping[Digest, bytes]:
+        if self._new:
+            self._new = False
+            self._mesh.apply()
+            if self._kept is None:
+                self._kept = asyncio.get_running_loop().call_later(KEEP_STATEMENTS_SECONDS, self.keep)
+        return super().keys(wall)
+
+    def keep(self) -> None:
+        """Write them down now, if there are new ones."""
+        if self._kept is not None:
+            self._kept.cancel()
+            self._kept = None
+            try:
+                self._mesh.keep()
+            except OSError as error:
+                log.error("what members are known by cannot be kept", reason=error.strerror, hint="is the disk full?")  # noqa: TRY400
+
+
+def networks_of(addresses: Sequence[str]) -> tuple[Network, ...]:
+    """The networks around, as far as addresses tell without their prefix lengths: a /24 and a /64."""
+    found = []
+    for text in addresses:
+        with suppress(ValueError):
+            address = ipaddress.ip_address(text)
+            found.append(ipaddress.ip_network((address, 24 if address.version == 4 else 64), strict=False))
+    return tuple(dict.fromkeys(found))

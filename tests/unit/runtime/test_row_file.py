@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.runtime.members.row_file import FILE, keep_rows, read_rows
+
+ROWS = [b"one", b"", b"\xff" * 2048]
+
+
+def test_what_was_kept_is_read(tmp_path: Path) -> None:
+    keep_rows(tmp_path, ROWS)
+    assert read_rows(tmp_path) == ROWS
+    assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+    keep_rows(tmp_path, [])
+    assert read_rows(tmp_path) == []
+
+
+def test_what_is_not_whole_is_left_out(tmp_path: Path) -> None:
+    keep_rows(tmp_path, ROWS)
+    whole = (tmp_path / FILE).read_bytes()
+    for cut in (*range(12), len(whole) - 1):
+        (tmp_path / FILE).write_bytes(whole[:cut])
+        assert read_rows(tmp_path) == ROWS[: len(read_rows(tmp_path))]
+
+
+def test_no_file_is_no_rows_and_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    assert read_rows(tmp_path) == []
+    with pytest.raises(OSError, match="No such file"):
+        keep_rows(tmp_path / "gone", ROWS)
