@@ -27,7 +27,7 @@ from appliance.members.network import digest_of_text, identity_text
 from appliance.members.row import Digest, Reachable
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
-from appliance.runtime.members.row_file import keep_rows, read_rows
+from appliance.runtime.members.row_file import KeptRows, read_rows
 from appliance.runtime.node.strangers import is_stranger
 
 if TYPE_CHECKING:
@@ -44,9 +44,6 @@ LIMITS: Final = {
 """Of rows that is 2,000 a second, of statements a hundred."""
 LOOK_SECONDS: Final = 2.0
 """Between two looks at what this node's row should say."""
-KEEP_SECONDS: Final = 30.0
-"""Between two writes of the rows to the disk, while they change."""
-KEEP_STATEMENTS_SECONDS: Final = 2.0
 CALLED_SECONDS: Final = 10.0
 """How long a member is called that nobody holds."""
 ENOUGH: Final = 3
@@ -86,7 +83,6 @@ class Gossip:
         self._from_rows: dict[Digest, tuple[Endpoint, ...]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
-        self._keep_at: float | None = None
         now = clock.monotonic()
         self.machine = Machine(
             digest_of_text(mesh.own),
@@ -97,6 +93,7 @@ class Gossip:
             now,
             self._wall(),
         )
+        self._kept = KeptRows(mesh.parts.folder.path, lambda: [entry.encoded for entry in self.machine.roster if entry.is_row])
         mesh.changed.append(self._learn)
         mesh.spread.append(lambda _statement, _source: self._learn())
 
@@ -131,8 +128,7 @@ class Gossip:
             if handle is not None:
                 handle.cancel()
         self._services.clear()
-        self._keep_rows()
-        self._known.keep()
+        await self._kept.close()
 
     def kinds(self) -> Iterator[PeerProtocolKind]:
         """Its families."""
@@ -195,8 +191,6 @@ class Gossip:
     def _due(self) -> None:
         self._timer = None
         self.machine.due(clock.monotonic(), self._wall())
-        if self._keep_at is not None and clock.monotonic() >= self._keep_at:
-            self._keep_rows()
         self._act()
 
     def _wall(self) -> float:
@@ -224,7 +218,7 @@ class Gossip:
         for member in dict.fromkeys(machine.changed):
             self._reach(member)
         if machine.changed:
-            self._keep_at = self._keep_at or clock.monotonic() + KEEP_SECONDS
+            self._kept.soon()
         machine.changed.clear()
         told, machine.told = machine.told, []
         for each in told:
@@ -287,15 +281,6 @@ class Gossip:
         certificate = self._mesh.members().get(identity)
         return identity if certificate is None else certificate.name
 
-    # ---- the disk ----
-
-    def _keep_rows(self) -> None:
-        self._keep_at = None
-        try:
-            keep_rows(self._mesh.parts.folder.path, [entry.encoded for entry in self.machine.roster if entry.is_row])
-        except OSError as error:
-            log.error("what is known of members cannot be kept", reason=error.strerror, hint="is the disk full?")  # noqa: TRY400
-
     # ---- what others ask ----
 
     def standing(self, identity: str) -> str:
@@ -357,7 +342,6 @@ class _Known(Certified):
     def __init__(self, mesh: Mesh) -> None:
         super().__init__(mesh.trust)
         self._mesh = mesh
-        self._kept: asyncio.TimerHandle | None = None
         self._new = False
 
     def take(self, encoded: bytes, wall: float) -> Taken:
@@ -370,19 +354,8 @@ class _Known(Certified):
         if self._new:
             self._new = False
             self._mesh.apply()
-            if self._kept is None:
-                self._kept = asyncio.get_running_loop().call_later(KEEP_STATEMENTS_SECONDS, self.keep)
+            self._mesh.kept.soon()
         return super().keys(wall)
-
-    def keep(self) -> None:
-        """Write them down now, if there are new ones."""
-        if self._kept is not None:
-            self._kept.cancel()
-            self._kept = None
-            try:
-                self._mesh.keep()
-            except OSError as error:
-                log.error("what members are known by cannot be kept", reason=error.strerror, hint="is the disk full?")  # noqa: TRY400
 
 
 def networks_of(addresses: Sequence[str]) -> tuple[Network, ...]:

@@ -23,10 +23,10 @@ LOOK_EVERY: Final = 30.0
 class MeshRuntime:
     """`mesh` is what is known, and what families get."""
 
-    def __init__(self, profile: Profile, parts: MeshParts, place: Place) -> None:
+    def __init__(self, profile: Profile, parts: MeshParts, place: Place | None = None) -> None:
         """Reads the folder of the network. Raises ApplianceError."""
         self.mesh = Mesh(profile, parts)
-        self.gossip = Gossip(self.mesh, place, profile)
+        self.gossip = Gossip(self.mesh, place or Place(), profile)
         self.kinds = {kind.name: kind for kind in (*families(self.mesh), *self.gossip.kinds())}
         """The families that are spoken for it."""
         self._introducing = Introducing(self.mesh)

@@ -5,13 +5,22 @@ mesh-LABEL/rows    each behind its length (u16); signed, so whatever is damaged 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from appliance.foundation.gathering import Gathered
+from appliance.foundation.logging import get_logger, once_per
+from appliance.foundation.tasks import Tasks
 from appliance.foundation.whole_files import write_whole
 
+log = get_logger("members")
+
 FILE: Final = "rows"
+KEEP_SECONDS: Final = 30.0
+"""Between two writes, while rows change."""
+SAID_EVERY: Final = 300.0
 _LENGTH: Final = 2
 
 
@@ -34,3 +43,38 @@ def read_rows(folder: Path) -> list[bytes]:
 def keep_rows(folder: Path, rows: Iterable[bytes]) -> None:
     """In the place of those before, as a whole or not at all. Raises OSError."""
     write_whole(folder / FILE, b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in rows))
+
+
+class KeptRows:
+    """The rows of a running node, written in a thread. `known()` gives them."""
+
+    def __init__(self, folder: Path, known: Callable[[], Sequence[bytes]]) -> None:
+        self._folder = folder
+        self._known = known
+        self._tasks = Tasks()
+        self._gathered = Gathered(self._begin, KEEP_SECONDS)
+        self._written: Sequence[bytes] = ()
+
+    def soon(self) -> None:
+        """Something changed."""
+        self._gathered.soon()
+
+    async def close(self) -> None:
+        """Write what is not written yet, and end."""
+        self._gathered.cancel()
+        await self._tasks.close()
+        await self._write()
+
+    def _begin(self) -> None:
+        self._tasks.spawn(self._write(), "keep rows")
+
+    async def _write(self) -> None:
+        rows = self._known()
+        if rows == self._written:
+            return
+        try:
+            await asyncio.to_thread(keep_rows, self._folder, rows)
+            self._written = rows
+        except OSError as error:
+            if once_per(SAID_EVERY, "rows cannot be kept"):
+                log.error("what members say of themselves cannot be kept", reason=str(error), hint="is the disk full?")  # noqa: TRY400

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.runtime.members.row_file import FILE, keep_rows, read_rows
+from appliance.runtime.members.row_file import FILE, KeptRows, keep_rows, read_rows
 
 ROWS = [b"one", b"", b"\xff" * 2048]
 
@@ -29,3 +29,17 @@ def test_no_file_is_no_rows_and_a_folder_that_is_gone_is_said(tmp_path: Path) ->
     assert read_rows(tmp_path) == []
     with pytest.raises(OSError, match="No such file"):
         keep_rows(tmp_path / "gone", ROWS)
+
+
+async def test_what_changed_is_written_when_the_node_stops(tmp_path: Path) -> None:
+    kept = KeptRows(tmp_path, lambda: ROWS)
+    kept.soon()
+    await kept.close()
+    assert read_rows(tmp_path) == ROWS
+    (tmp_path / FILE).unlink()
+    await kept.close()
+    assert read_rows(tmp_path) == [], "nothing changed since"
+
+
+async def test_a_folder_that_is_gone_stops_nobody(tmp_path: Path) -> None:
+    await KeptRows(tmp_path / "gone", lambda: ROWS).close()
