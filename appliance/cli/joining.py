@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appliance.cli.keys import loose_mode, read_secret, write_secret
 from appliance.cli.network import make_folder, name_of
 from appliance.cli.profile import node_name
 from appliance.cli.table import SYSTEM_PROFILE
 from appliance.cli.terminal import Terminal
-from appliance.errors import ApplianceError, ExitCode
-from appliance.foundation import clock
+from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
+from appliance.foundation import clock, places
 from appliance.foundation.whole_files import write_whole
 from appliance.protocol.identity import Identity
 
+if TYPE_CHECKING:
+    from appliance.members.enrolment import About
+    from appliance.runtime.joined import Joined
+
 PENDING = ".joining"
-"""The end of the name of an identity that has not joined yet: should this command be killed after the code was used, the next one
-finds it there and gets the certificate that was made for it."""
+"""The end of the name of an identity that has not joined yet. Once the code may have been used for it, it stays whatever happens:
+the next `join` with that code finds it, and gets the certificate that was made for it."""
 MOST_CODE = 4096
 """Characters that are read for a code."""
 
 
 def join(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Call the member that made the code, prove it, and write what a node needs. Nothing is left behind when it fails."""
+    """Call the member that made the code, prove it, and write what a node needs. What fails leaves nothing behind, but for an
+    identity for which the code was used."""
     from appliance.members.code import read_code
     from appliance.runtime.joined import Joined, folder_for, write_note
     from appliance.runtime.joining import ask_to_join
@@ -40,11 +47,18 @@ def join(arguments: argparse.Namespace, terminal: Terminal) -> int:
             f"{profile} exists already and is not overwritten",
             hint="write another with --profile PATH, or have it printed with --profile -: its section mesh is what yours lacks",
         )
-    with ExitStack() as undo:
+    for path in (places.kept_dir(), profile):
+        _must_be_writable(path)
+    with ExitStack() as undo, ExitStack() as unused:
         key = Path(arguments.identity) if arguments.identity else profile.parent / "identity"
-        identity = _identity(key, undo)
+        identity = _identity(key, undo, unused)
         label = name_of(arguments.label, "a label") if arguments.label else None
-        told = asyncio.run(ask_to_join(code, identity, terminal.note, lambda about: folder_for(about, label)))
+
+        def agree(about: About) -> None:
+            folder_for(about, label)
+            unused.pop_all()
+
+        told = asyncio.run(ask_to_join(code, identity, terminal.note, agree))
         folder = folder_for(told.about, label)
         joined = Joined(told, identity.fingerprint, folder, int(clock.wall()))
         text = joined.profile_text(name, key)
@@ -55,19 +69,23 @@ def join(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if printed:
         terminal.say(text.rstrip("\n"))
         return ExitCode.OK
+    _report(joined, folder.label, profile, terminal)
+    return ExitCode.OK
+
+
+def _report(joined: Joined, label: str, profile: Path, terminal: Terminal) -> None:
     certificate = joined.certificate
+    addresses = [str(address) for address in certificate.addresses]
     document = {
-        "network": joined.trust.network.fingerprint,
-        "label": folder.label,
+        "network": certificate.network,
+        "label": label,
         "name": certificate.name,
-        "addresses": [str(address) for address in certificate.addresses],
-        "identity": identity.fingerprint,
+        "addresses": addresses,
+        "identity": certificate.identity,
         "profile": str(profile.absolute()),
     }
-    addresses = ", ".join(document["addresses"])
-    terminal.result(document, f"joined: this host is {certificate.name}.{folder.label}, {addresses}")
+    terminal.result(document, f"joined: this host is {certificate.name}.{label}, {', '.join(addresses)}")
     terminal.note(f"written to {profile}. Next: appliance run" + ("" if str(profile) == SYSTEM_PROFILE else f" {profile}"))
-    return ExitCode.OK
 
 
 def _write(key: Path, profile: Path | None, text: str, undo: ExitStack) -> list[Path]:
@@ -76,7 +94,7 @@ def _write(key: Path, profile: Path | None, text: str, undo: ExitStack) -> list[
     pending = key.with_name(key.name + PENDING)
     if pending.exists():
         pending.replace(key)
-        undo.callback(key.unlink)
+        undo.callback(key.replace, pending)
         made.append(key)
     if profile is not None:
         write_whole(profile, text.encode(), 0o644)
@@ -93,8 +111,19 @@ def _asked_for(terminal: Terminal) -> str:
     return sys.stdin.read(MOST_CODE) if sys.stdin is not None else ""
 
 
-def _identity(path: Path, undo: ExitStack) -> Identity:
-    """The identity in that file, or a new one, which is in a file beside it already. Raises ApplianceError."""
+def _must_be_writable(path: Path) -> None:
+    """Will something be written there later, as far as can be told before? Raises MissingPrivilege, ApplianceError."""
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if os.access(there, os.W_OK):
+        return
+    if os.geteuid():
+        raise MissingPrivilege(f"{path}: you may not write there", hint="run it as root (sudo)")
+    raise ApplianceError(f"{path}: nothing can be written there", hint="is the file system read-only?")
+
+
+def _identity(path: Path, undo: ExitStack, unused: ExitStack) -> Identity:
+    """The identity in that file, or a new one, which is in a file beside it already; `unused` removes that. Raises
+    ApplianceError."""
     if path.exists():
         if mode := loose_mode(path):
             raise ApplianceError(f"{path} has mode {mode:04o}: others can read this secret", hint=f"chmod 600 {path}")
@@ -106,5 +135,5 @@ def _identity(path: Path, undo: ExitStack) -> Identity:
     else:
         identity = Identity.generate()
         write_secret(pending, identity.to_pem())
-    undo.callback(pending.unlink, missing_ok=True)
+    unused.callback(pending.unlink, missing_ok=True)
     return identity

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -237,7 +237,12 @@ def make_folder(path: Path, undo: ExitStack) -> None:
         raise ApplianceError(f"{path.parent}: there is no such directory", hint=f"make it first: mkdir -p {path}") from error
     except PermissionError as error:
         raise MissingPrivilege(f"{path}: you may not write there", hint="run it as root (sudo)") from error
-    undo.callback(path.rmdir)
+    undo.callback(_remove_if_empty, path)
+
+
+def _remove_if_empty(path: Path) -> None:
+    with suppress(OSError):
+        path.rmdir()
 
 
 def certificate_document(certificate: Certificate) -> dict[str, Any]:

@@ -20,6 +20,8 @@ MOST_OPEN: Final = 256
 """Open invitations at a time."""
 MOST_KEPT: Final = 1024
 """Invitations altogether. Of those that ended the oldest go first."""
+KEPT_SECONDS: Final = 30 * 86_400
+"""How long one is kept after its time, so that an admin can see what became of it."""
 
 
 class Verdict(StrEnum):
@@ -71,7 +73,8 @@ class Invitations:
                 f"{MOST_OPEN} invitations are open, and there may not be more",
                 hint="take some back: appliance network invitations --revoke NUMBER",
             )
-        for one in ended[: max(0, len(self._all) + 1 - MOST_KEPT)]:
+        old = [one for one in ended if now - one.expires > KEPT_SECONDS]
+        for one in {one.number: one for one in (*old, *ended[: max(0, len(self._all) + 1 - MOST_KEPT)])}.values():
             self._forget(one)
             del self._all[one.number]
         self._put(invitation)

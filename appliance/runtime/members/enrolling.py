@@ -68,7 +68,8 @@ class Enrolling(Inviting):
         self._take = take
         self._relays = relays
         self._serial = 0
-        self._issuer = Issuer(trust, folder.owner() or identity)
+        self._folder = folder
+        self._identity = identity
         self._take_again()
 
     # ---- what an admin asks for ----
@@ -81,7 +82,7 @@ class Enrolling(Inviting):
             raise NoInvitation("an invitation is good for a minute to thirty days", hint="for example --ttl 1h")
         if not 1 <= uses <= MOST_USES:
             raise NoInvitation(f"an invitation is for 1 to {MOST_USES} newcomers", hint="for example --uses 3")
-        self._issuer.check(terms, now)
+        self._issuer().check(terms, now)
         places = tuple(endpoints or self._here())
         relays = () if endpoints or any(map(_is_public, places)) else tuple(self._relays())
         if not places and not relays:
@@ -123,6 +124,10 @@ class Enrolling(Inviting):
         revoked = [self._invitations.revoke(each.number) for each in found]
         return {"revoked": [_shown(each, now) for each in revoked if each is not None]}
 
+    def _issuer(self) -> Issuer:
+        """Who signs. The owner's key is read when it is used, and not kept in memory: it may be taken away at any time."""
+        return Issuer(self._trust, self._folder.owner() or self._identity)
+
     # ---- what newcomers get ----
 
     def _about(self) -> About:
@@ -132,7 +137,7 @@ class Enrolling(Inviting):
     def _issue(self, invitation: Invitation, identity: PublicIdentity) -> bytes:
         now = clock.wall()
         self._serial = max(self._serial + 1, int(now * 1_000_000))
-        return self._issuer.issue(invitation.terms, invitation.next_name(), identity, int(now), self._serial).encoded
+        return self._issuer().issue(invitation.terms, invitation.next_name(), identity, int(now), self._serial).encoded
 
     def _prove(self, encoded: bytes) -> bytes:
         identity = read_certificate(encoded).identity

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = get_logger("enrolment")
 
 SAID_EVERY: Final = 60.0
-"""Seconds between two lines about guesses, which a stranger can make as many of as handshakes."""
+"""Seconds between two lines that say the same: a stranger can make as many guesses as handshakes."""
 OF_AN_INVITATION: Final = frozenset({Verdict.WRONG, Verdict.EXPIRED, Verdict.USED, Verdict.BURNT, Verdict.REVOKED})
 """Verdicts about somebody who has, or had, a code."""
 
@@ -102,12 +102,14 @@ class Inviting:
         return answer
 
     def _tell(self, verdict: Verdict, name: str, newcomer: str) -> None:
-        if verdict in OF_AN_INVITATION:
-            log.warning("an invitation was refused", reason=verdict, newcomer=newcomer)
-        elif verdict is Verdict.GOOD:
-            log.info("a newcomer has a good code" if name == NETWORK else "a newcomer has its certificate", newcomer=newcomer)
-        elif times := once_per(SAID_EVERY, f"enrolment {verdict}"):
-            log.warning("somebody without a code wanted to join", reason=verdict, times=times)
+        if verdict is not Verdict.GOOD:
+            if times := once_per(SAID_EVERY, f"enrolment {verdict}"):
+                said = "an invitation was refused" if verdict in OF_AN_INVITATION else "somebody without a code wanted to join"
+                log.warning(said, reason=verdict, newcomer=newcomer, times=times)
+        elif name == NETWORK:
+            log.debug("a newcomer has a good code", newcomer=newcomer)
+        else:
+            log.info("a newcomer has its certificate", newcomer=newcomer)
 
 
 def _is_fingerprint(text: object) -> TypeGuard[str]:

@@ -6,6 +6,8 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.api.peer_protocol import Answer
 from appliance.api.values import Endpoint
@@ -302,6 +304,19 @@ def test_what_is_no_claim_is_none(name: str, change: object) -> None:
     assert member.state() == "open"
 
 
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=70), lambda inner: st.lists(inner, max_size=3))
+WORDS = st.dictionaries(st.sampled_from(["invitation", "session", "proof", "to", "ask", "joiner"]) | st.text(max_size=9), JSON)
+
+
+@given(st.sampled_from([NETWORK, CERTIFICATE, "forward", ""]), WORDS, st.binary(max_size=3000))
+def test_whatever_a_stranger_says_is_judged_and_ends_nothing(name: str, content: dict[str, Any], body: bytes) -> None:
+    member = Member()
+    meeting = Meeting(member, member.invite(), MALLORY)
+    verdict, answer = member.inviter.answer(name, content, body, meeting.bound, NOW)
+    assert (verdict, answer) == (Verdict.MALFORMED, None)
+    assert member.state() == "open"
+
+
 def test_another_request_is_none_of_ours() -> None:
     member = Member()
     meeting = Meeting(member, member.invite())
@@ -333,6 +348,14 @@ def test_a_thousand_invitations_in_a_row() -> None:
     for _ in range(200):
         member.invite(random.randbytes(16))
     assert len(member.disk) == 1024
+
+
+def test_what_ended_long_ago_is_forgotten() -> None:
+    member = Member()
+    member.invite(b"a" * 16, ttl=60)
+    member.now += 31 * 86_400
+    member.invite(b"b" * 16)
+    assert list(member.disk) == [number_of(b"b" * 16)]
 
 
 def test_taking_back_works_when_no_more_can_be_made() -> None:
