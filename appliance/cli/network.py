@@ -99,7 +99,7 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
     trust = folder.trust(now)
     members = trust.members(now)
     issuers = [each for each in members.values() if each.scope is not None]
-    soon = [each for each in members.values() if each.not_after - now < SOON]
+    soon = [each for each in members.values() if trust.ends_at(each) - now < SOON]
     document: dict[str, Any] = {
         "network": trust.network.fingerprint,
         "label": folder.label,
@@ -119,7 +119,7 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
     lines += [f"  issuer {each.name}: {scope_text(each)}" for each in issuers]
     terminal.result(document, "\n".join(lines))
     for each in soon:
-        left = seconds_text(each.not_after - now)
+        left = seconds_text(trust.ends_at(each) - now)
         terminal.warning(f"the certificate of {each.name} ends in {left}: appliance network renew {each.name}")
     for fraud in trust.frauds():
         terminal.warning(f"{fraud.issuer} signed two statements with one serial: somebody else may have its key")

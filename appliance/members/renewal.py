@@ -20,7 +20,7 @@ def is_due(trust: Trust, identity: str, now: int) -> bool:
     if current is None or current.final:
         return False
     last = _last(trust, current, now)
-    return (last.not_after - now) * LAST_PART < last.not_after - last.not_before
+    return (trust.ends_at(last) - now) * LAST_PART < last.not_after - last.not_before
 
 
 def renewed(trust: Trust, signer: Signer, identity: str, now: int) -> Certificate:
@@ -30,13 +30,16 @@ def renewed(trust: Trust, signer: Signer, identity: str, now: int) -> Certificat
         raise CannotIssue("its certificate is not to be renewed now", hint="a person may: appliance network renew NAME")
     scope = signer.scope(now)
     lifetime = current.not_after - current.not_before
-    lifetime = lifetime if scope is None else min(lifetime, scope.lifetime)
-    if now + lifetime <= _last(trust, current, now).not_after:
-        raise CannotIssue("this issuer's certificate for it would end sooner than the one it has", hint="ask the owner")
+    end = now + lifetime
+    if scope is not None:
+        lifetime = min(lifetime, scope.lifetime)
+        end = min(now + lifetime, trust.members(now)[signer.fingerprint].not_after)
+    if end <= trust.ends_at(_last(trust, current, now)):  # else one that helps nobody would be made again and again
+        raise CannotIssue("what this issuer can give would end sooner, or no later", hint="ask the owner")
     return signer.renew(current, now=now, lifetime=lifetime)
 
 
 def _last(trust: Trust, current: Certificate, now: int) -> Certificate:
     """Of what it has the one that is valid longest: what an issuer renewed waits for the owner's to end."""
     valid = [each for each in trust.certificates(current.identity) if each.epoch >= current.epoch and each.is_valid(now)]
-    return max((current, *valid), key=lambda each: each.not_after)
+    return max((current, *valid), key=trust.ends_at)

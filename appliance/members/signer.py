@@ -50,6 +50,8 @@ class Signer:
         self, identity: PublicIdentity, name: str, grants: Grants, *, now: int, lifetime: int, scope: Scope | None = None
     ) -> Certificate:
         """A certificate that begins now, for so many seconds. With a scope it makes an issuer. Raises CannotIssue."""
+        if identity.encoded == self._trust.network.encoded:
+            raise CannotIssue("that is the owner's key: a node has one of its own", hint="make it: appliance keys new PATH")
         epoch = self._trust.next_epoch(identity.fingerprint)
         if epoch and scope is not None:
             raise CannotIssue(

@@ -127,6 +127,11 @@ class Trust:
         """All that are kept about one node, whether they count or not."""
         return tuple(self._certificates.get(identity, {}).values())
 
+    def ends_at(self, certificate: Certificate) -> int:
+        """When it counts no more: at its own end, or at that of its issuer's certificate."""
+        issuer = self._certificates.get(certificate.issuer, {}).get(self.network.fingerprint)
+        return certificate.not_after if issuer is None else min(certificate.not_after, issuer.not_after)
+
     def proof_of(self, identity: str) -> bytes:
         """What shows to anybody who has the network's key that it is a member (`certificate.read_proof`). Raises KeyError if no
         certificate about it is here."""

@@ -137,9 +137,9 @@ class Renewing:
                 signer = Signer(circle.trust, key, now * 1_000_000, lambda encoded, _now: circle.take(encoded))
                 with suppress(CannotIssue):
                     return renewed(circle.trust, signer, identity, now)
-        except ApplianceError as error:
-            if once_per(SAID_EVERY, f"renewal {error.code}"):
-                log.warning("no certificates can be renewed here", reason=error.text())
+        except (ApplianceError, OSError) as error:
+            if once_per(SAID_EVERY, "renewal keys"):
+                log.warning("no certificates can be renewed here", reason=str(error))
         return None
 
     def _helpful(self) -> list[str]:

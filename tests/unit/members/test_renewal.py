@@ -51,6 +51,16 @@ def test_what_an_issuer_renewed_is_enough_although_it_waits() -> None:
     assert trust.members(NOW + 31 * DAY)[LAPTOP] == made
 
 
+def test_it_is_due_when_its_issuers_certificate_ends_soon() -> None:
+    trust = trusting(issuer(not_after=NOW + 15 * DAY), certificate("laptop", ISSUER))
+    assert not is_due(trust, LAPTOP, NOW + 5 * DAY)
+    assert is_due(trust, LAPTOP, NOW + 6 * DAY)
+    with pytest.raises(CannotIssue, match="end sooner"):
+        renewed(trust, signer(trust, ISSUER), LAPTOP, NOW + 6 * DAY)
+    made = renewed(trust, signer(trust), LAPTOP, NOW + 6 * DAY)
+    assert trust.ends_at(made) == NOW + 36 * DAY
+
+
 def test_a_final_one_ends() -> None:
     trust = trusting(certificate("laptop", grants=replace(grants(), final=True)))
     assert not is_due(trust, LAPTOP, LATE)

@@ -89,6 +89,11 @@ def test_what_others_would_not_count_is_said_before_it_is_handed_out(name: str, 
     assert caught.value.hint
 
 
+def test_the_owners_key_is_no_nodes() -> None:
+    with pytest.raises(CannotIssue, match="one of its own"):
+        signing(Trust(NETWORK)).certify(OWNER.public, "a", grants(), now=NOW, lifetime=DAY)
+
+
 def test_an_issuer_stays_within_its_scope() -> None:
     trust = with_issuer()
     signer = signing(trust, ISSUER)
