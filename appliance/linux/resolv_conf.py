@@ -7,7 +7,8 @@ import array
 import fcntl
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,7 +101,7 @@ def _obstacle() -> str:
         found = FILE.lstat()
     except FileNotFoundError:
         folder = FILE.parent
-        return SHARED if _is_first_processes(folder) else _locked(folder)
+        return SHARED if _is_of_another_network(folder) else _locked(folder)
     except OSError as error:
         return f"{FILE} cannot be looked at: {error.strerror}"
     if stat.S_ISLNK(found.st_mode):
@@ -109,7 +110,7 @@ def _obstacle() -> str:
         return f"{FILE} is no regular file"
     if found.st_uid == _overflow() and os.geteuid() != found.st_uid:
         return f"{FILE} belongs to a user outside of this user namespace"
-    return SHARED if _is_first_processes(FILE) else _locked(FILE)
+    return SHARED if _is_of_another_network(FILE) else _locked(FILE)
 
 
 def _locked(path: Path) -> str:
@@ -129,15 +130,26 @@ def _locked(path: Path) -> str:
     return f"{path} is immutable (`chattr -i {path}` would change that)" if flags[0] & IMMUTABLE else ""
 
 
-def _is_first_processes(path: Path) -> bool:
-    """Is it the first process's file, while its network is another one? Then programs of another network read it."""
+def _is_of_another_network(path: Path) -> bool:
+    """Is it the file of the first process, or of one that this one descends from, while their network is another one? Then
+    programs of another network read it."""
+    return any(_reads_elsewhere(process, path) for process in (FIRST_PROCESS, *_ancestors()))
+
+
+def _reads_elsewhere(process: Path, path: Path) -> bool:
     try:
-        theirs, own = (FIRST_PROCESS / "ns/net").stat(), Path("/proc/thread-self/ns/net").stat()
-        if theirs.st_ino == own.st_ino:
-            return False
-        return (FIRST_PROCESS / "root" / path.relative_to("/")).samefile(path)
-    except OSError:  # whoever cannot see the first process is in a container, or in systemd's sandbox
+        theirs, own = (process / "ns/net").stat(), Path("/proc/thread-self/ns/net").stat()
+        return theirs.st_ino != own.st_ino and (process / "root" / path.relative_to("/")).samefile(path)
+    except OSError:  # whoever cannot look at it is in a container, or in systemd's sandbox
         return False
+
+
+def _ancestors() -> Iterator[Path]:
+    process = Path("/proc/self")
+    with suppress(OSError):
+        while (parent := (process / "stat").read_text().rpartition(")")[2].split()[1]) != "0":
+            process = Path("/proc", parent)
+            yield process
 
 
 def _overflow() -> int:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from rigs.name_server import WORLD, NameServer, listening
 
+from appliance.linux import resolv_conf
 from tests.netns.daemons import Host
+from tests.netns.throwaway import Throwaway
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
 
@@ -143,3 +145,9 @@ try:
 except OSError:
     print("nothing")
 """
+
+
+def test_the_file_of_those_who_started_the_node_elsewhere_is_left_alone(namespace: Throwaway) -> None:
+    """They may be the only ones whose file can be compared: a container's first process often cannot."""
+    assert "is the whole machine's" in namespace.run(resolv_conf.observe)["obstacle"]
+    assert "is the whole machine's" not in resolv_conf.observe()["obstacle"]
