@@ -83,7 +83,7 @@ def _mapping(found: Findings) -> Answer:
             return Answer(question, "none", f"There is no NAT for IPv4: others see this host's own address, {seen}.")
         case Mapping.INDEPENDENT:
             return Answer(question, "independent", f"One port, whoever is spoken to ({seen}): others can be told where to send.")
-        case Mapping.DEPENDENT:
+        case Mapping.DEPENDENT | Mapping.SEQUENTIAL:
             return Answer(
                 question,
                 "dependent",

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from appliance.api.values import Endpoint
 from appliance.members.candidates import MAX_TRIED, SCHEME
+from appliance.members.far_ports import WINDOW
 
 PROBE_GAP: Final = 0.1
 """Seconds between two probes of an address."""
@@ -90,7 +91,7 @@ class Punching:
         self._next_round: float | None = None
         self._wake: float | None = None
         """When the stage has something to do."""
-        self._ends = 0.0
+        self._ends = self._longer = 0.0
         self._decide_at: float | None = None
 
     @property
@@ -122,13 +123,15 @@ class Punching:
         if self.stage is Stage.RESTING:
             self._plan(max(now, self._began + LEAST_GAP))
 
-    def handle_agreed(self, targets: Sequence[Endpoint], wait: float, now: float) -> bool:
-        """Both sides begin a round in `wait` seconds, with the peer at one of `targets`. False: there was one just now."""
+    def handle_agreed(self, targets: Sequence[Endpoint], wait: float, now: float, longer: float = 0.0) -> bool:
+        """Both sides begin a round in `wait` seconds, with the peer at one of `targets`; it lasts at least `longer`. False: there
+        was one just now."""
         if self.current is None or (not self.leads and now - self._began < LEAST_GAP):
             return False
         self._began = self._began if self.leads else now
         self.rounds += not self.direct
-        self._targets = [target for target in targets if target != self.current][:MAX_TRIED]
+        self._longer = longer
+        self._targets = [target for target in targets if target != self.current][: MAX_TRIED + WINDOW]
         self._named = len(self._targets)
         self._proved.clear()
         self._decide_at = None
@@ -164,7 +167,8 @@ class Punching:
             self.handle_refused(now)
         elif self.stage is Stage.WAITING and self._wake is not None and now >= self._wake:
             self.stage, self._wake = Stage.PUNCHING, now
-            self._ends = now + (PUNCH_SECONDS if self._is_young(now) else LATE_PROBES * PROBE_GAP + SETTLE_SECONDS)
+            usual = PUNCH_SECONDS if self._is_young(now) else LATE_PROBES * PROBE_GAP + SETTLE_SECONDS
+            self._ends = now + max(usual, self._longer)
         if self.stage is Stage.PUNCHING:
             self._punch(now, rtt)
 
@@ -201,7 +205,7 @@ class Punching:
             self._rest(self._began + self._pause(now))
             return
         if self._wake is not None and now >= self._wake:
-            late_over = not self._is_young(now) and now > self._ends - SETTLE_SECONDS
+            late_over = not self._is_young(now) and not self._longer and now > self._ends - SETTLE_SECONDS
             self._probes.extend([] if late_over else self._targets)
             self._wake = now + PROBE_GAP
 

@@ -36,6 +36,8 @@ class Mapping(StrEnum):
     """One address and port, whoever is spoken to."""
     DEPENDENT = "dependent"
     """Another port for each far end: a symmetric NAT."""
+    SEQUENTIAL = "sequential"
+    """The same, and each is the one after the one before: it can be foretold. Voices do not tell that."""
 
 
 class Voice(NamedTuple):

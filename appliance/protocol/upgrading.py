@@ -126,6 +126,7 @@ class Upgrading:
             return False
         session.probes = 0
         session.suspect = False
+        ways.tried.clear()
         self._roaming.go(session, link, way.path[1], now)
         self._ask(session, now)  # by the new path, so that the peer follows
         return True

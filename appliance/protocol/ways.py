@@ -9,8 +9,8 @@ from typing import NamedTuple
 from appliance.api.values import Endpoint
 from appliance.protocol.events import Path
 
-MAX_TRIED = 64
-"""Tokens under way that are remembered: three seconds of two addresses, ten times a second."""
+MAX_TRIED = 256
+"""Tokens under way that are remembered: a second of 200, which is the most that are sent in one (`members.far_ports`)."""
 MAX_PROVED = 16
 """Paths that are known to work."""
 

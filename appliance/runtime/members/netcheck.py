@@ -40,7 +40,7 @@ async def check(paths: Paths) -> dict[str, Any]:
     own = paths.own_addresses
     return netcheck.document(
         Findings(
-            listens=bool(paths.listeners(4)),
+            listens=bool(paths.hands.listeners(4)),
             peers=len(over_udp) + len(others),
             peers_over_udp=len(over_udp),
             verdict=verdict,
@@ -60,7 +60,7 @@ async def _knock(paths: Paths, peers: Sequence[str], at: Endpoint | None) -> boo
     tried = None
     for peer in peers[:MOST_ASKED] if at is not None else ():
         with suppress(PeerProtocolError):
-            if await paths.ask_to_knock(peer, str(at), KNOCK_SECONDS):
+            if await paths.knocking.ask_to_knock(peer, str(at), KNOCK_SECONDS):
                 return True
             tried = False
     return tried
@@ -69,7 +69,7 @@ async def _knock(paths: Paths, peers: Sequence[str], at: Endpoint | None) -> boo
 async def _hairpin(paths: Paths, at: Endpoint | None) -> bool | None:
     """Two sockets of this host: does one reach the other at the NAT's outer address? None where the NAT's port for them is not
     known: it is if the NAT keeps ports."""
-    listeners = paths.listeners(4)
+    listeners = paths.hands.listeners(4)
     if at is None or not listeners or at.port != listeners[0].local.port:
         return None
     loop, secret = asyncio.get_running_loop(), entropy.random_bytes(16)

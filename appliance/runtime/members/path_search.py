@@ -103,7 +103,8 @@ class PathSearch:
 
     def _kind(self) -> PeerProtocolKind:
         from appliance.runtime.links.extra_ports import ExtraPorts
-        from appliance.runtime.members.paths import Around, kind_for
+        from appliance.runtime.members.path_hands import Around
+        from appliance.runtime.members.paths import kind_for
 
         def opened(paths: Paths) -> None:
             self.paths = paths

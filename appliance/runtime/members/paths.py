@@ -1,11 +1,11 @@
 """Direct paths to peers: tells and asks in the family `paths`, sends the probes, and moves sessions to what was found.
 
-Each peer has a `members.punching` machine; here are its clock, its socket, and its words:
+Each peer has a `members.punching` machine; here are its clock, its socket, and its words (those of `knocking` come on top):
 
     seen    {"at": ENDPOINT}                       message: where this node sees the peer
     again   {}                                     message, to the leader: our addresses changed
-    punch   {"candidates": [ENDPOINT…], "mapping"} request of the leader: begin a round now; answered with the same
-    knock   {"at": ENDPOINT}                       request: send probes from another port, for netcheck
+    punch   {"candidates": [ENDPOINT…], "mapping", "next": ENDPOINT, "chance": true}
+                                                   request of the leader: begin a round now; answered with the same
 
 What a peer says is judged by `members.candidates`. Probes leave by the listener's socket, so that a NAT has one mapping for a
 node.
@@ -26,51 +26,30 @@ from appliance.api.zones import shown
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.linux import marks
-from appliance.members.candidates import MAX_TRIED, SCHEME, Judge, ProbeBudget
-from appliance.members.punching import AGREE_SECONDS, Agree, Punching, Take
+from appliance.members.candidates import MAX_TRIED, SCHEME, Judge
+from appliance.members.far_ports import SPRAY_SECONDS, may_meet, window
+from appliance.members.punching import AGREE_SECONDS, PUNCH_SECONDS, Agree, Punching, Take
+from appliance.members.reflections import Mapping as NatMapping
 from appliance.members.reflections import Reflections, Verdict
 from appliance.protocol.events import PathAsked, PathProved
+from appliance.runtime.members.chance import Chance
+from appliance.runtime.members.knocking import FORETELL_SECONDS, Knocking
+from appliance.runtime.members.path_hands import Around, Hands
 from appliance.runtime.members.port_mapping import PortMapping
 
 if TYPE_CHECKING:
     import socket
 
-    from appliance.protocol.session import Session
-    from appliance.runtime.links.extra_ports import ExtraPorts
-    from appliance.runtime.links.loops import Refuses
-    from appliance.runtime.links.table import Link, Links
-    from appliance.runtime.node.driver import NodeDriver
+    from appliance.runtime.links.table import Link
 
 log = get_logger("paths")
 
 FAMILY: Final = "paths"
 LIMITS: Final = Limits(messages=10, bytes=20_000, waiting=16, requests=2)
-KNOCK_GAP: Final = 3.0
-"""Seconds between two knocks that one peer asks for."""
-KNOCKS: Final = 3
-KNOCK_PAUSE: Final = 0.3
+PATIENT_ROUNDS: Final = 2
+"""Rounds that failed before this node's NAT is asked for its next port, or many ports are tried."""
 MOST_OWN: Final = 3
 """Addresses of this host and family that are told to peers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What is around the search for paths."""
-
-    fingerprint: str
-    """This node's."""
-    driver: NodeDriver
-    links: Links
-    refuses: Refuses
-    overlay: Callable[[], Sequence[Network]]
-    """The networks inside of the tunnel."""
-    announced: Callable[[], Sequence[Endpoint]]
-    """What the profile says besides."""
-    ports: ExtraPorts
-    maps_ports: Callable[[], bool]
-    """Does the profile let the router be asked for a port?"""
-    mark: int | None
-    """The firewall mark of what goes outside; None: there is none."""
 
 
 @dataclass(slots=True)
@@ -88,10 +67,14 @@ class _Searched:
     """Why there is no direct path, as far as that is known."""
     mapping: str = ""
     """What it says of its NAT."""
-    knocked: float = -KNOCK_GAP
-    """When it was last knocked at on its wish."""
-    came_from: set[Endpoint] = field(default_factory=set)
-    """Where its probes came from, while it was asked to knock."""
+    fresh: int = 0
+    """The link whose first packet gets the port that was foretold; 0: the listener's is used."""
+    own: str = ""
+    """What was said of this node's."""
+    links: dict[Endpoint, int] = field(default_factory=dict)
+    """The sockets by which its probes came, where that was not the listener's."""
+    tried: bool = False
+    """Was there an attempt to meet by chance?"""
 
 
 class Paths:
@@ -101,14 +84,15 @@ class Paths:
         self._services = services
         self._around = around
         self._node = around.driver.node
+        self.hands = hands = Hands(services, around)
         self._peers: dict[str, _Searched] = {}
         self._own: tuple[str, ...] = ()
-        now = clock.monotonic()
         self.reflections = Reflections()
         self.judge = Judge(around.overlay())
         self._seen_judge = Judge(around.overlay())
         """Of addresses at which we are seen: this host's own are as good as others."""
-        self.budget = ProbeBudget(now)
+        self.knocking = Knocking(hands, self.judge)
+        self.chance = Chance(hands)
         self.mapping = PortMapping(self._change_all, around.mark)
         around.driver.paths_listener = self._hear
         around.driver.subscribers.append(self._on_session)
@@ -128,13 +112,14 @@ class Paths:
             "port_mapping": self.mapping.report(),
             "candidates": [str(endpoint) for endpoint in self.candidates()],
             "not_tried": {str(reason): count for reason, count in self.judge.counters.items()},
-            "held_back": self.budget.held_back,
+            "held_back": self.hands.budget.held_back,
+            "met_by_chance": self.chance.attempts.begun,
             "peers": {name: self._path(searched) for name, searched in self._peers.items()},
         }
 
     def _path(self, searched: _Searched) -> dict[str, Any]:
         machine = searched.punching
-        why = "" if machine.direct else searched.why or ("no probe came back yet" if machine.rounds else "not tried yet")
+        why = "" if machine.direct else searched.why or _why(searched)
         return {
             "direct": machine.direct,
             "endpoint": None if machine.current is None else shown(machine.current),
@@ -157,7 +142,7 @@ class Paths:
 
     def look_for_router(self) -> None:
         """Ask the router for a port, if the profile wants that; or give it back."""
-        listeners = self._around.links.listeners(SCHEME, 4)
+        listeners = self.hands.listeners(4)
         self.mapping.look(listeners[0].local.port if listeners and self._around.maps_ports() else None)
 
     def _change_all(self) -> None:
@@ -181,6 +166,7 @@ class Paths:
         searched = self._peers.pop(peer, None)
         if searched is not None:
             self.reflections.forget(searched.identity)
+            self.knocking.forget(peer)
             if searched.timer is not None:
                 searched.timer.cancel()
 
@@ -197,56 +183,49 @@ class Paths:
             self._seen(peer, searched, content.get("at"))
 
     async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer | None:
-        """The leader wants a round."""
+        """The leader wants a round, or a peer wants something for its own search."""
         del body
         searched = self._peers.get(peer)
-        if searched is not None and kind == "knock":
-            return self._take_knock(peer, searched, content.get("at"))
-        if searched is None or kind != "punch":
+        if searched is None:
             return None
-        session = self._session(peer)
+        match kind:
+            case "knock":
+                return self.knocking.take_knock(peer, content)
+            case "where":
+                return self.knocking.take_where(peer, content)
+            case "punch":
+                return await self._join(peer, searched, content)
+        return None
+
+    async def _join(self, peer: str, searched: _Searched, content: Mapping[str, Any]) -> Answer | None:
+        """The follower's half of a round."""
+        words = await self._words(peer, searched)
+        session = self.hands.session(peer)
         wait = (session.rtt or 0.0) / 2 if session is not None else 0.0
-        if not searched.punching.handle_agreed(self._targets(peer, searched, content), wait, clock.monotonic()):
+        if content.get("chance") is True and self._meets(searched, words, content):
+            words["chance"] = True
+        if not self._begin(peer, searched, words, content, wait):
             return None
         self._turn(peer, searched)
-        return Answer(self._own_words())
+        return Answer(words)
 
-    def _take_knock(self, peer: str, searched: _Searched, at: Any) -> Answer | None:
-        """A peer asks to be sent probes from another port. One that is spoken with directly gets them where it is."""
-        session, now = self._session(peer), clock.monotonic()
-        if session is None or now - searched.knocked < KNOCK_GAP:
-            return None
-        direct = session.endpoint is not None and session.endpoint.scheme == SCHEME
-        targets = [session.endpoint] if direct and session.endpoint is not None else list(self.judge.fit([at]))
-        if not targets or self._around.refuses([targets[0].host], FAMILY, peer):
-            return None
-        searched.knocked = now
-        self._services.spawn(self._knock(peer, targets[0]), f"knock at {peer}")
-        return Answer({})
+    def _begin(self, peer: str, searched: _Searched, words: dict[str, Any], content: Mapping[str, Any], wait: float) -> bool:
+        """Begin a round with what both sides have said."""
+        targets = self._targets(peer, searched, content)
+        by_chance = words.get("chance") is True and content.get("chance") is True
+        searched.links.clear()
+        longer = SPRAY_SECONDS if by_chance else 0.0
+        if not searched.punching.handle_agreed(targets, wait, clock.monotonic(), longer):
+            return False
+        if by_chance and targets:
+            searched.tried = True
+            self.chance.begin(peer, words["mapping"], targets[0], wait)
+        return True
 
-    async def _knock(self, peer: str, target: Endpoint) -> None:
-        listeners = self.listeners(6 if ":" in target.host else 4)
-        if not listeners:
-            return
-        async with self._around.ports.beside(listeners[0]) as links:
-            for _ in range(KNOCKS if links else 0):
-                if self.budget.take(target.host, clock.monotonic()):
-                    self._node.probe_path(peer, links[0].number, (target.host, target.port), clock.monotonic())
-                    self._around.driver.settle()
-                await self._services.sleep(KNOCK_PAUSE)
-
-    async def ask_to_knock(self, peer: str, at: str, seconds: float) -> bool:
-        """Ask `peer` to send probes `at` this node from another port. Does one arrive? Raises PeerProtocolError if it does not
-        try."""
-        searched = self._peers[peer]
-        session = self._session(peer)
-        known = None if session is None else session.endpoint
-        searched.came_from.clear()
-        await self._services.ask(peer, "knock", {"at": at}, within=seconds)
-        await self._services.sleep(seconds)
-        if known is not None and known.scheme == SCHEME:
-            return any(source.host == known.host and source.port != known.port for source in searched.came_from)
-        return bool(searched.came_from)
+    def _meets(self, searched: _Searched, words: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
+        """Is an attempt to meet by chance worth it, and within this node's budget?"""
+        mine, theirs = str(words["mapping"]), str(content.get("mapping", ""))
+        return may_meet(mine, theirs) and self.chance.attempts.take(searched.identity, clock.monotonic())
 
     def peers_by_way(self) -> tuple[list[str], list[str]]:
         """Peers that are reached directly, and those that are reached by other ways."""
@@ -258,17 +237,13 @@ class Paths:
         """This host's, those inside of the overlay left out."""
         return self._own
 
-    def listeners(self, version: int) -> list[Link]:
-        """The sockets for datagrams by which strangers come in, over IPv4 (4) or IPv6 (6)."""
-        return self._around.links.listeners(SCHEME, version)
-
     def exempt(self, sock: socket.socket) -> None:
         """Keep what `sock` sends out of the overlay."""
         if self._around.mark is not None:
             marks.set_mark(sock, self._around.mark)
 
     def _seen(self, peer: str, searched: _Searched, at: Any) -> None:
-        session = self._session(peer)
+        session = self.hands.session(peer)
         link = None if session is None else self._around.links.get(session.link)
         if session is None or link is None or session.endpoint is None or session.endpoint.scheme != SCHEME:
             return
@@ -279,7 +254,7 @@ class Paths:
 
     def _is_from_listener(self, link: Link) -> bool:
         version = 6 if ":" in link.local.host else 4
-        return any(link.local.port == listener.local.port for listener in self._around.links.listeners(SCHEME, version))
+        return any(link.local.port == listener.local.port for listener in self.hands.listeners(version))
 
     # ---- what the node says ----
 
@@ -294,9 +269,10 @@ class Paths:
             searched.punching.handle_proved(event.endpoint, event.rtt, clock.monotonic())
         elif event.source is not None:
             source = Endpoint(SCHEME, *event.source)
-            if len(searched.came_from) < MAX_TRIED:
-                searched.came_from.add(source)
+            self.knocking.heard(event.peer, event.token, source)
             if self.judge.why_not(source) is None:
+                if len(searched.links) < MAX_TRIED:
+                    searched.links[source] = event.link
                 searched.punching.handle_asked(source)
         self._turn(event.peer, searched)
 
@@ -305,7 +281,7 @@ class Paths:
 
     def _follow(self, peer: str) -> None:
         """The session of a peer may go elsewhere now."""
-        searched, session = self._peers.get(peer), self._session(peer)
+        searched, session = self._peers.get(peer), self.hands.session(peer)
         if searched is None:
             return
         now, endpoint = clock.monotonic(), None if session is None else session.endpoint
@@ -329,8 +305,8 @@ class Paths:
                 case Take(endpoint):
                     self._node.take_path(peer, endpoint, now)
         while (target := machine.poll_probe()) is not None:
-            self._probe(peer, target, now)
-        self._around.driver.settle()
+            self._probe(peer, searched, target)
+        self.hands.settle()
         if searched.timer is not None:
             searched.timer.cancel()
         due = machine.poll_timeout()
@@ -338,24 +314,33 @@ class Paths:
         searched.timer = None if due is None else loop.call_at(due, self._timeout, peer, searched)
 
     def _timeout(self, peer: str, searched: _Searched) -> None:
-        session = self._session(peer)
+        session = self.hands.session(peer)
         searched.timer = None
         searched.punching.handle_timeout(clock.monotonic(), None if session is None else session.rtt)
         self._turn(peer, searched)
 
-    def _probe(self, peer: str, target: Endpoint, now: float) -> None:
-        listeners = self._around.links.listeners(SCHEME, 6 if ":" in target.host else 4)
-        if listeners and self.budget.take(target.host, now):
-            self._node.probe_path(peer, listeners[0].number, (target.host, target.port), now)
+    def _probe(self, peer: str, searched: _Searched, target: Endpoint) -> None:
+        """By the socket that the peer's probes from there came to; else by the listener's."""
+        link, listener = searched.links.get(target, searched.fresh), self.hands.listener_for(target)
+        if link not in self._around.links and listener is not None:
+            link = listener.number
+        if link:
+            self.hands.probe(peer, link, target)
 
     async def _agree(self, peer: str, searched: _Searched) -> None:
+        """The leader's half of a round."""
+        words = await self._words(peer, searched)
+        late = searched.punching.rounds >= PATIENT_ROUNDS
+        if late and not searched.tried and may_meet(str(words["mapping"]), searched.mapping):
+            words["chance"] = self._meets(searched, words, {"mapping": searched.mapping})
         try:
-            answer = await self._services.ask(peer, "punch", self._own_words(), within=AGREE_SECONDS - 1)
+            answer = await self._services.ask(peer, "punch", words, within=AGREE_SECONDS - FORETELL_SECONDS)
         except PeerProtocolError as error:
             searched.why = f"it does not take part: {error}"
             searched.punching.handle_refused(clock.monotonic())
         else:
-            searched.punching.handle_agreed(self._targets(peer, searched, answer.content), 0.0, clock.monotonic())
+            searched.why = ""
+            self._begin(peer, searched, words, answer.content, 0.0)
         if self._peers.get(peer) is searched:
             self._turn(peer, searched)
 
@@ -374,9 +359,21 @@ class Paths:
 
     # ---- addresses ----
 
-    def _own_words(self) -> dict[str, Any]:
-        verdict = self.verdict(4)
-        return {"candidates": [str(endpoint) for endpoint in self.candidates()], "mapping": str(verdict.mapping)}
+    async def _words(self, peer: str, searched: _Searched) -> dict[str, Any]:
+        """What this node says of itself for a round. Once one has failed, its NAT's next port too, where that can be foretold."""
+        mapping = self.verdict(4).mapping
+        searched.fresh = 0
+        words: dict[str, Any] = {"candidates": [str(endpoint) for endpoint in self.candidates()], "mapping": str(mapping)}
+        if searched.punching.rounds and not searched.punching.direct and mapping in {NatMapping.UNKNOWN, NatMapping.DEPENDENT}:
+            direct = [name for name in self._peers if name != peer and self.hands.is_direct(name)]
+            guessed, following = await self.knocking.foretell(direct)
+            if guessed is not NatMapping.UNKNOWN:
+                words["mapping"] = str(guessed)
+            if following is not None:
+                words["next"] = str(following)
+                searched.fresh = await self.chance.fresh(following, AGREE_SECONDS + PUNCH_SECONDS)
+        searched.own = str(words["mapping"])
+        return words
 
     def verdict(self, version: int) -> Verdict:
         """What is known of the NAT for IPv4 (4) or IPv6 (6)."""
@@ -388,7 +385,7 @@ class Paths:
         if self.mapping.mapped is not None:
             found[self.mapping.mapped] = None
         for version in (4, 6):
-            listeners = self._around.links.listeners(SCHEME, version)
+            listeners = self.hands.listeners(version)
             if not listeners:
                 continue
             found |= dict.fromkeys(self.verdict(version).seen)
@@ -400,13 +397,10 @@ class Paths:
 
     def _targets(self, peer: str, searched: _Searched, content: Mapping[str, Any]) -> list[Endpoint]:
         searched.mapping = str(content.get("mapping", ""))[:32]
-        fit = self.judge.fit(content.get("candidates"))
+        following = self.judge.fit([content["next"]]) if "next" in content else ()
+        fit = (*(port for first in following for port in window(first)), *self.judge.fit(content.get("candidates")))
         bad = self._around.refuses([target.host for target in fit], FAMILY, peer) if fit else {}
         return [target for target in fit if target.host not in bad]
-
-    def _session(self, peer: str) -> Session | None:
-        known = self._node.peers.get(peer)
-        return None if known is None or known.session is None else self._node.sessions.get(known.session)
 
 
 def kind_for(around: Around, opened: Callable[[Paths], None]) -> PeerProtocolKind:
@@ -418,6 +412,15 @@ def kind_for(around: Around, opened: Callable[[Paths], None]) -> PeerProtocolKin
         return paths
 
     return PeerProtocolKind(FAMILY, None, open_paths, LIMITS)
+
+
+def _why(searched: _Searched) -> str:
+    """Why there is no direct path."""
+    if not searched.punching.rounds:
+        return "not tried yet"
+    if searched.mapping == searched.own == NatMapping.DEPENDENT:
+        return "both sides' NATs give another port for each far end, drawn at random: there is no direct path"
+    return "no probe came back"
 
 
 def _shown(verdict: Verdict) -> dict[str, Any]:

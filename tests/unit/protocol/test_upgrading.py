@@ -7,6 +7,7 @@ from appliance.protocol.events import PathAsked, PathProved
 from appliance.protocol.session import Session
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.protocol.upgrading import HELD_SECONDS
+from appliance.protocol.ways import MAX_TRIED
 from appliance.testing.network import Network
 from appliance.testing.pair import HOSTS, PORT, identity_of
 from appliance.testing.simulated_host import SimulatedHost
@@ -135,11 +136,11 @@ def test_tokens_cannot_be_guessed() -> None:
 
 def test_probes_under_way_are_bounded() -> None:
     pair = Streamed()
-    for port in range(1, 300):
+    for port in range(1, 2 * MAX_TRIED):
         pair.probe("a", ("192.0.2.66", port))
     ways = pair.session("a").ways
     assert ways is not None
-    assert len(ways.tried) == 64
+    assert len(ways.tried) == MAX_TRIED
 
 
 def test_a_better_path_that_dies_leads_back_to_the_reserve_within_seconds() -> None:
