@@ -56,7 +56,7 @@ class CountingHands:
 
 async def attempt(hands: CountingHands, mapping: str) -> None:
     Chance(hands).begin("peer", mapping, TARGET, 0.0)  # type: ignore[arg-type]
-    while len(hands.tasks):
+    while len(hands.tasks):  # noqa: ASYNC110  no event tells that all tasks have ended
         await asyncio.sleep(0)
 
 

@@ -67,7 +67,7 @@ def knocking(hands: Hands) -> Knocking:
 
 
 async def done(hands: Hands) -> list[tuple[int, Endpoint]]:
-    while len(hands.tasks):
+    while len(hands.tasks):  # noqa: ASYNC110  no event tells that all tasks have ended
         await asyncio.sleep(0)
     return hands.sent
 
