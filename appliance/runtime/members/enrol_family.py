@@ -7,60 +7,70 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from appliance.api.peer_protocol import Limits, PeerProtocolKind, PeerProtocolServices
-from appliance.linux import address_dump
 from appliance.members.code import Contact
 from appliance.members.enrolment import FAMILY
+from appliance.members.row import EndpointKind
 from appliance.members.scope import Role
 from appliance.protocol.session import SessionState
 from appliance.runtime.members.enrolling import Enrolling
 from appliance.runtime.members.passing_on import PassingOn
-from appliance.runtime.members.reachable import reachable_at
 
 if TYPE_CHECKING:
     from appliance.api.values import Endpoint
+    from appliance.runtime.members.gossip import Place
     from appliance.runtime.members.mesh import Mesh
 
 LIMITS: Final = Limits(messages=8.0, bytes=131_072.0, waiting=8, requests=8)
 """What four newcomers need at a time, whose words one member passes on: two requests each, perhaps repeated."""
+MOST_OTHERS: Final = 8
+"""Members with a session that a newcomer is told of."""
 MOST_RELAYS: Final = 2
 """In a code, which a person types."""
 
 
-def kind(mesh: Mesh) -> PeerProtocolKind:
+def kind(mesh: Mesh, place: Place) -> PeerProtocolKind:
     """See `runtime.members.families`."""
-    return PeerProtocolKind(FAMILY, None, lambda _settings, services: _enrolling(mesh, services), LIMITS, before_membership=True)
+    return PeerProtocolKind(
+        FAMILY, None, lambda _settings, services: _enrolling(mesh, place, services), LIMITS, before_membership=True
+    )
 
 
-def _enrolling(mesh: Mesh, services: PeerProtocolServices) -> Enrolling:
+def _enrolling(mesh: Mesh, place: Place, services: PeerProtocolServices) -> Enrolling:
     parts = mesh.parts
     return Enrolling(
         parts.folder,
         mesh.trust,
         parts.identity,
         parts.driver.node.control,
-        here=lambda: _here(mesh),
-        others=lambda: [Contact(entry.identity, entry.endpoints) for entry in mesh.settings.bootstrap],
+        here=lambda: _here(place),
+        others=lambda: list(_others(mesh)),
         take=mesh.take,
-        relays=lambda: list(islice(_relays(mesh), MOST_RELAYS)),
+        relays=lambda: [Contact(who, endpoints[:1]) for who, endpoints in islice(_connected(mesh), MOST_RELAYS)],
         passing_on=PassingOn(services, mesh.peer_of),
     )
 
 
-def _relays(mesh: Mesh) -> Iterator[Contact]:
-    """Members with a session that this node began itself: there they can be called. Relays of the network come first."""
+def _here(place: Place) -> Sequence[Endpoint]:
+    """Where anybody can call this node: where only those come through to whom it has sent something is left out."""
+    return [each.endpoint for each in place.endpoints() if each.kind is not EndpointKind.REFLECTED]
+
+
+def _others(mesh: Mesh) -> Iterator[Contact]:
+    """Members whom a newcomer may call besides this node, should that be away later."""
+    known = {entry.identity for entry in mesh.settings.bootstrap}
+    yield from (Contact(entry.identity, entry.endpoints) for entry in mesh.settings.bootstrap)
+    yield from (contact for contact in islice(_connected(mesh), MOST_OTHERS) if contact.identity not in known)
+
+
+def _connected(mesh: Mesh) -> Iterator[Contact]:
+    """Members with a session, and where they can be called, relays of the network first."""
     node, members = mesh.parts.driver.node, mesh.members()
-    sessions = [each for each in node.sessions.values() if each.initiator and each.state is SessionState.ACTIVE and each.proved]
-    found = [(members.get(node.peers[each.peer].settings.identity), each.endpoint) for each in sessions]
-    for certificate, endpoint in sorted(found, key=lambda each: each[0] is None or Role.RELAY not in each[0].roles):
-        if certificate is not None and endpoint is not None and endpoint.host:
-            yield Contact(certificate.identity, (endpoint,))
-
-
-def _here(mesh: Mesh) -> Sequence[Endpoint]:
-    """Where this node can be called, as far as its host knows. Its addresses inside the overlay are no such places."""
-    own = mesh.members().get(mesh.own)
-    inside = {str(address) for address in own.addresses} if own is not None else set()
-    found = (each["address"].partition("/")[0] for each in address_dump.addresses() if each["scope"] == "global")
-    transports = mesh.parts.driver.transports
-    listening = transports.bound.values() if transports is not None else ()
-    return reachable_at(listening, [each for each in found if each not in inside])
+    sessions = [each for each in node.sessions.values() if each.state is SessionState.ACTIVE and each.proved]
+    found = [(each, members.get(node.peers[each.peer].settings.identity)) for each in sessions]
+    for session, certificate in sorted(found, key=lambda each: each[1] is None or Role.RELAY not in each[1].roles):
+        if certificate is None:
+            continue
+        called = (session.endpoint,) if session.initiator and session.endpoint is not None else ()
+        endpoints = dict.fromkeys((*called, *mesh.reached_at(certificate.identity).endpoints))
+        if direct := tuple(endpoint for endpoint in endpoints if endpoint.host):
+            yield Contact(certificate.identity, direct)

@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from appliance.api.peer_protocol import PeerProtocolKind
+    from appliance.runtime.members.gossip import Place
     from appliance.runtime.members.mesh import Mesh
 
 
-def families(mesh: Mesh) -> list[PeerProtocolKind]:
+def families(mesh: Mesh, place: Place) -> list[PeerProtocolKind]:
     """All of them, in the order in which they are opened."""
     from appliance.runtime.members import enrol_family, member_family, renewing
 
     return [
         member_family.kind(mesh),
-        enrol_family.kind(mesh),
+        enrol_family.kind(mesh, place),
         renewing.kind(mesh),
     ]

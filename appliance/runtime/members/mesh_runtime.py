@@ -26,8 +26,9 @@ class MeshRuntime:
     def __init__(self, profile: Profile, parts: MeshParts, place: Place | None = None) -> None:
         """Reads the folder of the network. Raises ApplianceError."""
         self.mesh = Mesh(profile, parts)
-        self.gossip = Gossip(self.mesh, place or Place(), profile)
-        self.kinds = {kind.name: kind for kind in (*families(self.mesh), *self.gossip.kinds())}
+        place = place or Place()
+        self.gossip = Gossip(self.mesh, place, profile)
+        self.kinds = {kind.name: kind for kind in (*families(self.mesh, place), *self.gossip.kinds())}
         """The families that are spoken for it."""
         self._introducing = Introducing(self.mesh)
         self._tasks = Tasks()
