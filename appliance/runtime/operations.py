@@ -127,7 +127,7 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
     async def take_statements(request: Request) -> Any:
         from appliance.runtime.members.asked import take_statements
 
-        return take_statements(mesh(), request.args.get("network"), request.body)
+        return await take_statements(mesh(), request.args.get("network"), request.body)
 
     def enrolling() -> Any:
         return node.protocols.opened("enrol")

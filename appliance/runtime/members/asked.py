@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.zones import shown
 from appliance.errors import ApplianceError
@@ -19,26 +20,28 @@ if TYPE_CHECKING:
     from appliance.runtime.members.mesh import Mesh
     from appliance.runtime.peers.table import PeerEntry, PeerTable
 
+AT_ONCE: Final = 16
+"""Statements that are taken before others get a turn: 6 ms."""
 
-def take_statements(mesh: Mesh | None, network: object, body: bytes) -> dict[str, Any]:
-    """Take a parcel of statements of the network with that fingerprint, each at once. Raises ApplianceError when this node is not
-    in it, or what came is no parcel."""
+
+async def take_statements(mesh: Mesh | None, network: object, body: bytes) -> dict[str, Any]:
+    """Take a parcel of statements of the network with that fingerprint, and let them count. Raises ApplianceError when this node
+    is not in it, or what came is no parcel."""
     if mesh is None or mesh.trust.network.fingerprint != network:
         raise ApplianceError(
             "the running node is not in that network", hint="what was signed is in the network's folder; start a node of it"
         )
-    taken: dict[str, int] = {}
-    refused: list[str] = []
     try:
-        for statement in read_parcel(body):
-            try:
-                word = str(mesh.take(statement))
-                taken[word] = taken.get(word, 0) + 1
-            except StatementRefused as error:
-                refused.append(str(error.reason))
+        statements = list(read_parcel(body))
     except StatementRefused as error:
         raise ApplianceError(f"that is no parcel of statements: {error.reason}") from None
-    return {"taken": taken, "refused": refused}
+    new, before = 0, mesh.trust.refused.copy()
+    for at in range(0, len(statements), AT_ONCE):
+        new += mesh.take_all(statements[at : at + AT_ONCE])
+        await asyncio.sleep(0)
+    mesh.apply()
+    refused = mesh.trust.refused - before
+    return {"new": new, "known": len(statements) - new - refused.total(), "refused": {str(why): n for why, n in refused.items()}}
 
 
 def peers(table: PeerTable, node: Node, mesh: Mesh | None) -> list[dict[str, Any]]:

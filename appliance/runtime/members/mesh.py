@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
+from appliance.foundation.tasks import Tasks
 from appliance.members.certificate import Certificate
-from appliance.members.statement import StatementRefused
+from appliance.members.statement import Kind, StatementRefused, read_head
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
 from appliance.runtime.members.entries import Policy, Reach, entry_of
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 log = get_logger("mesh")
 
+APPLY_DELAY: Final = 0.5
+"""Seconds between a new certificate and the new peer: a list of a thousand is judged some times only, 20 ms each."""
+ROUNDS: Final = 4
+"""How often members that the table did not take are tried at once."""
 SAID_EVERY: Final = 600.0
 """Seconds between two log lines about the same member that is not taken."""
 
@@ -72,6 +77,14 @@ class NotTaken(NamedTuple):
     message: str
 
 
+class _Put(NamedTuple):
+    """What an entry of the table was made of."""
+
+    digest: bytes
+    policy: Policy
+    reach: Reach
+
+
 class Mesh:
     """The mesh of one node. Made and used on the event loop."""
 
@@ -92,8 +105,13 @@ class Mesh:
         self._reach: dict[str, Reach] = {}
         self._entries: dict[str, PeerEntry] = {}
         """What the table has of members, by identity."""
+        self._put_so: dict[str, _Put] = {}
+        """Of what these were made."""
+        self._soon = False
         self._judged: Mapping[str, Certificate] | None = None
         self._own: Certificate | None = None
+        self.tasks = Tasks()
+        """What runs for as long as the mesh does."""
         self.kept = KeptStatements(
             parts.folder, lambda: [each.encoded for each in self.trust.statements()], self.take_all, self.now
         )
@@ -154,17 +172,21 @@ class Mesh:
         return taken
 
     def take_all(self, statements: Iterable[bytes], source: str | None = None) -> int:
-        """The same for several, as far as they are good. Returns how many were new."""
+        """The same for several, as far as they are good. Returns how many were new. Who came is a peer soon: of a thousand
+        certificates that come in a row not each is worth judging all members anew."""
         new: list[tuple[bytes, Taken]] = []
         for statement in statements:
             with suppress(StatementRefused):  # the trust counts them
                 taken = self.trust.take(statement, self.now())
                 if taken is not Taken.KNOWN:
                     new.append((statement, taken))
+        if any(read_head(statement).kind is not Kind.CERTIFICATE for statement, _ in new):
+            self.apply()  # whoever is no member any more is cut off before anything else
+        elif new:
+            self._apply_soon()
+        for statement, taken in new:
+            self._pass_on(statement, taken, source)
         if new:
-            self.apply()
-            for statement, taken in new:
-                self._pass_on(statement, taken, source)
             self.kept.soon()
         return len(new)
 
@@ -211,31 +233,43 @@ class Mesh:
         self._judged = members
         for identity in [identity for identity in self._entries if identity not in members]:
             self._take_out(identity)
-        for certificate in members.values():
-            if certificate.identity != self.own:
-                self._put(certificate)
+        waiting = [each for each in members.values() if each.identity != self.own]
+        for _ in range(ROUNDS):  # one may have what another gives up in the same moment
+            before, waiting = len(waiting), [each for each in waiting if not self._put(each)]
+            if not waiting or len(waiting) == before:
+                break
         self.not_taken = {identity: why for identity, why in self.not_taken.items() if identity in members}
         self._look_at_own(members.get(self.own))
         for changed in self.changed:
             changed()
+
+    def _apply_soon(self) -> None:
+        if not self._soon:
+            self._soon = True
+            self.tasks.spawn(self._apply_later(), "let new members be peers")
+
+    async def _apply_later(self) -> None:
+        await self.parts.sleep(APPLY_DELAY)
+        self._soon = False
+        self.apply()
 
     def use_bootstrap(self) -> None:
         """Those that the profile names are kept alive as soon as they are members."""
         for entry in self.settings.bootstrap:
             self.reach(entry.identity, alive=True)
 
-    def _put(self, certificate: Certificate) -> None:
+    def _put(self, certificate: Certificate) -> bool:
+        """Let it be a peer. False: the table does not take it."""
         identity, peers = certificate.identity, self.parts.peers
         known = peers.table.of_identity(identity)
         if known is not None and known.origin is Origin.PROFILE:
             self._entries.pop(identity, None)  # what the profile says of it goes on to count
-            return
-        wanted, cut = entry_of(certificate, self._policy, self._reach.get(identity, Reach()))
-        if cut:
-            self.counters["not-accepted"] += 1
-        before = self._entries.get(identity)
-        if before == wanted and known == before:
-            return
+            return True
+        reach = self._reach.get(identity, Reach())
+        put = _Put(certificate.digest, self._policy, reach)
+        if known is not None and known == self._entries.get(identity) and self._put_so.get(identity) == put:
+            return True
+        wanted, cut = entry_of(certificate, self._policy, reach)
         try:
             if known is not None and known.name == wanted.name:
                 peers.change_peer(wanted)
@@ -245,9 +279,11 @@ class Mesh:
                 peers.add_peer(wanted)
         except PeerRefused as refused:
             self._refuse(certificate, refused)
-            return
-        self._entries[identity] = wanted
+            return False
+        self.counters["not-accepted"] += cut
+        self._entries[identity], self._put_so[identity] = wanted, put
         self.not_taken.pop(identity, None)
+        return True
 
     def _refuse(self, certificate: Certificate, refused: PeerRefused) -> None:
         identity = certificate.identity
@@ -260,6 +296,7 @@ class Mesh:
 
     def _take_out(self, identity: str) -> None:
         entry = self._entries.pop(identity)
+        self._put_so.pop(identity, None)
         with suppress(PeerRefused):  # the profile took its place since
             self.parts.peers.drop_peer(entry.name)
         log.info("a member left", member=entry.name, removed=self.trust.revoked(identity))

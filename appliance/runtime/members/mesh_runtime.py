@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.foundation.tasks import Tasks
 from appliance.runtime.members.families import families
 from appliance.runtime.members.gossip import Gossip, Place
 from appliance.runtime.members.introducing import Introducing
@@ -31,15 +30,15 @@ class MeshRuntime:
         self.kinds = {kind.name: kind for kind in (*families(self.mesh, place), *self.gossip.kinds())}
         """The families that are spoken for it."""
         self._introducing = Introducing(self.mesh)
-        self._tasks = Tasks()
 
     def start(self) -> None:
         """Members are peers, and whom the profile names is called."""
         self.mesh.apply()
         self.mesh.use_bootstrap()
-        self._tasks.spawn(self.gossip.start(), "remember members")
-        self._tasks.spawn(self._keep_looking(), "look for certificates that begin or end")
-        self._tasks.spawn(self._introducing.run(), "call members that are not known yet")
+        tasks = self.mesh.tasks
+        tasks.spawn(self.gossip.start(), "remember members")
+        tasks.spawn(self._keep_looking(), "look for certificates that begin or end")
+        tasks.spawn(self._introducing.run(), "call members that are not known yet")
 
     def use(self, profile: Profile) -> None:
         """The profile is this from now on; its `mesh.network` is the same."""
@@ -56,7 +55,7 @@ class MeshRuntime:
 
     async def close(self) -> None:
         """End all tasks, with all that is known on the disk. Members stay peers until the node ends."""
-        await self._tasks.close()
+        await self.mesh.tasks.close()
         await self.gossip.close()
         await self.mesh.kept.close()
 

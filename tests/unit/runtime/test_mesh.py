@@ -64,6 +64,7 @@ async def test_what_commands_write_is_taken_over_and_nothing_is_lost(tmp_path: P
     with made.folder.changing(NOW + 1000) as trust:
         trust.take(certificate("late", grants=grants("10.7.0.9")).encoded, NOW + 1000)
     await made.mesh.kept.look()
+    made.mesh.apply()
     assert made.knows() == ["b", "late"]
     with made.folder.changing(NOW + 1000) as trust:
         trust.take(revocation("late").encoded, NOW + 1000)
@@ -101,21 +102,41 @@ async def test_a_disk_that_takes_nothing_is_said_and_membership_goes_on(tmp_path
 async def test_an_admin_hands_over_statements(tmp_path: Path) -> None:
     made = host(tmp_path, "own", "b")
     body = pack_parcel([revocation("b").encoded, revocation("b").encoded, b"nonsense"])
-    assert take_statements(made.mesh, NETWORK.fingerprint, body) == {"taken": {"new": 1, "known": 1}, "refused": ["malformed"]}
+    answer = await take_statements(made.mesh, NETWORK.fingerprint, body)
+    assert answer == {"new": 1, "known": 1, "refused": {"malformed": 1}}
+    assert made.knows() == []
     for mesh, network, sent in (
         (made.mesh, "llpn1:other", body),
         (None, NETWORK.fingerprint, body),
         (made.mesh, NETWORK.fingerprint, b"\xff"),
     ):
         with pytest.raises(ApplianceError):
-            take_statements(mesh, network, sent)
-    await asyncio.sleep(0)
+            await take_statements(mesh, network, sent)
 
 
-async def test_a_certificate_that_ends_ends_the_membership(tmp_path: Path) -> None:
-    made = host(tmp_path, "own", "b")
-    made.mesh.take(certificate("short", grants=grants("10.7.0.9"), not_after=NOW + 5000).encoded)
-    assert made.knows() == ["b", "short"]
-    made.network.run(5000.0)
+async def test_members_that_change_places_are_all_taken(tmp_path: Path) -> None:
+    made = host(tmp_path, "own", "b", "c")
+    later = {"not_before": NOW + 1, "not_after": NOW + 300 * DAY, "since": NOW}
+    for name, number in (("b", 3), ("c", 2)):
+        made.mesh.trust.take(
+            certificate(name, grants=grants(f"10.7.0.{number}"), serial=900 + number, **later).encoded, NOW + 1000
+        )
     made.mesh.apply()
-    assert made.knows() == ["b"]
+    assert made.mesh.not_taken == {}
+    assert {entry.name: str(entry.allowed[0]) for entry in made.peers.table} == {"b": "10.7.0.3/32", "c": "10.7.0.2/32"}
+
+
+async def test_certificates_that_come_in_a_row_are_judged_together(tmp_path: Path) -> None:
+    made = host(tmp_path, "own")
+    judged: list[list[str]] = []
+    made.mesh.changed.append(lambda: judged.append(made.knows()))
+    for number in range(20, 30):
+        made.mesh.take_all([certificate(f"m{number}", grants=grants(f"10.7.0.{number}")).encoded])
+    assert judged == []
+    await asyncio.sleep(0)
+    made.network.run(1.0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert judged == [[f"m{number}" for number in range(20, 30)]]
+    made.mesh.take_all([revocation("m20").encoded])
+    assert judged[-1] == [f"m{number}" for number in range(21, 30)], "a removal waits for nothing"
