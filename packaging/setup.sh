@@ -26,6 +26,7 @@ ethtool:ethtool:make bench and tests of paths that lose datagrams
 miniupnpd:miniupnpd:the test with a real router that gives ports
 tshark:tshark:tests of the Wireshark dissector
 systemd-analyze:systemd:tests of the service unit
+dbus-daemon:dbus-daemon:tests of names with systemd-resolved
 vagrant:vagrant:the test of the Vagrantfile"
 fi
 
@@ -48,6 +49,20 @@ install_debian_packages() {
   apt-get update -q >&2
   # shellcheck disable=SC2086  # a list of words
   apt-get install -q -y --no-install-recommends $missing >&2
+}
+
+# The tests of names run systemd-resolved in a namespace. Installed, it would take over this machine's own look-ups.
+unpack_resolved() {
+  if [ -e /lib/systemd/systemd-resolved ] || [ -e .tools/resolved ] || ! command -v apt-get >/dev/null; then return 0; fi
+  local folder version
+  folder="$(mktemp -d)"
+  version="$(dpkg-query -W -f '${Version}' systemd 2>/dev/null || true)" # it stands on a library of that very version
+  if [ -n "$version" ] && (cd "$folder" && apt-get download -q "systemd-resolved=$version" >/dev/null 2>&1); then
+    mkdir -p .tools && dpkg -x "$folder"/*.deb .tools/resolved
+  else
+    say "no systemd-resolved $version in the package index: skipping tests of names with it"
+  fi
+  rm -rf "$folder"
 }
 
 # The first Python from 3.11 on that can make a virtual environment.
@@ -100,6 +115,7 @@ pip_index() {
 }
 
 install_debian_packages
+[ "${1:-all}" = demo ] || unpack_resolved
 find_uv
 version=3.11
 "$uv" python find --no-python-downloads "$version" >/dev/null 2>&1 || version='>=3.11'

@@ -90,8 +90,9 @@ class HostState:
     ruleset: Sequence[Mapping[str, Any]] = ()
     """All of nftables as libnftables' JSON. Only if the profile listens or forwards."""
     resolver: Mapping[str, Any] = field(default_factory=dict)
-    """How programs of this host look up names: {text, obstacle}. `text` is /etc/resolv.conf, one character for each byte, None
-    where there is no such file; `obstacle` says why it cannot be changed, "" if it can."""
+    """How programs of this host look up names: {text, obstacle, resolved}. `text` is /etc/resolv.conf, one character for each
+    byte, None where there is no such file; `obstacle` says why it cannot be changed, "" if it can; `resolved` what
+    systemd-resolved was told of the node's interface, {link, servers, domains}, None where programs do not ask that."""
 
 
 class Advice(NamedTuple):

@@ -362,10 +362,10 @@ class Names(Section):
         description="The domain of the peers' names; short names are looked for in it, too. Absent: the label of mesh.",
         examples=["home"],
     )
-    host: Literal["auto", "file", "off"] = Field(
+    host: Literal["auto", "resolved", "file", "off"] = Field(
         default="auto",
-        description="How this host's programs come to ask this node: auto changes /etc/resolv.conf if that is possible, file "
-        "insists on it, off leaves it to you.",
+        description="How this host's programs come to ask this node: auto tells systemd-resolved where they ask that, or else "
+        "changes /etc/resolv.conf if that is possible; resolved and file insist on one of these; off leaves it to you.",
     )
     serve: Literal["host", "peers"] = Field(
         default="host", description="Who gets an answer: this host's programs, or peers as well, these about peers' names only."

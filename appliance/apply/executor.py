@@ -179,7 +179,7 @@ def _is_moot(action: Action) -> bool:
             return sysctl.read(action.args["key"]) is None
         case "link.set":
             return interfaces.index(action.args["name"]) is None
-        case "address.add" | "route.add":
+        case "address.add" | "route.add" | "resolved.set":
             return interfaces.index(action.args["link"]) is None
         case "resolv_conf.write":
             return resolv_conf.is_anothers(action.args)

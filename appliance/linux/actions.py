@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.api.planning import Action
 from appliance.errors import HostError
-from appliance.linux import addresses, interfaces, nftables, resolv_conf, routes, rules, sysctl, tun
+from appliance.linux import addresses, interfaces, nftables, resolv_conf, resolved, routes, rules, sysctl, tun
 from appliance.linux.look import Look
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
@@ -98,6 +98,10 @@ async def _write_resolv_conf(_netlink: Netlink, args: Mapping[str, Any]) -> None
     resolv_conf.write(args)
 
 
+async def _set_resolved(_netlink: Netlink, args: Mapping[str, Any]) -> None:
+    await resolved.set_link(args)
+
+
 async def _has_link(look: Look, args: Mapping[str, Any]) -> bool:
     link = (await look.links()).get(args["name"])
     settings = {key: args[key] for key in ("mtu", "gso_max_size", "tx_queue_len", "up") if args.get(key) is not None}
@@ -132,6 +136,10 @@ async def _has_resolv_conf(_look: Look, args: Mapping[str, Any]) -> bool:
     return bool(resolv_conf.read() == args["text"])
 
 
+async def _has_resolved(_look: Look, args: Mapping[str, Any]) -> bool:
+    return resolved.same(args, await resolved.read(args["link"]))
+
+
 _DEEDS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[None]]] = {
     "tun.create": _create_tun,
     "tun.own": _own_tun,
@@ -146,6 +154,7 @@ _DEEDS: dict[str, Callable[[Netlink, Mapping[str, Any]], Awaitable[None]]] = {
     "sysctl.set": _set_sysctl,
     "nft.replace": _replace_table,
     "resolv_conf.write": _write_resolv_conf,
+    "resolved.set": _set_resolved,
 }
 _CHECKS: dict[str, Callable[[Look, Mapping[str, Any]], Awaitable[bool]]] = {
     "link": _has_link,
@@ -155,4 +164,5 @@ _CHECKS: dict[str, Callable[[Look, Mapping[str, Any]], Awaitable[bool]]] = {
     "sysctl": _has_sysctl,
     "nft": _has_table,
     "resolv_conf": _has_resolv_conf,
+    "resolved": _has_resolved,
 }

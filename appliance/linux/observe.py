@@ -7,9 +7,10 @@ from typing import Any
 
 from appliance.api.planning import HostState
 from appliance.errors import ApplianceError, MissingPrivilege
-from appliance.linux import addresses, interfaces, iptables, machine, nftables, resolv_conf, routes, rules, sysctl
+from appliance.linux import addresses, interfaces, iptables, machine, nftables, resolv_conf, resolved, routes, rules, sysctl
 from appliance.linux.netlink import Netlink
 from appliance.planning import own
+from appliance.planning.resolv_conf import asks_resolved
 from appliance.planning.wanted import Wanted
 
 
@@ -33,8 +34,14 @@ async def observe(wanted: Wanted, netlink: Netlink) -> HostState:
         tools={"nft": nft} if nft else {},
         cores=machine.usable_cores(),
         ruleset=await _ruleset() if wanted.ruleset else (),
-        resolver=resolv_conf.observe(),
+        resolver=await _resolver(wanted),
     )
+
+
+async def _resolver(wanted: Wanted) -> dict[str, Any]:
+    found = resolv_conf.observe()
+    asks = asks_resolved(found["text"] or "") and found["obstacle"] != resolv_conf.SHARED
+    return found | {"resolved": await resolved.read(wanted.resolved) if wanted.resolved and asks else None}
 
 
 async def _ruleset() -> list[dict[str, Any]]:

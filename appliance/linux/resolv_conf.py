@@ -104,13 +104,15 @@ def _obstacle() -> str:
         return SHARED if _is_of_another_network(folder) else _locked(folder)
     except OSError as error:
         return f"{FILE} cannot be looked at: {error.strerror}"
+    if _is_of_another_network(FILE):
+        return SHARED
     if stat.S_ISLNK(found.st_mode):
         return f"{FILE} is a symbolic link to {FILE.readlink()}, which another program writes"
     if not stat.S_ISREG(found.st_mode):
         return f"{FILE} is no regular file"
     if found.st_uid == _overflow() and os.geteuid() != found.st_uid:
         return f"{FILE} belongs to a user outside of this user namespace"
-    return SHARED if _is_of_another_network(FILE) else _locked(FILE)
+    return _locked(FILE)
 
 
 def _locked(path: Path) -> str:

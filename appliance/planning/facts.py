@@ -18,6 +18,7 @@ _NOUNS = {
     "sysctl.set": ("sysctl", True),
     "nft.replace": ("nft", True),
     "resolv_conf.write": ("resolv_conf", True),
+    "resolved.set": ("resolved", True),
 }
 VERBS = frozenset(_NOUNS)
 

@@ -20,6 +20,8 @@ class Ledger:
     """For each setting that the core changed last, the action that brings back its first value."""
     resolv_conf: bool = False
     """Is /etc/resolv.conf as we wrote it, and do the steps know what was there before?"""
+    resolved: bool = False
+    """Does systemd-resolved ask where we told it to?"""
     owner: Owner = UNNAMED
     """How the node's routes, rules and tables are known."""
 
@@ -29,7 +31,7 @@ class Ledger:
         created: set[str] = set()
         originals: dict[str, Action] = {}
         changed_by: dict[str, str] = {}
-        written = False
+        written = told = False
         for step in applied:
             match step.do.verb:
                 case "tun.create":
@@ -41,5 +43,7 @@ class Ledger:
                     changed_by[step.do.args["key"]] = step.plugin
                 case "resolv_conf.write":
                     written = bool(interface_of(step.do.args["text"] or ""))
+                case "resolved.set":
+                    told = bool(step.do.args["servers"])
         kept = {key: action for key, action in originals.items() if not changed_by[key]}
-        return cls(frozenset(created), kept, written, owner)
+        return cls(frozenset(created), kept, written, told, owner)

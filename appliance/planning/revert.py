@@ -51,7 +51,7 @@ def essence(state: HostState) -> dict[str, Any]:
         "rules": _sorted(own.without(dict(rule), "fwmask") for rule in state.rules),
         "settings": dict(state.sysctls),
         "tables": dict(state.tables),
-        "name servers": resolv_conf.before(state.resolver.get("text") or ""),
+        "name servers": (resolv_conf.before(state.resolver.get("text") or ""), state.resolver.get("resolved")),
     }
 
 

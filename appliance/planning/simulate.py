@@ -1,7 +1,7 @@
 """A small model of the kernel: the host after an action. It lets a plan be judged before anything is done.
 
 Modelled: interfaces, addresses with the routes the kernel makes for them, routes, rules, settings with forwarding's side effects,
-nftables tables and /etc/resolv.conf. Link-local addresses and multicast are not.
+nftables tables, /etc/resolv.conf and systemd-resolved. Link-local addresses and multicast are not.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ def _set_link(host: _Host, args: Mapping[str, Any]) -> None:
 
 def _delete(host: _Host, args: Mapping[str, Any]) -> None:
     host.links.pop(args["name"], None)
+    if (host.resolver.get("resolved") or {}).get("link") == args["name"]:  # it forgets what was said of a link with the link
+        host.resolver["resolved"] = {"link": args["name"], "servers": [], "domains": []}
     host.addresses = _elsewhere(host.addresses, args["name"])
     host.routes = _elsewhere(host.routes, args["name"])
 
@@ -205,6 +207,10 @@ def _write_resolv_conf(host: _Host, args: Mapping[str, Any]) -> None:
         host.resolver["text"] = args["text"]
 
 
+def _set_resolved(host: _Host, args: Mapping[str, Any]) -> None:
+    host.resolver["resolved"] = dict(args)
+
+
 _VERBS: dict[str, Callable[[_Host, Mapping[str, Any]], None]] = {
     "tun.create": _create,
     "tun.own": _own,
@@ -219,4 +225,5 @@ _VERBS: dict[str, Callable[[_Host, Mapping[str, Any]], None]] = {
     "sysctl.set": _set_sysctl,
     "nft.replace": _replace_table,
     "resolv_conf.write": _write_resolv_conf,
+    "resolved.set": _set_resolved,
 }

@@ -10,6 +10,7 @@ from appliance.planning import own
 from appliance.planning.contributions import Held, asked_settings, table_of
 from appliance.planning.desired import FORWARDING, forwarded_versions
 from appliance.planning.ledger import Ledger
+from appliance.planning.naming import naming
 from appliance.planning.policy import RP_FILTER, uses_policy_routing
 
 PER_LINK = {4: ("forwarding",), 6: ("forwarding", "accept_ra")}
@@ -27,6 +28,8 @@ class Wanted:
     """nftables tables, the node's own first."""
     ruleset: bool = False
     """Also the firewalls of others."""
+    resolved: str = ""
+    """The interface whose settings in systemd-resolved matter; "" for none."""
 
 
 def wanted(profile: Profile, ledger: Ledger) -> Wanted:
@@ -44,7 +47,11 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
     versions = [version for version in (4, 6) if FORWARDING[version] in touched]
     per_link += [(version, leaf) for version in versions for leaf in PER_LINK[version]]
     return Wanted(
-        tuple(keys), tuple(per_link), (ledger.owner.table,), ruleset=bool(profile.server.listen or forwarded_versions(network))
+        tuple(keys),
+        tuple(per_link),
+        (ledger.owner.table,),
+        ruleset=bool(profile.server.listen or forwarded_versions(network)),
+        resolved=network.interface if naming(profile) is not None or ledger.resolved else "",
     )
 
 

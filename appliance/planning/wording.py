@@ -45,6 +45,8 @@ def describe(action: Action) -> str:
         case "nft":
             rules = sum("rule" in entry for entry in args["ruleset"] or ())
             return f"nftables table {args['table']}" + (f" with {rules} rules" if rules else "")
+        case "resolved":
+            return _resolved(args)
         case "resolv_conf":
             return _resolv_conf(args["text"])
         case _:
@@ -59,6 +61,12 @@ def _resolv_conf(text: str | None) -> str:
     return (
         f"name server {' '.join(resolv_conf.servers(text))} in /etc/resolv.conf, for {resolv_conf.search(text)[0]} and all else"
     )
+
+
+def _resolved(args: Mapping[str, Any]) -> str:
+    if not args["servers"]:
+        return f"no name server on {args['link']} in systemd-resolved"
+    return f"name server {' '.join(args['servers'])} on {args['link']} in systemd-resolved, for {args['domains'][0]}"
 
 
 def _owner(args: Mapping[str, Any]) -> str:

@@ -38,9 +38,9 @@ def resolving(hosts: tuple[Host, Host]) -> Iterator[tuple[Host, Path]]:
     one.write(two, more=NAMES)
     try:
         yield one, file
-    finally:
         if one.process is not None:
             one.stop()
+    finally:
         file.unlink()
         folder.rmdir()
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import pytest
 
-from appliance.api.planning import HostState, Step
+from appliance.api.planning import Action, HostState, Step
 from appliance.api.profile import Names, Profile
 from appliance.api.profile_mesh import Mesh
 from appliance.errors import PlanError
 from appliance.planning.diff import plan
 from appliance.planning.ledger import Ledger
-from appliance.planning.naming import left_behind, naming, steps
+from appliance.planning.naming import left_behind, naming, reverse_zones, steps
 from appliance.planning.resolv_conf import ours
 from appliance.planning.revert import refuse_irreversible
 from appliance.planning.simulate import after
@@ -78,6 +79,44 @@ def test_a_network_of_members_has_names_unless_its_profile_has_others() -> None:
     unborn = profile().model_copy(update={"mesh": mesh, "network": profile().network.model_copy(update={"addresses": ()})})
     assert naming(unborn) is None, "it has no certificate yet"
     assert naming(profile()) is None
+
+
+def test_resolved_is_told_where_programs_ask_it_and_nothing_else_is_touched() -> None:
+    silent = {"link": "llp0", "servers": [], "domains": []}
+    observed = HostState(resolver={"text": "nameserver 127.0.0.53\n", "obstacle": "it is a symbolic link", "resolved": silent})
+    [step] = steps(named(), observed, Ledger())
+    assert step.do.args == {
+        "link": "llp0",
+        "servers": ["10.8.0.1"],
+        "domains": ["home", "~0.8.10.in-addr.arpa", "~0.0.0.0.0.0.0.0.8.0.0.0.0.0.d.f.ip6.arpa"],
+    }
+    assert step.undo.args == silent
+    assert step.summary == "name server 10.8.0.1 on llp0 in systemd-resolved, for home"
+    told = after(observed, [step.do])
+    assert list(steps(named(), told, Ledger.of([step]))) == []
+    [back] = steps(profile(), told, Ledger.of([step]))
+    assert back.do.args == silent
+    assert list(steps(named(host="off"), observed, Ledger())) == []
+    assert after(told, [Action("link.delete", {"name": "llp0"})]).resolver["resolved"] == silent
+
+
+def test_who_insists_on_resolved_hears_that_programs_do_not_ask_it() -> None:
+    with pytest.raises(PlanError, match="does not lead to systemd-resolved"):
+        plan(named(host="resolved"), host(WAS))
+
+
+@pytest.mark.parametrize(
+    ("network", "zones"),
+    [
+        ("10.8.0.0/16", ["8.10.in-addr.arpa"]),
+        ("10.8.0.0/23", ["0.8.10.in-addr.arpa", "1.8.10.in-addr.arpa"]),
+        ("10.8.0.1/32", ["0.8.10.in-addr.arpa"]),
+        ("fd00::/8", ["d.f.ip6.arpa"]),
+        ("fd00::/7", ["c.f.ip6.arpa", "d.f.ip6.arpa"]),
+    ],
+)
+def test_reverse_zones(network: str, zones: list[str]) -> None:
+    assert reverse_zones([ipaddress.ip_network(network, strict=False)]) == zones
 
 
 def test_the_undo_leaves_alone_what_somebody_else_wrote_since() -> None:
