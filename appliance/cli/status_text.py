@@ -35,6 +35,7 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
         f"{name}  {styled_state}  version {answer.get('version')}, pid {answer.get('pid')}{instance}",
         f"identity   {answer.get('identity')}",
         *_profile(answer.get("profile")),
+        *_mesh(answer.get("mesh")),
         f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{_differs(interface, terminal)}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
         f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
@@ -48,6 +49,16 @@ def _profile(profile: Mapping[str, Any] | None) -> list[str]:
         return []
     shown = lasting(profile) or ", ".join(profile["in_force"])
     return [f"profile    {shown}", *(f"refused    {sentence}" for sentence in profile.get("refused") or ())]
+
+
+def _mesh(mesh: Mapping[str, Any] | None) -> list[str]:
+    """None of a node without one. What is wrong with its own membership is among the problems."""
+    if not mesh:
+        return []
+    counts = {"set aside": "set_aside", "not taken": "not_taken", "frauds": "frauds"}
+    notes = "".join(f", {len(mesh[key])} {what}" for what, key in counts.items() if mesh.get(key))
+    own = f"{mesh['name']}.{mesh['label']} until {mesh['expires']}" if mesh.get("name") else f"{mesh['label']}, no member now"
+    return [f"network    {own}; members {mesh['members']}{notes}"]
 
 
 def lasting(profile: Mapping[str, Any]) -> str:

@@ -180,7 +180,7 @@ class Mesh:
                 taken = self.trust.take(statement, self.now())
                 if taken is not Taken.KNOWN:
                     new.append((statement, taken))
-        if any(read_head(statement).kind is not Kind.CERTIFICATE for statement, _ in new):
+        if any(taken is Taken.FRAUD or read_head(statement).kind is not Kind.CERTIFICATE for statement, taken in new):
             self.apply()  # whoever is no member any more is cut off before anything else
         elif new:
             self._apply_soon()
@@ -203,9 +203,23 @@ class Mesh:
         """Something is new. What others should have of a fraud is the proof, and not the second statement."""
         self.counters[f"statement-{taken}"] += 1
         told = [each.encoded for each in self.trust.frauds()] if taken is Taken.FRAUD else [statement]
+        if taken is Taken.FRAUD:
+            self._tell_of_frauds()
         for spread in self.spread:
             for each in told:
                 spread(each, source)
+
+    def _tell_of_frauds(self) -> None:
+        for fraud in self.trust.frauds():
+            if not once_per(SAID_EVERY, f"fraud {fraud.issuer}"):
+                continue
+            by_owner = fraud.issuer == self.trust.network.fingerprint
+            log.error(
+                "a signer has signed two different statements with one serial: somebody else may have its key",
+                signer=fraud.issuer,
+                consequence="both count, since it is the owner" if by_owner else "what it signed counts no more",
+                hint="`appliance network show`; what was good is signed anew, or vouched for: appliance network revoke",
+            )
 
     # ---- members as peers ----
 
@@ -329,6 +343,7 @@ class Mesh:
                 }
                 for each in self.trust.set_aside(now)
             ],
+            "frauds": [fraud.issuer for fraud in self.trust.frauds()],
             "not_taken": {identity: each._asdict() for identity, each in self.not_taken.items()},
             "strangers": len(self.parts.driver.node.strangers),
             "refused": {str(reason): times for reason, times in self.trust.refused.items()},

@@ -59,6 +59,13 @@ def test_what_an_admin_sees() -> None:
     ]
 
 
+def test_a_network_of_members_has_its_line() -> None:
+    mesh = {"label": "home", "name": "gateway", "expires": "2027-01-01T00:00:00.000Z", "members": 5}
+    assert "network    gateway.home until 2027-01-01T00:00:00.000Z; members 5" in text(mesh=mesh).splitlines()
+    more = {"name": None, "set_aside": [{}, {}], "not_taken": {}, "frauds": ["llp1:x"]}
+    assert "network    home, no member now; members 5, 2 set aside, 1 frauds" in text(mesh={**mesh, **more}).splitlines()
+
+
 def test_compression_is_shown_where_there_is_any() -> None:
     (plain,) = ANSWER["sessions"]
     idle = {**plain, "compression": "zstd", "rx_bytes": 0, "tx_bytes": 0, "rx_saved": 0, "tx_saved": 0}

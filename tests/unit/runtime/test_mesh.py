@@ -13,7 +13,7 @@ from appliance.members.parcel import pack_parcel
 from appliance.runtime.members.asked import peers, take_statements
 from appliance.testing.pair import identity_of
 from tests.rigs.meshed import Meshed, MeshedHost
-from tests.unit.members.signed import DAY, NETWORK, NOW, certificate, grants, revocation
+from tests.unit.members.signed import DAY, NETWORK, NOW, certificate, grants, issuer, revocation
 
 
 def host(tmp_path: Path, *names: str, **words: object) -> MeshedHost:
@@ -140,3 +140,15 @@ async def test_certificates_that_come_in_a_row_are_judged_together(tmp_path: Pat
     assert judged == [[f"m{number}" for number in range(20, 30)]]
     made.mesh.take_all([revocation("m20").encoded])
     assert judged[-1] == [f"m{number}" for number in range(21, 30)], "a removal waits for nothing"
+
+
+async def test_a_signer_that_lied_is_told_of_and_the_proof_goes_to_others(tmp_path: Path) -> None:
+    made = host(tmp_path, "own")
+    told: list[bytes] = []
+    made.mesh.spread.append(lambda statement, _source: told.append(statement))
+    liar = identity_of("issuer")
+    for each in (issuer(), certificate("a", liar, serial=1), certificate("b", liar, serial=1)):
+        made.mesh.take(each.encoded)
+    assert made.knows() == ["issuer"]
+    assert made.mesh.status()["frauds"] == [liar.fingerprint]
+    assert [each.encoded for each in made.mesh.trust.frauds()] == told[-1:]
