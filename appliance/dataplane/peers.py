@@ -104,9 +104,9 @@ class Session:
 class Channel:
     """An open data channel of a peer."""
 
-    __slots__ = ("bytes", "descriptor", "due", "lost", "number", "opening", "peer", "rate", "records")
+    __slots__ = ("bytes", "carrier", "descriptor", "due", "lost", "number", "opening", "peer", "rate", "records")
 
-    def __init__(self, peer: Peer, number: int, opening: int, descriptor: int, rate: int = 0) -> None:
+    def __init__(self, peer: Peer, number: int, opening: int, descriptor: int, rate: int = 0, *, carrier: bool = False) -> None:
         self.peer = peer
         self.number = number
         self.opening = opening
@@ -115,6 +115,8 @@ class Channel:
         """One end of a SOCK_SEQPACKET pair, non-blocking."""
         self.rate = rate
         """The most to send on it, in bytes a second. 0: as fast as can be."""
+        self.carrier = carrier
+        """Are its records the packets of a link?"""
         self.due = 0.0
         """When what was sent so far would have gone at that rate, in seconds of the worker's clock."""
         self.records = self.bytes = 0

@@ -22,7 +22,7 @@ from appliance.dataplane.channels import SendBody, deliver, send_one
 from appliance.dataplane.classes import BULK
 from appliance.dataplane.queueing import Lane
 from appliance.worker import pairs
-from appliance.worker.share import GAP, Share
+from appliance.worker.share import CARRIERS_SHARE, GAP, SHARE, Share
 
 if TYPE_CHECKING:
     from appliance.api.transport import Driver
@@ -81,6 +81,7 @@ class Channels:
         """Channels that wait for their peer's rate: until when, a number that tells equals apart, the channel."""
         self._numbers = itertools.count()
         self._share = Share()
+        self._carriers = 0
         self._byte_seconds = 6e-10
         """What each byte of a record that came took lately; a guess before the first."""
         self._idle = 0.0
@@ -101,6 +102,7 @@ class Channels:
         peer.channels = {**peer.channels, channel.number: channel}
         self._by_descriptor[channel.descriptor] = channel
         self._epoll.register(channel.descriptor, READABLE)
+        self._count_carriers(1 if channel.carrier else 0)
 
     def close(self, peer: Peer, number: int) -> None:
         """Let go of a channel; nothing happens if it is not open."""
@@ -113,6 +115,11 @@ class Channels:
         self._moved.discard(channel)
         self._epoll.unregister(channel.descriptor)
         os.close(channel.descriptor)
+        self._count_carriers(-1 if channel.carrier else 0)
+
+    def _count_carriers(self, more: int) -> None:
+        self._carriers += more
+        self._share.portion = CARRIERS_SHARE if self._carriers else SHARE
 
     def forget(self, peer: Peer) -> None:
         """Let go of all channels of a peer that is no more."""

@@ -244,7 +244,8 @@ class Commands:
             os.close(order.socket)
             self._loop.reporting.channel_closed(order.peer, order.channel, order.opening)
         else:
-            self._loop.channels.open(Channel(peer, order.channel, order.opening, order.socket, order.rate))
+            channel = Channel(peer, order.channel, order.opening, order.socket, order.rate, carrier=order.carrier)
+            self._loop.channels.open(channel)
 
     def _channel_close(self, order: orders.ChannelClose) -> None:
         peer = self._world.peers.get(order.peer)

@@ -201,6 +201,8 @@ class ChannelOpen(NamedTuple):
     """Tells this opening from earlier and later ones of the same channel."""
     rate: int
     """The most bytes a second that may be sent on it; 0: as many as can be."""
+    carrier: bool
+    """Are its records the packets of a link? Then it has a larger share of the worker's time."""
     socket: Descriptor
     """One end of a SOCK_SEQPACKET pair, non-blocking."""
 

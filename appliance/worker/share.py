@@ -1,6 +1,6 @@
 """How long data channels may keep the worker from other traffic. Pure: times come in as arguments.
 
-While there is other traffic, what is sent on channels gets SHARE of the worker's time, and what comes in on them as much again.
+While there is other traffic, what is sent on channels gets a share of the worker's time, and what comes in on them as much again.
 Without, both get all of it. Time is that of the processor which the worker used, since others may use it, too.
 """
 
@@ -10,6 +10,9 @@ from typing import Final
 
 SHARE: Final = 0.03
 """Of the time, in each direction, while there is other traffic: together less than a tenth."""
+CARRIERS_SHARE: Final = 0.2
+"""The same where a channel carries a link, so that its records are somebody's packets too: together less than the half that other
+packets have for themselves."""
 MOST: Final = 0.0003
 """Seconds that can be saved up: a handful of full records."""
 DEBT: Final = 0.02
@@ -25,9 +28,11 @@ take most of the time that is left."""
 class Share:
     """What is left of the share in each direction."""
 
-    __slots__ = ("_others", "_owed", "_used", "busy", "left")
+    __slots__ = ("_others", "_owed", "_used", "busy", "left", "portion")
 
     def __init__(self) -> None:
+        self.portion = SHARE
+        """Of the time while there is other traffic: SHARE or CARRIERS_SHARE."""
         self.left = MOST
         """Seconds that sending may take."""
         self._owed = 0.0
@@ -41,7 +46,7 @@ class Share:
     def begin(self, now: float, used: float, others: bool, idle: float = 0.0) -> None:
         """A turn: the worker has used so many seconds of the processor in all, there was other traffic, or none, and since the
         last turn the worker had nothing to do for so many seconds."""
-        share, self._used = SHARE * (used - self._used), used
+        share, self._used = self.portion * (used - self._used), used
         self.left = min(MOST, self.left + share) if others else MOST
         if others:
             self._others = now

@@ -39,6 +39,8 @@ class Wishes(NamedTuple):
 
     rate: int = 0
     """The most bytes a second that are sent on it; 0: as many as can be."""
+    carrier: bool = False
+    """Are its records the packets of a link? Then it has a larger share of a worker's time."""
     ended: Callable[[], None] = lambda: None
     """Called when the channel ends otherwise than by `close`."""
     used: Callable[[Used], None] = lambda _used: None
@@ -96,7 +98,7 @@ class DataChannels:
         self._ends[peer, channel] = _Open(opening, end, wishes)
         self._of[peer] += 1
         for worker in workers:
-            worker.open_channel(peer, channel, opening, end, wishes.rate)
+            worker.open_channel(peer, channel, opening, end, wishes.rate, carrier=wishes.carrier)
 
     def close(self, peer: str, channel: int, workers: Iterable[Telling]) -> None:
         """Let go of a channel: whoever has the other end reads its end. Nothing happens if it is not open."""
@@ -126,7 +128,7 @@ class DataChannels:
     def tell(self, worker: Telling) -> None:
         """Give a new worker all of them."""
         for (peer, channel), each in self._ends.items():
-            worker.open_channel(peer, channel, each.opening, each.end, each.wishes.rate)
+            worker.open_channel(peer, channel, each.opening, each.end, each.wishes.rate, carrier=each.wishes.carrier)
 
     def close_all(self) -> None:
         """Let go of all; the workers have ended, or will have."""

@@ -200,10 +200,12 @@ class Telling:
 
     # ---- data channels ----
 
-    def open_channel(self, peer: str, channel: int, opening: int, end: socket.socket, rate: int = 0) -> None:
+    def open_channel(
+        self, peer: str, channel: int, opening: int, end: socket.socket, rate: int = 0, *, carrier: bool = False
+    ) -> None:
         """Join a data channel of a peer to a socket, which stays the caller's. `opening`: a number that comes back when the
-        worker closes it. `rate`: bytes a second, 0 for as many as can be."""
-        self._tell(orders.ChannelOpen(peer, channel, opening, rate, os.dup(end.fileno())))
+        worker closes it. `rate`: bytes a second, 0 for as many as can be. `carrier`: its records are the packets of a link."""
+        self._tell(orders.ChannelOpen(peer, channel, opening, rate, carrier, os.dup(end.fileno())))
 
     def close_channel(self, peer: str, channel: int) -> None:
         """Let go of a data channel."""

@@ -314,7 +314,7 @@ class Told:
     def __init__(self) -> None:
         self.told: list[tuple[object, ...]] = []
 
-    def open_channel(self, peer: str, channel: int, opening: int, _end: socket.socket, _rate: int = 0) -> None:
+    def open_channel(self, peer: str, channel: int, opening: int, _end: socket.socket, *_wishes: object, **_more: object) -> None:
         self.told.append(("open", peer, channel, opening))
 
     def close_channel(self, peer: str, channel: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.worker.share import DEBT, GAP, MOST, SHARE, Share
+from appliance.worker.share import CARRIERS_SHARE, DEBT, GAP, MOST, SHARE, Share
 
 
 def busy(share: Share, turns: int, sends: float = 0.0, comes: float = 0.0, turn: float = 0.001) -> tuple[float, float]:
@@ -29,6 +29,14 @@ def test_beside_other_traffic_each_direction_has_its_share_and_a_burst(burst: fl
     sent, came = busy(Share(), 5000, sends=burst, comes=burst)
     assert SHARE * 5 * 0.5 < sent < SHARE * 5 * 1.2 + MOST + burst
     assert came < SHARE * 5 * 1.2 + MOST + burst
+
+
+def test_where_a_channel_carries_a_link_it_has_a_larger_share() -> None:
+    share = Share()
+    share.portion = CARRIERS_SHARE
+    sent, came = busy(share, 5000, sends=1e-5, comes=1e-5)
+    assert CARRIERS_SHARE * 5 * 0.5 < sent < CARRIERS_SHARE * 5 * 1.3
+    assert CARRIERS_SHARE * 5 * 0.5 < came < CARRIERS_SHARE * 5 * 1.3
 
 
 def test_without_other_traffic_there_is_always_something_left() -> None:

@@ -99,9 +99,8 @@ class Serving:
         except PeerProtocolError:
             raise CircuitRefused(Reason.SILENT) from None
         number, ends = circuit.number, channel_pair()
-        wishes = [
-            Wishes(self.desk.limits.rate, partial(self._ended, number), partial(self._used, number, way)) for way in range(2)
-        ]
+        rate, ended = self.desk.limits.rate, partial(self._ended, number)
+        wishes = [Wishes(rate, carrier=True, ended=ended, used=partial(self._used, number, way)) for way in range(2)]
         try:
             around.channels.open_channel(circuit.caller, circuit.caller_channel, ends[0], wishes[0])
             try:

@@ -189,7 +189,7 @@ class Using:
         relays = max(relays, check_way(held.peer, held.relay, around.via))
         end, link = channel_pair()
         try:
-            around.channels.open_channel(held.relay, held.channel, end, Wishes(ended=partial(self._ended, key)))
+            around.channels.open_channel(held.relay, held.channel, end, Wishes(carrier=True, ended=partial(self._ended, key)))
         except HostError:
             end.close()
             link.close()
