@@ -66,8 +66,8 @@ def lookup(node: NodeRuntime, profile: Profile, arguments: Mapping[str, Any]) ->
     wanted = naming(profile)
     if wanted is not None:
         name = name.removesuffix(f".{wanted.label}")
-    addresses = Book(node.peers.table, profile).lookup(name)
+    addresses = Book(node.peers.table, lambda: node.called, profile).lookup(name)
     if not addresses:
         raise NoSuchName(f"no peer is called {text[:80]!r}, or it has no address of its own", hint="see: appliance status")
-    written = next((entry.name for entry in node.peers.table if entry.name.lower() == name), profile.name)
+    written = next((entry.name for entry in node.peers.table if entry.name.lower() == name), node.called)
     return {"name": written, "addresses": [str(address) for address in addresses]}

@@ -85,7 +85,7 @@ class HostedNode:
         )
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold)
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
-        self._names = Names(node.peers.table)
+        self._names = Names(node.peers.table, lambda: node.called)
         self._countdown, changing = Countdown(), asyncio.Lock()
         self._drift = Drift(
             in_force,

@@ -287,6 +287,11 @@ class NodeRuntime:
 
     # ---- what others ask ----
 
+    @property
+    def called(self) -> str:
+        """What peers call this node: by its certificate, or else by its profile."""
+        return self.profile.name if self.mesh is None else self.mesh.mesh.name
+
     def health(self) -> Health:
         """How all parts are, those around the node included."""
         found = {"worker": self.keeper.problem, **self.around.problems(), "routing": self.forwarding.problem}

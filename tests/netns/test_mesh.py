@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from appliance.members.scope import Grants
 from appliance.members.signing import sign_certificate
 from appliance.protocol.identity import Identity
 from appliance.runtime.members.network_folder import NetworkFolder
+from appliance.wire import dns
 from tests.netns.daemons import Host
 from tests.netns.throwaway import Throwaway
 
@@ -103,6 +105,20 @@ def eventually(done: Callable[[], bool]) -> None:
         pass
 
 
+def resolved(host: Host, name: str) -> list[str]:
+    """What the node on `host` answers to a program there."""
+    return host.namespace.run(_ask, f"10.86.0.{host.number}", name)  # type: ignore[no-any-return]
+
+
+def _ask(server: str, name: str) -> list[str]:
+    asked = dns.question(7, name, dns.TYPE_A)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(60)
+        asking.connect((server, 53))
+        asking.send(asked)
+        return dns.addresses(asking.recv(4096), asked)
+
+
 def names(host: Host) -> set[str]:
     return {peer["name"] for peer in host.status()["peers"]}
 
@@ -131,6 +147,13 @@ def test_members_ping_each_other_and_one_that_is_removed_is_cut_off(wired: tuple
         "phone": ["10.86.0.3/32"],
     }
     eventually(lambda: members(laptop) == 3)
+    assert laptop.command("ping", "phone.home", "--count", "1").stdout.startswith("phone (10.86.0.3) answers by udp://")
+    for name, address in (
+        ("phone", "10.86.0.3"),
+        ("laptop", "10.86.0.2"),
+    ):  # another member, which was learned, and this one itself
+        assert resolved(laptop, f"{name}.home") == [address]
+    assert resolved(laptop, "host-2.home") == [], "what the profile calls it nobody else knows"
     shown = json.loads(server.command("peers", "--json").stdout)
     assert {(peer["name"], peer["origin"], peer["connected"]) for peer in shown} == {
         ("laptop", "member", True),

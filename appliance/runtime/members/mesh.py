@@ -131,6 +131,11 @@ class Mesh:
         return int(self.parts.wall())
 
     @property
+    def name(self) -> str:
+        """What this node is called in the network; "" while it has no certificate."""
+        return "" if self._own is None else self._own.name
+
+    @property
     def own(self) -> str:
         """This node's fingerprint."""
         return self.parts.identity.fingerprint

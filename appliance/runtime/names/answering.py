@@ -36,9 +36,9 @@ LOOK_SECONDS: Final = 2.0
 class Answering:
     """All addresses at which one node answers."""
 
-    def __init__(self, table: PeerTable, profile: Profile) -> None:
+    def __init__(self, table: PeerTable, called: Callable[[], str], profile: Profile) -> None:
         self._profile = profile
-        self._book = Book(table, profile)
+        self._book = Book(table, called, profile)
         self._counted: Counter[str] = Counter()
         self._forwarder = Forwarder(tuple, self._counted)
         self._serving: dict[Address, NameServer] = {}

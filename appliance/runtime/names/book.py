@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from appliance.api.values import Network
@@ -16,18 +16,20 @@ class Book:
     """An index of the table, made anew at the first question after a change. Names are in lower case here; of two that differ in
     case only, the first in the table has it."""
 
-    def __init__(self, table: PeerTable, profile: Profile) -> None:
+    def __init__(self, table: PeerTable, called: Callable[[], str], profile: Profile) -> None:
+        """`called()` is what this node is called."""
         self._table = table
+        self._called = called
         self._addresses: dict[str, tuple[Address, ...]] = {}
         self._names: dict[Address, str] = {}
-        self._as_of = -1
+        self._as_of: tuple[int, str] | None = None
         self.use(profile)
 
     def use(self, profile: Profile) -> None:
-        """This node is called like this from now on."""
-        self._own = profile.name.lower(), tuple(address.ip for address in profile.network.addresses)
+        """This node has the addresses of `profile` from now on."""
+        self._own = tuple(address.ip for address in profile.network.addresses)
         self._networks = tuple(address.network for address in profile.network.addresses)
-        self._as_of = -1
+        self._as_of = None
 
     def lookup(self, name: str) -> Sequence[Address]:
         """The addresses of who is called `name`, this node included."""
@@ -40,17 +42,18 @@ class Book:
         return self._names.get(address, "")
 
     def _refresh(self) -> None:
-        if self._as_of == self._table.changes:
+        now = self._table.changes, self._called().lower()
+        if self._as_of == now:
             return
-        self._as_of = self._table.changes
+        self._as_of = now
         self._addresses.clear()
         self._names.clear()
-        self._note(*self._own)
+        self._note(now[1], self._own)
         for entry in self._table:
             self._note(entry.name.lower(), addresses_of(entry.allowed, self._networks))
 
     def _note(self, name: str, addresses: Sequence[Address]) -> None:
-        if addresses and name not in self._addresses:
+        if name and addresses and name not in self._addresses:
             self._addresses[name] = tuple(addresses)
             for address in addresses:
                 self._names.setdefault(address, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from appliance.planning.naming import naming
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Names:
-    """Answers as long as the profile has `names`."""
+    """Answers as long as the profile has `names`. `called()` is what this node is called."""
 
-    def __init__(self, table: PeerTable) -> None:
+    def __init__(self, table: PeerTable, called: Callable[[], str]) -> None:
         self._table = table
+        self._called = called
         self._answering: Answering | None = None
 
     @property
@@ -35,7 +37,7 @@ class Names:
         if self._answering is None and naming(profile) is not None:
             from appliance.runtime.names.answering import Answering
 
-            self._answering = Answering(self._table, profile)
+            self._answering = Answering(self._table, self._called, profile)
         if self._answering is not None:
             await self._answering.open(profile)
 

@@ -31,7 +31,7 @@ def peer(name: str, *allowed: str, last: str = "a") -> PeerEntry:
 
 
 def book(*peers: PeerEntry) -> Book:
-    return Book(PeerTable(peers), profile().model_copy(update={"name": "Here"}))
+    return Book(PeerTable(peers), lambda: "Here", profile())
 
 
 def texts(found: Any) -> list[str]:
@@ -49,12 +49,19 @@ class TestBook:
         assert texts(book(peer("far", "10.9.0.2/32", "10.9.0.3/32", "fd09::2/128")).lookup("far")) == ["10.9.0.2", "fd09::2"]
         assert not book(peer("site", "10.30.0.0/16")).lookup("site"), "no address of the peer's own is known"
 
-    def test_this_node_has_a_name_too(self) -> None:
-        assert texts(book().lookup("here")) == ["10.8.0.1", "fd00:8::1"]
+    def test_this_node_has_a_name_too_which_may_change(self) -> None:
+        called = ["Here"]
+        found = Book(PeerTable(), lambda: called[0], profile())
+        assert texts(found.lookup("here")) == ["10.8.0.1", "fd00:8::1"]
+        called[0] = "there"
+        assert not found.lookup("here")
+        assert found.reverse(ipaddress.ip_address("10.8.0.1")) == "there"
+        called[0] = ""
+        assert not found.reverse(ipaddress.ip_address("10.8.0.1")), "it has no certificate any more"
 
     def test_it_follows_the_table(self) -> None:
         table = PeerTable()
-        found = Book(table, profile())
+        found = Book(table, lambda: "me", profile())
         assert not found.lookup("late")
         table.add(peer("late", "10.8.0.9/32"))
         assert texts(found.lookup("late")) == ["10.8.0.9"]
