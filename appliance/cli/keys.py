@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
+from appliance.foundation.whole_files import sync_folder
 
 SECRET_MODE = 0o600
 
@@ -45,7 +47,8 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read. It is on the disk when this returns. Raises ApplianceError."""
+    """Write a new file that only its owner can read, where files have modes. It is on the disk when this returns. Raises
+    ApplianceError, OSError; then there is none."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, SECRET_MODE)
     except FileExistsError as error:
@@ -56,10 +59,12 @@ def write_secret(path: Path, content: bytes) -> None:
         ) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, SECRET_MODE)
+            with suppress(PermissionError):  # a stick with FAT on it has no modes; `loose_mode` tells
+                os.fchmod(descriptor, SECRET_MODE)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
+        sync_folder(path.parent)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -86,6 +86,10 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
     else:
         terminal.note(f"{profile} exists already and is not overwritten. What it needs:")
         terminal.note(f"  mesh:\n    network: {network.fingerprint}\n    label: {folder.label}")
+    if loose_mode(key_path):
+        terminal.warning(
+            f"{key_path} lies where files have no modes: whoever has that disk, or may read it here, has the network"
+        )
     terminal.warning(
         f"{key_path} is the network: who has it can make and remove members. Make a copy of it that lies elsewhere, "
         "and keep it off this host if no new members are expected."

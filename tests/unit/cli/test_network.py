@@ -117,6 +117,29 @@ def test_the_owners_key_can_live_on_a_stick(machine: Callable[[str], Machine]) -
     assert hub.members() == ["hub", "laptop"]
 
 
+def test_a_stick_without_modes_takes_the_key_and_it_is_said(
+    machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = machine("hub")
+    real = os.open
+
+    def as_on_fat(path: Any, flags: int, mode: int = 0o777, **words: Any) -> int:
+        return real(path, flags, 0o755 if str(path).endswith("stick") else mode, **words)
+
+    change = os.fchmod
+
+    def refuse_on_fat(fd: int, mode: int) -> None:
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("stick"):
+            raise PermissionError(1, os.strerror(1))
+        change(fd, mode)
+
+    monkeypatch.setattr("os.open", as_on_fat)
+    monkeypatch.setattr("os.fchmod", refuse_on_fat)
+    code, _, err = hub.try_to("new", "home", "--name", "hub", "--owner-key", hub.file("stick"))
+    assert code == 0, err
+    assert "no modes" in err
+
+
 def test_a_certificate_is_signed_on_another_machine(hub: Machine, machine: Callable[[str], Machine]) -> None:
     laptop = machine("laptop")
     joined(hub, laptop, "--name", "laptop", "--tags", "desk,of-ann", "--prefix", "192.168.7.0/24", "--role", "relay", "--exit")
