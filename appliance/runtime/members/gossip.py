@@ -348,6 +348,7 @@ class _Known(Certified):
         taken = super().take(encoded, wall)
         if taken is not Taken.KNOWN:
             self._new = True
+            self._mesh.taken(encoded, taken)
         return taken
 
     def keys(self, wall: float) -> Mapping[Digest, bytes]:

@@ -4,20 +4,19 @@ ends a membership.
     member.prove      request  proof of who asks (`certificate.read_proof`)   answer  {"known": …}, proof of who answers
     member.removed    message  a parcel of what ended the membership of whom it is sent to
     member.removals   request  first 8 bytes of the digests that are here     answer  {"more": …}, a parcel of what is not
-    member.members    request  the same of certificates of who is no issuer   answer  the same
     member.statement  request  a parcel of what is new                        answer  {}
 
 **Two strangers** ask each other, each with its proof. Whoever is asked judges first and answers only a member, so an answer says
 that the other side has this node as a peer; then whoever began the session makes an ordinary one over the same path. If only one
 side is a stranger to the other (`known`), it is the one that asks, and that makes the session.
 
-**Members** first fetch the removals that they have not got, then the certificates: a node that was away knows who was removed
-before it hears of anybody. Then everything new goes to all members that are connected, but to whom it came from.
+**Members** first fetch the removals that they have not got: a node that was away knows who was removed before it hears of others.
+What is new later goes to all members that are connected at once, but to whom it came from. All else the roster brings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,7 +56,7 @@ PROOFS_PER_SECOND: Final = 50.0
 BRIEF: Final = 8
 """Bytes of a digest by which somebody says what it has."""
 MOST_BRIEF: Final = 1_800
-"""As many as one message has room for. In a network with more members some are told that are known already."""
+"""As many as one message has room for. Of more, some are told that are known already."""
 MOST_ROUNDS: Final = 2_048
 """Requests in a row: more than anybody can have to tell."""
 MOST_WAITING: Final = 8_192
@@ -109,9 +108,7 @@ class MemberFamily:
         if is_stranger(peer) or not self._is_member(peer):
             return None
         if kind == "removals":
-            return _lacking(body, self._mesh.removals())
-        if kind == "members":
-            return _lacking(body, self._mesh.certificates())
+            return self._lacking(body)
         if kind == "statement":
             self._take(peer, body)
             return Answer()
@@ -199,17 +196,22 @@ class MemberFamily:
     # ---- removals first ----
 
     async def _catch_up(self, peer: str) -> None:
-        with suppress(PeerProtocolError):  # it is gone, or has no answer; another one has
-            await self._fetch(peer, "removals", self._mesh.removals)
-            await self._fetch(peer, "members", self._mesh.certificates)
-
-    async def _fetch(self, peer: str, what: str, known: Callable[[], Sequence[bytes]]) -> None:
         for _ in range(MOST_ROUNDS):
-            have = b"".join(_digest(each)[:BRIEF] for each in known()[-MOST_BRIEF:])
-            answer = await self._services.ask(peer, what, NOTHING, have, within=TELL_SECONDS)
+            have = b"".join(_digest(each)[:BRIEF] for each in self._mesh.removals()[-MOST_BRIEF:])
+            try:
+                answer = await self._services.ask(peer, "removals", NOTHING, have, within=TELL_SECONDS)
+            except PeerProtocolError:  # it is gone, or has no answer; another one has
+                return
             new = self._take(peer, answer.body)
             if not new or answer.content.get("more") is not True:
                 return
+
+    def _lacking(self, have: bytes) -> Answer:
+        """As many as fit of the removals that are known here and not there."""
+        there = {have[at : at + BRIEF] for at in range(0, len(have), BRIEF)}
+        lacking = [each for each in self._mesh.removals() if _digest(each)[:BRIEF] not in there]
+        first = next(parcels(lacking), [])
+        return Answer({"more": len(first) < len(lacking)}, pack_parcel(first))
 
     # ---- what is new ----
 
@@ -262,14 +264,6 @@ class MemberFamily:
 
     def _is_member(self, peer: str) -> bool:
         return self._mesh.member(peer) is not None
-
-
-def _lacking(have: bytes, known: Sequence[bytes]) -> Answer:
-    """As many as fit of those that are known here and not there."""
-    there = {have[at : at + BRIEF] for at in range(0, len(have), BRIEF)}
-    lacking = [each for each in known if _digest(each)[:BRIEF] not in there]
-    first = next(parcels(lacking), [])
-    return Answer({"more": len(first) < len(lacking)}, pack_parcel(first))
 
 
 def _digest(statement: bytes) -> bytes:

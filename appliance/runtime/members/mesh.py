@@ -185,7 +185,7 @@ class Mesh:
                 taken = self.trust.take(statement, self.now())
                 if taken is not Taken.KNOWN:
                     new.append((statement, taken))
-        if any(taken is Taken.FRAUD or read_head(statement).kind is not Kind.CERTIFICATE for statement, taken in new):
+        if any(taken is Taken.FRAUD or _ends_something(statement) for statement, taken in new):
             self.apply()  # whoever is no member any more is cut off before anything else
         elif new:
             self._apply_soon()
@@ -195,14 +195,16 @@ class Mesh:
             self.kept.soon()
         return len(new)
 
+    def taken(self, statement: bytes, taken: Taken) -> None:
+        """Somebody who passes statements on by himself has put a new one into `trust`."""
+        if taken is Taken.FRAUD or _ends_something(statement):
+            self.apply()
+        self.kept.soon()
+
     def removals(self) -> list[bytes]:
         """What ends somebody's membership, behind the certificates of issuers, without which not all of it can be judged: what a
         node has to know before it hears of anybody else."""
         return [each.encoded for each in self.trust.statements() if not isinstance(each, Certificate) or each.scope is not None]
-
-    def certificates(self) -> list[bytes]:
-        """Those of all others."""
-        return [each.encoded for each in self.trust.statements() if isinstance(each, Certificate) and each.scope is None]
 
     def _pass_on(self, statement: bytes, taken: Taken, source: str | None) -> None:
         """Something is new. What others should have of a fraud is the proof, and not the second statement."""
@@ -354,6 +356,10 @@ class Mesh:
             "refused": {str(reason): times for reason, times in self.trust.refused.items()},
             "counters": dict(self.counters),
         }
+
+
+def _ends_something(statement: bytes) -> bool:
+    return read_head(statement).kind is not Kind.CERTIFICATE
 
 
 def _section(profile: Profile) -> MeshSection:

@@ -92,6 +92,7 @@ async def test_bytes_of_a_stranger_are_refused_and_counted(meshed: Meshed) -> No
 async def test_a_removal_ends_the_session_everywhere_and_is_kept(meshed: Meshed) -> None:
     server = await meshed.add("server", SERVER, of("server", 1))
     laptop = await meshed.add("laptop", LAPTOP, of("laptop", 2), first=CALLS_SERVER)
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
     phone = await meshed.add("phone", PHONE, of("phone", 3), first=CALLS_SERVER)
     await meshed.until(lambda: server.connected() == ["laptop", "phone"], 10.0)
     await meshed.until(lambda: "phone" in laptop.knows(), 10.0)
@@ -122,7 +123,7 @@ async def test_a_node_that_was_away_learns_who_was_removed_before_anything_else(
 async def test_a_fraud_is_told_as_its_proof(meshed: Meshed) -> None:
     server = await meshed.add("server", SERVER, of("server", 1))
     laptop = await meshed.add("laptop", LAPTOP, of("laptop", 2), first=CALLS_SERVER)
-    await meshed.until(lambda: server.connected() == ["laptop"], 10.0)
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
     signer = issuer(grants=grants("10.7.0.9"))
     one, other = (certificate(name, by=identity_of("issuer"), of="x", serial=7, grants=grants("10.7.0.8")) for name in ("x", "y"))
     for statement in (signer, one, other):
@@ -133,7 +134,7 @@ async def test_a_fraud_is_told_as_its_proof(meshed: Meshed) -> None:
 async def test_a_newer_certificate_takes_the_place_of_the_older_one(meshed: Meshed) -> None:
     server = await meshed.add("server", SERVER, of("server", 1))
     laptop = await meshed.add("laptop", LAPTOP, of("laptop", 2), first=CALLS_SERVER)
-    await meshed.until(lambda: server.connected() == ["laptop"], 10.0)
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
     newer = of("laptop", 22, serial=999, since=1_800_000_000, not_before=1_800_000_001)
     assert laptop.mesh.take(newer.encoded) is Taken.NEW  # type: ignore[attr-defined]
     assert laptop.certificates_changed == 1
