@@ -34,6 +34,7 @@ MOST_CODE = 4096
 def join(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Call the member that made the code, prove it, and write what a node needs. What fails leaves nothing behind, but for an
     identity for which the code was used."""
+    from appliance.cli.opening import open_profile
     from appliance.members.code import read_code
     from appliance.runtime.joined import Joined, folder_for, write_note
     from appliance.runtime.joining import ask_to_join
@@ -65,6 +66,8 @@ def join(arguments: argparse.Namespace, terminal: Terminal) -> int:
         joined.keep(undo)
         made = _write(key, None if printed else profile, text, undo)
         write_note(folder, made)
+        if not printed:
+            open_profile(str(profile))  # what it says is not only ours: the member that answered has a part in it
         undo.pop_all()
     if printed:
         terminal.say(text.rstrip("\n"))

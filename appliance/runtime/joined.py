@@ -7,6 +7,7 @@ which files `join` made, so that `leave` can take away these and no others.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ from appliance.runtime.members.network_folder import NetworkFolder
 
 if TYPE_CHECKING:
     from appliance.members.certificate import Certificate
+    from appliance.members.code import Contact
     from appliance.members.enrolment import About
     from appliance.runtime.joining import Told
 
@@ -37,6 +39,7 @@ class Joined:
     def __init__(self, told: Told, identity: str, folder: NetworkFolder, now: int) -> None:
         """`identity`: the newcomer's fingerprint; `folder`: the network's; `now`: Unix seconds. Raises EnrolmentFailed."""
         self.about: About = told.about
+        self._schemes = told.schemes
         self._folder = folder
         self.trust = Trust(NetworkKey(told.about.network))
         try:
@@ -52,9 +55,16 @@ class Joined:
     def profile_text(self, name: str | None, identity: Path) -> str:
         """The profile. `name`: of the node, the certificate's if None."""
         reference = f"file:{quote(str(identity.absolute()))}"
-        bootstrap = {contact.identity: [str(each) for each in contact.endpoints] for contact in self.about.bootstrap}
+        bootstrap = {contact.identity: [str(each) for each in contact.endpoints] for contact in self._others()}
         network = self.trust.network.fingerprint
         return member_starter(name or self.certificate.name, reference, network, self._folder.label, bootstrap)
+
+    def _others(self) -> Iterator[Contact]:
+        """Members to call first, as far as a node as it is installed can call them."""
+        for contact in self.about.bootstrap:
+            endpoints = tuple(each for each in contact.endpoints if each.scheme in self._schemes)
+            if endpoints and contact.identity != self.certificate.identity:
+                yield contact._replace(endpoints=endpoints)
 
     def keep(self, undo: ExitStack) -> None:
         """Write the folder. What is put on `undo` takes that back. Raises ApplianceError, OSError."""

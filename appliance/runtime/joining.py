@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from appliance.api import STANDARD_PLUGINS
 from appliance.api.peer_protocol import Answer, NotConnected, PeerProtocolError, PeerProtocolKind, PeerProtocolServices, Refused
 from appliance.api.profile import Profile
-from appliance.api.values import Endpoint, is_address
+from appliance.api.values import HOST_AND_PORT, Endpoint, is_address
 from appliance.errors import ApplianceError
 from appliance.foundation import clock, entropy
 from appliance.members.enrolment import FAMILY, FORWARD, About, EnrolmentFailed, Joiner
@@ -51,6 +51,8 @@ class Told(NamedTuple):
     about: About
     proof: bytes
     """Of its certificate: the issuer's, if there is one, and its own."""
+    schemes: frozenset[str] = HOST_AND_PORT
+    """Of endpoints that a node as it is installed can call."""
 
 
 async def ask_to_join(
@@ -150,7 +152,7 @@ class _Call:
         self._agree(about)
         self._progress(f"the network is {about.label}; asking for a certificate")
         answer = await self._ask(reached, *joiner.ask_certificate())
-        return Told(about, answer.body)
+        return Told(about, answer.body, frozenset(self._node.plugins.transports))
 
     async def _ask(self, reached: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer:
         assert self._services is not None

@@ -115,7 +115,7 @@ def test_a_newcomer_joins_by_a_member_that_reaches_the_inviter(pair: tuple[Host,
         done(home, "join", invited(hub), *files(home))
         shutil.move(hub.kept / "mesh-home/owner.key", home.kept / "mesh-home/owner.key")
         home.start()
-        hub.hear("session ready")
+        home.hear("session ready")
         made = done(home, "network", "invite", "phone")
         assert [relay["identity"] for relay in made["relays"]] == [done(hub, "network", "members")["members"][0]["identity"]]
         joined = laptop.command("join", made["code"], *files(laptop))

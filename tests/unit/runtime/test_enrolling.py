@@ -111,7 +111,8 @@ def said(caplog: pytest.LogCaptureFixture, reason: str) -> bool:
 async def test_a_newcomer_calls_proves_and_is_told(tmp_path: Path, scheme: str) -> None:
     async with member(tmp_path, scheme) as home:
         told = await join(home.invite())
-        assert told == Told(About(OWNER, "home", (home.here,)), b"certificatecertificate")
+        assert told == Told(About(OWNER, "home", (home.here,)), b"certificatecertificate", told.schemes)
+        assert told.schemes >= {"udp", "tcp"}
         assert home.signed == [identity_of("laptop").fingerprint]
 
 

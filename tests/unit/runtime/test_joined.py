@@ -47,6 +47,15 @@ def test_what_was_told_is_verified_and_kept() -> None:
     assert HUB.identity in text
 
 
+def test_of_the_members_to_call_a_profile_names_those_that_can_be_called_each_once() -> None:
+    many = Contact(HUB.identity, (*HUB.endpoints, Endpoint.parse("pigeon://loft")))
+    bootstrap = (many, many, Contact(identity("far"), (Endpoint.parse("pigeon://loft"),)), Contact(LAPTOP, HUB.endpoints))
+    one = joined(told(certificate("laptop"), about=ABOUT._replace(bootstrap=bootstrap)))
+    text = one.profile_text(None, Path("/etc/appliance/identity"))
+    assert text.count(HUB.identity) == text.count("- identity:") == 1
+    assert "pigeon" not in text
+
+
 def test_what_fails_later_takes_all_back(tmp_path: Path) -> None:
     with ExitStack() as undo:
         joined(told(certificate("laptop"))).keep(undo)
