@@ -92,6 +92,8 @@ class Punching:
         self._wake: float | None = None
         """When the stage has something to do."""
         self._ends = self._longer = 0.0
+        self._alone = False
+        """This round was agreed with nobody."""
         self._decide_at: float | None = None
 
     @property
@@ -130,13 +132,18 @@ class Punching:
             return False
         self._began = self._began if self.leads else now
         self.rounds += not self.direct
+        self._begin_round(targets, wait, now)
         self._longer = longer
-        self._targets = [target for target in targets if target != self.current][: MAX_TRIED + WINDOW]
-        self._named = len(self._targets)
-        self._proved.clear()
-        self._decide_at = None
-        self.stage, self._wake = Stage.WAITING, now + wait
         return True
+
+    def handle_uprooted(self, targets: Sequence[Endpoint], now: float) -> None:
+        """This node's addresses changed under a session: try all that is known of the peer at once, and take what answers. Nobody
+        is asked, since the way to ask may be gone."""
+        if self.current is None:
+            return
+        self._young_until = now + YOUNG_SECONDS
+        self._begin_round(targets, 0.0, now)
+        self._alone = True
 
     def handle_refused(self, now: float) -> None:
         """The peer did not answer, or would not."""
@@ -196,6 +203,15 @@ class Punching:
         self.stage, self._wake = Stage.AGREEING, now + AGREE_SECONDS
         self._events.append(Agree())
 
+    def _begin_round(self, targets: Sequence[Endpoint], wait: float, now: float) -> None:
+        self._alone = False
+        self._longer = 0.0
+        self._targets = [target for target in targets if target != self.current][: MAX_TRIED + WINDOW]
+        self._named = len(self._targets)
+        self._proved.clear()
+        self._decide_at = None
+        self.stage, self._wake = Stage.WAITING, now + wait
+
     def _punch(self, now: float, rtt: float | None) -> None:
         if self._decide_at is not None and now >= self._decide_at:
             self._choose(rtt)
@@ -211,10 +227,10 @@ class Punching:
 
     def _choose(self, rtt: float | None) -> None:
         """Take the best path that answered, if it is better than the one there is. The follower leaves that to the leader."""
-        if not self.leads or not self._proved:
+        if not (self.leads or self._alone) or not self._proved:
             return
         best = min(self._proved, key=lambda endpoint: _cost(endpoint, self._proved[endpoint]))
-        if self.direct and self.current is not None:
+        if self.direct and self.current is not None and not self._alone:
             now_costs = _cost(self.current, rtt) if rtt is not None else float("inf")
             if _cost(best, self._proved[best]) + BETTER_BY > now_costs:
                 return

@@ -280,6 +280,14 @@ class Node:
         self._keeping.link_closed(gone, now)
         self._connecting.link_closed(link, now)
 
+    def handle_readdressed(self, session: int, link: LinkId, source: SocketAddress | None, now: float) -> None:
+        """This host's address changed: the session goes on over another socket to the same far end. The peer is asked at once,
+        so that it sees where this node is now."""
+        found, over = self._shared.sessions.get(session), self._shared.links.get(link)
+        if found is not None and over is not None:
+            self._keeping.roaming.moved(found, over, source, now)
+            self._keeping.unanswered(found, now)
+
     def handle_unanswered(self, session: int, now: float) -> None:
         """Records went out on the session in the last second or so and none came in."""
         found = self._shared.sessions.get(session)

@@ -321,6 +321,7 @@ class NodeRuntime:
     def hold(self, addresses: tuple[str, ...]) -> None:
         """These addresses are this node's own: no peer speaks for one."""
         self.forwarding.hold(addresses)
+        self.driver.readdress(frozenset(addresses))
         self.paths.use_addresses(addresses)
         if self.mesh is not None:
             self.mesh.gossip.look()

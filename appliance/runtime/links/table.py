@@ -49,6 +49,8 @@ class Link:
     listener: bool
     options: Mapping[str, int | str]
     sock: socket.socket | None
+    stale: bool = False
+    """It sends from an address that this host has no more."""
 
     @property
     def datagram_bytes(self) -> int:
@@ -95,7 +97,8 @@ class Links:
     def between(self, listener: Link, remote: Endpoint) -> Link | None:
         """The connected socket from the listener's port to `remote`. What comes from there comes by one socket only."""
         port = listener.local.port
-        return next((link for link in self._links.values() if link.remote == remote and link.local.port == port), None)
+        found = (link for link in self._links.values() if link.remote == remote and link.local.port == port)
+        return next((link for link in found if not link.stale), None)
 
     def listener_at(self, local: Endpoint) -> Link | None:
         """The shared socket bound to `local`."""

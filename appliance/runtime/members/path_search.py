@@ -91,7 +91,11 @@ class PathSearch:
 
     def report(self) -> dict[str, Any] | None:
         """What is known of the paths, for the status. None while none are looked for."""
-        return None if self.paths is None else self.paths.report()
+        if self.paths is None:
+            return None
+        from appliance.runtime.members.path_report import report
+
+        return report(self.paths)
 
     def endpoints(self) -> list[Reachable]:
         """Where this node can be called, as far as it knows."""

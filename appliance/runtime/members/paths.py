@@ -3,6 +3,7 @@
 Each peer has a `members.punching` machine; here are its clock, its socket, and its words (those of `knocking` come on top):
 
     seen    {"at": ENDPOINT}                       message: where this node sees the peer
+    here    {"candidates": [ENDPOINT…]}            message: where the sender may be
     again   {}                                     message, to the leader: our addresses changed
     punch   {"candidates": [ENDPOINT…], "mapping", "next": ENDPOINT, "chance": true}
                                                    request of the leader: begin a round now; answered with the same
@@ -16,13 +17,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api import events as api_events
 from appliance.api.peer_protocol import Answer, Limits, PeerProtocolError, PeerProtocolKind, PeerProtocolServices
 from appliance.api.values import Endpoint, Network
-from appliance.api.zones import shown
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.linux import marks
@@ -36,6 +36,7 @@ from appliance.runtime.members.chance import Chance
 from appliance.runtime.members.knocking import FORETELL_SECONDS, Knocking
 from appliance.runtime.members.path_hands import Around, Hands
 from appliance.runtime.members.port_mapping import PortMapping
+from appliance.runtime.members.searched import Searched
 
 if TYPE_CHECKING:
     import socket
@@ -52,31 +53,6 @@ MOST_OWN: Final = 3
 """Addresses of this host and family that are told to peers."""
 
 
-@dataclass(slots=True)
-class _Searched:
-    """A peer to which a direct path is looked for."""
-
-    punching: Punching
-    identity: str
-    timer: asyncio.TimerHandle | None = None
-    since: float = 0.0
-    """When its session came to the path it is on."""
-    told: Endpoint | None = None
-    """Where it was told last that we see it."""
-    why: str = ""
-    """Why there is no direct path, as far as that is known."""
-    mapping: str = ""
-    """What it says of its NAT."""
-    fresh: int = 0
-    """The link whose first packet gets the port that was foretold; 0: the listener's is used."""
-    own: str = ""
-    """What was said of this node's."""
-    links: dict[Endpoint, int] = field(default_factory=dict)
-    """The sockets by which its probes came, where that was not the listener's."""
-    tried: bool = False
-    """Was there an attempt to meet by chance?"""
-
-
 class Paths:
     """The search for direct paths of one node; a `PeerProtocol` of `api.peer_protocol`."""
 
@@ -85,7 +61,7 @@ class Paths:
         self._around = around
         self._node = around.driver.node
         self.hands = hands = Hands(services, around)
-        self._peers: dict[str, _Searched] = {}
+        self._peers: dict[str, Searched] = {}
         self._own: tuple[str, ...] = ()
         self.reflections = Reflections()
         self.judge = Judge(around.overlay())
@@ -105,28 +81,10 @@ class Paths:
         for name in list(self._peers):
             self.on_gone(name)
 
-    def report(self) -> dict[str, Any]:
-        """For the status: what is known of the NATs, and of the path to each peer."""
-        return {
-            "nat": {f"ipv{version}": _shown(self.verdict(version)) for version in (4, 6)},
-            "port_mapping": self.mapping.report(),
-            "candidates": [str(endpoint) for endpoint in self.candidates()],
-            "not_tried": {str(reason): count for reason, count in self.judge.counters.items()},
-            "held_back": self.hands.budget.held_back,
-            "met_by_chance": self.chance.attempts.begun,
-            "peers": {name: self._path(searched) for name, searched in self._peers.items()},
-        }
-
-    def _path(self, searched: _Searched) -> dict[str, Any]:
-        machine = searched.punching
-        why = "" if machine.direct else searched.why or _why(searched)
-        return {
-            "direct": machine.direct,
-            "endpoint": None if machine.current is None else shown(machine.current),
-            "since_s": round(clock.monotonic() - searched.since, 3),
-            "rounds": machine.rounds,
-            "why": why,
-        }
+    @property
+    def peers(self) -> Mapping[str, Searched]:
+        """The search for each; look, don't touch."""
+        return MappingProxyType(self._peers)
 
     # ---- what the host says ----
 
@@ -138,7 +96,16 @@ class Paths:
         self.look_for_router()
         if before and before != self._own:
             self.reflections.clear()
+            for name, searched in list(self._peers.items()):
+                if self._is_uprooted(searched.punching.current):
+                    searched.punching.handle_uprooted(searched.theirs, clock.monotonic())
+                    self._turn(name, searched)
             self._change_all()
+
+    def _is_uprooted(self, far: Endpoint | None) -> bool:
+        """Has this host no address any more of the kind by which that far end was reached? (One of the same kind will do:
+        `own_sockets` sees to that.)"""
+        return far is not None and bool(far.host) and not any((":" in host) == (":" in far.host) for host in self._own)
 
     def look_for_router(self) -> None:
         """Ask the router for a port, if the profile wants that; or give it back."""
@@ -158,7 +125,7 @@ class Paths:
         if known is None:
             return
         identity = known.settings.identity
-        self._peers[peer] = _Searched(Punching(leads=self._around.fingerprint < identity), identity)
+        self._peers[peer] = Searched(Punching(leads=self._around.fingerprint < identity), identity)
         self._follow(peer)
 
     def on_gone(self, peer: str) -> None:
@@ -181,6 +148,8 @@ class Paths:
             self._turn(peer, searched)
         elif kind == "seen":
             self._seen(peer, searched, content.get("at"))
+        elif kind == "here":
+            searched.theirs = self.judge.fit(content.get("candidates"))
 
     async def on_request(self, peer: str, kind: str, content: Mapping[str, Any], body: bytes) -> Answer | None:
         """The leader wants a round, or a peer wants something for its own search."""
@@ -197,7 +166,7 @@ class Paths:
                 return await self._join(peer, searched, content)
         return None
 
-    async def _join(self, peer: str, searched: _Searched, content: Mapping[str, Any]) -> Answer | None:
+    async def _join(self, peer: str, searched: Searched, content: Mapping[str, Any]) -> Answer | None:
         """The follower's half of a round."""
         words = await self._words(peer, searched)
         session = self.hands.session(peer)
@@ -209,7 +178,7 @@ class Paths:
         self._turn(peer, searched)
         return Answer(words)
 
-    def _begin(self, peer: str, searched: _Searched, words: dict[str, Any], content: Mapping[str, Any], wait: float) -> bool:
+    def _begin(self, peer: str, searched: Searched, words: dict[str, Any], content: Mapping[str, Any], wait: float) -> bool:
         """Begin a round with what both sides have said."""
         targets = self._targets(peer, searched, content)
         by_chance = words.get("chance") is True and content.get("chance") is True
@@ -222,7 +191,7 @@ class Paths:
             self.chance.begin(peer, words["mapping"], targets[0], wait)
         return True
 
-    def _meets(self, searched: _Searched, words: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
+    def _meets(self, searched: Searched, words: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
         """Is an attempt to meet by chance worth it, and within this node's budget?"""
         mine, theirs = str(words["mapping"]), str(content.get("mapping", ""))
         return may_meet(mine, theirs) and self.chance.attempts.take(searched.identity, clock.monotonic())
@@ -242,7 +211,7 @@ class Paths:
         if self._around.mark is not None:
             marks.set_mark(sock, self._around.mark)
 
-    def _seen(self, peer: str, searched: _Searched, at: Any) -> None:
+    def _seen(self, peer: str, searched: Searched, at: Any) -> None:
         session = self.hands.session(peer)
         link = None if session is None else self._around.links.get(session.link)
         if session is None or link is None or session.endpoint is None or session.endpoint.scheme != SCHEME:
@@ -291,11 +260,12 @@ class Paths:
         if endpoint is not None and endpoint != searched.told and endpoint.scheme == SCHEME:
             searched.told = endpoint
             self._say(peer, "seen", {"at": str(endpoint)})
+            self._tell(peer)
         self._turn(peer, searched)
 
     # ---- turning ----
 
-    def _turn(self, peer: str, searched: _Searched) -> None:
+    def _turn(self, peer: str, searched: Searched) -> None:
         """Do what the search wants, and set its timer."""
         now, machine = clock.monotonic(), searched.punching
         while (event := machine.poll_event()) is not None:
@@ -313,13 +283,13 @@ class Paths:
         loop = asyncio.get_running_loop()
         searched.timer = None if due is None else loop.call_at(due, self._timeout, peer, searched)
 
-    def _timeout(self, peer: str, searched: _Searched) -> None:
+    def _timeout(self, peer: str, searched: Searched) -> None:
         session = self.hands.session(peer)
         searched.timer = None
         searched.punching.handle_timeout(clock.monotonic(), None if session is None else session.rtt)
         self._turn(peer, searched)
 
-    def _probe(self, peer: str, searched: _Searched, target: Endpoint) -> None:
+    def _probe(self, peer: str, searched: Searched, target: Endpoint) -> None:
         """By the socket that the peer's probes from there came to; else by the listener's."""
         link, listener = searched.links.get(target, searched.fresh), self.hands.listener_for(target)
         if link not in self._around.links and listener is not None:
@@ -327,7 +297,7 @@ class Paths:
         if link:
             self.hands.probe(peer, link, target)
 
-    async def _agree(self, peer: str, searched: _Searched) -> None:
+    async def _agree(self, peer: str, searched: Searched) -> None:
         """The leader's half of a round."""
         words = await self._words(peer, searched)
         late = searched.punching.rounds >= PATIENT_ROUNDS
@@ -344,12 +314,17 @@ class Paths:
         if self._peers.get(peer) is searched:
             self._turn(peer, searched)
 
-    def _change(self, peer: str, searched: _Searched) -> None:
+    def _change(self, peer: str, searched: Searched) -> None:
+        self._tell(peer)
         if searched.punching.leads:
             searched.punching.handle_changed(clock.monotonic())
             self._turn(peer, searched)
         else:
             self._say(peer, "again", {})
+
+    def _tell(self, peer: str) -> None:
+        """Tell a peer where this node may be: it remembers that for when its own addresses change."""
+        self._say(peer, "here", {"candidates": [str(endpoint) for endpoint in self.candidates()]})
 
     def _say(self, peer: str, kind: str, content: Mapping[str, Any]) -> None:
         try:
@@ -359,7 +334,7 @@ class Paths:
 
     # ---- addresses ----
 
-    async def _words(self, peer: str, searched: _Searched) -> dict[str, Any]:
+    async def _words(self, peer: str, searched: Searched) -> dict[str, Any]:
         """What this node says of itself for a round. Once one has failed, its NAT's next port too, where that can be foretold."""
         mapping = self.verdict(4).mapping
         searched.fresh = 0
@@ -395,10 +370,11 @@ class Paths:
             found |= dict.fromkeys(local._replace(host=host) for host in hosts[:MOST_OWN])
         return list(found)
 
-    def _targets(self, peer: str, searched: _Searched, content: Mapping[str, Any]) -> list[Endpoint]:
+    def _targets(self, peer: str, searched: Searched, content: Mapping[str, Any]) -> list[Endpoint]:
         searched.mapping = str(content.get("mapping", ""))[:32]
+        searched.theirs = self.judge.fit(content.get("candidates"))
         following = self.judge.fit([content["next"]]) if "next" in content else ()
-        fit = (*(port for first in following for port in window(first)), *self.judge.fit(content.get("candidates")))
+        fit = (*(port for first in following for port in window(first)), *searched.theirs)
         bad = self._around.refuses([target.host for target in fit], FAMILY, peer) if fit else {}
         return [target for target in fit if target.host not in bad]
 
@@ -412,19 +388,6 @@ def kind_for(around: Around, opened: Callable[[Paths], None]) -> PeerProtocolKin
         return paths
 
     return PeerProtocolKind(FAMILY, None, open_paths, LIMITS)
-
-
-def _why(searched: _Searched) -> str:
-    """Why there is no direct path."""
-    if not searched.punching.rounds:
-        return "not tried yet"
-    if searched.mapping == searched.own == NatMapping.DEPENDENT:
-        return "both sides' NATs give another port for each far end, drawn at random: there is no direct path"
-    return "no probe came back"
-
-
-def _shown(verdict: Verdict) -> dict[str, Any]:
-    return {"mapping": str(verdict.mapping), "seen": [str(at) for at in verdict.seen], "voices": verdict.voices}
 
 
 def _inside(text: str, overlay: Sequence[Network]) -> bool:

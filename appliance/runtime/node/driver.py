@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import Final
 
 from appliance.api import events as api_events
@@ -126,6 +126,11 @@ class NodeDriver:
         for new in (*delta.added, *(change.after for change in others)):  # once all identities that are given up are free
             node.add_peer(new.settings, now)
         self._settle()
+
+    def readdress(self, addresses: Collection[str]) -> None:
+        """This host has these addresses now."""
+        if self._running:
+            self._own_sockets.readdress(addresses)
 
     def update(self, settings: NodeSettings, rotate_bytes: int) -> None:
         """Take another policy and other limits; sessions that they do not touch stay."""

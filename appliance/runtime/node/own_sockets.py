@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ipaddress
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from appliance.foundation import clock
@@ -51,6 +52,24 @@ class OwnSockets:
         link = self._links.get(path[0])
         if link is not None and link.listener and path[1] is not None:
             self._tasks.spawn(self._connect(index, link, path[1]), f"connect session {index}", _not_connected)
+
+    def readdress(self, addresses: Collection[str]) -> None:
+        """This host has these addresses now: sessions that send from another one get another socket, from the listener at the
+        same port, and go on."""
+        for session in list(self._node.sessions.values()):
+            link = self._links.get(session.link)
+            if link is None or link.listener or not link.kind.datagram or link.remote is None or not link.remote.host:
+                continue
+            local = ipaddress.ip_address(link.local.host)
+            if local.is_loopback or local.is_link_local or link.local.host in addresses:
+                continue
+            version, far = local.version, link.remote
+            listeners = self._links.listeners(link.kind.name, version)
+            listener = next((each for each in listeners if each.local.port == link.local.port), None)
+            if listener is not None:
+                link.stale = True
+                self._node.handle_readdressed(session.index, listener.number, (far.host, far.port), clock.monotonic())
+        self._settle()
 
     def call_again(self, peer: str, listener: Link, path: KnownPath) -> None:
         """Call a peer where it was; from the address it spoke to where the listener has many, since it hears no other."""

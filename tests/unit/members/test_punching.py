@@ -176,10 +176,25 @@ def test_where_the_peers_probes_come_from_is_tried_as_well_within_bounds() -> No
     assert len(tried) == 1 + MAX_TRIED
 
 
+def test_a_node_that_was_uprooted_asks_nobody_and_takes_whatever_answers() -> None:
+    for leads in (True, False):
+        driven = Driven(leads=leads, rtt=0.001)
+        driven.machine.handle_path(FOUND, driven.now)
+        driven.run(10.0)
+        driven.machine.handle_uprooted([FOUND, SIX], driven.now)
+        driven.run(0.2)
+        assert driven.asked == []
+        assert {probe for _, probe in driven.probes} == {SIX}
+        driven.prove(SIX, 0.5)
+        driven.run(1.0)
+        assert driven.taken == [SIX], "the path in use is gone, however fast it was"
+
+
 def test_nothing_is_done_without_a_session() -> None:
     driven = Driven()
     driven.machine.handle_path(None, driven.now)
     driven.machine.handle_changed(driven.now)
+    driven.machine.handle_uprooted([FOUND], driven.now)
     assert not driven.machine.handle_agreed([FOUND], 0.0, driven.now)
     driven.run(1000.0)
     assert (driven.asked, driven.probes, driven.taken) == ([], [], [])
