@@ -36,7 +36,7 @@ from appliance.wire.envelope import CRC_START, FIELDS, PROTO
 from appliance_crypto_standard.plugin import AES_256_GCM
 from tests.rigs.workers import INSIDE, Listener, until
 
-DATAGRAMS, STREAMS = "appliance_transport_ip.datagram:Datagrams", "appliance_transport_ip.stream:Stream"
+DATAGRAMS, STREAMS = "appliance_transport_ip.datagram:Datagrams", "appliance.api.stream:Stream"
 CHANNEL: Final = 7
 BAR: Final = 0.9
 CARRIERS_BAR: Final = 0.5

@@ -14,10 +14,10 @@ import pytest
 from rigs.dataplane import NO_VNET, Host, pair
 from rigs.packets import udp4
 
+from appliance.api.stream import Stream
 from appliance.api.transport import Buffers, Driver
 from appliance.dataplane.inbound import Upward, compile_inbound
 from appliance_transport_ip.datagram import Datagrams
-from appliance_transport_ip.stream import Stream
 
 ENTRY = NO_VNET + udp4(60_000)
 """As the TUN hands over a super-packet."""

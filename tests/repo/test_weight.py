@@ -33,7 +33,7 @@ def modules_loaded_by(statement: str) -> set[str]:
     "statement",
     [
         "import appliance.worker.__main__",
-        "import appliance.worker.loop, appliance_transport_ip.datagram, appliance_transport_ip.stream",
+        "import appliance.worker.loop, appliance_transport_ip.datagram, appliance.api.stream",
         "import cryptography.hazmat.primitives.ciphers.aead, appliance_crypto_standard.cascade",
         "import appliance.api.transport",
     ],

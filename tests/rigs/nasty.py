@@ -146,7 +146,7 @@ async def moon(call: object) -> Any:
 
 @hookimpl
 def appliance_transports() -> list[TransportKind]:
-    driver = "appliance_transport_ip.stream:Stream"
+    driver = "appliance.api.stream:Stream"
     return [TransportKind("nasty", None, open_transport, datagram=False, driver=driver)]
 
 

@@ -20,7 +20,7 @@ from appliance.runtime.workers.process import WorkerProcess
 from appliance.runtime.workers.telling import SessionKeys
 from appliance_crypto_standard.plugin import AES_256_GCM
 
-DATAGRAMS, STREAMS = "appliance_transport_ip.datagram:Datagrams", "appliance_transport_ip.stream:Stream"
+DATAGRAMS, STREAMS = "appliance_transport_ip.datagram:Datagrams", "appliance.api.stream:Stream"
 INSIDE = {"a": ipaddress.ip_network("10.8.0.1/32"), "b": ipaddress.ip_network("10.8.0.2/32")}
 SESSION, LINK = 5, 1
 SECONDS = 30.0

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.api.stream import Stream
 from appliance.api.transport import Buffers
-from appliance_transport_ip.stream import Stream
 
 
 def record(body: bytes) -> bytes:

@@ -20,6 +20,7 @@ from appliance.api.crypto import Aead, CryptoSuite
 from appliance.api.monitoring import MonitorKind
 from appliance.api.peer_protocol import Answer, PeerProtocolKind
 from appliance.api.routing import Route, RoutingKind
+from appliance.api.stream import Stream
 from appliance.api.transport import AdaptiveDriver, Buffers, Driver, Transport, TransportKind
 from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.limits import members
@@ -32,7 +33,6 @@ from appliance_crypto_standard.cascade import Cascade
 from appliance_crypto_standard.plugin import AES_256_GCM, HSE, NULL
 from appliance_transport_ip.datagram import Datagrams
 from appliance_transport_ip.plugin import TCP, UDP
-from appliance_transport_ip.stream import Stream
 from appliance_transport_ip.udp import Udp
 
 HERE = __name__
@@ -276,11 +276,11 @@ class Aliasing(Stream):
 
 
 def transport(driver: type, monkeypatch: pytest.MonkeyPatch) -> TransportConformance:
-    monkeypatch.setattr("appliance_transport_ip.stream.Broken", driver, raising=False)
+    monkeypatch.setattr("appliance.api.stream.Broken", driver, raising=False)
 
     class Suite(TransportConformance):
         def kind(self) -> TransportKind:
-            return TCP._replace(driver="appliance_transport_ip.stream:Broken")
+            return TCP._replace(driver="appliance.api.stream:Broken")
 
     return Suite()
 

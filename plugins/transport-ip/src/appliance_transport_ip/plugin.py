@@ -24,7 +24,7 @@ def _tcp(_settings: None, services: TransportServices) -> Transport:
 
 
 UDP = TransportKind("udp", None, _udp, datagram=True, driver="appliance_transport_ip.datagram:Datagrams")
-TCP = TransportKind("tcp", None, _tcp, datagram=False, driver="appliance_transport_ip.stream:Stream")
+TCP = TransportKind("tcp", None, _tcp, datagram=False, driver="appliance.api.stream:Stream")
 
 
 @hookimpl

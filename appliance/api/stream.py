@@ -1,4 +1,7 @@
-"""The worker's half of TCP: records one behind the other, each with its length in the header. Hot.
+"""The worker's half of any byte stream: records one behind the other, each with its length in the header. Hot.
+
+For a transport kind whose links are connected stream sockets: `driver="appliance.api.stream:Stream"`. Their other end may be the
+peer's, as with TCP, or another process's on this host that carries them further.
 
 The memory for reading is shared by all links, so an idle connection needs no buffer of its own. What is left of an unfinished
 record is kept aside until the next turn.
@@ -11,7 +14,7 @@ import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the worker imports this, and would import all of that
     from appliance.api.transport import Buffers, RecordSink, SocketAddress
 
 HEADER: Final = 24
@@ -23,7 +26,7 @@ _frame = struct.Struct("!H18xH")
 
 
 class Stream:
-    """A `Driver` of `appliance.api.transport` over a connected TCP socket."""
+    """A `Driver` of `appliance.api.transport` over a connected stream socket, with no options."""
 
     whole_bytes = 65535
     record_bytes = 65535
