@@ -25,7 +25,7 @@ def shorten(descriptor: int) -> int:
     if sock is None:
         return HOSTS_BOUND
     with sock:
-        if sock.type == socket.SOCK_STREAM:
+        if _is_tcp(sock):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
             return HOSTS_BOUND
         before = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 2
@@ -39,10 +39,15 @@ def deepen(descriptor: int, before: int) -> None:
     if sock is None:
         return
     with sock:
-        if sock.type == socket.SOCK_STREAM:
+        if _is_tcp(sock):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, before)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, before)
+
+
+def _is_tcp(sock: socket.socket) -> bool:
+    """Is it a stream to the far end itself, rather than to a process that carries the link on?"""
+    return sock.type == socket.SOCK_STREAM and sock.family != socket.AF_UNIX
 
 
 def _twin(descriptor: int) -> socket.socket | None:

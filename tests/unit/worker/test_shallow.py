@@ -76,3 +76,17 @@ def test_what_is_no_socket_is_left_alone() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == open_before
     os.close(reading)
     os.close(writing)
+
+
+def test_a_stream_to_a_process_that_carries_the_link_on_takes_little_and_as_much_as_before() -> None:
+    sending, receiving = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with sending, receiving:
+        sending.settimeout(0)
+        sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, DATAGRAM_BYTES * 2)
+        before = shorten(sending.fileno())
+        shallow = fill(sending)
+        receiving.recv(1 << 24)
+        deepen(sending.fileno(), before)
+        assert fill(sending) > 0
+        assert shallow <= 2 * DATAGRAM_BYTES
+        assert sending.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 4 * DATAGRAM_BYTES
