@@ -25,6 +25,7 @@ iperf3:iperf3:make bench
 ethtool:ethtool:make bench and tests of paths that lose datagrams
 miniupnpd:miniupnpd:the test with a real router that gives ports
 tshark:tshark:tests of the Wireshark dissector
+tinyproxy:tinyproxy-bin:the test of WebSockets through a foreign proxy
 systemd-analyze:systemd:tests of the service unit
 dbus-daemon:dbus-daemon:tests of names with systemd-resolved
 vagrant:vagrant:the test of the Vagrantfile"

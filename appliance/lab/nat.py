@@ -24,6 +24,7 @@ Kind = Literal[
     "cgnat",
     "udp-blocked",
     "only-443",
+    "web-only",
     "firewall",
     "ipv6-only",
 ]
@@ -182,6 +183,11 @@ def _only_443(box: Box) -> list[str]:
     ]
 
 
+def _web_only(box: Box) -> list[str]:
+    asked_for = ("ct state established,related accept", f'iifname != "{box.outside}" tcp dport 443 accept')
+    return [*_masquerading()(box), _forward("inet", "web", *asked_for, policy="drop")]
+
+
 def _firewall(box: Box) -> list[str]:
     return [_stateful("inet", box)]
 
@@ -219,6 +225,7 @@ _RULES: Final[dict[Kind, Callable[[Box], list[str]]]] = {
     "cgnat": _cgnat,
     "udp-blocked": _udp_blocked,
     "only-443": _only_443,
+    "web-only": _web_only,
     "firewall": _firewall,
     "ipv6-only": _ipv6_only,
 }

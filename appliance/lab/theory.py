@@ -41,6 +41,7 @@ STRICTNESS: Final[dict[Kind, Strictness]] = {
     "symmetric-sequential": Strictness.SYMMETRIC,
     "udp-blocked": Strictness.BLOCKED,
     "only-443": Strictness.BLOCKED,
+    "web-only": Strictness.BLOCKED,
     "ipv6-only": Strictness.BLOCKED,
 }
 

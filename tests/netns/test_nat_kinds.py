@@ -50,7 +50,7 @@ def name_of(kinds: tuple[str, ...]) -> str:
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """The hosts, without nodes."""
-    hosts = {name_of(kinds): kinds for kinds in (*KINDS, ("udp-blocked",), ("only-443",), ("ipv6-only",))}
+    hosts = {name_of(kinds): kinds for kinds in (*KINDS, ("udp-blocked",), ("only-443",), ("ipv6-only",), ("web-only",))}
     described: dict[str, Any] = {
         name: {"addresses": [f"10.1.0.{number}/24"], "behind": list(kinds)}
         for number, (name, kinds) in enumerate(hosts.items(), 2)
@@ -171,7 +171,8 @@ def test_hosts_behind_one_hairpin_reach_each_other_by_the_address_outside(lab: L
 
 
 @pytest.mark.parametrize(
-    ("kind", "port", "passes"), [("udp-blocked", 443, False), ("only-443", 443, True), ("only-443", 53, False)]
+    ("kind", "port", "passes"),
+    [("udp-blocked", 443, False), ("only-443", 443, True), ("only-443", 53, False), ("web-only", 443, False)],
 )
 def test_what_is_blocked_does_not_come_while_tcp_does(lab: Lab, kind: str, port: int, *, passes: bool) -> None:
     host, server = lab.host(kind), lab.host("server")
