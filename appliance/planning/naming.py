@@ -16,6 +16,8 @@ from appliance.planning.ledger import Ledger
 from appliance.planning.revert import step
 
 FILE = "/etc/resolv.conf"
+LOOPBACK = "lo"
+"""A host speaks with itself over it, whatever the address."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -63,6 +65,8 @@ def obstacle(profile: Profile, observed: HostState, ledger: Ledger) -> str:
     wanted = naming(profile)
     if wanted is None or not wanted.told:
         return ""
+    if LOOPBACK in observed.links and not observed.links[LOOPBACK]["up"]:
+        return f"the interface {LOOPBACK} is down, over which they would ask (ip link set {LOOPBACK} up)"
     if _by_resolved(wanted, observed):
         return ""
     if wanted.host == "resolved":
@@ -89,6 +93,8 @@ def steps(profile: Profile, observed: HostState, ledger: Ledger) -> Iterator[Ste
     """Tell systemd-resolved, or write our name server into the file; or take that back. A file that another node has is left
     alone."""
     wanted = naming(profile)
+    if wanted is not None and (not wanted.told or obstacle(profile, observed, ledger)):
+        wanted = None
     by_resolved = wanted is not None and _by_resolved(wanted, observed)
     yield from _resolved_steps(wanted if by_resolved else None, profile.network.interface, observed, ledger)
     yield from _file_steps(None if by_resolved else wanted, profile, observed, ledger)
@@ -112,7 +118,7 @@ def _file_steps(wanted: Naming | None, profile: Profile, observed: HostState, le
     author = resolv_conf.interface_of(now or "")
     ours = bool(author) and _is_ours(author, profile, observed, ledger)
     base = resolv_conf.before(now) if ours and now is not None else now
-    if wanted is not None and wanted.told and not obstacle(profile, observed, ledger):
+    if wanted is not None:
         text = resolv_conf.ours(base or "", profile.network.interface, str(wanted.address), wanted.label)
         if now != text or not ledger.resolv_conf:
             yield _write(text, now, now if ledger.resolv_conf else base)

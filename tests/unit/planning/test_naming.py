@@ -158,6 +158,16 @@ def test_what_outlived_its_journal_is_put_right() -> None:
     assert list(left_behind(host(WAS))) == []
 
 
+def test_without_its_loopback_a_host_would_ask_nobody() -> None:
+    down = HostState(resolver={"text": WAS, "obstacle": ""}, links={"lo": {"up": False, "tun": None}})
+    assert written(named(), down) == []
+    with pytest.raises(PlanError, match="lo is down"):
+        plan(named(host="file"), down)
+    assert written(named(), HostState(resolver=down.resolver, links={"lo": {"up": True, "tun": None}})) == [(OURS, WAS)]
+    fallen = HostState(resolver={"text": OURS, "obstacle": ""}, links=down.links)
+    assert written(named(), fallen, applied()) == [(WAS, OURS)], "it asks as before, until the loopback is back"
+
+
 def test_two_nodes_cannot_both_answer_a_host() -> None:
     observed = host(ours(WAS, "llp7", "10.9.0.1", "work"), links=("llp7",))
     with pytest.raises(PlanError, match="leads to the node on llp7 already"):
