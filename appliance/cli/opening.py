@@ -36,7 +36,7 @@ class OpenProfile:
     loaded: LoadedProfile
     plugins: PluginHost
     warnings: tuple[str, ...]
-    """Sentences about plugins that failed where the node can do without them."""
+    """Sentences about plugins that failed where the node can do without them, and about a membership that does not count."""
 
 
 def chosen(path: str | None, terminal: Terminal) -> str | None:
@@ -73,7 +73,7 @@ def open_profile(path: str | None) -> OpenProfile:
     host = loading.load_plugins(_paths(path), readings=readings)
     loaded = loading.load_profile(_paths(path), host, readings=readings)
     warnings = tuple(f"plugin {fact.name}: {fact.problem}; {fact.hint}".rstrip("; ") for fact in host.broken)
-    return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded, host, warnings)
+    return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded, host, (*warnings, *loaded.warnings))
 
 
 def identity_path(reference: str) -> Path | None:

@@ -54,6 +54,8 @@ class LoadedProfile:
     """The files that were read, in the order in which they were merged: whoever waits for changes watches these."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Dotted keys whose values must not be shown."""
+    warnings: tuple[str, ...] = ()
+    """Sentences about what will not work on this host for now."""
 
     @property
     def origins(self) -> Mapping[str, Origin]:

@@ -56,7 +56,7 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
     readings: Readings = {}
     plugins = loading.load_plugins(paths, readings=readings)
     loaded = loading.load_profile(paths, plugins, readings=readings)
-    profile, files = loaded.profile, loaded.files
+    profile, files, warnings = loaded.profile, loaded.files, loaded.warnings
     del loaded  # with the places of its keys
     readings.clear()  # places of keys of ten thousand peers are 40 MB
     _configure_logs(profile)
@@ -67,6 +67,8 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
         plugins, profile = instead
         files = (keeper.path,)
         _configure_logs(profile)
+    for warning in warnings:
+        log.warning(warning)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
     child = changes.Child(profile, plugins.plan)

@@ -72,7 +72,7 @@ def _completed(loaded: LoadedProfile, plugins: PluginHost) -> LoadedProfile:
     made = completed(loaded.profile, fingerprint, int(clock.wall()))
     if made.problems:
         raise loaded.invalid(made.problems)
-    return dataclasses.replace(loaded, profile=made.profile)
+    return dataclasses.replace(loaded, profile=made.profile, warnings=made.warnings)
 
 
 def _fault(plugins: PluginHost, error: BaseException) -> PluginFault | None:

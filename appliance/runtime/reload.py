@@ -150,6 +150,10 @@ class Reload:
 
         parts = self._parts
         async with parts.changing:
+            if parts.countdown.runs:
+                raise Unconfirmed(
+                    "the last change still awaits its confirmation", hint="after that, `appliance apply` takes it over"
+                )
             made = completed(parts.in_force.profile, lambda: parts.node.identity.fingerprint, int(clock.wall()))
             if made.problems:
                 raise ProfileError("; ".join(problem.message for problem in made.problems), hint=made.problems[0].hint)

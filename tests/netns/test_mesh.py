@@ -193,6 +193,36 @@ def test_a_certificate_with_another_address_moves_the_host_to_it(wired: tuple[Ho
     assert [host.stop() for host in (server, laptop)] == [ExitCode.OK] * 2
 
 
+def test_members_and_peers_of_the_profile_live_beside_each_other(wired: tuple[Host, Host, Host]) -> None:
+    server, laptop, gateway = wired
+    owner = Owner()
+    gateway.write(laptop)
+    gateway.profile.write_text(gateway.profile.read_text().replace("10.8.0.2/32", "10.8.0.2/32, 10.86.0.2/32"))
+    way_out = f"""peers:
+  - name: gateway
+    identity: {gateway.identity.fingerprint}
+    endpoints: ["udp://192.0.2.3:8443"]
+    allowed: [0.0.0.0/0]"""
+    for host in (server, laptop):
+        owner.hand(host, owner.certificate(host).encoded)
+    write(server, owner)
+    write(laptop, owner, server, more="network: {addresses: [10.8.0.2/24]}\n" + way_out)
+    for host in wired:
+        host.start()
+    assert laptop.pings("10.86.0.1"), "the member, inside of what the gateway has"
+    assert laptop.pings("10.8.0.3"), "the gateway"
+    assert names(laptop) == {"gateway", "server"}
+
+    before = laptop.status()["drops"].get("bad_source", 0)
+    gateway.namespace.sh("ip addr add 10.86.0.1/32 dev lo; ip addr add 10.86.0.9/32 dev lo")
+    for stranger in ("10.86.0.1", "10.86.0.9"):  # a member's address, and one that nobody has
+        gateway.namespace.sh(f"ping -c 1 -w 2 -I {stranger} 10.8.0.2", check=False)
+    eventually(lambda: laptop.status()["drops"].get("bad_source", 0) >= before + 2)
+    answers = laptop.namespace.sh("ping -c 1 -w 2 10.86.0.9", check=False)
+    assert "1 received" not in answers, "what no member has does not go to the gateway"
+    assert [host.stop() for host in wired] == [ExitCode.OK] * 3
+
+
 def test_without_a_certificate_it_says_what_to_do(wired: tuple[Host, Host, Host]) -> None:
     laptop, owner = wired[1], Owner()
     write(laptop, owner)

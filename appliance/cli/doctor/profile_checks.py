@@ -58,7 +58,7 @@ def identity_is_a_peer(facts: ProfileFacts) -> Iterator[Finding]:
 
 def no_peers(facts: ProfileFacts) -> Iterator[Finding]:
     """An overlay of one node."""
-    if facts.profile and not facts.profile.peers:
+    if facts.profile and not facts.profile.peers and facts.profile.mesh is None:
         yield warning(
             "no-peers", "the profile has no peers: the node talks to nobody", "add a section peers: (see `appliance init -`)"
         )
@@ -66,7 +66,7 @@ def no_peers(facts: ProfileFacts) -> Iterator[Finding]:
 
 def unreachable_both_ways(facts: ProfileFacts) -> Iterator[Finding]:
     """One side has to call the other."""
-    if facts.profile and facts.profile.peers and not facts.profile.server.listen:
+    if facts.profile and facts.profile.peers and not facts.profile.server.listen and facts.profile.mesh is None:
         lost = [peer.name for peer in facts.profile.peers if not peer.endpoints]
         if lost:
             yield failure(

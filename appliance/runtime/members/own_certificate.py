@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from appliance.api.values import Problem
 from appliance.errors import ApplianceError
+from appliance.foundation import clock
 from appliance.members.certificate import read_certificate
 from appliance.members.statement import Kind, StatementRefused, read_head
 from appliance.members.trust import Trust
-from appliance.planning.membership import outside_the_overlay, with_membership
+from appliance.planning.membership import as_written, outside_the_overlay, with_membership
 from appliance.profile.checks import check
 from appliance.runtime.members.network_folder import NetworkFolder
 
@@ -25,32 +27,43 @@ class Completed(NamedTuple):
 
     profile: Profile
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Sentences: it can be used, but not all of it works."""
+
+
+class Own(NamedTuple):
+    """What this host has of its own membership."""
+
+    certificate: Certificate | None
+    """The one that counts."""
+    why: str = ""
+    """Why none does."""
+    hint: str = ""
 
 
 def completed(profile: Profile, fingerprint: Callable[[], str], now: int) -> Completed:
     """`profile` with what the certificate of this node brings. `fingerprint()` gives the node's identity, and may raise
-    ApplianceError; `now` is Unix seconds."""
+    ApplianceError; `now` is Unix seconds. A node without a certificate that counts goes on with the addresses that its profile
+    has, if it has any: its peers there should not suffer."""
     mesh = profile.mesh
     if mesh is None:
         return Completed(profile)
     try:
-        found = own_certificate(mesh, fingerprint(), now)
+        own = own_certificate(mesh, fingerprint(), now)
     except ApplianceError as error:
         return Completed(profile, (Problem("mesh", error.message, error.hint),))
-    if found is None:
-        message = f"this node has no certificate of network {mesh.label} that is valid"
-        hint = (
-            f"`appliance join CODE` gets one, or the owner signs this node's identity: `appliance network sign`; "
-            f"`appliance network show` tells what is known here of {mesh.label}"
-        )
-        return Completed(profile, (Problem("mesh", message, hint),))
-    made = with_membership(profile, found.addresses)
-    return Completed(made, (*outside_the_overlay(profile, found.addresses), *check(made)))
+    if own.certificate is None:
+        written = as_written(profile)
+        if written.network.addresses:
+            return Completed(written, (), (f"mesh: {own.why}; {own.hint}",))
+        return Completed(profile, (Problem("mesh", own.why, own.hint),))
+    made = with_membership(profile, own.certificate.addresses)
+    return Completed(made, (*outside_the_overlay(profile, own.certificate.addresses), *check(made)))
 
 
-def own_certificate(mesh: Mesh, identity: str, now: int) -> Certificate | None:
-    """The certificate of `identity`, if it is of this network and valid. Those of others are not verified: it costs the same in a
-    large network. Raises NetworkMissing, MissingPrivilege."""
+def own_certificate(mesh: Mesh, identity: str, now: int) -> Own:
+    """The certificate of `identity`, if it is of this network and counts. Others are not verified, so a large network costs no
+    more. Raises NetworkMissing, MissingPrivilege."""
     folder = NetworkFolder.of(mesh.label)
     trust = Trust(folder.network())
     if trust.network.fingerprint != mesh.network:
@@ -58,17 +71,35 @@ def own_certificate(mesh: Mesh, identity: str, now: int) -> Certificate | None:
             f"{folder.path} is of another network, {trust.network.fingerprint}",
             hint="mesh.network and mesh.label belong together; `appliance network show` tells which networks are here",
         )
+    mine: list[Certificate] = []
     for statement in folder.statements():
-        try:
-            if _matters(statement, identity):
+        with suppress(StatementRefused):
+            if _matters(statement, identity, mine):
                 trust.take(statement, now)
-        except StatementRefused:
-            continue
-    return trust.members(now).get(identity)
+    found = trust.members(now).get(identity)
+    return Own(found) if found is not None else _none(mesh.label, trust.revoked(identity), mine, now)
 
 
-def _matters(statement: bytes, identity: str) -> bool:
+def _none(label: str, revoked: bool, mine: Sequence[Certificate], now: int) -> Own:
+    again = "ask the owner, or for another invitation: `appliance join CODE`"
+    if revoked:
+        return Own(None, f"this node was removed from network {label}", again)
+    ended = max((each.not_after for each in mine), default=0)
+    if mine and ended <= now:
+        return Own(None, f"this node's certificate of network {label} ended on {clock.utc_text(ended)[:10]}", again)
+    return Own(
+        None,
+        f"this node has no certificate of network {label} that is valid",
+        "`appliance join CODE` gets one, or the owner signs this node's request: `appliance network request` and `sign`; "
+        "`appliance network show` tells what is known here",
+    )
+
+
+def _matters(statement: bytes, identity: str, mine: list[Certificate]) -> bool:
     if read_head(statement).kind is not Kind.CERTIFICATE:
         return True
     certificate = read_certificate(statement)
-    return certificate.identity == identity or certificate.scope is not None
+    if certificate.identity == identity:
+        mine.append(certificate)
+        return True
+    return certificate.scope is not None
