@@ -113,8 +113,8 @@ def _alarm(limit: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, AGAIN)  # a bare `except:` may have taken it for an error of its own
             raise _Alarm
 
+    left, interval = signal.setitimer(signal.ITIMER_REAL, limit)  # first: else somebody else's alarm could ring here
     handler = signal.signal(signal.SIGALRM, ring)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, limit)
     try:
         yield
     except _Alarm:

@@ -146,3 +146,23 @@ def test_a_hook_that_keeps_the_event_loop_waiting_has_less_time_than_one_in_a_th
     for reason in ("did not end within 0.05 s", "hung and is not asked again"):
         with pytest.raises(PluginFault, match=reason):
             host.load_identity("vault:x", ANY)
+
+
+def test_somebody_elses_alarm_that_rings_all_the_time_stays_his() -> None:
+    rings = 0
+
+    def ring(_number: int, _frame: object) -> None:
+        nonlocal rings
+        rings += 1
+        signal.setitimer(signal.ITIMER_REAL, 0.0002)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0002)
+        for _ in range(20_000):
+            limited(lambda: None, 30.0)
+        assert signal.getsignal(signal.SIGALRM) is ring
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert rings > 0
