@@ -37,7 +37,7 @@ FLUSH_SECONDS: Final = 2.0
 FIRST_SUMMARY: Final = 4.0
 LONGEST_SUMMARY: Final = 60.0
 """Between two summaries to a neighbour: doubled while both are equal, short again after a change."""
-SUMMARY_AGAIN: Final = 0.5
+SUMMARY_AGAIN: Final = 0.1
 """Until a summary goes again to a peer that had much news: there may be more."""
 ROW_SECONDS: Final = 2.0
 """Least between two rows of this node's."""

@@ -36,7 +36,7 @@ MOST_LISTED: Final = 440
 """Entries listed in one message."""
 MOST_WANTED: Final = 512
 """Keys in one message."""
-MOST_MESSAGES: Final = 4
+MOST_MESSAGES: Final = 8
 """Messages with entries that one message of a peer brings about."""
 WANT_AGAIN: Final = 2.0
 """Seconds until what was asked of one peer is asked of another."""

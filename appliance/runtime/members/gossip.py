@@ -48,7 +48,7 @@ CALLED_SECONDS: Final = 10.0
 """How long a member is called that nobody holds."""
 ENOUGH: Final = 3
 """Neighbours with whom a node needs its profile's bootstrap no more."""
-REMEMBERED_AT_ONCE: Final = 100
+REMEMBERED_AT_ONCE: Final = 50
 """Rows of the disk that are judged in one turn of the loop."""
 
 
@@ -104,6 +104,7 @@ class Gossip:
         rows = read_rows(self._mesh.parts.folder.path)
         for at in range(0, len(rows), REMEMBERED_AT_ONCE):
             self.machine.remember(rows[at : at + REMEMBERED_AT_ONCE], clock.monotonic(), self._wall())
+            self._act()
             await asyncio.sleep(0)
         self.machine.renew(clock.monotonic())
         self._look()
