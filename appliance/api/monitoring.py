@@ -109,6 +109,8 @@ class NodeFigures(NamedTuple):
     """What happened in each peer protocol that runs, by its name and then by what is counted."""
     loop: LoopFigures | None = None
     """How responsive the control process is; None if that is not measured."""
+    members: Mapping[str, int] = {}
+    """The other members of its network, by what is known of them (alive, suspected, dead, left, unknown); empty without one."""
 
 
 class MonitoringServices(Services, Protocol):

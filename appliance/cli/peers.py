@@ -14,8 +14,12 @@ DAY = 10
 """Characters of a time that are its date."""
 
 
-def peers(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
-    """Print them."""
+def peers(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Print them; with --watch again and again."""
+    if arguments.watch:
+        from appliance.cli.follow import watch
+
+        return watch("peers", terminal, peers_text)
     answer: list[dict[str, Any]] = client.call("peers")
     terminal.result(answer, "" if terminal.json else peers_text(answer))
     return ExitCode.OK
@@ -25,7 +29,7 @@ def peers_text(answer: Sequence[Mapping[str, Any]]) -> str:
     """A line for each."""
     if not answer:
         return "this node has no peers"
-    return table(("peer", "from", "state", "endpoint", "rtt", "certificate until"), [_row(peer) for peer in answer])
+    return table(("peer", "from", "state", "path", "endpoint", "rtt", "certificate until"), [_row(peer) for peer in answer])
 
 
 def _row(peer: Mapping[str, Any]) -> tuple[str, ...]:
@@ -35,12 +39,24 @@ def _row(peer: Mapping[str, Any]) -> tuple[str, ...]:
         state = f"connected for {seconds_text(peer['since_s'])}"
     else:
         state = f"not connected ({peer['last_error']})" if peer["last_error"] else "not connected"
+    if peer.get("standing") in {"suspected", "dead", "left"}:
+        state += f"; {peer['standing']}"
     rtt = peer.get("rtt_ms")
     return (
         str(peer["name"]),
         str(peer["origin"]),
         state,
+        _path(peer),
         str(peer.get("endpoint") or "-"),
         "-" if rtt is None else f"{rtt:g} ms",
         str(peer.get("expires") or "-")[:DAY],
     )
+
+
+def _path(peer: Mapping[str, Any]) -> str:
+    """Direct or relayed, since when, and why not directly."""
+    if not peer.get("path"):
+        return "-"
+    since = f" for {seconds_text(peer['path_since_s'])}" if "path_since_s" in peer else ""
+    why = f" ({peer['why']})" if peer.get("why") else ""
+    return f"{peer['path']}{since}{why}"

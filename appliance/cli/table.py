@@ -180,10 +180,11 @@ COMMANDS = (
         LOOK,
         "show the peers of the running node, and which of them are there",
         "appliance.cli.peers:peers",
-        (JSON,),
-        more="Those of the profile, and members of its network: since when there is a session and where, the round trip, and how "
-        "long a member's certificate holds. A member that this node does not take as a peer is there with the reason.",
-        exits="5 no daemon runs",
+        (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
+        more="Those of the profile, and members of its network: since when there is a session and where, directly or by a relay "
+        "and why, the round trip, whether it is taken for dead, and how long a member's certificate holds. A member that this node "
+        "does not take as a peer is there with the reason.",
+        exits="6 not allowed to ask · 7 no daemon here",
     ),
     Command(
         "events",

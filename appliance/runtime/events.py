@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,11 @@ class Events:
         """A subscriber of the node's."""
         if self._feed:
             self._feed.say(_session_item(event))
+
+    def on_member(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Something befell a member, or the network."""
+        if self._feed:
+            self._feed.say(_item(event, **fields))
 
     def _look_again(self) -> None:
         self._look()

@@ -38,6 +38,7 @@ class Figures:
         self.name = ""
         self.scheduled = False
         self.protocols: Callable[[], Mapping[str, Mapping[str, int]]] = dict
+        self.members: Callable[[], Mapping[str, int]] = dict
 
     def figures(self) -> NodeFigures:
         """The figures now. Never blocks."""
@@ -55,6 +56,7 @@ class Figures:
             classes=self.classes(),
             protocols=self.protocols(),
             loop=self.loop(),
+            members=self.members(),
         )
 
     def loop(self) -> LoopFigures | None:

@@ -129,6 +129,7 @@ class HostedNode:
         node.certificate_changed = self._certificate_changed
         self._events = Events(node.health, in_force)
         node.driver.subscribers.append(self._events.on_session)
+        node.member_told = self._events.on_member
         node.prepare()
 
     def _around(self) -> Around:

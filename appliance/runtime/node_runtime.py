@@ -137,6 +137,8 @@ class NodeRuntime:
         """Its network of members, once it has begun and if the profile names one."""
         self.certificate_changed: Callable[[], None] = lambda: None
         """Called when what this node's certificate brings to the host is another."""
+        self.member_told: Callable[[str, Mapping[str, Any]], None] = lambda _event, _fields: None
+        """Called with what befalls members: the name of an event and its fields."""
         self._core: dict[str, PeerProtocolKind] = {}
         self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls, core=self._core)
         self.paths = PathSearch(
@@ -213,6 +215,8 @@ class NodeRuntime:
         )
         self.mesh = mesh = MeshRuntime(self.profile, parts, place)
         self._core |= mesh.kinds
+        mesh.gossip.listeners.append(self.member_told)
+        self.figures.members = mesh.gossip.standings
         self.lifespan.push("mesh", mesh.close)
         self.driver.strangers.listener = mesh.hear_of_stranger
         mesh.start()
@@ -299,7 +303,7 @@ class NodeRuntime:
         found |= {f"monitoring.{kind}": self.monitors.problems.get(kind, "") for kind in self.profile.monitoring}
         found |= {f"protocol.{kind}": self.protocols.problems.get(kind, "") for kind in self.profile.protocols}
         if self.mesh is not None:
-            found["mesh"] = self.mesh.mesh.problem
+            found["mesh"] = self.mesh.problem
         found |= {f"plugin.{entry['name']}": entry["problem"] for entry in self.plugins.report()}
         return Health({name: problem or OK for name, problem in found.items()}, self.ready, self.keeper.watch.alive)
 

@@ -122,7 +122,8 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
     async def show_peers(_request: Request) -> Any:
         from appliance.runtime.members.asked import peers
 
-        return peers(node.peers.table, node.driver.node, mesh())
+        paths = node.paths.report()
+        return peers(node.peers.table, node.driver.node, node.mesh, {} if paths is None else paths["peers"])
 
     async def take_statements(request: Request) -> Any:
         from appliance.runtime.members.asked import take_statements

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.api.values import RELAY
 from appliance.api.zones import shown
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from appliance.members.certificate import Certificate
     from appliance.protocol.node import Node
     from appliance.runtime.members.mesh import Mesh
+    from appliance.runtime.members.mesh_runtime import MeshRuntime
     from appliance.runtime.peers.table import PeerEntry, PeerTable
 
 AT_ONCE: Final = 16
@@ -44,10 +46,22 @@ async def take_statements(mesh: Mesh | None, network: object, body: bytes) -> di
     return {"new": new, "known": len(statements) - new - refused.total(), "refused": {str(why): n for why, n in refused.items()}}
 
 
-def peers(table: PeerTable, node: Node, mesh: Mesh | None) -> list[dict[str, Any]]:
-    """All peers in the table's order, members that are no peers here at the end."""
+def peers(
+    table: PeerTable, node: Node, runtime: MeshRuntime | None, paths: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """All peers in the table's order, members that are no peers here at the end. `paths`: what is known of the path to each, by
+    name."""
+    mesh = None if runtime is None else runtime.mesh
     members: Mapping[str, Certificate] = {} if mesh is None else mesh.members()
-    found = [_peer(entry, node, members.get(entry.identity)) for entry in table]
+    found = []
+    for entry in table:
+        peer = _peer(entry, node, members.get(entry.identity))
+        found.append(peer | _path(peer, paths.get(entry.name)))
+        if runtime is not None and entry.identity in members:
+            found[-1] |= {
+                "standing": runtime.gossip.standing(entry.identity),
+                "neighbour": runtime.gossip.is_neighbour(entry.identity),
+            }
     if mesh is not None:
         found += [
             {
@@ -61,6 +75,16 @@ def peers(table: PeerTable, node: Node, mesh: Mesh | None) -> list[dict[str, Any
             if identity in members
         ]
     return found
+
+
+def _path(peer: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How a peer is reached: directly or by a relay, since when, and why not directly. A session is there when both directions
+    were proved, so this holds for both."""
+    if not peer["connected"]:
+        return {"path": None}
+    relayed = peer["endpoint"].startswith(f"{RELAY}://")
+    path = {"path": "relayed" if relayed else "direct"}
+    return path if known is None else path | {"path_since_s": round(known["since_s"]), "why": known["why"] if relayed else ""}
 
 
 def _peer(entry: PeerEntry, node: Node, certificate: Certificate | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from appliance.members.certified import Certified
 from appliance.members.effects import Call, Happening, Hold, Release, Told
 from appliance.members.machine import LIVENESS, ROSTER, Facts, Machine
 from appliance.members.network import digest_of_text, identity_text
+from appliance.members.partition import State
 from appliance.members.row import Digest, Reachable
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
@@ -288,14 +289,29 @@ class Gossip:
         """What is known of a member: alive, suspected, dead, left or unknown."""
         return str(self.machine.standing(digest_of_text(identity)))
 
+    def is_neighbour(self, identity: str) -> bool:
+        """Is a session with it kept for the network's sake?"""
+        return digest_of_text(identity) in self.machine.neighbours.active
+
+    def standings(self) -> Mapping[str, int]:
+        """How many other members there are, by what is known of them."""
+        own = self.machine.own
+        return Counter(str(self.machine.standing(member)) for member in self._known.keys(self._wall()) if member != own)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the network as this node sees it."""
+        if self.machine.partition.state is State.WHOLE:
+            return ""
+        return f"the network came apart: {len(self.machine.partition.lost)} members are lost, {self.machine.alive} are left"
+
     def status(self) -> dict[str, Any]:
         """For the status."""
         machine = self.machine
-        standings = Counter(self.standing(identity) for identity in self._mesh.members() if identity != self._mesh.own)
         return {
             "rows": len(machine.roster.rows),
             "neighbours": [self._name(member) for member in machine.neighbours.active],
-            "standing": dict(standings),
+            "standing": dict(self.standings()),
             "partition": str(machine.partition.state),
             "health": machine.swim.health,
             "refused": {str(reason): times for reason, times in machine.roster.refused.items()},

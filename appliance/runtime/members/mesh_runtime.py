@@ -40,6 +40,11 @@ class MeshRuntime:
         tasks.spawn(self._keep_looking(), "look for certificates that begin or end")
         tasks.spawn(self._introducing.run(), "call members that are not known yet")
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with this node's membership, or with the network as this node sees it; "" if nothing is."""
+        return self.mesh.problem or self.gossip.problem
+
     def use(self, profile: Profile) -> None:
         """The profile is this from now on; its `mesh.network` is the same."""
         self.mesh.use(profile)

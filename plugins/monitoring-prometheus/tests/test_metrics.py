@@ -141,3 +141,11 @@ def test_promtool_has_nothing_to_say(registry: CollectorRegistry) -> None:
     judged = subprocess.run([promtool, "check", "metrics"], input=Scraped(registry).text, capture_output=True, text=True)
     assert judged.returncode == 0, judged.stdout + judged.stderr
     assert not judged.stderr.strip()
+
+
+def test_members_by_what_is_known_of_them(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
+    assert "appliance_members" not in Scraped(registry).text
+    services.current = FIGURES._replace(members={"alive": 7, "dead": 1})
+    scraped = Scraped(registry)
+    assert scraped("appliance_members", standing="alive") == 7
+    assert scraped("appliance_members", standing="dead") == 1

@@ -88,3 +88,16 @@ async def test_what_changed_while_nobody_followed_is_no_news() -> None:
         assert (await anext(heard))["state"] == "degraded"
         node.events.on_session(SessionClosed("office", "6f", "idle"))
         assert (await anext(heard))["event"] == "session-closed"
+
+
+async def test_what_befalls_members_is_told() -> None:
+    node = Node()
+    node.events.on_member("member-died", {"member": "nobody hears this"})
+    async with aclosing(node.events.follow()) as heard:
+        await anext(heard)
+        node.events.on_member("member-died", {"member": "laptop"})
+        node.events.on_member("network-parted", {"lost": 2, "left": 1})
+        assert [without_time(await anext(heard)) for _ in range(2)] == [
+            {"event": "member-died", "member": "laptop"},
+            {"event": "network-parted", "lost": 2, "left": 1},
+        ]

@@ -36,7 +36,7 @@ async def test_a_member_that_clashes_with_a_peer_of_the_profile_is_shown_and_no_
     assert made.knows() == ["a", "c", "x"]
     taken = {made.mesh.members()[identity].name: why.reason for identity, why in made.mesh.not_taken.items()}
     assert taken == {"b": "prefix-taken"}, "a is a peer of the profile itself, and what that says counts"
-    shown = {peer["name"]: peer for peer in peers(made.peers.table, made.node, made.mesh)}
+    shown = {peer["name"]: peer for peer in peers(made.peers.table, made.node, made.runtime, {})}
     assert "overlaps one of peer 'x'" in shown["b"]["not_taken"]
     assert [shown[name]["origin"] for name in ("a", "c")] == ["profile", "member"]
 

@@ -76,6 +76,13 @@ def _node(figures: NodeFigures) -> Iterator[Metric]:
     yield InfoMetricFamily("appliance_build", "The appliance that runs here.", {"version": figures.version, "name": figures.name})
     yield GaugeMetricFamily("appliance_uptime_seconds", "Seconds since the node started.", figures.uptime)
     yield GaugeMetricFamily("appliance_ready", "1 when the node works, as /ready says.", float(figures.ready))
+    if figures.members:
+        known = GaugeMetricFamily(
+            "appliance_members", "Other members of the network, by what is known of them.", labels=["standing"]
+        )
+        for standing, number in sorted(figures.members.items()):
+            known.add_metric([standing], number)
+        yield known
     if figures.loop is not None:
         text = "Longest turn of the control process's event loop within the last minute."
         yield GaugeMetricFamily("appliance_loop_longest_turn_seconds", text, figures.loop.longest)
