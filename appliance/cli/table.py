@@ -182,8 +182,8 @@ COMMANDS = (
         "appliance.cli.peers:peers",
         (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
         more="Those of the profile, and members of its network: since when there is a session and where, directly or by a relay "
-        "and why, the round trip, whether it is taken for dead, and how long a member's certificate holds. A member that this node "
-        "does not take as a peer is there with the reason.",
+        "and why, the round trip, whether it is taken for dead, and how long a member's certificate holds. A member that this "
+        "node does not take as a peer is there with the reason.",
         exits="6 not allowed to ask · 7 no daemon here",
     ),
     Command(
