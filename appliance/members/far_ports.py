@@ -21,6 +21,8 @@ FANNED: Final = 256
 """Probes of one side and sockets of the other in an attempt to meet by chance."""
 SPRAY_PER_SECOND: Final = 200.0
 SPRAY_SECONDS: Final = SPRAYED / SPRAY_PER_SECOND + 1.0
+BETWEEN_SECONDS: Final = 60.0
+"""From the beginning of one attempt to the next one's, with whomever: hundreds of peers do not keep hundreds of ports open."""
 AGAIN_SECONDS: Final = 600.0
 """Until an attempt with the same peer is repeated: it fills a thousand entries of the NAT's table."""
 FIRST_PORT: Final = 1024
@@ -68,7 +70,7 @@ class Attempts:
         """May one with this peer begin?"""
         if now < self._busy_until or now - self._last.get(identity, float("-inf")) < AGAIN_SECONDS:
             return False
-        self._busy_until = now + SPRAY_SECONDS
+        self._busy_until = now + BETWEEN_SECONDS
         self._last = {known: at for known, at in self._last.items() if now - at < AGAIN_SECONDS} | {identity: now}
         self.begun += 1
         return True

@@ -73,8 +73,10 @@ Event = Agree | Take
 class Punching:
     """The search for one peer. `leads`: this side has the smaller fingerprint."""
 
-    def __init__(self, leads: bool) -> None:
+    def __init__(self, leads: bool, late_pause: float = LATE_PAUSE) -> None:
+        """`late_pause`: seconds from round to round when the search is no longer young."""
         self.leads = leads
+        self._late_pause = late_pause
         self.stage = Stage.RESTING
         self.rounds = 0
         """Rounds since there was no direct path."""
@@ -125,10 +127,14 @@ class Punching:
         if self.stage is Stage.RESTING:
             self._plan(max(now, self._began + LEAST_GAP))
 
+    def may_begin(self, now: float) -> bool:
+        """May the leader begin a round with this side now?"""
+        return self.current is not None and not self.leads and now - self._began >= LEAST_GAP
+
     def handle_agreed(self, targets: Sequence[Endpoint], wait: float, now: float, longer: float = 0.0) -> bool:
         """Both sides begin a round in `wait` seconds, with the peer at one of `targets`; it lasts at least `longer`. False: there
         was one just now."""
-        if self.current is None or (not self.leads and now - self._began < LEAST_GAP):
+        if self.current is None or not (self.leads or self.may_begin(now)):
             return False
         self._began = self._began if self.leads else now
         self.rounds += not self.direct
@@ -248,7 +254,7 @@ class Punching:
     def _pause(self, now: float) -> float:
         if self.direct:
             return BETTER_PAUSE
-        return YOUNG_PAUSE if self._is_young(now) else LATE_PAUSE
+        return YOUNG_PAUSE if self._is_young(now) else self._late_pause
 
     def _is_young(self, now: float) -> bool:
         return now < self._young_until

@@ -59,6 +59,8 @@ class Count(StrEnum):
     """A token was sent to another address of the peer's, to see whether it gets through."""
     PATH_ASKED = "path-asked"
     """A peer tried a path to us, and we answered by it."""
+    PATH_ASKED_TOO_OFTEN = "path-asked-too-often"
+    """One that was not answered, since the peer had had 250 in a second."""
     PATH_PROVED = "path-proved"
     """A token that was sent by another path came back by it."""
     PATH_ASTRAY = "path-astray"

@@ -140,7 +140,7 @@ class Keeping:
         elif session.state is SessionState.ACTIVE:
             session.aside += 1
             if ask:
-                self.upgrading.asked(session, link, source, token)
+                self.upgrading.asked(session, link, source, token, now)
             else:
                 self.upgrading.answered(session, link, source, token, now)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
+from appliance.protocol.admission import TokenBucket
 from appliance.protocol.counted import Count
 from appliance.protocol.events import Challenge, PathAsked, PathProved
 from appliance.protocol.links import Link
@@ -26,6 +27,8 @@ from appliance.wire.liveness import PATH_PROBE, Ack
 
 HELD_SECONDS = 3.0
 """How long records that were under way may come by the path that was left: longer than a round trip by any relay."""
+ASKS_PER_SECOND = 250.0
+"""Probes of one peer that are answered in a second: a little more than the most that are sent (`members.far_ports`)."""
 FALL_BACK_PROBES = 2
 """KeepAlives without an answer after which a session goes back to its reserve, if that answers."""
 
@@ -51,10 +54,16 @@ class Upgrading:
         self._shared.events.append(Challenge(session.index, link.number, to, liveness.encode_keep_alive(token)))
         return token
 
-    def asked(self, session: Session, link: Link, source: SocketAddress | None, token: int) -> None:
+    def asked(self, session: Session, link: Link, source: SocketAddress | None, token: int, now: float) -> None:
         """The peer tries this path: answer by it. The answer is about as long as the question, wherever it goes."""
         if session.ways is None:
             session.ways = Ways()
+        asks = session.ways.asks
+        if asks is None:
+            asks = session.ways.asks = TokenBucket(ASKS_PER_SECOND, 2 * ASKS_PER_SECOND, now)
+        if not asks.take(now):
+            self._shared.counters[Count.PATH_ASKED_TOO_OFTEN] += 1
+            return
         body = liveness.encode_ack(Ack(token, session.received))
         self._shared.counters[Count.PATH_ASKED] += 1
         self._shared.events.append(Challenge(session.index, link.number, source, body, PacketType.ACK))

@@ -7,6 +7,7 @@ from math import inf
 from typing import NamedTuple
 
 from appliance.api.values import Endpoint
+from appliance.protocol.admission import TokenBucket
 from appliance.protocol.events import Path
 
 MAX_TRIED = 256
@@ -45,6 +46,8 @@ class Ways:
     """The path it was on before it moved to a better one. Its link is kept."""
     chosen: bool = False
     """It is on a better path than the one that it was made on, and stays there."""
+    asks: TokenBucket | None = None
+    """How many probes of the peer's are answered."""
     held_until: float = -inf
     """Until then what still comes by the reserve does not move it back: it was under way."""
 

@@ -35,6 +35,8 @@ class Around:
     ports: ExtraPorts
     maps_ports: Callable[[], bool]
     """Does the profile let the router be asked for a port?"""
+    idle: Callable[[], float]
+    """Seconds without a packet after which a session ends."""
     mark: int | None
     """The firewall mark of what goes outside; None: there is none."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.profile import Paths as Wanted
 from appliance.api.profile import Profile
+from appliance.planning.membership import reserved
 from appliance.runtime.peers.protocols import PeerProtocols
 from appliance.runtime.plugins.calls import PluginCalls
 
@@ -122,6 +123,7 @@ class PathSearch:
             announced=self._announced,
             ports=ExtraPorts(self._transports),
             maps_ports=self._maps_ports,
+            idle=lambda: self._profile().limits.idle,
             mark=self._mark,
         )
         return kind_for(around, opened)
@@ -136,7 +138,7 @@ class PathSearch:
 
 
 def _overlay(profile: Profile) -> list[Network]:
-    return [address.network for address in profile.network.addresses]
+    return [*(address.network for address in profile.network.addresses), *reserved(profile)]
 
 
 def wanted(profile: Profile) -> Wanted | None:

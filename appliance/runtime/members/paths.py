@@ -28,7 +28,7 @@ from appliance.foundation.logging import get_logger
 from appliance.linux import marks
 from appliance.members.candidates import MAX_TRIED, SCHEME, Judge
 from appliance.members.far_ports import SPRAY_SECONDS, may_meet, window
-from appliance.members.punching import AGREE_SECONDS, PUNCH_SECONDS, Agree, Punching, Take
+from appliance.members.punching import AGREE_SECONDS, LATE_PAUSE, PUNCH_SECONDS, Agree, Punching, Take
 from appliance.members.reflections import Mapping as NatMapping
 from appliance.members.reflections import Reflections, Verdict
 from appliance.protocol.events import PathAsked, PathProved
@@ -49,6 +49,7 @@ FAMILY: Final = "paths"
 LIMITS: Final = Limits(messages=10, bytes=20_000, waiting=16, requests=2)
 PATIENT_ROUNDS: Final = 2
 """Rounds that failed before this node's NAT is asked for its next port, or many ports are tried."""
+IDLE_SHARE: Final = 1.5
 MOST_OWN: Final = 3
 """Addresses of this host and family that are told to peers."""
 
@@ -125,7 +126,9 @@ class Paths:
         if known is None:
             return
         identity = known.settings.identity
-        self._peers[peer] = Searched(Punching(leads=self._around.fingerprint < identity), identity)
+        # One that is not kept alive is to end when it is idle: rounds must not be what keeps it.
+        pause = LATE_PAUSE if known.settings.keepalive else max(LATE_PAUSE, IDLE_SHARE * self._around.idle())
+        self._peers[peer] = Searched(Punching(self._around.fingerprint < identity, pause), identity)
         self._follow(peer)
 
     def on_gone(self, peer: str) -> None:
@@ -168,6 +171,8 @@ class Paths:
 
     async def _join(self, peer: str, searched: Searched, content: Mapping[str, Any]) -> Answer | None:
         """The follower's half of a round."""
+        if not searched.punching.may_begin(clock.monotonic()):
+            return None
         words = await self._words(peer, searched)
         session = self.hands.session(peer)
         wait = (session.rtt or 0.0) / 2 if session is not None else 0.0

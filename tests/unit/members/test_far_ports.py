@@ -9,8 +9,8 @@ import pytest
 from appliance.api.values import Endpoint
 from appliance.members.far_ports import (
     AGAIN_SECONDS,
+    BETWEEN_SECONDS,
     FANNED,
-    SPRAY_SECONDS,
     SPRAYED,
     WINDOW,
     Attempts,
@@ -77,8 +77,8 @@ def test_two_nats_that_draw_their_ports_never_meet(mine: str, theirs: str, worth
 def test_one_attempt_at_a_time_and_with_each_peer_seldom() -> None:
     attempts = Attempts()
     assert attempts.take("one", 0.0)
-    assert not attempts.take("two", SPRAY_SECONDS / 2)
-    assert attempts.take("two", SPRAY_SECONDS)
+    assert not attempts.take("two", BETWEEN_SECONDS / 2)
+    assert attempts.take("two", BETWEEN_SECONDS)
     assert not attempts.take("one", AGAIN_SECONDS - 1)
     assert attempts.take("one", AGAIN_SECONDS)
     assert attempts.begun == 3

@@ -143,6 +143,17 @@ def test_probes_under_way_are_bounded() -> None:
     assert len(ways.tried) == MAX_TRIED
 
 
+def test_a_peer_that_probes_without_end_is_answered_within_bounds() -> None:
+    pair = Streamed()
+    for _ in range(5000):
+        pair.probe("a")
+    pair.network.run(0.1)
+    assert 500 <= pair.b.node.counters["path-asked"] <= 600
+    assert pair.b.node.counters["path-asked-too-often"] >= 4400
+    pair.network.run(5.0)
+    pair.upgrade()
+
+
 def test_a_better_path_that_dies_leads_back_to_the_reserve_within_seconds() -> None:
     pair = Streamed().upgrade()
     pair.network.run(HELD_SECONDS)
