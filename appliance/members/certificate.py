@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from typing import Final, NamedTuple
 
 from appliance.api.values import Network
@@ -103,11 +102,6 @@ class Certificate:
     def final(self) -> bool:
         """Does it end when it ends? Issuers that run renew others by themselves."""
         return self.grants.final
-
-    @property
-    def networks(self) -> tuple[Network, ...]:
-        """Addresses and prefixes: all that may be sent to it, but for what an exit carries."""
-        return (*(ip_network(address) for address in self.addresses), *self.prefixes)
 
     def is_valid(self, now: int) -> bool:
         """By its times alone."""

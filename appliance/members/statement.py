@@ -31,7 +31,6 @@ HEAD_BYTES: Final = HEAD.size
 DIGEST_BYTES: Final = 32
 MAX_STATEMENT_BYTES: Final = 12_288
 """Longest statement; it fits into one control message. A certificate is shorter: a proof has two of them."""
-MAX_SERIAL: Final = 2**64 - 1
 
 
 class Kind(IntEnum):

@@ -42,7 +42,6 @@ def test_it_says_what_was_signed() -> None:
     assert found.tags == ("desk", "of-ann")
     assert found.roles == {Role.RELAY, Role.RENDEZVOUS}
     assert found.scope is None
-    assert found.networks == (ip_network("10.7.0.1/32"), ip_network("fd00::1/128"), *found.prefixes)
 
 
 def test_an_issuers_has_its_whole_key_and_its_scope() -> None:
