@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from appliance.api.units import parse_seconds
 from appliance.cli.handing_over import hand_over
+from appliance.cli.lists import role, several
 from appliance.cli.network import (
     certificate_document,
     hand_out,
@@ -26,7 +27,7 @@ from appliance.members.addressing import free_addresses, ranges_of
 from appliance.members.carried import bundle_of, read_request, request_of
 from appliance.members.certificate import Certificate
 from appliance.members.issuing import LIFETIME
-from appliance.members.scope import Grants, Role, Scope
+from appliance.members.scope import Grants, Scope
 from appliance.members.signer import Signer
 from appliance.members.trust import Trust
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from appliance.members.fields import Address
     from appliance.protocol.identity import PublicIdentity
     from appliance.runtime.members.network_folder import NetworkFolder
-
-Value = TypeVar("Value")
 
 
 class NoMember(ApplianceError):
@@ -61,11 +60,11 @@ def issuer(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """The same, and the node may sign for the owner within a scope."""
     scope = Scope(
         lifetime=_seconds("--may-last", arguments.may_last),
-        addresses=_several("--may-addresses", arguments.may_addresses, ip_network),
-        prefixes=_several("--may-prefixes", arguments.may_prefixes, ip_network),
-        tags=() if arguments.may_tags == "any" else _several("--may-tags", arguments.may_tags, str),
+        addresses=several("--may-addresses", arguments.may_addresses, ip_network),
+        prefixes=several("--may-prefixes", arguments.may_prefixes, ip_network),
+        tags=() if arguments.may_tags == "any" else several("--may-tags", arguments.may_tags, str),
         any_tag=arguments.may_tags == "any",
-        roles=frozenset(_several("--may-roles", arguments.may_roles, _role)),
+        roles=frozenset(several("--may-roles", arguments.may_roles, role)),
         exit=arguments.may_exit,
     )
     return _sign(arguments, terminal, scope)
@@ -171,10 +170,10 @@ def _with_issuer(trust: Trust, made: Certificate) -> Iterable[bytes]:
 
 
 def _grants(arguments: argparse.Namespace, trust: Trust, signer: Signer, identity: PublicIdentity, now: int) -> Grants:
-    addresses = _several("--address", arguments.address, ip_address) or _addresses(trust, signer, identity, now)
-    prefixes = _several("--prefix", arguments.prefix, ip_network)
-    roles = frozenset(_several("--role", arguments.role, _role))
-    return Grants(addresses, prefixes, arguments.exit, _several("--tags", arguments.tags, str), roles, arguments.final)
+    addresses = several("--address", arguments.address, ip_address) or _addresses(trust, signer, identity, now)
+    prefixes = several("--prefix", arguments.prefix, ip_network)
+    roles = frozenset(several("--role", arguments.role, role))
+    return Grants(addresses, prefixes, arguments.exit, several("--tags", arguments.tags, str), roles, arguments.final)
 
 
 def _addresses(trust: Trust, signer: Signer, identity: PublicIdentity, now: int) -> tuple[Address, ...]:
@@ -200,17 +199,3 @@ def _seconds(option: str, text: str) -> int:
         return int(parse_seconds(text))
     except ValueError as error:
         raise UsageError(f"{option}: {error}", hint=f"for example {option} 90d") from None
-
-
-def _several(option: str, text: str | None, read: Callable[[str], Value]) -> tuple[Value, ...]:
-    """What stands with commas between. Raises UsageError."""
-    try:
-        return tuple(read(word) for word in (text or "").split(",") if word)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}", hint="several are written with commas between") from None
-
-
-def _role(text: str) -> Role:
-    if text not in {Role.RELAY, Role.RENDEZVOUS}:
-        raise ValueError(f"{text!r} is no role: relay or rendezvous")
-    return Role(text)

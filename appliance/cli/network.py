@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from appliance.cli.handing_over import hand_over
 from appliance.cli.keys import loose_mode, read_secret, write_secret
+from appliance.cli.lists import role, several
 from appliance.cli.parser import UsageError
 from appliance.cli.table import SYSTEM_PROFILE
 from appliance.cli.terminal import Terminal, seconds_text, table
@@ -49,6 +50,7 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
             hint="choose another label, or `appliance network show`",
         )
     name = name_of(arguments.name or os.uname().nodename.partition(".")[0].lower(), "a name", "say one: --name NAME")
+    roles = frozenset(several("--role", arguments.role, role))
     key_path = Path(arguments.owner_key) if arguments.owner_key else folder.path / OWNER
     profile = Path(arguments.profile or SYSTEM_PROFILE)
     owner = Identity.generate()
@@ -63,7 +65,7 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
         folder.keep_network(network)
         with folder.changing(now) as trust:
             made = Signer(trust, owner, microseconds()).certify(
-                identity.public, name, Grants(addresses), now=now, lifetime=LIFETIME
+                identity.public, name, Grants(addresses, roles=roles), now=now, lifetime=LIFETIME
             )
         new_profile = not profile.exists()
         if new_profile:

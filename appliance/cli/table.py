@@ -295,10 +295,17 @@ COMMANDS = (
             Option(
                 "--owner-key", "where to write the owner's key, for example on a stick; default: the network's folder", "FILE"
             ),
+            Option(
+                "--role",
+                "what this node may be for the others, with commas between",
+                "ROLES",
+                default="relay,rendezvous",
+            ),
             JSON,
         ),
         more="Prints the network's fingerprint. Who has the owner's key makes and removes members; nothing can replace it. "
-        "Nothing is overwritten.",
+        "The first node relays between members that cannot reach each other; `--role ''` if it should not. Nothing is "
+        "overwritten.",
     ),
     Command(
         "network show",

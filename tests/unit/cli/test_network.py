@@ -84,7 +84,12 @@ def test_a_new_network_has_its_maker_as_a_member(machine: Callable[[str], Machin
     assert "Make a copy of it" in err
     shown = hub.does("show")
     assert (shown["network"], shown["label"], shown["members"], shown["owner_key"]) == (out.strip(), "home", 1, True)
-    assert hub.does("members")["members"][0]["addresses"]
+    (first,) = hub.does("members")["members"]
+    assert first["addresses"]
+    assert first["roles"] == ["relay", "rendezvous"], "newcomers behind NATs reach each other by it"
+    work = hub.does("new", "work", "--name", "hub", "--role", "")
+    assert work["certificate"]["roles"] == []
+    assert hub.try_to("new", "play", "--name", "hub", "--role", "king")[0] == 2
     assert {path.stat().st_mode & 0o077 for path in (hub.path / "kept/mesh-home").iterdir()} == {0}
 
 
