@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,16 +56,33 @@ def invited(host: Host, *words: str) -> str:
     return str(done(host, "network", "invite", "laptop", *words)["code"])
 
 
+def join(host: Host, code: str) -> subprocess.CompletedProcess[str]:
+    """Join as an admin would on a machine that is so busy that five seconds are over: again, with the same code."""
+    for _ in range(5):
+        ran = host.command("join", code, *files(host), "--json")
+        if not any(
+            sentence in ran.stderr for sentence in ("was not reached:", "hung up", "did not answer in time", "ended before")
+        ):
+            break
+    return ran
+
+
+def joined(host: Host, code: str) -> Any:
+    ran = join(host, code)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return json.loads(ran.stdout)
+
+
 def test_from_nothing_to_a_ping_by_one_code(pair: tuple[Host, Host]) -> None:
     hub, laptop = founded(pair[0]), pair[1]
-    joined = done(laptop, "join", invited(hub), *files(laptop))
-    assert joined["name"] == "laptop"
+    member = joined(laptop, invited(hub))
+    assert member["name"] == "laptop"
     assert done(laptop, "check", str(laptop.profile))["ok"]
     laptop.start()
     (at_hub,) = [each["addresses"] for each in done(hub, "network", "members")["members"] if each["name"] == "hub"]
     for address in at_hub:
         assert laptop.pings(address)
-    for address in joined["addresses"]:
+    for address in member["addresses"]:
         assert hub.pings(address)
     (peer,) = done(hub, "peers")
     assert (peer["name"], peer["origin"], peer["connected"]) == ("laptop", "member", True)
@@ -77,14 +95,14 @@ def test_codes_that_are_no_good_leave_nothing_and_a_used_one_is_used_for_ever(pa
     code = invited(hub)
     assert laptop.command("join", code[:-1] + ("0" if code[-1] != "0" else "1"), *files(laptop)).returncode == 2
     done(hub, "network", "invitations", "--revoke", "laptop")
-    refused = laptop.command("join", code, *files(laptop))
+    refused = join(laptop, code)
     assert (refused.returncode, "does not take this code" in refused.stderr) == (1, True)
     assert written(laptop) == before
     code = invited(hub)
-    first = done(laptop, "join", code, *files(laptop))
+    first = joined(laptop, code)
     laptop.profile.unlink()  # as if it had been killed before it could write
     shutil.rmtree(laptop.kept / "mesh-home")
-    assert done(laptop, "join", code, *files(laptop)) == first
+    assert joined(laptop, code) == first
     hub.stop(signal.SIGKILL)
     hub.start()
     assert [each["state"] for each in done(hub, "network", "invitations")["invitations"]] == ["revoked", "used"]
@@ -95,7 +113,7 @@ def test_codes_that_are_no_good_leave_nothing_and_a_used_one_is_used_for_ever(pa
 def test_who_leaves_takes_all_away(pair: tuple[Host, Host]) -> None:
     hub, laptop = founded(pair[0]), pair[1]
     before = written(laptop)
-    done(laptop, "join", invited(hub), *files(laptop))
+    joined(laptop, invited(hub))
     laptop.start()
     assert laptop.command("leave").returncode == 0
     assert laptop.ended() == 0
@@ -112,14 +130,14 @@ def test_a_newcomer_joins_by_a_member_that_reaches_the_inviter(pair: tuple[Host,
         hub.namespace.sh("ip addr add 198.51.100.1/24 dev other; ip link set other up")
         third.sh("ip addr add 198.51.100.2/24 dev wire; ip link set wire up; ip route add 192.0.2.0/24 via 198.51.100.1")
         laptop = apart(Host(third, tmp_path, 3))
-        done(home, "join", invited(hub), *files(home))
+        joined(home, invited(hub))
         shutil.move(hub.kept / "mesh-home/owner.key", home.kept / "mesh-home/owner.key")
         home.start()
         home.hear("session ready")
         made = done(home, "network", "invite", "phone")
         assert [relay["identity"] for relay in made["relays"]] == [done(hub, "network", "members")["members"][0]["identity"]]
-        joined = laptop.command("join", made["code"], *files(laptop))
-        assert (joined.returncode, "another member passes on" in joined.stderr) == (0, True), joined.stderr
+        ran = join(laptop, made["code"])
+        assert (ran.returncode, "another member passes on" in ran.stderr) == (0, True), ran.stderr
         try:
             laptop.start()
             (at_hub, *_), *_ = [each["addresses"] for each in done(hub, "network", "members")["members"] if each["name"] == "hub"]

@@ -23,8 +23,15 @@ def reachable_at(listening: Iterable[Endpoint], addresses: Iterable[str]) -> tup
     found = [endpoint for endpoint in bound if endpoint.host and not _is_any(endpoint.host) and _usable(endpoint.host)]
     for address in own[:MOST]:
         version = ipaddress.ip_address(address).version
-        found += [each._replace(host=address) for each in bound if _is_any(each.host) and _takes(each.host, version)]
+        found += [_at(each, address) for each in bound if _is_any(each.host) and _takes(each.host, version)]
     return tuple(dict.fromkeys(found))
+
+
+def _at(endpoint: Endpoint, address: str) -> Endpoint:
+    """The same at that address of the host; a path behind it stays."""
+    _, slash, path = endpoint.authority.partition("/")
+    plain = endpoint._replace(host=address, authority="")
+    return Endpoint.parse(f"{plain}/{path}") if slash else plain
 
 
 def _usable(host: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +99,10 @@ async def member(state: Path, scheme: str = "udp", who: Identity = HOME, **peer:
 
 
 async def join(code: Code, identity: Identity | None = None) -> Told:
+    """As an admin would on a machine that is so busy that five seconds are over: again, with the same code."""
+    for _ in range(4):
+        with suppress(NotReached):
+            return await ask_to_join(code, identity or identity_of("laptop"), lambda _sentence: None)
     return await ask_to_join(code, identity or identity_of("laptop"), lambda _sentence: None)
 
 
@@ -137,7 +141,7 @@ async def test_a_wrong_secret_is_refused_like_any_other(tmp_path: Path, caplog: 
 
 
 async def test_somebody_else_at_the_address_is_not_spoken_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "MOST_REACH_SECONDS", 1.0)
+    monkeypatch.setattr(joining, "MOST_REACH_SECONDS", 0.3)
     async with member(tmp_path) as home:
         home.invite()
         with pytest.raises(NotReached, match="not reached"):

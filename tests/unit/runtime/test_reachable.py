@@ -36,5 +36,10 @@ def test_a_socket_on_one_address_is_reached_there() -> None:
     assert reach(("udp://192.168.1.7:8443", "udp://127.0.0.1:1"), "10.0.0.1") == ["udp://192.168.1.7:8443"]
 
 
+def test_a_path_stays_behind_each_address() -> None:
+    assert reach(("wss://0.0.0.0:443/llp",), "10.0.0.1") == ["wss://10.0.0.1:443/llp"]
+    assert reach(("wss://[::]:443/llp",), "2a00::7") == ["wss://[2a00::7]:443/llp"]
+
+
 def test_who_does_not_listen_is_not_reached() -> None:
     assert reach((), "10.0.0.1") == []
