@@ -212,6 +212,7 @@ class NodeRuntime:
             lambda: (*self.plugins.transports, *self.transports.core),
             self.paths.endpoints,
             lambda: networks_of(self.paths.addresses),
+            lambda: () if self.relays is None else self.relays.reserved,
         )
         self.mesh = mesh = MeshRuntime(self.profile, parts, place)
         self._core |= mesh.kinds

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from appliance.members.network import NetworkKey
-from appliance.members.scope import Grants
+from appliance.members.scope import Grants, Role
 from appliance.members.signing import sign_certificate
 from appliance.protocol.identity import Identity
 from appliance.runtime.members.network_folder import NetworkFolder
@@ -22,8 +22,9 @@ HOUR = 3600
 class Network:
     """The hosts, all on one wire, and the owner's key. Each knows its own certificate and the first one's address."""
 
-    def __init__(self, hosts: list[Host]) -> None:
+    def __init__(self, hosts: list[Host], relays: Collection[int] = ()) -> None:
         self.hosts = hosts
+        self.relays = relays
         self.key = Identity.generate()
         self.network = NetworkKey(self.key.public.encoded)
         self.now = int(time.time())
@@ -53,7 +54,10 @@ names: {{host: off}}
             serial=host.number,
             not_before=self.now - HOUR,
             not_after=self.now + HOUR,
-            grants=Grants(addresses=(ipaddress.ip_address(f"10.86.0.{host.number}"),)),
+            grants=Grants(
+                addresses=(ipaddress.ip_address(f"10.86.0.{host.number}"),),
+                roles=frozenset({Role.RELAY} if host.number in self.relays else ()),
+            ),
         )
         folder = NetworkFolder(host.kept / "mesh-home")
         folder.make()

@@ -25,7 +25,7 @@ from appliance.members.effects import Call, Happening, Hold, Release, Told
 from appliance.members.machine import LIVENESS, ROSTER, Facts, Machine
 from appliance.members.network import digest_of_text, identity_text
 from appliance.members.partition import State
-from appliance.members.row import Digest, Reachable
+from appliance.members.row import MOST_RELAYS, Digest, Reachable
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
 from appliance.runtime.members.row_file import KeptRows, read_rows
@@ -63,6 +63,8 @@ class Place:
     """Where this node can be called."""
     networks: Callable[[], Sequence[Network]] = lambda: ()
     """The networks that this host is in."""
+    relays: Callable[[], Sequence[str]] = lambda: ()
+    """Fingerprints of the relays over which this node can be called."""
 
 
 class Gossip:
@@ -170,7 +172,8 @@ class Gossip:
 
     def look(self) -> None:
         """Where this node is may have changed."""
-        self.machine.publish(Facts(endpoints=tuple(self._place.endpoints())), clock.monotonic())
+        relays = tuple(map(digest_of_text, self._place.relays()[:MOST_RELAYS]))
+        self.machine.publish(Facts(endpoints=tuple(self._place.endpoints()), relays=relays), clock.monotonic())
         self._act()
 
     def _look(self) -> None:

@@ -46,9 +46,17 @@ def test_what_a_row_should_not_make_others_do() -> None:
     )
 
 
-def test_they_are_few_and_relays_come_last() -> None:
+def test_they_are_few_and_relays_come_before_what_hardly_answers() -> None:
     many = [endpoint(f"udp://8.8.8.{number}:1") for number in range(12)]
+    relay = str(Endpoint("relay", "", 0, identity_text(member("r"))))
     found = called(*many, relays=(member("r"),))
     assert len(found) == MOST + 1
-    assert found[-1] == str(Endpoint("relay", "", 0, identity_text(member("r"))))
+    assert found[-1] == relay
+    assert called(
+        endpoint("udp://10.1.1.1:1"),
+        endpoint("udp://8.8.8.8:1", EndpointKind.REFLECTED),
+        endpoint("udp://9.9.9.9:1", EndpointKind.MAPPED),
+        endpoint("udp://192.168.7.9:1"),
+        relays=(member("r"),),
+    ) == ["udp://192.168.7.9:1", "udp://9.9.9.9:1", relay, "udp://8.8.8.8:1", "udp://10.1.1.1:1"]
     assert called(relays=(member("r"),), schemes=("udp",)) == []
