@@ -239,7 +239,7 @@ class Mesh:
             return
         self._reach[identity] = wanted
         certificate = self.members().get(identity)
-        if certificate is not None and identity != self.own:
+        if certificate is not None and identity in self._entries:
             self._put(certificate)
 
     def reached_at(self, identity: str) -> Reach:
@@ -247,11 +247,13 @@ class Mesh:
         return self._reach.get(identity, Reach())
 
     def apply(self) -> None:
-        """Let the table of peers have exactly the members that there are now."""
-        members = self.members()
-        if members is self._judged:
+        """Let the table of peers have exactly the members that there are now; none if this node is no member itself, since nobody
+        would take it for one."""
+        there = self.members()
+        if there is self._judged:
             return
-        self._judged = members
+        self._judged = there
+        members = there if self.own in there else {}
         for identity in [identity for identity in self._entries if identity not in members]:
             self._take_out(identity)
         waiting = [each for each in members.values() if each.identity != self.own]
@@ -320,7 +322,8 @@ class Mesh:
         self._put_so.pop(identity, None)
         with suppress(PeerRefused):  # the profile took its place since
             self.parts.peers.drop_peer(entry.name)
-        log.info("a member left", member=entry.name, removed=self.trust.revoked(identity))
+        told = log.info if self.own in self.members() else log.debug  # then all of them go, and it is said once
+        told("a member left", member=entry.name, removed=self.trust.revoked(identity))
 
     def _look_at_own(self, certificate: Certificate | None) -> None:
         before, self._own = self._own, certificate

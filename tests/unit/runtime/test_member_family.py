@@ -100,8 +100,10 @@ async def test_a_removal_ends_the_session_everywhere_and_is_kept(meshed: Meshed)
     await meshed.until(lambda: server.knows() == ["laptop"], 5.0)
     assert laptop.knows() == ["server"]
     await meshed.until(lambda: "was removed" in phone.mesh.problem, 30.0)
+    calls = phone.node.counters["initiated"]
     await meshed.pause(30.0)
-    assert server.connected() == ["laptop"]
+    assert (server.connected(), phone.knows()) == (["laptop"], [])
+    assert phone.node.counters["initiated"] == calls, "it knows that nobody takes it for a member"
     await server.runtime.mesh.kept.write()
     assert server.folder.trust(server.mesh.now()).revoked(identity("phone"))
 
