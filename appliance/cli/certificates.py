@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,10 @@ def revoke(arguments: argparse.Namespace, terminal: Terminal) -> int:
     folder, now = the_folder(arguments.label), int(clock.wall())
     with folder.changing(now) as trust:
         gone = found(trust, arguments.name, now)
+        if arguments.name == gone.name and _is_this_node(gone):
+            raise ApplianceError(
+                f"{gone.name} is this node itself", hint=f"appliance leave, or, if it is meant: network revoke {gone.identity}"
+            )
         signer = signer_for(trust, folder, arguments.key, terminal)
         made = signer.revoke([gone], now=now, keep=not arguments.all_it_signed)
         carried = bundle_of(trust.network, [each.encoded for each in made])
@@ -117,6 +122,13 @@ def found(trust: Trust, wanted: str, now: int) -> Certificate:
         if fitting:
             return next(iter(fitting.values()))
     raise NoMember(f"there is no member {wanted!r}", hint="`appliance network members` lists them")
+
+
+def _is_this_node(certificate: Certificate) -> bool:
+    """As far as can be told without a profile."""
+    with suppress(ApplianceError):
+        return node_identity(None)[0].fingerprint == certificate.identity
+    return False
 
 
 def _to_renew(folder: NetworkFolder, trust: Trust, wanted: str, now: int) -> Certificate:

@@ -208,6 +208,14 @@ def test_a_member_is_renewed_and_removed(hub: Machine, machine: Callable[[str], 
     assert (code, "no member 'nobody'" in err) == (2, True)
 
 
+def test_a_node_does_not_remove_itself_by_mistake(hub: Machine) -> None:
+    code, _, err = hub.try_to("revoke", "hub")
+    assert (code, "hub is this node itself" in err) == (1, True)
+    assert hub.members() == ["hub"]
+    hub.does("revoke", hub.does("members")["members"][0]["identity"])
+    assert hub.members() == []
+
+
 def test_one_without_a_certificate_that_counts_is_shown_and_can_be_removed(
     hub: Machine, machine: Callable[[str], Machine]
 ) -> None:
@@ -280,8 +288,9 @@ def test_a_full_disk_loses_nothing(hub: Machine, machine: Callable[[str], Machin
     laptop = machine("laptop")
     laptop.does("request", "--output", laptop.file("request"))
     statements = (hub.path / "kept/mesh-home/statements").read_bytes()
+    hub_itself = hub.does("members")["members"][0]["identity"]
     full_disk()
-    for words in (("sign", laptop.file("request"), "--name", "laptop"), ("revoke", "hub"), ("new", "work", "--name", "hub")):
+    for words in (("sign", laptop.file("request"), "--name", "laptop"), ("revoke", hub_itself), ("new", "work", "--name", "hub")):
         code, _, err = hub.try_to(*words)
         assert (code, "no space left" in err.lower()) == (1, True), err
     assert (hub.path / "kept/mesh-home/statements").read_bytes() == statements
