@@ -81,15 +81,19 @@ async def plan_profile(
     plugins: Contributors | None = None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
     repair: bool = False,
+    answered: bool = True,
 ) -> Plan:
     """What apply would do now. Changes nothing and needs no privilege.
 
     `admin_address` is the address that the admin's session comes from, or the value of SSH_CONNECTION. `names` has addresses of
-    names in endpoints. `repair`: the profile is in force, so plugins do not judge it again. Raises PlanError.
+    names in endpoints. `repair`: the profile is in force, so plugins do not judge it again. `answered`: a node runs, or is about
+    to, which programs of this host may be told to ask for names. Raises PlanError.
     """
     journal = _journal(state_dir)
     async with Netlink() as netlink:
-        made, observed = await _plan(profile, state_dir, journal.state, netlink, admin_address, plugins, names, judged=repair)
+        made, observed = await _plan(
+            profile, state_dir, journal.state, netlink, admin_address, plugins, names, judged=repair, answered=answered
+        )
     refuse_irreversible(made, observed)
     if journal.state.interrupted() is None:
         return made
@@ -113,8 +117,9 @@ async def apply_profile(
     plugins: Contributors | None = None,
     give_up: bool = False,
     repair: bool = False,
+    answered: bool = True,
 ) -> ApplyResult:
-    """Make the host be as the profile says. With `repair`, only by the steps that bring something back.
+    """Make the host be as the profile says. With `repair`, only by the steps that bring something back. `answered`: as above.
 
     If an earlier process applied something that nobody confirmed yet, `give_up` undoes it first; without `give_up` it is waited
     for. With `confirm_within` seconds, everything that this call did is undone by itself unless `confirm` is called in time.
@@ -126,7 +131,9 @@ async def apply_profile(
         if not give_up:
             _refuse_unconfirmed(journal.state, state_dir)
         recovered = await _recover(journal, netlink, state_dir, progress, give_up=give_up)
-        made, observed = await _plan(profile, state_dir, journal.state, netlink, admin_address, plugins, judged=repair)
+        made, observed = await _plan(
+            profile, state_dir, journal.state, netlink, admin_address, plugins, judged=repair, answered=answered
+        )
         if repair:
             made = Plan(bringing_back(made.steps), made.warnings)
         refuse_irreversible(made, observed)
@@ -234,6 +241,7 @@ async def _plan(
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
     *,
     judged: bool = False,
+    answered: bool = True,
 ) -> tuple[Plan, HostState]:
     owner = owner_of(state_dir)
     refuse_others(profile.network.interface, state_dir)
@@ -255,6 +263,7 @@ async def _plan(
         contributions=contributions,
         names=names,
         owner=owner,
+        answered=answered,
     )
     return made, observed
 

@@ -46,6 +46,7 @@ def plan(arguments: argparse.Namespace, terminal: Terminal) -> int:
             admin_address=ssh_connection(),
             plugins=opened.plugins.plan,
             names=addresses_of_names(opened.profile),
+            answered=client.daemon_runs(),
         )
     )
     plugins = _of_the_running_node(opened.plugins)
@@ -95,6 +96,7 @@ def apply(arguments: argparse.Namespace, terminal: Terminal) -> int:
                 confirm_within=within,
                 admin_address=ssh_connection(),
                 plugins=opened.plugins.plan,
+                answered=False,
             )
         )
     if within is not None and result.confirm_within is None:

@@ -38,6 +38,7 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
         *_mesh(answer.get("mesh")),
         f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{_differs(interface, terminal)}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
+        *_names(answer.get("names")),
         f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
     ]
     return "\n".join(lines)
@@ -67,6 +68,10 @@ def lasting(profile: Mapping[str, Any]) -> str:
         return ""
     after = ", ".join(profile["next"]) or "the system's profile, and there is none"
     return f"in force is {', '.join(profile['in_force'])}; a reload without PATH, and the next start, read {after}"
+
+
+def _names(names: Mapping[str, Any] | None) -> list[str]:
+    return [f"names      NAME.{names['label']}, answered at {names['address']}"] if names else []
 
 
 def _differs(interface: Mapping[str, Any], terminal: Terminal) -> str:

@@ -39,10 +39,13 @@ def observe() -> dict[str, Any]:
 def read() -> str | None:
     """The file; None if there is none. Raises HostError for one that is too long, OSError."""
     try:
-        with FILE.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        descriptor = os.open(FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for who writes into it
     except FileNotFoundError:
         return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise HostError(f"{FILE} is no regular file")
+        data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise HostError(f"{FILE} is longer than {MOST_BYTES >> 10} KiB")
     return data.decode("latin-1")
@@ -68,12 +71,13 @@ def write(args: Mapping[str, Any]) -> None:
 
 
 def state() -> tuple[int, ...]:
-    """What is another one when the file is."""
-    try:
-        found = FILE.lstat()
-    except OSError:
-        return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    """What is another one when the file is, or the one that it leads to."""
+    found: list[int] = []
+    for look in (FILE.lstat, FILE.stat):
+        with suppress(OSError):
+            seen = look()
+            found += [seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns]
+    return tuple(found)
 
 
 def _write(data: bytes, *, new: bool) -> None:

@@ -35,12 +35,13 @@ def plan(
     contributions: Contributions | None = None,
     names: Mapping[str, Sequence[str]] = MappingProxyType({}),
     owner: own.Owner = own.UNNAMED,
+    answered: bool = True,
 ) -> Plan:
     """The steps that make the host `observed` be as `profile` says; none when it is so already.
 
     `admin_address` is the address the admin's session comes from, or the value of SSH_CONNECTION. `applied` are the steps of
     earlier plans that are in force, `contributions` what plugins want, done last, `names` addresses of names in endpoints,
-    `owner` how the node knows its own things.
+    `owner` how the node knows its own things. `answered`: a node runs, so that programs of this host may be told to ask it.
     Raises PlanError when the host does not allow it, PluginFault when a plugin wants what it may not have.
     """
     ledger = Ledger.of(applied, owner)
@@ -53,12 +54,12 @@ def plan(
     if wanted.link["name"] in leaving:  # it is made anew, and its settings have their first values again
         settings = after(observed, [one.do for one in removals if one.do.verb == "sysctl.set"]).sysctls
         base, leaving = replace(emptied, sysctls=settings), leaving - {wanted.link["name"]}
-    no_names = naming.obstacle(profile, observed, ledger)
+    no_names = naming.obstacle(profile, observed, ledger, answered=answered)
     naming.refuse_obstacle(profile, no_names)
     steps = (
         *removals,
         *_additions(wanted, base, ledger, leaving, removals),
-        *naming.steps(profile, observed, ledger),
+        *naming.steps(profile, observed, ledger, answered=answered),
     )
     future = after(observed, [one.do for one in steps])
     if contributions is not None:

@@ -16,6 +16,7 @@ from appliance.planning.ledger import Ledger
 from appliance.planning.revert import step
 
 FILE = "/etc/resolv.conf"
+NOBODY = "no node runs here that would answer them (appliance run)"
 LOOPBACK = "lo"
 """A host speaks with itself over it, whatever the address."""
 
@@ -60,11 +61,14 @@ def naming(profile: Profile) -> Naming | None:
     )
 
 
-def obstacle(profile: Profile, observed: HostState, ledger: Ledger) -> str:
-    """Why programs of this host cannot be brought to ask the node, as a sentence; "" if they can, or are not to."""
+def obstacle(profile: Profile, observed: HostState, ledger: Ledger, *, answered: bool) -> str:
+    """Why programs of this host cannot be brought to ask the node, as a sentence; "" if they can, or are not to. `answered`: one
+    runs that answers."""
     wanted = naming(profile)
     if wanted is None or not wanted.told:
         return ""
+    if not answered:
+        return NOBODY
     if LOOPBACK in observed.links and not observed.links[LOOPBACK]["up"]:
         return f"the interface {LOOPBACK} is down, over which they would ask (ip link set {LOOPBACK} up)"
     if _by_resolved(wanted, observed):
@@ -80,7 +84,7 @@ def obstacle(profile: Profile, observed: HostState, ledger: Ledger) -> str:
 def refuse_obstacle(profile: Profile, found: str) -> None:
     """Raise PlanError for an obstacle where the profile insists."""
     wanted = naming(profile)
-    if found and wanted is not None and wanted.host != "auto":
+    if found and found != NOBODY and wanted is not None and wanted.host != "auto":
         raise PlanError(f"names.host: {found}", hint="write names.host: auto to go without, or put the file right")
 
 
@@ -89,11 +93,11 @@ def warning(found: str) -> str:
     return f"programs of this host do not find the names of peers: {found}; `appliance ping NAME` does"
 
 
-def steps(profile: Profile, observed: HostState, ledger: Ledger) -> Iterator[Step]:
+def steps(profile: Profile, observed: HostState, ledger: Ledger, *, answered: bool = True) -> Iterator[Step]:
     """Tell systemd-resolved, or write our name server into the file; or take that back. A file that another node has is left
     alone."""
     wanted = naming(profile)
-    if wanted is not None and (not wanted.told or obstacle(profile, observed, ledger)):
+    if wanted is not None and (not wanted.told or obstacle(profile, observed, ledger, answered=answered)):
         wanted = None
     by_resolved = wanted is not None and _by_resolved(wanted, observed)
     yield from _resolved_steps(wanted if by_resolved else None, profile.network.interface, observed, ledger)

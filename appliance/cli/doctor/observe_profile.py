@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from appliance.api.values import Endpoint
 from appliance.cli.doctor.facts import ListenFacts, PathFacts, ProfileFacts
 from appliance.cli.terminal import Terminal
+from appliance.control import client
 from appliance.errors import ApplianceError
 
 if TYPE_CHECKING:
@@ -102,7 +103,11 @@ def _pending(opened: OpenProfile) -> tuple[int | None, str, tuple[Advice, ...]]:
 
     try:
         names = addresses_of_names(opened.profile)
-        made = asyncio.run(plan_profile(opened.profile, places.state_dir(), plugins=opened.plugins.plan, names=names))
+        made = asyncio.run(
+            plan_profile(
+                opened.profile, places.state_dir(), plugins=opened.plugins.plan, names=names, answered=client.daemon_runs()
+            )
+        )
     except ApplianceError as error:
         return None, error.message, ()
     return len(made.steps), "", made.advice

@@ -20,7 +20,8 @@ PORT: Final = 53
 IP_FREEBIND, IPV6_FREEBIND = 15, 78
 """linux/in.h, linux/in6.h: the address may come later, so a port in use is found before the host is changed."""
 TAKEN: Final = (
-    "end the name server that has it (`ss -lnp sport = :53`) or let it leave out this address, or take `names` out of the profile"
+    "let the name server that has it (`ss -lnp sport = :53`) leave out this address, or do without: `names: {host: off}` in the "
+    "profile"
 )
 WAITING: Final = 32
 """Connections that wait to be accepted."""

@@ -21,16 +21,23 @@ MOST_SERVERS: Final = 3
 
 def of_host(own: Callable[[], str]) -> Callable[[], Sequence[str]]:
     """Returns a function that gives the host's servers as they are now, without our own address `own()`."""
-    known: dict[tuple[int, ...], Sequence[str]] = {}
+    known: dict[object, Sequence[str]] = {}
 
     def servers() -> Sequence[str]:
-        state = file.state()
+        state = file.state(), _changed(RESOLVEDS)
         if state not in known:
             known.clear()
             known[state] = _read(own())
         return known[state]
 
     return servers
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _read(own: str) -> Sequence[str]:

@@ -14,7 +14,7 @@ from appliance_discovery_mdns import discoverer
 from appliance_discovery_mdns.announcement import SERVICE, announced, properties
 from appliance_discovery_mdns.discoverer import MOST_ASKING, MOST_STRANGERS, Mdns
 from appliance_discovery_mdns.interfaces import Interface, near
-from appliance_discovery_mdns.multicast import Heard
+from appliance_discovery_mdns.multicast import Heard, Trouble
 from appliance_discovery_mdns.settings import MdnsSettings
 
 PEER, OTHER = "llp1:" + "b" * 52, "llp1:" + "c" * 52
@@ -35,6 +35,16 @@ class Air:
         self.asked: list[str] = []
         self.open = asyncio.Event()
         self.open.set()
+        self.claimed = True
+        self.announced = 0
+
+    async def use(self, present: object) -> None:
+        pass
+
+    async def announce(self, said: object, present: object) -> None:
+        self.announced += 1
+        if self.claimed:
+            raise Trouble("claimed")
 
     async def ask(self, instance: str) -> Heard | None:
         self.asked.append(instance)
@@ -140,6 +150,20 @@ async def test_a_flood_of_instances_is_bounded(story: Story) -> None:
     assert len(story.air.asked) == MOST_ASKING
     stats = story.looks.stats()
     assert (stats["too-many"], stats["strangers"]) == (2 * MOST_STRANGERS - MOST_ASKING, MOST_STRANGERS)
+
+
+async def test_trouble_is_told_and_it_is_tried_again(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A neighbour may claim the name of the announcement, which nobody can have taken by chance."""
+    monkeypatch.setattr(discoverer.interfaces, "interfaces", lambda _overlay, _wanted: (LAN,))
+    story.services.listens = (HERE._replace(host="0.0.0.0"),)
+    story.looks._present = ()
+    await story.looks._try_to_look()
+    assert story.services.reported == ["multicast does not work: claimed"]
+    story.air.claimed = False
+    await story.looks._try_to_look()
+    assert story.services.reported[-1] == ""
+    await story.looks._try_to_look()
+    assert story.air.announced == 2, "there is nothing new to say"
 
 
 @pytest.mark.parametrize(

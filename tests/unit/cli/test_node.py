@@ -40,6 +40,11 @@ def text(**changes: Any) -> str:
     return status_text({**ANSWER, **changes}, Terminal(out=io.StringIO(), err=io.StringIO()))
 
 
+def test_where_names_are_answered() -> None:
+    names = {"label": "home", "address": "10.8.0.1", "serve": "host", "servers": [], "questions": {}}
+    assert "names      NAME.home, answered at 10.8.0.1" in text(names=names).splitlines()
+
+
 def test_what_an_admin_sees() -> None:
     assert text().splitlines() == [
         "gateway  running  version 0.1.0, pid 7",

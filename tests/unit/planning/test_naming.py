@@ -168,6 +168,13 @@ def test_without_its_loopback_a_host_would_ask_nobody() -> None:
     assert written(named(), fallen, applied()) == [(WAS, OURS)], "it asks as before, until the loopback is back"
 
 
+def test_while_no_node_runs_nobody_is_told_to_ask_it() -> None:
+    assert list(steps(named(host="file"), host(WAS), Ledger(), answered=False)) == []
+    assert "appliance run" in plan(named(host="file"), host(WAS), answered=False).warnings[-1]
+    [back] = steps(named(), host(OURS), Ledger.of(applied()), answered=False)
+    assert back.do.args["text"] == WAS, "and what a killed one left is taken back"
+
+
 def test_two_nodes_cannot_both_answer_a_host() -> None:
     observed = host(ours(WAS, "llp7", "10.9.0.1", "work"), links=("llp7",))
     with pytest.raises(PlanError, match="leads to the node on llp7 already"):

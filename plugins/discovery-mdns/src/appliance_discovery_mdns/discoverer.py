@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from appliance.api.discovery import Candidate, DiscoveryServices
 from appliance.api.values import Endpoint
 from appliance_discovery_mdns import announcement, interfaces
-from appliance_discovery_mdns.multicast import Heard, Multicast
+from appliance_discovery_mdns.multicast import Heard, Multicast, Trouble
 from appliance_discovery_mdns.recognition import OWN, Busy, Recognition
 
 if TYPE_CHECKING:
@@ -87,12 +87,20 @@ class Mdns:
         while True:
             self._recognition.refill()
             if ticks % LOOK_TICKS == 0:
-                await self._look()
+                await self._try_to_look()
             if ticks % REFRESH_TICKS == REFRESH_TICKS - 1:
                 for instance in list(self._found):
                     self._ask(instance)
             ticks += 1
             await self._services.sleep(TICK)
+
+    async def _try_to_look(self) -> None:
+        try:
+            await self._look()
+        except Trouble as trouble:
+            self._counted["trouble"] += 1
+            self._services.report(f"multicast does not work: {trouble}")
+            self._present = ()  # which is none of those that there are, so it is tried again
 
     async def _look(self) -> None:
         """Are there other interfaces, or other ports?"""
@@ -105,13 +113,13 @@ class Mdns:
             self._services.report("no interface takes multicast")
             await self._end()
             return
-        self._services.report("")
         if self._multicast is None:
             self._multicast = Multicast(present, self._heard)
         else:
             await self._multicast.use(present)
         said = announcement.announced(self._services.identity, self._nonce(), ports) if ports else None
         await self._multicast.announce(said, present)
+        self._services.report("")
 
     async def _end(self) -> None:
         if self._multicast is not None:

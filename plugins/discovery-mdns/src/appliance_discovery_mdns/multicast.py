@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
-from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import Error, IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from appliance_discovery_mdns.announcement import SERVICE, Announcement, properties
@@ -22,6 +22,10 @@ QUIET: Final = logging.CRITICAL
 """What strangers send is counted here, and is nothing to log."""
 
 
+class Trouble(Exception):
+    """It did not work this time: no socket, or somebody claims the name of our announcement."""
+
+
 class Heard(NamedTuple):
     """An announcement as it came."""
 
@@ -31,28 +35,31 @@ class Heard(NamedTuple):
 
 
 class Multicast:
-    """`heard(instance, gone)` is told of who announces itself, and who does no more."""
+    """`heard(instance, gone)` is told of who announces itself, and who does no more. Raises Trouble."""
 
     def __init__(self, present: Sequence[Interface], heard: Callable[[str, bool], None]) -> None:
         logging.getLogger("zeroconf").setLevel(QUIET)
         self._heard = heard
-        self._zeroconf = AsyncZeroconf(interfaces=_choices(present), ip_version=_version(present))
+        with _trouble():
+            self._zeroconf = AsyncZeroconf(interfaces=_choices(present), ip_version=_version(present))
         self._said: AsyncServiceInfo | None = None
         self._browser = AsyncServiceBrowser(self._zeroconf.zeroconf, SERVICE, handlers=[self._changed])
 
     async def use(self, present: Sequence[Interface]) -> None:
-        """These are the interfaces from now on."""
-        await self._zeroconf.zeroconf.async_update_interfaces(_choices(present), _version(present))
+        """These are the interfaces from now on. Raises Trouble."""
+        with _trouble():
+            await self._zeroconf.zeroconf.async_update_interfaces(_choices(present), _version(present))
 
     async def announce(self, announcement: Announcement | None, present: Sequence[Interface]) -> None:
-        """Say this instead of what was said before; None: say nothing."""
+        """Say this instead of what was said before; None: say nothing. Raises Trouble."""
         if self._said is not None:
             said, self._said = self._said, None
-            await (await self._zeroconf.async_unregister_service(said))
+            with _trouble():
+                await (await self._zeroconf.async_unregister_service(said))
         if announcement is not None:
             name = announcement.nonce.hex()
             addresses = [address.packed for interface in present for address in interface.addresses]
-            self._said = AsyncServiceInfo(
+            info = AsyncServiceInfo(
                 SERVICE,
                 f"{name}.{SERVICE}",
                 announcement.ports[0][1],
@@ -60,7 +67,9 @@ class Multicast:
                 server=f"{name}.local.",
                 addresses=addresses[:MOST_ADDRESSES],
             )
-            await (await self._zeroconf.async_register_service(self._said))
+            with _trouble():
+                await (await self._zeroconf.async_register_service(info))
+            self._said = info
 
     async def ask(self, instance: str) -> Heard | None:
         """All of an announcement; None if it does not come."""
@@ -78,6 +87,14 @@ class Multicast:
     def _changed(self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
         del zeroconf, service_type
         self._heard(name, state_change is ServiceStateChange.Removed)
+
+
+@contextmanager
+def _trouble() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, Error) as error:
+        raise Trouble(str(error) or type(error).__name__) from error
 
 
 def _choices(present: Sequence[Interface]) -> list[str | int]:
