@@ -10,6 +10,7 @@ from rigs.packets import udp4, udp6
 
 from appliance.dataplane.nobodys import is_nobodys_v4, is_nobodys_v6
 from appliance.profile.checks import NOBODYS
+from appliance.wire.envelope import PacketType
 
 EVERYTHING = ("0.0.0.0/0", "::/0")
 OWN = ("10.8.0.2/24", "fd00:8::2/64")
@@ -187,3 +188,17 @@ def test_nothing_is_sent_to_a_peer_that_is_for_ourselves() -> None:
     b.send(*FOR_US)
     assert far["exit"][2].records == []
     assert b.drops == {"no_route": 2}
+
+
+def test_a_stranger_on_probation_has_no_prefix_so_nothing_of_his_is_a_packet_here() -> None:
+    b, far = node(stranger=(), laptop=("10.8.0.9/32", "fd00:8::9/128"))
+    say(b, far["stranger"], *OTHERS, *packets("192.0.2.1", "2001:db8::1"))
+    assert b.packets == []
+    assert b.drops == {"bad_source": 4}
+    host, out, back = far["stranger"]
+    session = host.world.peers["b"].session
+    assert session is not None
+    for channel in (2, 255):
+        host.outbound.message(session, PacketType.DATA, channel, b"into a socket?")
+        carry(out, b, back)
+    assert b.drops == {"bad_source": 4, "no_channel": 2}
