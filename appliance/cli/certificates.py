@@ -24,10 +24,10 @@ from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, seconds_text
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock
-from appliance.members.addressing import free_addresses, ranges_of
+from appliance.members.addressing import free_addresses
 from appliance.members.carried import bundle_of, read_request, request_of
 from appliance.members.certificate import Certificate
-from appliance.members.issuing import LIFETIME
+from appliance.members.issuing import LIFETIME, owners_ranges
 from appliance.members.scope import Grants, Scope
 from appliance.members.signer import Signer
 from appliance.members.trust import Trust
@@ -195,7 +195,7 @@ def _addresses(trust: Trust, signer: Signer, identity: PublicIdentity, now: int)
         return known.addresses
     used = {address for each in trust.members(now).values() for address in each.addresses}
     scope = signer.scope(now)
-    ranges: Iterable[Network] = ranges_of(trust.network.digest) if scope is None else scope.addresses
+    ranges: Iterable[Network] = owners_ranges(trust, now) if scope is None else scope.addresses
     return free_addresses(ranges, identity.digest, used)
 
 

@@ -7,6 +7,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,13 +52,14 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
         )
     name = name_of(arguments.name or os.uname().nodename.partition(".")[0].lower(), "a name", "say one: --name NAME")
     roles = frozenset(several("--role", arguments.role, role))
+    wanted = several("--address", arguments.address, ip_address)
     key_path = Path(arguments.owner_key) if arguments.owner_key else folder.path / OWNER
     profile = Path(arguments.profile or SYSTEM_PROFILE)
     owner = Identity.generate()
     network, now = NetworkKey(owner.public.encoded), int(clock.wall())
     with ExitStack() as undo:
         identity, path = _own_identity(Path(arguments.identity) if arguments.identity else profile.parent / "identity", undo)
-        addresses = free_addresses(ranges_of(network.digest), identity.public.digest, ())
+        addresses = wanted or free_addresses(ranges_of(network.digest), identity.public.digest, ())
         folder.make()
         undo.callback(folder.remove)
         write_secret(key_path, owner.to_pem())

@@ -290,6 +290,11 @@ COMMANDS = (
         (
             Positional("label", "LABEL", "what it is called on this host, a DNS label: NAME.LABEL is a member's name"),
             Option("--name", "this node's name; default: this host's", "NAME"),
+            Option(
+                "--address",
+                "its addresses in the overlay, with commas between; the /16 and the /48 around them are the network's",
+                "ADDRESSES",
+            ),
             Option("--profile", f"a profile to write, if there is none; default {SYSTEM_PROFILE}", "PATH"),
             Option("--identity", "the node's identity, made if it is not there; default: `identity` beside the profile", "FILE"),
             Option(

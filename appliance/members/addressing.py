@@ -26,6 +26,15 @@ def free_addresses(ranges: Iterable[Network], digest: bytes, used: Container[Add
     return tuple(found.values())
 
 
+RANGE_BITS: Final = {4: 16, 6: 48}
+"""Prefix length of a network's ranges, and of what a member takes for one (`planning.membership`)."""
+
+
+def ranges_around(addresses: Iterable[Address]) -> tuple[Network, ...]:
+    """The ranges in which these addresses lie."""
+    return tuple(ipaddress.ip_network((address, RANGE_BITS[address.version]), strict=False) for address in addresses)
+
+
 def ranges_of(network: bytes) -> tuple[Network, Network]:
     """Where the members of the network with this digest have their addresses, if nobody said otherwise: a /16 of 10.0.0.0/8 that
     is seldom a home's or an office's, and a /48 of unique local addresses (RFC 4193, section 3.2.2: 40 bits drawn once)."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from appliance.api.values import Network
 from appliance.errors import ApplianceError, ExitCode
-from appliance.members.addressing import free_addresses, ranges_of
+from appliance.members.addressing import free_addresses, ranges_around, ranges_of
 from appliance.members.certificate import Certificate
 from appliance.members.fields import NAME, Address
 from appliance.members.invitation import Terms
@@ -31,14 +31,23 @@ class CannotIssue(ApplianceError):
     exit_code = ExitCode.INVALID
 
 
+def owners_ranges(trust: Trust, now: int) -> tuple[Network, ...]:
+    """Where the owner gives addresses: around those of the eldest member that it signed, as all members have it; where its key
+    says, as long as there is none."""
+    eldest = min(
+        (each for each in trust.members(now).values() if each.by_owner and each.addresses),
+        key=lambda each: (each.since, each.identity),
+        default=None,
+    )
+    return ranges_of(trust.network.digest) if eldest is None else ranges_around(eldest.addresses)
+
+
 class Issuer:
     """Who signs for one network on this node: the owner, or an issuer within its scope."""
 
-    def __init__(self, trust: Trust, signer: Identity, ranges: Iterable[Network] = ()) -> None:
-        """`ranges`: where the owner gives addresses; an issuer's scope says so for it."""
+    def __init__(self, trust: Trust, signer: Identity) -> None:
         self._trust = trust
         self._signer = signer
-        self._ranges = tuple(ranges) or ranges_of(trust.network.digest)
 
     def check(self, terms: Terms, now: int) -> None:
         """Can a newcomer have that? Raises CannotIssue with what is in the way."""
@@ -70,7 +79,7 @@ class Issuer:
                 f"the node is a member already, as {before.name}",
                 hint=f"for another name: appliance network revoke {before.name}",
             )
-        grants = terms.grants(self._addresses(identity, scope))
+        grants = terms.grants(self._addresses(identity, scope, now))
         lifetime = LIFETIME if scope is None else min(LIFETIME, scope.lifetime)
         try:
             made = sign_certificate(
@@ -111,9 +120,9 @@ class Issuer:
                     hint=f"choose another name; if it is gone for good: appliance network revoke {name}",
                 )
 
-    def _addresses(self, identity: PublicIdentity, scope: Scope | None) -> tuple[Address, ...]:
+    def _addresses(self, identity: PublicIdentity, scope: Scope | None, now: int) -> tuple[Address, ...]:
         """Those that the node has if it comes again, else free ones. Raises CannotIssue."""
-        ranges = self._ranges if scope is None else scope.addresses
+        ranges = owners_ranges(self._trust, now) if scope is None else scope.addresses
         before = [each.addresses for each in self._trust.certificates(identity.fingerprint)]
         used = {address for each in self._certificates() if each.identity != identity.fingerprint for address in each.addresses}
         for addresses in before:

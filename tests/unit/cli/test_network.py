@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_a_bare_host_gets_all_that_a_node_needs(machine: Callable[[str], Machine
     document = hub.does("new", "home", "--name", "hub")
     assert (document["identity"], document["profile"]) == (hub.file("identity"), hub.file("profile.yaml"))
     assert entry.main(["check", hub.file("profile.yaml")]) == 0
+
+
+def test_the_first_members_addresses_say_where_all_members_are(machine: Callable[[str], Machine]) -> None:
+    hub, laptop = machine("hub"), machine("laptop")
+    document = hub.does("new", "home", "--name", "hub", "--address", "10.9.0.1,fd00:9::1")
+    assert document["certificate"]["addresses"] == ["10.9.0.1", "fd00:9::1"]
+    joined(hub, laptop, "--name", "laptop")
+    v4, v6 = hub.does("members")["members"][1]["addresses"]
+    assert ip_address(v4) in ip_network("10.9.0.0/16")
+    assert ip_address(v6) in ip_network("fd00:9::/48")
 
 
 def test_a_profile_that_is_there_is_told_what_it_lacks(machine: Callable[[str], Machine]) -> None:

@@ -9,16 +9,16 @@ from appliance.members.addressing import ranges_of
 from appliance.members.certificate import Certificate
 from appliance.members.invitation import Terms
 from appliance.members.issuing import LIFETIME, CannotIssue, Issuer
-from appliance.members.scope import Role
+from appliance.members.scope import Role, Scope
 from appliance.members.trust import Trust
 from appliance.testing.pair import identity_of
-from tests.unit.members.signed import NOW, OWNER, WIDE, certificate, grants, issuer, names, revocation, trusting
+from tests.unit.members.signed import DAY, NOW, OWNER, WIDE, certificate, grants, issuer, names, revocation, trusting
 
 LAPTOP = identity_of("laptop").public
 
 
-def owner(trust: Trust | None = None, *ranges: str) -> Issuer:
-    return Issuer(trust or trusting(), OWNER, map(ip_network, ranges))
+def owner(trust: Trust | None = None) -> Issuer:
+    return Issuer(trust or trusting(), OWNER)
 
 
 def given(issuer: Issuer, trust: Trust, terms: Terms, who: str = "laptop", now: int = NOW) -> Certificate:
@@ -73,10 +73,12 @@ def test_a_name_is_one_members() -> None:
         assert "network revoke laptop" in caught.value.hint
 
 
+SMALL = Scope(30 * DAY, (ip_network("10.0.0.0/30"), ip_network("fd00::/64")))
+
+
 def test_addresses_are_free_ones_and_stay_a_nodes_own() -> None:
-    taken = certificate("else", grants=grants("10.0.0.1"))
-    trust = trusting(taken)
-    issuing = owner(trust, "10.0.0.0/30", "fd00::/64")
+    trust = trusting(issuer(scope=SMALL), certificate("else", grants=grants("10.0.0.1")))
+    issuing = Issuer(trust, identity_of("issuer"))
     first = given(issuing, trust, Terms("laptop"))
     assert str(first.addresses[0]) == "10.0.0.2"
     again = given(issuing, trust, Terms("laptop"), now=NOW + 1)
@@ -85,8 +87,20 @@ def test_addresses_are_free_ones_and_stay_a_nodes_own() -> None:
         issuing.issue(Terms("desk"), "desk", LAPTOP, NOW + 2, 11)
     phone = given(issuing, trust, Terms("phone"), "phone")
     assert [address.version for address in phone.addresses] == [6], "the range of IPv4 is full"
+
+
+def test_a_range_that_is_full_is_said_to_be() -> None:
+    trust = trusting(issuer(scope=Scope(30 * DAY, (ip_network("10.0.0.1/32"),))), certificate("else", grants=grants("10.0.0.1")))
     with pytest.raises(CannotIssue, match="no address is free"):
-        owner(trust, "10.0.0.0/30").issue(Terms("tv"), "tv", identity_of("tv").public, NOW, 10)
+        Issuer(trust, identity_of("issuer")).issue(Terms("tv"), "tv", identity_of("tv").public, NOW, 10)
+
+
+def test_the_owner_gives_addresses_around_those_of_the_eldest_member() -> None:
+    elder = certificate("elder", since=NOW - DAY, not_before=NOW - DAY, grants=grants("10.9.0.1", "fd00:9::1"))
+    trust = trusting(certificate("younger", grants=grants("10.8.0.1")), elder)
+    v4, v6 = given(owner(trust), trust, Terms("laptop")).addresses
+    assert v4 in ip_network("10.9.0.0/16")
+    assert v6 in ip_network("fd00:9::/48")
 
 
 def test_who_was_removed_comes_back_in_a_later_epoch() -> None:
