@@ -93,7 +93,7 @@ def check_reach(profile: Profile) -> Iterator[Problem]:
 
 
 def _relays(profile: Profile) -> Iterator[Problem]:
-    """Relays are peers, and nobody listens by them."""
+    """Relays are peers, written here or members, and nobody listens by them."""
     names, identities = {peer.name for peer in profile.peers}, {peer.identity for peer in profile.peers}
     for index, endpoint in enumerate(profile.server.listen):
         if endpoint.scheme == RELAY:
@@ -105,9 +105,9 @@ def _relays(profile: Profile) -> Iterator[Problem]:
                 continue
             if endpoint.authority == peer.identity:
                 yield Problem(path, "a peer cannot be its own relay", "give the fingerprint of another peer")
-            elif endpoint.authority not in identities:
+            elif endpoint.authority not in identities and profile.mesh is None:
                 yield Problem(path, f"no peer has the identity {endpoint.authority[:60]!r}", "add the relay as a peer")
-    if profile.relay is None:
+    if profile.relay is None or profile.mesh is not None:
         return
     for key, wanted in (("peers", profile.relay.peers), ("at", profile.relay.at)):
         yield from _twice(f"relay.{key}", wanted)

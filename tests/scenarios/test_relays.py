@@ -11,6 +11,7 @@ import pytest
 from rigs.relayed import SECONDS, Party, around_a_chain, around_a_relay, cross, delivers
 from rigs.workers import until
 
+from appliance.api.profile import Profile
 from appliance.foundation import clock
 
 Story = Callable[[Party, Party, Party], Awaitable[None]]
@@ -168,3 +169,30 @@ def test_a_circuit_is_as_slow_as_the_relay_wants_it() -> None:
         assert reported["to_callee_bytes"] == circuit.moved[1] > circuit.moved[0]
 
     told(story, serve={"rate": "8Mbit"})
+
+
+def test_a_reload_makes_and_ends_a_relay() -> None:
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        before = r.profile
+        await r.node.use(changed(before, relay=None))
+        assert r.node.relays.serving is None
+        await until(lambda: a.session("B") is None and b.session("A") is None)
+        await r.node.use(before)
+        await cross(a, b)
+        await a.node.use(changed(a.profile, peers=[each for each in a.profile.peers if each.name != "B"]))
+        await until(lambda: not served_circuits(r))
+        await a.node.use(a.profile)
+        await cross(a, b)
+        await b.node.use(changed(b.profile, peers=[each for each in b.profile.peers if each.name != "R"], relay=None))
+        await until(lambda: not served_circuits(r) and a.session("B") is None)
+
+    told(story)
+
+
+def changed(profile: Profile, **keys: object) -> Profile:
+    return profile.model_copy(update=keys)
+
+
+def served_circuits(relay: Party) -> list[object]:
+    return list(relay.node.relays.serving.desk)

@@ -38,7 +38,8 @@ class DeskLimits(NamedTuple):
     """How much may go through a circuit, both ways together; 0: as much as wanted."""
     rate: int = 0
     """How many bytes a second may go through a circuit each way; 0: as many as can be."""
-    reservation_seconds: float = 600.0
+    reservation_seconds: float = 60.0
+    """Renewed by whatever its peer asks."""
 
 
 @dataclass(slots=True)
@@ -110,7 +111,8 @@ class Desk:
     # ---- reservations ----
 
     def reserve(self, peer: str, now: float) -> float:
-        """Let `peer` be called over this node. Returns for how many seconds. Raises CircuitRefused."""
+        """Let `peer` be called over this node from now on, or go on to let it. Returns for how many seconds. Raises
+        CircuitRefused."""
         if peer not in self._reserved and len(self._reserved) >= self.limits.reservations:
             self._expire(now)
             if len(self._reserved) >= self.limits.reservations:
@@ -126,10 +128,6 @@ class Desk:
         """How many there are."""
         self._expire(now)
         return len(self._reserved)
-
-    def forget(self, peer: str) -> None:
-        """`peer` is no peer any more."""
-        self._reserved.pop(peer, None)
 
     def _expire(self, now: float) -> None:
         self._reserved = {peer: until for peer, until in self._reserved.items() if until > now}

@@ -11,6 +11,7 @@ from appliance.profile.checks import check, check_reach
 
 A = "llp1:" + "a" * 52
 B = "llp1:b" + "a" * 51
+MESH = {"network": "llpn1:" + "a" * 52, "label": "home"}
 
 
 def profile(**sections: Any) -> Profile:
@@ -48,6 +49,11 @@ SOUND: list[dict[str, Any]] = [
         "peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://[fe80::2%wg-0.5]:1", "tcp://169.254.1.1:1"])],
     },
     {"peers": [peer("a", A, "10.8.0.2/32", endpoints=["udp://a-b.example.:1", "udp://[2001:db8::1]:1"])]},
+    {
+        "peers": [peer("a", A, "10.8.0.2/32"), peer("b", B, "10.8.0.3/32", endpoints=[f"relay://{A}"])],
+        "relay": {"at": ["a"], "peers": ["a", "b"]},
+    },
+    {"mesh": MESH, "peers": [peer("b", B, "10.8.0.3/32", endpoints=[f"relay://{A}"])], "relay": {"at": ["a-member"]}},
 ]
 
 
@@ -130,6 +136,11 @@ def test_nothing_to_say(sections: dict[str, Any]) -> None:
         ({"peers": [peer("a", A, "::/0", endpoints=["udp://h:1", "udp://h:1"])]}, "peers.0.endpoints.1", "given twice"),
         ({"peers": [peer("a", A, "::/0", endpoints=["udp://300.1.2.3:1"])]}, "peers.0.endpoints.0", "neither an address"),
         ({"peers": [peer("a", A, "::/0", endpoints=["udp://-x.example:1"])]}, "peers.0.endpoints.0", "neither an address"),
+        ({"server": {"listen": [f"relay://{A}"]}}, "server.listen.0", "no address to listen at"),
+        ({"peers": [peer("a", A, "::/0", endpoints=[f"relay://{A}"])]}, "peers.0.endpoints.0", "its own relay"),
+        ({"peers": [peer("a", A, "::/0", endpoints=[f"relay://{B}"])]}, "peers.0.endpoints.0", "no peer has the identity"),
+        ({"relay": {"at": ["a"]}}, "relay.at.0", "there is no peer 'a'"),
+        ({"peers": [peer("a", A, "::/0")], "relay": {"peers": ["a", "a"]}}, "relay.peers.1", "given twice"),
     ],
 )
 def test_a_contradiction(sections: dict[str, Any], path: str, told: str) -> None:

@@ -128,6 +128,14 @@ def test_relays_that_the_profile_names_come_first_and_two_are_enough() -> None:
     assert enough.at == ("friend", "a")
 
 
+def test_a_member_is_no_relay_without_a_certificate_that_says_so() -> None:
+    here = company(Relay(), "a")
+    assert here.trusts("a")
+    assert not here.trusts("b")
+    assert not here.trusts("nobody")
+    assert here.trusts("friend")
+
+
 def test_a_relay_needs_none() -> None:
     here = company(Relay(), "own", "a")
     assert here.pick(Choice(), lambda _relay: True, 0.0) == []

@@ -54,6 +54,11 @@ class Company:
         """May the node with that fingerprint call? In a network whoever calls proves that he is a member."""
         return self._table.of_identity(caller) is not None or self._mesh() is not None
 
+    def trusts(self, relay: str) -> bool:
+        """May links of this node go over that peer? A member's certificate has to say so, whatever a row says."""
+        entry = self._table.get(relay)
+        return entry is not None and (entry.origin is Origin.PROFILE or relay in self._members())
+
     @property
     def at(self) -> tuple[str, ...]:
         """The relays over which this node is to be called: those that the profile names, and those that were picked."""

@@ -122,6 +122,8 @@ class Serving:
         """A peer asks how busy we are, and tells which circuits it knows."""
         self._check_user(peer)
         known, now = read_circuits(content), clock.monotonic()
+        if self.desk.reserved(peer, now):
+            self.desk.reserve(peer, now)
         for circuit in self.desk.unknown_to(peer, known, now):
             self.end(circuit.number, End.FORGOTTEN)
         return Answer(

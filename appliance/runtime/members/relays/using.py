@@ -20,7 +20,7 @@ from appliance.api.transport import Adopted
 from appliance.api.values import RELAY, Endpoint
 from appliance.errors import HostError
 from appliance.foundation import clock
-from appliance.foundation.logging import get_logger
+from appliance.foundation.logging import get_logger, once_per
 from appliance.members.relays.choice import Choice
 from appliance.members.relays.messages import (
     CircuitRefused,
@@ -60,6 +60,8 @@ SHUN_SECONDS: Final = 60.0
 """For how long a relay that did not answer is asked for no circuits, unless it answers meanwhile."""
 TAG_BYTES: Final = 32
 """Of the record that carries a message to the relay, at most (docs/protocol.md, "Data channels")."""
+SAID_EVERY: Final = 600.0
+"""Seconds between two log lines about a relay that refuses for the same reason."""
 YOUNG: Final = 5.0
 """Seconds for which a relay may not have joined a circuit yet that it has offered."""
 MESSAGE_BYTES: Final = MAX_BODY_BYTES - TAG_BYTES
@@ -125,6 +127,8 @@ class Using:
         relay = around.name(endpoint.authority)
         if relay is None:
             raise OSError("the relay is no peer of this node")
+        if not self._company.trusts(relay):
+            raise OSError(f"{relay} is no relay of this network")
         try:
             check_way(peer, relay, around.via)
             await self._session_with(relay)
@@ -327,6 +331,8 @@ class Using:
         except CircuitRefused as refused:
             self.counters[f"refused-{refused.reason}"] += 1
             self._company.refused(relay, clock.monotonic())
+            if once_per(SAID_EVERY, f"relay {relay} {refused.reason}"):
+                log.warning("a relay refuses this node", relay=relay, reason=str(refused.reason))
             return
         self._shunned.pop(relay, None)
         self.choice.measured(relay, clock.monotonic() - asked, load.used)
