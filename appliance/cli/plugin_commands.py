@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
 
 GROUP = "Commands of plugins"
+WITHOUT_COMMANDS = frozenset({*STANDARD_PLUGINS, "discovery-mdns", "transport-websocket"})
+"""Plugins that come with the appliance and bring none: to load them takes half a second."""
 LAST_CODE = 125
 """The largest exit code of a command's own; a shell gives the others a meaning."""
 
@@ -72,11 +74,10 @@ def run(found: Found, words: list[str], config: str | None, terminal: Terminal) 
 
 
 def _others_installed() -> bool:
-    """Are there plugins that may bring commands? To load those that come with the appliance, which bring none, takes half a
-    second."""
+    """Are there plugins that may bring commands?"""
     from importlib.metadata import entry_points
 
-    return any(entry.name not in STANDARD_PLUGINS for entry in entry_points(group=ENTRY_POINT_GROUP))
+    return any(entry.name not in WITHOUT_COMMANDS for entry in entry_points(group=ENTRY_POINT_GROUP))
 
 
 def _free(host: PluginHost) -> dict[str, tuple[str, CliCommand]]:
