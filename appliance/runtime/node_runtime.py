@@ -8,6 +8,7 @@ what a host would know (`Around`). `hosted_node` puts a host around it.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -177,7 +178,7 @@ class NodeRuntime:
         self.lifespan.push("transports", self.transports.close)
         self.paths.prepare(self.profile)
         if self.profile.mesh is not None:
-            self._begin_mesh(self.profile.mesh.label)
+            await self._begin_mesh(self.profile.mesh.label)
         self.driver.start(self.around.recall())
         self.lifespan.push("routing", self._close_routing)
         self.lifespan.push("peer protocols", self.protocols.close)
@@ -193,16 +194,19 @@ class NodeRuntime:
         await self.monitors.use(self.profile.monitoring)
         await lifespans.enter_all(self.plugins.lifespans(self._view), self.calls, self.lifespan.push)
 
-    def _begin_mesh(self, label: str) -> None:
+    async def _begin_mesh(self, label: str) -> None:
         """Its members are peers before the first of them can call."""
         from appliance.runtime.members.gossip import Place, networks_of
         from appliance.runtime.members.mesh import MeshParts
         from appliance.runtime.members.mesh_runtime import MeshRuntime
         from appliance.runtime.members.network_folder import NetworkFolder
 
+        folder = NetworkFolder.of(label)
+        trust = await asyncio.to_thread(folder.trust, int(clock.wall()))  # of a thousand members it verifies for half a second
         parts = MeshParts(
             self.identity,
-            NetworkFolder.of(label),
+            folder,
+            trust,
             self.driver,
             self.peers,
             self.discovery.resolve,

@@ -71,6 +71,7 @@ class MeshedHost:
         parts = MeshParts(
             self.identity,
             self.folder,
+            self.folder.trust(int(NOW + clock.now)),
             self,  # type: ignore[arg-type]
             self.peers,
             _resolve,

@@ -91,6 +91,8 @@ class MemberFamily:
             self._services.spawn(self._introduce(peer), f"introduce {peer}")
         elif self._is_member(peer):
             self._services.spawn(self._catch_up(peer), f"catch up with {peer}")
+        elif self._is_named(peer):
+            self._services.spawn(self._exchange(peer), f"ask {peer} whether it is a member")
 
     def on_gone(self, peer: str) -> None:
         """Nothing waits for it any more."""
@@ -138,6 +140,15 @@ class MemberFamily:
                 return
         driver.node.end_stranger(stranger, self._mesh.parts.monotonic())
         driver.settle()
+
+    async def _exchange(self, peer: str) -> None:
+        """A peer of the profile that is to be a member, too."""
+        proof = self._own_proof()
+        if proof is not None:
+            with suppress(PeerProtocolError):  # it speaks nothing of this
+                answer = await self._services.ask(peer, "prove", NOTHING, proof, within=TELL_SECONDS)
+                self._take_proof(answer.body, peer)
+                await self._catch_up(peer)
 
     def _prove(self, peer: str, body: bytes) -> Answer | None:
         own = self._own_proof()
@@ -264,6 +275,10 @@ class MemberFamily:
 
     def _is_member(self, peer: str) -> bool:
         return self._mesh.member(peer) is not None
+
+    def _is_named(self, peer: str) -> bool:
+        entry = self._mesh.parts.peers.table.get(peer)
+        return entry is not None and entry.identity in {named.identity for named in self._mesh.settings.bootstrap}
 
 
 def _digest(statement: bytes) -> bytes:

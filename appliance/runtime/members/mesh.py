@@ -59,6 +59,8 @@ class MeshParts:
 
     identity: Identity
     folder: NetworkFolder
+    trust: Trust
+    """What was in the folder, verified."""
     driver: NodeDriver
     peers: Peers
     resolve: Resolve
@@ -89,9 +91,8 @@ class Mesh:
     """The mesh of one node. Made and used on the event loop."""
 
     def __init__(self, profile: Profile, parts: MeshParts) -> None:
-        """Reads the folder. Raises ApplianceError."""
         self.parts = parts
-        self.trust: Trust = parts.folder.trust(self.now())
+        self.trust = parts.trust
         self.settings: MeshSection = _section(profile)
         self.not_taken: dict[str, NotTaken] = {}
         """Members whom the table does not take, by identity."""

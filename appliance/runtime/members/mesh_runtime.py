@@ -23,7 +23,6 @@ class MeshRuntime:
     """`mesh` is what is known, and what families get."""
 
     def __init__(self, profile: Profile, parts: MeshParts, place: Place | None = None) -> None:
-        """Reads the folder of the network. Raises ApplianceError."""
         self.mesh = Mesh(profile, parts)
         place = place or Place()
         self.gossip = Gossip(self.mesh, place, profile)

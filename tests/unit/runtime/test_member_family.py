@@ -161,3 +161,12 @@ async def test_a_node_without_a_good_certificate_shows_nothing(meshed: Meshed) -
     assert (server.knows(), server.node.counters["answered"]) == ([], 0)
     with pytest.raises(StatementRefused):
         laptop.mesh.take(b"nonsense")
+
+
+async def test_a_peer_of_the_profile_may_be_the_member_to_begin_with(meshed: Meshed) -> None:
+    static = {"name": "hub", "identity": identity("server"), "endpoints": [f"udp://{SERVER}:8443"], "allowed": ["10.9.0.1/32"]}
+    server = await meshed.add("server", SERVER, of("server", 1), of("phone", 3))
+    laptop = await meshed.add("laptop", LAPTOP, of("laptop", 2), first=CALLS_SERVER, peers=[static])
+    await meshed.until(lambda: identity("server") in laptop.mesh.members(), 30.0)
+    await meshed.until(lambda: server.connected() == ["laptop"], 30.0)
+    assert [str(prefix) for prefix in laptop.peers.table.get("hub").allowed] == ["10.9.0.1/32"], "as the profile says"  # type: ignore[union-attr]
