@@ -270,7 +270,7 @@ class Paths(Section):
         description="Where others reach this node besides what it finds out itself: a port that somebody has forwarded to it.",
     )
     port_mapping: Switch = Field(
-        default=True, description="Ask this network's router for a port (PCP, NAT-PMP), and give it back at the end."
+        default=True, description="Ask this network's router for a port (PCP, NAT-PMP, UPnP), and give it back at the end."
     )
 
 

@@ -87,9 +87,14 @@ def router(lab: Lab, folder: Path, *words: str) -> Iterator[None]:
         process.wait()
 
 
-async def test_a_port_of_the_router_lets_a_peer_in_that_nobody_could_reach_and_is_given_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "words"), [("pcp", "enable_natpmp=yes enable_upnp=no"), ("upnp", "enable_natpmp=no enable_upnp=yes")]
+)
+async def test_a_port_of_the_router_lets_a_peer_in_that_nobody_could_reach_and_is_given_back(
+    tmp_path: Path, protocol: str, words: str
+) -> None:
     async with Lab(lab_file(), start=False) as lab:
-        with router(lab, tmp_path, "enable_natpmp=yes", "enable_upnp=no"):
+        with router(lab, tmp_path, *words.split()):
             lab.start()
             await lab.wait_for_sessions()
             left, right = lab.host("left"), lab.host("right")
@@ -108,6 +113,7 @@ async def test_a_port_of_the_router_lets_a_peer_in_that_nobody_could_reach_and_i
                 told = [str((host.status() or {}).get("paths")) for host in (left, right)]
                 raise AssertionError("\n".join([*told, (tmp_path / "log").read_text()[-2000:]])) from None
             assert right.sessions()["left"]["endpoint"] == mapped()
+            assert (left.status() or {})["paths"]["port_mapping"]["protocol"] == protocol
             rules = lab.routers["left-nat"].namespace.enter(["nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd"])
 
             def given() -> bool:

@@ -82,8 +82,8 @@ class PathSearch:
     async def close(self) -> None:
         """Look for no more paths."""
         if self.paths is not None:
-            self.paths.close()
-            self.paths = None
+            paths, self.paths = self.paths, None
+            await paths.close()
         await self._spoken.close()
 
     def figures(self) -> Mapping[str, Mapping[str, int]]:

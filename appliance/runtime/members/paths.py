@@ -74,11 +74,11 @@ class Paths:
         around.driver.paths_listener = self._hear
         around.driver.subscribers.append(self._on_session)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Look for no more paths; those that were found stay."""
         self._around.driver.paths_listener = lambda _event: None
         self._around.driver.subscribers.remove(self._on_session)
-        self.mapping.close()
+        await self.mapping.end()
         for name in list(self._peers):
             self.on_gone(name)
 

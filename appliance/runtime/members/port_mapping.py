@@ -14,6 +14,7 @@ from appliance.foundation.logging import get_logger
 from appliance.linux import marks
 from appliance.linux.egress import egress
 from appliance.members.leases import Lease
+from appliance.runtime.members.igd_port import IgdPort
 from appliance.wire import port_mapping as wire
 
 log = get_logger("paths")
@@ -36,21 +37,26 @@ class PortMapping:
         self._timer: asyncio.TimerHandle | None = None
         self._at: tuple[str, str, int] | None = None
         self._told: Endpoint | None = None
+        self._igd = IgdPort(self._tell)
         self.problem = ""
         """Why no router is asked."""
 
     @property
     def mapped(self) -> Endpoint | None:
         """Where the router lets others in to this node."""
-        return None if self._lease is None else self._lease.mapped
+        found = None if self._lease is None else self._lease.mapped
+        return found or self._igd.mapped
 
     def report(self) -> dict[str, Any]:
         """For the status."""
         lease = self._lease
         if lease is None:
             return {"mapped": None, "protocol": None, "problem": self.problem}
+        if lease.mapped is None and self._igd.mapped is not None:
+            return {"mapped": str(self._igd.mapped), "protocol": "upnp", "problem": ""}
         mapped = None if lease.mapped is None else str(lease.mapped)
-        problem = lease.problem or ("" if mapped else "the router was asked just now")
+        problem = "; ".join(filter(None, (lease.problem, self._igd.problem)))
+        problem = "" if mapped else problem or "the router was asked just now"
         return {"mapped": mapped, "protocol": str(lease.protocol) if mapped else None, "problem": problem}
 
     def look(self, port: int | None) -> None:
@@ -76,8 +82,13 @@ class PortMapping:
         asyncio.get_running_loop().add_reader(sock, self._read)
         self._turn()
 
+    async def end(self) -> None:
+        """Give the port back, however it was got."""
+        self.close()
+        await self._igd.close()
+
     def close(self) -> None:
-        """Give the port back."""
+        """Give back what was got with one message."""
         if self._timer is not None:
             self._timer.cancel()
         if self._socket is not None:
@@ -124,6 +135,8 @@ class PortMapping:
                 sock.send(message)
         if self._timer is not None:
             self._timer.cancel()
+        if lease.problem and self._at is not None:
+            self._igd.ask(self._at[1], self._at[2])
         due = lease.poll_timeout()
         self._timer = None if due is None else asyncio.get_running_loop().call_at(due, self._timeout)
         self._tell()
