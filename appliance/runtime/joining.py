@@ -66,14 +66,19 @@ async def ask_to_join(
 
     Raises NotReached; EnrolmentFailed when the member does not take the code, or is not who it should be; HostError.
     """
-    contacts = [contact._replace(endpoints=await _literals(contact.endpoints)) for contact in (code.inviter, *code.relays)]
-    if not any(contact.endpoints for contact in contacts):
+    own = identity.fingerprint
+    if code.inviter.identity == own:
+        raise NotReached("the code was made by a node with this host's identity", hint="join on another host")
+    named = {contact.identity: contact for contact in (*code.relays, code.inviter) if contact.identity != own}
+    found = [contact._replace(endpoints=await _literals(contact.endpoints)) for contact in named.values()]
+    contacts = [contact for contact in found if contact.endpoints]
+    if not contacts:
         raise NotReached("the code says nowhere to call", hint="ask for a code that does: appliance network invite --at ENDPOINT")
     node = NodeRuntime(_profile(), PluginHost.load(STANDARD_PLUGINS), identity)
     device, application = packet_pair()
     try:
         await node.start([device])
-        return await _Call(node, code, identity, agree, progress).make([each for each in contacts if each.endpoints])
+        return await _Call(node, code, identity, agree, progress).make(contacts)
     finally:
         await node.stop()
         device.close()
@@ -108,16 +113,19 @@ class _Call:
         await spoken.use({FAMILY: {}})
         try:
             for contact in contacts:
-                within = min(MOST_REACH_SECONDS, REACH_SECONDS * max(2, len(contact.endpoints)))
-                self._progress(f"calling {', '.join(map(str, contact.endpoints))}")
-                self._reached[contact.identity] = asyncio.get_running_loop().create_future()
-                driver.node.call_stranger(contact.identity, contact.endpoints, within, clock.monotonic())
+                self._call(contact)
             driver.settle()
             return await self._speak(await self._first())
         finally:
             for reached in self._reached.values():
                 reached.cancel()
             await spoken.close()
+
+    def _call(self, contact: Contact) -> None:
+        within = min(MOST_REACH_SECONDS, REACH_SECONDS * max(2, len(contact.endpoints)))
+        self._reached[contact.identity] = asyncio.get_running_loop().create_future()
+        self._progress(f"calling {', '.join(map(str, contact.endpoints))}")
+        self._node.driver.node.call_stranger(contact.identity, contact.endpoints, within, clock.monotonic())
 
     async def _first(self) -> str:
         """Whom we reach: the inviter if that is possible, else a member that passes on. Raises NotReached."""
@@ -129,12 +137,13 @@ class _Call:
             await asyncio.wait([direct], timeout=HEAD_START)
         there = self._there()
         if not there:
-            await next(iter(self._reached.values()))  # says why the inviter was not reached
+            await (direct or next(iter(self._reached.values())))  # says why
         return there[0]
 
     def _there(self) -> list[str]:
         """Whom we have reached; the inviter first."""
-        return [who for who, reached in self._reached.items() if reached.done() and reached.exception() is None]
+        there = [who for who, reached in self._reached.items() if reached.done() and reached.exception() is None]
+        return sorted(there, key=lambda who: who != self._code.inviter.identity)
 
     async def _speak(self, reached: str) -> Told:
         inviter, own = self._code.inviter.identity, self._identity.fingerprint

@@ -149,6 +149,16 @@ async def test_somebody_else_at_the_address_is_not_spoken_to(tmp_path: Path, mon
         assert not home.invitations.counters
 
 
+async def test_who_has_the_inviters_own_identity_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(NotReached, match="a node with this host's identity"):
+        await join(Code(SECRET, Contact(HOME.fingerprint, (Endpoint("udp", "127.0.0.1", 9),))), HOME)
+
+
+async def test_a_contact_that_is_named_twice_is_called_once(tmp_path: Path) -> None:
+    async with member(tmp_path) as home:
+        assert (await join(home.invite()._replace(relays=(home.here,)))).about.label == "home"
+
+
 async def test_a_code_that_names_no_place_is_said_to() -> None:
     with pytest.raises(NotReached, match="nowhere to call"):
         await join(Code(SECRET, Contact(HOME.fingerprint, ())))
