@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance.errors import HostError
+from appliance.linux import machine
 from appliance.planning.resolv_conf import MOST_BYTES
 
 FILE: Final = Path("/etc/resolv.conf")
@@ -116,7 +117,10 @@ def _obstacle() -> str:
         return f"{FILE} is no regular file"
     if found.st_uid == _overflow() and os.geteuid() != found.st_uid:
         return f"{FILE} belongs to a user outside of this user namespace"
-    return _locked(FILE)
+    if locked := _locked(FILE):
+        return locked
+    unwritable = machine.may_change_network() and not os.access(FILE, os.W_OK)
+    return f"{FILE} cannot be written by the user that this process is" if unwritable else ""
 
 
 def _locked(path: Path) -> str:

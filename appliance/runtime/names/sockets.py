@@ -19,10 +19,11 @@ from appliance.runtime.peers.table import Address
 PORT: Final = 53
 IP_FREEBIND, IPV6_FREEBIND = 15, 78
 """linux/in.h, linux/in6.h: the address may come later, so a port in use is found before the host is changed."""
-TAKEN: Final = (
-    "let the name server that has it (`ss -lnp sport = :53`) leave out this address, or do without: `names: {host: off}` in the "
-    "profile"
-)
+WITHOUT: Final = "or do without: `names: {host: off}` in the profile"
+HINTS: Final = {
+    errno.EADDRINUSE: f"let the name server that has it (`ss -lnp sport = :53`) leave out this address, {WITHOUT}",
+    errno.EACCES: f"give the process CAP_NET_BIND_SERVICE, {WITHOUT}",
+}
 WAITING: Final = 32
 """Connections that wait to be accepted."""
 
@@ -55,7 +56,7 @@ def bind(address: Address, port: int = PORT) -> Bound:
             made.pop_all()
             return Bound(udp, tcp)
     except OSError as error:
-        hint = TAKEN if error.errno == errno.EADDRINUSE else ""
+        hint = HINTS.get(error.errno or 0, "")
         raise HostError(f"names cannot be answered at {address} port {port}: {error.strerror}", hint=hint) from error
 
 

@@ -14,6 +14,7 @@ from rigs.name_server import WORLD, listening
 from rigs.name_server import NameServer as World
 from scapy.layers.dns import DNS, DNSQR
 
+from appliance.errors import HostError
 from appliance.runtime.names.book import Book
 from appliance.runtime.names.forwarder import Forwarder
 from appliance.runtime.names.server import BURST, NameServer
@@ -215,6 +216,26 @@ class TestServer:
         assert heard is not None
         assert heard.rcode == 2
         assert asking.counted["unanswered"] == 1
+
+
+async def test_with_ipv6_it_is_the_same() -> None:
+    bound = bind(ipaddress.ip_address("::1"), 0)
+    server = NameServer(bound, zone(peer("laptop", "10.8.0.2/32")), Forwarder(list, counted := Counter()), counted)
+    await server.start()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(60)
+        asking.connect(bound.udp.getsockname())
+        asking.send(bytes(DNS(id=3, qd=[DNSQR(qname="laptop.home")])))
+        assert DNS(await asyncio.to_thread(asking.recv, 4096)).an[0].rdata == "10.8.0.2"
+    await server.close()
+
+
+def test_a_port_that_cannot_be_had_says_what_to_do() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        with pytest.raises(HostError, match="Address already in use") as caught:
+            bind(LOCAL, other.getsockname()[1])
+    assert "names: {host: off}" in caught.value.hint
 
 
 async def test_a_guess_is_no_answer_and_the_next_server_is_asked_when_one_is_gone() -> None:
