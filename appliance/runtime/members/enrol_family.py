@@ -51,8 +51,11 @@ def _enrolling(mesh: Mesh, place: Place, services: PeerProtocolServices) -> Enro
 
 
 def _here(place: Place) -> Sequence[Endpoint]:
-    """Where anybody can call this node: where only those come through to whom it has sent something is left out."""
-    return [each.endpoint for each in place.endpoints() if each.kind is not EndpointKind.REFLECTED]
+    """Where anybody can call this node. Left out: where only those come through to whom it has sent something, and what means
+    something on this host's own links only."""
+    return [
+        each.endpoint for each in place.endpoints() if each.kind is not EndpointKind.REFLECTED and "%" not in each.endpoint.host
+    ]
 
 
 def _others(mesh: Mesh) -> Iterator[Contact]:

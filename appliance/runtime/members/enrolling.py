@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from appliance.runtime.members.network_folder import NetworkFolder
     from appliance.runtime.members.passing_on import PassingOn
 
+MOST_PLACES: Final = 8
+"""Endpoints that a code names unless an admin chose them: a person types it."""
 SHORTEST_TTL: Final = 60
 LONGEST_TTL: Final = 30 * 86_400
 """Seconds. Chosen: a code that lies around for longer is a key under the mat."""
@@ -83,7 +85,7 @@ class Enrolling(Inviting):
         if not 1 <= uses <= MOST_USES:
             raise NoInvitation(f"an invitation is for 1 to {MOST_USES} newcomers", hint="for example --uses 3")
         self._issuer().check(terms, now)
-        places = tuple(endpoints or self._here())
+        places = tuple(endpoints or self._here()[:MOST_PLACES])
         relays = () if endpoints or any(map(_is_public, places)) else tuple(self._relays())
         if not places and not relays:
             raise NoInvitation(

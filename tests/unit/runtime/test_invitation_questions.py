@@ -84,6 +84,11 @@ def test_where_to_call_can_be_said(node: Node) -> None:
     assert read_code(made["code"]).inviter.endpoints == (Endpoint("udp", "vpn.example", 443),)
 
 
+def test_a_node_with_many_addresses_names_the_best(node: Node) -> None:
+    node.here = tuple(Endpoint.parse(f"udp://198.51.100.{number}:8443") for number in range(20))
+    assert read_code(node.ask("invite", name="laptop")["code"]).inviter.endpoints == node.here[:8]
+
+
 def test_the_code_is_kept_nowhere(node: Node) -> None:
     made = node.ask("invite", name="laptop")
     secret = read_code(made["code"]).secret
