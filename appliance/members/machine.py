@@ -50,8 +50,8 @@ REFRESH_SECONDS: Final = 60.0
 """Between two looks at who is a member: certificates run out by themselves."""
 REFRESH_SOON: Final = 0.05
 REFRESH_EACH: Final = 0.002
-"""The same when statements came, and as much more for each member: they come in crowds, and a look takes longer where there are
-many."""
+"""The same when statements came; and for each member, since the look before: they come in crowds, and a look takes longer where
+there are many."""
 SLEPT_SECONDS: Final = 0.5
 """A timer that comes so late says that this node did not run."""
 NEVER: Final = float("inf")
@@ -155,6 +155,7 @@ class Machine:
         self._accused: Counter[Digest] = Counter()
         self._accused_until = now
         self._refresh_at = now + REFRESH_SECONDS
+        self._refreshed = now - REFRESH_SECONDS
         self.reconciling.refresh(wall)
         self.reconciling.fresh.clear()
         self._take_members(now, wall)
@@ -163,13 +164,15 @@ class Machine:
 
     def refresh(self, now: float, wall: float) -> None:
         """The statements are others now, or time passed: who is a member may have changed. Takes milliseconds."""
+        self._refreshed, self._refresh_at = now, now + REFRESH_SECONDS
         self.reconciling.refresh(wall)
         self._take_members(now, wall)
         self._after(self.own, now, wall)
 
     def learn(self, now: float) -> None:
         """There are other statements: look at them soon."""
-        self._refresh_at = min(self._refresh_at, now + REFRESH_SOON + REFRESH_EACH * len(self._keys))
+        wanted = max(now + REFRESH_SOON, self._refreshed + REFRESH_EACH * len(self._keys))
+        self._refresh_at = min(self._refresh_at, wanted)
 
     def remember(self, rows: Sequence[bytes], now: float, wall: float) -> None:
         """Rows of an earlier life; what is no good any more is left out. Among them may be this node's own."""
@@ -420,16 +423,13 @@ class Machine:
 
     def next_due(self) -> float:
         """When `due` wants to be called, on the clock of `now`."""
-        waits = [
-            self._write_at,
-            self._flush_at,
-            self._summary_at,
-            self._refresh_at,
-            self.neighbours.next_due(),
-            self.swim.next_due(),
-        ]
-        waits += self._again.values()
-        return min([*waits, *(wait for wait in (self.suspicions.next_due(), self.partition.next_due()) if wait is not None)])
+        due = min(self._write_at, self._flush_at, self._summary_at, self._refresh_at)
+        due = min(due, self.neighbours.next_due(), self.swim.next_due(), *self._again.values())
+        for part in (self.suspicions, self.partition, self.reconciling):
+            wait = part.next_due()
+            if wait is not None and wait < due:
+                due = wait
+        return due
 
     def due(self, now: float, wall: float) -> None:
         """Time passed."""
@@ -439,8 +439,8 @@ class Machine:
             for part in (self.swim, self.suspicions, self.neighbours):
                 part.shift(late)
         if self._refresh_at <= now:
-            self._refresh_at = now + REFRESH_SECONDS
             self.refresh(now, wall)
+        self.reconciling.due(now)
         self.neighbours.due(now)
         self.swim.due(now, self._there())
         for member in self.suspicions.expire(now):
@@ -488,16 +488,19 @@ class Machine:
             self.swim.watch(member, now)
             self._say_claims(member, self.suspicions.claims()[:MOST_CLAIMS])
         self.neighbours.gained.clear()
-        self.swim.keep(self.neighbours.active)
+        if self.neighbours.wishes:  # whom it lets go is watched no more
+            self.swim.keep(self.neighbours.active)
         for member in self.swim.silent:
             self._suspect(member, now)
         self.swim.silent.clear()
         for family, part in ((LIVENESS, self.neighbours), (LIVENESS, self.swim), (ROSTER, self.reconciling)):
-            self.said += [Outgoing(family, say) for say in part.said]
-            part.said.clear()
+            if part.said:
+                self.said += [Outgoing(family, say) for say in part.said]
+                part.said.clear()
         for wishing in (self.neighbours, self.swim):
-            self.wishes += wishing.wishes
-            wishing.wishes.clear()
+            if wishing.wishes:
+                self.wishes += wishing.wishes
+                wishing.wishes.clear()
         self.told += self.partition.told
         self.partition.told.clear()
 

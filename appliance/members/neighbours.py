@@ -221,7 +221,8 @@ class Neighbours:
 
     def next_due(self) -> float:
         """When `due` wants to be called."""
-        return min(self._seek_at, self._shuffle_at, *([self._ask_at] if self._pending else []))
+        due = min(self._seek_at, self._shuffle_at)
+        return min(due, self._ask_at) if self._pending else due
 
     def due(self, now: float) -> None:
         """Time passed."""

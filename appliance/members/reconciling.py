@@ -21,7 +21,7 @@ import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from appliance.errors import ApplianceError
 from appliance.members.effects import Say
@@ -38,8 +38,10 @@ MOST_WANTED: Final = 512
 """Keys in one message."""
 MOST_MESSAGES: Final = 8
 """Messages with entries that one message of a peer brings about."""
-WANT_AGAIN: Final = 2.0
-"""Seconds until what was asked of one peer is asked of another."""
+WANT_AGAIN: Final = 1.5
+"""Seconds until what was asked of one peer is asked of another that offered it, or again: three round trips of a bad network."""
+MOST_TRIES: Final = 3
+"""How often something is asked for; after that the next summary tells that it is missing."""
 REFUSED_SECONDS: Final = 600.0
 UNKNOWN_SECONDS: Final = 30.0
 """How long an entry that was refused is not wanted again: a row that is no good; and what may be good once something else is
@@ -54,6 +56,9 @@ _RANGE: Final = struct.Struct("!16s16sH")
 _ENTRY: Final = struct.Struct("!BH")
 _LOWEST: Final = bytes(KEY_BYTES)
 _HIGHEST: Final = b"\xff" * KEY_BYTES
+
+
+Item = TypeVar("Item")
 
 
 class Kind(StrEnum):
@@ -102,6 +107,20 @@ class _Listed(NamedTuple):
         return self.sequence, self.mark
 
 
+class _Asked:
+    """Something that was asked for."""
+
+    __slots__ = ("listed", "others", "peer", "tries", "until")
+
+    def __init__(self, listed: _Listed, peer: Digest, until: float, tries: int = 1) -> None:
+        self.listed = listed
+        self.peer = peer
+        self.until = until
+        self.tries = tries
+        self.others: list[Digest] = []
+        """Who has it too."""
+
+
 class _Malformed(Exception):
     pass
 
@@ -121,13 +140,14 @@ class Reconciling:
         """Statements were taken since `refresh`: who is a member may have changed."""
         self._statements = statements
         self._jitter = jitter
-        self._asked: OrderedDict[bytes, float] = OrderedDict()
+        self._asked: OrderedDict[bytes, _Asked] = OrderedDict()
+        """By key and mark, what was asked for first at the front."""
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         self._refused: OrderedDict[bytes, float] = OrderedDict()
+        """Key and mark of entries that are not wanted now, and until when: who signed them, or is meant, is not known yet; they
+        are worth nothing."""
         self._early: OrderedDict[bytes, float] = OrderedDict()
         """Rows that came before `refresh` could know their members."""
-        """Key and mark of entries that are not wanted now, and until when: somebody was asked; who signed them, or is meant, is
-        not known yet; they are worth nothing."""
 
     def summary(self, peer: Digest) -> None:
         """Tell `peer` what we know."""
@@ -171,7 +191,7 @@ class Reconciling:
                 case Kind.WANT:
                     self._take_want(peer, body)
                 case Kind.OFFER:
-                    self._want(peer, self._missing(_read_listed(body), now))
+                    self._want(peer, self._missing(peer, _read_listed(body), now))
                 case Kind.ENTRIES:
                     return self._take_entries(body, now, wall)
                 case _:
@@ -204,7 +224,7 @@ class Reconciling:
     def _take_have(self, peer: Digest, body: bytes, now: float) -> None:
         ranges = list(_read_ranges(body))
         listed = [each for _, _, some in ranges for each in some]
-        self._want(peer, self._missing(listed, now))
+        self._want(peer, self._missing(peer, listed, now))
         known = {each.key: each.rank for each in listed}
         theirs_to_get = [
             entry
@@ -269,20 +289,52 @@ class Reconciling:
 
     # ---- what goes ----
 
-    def _missing(self, listed: Iterable[_Listed], now: float) -> list[bytes]:
-        """Keys of what is not here, or older, and worth asking for."""
-        keys = []
+    def _missing(self, peer: Digest, listed: Iterable[_Listed], now: float) -> list[bytes]:
+        """Keys of what is not here, or older, and worth asking `peer` for."""
+        keys: list[bytes] = []
         for each in listed:
-            here = self.roster.entry(each.key)
-            if here is not None and here.rank >= each.rank:
+            if not self._is_wanted(each, now):
                 continue
-            name = each.key + each.mark
-            if max(self._unknown.get(name, 0.0), self._refused.get(name, 0.0), self._asked.get(name, 0.0)) <= now:
+            asked = self._asked.get(each.key + each.mark)
+            if asked is None:
+                self._ask(_Asked(each, peer, now + WANT_AGAIN))
                 keys.append(each.key)
-                _note(self._asked, name, now + WANT_AGAIN)
                 if len(keys) == MOST_WANTED:
                     break
+            elif peer != asked.peer and len(asked.others) < MOST_TRIES:
+                asked.others.append(peer)
         return keys
+
+    def _is_wanted(self, each: _Listed, now: float) -> bool:
+        here = self.roster.entry(each.key)
+        if here is not None and here.rank >= each.rank:
+            return False
+        name = each.key + each.mark
+        return max(self._unknown.get(name, 0.0), self._refused.get(name, 0.0)) <= now
+
+    def _ask(self, asked: _Asked) -> None:
+        self._asked[asked.listed.key + asked.listed.mark] = asked
+        if len(self._asked) > MOST_NOTED:
+            self._asked.popitem(last=False)
+
+    def next_due(self) -> float | None:
+        """When `due` wants to be called."""
+        return next(iter(self._asked.values())).until if self._asked else None
+
+    def due(self, now: float) -> None:
+        """Time passed: what did not come is asked for again."""
+        again: dict[Digest, list[bytes]] = {}
+        while self._asked and next(iter(self._asked.values())).until <= now:
+            _, asked = self._asked.popitem(last=False)
+            if asked.tries < MOST_TRIES and self._is_wanted(asked.listed, now):
+                peer = asked.others.pop(0) if asked.others else asked.peer
+                once_more = _Asked(asked.listed, peer, now + WANT_AGAIN, asked.tries + 1)
+                once_more.others = asked.others
+                self._ask(once_more)
+                again.setdefault(peer, []).append(asked.listed.key)
+        for peer, keys in again.items():
+            for some in _cut(keys, MOST_WANTED):
+                self._want(peer, some)
 
     def _want(self, peer: Digest, keys: Sequence[bytes]) -> None:
         if keys:
@@ -331,7 +383,7 @@ def _limits(number: int) -> tuple[bytes, bytes]:
     return bytes([number]) + _LOWEST[1:], bytes([number]) + _HIGHEST[1:]
 
 
-def _cut(entries: Sequence[Entry], most: int) -> Iterator[Sequence[Entry]]:
+def _cut(entries: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
     return (entries[at : at + most] for at in range(0, len(entries), most))
 
 

@@ -165,8 +165,11 @@ class Swim:
 
     def next_due(self) -> float:
         """When `due` wants to be called."""
-        waits = [probe.until for probe in self._probes.values()] + [each.until for each in self._helped.values()]
-        return min([self._probe_at, *waits])
+        due = self._probe_at
+        for waits in (self._probes.values(), self._helped.values()):
+            for each in waits:
+                due = min(due, each.until)
+        return due
 
     def due(self, now: float, there: Sequence[Digest]) -> None:
         """Time passed. `there`: neighbours with a session now, in a stated order."""

@@ -44,11 +44,11 @@ def test_a_thousand_members_agree_within_half_a_minute_of_the_churn_of_a_fifth()
     members = list(society)
     society.random.shuffle(members)
     leaving, staying = members[:100], members[100:]
-    for each in leaving:
-        society.clock.call_later(10 * society.random.random(), each.stop)
+    for number, each in enumerate(leaving):
+        society.clock.call_later(10 * society.random.random(), each.leave if number % 2 else each.stop)
         society.clock.call_later(10 * society.random.random(), lambda: society.join(society.random.choice(staying)))
     society.run(10.0)
-    assert society.run_until(society.agree, CONVERGED) <= CONVERGED
+    assert society.run_until(society.agree, CONVERGED, every=3.0) <= CONVERGED
     assert society.run_until(society.is_connected, CONVERGED) <= CONVERGED
     assert len(society.up) == 1000
     rows = society.up[0].machine.roster.rows
@@ -85,6 +85,20 @@ def test_an_idle_network_probes_each_peer_less_than_once_in_two_seconds_and_says
     neighbours = sum(len(each.machine.neighbours.active) for each in society)
     assert probes / neighbours <= 120 / 2
     assert not {"roster.buckets", "roster.have", "roster.entries"} & spent.keys()
+
+
+def test_a_change_and_a_removal_reach_everybody_within_ten_seconds() -> None:
+    society = founded(300)
+    society.run(120.0)
+    first, other, gone, *_ = society
+    first.publish(1111)
+    society.run(0.1)
+    assert society.run_until(society.agree, 10.0) <= 10.0
+    society.run(30.0)
+    other.learn(society.owner.revoke(gone.digest))
+    left = [each for each in society if each is not gone]
+    assert society.run_until(lambda: society.agree(left), 10.0) <= 10.0
+    assert all(gone.digest not in each.machine.neighbours.active for each in left)
 
 
 def test_two_halves_go_on_and_join_again_with_all_that_both_learnt() -> None:

@@ -133,6 +133,12 @@ class Member:
         self.machine.publish(Facts(endpoints=(Reachable(EndpointKind.LOCAL, 0, found),)), self.society.now)
         self.act()
 
+    def leave(self) -> None:
+        """It stops in order."""
+        self.machine.leave(self.society.wall, self.society.now)
+        self.act()
+        self.society.clock.call_later(0.1, self.stop)
+
     def stop(self) -> None:
         """Its process is killed."""
         self.kept = [entry.encoded for entry in self.machine.roster if entry.is_row]

@@ -5,7 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance.members.reconciling import MOST_BODY, MOST_MESSAGES, MOST_NOTED, SMALL, Kind, Reconciling, Tally
+from appliance.members.reconciling import (
+    MOST_BODY,
+    MOST_MESSAGES,
+    MOST_NOTED,
+    SMALL,
+    WANT_AGAIN,
+    Kind,
+    Reconciling,
+    Tally,
+    _listed,
+)
 from appliance.members.roster import Roster, row_entry
 from appliance.wire.control import MAX_CONTROL_BYTES
 from tests.unit.members.rows import FULL, NETWORK, NOW, Listed, member, row
@@ -123,6 +133,35 @@ def test_an_offer_is_wanted_once() -> None:
     pair.talk()
     assert [kind for _, kind, _ in pair.messages] == [Kind.OFFER, Kind.OFFER, Kind.WANT, Kind.ENTRIES]
     assert pair.agree()
+
+
+def test_what_does_not_come_is_asked_of_another_one() -> None:
+    pair = Pair(Listed("a", "b"), Listed("a", "b"))
+    pair.has("a", row("a"))
+    end, listed = pair.ends["b"], b"".join(map(_listed, pair.ends["a"].roster))
+    for peer in ("a", "c", "d"):
+        end.take(member(peer), Kind.OFFER, listed, 0.0, NOW)
+    asked = [end.said.pop().peer]
+    while (due := end.next_due()) is not None:
+        end.due(due)
+        asked += [say.peer for say in end.said if say.kind == Kind.WANT]
+        end.said.clear()
+    assert asked == [member("a"), member("c"), member("d")], "and then it is left to the next summary"
+
+
+def test_one_that_offered_alone_is_asked_again() -> None:
+    pair = Pair(Listed("a", "b"), Listed("a", "b"))
+    pair.has("a", row("a"))
+    lost = iter([False, True, False, False, False])
+    pair.ends["a"].offer(member("b"), list(pair.ends["a"].roster))
+    pair.talk(lambda: next(lost))
+    assert not pair.agree()
+    pair.ends["b"].due(WANT_AGAIN)
+    pair.talk()
+    assert pair.agree()
+    assert pair.ends["b"].next_due() is not None
+    pair.ends["b"].due(10.0)
+    assert not pair.ends["b"].said
 
 
 def test_what_was_refused_is_not_asked_for_again() -> None:
