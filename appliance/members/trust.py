@@ -148,7 +148,8 @@ class Trust:
             elif self._hindrance(certificate, None) is None:
                 others.append(certificate)
         by_owner.sort(key=lambda each: each.scope is None)
-        return (*by_owner, *self._removals, *others)
+        removals = [each for each in self._removals if self._has_key(each)]
+        return (*by_owner, *removals, *others)
 
     def _all(self) -> Iterator[Certificate]:
         for found in self._certificates.values():
@@ -184,6 +185,14 @@ class Trust:
         self._checked(fraud.encoded, lambda: fraud.verify(key))
         self._note_fraud(fraud)
         return Taken.FRAUD
+
+    def _has_key(self, statement: Statement) -> bool:
+        """Can anybody verify it? Not what somebody signed who is an issuer no more, nor does it matter then."""
+        try:
+            self._key_of(statement)
+        except StatementRefused:
+            return False
+        return True
 
     def _key_of(self, statement: Statement) -> PublicIdentity:
         if statement.issuer == self.network.fingerprint:

@@ -45,6 +45,11 @@ def _pool() -> list[Any]:
         revocation("one", serial=109, keeps=[phone.digest, removal.digest]),
         revocation("one", serial=110, keeps=[laptop.digest], at=NOW + 1),
         revocation("phone", "laptop", by=TWO, serial=9),
+        certificate("lap", TWO, of="laptop", serial=20, since=NOW - 30),
+        certificate("top", TWO, of="laptop", serial=21, epoch=1),
+        certificate("top", of="laptop", serial=120, epoch=5, not_after=NOW + 3 * DAY),
+        certificate("two", serial=121, since=NOW - 50, not_before=NOW + 30),
+        revocation("laptop", serial=122, epoch=3),
     ]
 
 
