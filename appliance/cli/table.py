@@ -215,7 +215,8 @@ COMMANDS = (
         "show where peers may be, which discovery kind says so, and whether it works",
         "appliance.cli.finding:discover",
         (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
-        more="An endpoint works if the peer's session goes there now. Kind `profile`: it is written there.",
+        more="An endpoint works if the peer's session goes there now. Found by `profile`: it is written there; by `roster`: "
+        "members told each other.",
         exits="6 not allowed to ask · 7 no daemon here",
     ),
     Command(

@@ -9,14 +9,16 @@ from appliance.api.values import Endpoint
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.planning.naming import naming
+from appliance.runtime.peers.table import Origin, PeerEntry
 from appliance.runtime.plugins.routes import BadArguments
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.runtime.node_runtime import NodeRuntime
 
-WRITTEN = "profile"
-"""What is shown as the kind of endpoints that no discoverer gave: they stand in the profile, or in a member's statement."""
+WRITTEN, ROSTER = "profile", "roster"
+"""What is shown as the kind of endpoints that are no discoverer's candidates: they stand in the profile, or a network's members
+told each other. Those of a peer that a discovery kind brought are that kind's."""
 
 
 class NoSuchName(ApplianceError):
@@ -33,7 +35,7 @@ def discovered(node: NodeRuntime) -> list[dict[str, Any]]:
     ]
     told = {(peer, endpoint) for _, peer, endpoint, _ in rows}
     rows += [
-        (WRITTEN, entry.name, endpoint, None)
+        (_source(node, entry), entry.name, endpoint, None)
         for entry in node.peers.table
         if entry.name in peers
         for endpoint in peers[entry.name].endpoints
@@ -51,6 +53,13 @@ def discovered(node: NodeRuntime) -> list[dict[str, Any]]:
         for kind, peer, endpoint, age in rows
         if peer in peers
     ]
+
+
+def _source(node: NodeRuntime, entry: PeerEntry) -> str:
+    """Who said where this peer is, if no discoverer did."""
+    if entry.origin is Origin.PROFILE:
+        return WRITTEN
+    return node.brought.kind_of(entry.name) or ROSTER
 
 
 def lookup(node: NodeRuntime, profile: Profile, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,10 @@ class Brought:
         self._lists.pop(kind, None)
         self._held.pop(kind, None)
 
+    def kind_of(self, name: str) -> str:
+        """The kind that brought this peer; "" if none did."""
+        return next((kind for kind, held in self._held.items() if name in held), "")
+
     def stats(self) -> dict[str, int]:
         """How many were taken by kind, and how many were not by reason."""
         there = {f"from {kind}": len(held) for kind, held in self._held.items()}
