@@ -20,7 +20,7 @@ from appliance.protocol.session import Session, SessionState
 from appliance.runtime.node_runtime import NodeRuntime
 from appliance.runtime.workers.packet_device import packet_pair
 
-SECONDS = 60.0
+SECONDS = 100.0
 """Until something must have happened; a busy machine takes its time."""
 
 
