@@ -262,8 +262,11 @@ class Paths:
         if endpoint != searched.punching.current:
             searched.since = now
         searched.punching.handle_path(endpoint, now)
-        if endpoint is not None and endpoint != searched.told and endpoint.scheme == SCHEME:
-            searched.told = endpoint
+        if session is None or endpoint is None or endpoint.scheme != SCHEME:
+            self._turn(peer, searched)
+            return
+        if searched.told != (session.session_id, endpoint):
+            searched.told = session.session_id, endpoint
             self._say(peer, "seen", {"at": str(endpoint)})
             self._tell(peer)
         self._turn(peer, searched)

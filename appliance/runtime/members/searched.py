@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from appliance.api.values import Endpoint
 from appliance.members.punching import Punching
@@ -19,8 +20,9 @@ class Searched:
     timer: asyncio.TimerHandle | None = None
     since: float = 0.0
     """When its session came to the path it is on."""
-    told: Endpoint | None = None
-    """Where it was told last that we see it."""
+    told: tuple[UUID, Endpoint] | None = None
+    """The session by which the peer was told last where this node sees it, and where that was. In the next one it is told again:
+    at the far end the first may have been that of a stranger, who is not listened to."""
     why: str = ""
     """Why there is no direct path, as far as that is known."""
     mapping: str = ""
