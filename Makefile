@@ -17,10 +17,10 @@ suite ?= bookworm
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
+.PHONY: help setup demo demo-mesh check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv with everything (as root: install missing Debian packages too)
 	@packaging/setup.sh
@@ -32,6 +32,10 @@ $(bin)/python:
 demo: ## two hosts on this machine, an encrypted overlay between them, probes, and no trace left
 	@packaging/setup.sh demo
 	@$(bin)/appliance lab profiles/lab/pair.yaml --story
+
+demo-mesh: ## eight members of one network behind NATs: invited, met by name, relayed and direct, one killed, one removed
+	@packaging/setup.sh demo
+	@$(bin)/appliance lab profiles/lab/mesh-8.yaml --story
 
 check: | $(bin)/python ## format, lint, types, floors and the fast tests, before every commit
 	$(bin)/ruff format --check -q .

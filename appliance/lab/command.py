@@ -93,14 +93,14 @@ class _Run:
     async def _steps(self) -> None:
         lab, teller = self._lab, self._teller
         teller.built(lab)
-        if teller.wants_plans:
+        if teller.wants_plans and lab.definition.mesh is None:
             first = next(iter(lab.hosts.values()))
             plan = await first.appliance("plan", first.profile)
             if plan.code != ExitCode.CHANGES_PENDING:
                 raise LabFailure(f"`appliance plan` ended with {plan.code}: {plan.err.strip()}")
             teller.planned(first.name, plan.out)
         begun = clock.monotonic()
-        lab.start()
+        await lab.begin()
         await lab.wait_for_sessions()
         self._report.seconds_to_sessions = round(clock.monotonic() - begun, 3)
         teller.connected(lab, self._report.seconds_to_sessions)

@@ -63,6 +63,16 @@ async def _flush(lab: Lab, step: StepEntry) -> str:
     return f"{step.router} has forgotten its mappings"
 
 
+async def _join(lab: Lab, step: StepEntry) -> str:
+    await lab.network.join(lab.host(step.host or ""))
+    return f"{step.host} has joined by an invitation"
+
+
+async def _revoke(lab: Lab, step: StepEntry) -> str:
+    await lab.network.revoke(lab.host(step.host or ""))
+    return f"{step.host} is no member any more"
+
+
 async def _wait(_lab: Lab, step: StepEntry) -> str:
     await asyncio.sleep(step.seconds)
     return f"{format_seconds(step.seconds)} go by"
@@ -80,6 +90,8 @@ _DEEDS: Final[dict[DeedKind, Callable[[Lab, StepEntry], Awaitable[str]]]] = {
     "heal": _heal,
     "uplink": _uplink,
     "flush": _flush,
+    "join": _join,
+    "revoke": _revoke,
     "wait": _wait,
     "say": _say,
 }

@@ -109,10 +109,19 @@ class RouterEntry(Section):
     )
 
 
+class MeshEntry(Section):
+    """The hosts are members of one network. It is founded on one of them, which invites the others."""
+
+    label: HostName = Field(description="What the network is called: NAME.LABEL is a host's name in it.")
+    founder: HostName = Field(description="The host on which it is founded, and the one address that all others know.")
+
+
 class HostEntry(Section):
     """One host: a network namespace with a node in it."""
 
-    addresses: tuple[OwnAddress, ...] = Field(min_length=1, description="Its addresses inside the overlay.")
+    addresses: tuple[OwnAddress, ...] = Field(
+        default=(), description="Its addresses inside the overlay. With `mesh` it gets them from its certificate."
+    )
     uplink: InterfaceName | None = Field(
         default=None, description="The only one of its wires that is up at first. None: all are."
     )
@@ -138,6 +147,9 @@ class LabFile(Section):
     name: HostName = Field(description="What the lab is called.")
     about: str = Field(default="", description="One sentence for people.")
     links: tuple[LinkEntry, ...] = Field(min_length=1, description="The wires.")
+    mesh: MeshEntry | None = Field(
+        default=None, description="The network that the hosts are members of. None: they have `peers`."
+    )
     each: Mapping[str, Any] = Field(default={}, description="Keys that every host has which does not have them itself.")
     hosts: Mapping[HostName, HostEntry] = Field(min_length=1, description="The hosts by name.")
     routers: Mapping[HostName, RouterEntry] = Field(default={}, description="The machines without a node by name.")
@@ -150,6 +162,11 @@ class LabFile(Section):
         return {peer: entry for peer, entry in named.items() if peer != EVERYBODY} | {
             other: named[EVERYBODY] for other in self.hosts if EVERYBODY in named and other != name and other not in named
         }
+
+    @property
+    def joined_later(self) -> frozenset[str]:
+        """The hosts that a step lets join."""
+        return frozenset(step.host for step in self.steps if step.do == "join" and step.host is not None)
 
     @model_validator(mode="before")
     @classmethod

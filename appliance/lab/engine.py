@@ -22,6 +22,7 @@ from appliance.lab import network
 from appliance.lab.definition import LabFile
 from appliance.lab.host import Host, LabFailure
 from appliance.lab.layout import Layout, Wire, layout_of
+from appliance.lab.membership import Membership
 from appliance.lab.namespace import Namespace
 from appliance.lab.naming import new_tag
 from appliance.lab.profiles import as_yaml, profile_of
@@ -76,7 +77,7 @@ class Lab:
             self.build()
             await self._settle()
             if self._start:
-                self.start()
+                await self.begin()
                 await self.wait_for_sessions()
         except BaseException as error:
             await self._remove(failed=isinstance(error, Exception))
@@ -123,6 +124,24 @@ class Lab:
         machines: list[Host | Router] = [*self.hosts.values(), *self.routers.values()]
         return {machine.name: machine.namespace for machine in machines}
 
+    @property
+    def network(self) -> Membership:
+        """The network that the hosts are members of."""
+        mesh = self.definition.mesh
+        assert mesh is not None, "the file has no mesh"
+        return Membership(mesh.label, self.hosts[mesh.founder])
+
+    async def begin(self) -> None:
+        """Start every node; those of members when they have joined, one after the other. Raises ApplianceError."""
+        if self.definition.mesh is None:
+            self.start()
+            return
+        network = self.network
+        await network.found()
+        for name, host in self.hosts.items():
+            if host is not network.founder and name not in self.definition.joined_later:
+                await network.join(host)
+
     def start(self) -> None:
         """Start every node."""
         for host in self.hosts.values():
@@ -167,7 +186,11 @@ class Lab:
         self._moved.add(name)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """Each two hosts that are peers of each other, once."""
+        """Each two hosts that are peers of each other, once. Of members those that know each other from the beginning."""
+        mesh = self.definition.mesh
+        if mesh is not None:
+            yield from ((mesh.founder, name) for name, host in self.hosts.items() if host.runs and name != mesh.founder)
+            return
         for one in self.definition.hosts:
             for other in self.definition.peers_of(one):
                 if one < other and one in self.definition.peers_of(other):
@@ -191,6 +214,8 @@ class Lab:
             await self.until(lambda: all(network.is_settled(*wire) for wire in wires), SETTLE_SECONDS)
 
     def _introduce(self) -> None:
+        if self.definition.mesh is not None:  # they make identities and profiles themselves
+            return
         for host in self.hosts.values():
             identity = Identity.generate()
             host.identity = identity.fingerprint

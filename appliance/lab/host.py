@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from appliance.api.values import Interface
 from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
 from appliance.foundation import interpreter, places
@@ -67,7 +68,11 @@ class Host:
         self.entry = entry
         self.namespace = namespace
         self.directory = directory
+        self.addresses: tuple[Interface, ...] = entry.addresses
+        """Inside the overlay."""
         self.identity = ""
+        self.overlay_name = ""
+        """NAME.LABEL in a network of members."""
         self.node: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._before: dict[str, str] = {}
@@ -94,14 +99,22 @@ class Host:
 
     def address(self, version: int) -> str | None:
         """Its first overlay address of an IP version."""
-        return next((str(address.ip) for address in self.entry.addresses if address.version == version), None)
+        return next((str(address.ip) for address in self.addresses if address.version == version), None)
+
+    def enter(self, words: Sequence[str | Path]) -> list[str]:
+        """The command line that runs `words` on this host, with an /etc/resolv.conf of its own: nodes write into it."""
+        resolver = self.directory / "resolv.conf"
+        if not resolver.exists():
+            resolver.write_text("nameserver 192.0.2.53\n", encoding="utf-8")  # RFC 5737: nobody is there
+        mounted = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        return self.namespace.enter(["unshare", "--mount", "sh", "-c", mounted, resolver, *words])
 
     # --- programs on this host ------------------------------------------------------------------------------------------------
 
     async def run(self, words: Sequence[str | Path], *, timeout: float = COMMAND_SECONDS, stdin: bytes | None = None) -> Done:
         """Run a program to its end. It is killed after `timeout` seconds, which raises LabFailure."""
         process = await asyncio.create_subprocess_exec(
-            *self.namespace.enter(words),
+            *self.enter(words),
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -130,7 +143,8 @@ class Host:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("APPLIANCE_") or key == "APPLIANCE_LOG"}
         kept.pop("CREDENTIALS_DIRECTORY", None)
         kept.pop("NOTIFY_SOCKET", None)
-        return kept | {"APPLIANCE_STATE_DIR": str(self.state_dir), "NO_COLOR": "1"}
+        nobodys = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"}  # this machine's services are not this host's
+        return kept | nobodys | {"APPLIANCE_STATE_DIR": str(self.state_dir), "NO_COLOR": "1"}
 
     # --- its node -------------------------------------------------------------------------------------------------------------
 
@@ -141,7 +155,7 @@ class Host:
         self._before = self._before or self.seen()
         self._log = self.log.open("ab")
         self.node = subprocess.Popen(
-            self.namespace.enter([*APPLIANCE, "run", self.profile]),
+            self.enter([*APPLIANCE, "run", self.profile]),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,

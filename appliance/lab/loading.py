@@ -16,6 +16,8 @@ from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order,
 from appliance.profile.reading import read_file
 from appliance.profile.validation import validate
 
+WRITTEN_BY_JOINING = frozenset({"profile", "name", "server", "mesh"})
+"""Sections of a member's profile that `network new` and `join` write."""
 Complaint = tuple[KeyPath, str, str]
 """Where, what is wrong, and what to do."""
 
@@ -46,8 +48,11 @@ def complaints(lab: LabFile) -> Iterator[Complaint]:
     """What can only be seen when two keys are looked at together."""
     for index, link in enumerate(lab.links):
         yield from _link_complaints(lab, index, link)
+    if lab.mesh is not None:
+        yield from _unknown(lab, lab.mesh.founder, ("mesh", "founder"))
     for name, host in lab.hosts.items():
         yield from _host_complaints(lab, name, host)
+        yield from _mesh_complaints(lab, name, host)
     for name, router in lab.routers.items():
         yield from _router_complaints(lab, name, router)
     for index, probe in enumerate(lab.probes):
@@ -100,6 +105,18 @@ def _host_complaints(lab: LabFile, name: str, host: HostEntry) -> Iterator[Compl
             elif endpoint_address(lab, name, endpoint) is None:
                 hint = "write the name of a host that shares a wire, NAME.ipv6, or an address"
                 yield (*path, "endpoints", index), f"{name} has no way to {endpoint.host}", hint
+
+
+def _mesh_complaints(lab: LabFile, name: str, host: HostEntry) -> Iterator[Complaint]:
+    if lab.mesh is None:
+        if not host.addresses:
+            yield ("hosts", name), f"{name} has no addresses inside the overlay", "give it addresses, or the lab a mesh"
+        return
+    for key in ("addresses", "listen", "peers"):
+        if getattr(host, key):
+            yield ("hosts", name, key), f"a member's {key} come from the network", ""
+    for section in host.profile.keys() & WRITTEN_BY_JOINING:
+        yield ("hosts", name, "profile", section), f"{section} is written when {name} joins", ""
 
 
 def _router_complaints(lab: LabFile, name: str, router: RouterEntry) -> Iterator[Complaint]:
@@ -156,6 +173,10 @@ def _step_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[C
 
 
 def _deed_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[Complaint]:
+    if step.do in ("join", "revoke") and lab.mesh is None:
+        yield path, f"`{step.do}` is for the members of a network", "give the lab a mesh"
+    if step.do == "join" and lab.mesh is not None and step.host == lab.mesh.founder:
+        yield (*path, "host"), f"{step.host} founds the network", ""
     if step.host is not None:
         yield from _unknown(lab, step.host, (*path, "host"))
     routers = tuple(layout_of(lab).routers)

@@ -10,7 +10,7 @@ from appliance.lab.definition import RELAY_SCHEME
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 from appliance.lab.script import DIRECT, RELAYED, THEORY
-from appliance.lab.theory import direct_is_possible, kinds_before, share_a_wire
+from appliance.lab.theory import Outlook, kinds_before, outlook, share_a_wire
 
 PACKETS: Final = 20
 PACKET_BYTES: Final = 1000
@@ -20,6 +20,9 @@ PACKET_BYTES: Final = 1000
 SOON_SECONDS: Final = 5.0
 LATE_SECONDS: Final = 60.0
 """From the beginning of a session until it goes by a direct path: one round of a search, or a dozen."""
+
+
+_WANTED: Final = {Outlook.SURE: DIRECT, Outlook.BY_CHANCE: None, Outlook.NONE: RELAYED}
 
 
 class Traffic(NamedTuple):
@@ -109,8 +112,9 @@ def wanted(lab: Lab, source: Host, target: Host, via: str | None) -> str | None:
     if via != THEORY:
         return via
     one, other = source.name, target.name
-    possible = direct_is_possible(kinds_before(lab.layout, one), kinds_before(lab.layout, other))
-    return DIRECT if possible or share_a_wire(lab.layout, one, other) else RELAYED
+    if share_a_wire(lab.layout, one, other):
+        return DIRECT
+    return _WANTED[outlook(kinds_before(lab.layout, one), kinds_before(lab.layout, other))]
 
 
 def traffic(lab: Lab, name: str) -> Traffic:

@@ -99,8 +99,13 @@ def asked_by(lab: LabFile, entry: ProbeEntry) -> list[Asked]:
     return [
         Asked(_name(entry, version), source, target, version, entry)
         for (source, target), version in itertools.product(entry.directions, (4, 6))
-        if all(any(a.version == version for a in lab.hosts[name].addresses) for name in (source, target))
+        if all(version in _versions(lab, name) for name in (source, target))
     ]
+
+
+def _versions(lab: LabFile, host: str) -> set[int]:
+    """The IP versions that a host is asked over. Members have both; IPv4 says enough of them."""
+    return {4} if lab.mesh is not None else {address.version for address in lab.hosts[host].addresses}
 
 
 def _name(entry: ProbeEntry, version: int) -> str:

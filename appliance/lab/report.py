@@ -71,7 +71,7 @@ def hosts_of(lab: Lab) -> list[dict[str, Any]]:
                 "name": host.name,
                 "namespace": host.namespace.name,
                 "identity": host.identity,
-                "addresses": [str(address) for address in host.entry.addresses],
+                "addresses": [str(address) for address in host.addresses],
                 "sessions": sessions,
             }
         )

@@ -11,7 +11,7 @@ from appliance.api.profile_values import Bytes, Count, InterfaceName, Seconds, S
 from appliance.lab.values import HostName, Section, Share
 
 ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins", "path"]
-DeedKind = Literal["kill", "stop", "start", "cut", "heal", "uplink", "flush", "wait", "say"]
+DeedKind = Literal["kill", "stop", "start", "cut", "heal", "uplink", "flush", "join", "revoke", "wait", "say"]
 DIRECT: Final = "direct"
 RELAYED: Final = "relay"
 THEORY: Final = "theory"
@@ -25,6 +25,8 @@ NEEDS: Final[dict[DeedKind, frozenset[str]]] = {
     "heal": frozenset({"wire"}),
     "uplink": frozenset({"host", "wire"}),
     "flush": frozenset({"router"}),
+    "join": frozenset({"host"}),
+    "revoke": frozenset({"host"}),
     "wait": frozenset({"seconds"}),
     "say": frozenset({"text"}),
 }
@@ -83,9 +85,7 @@ class StepEntry(_Question):
 
     probe: ProbeKind | None = Field(default=None, description="What to ask.")
     do: DeedKind | None = Field(default=None, description="What to do.")
-    host: HostName | None = Field(
-        default=None, description="Whose node is killed, stopped or started, or who changes its uplink."
-    )
+    host: HostName | None = Field(default=None, description="Whose node is meant.")
     router: HostName | None = Field(default=None, description="Which router forgets its mappings.")
     wire: InterfaceName | None = Field(default=None, description="Which wire is cut or healed, or the new uplink.")
     apart: tuple[tuple[HostName, ...], ...] | None = Field(

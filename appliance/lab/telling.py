@@ -100,6 +100,11 @@ class Story:
             self._say(f"{'cable' if len(ends) == 2 else 'switch'} {wire.name}: {', '.join(ends)}")
         for name, router in lab.routers.items():
             self._say(f"router {name}: {router.entry.nat}")
+        if lab.definition.mesh is not None:
+            self._head(
+                f"one founds the network {lab.definition.mesh.label} and invites the others; each joins by its code, and runs"
+            )
+            return
         self._head("each makes an identity: an Ed25519 and an ML-DSA-87 key pair; peers know each other by its fingerprint")
         for host in lab.hosts.values():
             self._say(f"{host.name:8} {host.identity}")

@@ -7,7 +7,7 @@ the other lets in by port (RFC 5128, section 3.3; Ford, Srisuresh and Kegel, 200
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Final
 
 from appliance.lab.layout import Layout
@@ -51,12 +51,21 @@ def strictness(kinds: Sequence[Kind]) -> Strictness:
     return max((STRICTNESS[kind] for kind in kinds), default=Strictness.OPEN)
 
 
-def direct_is_possible(one: Sequence[Kind], other: Sequence[Kind]) -> bool:
-    """Can two hosts behind these kinds of NAT find a direct IPv4 path without guessing ports?"""
+class Outlook(Enum):
+    """Whether two hosts can find a direct IPv4 path."""
+
+    SURE = "sure"
+    BY_CHANCE = "by chance"
+    """Only by guessing ports: foretold from the last ones, or met by trying many."""
+    NONE = "none"
+
+
+def outlook(one: Sequence[Kind], other: Sequence[Kind]) -> Outlook:
+    """Of two hosts behind these kinds of NAT."""
     easier, stricter = sorted((strictness(one), strictness(other)))
     if stricter == Strictness.BLOCKED:
-        return False
-    return easier <= Strictness.BY_ADDRESS or stricter <= Strictness.BY_PORT
+        return Outlook.NONE
+    return Outlook.SURE if easier <= Strictness.BY_ADDRESS or stricter <= Strictness.BY_PORT else Outlook.BY_CHANCE
 
 
 def kinds_before(layout: Layout, host: str) -> list[Kind]:

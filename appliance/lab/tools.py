@@ -40,7 +40,7 @@ async def transfer(source: Host, target: Host, version: int, amount: str) -> tup
 async def listening(host: Host, words: list[str], sign: str) -> AsyncIterator[tuple[str, Callable[[], Awaitable[bytes]]]]:
     """A program that runs meanwhile. Gives the line with `sign`, once it has printed that, and a way to read the rest."""
     process = await asyncio.create_subprocess_exec(
-        *host.namespace.enter(words),
+        *host.enter(words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -62,8 +62,8 @@ async def listening(host: Host, words: list[str], sign: str) -> AsyncIterator[tu
 
 
 def ping(target: Host, version: int, *options: str) -> list[str]:
-    """The command line of ping(8)."""
-    return ["ping", f"-{version}", "-n", "-W", "2", *options, address_of(target, version)]
+    """The command line of ping(8), by name in a network of members."""
+    return ["ping", f"-{version}", "-n", "-W", "2", *options, target.overlay_name or address_of(target, version)]
 
 
 def bound(address: str) -> socket.socket:
@@ -93,7 +93,7 @@ def _family(address: str) -> socket.AddressFamily:
 
 def stranger(host: Host, version: int) -> str:
     """An address within the prefix of the overlay that no host has. Neither routes nor reverse-path filters reject it."""
-    network = next(address.network for address in host.entry.addresses if address.version == version)
+    network = next(address.network for address in host.addresses if address.version == version)
     return str(network[min(network.num_addresses - 2, 250)])
 
 

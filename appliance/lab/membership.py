@@ -1,0 +1,69 @@
+"""A lab whose hosts are members of a network: founded on one of them, and joined by real invitations, as an admin types it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+from typing import Any, Final
+
+from appliance.lab.host import Host, LabFailure
+from appliance.lab.profiles import as_yaml
+
+READY_SECONDS: Final = 60.0
+"""How long a node may take from its start until it answers. It takes one second."""
+LOOK_EVERY: Final = 0.05
+
+
+class Membership:
+    """The network of a lab."""
+
+    def __init__(self, label: str, founder: Host) -> None:
+        self.label = label
+        self.founder = founder
+
+    async def found(self) -> None:
+        """Make the network, and start its first node. Raises ApplianceError."""
+        made = await _said(self.founder, "network", "new", self.label, "--name", self.founder.name, *_files(self.founder))
+        self._take(self.founder, made["certificate"])
+        self.founder.start()
+        await _ready(self.founder)
+
+    async def join(self, host: Host) -> None:
+        """Invite a host, let it join, and start its node. Raises ApplianceError."""
+        code = (await _said(self.founder, "network", "invite", host.name))["code"]
+        self._take(host, await _said(host, "join", code, *_files(host)))
+        host.start()
+
+    async def revoke(self, host: Host) -> None:
+        """Remove a member. Raises ApplianceError."""
+        await _said(self.founder, "network", "revoke", host.name)
+
+    def _take(self, host: Host, told: dict[str, Any]) -> None:
+        """What the host is now, and what the file wants of its profile besides."""
+        host.identity = told["identity"]
+        host.addresses = tuple(map(ipaddress.ip_interface, told["addresses"]))
+        host.overlay_name = f"{host.name}.{self.label}"
+        if host.entry.profile:
+            with host.profile.open("a", encoding="utf-8") as file:
+                file.write(as_yaml(host.entry.profile))
+
+
+def _files(host: Host) -> tuple[str, ...]:
+    return "--profile", str(host.profile), "--identity", str(host.identity_file)
+
+
+async def _said(host: Host, *words: str) -> dict[str, Any]:
+    """What a command prints as JSON. Raises LabFailure if it fails."""
+    done = (await host.appliance(*words, "--json")).must_work()
+    document: dict[str, Any] = json.loads(done.out)
+    return document
+
+
+async def _ready(host: Host) -> None:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            while not (host.status() or {}).get("ready"):  # noqa: ASYNC110 - what is waited for happens in another process
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError:
+        raise LabFailure(f"the node on {host.name} is not ready after {READY_SECONDS:g} s:\n{host.log_tail()}") from None
