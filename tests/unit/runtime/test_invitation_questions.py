@@ -11,20 +11,28 @@ from appliance.api.values import Endpoint
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.members.code import Contact, read_code
+from appliance.members.enrolment import Joiner
 from appliance.members.invitation import number_of
+from appliance.members.proof import Bound
+from appliance.protocol.control_channel import Exporter
 from appliance.runtime.members import questions
 from appliance.runtime.members.enrolling import Enrolling
 from appliance.runtime.members.network_folder import NetworkFolder
 from appliance.testing.pair import identity_of
-from tests.unit.members.signed import NETWORK, OWNER, WIDE, certificate
+from tests.unit.members.signed import NETWORK, OWNER, WIDE, certificate, names
 
 HERE = (Endpoint.parse("udp://198.51.100.7:8443"), Endpoint.parse("tcp://198.51.100.7:8443"))
 DESK = identity_of("desk")
 
 
-class NoSessions:
-    def exporter(self, peer: str) -> None:
-        return None
+class Sessions:
+    """All of them have this exporter."""
+
+    def __init__(self, exporter: Exporter | None = None) -> None:
+        self._exporter = exporter
+
+    def exporter(self, _peer: str) -> Exporter | None:
+        return self._exporter
 
 
 class Node:
@@ -42,7 +50,7 @@ class Node:
 
     def start(self) -> None:
         self.enrolling = Enrolling(
-            self.folder, self.trust, DESK, NoSessions(), here=lambda: self.here, others=lambda: (), take=self.take
+            self.folder, self.trust, DESK, Sessions(), here=lambda: self.here, others=lambda: (), take=self.take
         )
 
     def take(self, statement: bytes) -> None:
@@ -96,6 +104,19 @@ def test_the_code_is_kept_nowhere(node: Node) -> None:
     assert made["number"].encode() in kept
     assert secret not in kept
     assert secret.hex().encode() not in kept
+
+
+async def test_a_member_whose_certificate_was_written_with_its_invitation_only_is_one_after_a_crash(node: Node) -> None:
+    code = read_code(node.ask("invite", name="laptop")["code"])
+    laptop = identity_of("laptop")
+    bound = Bound(b"s" * 16, b"e" * 32, laptop.fingerprint, DESK.fingerprint)
+    node.enrolling._control = Sessions(Exporter(bound.session, bound.exporter, laptop.fingerprint))
+    assert await node.enrolling.on_request("stranger", *Joiner(code, laptop.public, bound).ask_certificate()) is not None
+    node.trust = node.folder.trust(int(clock.wall()))
+    assert names(node.trust, int(clock.wall())) == [], "killed before the statements were on the disk"
+    node.start()
+    assert names(node.trust, int(clock.wall())) == ["laptop"]
+    assert node.ask("invitations")["invitations"][0]["state"] == "used"
 
 
 def test_an_invitation_is_taken_back_by_number_or_name(node: Node) -> None:
