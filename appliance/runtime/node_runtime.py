@@ -190,6 +190,8 @@ class NodeRuntime:
         self.lifespan.push("discovery", self.discovery.close)
         await self.brought.use(self.profile.peers_from)
         self.discovery.start(self.profile)
+        if self.mesh is not None:
+            self.mesh.call()
         self.lifespan.push("monitors", self.monitors.close)
         await self.monitors.use(self.profile.monitoring)
         await lifespans.enter_all(self.plugins.lifespans(self._view), self.calls, self.lifespan.push)

@@ -87,6 +87,7 @@ class MeshedHost:
 
     async def begin(self) -> None:
         self.runtime.start()
+        self.runtime.call()
         await self.protocols.use({name: {} for name in self.runtime.kinds})
         self.settle()
 

@@ -31,18 +31,21 @@ class MeshRuntime:
         self._introducing = Introducing(self.mesh)
 
     def start(self) -> None:
-        """Members are peers, and whom the profile names is called."""
+        """Members are peers from now on."""
         self.mesh.apply()
         self.mesh.use_bootstrap()
         tasks = self.mesh.tasks
         tasks.spawn(self.gossip.start(), "remember members")
         tasks.spawn(self._keep_looking(), "look for certificates that begin or end")
-        tasks.spawn(self._introducing.run(), "call members that are not known yet")
 
     @property
     def problem(self) -> str:
         """What is wrong with this node's membership, or with the network as this node sees it; "" if nothing is."""
         return self.mesh.problem or self.gossip.problem
+
+    def call(self) -> None:
+        """Call whom the profile names: names can be looked up."""
+        self.mesh.tasks.spawn(self._introducing.run(), "call members that are not known yet")
 
     def use(self, profile: Profile) -> None:
         """The profile is this from now on; its `mesh.network` is the same."""
