@@ -30,9 +30,10 @@ MOST_BYTES: Final = 4096
 TCP_ROOM: Final = 65_535
 BUDGET: Final = 32
 """Questions that are read in one turn of the loop."""
-RATE, BURST = 1000.0, 1000.0
-"""Questions a second, and at once. Chosen: an answer takes 50 µs, so a program gone wild has a twentieth of the loop."""
-MOST_CONNECTIONS: Final = 32
+RATE, PEERS_RATE = 1000.0, 200.0
+"""Questions a second, and at once, of this host and of all peers. Chosen: an answer takes 50 µs, so a program gone wild has a
+twentieth of the loop."""
+MOST_CONNECTIONS, PEERS_CONNECTIONS = 32, 8
 IDLE_SECONDS: Final = 10.0
 """A connection without a question for so long is closed (RFC 7766, section 6.2.3)."""
 
@@ -47,9 +48,11 @@ class NameServer:
         self._bound = bound
         self._forwarder = forwarder
         self._counted = counted
-        self._bucket = TokenBucket(RATE, BURST, clock.monotonic())
+        now = clock.monotonic()
+        self._bucket, self._peers_bucket = TokenBucket(RATE, RATE, now), TokenBucket(PEERS_RATE, PEERS_RATE, now)
         self._tasks = Tasks()
-        self._connections = 0
+        self._connections: Counter[bool] = Counter()
+        """Of this host (True), and of peers."""
         self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -96,16 +99,24 @@ class NameServer:
     # ---- TCP ----
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._connections >= MOST_CONNECTIONS:
-            self._counted["too-many-connections"] += 1
+        own = writer.get_extra_info("peername")[0] == self._own
+        if reason := self._refuses(own=own):
+            self._counted[reason] += 1
             writer.close()
             return
-        self._connections += 1
+        self._connections[own] += 1
         try:
             await self._tasks.spawn(self._converse(reader, writer), "questions for names by TCP")
         finally:
-            self._connections -= 1
+            self._connections[own] -= 1
             writer.close()
+
+    def _refuses(self, *, own: bool) -> str:
+        """Why there may be no such connection now; "" if there may."""
+        if not own and not self.peers:
+            return "not-for-peers"
+        full = self._connections[own] >= (MOST_CONNECTIONS if own else PEERS_CONNECTIONS)
+        return "too-many-connections" if full else ""
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         source = writer.get_extra_info("peername")
@@ -133,10 +144,11 @@ class NameServer:
 
     def _admitted(self, message: bytes, source: Any) -> Question | None:
         """What is asked; None if it gets no answer."""
-        if not self.peers and source[0] != self._own:
+        own = source[0] == self._own
+        if not own and not self.peers:
             self._counted["not-for-peers"] += 1
             return None
-        if not self._bucket.take(clock.monotonic()):
+        if not (self._bucket if own else self._peers_bucket).take(clock.monotonic()):
             self._counted["rate-limited"] += 1
             return None
         try:

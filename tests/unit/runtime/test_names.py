@@ -17,7 +17,7 @@ from scapy.layers.dns import DNS, DNSQR
 from appliance.errors import HostError
 from appliance.runtime.names.book import Book
 from appliance.runtime.names.forwarder import Forwarder
-from appliance.runtime.names.server import BURST, NameServer
+from appliance.runtime.names.server import PEERS_CONNECTIONS, PEERS_RATE, RATE, NameServer
 from appliance.runtime.names.sockets import bind
 from appliance.runtime.names.zone import Zone
 from appliance.runtime.peers.table import PeerEntry, PeerTable
@@ -196,12 +196,30 @@ class TestServer:
 
     async def test_a_flood_is_dropped_and_counted(self, asking: Asking) -> None:
         bucket = asking.server._bucket
-        bucket.take(bucket._updated, BURST)
+        bucket.take(bucket._updated, RATE)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flooding:
             flooding.connect(("127.0.0.1", asking.port))
             while not asking.counted["rate-limited"]:
                 flooding.send(bytes(DNS(id=3, qd=[DNSQR(qname="laptop.home")])))
                 await asyncio.sleep(0)
+
+    async def test_peers_take_nothing_that_is_this_hosts(self, asking: Asking) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", asking.port, local_addr=("127.0.0.2", 0))
+        assert await reader.read() == b"", "they may not ask"
+        writer.close()
+        asking.server.peers = True
+        asking.server._peers_bucket.take(asking.server._peers_bucket._updated, PEERS_RATE)
+        held = [
+            await asyncio.open_connection("127.0.0.1", asking.port, local_addr=("127.0.0.2", 0))
+            for _ in range(PEERS_CONNECTIONS + 1)
+        ]
+        assert await held[-1][0].read() == b"", "one too many"
+        [heard] = await asking.tcp("laptop.home")
+        assert heard.an[0].rdata == "10.8.0.2"
+        assert await asking.udp("laptop.home") is not None
+        assert (asking.counted["not-for-peers"], asking.counted["too-many-connections"]) == (1, 1)
+        for _, open_one in held:
+            open_one.close()
 
     async def test_rubbish_is_counted_and_ends_a_connection(self, asking: Asking) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", asking.port)
