@@ -236,6 +236,7 @@ class Machine:
         """The last session with it ended."""
         self._sessions.discard(peer)
         self.neighbours.gone(peer, now)
+        self.reconciling.forget(peer)
         self._again.pop(peer, None)
         if peer in self.neighbours.active:
             self.swim.lost(peer, self._there(), now)

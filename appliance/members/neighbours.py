@@ -196,7 +196,7 @@ class Neighbours:
         if steps == PASSIVE_WALK:
             self._note_passive(member)
         if steps == 0 or not others:
-            if member not in self.active and len(self.active) < ACTIVE:
+            if self._free(member, now) and len(self.active) + len(self._pending) < ACTIVE:
                 self._want(member, now)
         else:
             self._say(self._pick(others), Kind.FORWARD, _FORWARD.pack(steps - 1, member))

@@ -27,6 +27,7 @@ from appliance.errors import ApplianceError
 from appliance.members.effects import Say
 from appliance.members.roster import BUCKET_BYTES, BUCKETS, KEY_BYTES, ROOT_BYTES, Entry, Roster, row_entry, statement_entry
 from appliance.members.row import Digest, RowFault, RowRefused
+from appliance.protocol.admission import TokenBucket
 
 SMALL: Final = 64
 """A roster with so few entries lists all of them: that is no longer than the digests of all buckets."""
@@ -48,6 +49,9 @@ UNKNOWN_SECONDS: Final = 30.0
 here, which is wanted at once when a statement was taken."""
 MOST_NOTED: Final = 4096
 """Entries remembered as not wanted, for each reason."""
+HEAVY_RATE: Final = 15.0
+"""Messages of a peer in a second, twice that at once, that may make us look through the roster. Chosen: one that asks for all of
+a thousand members takes 3 ms, so nobody has more than a twentieth of a core."""
 MOST_EARLY: Final = 256
 """Rows that wait until it is known whether their members are some."""
 
@@ -72,10 +76,15 @@ class Kind(StrEnum):
     OFFER = "offer"
 
 
+_HEAVY: Final = frozenset({Kind.BUCKETS, Kind.HAVE, Kind.WANT})
+
+
 class Tally(StrEnum):
     """What is counted beside refused rows."""
 
     MALFORMED = "malformed-message"
+    OFTEN = "too-often"
+    """Messages of a peer that would have made us look through the roster."""
     EQUAL = "equal"
     """Summaries that said the same as ours."""
     DIFFERENT = "different"
@@ -140,6 +149,7 @@ class Reconciling:
         """Statements were taken since `refresh`: who is a member may have changed."""
         self._statements = statements
         self._jitter = jitter
+        self._heavy: dict[Digest, TokenBucket] = {}
         self._asked: OrderedDict[bytes, _Asked] = OrderedDict()
         """By key and mark, what was asked for first at the front."""
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
@@ -180,6 +190,9 @@ class Reconciling:
 
     def take(self, peer: Digest, kind: str, body: bytes, now: float, wall: float) -> bool:
         """A message of `peer` came: never raises. True when it was full of news, so that there may be more."""
+        if kind in _HEAVY and not self._may_cost(peer, now):
+            self.counters[Tally.OFTEN] += 1
+            return False
         try:
             match kind:
                 case Kind.SUMMARY:
@@ -199,6 +212,16 @@ class Reconciling:
         except _Malformed:
             self.counters[Tally.MALFORMED] += 1
         return False
+
+    def forget(self, peer: Digest) -> None:
+        """There is no session with it any more."""
+        self._heavy.pop(peer, None)
+
+    def _may_cost(self, peer: Digest, now: float) -> bool:
+        bucket = self._heavy.get(peer)
+        if bucket is None:
+            bucket = self._heavy[peer] = TokenBucket(HEAVY_RATE, 2 * HEAVY_RATE, now)
+        return bucket.take(now)
 
     def _take_summary(self, peer: Digest, body: bytes) -> None:
         if len(body) != ROOT_BYTES:

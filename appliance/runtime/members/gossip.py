@@ -259,10 +259,12 @@ class Gossip:
         """Its row says where it can be called; what is known from elsewhere goes on to count, and goes first."""
         identity, row = identity_text(member), self.machine.roster.rows.get(member)
         found = () if row is None else endpoints_of(row, self._place.schemes(), self._place.networks(), self._overlay)
-        before = self._from_rows.get(member, ())
+        before = self._from_rows.pop(member, ())
         others = [each for each in self._mesh.reached_at(identity).endpoints if each not in before]
-        self._from_rows[member] = tuple(each for each in found if each not in others)
-        self._mesh.reach(identity, (*others, *self._from_rows[member]))
+        new = tuple(each for each in found if each not in others)
+        if new:
+            self._from_rows[member] = new
+        self._mesh.reach(identity, (*others, *new))
 
     def _tell(self, told: Told) -> None:
         name = self._name(told.member) if told.member else ""

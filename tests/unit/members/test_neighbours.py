@@ -192,3 +192,15 @@ def test_who_is_forgotten_is_nowhere() -> None:
     assert not node.active
     assert not node.passive
     assert {Release(A), Release(C)} <= set(node.wishes)
+
+
+def test_forwards_make_nobody_call_more_than_there_is_room_for() -> None:
+    many = [member(f"m{n}") for n in range(100)]
+    node = make(many)
+    neighbour(node, many[0])
+    for other in many[1:]:
+        node.take(many[0], Kind.FORWARD, bytes([0]) + other, 1.0)
+    assert len(node.wishes) == ACTIVE - 1
+    for other in many[1:]:
+        node.take(many[0], Kind.FORWARD, bytes([0]) + other, 2.0)
+    assert len(node.wishes) == ACTIVE - 1

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from appliance.members.reconciling import (
+    HEAVY_RATE,
     MOST_BODY,
     MOST_MESSAGES,
     MOST_NOTED,
@@ -200,3 +201,23 @@ def test_what_a_peer_makes_us_remember_is_bounded() -> None:
         end.take(member("a"), Kind.OFFER, listed, 0.0, NOW)
         end.said.clear()
     assert len(end._asked) == MOST_NOTED
+
+
+def test_one_peer_cannot_make_us_look_through_the_roster_all_the_time() -> None:
+    names = [f"n{n}" for n in range(200)]
+    pair = Pair(Listed("a", "b", *names), Listed("a", "b", *names))
+    pair.has("b", *(row(name) for name in names))
+    end = pair.ends["b"]
+    everything = bytes(16) + b"\xff" * 16 + bytes(2)
+    for _ in range(500):
+        end.take(member("a"), Kind.HAVE, everything, 0.0, NOW)
+    assert end.counters[Tally.OFTEN] == 500 - 2 * HEAVY_RATE
+    assert len(end.said) <= 2 * HEAVY_RATE * MOST_MESSAGES
+    end.said.clear()
+    end.take(member("c"), Kind.HAVE, everything, 0.0, NOW)
+    assert end.said, "another one has a share of its own"
+    end.take(member("a"), Kind.HAVE, everything, 1.0, NOW)
+    assert end.counters[Tally.OFTEN] == 500 - 2 * HEAVY_RATE
+    for peer in ("a", "c"):
+        end.forget(member(peer))
+    assert not end._heavy
