@@ -20,6 +20,9 @@ ATTEMPTS: Final = 2.0
 ATTEMPTS_AT_ONCE: Final = 32.0
 FORGET: Final = 1024
 """Peers whose attempts are counted; the one that was quiet for longest is forgotten first."""
+IDLE: Final = 15.0
+"""Seconds without a byte after which a circuit gives up its place to another one. Nodes that have found a direct path keep one in
+reserve."""
 YOUNG: Final = 10.0
 """Seconds for which one side may not know yet of a circuit that the other has."""
 
@@ -59,6 +62,8 @@ class Circuit:
     """Bytes that went through so far: to the caller, and to the callee."""
     lost: int = 0
     """Records that one end did not take in time."""
+    active: float = 0.0
+    """When something went through last, as far as was told."""
     ends: tuple[str, str] = field(init=False)
     _before: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0), (0, 0)])
 
@@ -70,9 +75,10 @@ class Circuit:
         """What went through so far, both ways together."""
         return sum(self.moved)
 
-    def count(self, way: int, moved: int, lost: int) -> None:
+    def count(self, way: int, moved: int, lost: int, now: float) -> None:
         """A worker has counted so much one way (0: to the caller) since it has the circuit. One that was started anew counts from
         0 again."""
+        self.active = now
         moved_before, lost_before = self._before[way]
         self._before[way] = moved, lost
         self.moved[way] += moved - moved_before if moved >= moved_before else moved
@@ -134,9 +140,8 @@ class Desk:
 
     # ---- circuits ----
 
-    def begin(self, circuit: Circuit, now: float) -> Circuit | None:
-        """A circuit is wanted: keep a place for it. Returns the one that it replaces, which is ended already. Raises
-        CircuitRefused."""
+    def begin(self, circuit: Circuit, now: float) -> list[tuple[Circuit, End]]:
+        """A circuit is wanted: keep a place for it. Returns those that have ended for it. Raises CircuitRefused."""
         if not self._may_try(circuit.caller, now):
             raise CircuitRefused(Reason.TOO_FAST)
         if not self.reserved(circuit.callee, now):
@@ -144,20 +149,29 @@ class Desk:
         older = next((each for each in self._circuits.values() if each.ends == circuit.ends), None)
         if older is not None and not older.joined:
             raise CircuitRefused(Reason.TOO_FAST)
-        replaced = 0 if older is None else 1
-        if len(self._circuits) - replaced >= self.limits.circuits:
-            raise CircuitRefused(Reason.FULL)
-        if any(self._of[end] - replaced >= self.limits.circuits_of_a_peer for end in circuit.ends):
-            raise CircuitRefused(Reason.TOO_MANY)
-        if older is not None:
-            self.end(older.number, End.REPLACED)
+        ended = {} if older is None else {older.number: End.REPLACED}
+        for peer in circuit.ends:
+            theirs = [each for each in self if peer in each.ends]
+            self._make_room(theirs, self.limits.circuits_of_a_peer, Reason.TOO_MANY, ended, now)
+        self._make_room(list(self), self.limits.circuits, Reason.FULL, ended, now)
+        gone = [(each, why) for number, why in ended.items() if (each := self.end(number, why)) is not None]
         self._circuits[circuit.number] = circuit
         self._of.update(circuit.ends)
-        return older
+        return gone
+
+    def _make_room(self, circuits: list[Circuit], most: int, reason: Reason, ended: dict[str, End], now: float) -> None:
+        """Of these there may be one more: else the idlest is to end, if it is idle. Raises CircuitRefused."""
+        left = [each for each in circuits if each.number not in ended]
+        if len(left) < most:
+            return
+        idlest = min((each for each in left if each.joined), key=lambda each: each.active, default=None)
+        if idlest is None or now - idlest.active < IDLE:
+            raise CircuitRefused(reason)
+        ended[idlest.number] = End.IDLE
 
     def joined(self, circuit: Circuit, channel: int, now: float) -> None:
         """Packets go through from now on."""
-        circuit.callee_channel, circuit.since = channel, now
+        circuit.callee_channel, circuit.since, circuit.active = channel, now, now
         self.counters["circuits"] += 1
 
     def get(self, number: str) -> Circuit | None:

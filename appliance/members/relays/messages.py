@@ -67,6 +67,8 @@ class End(StrEnum):
     """The session between the relay and one of its ends is over."""
     TIME = "time"
     BYTES = "bytes"
+    IDLE = "idle"
+    """Nothing went through for a while, and another one needed its place."""
     REPLACED = "replaced"
     """The same caller called the same callee again."""
     FORGOTTEN = "forgotten"

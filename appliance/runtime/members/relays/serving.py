@@ -74,9 +74,8 @@ class Serving:
         relays = check_joint(caller, callee, around.via, around.relays_to)
         now = clock.monotonic()
         circuit = Circuit(entropy.random_bytes(ID_BYTES).hex(), caller, callee, now, wanted.channel, relays=relays)
-        older = self.desk.begin(circuit, now)
-        if older is not None:
-            self._part(older, End.REPLACED)
+        for other, why in self.desk.begin(circuit, now):
+            self._part(other, why)
         try:
             await self._join(circuit)
         except BaseException:
@@ -211,7 +210,7 @@ class Serving:
     def _used(self, number: str, way: int, used: Used) -> None:
         circuit = self.desk.get(number)
         if circuit is not None:
-            circuit.count(way, used.bytes, used.lost)
+            circuit.count(way, used.bytes, used.lost, clock.monotonic())
 
     def _part(self, circuit: Circuit, why: End) -> None:
         if circuit.joined:

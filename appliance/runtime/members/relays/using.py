@@ -306,9 +306,10 @@ class Using:
             while relay in self._services.peers():
                 sooner.clear()
                 await self._ask(relay)
-                carries = any(held.relay == relay for held in self._held.values())
-                if not carries and relay not in self._company.at and not self._shuns(relay):
+                ours = [held for held in self._held.values() if held.relay == relay]
+                if not ours and relay not in self._company.at and not self._shuns(relay):
                     return
+                carries = any(self._around.via(held.peer) == relay for held in ours)  # others are in reserve
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WATCH_SECONDS if carries else IDLE_SECONDS):
                         await sooner.wait()

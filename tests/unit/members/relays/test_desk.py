@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.members.relays.desk import ATTEMPTS_AT_ONCE, YOUNG, Circuit, Desk, DeskLimits
+from appliance.members.relays.desk import ATTEMPTS_AT_ONCE, IDLE, YOUNG, Circuit, Desk, DeskLimits
 from appliance.members.relays.messages import CircuitRefused, End, Reason
 
 NOW = 1000.0
@@ -79,10 +79,24 @@ def test_who_calls_again_replaces_the_circuit_even_when_all_are_taken() -> None:
     where = desk("b", circuits=1, circuits_of_a_peer=1)
     first = joined(where, "a", "b")
     second = circuit("a", "b")
-    assert where.begin(second, NOW) is first
+    assert where.begin(second, NOW) == [(first, End.REPLACED)]
     assert [*where] == [second]
     assert where.counters["ended-replaced"] == 1
     assert refused(where, "a", "b") is Reason.TOO_FAST  # the second is not joined yet
+
+
+def test_an_idle_circuit_gives_up_its_place_and_a_busy_one_does_not() -> None:
+    where = desk(*"abcd", circuits=2, circuits_of_a_peer=2)
+    idle, busy = joined(where, "a", "b"), joined(where, "c", "b")
+    later = NOW + IDLE - 1
+    busy.count(0, 100, 0, later)
+    assert refused(where, "d", "a", later) is Reason.FULL
+    assert refused(where, "d", "b", later) is Reason.TOO_MANY
+    where.reserve("a", later + 1)
+    assert where.begin(circuit("d", "a"), later + 1) == [(idle, End.IDLE)]
+    assert where.counters["ended-idle"] == 1
+    assert refused(where, "b", "a", later + 1) is Reason.FULL
+    assert busy in list(where)
 
 
 def test_attempts_are_counted_for_each_peer() -> None:
@@ -97,8 +111,8 @@ def test_attempts_are_counted_for_each_peer() -> None:
 def test_circuits_end_after_their_time_and_their_bytes() -> None:
     where = desk("b", seconds=100.0, bytes=1000)
     slow, busy = joined(where, "a", "b"), joined(where, "c", "b")
-    busy.count(0, 400, 0)
-    busy.count(1, 600, 0)
+    busy.count(0, 400, 0, NOW)
+    busy.count(1, 600, 0, NOW)
     assert where.overdue(NOW + 99) == [(busy, End.BYTES)]
     assert where.overdue(NOW + 100) == [(slow, End.TIME), (busy, End.TIME)]
 
