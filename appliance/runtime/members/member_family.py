@@ -50,7 +50,8 @@ LIMITS: Final = Limits(messages=50.0, bytes=524_288.0)
 """Of statements that is a hundred a second, each with two signatures to verify: a thirtieth of a core."""
 PROVE_SECONDS: Final = 4.0
 """A session with a stranger has five."""
-TELL_SECONDS: Final = 20.0
+TELL_SECONDS: Final = 4.0
+"""How long an answer is waited for before it is told again: a removal has to arrive soon after an outage of any length."""
 PROOFS_PER_SECOND: Final = 50.0
 """Proofs of strangers that are verified (0.6 ms each); what comes beyond is refused and may be tried again."""
 BRIEF: Final = 8

@@ -170,3 +170,15 @@ async def test_a_peer_of_the_profile_may_be_the_member_to_begin_with(meshed: Mes
     await meshed.until(lambda: identity("server") in laptop.mesh.members(), 30.0)
     await meshed.until(lambda: server.connected() == ["laptop"], 30.0)
     assert [str(prefix) for prefix in laptop.peers.table.get("hub").allowed] == ["10.9.0.1/32"], "as the profile says"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("seconds", [3.0, 20.0, 45.0, 70.0])
+async def test_after_an_outage_a_removal_arrives_within_ten_seconds(meshed: Meshed, seconds: float) -> None:
+    server = await meshed.add("server", SERVER, of("server", 1))
+    laptop = await meshed.add("laptop", LAPTOP, of("laptop", 2), of("phone", 3), first=CALLS_SERVER)
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 10.0)
+    with silent(laptop):
+        server.mesh.take(revocation("phone").encoded)
+        await meshed.pause(seconds)
+        assert "phone" in laptop.knows()
+    await meshed.until(lambda: laptop.knows() == ["server"], 10.0)
