@@ -22,7 +22,7 @@ by_path = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.rel
 
 
 def words_of_the_makefile() -> set[str]:
-    return set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 
 
 def test_every_word_has_its_help_line() -> None:
@@ -33,7 +33,7 @@ def test_every_word_has_its_help_line() -> None:
 
 @by_path
 def test_a_document_names_words_that_exist(document: Path) -> None:
-    named = set(re.findall(r"(?:`|^ {4}|&& )make ([a-z]+)", document.read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^ {4}|&& )make ([a-z-]+)", document.read_text(), re.MULTILINE))
     assert named <= words_of_the_makefile()
 
 
@@ -52,7 +52,7 @@ def test_the_hooks_are_documented_with_their_arguments() -> None:
 
 def test_the_readme_shows_commands_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
-    shown = set(re.findall(r"(?:^ {4}|`)(?:sudo )?appliance ([a-z]+)(?: (new|show|check)\b)?", readme, re.MULTILINE))
+    shown = set(re.findall(r"(?:^ {4}|`)(?:sudo )?appliance ([a-z]+)(?: (new|show|check|invite)\b)?", readme, re.MULTILINE))
     assert shown, "the first profile is shown by its commands"
     for command, subcommand in sorted(shown):
         words = [command, *([subcommand] if subcommand else []), "--help"]
