@@ -30,8 +30,9 @@ def set_address(namespace: str, device: str, address: str, length: int) -> None:
 
 
 def take_down(namespace: str, end: End) -> None:
-    """Switch an interface off. The kernel forgets its routes, and its IPv6 addresses. Raises HostError."""
+    """Switch an interface off, and take its addresses, as what manages a laptop's networks does. Raises HostError."""
     ip("link", "set", end.device, "down", namespace=namespace)
+    ip("addr", "flush", "dev", end.device, namespace=namespace)
 
 
 def bring_up(namespace: str, end: End) -> None:
