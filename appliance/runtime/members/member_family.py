@@ -82,6 +82,7 @@ class MemberFamily:
         self._proofs = TokenBucket(PROOFS_PER_SECOND, 2 * PROOFS_PER_SECOND, mesh.parts.monotonic())
         self._waiting: dict[str, dict[bytes, bytes]] = {}
         """By peer: what is to be told to it, by digest. Each has a task that tells it."""
+        self._hashed: tuple[int, Mapping[bytes, bytes]] = (-1, {})
         mesh.spread.append(self.spread)
 
     # ---- what comes ----
@@ -209,7 +210,7 @@ class MemberFamily:
 
     async def _catch_up(self, peer: str) -> None:
         for _ in range(MOST_ROUNDS):
-            have = b"".join(_digest(each)[:BRIEF] for each in self._mesh.removals()[-MOST_BRIEF:])
+            have = b"".join(list(self._removals())[-MOST_BRIEF:])
             try:
                 answer = await self._services.ask(peer, "removals", NOTHING, have, within=TELL_SECONDS)
             except PeerProtocolError:  # it is gone, or has no answer; another one has
@@ -221,9 +222,16 @@ class MemberFamily:
     def _lacking(self, have: bytes) -> Answer:
         """As many as fit of the removals that are known here and not there."""
         there = {have[at : at + BRIEF] for at in range(0, len(have), BRIEF)}
-        lacking = [each for each in self._mesh.removals() if _digest(each)[:BRIEF] not in there]
+        lacking = [each for brief, each in self._removals().items() if brief not in there]
         first = next(parcels(lacking), [])
         return Answer({"more": len(first) < len(lacking)}, pack_parcel(first))
+
+    def _removals(self) -> Mapping[bytes, bytes]:
+        """Those that are known here, by the start of their digests. A peer may ask fifty times a second, so they are hashed once."""
+        changes = self._mesh.trust.changes
+        if self._hashed[0] != changes:
+            self._hashed = changes, {_digest(each)[:BRIEF]: each for each in self._mesh.removals()}
+        return self._hashed[1]
 
     # ---- what is new ----
 
