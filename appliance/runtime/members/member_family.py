@@ -227,7 +227,7 @@ class MemberFamily:
         return Answer({"more": len(first) < len(lacking)}, pack_parcel(first))
 
     def _removals(self) -> Mapping[bytes, bytes]:
-        """Those that are known here, by the start of their digests. A peer may ask fifty times a second, so they are hashed once."""
+        """Those that are known here, by the start of their digests; hashed once, as a peer may ask fifty times a second."""
         changes = self._mesh.trust.changes
         if self._hashed[0] != changes:
             self._hashed = changes, {_digest(each)[:BRIEF]: each for each in self._mesh.removals()}
