@@ -57,8 +57,8 @@ class HostEvents:
     """What the kernel reports."""
 
     def __init__(self, tables: Collection[str], interface: str = "", on_addresses: Callable[[], None] = lambda: None) -> None:
-        """`tables` are the names of the nftables tables that matter. `on_addresses()` is called when an address of the host came
-        or went, whoever did it."""
+        """`tables` are the names of the nftables tables that matter. `on_addresses()` is called when an address or a link
+        of the host came, went or changed, whoever did it."""
         self.interface = interface
         """The name of the node's own interface."""
         self._on_addresses = on_addresses
@@ -80,7 +80,7 @@ class HostEvents:
     def changed(self) -> bool:
         """Read what there is. True if something changed that may matter."""
         heard = [message for data in _read(self._route) for message in messages(data)]
-        if any(kind in ADDRESSES for kind, _, _ in heard):
+        if any(kind in ADDRESSES or kind in LINKS for kind, _, _ in heard):
             self._on_addresses()
         routes = [self._matters(*message) for message in heard]
         tables = False if self._nft is None else self._read_tables(self._nft)

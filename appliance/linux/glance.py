@@ -13,7 +13,7 @@ from typing import NamedTuple
 from appliance.linux.address_dump import addresses
 
 SIOCGIFFLAGS, SIOCGIFMTU = 0x8913, 0x8921
-IFF_UP = 1
+IFF_UP, IFF_RUNNING = 0x1, 0x40
 
 _ifreq = struct.Struct("16sI20x")
 
@@ -41,6 +41,16 @@ def look(name: str) -> Interface:
         return Interface(there=True, up=bool(flags & IFF_UP), mtu=mtu, addresses=found)
     except OSError:  # it went while we looked
         return Interface()
+
+
+def is_up(name: str) -> bool:
+    """Is there such an interface, and does it carry packets: switched on, with somebody at the other end?"""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            flags = _ask(asking, SIOCGIFFLAGS, name) & 0xFFFF
+    except OSError:
+        return False
+    return bool(flags & IFF_UP and flags & IFF_RUNNING)
 
 
 def is_there(name: str) -> bool:

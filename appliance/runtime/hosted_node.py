@@ -83,7 +83,7 @@ class HostedNode:
         self._authority = Authority(
             lambda: in_force.profile.control.group, plugins.opinions(lambda: in_force.profile), node.calls.authorized
         )
-        self._surroundings = Surroundings(lambda: in_force.profile, node.hold)
+        self._surroundings = Surroundings(lambda: in_force.profile, node.hold, node.send_from)
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
         self._names = Names(node.peers.table, lambda: node.called)
         self._countdown, changing = Countdown(), asyncio.Lock()

@@ -332,6 +332,9 @@ class NodeRuntime:
     def hold(self, addresses: tuple[str, ...]) -> None:
         """These addresses are this node's own: no peer speaks for one."""
         self.forwarding.hold(addresses)
+
+    def send_from(self, addresses: tuple[str, ...]) -> None:
+        """What goes outside leaves from one of these now."""
         self.driver.readdress(frozenset(addresses))
         self.paths.use_addresses(addresses)
         if self.mesh is not None:

@@ -96,7 +96,7 @@ def test_reports_that_were_lost_are_news(namespace: Throwaway, events: HostEvent
         ("ip -6 addr add fd11::9/64 dev one", 1),
         ("ip addr del 192.0.2.1/24 dev one", 1),
         (FLOOD, 1),
-        ("ip link set one mtu 1400", 0),
+        ("ip link set one down", 1),
         ("ip route add 10.1.0.0/16 dev one", 0),
     ],
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger, once_per
-from appliance.linux import address_dump
+from appliance.linux import address_dump, glance
 from appliance.planning.local_networks import MOST_HELD, held, swallowed
 
 if TYPE_CHECKING:
@@ -27,7 +27,14 @@ class Surroundings:
     """`profile()` is the one in force, `hold(addresses)` hears of this host's addresses. `advice` is what an admin should know
     about the networks around just now."""
 
-    def __init__(self, profile: Callable[[], Profile], hold: Callable[[tuple[str, ...]], None]) -> None:
+    def __init__(
+        self,
+        profile: Callable[[], Profile],
+        hold: Callable[[tuple[str, ...]], None],
+        send_from: Callable[[tuple[str, ...]], None] = lambda _addresses: None,
+    ) -> None:
+        """`send_from(addresses)` hears of those whose interface is up: what goes outside leaves from these."""
+        self._send_from = send_from
         self._profile = profile
         self._hold = hold
         self._watching = False
@@ -57,6 +64,8 @@ class Surroundings:
             log.debug("the host's addresses cannot be read", error=error)
             return
         self._hold_own(held(addresses))
+        down = {link for link in {entry["link"] for entry in addresses} if not glance.is_up(link)}
+        self._send_from(held(entry for entry in addresses if entry["link"] not in down)[:MOST_HELD])
         found = swallowed(self._profile(), addresses)
         for one in found:
             if one not in self.advice:

@@ -129,8 +129,11 @@ class NodeDriver:
 
     def readdress(self, addresses: Collection[str]) -> None:
         """This host has these addresses now."""
-        if self._running:
-            self._own_sockets.readdress(addresses)
+        if not self._running:
+            return
+        if (pool := self._pool()) is not None:
+            pool.keep_locals(addresses)
+        self._own_sockets.readdress(addresses)
 
     def update(self, settings: NodeSettings, rotate_bytes: int) -> None:
         """Take another policy and other limits; sessions that they do not touch stay."""

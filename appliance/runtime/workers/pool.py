@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from appliance.api.monitoring import ClassFigures
@@ -284,6 +284,11 @@ class WorkerPool:
         """As WorkerProcess.send_probe."""
         for member in self._having(session):
             member.send_probe(session, kind, datagram, body)
+
+    def keep_locals(self, addresses: Collection[str]) -> None:
+        """As WorkerProcess.keep_locals; what far ends spoke to is known to all workers."""
+        for member in self.living:
+            member.keep_locals(addresses)
 
     def send_challenge(self, session: int, kind: int, link: int, to: SocketAddress | None, body: bytes) -> None:
         """As WorkerProcess.send_challenge, by a link that the session's worker has."""

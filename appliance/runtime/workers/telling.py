@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -285,6 +285,11 @@ class Telling:
     def local_of(self, link: int, source: SocketAddress) -> str | None:
         """Which of this host's addresses the far end at `source` spoke to, where that is known and `link` has several."""
         return self._spoken.get((link, source))
+
+    def keep_locals(self, addresses: Collection[str]) -> None:
+        """This host has these addresses now: nothing leaves from others any more, whoever spoke to them."""
+        for far in [far for far, local in self._spoken.items() if local not in addresses]:
+            del self._spoken[far]
 
     def _local(self, link: int, to: SocketAddress | None) -> str | None:
         return None if to is None else self.local_of(link, to)
