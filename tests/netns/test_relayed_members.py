@@ -64,8 +64,8 @@ def test_two_members_behind_nats_are_joined_by_a_third(apart: Network) -> None:
         assert any(host.pings(f"10.86.0.{peer.number}") for _ in range(6))
     over = f"relay://{relay.identity.fingerprint}"
     assert way(one, "host-3") == way(other, "host-2") == over
-    (circuit,) = relay.status()["relays"]["serves"]["circuits"]
-    assert {circuit["caller"], circuit["callee"]} == {"host-2", "host-3"}
+    circuits = relay.status()["relays"]["serves"]["circuits"]  # two where both have called at the same time
+    assert [{each["caller"], each["callee"]} for each in circuits] in ([{"host-2", "host-3"}], [{"host-2", "host-3"}] * 2)
     assert "relayed by host-1" in one.command("status").stdout
     relay.stop(signal.SIGKILL)
     relay.start()
