@@ -38,7 +38,13 @@ def until(host: Host, says: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
 
 def all_ping(hosts: list[Host]) -> None:
     for one, other in permutations(hosts, 2):
-        assert one.pings(f"10.86.0.{other.number}"), f"{one.number} to {other.number}"
+        reaches(one, other)
+
+
+def reaches(one: Host, other: Host) -> None:
+    """Ping until it answers, since the machine may be busy; the test's time limit ends it otherwise."""
+    while not one.pings(f"10.86.0.{other.number}"):
+        pass
 
 
 def test_four_that_know_one_address_find_each_other_and_one_that_was_killed_comes_back(four: Network) -> None:
@@ -61,7 +67,7 @@ def test_four_that_know_one_address_find_each_other_and_one_that_was_killed_come
     assert len(read_rows(second.kept / "mesh-home")) == 4
     assert first.stop() == ExitCode.OK
     second.start()
-    assert second.pings("10.86.0.4"), "it remembers where the others are, without the one that the profile names"
+    reaches(second, fourth)  # it remembers where the others are, without the one that the profile names
 
 
 def test_halves_that_were_cut_apart_say_so_and_join_again(four: Network) -> None:
@@ -80,8 +86,8 @@ def test_halves_that_were_cut_apart_say_so_and_join_again(four: Network) -> None
     for host in hosts:
         found = until(host, lambda found: found["partition"] == "parted")
         assert found["counters"]["network-parted"] == 1
-    assert left[0].pings("10.86.0.2")
-    assert right[0].pings("10.86.0.4")
+    reaches(*left)
+    reaches(*right)
     for host in left:
         host.namespace.sh("nft delete table inet cut")
     all_ping(hosts)

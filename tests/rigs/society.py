@@ -51,7 +51,7 @@ class Owner:
     """Signs who is a member."""
 
     def __init__(self) -> None:
-        self._key = Ed25519PrivateKey.generate()
+        self._key = _key("owner")
         self.public = self._key.public_key().public_bytes_raw()
 
     def admit(self, member: Digest, key: bytes) -> bytes:
@@ -100,7 +100,7 @@ class Member:
     def __init__(self, society: Society, number: int) -> None:
         self.society = society
         self.number = number
-        self.key = Ed25519PrivateKey.generate()
+        self.key = _key(str(number))
         self.public = self.key.public_key().public_bytes_raw()
         self.digest = sha256(b"identity" + self.public)
         self.certificate = b""
@@ -228,7 +228,8 @@ class Society:
         self.counters: Counter[str] = Counter()
         self.members: dict[Digest, Member] = {}
         self._numbers = count()
-        self._sessions: set[frozenset[Digest]] = set()
+        self._sessions: dict[tuple[Digest, Digest], None] = {}
+        """Pairs of members; each pair in order."""
         self._trying: set[tuple[Digest, Digest]] = set()
         for _ in range(size):
             self.add()
@@ -331,7 +332,7 @@ class Society:
     # ---- sessions ----
 
     def has_session(self, one: Digest, other: Digest) -> bool:
-        return frozenset((one, other)) in self._sessions
+        return _pair(one, other) in self._sessions
 
     def reach(self, one: Member, other: Member) -> bool:
         return one.up and other.up and one.part == other.part
@@ -344,11 +345,11 @@ class Society:
         self.clock.call_later(0.15, functools.partial(self._called, member, other))
 
     def _called(self, member: Member, other: Member) -> None:
-        pair = frozenset((member.digest, other.digest))
+        pair = _pair(member.digest, other.digest)
         self._trying.discard((member.digest, other.digest))
         if self.reach(member, other) and not other.asleep and self._admits(other, member) and self._admits(member, other):
             if pair not in self._sessions:
-                self._sessions.add(pair)
+                self._sessions[pair] = None
                 member.connected(other.digest)
                 other.connected(member.digest)
         elif member.up and other.digest in member.held:
@@ -365,16 +366,16 @@ class Society:
             self.call(member, peer)
 
     def let_go(self, member: Member, peer: Digest) -> None:
-        pair, other = frozenset((member.digest, peer)), self.members[peer]
+        pair, other = _pair(member.digest, peer), self.members[peer]
         if pair in self._sessions and peer not in member.held and member.digest not in other.held:
-            self._sessions.discard(pair)
+            self._sessions.pop(pair, None)
             member.gone(peer)
             other.gone(member.digest)
 
     def killed(self, member: Member) -> None:
         """Its peers notice later."""
         for pair in [pair for pair in self._sessions if member.digest in pair]:
-            (peer,) = pair - {member.digest}
+            (peer,) = set(pair) - {member.digest}
             self.clock.call_later(NOTICE_SECONDS, functools.partial(self._noticed, pair, self.members[peer], member))
 
     def cut(self, part: Iterable[Member], name: int) -> None:
@@ -387,9 +388,9 @@ class Society:
                 self.clock.call_later(NOTICE_SECONDS, functools.partial(self._noticed, pair, one, other))
                 self.clock.call_later(NOTICE_SECONDS, functools.partial(self._noticed, pair, other, one))
 
-    def _noticed(self, pair: frozenset[Digest], member: Member, lost: Member) -> None:
+    def _noticed(self, pair: tuple[Digest, Digest], member: Member, lost: Member) -> None:
         if not self.reach(member, lost):
-            self._sessions.discard(pair)
+            self._sessions.pop(pair, None)
             member.gone(lost.digest)
             if lost.digest in member.held:
                 self._retry(member, lost.digest)
@@ -404,3 +405,12 @@ class Society:
         other = self.members[message.say.peer]
         if self.reach(member, other) and self.has_session(member.digest, other.digest):
             other.receive(member.digest, message)
+
+
+def _key(name: str) -> Ed25519PrivateKey:
+    """Always the same key for the same name, so that a run repeats."""
+    return Ed25519PrivateKey.from_private_bytes(sha256(name.encode()))
+
+
+def _pair(one: Digest, other: Digest) -> tuple[Digest, Digest]:
+    return min(one, other), max(one, other)
