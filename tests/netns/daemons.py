@@ -135,6 +135,6 @@ peers:
         self.process = None
         return code
 
-    def pings(self, address: str) -> bool:
-        """Does `address` answer within ten seconds?"""
-        return "1 received" in self.namespace.sh(f"ping -c 1 -w 10 {address}", check=False)
+    def pings(self, address: str, *, within: int = 60) -> bool:
+        """Does `address` answer within so many seconds?"""
+        return "1 received" in self.namespace.sh(f"ping -c 1 -w {within} {address}", check=False)
