@@ -106,7 +106,7 @@ class Host:
         resolver = self.directory / "resolv.conf"
         if not resolver.exists():
             resolver.write_text("nameserver 192.0.2.53\n", encoding="utf-8")  # RFC 5737: nobody is there
-        mounted = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        mounted = '{ [ ! -e /etc/resolv.conf ] || mount --bind "$0" /etc/resolv.conf; } && exec "$@"'
         return self.namespace.enter(["unshare", "--mount", "sh", "-c", mounted, resolver, *words])
 
     # --- programs on this host ------------------------------------------------------------------------------------------------

@@ -18,7 +18,13 @@ from appliance.errors import ExitCode
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
-LONG = {"mesh-8": "two minutes", "nat-grid": "a minute and a half", "roaming": "twenty seconds", "cgnat": "twenty seconds"}
+LONG = {
+    "ladder": "forty seconds",
+    "mesh-8": "two minutes",
+    "nat-grid": "a minute and a half",
+    "roaming": "twenty seconds",
+    "cgnat": "twenty seconds",
+}
 LABS = [
     pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if file.stem in LONG else [])
     for file in sorted((ROOT / "profiles/lab").glob("*.yaml"))
