@@ -84,6 +84,7 @@ class Gossip:
         self._held: set[Digest] = set()
         self._called: dict[Digest, asyncio.TimerHandle] = {}
         self._from_rows: dict[Digest, tuple[Endpoint, ...]] = {}
+        self._ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         now = clock.monotonic()
@@ -127,7 +128,8 @@ class Gossip:
         await asyncio.sleep(0)  # what was said is on its way in the next turn
 
     async def close(self) -> None:
-        """Keep what is known."""
+        """Keep what is known, and do nothing any more."""
+        self._ended = True
         for handle in (self._timer, self._looking, *self._called.values()):
             if handle is not None:
                 handle.cancel()
@@ -205,6 +207,8 @@ class Gossip:
 
     def _act(self) -> None:
         """Do what the machine wants, and come back when it says."""
+        if self._ended:
+            return  # statements that came to the disk meanwhile are looked at once more
         machine = self.machine
         said, machine.said = machine.said, []
         for family, (member, kind, body) in said:
