@@ -116,3 +116,12 @@ async def test_random_against_random_stays_on_the_relay_and_says_so() -> None:
         assert carried(lab) == ("relay", "relay")
         assert not searched(lab)["direct"]
         assert await reaches(lab.host("left"), "10.74.0.2")
+
+        left = lab.host("left")
+        left.profile.write_text(
+            "\n".join(line for line in left.profile.read_text().splitlines() if not line.startswith("paths:"))
+        )
+        (await left.appliance("apply")).must_work()
+        assert (left.status() or {})["paths"] is None
+        assert "does not look for direct paths" in (await left.appliance("netcheck")).err
+        assert await reaches(left, "10.74.0.2")
