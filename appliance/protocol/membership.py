@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appliance.api.values import Endpoint
 from appliance.protocol.connecting import Connecting
 from appliance.protocol.events import CloseReason, Unreached
 from appliance.protocol.keeping import Keeping
@@ -33,7 +34,9 @@ class Membership:
             self.drop(settings.name, now)
             self.add(settings, now)
             return
+        before = known.endpoints
         known.configure(settings)
+        self._turn_to_new(known, before, now)
         self.try_beside(known, now)
         self.connect_if_alone(known, now)
         self._keeping.agree_anew(known, now)
@@ -75,6 +78,12 @@ class Membership:
             peer.outage_since = None
             session.elsewhere = True
             self._connecting.connect(peer, now)
+
+    def _turn_to_new(self, peer: Peer, before: tuple[Endpoint, ...], now: float) -> None:
+        """What is new and most wanted does not wait for the end of an attempt elsewhere, unless that was answered."""
+        new = bool(peer.endpoints) and peer.endpoints[0] not in before
+        if new and peer.session is None and peer.busy and peer.initiation not in self._shared.sessions:
+            self._connecting.cancel(peer, now)
 
     def connect_if_alone(self, peer: Peer, now: float) -> None:
         """Call `peer` if it should have a session and has none that is sure to last."""

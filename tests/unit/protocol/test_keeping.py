@@ -139,6 +139,28 @@ def test_an_edited_endpoint_is_tried_at_once_and_replaces_the_session(scheme: st
     assert pair.session("b").session_id == pair.session("a").session_id
 
 
+def test_who_learns_of_a_better_endpoint_does_not_wait_for_the_end_of_an_attempt_elsewhere() -> None:
+    network = Network()
+    pair = Pair(network)
+    works = pair.endpoints["b"]
+    edited(pair, Endpoint("udp", "192.0.2.66", 8443), Endpoint("udp", "192.0.2.67", 8443))
+    network.run(0.5)
+    assert pair.a.node.peers["b"].busy, "nobody is there, which takes two seconds to find out"
+    edited(pair, works, Endpoint("udp", "192.0.2.66", 8443))
+    assert network.run_until(pair.connected, 0.5)
+
+
+def test_an_attempt_goes_on_when_only_less_wanted_endpoints_come() -> None:
+    network = Network()
+    pair = Pair(network)
+    nobody = Endpoint("udp", "192.0.2.66", 8443)
+    edited(pair, nobody)
+    network.run(0.5)
+    attempt = pair.a.node.peers["b"].initiation
+    edited(pair, nobody, pair.endpoints["b"])
+    assert pair.a.node.peers["b"].initiation == attempt is not None
+
+
 @pytest.mark.parametrize("scheme", ["udp", "tcp"])
 def test_a_typo_in_an_edited_endpoint_shows_now_and_harms_nothing(scheme: str) -> None:
     network = Network()
