@@ -61,6 +61,8 @@ class Lab:
         self._start = start
         self.switches: dict[str, Switch] = {}
         """By their wires, those that have one."""
+        self.first_sessions: dict[tuple[str, str], str] = {}
+        """The session that two hosts had when their path was looked at first."""
         self._moved: set[str] = set()
         """Hosts whose uplink a step has changed."""
         self._links_before: frozenset[str] = frozenset()

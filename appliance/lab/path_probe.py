@@ -46,9 +46,13 @@ class PathSeen(NamedTuple):
     found_after: float | None = None
     """Seconds from the beginning of the session until it went by this direct path, at the end where that took longer. None if
     neither end says."""
+    met_after: float | None = None
+    """Seconds until the first echo came, whatever carried it. None if nobody waited for it."""
+    kept: bool = True
+    """Is the session the one that the two had when their path was looked at first?"""
 
-    def trouble(self, via: str | None) -> str:
-        """Why this is not the path that was asked for, or no honest one; "" if it is."""
+    def trouble(self, via: str | None, *, kept: bool = False) -> str:
+        """Why this is not the path that was asked for, or no honest one; "" if it is. `kept`: the session must be as well."""
         one, other = self.claims
         truth = ", ".join(self.carried_by)
         if self.answered < PACKETS:
@@ -65,6 +69,8 @@ class PathSeen(NamedTuple):
             return "the sessions did not count the bytes"
         if self.found_after is not None and self.found_after > LATE_SECONDS:
             return f"direct, but only {self.found_after:.0f} s after the session began"
+        if kept and not self.kept:
+            return "another session than at first"
         if via == DIRECT and truth:
             return f"by {truth}, not direct"
         if via == RELAYED and not truth:
@@ -74,14 +80,18 @@ class PathSeen(NamedTuple):
         return ""
 
     @property
+    def took(self) -> float | None:
+        """Seconds until there was this path. None if that is not known."""
+        return self.found_after if self.claims[0] == DIRECT else self.met_after
+
+    @property
     def text(self) -> str:
         """For people."""
         one, _ = self.claims
-        if one == DIRECT:
-            if self.found_after is None:
-                return "direct"
-            return f"direct ≤ {SOON_SECONDS if self.found_after <= SOON_SECONDS else LATE_SECONDS:g} s"
-        return f"{'relayed' if one else 'passed on'} by {', '.join(self.carried_by)}"
+        by = DIRECT if one == DIRECT else f"{'relayed' if one else 'passed on'} by {', '.join(self.carried_by)}"
+        if self.took is None:
+            return by
+        return f"{by} ≤ {SOON_SECONDS if self.took <= SOON_SECONDS else LATE_SECONDS:g} s"
 
 
 async def look(lab: Lab, source: Host, target: Host, version: int) -> PathSeen:
@@ -104,7 +114,15 @@ async def look(lab: Lab, source: Host, target: Host, version: int) -> PathSeen:
     took = [
         _found_after(one, other.name, session) for one, other, session in ((source, target, after[0]), (target, source, after[1]))
     ]
-    return PathSeen(answered, claims, tuple(carried), counted=grown, found_after=max(filter(None, took), default=None))
+    session = str((after[0] or {}).get("session"))
+    return PathSeen(
+        answered,
+        claims,
+        tuple(carried),
+        counted=grown,
+        found_after=max(filter(None, took), default=None),
+        kept=lab.first_sessions.setdefault((source.name, target.name), session) == session,
+    )
 
 
 def wanted(lab: Lab, source: Host, target: Host, via: str | None) -> str | None:

@@ -244,9 +244,15 @@ async def plugins(scene: Scene, _entry: ProbeEntry) -> Answer:
 
 async def path(scene: Scene, entry: ProbeEntry) -> Answer:
     """Which path carries the packets, do both ends say the same, and do the wires?"""
-    seen = await path_probe.look(scene.lab, scene.source, scene.target, scene.version)
-    trouble = seen.trouble(path_probe.wanted(scene.lab, scene.source, scene.target, entry.via))
-    return Answer(not trouble, seen.found_after, "s" if seen.found_after is not None else "", trouble or seen.text)
+    met_after = None
+    if entry.within is not None:
+        begun = clock.monotonic()
+        options = ("-c", "1", "-i", "0.05", "-w", f"{entry.within:g}")
+        await scene.source.run(tools.ping(scene.target, scene.version, *options), timeout=PROBE_SECONDS + entry.within)
+        met_after = round(clock.monotonic() - begun, 2)
+    seen = (await path_probe.look(scene.lab, scene.source, scene.target, scene.version))._replace(met_after=met_after)
+    trouble = seen.trouble(path_probe.wanted(scene.lab, scene.source, scene.target, entry.via), kept=entry.kept)
+    return Answer(not trouble, seen.took, "s" if seen.took is not None else "", trouble or seen.text)
 
 
 QUESTIONS: Final[dict[str, Question]] = {

@@ -53,4 +53,13 @@ def test_people_read_who_carries() -> None:
     assert seen("direct", "direct", found_after=4.0).text == "direct ≤ 5 s"
     assert seen("direct", "direct", found_after=9.0).text == "direct ≤ 60 s"
     assert seen("hub", "hub", "hub").text == "relayed by hub"
+    assert seen("hub", "hub", "hub", met_after=0.3).text == "relayed by hub ≤ 5 s"
+    assert seen("hub", "hub", "hub", met_after=5.3).text == "relayed by hub ≤ 60 s"
+    assert seen("direct", "direct", found_after=9.0, met_after=0.3).text == "direct ≤ 60 s", "how it was met says nothing of that"
     assert seen("", "", "hub").text == "passed on by hub"
+
+
+def test_a_session_that_was_to_be_kept_is() -> None:
+    assert seen("direct", "direct").trouble(None, kept=True) == ""
+    assert seen("direct", "direct", kept=False).trouble(None) == ""
+    assert seen("direct", "direct", kept=False).trouble(None, kept=True) == "another session than at first"
