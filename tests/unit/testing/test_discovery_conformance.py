@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -146,3 +147,18 @@ def test_what_does_not_let_itself_be_ended_is_ended_again() -> None:
 
     with within(0.01, "it"):
         pytest_pyfunc_call()
+
+
+def test_nothing_is_ended_while_coverage_writes_it_down() -> None:
+    """It has a lock then, and whoever wants to write next would wait for ever."""
+    written = False
+    space: dict[str, Any] = {}
+    script = "def write(done):\n    while not done():\n        pass"
+    exec(compile(script, "/lib/coverage/collector.py", "exec"), space)  # noqa: S102
+    with pytest.raises(BaseException, match="did not end"), within(0.01, "it"):
+        end = time.monotonic() + 0.1
+        space["write"](lambda: time.monotonic() > end)
+        written = True
+        while True:
+            pass
+    assert written
