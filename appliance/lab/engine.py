@@ -211,9 +211,9 @@ class Lab:
         if not IPV6.exists():
             return
         machines = self._machines()
-        wires = [(machines[end.machine].name, end.device) for wire in self.layout.wires for end in wire.ends]
+        ends = [(machines[end.machine].name, end) for wire in self.layout.wires for end in wire.ends]
         with suppress(TimeoutError):
-            await self.until(lambda: all(network.is_settled(*wire) for wire in wires), SETTLE_SECONDS)
+            await self.until(lambda: all(network.is_settled(*end) for end in ends), SETTLE_SECONDS)
 
     def _introduce(self) -> None:
         if self.definition.mesh is not None:  # they make identities and profiles themselves

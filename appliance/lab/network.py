@@ -50,9 +50,12 @@ def set_routes(namespace: str, routes: Iterable[Route]) -> None:
         ip(family, "route", "replace", str(route.prefix), "via", route.via, "dev", route.device, namespace=namespace)
 
 
-def is_settled(namespace: str, device: str) -> bool:
-    """Has the kernel noticed the device's carrier? Then IPv6 multicast has its route. Raises HostError."""
-    return "multicast" in ip("-6", "route", "show", "table", "local", "dev", device, namespace=namespace)
+def is_settled(namespace: str, end: End) -> bool:
+    """Has the kernel noticed the device's carrier, and taken its addresses up? It does the second in a work queue of its own.
+    Raises HostError."""
+    routes = ip("-6", "route", "show", "table", "local", "dev", end.device, namespace=namespace)
+    wanted = ["multicast", *(f"local {address.ip} " for address in end.addresses if address.version == 6)]
+    return all(each in routes for each in wanted)
 
 
 def _address(end: End, namespace: str, mtu: int, *, is_router: bool) -> None:

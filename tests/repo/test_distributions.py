@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from appliance.cli import plugin_commands
+from appliance.plugin_host import PluginHost
 from tests.rigs import environments
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +53,12 @@ def test_a_plugin_is_found_by_its_name(path: Path) -> None:
     assert plugin["entry-points"]["appliance.v1"] == {name: f"{module}.plugin"}
     assert (path.parent / "src" / module / "py.typed").is_file()
     assert (path.parent / "README.md").is_file()
+
+
+def test_what_need_not_be_loaded_for_its_commands_has_none() -> None:
+    own = {path.parent.name for path in PROJECTS[1:]}
+    assert own == plugin_commands.WITHOUT_COMMANDS
+    assert not PluginHost.load(sorted(own)).cli_commands()
 
 
 @pytest.fixture(scope="module")

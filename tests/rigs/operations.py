@@ -6,6 +6,7 @@ The lab is a pair; operations are done at its left end. A round does each of the
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -22,8 +23,14 @@ MOST_SECONDS: Final = 5.0
 """What an operation may take."""
 MTUS: Final = (1300, 1350, 1400)
 """Three, since a rollback leaves the node with another than the profile."""
-LEFT_OUT: Final = frozenset({"events", "lab", "plugin new", "plugin check", "plugin install", "plugin uninstall"})
-"""Commands that do nothing to a node, and last as long as what they follow, build or try."""
+LEFT_OUT: Final = frozenset(
+    {
+        *("events", "lab", "plugin new", "plugin check", "plugin install", "plugin uninstall"),
+        *("join", "leave", "network invite", "network invitations", "netcheck"),
+    }
+)
+"""Commands that do nothing to a node, and last as long as what they follow, build or try; and those of a node that is a member of
+a network or looks for direct paths, which this one does not (tests/netns/test_joining.py)."""
 EVENTUALLY: Final = 30.0
 """Seconds after which something has gone wrong, which is another matter than being slow."""
 
@@ -59,10 +66,14 @@ class Operations:
         await self._command("plugins")
         await self._command("doctor", profile)
         await self._command("status")
+        await self._command("peers")
+        await self._command("discover")
+        await self._command("ping", "right", "--count", "1")
         await self._command("plan", profile)
         await self._command("init", _fresh(folder / "starter.yaml"))
         await self._command("keys new", _fresh(folder / "spare"))
         await self._command("keys show", folder / "spare")
+        await self._network(folder)
         self._change()
         await self._command("apply", profile)
         self._change()
@@ -77,6 +88,25 @@ class Operations:
         await self._command("apply", profile, name="apply without a daemon")
         await self._command("rollback", name="rollback without a daemon")
         await self._timed("run until the sessions are there", self._start)
+
+    async def _network(self, folder: Path) -> None:
+        """What the owner of a network does by files."""
+        key, statements = _fresh(folder / "owner.key"), _fresh(folder / "statements")
+        shutil.rmtree(f"{self._left.state_dir}.kept/mesh-home", ignore_errors=True)
+        for name in ("first", "second"):
+            await self._command("keys new", _fresh(folder / name))
+            await self._command("network request", "--identity", folder / name, "--output", _fresh(folder / f"{name}.request"))
+        words = ("home", "--name", "first", "--identity", folder / "first", "--owner-key", key)
+        await self._command("network new", *words, "--profile", _fresh(folder / "member.yaml"))
+        signing = ("--key", key)
+        await self._command("network sign", folder / "second.request", "--name", "second", *signing)
+        await self._command("network issuer", folder / "second.request", *signing)
+        await self._command("network renew", "second", *signing)
+        await self._command("network show")
+        await self._command("network members")
+        await self._command("network revoke", "second", *signing)
+        await self._command("network export", "--output", statements)
+        await self._command("network import", statements)
 
     def took(self) -> list[Took]:
         """The durations so far, slowest operation first."""

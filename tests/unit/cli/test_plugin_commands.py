@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from appliance.cli import entry, plugin_commands
-from appliance.plugin_host import PluginHost
+from appliance.cli import entry
 
 PLUGIN = """
 from appliance.api.hookspecs import hookimpl
@@ -123,10 +122,3 @@ def test_arguments_are_judged_before_it_runs(installed: Installed, capsys: pytes
 
 def test_a_command_cannot_take_the_place_of_the_cores(installed: Installed) -> None:
     assert entry.main(["--config", installed.profile, "status"]) == 7
-
-
-def test_what_need_not_be_loaded_for_its_commands_has_none() -> None:
-    """And that is every plugin of this project."""
-    own = {path.name for path in (Path(__file__).parents[3] / "plugins").iterdir() if (path / "pyproject.toml").is_file()}
-    assert own == plugin_commands.WITHOUT_COMMANDS
-    assert not PluginHost.load(sorted(own)).cli_commands()

@@ -154,11 +154,16 @@ def test_nothing_is_ended_while_coverage_writes_it_down() -> None:
     written = False
     space: dict[str, Any] = {}
     script = "def write(done):\n    while not done():\n        pass"
-    exec(compile(script, "/lib/coverage/collector.py", "exec"), space)  # noqa: S102
-    with pytest.raises(BaseException, match="did not end"), within(0.01, "it"):
+    exec(compile(script, "/lib/coverage/collector.py", "exec"), space)
+
+    def hang() -> None:
+        nonlocal written
         end = time.monotonic() + 0.1
         space["write"](lambda: time.monotonic() > end)
         written = True
         while True:
             pass
+
+    with pytest.raises(BaseException, match="did not end"), within(0.01, "it"):
+        hang()
     assert written
