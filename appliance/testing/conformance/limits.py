@@ -15,9 +15,9 @@ import pytest
 
 AGAIN = 0.25
 """Seconds until a subject that did not end at its limit is ended again."""
-SOON = 0.01
+_SOON = 0.01
 """Seconds until a subject is ended that could not be at its limit."""
-DEPTH = 12
+_DEPTH = 12
 """Calls that coverage makes of others."""
 
 
@@ -50,7 +50,7 @@ def within(seconds: float, subject: str) -> Iterator[None]:
     def ring(_number: int, frame: FrameType | None) -> None:
         nonlocal tests
         if _is_measured(frame):
-            signal.setitimer(signal.ITIMER_REAL, SOON)
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
             return
         if _tests(frame) < tests:
             return  # the first ring has ended the test, and pytest writes down how
@@ -72,7 +72,7 @@ def within(seconds: float, subject: str) -> Iterator[None]:
 
 def _is_measured(frame: FrameType | None) -> bool:
     """Does coverage write something down in this frame? It may have a lock that it would never give back."""
-    for _ in range(DEPTH):
+    for _ in range(_DEPTH):
         if frame is None:
             return False
         if f"{os.sep}coverage{os.sep}" in frame.f_code.co_filename:
