@@ -27,7 +27,7 @@ INVITE = "enrolment.invite"
 MOST_TEXT = 32 << 20
 """Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
 MOST_STATEMENTS = 4 << 20
-"""Bytes of statements that one call hands over: a network of a thousand."""
+"""Bytes of statements that one call hands over; who has more makes several calls."""
 
 
 @dataclass(frozen=True, slots=True)
