@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from appliance.api.management import Option
 from appliance.cli import table
-from appliance.cli.table import Command
+from appliance.cli.commands.command import Command
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError
 

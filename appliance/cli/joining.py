@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from appliance.cli.commands.command import SYSTEM_PROFILE
 from appliance.cli.keys import loose_mode, read_secret, write_secret
 from appliance.cli.network import make_folder, name_of
 from appliance.cli.profile import node_name
-from appliance.cli.table import SYSTEM_PROFILE
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 from appliance.foundation import clock, places

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from appliance.cli.commands.command import SYSTEM_PROFILE
 from appliance.cli.handing_over import hand_over
 from appliance.cli.keys import loose_mode, read_secret, write_secret
 from appliance.cli.lists import role, several
 from appliance.cli.parser import UsageError
-from appliance.cli.table import SYSTEM_PROFILE
 from appliance.cli.terminal import Terminal, seconds_text, table
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 from appliance.foundation import clock

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from appliance.api.management import Option, Positional
 from appliance.cli import table
-from appliance.cli.table import Command
+from appliance.cli.commands.command import PROFILE, Command
 from appliance.errors import ApplianceError, ExitCode
 
 TOP_OPTIONS = ("--config", "--instance", "--check-config", "--version", "--help")
@@ -33,7 +33,7 @@ def parse(command: Command, words: list[str], config: str | None = None) -> argp
 
 def takes_profile(command: Command) -> bool:
     """Does the command read a profile?"""
-    return table.PROFILE in command.arguments
+    return PROFILE in command.arguments
 
 
 def unknown_command(words: list[str], others: Iterable[str] = ()) -> UsageError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from appliance.api import ENTRY_POINT_GROUP, STANDARD_PLUGINS
 from appliance.api.management import CliCommand, CliContext
 from appliance.cli import parser, table
-from appliance.cli.table import CONFIG, JSON, Command
+from appliance.cli.commands.command import CONFIG, JSON, Command
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, PluginFault
 

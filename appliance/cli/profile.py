@@ -10,8 +10,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from appliance.cli.commands.command import SYSTEM_PROFILE
 from appliance.cli.parser import UsageError
-from appliance.cli.table import SYSTEM_PROFILE
 from appliance.cli.terminal import Terminal, table
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 

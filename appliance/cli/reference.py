@@ -11,9 +11,9 @@ from pathlib import Path
 
 from appliance.api.management import Option, Positional
 from appliance.cli import table
-from appliance.cli.table import Command
+from appliance.cli.commands.command import Command
 
-MARK = "<!-- Everything below is generated from appliance/cli/table.py: python -m appliance.cli.reference --write -->"
+MARK = "<!-- Everything below is generated from appliance/cli/commands: python -m appliance.cli.reference --write -->"
 
 
 def reference() -> str:

@@ -14,7 +14,7 @@ from appliance.api.management import ApiCall, ApplianceError, CliCommand, CliCon
 from appliance.api.monitoring import NodeFigures
 from appliance.api.node import NodePeer
 from appliance.cli import parser
-from appliance.cli.table import CONFIG, JSON, Command
+from appliance.cli.commands.command import CONFIG, JSON, Command
 from appliance.cli.terminal import Terminal
 from appliance.errors import NoDaemon
 from appliance.testing.monitoring import FIGURES

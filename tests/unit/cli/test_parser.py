@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.api.management import Option
 from appliance.cli import parser, table
+from appliance.cli.commands.command import Command
 from appliance.cli.parser import UsageError
 from appliance.errors import ExitCode
 
 
-def command(words: str) -> table.Command:
+def command(words: str) -> Command:
     found = table.find(words.split())
     assert found is not None
     return found[0]
@@ -29,12 +31,12 @@ def test_every_command_is_in_the_help() -> None:
 
 
 @pytest.mark.parametrize("one", table.COMMANDS, ids=lambda one: one.words)
-def test_every_command_has_help_and_belongs_to_a_group(one: table.Command) -> None:
+def test_every_command_has_help_and_belongs_to_a_group(one: Command) -> None:
     text = parser.command_help(one)
     assert text.startswith(f"usage: appliance {one.words}")
     assert one.group in table.GROUPS
     for argument in one.arguments:
-        assert (argument.flag if isinstance(argument, table.Option) else argument.metavar) in text
+        assert (argument.flag if isinstance(argument, Option) else argument.metavar) in text
 
 
 def test_a_profile_is_named_by_place_by_option_or_before_the_command() -> None:

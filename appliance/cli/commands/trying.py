@@ -1,0 +1,33 @@
+"""Commands to try it out."""
+
+from __future__ import annotations
+
+from appliance.api.management import Option, Positional
+from appliance.cli.commands.command import FROM_PROFILE, JSON, Command
+
+HEADING = "Try it out"
+
+COMMANDS = (
+    Command(
+        "lab",
+        HEADING,
+        "build the hosts of a lab file on this machine and probe them",
+        "appliance.cli.lab:lab",
+        (
+            Positional("path", "FILE", "a lab file, for example profiles/lab/pair.yaml"),
+            JSON,
+            Option("--probe", "run only this kind of probe (ping) or this one (ping-v6)", "NAME"),
+            Option("--keep", "leave the hosts standing after the probes, until Ctrl-C"),
+            Option("--story", "tell what happens at each step"),
+        ),
+        more="Each host is a network namespace with a real node in it; every trace is removed at the end, also after Ctrl-C.",
+    ),
+    Command(
+        "completion",
+        HEADING,
+        "print a completion script for bash",
+        "appliance.cli.completion:completion",
+        FROM_PROFILE,
+        more='In ~/.bashrc: eval "$(appliance completion)"',
+    ),
+)

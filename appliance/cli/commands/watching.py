@@ -1,0 +1,84 @@
+"""Commands that look at the running node."""
+
+from __future__ import annotations
+
+from appliance.api.management import Option, Positional
+from appliance.cli.commands.command import FROM_PROFILE, JSON, Command
+
+HEADING = "Look at it"
+
+COMMANDS = (
+    Command(
+        "status",
+        HEADING,
+        "show the running node: sessions, peers, drops",
+        "appliance.cli.node:status",
+        (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
+        more="With --watch and --json each status is one line.",
+        exits="5 degraded · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "peers",
+        HEADING,
+        "show the peers of the running node, and which of them are there",
+        "appliance.cli.peers:peers",
+        (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
+        more="Those of the profile, and members of its network: since when there is a session and where, directly or by a relay "
+        "and why, the round trip, whether it is taken for dead, and how long a member's certificate holds. A member that this "
+        "node does not take as a peer is there with the reason.",
+        exits="6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "events",
+        HEADING,
+        "say what happens to the running node, until Ctrl-C",
+        "appliance.cli.follow:events",
+        (Option("--json", "one JSON object a line"),),
+        more="Begins with its health. Sessions that open, move and end are told at once, a change of health or profile within a "
+        "second. Who reads too slowly hears how many events were lost.",
+        exits="6 not allowed to ask · 7 no daemon here, or it has ended",
+    ),
+    Command(
+        "ping",
+        HEADING,
+        "ask a peer for an echo, and say by which path it came",
+        "appliance.cli.finding:ping",
+        (
+            Positional("name", "NAME", "the peer, with or without the network's label"),
+            Option("--count", "how many times, a second apart; default 4", "N"),
+            JSON,
+        ),
+        more="Works whether or not this host looks up names at the node. Sends ordinary pings through the overlay.",
+        exits="1 nothing came back, or nobody is called so · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "discover",
+        HEADING,
+        "show where peers may be, which discovery kind says so, and whether it works",
+        "appliance.cli.finding:discover",
+        (JSON, Option("--watch", "show it again each second, and when something happens, until Ctrl-C")),
+        more="An endpoint works if the peer's session goes there now. Found by `profile`: it is written there; by `roster`: "
+        "members told each other.",
+        exits="6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "netcheck",
+        HEADING,
+        "find out what NAT this node is behind, and what passes it",
+        "appliance.cli.netcheck:netcheck",
+        (JSON,),
+        more="Asks peers of the running node, which takes up to five seconds. What cannot be found out is said with the reason; "
+        "docs/nat.md says what the answers mean.",
+        exits="1 the node does not look for direct paths · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
+        "doctor",
+        HEADING,
+        "look for what hinders or slows the node, and say what to do",
+        "appliance.cli.doctor.command:doctor",
+        (*FROM_PROFILE, JSON),
+        more="Changes nothing. Each finding has a code with a section in docs/troubleshooting.md.",
+        exits="1 something does not work · 5 it works but not well",
+    ),
+    Command("version", HEADING, "print the version", "appliance.cli.node:version", (JSON,)),
+)
