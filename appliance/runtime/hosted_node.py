@@ -126,10 +126,10 @@ class HostedNode:
             since=clock.wall(),
             instance=places.instance_of(state_dir),
         )
-        node.certificate_changed = self._certificate_changed
+        node.optional.certificate_changed = self._certificate_changed
         self._events = Events(node.health, in_force)
         node.driver.subscribers.append(self._events.on_session)
-        node.member_told = self._events.on_member
+        node.optional.member_told = self._events.on_member
         node.prepare()
 
     def _around(self) -> Around:

@@ -8,7 +8,6 @@ what a host would know (`Around`). `hosted_node` puts a host around it.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -27,9 +26,9 @@ from appliance.runtime.health import OK, Health
 from appliance.runtime.lifespan import Lifespan
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.links.transports import Transports
-from appliance.runtime.members.path_search import PathSearch
 from appliance.runtime.node.driver import NodeDriver
 from appliance.runtime.node_view import NodeView, Seen
+from appliance.runtime.optional_parts import Needed, OptionalParts
 from appliance.runtime.peers.discovery import Discovery
 from appliance.runtime.peers.forwarding import Forwarding
 from appliance.runtime.peers.peers import Peers
@@ -45,14 +44,13 @@ from appliance.runtime.workers.faults import WorkerFaults
 from appliance.runtime.workers.keeper import WorkerKeeper
 
 if TYPE_CHECKING:
-    from appliance.api.peer_protocol import PeerProtocolKind
+    from appliance.api.crypto import CryptoSuite
     from appliance.api.profile import Profile
     from appliance.plugin_host import PluginHost
     from appliance.protocol.events import ControlEvent
     from appliance.protocol.identity import Identity
     from appliance.protocol.settings import NodeSettings
     from appliance.runtime.members.mesh_runtime import MeshRuntime
-    from appliance.runtime.members.relays.part import Relays
     from appliance.runtime.workers.packet_device import PacketDevice
     from appliance.runtime.workers.process import WorkerProcess
 
@@ -86,15 +84,7 @@ class NodeRuntime:
         self._ask_router = Gathered(lambda: self.forwarding.ask(), ASK_ROUTER_SECONDS)  # noqa: PLW0108  made below
         table = PeerTable(of_profile(profile.peers), _own(profile), reserved(profile))
         suites = settings.usable_suites(profile, plugins)
-        node = Node(
-            settings.node_settings(profile),
-            identity,
-            suites,
-            now=clock.monotonic(),
-            entropy=entropy.random_bytes,
-            peers=(entry.settings for entry in table),
-            deferring=True,
-        )
+        node = _control_machine(profile, identity, suites, table)
         self.links = Links()
         faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
         self.keeper = WorkerKeeper(self.links, around.keep_pids, suites, _drivers(plugins), _Knowledge(self), faults)
@@ -132,23 +122,27 @@ class NodeRuntime:
         )
         self.peers = Peers(table, self.forwarding, self.driver, self.discovery, lambda: self.keeper.compression)
         self.brought = self.discovery.brought = Brought(self.peers)
-        self.relays: Relays | None = None
-        """Made when the profile first needs it."""
-        self.mesh: MeshRuntime | None = None
-        """Its network of members, once it has begun and if the profile names one."""
-        self.certificate_changed: Callable[[], None] = lambda: None
-        """Called when what this node's certificate brings to the host is another."""
-        self.member_told: Callable[[str, Mapping[str, Any]], None] = lambda _event, _fields: None
-        """Called with what befalls members: the name of an event and its fields."""
-        self._core: dict[str, PeerProtocolKind] = {}
-        self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls, core=self._core)
-        self.paths = PathSearch(
-            identity.fingerprint, self.driver, self.links, self.transports, around.refuses, around.mark, lambda: self.profile
-        )
-        self.driver.control_listener = self._hear
         self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())
-        self.figures.protocols = self._spoken
+        self.figures.protocols = lambda: self.optional.spoken(self.protocols.figures())
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
+        self.optional = OptionalParts(
+            Needed(
+                profile=lambda: self.profile,
+                identity=identity,
+                plugins=plugins,
+                around=around,
+                lifespan=self.lifespan,
+                links=self.links,
+                keeper=self.keeper,
+                driver=self.driver,
+                transports=self.transports,
+                discovery=self.discovery,
+                peers=self.peers,
+                figures=self.figures,
+            )
+        )
+        self.protocols = PeerProtocols(plugins.protocols, self.driver, self.calls, core=self.optional.core)
+        self.driver.control_listener = self._hear
         self.monitors = Monitors(plugins.monitors, self.figures, self.calls)
         self._seen = Seen(lambda: self.profile, self.identity.fingerprint, self.figures, self.driver, table)
 
@@ -176,57 +170,19 @@ class NodeRuntime:
         self.lifespan.push("tasks", self.tasks.close)
         self.lifespan.push("node", self.driver.close)
         self.lifespan.push("transports", self.transports.close)
-        self.paths.prepare(self.profile)
-        if self.profile.mesh is not None:
-            await self._begin_mesh(self.profile.mesh.label)
+        await self.optional.begin(self.profile)
         self.driver.start(self.around.recall())
         self.lifespan.push("routing", self._close_routing)
         self.lifespan.push("peer protocols", self.protocols.close)
         await self.protocols.use(self._families(self.profile))
-        if self.mesh is not None:
-            self.lifespan.push("members", self.mesh.leave)
-        self.lifespan.push("direct paths", self.paths.close)
-        await self.paths.use(self.profile)
+        await self.optional.open(self.profile)
         self.lifespan.push("discovery", self.discovery.close)
         await self.brought.use(self.profile.peers_from)
         self.discovery.start(self.profile)
-        if self.mesh is not None:
-            self.mesh.call()
+        self.optional.call()
         self.lifespan.push("monitors", self.monitors.close)
         await self.monitors.use(self.profile.monitoring)
         await lifespans.enter_all(self.plugins.lifespans(self._view), self.calls, self.lifespan.push)
-
-    async def _begin_mesh(self, label: str) -> None:
-        """Its members are peers before the first of them can call."""
-        from appliance.runtime.members.gossip import Place, networks_of
-        from appliance.runtime.members.mesh import MeshParts
-        from appliance.runtime.members.mesh_runtime import MeshRuntime
-        from appliance.runtime.members.network_folder import NetworkFolder
-
-        folder = NetworkFolder.of(label)
-        trust = await asyncio.to_thread(folder.trust, int(clock.wall()))  # of a thousand members it verifies for half a second
-        parts = MeshParts(
-            self.identity,
-            folder,
-            trust,
-            self.driver,
-            self.peers,
-            self.discovery.resolve,
-            lambda: self.certificate_changed(),  # noqa: PLW0108  whoever hosts the node sets it later
-        )
-        place = Place(
-            lambda: (*self.plugins.transports, *self.transports.core),
-            self.paths.endpoints,
-            lambda: networks_of(self.paths.addresses),
-            lambda: () if self.relays is None else self.relays.reserved,
-        )
-        self.mesh = mesh = MeshRuntime(self.profile, parts, place)
-        self._core |= mesh.kinds
-        mesh.gossip.listeners.append(self.member_told)
-        self.figures.members = mesh.gossip.standings
-        self.lifespan.push("mesh", mesh.close)
-        self.driver.strangers.listener = mesh.hear_of_stranger
-        mesh.start()
 
     async def start(self, devices: Sequence[PacketDevice]) -> None:
         """All of it, one after the other. What has started by then is stopped by `stop` when it raises."""
@@ -254,13 +210,12 @@ class NodeRuntime:
         if self.keeper.current is not None and qos != settings.scheduling(before):
             self.keeper.current.set_qos(qos)
         self.peers.use_profile(of_profile(profile.peers), _own(profile), reserved(profile))
-        if self.mesh is not None:
-            self.mesh.use(profile)
+        self.optional.use(profile)
         await self.brought.use(profile.peers_from)
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)
         await self.protocols.use(self._families(profile))
-        await self.paths.use(profile)
+        await self.optional.settle(profile)
         await self.monitors.use(profile.monitoring)
         for view in list(self._seen.views):
             view.tell(ProfileChanged(profile.name))
@@ -299,6 +254,11 @@ class NodeRuntime:
     # ---- what others ask ----
 
     @property
+    def mesh(self) -> MeshRuntime | None:
+        """Its network of members, once it has begun and if the profile names one."""
+        return self.optional.mesh
+
+    @property
     def called(self) -> str:
         """What peers call this node: by its certificate, or else by its profile."""
         return self.profile.name if self.mesh is None else self.mesh.mesh.name
@@ -309,8 +269,7 @@ class NodeRuntime:
         found |= {f"discovery.{kind}": self.discovery.problems.get(kind, "") for kind in self.discovery.wanted}
         found |= {f"monitoring.{kind}": self.monitors.problems.get(kind, "") for kind in self.profile.monitoring}
         found |= {f"protocol.{kind}": self.protocols.problems.get(kind, "") for kind in self.profile.protocols}
-        if self.mesh is not None:
-            found["mesh"] = self.mesh.problem
+        found |= self.optional.problems()
         found |= {f"plugin.{entry['name']}": entry["problem"] for entry in self.plugins.report()}
         return Health({name: problem or OK for name, problem in found.items()}, self.ready, self.keeper.watch.alive)
 
@@ -336,9 +295,7 @@ class NodeRuntime:
     def send_from(self, addresses: tuple[str, ...]) -> None:
         """What goes outside leaves from one of these now."""
         self.driver.readdress(frozenset(addresses))
-        self.paths.use_addresses(addresses)
-        if self.mesh is not None:
-            self.mesh.gossip.look()
+        self.optional.use_addresses(addresses)
 
     def survive(self, error: BaseException) -> bool:
         """Something has raised an exception, and nobody waited for it. Returns True if it was a plugin's: then it is on the
@@ -352,33 +309,11 @@ class NodeRuntime:
 
     def _hear(self, event: ControlEvent) -> None:
         self.protocols.hear(event)
-        self.paths.hear(event)
-
-    def _spoken(self) -> dict[str, Mapping[str, int]]:
-        """What happened in the families of control messages, by name."""
-        found = {**self.protocols.figures(), **self.paths.figures()}
-        if self.relays is not None and (name := self.relays.kind.name) in found:
-            found[name] = {**found[name], **self.relays.figures()}
-        return found
+        self.optional.hear(event)
 
     def _families(self, profile: Profile) -> Mapping[str, Mapping[str, Any]]:
         """The peer protocols to speak: those that the profile names, and those of the core that it needs."""
-        spoken = dict(profile.protocols)
-        if self.mesh is not None:
-            spoken |= {name: {} for name in self.mesh.kinds}
-        relay = settings.relays(profile)
-        if relay is None:
-            if self.relays is not None:
-                self.relays.close()
-            return spoken
-        if self.relays is None:
-            from appliance.runtime.members.relays.around import Around as OfRelays
-            from appliance.runtime.members.relays.part import Relays
-
-            around = OfRelays(self.identity.fingerprint, self.peers.table, self.driver.node, self.links, self.keeper)
-            self.relays = Relays(around, self.driver, self.transports, lambda: None if self.mesh is None else self.mesh.mesh)
-            self._core[self.relays.kind.name] = self.relays.kind
-        return {**spoken, self.relays.kind.name: relay}
+        return {**profile.protocols, **self.optional.families(profile)}
 
     async def _close_routing(self) -> None:
         self._ask_router.cancel()
@@ -440,6 +375,18 @@ class _Knowledge:
     def begin(self, worker: WorkerProcess) -> None:
         """Where packets go."""
         self._node.forwarding.begin(worker)
+
+
+def _control_machine(profile: Profile, identity: Identity, suites: Sequence[CryptoSuite], table: PeerTable) -> Node:
+    return Node(
+        settings.node_settings(profile),
+        identity,
+        suites,
+        now=clock.monotonic(),
+        entropy=entropy.random_bytes,
+        peers=(entry.settings for entry in table),
+        deferring=True,
+    )
 
 
 def _drivers(plugins: PluginHost) -> set[str]:

@@ -122,7 +122,7 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
     async def show_peers(_request: Request) -> Any:
         from appliance.runtime.members.asked import peers
 
-        paths = node.paths.report()
+        paths = node.optional.paths.report()
         return peers(node.peers.table, node.driver.node, node.mesh, {} if paths is None else paths["peers"])
 
     async def take_statements(request: Request) -> Any:
@@ -151,11 +151,11 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
     async def check_network(_request: Request) -> Any:
         from appliance.runtime.members.netcheck import check
 
-        if node.paths.paths is None:
+        if node.optional.paths.paths is None:
             raise ApplianceError(
                 "this node does not look for direct paths", hint="write `paths: {}` into its profile, and apply it"
             )
-        return await check(node.paths.paths)
+        return await check(node.optional.paths.paths)
 
     return {
         "netcheck": Operation(READ, check_network),

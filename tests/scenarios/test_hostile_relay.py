@@ -195,7 +195,7 @@ def test_a_relay_that_makes_callers_up_brings_nobody(monkeypatch: pytest.MonkeyP
     async def story(a: Party, r: Party, b: Party, _middle: Middle) -> None:
         async def offers(channel: int, **more: object) -> str:
             content = {"from": a.identity.fingerprint, "channel": channel, "circuit": f"{channel:016x}", "relays": 1} | more
-            answer: Answer = await r.node.relays.serving._services.ask("B", "incoming", content)
+            answer: Answer = await r.node.optional.relays.serving._services.ask("B", "incoming", content)
             return str(answer.content.get("because", "yes"))
 
         ours = r.identity.fingerprint > b.identity.fingerprint
@@ -213,9 +213,9 @@ def test_a_relay_that_makes_callers_up_brings_nobody(monkeypatch: pytest.MonkeyP
 
 def test_a_relay_that_denies_its_circuits_loses_them_and_makes_them_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(a: Party, r: Party, b: Party, _middle: Middle) -> None:
-        desk = r.node.relays.serving.desk
+        desk = r.node.optional.relays.serving.desk
         monkeypatch.setattr(desk, "of", lambda _peer: [])
-        counters = a.node.relays.using.counters
+        counters = a.node.optional.relays.using.counters
         await until(lambda: counters["ended-forgotten"] > 0)
         monkeypatch.undo()
         await cross(a, b)
@@ -225,10 +225,10 @@ def test_a_relay_that_denies_its_circuits_loses_them_and_makes_them_anew(monkeyp
 
 def test_requests_of_a_user_are_answered_within_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(a: Party, r: Party, b: Party, _middle: Middle) -> None:
-        services = a.node.relays.using._services
+        services = a.node.optional.relays.using._services
         said: list[str] = []
         bucket = TokenBucket(0.001, 5.0, clock.monotonic())
-        monkeypatch.setitem(r.node.relays.serving.desk._attempts, "A", bucket)
+        monkeypatch.setitem(r.node.optional.relays.serving.desk._attempts, "A", bucket)
         for number in range(10):
             content = {
                 "to": b.identity.fingerprint,
@@ -238,7 +238,7 @@ def test_requests_of_a_user_are_answered_within_its_budget(monkeypatch: pytest.M
                 said.append(str((await services.ask("R", "connect", content, within=5.0)).content.get("because", "yes")))
         assert set(said) <= {"yes", "too-fast", "channel-taken", "busy"}
         assert "too-fast" in said
-        assert len(r.node.relays.serving.desk) <= 1
+        assert len(r.node.optional.relays.serving.desk) <= 1
         monkeypatch.undo()
         await cross(a, b)
         await cross(b, r)
@@ -249,10 +249,10 @@ def test_requests_of_a_user_are_answered_within_its_budget(monkeypatch: pytest.M
 def test_circuits_that_nobody_has_are_closed_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(a: Party, r: Party, b: Party, _middle: Middle) -> None:
         for source, target in ((a, "R"), (r, "A"), (r, "B"), (b, "R")):
-            services = source.node.relays.using._services
+            services = source.node.optional.relays.using._services
             for content in ({"circuit": "0" * 16, "because": "time"}, {"circuit": 7}, {}, {"circuit": "0" * 16, "because": []}):
                 services.send(target, "close", content or NOTHING)
         await cross(a, b)
-        assert len(r.node.relays.serving.desk) == 1
+        assert len(r.node.optional.relays.serving.desk) == 1
 
     told(story, monkeypatch)

@@ -29,7 +29,7 @@ def told(story: Story, **wishes: object) -> None:
 
 def served(relay: Party) -> Mapping[str, int]:
     """What happened at the relay's desk."""
-    return relay.node.relays.serving.desk.counters  # type: ignore[union-attr]
+    return relay.node.optional.relays.serving.desk.counters  # type: ignore[union-attr]
 
 
 def ends(relay: Party) -> set[str]:
@@ -109,7 +109,7 @@ def test_a_relay_that_stops_is_left_at_once() -> None:
         await cross(a, b)
         await r.node.stop()
         await until(lambda: a.session("B") is None and b.session("A") is None)
-        assert not a.node.relays.using.held
+        assert not a.node.optional.relays.using.held
 
     told(story)
 
@@ -162,9 +162,9 @@ def test_a_circuit_is_as_slow_as_the_relay_wants_it() -> None:
         for _ in range(20):
             await delivers(a, b, 40000)
         assert 8e6 * (clock.monotonic() - began) > 8 * 20 * 40000 - 1e6
-        (circuit,) = r.node.relays.serving.desk
+        (circuit,) = r.node.optional.relays.serving.desk
         await until(lambda: circuit.moved[1] > 20 * 40000)
-        (reported,) = r.node.relays.report()["serves"]["circuits"]
+        (reported,) = r.node.optional.relays.report()["serves"]["circuits"]
         assert (reported["caller"], reported["callee"], reported["lost_records"]) == ("A", "B", 0)
         assert reported["to_callee_bytes"] == circuit.moved[1] > circuit.moved[0]
 
@@ -176,7 +176,7 @@ def test_a_reload_makes_and_ends_a_relay() -> None:
         await cross(a, b)
         before = r.profile
         await r.node.use(changed(before, relay=None))
-        assert r.node.relays.serving is None
+        assert r.node.optional.relays.serving is None
         await until(lambda: a.session("B") is None and b.session("A") is None)
         await r.node.use(before)
         await cross(a, b)
@@ -195,4 +195,4 @@ def changed(profile: Profile, **keys: object) -> Profile:
 
 
 def served_circuits(relay: Party) -> list[object]:
-    return list(relay.node.relays.serving.desk)
+    return list(relay.node.optional.relays.serving.desk)
