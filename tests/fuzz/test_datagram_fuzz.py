@@ -9,11 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rigs.datagrams import crc16, datagrams, record
 
+from appliance.api.datagrams.batches import Batches
+from appliance.api.datagrams.fragments import CRC_AT, HEADER
+from appliance.api.datagrams.joining import MAX_PARTIAL, MAX_PARTIAL_BYTES
 from appliance.api.transport import Buffers
-from appliance_transport_ip.batches import Batches
 from appliance_transport_ip.datagram import UDP_SEGMENT, Datagrams
-from appliance_transport_ip.fragments import CRC_AT, HEADER
-from appliance_transport_ip.joining import MAX_PARTIAL, MAX_PARTIAL_BYTES
 
 SOURCE = ("192.0.2.7", 40000)
 WHOLE = datagrams(record(1, bytes(3000)))

@@ -6,9 +6,9 @@ import select
 import socket
 from collections import Counter
 
+from appliance.api.datagrams.fragments import FRAGMENT, HEADER, Cutter
 from appliance.api.transport import Buffers
 from appliance_transport_ip.datagram import Datagrams
-from appliance_transport_ip.fragments import FRAGMENT, HEADER, Cutter
 
 HEAD = bytes.fromhex("4c310104000005000000000000000100000004d2")
 

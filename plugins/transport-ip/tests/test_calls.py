@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from appliance.api.datagrams.fragments import HEADER
 from appliance.api.transport import Buffers
 from appliance_transport_ip.datagram import SOL_UDP, UDP_GRO, Datagrams
-from appliance_transport_ip.fragments import HEADER
 
 DATAGRAM = 1372
 PIECES = 46

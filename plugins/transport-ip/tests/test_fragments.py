@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rigs.datagrams import End, connected, crc16, datagrams, record
 
-from appliance_transport_ip.fragments import FRAGMENT, HEADER, Cutter
+from appliance.api.datagrams.fragments import FRAGMENT, HEADER, Cutter
 
 
 @pytest.fixture(params=[socket.AF_INET, socket.AF_INET6], ids=["v4", "v6"])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from appliance_transport_ip.fragments import FRAGMENT, HEADER, SPANS
+from appliance.api.datagrams.fragments import FRAGMENT, HEADER, SPANS
 from tests.rigs.datagrams import End, connected, crc16, record
 
 REFUSE = {socket.AF_INET: (socket.SOL_SOCKET, 11), socket.AF_INET6: (socket.IPPROTO_UDP, 101)}

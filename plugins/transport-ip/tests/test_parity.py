@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rigs.datagrams import crc16
 
-from appliance_transport_ip.fragments import FRAGMENT, HEADER, PARITY, SPANS, Cutter, lines_of
-from appliance_transport_ip.joining import Joiner, first_header
+from appliance.api.datagrams.fragments import FRAGMENT, HEADER, PARITY, SPANS, Cutter, lines_of
+from appliance.api.datagrams.joining import Joiner, first_header
 
 FLAGS = {span: flags for flags, span in SPANS.items()}
 

@@ -19,19 +19,19 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from appliance.api.zones import numbered, to_kernel
-from appliance_transport_ip.batches import Batches
-from appliance_transport_ip.fragments import (
+from appliance.api.datagrams.batches import Batches
+from appliance.api.datagrams.fragments import (
     FRAGMENT,
     HEADER,
     MIN_DATAGRAM,
     SPANS,
     cutter_for,
 )
+from appliance.api.datagrams.vectors import writev
+from appliance.api.zones import numbered, to_kernel
 from appliance_transport_ip.scattering import BUDGET, Scattered
 from appliance_transport_ip.spoken_to import ANCILLARY as SPOKEN_TO_ANCILLARY
 from appliance_transport_ip.spoken_to import SpokenTo, is_bound_to_all
-from appliance_transport_ip.vectors import writev
 
 if TYPE_CHECKING:
     from appliance.api.transport import Buffers, RecordSink, SocketAddress

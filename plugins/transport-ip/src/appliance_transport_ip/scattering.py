@@ -14,9 +14,9 @@ from __future__ import annotations
 from ctypes import addressof
 from typing import TYPE_CHECKING, Final
 
-from appliance_transport_ip.batches import Batches, ends, pieces_of
-from appliance_transport_ip.fragments import HEADER, MIN_DATAGRAM
-from appliance_transport_ip.vectors import AGAIN, Ancillary, Message, Vector, last_error, recvmsg
+from appliance.api.datagrams.batches import Batches, ends, pieces_of
+from appliance.api.datagrams.fragments import HEADER, MIN_DATAGRAM
+from appliance.api.datagrams.vectors import AGAIN, Ancillary, Message, Vector, last_error, recvmsg
 
 if TYPE_CHECKING:
     from appliance.api.transport import RecordSink

@@ -11,7 +11,7 @@ from binascii import crc_hqx
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from appliance_transport_ip.fragments import (
+from appliance.api.datagrams.fragments import (
     CRC_AT,
     FLAGS_AT,
     FRAGMENT_AT,

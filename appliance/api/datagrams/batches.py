@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from appliance_transport_ip.fragments import (
+from appliance.api.datagrams.fragments import (
     FLAGS_AT,
     FRAGMENT,
     FRAGMENT_AT,
@@ -16,7 +16,7 @@ from appliance_transport_ip.fragments import (
     SPANS,
     lines_of,
 )
-from appliance_transport_ip.joining import Joiner
+from appliance.api.datagrams.joining import Joiner
 
 if TYPE_CHECKING:
     from appliance.api.transport import Buffers, RecordSink, SocketAddress

@@ -26,7 +26,7 @@ from binascii import crc_hqx
 from collections.abc import Sequence
 from typing import Final
 
-from appliance_transport_ip.vectors import Vector
+from appliance.api.datagrams.vectors import Vector
 
 HEADER: Final = 24
 FLAGS_AT, FRAGMENT_AT, LENGTH_AT, CRC_AT = 3, 15, 20, 22
