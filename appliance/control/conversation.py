@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from appliance.api.management import Principal
 from appliance.control.admission import Admission, is_root
 from appliance.control.feed import Missed
+from appliance.control.handing import Hand, Handed
 from appliance.control.messages import (
     MAX_LINE,
     Answer,
@@ -60,7 +61,7 @@ class Operation(NamedTuple):
     permission: str
     handler: Callable[[Request], Awaitable[Any] | AsyncGenerator[Any, None]]
     """Gives the answer, JSON-able, or raises ApplianceError. Items of an asynchronous generator are an answer that is a stream; a
-    `Missed` among them stands for what was not taken in time."""
+    `Missed` among them stands for what was not taken in time. An answer or item that is `Handed` brings descriptors."""
     most_bytes: int = 0
     """How much may follow the question."""
     whole: bool = False
@@ -92,6 +93,7 @@ class Conversation:
         self._socket: socket.socket = writer.get_extra_info("socket")
         self._principal = principal
         self._patience = IDLE_SECONDS if is_root(self._uid) else OTHERS_IDLE_SECONDS
+        self._hand = Hand(writer)
         self._under_way: dict[Id, _UnderWay] = {}
         self._refused = 0
         self._ending = False
@@ -110,6 +112,7 @@ class Conversation:
             self._ending = True
             self._end_answers(also_whole=True)
             await self._ended()
+            self._hand.close()
 
     # ---- what comes in ----
 
@@ -190,16 +193,21 @@ class Conversation:
 
     async def _answer(self, question: Question, operation: Operation, request: Request) -> None:
         with suppress(_Gone):
-            await self._send(await self._carried_out(question, operation, request))
+            last = await self._carried_out(question, operation, request)
+            if isinstance(last, Handed):
+                await self._hand_over(Answer(question.id, last.value, len(last.sockets)), last, self._patience)
+            else:
+                await self._send(last)
 
-    async def _carried_out(self, question: Question, operation: Operation, request: Request) -> bytes:
-        """Carry an operation out. Returns the last line of its answer. Raises _Gone."""
+    async def _carried_out(self, question: Question, operation: Operation, request: Request) -> bytes | Handed:
+        """Carry an operation out. Returns the last line of its answer, or what is to be handed over. Raises _Gone."""
         try:
             answer = operation.handler(request)
             if isinstance(answer, AsyncGenerator):
                 await self._send_items(question.id, answer)
                 return line_of(Answer(question.id, None))
-            return line_of(Answer(question.id, await answer))
+            result = await answer
+            return result if isinstance(result, Handed) else line_of(Answer(question.id, result))
         except ApplianceError as error:
             return line_of(Refusal(question.id, error.document()))
         except _Gone:
@@ -220,8 +228,24 @@ class Conversation:
         delays nobody else, and nothing piles up here."""
         async with aclosing(items):
             async for item in items:
+                if isinstance(item, Handed):
+                    await self._hand_over(Item(number, item.value, len(item.sockets)), item, None)
+                    continue
                 self._write(line_of(Lost(number, item.number) if isinstance(item, Missed) else Item(number, item)))
                 await self._drain(None)
+
+    async def _hand_over(self, message: Answer | Item, handed: Handed, patience: float | None) -> None:
+        """Send it with its descriptors. Raises _Gone."""
+        try:
+            if self._writer.is_closing():
+                raise _Gone
+            async with asyncio.timeout(patience):
+                await self._hand.over(line_of(message), handed.sockets)
+        except (OSError, TimeoutError) as error:
+            self._writer.transport.abort()
+            raise _Gone from error
+        finally:
+            handed.close()
 
     async def _send(self, message: Refusal | bytes) -> None:
         """Raises _Gone when the caller hung up or does not read."""

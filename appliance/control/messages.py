@@ -6,6 +6,7 @@ about it has that `id`. Answers come in the order in which they are ready. docs/
 asker  {"id": 1, "op": "status", "args": {}}        a question; with "body": n, n raw bytes follow the line
        {"cancel": 1}                                the answer is not wanted any more
 node   {"id": 1, "item": …}                         one item of an answer that is a stream
+       {"id": 1, "item": …, "fds": 1}               the same, and so many descriptors come with it (`control.handing`)
        {"id": 1, "lost": 3}                         so many items are missing here: they were not taken in time
        {"id": 1, "ok": true, "result": …}           the answer, and the end of a stream
        {"id": 1, "ok": false, "error": {"code": …, "message": …, "hint": …, "exit": n}}
@@ -56,6 +57,8 @@ class Item(NamedTuple):
 
     id: Id
     item: Any
+    descriptors: int = 0
+    """How many come with it."""
 
 
 class Lost(NamedTuple):
@@ -70,6 +73,8 @@ class Answer(NamedTuple):
 
     id: Id
     result: Any
+    descriptors: int = 0
+    """How many come with it."""
 
 
 class Refusal(NamedTuple):
@@ -91,12 +96,12 @@ def line_of(message: ToNode | FromNode) -> bytes:
             said = _with_id(id, {"op": op, "args": args} | ({"body": body} if body else {}))
         case Cancel(id):
             said = {"cancel": id}
-        case Item(id, item):
-            said = _with_id(id, {"item": item})
+        case Item(id, item, descriptors):
+            said = _with_id(id, {"item": item} | _with_descriptors(descriptors))
         case Lost(id, number):
             said = _with_id(id, {"lost": number})
-        case Answer(id, result):
-            said = _with_id(id, {"ok": True, "result": result})
+        case Answer(id, result, descriptors):
+            said = _with_id(id, {"ok": True, "result": result} | _with_descriptors(descriptors))
         case Refusal(id, error):
             said = _with_id(id, {"ok": False, "error": error})
     # Half of a surrogate pair, from a file name that is no UTF-8, becomes its JSON escape.
@@ -121,19 +126,23 @@ def from_node(line: bytes) -> FromNode:
     number = _id(said.get("id"))
     match said:
         case {"ok": True, "result": result}:
-            return Answer(number, result)
+            return Answer(number, result, _count(said.get("fds") or 0))
         case {"ok": False, "error": dict(error)}:
             return Refusal(number, error)
         case {"lost": lost}:
             return Lost(number, _count(lost))
         case {"item": item}:
-            return Item(number, item)
+            return Item(number, item, _count(said.get("fds") or 0))
         case _:
             raise NotUnderstood("neither an answer nor an item")
 
 
 def _with_id(number: Id, rest: dict[str, Any]) -> dict[str, Any]:
     return rest if number is None else {"id": number} | rest
+
+
+def _with_descriptors(number: int) -> dict[str, Any]:
+    return {"fds": number} if number else {}
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from appliance.runtime.plugins.calls import HELD_UP
 from appliance.runtime.plugins.loop_watch import LoopWatch
 from appliance.runtime.reload import Reload, Reloaded
 from appliance.runtime.status import Shown
+from appliance.runtime.streams.part import StreamsPart
 from appliance.runtime.workers import orphans
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class HostedNode:
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold, node.send_from)
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
         self._names = Names(node.peers.table, lambda: node.called)
+        self._streams = StreamsPart(node.peers.table, lambda: in_force.profile)
         self._countdown, changing = Countdown(), asyncio.Lock()
         self._drift = Drift(
             in_force,
@@ -119,6 +121,7 @@ class HostedNode:
             trial=start.trial,
             drift=self._drift,
             names=self._names,
+            streams=self._streams,
             countdown=self._countdown,
             advisers=(self._loops, self._surroundings),
             refused_callers=self._admission.refused,
@@ -210,6 +213,7 @@ class HostedNode:
         await node.attach(self._tun.open(profile))
         await node.begin()
         await self._names.use(profile)
+        self._lifespan.push("streams", self._streams.close)
         self._operations |= operations(self._asked())
         answering = server.ControlServer(self._operations, self._authority.allows, self._admission)
         answering.serve(self._listener.socket)
@@ -290,6 +294,7 @@ class HostedNode:
             node=self._node,
             reload=self._reload,
             trial=self._trial,
+            streams=self._streams,
             follow=self._events.follow,
             stop=lambda: self.stop("asked to by the control socket"),
         )

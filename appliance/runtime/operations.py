@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from appliance.runtime.node_runtime import NodeRuntime
     from appliance.runtime.reload import Reload
     from appliance.runtime.status import Shown
+    from appliance.runtime.streams.part import StreamsPart
 
 READ = "node.read"
 CHANGE = "node.change"
 INVITE = "enrolment.invite"
+OPEN, SERVE = "stream.open", "stream.serve"
 MOST_TEXT = 32 << 20
 """Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
 MOST_STATEMENTS = 4 << 20
@@ -38,6 +41,7 @@ class Asked:
     node: NodeRuntime
     reload: Reload
     trial: TrialKeeper
+    streams: StreamsPart
     follow: Callable[[], AsyncGenerator[Any, None]]
     """What happens to the node, from now on."""
     stop: Callable[[], None]
@@ -46,7 +50,7 @@ class Asked:
 def operations(asked: Asked) -> dict[str, Operation]:
     """The core's operations, and those of plugins under their own names."""
     plugins = plugins_operations(asked.node.calls, asked.node.plugins.api_routes(), asked.node.asked)
-    return plugins | _looking(asked) | _changing(asked) | _about_members(asked.node)
+    return plugins | _looking(asked) | _changing(asked) | _about_members(asked.node) | _of_applications(asked)
 
 
 def _looking(asked: Asked) -> dict[str, Operation]:
@@ -165,6 +169,24 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
         "revoke_invitation": Operation(INVITE, revoke_invitation, whole=True),
         "statements": Operation(CHANGE, take_statements, MOST_STATEMENTS, whole=True),
     }
+
+
+def _of_applications(asked: Asked) -> dict[str, Operation]:
+    """Streams, which are handed over as descriptors. What they take is loaded when an application asks."""
+
+    async def connect(request: Request) -> Any:
+        from appliance.runtime.streams import questions
+
+        return await questions.connect(asked.streams.streams, asked.node, asked.shown.in_force.profile, request.args)
+
+    async def serve(request: Request) -> AsyncGenerator[Any, None]:
+        from appliance.runtime.streams import questions
+
+        async with aclosing(questions.serve(asked.streams.streams, request.principal, request.args)) as items:
+            async for item in items:
+                yield item
+
+    return {"connect": Operation(OPEN, connect), "serve": Operation(SERVE, serve)}
 
 
 def _reload_arguments(request: Request) -> tuple[dict[Path, bytes] | None, float | None, str | None]:

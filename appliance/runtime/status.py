@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.runtime.in_force import InForce
     from appliance.runtime.names.names import Names
     from appliance.runtime.node_runtime import NodeRuntime
+    from appliance.runtime.streams.part import StreamsPart
     from appliance.runtime.workers.keeper import WorkerKeeper
 
 MOST_MISSING = 100
@@ -50,6 +51,7 @@ class Shown:
     trial: TrialKeeper
     drift: Drift
     names: Names
+    streams: StreamsPart
     countdown: Countdown
     advisers: Sequence[Adviser]
     refused_callers: Mapping[str, int]
@@ -86,6 +88,7 @@ def status(shown: Shown) -> dict[str, Any]:
             "repaired": shown.drift.repaired,
         },
         "names": shown.names.shown(),
+        "streams": shown.streams.shown(),
         "listen": [str(bound) for bound in node.transports.bound.values()],
         "sessions": [_session(figures) for figures in node.figures.sessions(now)],
         "peers": [

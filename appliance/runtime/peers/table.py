@@ -176,6 +176,13 @@ class PeerTable:
         """The peer with that fingerprint."""
         return self._entries.get(self._names.get(identity, ""))
 
+    def at(self, address: Address) -> tuple[PeerEntry, Network] | None:
+        """Who has that address inside the overlay, and the prefix that says so: the longest one."""
+        alone = ipaddress.ip_network(address)
+        around = [*self._members.overlapping(alone), *self._of_profile().overlapping(alone)]
+        prefix, name = max(around, key=lambda found: found[0].prefixlen, default=(None, ""))
+        return None if prefix is None else (self._entries[name], prefix)
+
     # ---- the profile's ----
 
     def use_profile(self, entries: Iterable[PeerEntry], own: Iterable[Address], reserved: Iterable[Network] = ()) -> Delta:

@@ -1,0 +1,231 @@
+"""A conversation with the node of this host, by its control socket: questions side by side, answers with descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any, Final, NamedTuple, Self
+
+from appliance.control.client import Address, connect
+from appliance.control.handing import MOST_DESCRIPTORS
+from appliance.control.messages import Answer, Cancel, Item, NotUnderstood, Question, Refusal, from_node, line_of
+from appliance.errors import ApplianceError
+from appliance.sdk import errors
+
+PIECE: Final = 1 << 16
+MOST_LINE: Final = 64 << 20
+
+
+class Told(NamedTuple):
+    """An answer or an item, and the sockets that came with it."""
+
+    value: Any
+    sockets: tuple[socket.socket, ...] = ()
+
+    def close(self) -> None:
+        """They are not wanted."""
+        for each in self.sockets:
+            each.close()
+
+
+class Following:
+    """What comes for one question, in order. Belongs to whoever asked, who closes it."""
+
+    def __init__(self, take_back: Callable[[], None]) -> None:
+        self._take_back = take_back
+        self._found: deque[Told] = deque()
+        self._error: errors.SDKError | None = None
+        self._ended = False
+        self._there = asyncio.Event()
+
+    async def next(self) -> Told | None:
+        """The next; None at the end. Raises SDKError."""
+        await self._there.wait()
+        if self._found:
+            told = self._found.popleft()
+            if not self._found and not self._ended:
+                self._there.clear()
+            return told
+        if self._error is not None:
+            raise self._error
+        return None
+
+    def put(self, told: Told) -> None:
+        """One more has come."""
+        self._found.append(told)
+        self._there.set()
+
+    def end(self, error: errors.SDKError | None) -> None:
+        """Nothing more comes."""
+        self._ended, self._error = True, error
+        self._there.set()
+
+    def close(self) -> None:
+        """It is not wanted any more: take the question back if it is under way, and close what was not taken. Safe to call
+        twice; whoever waits for the next gets the end."""
+        for told in self._found:
+            told.close()
+        self._found.clear()
+        self._take_back()
+        self.end(self._error)
+
+
+class NodeConnection:
+    """A connection to the node. `ask` and `follow` raise SDKError."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._socket.setblocking(False)  # noqa: FBT003
+        self._loop = asyncio.get_running_loop()
+        self._numbers = count(1)
+        self._waiting: dict[int, Following] = {}
+        self._received = bytearray()
+        self._descriptors: deque[socket.socket] = deque()
+        self._unsaid = bytearray()
+        self._closed = False
+        self._loop.add_reader(self._socket, self._read)
+
+    @classmethod
+    async def open(cls, address: Address | None = None) -> Self:
+        """Connect to the node. Raises SDKError."""
+        try:
+            return cls(await asyncio.to_thread(connect, address))
+        except ApplianceError as error:
+            raise errors.from_node(error) from error
+
+    @property
+    def closed(self) -> bool:
+        """Is it over, from either side?"""
+        return self._closed
+
+    @property
+    def under_way(self) -> int:
+        """Questions that are not yet answered."""
+        return len(self._waiting)
+
+    async def ask(self, op: str, args: Mapping[str, Any] | None = None) -> Told:
+        """A question with one answer. Cancelled, it takes the question back, and closes what comes for it nevertheless."""
+        following = self.follow(op, args)
+        try:
+            return await following.next() or Told(None)
+        finally:
+            following.close()
+
+    def follow(self, op: str, args: Mapping[str, Any] | None = None) -> Following:
+        """A question whose answer is a stream of items."""
+        if self._closed:
+            raise errors.NodeGone("the connection to the node has ended", hint="does it run? see: appliance status")
+        number = next(self._numbers)
+        self._waiting[number] = following = Following(lambda: self._take_back(number))
+        self._say(line_of(Question(op, args or {}, number)))
+        return following
+
+    def close(self) -> None:
+        """Hang up, which ends what is under way."""
+        self._end(errors.NodeGone("the connection to the node was closed", hint="open a new client"))
+
+    # ---- parts ----
+
+    def _take_back(self, number: int) -> None:
+        """What still comes for this question is closed by `_hear`."""
+        if self._waiting.pop(number, None) is not None and not self._closed:
+            self._say(line_of(Cancel(number)))
+
+    def _say(self, line: bytes) -> None:
+        if not self._unsaid:
+            try:
+                line = line[self._socket.send(line) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self._end(_gone(error))
+                return
+        if line:
+            self._unsaid += line
+            self._loop.add_writer(self._socket, self._write)
+
+    def _write(self) -> None:
+        try:
+            del self._unsaid[: self._socket.send(self._unsaid)]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(_gone(error))
+            return
+        if not self._unsaid:
+            self._loop.remove_writer(self._socket)
+
+    def _read(self) -> None:
+        try:
+            piece, descriptors, _flags, _address = socket.recv_fds(self._socket, PIECE, MOST_DESCRIPTORS)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(_gone(error))
+            return
+        for descriptor in descriptors:
+            taken = socket.socket(fileno=descriptor)
+            taken.setblocking(False)  # noqa: FBT003
+            self._descriptors.append(taken)
+        if not piece:
+            self._end(_gone(None))
+            return
+        self._received += piece
+        while (end := self._received.find(b"\n")) >= 0:
+            line = bytes(self._received[:end])
+            del self._received[: end + 1]
+            self._hear(line)
+        if len(self._received) > MOST_LINE:
+            self._end(_gone(None))
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            message = from_node(line)
+        except NotUnderstood:
+            self._end(
+                errors.SDKError("the node's answer was not understood", hint="are both of one version? see: appliance version")
+            )
+            return
+        told = Told(None)
+        if isinstance(message, Answer | Item):
+            sockets = tuple(self._descriptors.popleft() for _ in range(min(message.descriptors, len(self._descriptors))))
+            told = Told(message.result if isinstance(message, Answer) else message.item, sockets)
+        following = self._waiting.get(-1 if message.id is None else message.id)
+        if following is None:
+            told.close()
+            if isinstance(message, Refusal) and message.id is None:
+                self._end(errors.from_document(message.error))
+            return
+        match message:
+            case Refusal(_, error):
+                following.end(errors.from_document(error))
+            case Item():
+                following.put(told)
+            case Answer(_, result):
+                if result is not None or told.sockets:
+                    following.put(told)
+                following.end(None)
+        if isinstance(message, Answer | Refusal) and message.id is not None:
+            del self._waiting[message.id]
+
+    def _end(self, error: errors.SDKError) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        for following in self._waiting.values():
+            following.end(error)
+        self._waiting.clear()
+        for each in self._descriptors:
+            each.close()
+        self._descriptors.clear()
+
+
+def _gone(error: OSError | None) -> errors.SDKError:
+    why = "" if error is None else f": {error.strerror}"
+    return errors.NodeGone(f"the node ended the connection{why}", hint="does it run? see: appliance status")

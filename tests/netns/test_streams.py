@@ -1,0 +1,92 @@
+"""Streams between applications of two hosts: the commands, and the same from Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.netns.daemons import Host
+
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+
+HELLO = """
+import asyncio
+from appliance.sdk import Client, ServiceNotFound
+
+async def main():
+    async with Client() as client:
+        async with await client.connect("other", "echo", metadata={"who": "me"}) as connection:
+            await connection.write(b"hello")
+            await connection.close_write()
+            said = b""
+            while piece := await connection.read():
+                said += piece
+            print(said.decode(), connection.peer)
+        try:
+            await client.connect("other", "nothing")
+        except ServiceNotFound as error:
+            print(error.code, error.hint)
+
+asyncio.run(main())
+"""
+
+SERVE = """
+import asyncio
+from appliance.sdk import Client
+
+async def main():
+    async with Client() as client, await client.listen("echo") as listener:
+        print("serving", flush=True)
+        async for connection in listener:
+            async with connection:
+                await connection.write(f"{connection.peer} {dict(connection.metadata)} ".encode())
+                while piece := await connection.read():
+                    await connection.write(piece)
+
+asyncio.run(main())
+"""
+
+
+def serving(host: Host, *command: str) -> subprocess.Popen[bytes]:
+    """Something of that host that serves, once it does."""
+    started = subprocess.Popen([*host.entering, sys.executable, "-P", *command], stdout=subprocess.PIPE)
+    assert started.stdout is not None
+    assert started.stdout.readline().startswith(b"serving"), "it serves"
+    return started
+
+
+def test_a_service_is_served_and_called_by_two_commands(hosts: tuple[Host, Host]) -> None:
+    for host in hosts:
+        host.start()
+    with serving(hosts[0], "-m", "appliance.cli", "serve", "echo") as server:
+        try:
+            said = subprocess.run(
+                [*hosts[1].entering, sys.executable, "-P", "-m", "appliance.cli", "connect", "other", "echo"],
+                input=b"x" * 1_000_000 + b"end",
+                capture_output=True,
+                timeout=60,
+                check=True,
+            )
+            assert said.stdout == b"x" * 1_000_000 + b"end"
+            missing = hosts[1].command("connect", "other", "nothing")
+            assert missing.returncode == 1
+            assert "other has no service nothing" in missing.stderr
+        finally:
+            server.terminate()
+
+
+def test_the_same_from_python(hosts: tuple[Host, Host]) -> None:
+    for host in hosts:
+        host.start()
+    with serving(hosts[0], "-c", SERVE) as server:
+        try:
+            said = subprocess.run(
+                [*hosts[1].entering, sys.executable, "-P", "-c", HELLO], capture_output=True, text=True, timeout=60, check=True
+            )
+        finally:
+            server.terminate()
+    first, second = said.stdout.splitlines()
+    assert first == "other {'who': 'me'} hello other"
+    assert second.startswith("NothingServed ")
