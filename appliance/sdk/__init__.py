@@ -11,12 +11,12 @@ from appliance.sdk.client import Client, Listener
 from appliance.sdk.connection import Connection
 from appliance.sdk.errors import (
     AccessDenied,
-    Busy,
     ConnectionLost,
     DeadlineExceeded,
     NodeGone,
     PeerUnreachable,
     SDKError,
+    ServiceBusy,
     ServiceNotFound,
     ServiceTaken,
     UnknownPeer,
@@ -24,7 +24,6 @@ from appliance.sdk.errors import (
 
 __all__ = [
     "AccessDenied",
-    "Busy",
     "Client",
     "Connection",
     "ConnectionLost",
@@ -33,6 +32,7 @@ __all__ = [
     "NodeGone",
     "PeerUnreachable",
     "SDKError",
+    "ServiceBusy",
     "ServiceNotFound",
     "ServiceTaken",
     "UnknownPeer",

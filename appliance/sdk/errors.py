@@ -17,7 +17,6 @@ class NodeGone(SDKError):
     """No node of this host answers: none runs, or it ended."""
 
     exit_code = ExitCode.NO_DAEMON
-    retryable = True
 
 
 class AccessDenied(SDKError):
@@ -45,7 +44,7 @@ class ServiceTaken(SDKError):
     """Another application of this host serves under that name."""
 
 
-class Busy(SDKError):
+class ServiceBusy(SDKError):
     """There are as many callers as there may be."""
 
     exit_code = ExitCode.RETRY
@@ -74,13 +73,13 @@ _CLASSES: Final[Mapping[str, type[SDKError]]] = {
     "permission": AccessDenied,
     "NotAllowed": AccessDenied,
     "NoSuchName": UnknownPeer,
-    "NotReached": PeerUnreachable,
+    "PeerNotReached": PeerUnreachable,
     "NothingServed": ServiceNotFound,
     "ServiceTaken": ServiceTaken,
-    "TooBusy": Busy,
-    "busy": Busy,
-    "user-busy": Busy,
-    "too-many-questions": Busy,
+    "TooBusy": ServiceBusy,
+    "busy": ServiceBusy,
+    "user-busy": ServiceBusy,
+    "too-many-questions": ServiceBusy,
 }
 """By the code of what the node says."""
 

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 from appliance.errors import LocalFault, PeerFault
 
 HEAD_BYTES: Final = 2
-MOST_BYTES: Final = 8192
+MOST_BYTES: Final = 4096
 """Of the JSON. The first two letters of HTTP, TLS and SSH mean more than that, so such callers are refused at once."""
 MOST_METADATA: Final = 32
 MOST_TEXT: Final = 1024
@@ -62,11 +62,12 @@ def encode_wanted(wanted: Wanted) -> bytes:
         said["metadata"] = dict(wanted.metadata)
     if wanted.traceparent:
         said["traceparent"] = wanted.traceparent
-    try:
-        _judged(said)
-        return _framed(said)
-    except PeerFault as error:
-        raise LocalFault(str(error)) from error
+    if problem := _problem(said):
+        raise LocalFault(problem)
+    framed = _framed(said)
+    if len(framed) > HEAD_BYTES + MOST_BYTES:
+        raise LocalFault(f"service, metadata and traceparent together have more than {MOST_BYTES} bytes")
+    return framed
 
 
 def encode_answer(refused: StreamRefusal | None) -> bytes:
@@ -78,13 +79,16 @@ def length_of(head: bytes) -> int:
     """How many bytes follow the first two. Raises PeerFault."""
     length = int.from_bytes(head, "big")
     if not 0 < length <= MOST_BYTES:
-        raise PeerFault("a preface of a stream is too long, or is none")
+        raise PeerFault(StreamRefusal.MALFORMED)
     return length
 
 
 def read_wanted(body: bytes) -> Wanted:
     """What is asked for, from the bytes behind the length. Raises PeerFault."""
-    return _judged(_object(body))
+    said = _object(body)
+    if _problem(said):
+        raise PeerFault(StreamRefusal.MALFORMED)
+    return Wanted(said["service"], said.get("metadata", {}), said.get("traceparent", ""))
 
 
 def read_answer(body: bytes) -> StreamRefusal | None:
@@ -96,18 +100,19 @@ def read_answer(body: bytes) -> StreamRefusal | None:
             known = {str(each): each for each in StreamRefusal}
             return known.get(reason, StreamRefusal.NOT_ALLOWED)
         case _:
-            raise PeerFault("an answer to a stream is neither ok nor refused")
+            raise PeerFault(StreamRefusal.MALFORMED)
 
 
-def _judged(said: Mapping[str, Any]) -> Wanted:
+def _problem(said: Mapping[str, Any]) -> str:
+    """What is wrong with what a caller says; "" if nothing is."""
     service, metadata, trace = said.get("service"), said.get("metadata", {}), said.get("traceparent", "")
     if not (isinstance(service, str) and SERVICE.fullmatch(service)):
-        raise PeerFault("a service's name has 1 to 63 small letters, digits, dots, dashes and underscores")
+        return "a service's name has 1 to 63 small letters, digits, dots, dashes and underscores"
     if not (isinstance(metadata, dict) and len(metadata) <= MOST_METADATA and all(map(_is_entry, metadata.items()))):
-        raise PeerFault(f"metadata has at most {MOST_METADATA} names with texts of at most {MOST_TEXT} characters")
+        return f"metadata has at most {MOST_METADATA} names with texts of at most {MOST_TEXT} characters"
     if not (isinstance(trace, str) and (not trace or _TRACEPARENT.fullmatch(trace))):
-        raise PeerFault("a traceparent is not as W3C Trace Context says")
-    return Wanted(service, metadata, trace)
+        return "a traceparent is not as W3C Trace Context says"
+    return ""
 
 
 def _is_entry(entry: tuple[object, object]) -> bool:
@@ -115,18 +120,16 @@ def _is_entry(entry: tuple[object, object]) -> bool:
     return isinstance(name, str) and bool(_NAME.fullmatch(name)) and isinstance(text, str) and len(text) <= MOST_TEXT
 
 
-def _object(body: bytes) -> Mapping[str, Any]:
+def _object(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise PeerFault("the preface of a stream is no JSON") from error
+        raise PeerFault(StreamRefusal.MALFORMED) from error
     if not isinstance(said, dict):
-        raise PeerFault("the preface of a stream is no object")
+        raise PeerFault(StreamRefusal.MALFORMED)
     return said
 
 
 def _framed(said: Mapping[str, Any]) -> bytes:
     body = json.dumps(said, separators=(",", ":")).encode()
-    if len(body) > MOST_BYTES:
-        raise PeerFault(f"the preface of a stream has more than {MOST_BYTES} bytes")
     return len(body).to_bytes(HEAD_BYTES, "big") + body

@@ -10,7 +10,7 @@ class StreamError(ApplianceError):
     """A stream cannot be had."""
 
 
-class NotReached(StreamError):
+class PeerNotReached(StreamError):
     """The peer did not answer in time, or cannot be reached now."""
 
     exit_code = ExitCode.RETRY

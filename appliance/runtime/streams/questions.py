@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.errors import LocalFault, PeerFault
+from appliance.errors import LocalFault
 from appliance.runtime.finding import NoSuchName, lookup
 from appliance.runtime.plugins.routes import BadArguments
 from appliance.runtime.streams.streams import Streams, Target
@@ -58,7 +58,7 @@ def serve(streams: Streams, principal: Principal, args: Mapping[str, Any]) -> As
 def _wanted(wanted: Wanted) -> Wanted:
     try:
         encode_wanted(wanted)
-    except (LocalFault, PeerFault) as error:
+    except LocalFault as error:
         raise BadArguments(f"connect: {error}") from error
     return wanted
 

@@ -14,7 +14,7 @@ from appliance.control.handing import Handed
 from appliance.errors import HostError, PeerFault
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
-from appliance.runtime.streams.errors import NothingServed, NotReached, ServiceTaken, StreamError, refusal
+from appliance.runtime.streams.errors import NothingServed, PeerNotReached, ServiceTaken, StreamError, refusal
 from appliance.runtime.streams.incoming import Incoming, Judge, read_exactly
 from appliance.runtime.streams.served import Served
 from appliance.wire.stream_preface import HEAD_BYTES, Wanted, encode_wanted, length_of, read_answer
@@ -79,7 +79,7 @@ class Streams:
                 refused = read_answer(await read_exactly(stream, length_of(await read_exactly(stream, HEAD_BYTES))))
             except (PeerFault, EOFError, OSError) as error:
                 stream.close()
-                raise NotReached(f"{target.name} ended the stream before it said anything", hint="try again") from error
+                raise PeerNotReached(f"{target.name} ended the stream before it said anything", hint="try again") from error
             except BaseException:
                 stream.close()
                 raise
@@ -104,7 +104,7 @@ class Streams:
         assert problem is not None
         if problem.errno == errno.ECONNREFUSED:
             raise NothingServed(f"nothing listens on {target.name} for {what}", hint="is it served there? see appliance serve")
-        raise NotReached(f"{target.name} cannot be reached: {problem.strerror}", hint=f"see: appliance ping {target.name}")
+        raise PeerNotReached(f"{target.name} cannot be reached: {problem.strerror}", hint=f"see: appliance ping {target.name}")
 
     # ---- in ----
 
@@ -178,7 +178,7 @@ async def _limit(seconds: float, target: Target, what: str) -> AsyncGenerator[No
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise NotReached(
+        raise PeerNotReached(
             f"{target.name} did not answer within {seconds:g} s ({what})", hint=f"see: appliance ping {target.name}"
         ) from error
 

@@ -88,7 +88,12 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
     looking = {name for name, permission in permissions.items() if permission == READ}
     about_members = {"lookup", "peers", "netcheck", "invitations"}
     assert looking == {"status", "health", "metrics", "plugins", "profile", "discovered", "events"} | about_members
-    assert {permission for name, permission in permissions.items() if name not in looking} == {CHANGE, "enrolment.invite"}
+    assert {permission for name, permission in permissions.items() if name not in looking} == {
+        CHANGE,
+        "enrolment.invite",
+        "stream.open",
+        "stream.serve",
+    }
 
 
 async def works(call: ApiCall) -> Any:
