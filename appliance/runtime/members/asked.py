@@ -71,7 +71,7 @@ def peers(
                 "connected": False,
                 "not_taken": why.message,
             }
-            for identity, why in mesh.not_taken.items()
+            for identity, why in mesh.taken_in.refused.items()
             if identity in members
         ]
     return found

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
@@ -25,9 +25,9 @@ from appliance.members.certificate import Certificate
 from appliance.members.statement import Kind, StatementRefused, read_head
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
-from appliance.runtime.members.entries import Policy, Reach, entry_of
+from appliance.runtime.members.entries import Policy, Reach
 from appliance.runtime.members.keeping import KeptStatements
-from appliance.runtime.peers.table import Origin, PeerEntry, PeerRefused
+from appliance.runtime.members.member_peers import MemberPeers
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -43,8 +43,6 @@ log = get_logger("mesh")
 
 APPLY_DELAY: Final = 0.5
 """Seconds between a new certificate and the new peer: a list of a thousand is judged some times only, 20 ms each."""
-ROUNDS: Final = 4
-"""How often members that the table did not take are tried at once."""
 SAID_EVERY: Final = 600.0
 """Seconds between two log lines about the same member that is not taken."""
 
@@ -72,21 +70,6 @@ class MeshParts:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-class NotTaken(NamedTuple):
-    """A member whom the table of peers does not take."""
-
-    reason: str
-    message: str
-
-
-class _Put(NamedTuple):
-    """What an entry of the table was made of."""
-
-    digest: bytes
-    policy: Policy
-    reach: Reach
-
-
 class Mesh:
     """The mesh of one node. Made and used on the event loop."""
 
@@ -94,20 +77,14 @@ class Mesh:
         self.parts = parts
         self.trust = parts.trust
         self.settings: MeshSection = _section(profile)
-        self.not_taken: dict[str, NotTaken] = {}
-        """Members whom the table does not take, by identity."""
         self.counters: Counter[str] = Counter()
         """What happened, by name."""
+        self.taken_in = MemberPeers(parts.peers, self.own, Policy.of(profile, overlay(profile)), self.counters)
+        """What the table of peers has of members."""
         self.spread: list[Spread] = []
         """Told of each statement that is new here. Families add themselves."""
         self.changed: list[Callable[[], None]] = []
         """Told when members came, changed or went, once the table of peers has them."""
-        self._policy = Policy.of(profile, overlay(profile))
-        self._reach: dict[str, Reach] = {}
-        self._entries: dict[str, PeerEntry] = {}
-        """What the table has of members, by identity."""
-        self._put_so: dict[str, _Put] = {}
-        """Of what these were made."""
         self._soon = False
         self._judged: Mapping[str, Certificate] | None = None
         self._own: Certificate | None = None
@@ -120,7 +97,7 @@ class Mesh:
     def use(self, profile: Profile) -> None:
         """The profile is this from now on; its `mesh.network` is the same."""
         self.settings = _section(profile)
-        self._policy = Policy.of(profile, overlay(profile))
+        self.taken_in.policy = Policy.of(profile, overlay(profile))
         self._judged = None
         self.apply()
         self.use_bootstrap()
@@ -234,18 +211,11 @@ class Mesh:
     def reach(self, identity: str, endpoints: Sequence[Endpoint] | None = None, *, alive: bool | None = None) -> None:
         """Where a member can be called (address literals, most wanted first), and whether a session with it is kept `alive`;
         otherwise one is made when traffic wants it. None: as before."""
-        before = self._reach.get(identity, Reach())
-        wanted = Reach(before.endpoints if endpoints is None else tuple(endpoints), before.alive if alive is None else alive)
-        if wanted == before:
-            return
-        self._reach[identity] = wanted
-        certificate = self.members().get(identity)
-        if certificate is not None and identity in self._entries:
-            self._put(certificate)
+        self.taken_in.reach(self.members().get(identity), identity, endpoints, alive)
 
     def reached_at(self, identity: str) -> Reach:
         """What `reach` was told last."""
-        return self._reach.get(identity, Reach())
+        return self.taken_in.reached_at(identity)
 
     def apply(self) -> None:
         """Let the table of peers have exactly the members that there are now; none if this node is no member itself, since nobody
@@ -255,14 +225,10 @@ class Mesh:
             return
         self._judged = there
         members = there if self.own in there else {}
-        for identity in [identity for identity in self._entries if identity not in members]:
-            self._take_out(identity)
-        waiting = [each for each in members.values() if each.identity != self.own]
-        for _ in range(ROUNDS):  # one may have what another gives up in the same moment
-            before, waiting = len(waiting), [each for each in waiting if not self._put(each)]
-            if not waiting or len(waiting) == before:
-                break
-        self.not_taken = {identity: why for identity, why in self.not_taken.items() if identity in members}
+        told = log.info if members else log.debug  # all of them go, and it is said once
+        for entry in self.taken_in.remove_others(members):
+            told("a member left", member=entry.name, removed=self.trust.revoked(entry.identity))
+        self.taken_in.put(members)
         self._look_at_own(members.get(self.own))
         for changed in self.changed:
             changed()
@@ -281,50 +247,6 @@ class Mesh:
         """Those that the profile names are kept alive as soon as they are members."""
         for entry in self.settings.bootstrap:
             self.reach(entry.identity, alive=True)
-
-    def _put(self, certificate: Certificate) -> bool:
-        """Let it be a peer. False: the table does not take it."""
-        identity, peers = certificate.identity, self.parts.peers
-        known = peers.table.of_identity(identity)
-        if known is not None and known.origin is Origin.PROFILE:
-            self._entries.pop(identity, None)  # what the profile says of it goes on to count
-            return True
-        reach = self._reach.get(identity, Reach())
-        put = _Put(certificate.digest, self._policy, reach)
-        if known is not None and known == self._entries.get(identity) and self._put_so.get(identity) == put:
-            return True
-        wanted, cut = entry_of(certificate, self._policy, reach)
-        try:
-            if known is not None and known.name == wanted.name:
-                peers.change_peer(wanted)
-            else:
-                if known is not None:
-                    peers.drop_peer(known.name)
-                peers.add_peer(wanted)
-        except PeerRefused as refused:
-            self._refuse(certificate, refused)
-            return False
-        self.counters["not-accepted"] += cut
-        self._entries[identity], self._put_so[identity] = wanted, put
-        self.not_taken.pop(identity, None)
-        return True
-
-    def _refuse(self, certificate: Certificate, refused: PeerRefused) -> None:
-        identity = certificate.identity
-        self.not_taken[identity] = NotTaken(str(refused.reason), refused.message)
-        if self._entries.pop(identity, None) is not None:
-            with suppress(PeerRefused):
-                self.parts.peers.drop_peer(certificate.name)
-        if once_per(SAID_EVERY, f"member {identity} {refused.reason}"):
-            log.warning("a member is no peer of this node", member=certificate.name, reason=refused.message)
-
-    def _take_out(self, identity: str) -> None:
-        entry = self._entries.pop(identity)
-        self._put_so.pop(identity, None)
-        with suppress(PeerRefused):  # the profile took its place since
-            self.parts.peers.drop_peer(entry.name)
-        told = log.info if self.own in self.members() else log.debug  # then all of them go, and it is said once
-        told("a member left", member=entry.name, removed=self.trust.revoked(identity))
 
     def _look_at_own(self, certificate: Certificate | None) -> None:
         before, self._own = self._own, certificate
@@ -355,7 +277,7 @@ class Mesh:
                 for each in self.trust.set_aside(now)
             ],
             "frauds": [fraud.issuer for fraud in self.trust.frauds()],
-            "not_taken": {identity: each._asdict() for identity, each in self.not_taken.items()},
+            "not_taken": {identity: each._asdict() for identity, each in self.taken_in.refused.items()},
             "strangers": len(self.parts.driver.node.strangers),
             "refused": {str(reason): times for reason, times in self.trust.refused.items()},
             "counters": dict(self.counters),

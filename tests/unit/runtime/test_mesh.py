@@ -34,7 +34,7 @@ def static(name: str, allowed: str, identity: str = "") -> dict[str, object]:
 async def test_a_member_that_clashes_with_a_peer_of_the_profile_is_shown_and_no_peer(tmp_path: Path) -> None:
     made = host(tmp_path, "own", "a", "b", "c", peers=[static("a", "10.9.0.1/32"), static("x", "10.7.0.3/32")])
     assert made.knows() == ["a", "c", "x"]
-    taken = {made.mesh.members()[identity].name: why.reason for identity, why in made.mesh.not_taken.items()}
+    taken = {made.mesh.members()[identity].name: why.reason for identity, why in made.mesh.taken_in.refused.items()}
     assert taken == {"b": "prefix-taken"}, "a is a peer of the profile itself, and what that says counts"
     shown = {peer["name"]: peer for peer in peers(made.peers.table, made.node, made.runtime, {})}
     assert "overlaps one of peer 'x'" in shown["b"]["not_taken"]
@@ -46,7 +46,7 @@ async def test_a_member_takes_its_place_when_the_profile_makes_room(tmp_path: Pa
     assert made.knows() == ["x"]
     made.peers.use_profile([], (), made.profile.mesh.overlay if made.profile.mesh else ())
     made.mesh.use(made.profile)
-    assert (made.knows(), made.mesh.not_taken) == (["b"], {})
+    assert (made.knows(), made.mesh.taken_in.refused) == (["b"], {})
 
 
 async def test_how_a_member_is_reached_is_told_by_identity(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_members_that_change_places_are_all_taken(tmp_path: Path) -> None:
             certificate(name, grants=grants(f"10.7.0.{number}"), serial=900 + number, **later).encoded, NOW + 1000
         )
     made.mesh.apply()
-    assert made.mesh.not_taken == {}
+    assert made.mesh.taken_in.refused == {}
     assert {entry.name: str(entry.allowed[0]) for entry in made.peers.table} == {"b": "10.7.0.3/32", "c": "10.7.0.2/32"}
 
 
