@@ -210,7 +210,7 @@ class NodeRuntime:
         if self.keeper.current is not None and qos != settings.scheduling(before):
             self.keeper.current.set_qos(qos)
         self.peers.use_profile(of_profile(profile.peers), _own(profile), reserved(profile))
-        self.optional.use(profile)
+        await self.optional.use(profile)
         await self.brought.use(profile.peers_from)
         self.driver.update(self._settings(profile), profile.crypto.rotate.bytes)
         await self.discovery.use(profile)

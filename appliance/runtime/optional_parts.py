@@ -105,10 +105,10 @@ class OptionalParts:
         self._needed.lifespan.push("direct paths", self.paths.close)
         await self.settle(profile)
 
-    def use(self, profile: Profile) -> None:
+    async def use(self, profile: Profile) -> None:
         """The profile is this from now on."""
         if self.mesh is not None:
-            self.mesh.use(profile)
+            await self.mesh.use(profile)
 
     async def settle(self, profile: Profile) -> None:
         """The families that the profile wants are spoken: begin or end what it no longer says."""
@@ -175,7 +175,7 @@ class OptionalParts:
         needed.figures.members = mesh.gossip.standings
         needed.lifespan.push("mesh", mesh.close)
         needed.driver.strangers.listener = mesh.hear_of_stranger
-        mesh.start()
+        await mesh.start()
 
     def _make_relays(self) -> Relays:
         from appliance.runtime.members.relays.around import Around as OfRelays

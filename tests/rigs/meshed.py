@@ -86,7 +86,7 @@ class MeshedHost:
         self.host.listener = self.protocols.hear
 
     async def begin(self) -> None:
-        self.runtime.start()
+        await self.runtime.start()
         self.runtime.call()
         await self.protocols.use({name: {} for name in self.runtime.kinds})
         self.settle()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from appliance.api.values import RELAY
 from appliance.api.zones import shown
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from appliance.runtime.members.mesh_runtime import MeshRuntime
     from appliance.runtime.peers.table import PeerEntry, PeerTable
 
-AT_ONCE: Final = 16
-"""Statements that are taken before others get a turn: 6 ms."""
-
 
 async def take_statements(mesh: Mesh | None, network: object, body: bytes) -> dict[str, Any]:
     """Take a parcel of statements of the network with that fingerprint, and let them count. Raises ApplianceError when this node
@@ -37,11 +33,10 @@ async def take_statements(mesh: Mesh | None, network: object, body: bytes) -> di
         statements = list(read_parcel(body))
     except StatementRefused as error:
         raise ApplianceError(f"that is no parcel of statements: {error.reason}") from None
-    new, before = 0, mesh.trust.refused.copy()
-    for at in range(0, len(statements), AT_ONCE):
-        new += mesh.take_all(statements[at : at + AT_ONCE])
-        await asyncio.sleep(0)
+    before = mesh.trust.refused.copy()
+    new = await mesh.take_in_pieces(statements)
     mesh.apply()
+    await mesh.applied()
     refused = mesh.trust.refused - before
     return {"new": new, "known": len(statements) - new - refused.total(), "refused": {str(why): n for why, n in refused.items()}}
 

@@ -7,7 +7,7 @@ The disk is waited for in a thread; many changes are one write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +41,7 @@ class KeptStatements:
         self,
         folder: NetworkFolder,
         known: Callable[[], Iterable[bytes]],
-        take: Callable[[Sequence[bytes]], object],
+        take: Callable[[Sequence[bytes]], Awaitable[object]],
         now: Callable[[], int],
     ) -> None:
         self._folder = folder
@@ -73,7 +73,7 @@ class KeptStatements:
                     strange = await asyncio.to_thread(self._exchange, list(self._known()))
                     if not strange:
                         break
-                    self._take(strange)
+                    await self._take(strange)
             except OSError as error:
                 self.problem = f"what members are known by cannot be kept: {error.strerror or error}"
                 if once_per(SAID_EVERY, "statements cannot be kept"):

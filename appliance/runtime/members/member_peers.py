@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -61,13 +61,18 @@ class MemberPeers:
         self.refused = {identity: why for identity, why in self.refused.items() if identity in members}
         return [self._take_out(identity) for identity in [identity for identity in self._entries if identity not in members]]
 
-    def put(self, members: Mapping[str, Certificate]) -> None:
-        """Let all of them be peers, as far as the table takes them."""
-        waiting = [each for each in members.values() if each.identity != self._own]
+    def put(self, members: Mapping[str, Certificate]) -> Iterator[None]:
+        """Let all of them be peers, as far as the table takes them: one with each step of the iterator."""
+        waiting = [each for each in members.values() if each.identity != self._own and not self._is_put(each)]
         for _ in range(ROUNDS):  # one may have what another gives up in the same moment
-            before, waiting = len(waiting), [each for each in waiting if not self._put(each)]
-            if not waiting or len(waiting) == before:
+            refused = []
+            for each in waiting:
+                if not self._put(each):
+                    refused.append(each)
+                yield
+            if len(refused) == len(waiting):
                 break
+            waiting = refused
 
     def reach(self, member: Certificate | None, identity: str, endpoints: Sequence[Endpoint] | None, alive: bool | None) -> None:
         """As `Mesh.reach`. `member` is its certificate, None for who is no member (yet)."""
@@ -83,6 +88,13 @@ class MemberPeers:
         """What `reach` was told last."""
         return self._reach.get(identity, Reach())
 
+    def _is_put(self, certificate: Certificate) -> bool:
+        """Is it a peer as it should be one?"""
+        identity = certificate.identity
+        known = self._peers.table.of_identity(identity)
+        put = _Put(certificate.digest, self.policy, self.reached_at(identity))
+        return known is not None and known == self._entries.get(identity) and self._put_so.get(identity) == put
+
     def _put(self, certificate: Certificate) -> bool:
         """Let it be a peer. False: the table does not take it."""
         identity, peers = certificate.identity, self._peers
@@ -91,9 +103,6 @@ class MemberPeers:
             self._entries.pop(identity, None)  # what the profile says of it goes on to count
             return True
         reach = self._reach.get(identity, Reach())
-        put = _Put(certificate.digest, self.policy, reach)
-        if known is not None and known == self._entries.get(identity) and self._put_so.get(identity) == put:
-            return True
         wanted, cut = entry_of(certificate, self.policy, reach)
         try:
             if known is not None and known.name == wanted.name:
@@ -106,7 +115,7 @@ class MemberPeers:
             self._refuse(certificate, refused)
             return False
         self._counters["not-accepted"] += cut
-        self._entries[identity], self._put_so[identity] = wanted, put
+        self._entries[identity], self._put_so[identity] = wanted, _Put(certificate.digest, self.policy, reach)
         self.refused.pop(identity, None)
         return True
 

@@ -30,9 +30,10 @@ class MeshRuntime:
         """The families that are spoken for it."""
         self._introducing = Introducing(self.mesh)
 
-    def start(self) -> None:
-        """Members are peers from now on."""
+    async def start(self) -> None:
+        """Members are peers when this returns."""
         self.mesh.apply()
+        await self.mesh.applied()
         self.mesh.use_bootstrap()
         tasks = self.mesh.tasks
         tasks.spawn(self.gossip.start(), "remember members")
@@ -47,10 +48,11 @@ class MeshRuntime:
         """Call whom the profile names: names can be looked up."""
         self.mesh.tasks.spawn(self._introducing.run(), "call members that are not known yet")
 
-    def use(self, profile: Profile) -> None:
+    async def use(self, profile: Profile) -> None:
         """The profile is this from now on; its `mesh.network` is the same."""
         self.mesh.use(profile)
         self.gossip.use(profile)
+        await self.mesh.applied()
 
     def status(self) -> dict[str, Any]:
         """For people and `appliance status`."""

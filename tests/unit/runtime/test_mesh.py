@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from appliance.api.values import Endpoint
 from appliance.errors import ApplianceError
 from appliance.members.parcel import pack_parcel
+from appliance.runtime.members import mesh as module
 from appliance.runtime.members.asked import peers, take_statements
 from appliance.testing.pair import identity_of
 from tests.rigs.meshed import Meshed, MeshedHost
@@ -140,6 +143,45 @@ async def test_certificates_that_come_in_a_row_are_judged_together(tmp_path: Pat
     assert judged == [[f"m{number}" for number in range(20, 30)]]
     made.mesh.take_all([revocation("m20").encoded])
     assert judged[-1] == [f"m{number}" for number in range(21, 30)], "a removal waits for nothing"
+
+
+async def turns(work: Awaitable[object], figure: Callable[[], int]) -> list[int]:
+    """By how much the figure grows in each turn of the loop until `work` is done, where it grows."""
+    task, seen = asyncio.ensure_future(work), [figure()]
+    while not task.done():
+        await asyncio.sleep(0)
+        seen.append(figure())
+    await task
+    return [after - before for before, after in itertools.pairwise(seen) if after != before]
+
+
+async def test_many_members_become_peers_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PUT_AT_ONCE", 8)
+    made = host(tmp_path, "own", *(f"m{number}" for number in range(30)))
+    assert len(made.knows()) == 8
+    assert await turns(made.mesh.applied(), lambda: len(made.knows())) == [8, 8, 6]
+    told: list[int] = []
+    made.mesh.changed.append(lambda: told.append(len(made.knows())))
+    made.mesh.take(revocation("own").encoded)
+    assert (made.knows(), told) == ([], [0]), "who is no member any more is out at once"
+
+
+async def test_a_removal_among_many_that_come_waits_for_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PUT_AT_ONCE", 8)
+    made = host(tmp_path, "own", *(f"m{number}" for number in range(30)))
+    gone = made.knows()[0]
+    made.mesh.take(revocation(gone).encoded)
+    assert gone not in made.knows()
+    await made.mesh.applied()
+    assert made.knows() == sorted({f"m{number}" for number in range(30)} - {gone})
+
+
+async def test_many_statements_from_the_disk_are_verified_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TAKEN_AT_ONCE", 4)
+    made = host(tmp_path, "own")
+    new = [certificate(f"m{number}", grants=grants(f"10.7.0.{number}")).encoded for number in range(20, 30)]
+    made.folder.keep_statements([*made.folder.statements(), *new])
+    assert await turns(made.mesh.kept.look(), lambda: made.mesh.trust.verified) == [4, 4, 2]
 
 
 async def test_a_signer_that_lied_is_told_of_and_the_proof_goes_to_others(tmp_path: Path) -> None:
