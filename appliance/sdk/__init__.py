@@ -9,6 +9,7 @@ async with Client() as client, await client.connect("laptop", "echo") as connect
 
 from appliance.sdk.client import Client, Listener
 from appliance.sdk.connection import Connection
+from appliance.sdk.datagrams import Datagrams
 from appliance.sdk.errors import (
     AccessDenied,
     ConnectionLost,
@@ -27,6 +28,7 @@ __all__ = [
     "Client",
     "Connection",
     "ConnectionLost",
+    "Datagrams",
     "DeadlineExceeded",
     "Listener",
     "NodeGone",

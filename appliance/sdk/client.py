@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from appliance.control.client import Address
 from appliance.sdk.connection import Connection
+from appliance.sdk.datagrams import Datagrams
 from appliance.sdk.errors import SDKError
 from appliance.sdk.node import Following, NodeConnection, Told
+
+Accepted = TypeVar("Accepted")
+"""What a listener gives for each caller."""
 
 
 class Client:
@@ -20,7 +25,7 @@ class Client:
     def __init__(self, address: Address | None = None) -> None:
         self._address = address
         self._asking: NodeConnection | None = None
-        self._listeners: set[Listener] = set()
+        self._listeners: set[Listener[Any]] = set()
 
     async def __aenter__(self) -> Self:
         await self._node()
@@ -45,26 +50,43 @@ class Client:
         traceparent: str = "",
         deadline: float = 5.0,
     ) -> Connection:
-        """A stream to a service of the peer with that name or identity, or a plain connection to its port of that number. Raises
-        SDKError within `deadline` seconds."""
-        asked: dict[str, Any] = {"to": to, "deadline_s": deadline}
-        if isinstance(service, int):
-            asked["port"] = service
-        else:
-            asked |= {"service": service, "metadata": dict(metadata or {}), "traceparent": traceparent}
-        told = await (await self._node()).ask("connect", asked)
-        return _connection(told)
+        """A stream to a service of the peer with that name, identity or address, or a plain connection to its port of that
+        number. Raises SDKError within `deadline` seconds."""
+        asked = _asked(to, service, metadata, traceparent, deadline)
+        return Connection(*_one(await (await self._node()).ask("connect", asked)))
 
-    async def listen(self, service: str) -> Listener:
+    async def connect_datagrams(
+        self,
+        to: str,
+        service: str | int,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        traceparent: str = "",
+        deadline: float = 5.0,
+    ) -> Datagrams:
+        """As `connect`, for datagrams."""
+        asked = _asked(to, service, metadata, traceparent, deadline) | {"datagram": True}
+        return Datagrams(*_one(await (await self._node()).ask("connect", asked)))
+
+    async def listen(self, service: str) -> Listener[Connection]:
         """Serve under that name: the streams that come in from now on. Raises SDKError, ServiceTaken if somebody does already."""
+        return await self._serve({"service": service}, Connection)
+
+    async def listen_datagrams(self, service: str) -> Listener[Datagrams]:
+        """As `listen`, for datagrams: an item for each caller."""
+        return await self._serve({"service": service, "datagram": True}, Datagrams)
+
+    async def _serve(
+        self, asked: Mapping[str, Any], made: Callable[[socket.socket, Mapping[str, Any]], Accepted]
+    ) -> Listener[Accepted]:
         node = await NodeConnection.open(self._address)
         try:
-            streams = node.follow("serve", {"service": service})
+            streams = node.follow("serve", asked)
             await streams.next()
         except BaseException:
             node.close()
             raise
-        listener = Listener(service, node, streams, self._listeners.discard)
+        listener = Listener(str(asked["service"]), node, streams, made, self._listeners.discard)
         self._listeners.add(listener)
         return listener
 
@@ -80,13 +102,21 @@ class Client:
         return self._asking
 
 
-class Listener:
+class Listener(Generic[Accepted]):
     """A service of this application: `async for connection in listener:`, until it is closed or the node is gone."""
 
-    def __init__(self, service: str, node: NodeConnection, streams: Following, closed: Callable[[Listener], None]) -> None:
+    def __init__(
+        self,
+        service: str,
+        node: NodeConnection,
+        streams: Following,
+        made: Callable[[socket.socket, Mapping[str, Any]], Accepted],
+        closed: Callable[[Listener[Any]], None],
+    ) -> None:
         self.service = service
         self._node = node
         self._streams = streams
+        self._made = made
         self._closed = closed
 
     async def __aenter__(self) -> Self:
@@ -98,18 +128,18 @@ class Listener:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Connection:
+    async def __anext__(self) -> Accepted:
         told = await self._streams.next()
         if told is None:
             raise StopAsyncIteration
-        return _connection(told)
+        return self._made(*_one(told))
 
-    async def accept(self) -> Connection:
+    async def accept(self) -> Accepted:
         """The next stream. Raises SDKError when the node is gone, or the listener is closed."""
-        told = await self._streams.next()
-        if told is None:
-            raise SDKError(f"service {self.service} is served no more")
-        return _connection(told)
+        try:
+            return await anext(self)
+        except StopAsyncIteration:
+            raise SDKError(f"service {self.service} is served no more") from None
 
     async def close(self) -> None:
         """Serve no more. Streams that were taken go on."""
@@ -118,10 +148,18 @@ class Listener:
         self._node.close()
 
 
-def _connection(told: Told) -> Connection:
+def _asked(to: str, service: str | int, metadata: Mapping[str, str] | None, traceparent: str, deadline: float) -> dict[str, Any]:
+    asked: dict[str, Any] = {"to": to, "deadline_s": deadline}
+    if isinstance(service, int):
+        return asked | {"port": service}
+    return asked | {"service": service, "metadata": dict(metadata or {}), "traceparent": traceparent}
+
+
+def _one(told: Told) -> tuple[socket.socket, Mapping[str, Any]]:
+    """The one socket that was handed over, and what was said of it."""
     try:
-        [stream] = told.sockets
+        [handed] = told.sockets
     except ValueError:
         told.close()
         raise SDKError("the node handed no stream over", hint="is it out of descriptors? see its log") from None
-    return Connection(stream, told.value)
+    return handed, told.value

@@ -10,7 +10,7 @@ Each side says one, the caller first; whoever reads takes exactly these bytes, s
 caller   {"service": "echo", "metadata": {"name": "text"}, "traceparent": "00-…"}     the last two may be left out
 answer   {"ok": true}  or  {"refused": "no-such-service"}
 
-Members that are not known are passed over: later versions say more.
+Members that are not known are passed over: later versions say more. Where datagrams are wanted, each preface is one datagram.
 """
 
 from __future__ import annotations
@@ -91,6 +91,16 @@ def read_wanted(body: bytes) -> Wanted:
     return Wanted(said["service"], said.get("metadata", {}), said.get("traceparent", ""))
 
 
+def unframed_wanted(datagram: bytes) -> Wanted:
+    """What is asked for by a datagram, which is a whole preface. Raises PeerFault."""
+    return read_wanted(_unframed(datagram))
+
+
+def unframed_answer(datagram: bytes) -> StreamRefusal | None:
+    """As `read_answer`, of a datagram that is a whole preface. Raises PeerFault."""
+    return read_answer(_unframed(datagram))
+
+
 def read_answer(body: bytes) -> StreamRefusal | None:
     """Why there is no stream, or None: there is one. Raises PeerFault."""
     match _object(body):
@@ -101,6 +111,12 @@ def read_answer(body: bytes) -> StreamRefusal | None:
             return known.get(reason, StreamRefusal.NOT_ALLOWED)
         case _:
             raise PeerFault(StreamRefusal.MALFORMED)
+
+
+def _unframed(datagram: bytes) -> bytes:
+    if len(datagram) != HEAD_BYTES + length_of(datagram[:HEAD_BYTES]):
+        raise PeerFault(StreamRefusal.MALFORMED)
+    return datagram[HEAD_BYTES:]
 
 
 def _problem(said: Mapping[str, Any]) -> str:

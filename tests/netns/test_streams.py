@@ -90,3 +90,49 @@ def test_the_same_from_python(hosts: tuple[Host, Host]) -> None:
     first, second = said.stdout.splitlines()
     assert first == "other {'who': 'me'} hello other"
     assert second.startswith("NothingServed ")
+
+
+DATAGRAMS = """
+import asyncio, sys
+from appliance.sdk import Client, ServiceNotFound
+
+async def serve():
+    async with Client() as client, await client.listen_datagrams("time") as listener:
+        print("serving", flush=True)
+        async for caller in listener:
+            async with caller:
+                while (said := await caller.receive()) != b"end":
+                    await caller.send(said[::-1])
+
+async def call():
+    async with Client() as client:
+        async with await client.connect_datagrams("other", "time") as callee:
+            for size in (1, 5000, 60000):
+                await callee.send(bytes([7]) + bytes(size))
+                assert await callee.receive() == bytes(size) + bytes([7])
+            await callee.send(b"end")
+        try:
+            await client.connect_datagrams("other", "nothing")
+        except ServiceNotFound as error:
+            print(error.code)
+
+asyncio.run(serve() if sys.argv[1:] else call())
+"""
+
+
+def test_datagrams_find_their_service_and_come_back(hosts: tuple[Host, Host]) -> None:
+    for host in hosts:
+        host.start()
+    with serving(hosts[0], "-c", DATAGRAMS, "serve") as server:
+        try:
+            said = subprocess.run(
+                [*hosts[1].entering, sys.executable, "-P", "-c", DATAGRAMS],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            )
+        finally:
+            server.terminate()
+    assert said.stdout == "NothingServed\n"
+    assert hosts[0].status()["streams"]["callers"] == {"given": 1, "no-such-service": 1}

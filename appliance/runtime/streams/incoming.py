@@ -47,10 +47,16 @@ async def read_exactly(stream: socket.socket, size: int) -> bytes:
 
 
 class Incoming:
-    """Takes callers at the door. `services` has what is served now, by name."""
+    """Takes callers at the door. `services` has what is served now, by name; `counted` counts streams that were "given", and
+    callers that were not let in, by reason."""
 
     def __init__(
-        self, table: PeerTable, own: Callable[[], Sequence[Address]], services: Mapping[str, Served], judge: Callable[[], Judge]
+        self,
+        table: PeerTable,
+        own: Callable[[], Sequence[Address]],
+        services: Mapping[str, Served],
+        judge: Callable[[], Judge],
+        counted: Counter[str],
     ) -> None:
         self._table = table
         self._own = own
@@ -58,15 +64,14 @@ class Incoming:
         self._judge = judge
         self._tasks = Tasks()
         self._calling: Counter[str] = Counter()
-        self.counted: Counter[str] = Counter()
-        """Streams that were "given", and callers that were not let in, by reason."""
+        self._counted = counted
 
     def take(self, stream: socket.socket, source: Source) -> None:
         """Somebody has connected from there."""
         caller = caller_at(source[0], self._table, self._own())
         reason = "unknown-address" if caller is None else self._full(caller)
         if caller is None or reason:
-            self.counted[reason] += 1
+            self._counted[reason] += 1
             stream.close()
             return
         self._calling[caller.peer] += 1
@@ -88,13 +93,13 @@ class Incoming:
                 wanted = read_wanted(await read_exactly(stream, length_of(await read_exactly(stream, HEAD_BYTES))))
                 given = await self._answer(stream, caller, source, wanted)
         except PeerFault:
-            self.counted[StreamRefusal.MALFORMED] += 1
+            self._counted[StreamRefusal.MALFORMED] += 1
             with suppress(OSError):
                 stream.send(encode_answer(StreamRefusal.MALFORMED))
         except TimeoutError:
-            self.counted["silent"] += 1
+            self._counted["silent"] += 1
         except (OSError, EOFError):
-            self.counted["gone"] += 1
+            self._counted["gone"] += 1
         finally:
             self._calling[caller.peer] -= 1
             if not self._calling[caller.peer]:
@@ -104,33 +109,34 @@ class Incoming:
 
     async def _answer(self, stream: socket.socket, caller: Caller, source: Source, wanted: Wanted) -> bool:
         """True if it is an application's now."""
-        refused, reason = self._refusal(caller, wanted)
+        refused, reason = refusal_of(caller, wanted, self._judge(), self._services)
         await asyncio.get_running_loop().sock_sendall(stream, encode_answer(refused))
         if refused is not None:
-            self.counted[reason] += 1
+            self._counted[reason] += 1
             return False
         served = self._services.get(wanted.service)
         if served is None:  # it has ended meanwhile; the caller sees the stream end
-            self.counted["gone"] += 1
+            self._counted["gone"] += 1
             return False
-        self.counted["given"] += 1
-        served.put(Handed(_said(caller, source, wanted), (stream,)))
+        self._counted["given"] += 1
+        served.put(Handed(said_of(caller, source, wanted), (stream,)))
         return True
 
-    def _refusal(self, caller: Caller, wanted: Wanted) -> tuple[StreamRefusal | None, str]:
-        """What the caller is told, and what is counted. Who may not have a service is not told whether there is one."""
-        denied = self._judge()(caller, wanted.service)
-        if denied:
-            return StreamRefusal.NOT_ALLOWED, denied
-        served = self._services.get(wanted.service)
-        if served is None:
-            return StreamRefusal.NO_SUCH_SERVICE, StreamRefusal.NO_SUCH_SERVICE
-        if served.full:
-            return StreamRefusal.BUSY, "service-busy"
-        return None, ""
+
+def refusal_of(caller: Caller, wanted: Wanted, judge: Judge, services: Mapping[str, Served]) -> tuple[StreamRefusal | None, str]:
+    """What the caller is told, and what is counted. Who may not have a service is not told whether there is one."""
+    denied = judge(caller, wanted.service)
+    if denied:
+        return StreamRefusal.NOT_ALLOWED, denied
+    served = services.get(wanted.service)
+    if served is None:
+        return StreamRefusal.NO_SUCH_SERVICE, StreamRefusal.NO_SUCH_SERVICE
+    if served.full:
+        return StreamRefusal.BUSY, "service-busy"
+    return None, ""
 
 
-def _said(caller: Caller, source: Source, wanted: Wanted) -> dict[str, object]:
+def said_of(caller: Caller, source: Source, wanted: Wanted) -> dict[str, object]:
     """What the application is told of a stream."""
     return {
         "service": wanted.service,

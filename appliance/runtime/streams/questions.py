@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.errors import LocalFault
 from appliance.runtime.finding import NoSuchName, lookup
 from appliance.runtime.plugins.routes import BadArguments
-from appliance.runtime.streams.streams import Streams, Target
+from appliance.runtime.streams.opening import Target
+from appliance.runtime.streams.streams import Streams
 from appliance.wire.stream_preface import SERVICE, Wanted, encode_wanted
 
 if TYPE_CHECKING:
@@ -30,13 +33,14 @@ async def connect(streams: Streams, node: NodeRuntime, profile: Profile, args: M
     seconds = args.get("deadline_s", SECONDS)
     if not (isinstance(seconds, int | float) and 0 < seconds <= MOST_SECONDS):
         raise BadArguments(f"connect: deadline_s is a number of seconds, up to {MOST_SECONDS:g}")
+    opening, datagrams = streams.opening, args.get("datagram") is True
     match args:
-        case {"service": str(service), **others} if "port" not in others and not others.get("datagram"):
+        case {"service": str(service), **others} if "port" not in others:
             wanted = _wanted(Wanted(service, args.get("metadata") or {}, args.get("traceparent") or ""))
-            return await streams.open(_target(node, profile, args.get("to")), wanted, seconds)
+            target = _target(node, profile, args.get("to"))
+            return await (opening.datagrams if datagrams else opening.stream)(target, wanted, seconds)
         case {"port": int(port), **others} if not others.keys() & {"service", "metadata", "traceparent"} and 0 < port < 65536:
-            datagrams = others.get("datagram") is True
-            return await streams.dial(_target(node, profile, args.get("to")), port, seconds, datagrams=datagrams)
+            return await opening.port(_target(node, profile, args.get("to")), port, seconds, datagrams=datagrams)
         case _:
             raise BadArguments(
                 "connect: there is either a service or a port", hint='for example {"to": "laptop", "service": "echo"}'
@@ -46,11 +50,12 @@ async def connect(streams: Streams, node: NodeRuntime, profile: Profile, args: M
 def serve(streams: Streams, principal: Principal, args: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
     """Serve `service`. Raises BadArguments."""
     match args:
-        case {"service": str(service), **others} if not others and SERVICE.fullmatch(service):
-            return streams.serve(service, -1 if principal.uid is None else principal.uid)
+        case {"service": str(service), **others} if not others.keys() - {"datagram"} and SERVICE.fullmatch(service):
+            uid = -1 if principal.uid is None else principal.uid
+            return streams.serve(service, uid, datagrams=others.get("datagram") is True)
         case _:
             raise BadArguments(
-                "serve: there is one argument, service: 1 to 63 small letters, digits, dots, dashes and underscores",
+                "serve: there is service, 1 to 63 small letters, digits, dots, dashes and underscores, and perhaps datagram",
                 hint='for example {"service": "echo"}',
             )
 
@@ -64,17 +69,15 @@ def _wanted(wanted: Wanted) -> Wanted:
 
 
 def _target(node: NodeRuntime, profile: Profile, to: object) -> Target:
-    """Who is called so."""
+    """Who is called so: by name or identity, or by an address that is a peer's."""
     if not isinstance(to, str):
-        raise BadArguments("connect: to is a peer's name or identity", hint='for example {"to": "laptop", "service": "echo"}')
+        raise BadArguments("connect: to is a peer's name, identity or address", hint='for example {"to": "laptop", "port": 22}')
+    with suppress(ValueError):
+        address = ipaddress.ip_address(to)
+        found = node.peers.table.at(address)
+        if found is None and address not in [own.ip for own in profile.network.addresses]:
+            raise NoSuchName(f"{address} is no peer's address", hint="see: appliance peers")
+        return Target(node.called if found is None else found[0].name, [address])
     entry = node.peers.table.of_identity(to)
-    found = lookup(node, profile, {"name": entry.name if entry is not None else to})
-    if not found["addresses"]:
-        raise NoSuchName(f"no peer is called {to[:80]!r}")
-    return Target(found["name"], [_address(text) for text in found["addresses"]])
-
-
-def _address(text: str) -> Any:
-    import ipaddress
-
-    return ipaddress.ip_address(text)
+    named = lookup(node, profile, {"name": entry.name if entry is not None else to})
+    return Target(named["name"], [ipaddress.ip_address(text) for text in named["addresses"]])

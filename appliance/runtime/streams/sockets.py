@@ -10,7 +10,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from typing import Final, Protocol
 
 from appliance.errors import HostError
@@ -24,9 +24,13 @@ WAITING: Final = 128
 ACCEPTS: Final = 16
 """Connections that are accepted in one turn of the loop."""
 
+MOST_DATAGRAM: Final = 65535
+
 Source = tuple[Address, int]
 Taken = Callable[[socket.socket, Source], None]
 """A connection has come in, from there. Whoever is told owns it."""
+Heard = Callable[[bytes, Address, Source], None]
+"""A datagram has come in, at that address of this node's, from there."""
 
 
 class Listening(Protocol):
@@ -34,6 +38,13 @@ class Listening(Protocol):
 
     def close(self) -> None:
         """Take no more. Connections that came in go on."""
+
+
+class Hearing(Listening, Protocol):
+    """A port at which datagrams are heard."""
+
+    def send(self, data: bytes, at: Address, to: Source) -> None:
+        """Answer from that address of this node's. What cannot be sent now is lost, as datagrams are."""
 
 
 class OverlaySockets(Protocol):
@@ -46,6 +57,15 @@ class OverlaySockets(Protocol):
 
     def listen(self, port: int, taken: Taken) -> Listening:
         """Take connections at that port of all this node's addresses. Raises HostError."""
+        ...
+
+    def hear(self, port: int, heard: Heard) -> Hearing:
+        """Hear datagrams at that port of all this node's addresses, from all who have no socket of their own (`answering`).
+        Raises HostError."""
+        ...
+
+    def answering(self, at: Address, port: int, to: Source) -> socket.socket:
+        """A socket for the datagrams that `to` sends to that port from now on, and for none else. Raises OSError."""
         ...
 
 
@@ -72,27 +92,43 @@ class HostSockets:
 
     def listen(self, port: int, taken: Taken) -> Listening:
         """As `OverlaySockets`."""
-        try:
-            with ExitStack() as made:
-                listeners = [made.enter_context(closing(self._listener(own, port, taken))) for own in self._own()]
-                made.pop_all()
-        except OSError as error:
-            raise HostError(
-                f"port {port} of this node in the overlay cannot be had: {error.strerror}",
-                hint=f"see who has it: ss -lntp sport = :{port}",
-            ) from error
-        return _All(listeners)
+        return _Listeners(self._bound(port, socket.SOCK_STREAM), taken)
 
-    def _listener(self, own: Address, port: int, taken: Taken) -> _Listener:
-        made = self._made(own.version, socket.SOCK_STREAM)
+    def hear(self, port: int, heard: Heard) -> Hearing:
+        """As `OverlaySockets`."""
+        return _Ears(self._bound(port, socket.SOCK_DGRAM), heard)
+
+    def answering(self, at: Address, port: int, to: Source) -> socket.socket:
+        """As `OverlaySockets`. The kernel gives a datagram to the socket that is connected with its source, before all others."""
+        made = self._made(at.version, socket.SOCK_DGRAM)
         try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a node before this one may linger
-            made.bind((str(own), port))
-            made.listen(WAITING)
-            return _Listener(made, taken)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((str(at), port))
+            made.connect((str(to[0]), to[1]))
+            _drain(made)  # what came between the two calls may be anybody's
         except BaseException:
             made.close()
             raise
+        return made
+
+    def _bound(self, port: int, kind: int) -> list[socket.socket]:
+        """A socket at each of this node's addresses. Raises HostError."""
+        try:
+            with ExitStack() as made:
+                bound = [made.enter_context(self._made(own.version, kind)) for own in self._own()]
+                for each, own in zip(bound, self._own(), strict=True):
+                    # Connections of a node before this one may linger; datagrams' sockets share the port with those of callers.
+                    each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    each.bind((str(own), port))
+                    if kind == socket.SOCK_STREAM:
+                        each.listen(WAITING)
+                made.pop_all()
+                return bound
+        except OSError as error:
+            raise HostError(
+                f"port {port} of this node in the overlay cannot be had: {error.strerror}",
+                hint=f"see who has it: ss -lntup sport = :{port}",
+            ) from error
 
     def _made(self, version: int, kind: int) -> socket.socket:
         family = socket.AF_INET if version == 4 else socket.AF_INET6
@@ -107,16 +143,17 @@ class HostSockets:
         return made
 
 
-class _Listener:
-    def __init__(self, listener: socket.socket, taken: Taken) -> None:
-        self._listener = listener
+class _Listeners:
+    def __init__(self, listeners: Sequence[socket.socket], taken: Taken) -> None:
+        self._listeners = listeners
         self._taken = taken
-        asyncio.get_running_loop().add_reader(listener, self._accept)
+        for each in listeners:
+            asyncio.get_running_loop().add_reader(each, self._accept, each)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPTS):
             try:
-                connection, source = self._listener.accept()
+                connection, source = listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:  # no descriptor left, or the caller has gone
@@ -128,17 +165,42 @@ class _Listener:
             self._taken(connection, source_of(source))
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._listener)
-        self._listener.close()
+        for each in self._listeners:
+            asyncio.get_running_loop().remove_reader(each)
+            each.close()
 
 
-class _All:
-    def __init__(self, each: Sequence[_Listener]) -> None:
-        self._each = each
+class _Ears:
+    def __init__(self, bound: Sequence[socket.socket], heard: Heard) -> None:
+        self._bound = {source_of(each.getsockname())[0]: each for each in bound}
+        self._heard = heard
+        for at, each in self._bound.items():
+            asyncio.get_running_loop().add_reader(each, self._read, at, each)
+
+    def _read(self, at: Address, bound: socket.socket) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                data, source = bound.recvfrom(MOST_DATAGRAM)
+            except OSError:  # nothing more, or a report that somebody has gone
+                return
+            self._heard(data, at, source_of(source))
+
+    def send(self, data: bytes, at: Address, to: Source) -> None:
+        bound = self._bound.get(at)
+        if bound is not None:
+            with suppress(OSError):
+                bound.sendto(data, (str(to[0]), to[1]))
 
     def close(self) -> None:
-        for one in self._each:
-            one.close()
+        for each in self._bound.values():
+            asyncio.get_running_loop().remove_reader(each)
+            each.close()
+
+
+def _drain(bound: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            bound.recv(1)
 
 
 def source_of(name: tuple[object, ...]) -> Source:
