@@ -154,6 +154,8 @@ def _probe_complaints(lab: LabFile, path: KeyPath, probe: ProbeEntry | StepEntry
         yield from _unknown(lab, probe.via, (*path, "via"))
     if probe.via is not None and probe.probe != "path":
         yield (*path, "via"), "only a path has via", "probe: path"
+    if probe.over is not None and probe.probe != "path":
+        yield (*path, "over"), "only a path goes over a transport", "probe: path"
     if probe.kept and probe.probe != "path":
         yield (*path, "kept"), "only a path has a session that can be kept", "probe: path"
 

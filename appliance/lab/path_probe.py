@@ -48,11 +48,14 @@ class PathSeen(NamedTuple):
     neither end says."""
     met_after: float | None = None
     """Seconds until the first echo came, whatever carried it. None if nobody waited for it."""
+    over: tuple[str, str] = ("", "")
+    """The transport that source and target say their session goes over, "" for no session."""
     kept: bool = True
     """Is the session the one that the two had when their path was looked at first?"""
 
-    def trouble(self, via: str | None, *, kept: bool = False) -> str:
-        """Why this is not the path that was asked for, or no honest one; "" if it is. `kept`: the session must be as well."""
+    def trouble(self, via: str | None, *, kept: bool = False, over: str | None = None) -> str:
+        """Why this is not the path that was asked for, or no honest one; "" if it is. `kept`: the session must be as well;
+        `over`: the transport must be that one."""
         one, other = self.claims
         truth = ", ".join(self.carried_by)
         if self.answered < PACKETS:
@@ -71,6 +74,14 @@ class PathSeen(NamedTuple):
             return f"direct, but only {self.found_after:.0f} s after the session began"
         if kept and not self.kept:
             return "another session than at first"
+        return self._another_way(truth, via) or self._another_transport(over)
+
+    def _another_transport(self, over: str | None) -> str:
+        if over is None or self.over == (over, over):
+            return ""
+        return f"over {self.over[0] or 'nothing'} and {self.over[1] or 'nothing'}, not over {over}"
+
+    def _another_way(self, truth: str, via: str | None) -> str:
         if via == DIRECT and truth:
             return f"by {truth}, not direct"
         if via == RELAYED and not truth:
@@ -120,6 +131,7 @@ async def look(lab: Lab, source: Host, target: Host, version: int) -> PathSeen:
         claims,
         tuple(carried),
         counted=grown,
+        over=(_scheme(after[0]), _scheme(after[1])),
         found_after=max(filter(None, took), default=None),
         kept=lab.first_sessions.setdefault((source.name, target.name), session) == session,
     )
@@ -146,6 +158,10 @@ def traffic(lab: Lab, name: str) -> Traffic:
         if device.strip() in devices
     ]
     return Traffic(sum(each[0] for each in numbers), sum(each[8] for each in numbers))
+
+
+def _scheme(session: dict[str, object] | None) -> str:
+    return "" if session is None else str(session["endpoint"] or "").partition("://")[0]
 
 
 def _claim(lab: Lab, session: dict[str, object] | None) -> str:

@@ -251,7 +251,7 @@ async def path(scene: Scene, entry: ProbeEntry) -> Answer:
         await scene.source.run(tools.ping(scene.target, scene.version, *options), timeout=PROBE_SECONDS + entry.within)
         met_after = round(clock.monotonic() - begun, 2)
     seen = (await path_probe.look(scene.lab, scene.source, scene.target, scene.version))._replace(met_after=met_after)
-    trouble = seen.trouble(path_probe.wanted(scene.lab, scene.source, scene.target, entry.via), kept=entry.kept)
+    trouble = seen.trouble(path_probe.wanted(scene.lab, scene.source, scene.target, entry.via), kept=entry.kept, over=entry.over)
     return Answer(not trouble, seen.took, "s" if seen.took is not None else "", trouble or seen.text)
 
 

@@ -52,6 +52,9 @@ class _Question(Section):
         description="What carries the bytes of a path: direct, relay, the host that passes them on, or as theory allows between "
         "the two kinds of NAT. None: whatever it is.",
     )
+    over: str | None = Field(
+        default=None, max_length=32, description="The transport that a path must go over, as in endpoints. None: whatever it is."
+    )
     kept: Switch = Field(
         default=False, description="The session of a path must be the one that the first path between the two had."
     )

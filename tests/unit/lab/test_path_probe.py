@@ -26,6 +26,12 @@ def test_a_path_is_what_it_is_said_to_be(path: PathSeen, via: str | None) -> Non
     assert path.trouble(via) == ""
 
 
+def test_the_transport_must_be_the_one_that_was_asked_for() -> None:
+    path = seen("direct", "direct", over=("quic", "quic"))
+    assert path.trouble(None, over="quic") == ""
+    assert path.trouble(None, over="udp") == "over quic and quic, not over udp"
+
+
 @pytest.mark.parametrize(
     ("path", "via", "trouble"),
     [

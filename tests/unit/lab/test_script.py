@@ -72,6 +72,7 @@ def test_steps_are_read(tmp_path: Path, step: str) -> None:
         ("{probe: ping, from: a, to: b, host: a}", "steps.1.host", "a probe has no host"),
         ("{probe: ping, from: a, to: b, via: direct}", "steps.1.via", "only a path has via"),
         ("{probe: ping, from: a, to: b, kept: true}", "steps.1.kept", "only a path has a session that can be kept"),
+        ("{probe: ping, from: a, to: b, over: udp}", "steps.1.over", "only a path goes over a transport"),
         ("{probe: path, from: a, to: b, via: z}", "steps.1.via", "there is no host z"),
     ],
 )
