@@ -180,6 +180,21 @@ class Journal:
             os.close(fd)
 
 
+def forget_ended(directory: Path, *, netns: int) -> None:
+    """Remove the journal there unless it tells of this network namespace: the namespace it tells of ended with the node that made
+    it, so nothing is left to be undone. For rootless nodes only. Raises HostError, JournalDamaged."""
+    path = directory / FILE
+    data = _read(path)
+    if data is None:
+        return
+    try:
+        state = replay(decode(data)[0])
+    except Damaged:
+        return  # whoever opens it says so
+    if state.netns != netns:
+        path.unlink(missing_ok=True)
+
+
 def _write(fd: int, rest: bytes, offset: int) -> None:
     while rest:
         written = os.pwrite(fd, rest, offset)

@@ -165,8 +165,9 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.flush()
     from appliance.runtime import daemon
 
+    paths, admin = profile_paths(arguments.profile), ssh_connection()
     try:
-        code = daemon.run(profile_paths(arguments.profile), confirm_within=within, admin=ssh_connection())
+        code = daemon.run(paths, confirm_within=within, admin=admin, rootless=arguments.rootless)
     except ApplianceError as error:
         _end_in_time(error.exit_code)
         raise
@@ -198,9 +199,8 @@ def confirmation_seconds(text: str | None) -> float | None:
 
 
 def profile_paths(path: str | None) -> list[Path]:
-    """What the loader takes: the profile that was named (as an absolute path, because a daemon reads it again later), or nothing
-    for the system's."""
-    return [Path(path).absolute()] if path else []
+    """What the loader takes, as absolute paths, because a daemon reads them again later: nothing for the system's profile."""
+    return [one.absolute() for one in places.profile_paths(path)]
 
 
 def progress_to(terminal: Terminal) -> Any:

@@ -10,9 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance.cli.commands.command import SYSTEM_PROFILE
 from appliance.cli.keys import loose_mode, read_secret, write_secret
-from appliance.cli.network import make_folder, name_of
+from appliance.cli.network import how_to_run, make_folder, name_of
 from appliance.cli.profile import node_name
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
@@ -42,7 +41,7 @@ def join(arguments: argparse.Namespace, terminal: Terminal) -> int:
     name = node_name(arguments.name) if arguments.name else None
     code = read_code(arguments.code or _asked_for(terminal))
     printed = arguments.profile == "-"
-    profile = Path(SYSTEM_PROFILE if printed else arguments.profile or SYSTEM_PROFILE)
+    profile = places.profile_file() if printed or not arguments.profile else Path(arguments.profile)
     if not printed and profile.exists():
         raise ApplianceError(
             f"{profile} exists already and is not overwritten",
@@ -88,7 +87,7 @@ def _report(joined: Joined, label: str, profile: Path, terminal: Terminal) -> No
         "profile": str(profile.absolute()),
     }
     terminal.result(document, f"joined: this host is {certificate.name}.{label}, {', '.join(addresses)}")
-    terminal.note(f"written to {profile}. Next: appliance run" + ("" if str(profile) == SYSTEM_PROFILE else f" {profile}"))
+    terminal.note(f"written to {profile}. Next: {how_to_run(profile)}")
 
 
 def _write(key: Path, profile: Path | None, text: str, undo: ExitStack) -> list[Path]:

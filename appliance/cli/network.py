@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from appliance.cli.commands.command import SYSTEM_PROFILE
 from appliance.cli.handing_over import hand_over
 from appliance.cli.keys import loose_mode, read_secret, write_secret
 from appliance.cli.lists import role, several
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, seconds_text, table
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
-from appliance.foundation import clock
+from appliance.foundation import clock, places
 from appliance.foundation.whole_files import write_whole
 from appliance.members.carried import MAX_BYTES, bundle_of, read_bundle
 from appliance.members.certificate import Certificate
@@ -32,8 +31,6 @@ from appliance.profile.member_starter import member_starter
 from appliance.protocol.identity import Identity, IdentityInvalid
 from appliance.runtime.members.network_folder import OWNER, NetworkFolder, NetworkMissing
 
-IDENTITY = Path("/etc/appliance/identity")
-"""Where a profile has the node's identity if it does not say otherwise."""
 SOON = 30 * 86_400
 """Seconds before its end that a certificate is worth a warning."""
 
@@ -54,7 +51,7 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
     roles = frozenset(several("--role", arguments.role, role))
     wanted = several("--address", arguments.address, ip_address)
     key_path = Path(arguments.owner_key) if arguments.owner_key else folder.path / OWNER
-    profile = Path(arguments.profile or SYSTEM_PROFILE)
+    profile = Path(arguments.profile) if arguments.profile else places.profile_file()
     owner = Identity.generate()
     network, now = NetworkKey(owner.public.encoded), int(clock.wall())
     with ExitStack() as undo:
@@ -86,7 +83,7 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
     terminal.result(document, network.fingerprint)
     terminal.note(f"this node is {name}.{folder.label}, {', '.join(map(str, addresses))}")
     if new_profile:
-        terminal.note(f"written to {profile}. Next: appliance run" + ("" if str(profile) == SYSTEM_PROFILE else f" {profile}"))
+        terminal.note(f"written to {profile}. Next: {how_to_run(profile)}")
     else:
         terminal.note(f"{profile} exists already and is not overwritten. What it needs:")
         terminal.note(f"  mesh:\n    network: {network.fingerprint}\n    label: {folder.label}")
@@ -216,7 +213,7 @@ def the_folder(label: str | None) -> NetworkFolder:
 
 def node_identity(path: str | None) -> tuple[Identity, Path]:
     """The identity in that file, or where profiles have it. Raises ApplianceError."""
-    where = Path(path) if path else IDENTITY
+    where = Path(path) if path else places.config_dir() / places.IDENTITY
     pem = read_secret(where)
     try:
         return Identity.from_pem(pem), where
@@ -240,12 +237,18 @@ def make_folder(path: Path, undo: ExitStack) -> None:
     if path.is_dir():
         return
     try:
-        path.mkdir(mode=0o755)
+        path.mkdir(mode=0o755, parents=path == places.config_dir())
     except FileNotFoundError as error:
         raise ApplianceError(f"{path.parent}: there is no such directory", hint=f"make it first: mkdir -p {path}") from error
     except PermissionError as error:
         raise MissingPrivilege(f"{path}: you may not write there", hint="run it as root (sudo)") from error
     undo.callback(_remove_if_empty, path)
+
+
+def how_to_run(profile: Path) -> str:
+    """The command that makes this user's node of a profile that was just written."""
+    words = "appliance run" if os.geteuid() == 0 else "appliance run --rootless"
+    return words if profile == places.profile_file() else f"{words} {profile}"
 
 
 def _remove_if_empty(path: Path) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from appliance.api import STANDARD_PLUGINS
 from appliance.control import client
 from appliance.errors import ApplianceError, NoDaemon
+from appliance.foundation import places
 from appliance.plugin_host import PluginHost
 from appliance.plugin_host.installed import enabled
 from appliance.profile import json_schema
@@ -70,8 +71,8 @@ def open_profile(path: str | None) -> OpenProfile:
     """Open the profile that was named, or the system's. Raises ProfileInvalid with everything that is wrong."""
     gc.disable()  # a command soon ends, and of ten thousand peers two fifths of the work were looking for garbage among them
     readings: Readings = {}
-    host = loading.load_plugins(_paths(path), readings=readings)
-    loaded = loading.load_profile(_paths(path), host, readings=readings)
+    host = loading.load_plugins(places.profile_paths(path), readings=readings)
+    loaded = loading.load_profile(places.profile_paths(path), host, readings=readings)
     warnings = tuple(f"plugin {fact.name}: {fact.problem}; {fact.hint}".rstrip("; ") for fact in host.broken)
     return OpenProfile(loaded.profile, tuple(map(str, loaded.files)), loaded, host, (*warnings, *loaded.warnings))
 
@@ -84,14 +85,10 @@ def identity_path(reference: str) -> Path | None:
 
 def open_plugins(path: str | None) -> PluginHost:
     """The plugins that a profile names, loaded. The standard plugins if there is no profile, or if it cannot be read."""
-    return loading.load_plugins(_paths(path))
+    return loading.load_plugins(places.profile_paths(path))
 
 
 def default_schema() -> dict[str, Any]:
     """The JSON Schema of profiles, with what the standard plugins and this host's own plugins add."""
     host = PluginHost.load(enabled(STANDARD_PLUGINS))
     return json_schema(host.sections, host.kinds)
-
-
-def _paths(path: str | None) -> list[Path]:
-    return [Path(path)] if path else []

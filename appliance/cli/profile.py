@@ -10,7 +10,6 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from appliance.cli.commands.command import SYSTEM_PROFILE
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, table
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
@@ -23,14 +22,15 @@ def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
     name = node_name(arguments.name)
     from appliance.profile import starter
 
-    text = starter(name)
+    identity = places.config_dir() / places.IDENTITY
+    text = starter(name, identity)
     if arguments.profile == "-":
         terminal.say(text.rstrip("\n"))
         return ExitCode.OK
-    path = Path(arguments.profile or SYSTEM_PROFILE)
+    path = Path(arguments.profile) if arguments.profile else places.profile_file()
     _write_new(path, text)
     terminal.note(f"written to {path}. Next:")
-    terminal.note("  appliance keys new /etc/appliance/identity    this node's identity, to be told to its peers")
+    terminal.note(f"  appliance keys new {identity}    this node's identity, to be told to its peers")
     terminal.note(f"  edit {path}, then: appliance check {path}")
     return ExitCode.OK
 

@@ -5,7 +5,7 @@ this namespace has. Nodes of one namespace are told apart by the name of their i
 
     netns-N           netns-N@NAME              a directory: undo journal, lock, workers, known paths
     "\0appliance"      netns-N@NAME.control      the control socket, abstract or a path
-    netns-N.control                             the same, where a stranger has the abstract name
+    netns-N.control                             the same of a rootless node, and where a stranger has the abstract name
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from appliance.linux.machine import netns_cookie
 
 RUN = Path("/run/appliance")
 """Root's: only root can make it, so its owner is whom root chose."""
+CONFIG = Path("/etc/appliance")
+PROFILE, IDENTITY = "profile.yaml", "identity"
 INSTANCE_VARIABLE = "APPLIANCE_INSTANCE"
 INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 ABSTRACT = "\0appliance"
@@ -101,12 +103,13 @@ def control_path(directory: Path) -> Path:
 
 
 def control_addresses(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Where the node's control socket may be found: where it belongs, then beside its own state directory and beside root's.
-    Raises InstanceInvalid."""
+    """Where the node's control socket may be found: where it belongs, then beside its own state directory and beside root's. An
+    ordinary user's own node comes first, which is a rootless one. Raises InstanceInvalid."""
     own, roots = state_dir(environ), RUN / f"netns-{netns_cookie()}"
     name = instance(environ)
     places = [control_path(own), control_path(roots.with_name(f"{roots.name}{_MARK}{name}") if name else roots)]
-    return list(dict.fromkeys([control_address(environ), *map(str, places)]))
+    first = [str(control_path(own))] if os.geteuid() else []
+    return list(dict.fromkeys([*first, control_address(environ), *map(str, places)]))
 
 
 def listening_instances(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -130,6 +133,28 @@ def _base(environ: Mapping[str, str]) -> Path:
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "appliance"
     return _public()
+
+
+def config_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The directory of a new profile and its identity. Not created here.
+
+    `/etc/appliance` for root and whoever may write there; else below `$XDG_CONFIG_HOME` (`~/.config`)."""
+    if os.geteuid() == 0 or os.access(CONFIG, os.W_OK):
+        return CONFIG
+    return Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "appliance"
+
+
+def profile_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where a new profile belongs."""
+    return config_dir(environ) / PROFILE
+
+
+def profile_paths(path: str | None, environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """The profile that was named, else this user's own; none means the system's, whose folders are layered."""
+    if path:
+        return [Path(path)]
+    own = profile_file(environ)
+    return [own] if own.parent != CONFIG and own.exists() else []
 
 
 def _public() -> Path:

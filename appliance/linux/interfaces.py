@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import HostError
+from appliance.linux import namespaces
 from appliance.linux.netlink import Netlink
 
 IFF_UP = 1
@@ -16,7 +17,7 @@ IFLA_TUN_TYPE_TUN = 1
 GONE = frozenset({errno.ENODEV})
 _SETTINGS = {"mtu": "mtu", "gso_max_size": "gso_max_size", "tx_queue_len": "txqlen"}
 """What pyroute2 calls them."""
-STATISTICS = Path("/proc/self/net/dev")
+STATISTICS = Path("/proc/thread-self/net/dev")
 _DROPPED_ON_THE_WAY_OUT = 11
 """The column of dropped packets among the counters of what was sent (proc(5))."""
 
@@ -92,7 +93,12 @@ def _tun(data: Any) -> dict[str, Any]:
         "vnet_hdr": bool(data.get_attr("IFLA_TUN_VNET_HDR")),
         "pi": bool(data.get_attr("IFLA_TUN_PI")),
         "multi_queue": bool(data.get_attr("IFLA_TUN_MULTI_QUEUE")),
-        "owner": data.get_attr("IFLA_TUN_OWNER"),
-        "group": data.get_attr("IFLA_TUN_GROUP"),
+        "owner": _or_root(data.get_attr("IFLA_TUN_OWNER"), namespaces.first_user),
+        "group": _or_root(data.get_attr("IFLA_TUN_GROUP"), namespaces.first_group),
         "queues": (data.get_attr("IFLA_TUN_NUM_QUEUES") or 0) + (data.get_attr("IFLA_TUN_NUM_DISABLED_QUEUES") or 0),
     }
+
+
+def _or_root(who: int | None, first: Callable[[], int]) -> int | None:
+    """As a plan names it: root, also where somebody stands for root."""
+    return 0 if who is not None and who == first() else who

@@ -8,7 +8,7 @@ from pathlib import Path
 
 SO_NETNS_COOKIE = 71
 """asm-generic/socket.h, since Linux 5.14; Python names it from 3.14 on."""
-CAP_NET_ADMIN = 12
+CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN = 10, 12, 13, 21
 
 
 def boot_id() -> str:

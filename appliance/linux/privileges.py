@@ -8,10 +8,12 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+from collections.abc import Collection
 from typing import Final
 
 PR_SET_NO_NEW_PRIVS: Final = 38
 PR_SET_DUMPABLE: Final = 4
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAPABILITY_VERSION_3: Final = 0x20080522
 NOBODY: Final = 65534
 """The overflow user, which owns nothing (Debian's nobody and nogroup)."""
@@ -38,6 +40,19 @@ def drop_all() -> None:
     for option, value in ((PR_SET_NO_NEW_PRIVS, 1), (PR_SET_DUMPABLE, 0)):
         if libc.prctl(option, value, 0, 0, 0):
             raise OSError(ctypes.get_errno(), f"prctl({option}): the worker could not give up gaining privileges")
+
+
+def keep_capabilities(kept: Collection[int], passed_on: Collection[int] = ()) -> None:
+    """The calling thread has these capabilities (numbers below 32) and no others; programs that it starts have those that are
+    `passed_on`. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    own, inherited = (sum(1 << each for each in some) for some in (kept, passed_on))
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    if libc.capset(header, (ctypes.c_uint32 * 6)(own, own, inherited)):
+        raise OSError(ctypes.get_errno(), "capset: the capabilities could not be limited")
+    for capability in passed_on:
+        if libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0):
+            raise OSError(ctypes.get_errno(), f"prctl: capability {capability} could not be passed on")
 
 
 def hide_memory() -> None:

@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.errors import HostError
+from appliance.errors import HostError, MissingPrivilege
+from appliance.linux import namespaces
 from appliance.linux.refusals import refused
 
 # linux/if_tun.h
@@ -94,15 +95,21 @@ class TunDevice:
         fcntl.ioctl(self.fd, TUNSETQUEUE, _IFREQ.pack(b"", IFF_ATTACH_QUEUE))
 
 
+def require() -> None:
+    """Raises HostError or MissingPrivilege if this process may make no TUN device."""
+    os.close(_open_clone_device())
+
+
 def create(name: str, *, multi_queue: bool = False, owner: int | None = None, group: int | None = None) -> None:
     """Make the persistent device `name`, or keep the one that is there, and give it to `owner` and `group`. Without an owner
-    every user of the host may open a queue of it. Raises HostError or MissingPrivilege."""
+    every user of the host may open a queue of it. Where there is no root, who stands for root gets it (`namespaces.first_user`).
+    Raises HostError or MissingPrivilege."""
     fd = _open_clone_device()
     try:
         fcntl.ioctl(fd, TUNSETIFF, _request(name, multi_queue=multi_queue))
-        for request, who in ((TUNSETOWNER, owner), (TUNSETGROUP, group)):
+        for request, who, first in ((TUNSETOWNER, owner, namespaces.first_user), (TUNSETGROUP, group, namespaces.first_group)):
             if who is not None:
-                fcntl.ioctl(fd, request, who)
+                fcntl.ioctl(fd, request, who or first())
         fcntl.ioctl(fd, TUNSETPERSIST, 1)
     except OSError as error:
         raise refused(error.errno, f"creating the TUN device {name}") from error
@@ -169,4 +176,10 @@ def _open_clone_device(path: Path = Path("/dev/net/tun")) -> int:
             f"{path} is missing", hint="load the module (modprobe tun), or pass the device into the container"
         ) from None
     except OSError as error:
+        if error.errno == errno.EACCES:  # it is open to everybody where nobody changed that: what counts is CAP_NET_ADMIN
+            raise MissingPrivilege(f"{path} is closed to this user", hint=f"as root: chmod 666 {path}") from error
+        if error.errno == errno.EPERM:  # the control group's list of devices
+            raise MissingPrivilege(
+                f"this process may not open {path}", hint=f"pass it into the container: --device {path}"
+            ) from error
         raise refused(error.errno, f"opening {path}") from error

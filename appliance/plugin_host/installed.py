@@ -61,7 +61,7 @@ def enabled(named: Iterable[str], host_file: Path = HOST_PLUGINS) -> tuple[str, 
 def _of_the_host(path: Path) -> list[str]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # what this user may not read is not for its commands and nodes
         return []
     except (OSError, ValueError) as error:
         raise ProfileError(f"{path}: {error}", hint='write plugins = ["name", …], or remove the file') from error

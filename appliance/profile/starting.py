@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from urllib.parse import quote
+
 _TEXT = """\
 # The profile of this node. `appliance check` judges it, `appliance plan` shows what it would change on this host,
 # `appliance run` makes it so until it is stopped. `appliance schema` prints the JSON Schema with all keys; an editor helps
@@ -12,7 +15,7 @@ name: {name}
 
 server:
   # Made by `appliance keys new PATH`. Peers need the public half: `appliance keys show PATH`.
-  identity: file:/etc/appliance/identity
+  identity: {identity}
   # Where peers can reach this node. Remove the list when it only dials out.
   listen:
     - "udp://0.0.0.0:8443"
@@ -47,9 +50,10 @@ monitoring:
 _EXAMPLE_IDENTITY = "a" * 52
 
 
-def starter(name: str = "appliance") -> str:
-    """A commented profile in YAML for a node called `name`."""
-    return _TEXT.format(name=f'"{name}"' if _needs_quotes(name) else name, example=_EXAMPLE_IDENTITY)
+def starter(name: str = "appliance", identity: PurePath = PurePath("/etc/appliance/identity")) -> str:
+    """A commented profile in YAML for a node called `name`, with its key in that file."""
+    reference = f"file:{quote(str(identity))}"
+    return _TEXT.format(name=f'"{name}"' if _needs_quotes(name) else name, identity=reference, example=_EXAMPLE_IDENTITY)
 
 
 def _needs_quotes(name: str) -> bool:

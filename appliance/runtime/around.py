@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.foundation.turns import Turns
+from appliance.linux import interfaces
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.peers.known_paths import KnownPath
 
@@ -28,6 +29,8 @@ class Around:
     """Where peers were when an earlier process of this node ended without a word."""
     remember: Callable[[str, KnownPath | None], None] = _forget
     """Write down where a peer is; None: that it left."""
+    dropped: Callable[[str], int] = interfaces.dropped
+    """Packets of this interface that the kernel dropped because nobody read them."""
     keep_pids: Callable[[Sequence[int]], None] = _forget
     """Write down which processes are the workers, none when they have ended in order."""
     problems: Callable[[], Mapping[str, str]] = dict

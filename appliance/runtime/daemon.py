@@ -18,6 +18,8 @@ from appliance.errors import ApplianceError, MissingPrivilege
 from appliance.foundation.logging import configure, get_logger
 from appliance.linux.deferring import deferring
 from appliance.runtime.host.trial_keeper import WAY_ON, TrialKeeper, Withheld, said
+from appliance.runtime.inside import HERE
+from appliance.runtime.rootless.fitting import fitted
 from appliance.runtime.start import Start
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
     from appliance.profile.loading import Readings
     from appliance.runtime.host import changes
+    from appliance.runtime.inside import Inside
 
 log = get_logger("daemon")
 
@@ -32,8 +35,9 @@ SELDOM_NEEDED = ("asyncio.sslproto", "hmac", "secrets", "ssl")
 """What asyncio, cryptography and pydantic import in case of need: without it there is one OpenSSL less in the process, 5 MB."""
 
 
-def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: str | None = None) -> int:
-    """Apply the profile at `paths` (the system's when empty) and be a node until SIGTERM or SIGINT; then undo everything.
+def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: str | None = None, rootless: bool = False) -> int:
+    """Apply the profile at `paths` (the system's when empty) and be a node until SIGTERM or SIGINT; then undo everything. With
+    `rootless` the host is left alone: what the profile says is done in a network namespace that only this node has.
 
     With `confirm_within` seconds, end and undo unless `appliance confirm` comes in time; without it, a profile that would cut off
     `admin` (the value of SSH_CONNECTION) is refused. Blocks. Returns the exit code; raises ApplianceError when the node does not
@@ -43,12 +47,12 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
     gc.disable()  # what a start makes is there to stay, and looking for garbage in it is a tenth of the work
     try:
         with deferring(*SELDOM_NEEDED):
-            return _run(tuple(paths), confirm_within, admin)
+            return _run(tuple(paths), confirm_within, admin, rootless=rootless)
     finally:
         gc.enable()
 
 
-def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None) -> int:
+def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None, *, rootless: bool) -> int:
     from appliance.foundation import places
     from appliance.runtime import loading
     from appliance.runtime.host import changes
@@ -71,11 +75,20 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
         log.warning(warning)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
-    child = changes.Child(profile, plugins.plan)
+    inside = _inner() if rootless else HERE
+    profile = fitted(profile, inside)
+    child = changes.Child(profile, plugins.plan, inside)
+    start = Start(paths, files, profile, plugins, keeper, instead is not None, given_up)
     try:
-        return _become(Start(paths, files, profile, plugins, keeper, instead is not None, given_up), child, confirm_within, admin)
+        return _become(start, child, inside, confirm_within, admin)
     finally:
         child.dismiss()
+
+
+def _inner() -> Inside:
+    from appliance.runtime.rootless.namespace import InnerNamespace
+
+    return InnerNamespace()
 
 
 def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile] | None:
@@ -98,11 +111,11 @@ def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile
     return plugins, before
 
 
-def _become(start: Start, child: changes.Child, confirm_within: float | None, admin: str | None) -> int:
+def _become(start: Start, child: changes.Child, inside: Inside, confirm_within: float | None, admin: str | None) -> int:
     from appliance.control import address
     from appliance.foundation import places, turning
     from appliance.foundation.turns import Turns
-    from appliance.linux import privileges
+    from appliance.linux import machine, privileges
     from appliance.runtime import identities
     from appliance.runtime.host import leftovers
     from appliance.runtime.hosted_node import HostedNode
@@ -114,18 +127,22 @@ def _become(start: Start, child: changes.Child, confirm_within: float | None, ad
         start.profile.server.identity, lambda reference: start.plugins.load_identity(reference, start.profile)
     )
     state_dir = places.ensure_state_dir()
-    listener = address.listen(state_dir)
+    listener = address.listen(state_dir, str(places.control_path(state_dir)) if inside.apart else None)
     try:
         if listener.problem:
             log.warning("the control socket is not where it should be", reason=listener.problem)
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
+        if inside.apart:
+            from appliance.apply import journal
+
+            journal.forget_ended(state_dir, netns=machine.netns_cookie())
         nodes: list[HostedNode] = []
         turns = Turns()
 
         async def live() -> int:
             # Made within the loop, as a router is opened by that, which may spawn tasks and ask to be asked again.
-            nodes.append(HostedNode(start, identity, state_dir, listener, turns))
+            nodes.append(HostedNode(start, identity, state_dir, listener, turns, inside))
             return await nodes[0].run(child, confirm_within, admin)
 
         return turning.run(live(), lambda error: any(node.survive(error) for node in nodes), turns)
@@ -147,5 +164,5 @@ def _require_privilege() -> None:
     if not may_change_network():
         raise MissingPrivilege(
             "running a node needs CAP_NET_ADMIN",
-            hint="run it as root, or in a namespace of your own: unshare --user --map-root-user --net",
+            hint="run it as root; or as an ordinary user with a network for this node alone: appliance run --rootless",
         )

@@ -22,7 +22,7 @@ from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock, places
 from appliance.foundation.logging import get_logger
 from appliance.foundation.notify import Notifier
-from appliance.linux import memory
+from appliance.linux import interfaces, memory
 from appliance.runtime.around import Around
 from appliance.runtime.events import Events
 from appliance.runtime.host import changes
@@ -31,7 +31,8 @@ from appliance.runtime.host.drift import Drift
 from appliance.runtime.host.surroundings import Surroundings
 from appliance.runtime.host.tun_queues import TunQueues
 from appliance.runtime.in_force import InForce
-from appliance.runtime.links.loops import Loops
+from appliance.runtime.inside import HERE, Inside
+from appliance.runtime.links.loops import Loops, nothing_refused
 from appliance.runtime.names.names import Names
 from appliance.runtime.node_runtime import NodeRuntime
 from appliance.runtime.operations import Asked, operations
@@ -59,12 +60,19 @@ UNDO_SECONDS = 60.0
 
 
 class HostedNode:
-    """A node, the host that it changes, and the control socket."""
+    """A node, the host that it changes, and the control socket. `inside`: the network that it changes."""
 
     def __init__(
-        self, start: Start, identity: Identity, state_dir: Path, listener: Listening, turns: Turns | None = None
+        self,
+        start: Start,
+        identity: Identity,
+        state_dir: Path,
+        listener: Listening,
+        turns: Turns | None = None,
+        inside: Inside = HERE,
     ) -> None:
         profile, plugins = start.profile, start.plugins
+        self._inside = inside
         self._in_force = in_force = InForce(profile, start.files, start.paths, fallen_back=start.fallen_back)
         self._given_up = start.given_up
         self._trial = start.trial
@@ -84,8 +92,8 @@ class HostedNode:
         self._authority = Authority(
             lambda: in_force.profile.control.group, plugins.opinions(lambda: in_force.profile), node.calls.authorized
         )
-        self._surroundings = Surroundings(lambda: in_force.profile, node.hold, node.send_from)
-        self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues)
+        self._surroundings = Surroundings(lambda: in_force.profile, node.hold, node.send_from, inside)
+        self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues, inside)
         self._names = Names(node.peers.table, lambda: node.called)
         self._streams = StreamsPart(node.peers.table, lambda: in_force.profile)
         self._countdown, changing = Countdown(), asyncio.Lock()
@@ -98,6 +106,7 @@ class HostedNode:
             self._countdown,
             self._surroundings.changed,  # one socket hears for both
             node.driver.offloads.try_again,
+            inside,
         )
         self._reload = Reload(
             Reloaded(
@@ -105,6 +114,7 @@ class HostedNode:
                 node=node,
                 names=self._names,
                 tun=self._tun,
+                inside=inside,
                 state_dir=state_dir,
                 trial=start.trial,
                 countdown=self._countdown,
@@ -128,6 +138,7 @@ class HostedNode:
             judged=self._authority.counted,
             since=clock.wall(),
             instance=places.instance_of(state_dir),
+            inside=inside,
         )
         node.optional.certificate_changed = self._certificate_changed
         self._events = Events(node.health, in_force)
@@ -136,9 +147,11 @@ class HostedNode:
         node.prepare()
 
     def _around(self) -> Around:
+        apart = self._inside.apart  # then nothing of the host's is routed into the tunnel
         return Around(
-            mark=self._in_force.profile.network.mark,
-            refuses=self._loops.refuses,
+            mark=None if apart else self._in_force.profile.network.mark,
+            refuses=nothing_refused if apart else self._loops.refuses,
+            dropped=lambda interface: self._inside.call(interfaces.dropped, interface),
             recall=functools.partial(known_paths.recall, self._state_dir),
             remember=self._known_paths.note,
             keep_pids=self._keep_pids,
@@ -249,7 +262,7 @@ class HostedNode:
         self._known_paths.close()
         known_paths.forget(self._state_dir)
         await child.gone()
-        steps = await changes.undo(self._state_dir)
+        steps = await self._inside.run(changes.undo(self._state_dir))
         log.info("host is as before", steps=steps)
 
     async def _detach(self) -> None:

@@ -87,7 +87,9 @@ class NodeRuntime:
         node = _control_machine(profile, identity, suites, table)
         self.links = Links()
         faults = WorkerFaults(plugins, self.calls, self._needs, self._give_up)
-        self.keeper = WorkerKeeper(self.links, around.keep_pids, suites, _drivers(plugins), _Knowledge(self), faults)
+        self.keeper = WorkerKeeper(
+            self.links, around.keep_pids, suites, _drivers(plugins), _Knowledge(self), faults, around.dropped
+        )
         self.driver = NodeDriver(
             node,
             self.links,

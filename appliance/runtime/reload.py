@@ -6,6 +6,7 @@ Everything that can say no comes first, and what was done by then is taken back:
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from appliance.plugin_host.trial import try_to_load
 from appliance.profile.loading import readings_of
 from appliance.runtime import loading, settings
 from appliance.runtime.host import changes
+from appliance.runtime.rootless.fitting import fitted
 from appliance.runtime.status import profile_status
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from appliance.runtime.host.trial_keeper import TrialKeeper
     from appliance.runtime.host.tun_queues import TunQueues
     from appliance.runtime.in_force import InForce
+    from appliance.runtime.inside import Inside
     from appliance.runtime.names.names import Names
     from appliance.runtime.node_runtime import NodeRuntime
 
@@ -70,6 +73,7 @@ class Reloaded:
     node: NodeRuntime
     names: Names
     tun: TunQueues
+    inside: Inside
     state_dir: Path
     trial: TrialKeeper
     countdown: Countdown
@@ -141,7 +145,8 @@ class Reload:
         paths = self._parts.in_force.paths if given is None else list(given)
         readings: Readings = {} if given is None else readings_of(given)
         plugins = loading.changed_plugins(self._parts.node.plugins, paths, readings)
-        return loading.load_profile(paths, plugins, readings=readings, exact=given is not None), plugins
+        loaded = loading.load_profile(paths, plugins, readings=readings, exact=given is not None)
+        return dataclasses.replace(loaded, profile=fitted(loaded.profile, self._parts.inside)), plugins
 
     async def take_certificate(self) -> None:
         """This node has another certificate: bring what that brings to host and node. No file of the profile is read again, as
@@ -231,7 +236,7 @@ class Reload:
         from appliance.apply import engine
 
         try:
-            await engine.confirm(self._parts.state_dir)
+            await self._parts.inside.run(engine.confirm(self._parts.state_dir))
         except HostError as error:  # only the daemon's own part changed
             log.debug("nothing on the host awaited confirmation", reason=error.message)
 
@@ -316,11 +321,15 @@ class Reload:
         rebuild = new_workers or recounted or lacks_library or parts.tun.lost() or _tun_key(before) != _tun_key(profile)
         plugins = node.plugins.plan
         if rebuild:
-            await changes.refuse_impossible(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
+            await parts.inside.run(
+                changes.refuse_impossible(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
+            )
             await node.keeper.stop()
             await parts.tun.close()
         try:
-            changed = await changes.apply(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
+            changed = await parts.inside.run(
+                changes.apply(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
+            )
         except BaseException:
             if rebuild:
                 await node.attach(parts.tun.open(before), before)

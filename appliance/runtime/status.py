@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from appliance.runtime.host.drift import Drift
     from appliance.runtime.host.trial_keeper import TrialKeeper
     from appliance.runtime.in_force import InForce
+    from appliance.runtime.inside import Inside
     from appliance.runtime.names.names import Names
     from appliance.runtime.node_runtime import NodeRuntime
     from appliance.runtime.streams.part import StreamsPart
@@ -59,6 +60,8 @@ class Shown:
     """Questions who may do what, and how asking plugins about them went (`control.authority`)."""
     since: float
     """When the node was started, in seconds of the wall clock."""
+    inside: Inside
+    """The network that its device is in."""
     instance: str = ""
     """Its name among several of one network namespace; "" if it has none."""
 
@@ -81,7 +84,8 @@ def status(shown: Shown) -> dict[str, Any]:
         "instance": shown.instance,
         "ready": health.ready,
         "worker": _worker(node.keeper),
-        "interface": _interface(profile.network),
+        "rootless": shown.inside.apart,
+        "interface": shown.inside.call(_interface, profile.network),
         "host": {
             "drift": profile.host.drift,
             "missing": list(shown.drift.missing[:MOST_MISSING]),

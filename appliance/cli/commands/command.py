@@ -24,11 +24,12 @@ class Command(NamedTuple):
     """The exit codes besides 0, 1 and 2."""
 
 
-SYSTEM_PROFILE = "/etc/appliance/profile.yaml"
+NEW_PROFILE = "/etc/appliance/profile.yaml, or below ~/.config for an ordinary user"
 PROFILE = Positional(
     "profile",
     "PATH",
-    "the profile; without it that of the running node, or the system's: /usr/lib, /run and /etc/appliance, layered",
+    "the profile; without it that of the running node, or your own (~/.config/appliance), or the system's: /usr/lib, /run and "
+    "/etc/appliance, layered",
     optional=True,
 )
 CONFIG = Option("--config", "the profile, said as an option", "PATH")

@@ -64,10 +64,14 @@ COMMANDS = (
         HEADING,
         "apply, then be a node until SIGTERM or Ctrl-C, then undo",
         "appliance.cli.applying:run",
-        (*FROM_PROFILE, CONFIRM_WITHIN),
+        (
+            *FROM_PROFILE,
+            CONFIRM_WITHIN,
+            Option("--rootless", "for ordinary users: leave this host alone, and be a node in a network namespace of its own"),
+        ),
         more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as "
         "before.",
-        exits="6 needs root or CAP_NET_ADMIN · 8 refused until you decide, not confirmed, or rolled back · 9 this host cannot be "
+        exits="6 needs root or CAP_NET_ADMIN, or --rootless · 8 refused until you decide, not confirmed, or rolled back · 9 this host cannot be "
         "so now",
     ),
 )

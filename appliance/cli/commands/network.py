@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from appliance.api.management import Option, Positional
-from appliance.cli.commands.command import JSON, SYSTEM_PROFILE, Command
+from appliance.cli.commands.command import JSON, NEW_PROFILE, Command
 
 HEADING = "Networks of members"
 
-IDENTITY = Option("--identity", "the node's identity; default: /etc/appliance/identity", "FILE")
+IDENTITY = Option("--identity", "the node's identity; default: `identity` beside the profile", "FILE")
 OUTPUT = Option("--output", "a new file for the result; without it standard output", "FILE")
 NETWORK = Positional("label", "LABEL", "the network; without it the only one of this host", optional=True)
 NETWORK_OPTION = Option("--label", "the network; without it the only one of this host", "LABEL")
@@ -35,7 +35,7 @@ COMMANDS = (
         "appliance.cli.joining:join",
         (
             Positional("code", "CODE", "what `appliance network invite` printed; without it, it is read", optional=True),
-            Option("--profile", f"the profile to write; - for standard output; default {SYSTEM_PROFILE}", "PATH"),
+            Option("--profile", f"the profile to write; - for standard output; default {NEW_PROFILE}", "PATH"),
             Option("--identity", "the node's identity, made if it is not there; default: `identity` beside the profile", "FILE"),
             Option("--name", "the node's name in its profile; default: the member's", "NAME"),
             Option("--label", "what to call the network on this host; default: what it calls itself", "LABEL"),
@@ -44,7 +44,7 @@ COMMANDS = (
         more="Calls the member that made the code, proves that this host has it (the code itself never travels), verifies what "
         "it gets, and writes an identity, the network's folder and a profile, or nothing at all. Then `appliance run` needs "
         "nothing more. Without CODE no other user of this host can read it among the processes.",
-        exits="6 needs root",
+        exits="6 may not write there",
     ),
     Command(
         "leave",
@@ -69,7 +69,7 @@ COMMANDS = (
                 "its addresses in the overlay, with commas between; the /16 and the /48 around them are the network's",
                 "ADDRESSES",
             ),
-            Option("--profile", f"a profile to write, if there is none; default {SYSTEM_PROFILE}", "PATH"),
+            Option("--profile", f"a profile to write, if there is none; default {NEW_PROFILE}", "PATH"),
             Option("--identity", "the node's identity, made if it is not there; default: `identity` beside the profile", "FILE"),
             Option(
                 "--owner-key", "where to write the owner's key, for example on a stick; default: the network's folder", "FILE"

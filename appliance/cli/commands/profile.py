@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.management import Option, Positional
-from appliance.cli.commands.command import FROM_PROFILE, JSON, SYSTEM_PROFILE, Command
+from appliance.cli.commands.command import FROM_PROFILE, JSON, NEW_PROFILE, Command
 
 HEADING = "Write a profile"
 
@@ -14,7 +14,7 @@ COMMANDS = (
         "write a commented starter profile",
         "appliance.cli.profile:init",
         (
-            Positional("profile", "PATH", f"where to write it; - for standard output; default {SYSTEM_PROFILE}", optional=True),
+            Positional("profile", "PATH", f"where to write it; - for standard output; default {NEW_PROFILE}", optional=True),
             Option("--name", "the node's name; default: this host's", "NAME"),
         ),
         more="Never overwrites a file. Edit the result, make an identity with `appliance keys new`, then `appliance check`.",

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from appliance.errors import ApplianceError, ExitCode, HostError
+from appliance.runtime.inside import HERE
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.apply.engine import ApplyResult
     from appliance.apply.executor import Listener, Progress
     from appliance.planning.contributions import Contributors
+    from appliance.runtime.inside import Inside
 
 LAST_STANDARD = 2
 MOST_SAID = 64 << 20
@@ -103,19 +105,20 @@ async def undo(state_dir: Path) -> int:
 
 
 class Child:
-    """A forked process that makes the host be as `profile` says. To be made before there is an event loop or a thread.
+    """A forked process that makes the host be as `profile` says; `inside` is where. To be made before there is an event loop or a
+    thread that does something.
 
     It loads what it takes while the parent does its own part, then waits for `tell`; without it, nothing is done.
     """
 
-    def __init__(self, profile: Profile, plugins: Contributors | None) -> None:
+    def __init__(self, profile: Profile, plugins: Contributors | None, inside: Inside = HERE) -> None:
         self._answer, answers = os.pipe()
         questions, self._question = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._answer)
             os.close(self._question)
-            _serve(questions, answers, profile, plugins)
+            _serve(questions, answers, profile, plugins, inside)
         os.close(answers)
         os.close(questions)
         self._alive = True
@@ -187,9 +190,10 @@ class Child:
             os.write(self._question, line)
 
 
-def _serve(questions: int, answers: int, profile: Profile, plugins: Contributors | None) -> None:
+def _serve(questions: int, answers: int, profile: Profile, plugins: Contributors | None, inside: Inside) -> None:
     """The child's life; never returns."""
     try:
+        inside.enter()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent decides, and undoes what was done here
             signal.signal(number, signal.SIG_IGN)
         _let_go_of_the_rest({questions, answers})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ from appliance.errors import ApplianceError, HostError, PluginFault
 from appliance.foundation import clock, places
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.tasks import Tasks
-from appliance.linux import glance, resolv_conf, sysctl
+from appliance.linux import resolv_conf, sysctl
 from appliance.linux.events import HostEvents
 from appliance.planning.contributions import asked_settings, table_of
 from appliance.planning.ledger import Ledger
@@ -30,6 +30,7 @@ from appliance.runtime.host.countdown import Countdown
 from appliance.runtime.host.repairs import PAUSES, WINDOW, Repairs
 from appliance.runtime.host.tun_queues import TunQueues
 from appliance.runtime.in_force import InForce
+from appliance.runtime.inside import HERE, Inside
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -74,6 +75,7 @@ class Drift:
         countdown: Countdown,
         on_addresses: Callable[[], None],
         try_again: Callable[[], None],
+        inside: Inside = HERE,
     ) -> None:
         self._in_force = in_force
         self._tun = tun
@@ -83,6 +85,7 @@ class Drift:
         self._countdown = countdown
         self._on_addresses = on_addresses
         self._try_again = try_again
+        self._inside = inside
         self._tasks = Tasks()
         self._events: HostEvents | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -105,7 +108,8 @@ class Drift:
         """The host is as the profile says: begin to watch it."""
         core = Owner.of(places.instance_of(self._state_dir)).table
         tables = [core, *(table_of(plugin, core) for plugin in self._plugins.names)]
-        self._events = HostEvents([table.split()[1] for table in tables], self._tun.interface, self._on_addresses)
+        names = [table.split()[1] for table in tables]
+        self._events = self._inside.call(HostEvents, names, self._tun.interface, self._on_addresses)
         loop = asyncio.get_running_loop()
         for descriptor in self._events.filenos():
             loop.add_reader(descriptor, self._heard)
@@ -151,7 +155,7 @@ class Drift:
         if self._asked_of is not profile:
             self._asked_of = profile
             self._tasks.spawn(self._ask_plugins(profile), "ask plugins for their settings")
-        settings: dict[str, str | None] = {key: _setting(key) for key in (*wanted(profile, Ledger()).sysctls, *self._asked)}
+        settings: dict[str, str | None] = self._inside.call(_settings, (*wanted(profile, Ledger()).sysctls, *self._asked))
         if naming(profile) is not None:
             settings[str(resolv_conf.FILE)] = str(resolv_conf.state())
         if settings != self._settings:
@@ -217,7 +221,7 @@ class Drift:
     def _reattach(self) -> None:
         """Give the workers the device again, when theirs is another one, or gave nothing for a moment."""
         if self._tun.lost():
-            if glance.is_there(self._tun.interface):
+            if self._tun.is_there(self._tun.interface):
                 self._tun.reopen()
         elif self._unread:
             self._tun.keep()
@@ -246,7 +250,7 @@ class Drift:
             self._events.author = ""
 
     async def _child(self, deed: str) -> changes.Changed:
-        child = changes.Child(self._in_force.profile, self._plugins)
+        child = changes.Child(self._in_force.profile, self._plugins, self._inside)
         if self._events is not None:
             self._events.ours = {os.getpid(), child.pid}
             self._events.interface = self._tun.interface
@@ -285,6 +289,10 @@ class Drift:
 
     def _author(self) -> str:
         return "" if self._events is None else self._events.author
+
+
+def _settings(keys: Iterable[str]) -> dict[str, str | None]:
+    return {key: _setting(key) for key in keys}
 
 
 def _setting(key: str) -> str | None:

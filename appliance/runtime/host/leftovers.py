@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def remove_if_empty(state_dir: Path) -> None:
     """Remove the directory, and the one of all namespaces around it, unless something is still needed. Only where the place is
     ours to choose: the directory of $APPLIANCE_STATE_DIR may have a purpose for others."""
     with suppress(OSError):
-        state_dir.rmdir()
-        if state_dir == places.state_dir({places.INSTANCE_VARIABLE: places.instance_of(state_dir)}):
+        with suppress(FileNotFoundError):
+            state_dir.rmdir()
+        if not os.environ.get("APPLIANCE_STATE_DIR"):
             state_dir.parent.rmdir()

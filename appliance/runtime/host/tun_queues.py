@@ -11,6 +11,7 @@ from appliance.foundation.logging import get_logger
 from appliance.linux import glance
 from appliance.runtime import settings
 from appliance.runtime.in_force import InForce
+from appliance.runtime.inside import HERE, Inside
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -28,10 +29,11 @@ Use = Callable[..., None]
 class TunQueues:
     """`use` gives the workers that run other queues than they have."""
 
-    def __init__(self, in_force: InForce, state_dir: Path, use: Use) -> None:
+    def __init__(self, in_force: InForce, state_dir: Path, use: Use, inside: Inside = HERE) -> None:
         self._in_force = in_force
         self._state_dir = state_dir
         self._use = use
+        self._inside = inside
         self._queues: list[TunDevice] = []
 
     @property
@@ -51,18 +53,22 @@ class TunQueues:
         for queue in queues:
             queue.close()
 
+    def is_there(self, interface: str) -> bool:
+        """Is there an interface of that name, where the node's own is?"""
+        return self._inside.call(glance.is_there, interface)
+
     def lost(self) -> bool:
         """Is the device that the workers read no longer the profile's: deleted, renamed, or in another namespace?"""
-        return bool(self._queues) and not all(queue.is_at(self.interface) for queue in self._queues)
+        return bool(self._queues) and not all(self._inside.call(queue.is_at, self.interface) for queue in self._queues)
 
     async def let_go(self) -> None:
         """Leave a device that is not the profile's any more. If an apply of ours made it, it goes with that, wherever it is."""
-        before, ours = self._queues[0].name_now(), self._is_ours()
+        before, ours = self._inside.call(self._queues[0].name_now), self._is_ours()
         for queue in self._queues:
             queue.let_go(ours=ours)
         self._use(tuple(self._queues), device=False)
         if ours:
-            await _gone(before)
+            await self._gone(before)
 
     def reopen(self) -> None:
         """Give the workers the device that has the profile's name now. Raises HostError when that is none of ours."""
@@ -76,7 +82,9 @@ class TunQueues:
             raise
         self.keep()
         for queue in before:
-            if not queue.is_at(self.interface):  # it went away while the other one was made, too late for `let_go`
+            if not self._inside.call(
+                queue.is_at, self.interface
+            ):  # it went away while the other one was made, too late for `let_go`
                 queue.let_go(ours=self._is_ours())
             queue.close()
 
@@ -87,21 +95,22 @@ class TunQueues:
     def _is_ours(self) -> bool:
         from appliance.apply import engine
 
-        return engine.has_made(self.interface, self._state_dir)
+        return self._inside.call(engine.has_made, self.interface, self._state_dir)
 
     def _open(self, profile: Profile) -> None:
         from appliance.linux import tun
 
         number, offload = settings.workers(profile), profile.network.offload == "auto"
         for _ in range(number):
-            self._queues.append(tun.attach(profile.network.interface, offload=offload, multi_queue=number > 1))
+            self._queues.append(
+                self._inside.call(lambda: tun.attach(profile.network.interface, offload=offload, multi_queue=number > 1))
+            )
         if offload and not self._queues[0].offloads:
             log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
 
-
-async def _gone(interface: str) -> None:
-    """Wait until the interface is no more: its last descriptor is a worker's, which closes it in a moment."""
-    for _ in range(GONE_TRIES):
-        if not glance.is_there(interface):
-            return
-        await asyncio.sleep(GONE_PAUSE)
+    async def _gone(self, interface: str) -> None:
+        """Wait until the interface is no more: its last descriptor is a worker's, which closes it in a moment."""
+        for _ in range(GONE_TRIES):
+            if not self.is_there(interface):
+                return
+            await asyncio.sleep(GONE_PAUSE)

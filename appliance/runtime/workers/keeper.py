@@ -17,6 +17,7 @@ from appliance.api.monitoring import ClassFigures
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
+from appliance.linux import interfaces
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.workers.data_channels import NOTHING, DataChannels, Used, Wishes
 from appliance.runtime.workers.hearing import NodeListener, Spoken
@@ -60,6 +61,7 @@ class WorkerKeeper:
         drivers: Iterable[str],
         knowledge: Knowledge,
         faults: WorkerFaults,
+        dropped: Callable[[str], int] = interfaces.dropped,
     ) -> None:
         self.faults = faults
         self._links = links
@@ -81,7 +83,7 @@ class WorkerKeeper:
         self._prepared: list[WorkerProcess] = []
         self._reviving: set[asyncio.Task[None]] = set()
         self._earlier_drops: Counter[str] = Counter()
-        self._tun_losses = TunLosses()
+        self._tun_losses = TunLosses(dropped)
         self._earlier_classes: dict[str, ClassFigures] = {}
         self.current: WorkerPool | None = None
         self.restarts = 0

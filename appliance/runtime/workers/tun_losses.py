@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from appliance.linux import interfaces
+from collections.abc import Callable
 
 REASON = "tun_full"
 
 
 class TunLosses:
-    """Counts from when the node took the device, as the kernel counts from when it was made."""
+    """Counts from when the node took the device, as the kernel counts from when it was made. `dropped(name)` asks that."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Callable[[str], int]) -> None:
+        self._dropped = dropped
         self._name = ""
         self._before = 0
 
     def begin(self, name: str) -> None:
         """The node has this device now."""
         if name != self._name:
-            self._name, self._before = name, interfaces.dropped(name)
+            self._name, self._before = name, self._dropped(name)
 
     def count(self) -> int:
         """Packets lost so far."""
-        now = interfaces.dropped(self._name) if self._name else 0
+        now = self._dropped(self._name) if self._name else 0
         if now < self._before:  # made anew
             self._before = 0
         return now - self._before

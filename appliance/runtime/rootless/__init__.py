@@ -1,0 +1,1 @@
+"""A node without root: a user namespace for its privileges, a network namespace for its device."""
