@@ -13,6 +13,7 @@ from typing import Any
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, table
 from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
+from appliance.foundation import places
 
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 
@@ -23,7 +24,7 @@ def init(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from appliance.profile import starter
 
     identity = places.config_dir() / places.IDENTITY
-    text = starter(name, identity)
+    text = starter(name, str(identity))
     if arguments.profile == "-":
         terminal.say(text.rstrip("\n"))
         return ExitCode.OK
@@ -101,6 +102,8 @@ def _is_missing(path: Path) -> bool:
 
 
 def _write_new(path: Path, text: str) -> None:
+    if path.parent == places.config_dir() and os.geteuid():
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     if not path.parent.is_dir():
         raise ApplianceError(f"{path.parent}: there is no such directory", hint=f"make it first: mkdir -p {path.parent}")
     try:

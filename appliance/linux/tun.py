@@ -56,6 +56,8 @@ class TunDevice:
     offloads: frozenset[str]
     """Names of the offloads that the kernel granted ("tso4", …). Without any, no packet is longer than the MTU."""
     pair: bool = False
+    lasts: bool = True
+    """False for a device that ends with the process that holds it."""
 
     def has_ended(self) -> bool:
         """It may be lost, and then it is made anew: see `is_at`."""
@@ -117,8 +119,9 @@ def create(name: str, *, multi_queue: bool = False, owner: int | None = None, gr
         os.close(fd)
 
 
-def attach(name: str, *, offload: bool = True, multi_queue: bool = False) -> TunDevice:
-    """Open the existing device `name`, with as many offloads as the kernel has, or with none if `offload` is false.
+def attach(name: str, *, offload: bool = True, multi_queue: bool = False, lasts: bool = True) -> TunDevice:
+    """Open the existing device `name`, with as many offloads as the kernel has, or with none if `offload` is false. `lasts`: see
+    TunDevice.
 
     Raises HostError if it is not there or held by another process, MissingPrivilege if we may not open it.
     """
@@ -139,7 +142,7 @@ def attach(name: str, *, offload: bool = True, multi_queue: bool = False) -> Tun
                 f"{name} is not a TUN device of ours", hint="choose another network.interface, or remove it: ip link del " + name
             ) from error
         raise refused(error.errno, f"opening the TUN device {name}") from error
-    return TunDevice(name, fd, vnet_hdr=True, offloads=granted)
+    return TunDevice(name, fd, vnet_hdr=True, offloads=granted, lasts=lasts)
 
 
 def _is_in_this_namespace(fd: int) -> bool:

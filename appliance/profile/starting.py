@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from urllib.parse import quote
 
 _TEXT = """\
@@ -50,9 +49,9 @@ monitoring:
 _EXAMPLE_IDENTITY = "a" * 52
 
 
-def starter(name: str = "appliance", identity: PurePath = PurePath("/etc/appliance/identity")) -> str:
+def starter(name: str = "appliance", identity: str = "/etc/appliance/identity") -> str:
     """A commented profile in YAML for a node called `name`, with its key in that file."""
-    reference = f"file:{quote(str(identity))}"
+    reference = f"file:{quote(identity)}"
     return _TEXT.format(name=f'"{name}"' if _needs_quotes(name) else name, identity=reference, example=_EXAMPLE_IDENTITY)
 
 

@@ -27,7 +27,7 @@ from appliance.worker.blame import Blame
 from appliance.worker.commands import Commands, Suite
 from appliance.worker.devices import PairEnd, TunQueue
 from appliance.worker.loading import load_all
-from appliance.worker.loop import Loop
+from appliance.worker.loop import DEAD_MAN, Loop
 from appliance.worker.orders import ORDERS, Start, SuiteLine
 from appliance.worker.reports import REPORTS, Failed, Ready
 
@@ -67,6 +67,7 @@ def main(argv: list[str]) -> int:
     control.settimeout(0)
     device = PairEnd(start.device, vnet=start.vnet) if start.pair else TunQueue(start.device, vnet=start.vnet)
     loop = Loop(device, control, counters, time.monotonic)
+    loop.dead_man = DEAD_MAN if start.lasts else 0.0
     loop.reporting.blame = Blame(loaded).of
     loop.handle = Commands(loop, suites, drivers, codec).handle
     gc.collect()

@@ -76,6 +76,7 @@ class Loop:
         self._running = True
         self._paused = False
         self._patience = -1.0
+        self.dead_man = DEAD_MAN
         self._deadline: float | None = None
         self._next_unknown = 0.0
         self._losses = Losses()
@@ -111,7 +112,7 @@ class Loop:
         self.handle: Callable[[Message], None] | None = None
 
     def run(self) -> None:  # noqa: C901 - one honest sequence
-        """Move packets until told to stop, or until the control process has been gone for DEAD_MAN seconds."""
+        """Move packets until told to stop, or until the control process has been gone for `dead_man` seconds."""
         world, pump, serve, tun, poll = self.world, self.outbound.pump, self.outbound.serve, self._tun, self._epoll.poll
         by_descriptor, control, clock, channels = self._by_descriptor, self._control.fileno(), self._clock, self.channels
         losses = self._losses
@@ -361,7 +362,7 @@ class Loop:
             message, descriptors = b"", []
         if not message:
             self._epoll.unregister(self._control.fileno())
-            self._deadline = self._clock() + DEAD_MAN
+            self._deadline = self._clock() + self.dead_man
             self._patience = 1.0
             return False
         if self.handle is not None:

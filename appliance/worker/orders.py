@@ -40,6 +40,8 @@ class Start(NamedTuple):
     """Import paths."""
     compression: bool
     """Is this worker to be able to compress?"""
+    lasts: bool
+    """Is it to forward on for a while when the control process is gone?"""
     device: Descriptor
     """What packets are read from and written to, non-blocking."""
     counters: Descriptor

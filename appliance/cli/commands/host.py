@@ -71,7 +71,7 @@ COMMANDS = (
         ),
         more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as "
         "before.",
-        exits="6 needs root or CAP_NET_ADMIN, or --rootless · 8 refused until you decide, not confirmed, or rolled back · 9 this host cannot be "
-        "so now",
+        exits="6 needs root, CAP_NET_ADMIN or --rootless · 8 refused until you decide, not confirmed, or rolled back · 9 this "
+        "host cannot be so now",
     ),
 )

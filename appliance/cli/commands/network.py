@@ -7,7 +7,7 @@ from appliance.cli.commands.command import JSON, NEW_PROFILE, Command
 
 HEADING = "Networks of members"
 
-IDENTITY = Option("--identity", "the node's identity; default: `identity` beside the profile", "FILE")
+IDENTITY = Option("--identity", "the node's identity; default: identity in /etc/appliance or ~/.config/appliance", "FILE")
 OUTPUT = Option("--output", "a new file for the result; without it standard output", "FILE")
 NETWORK = Positional("label", "LABEL", "the network; without it the only one of this host", optional=True)
 NETWORK_OPTION = Option("--label", "the network; without it the only one of this host", "LABEL")

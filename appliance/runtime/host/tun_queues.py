@@ -98,15 +98,16 @@ class TunQueues:
         return self._inside.call(engine.has_made, self.interface, self._state_dir)
 
     def _open(self, profile: Profile) -> None:
-        from appliance.linux import tun
-
         number, offload = settings.workers(profile), profile.network.offload == "auto"
         for _ in range(number):
-            self._queues.append(
-                self._inside.call(lambda: tun.attach(profile.network.interface, offload=offload, multi_queue=number > 1))
-            )
+            self._queues.append(self._inside.call(self._attach, profile.network.interface, offload, number > 1))
         if offload and not self._queues[0].offloads:
             log.warning("this kernel's TUN has no offloads: traffic will be slow", interface=profile.network.interface)
+
+    def _attach(self, interface: str, offload: bool, multi_queue: bool) -> TunDevice:
+        from appliance.linux import tun
+
+        return tun.attach(interface, offload=offload, multi_queue=multi_queue, lasts=not self._inside.apart)
 
     async def _gone(self, interface: str) -> None:
         """Wait until the interface is no more: its last descriptor is a worker's, which closes it in a moment."""

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class Names:
-    """Answers as long as the profile has `names`. `called()` is what this node is called."""
+    """Answers as long as the profile has `names`. `called()` is what this node is called; `asked`: can anybody ask it?"""
 
-    def __init__(self, table: PeerTable, called: Callable[[], str]) -> None:
+    def __init__(self, table: PeerTable, called: Callable[[], str], *, asked: bool = True) -> None:
+        self._asked = asked
         self._table = table
         self._called = called
         self._answering: Answering | None = None
@@ -34,7 +35,7 @@ class Names:
     async def open(self, profile: Profile) -> None:
         """Answer what `profile` wants, besides what is answered already. To be called before the host is told to ask here. Raises
         HostError if the port cannot be had."""
-        if self._answering is None and naming(profile) is not None:
+        if self._answering is None and self._asked and naming(profile) is not None:
             from appliance.runtime.names.answering import Answering
 
             self._answering = Answering(self._table, self._called, profile)

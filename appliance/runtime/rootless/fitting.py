@@ -18,8 +18,11 @@ SAID_EVERY = 3600.0
 def fitted(profile: Profile, inside: Inside) -> Profile:
     """The profile as a node with this network can be. No program of the host is in a rootless node's network, so there is nobody
     to answer names, and the host's resolver is not ours to change."""
-    if not inside.apart or profile.names is None:
+    if not inside.apart:
         return profile
-    if once_per(SAID_EVERY, "names of a rootless node"):
-        log.warning("a rootless node answers no names: `names` of the profile is left aside")
-    return profile.model_copy(update={"names": None})
+    from appliance.api.profile import Names
+
+    names = profile.names or Names()
+    if names.serve == "peers" and once_per(SAID_EVERY, "names of a rootless node"):
+        log.warning("a rootless node answers no names: names.serve is left aside")
+    return profile.model_copy(update={"names": names.model_copy(update={"host": "off"})})

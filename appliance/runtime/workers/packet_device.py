@@ -38,6 +38,10 @@ class PacketDevice(Protocol):
     def pair(self) -> bool:
         """Is it one end of a socket pair? Such a one can end, and its worker with it; a TUN device can be lost and come again."""
 
+    @property
+    def lasts(self) -> bool:
+        """Can a restarted control process have it again? Then its worker forwards on for a while without one."""
+
     def rest(self) -> None:
         """Its worker is gone for a while: let others have what would come by it, where that is possible. Raises OSError."""
 
@@ -56,6 +60,7 @@ class PairDevice(NamedTuple):
     name: str = ""
     offloads: frozenset[str] = frozenset()
     pair: bool = True
+    lasts: bool = True
 
     def rest(self) -> None:
         """Nothing to do: packets wait in the socket."""

@@ -96,7 +96,7 @@ class WorkerProcess(Telling):
         ours, self._started = self._control, True
         lines = [orders.SuiteLine(each.name, each.aead, each.key_bytes, each.tag_bytes, each.max_records) for each in suites]
         given = (os.dup(each) for each in (device.fd, self._shared.descriptor, self._last_words))
-        self._tell(orders.Start(device.pair, device.vnet_hdr, lines, sorted(drivers), compression, *given))
+        self._tell(orders.Start(device.pair, device.vnet_hdr, lines, sorted(drivers), compression, device.lasts, *given))
         await self._ready(ours)
         loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(self._process.pid)

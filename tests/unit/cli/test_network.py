@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from appliance.cli import entry
-from appliance.foundation import clock
+from appliance.foundation import clock, places
 from appliance.members.trust import Trust
 from appliance.runtime.members.network_folder import NetworkFolder
 
@@ -33,8 +33,7 @@ class Machine:
 
     def try_to(self, *words: str) -> tuple[int, str, str]:
         self._monkeypatch.setenv("STATE_DIRECTORY", str(self.path / "kept"))
-        self._monkeypatch.setattr("appliance.cli.network.IDENTITY", self.path / "identity")
-        self._monkeypatch.setattr("appliance.cli.network.SYSTEM_PROFILE", str(self.path / "profile.yaml"))
+        self._monkeypatch.setattr(places, "CONFIG", self.path)
         code = entry.main(["network", *words])
         said = self._capsys.readouterr()
         return code, said.out, said.err

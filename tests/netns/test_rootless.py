@@ -1,0 +1,136 @@
+"""A node of an ordinary user: it joins a network by a code, is a member like any other, and the host never knows."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.netns.daemons import Host
+from tests.netns.throwaway import Throwaway
+from tests.rigs.ordinary import Ordinary, home_of_an_ordinary_user
+
+pytestmark = pytest.mark.netns
+
+
+class Pair(NamedTuple):
+    """Root's node of a network, and the host of somebody who was given a code."""
+
+    hub: Host
+    laptop: Ordinary
+
+    def done(self, host: Host, *words: str, code: int = 0) -> Any:
+        ran = host.command(*words, "--json")
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        return json.loads(ran.stdout)
+
+    def found(self) -> None:
+        """Root makes a network and starts its node."""
+        files = ("--profile", str(self.hub.profile), "--identity", str(self.hub.profile.with_suffix(".identity")))
+        self.done(self.hub, "network", "new", "home", "--name", "hub", *files)
+        self.hub.start()
+
+    def join(self) -> Any:
+        """The ordinary user joins it by a code, again where the machine is too busy for its five seconds."""
+        code = str(self.done(self.hub, "network", "invite", "laptop")["code"])
+        for _ in range(5):
+            ran = self.laptop.command("join", code, "--json")
+            if ran.returncode == 0:
+                return json.loads(ran.stdout)
+        raise AssertionError(ran.stderr)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """Two hosts on one wire."""
+    with Throwaway() as one, Throwaway() as two, home_of_an_ordinary_user() as home:
+        one.sh(f"ip link add wire type veth peer name wire netns {two.name}")
+        for number, namespace in enumerate((one, two), 1):
+            namespace.sh(f"ip link set wire addrgenmode none; ip addr add 192.0.2.{number}/24 dev wire; ip link set wire up")
+        for namespace in (one, two):
+            namespace.sh("until ip -6 route show table local | grep -q ff00; do :; done")  # the carrier is there
+        made = Pair(Host(one, tmp_path, 1), Ordinary(two, tmp_path, 2, home))
+        try:
+            yield made
+        finally:
+            for host in made:
+                if host.process is not None:
+                    host.stop()
+
+
+def test_an_ordinary_user_is_a_member_like_any_other_and_leaves_nothing(pair: Pair) -> None:
+    hub, laptop = pair
+    pair.found()
+    before = laptop.namespace.snapshot()
+    member = pair.join()
+    assert member["profile"] == str(laptop.home / ".config/appliance/profile.yaml")
+    laptop.rootless()
+    shown = laptop.status()
+    assert (shown["rootless"], shown["interface"]["there"], shown["problems"]) == (True, True, {})
+    assert shown["interface"]["differs"] is None
+    assert laptop.namespace.snapshot() == before  # the device is elsewhere
+    for address in member["addresses"]:
+        assert hub.pings(address)
+    assert laptop.stop() == 0
+    laptop.all_end()
+    assert laptop.namespace.snapshot() == before
+    assert not list(laptop.runtime.iterdir())
+    assert laptop.command("status").returncode == 7
+
+
+def test_a_killed_one_leaves_no_process_and_starts_again(pair: Pair) -> None:
+    hub, laptop = pair
+    pair.found()
+    (address, *_) = pair.join()["addresses"]
+    laptop.rootless()
+    laptop.stop(signal.SIGKILL)
+    laptop.all_end()
+    laptop.rootless()
+    assert hub.pings(address)
+    assert laptop.stop() == 0
+    assert not list(laptop.runtime.iterdir())
+
+
+NO_MORE = ("unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh")
+FILTER = """
+import ctypes, os, platform, struct, sys
+number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
+lines = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(program)))) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""As Docker's filter: unshare(2) fails with EPERM."""
+
+
+def test_who_may_not_is_told_what_allows_it(pair: Pair) -> None:
+    laptop = pair.laptop
+    assert laptop.command("init").returncode == 0
+    assert laptop.command("keys", "new", str(laptop.profile.with_name("identity"))).returncode == 0
+    without = laptop.command("run")
+    assert (without.returncode, "appliance run --rootless" in without.stderr) == (6, True), without.stderr
+    for prefix, says in (
+        (NO_MORE, "sysctl -w user.max_user_namespaces="),
+        ((sys.executable, "-c", FILTER), "seccomp=unconfined"),
+    ):
+        laptop.prefix = prefix
+        laptop.launch("--rootless", STATE_DIRECTORY=str(laptop.home / "state"))
+        assert laptop.ended() == 6, laptop.heard.decode()
+        assert says in laptop.heard.decode(), laptop.heard.decode()
+    assert not list(laptop.runtime.iterdir())
+
+
+def test_a_closed_device_is_named(pair: Pair) -> None:
+    script = pair.laptop.entering[-2]
+    pair.laptop.entering[-2] = script.replace("mknod -m 666", "mknod -m 600")
+    pair.laptop.command("init")
+    pair.laptop.launch("--rootless")
+    assert pair.laptop.ended() == 6
+    assert "chmod 666 /dev/net/tun" in pair.laptop.heard.decode()
