@@ -95,7 +95,7 @@ class HostedNode:
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold, node.send_from, inside)
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues, inside)
         self._names = Names(node.peers.table, lambda: node.called, asked=not inside.apart)
-        self._streams = StreamsPart(node.peers.table, lambda: in_force.profile)
+        self._streams = StreamsPart(node.peers.table, lambda: in_force.profile, inside)
         self._countdown, changing = Countdown(), asyncio.Lock()
         self._drift = Drift(
             in_force,

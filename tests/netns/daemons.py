@@ -75,11 +75,12 @@ peers:
             text=True,
             check=False,
             timeout=60,
-            env=self._environ(environ),
+            env=self.environ(environ),
         )
 
-    def _environ(self, more: dict[str, str]) -> dict[str, str]:
-        return os.environ | {"STATE_DIRECTORY": str(self.kept)} | more
+    def environ(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        """The variables of what runs there."""
+        return os.environ | {"STATE_DIRECTORY": str(self.kept)} | (more or {})
 
     def launch(self, *words: str, **environ: str) -> None:
         """Start the daemon, with further words and some variables set."""
@@ -87,7 +88,7 @@ peers:
         self._errors, writing = os.pipe()
         command = [*self.entering, *self.prefix, sys.executable, "-P", "-m", "appliance.cli", "run"]
         with os.fdopen(writing, "wb") as errors:
-            self.process = subprocess.Popen([*command, str(self.profile), *words], stderr=errors, env=self._environ(environ))
+            self.process = subprocess.Popen([*command, str(self.profile), *words], stderr=errors, env=self.environ(environ))
 
     def start(self, *words: str, **environ: str) -> None:
         """Start the daemon and wait until it is ready."""

@@ -31,9 +31,10 @@ class Ordinary(Host):
         self.runtime = home / "run"
         self.entering += ["unshare", "--mount", "sh", "-c", f'set -e; {tun}; {_opened()}; cd "$HOME"; {BECOME}', "sh"]
 
-    def _environ(self, more: dict[str, str]) -> dict[str, str]:
+    def environ(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        """The variables of a fresh log-in."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "STATE_", "APPLIANCE_"))}
-        return kept | {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)} | more
+        return kept | {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)} | (more or {})
 
     def rootless(self, *words: str) -> None:
         """Start the node and wait until it is ready."""

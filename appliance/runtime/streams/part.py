@@ -6,6 +6,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from appliance.runtime.inside import HERE, Inside
+
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.runtime.peers.table import Address, PeerTable
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class StreamsPart:
-    """`profile()` is the one in force."""
+    """`profile()` is the one in force, `inside` the network that the node's device is in."""
 
-    def __init__(self, table: PeerTable, profile: Callable[[], Profile]) -> None:
+    def __init__(self, table: PeerTable, profile: Callable[[], Profile], inside: Inside = HERE) -> None:
+        self._inside = inside
         self._table = table
         self._profile = profile
         self._streams: Streams | None = None
@@ -53,12 +56,12 @@ class StreamsPart:
     def _of_host(self) -> OverlaySockets:
         from appliance.runtime.streams.sockets import HostSockets
 
-        return HostSockets(lambda: self._profile().network.interface, self._own)
+        return HostSockets(lambda: self._profile().network.interface, self._own, self._inside)
 
     def _place(self) -> object:
         """Device and addresses: a listener is bound to them."""
         try:
-            index = socket.if_nametoindex(self._profile().network.interface)
+            index = self._inside.call(socket.if_nametoindex, self._profile().network.interface)
         except OSError:
             index = 0
         return index, tuple(self._own())

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from appliance.errors import HostError
 from appliance.foundation.logging import get_logger
+from appliance.runtime.inside import HERE, Inside
 from appliance.runtime.peers.table import Address
 
 log = get_logger("streams")
@@ -70,11 +71,13 @@ class OverlaySockets(Protocol):
 
 
 class HostSockets:
-    """Those of a host with a TUN device: `device()` is its name, `own()` this node's addresses there."""
+    """Those of a host with a TUN device: `device()` is its name, `own()` this node's addresses there, `inside` the network it is
+    in. A socket stays in the network in which it was made, whoever uses it."""
 
-    def __init__(self, device: Callable[[], str], own: Callable[[], Sequence[Address]]) -> None:
+    def __init__(self, device: Callable[[], str], own: Callable[[], Sequence[Address]], inside: Inside = HERE) -> None:
         self._device = device
         self._own = own
+        self._inside = inside
 
     async def connect(self, to: Address, port: int, *, datagrams: bool = False) -> socket.socket:
         """As `OverlaySockets`."""
@@ -132,7 +135,7 @@ class HostSockets:
 
     def _made(self, version: int, kind: int) -> socket.socket:
         family = socket.AF_INET if version == 4 else socket.AF_INET6
-        made = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        made = self._inside.call(socket.socket, family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._device().encode() + b"\0")
             if kind == socket.SOCK_STREAM:
