@@ -8,6 +8,7 @@ import contextlib
 import os
 import select
 import shlex
+import socket
 import sys
 from typing import Final
 
@@ -15,7 +16,10 @@ from appliance.api.units import parse_seconds
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode
-from appliance.sdk import Client, Connection
+from appliance.sdk import Client, Connection, Datagrams
+from appliance.sdk.flows import exchange
+from appliance.sdk.sockets import address_of, made
+from appliance.sdk.splicing import splice
 
 ECHO: Final = "echo"
 """The service that needs nothing behind it."""
@@ -28,7 +32,7 @@ def connect(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 async def _connect(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    service = int(arguments.service) if arguments.service.isdigit() else arguments.service
+    service = _service(arguments.service)
     async with (
         Client() as client,
         await client.connect(
@@ -60,24 +64,27 @@ def serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
             f"what is behind service {arguments.service}?",
             hint="say --to HOST:PORT for a server of this host, or --run PROGRAM for a program a stream; `echo` needs neither",
         )
-    return asyncio.run(_serve(arguments, terminal))
+    if arguments.udp and not arguments.to:
+        raise UsageError("datagrams go to a server of this host", hint="say --to HOST:PORT")
+    to = address_of(arguments.to) if arguments.to else None
+    return asyncio.run(_serve_datagrams(arguments, terminal, to) if arguments.udp and to else _serve(arguments, terminal, to))
 
 
-async def _serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
+async def _serve(arguments: argparse.Namespace, terminal: Terminal, to: tuple[str, int] | None) -> int:
     async with Client() as client, await client.listen(arguments.service) as listener, asyncio.TaskGroup() as tasks:
         terminal.line({"serving": arguments.service}, f"serving {arguments.service}; end with Ctrl-C")
         async for connection in listener:
-            tasks.create_task(_served(connection, arguments, terminal))
+            tasks.create_task(_served(connection, to, arguments.run, terminal))
     return ExitCode.OK
 
 
-async def _served(connection: Connection, arguments: argparse.Namespace, terminal: Terminal) -> None:
+async def _served(connection: Connection, to: tuple[str, int] | None, program: str | None, terminal: Terminal) -> None:
     try:
         async with connection:
-            if arguments.to:
-                await _forward(connection, arguments.to)
-            elif arguments.run:
-                await _run(connection, arguments.run)
+            if to is not None:
+                await _forward(connection, to)
+            elif program is not None:
+                await _run(connection, program)
             else:
                 while piece := await connection.read(PIECE):
                     await connection.write(piece)
@@ -85,29 +92,66 @@ async def _served(connection: Connection, arguments: argparse.Namespace, termina
         terminal.note(f"{connection.peer or 'this host'}: {error}")
 
 
-async def _forward(connection: Connection, to: str) -> None:
-    host, _, port = to.rpartition(":")
-    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-
-    async def there() -> None:
-        while piece := await connection.read(PIECE):
-            writer.write(piece)
-            await writer.drain()
-        writer.write_eof()
-
-    async def back() -> None:
-        while piece := await reader.read(PIECE):
-            await connection.write(piece)
-        await connection.close_write()
-
+async def _forward(connection: Connection, to: tuple[str, int]) -> None:
+    server = made(to, socket.SOCK_STREAM)
     try:
-        async with asyncio.TaskGroup() as both:
-            both.create_task(there())
-            both.create_task(back())
-    except* (ApplianceError, OSError) as errors:
-        raise errors.exceptions[0] from None
-    finally:
-        writer.close()
+        await asyncio.get_running_loop().sock_connect(server, to)
+    except OSError:
+        server.close()
+        connection.reset()
+        raise
+    await splice(connection.detach(), server)
+
+
+async def _serve_datagrams(arguments: argparse.Namespace, terminal: Terminal, to: tuple[str, int]) -> int:
+    async with Client() as client, await client.listen_datagrams(arguments.service) as listener, asyncio.TaskGroup() as tasks:
+        terminal.line({"serving": arguments.service}, f"serving {arguments.service}; end with Ctrl-C")
+        async for caller in listener:
+            tasks.create_task(_exchange(caller, to))
+    return ExitCode.OK
+
+
+async def _exchange(caller: Datagrams, to: tuple[str, int]) -> None:
+    """Carry datagrams both ways until neither said anything for a minute."""
+    with made(to, socket.SOCK_DGRAM) as server:
+        await asyncio.get_running_loop().sock_connect(server, to)
+        async with caller, Datagrams(server, {}) as behind:
+            with contextlib.suppress(ApplianceError):
+                await exchange(caller, behind)
+
+
+def tunnel(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Listen on a local port until Ctrl-C."""
+    return asyncio.run(_tunnel(arguments, terminal))
+
+
+async def _tunnel(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    service, local = _service(arguments.service), address_of(arguments.listen)
+    failed = lambda error: terminal.note(f"{error.message}" + (f" ({error.hint})" if error.hint else ""))  # noqa: E731
+    async with (
+        Client() as client,
+        client.tunnel(arguments.peer, service, local=local, datagrams=arguments.udp, failed=failed) as opened,
+    ):
+        host, port = opened.local_address
+        said = {"listening": {"host": host, "port": port}, "peer": arguments.peer, "service": service, "udp": arguments.udp}
+        kind = "udp" if arguments.udp else "tcp"
+        terminal.line(said, f"{kind} {host}:{port} goes to {service} of {arguments.peer}; end with Ctrl-C")
+        await asyncio.Event().wait()
+    return ExitCode.OK
+
+
+def proxy(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    """Be a proxy onto the overlay until Ctrl-C."""
+    return asyncio.run(_proxy(arguments, terminal))
+
+
+async def _proxy(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    async with Client() as client, client.proxy(local=address_of(arguments.listen)) as opened:
+        host, port = opened.local_address
+        said = {"listening": {"host": host, "port": port}}
+        terminal.line(said, f"SOCKS5 and HTTP CONNECT onto the overlay at {host}:{port}; end with Ctrl-C")
+        await asyncio.Event().wait()
+    return ExitCode.OK
 
 
 async def _run(connection: Connection, program: str) -> None:
@@ -120,6 +164,11 @@ async def _run(connection: Connection, program: str) -> None:
     finally:
         with contextlib.suppress(ProcessLookupError):
             running.terminate()
+
+
+def _service(text: str) -> str | int:
+    """A service's name, or a port."""
+    return int(text) if text.isascii() and text.isdecimal() else text
 
 
 def _seconds(text: str) -> float:

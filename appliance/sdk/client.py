@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from appliance.control.client import Address
 from appliance.sdk.connection import Connection
 from appliance.sdk.datagrams import Datagrams
 from appliance.sdk.errors import SDKError
 from appliance.sdk.node import Following, NodeConnection, Told
+
+if TYPE_CHECKING:
+    from appliance.sdk.proxy import Proxy
+    from appliance.sdk.tunnel import Tunnel
 
 Accepted = TypeVar("Accepted")
 """What a listener gives for each caller."""
@@ -89,6 +93,29 @@ class Client:
         listener = Listener(str(asked["service"]), node, streams, made, self._listeners.discard)
         self._listeners.add(listener)
         return listener
+
+    def tunnel(
+        self,
+        to: str,
+        service: str | int,
+        *,
+        local: tuple[str, int] = ("127.0.0.1", 0),
+        datagrams: bool = False,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> Tunnel:
+        """A local port whose connections go to a service or port of a peer.
+
+        Used as `async with client.tunnel("laptop", 5432) as tunnel:`.
+        """
+        from appliance.sdk.tunnel import Tunnel
+
+        return Tunnel(self, to, service, local=local, datagrams=datagrams, failed=failed)
+
+    def proxy(self, *, local: tuple[str, int] = ("127.0.0.1", 1080)) -> Proxy:
+        """A local SOCKS5 and HTTP proxy onto the overlay: `async with client.proxy() as proxy:`."""
+        from appliance.sdk.proxy import Proxy
+
+        return Proxy(self, local=local)
 
     async def ask(self, op: str, args: Mapping[str, Any] | None = None) -> Any:
         """Any question that the control socket takes (docs/control-socket.md)."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Self
 
 from appliance.sdk.errors import ConnectionLost
+from appliance.sdk.sockets import abort
 
 PIECE: Final = 1 << 16
-_LINGER_NOT: Final = struct.pack("ii", 1, 0)
 
 
 class Connection:
@@ -84,8 +83,7 @@ class Connection:
 
     def reset(self) -> None:
         """Give it up at once: the other side gets ConnectionLost."""
-        with suppress(OSError):
-            self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        abort(self._stream)
         self._stream.close()
 
 

@@ -37,6 +37,12 @@ class Datagrams:
         """The descriptor, for selectors."""
         return self._bound.fileno()
 
+    def detach(self) -> socket.socket:
+        """The socket itself, non-blocking. This object is closed by it."""
+        bound, self._bound = self._bound, socket.socket()
+        self._bound.close()
+        return bound
+
     async def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send one. It may be lost without a word; waits only while this host's queue is full. Raises ConnectionLost when the
         peer's host said that nobody takes them."""

@@ -33,10 +33,37 @@ COMMANDS: tuple[Command, ...] = (
                 "service", "SERVICE", "its name: small letters, digits, dots, dashes and underscores; `echo` sends all back"
             ),
             Option("--to", "a server of this host that is behind it", "HOST:PORT"),
+            Option("--udp", "datagrams instead of streams; with --to"),
             Option("--run", "a program that is started for each stream, which is its standard input and output", "PROGRAM"),
             JSON,
         ),
         more="Until Ctrl-C, or the node ends.",
         exits="6 not allowed · 7 no daemon here",
+    ),
+    Command(
+        "tunnel",
+        HEADING,
+        "make a service or port of a peer a local port",
+        "appliance.cli.streaming:tunnel",
+        (
+            Positional("peer", "PEER", "who: a name or an identity"),
+            Positional("service", "SERVICE|PORT", "what is served there, or a port of its overlay address"),
+            Option("--listen", "the local port; port 0 is any that is free", "[ADDRESS:]PORT", default="127.0.0.1:0"),
+            Option("--udp", "datagrams instead of streams"),
+            JSON,
+        ),
+        more="Until Ctrl-C. Each local connection is a stream of its own, tried for 15 s while the peer, or this host's node, is "
+        "away. Datagrams of one sender are one flow, which ends after a minute of silence.",
+        exits="2 the local port cannot be had",
+    ),
+    Command(
+        "proxy",
+        HEADING,
+        "be a SOCKS5 and HTTP proxy onto the overlay for programs of this host",
+        "appliance.cli.streaming:proxy",
+        (Option("--listen", "the local port", "[ADDRESS:]PORT", default="127.0.0.1:1080"), JSON),
+        more="Until Ctrl-C. Both kinds at one port: SOCKS5 with UDP (RFC 1928), without a password, and HTTP's CONNECT. Names "
+        "are looked up in the overlay; what is no peer's is refused, and nothing goes outside in the clear.",
+        exits="2 the local port cannot be had",
     ),
 )
