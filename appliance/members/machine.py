@@ -2,7 +2,7 @@
 
     sessions come and go ─▶ ┌──────────────────────────────────────┐ ─▶ `said`      messages, by family
     messages             ─▶ │ reconciling  neighbours  swim        │ ─▶ `wishes`    whom to hold, release, call
-    time                 ─▶ │ suspicions   partition   own row     │ ─▶ `told`      what an admin may want to know
+    time                 ─▶ │ suspicions   partition   telling     │ ─▶ `told`      what an admin may want to know
                             └──────────────────────────────────────┘ ─▶ `changed`   members whose rows are others now
 
 Pure: times are arguments (`now` on a clock that only goes forward, `wall` in Unix seconds), and so are randomness and signing.
@@ -26,17 +26,11 @@ from appliance.members.roster import KEY_BYTES, Entry, Roster
 from appliance.members.row import Digest, Reachable, Row, Service, Verifier, ed25519_good, head_of, sign_row
 from appliance.members.suspicions import Suspicions
 from appliance.members.swim import Swim
+from appliance.members.telling import MOST_CLAIMS, NEVER, SUSPECT, Telling
 
 ROSTER: Final = "roster"
 LIVENESS: Final = "liveness"
 """The families of its messages."""
-SUSPECT: Final = "suspect"
-SOON: Final = 0.1
-FLUSH_SECONDS: Final = 2.0
-"""How long news is gathered before neighbours are told, and how long if they were told something just before."""
-FIRST_SUMMARY: Final = 4.0
-LONGEST_SUMMARY: Final = 60.0
-"""Between two summaries to a neighbour: doubled while both are equal, short again after a change."""
 SUMMARY_AGAIN: Final = 0.1
 """Until a summary goes again to a peer that had much news: there may be more."""
 ROW_SECONDS: Final = 2.0
@@ -44,8 +38,6 @@ ROW_SECONDS: Final = 2.0
 ACCUSATIONS: Final = 12
 """Claims of one accuser that are taken in ACCUSATION_SECONDS: a node knows of its own neighbours only."""
 ACCUSATION_SECONDS: Final = 60.0
-MOST_CLAIMS: Final = 64
-"""In one message."""
 REFRESH_SECONDS: Final = 60.0
 """Between two looks at who is a member: certificates run out by themselves."""
 REFRESH_SOON: Final = 0.05
@@ -54,7 +46,6 @@ REFRESH_EACH: Final = 0.002
 there are many."""
 SLEPT_SECONDS: Final = 0.5
 """A timer that comes so late says that this node did not run."""
-NEVER: Final = float("inf")
 
 
 class Tally(StrEnum):
@@ -121,6 +112,7 @@ class Machine:
         self.swim = Swim(jitter, now)
         self.suspicions = Suspicions()
         self.partition = Partition(jitter, now)
+        self.telling = Telling(self.reconciling, self._there, jitter, now)
         self.said: list[Outgoing] = []
         self.wishes: list[Wish] = []
         self.told: list[Told] = []
@@ -143,15 +135,6 @@ class Machine:
         self._written: tuple[Facts, float] | None = None
         """What our row says, and when it was written."""
         self._write_at = NEVER
-        self._news: dict[bytes, tuple[Entry, Digest]] = {}
-        """What neighbours are to be told, and from whom we have it."""
-        self._claims: dict[bytes, tuple[Claim, Digest]] = {}
-        self._flush_at = NEVER
-        self._flushed = now - FLUSH_SECONDS
-        self._summary_seconds = FIRST_SUMMARY
-        self._summary_at = now + FIRST_SUMMARY * jitter()
-        self._again: dict[Digest, float] = {}
-        """Peers that had news, and when to say our summary to them again."""
         self._accused: Counter[Digest] = Counter()
         self._accused_until = now
         self._refresh_at = now + REFRESH_SECONDS
@@ -237,7 +220,7 @@ class Machine:
         self._sessions.discard(peer)
         self.neighbours.gone(peer, now)
         self.reconciling.forget(peer)
-        self._again.pop(peer, None)
+        self.telling.forget(peer)
         if peer in self.neighbours.active:
             self.swim.lost(peer, self._there(), now)
         self._gather(now)
@@ -250,7 +233,7 @@ class Machine:
         self._alive(peer, now)
         if family == ROSTER:
             if self.reconciling.take(peer, kind, body, now, wall):
-                self._again[peer] = now + SUMMARY_AGAIN
+                self.telling.say_summary(peer, now + SUMMARY_AGAIN)
             self._after(peer, now, wall)
             if self.reconciling.stale:
                 self.learn(now)
@@ -276,13 +259,10 @@ class Machine:
             self._take_members(now, wall)
         for entry in fresh:
             self._take_entry(entry, now)
-            self._news[entry.key] = entry, peer
+            self.telling.tell(entry, peer, now)
         own = self.roster.row_of(self.own)
         if own is not None and own != self._own_row:
             self._write_soon(now)  # of an earlier life
-        self._flush_soon(now)
-        self._summary_seconds = FIRST_SUMMARY
-        self._summary_at = min(self._summary_at, now + FIRST_SUMMARY)
 
     def _take_entry(self, entry: Entry, now: float) -> None:
         if not entry.is_row:
@@ -395,8 +375,7 @@ class Machine:
     def _accuse(self, claim: Claim, source: Digest, now: float) -> None:
         if self.suspicions.add(claim, len(self._there()) + 1, now):
             self.told.append(Told(Happening.SUSPECTED, claim.target))
-        self._claims[claim.encoded] = claim, source
-        self._flush_soon(now)
+        self.telling.tell_claim(claim, source, now)
 
     def _contradict(self, now: float) -> None:
         self.counters[Tally.CONTRADICTED] += 1
@@ -424,8 +403,7 @@ class Machine:
 
     def next_due(self) -> float:
         """When `due` wants to be called, on the clock of `now`."""
-        due = min(self._write_at, self._flush_at, self._summary_at, self._refresh_at)
-        due = min(due, self.neighbours.next_due(), self.swim.next_due(), *self._again.values())
+        due = min(self._write_at, self._refresh_at, self.telling.next_due(), self.neighbours.next_due(), self.swim.next_due())
         for part in (self.suspicions, self.partition, self.reconciling):
             wait = part.next_due()
             if wait is not None and wait < due:
@@ -450,51 +428,26 @@ class Machine:
             self.wishes.append(Call(self.partition.due(self.alive, now)))
         if self._write_at <= now:
             self._write(now, wall)
-        self._say_summaries(now)
-        if self._flush_at <= now:
-            self._flush(now)
+        self.telling.due(now)
         self._gather(now)
-
-    def _say_summaries(self, now: float) -> None:
-        for peer in [peer for peer, when in self._again.items() if when <= now]:
-            del self._again[peer]
-            self.reconciling.summary(peer)
-        if self._summary_at <= now:
-            self._summary_at = now + self._summary_seconds * (0.75 + self._jitter() / 2)
-            self._summary_seconds = min(2 * self._summary_seconds, LONGEST_SUMMARY)
-            there = self._there()
-            if there:
-                self.reconciling.summary(there[int(self._jitter() * len(there))])
-
-    def _flush_soon(self, now: float) -> None:
-        self._flush_at = min(self._flush_at, max(now + SOON, self._flushed + FLUSH_SECONDS))
-
-    def _flush(self, now: float) -> None:
-        self._flush_at = NEVER
-        self._flushed = now
-        news, self._news = list(self._news.values()), {}
-        claims, self._claims = list(self._claims.values()), {}
-        for peer in self._there():
-            self.reconciling.offer(peer, [entry for entry, source in news if source != peer])
-            self._say_claims(peer, [claim for claim, source in claims if source != peer])
-
-    def _say_claims(self, peer: Digest, claims: Sequence[Claim]) -> None:
-        for at in range(0, len(claims), MOST_CLAIMS):
-            body = b"".join(claim.encoded for claim in claims[at : at + MOST_CLAIMS])
-            self.said.append(Outgoing(LIVENESS, Say(peer, SUSPECT, body)))
 
     def _gather(self, now: float) -> None:
         """Take what the parts want to say and to have done."""
         for member in self.neighbours.gained:
             self.swim.watch(member, now)
-            self._say_claims(member, self.suspicions.claims()[:MOST_CLAIMS])
+            self.telling.say_claims(member, self.suspicions.claims()[:MOST_CLAIMS])
         self.neighbours.gained.clear()
         if self.neighbours.wishes:  # whom it lets go is watched no more
             self.swim.keep(self.neighbours.active)
         for member in self.swim.silent:
             self._suspect(member, now)
         self.swim.silent.clear()
-        for family, part in ((LIVENESS, self.neighbours), (LIVENESS, self.swim), (ROSTER, self.reconciling)):
+        for family, part in (
+            (LIVENESS, self.telling),
+            (LIVENESS, self.neighbours),
+            (LIVENESS, self.swim),
+            (ROSTER, self.reconciling),
+        ):
             if part.said:
                 self.said += [Outgoing(family, say) for say in part.said]
                 part.said.clear()

@@ -13,7 +13,6 @@ from appliance.members.machine import (
     LIVENESS,
     ROSTER,
     ROW_SECONDS,
-    SUSPECT,
     Facts,
     Machine,
     Standing,
@@ -21,6 +20,7 @@ from appliance.members.machine import (
 )
 from appliance.members.row import read_row
 from appliance.members.suspicions import LONGEST
+from appliance.members.telling import SUSPECT
 from tests.unit.members.rows import FULL, NETWORK, NOW, Listed, endpoint, key, member, row
 
 NAMES = ("a", "b", "c")
