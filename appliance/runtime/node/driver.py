@@ -11,32 +11,29 @@ from collections import Counter
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from typing import Final
 
-from appliance.api import events as api_events
 from appliance.api.transport import SocketAddress
 from appliance.api.values import Endpoint
-from appliance.api.zones import shown
-from appliance.errors import HostError, place_of
+from appliance.errors import place_of
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
 from appliance.protocol import events
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.counted import Count
-from appliance.protocol.events import Path
 from appliance.protocol.node import Node
-from appliance.protocol.session import Session, SessionState
+from appliance.protocol.session import SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.runtime.links.loops import Refuses, nothing_refused
 from appliance.runtime.links.table import Link, Links
 from appliance.runtime.links.transports import Transports
 from appliance.runtime.node.activity import Activity
+from appliance.runtime.node.held_sessions import HeldSessions
 from appliance.runtime.node.offloads import Offloads
 from appliance.runtime.node.own_sockets import OwnSockets, introduce
-from appliance.runtime.node.strangers import StrangerNews, is_stranger
+from appliance.runtime.node.strangers import StrangerNews
 from appliance.runtime.peers.known_paths import KnownPath
 from appliance.runtime.peers.table import Delta
 from appliance.runtime.workers.pool import WorkerPool
 from appliance.runtime.workers.process import WorkerProcess
-from appliance.runtime.workers.telling import SessionKeys
 from appliance.wire.envelope import PacketType
 
 log = get_logger("sessions")
@@ -47,9 +44,6 @@ MISTAKES_EVERY: Final = 10.0
 """Seconds between two log lines about the same mistake of ours."""
 REFUSED_EVERY: Final = 10.0
 """Seconds between two log lines about the same refusal."""
-
-Subscriber = Callable[[api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged], None]
-"""Must not raise: `node_view` sees to that for those of plugins."""
 
 
 class NodeDriver:
@@ -74,7 +68,6 @@ class NodeDriver:
         self.rotate_bytes = rotate_bytes
         self.drops: Counter[str] = Counter()
         self.transports: Transports | None = None
-        self.subscribers: list[Subscriber] = []
         self.control_listener: Callable[[events.ControlEvent], None] = lambda _event: None
         """Told about the control channel. Must not raise; what it wants to say through `node.control` it says in a later turn."""
         self.strangers = StrangerNews(node, pool)
@@ -85,17 +78,18 @@ class NodeDriver:
         self._links = links
         self._pool = pool
         self._refuses = refuses
-        self._connected = connected
-        self._remember = remember
         self._turn: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._paths: dict[int, Path] = {}
         self._running = False
         self._crowded = False
-        self._told: dict[int, api_events.SessionOpened] = {}
         self.offloads = Offloads(links, pool)
         self._activity = Activity(node, pool, self._settle)
-        self._own_sockets = OwnSockets(node, links, self._transports, pool, self._paths.get, self._settle)
+        self._sessions = HeldSessions(
+            node, links, pool, lambda: self.rotate_bytes, connected=connected, remember=remember, goes_round=self._goes_round
+        )
+        self._own_sockets = OwnSockets(node, links, self._transports, pool, self._sessions.path, self._settle)
+        self._sessions.moved, self._sessions.ended = self._own_sockets.give, self._activity.forget
+        self.subscribers = self._sessions.subscribers
 
     @property
     def control(self) -> ControlChannel:
@@ -166,17 +160,6 @@ class NodeDriver:
         return frozenset(
             session.peer for session in self.node.sessions.values() if session.state is SessionState.ACTIVE and session.proved
         )
-
-    def _remember_path(self, session: Session) -> None:
-        """Where a peer is, as far as the way goes through a listener's address."""
-        link, known = self._links.get(session.link), None
-        if link is not None and self._links.listener_over(link.local) is not None and session.endpoint is not None:
-            known = KnownPath(link.local, session.endpoint)
-        self._note(session.peer, known)
-
-    def _note(self, peer: str, known: KnownPath | None) -> None:
-        if not is_stranger(peer):
-            self._remember(peer, known)
 
     # ---- what the worker says ----
 
@@ -369,13 +352,13 @@ class NodeDriver:
     def _do(self, event: events.Event) -> None:
         match event:
             case events.SessionReady():
-                self._session_ready(event)
+                self._sessions.ready(event)
             case events.SessionConfirmed(session, peer):
-                self._session_confirmed(session, peer)
+                self._sessions.confirmed(session, peer)
             case events.SessionClosed():
-                self._session_closed(event)
+                self._sessions.closed(event, remember=self._running)
             case events.PathChanged(session, link, to):
-                self._path_changed(session, link, to)
+                self._sessions.path_changed(session, link, to)
             case events.Dial(peer, endpoint):
                 self._transports().dial(peer, endpoint)
             case events.LinkUnused(link):
@@ -423,84 +406,3 @@ class NodeDriver:
         if endpoint is None:
             return False
         return bool(self._refuses([endpoint.host], str(endpoint), peer)) if endpoint.host else self.circles(peer, endpoint)
-
-    def _session_ready(self, event: events.SessionReady) -> None:
-        pool = self._pool()
-        if pool is None:
-            return
-        if self._goes_round(event.peer, event.link, event.source):
-            self.node.counters[Count.LOOP] += 1
-            self.node.handle_no_room(event.session, clock.monotonic())
-            return
-        self._paths[event.session] = (event.link, event.source)
-        keys = SessionKeys(
-            event.session,
-            event.remote_index,
-            event.peer,
-            event.suite.name,
-            event.send_chain,
-            event.receive_chain,
-            event.compression,
-        )
-        try:
-            pool.add_session(keys, link=event.link, to=event.source, rotate_bytes=self.rotate_bytes, use=False)
-        except HostError as error:
-            if times := once_per(REFUSED_EVERY, "no room for sessions"):
-                log.error(  # noqa: TRY400  a limit, not a bug
-                    "a session cannot be kept", peer=event.peer, reason=error.message, hint=error.hint, times=times
-                )
-            self.node.handle_no_room(event.session, clock.monotonic())
-
-    def _session_confirmed(self, index: int, peer: str) -> None:
-        path = self._paths.get(index)
-        session = self.node.sessions.get(index)
-        pool = self._pool()
-        if path is None or session is None or pool is None:
-            return
-        pool.move_session(index, link=path[0], to=path[1], use=True)
-        opened = api_events.SessionOpened(peer, str(session.session_id), session.suite.name, session.pq, shown(session.endpoint))
-        self._told[index] = opened
-        told = log.debug if is_stranger(peer) else log.info
-        told("session ready", peer=peer, session=opened.session_id, suite=opened.suite, pq=opened.pq, endpoint=opened.endpoint)
-        self._publish(opened)
-        self._connected()
-        self._remember_path(session)
-        self._own_sockets.give(index, path)
-
-    def _session_closed(self, event: events.SessionClosed) -> None:
-        pool = self._pool()
-        if pool is not None:
-            pool.drop_session(event.session)
-        self._paths.pop(event.session, None)
-        self._activity.forget(event.session)
-        opened = self._told.pop(event.session, None)
-        if opened is None:
-            return
-        told = log.debug if is_stranger(event.peer) or event.reason is events.CloseReason.REPLACED else log.info
-        told("session ended", peer=event.peer, session=opened.session_id, reason=str(event.reason))
-        self._publish(api_events.SessionClosed(event.peer, opened.session_id, str(event.reason)))
-        self._connected()
-        peer = self.node.peers.get(event.peer)
-        if self._running and (peer is None or peer.session is None):
-            self._note(event.peer, None)
-
-    def _path_changed(self, index: int, link: int, to: SocketAddress | None) -> None:
-        path = self._paths[index] = (link, to)
-        pool = self._pool()
-        if pool is not None:
-            pool.move_session(index, link=link, to=to, use=index in self._told)
-        session = self.node.sessions.get(index)
-        opened = self._told.get(index)
-        if session is None or opened is None:
-            return
-        endpoint = shown(session.endpoint)
-        self._remember_path(session)
-        if endpoint != opened.endpoint:
-            self._told[index] = opened._replace(endpoint=endpoint)
-            log.info("session moved", peer=session.peer, session=opened.session_id, endpoint=endpoint)
-            self._publish(api_events.PathChanged(session.peer, opened.session_id, endpoint))
-        self._own_sockets.give(index, path)
-
-    def _publish(self, event: api_events.SessionOpened | api_events.SessionClosed | api_events.PathChanged) -> None:
-        for subscriber in () if is_stranger(event.peer) else list(self.subscribers):
-            subscriber(event)
