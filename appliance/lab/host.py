@@ -200,26 +200,11 @@ class Host:
             return []
         return [f"plugin {fact['name']}: {fact['problem']}" for fact in facts if fact["state"] != "active"]
 
-    def kill_daemon(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to the control process. For SIGKILL, wait until the process has ended."""
-        assert self.node is not None
-        self.node.send_signal(number)
-        if number == signal.SIGKILL:
-            self.node.wait(STOP_SECONDS)
-
     def kill(self) -> None:
         """Kill every process of the node, and all else that runs here, as a power cut does. Raises HostError."""
         assert self.node is not None
         kill_inhabitants(self.namespace.path.stat().st_ino)
         self.node.wait(STOP_SECONDS)
-
-    def kill_worker(self) -> int:
-        """Kill the worker with SIGKILL. Its process number; 0 if there was none."""
-        status = self.status()
-        pid = int(((status or {}).get("worker") or {}).get("pid") or 0)
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-        return pid
 
     async def stop(self) -> int:
         """Send SIGTERM, and return how the node ended. Raises LabFailure if it does not end."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from rigs.labs import QUICK, heals, pair, pinging, reaches, snapshot
+from rigs.labs import QUICK, heals, kill_daemon, kill_worker, pair, pinging, reaches, snapshot
 
 from appliance.lab import processes
 from appliance.lab.engine import Lab
@@ -53,7 +53,7 @@ async def test_a_killed_daemon(rounds: range, dice: random.Random) -> None:
             for _ in rounds:
                 await traffic(lab.host("left"), dice)
                 victim = lab.host(dice.choice(["left", "right"]))
-                victim.kill_daemon()
+                kill_daemon(victim)
                 victim.start()
                 await heals(lab, lab.host("left"), RIGHT, seconds=HEALED_SECONDS)
                 if dice.random() < 0.7:  # else the next kill may strike while the node is still starting
@@ -68,7 +68,7 @@ async def test_a_killed_worker(rounds: range, dice: random.Random) -> None:
         async with pinging(lab.host("right"), "10.70.0.1"):
             for _ in rounds:
                 await traffic(lab.host("left"), dice)
-                assert lab.host(dice.choice(["left", "right"])).kill_worker()
+                assert kill_worker(lab.host(dice.choice(["left", "right"])))
                 await heals(lab, lab.host("left"), RIGHT, seconds=HEALED_SECONDS)
         assert await given(lab.host("left")) == addresses
 

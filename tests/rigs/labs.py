@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from typing import Any
 
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
-from appliance.lab.host import Host
+from appliance.lab.host import STOP_SECONDS, Host
 from tests.netns.throwaway import SNAPSHOT, settled
 
 QUICK = {"limits": {"idle": "3s"}}
@@ -81,6 +83,22 @@ async def heals(lab: Lab, source: Host, target: str, *, seconds: float) -> float
             return asyncio.get_running_loop().time() - begun
     logs = "\n".join(f"--- {host.name}\n{host.log_tail(40)}" for host in lab.hosts.values())
     raise AssertionError(f"no echo from {target} within {seconds:g} s\n{logs}")
+
+
+def kill_daemon(host: Host, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to the control process of its node. For SIGKILL, wait until the process has ended."""
+    assert host.node is not None
+    host.node.send_signal(number)
+    if number == signal.SIGKILL:
+        host.node.wait(STOP_SECONDS)
+
+
+def kill_worker(host: Host) -> int:
+    """Kill the worker of its node with SIGKILL. Its process number; 0 if there was none."""
+    pid = int(((host.status() or {}).get("worker") or {}).get("pid") or 0)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 from tests.perf.bench.probes import percentile
+from tests.rigs.labs import kill_daemon
 
 MOST_SECONDS: Final = 5.0
 """What an operation may take."""
@@ -135,7 +136,7 @@ class Operations:
         self.seconds.setdefault(name, []).append(time.monotonic() - begun)
 
     async def _reload(self) -> None:
-        self._left.kill_daemon(signal.SIGHUP)
+        kill_daemon(self._left, signal.SIGHUP)
         await self._lab.until(lambda: (self._left.status() or {})["interface"].get("mtu") == self._mtu, EVENTUALLY)
 
     async def _stop(self) -> None:

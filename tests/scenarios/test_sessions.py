@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import pytest
-from rigs.labs import QUICK, heals, pair, pinging, reaches, snapshot
+from rigs.labs import QUICK, heals, kill_daemon, pair, pinging, reaches, snapshot
 
 from appliance.lab import tools
 from appliance.lab.engine import Lab
@@ -45,7 +45,7 @@ async def test_a_changed_profile_keeps_the_session(way: str) -> None:
             if way == "apply":
                 (await left.appliance("apply", left.profile)).must_work()
             else:
-                left.kill_daemon(signal.SIGHUP)
+                kill_daemon(left, signal.SIGHUP)
             await lab.until(lambda: (left.status() or {"interface": {}})["interface"].get("mtu") == 1300, 10)
         assert session_with(lab, "left", "right")["session"] == before
         assert echoes.answered

@@ -10,7 +10,7 @@ from itertools import permutations
 
 import pytest
 from rigs.hubs import HUB_V4, HUB_V6, hub, v4, v6
-from rigs.labs import Echoes, heals, pinging, reaches
+from rigs.labs import Echoes, heals, kill_daemon, pinging, reaches
 
 from appliance.lab import tools
 from appliance.lab.engine import Lab
@@ -197,7 +197,7 @@ async def test_both_workers_of_a_killed_daemon_forward_on_and_are_ended_by_the_n
         node = lab.host("hub")
         pids = (node.status() or {})["worker"]["pids"]
         async with pinging(lab.host("spoke1"), v4(2)) as echoes:
-            node.kill_daemon()
+            kill_daemon(node)
             assert await reaches(lab.host("spoke2"), HUB_V6)
         assert_kept(echoes)
         await node.restart()

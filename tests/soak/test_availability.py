@@ -16,7 +16,7 @@ from itertools import cycle, islice
 
 import pytest
 from rigs.availability import EVERY_SECONDS, Probes, probing
-from rigs.labs import QUICK, pair
+from rigs.labs import QUICK, kill_daemon, kill_worker, pair
 
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
@@ -34,12 +34,12 @@ MTUS = cycle((1300, 1400))
 
 
 async def killed_worker(host: Host, probes: Probes) -> None:
-    host.kill_worker()
+    kill_worker(host)
 
 
 async def killed_daemon(host: Host, probes: Probes) -> None:
     """Started again at once, as systemd does."""
-    host.kill_daemon()
+    kill_daemon(host)
     host.start()
 
 
