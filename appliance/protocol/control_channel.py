@@ -252,6 +252,10 @@ class ControlChannel:
         """The first session with a peer is active."""
         self._shared.events.append(PeerConnected(session.peer, session.proved))
 
+    def renewed(self, session: Session, now: float) -> None:
+        """Another session carries what goes to a peer. The one before may have been dead: our requests go out again."""
+        self._requests.repeat(session.peer, now)
+
     def gone(self, peer: str) -> None:
         """The last session with `peer` ended: its messages that wait are dropped, and our requests to it fail."""
         self._requests.gone(peer)

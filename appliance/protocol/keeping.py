@@ -95,6 +95,7 @@ class Keeping:
         self.agreeing.begin(session, now)
         if old is not None:
             self._replace(old, session, now)
+            self._control.renewed(session, now)
         shared.timers.set((Deadline.ALIVE, session.index), now + self._patience(peer))
         share = 1.0 if session.initiator else RESPONDER_SHARE
         shared.timers.set((Deadline.ROTATE, session.index), now + share * shared.settings.rotate_after)

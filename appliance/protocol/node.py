@@ -225,6 +225,15 @@ class Node:
             if not found.settings.keepalive:
                 self._shared.timers.set((Deadline.WANTED, peer), found.wanted_until)
 
+    def handle_reachable(self, peer: str, endpoint: Endpoint, now: float) -> None:
+        """What an attempt at this endpoint of a peer's had to wait for is there: try it again now, even during a pause."""
+        found = self._shared.peers.get(peer)
+        if found is None or found.session is not None or found.busy or endpoint not in found.endpoints:
+            return
+        if found.settings.keepalive or now < found.wanted_until:
+            found.at = found.endpoints.index(endpoint)
+            self._connecting.connect(found, now)
+
     def handle_link(
         self,
         link: LinkId,

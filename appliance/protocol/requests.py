@@ -103,6 +103,11 @@ class Requests:
         else:
             self._send(request, now)
 
+    def repeat(self, peer: str, now: float) -> None:
+        """Send those to `peer` again now."""
+        for request in self._of_peer.get(peer, {}).values():
+            self._send(request, now)
+
     def cancel(self, number: int) -> None:
         """Nobody wants the answer any more."""
         request = self._waiting.get(number)

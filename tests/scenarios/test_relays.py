@@ -13,6 +13,8 @@ from rigs.workers import until
 
 from appliance.api.profile import Profile
 from appliance.foundation import clock
+from appliance.members.relays.desk import Desk
+from appliance.members.relays.messages import End
 
 Story = Callable[[Party, Party, Party], Awaitable[None]]
 
@@ -112,6 +114,47 @@ def test_a_relay_that_stops_is_left_at_once() -> None:
         assert not a.node.optional.relays.using.held
 
     told(story)
+
+
+def test_a_relay_that_forgot_all_is_asked_when_it_has_another_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pause in ("WATCH_SECONDS", "IDLE_SECONDS", "PICK_SECONDS"):
+        monkeypatch.setattr(f"appliance.runtime.members.relays.using.{pause}", 10 * SECONDS)
+
+    async def story(a: Party, r: Party, b: Party) -> None:
+        await cross(a, b)
+        serving = r.node.relays.serving
+        for circuit in serving.desk:  # nobody is told, as when its process was killed and started again
+            for peer, channel in ((circuit.caller, circuit.caller_channel), (circuit.callee, circuit.callee_channel)):
+                r.node.keeper.close_channel(peer, channel)
+        serving.desk = Desk(serving.desk.limits)
+        renew(r)
+        await cross(a, b)
+        assert served(r) == {"circuits": 1}
+
+    told(story)
+
+
+def test_a_relay_behind_one_that_failed_is_not_to_blame() -> None:
+    async def story() -> None:
+        async with asyncio.timeout(SECONDS), around_a_chain(2) as (a, _near, far, b):
+            await cross(a, b)
+            speaks, family, using = asyncio.Event(), far.node.relays._open, a.node.relays.using
+            answer = family._answer
+
+            async def late(*words: object) -> object:
+                await speaks.wait()
+                return await answer(*words)
+
+            family._answer = late
+            question = asyncio.create_task(using._ask("2"))
+            await asyncio.sleep(0)
+            using._let_go_all("1", End.SILENT)
+            await question
+            assert not using._shuns("2")
+            speaks.set()
+            await cross(a, b)
+
+    asyncio.run(story())
 
 
 def test_a_chain_of_relays() -> None:

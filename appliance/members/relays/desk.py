@@ -23,8 +23,10 @@ FORGET: Final = 1024
 IDLE: Final = 15.0
 """Seconds without a byte after which a circuit gives up its place to another one. Nodes that have found a direct path keep one in
 reserve."""
-YOUNG: Final = 10.0
-"""Seconds for which one side may not know yet of a circuit that the other has."""
+CALLEE_KNOWS: Final = 3.0
+CALLER_KNOWS: Final = 7.0
+"""Seconds after which a question shows that its peer does not know a circuit. A callee has said yes before there is one, and a
+question from before that is 2 s old at most. A caller waits up to 4 s for the answer that tells it, and asks meanwhile."""
 
 
 class DeskLimits(NamedTuple):
@@ -203,7 +205,11 @@ class Desk:
 
     def unknown_to(self, peer: str, known: tuple[str, ...], now: float) -> list[Circuit]:
         """Those of `peer` that it does not know, though it should by now."""
-        return [each for each in self.of(peer) if each.number not in known and now - each.since > YOUNG]
+        return [
+            each
+            for each in self.of(peer)
+            if each.number not in known and now - each.since > (CALLEE_KNOWS if peer == each.callee else CALLER_KNOWS)
+        ]
 
     def overdue(self, now: float) -> list[tuple[Circuit, End]]:
         """Those that have used up what they may."""

@@ -179,6 +179,11 @@ class NodeDriver:
         self.node.handle_want(peer, clock.monotonic())
         self._settle()
 
+    def on_reachable(self, peer: str, endpoint: Endpoint) -> None:
+        """The relay of an endpoint that was tried in vain has a session again."""
+        self.node.handle_reachable(peer, endpoint, clock.monotonic())
+        self._settle()
+
     def on_moved(self, session: int, link: int, source: SocketAddress | None) -> None:
         """A session's newest record came by another path. One whose answers would go into the tunnel is not taken."""
         found = self.node.sessions.get(session)

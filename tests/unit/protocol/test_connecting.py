@@ -211,6 +211,22 @@ def test_traffic_that_waits_ends_a_pause() -> None:
     assert pair.a.node.counters["dial-failed"] == before + 1
 
 
+@pytest.mark.parametrize("keepalive", [10.0, 0.0])
+def test_an_endpoint_that_can_be_reached_again_is_tried_at_once_and_next(keepalive: float) -> None:
+    network = Network()
+    near, far = Endpoint("tcp", "192.0.2.1", 1), Endpoint("tcp", "192.0.2.2", 1)
+    peer = PeerSettings("b", identity_of("b").fingerprint, (near, far), keepalive)
+    a = SimulatedHost(network, HOSTS["a"], NodeSettings(), identity_of("a"), peers=(peer,))
+    network.run(400.0)  # long enough for long pauses
+    before = [event for event in a.events if isinstance(event, Dial)]
+    for endpoint in (far, Endpoint("tcp", "192.0.2.3", 1)):
+        a.node.handle_reachable("b", endpoint, network.now)
+    a.node.handle_reachable("nobody", far, network.now)
+    a.pump()
+    dialled = [event.endpoint for event in a.events if isinstance(event, Dial)][len(before) :]
+    assert dialled == ([far] if keepalive else [])  # who is called on demand only is not called without demand
+
+
 def test_many_peers_wait_their_turn() -> None:
     network = Network()
     own = identity_of("b").fingerprint

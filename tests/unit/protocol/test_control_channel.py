@@ -224,6 +224,19 @@ def test_a_request_goes_on_when_its_peer_is_started_anew() -> None:
     assert outcomes(pair) == [Answered(number, "facts", {"is": "full"}, b"\0")]
 
 
+def test_a_request_goes_out_at_once_when_its_peer_has_another_session() -> None:
+    pair = speaking(both=True, a={"idle": 300.0})
+    before = pair.session("a").index
+    pair.b.kill()
+    ask(pair, within=60.0)
+    pair.network.run(20.0)  # by now it is sent again each eight seconds
+    pair.b = pair.start("b")
+    pair.b.node.control.speak(FACTS)
+    assert pair.network.run_until(lambda: pair.connected() and pair.session("a").index != before, 10.0)
+    pair.network.run(0.1)
+    assert answer(pair) == 1
+
+
 @pytest.mark.parametrize("how", ["goodbye", "link"])
 def test_a_request_ends_with_its_peers_last_session(how: str) -> None:
     pair = speaking(scheme="tcp")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from appliance.api.events import PathChanged, SessionClosed, SessionOpened
 from appliance.api.peer_protocol import PeerProtocolKind, PeerProtocolServices
 from appliance.api.transport import Adopted, TransportKind
 from appliance.api.values import RELAY
@@ -44,13 +45,22 @@ class Relays:
         self._transport = TransportKind(RELAY, None, _no_plugin, datagram=True, driver=RELAY_DRIVER)
         transports.core[RELAY] = Core(self._transport, self.dial)
         driver.circles = self.circles
+        driver.subscribers.append(self._on_session)
         self.kind = PeerProtocolKind(FAMILY, _model, self.open, LIMITS)
 
     def open(self, relay: Relay, services: PeerProtocolServices) -> RelayFamily:
         """Begin to speak with peers, as the profile's section says."""
         self.close()
-        company = Company(relay, self._around.table, self._mesh)
-        using = Using(self._around, services, company, wake=self._driver.on_want, take=self._take, crowded=self._driver.full)
+        company, driver = Company(relay, self._around.table, self._mesh), self._driver
+        using = Using(
+            self._around,
+            services,
+            company,
+            wake=driver.on_want,
+            again=driver.on_reachable,
+            take=self._take,
+            crowded=driver.full,
+        )
         self._open = RelayFamily(using, Serving(self._around, services, _limits(relay), company))
         return self._open
 
@@ -93,6 +103,10 @@ class Relays:
         """Would what goes to `peer` over this endpoint's relay go through `peer` itself?"""
         relay = self._around.relay_of(endpoint)
         return relay is not None and peer in (relay, *carriers(relay, self._around.via))
+
+    def _on_session(self, event: SessionOpened | SessionClosed | PathChanged) -> None:
+        if self._open is not None and isinstance(event, SessionOpened):
+            self._open.using.renewed(event.peer)
 
     def _take(self, adopted: Adopted) -> None:
         self._transports.adopt(self._transport, adopted)

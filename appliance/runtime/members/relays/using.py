@@ -34,6 +34,7 @@ from appliance.members.relays.messages import (
 )
 from appliance.members.relays.nesting import check_way
 from appliance.runtime.members.relays.around import RELAYS
+from appliance.runtime.members.relays.waiting import Waiting
 from appliance.runtime.workers.data_channels import Wishes, channel_pair
 from appliance.wire.envelope import MAX_BODY_BYTES
 
@@ -62,8 +63,8 @@ TAG_BYTES: Final = 32
 """Of the record that carries a message to the relay, at most (docs/protocol.md, "Data channels")."""
 SAID_EVERY: Final = 600.0
 """Seconds between two log lines about a relay that refuses for the same reason."""
-YOUNG: Final = 5.0
-"""Seconds for which a relay may not have joined a circuit yet that it has offered."""
+ANSWER_SECONDS: Final = 4.0
+"""How long after an offer the relay may still join the circuit: it waits 3 s for the answer to it."""
 MESSAGE_BYTES: Final = MAX_BODY_BYTES - TAG_BYTES
 MOST_INCOMING: Final = 64
 """Circuits that one relay may offer at a time, as many as a peer may have channels."""
@@ -79,11 +80,13 @@ class Held:
     peer: str
     """Who is at the other end, as far as the relay says."""
     since: float
+    settled: float
+    """After so many seconds the relay has joined it, if it ever will."""
 
 
 class Using:
-    """The circuits of this node as a user. `wake(peer)` asks for a session, `take(adopted)` makes a link that a stranger comes
-    by, `crowded()` tells whether there are too many of those."""
+    """The circuits of this node as a user. `wake(peer)` asks for a session, `again(peer, endpoint)` has an endpoint tried again,
+    `take(adopted)` makes a link that a stranger comes by, `crowded()` tells whether there are too many of those."""
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class Using:
         company: Company,
         *,
         wake: Callable[[str], None],
+        again: Callable[[str, Endpoint], None],
         take: Callable[[Adopted], None],
         crowded: Callable[[], bool],
     ) -> None:
@@ -104,8 +108,7 @@ class Using:
         self._crowded = crowded
         self._company = company
         self._held: dict[tuple[str, str], Held] = {}
-        self._waiting: dict[str, asyncio.Event] = {}
-        """Dials wait for a session with these relays."""
+        self._waiting = Waiting(again)
         self._watched: dict[str, asyncio.Event] = {}
         """Relays that are watched, and what makes that hurry."""
         self._shunned: dict[str, float] = {}
@@ -136,6 +139,8 @@ class Using:
             return await self._connect(peer, relay)
         except CircuitRefused as refused:
             self.counters[f"refused-{refused.reason}"] += 1
+            if not self._is_ready(relay):
+                self._waiting.failed(relay, peer, endpoint)
             raise OSError(f"relay {relay}: {refused.reason}") from None
 
     async def _session_with(self, relay: str) -> None:
@@ -144,12 +149,11 @@ class Using:
         if relay in self._services.peers():
             return
         self._wake(relay)
-        there = self._waiting.setdefault(relay, asyncio.Event())
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(SESSION_SECONDS):
-                await there.wait()
-        except TimeoutError:
-            raise CircuitRefused(Reason.SILENT) from None
+                await self._waiting.news(relay)
+        if relay not in self._services.peers():
+            raise CircuitRefused(Reason.SILENT)
 
     def _shuns(self, relay: str) -> bool:
         return self._shunned.get(relay, 0.0) > clock.monotonic()
@@ -162,7 +166,7 @@ class Using:
             made = read_made(judge(await self._services.ask(relay, "connect", wanted, within=CONNECT_SECONDS)))
         except PeerProtocolError:
             raise CircuitRefused(Reason.SILENT) from None
-        return self._hold(Held(relay, made.circuit, channel, peer, clock.monotonic()), made.relays)
+        return self._hold(Held(relay, made.circuit, channel, peer, clock.monotonic(), settled=0.0), made.relays)
 
     # ---- being called ----
 
@@ -179,7 +183,7 @@ class Using:
         check_way(caller, relay, around.via)
         if self._crowded() or sum(1 for held in self._held.values() if held.relay == relay) >= MOST_INCOMING:
             raise CircuitRefused(Reason.BUSY)
-        held = Held(relay, offer.circuit, offer.channel, caller, clock.monotonic())
+        held = Held(relay, offer.circuit, offer.channel, caller, clock.monotonic(), settled=ANSWER_SECONDS)
         self._take(self._hold(held, offer.relays))
         return Answer({})
 
@@ -262,11 +266,14 @@ class Using:
     def connected(self, peer: str) -> None:
         """A peer has a session; it may be a relay."""
         self._shunned.pop(peer, None)
-        waiting = self._waiting.pop(peer, None)
-        if waiting is not None:
-            waiting.set()
+        self._waiting.there(peer)
         if peer in self._company.at:
             self._watch(peer)
+
+    def renewed(self, peer: str) -> None:
+        """A peer has another session. A relay that was started anew has forgotten circuits and reservations: ask it now."""
+        if (sooner := self._watched.get(peer)) is not None:
+            sooner.set()
 
     def gone(self, peer: str) -> None:
         """The last session with a peer ended."""
@@ -318,7 +325,7 @@ class Using:
 
     async def _ask(self, relay: str) -> None:
         """One question, which also finds out what the two sides disagree on."""
-        asked = clock.monotonic()
+        asked, direct = clock.monotonic(), self._around.via(relay) is None
         ours = [held for held in self._held.values() if held.relay == relay]
         told = [held.number for held in ours]
         try:
@@ -326,7 +333,9 @@ class Using:
             if relay in self._company.at:
                 await self._reserve(relay, load)
         except PeerProtocolError:
-            if self._around.heard(relay) < asked:  # else its answers are lost or late, and what it carries may not be
+            # If something came, its answers are lost or late, and what it carries may not be. If its session ended since another
+            # relay failed that leads to it, that one is to blame.
+            if self._around.heard(relay) < asked and (direct or relay in self._services.peers()):
                 self._silent(relay)
             return
         except CircuitRefused as refused:
@@ -335,10 +344,11 @@ class Using:
             if once_per(SAID_EVERY, f"relay {relay} {refused.reason}"):
                 log.warning("a relay refuses this node", relay=relay, reason=str(refused.reason))
             return
-        self._shunned.pop(relay, None)
+        if self._shunned.pop(relay, None) is not None:
+            self._waiting.there(relay)
         self.choice.measured(relay, clock.monotonic() - asked, load.used)
         for held in ours:
-            if held.number not in load.circuits and asked - held.since > YOUNG:
+            if held.number not in load.circuits and asked - held.since >= held.settled:
                 self._let_go((relay, held.number), End.FORGOTTEN)
 
     async def _reserve(self, relay: str, load: Load) -> None:

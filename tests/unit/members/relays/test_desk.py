@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.members.relays.desk import ATTEMPTS_AT_ONCE, IDLE, YOUNG, Circuit, Desk, DeskLimits
+from appliance.members.relays.desk import ATTEMPTS_AT_ONCE, CALLEE_KNOWS, CALLER_KNOWS, IDLE, Circuit, Desk, DeskLimits
 from appliance.members.relays.messages import CircuitRefused, End, Reason
 
 NOW = 1000.0
@@ -120,9 +120,11 @@ def test_circuits_end_after_their_time_and_their_bytes() -> None:
 def test_a_circuit_that_one_side_does_not_know_is_noticed_unless_it_is_young() -> None:
     where = desk("b")
     known, other = joined(where, "a", "b"), joined(where, "c", "b")
-    assert where.unknown_to("b", (known.number,), NOW + YOUNG) == []
-    assert where.unknown_to("b", (known.number,), NOW + YOUNG + 1) == [other]
-    assert where.unknown_to("a", (known.number,), NOW + YOUNG + 1) == []
+    assert where.unknown_to("b", (known.number,), NOW + CALLEE_KNOWS) == []
+    assert where.unknown_to("b", (known.number,), NOW + CALLEE_KNOWS + 1) == [other]
+    assert where.unknown_to("a", (known.number,), NOW + CALLER_KNOWS + 1) == []
+    assert where.unknown_to("c", (), NOW + CALLER_KNOWS) == []
+    assert where.unknown_to("c", (), NOW + CALLER_KNOWS + 1) == [other]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcde"), st.booleans(), st.integers(0, 9)), max_size=60))
