@@ -20,8 +20,8 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from appliance.dataplane.vnet import word_sum
 from appliance.protocol.admission import TokenBucket
+from appliance.wire.checksum import word_sum
 from appliance.wire.entries import NO_VNET, VNET_BYTES
 
 ERRORS_PER_SECOND: Final = 50

@@ -11,8 +11,9 @@ software what the offload would have done.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from appliance.wire.checksum import word_sum
 from appliance.wire.entries import (
     GSO_ECN,
     GSO_NONE,
@@ -24,9 +25,6 @@ from appliance.wire.entries import (
     VNET,
     VNET_BYTES,
 )
-
-if TYPE_CHECKING:
-    from appliance.api.values import Octets
 
 MIN_GSO_SIZE: Final = 48
 """The smallest segment accepted: below any real MSS (RFC 879 gives 536). A peer cannot make us send a storm of tiny packets."""
@@ -207,10 +205,3 @@ def _pseudo_header(packet: bytearray, transport: int, csum_offset: int) -> bytes
 
 def _put_sum(packet: bytearray | memoryview, transport: int, csum_offset: int, checksum: int) -> None:
     struct.pack_into("!H", packet, transport + csum_offset, checksum)
-
-
-def word_sum(octets: Octets) -> int:
-    """The sum of 16-bit words in one's complement (RFC 1071). Read as one number, the octets have it as their remainder by
-    65535."""
-    number = int.from_bytes(octets, "big") << 8 * (len(octets) & 1)
-    return number % 0xFFFF or (0xFFFF if number else 0)
