@@ -82,11 +82,20 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
     }
     terminal.result(document, network.fingerprint)
     terminal.note(f"this node is {name}.{folder.label}, {', '.join(map(str, addresses))}")
+    _say_what_is_next(terminal, profile, network, folder.label, new_profile=new_profile)
+    _warn_of_the_key(terminal, key_path)
+    return ExitCode.OK
+
+
+def _say_what_is_next(terminal: Terminal, profile: Path, network: NetworkKey, label: str, *, new_profile: bool) -> None:
     if new_profile:
         terminal.note(f"written to {profile}. Next: {how_to_run(profile)}")
     else:
         terminal.note(f"{profile} exists already and is not overwritten. What it needs:")
-        terminal.note(f"  mesh:\n    network: {network.fingerprint}\n    label: {folder.label}")
+        terminal.note(f"  mesh:\n    network: {network.fingerprint}\n    label: {label}")
+
+
+def _warn_of_the_key(terminal: Terminal, key_path: Path) -> None:
     if loose_mode(key_path):
         terminal.warning(
             f"{key_path} lies where files have no modes: whoever has that disk, or may read it here, has the network"
@@ -95,7 +104,6 @@ def new(arguments: argparse.Namespace, terminal: Terminal) -> int:
         f"{key_path} is the network: who has it can make and remove members. Make a copy of it that lies elsewhere, "
         "and keep it off this host if no new members are expected."
     )
-    return ExitCode.OK
 
 
 def show(arguments: argparse.Namespace, terminal: Terminal) -> int:

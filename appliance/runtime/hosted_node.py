@@ -108,15 +108,24 @@ class HostedNode:
             node.driver.offloads.try_again,
             inside,
         )
-        self._reload = Reload(
+        self._reload = self._new_reload(changing)
+        self._shown = self._new_shown()
+        node.optional.certificate_changed = self._certificate_changed
+        self._events = Events(node.health, in_force)
+        node.driver.subscribers.append(self._events.on_session)
+        node.optional.member_told = self._events.on_member
+        node.prepare()
+
+    def _new_reload(self, changing: asyncio.Lock) -> Reload:
+        return Reload(
             Reloaded(
-                in_force=in_force,
-                node=node,
+                in_force=self._in_force,
+                node=self._node,
                 names=self._names,
                 tun=self._tun,
-                inside=inside,
-                state_dir=state_dir,
-                trial=start.trial,
+                inside=self._inside,
+                state_dir=self._state_dir,
+                trial=self._trial,
                 countdown=self._countdown,
                 changing=changing,
                 notifier=self._notifier,
@@ -125,10 +134,12 @@ class HostedNode:
                 stop=self.stop,
             )
         )
-        self._shown = Shown(
-            node=node,
-            in_force=in_force,
-            trial=start.trial,
+
+    def _new_shown(self) -> Shown:
+        return Shown(
+            node=self._node,
+            in_force=self._in_force,
+            trial=self._trial,
             drift=self._drift,
             names=self._names,
             streams=self._streams,
@@ -137,14 +148,9 @@ class HostedNode:
             refused_callers=self._admission.refused,
             judged=self._authority.counted,
             since=clock.wall(),
-            instance=places.instance_of(state_dir),
-            inside=inside,
+            instance=places.instance_of(self._state_dir),
+            inside=self._inside,
         )
-        node.optional.certificate_changed = self._certificate_changed
-        self._events = Events(node.health, in_force)
-        node.driver.subscribers.append(self._events.on_session)
-        node.optional.member_told = self._events.on_member
-        node.prepare()
 
     def _around(self) -> Around:
         apart = self._inside.apart  # then nothing of the host's is routed into the tunnel
