@@ -20,11 +20,12 @@ from typing import Final, NamedTuple
 
 from appliance.api.values import Network
 from appliance.members import fields
-from appliance.members.fields import Address, Reader, is_nobodys
+from appliance.members.fields import Address, Reader
 from appliance.members.network import identity_text, network_text, signer_text
 from appliance.members.scope import MAX_PREFIXES, MAX_TAGS, Flag, Grants, Role, Scope, flags_of, read_scope, roles_of
 from appliance.members.statement import Kind, Refusal, StatementRefused, digest_of, split
 from appliance.protocol.identity import ED25519_KEY_BYTES, PUBLIC_BYTES, PublicIdentity
+from appliance.wire.nobodys import is_nobodys
 
 MAX_ADDRESSES: Final = 8
 MAX_LIFETIME: Final = 2 * 366 * 86_400

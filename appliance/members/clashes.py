@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from appliance.api.values import Network
 from appliance.members.certificate import Certificate
-from appliance.members.fields import Address, range_of
+from appliance.members.fields import Address
+from appliance.wire.nobodys import range_of
 
 
 class Why(StrEnum):

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from appliance.api.values import Network
 from appliance.members.statement import Refusal, StatementRefused
+from appliance.wire.nobodys import is_nobodys
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Field = TypeVar("Field")
@@ -26,34 +27,6 @@ TAG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 _BYTES_OF: Final = {4: 4, 6: 16}
 _ADDRESS_OF: Final[dict[int, type[Address]]] = {4: ipaddress.IPv4Address, 16: ipaddress.IPv6Address}
 _NETWORK_OF: Final[dict[int, type[Network]]] = {4: ipaddress.IPv4Network, 16: ipaddress.IPv6Network}
-_NOBODYS: Final = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32"),
-        *("::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"),
-    )
-)
-
-
-_NOBODYS_RANGES: Final = {
-    version: tuple((int(bad.network_address), int(bad.broadcast_address)) for bad in _NOBODYS if bad.version == version)
-    for version in (4, 6)
-}
-"""First and last address: `subnet_of` takes thirty times as long, and a stranger's certificate is read before it is verified."""
-
-
-def range_of(prefix: Network | Address) -> tuple[int, int]:
-    """Its first and last address."""
-    if isinstance(prefix, ipaddress.IPv4Address | ipaddress.IPv6Address):
-        return int(prefix), int(prefix)
-    first = int(prefix.network_address)
-    return first, first | ((1 << prefix.max_prefixlen - prefix.prefixlen) - 1)
-
-
-def is_nobodys(prefix: Network | Address) -> bool:
-    """Does it mean this host, its links, or many hosts (`dataplane.nobodys`)? No member may have such addresses."""
-    start, end = range_of(prefix)
-    return any(first <= start and end <= last for first, last in _NOBODYS_RANGES[prefix.version])
 
 
 class Reader:

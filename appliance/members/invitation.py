@@ -18,9 +18,10 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from appliance.api.values import Network
-from appliance.members.fields import TAG, Address, is_nobodys
+from appliance.members.fields import TAG, Address
 from appliance.members.scope import MAX_PREFIXES, MAX_TAGS, Grants, Role
 from appliance.protocol.digests import hmac_sha512
+from appliance.wire.nobodys import is_nobodys
 
 NUMBER_BYTES: Final = 8
 KEY_BYTES: Final = 32

@@ -26,6 +26,7 @@ from appliance.protocol.identity import PREFIX
 from appliance.protocol.settings import PeerSettings
 from appliance.runtime.peers.prefixes import PrefixIndex
 from appliance.runtime.peers.routes import may_have
+from appliance.wire.nobodys import is_nobodys
 
 if TYPE_CHECKING:
     from appliance.api.profile import Peer
@@ -43,14 +44,6 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAME: Final = re.compile(NAME_PATTERN, re.ASCII)
 _IDENTITY: Final = re.compile(rf"{PREFIX}[a-z2-7]{{51}}[aq]", re.ASCII)
 """256 bits in base 32: the last character has one of them."""
-_NOBODYS: Final = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        *("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32"),
-        *("::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8"),
-    )
-)
-"""Prefixes within these are no member's: they mean this host, its links, or many hosts (`dataplane.nobodys`)."""
 
 
 class Origin(StrEnum):
@@ -273,7 +266,7 @@ class PeerTable:
         return entry._replace(origin=Origin.MEMBER)
 
     def _judge_prefix(self, name: str, prefix: Network) -> None:
-        if any(prefix.version == net.version and prefix.subnet_of(net) for net in _NOBODYS):  # type: ignore[arg-type]
+        if is_nobodys(prefix):
             raise PeerRefused(Refusal.NOBODYS_PREFIX, f"{prefix} of {name!r} can be no peer's")
         if prefix.prefixlen and _holds(prefix, self._own):
             raise PeerRefused(Refusal.OWN_ADDRESS, f"{prefix} of {name!r} holds an address of this node")
