@@ -168,7 +168,7 @@ class MemberFamily:
             mesh.counters["busy"] += 1
             return False
         self._take_proof(proof, stranger)
-        mesh.apply()
+        mesh.let_in(stranger)
         certificate = mesh.members().get(stranger)
         if certificate is None:
             self._say(stranger, "was removed" if mesh.trust.revoked(stranger) else "has no good certificate of this network")

@@ -74,6 +74,11 @@ class MemberPeers:
                 break
             waiting = refused
 
+    def put_one(self, certificate: Certificate) -> None:
+        """Let this one be a peer, if the table takes it."""
+        if not self._is_put(certificate):
+            self._put(certificate)
+
     def reach(self, member: Certificate | None, identity: str, endpoints: Sequence[Endpoint] | None, alive: bool | None) -> None:
         """As `Mesh.reach`. `member` is its certificate, None for who is no member (yet)."""
         before = self._reach.get(identity, Reach())

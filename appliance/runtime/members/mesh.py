@@ -254,6 +254,13 @@ class Mesh:
         if not finished and (self._letting_in is None or self._letting_in.done()):
             self._letting_in = self.tasks.spawn(self._let_others_in(), "let members be peers")
 
+    def let_in(self, identity: str) -> None:
+        """As `apply`; and if this one is a member it is a peer when this returns, whoever else is on the way."""
+        self.apply()
+        certificate = self.members().get(identity)
+        if certificate is not None and self.own in self.members():
+            self.taken_in.put_one(certificate)
+
     async def applied(self) -> None:
         """Wait until all members that `apply` found are peers, as far as the table takes them."""
         if self._letting_in is not None:

@@ -166,6 +166,17 @@ async def test_many_members_become_peers_in_pieces(tmp_path: Path, monkeypatch: 
     assert (made.knows(), told) == ([], [0]), "who is no member any more is out at once"
 
 
+async def test_who_calls_while_many_come_does_not_wait_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PUT_AT_ONCE", 2)
+    made = host(tmp_path, "own", "a", "b", "c", "d", "e")
+    (waiting, *_) = sorted({"a", "b", "c", "d", "e"} - set(made.knows()))
+    made.mesh.let_in(identity_of(waiting).fingerprint)
+    assert waiting in made.knows()
+    assert len(made.knows()) == 3
+    await made.mesh.applied()
+    assert made.knows() == ["a", "b", "c", "d", "e"]
+
+
 async def test_a_removal_among_many_that_come_waits_for_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PUT_AT_ONCE", 8)
     made = host(tmp_path, "own", *(f"m{number}" for number in range(30)))
