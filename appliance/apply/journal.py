@@ -121,7 +121,8 @@ class Journal:
         if state.netns != self._netns:
             raise HostError(
                 f"{self._path} belongs to another network namespace",
-                hint="run it there, or set APPLIANCE_STATE_DIR to another directory",
+                hint="a rootless node's does, which changes nothing here: `appliance apply` gives it a profile. Otherwise run "
+                "it there, or set APPLIANCE_STATE_DIR to another directory",
             )
         self.state, self._records, self._size = state, len(records), size
 

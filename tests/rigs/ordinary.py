@@ -36,6 +36,13 @@ class Ordinary(Host):
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "STATE_", "APPLIANCE_"))}
         return kept | {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)} | (more or {})
 
+    def own_key(self) -> None:
+        """The host's identity beside the profile, and his."""
+        key = self.profile.with_name(f"{self.number}.key")
+        key.touch(0o600)
+        key.write_bytes(self.identity.to_pem())
+        os.chown(key, USER, USER)
+
     def rootless(self, *words: str) -> None:
         """Start the node and wait until it is ready."""
         self.start("--rootless", *words)

@@ -21,6 +21,8 @@ class HostFacts:
     """Why /dev/net/tun cannot be opened; "" if it can."""
     net_admin: bool = True
     """This process has CAP_NET_ADMIN."""
+    rootless_problem: str = ""
+    """Without it: why this user can have no rootless node, as a sentence; "" if he can."""
     udp_gso: bool = True
     udp_gro: bool = True
     ipv6: bool = True

@@ -29,13 +29,22 @@ def tun_missing(facts: Facts) -> Iterator[Finding]:
 
 
 def no_net_admin(facts: Facts) -> Iterator[Finding]:
-    """Interfaces and routes need the capability."""
-    if not facts.host.net_admin:
-        yield failure(
+    """Interfaces and routes need the capability; a rootless node has it in a network of its own."""
+    if facts.host.net_admin:
+        return
+    if not facts.host.rootless_problem:
+        yield note(
             "no-net-admin",
-            "this process may not change the network (CAP_NET_ADMIN is missing)",
-            "run as root, or give the service the capability: AmbientCapabilities=CAP_NET_ADMIN, docker --cap-add NET_ADMIN",
+            "this process may not change the host's network (CAP_NET_ADMIN is missing)",
+            "nothing for a node of your own: appliance run --rootless",
         )
+        return
+    yield failure(
+        "no-net-admin",
+        "this process may not change the network (CAP_NET_ADMIN is missing)",
+        "run as root, or give the service the capability: AmbientCapabilities=CAP_NET_ADMIN, docker --cap-add NET_ADMIN. "
+        f"In the way of a node without it: {facts.host.rootless_problem}",
+    )
 
 
 def kernel_old(facts: Facts) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from appliance.cli.doctor.facts import HostFacts
 from appliance.foundation import places
 from appliance.linux.machine import may_change_network
+from appliance.runtime.rootless.trying import obstacle
 
 UDP_SEGMENT = 103
 UDP_GRO = 104
@@ -29,6 +30,7 @@ def observe_host() -> HostFacts:
         kernel=kernel_version(platform.release()),
         tun_problem=_tun_problem(),
         net_admin=may_change_network(),
+        rootless_problem="" if may_change_network() else obstacle(),
         udp_gso=_udp_option(UDP_SEGMENT),
         udp_gro=_udp_option(UDP_GRO),
         ipv6=Path("/proc/sys/net/ipv6").is_dir(),

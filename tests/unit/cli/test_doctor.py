@@ -78,7 +78,8 @@ OVER_TCP = profile(server__listen=["tcp://0.0.0.0:8443"])
     ("given", "host", "finding"),
     [
         (None, {"tun_problem": "no such file or directory"}, ("tun-missing", "failure")),
-        (None, {"net_admin": False}, ("no-net-admin", "failure")),
+        (None, {"net_admin": False}, ("no-net-admin", "note")),
+        (None, {"net_admin": False, "rootless_problem": "a chroot"}, ("no-net-admin", "failure")),
         (None, {"kernel": (5, 10)}, ("kernel-old", "failure")),
         (None, {"kernel": (6, 1)}, ("kernel-old", "note")),
         (None, {"udp_gso": False}, ("udp-offload-missing", "warning")),
@@ -195,7 +196,8 @@ def test_a_node_that_does_not_answer(facts: NodeFacts, code: str) -> None:
 
 
 def test_the_worst_comes_first_with_what_to_do() -> None:
-    found = diagnose(Facts(HostFacts(nft=False, net_admin=False), None, NodeFacts(status=dict(STATUS, confirm_by=9.0))))
+    host = HostFacts(nft=False, net_admin=False, rootless_problem="a chroot")
+    found = diagnose(Facts(host, None, NodeFacts(status=dict(STATUS, confirm_by=9.0))))
     assert [one.severity for one in found] == [Severity.FAILURE, Severity.WARNING, Severity.NOTE]
     lines = findings_text(found, Terminal(out=io.StringIO(), err=io.StringIO())).splitlines()
     assert lines[0] == "✗ no-net-admin: this process may not change the network (CAP_NET_ADMIN is missing)"
