@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.netns.daemons import Host
+from tests.netns.daemons import Host, pair
 from tests.netns.throwaway import Throwaway
 
 
@@ -25,18 +25,5 @@ def state_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
     """Two hosts on one wire, each with the other as its peer; the second calls the first."""
-    with Throwaway() as one, Throwaway() as two:
-        one.sh(f"ip link add wire type veth peer name wire netns {two.name}")
-        for number, namespace in enumerate((one, two), 1):
-            namespace.sh(f"ip link set wire addrgenmode none; ip addr add 192.0.2.{number}/24 dev wire; ip link set wire up")
-        for namespace in (one, two):
-            namespace.sh("until ip -6 route show table local | grep -q ff00; do :; done")  # the carrier is there
-        first, second = Host(one, tmp_path, 1), Host(two, tmp_path, 2)
-        first.write(second)
-        second.write(first, endpoints='"udp://192.0.2.1:8443"')
-        try:
-            yield first, second
-        finally:
-            for host in (first, second):
-                if host.process is not None:
-                    host.stop()
+    with pair(tmp_path) as made:
+        yield made

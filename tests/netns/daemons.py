@@ -8,6 +8,8 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +141,23 @@ peers:
     def pings(self, address: str, *, within: int = 60) -> bool:
         """Does `address` answer within so many seconds?"""
         return "1 received" in self.namespace.sh(f"ping -c 1 -w {within} {address}", check=False)
+
+
+@contextmanager
+def pair(folder: Path) -> Iterator[tuple[Host, Host]]:
+    """Two hosts on one wire, each with the other as its peer; the second calls the first."""
+    with Throwaway() as one, Throwaway() as two:
+        one.sh(f"ip link add wire type veth peer name wire netns {two.name}")
+        for number, namespace in enumerate((one, two), 1):
+            namespace.sh(f"ip link set wire addrgenmode none; ip addr add 192.0.2.{number}/24 dev wire; ip link set wire up")
+        for namespace in (one, two):
+            namespace.sh("until ip -6 route show table local | grep -q ff00; do :; done")  # the carrier is there
+        first, second = Host(one, folder, 1), Host(two, folder, 2)
+        first.write(second)
+        second.write(first, endpoints='"udp://192.0.2.1:8443"')
+        try:
+            yield first, second
+        finally:
+            for host in (first, second):
+                if host.process is not None:
+                    host.stop()
