@@ -28,7 +28,18 @@ tshark:tshark:tests of the Wireshark dissector
 tinyproxy:tinyproxy-bin:the test of WebSockets through a foreign proxy
 systemd-analyze:systemd:tests of the service unit
 dbus-daemon:dbus-daemon:tests of names with systemd-resolved
-vagrant:vagrant:the test of the Vagrantfile"
+vagrant:vagrant:the test of the Vagrantfile
+curl:curl:tests of tunnels and the proxy
+psql:postgresql:the test of tunnels to databases and shells
+pgbench:postgresql:the test of tunnels to databases and shells
+redis-server:redis-server:the test of tunnels to databases and shells
+sshd:openssh-server:the test of tunnels to databases and shells, and make bench beside ssh
+ssh:openssh-client:the test of tunnels to databases and shells, and make bench beside ssh
+nginx:nginx-light:tests of tunnels to web servers
+dnsmasq:dnsmasq-base:the test of tunnels to name servers
+dig:bind9-dnsutils:the test of tunnels to name servers
+chromium:chromium:tests with a browser
+socat:socat:tests/perf/streams.py"
 fi
 
 install_debian_packages() {
@@ -48,8 +59,17 @@ install_debian_packages() {
   say "installing$missing"
   export DEBIAN_FRONTEND=noninteractive  # tshark would ask who may capture
   apt-get update -q >&2
+  start_no_services
   # shellcheck disable=SC2086  # a list of words
   apt-get install -q -y --no-install-recommends $missing >&2
+}
+
+# The tests start databases and the like by themselves; installed for them, none is to run on this machine (policy-rc.d(8)).
+start_no_services() {
+  if [ -e /usr/sbin/policy-rc.d ]; then return 0; fi
+  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 }
 
 # The tests of names run systemd-resolved in a namespace. Installed, it would take over this machine's own look-ups.

@@ -81,7 +81,15 @@ class Rig:
         Path("/run/sshd").mkdir(exist_ok=True)
         self.runs(self.one, "/usr/sbin/sshd", "-D", "-f", str(folder / "sshd_config"), says=False)
         forwards = ("-L", f"{SSH_TUNNELLED}:127.0.0.1:{PORT}", "-D", str(SSH_PROXY))
-        command = ("ssh", *SSH_OPTIONS, "-i", str(folder / "user"), *forwards, "root@192.0.2.1", "echo ready; exec sleep infinity")
+        command = (
+            "ssh",
+            *SSH_OPTIONS,
+            "-i",
+            str(folder / "user"),
+            *forwards,
+            "root@192.0.2.1",
+            "echo ready; exec sleep infinity",
+        )
         end = time.monotonic() + 30
         while time.monotonic() < end:
             try:
