@@ -59,10 +59,11 @@ with grpc.insecure_channel("127.0.0.1:50051") as channel:
 """
 
 
-def lacking(*programs: str) -> str:
-    """Why a test cannot be: those of the programs that are not there. packaging/setup.sh knows their packages."""
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Skips a test without these. packaging/setup.sh knows their packages."""
     path = f"{os.environ['PATH']}:/usr/sbin"
-    return ", ".join(f"no {program}" for program in programs if shutil.which(program, path=path) is None)
+    missing = [program for program in programs if shutil.which(program, path=path) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"no {', '.join(missing)}")
 
 
 class Servers:
@@ -117,7 +118,8 @@ class Servers:
         )
         (self.folder / "nginx").write_text(
             f"daemon off; user root; pid {self.folder}/nginx.pid; error_log stderr notice; events {{}}\n"
-            f"http {{ access_log off; server {{ listen {ADDRESS}:{WEB} http2; listen {ADDRESS}:{WEB + 1}; root {self.folder}; }} }}\n"
+            f"http {{ access_log off; root {self.folder};\n"
+            f"server {{ listen {ADDRESS}:{WEB} http2; }} server {{ listen {ADDRESS}:{WEB + 1}; }} }}\n"
         )
         self.run("/usr/sbin/nginx", "-c", str(self.folder / "nginx"), says="start worker processes")
 
@@ -171,7 +173,7 @@ def tunnels(host: Host, *ports: tuple[int, bool]) -> Iterator[None]:
             running.terminate()
 
 
-@pytest.mark.skipif(missing := lacking("psql", "pgbench", "redis-server", "redis-benchmark", "sshd", "ssh"), reason=missing)
+@needs("psql", "pgbench", "redis-server", "redis-benchmark", "sshd", "ssh")
 def test_databases_shells_and_calls_go_through_tunnels(serving: Servers, hosts: tuple[Host, Host]) -> None:
     serving.database()
     serving.shell()
@@ -179,22 +181,19 @@ def test_databases_shells_and_calls_go_through_tunnels(serving: Servers, hosts: 
     serving.run(sys.executable, "-c", GRPC_SERVER, says="ready")
     two = hosts[1]
     with tunnels(two, (DATABASE, False), (CACHE, False), (SHELL, False), (GRPC, False)):
-        as_user = ("-h", "127.0.0.1", "-U", "postgres")
+        as_user = ("-h", "127.0.0.1", "-U", "postgres", "-d", "postgres")
         assert said(two, "psql", *as_user, "-Atc", "select sum(n) from generate_series(1, 100000) n") == "5000050000\n"
         said(two, "pgbench", *as_user, "-q", "-i")
         assert "number of failed transactions: 0" in said(two, "pgbench", *as_user, "-c", "4", "-t", "25")
-        [sets, gets] = said(two, "redis-benchmark", "-t", "set,get", "-n", "2000", "-c", "20", "-d", "3000", "-q").split("\n\n")[
-            :2
-        ]
-        assert "SET" in sets
-        assert "GET" in gets
+        ran = said(two, "redis-benchmark", "-t", "set,get", "-n", "2000", "-c", "20", "-d", "3000", "-q")
+        assert ran.count("requests per second") == 2
         options = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-i", str(serving.folder / "user"))
         command = ("ssh", "-p", str(SHELL), *options, "root@127.0.0.1", "head -c 1000000 /dev/zero | sha256sum")
         assert said(two, *command).startswith("d29751f2649b32ff572b5e0a9f541ea660a50f94ff0beedfb0b692b924cc8025")
         assert said(two, sys.executable, "-c", GRPC_CLIENT) == "100\n"
 
 
-@pytest.mark.skipif(missing := lacking("nginx", "dnsmasq", "dig", "curl", "iperf3"), reason=missing)
+@needs("nginx", "dnsmasq", "dig", "curl", "iperf3")
 def test_pages_names_and_datagrams_go_through_tunnels(serving: Servers, hosts: tuple[Host, Host]) -> None:
     serving.web()
     serving.names()
@@ -211,7 +210,7 @@ def test_pages_names_and_datagrams_go_through_tunnels(serving: Servers, hosts: t
         assert ran["end"]["sum"]["packets"] > 100
 
 
-@pytest.mark.skipif(missing := lacking("nginx", "chromium"), reason=missing)
+@needs("nginx", "chromium")
 def test_a_browser_goes_through_the_proxy(serving: Servers, hosts: tuple[Host, Host]) -> None:
     serving.web()
     two = hosts[1]
