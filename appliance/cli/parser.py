@@ -100,9 +100,8 @@ def _parser(command: Command) -> _Parser:
     )
     for argument in command.arguments:
         if isinstance(argument, Positional):
-            parser.add_argument(
-                argument.name, metavar=argument.metavar, help=argument.help, nargs="?" if argument.optional else None
-            )
+            nargs = "+" if argument.name == command.many else "?" if argument.optional else None
+            parser.add_argument(argument.name, metavar=argument.metavar, help=argument.help, nargs=nargs)
         elif argument.metavar:
             parser.add_argument(argument.flag, metavar=argument.metavar, help=argument.help, default=argument.default)
         else:

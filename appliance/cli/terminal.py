@@ -31,6 +31,8 @@ class Terminal:
         """Standard error takes colours."""
         self.out_is_tty = self._out.isatty()
         """A person reads standard output."""
+        self.err_is_tty = self._err.isatty() and environ.get("TERM") != "dumb"
+        """Standard error can be drawn on."""
 
     def say(self, text: str = "") -> None:
         """A line of the result, for people."""

@@ -6,6 +6,7 @@ from appliance.api.management import Option, Positional
 from appliance.cli.commands.command import JSON, Command
 
 HEADING = "Applications"
+JSON_LINES = Option("--json", "what happens, a JSON object a line on standard output")
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -65,5 +66,36 @@ COMMANDS: tuple[Command, ...] = (
         more="Until Ctrl-C. Both kinds at one port: SOCKS5 with UDP (RFC 1928), without a password, and HTTP's CONNECT. Names "
         "are looked up in the overlay; what is no peer's is refused, and nothing goes outside in the clear.",
         exits="2 the local port cannot be had",
+    ),
+    Command(
+        "send",
+        HEADING,
+        "send files and folders to a peer that receives",
+        "appliance.cli.files:send",
+        (
+            Positional("paths", "PATH…", "files and folders"),
+            Positional("peer", "PEER", "to whom: a name or an identity"),
+            JSON_LINES,
+        ),
+        more="The peer runs `appliance receive`. A lost connection is made again. After Ctrl-C, a kill or a reboot of either "
+        "side the same command goes on where it was. Links, devices, pipes and sockets in folders are left out.",
+        exits="6 not allowed · 7 no daemon here · 75 the same command may go on later",
+        many="paths",
+    ),
+    Command(
+        "receive",
+        HEADING,
+        "take files and folders that peers send",
+        "appliance.cli.files:receive",
+        (
+            Positional("folder", "FOLDER", "where to; a folder for each sender is made in it. Default: here", optional=True),
+            Option("--from", "take files of these peers only: names or identities, with commas between", "PEERS"),
+            Option("--once", "end after the first transfer that is complete"),
+            Option("--overwrite", "replace files that are there already"),
+            JSON_LINES,
+        ),
+        more="Until Ctrl-C. Who may send is whom the node lets in, or whom --from names. What is not complete is kept in "
+        "FOLDER/.receiving.",
+        exits="6 not allowed · 7 no daemon here",
     ),
 )

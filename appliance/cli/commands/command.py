@@ -22,6 +22,8 @@ class Command(NamedTuple):
     """Help for somebody who has not used it before."""
     exits: str = ""
     """The exit codes besides 0, 1 and 2."""
+    many: str = ""
+    """The name of the positional argument that is said once or more often, if there is such."""
 
 
 NEW_PROFILE = "/etc/appliance/profile.yaml, or below ~/.config for an ordinary user"
