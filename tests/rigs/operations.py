@@ -28,9 +28,10 @@ LEFT_OUT: Final = frozenset(
     {
         *("events", "lab", "plugin new", "plugin check", "plugin install", "plugin uninstall"),
         *("join", "leave", "network invite", "network invitations", "netcheck"),
+        *("connect", "serve", "tunnel", "proxy", "send", "receive"),
     }
 )
-"""Commands that do nothing to a node, and last as long as what they follow, build or try; and those of a node that is a member of
+"""Commands that do nothing to a node, and last as long as what they follow, build, try or carry; and those of a node that is a member of
 a network or looks for direct paths, which this one does not (tests/netns/test_joining.py)."""
 EVENTUALLY: Final = 30.0
 """Seconds after which something has gone wrong, which is another matter than being slow."""
