@@ -31,8 +31,8 @@ LEFT_OUT: Final = frozenset(
         *("connect", "serve", "tunnel", "proxy", "send", "receive"),
     }
 )
-"""Commands that do nothing to a node, and last as long as what they follow, build, try or carry; and those of a node that is a member of
-a network or looks for direct paths, which this one does not (tests/netns/test_joining.py)."""
+"""Commands that do nothing to a node, and last as long as what they follow, build, try or carry; and those of a node that is a
+member of a network or looks for direct paths, which this one does not (tests/netns/test_joining.py)."""
 EVENTUALLY: Final = 30.0
 """Seconds after which something has gone wrong, which is another matter than being slow."""
 
