@@ -17,6 +17,7 @@ from appliance.api.profile_mesh import Mesh as Mesh  # noqa: PLC0414  plugins im
 from appliance.api.profile_mesh import Names as Names  # noqa: PLC0414
 from appliance.api.profile_mesh import Paths as Paths  # noqa: PLC0414
 from appliance.api.profile_mesh import Relay as Relay  # noqa: PLC0414
+from appliance.api.profile_policy import Policy
 from appliance.api.profile_section import Section as Section  # noqa: PLC0414
 from appliance.api.profile_values import (
     Address,
@@ -374,6 +375,7 @@ class Profile(Section):
     )
     mesh: Mesh | None = Field(default=None, description=Mesh.__doc__)
     names: Names | None = Field(default=None, description=Names.__doc__)
+    policy: Policy | None = Field(default=None, description=Policy.__doc__)
     control: Control = Field(default=Control(), description=Control.__doc__)
     host: Host = Field(default=Host(), description=Host.__doc__)
     logging: Logging = Field(default=Logging(), description=Logging.__doc__)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from appliance.api.access import PROTOCOLS
 from appliance.api.units import format_bytes, format_rate, format_seconds, parse_bytes, parse_rate, parse_seconds
 from appliance.api.values import Endpoint, Interface, Network
 
@@ -30,8 +31,6 @@ DSCP_NAMES = {
     **{f"af{number}{drop}": 8 * number + 2 * drop for number in range(1, 5) for drop in range(1, 4)},
 }
 """RFC 2474, RFC 2597, RFC 3246, RFC 5865, RFC 8622."""
-PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "icmpv6": 58, "sctp": 132, "udplite": 136}
-"""Those of the IANA registry that people call by name."""
 SYSCTL_PATTERN = r"^net(\.[A-Za-z0-9_@:-]+)+$"
 
 

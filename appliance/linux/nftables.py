@@ -12,7 +12,7 @@ from typing import Any
 from appliance.errors import HostError, MissingPrivilege
 from appliance.linux.refusals import PRIVILEGE_HINT
 
-PACKAGE_HINT = "install the package nftables (apt install nftables), or take masquerade out of the profile"
+PACKAGE_HINT = "install the package nftables (apt install nftables), or take masquerade and policy out of the profile"
 
 MOST_CHARACTERS = 4 << 20
 """The longest ruleset that we judge: parsing a longer one would stop a running node for more than 50 ms."""
@@ -51,6 +51,22 @@ async def replace(args: Mapping[str, Any]) -> None:
         code, _, errors = await _nft([*flags, "-j", "-f", "-"], commands)
         if code:
             raise _failed(errors, f"changing the nftables table {args['table']}")
+
+
+async def fill(table: str, sets: Mapping[str, Sequence[str]]) -> None:
+    """Let these sets of a table hold exactly these addresses. All at once, or nothing. Raises HostError, MissingPrivilege."""
+    family, name = table.split()
+    commands: list[dict[str, Any]] = []
+    for each, addresses in sets.items():
+        itself = {"family": family, "table": name, "name": each}
+        commands.append({"flush": {"set": itself}})
+        if addresses:
+            commands.append({"add": {"element": {**itself, "elem": list(addresses)}}})
+    if not commands:
+        return
+    code, _, errors = await _nft(["-j", "-f", "-"], json.dumps({"nftables": commands}).encode())
+    if code:
+        raise _failed(errors, f"filling the sets of the nftables table {table}")
 
 
 def _transaction(table: str, ruleset: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:

@@ -29,6 +29,11 @@ def refuse_clashes(profile: Profile, wanted: Desired, observed: HostState) -> No
             "network.masquerade needs the command nft, which is not installed",
             hint="install the package nftables (apt install nftables), or take masquerade out of the profile",
         )
+    if profile.policy is not None and "nft" not in observed.tools:
+        raise PlanError(
+            "the section policy needs the command nft, which is not installed",
+            hint="install the package nftables (apt install nftables); without it nothing would be denied",
+        )
 
 
 def refuse_loops(profile: Profile, after: HostState) -> None:

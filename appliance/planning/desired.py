@@ -23,7 +23,7 @@ from appliance.planning.policy import (
     unreachable_defaults,
     uses_policy_routing,
 )
-from appliance.planning.ruleset import Ruleset, ruleset
+from appliance.planning.ruleset import Ruleset, place_of, ruleset
 
 AUTO_DATAGRAM_BYTES = 1400
 """What `network.datagram: auto` means for the size of super-packets."""
@@ -62,8 +62,8 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     owner = ledger.owner
     routes, warnings = _routes(profile, owner)
     warnings += outside_the_tunnel(profile, routes, observed)
-    sysctls = _sysctls(network, observed, ledger)
-    table, table_warnings = _table(network, observed, _forwarding(sysctls, observed, ledger), owner)
+    sysctls = _sysctls(profile, observed, ledger)
+    table, table_warnings = _table(profile, observed, _forwarding(sysctls, observed, ledger), owner)
     return Desired(
         link={
             "name": network.interface,
@@ -83,12 +83,16 @@ def desired(profile: Profile, observed: HostState, ledger: Ledger) -> Desired:
     )
 
 
-def forwarded_versions(network: NetworkSection) -> set[int]:
-    """IP versions that the kernel has to forward: those that are masqueraded, and with `network.forward` those of routes."""
-    prefixes = list(network.masquerade)
+def forwarded_versions(profile: Profile) -> set[int]:
+    """IP versions that the kernel has to forward: those that are masqueraded, with `network.forward` those of routes, and with a
+    policy besides those of the overlay, since what peers send each other is then the kernel's to pass on."""
+    network = profile.network
+    versions: set[int] = {prefix.version for prefix in network.masquerade}
     if network.forward:
-        prefixes += [route.to for route in network.routes]
-    return {prefix.version for prefix in prefixes}
+        versions |= {route.to.version for route in network.routes}
+    if network.forward and profile.policy is not None:
+        versions |= {address.version for address in network.addresses}
+    return versions
 
 
 def _routes(profile: Profile, owner: own.Owner) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
@@ -160,7 +164,8 @@ def _rules(network: NetworkSection, owner: own.Owner) -> Iterator[dict[str, Any]
             )
 
 
-def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> dict[str, str]:
+def _sysctls(profile: Profile, observed: HostState, ledger: Ledger) -> dict[str, str]:
+    network = profile.network
     wanted = dict.fromkeys(_deaf_to(network, observed), "0")
     by_version = {version: [a for a in network.addresses if a.version == version] for version in (4, 6)}
     disabled = own.link_sysctl(6, network.interface, "disable_ipv6")
@@ -169,7 +174,7 @@ def _sysctls(network: NetworkSection, observed: HostState, ledger: Ledger) -> di
     if len({address.network for address in by_version[4]}) < len(by_version[4]):
         # Otherwise the kernel drops a network's other addresses with its first.
         wanted[own.link_sysctl(4, network.interface, "promote_secondaries")] = "1"
-    versions = forwarded_versions(network)
+    versions = forwarded_versions(profile)
     if 6 in versions:
         # A forwarding host drops its default routes from router advertisements, unless told otherwise.
         routers = {route["link"] for route in observed.routes if route["protocol"] == own.RA_PROTOCOL and route["link"]}
@@ -205,12 +210,16 @@ def _forwarding(sysctls: Mapping[str, str], observed: HostState, ledger: Ledger)
     return any("1" in {sysctls.get(key), before.get(key, observed.sysctls.get(key))} for key in FORWARDING.values())
 
 
-def _table(
-    network: NetworkSection, observed: HostState, forwards: bool, owner: own.Owner
-) -> tuple[Ruleset | None, tuple[str, ...]]:
+def _table(profile: Profile, observed: HostState, forwards: bool, owner: own.Owner) -> tuple[Ruleset | None, tuple[str, ...]]:
+    network = profile.network
     clamp = network.clamp_mss and forwards
-    if not (network.masquerade or clamp):
+    if not (network.masquerade or clamp or profile.policy):
         return None, ()
-    if "nft" not in observed.tools and not network.masquerade:
+    if "nft" not in observed.tools and not (network.masquerade or profile.policy):
         return None, ("this host forwards packets, but without the command nft the MSS of forwarded connections is not clamped",)
-    return ruleset(owner.table, network.interface, masquerade=network.masquerade, clamp_mss=clamp), ()
+    made = ruleset(owner.table, network.interface, masquerade=network.masquerade, clamp_mss=clamp)
+    if profile.policy is not None:
+        from appliance.planning.access import access_chains, kept
+
+        made = kept([*made, *access_chains(profile, place_of(owner.table))], observed.tables.get(owner.table) or ())
+    return made, ()

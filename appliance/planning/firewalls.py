@@ -79,7 +79,7 @@ def _traffic(profile: Profile) -> Iterator[Traffic]:
             facts = {"protocol": endpoint.scheme, "dport": endpoint.port}
             yield Traffic("input", 6 if ":" in endpoint.host else 4, facts, f"what comes to {endpoint}")
     interface = profile.network.interface
-    for version in sorted(forwarded_versions(profile.network)):
+    for version in sorted(forwarded_versions(profile)):
         yield Traffic("forward", version, {"iifname": interface}, f"IPv{version} that is forwarded from {interface}")
 
 

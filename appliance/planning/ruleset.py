@@ -25,21 +25,29 @@ def ruleset(table: str, interface: str, *, masquerade: Sequence[Network], clamp_
     Connections from and to the overlay pass. Packets with sources in `masquerade` leave under this host's own address. The MSS of
     forwarded connections is lowered to what both ways carry.
     """
-    incoming = _match({"meta": {"key": "iifname"}}, interface)
-    outgoing = _match({"meta": {"key": "oifname"}}, interface)
+    incoming = match({"meta": {"key": "iifname"}}, interface)
+    outgoing = match({"meta": {"key": "oifname"}}, interface)
+    place = place_of(table)
+    entries: Ruleset = [{"table": {"family": place["family"], "name": place["table"]}}]
+    if not (masquerade or clamp_mss):
+        return entries
     forward: list[list[dict[str, Any]]] = []
     if clamp_mss:
         forward += [[side, _SYN, _CLAMP] for side in (incoming, outgoing)]
     forward += [[side, {"accept": None}] for side in (incoming, outgoing)]
-    elsewhere = _match({"meta": {"key": "oifname"}}, interface, operator="!=")
-    family, name = table.split()
-    place = {"family": family, "table": name}
-    entries: Ruleset = [{"table": {"family": family, "name": name}}, _chain(place, "forward", "filter", FORWARD_PRIORITY)]
+    elsewhere = match({"meta": {"key": "oifname"}}, interface, operator="!=")
+    entries.append(chain(place, "forward", "filter", FORWARD_PRIORITY))
     if masquerade:
-        entries.append(_chain(place, "postrouting", "nat", POSTROUTING_PRIORITY))
-    entries += [_rule(place, "forward", expressions) for expressions in forward]
-    entries += [_rule(place, "postrouting", [elsewhere, _source(prefix), {"masquerade": None}]) for prefix in masquerade]
+        entries.append(chain(place, "postrouting", "nat", POSTROUTING_PRIORITY))
+    entries += [rule(place, "forward", expressions) for expressions in forward]
+    entries += [rule(place, "postrouting", [elsewhere, _source(prefix), {"masquerade": None}]) for prefix in masquerade]
     return entries
+
+
+def place_of(table: str) -> dict[str, str]:
+    """Where the entries of a table are."""
+    family, name = table.split()
+    return {"family": family, "table": name}
 
 
 OF_PLUGINS = frozenset({"chain", "rule", "set", "map", "counter", "quota", "limit"})
@@ -106,29 +114,31 @@ def _essence(entries: Sequence[Mapping[str, Any]]) -> tuple[list[Any], list[Any]
         for kind, body in entry.items()
         if kind not in {"table", "chain", "rule"}
     ]
-    return [*sorted(chains, key=str), *sorted(others)], sorted(rules, key=lambda rule: str(rule[0]))
+    return [*sorted(chains, key=str), *sorted(others)], sorted(rules, key=lambda each: str(each[0]))
 
 
-def _match(left: dict[str, Any], right: Any, *, operator: str = "==") -> dict[str, Any]:
+def match(left: dict[str, Any], right: Any, *, operator: str = "==") -> dict[str, Any]:
+    """What is to the left of it must be so."""
     return {"match": {"op": operator, "left": left, "right": right}}
 
 
-_SYN = _match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["syn", "rst"]]}, "syn")
+_SYN = match({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["syn", "rst"]]}, "syn")
 _CLAMP = {"mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": {"rt": {"key": "mtu"}}}}
 
 
 def _source(prefix: Network) -> dict[str, Any]:
     protocol = "ip" if isinstance(prefix, ipaddress.IPv4Network) else "ip6"
     right: Any = {"prefix": {"addr": str(prefix.network_address), "len": prefix.prefixlen}}
-    return _match({"payload": {"protocol": protocol, "field": "saddr"}}, right)
+    return match({"payload": {"protocol": protocol, "field": "saddr"}}, right)
 
 
-def _chain(place: Mapping[str, str], hook: str, kind: str, priority: int) -> dict[str, Any]:
-    """The chain that is named after its hook."""
-    return {"chain": {**place, "name": hook, "type": kind, "hook": hook, "prio": priority, "policy": "accept"}}
+def chain(place: Mapping[str, str], name: str, kind: str, priority: int, hook: str = "") -> dict[str, Any]:
+    """A base chain; named after its hook if no `hook` is given."""
+    return {"chain": {**place, "name": name, "type": kind, "hook": hook or name, "prio": priority, "policy": "accept"}}
 
 
-def _rule(place: Mapping[str, str], chain: str, expressions: list[dict[str, Any]]) -> dict[str, Any]:
+def rule(place: Mapping[str, str], chain: str, expressions: list[dict[str, Any]]) -> dict[str, Any]:
+    """A rule of the core's table, with a digest of itself as its comment."""
     from hashlib import sha256  # with OpenSSL: 4 MB that a host without rules of ours does not pay
 
     digest = sha256(json.dumps([chain, expressions], sort_keys=True).encode()).hexdigest()[:12]

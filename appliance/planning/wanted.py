@@ -42,7 +42,7 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
         keys |= dict.fromkeys(own.link_sysctl(version, link, leaf) for link in (network.interface, "default"))
     for key in (*network.sysctls, *ledger.originals):
         keys |= {key: None, own.default_sysctl(key, network.interface): None}
-    touched = {*network.sysctls, *ledger.originals, *(FORWARDING[version] for version in forwarded_versions(network))}
+    touched = {*network.sysctls, *ledger.originals, *(FORWARDING[version] for version in forwarded_versions(profile))}
     per_link: list[tuple[int, str]] = [(4, "rp_filter")] if uses_policy_routing(network) else []
     versions = [version for version in (4, 6) if FORWARDING[version] in touched]
     per_link += [(version, leaf) for version in versions for leaf in PER_LINK[version]]
@@ -50,7 +50,7 @@ def wanted(profile: Profile, ledger: Ledger) -> Wanted:
         tuple(keys),
         tuple(per_link),
         (ledger.owner.table,),
-        ruleset=bool(profile.server.listen or forwarded_versions(network)),
+        ruleset=bool(profile.server.listen or forwarded_versions(profile)),
         resolved=network.interface if naming(profile) is not None or ledger.resolved else "",
     )
 

@@ -11,7 +11,7 @@ import gc
 import os
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from appliance.foundation import clock, places
 from appliance.foundation.logging import get_logger
 from appliance.foundation.notify import Notifier
 from appliance.linux import interfaces, memory
+from appliance.planning.own import Owner
 from appliance.runtime.around import Around
 from appliance.runtime.events import Events
 from appliance.runtime.host import changes
@@ -39,6 +40,7 @@ from appliance.runtime.operations import Asked, operations
 from appliance.runtime.peers import known_paths
 from appliance.runtime.plugins.calls import HELD_UP
 from appliance.runtime.plugins.loop_watch import LoopWatch
+from appliance.runtime.policy.access import Access
 from appliance.runtime.reload import Reload, Reloaded
 from appliance.runtime.status import Shown
 from appliance.runtime.streams.part import StreamsPart
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from appliance.control.address import Listening
     from appliance.control.conversation import Operation
     from appliance.foundation.turns import Turns
+    from appliance.members.certificate import Certificate
     from appliance.protocol.identity import Identity
     from appliance.runtime.start import Start
 
@@ -96,6 +99,10 @@ class HostedNode:
         self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues, inside)
         self._names = Names(node.peers.table, lambda: node.called, asked=not inside.apart)
         self._streams = StreamsPart(node.peers.table, lambda: in_force.profile, inside)
+        nft_table = Owner.of(places.instance_of(state_dir)).table
+        self._access = access = Access(node.peers.table, self._certificates, nft_table, inside)
+        node.peers.changed = node.optional.members_changed = access.peers_changed
+        self._streams.judge = access.may_have
         self._countdown, changing = Countdown(), asyncio.Lock()
         self._drift = Drift(
             in_force,
@@ -107,6 +114,7 @@ class HostedNode:
             self._surroundings.changed,  # one socket hears for both
             node.driver.offloads.try_again,
             inside,
+            access.lost,
         )
         self._reload = self._new_reload(changing)
         self._shown = self._new_shown()
@@ -122,6 +130,7 @@ class HostedNode:
                 in_force=self._in_force,
                 node=self._node,
                 names=self._names,
+                access=self._access,
                 tun=self._tun,
                 inside=self._inside,
                 state_dir=self._state_dir,
@@ -143,6 +152,7 @@ class HostedNode:
             drift=self._drift,
             names=self._names,
             streams=self._streams,
+            access=self._access,
             countdown=self._countdown,
             advisers=(self._loops, self._surroundings),
             refused_callers=self._admission.refused,
@@ -229,6 +239,8 @@ class HostedNode:
             self._reload.await_confirmation(confirm_within)
         self._lifespan.push("surroundings", self._surroundings.close)
         self._surroundings.start()  # before the workers, which begin with this host's addresses
+        self._lifespan.push("policy", self._access.close)
+        await self._access.use(profile)  # before the workers, which bring the first packets
         await node.attach(self._tun.open(profile))
         await node.begin()
         await self._names.use(profile)
@@ -298,8 +310,13 @@ class HostedNode:
             "profile": refused if self._in_force.fallen_back else "",
             "host": self._drift.problem,
             **({"names": self._names.problem} if self._names.answers else {}),
+            **({"policy": self._access.problem} if self._access.restricts else {}),
             "control": self._listener.problem,
         }
+
+    def _certificates(self) -> Mapping[str, Certificate]:
+        mesh = self._node.mesh
+        return {} if mesh is None else mesh.mesh.members()
 
     def _keep_pids(self, pids: Sequence[int]) -> None:
         if pids:

@@ -58,7 +58,10 @@ def load_profile(
     problems = [*required(loaded.profile, plugins), *plugins.check_profile(loaded.profile, None)]
     if problems:
         raise loaded.invalid(problems)
-    return loaded if loaded.profile.mesh is None else _completed(loaded, plugins)
+    if loaded.profile.mesh is not None:
+        loaded = _completed(loaded, plugins)
+    _refuse_bad_policy(loaded)
+    return loaded
 
 
 def _completed(loaded: LoadedProfile, plugins: PluginHost) -> LoadedProfile:
@@ -73,6 +76,17 @@ def _completed(loaded: LoadedProfile, plugins: PluginHost) -> LoadedProfile:
     if made.problems:
         raise loaded.invalid(made.problems)
     return dataclasses.replace(loaded, profile=made.profile, warnings=made.warnings)
+
+
+def _refuse_bad_policy(loaded: LoadedProfile) -> None:
+    """Its tests need the addresses that a certificate brings."""
+    if loaded.profile.policy is None:
+        return
+    from appliance.planning.membership import overlay
+    from appliance.policy.checks import problems
+
+    if found := problems(loaded.profile, overlay(loaded.profile)):
+        raise loaded.invalid(found)
 
 
 def _fault(plugins: PluginHost, error: BaseException) -> PluginFault | None:

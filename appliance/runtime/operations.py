@@ -13,7 +13,7 @@ from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError
 from appliance.runtime.finding import discovered, lookup
 from appliance.runtime.plugins.routes import BadArguments, plugins_operations
-from appliance.runtime.status import profile_status, status
+from appliance.runtime.status import profile_status, whole_status
 
 if TYPE_CHECKING:
     from appliance.runtime.host.trial_keeper import TrialKeeper
@@ -57,7 +57,7 @@ def _looking(asked: Asked) -> dict[str, Operation]:
     """Those that change nothing."""
 
     async def show_status(_request: Request) -> Any:
-        return status(asked.shown)
+        return await whole_status(asked.shown)
 
     async def show_health(_request: Request) -> Any:
         return asked.node.health().document()

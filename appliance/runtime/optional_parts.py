@@ -75,6 +75,8 @@ class OptionalParts:
         )
         self.certificate_changed: Callable[[], None] = lambda: None
         """Called when what this node's certificate brings to the host is another."""
+        self.members_changed: Callable[[], None] = lambda: None
+        """Called when members came, changed or went, once the table of peers has them."""
         self.member_told: Callable[[str, Mapping[str, Any]], None] = lambda _event, _fields: None
         """Called with what befalls members: the name of an event and its fields."""
 
@@ -172,6 +174,7 @@ class OptionalParts:
         self.mesh = mesh = MeshRuntime(profile, parts, place)
         self.core |= mesh.kinds
         mesh.gossip.listeners.append(self.member_told)
+        mesh.mesh.changed.append(self.members_changed)
         needed.figures.members = mesh.gossip.standings
         needed.lifespan.push("mesh", mesh.close)
         needed.driver.strangers.listener = mesh.hear_of_stranger

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from appliance.runtime.inside import Inside
     from appliance.runtime.names.names import Names
     from appliance.runtime.node_runtime import NodeRuntime
+    from appliance.runtime.policy.access import Access
 
 log = get_logger("reload")
 
@@ -72,6 +73,7 @@ class Reloaded:
     in_force: InForce
     node: NodeRuntime
     names: Names
+    access: Access
     tun: TunQueues
     inside: Inside
     state_dir: Path
@@ -303,6 +305,7 @@ class Reload:
         parts.in_force.profile = profile
         parts.settled()
         configure(profile.logging.level, profile.logging.format, node=profile.name)
+        await parts.access.use(profile)
         await node.use(profile, router)
         await parts.names.use(profile)
         for warning in changed.warnings:

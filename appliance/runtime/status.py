@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from appliance.runtime.inside import Inside
     from appliance.runtime.names.names import Names
     from appliance.runtime.node_runtime import NodeRuntime
+    from appliance.runtime.policy.access import Access
     from appliance.runtime.streams.part import StreamsPart
     from appliance.runtime.workers.keeper import WorkerKeeper
 
@@ -53,6 +54,7 @@ class Shown:
     drift: Drift
     names: Names
     streams: StreamsPart
+    access: Access
     countdown: Countdown
     advisers: Sequence[Adviser]
     refused_callers: Mapping[str, int]
@@ -64,6 +66,12 @@ class Shown:
     """The network that its device is in."""
     instance: str = ""
     """Its name among several of one network namespace; "" if it has none."""
+
+
+async def whole_status(shown: Shown) -> dict[str, Any]:
+    """`status`, and what the kernel counted."""
+    denied = await shown.access.shown()
+    return status(shown) | {"policy": denied}
 
 
 def status(shown: Shown) -> dict[str, Any]:

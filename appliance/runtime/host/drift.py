@@ -62,7 +62,7 @@ class Drift:
     """Watches over one node's host. `problem` is what is wrong, "" when all is well; `missing` a line for each thing.
 
     `plugins` may want something of the host, `changing` is held by whoever changes the host, `on_addresses()` is called when an
-    address of the host came or went, and `try_again()` when the host was looked at.
+    address of the host came or went, `try_again()` when the host was looked at, and `restored()` when something was brought back.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Drift:
         on_addresses: Callable[[], None],
         try_again: Callable[[], None],
         inside: Inside = HERE,
+        restored: Callable[[], None] = lambda: None,
     ) -> None:
         self._in_force = in_force
         self._tun = tun
@@ -86,6 +87,7 @@ class Drift:
         self._on_addresses = on_addresses
         self._try_again = try_again
         self._inside = inside
+        self._restored = restored
         self._tasks = Tasks()
         self._events: HostEvents | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -244,6 +246,7 @@ class Drift:
         changed = await self._child("repair")
         self.missing = ()
         self.repaired += len(changed.steps)
+        self._restored()
         self._say("")
         log.warning("brought back what was missing on the host", steps=len(changed.steps), changed_by=self._author() or "unknown")
         if self._events is not None:

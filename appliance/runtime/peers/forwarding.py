@@ -106,7 +106,7 @@ class Forwarding:
 
     def _take(self, profile: Profile) -> None:
         self._part = Part("routing", profile.routing.kind, "routes")
-        self._hub = profile.network.forward
+        self._hub = profile.network.forward and profile.policy is None  # else the kernel passes on what it allows
         self._own = [str(address) for address in profile.network.addresses]
         self._reserved = reserved(profile)
         self._routes.reserve(self._reserved)

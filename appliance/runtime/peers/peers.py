@@ -38,6 +38,8 @@ class Peers:
         self._node = node
         self._discovery = discovery
         self._can_compress = can_compress
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the table changed, and all who follow it know."""
 
     def add_peer(self, entry: PeerEntry) -> None:
         """A member comes: it may have a session from now on, and is called if it has endpoints. Raises PeerRefused."""
@@ -67,6 +69,7 @@ class Peers:
             self._node.follow(delta)
             self._forwarding.part(delta)
             self._discovery.follow(delta)
+            self.changed()
 
     def _judged(self, change: Callable[[], Delta]) -> Delta:
         try:

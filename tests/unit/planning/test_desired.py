@@ -59,7 +59,7 @@ def test_ipv6_behind_a_small_mtu_is_left_out_with_a_warning() -> None:
     ],
 )
 def test_the_kernel_forwards_only_what_needs_it(network: dict[str, Any], versions: set[int]) -> None:
-    assert forwarded_versions(profile(**network).network) == versions
+    assert forwarded_versions(profile(**network)) == versions
 
 
 def test_a_rule_without_addresses_is_one_for_each_version() -> None:

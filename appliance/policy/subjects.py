@@ -1,0 +1,91 @@
+"""Who somebody is, as far as rules can tell: by name, by tags, by being a peer or a member, by address.
+
+A name, a tag and a group stand for addresses of the peer itself. What is behind a peer is named by prefix: of that the peer has
+only the word of others.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from appliance.api.access import Group, Who
+from appliance.api.values import Network
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Party(NamedTuple):
+    """A peer of this node."""
+
+    name: str
+    """"" if nobody whom the admin trusts gave it that name: then it is meant by `peers` and by prefixes only."""
+    addresses: tuple[Address, ...]
+    """Of the peer itself."""
+    tags: frozenset[str] = frozenset()
+    """Of its certificate."""
+    member: bool = False
+    """It has a certificate of this node's network."""
+
+
+class Subject(NamedTuple):
+    """Somebody at one end of what is judged."""
+
+    networks: tuple[Network, ...]
+    """Where it is: a single address, or some address of these that is not known yet."""
+    name: str = ""
+    tags: frozenset[str] = frozenset()
+    peer: bool = False
+    member: bool = False
+    here: bool = False
+    """It is this node."""
+
+    def is_meant_by(self, who: Who) -> bool:
+        """Does that word of a rule mean it?"""
+        match who.group:
+            case Group.ANY:
+                return True
+            case Group.SELF:
+                return self.here
+            case Group.PREFIX:
+                return not self.here and any(_within(network, who.prefix) for network in self.networks)
+            case Group.PEERS:
+                return self.peer
+            case Group.MEMBERS:
+                return self.member
+            case Group.TAG:
+                return who.name in self.tags
+            case Group.NAME:
+                return self.name == who.name
+
+
+HERE: Final = Subject((), here=True)
+"""This node."""
+
+
+class Directory:
+    """The peers that there are, by address."""
+
+    def __init__(self, parties: Iterable[Party]) -> None:
+        self.parties = tuple(parties)
+        self._by_address = {address: party for party in self.parties for address in party.addresses}
+
+    def subject(self, address: Address) -> Subject:
+        """Who has that address."""
+        network: Network = ipaddress.ip_network(address)
+        party = self._by_address.get(address)
+        if party is None:
+            return Subject((network,))
+        return Subject((network,), party.name, party.tags, peer=True, member=party.member)
+
+    def addresses(self, who: Who) -> Iterator[Address]:
+        """All addresses that a name, a tag or a group stands for."""
+        for party in self.parties:
+            subject = Subject((), party.name, party.tags, peer=True, member=party.member)
+            if subject.is_meant_by(who):
+                yield from party.addresses
+
+
+def _within(network: Network, prefix: Network | None) -> bool:
+    return prefix is not None and network.version == prefix.version and network.subnet_of(prefix)  # type: ignore[arg-type]

@@ -1,0 +1,167 @@
+"""Access to a running node: keeps the kernel's sets as the peers are, judges streams, and tells what was denied.
+
+table of peers, certificates ─▶ Directory ─▶ sets of the node's nftables table (rules: a plan wrote them)
+                                    └──────▶ may_have(caller, service), before a stream is handed over
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from appliance.errors import ApplianceError
+from appliance.foundation.gathering import Gathered
+from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import Tasks
+from appliance.runtime.inside import HERE, Inside
+
+if TYPE_CHECKING:
+    from appliance.api.profile import Profile
+    from appliance.members.certificate import Certificate
+    from appliance.policy.judging import Judge
+    from appliance.policy.subjects import Directory
+    from appliance.runtime.peers.table import PeerTable
+    from appliance.runtime.policy.denials import StreamDenials
+    from appliance.runtime.streams.callers import Caller
+
+log = get_logger("policy")
+
+SOON: Final = 0.05
+"""Seconds from a change of peers to the change of the kernel's sets: a thousand members that come at once are one change."""
+DENIED: Final = "policy"
+AGAIN: Final = 5.0
+"""Seconds after which the sets are written again if the kernel did not take them."""
+
+
+class Access:
+    """The policy of one node. `table` are the peers, `members()` the certificates that count by identity, `nft_table` the node's
+    own nftables table, which is `inside`."""
+
+    def __init__(
+        self, table: PeerTable, members: Callable[[], Mapping[str, Certificate]], nft_table: str, inside: Inside = HERE
+    ) -> None:
+        self._inside = inside
+        self._table = table
+        self._members = members
+        self._nft_table = nft_table
+        self._profile: Profile | None = None
+        self._judge: Judge | None = None
+        self._directory: Directory | None = None
+        self._refused: StreamDenials | None = None
+        self._filled: dict[str, list[str]] | None = None
+        self._filling = asyncio.Lock()
+        self._soon = Gathered(self._fill_soon, SOON)
+        self._tasks = Tasks()
+        self.problem = ""
+
+    @property
+    def restricts(self) -> bool:
+        """Is there a policy?"""
+        return self._judge is not None
+
+    async def use(self, profile: Profile) -> None:
+        """The host is as `profile` says: its policy counts from now on."""
+        if profile.policy is None:
+            self._profile = self._judge = self._directory = self._filled = None
+            self.problem = ""
+            return
+        from appliance.policy.judging import Judge
+        from appliance.runtime.policy.denials import StreamDenials
+
+        self._profile, self._judge = profile, Judge(profile)
+        self._refused = self._refused or StreamDenials()
+        self._filled = None
+        await self.fill()
+
+    async def close(self) -> None:
+        """Change nothing any more."""
+        self._soon.cancel()
+        await self._tasks.close()
+
+    def peers_changed(self) -> None:
+        """A peer came, went or changed, or has another certificate."""
+        self._directory = None
+        if self._judge is not None:
+            self._soon.soon()
+
+    def lost(self) -> None:
+        """The kernel's table was made anew: its sets may be empty."""
+        self._filled = None
+        self.peers_changed()
+
+    # ---- the kernel's sets ----
+
+    async def fill(self) -> None:
+        """Let the kernel's sets hold the addresses of the peers as they are now. What stays is never missing in between."""
+        from appliance.linux import nftables
+        from appliance.planning.access import elements_of
+
+        async with self._filling:
+            if self._profile is None:
+                return
+            wanted = elements_of(self._profile, self._known())
+            if wanted == self._filled:
+                return
+            changed = {name: each for name, each in wanted.items() if self._filled is None or self._filled.get(name) != each}
+            try:
+                await self._inside.run(nftables.fill(self._nft_table, changed))
+            except ApplianceError as error:
+                self._filled = None
+                self._say(error.message)
+                self._tasks.spawn(self._fill_later(), "fill the kernel's sets")
+            else:
+                self._filled = wanted
+                self._say("")
+
+    def _fill_soon(self) -> None:
+        self._tasks.spawn(self.fill(), "fill the kernel's sets")
+
+    async def _fill_later(self) -> None:
+        await asyncio.sleep(AGAIN)
+        await self.fill()
+
+    def _say(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            log.error("the kernel does not know who the peers are", reason=problem, consequence="some are denied what is allowed")
+        self.problem = problem
+
+    # ---- judging ----
+
+    def may_have(self, caller: Caller, service: str) -> str:
+        """May the caller of a stream have that service of this node? "" if so, else the reason, for a counter."""
+        if self._judge is None or self._refused is None or not caller.peer:  # a process of this host
+            return ""
+        from appliance.api.access import What
+        from appliance.policy.subjects import HERE as THIS_NODE
+
+        who = self._known().subject(caller.address)
+        if self._judge.judge(who, THIS_NODE, What(service), caller.address.version).allowed:
+            return ""
+        self._refused.note(caller.text, service)
+        return DENIED
+
+    def _known(self) -> Directory:
+        if self._directory is None:
+            from appliance.policy.subjects import Directory
+            from appliance.runtime.policy.parties import parties
+
+            self._directory = Directory(parties(self._table, self._members()))
+        return self._directory
+
+    # ---- telling ----
+
+    async def shown(self) -> dict[str, Any] | None:
+        """For `status`; None without a policy."""
+        if self._profile is None or self._profile.policy is None or self._refused is None:
+            return None
+        from appliance.linux import nftables
+        from appliance.runtime.policy.denials import packets
+
+        try:
+            table = await self._inside.run(nftables.read(self._nft_table)) or []
+        except ApplianceError as error:
+            log.debug("the counters of denied packets cannot be read", reason=error.message)
+            table = []
+        denied = packets(table, self._known()) | {"streams": self._refused.shown()}
+        return {"rules": len(self._profile.policy.allow), "problem": self.problem or None, "denied": denied}
