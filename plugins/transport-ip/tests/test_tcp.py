@@ -27,6 +27,8 @@ async def test_who_is_not_welcome_is_reset_and_the_next_is_taken() -> None:
             with pytest.raises(ConnectionResetError):
                 unwelcome.recv(1)
         assert services.asked == 2
+        figures = transport.stats()
+        assert (figures["listening"], figures["accepted"], figures["refused"]) == (1, 1, 1)
         assert services.failures == []
     finally:
         await transport.close()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
-import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from appliance.api.sockets import StreamListeners, connect, family_of
 from appliance.api.transport import Adopted
 from appliance.api.values import Endpoint
 from appliance.api.zones import from_kernel
-from appliance_transport_ip.sockets import bound, connect, family_of, ready
 
 if TYPE_CHECKING:
     from appliance.api.services import Stats
-    from appliance.api.transport import TransportServices
+    from appliance.api.transport import SocketAddress, TransportServices
 
 SCHEME: Final = "tcp"
 BACKLOG: Final = 4096
@@ -29,10 +27,6 @@ CONGESTION: Final = b"bbr"
 TCP_USER_TIMEOUT: Final = 18
 UNACKNOWLEDGED: Final = 20_000
 """Milliseconds without an acknowledgement after which the kernel gives a connection up (RFC 5482)."""
-RESET: Final = struct.pack("ii", 1, 0)
-"""Linger for no time: closing sends RST, and the kernel keeps no state (socket(7))."""
-PAUSE: Final = 0.1
-"""Seconds to wait if the process has no descriptor left for another connection."""
 
 
 class Tcp:
@@ -40,47 +34,18 @@ class Tcp:
 
     def __init__(self, services: TransportServices) -> None:
         self._services = services
-        self._listeners: list[socket.socket] = []
-        self._accepted = self._refused = self._dialled = 0
+        self._listeners = StreamListeners(services, BACKLOG)
+        self._accepted = self._dialled = 0
 
     async def listen(self, at: Endpoint) -> Endpoint:
         """Accept connections at `at`. Raises OSError (EADDRINUSE) if another process has the port."""
-        sock = socket.socket(family_of(at.host), socket.SOCK_STREAM)
-        try:
-            self._services.exempt(sock)  # what it accepts is, too
-            sock.settimeout(0)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound(sock, at)
-            sock.listen(BACKLOG)
-        except OSError:
-            sock.close()
-            raise
-        self._listeners.append(sock)
-        local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
-        self._services.spawn(self._accept(sock), f"accept {local}")
-        return local
+        return self._listeners.listen(at, self._take)
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            await self._services.next_turn()
-            try:
-                sock, address = listener.accept()
-            except BlockingIOError:
-                await ready(listener)
-                continue
-            except OSError as error:
-                if error.errno == errno.EBADF:
-                    return
-                await asyncio.sleep(PAUSE)
-                continue
-            source = from_kernel(address)
-            if self._services.welcomes(source):
-                self._accepted += 1
-                with suppress(OSError):  # it has gone again
-                    self._services.adopt(_adopted(sock, Endpoint(SCHEME, *source)))
-            else:
-                self._refused += 1
-                refuse(sock)
+    def _take(self, sock: socket.socket, source: SocketAddress) -> bool:
+        self._accepted += 1
+        with suppress(OSError):  # it has gone again
+            self._services.adopt(_adopted(sock, Endpoint(SCHEME, *source)))
+        return True
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         """Connect to `to`. Raises OSError or TimeoutError."""
@@ -103,14 +68,11 @@ class Tcp:
 
     async def close(self) -> None:
         """Stop listening."""
-        for sock in self._listeners:
-            asyncio.get_running_loop().remove_reader(sock.fileno())
-            sock.close()
-        self._listeners.clear()
+        self._listeners.close()
 
     def stats(self) -> Stats:
         """Connections so far; `refused` are those of strangers that the node would not have."""
-        figures = {"listening": len(self._listeners), "accepted": self._accepted, "refused": self._refused}
+        figures = {"listening": len(self._listeners), "accepted": self._accepted, "refused": self._listeners.refused}
         return figures | {"dialled": self._dialled}
 
 
@@ -124,10 +86,3 @@ def _adopted(sock: socket.socket, remote: Endpoint) -> Adopted:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
     local = Endpoint(SCHEME, *from_kernel(sock.getsockname()))
     return Adopted(sock, local, remote, listener=False, driver_options={})
-
-
-def refuse(sock: socket.socket) -> None:
-    """Close a connection so that nothing of it is kept, here or there."""
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    sock.close()

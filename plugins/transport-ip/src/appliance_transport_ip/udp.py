@@ -10,10 +10,11 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Final
 
+from appliance.api.sockets import bound, family_of
 from appliance.api.transport import Adopted
 from appliance.api.values import Endpoint
 from appliance.api.zones import from_kernel, to_kernel
-from appliance_transport_ip.sockets import bound, family_of, only_peers_have
+from appliance_transport_ip.sockets import only_peers_have
 
 if TYPE_CHECKING:
     from appliance.api.services import Stats

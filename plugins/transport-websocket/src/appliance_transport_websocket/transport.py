@@ -4,22 +4,22 @@ socket pair. So no byte of a stranger is looked at in this process."""
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.api.sockets import StreamListeners, connect, family_of
 from appliance.api.transport import Adopted
 from appliance.api.values import Endpoint
-from appliance.api.zones import from_kernel, to_kernel
+from appliance.api.zones import from_kernel
 from appliance_transport_websocket.carrying import Carrier
 from appliance_transport_websocket.place import PORT, place_at
 from appliance_transport_websocket.proxy import proxy_for
 
 if TYPE_CHECKING:
     from appliance.api.services import Stats
-    from appliance.api.transport import TransportServices
+    from appliance.api.transport import SocketAddress, TransportServices
     from appliance_transport_websocket.settings import WebSocketSettings
 
 SCHEME: Final = "wss"
@@ -30,8 +30,6 @@ MOST_STRANGERS: Final = 256
 """Handshakes at a time. Who comes then is sent away, and comes again."""
 PAIR_BYTES: Final = 1 << 20
 """Between worker and carrier, each way: some milliseconds at a gigabit."""
-PAUSE: Final = 0.1
-"""Seconds to wait if the process has no descriptor left for another connection."""
 
 
 class WebSocket:
@@ -44,31 +42,25 @@ class WebSocket:
         self._proxy = settings.proxy.get_secret_value() if settings.proxy is not None else None
         self._handshake_seconds = handshake_seconds
         self.carrier = Carrier(_for_carrier(settings))
-        self._listeners: list[socket.socket] = []
+        self._listeners = StreamListeners(services, BACKLOG)
         self._strangers = self._accepted = self._dialled = 0
-        self._refused = 0
 
     async def listen(self, at: Endpoint) -> Endpoint:
         """Accept WebSockets at `at`. Raises OSError if another process has the port, or if the certificate cannot be read."""
         place = place_at(at)
         await self.carrier.start()
-        sock = socket.socket(_family(at.host), socket.SOCK_STREAM)
-        try:
-            self._services.exempt(sock)  # what it accepts is, too
-            sock.setblocking(False)  # noqa: FBT003 - its name for it
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if sock.family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(to_kernel(at.host, at.port or (PORT if at.authority else 0)))
-            sock.listen(BACKLOG)
-        except BaseException:
-            sock.close()
-            raise
-        self._listeners.append(sock)
-        host, port = from_kernel(sock.getsockname())
-        local = Endpoint(SCHEME, host, port, at.authority)
-        self._services.spawn(self._accept(sock, place.path), f"accept {local}")
-        return local
+
+        def take(sock: socket.socket, source: SocketAddress) -> bool:
+            return self._take(sock, source, place.path)
+
+        return self._listeners.listen(at._replace(port=at.port or (PORT if at.authority else 0)), take)
+
+    def _take(self, sock: socket.socket, source: SocketAddress, path: str) -> bool:
+        if self._strangers >= MOST_STRANGERS:
+            return False
+        self._strangers += 1
+        self._services.spawn(self._answer(sock, Endpoint(SCHEME, *source), path), f"websocket of {source[0]}")
+        return True
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         """Call `to`, through the proxy if there is one. Raises OSError or TimeoutError."""
@@ -101,25 +93,26 @@ class WebSocket:
 
     async def close(self) -> None:
         """Stop listening. Links that were handed over end too, since they go through the carrier."""
-        for sock in self._listeners:
-            asyncio.get_running_loop().remove_reader(sock.fileno())
-            sock.close()
-        self._listeners.clear()
+        self._listeners.close()
         await self.carrier.close()
 
     def stats(self) -> Stats:
         """Connections so far. `refused` are those of strangers that the node would not have; `ended_HOW` are the others' ends."""
-        figures: dict[str, Any] = {"listening": len(self._listeners), "accepted": self._accepted, "refused": self._refused}
+        figures: dict[str, Any] = {
+            "listening": len(self._listeners),
+            "accepted": self._accepted,
+            "refused": self._listeners.refused,
+        }
         ended = {f"ended_{how}": count for how, count in sorted(self.carrier.ended.items())}
         return figures | {"dialled": self._dialled, **ended}
 
     async def _connect(self, host: str, port: int) -> socket.socket:
-        sock = socket.socket(_family(host), socket.SOCK_STREAM)
+        sock = socket.socket(family_of(host), socket.SOCK_STREAM)
         try:
             self._services.exempt(sock)
-            sock.setblocking(False)  # noqa: FBT003 - its name for it
+            sock.settimeout(0)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(sock, to_kernel(host, port))
+            await connect(sock, Endpoint(SCHEME, host, port))
         except BaseException:
             sock.close()
             raise
@@ -133,26 +126,7 @@ class WebSocket:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
             raise OSError(f"the proxy {shown} cannot be reached: {reason.lower()}") from error
 
-    async def _accept(self, listener: socket.socket, path: str) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._services.next_turn()
-            try:
-                sock, address = await loop.sock_accept(listener)
-            except OSError as error:
-                if error.errno == errno.EBADF:
-                    return
-                await asyncio.sleep(PAUSE)
-                continue
-            source = from_kernel(address)
-            if self._strangers < MOST_STRANGERS and self._services.welcomes(source):
-                self._strangers += 1
-                self._services.spawn(self._take(sock, Endpoint(SCHEME, *source), path), f"websocket of {source[0]}")
-            else:
-                self._refused += 1
-                sock.close()
-
-    async def _take(self, sock: socket.socket, remote: Endpoint, path: str) -> None:
+    async def _answer(self, sock: socket.socket, remote: Endpoint, path: str) -> None:
         ours, theirs = _pair()
         try:
             with suppress(OSError):  # it is gone again
@@ -170,10 +144,6 @@ class WebSocket:
             self._services.adopt(Adopted(ours, local, remote, listener=False, driver_options={}))
         finally:
             self._strangers -= 1
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:
