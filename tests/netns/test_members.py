@@ -61,8 +61,7 @@ def test_four_that_know_one_address_find_each_other_and_one_that_was_killed_come
     until(fourth, lambda found: found["standing"] == {"alive": 3})
     assert third.stop() == ExitCode.OK
     for host in (first, second, fourth):
-        found = until(host, lambda found: found["standing"] == {"alive": 2, "left": 1})
-        assert "host-3" not in found["neighbours"]
+        until(host, lambda found: found["standing"] == {"alive": 2, "left": 1} and "host-3" not in found["neighbours"])
     assert second.stop() == ExitCode.OK
     assert len(read_rows(second.kept / "mesh-home")) == 4
     assert first.stop() == ExitCode.OK
