@@ -179,6 +179,18 @@ def read_row(encoded: bytes) -> Row:
     return Row(network, member, sequence, written, load, tuple(endpoints), tuple(relays), tuple(services), leaving)
 
 
+def services_that_fit(row: Row) -> tuple[Service, ...]:
+    """As many of the row's services, from the first on, as it has room for beside everything else it says."""
+    room = MOST_BYTES - _HEAD.size - SIGNATURE_BYTES - sum(map(len, _parts_of(row._replace(services=(), leaving=True))))
+    fitting: list[Service] = []
+    for service in row.services[:MOST_SERVICES]:
+        room -= len(_service_part(service))
+        if room < 0:
+            break
+        fitting.append(service)
+    return tuple(fitting)
+
+
 def judge_signature(encoded: bytes, key: bytes, verify: Verifier) -> None:
     """Raises RowRefused unless `encoded` is signed with `key`."""
     if not verify(key, encoded[-SIGNATURE_BYTES:], LABEL + encoded[:-SIGNATURE_BYTES]):
@@ -201,13 +213,16 @@ def _parts_of(row: Row) -> Iterator[bytes]:
         yield _part(1, _FOUND.pack(kind, min(max(age, 0), 2**32 - 1)), str(endpoint).encode())
     for relay in row.relays:
         yield _part(2, relay)
-    for name, text in row.services:
-        called = name.encode()
-        if len(called) > MOST_TEXT:
-            raise RowRefused(RowFault.TOO_LONG)
-        yield _part(3, bytes([len(called)]), called, text.encode())
+    yield from map(_service_part, row.services)
     if row.leaving:
         yield _part(4)
+
+
+def _service_part(service: Service) -> bytes:
+    called = service.name.encode()
+    if len(called) > MOST_TEXT:
+        raise RowRefused(RowFault.TOO_LONG)
+    return _part(3, bytes([len(called)]), called, service.text.encode())
 
 
 def _part(kind: int, *values: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import accumulate
@@ -186,7 +186,24 @@ def _of_applications(asked: Asked) -> dict[str, Operation]:
             async for item in items:
                 yield item
 
-    return {"connect": Operation(OPEN, connect), "serve": Operation(SERVE, serve)}
+    async def service_health(request: Request) -> Any:
+        from appliance.runtime.streams import questions
+
+        return questions.service_health(asked.streams.offers(asked.node), request.principal, request.args)
+
+    return {
+        "connect": Operation(OPEN, connect),
+        "serve": Operation(SERVE, serve),
+        "service_health": Operation(SERVE, service_health),
+        "services": Operation(READ, lambda request: _services(asked, request)),
+    }
+
+
+def _services(asked: Asked, request: Request) -> Awaitable[Any] | AsyncGenerator[Any, None]:
+    """One answer, or a stream of them."""
+    from appliance.runtime.streams import questions
+
+    return questions.services(asked.streams.offers(asked.node), request.args)
 
 
 def _reload_arguments(request: Request) -> tuple[dict[Path, bytes] | None, float | None, str | None]:

@@ -25,7 +25,7 @@ from appliance.members.effects import Call, Happening, Hold, Release, Told
 from appliance.members.machine import LIVENESS, ROSTER, Facts, Machine
 from appliance.members.network import digest_of_text, identity_text
 from appliance.members.partition import State
-from appliance.members.row import MOST_RELAYS, Digest, Reachable
+from appliance.members.row import MOST_RELAYS, Digest, Reachable, Row, Service, services_that_fit
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
 from appliance.runtime.members.row_file import KeptRows, read_rows
@@ -74,6 +74,12 @@ class Gossip:
         self.counters: Counter[str] = Counter()
         self.listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
         """Told what befell whom: the name of an event and its fields."""
+        self.offered: Callable[[], Sequence[Service]] = lambda: ()
+        """What this node offers."""
+        self.rows_changed: list[Callable[[], None]] = []
+        """Called when members' rows are others than before."""
+        self.untold_services = 0
+        """Services for which this node's row has no room."""
         self._mesh = mesh
         self._place = place
         self._overlay = overlay(profile)
@@ -174,9 +180,19 @@ class Gossip:
 
     def look(self) -> None:
         """Where this node is may have changed."""
-        relays = tuple(map(digest_of_text, self._place.relays()[:MOST_RELAYS]))
-        self.machine.publish(Facts(endpoints=tuple(self._place.endpoints()), relays=relays), clock.monotonic())
+        self.machine.publish(self._facts(), clock.monotonic())
         self._act()
+
+    def _facts(self) -> Facts:
+        relays = tuple(map(digest_of_text, self._place.relays()[:MOST_RELAYS]))
+        facts = Facts(endpoints=tuple(self._place.endpoints()), relays=relays)
+        offered = tuple(self.offered())
+        if not offered:
+            return facts
+        machine = self.machine
+        told = services_that_fit(Row(machine.roster.network, machine.own, 0, 0, *facts._replace(services=offered)))
+        self.untold_services = len(offered) - len(told)
+        return facts._replace(services=told)
 
     def _look(self) -> None:
         self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
@@ -228,6 +244,8 @@ class Gossip:
             self._reach(member)
         if machine.changed:
             self._kept.soon()
+            for listener in self.rows_changed:
+                listener()
         machine.changed.clear()
         told, machine.told = machine.told, []
         for each in told:
@@ -294,6 +312,10 @@ class Gossip:
 
     # ---- what others ask ----
 
+    def rows(self) -> Mapping[Digest, Row]:
+        """All rows that are here, this node's among them."""
+        return self.machine.roster.rows
+
     def standing(self, identity: str) -> str:
         """What is known of a member: alive, suspected, dead, left or unknown."""
         return str(self.machine.standing(digest_of_text(identity)))
@@ -319,6 +341,7 @@ class Gossip:
         machine = self.machine
         return {
             "rows": len(machine.roster.rows),
+            "untold_services": self.untold_services,
             "neighbours": [self._name(member) for member in machine.neighbours.active],
             "standing": dict(self.standings()),
             "partition": str(machine.partition.state),

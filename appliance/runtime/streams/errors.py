@@ -38,6 +38,10 @@ class ServiceTaken(StreamError):
     """Another application of this host serves under that name."""
 
 
+class NotServedHere(StreamError):
+    """No application of that user serves it on this host."""
+
+
 def refusal(reason: StreamRefusal, peer: str, service: str) -> StreamError:
     """The error for what the peer said."""
     match reason:

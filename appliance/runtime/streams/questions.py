@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.errors import LocalFault
+from appliance.members.offer import Health, Offer
 from appliance.runtime.finding import NoSuchName, lookup
 from appliance.runtime.plugins.routes import BadArguments
 from appliance.runtime.streams.opening import Target
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.control.handing import Handed
     from appliance.runtime.node_runtime import NodeRuntime
+    from appliance.runtime.streams.offers import Offers
 
 SECONDS: Final = 5.0
 MOST_SECONDS: Final = 300.0
+_HEALTH_HINT: Final = 'for example {"service": "echo", "health": "passing", "load": 20, "metadata": {"version": "2"}}'
 _ARGUMENTS: Final = frozenset({"to", "service", "port", "datagram", "metadata", "traceparent", "deadline_s"})
 
 
@@ -58,6 +61,34 @@ def serve(streams: Streams, principal: Principal, args: Mapping[str, Any]) -> As
                 "serve: there is service, 1 to 63 small letters, digits, dots, dashes and underscores, and perhaps datagram",
                 hint='for example {"service": "echo"}',
             )
+
+
+def service_health(offers: Offers, principal: Principal, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell the network of a `service` that this user serves: `health` (passing, failing), `load` (per cent), `metadata` (texts by
+    name). Raises BadArguments, NotServedHere, OfferRefused."""
+    match args:
+        case {"service": str(service), **others} if not others.keys() - {"health", "load", "metadata"}:
+            health, load, metadata = others.get("health", Health.PASSING), others.get("load", 0), others.get("metadata") or {}
+        case _:
+            raise BadArguments("service_health: there are service, health, load and metadata", hint=_HEALTH_HINT)
+    if health not in tuple(Health) or type(load) is not int or not isinstance(metadata, dict):
+        raise BadArguments("service_health: an argument is none that makes sense", hint=_HEALTH_HINT)
+    offers.offer(Offer(service, Health(health), load, metadata), -1 if principal.uid is None else principal.uid)
+    return {"offered": service}
+
+
+def services(offers: Offers, args: Mapping[str, Any]) -> Awaitable[Any] | AsyncGenerator[Any, None]:
+    """Who offers `service`, or anything; with `watch` again whenever that changes. Raises BadArguments."""
+    service, watch = args.get("service"), args.get("watch", False)
+    if args.keys() - {"service", "watch"} or not isinstance(service, str | None) or not isinstance(watch, bool):
+        raise BadArguments(
+            "services: there are service, a name, and watch, true or false", hint='for example {"service": "echo"}'
+        )
+    return offers.follow(service) if watch else _answered(offers.found(service))
+
+
+async def _answered(answer: Any) -> Any:
+    return answer
 
 
 def _wanted(wanted: Wanted) -> Wanted:

@@ -7,8 +7,8 @@ There is a door, a listening port, as long as something is served.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import ChainMap, Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.errors import HostError
@@ -57,6 +57,8 @@ class Streams:
         self._door_at: object = None
         self.problem = ""
         """What keeps callers from getting in; "" if nothing does."""
+        self.ended: Callable[[str], None] = lambda _service: None
+        """Told when a service is served no more."""
         self._tasks = Tasks()
 
     async def close(self) -> None:
@@ -76,13 +78,20 @@ class Streams:
                 yield stream
         finally:
             del services[name]
-            if not self._services and not self._by_datagrams:
+            if name not in self.services:
+                self.ended(name)
+            if not self.services:
+                self._shut()  # at once: while the next line waits, somebody may begin to serve
                 await self._tasks.close()
-                self._shut()
+
+    @property
+    def services(self) -> Mapping[str, Served]:
+        """What is served now, by name."""
+        return ChainMap(self._services, self._by_datagrams)
 
     def shown(self) -> dict[str, Any] | None:
         """For `status`; None as long as nothing happened."""
-        if not self._services and not self._by_datagrams and not self.counted:
+        if not self.services and not self.counted:
             return None
         return {
             "services": [

@@ -19,6 +19,7 @@ from appliance.members.row import (
     head_of,
     judge_signature,
     read_row,
+    services_that_fit,
     sign_row,
 )
 from tests.unit.members.rows import FULL, NETWORK, NOW, endpoint, key, member, public, row
@@ -50,6 +51,15 @@ def test_what_was_signed_is_read() -> None:
 def test_a_last_row_says_so() -> None:
     assert read_row(row("a", leaving=True)).leaving
     assert not read_row(row("a")).leaving
+
+
+def test_services_are_told_as_long_as_there_is_room_for_them() -> None:
+    many = tuple(Service(f"service-{number}", "x" * 200) for number in range(40))
+    full = Row(NETWORK, member("a"), 1, NOW, endpoints=(endpoint("udp://192.0.2.1:8443"),) * MOST_ENDPOINTS, services=many)
+    fitting = services_that_fit(full)
+    assert fitting == many[: len(fitting)]
+    assert MOST_BYTES - 250 < len(sign_row(full._replace(services=fitting, leaving=True), key("a").sign)) <= MOST_BYTES
+    assert services_that_fit(full._replace(services=(Service("short", ""),) * 40)) == (Service("short", ""),) * 32
 
 
 def test_somebody_elses_signature_is_none() -> None:

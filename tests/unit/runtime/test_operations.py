@@ -87,7 +87,7 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
     permissions = {name: operation.permission for name, operation in operations(asked({})).items()}
     looking = {name for name, permission in permissions.items() if permission == READ}
     about_members = {"lookup", "peers", "netcheck", "invitations"}
-    assert looking == {"status", "health", "metrics", "plugins", "profile", "discovered", "events"} | about_members
+    assert looking == {"status", "health", "metrics", "plugins", "profile", "discovered", "events", "services"} | about_members
     assert {permission for name, permission in permissions.items() if name not in looking} == {
         CHANGE,
         "enrolment.invite",
