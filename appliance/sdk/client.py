@@ -2,37 +2,92 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from appliance.control.client import Address
+from appliance.foundation import clock, entropy, places
+from appliance.foundation.tasks import Tasks
+from appliance.sdk import tracing
+from appliance.sdk.asking import Asking
+from appliance.sdk.breaker import Thresholds
+from appliance.sdk.callbacks import Callback, called
+from appliance.sdk.circuits import Circuits
+from appliance.sdk.config import ClientConfig
 from appliance.sdk.connection import Connection
 from appliance.sdk.datagrams import Datagrams
+from appliance.sdk.deadlines import within
 from appliance.sdk.errors import SDKError
-from appliance.sdk.node import Following, NodeConnection, Told
+from appliance.sdk.interceptors import Call, Interceptor, Proceed, RateLimit, Tally, chained
+from appliance.sdk.listener import Accepted, Listener
+from appliance.sdk.metrics import ClientMetrics
+from appliance.sdk.node import NodeConnection, Told
+from appliance.sdk.peers import NodeHealth, Peer
+from appliance.sdk.retrying import Backoff, RetryBudget, RetryPolicy, Surroundings, with_retries
 
 if TYPE_CHECKING:
+    from appliance.sdk.mesh import Mesh, MeshConfig
+    from appliance.sdk.pool import Pool
     from appliance.sdk.proxy import Proxy
+    from appliance.sdk.service import Service
     from appliance.sdk.tunnel import Tunnel
 
-Accepted = TypeVar("Accepted")
-"""What a listener gives for each caller."""
+T = TypeVar("T")
+
+MOST_NODE_SECONDS = 300.0
+"""The longest time limit that a node takes for opening a stream."""
 
 
 class Client:
-    """Opens streams to peers, and serves. `address` is the node's control socket, where it is not the usual one.
+    """Opens streams to peers, and serves. Used as `async with Client() as client:`; one is enough for a program."""
 
-    Used as `async with Client() as client:`. One client is enough for a program.
-    """
-
-    def __init__(self, address: Address | None = None) -> None:
-        self._address = address
-        self._asking: NodeConnection | None = None
+    def __init__(
+        self,
+        address: Address | None = None,
+        *,
+        config: ClientConfig | None = None,
+        interceptors: Sequence[Interceptor[Any]] = (),
+        on_connect: Callback[Connection] | None = None,
+        on_disconnect: Callback[Connection] | None = None,
+        around: Surroundings | None = None,
+        **settings: Any,
+    ) -> None:
+        """`address`: the node's control socket, where it is not the usual one. `settings` are fields of ClientConfig, and win
+        over the environment and the file; or `config` is all. `on_connect` and `on_disconnect` get each connection that was
+        opened or accepted, and when it is closed here. Raises ConfigInvalid."""
+        self.config = config or ClientConfig.load(settings)
+        self.around = around or Surroundings(clock.monotonic, asyncio.sleep, entropy.jitter)
+        """Time and chance; tests bring their own."""
+        self.budget = RetryBudget(share=self.config.retry_share)
+        """Of retries, for all calls together."""
+        self.backoff = Backoff(self.config.backoff_first_s, self.config.backoff_most_s)
+        self._asking = Asking(address or self._usual_address())
+        self._circuits = Circuits(
+            Thresholds(
+                consecutive=self.config.breaker_failures,
+                open_s=self.config.breaker_open_s,
+                most_open_s=2 * self.config.breaker_open_s,
+            ),
+            self.around.now,
+        )
+        self._calls: Tally[Any] = Tally(self.around)
+        limit = [RateLimit[Any](self.config.calls_per_s, self.around)] if self.config.calls_per_s else []
+        self._interceptors: list[Interceptor[Any]] = [self._calls, *limit, *interceptors]
+        self._on_connect, self._on_disconnect = on_connect, on_disconnect
+        self._tasks = Tasks()
         self._listeners: set[Listener[Any]] = set()
+        self._open: set[Connection] = set()
+        self._opened = 0
+        self._past: Counter[str] = Counter()
+        """Figures of connections that are closed."""
 
     async def __aenter__(self) -> Self:
-        await self._node()
+        await self._asking.begin()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -42,8 +97,10 @@ class Client:
         """End what is served, and the conversation with the node. Streams that were handed over go on."""
         for listener in list(self._listeners):
             await listener.close()
-        if self._asking is not None:
-            self._asking.close()
+        self._asking.close()
+        await self._tasks.close()
+
+    # ---- streams ----
 
     async def connect(
         self,
@@ -52,12 +109,15 @@ class Client:
         *,
         metadata: Mapping[str, str] | None = None,
         traceparent: str = "",
-        deadline: float = 5.0,
+        deadline: float | None = None,
     ) -> Connection:
         """A stream to a service of the peer with that name, identity or address, or a plain connection to its port of that
-        number. Raises SDKError within `deadline` seconds."""
-        asked = _asked(to, service, metadata, traceparent, deadline)
-        return Connection(*_one(await (await self._node()).ask("connect", asked)))
+        number. Tried again while that may help. Raises SDKError within `deadline` seconds (`deadline_s` without it)."""
+
+        async def opened(call: Call, seconds: float) -> Connection:
+            return await self.open_stream(to, service, call.metadata, seconds, traceparent)
+
+        return await self._called(opened, to, service, metadata, deadline)
 
     async def connect_datagrams(
         self,
@@ -66,24 +126,67 @@ class Client:
         *,
         metadata: Mapping[str, str] | None = None,
         traceparent: str = "",
-        deadline: float = 5.0,
+        deadline: float | None = None,
     ) -> Datagrams:
         """As `connect`, for datagrams."""
-        asked = _asked(to, service, metadata, traceparent, deadline) | {"datagram": True}
-        return Datagrams(*_one(await (await self._node()).ask("connect", asked)))
+
+        async def opened(call: Call, seconds: float) -> Datagrams:
+            return Datagrams(*_one(await self._ask_for(to, service, call.metadata, seconds, traceparent, datagram=True)))
+
+        return await self._called(opened, to, service, metadata, deadline)
+
+    async def _called(
+        self,
+        opened: Callable[[Call, float], Awaitable[T]],
+        to: str,
+        service: str | int,
+        metadata: Mapping[str, str] | None,
+        deadline: float | None,
+    ) -> T:
+        seconds = self.config.deadline_s if deadline is None else deadline
+        policy, until = RetryPolicy(self.config.attempts, self.backoff), self.around.now() + seconds
+
+        async def proceed(call: Call) -> T:
+            return await with_retries(
+                lambda _number: opened(call, until - self.around.now()), policy, self.budget, self.around, until=until
+            )
+
+        async with within(seconds, f"a connection with {service} of {to}"):
+            return await self.intercepted(Call(to, str(service), dict(metadata or {}), seconds), proceed)
+
+    async def open_stream(
+        self, to: str, service: str | int, metadata: Mapping[str, str] | None, seconds: float, traceparent: str = ""
+    ) -> Connection:
+        """One attempt at that, without interceptors and without retries. Raises SDKError; CircuitOpen if too many failed of
+        late."""
+        return self._connection(await self._ask_for(to, service, metadata, seconds, traceparent))
+
+    async def _ask_for(
+        self,
+        to: str,
+        service: str | int,
+        metadata: Mapping[str, str] | None,
+        seconds: float,
+        traceparent: str,
+        **more: object,
+    ) -> Told:
+        asked: dict[str, Any] = {"to": to, "deadline_s": min(max(seconds, 0.001), MOST_NODE_SECONDS), **more}
+        if isinstance(service, int):
+            asked["port"] = service
+        else:
+            asked |= {"service": service, "metadata": dict(metadata or {}), "traceparent": traceparent or tracing.current()}
+        return await self._circuits.guarded(f"{service} of {to}", lambda: self._asking.ask("connect", asked))
 
     async def listen(self, service: str) -> Listener[Connection]:
         """Serve under that name: the streams that come in from now on. Raises SDKError, ServiceTaken if somebody does already."""
-        return await self._serve({"service": service}, Connection)
+        return await self._serve({"service": service}, self._connection)
 
     async def listen_datagrams(self, service: str) -> Listener[Datagrams]:
         """As `listen`, for datagrams: an item for each caller."""
-        return await self._serve({"service": service, "datagram": True}, Datagrams)
+        return await self._serve({"service": service, "datagram": True}, lambda told: Datagrams(*_one(told)))
 
-    async def _serve(
-        self, asked: Mapping[str, Any], made: Callable[[socket.socket, Mapping[str, Any]], Accepted]
-    ) -> Listener[Accepted]:
-        node = await NodeConnection.open(self._address)
+    async def _serve(self, asked: Mapping[str, Any], made: Callable[[Told], Accepted]) -> Listener[Accepted]:
+        node = await self._asking.another()
         try:
             streams = node.follow("serve", asked)
             await streams.next()
@@ -117,69 +220,100 @@ class Client:
 
         return Proxy(self, local=local)
 
+    def pool(self, to: str, service: str | int, *, metadata: Mapping[str, str] | None = None) -> Pool[Connection]:
+        """Connections to one service of one peer that are used again, within the limits of the configuration."""
+        from appliance.sdk.pool import Pool, PoolLimits
+
+        limits = PoolLimits(self.config.pool_most, self.config.pool_idle_s, self.config.pool_life_s)
+        return Pool(lambda: self.connect(to, service, metadata=metadata), self.around, limits)
+
+    # ---- what the network has ----
+
+    def service(self, name: str) -> Service:
+        """A service by name, wherever in the network it is served."""
+        from appliance.sdk.service import Service
+
+        return Service(self, name)
+
+    def mesh(
+        self,
+        name: str,
+        config: MeshConfig | None = None,
+        *,
+        on_join: Callback[str] | None = None,
+        on_leave: Callback[str] | None = None,
+    ) -> Mesh:
+        """A group of applications that send messages to each other; `async with` joins it."""
+        from appliance.sdk.mesh import Mesh, MeshConfig
+
+        return Mesh(self, name, config or MeshConfig(), on_join, on_leave)
+
+    async def peers(self) -> tuple[Peer, ...]:
+        """All peers of this host's node, connected or not. Raises SDKError."""
+        return tuple(Peer.of(told) for told in await self.ask("peers"))
+
+    async def health(self) -> NodeHealth:
+        """How this host's node is now. Raises SDKError, NodeGone if none answers."""
+        return NodeHealth.of(await self.ask("health"))
+
+    # ---- asking the node ----
+
     async def ask(self, op: str, args: Mapping[str, Any] | None = None) -> Any:
-        """Any question that the control socket takes (docs/control-socket.md)."""
-        told = await (await self._node()).ask(op, args)
+        """Any question that the control socket takes (docs/control-socket.md). Raises SDKError."""
+        told = await self._asking.ask(op, args)
         told.close()
         return told.value
 
-    async def _node(self) -> NodeConnection:
-        if self._asking is None or self._asking.closed:
-            self._asking = await NodeConnection.open(self._address)
-        return self._asking
-
-
-class Listener(Generic[Accepted]):
-    """A service of this application: `async for connection in listener:`, until it is closed or the node is gone."""
-
-    def __init__(
-        self,
-        service: str,
-        node: NodeConnection,
-        streams: Following,
-        made: Callable[[socket.socket, Mapping[str, Any]], Accepted],
-        closed: Callable[[Listener[Any]], None],
-    ) -> None:
-        self.service = service
-        self._node = node
-        self._streams = streams
-        self._made = made
-        self._closed = closed
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Accepted:
-        told = await self._streams.next()
-        if told is None:
-            raise StopAsyncIteration
-        return self._made(*_one(told))
-
-    async def accept(self) -> Accepted:
-        """The next stream. Raises SDKError when the node is gone, or the listener is closed."""
+    @asynccontextmanager
+    async def following(self, op: str, args: Mapping[str, Any] | None = None) -> AsyncGenerator[AsyncGenerator[Any, None], None]:
+        """The items of an answer that is a stream, in a context. Raises SDKError."""
+        node = await self._asking.another()
         try:
-            return await anext(self)
-        except StopAsyncIteration:
-            raise SDKError(f"service {self.service} is served no more") from None
+            async with aclosing(_items(node, op, args)) as items:
+                yield items
+        finally:
+            node.close()
 
-    async def close(self) -> None:
-        """Serve no more. Streams that were taken go on."""
-        self._closed(self)
-        self._streams.close()
-        self._node.close()
+    # ---- figures ----
 
+    def metrics(self) -> ClientMetrics:
+        """Of all calls and connections so far."""
+        now = [connection.metrics() for connection in self._open]
+        return ClientMetrics(
+            calls=dict(self._calls.ended),
+            opened=self._opened,
+            open=len(now),
+            bytes_received=self._past["received"] + sum(each.bytes_received for each in now),
+            bytes_sent=self._past["sent"] + sum(each.bytes_sent for each in now),
+            errors=self._past["errors"] + sum(each.errors for each in now),
+            reconnects=self._asking.reconnects,
+            retries_left=self.budget.left,
+            circuits=self._circuits.not_closed(),
+        )
 
-def _asked(to: str, service: str | int, metadata: Mapping[str, str] | None, traceparent: str, deadline: float) -> dict[str, Any]:
-    asked: dict[str, Any] = {"to": to, "deadline_s": deadline}
-    if isinstance(service, int):
-        return asked | {"port": service}
-    return asked | {"service": service, "metadata": dict(metadata or {}), "traceparent": traceparent}
+    # ---- parts ----
+
+    async def intercepted(self, call: Call, proceed: Proceed[T]) -> T:
+        """The call, with everything around it that this client has around calls."""
+        result: T = await chained(self._interceptors, proceed)(call)
+        return result
+
+    def _usual_address(self) -> Address:
+        environ = {**os.environ, places.INSTANCE_VARIABLE: self.config.instance} if self.config.instance else os.environ
+        return tuple(places.control_addresses(environ))
+
+    def _connection(self, told: Told) -> Connection:
+        connection = Connection(*_one(told), self._has_ended)
+        self._open.add(connection)
+        self._opened += 1
+        called(self._on_connect, connection, self._tasks)
+        return connection
+
+    def _has_ended(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        metrics = connection.metrics()
+        self._past.update(received=metrics.bytes_received, sent=metrics.bytes_sent, errors=metrics.errors)
+        called(self._on_disconnect, connection, self._tasks)
 
 
 def _one(told: Told) -> tuple[socket.socket, Mapping[str, Any]]:
@@ -190,3 +324,13 @@ def _one(told: Told) -> tuple[socket.socket, Mapping[str, Any]]:
         told.close()
         raise SDKError("the node handed no stream over", hint="is it out of descriptors? see its log") from None
     return handed, told.value
+
+
+async def _items(node: NodeConnection, op: str, args: Mapping[str, Any] | None) -> AsyncGenerator[Any, None]:
+    items = node.follow(op, args)
+    try:
+        while (told := await items.next()) is not None:
+            told.close()
+            yield told.value
+    finally:
+        items.close()

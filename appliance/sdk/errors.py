@@ -3,7 +3,7 @@ same call may succeed later)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from appliance.errors import ApplianceError, ExitCode
@@ -63,6 +63,57 @@ class ConnectionLost(SDKError, ConnectionError):
 
     exit_code = ExitCode.RETRY
     retryable = True
+
+
+class NoInstance(SDKError):
+    """Nobody serves the service, as far as this host's node knows."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+
+class BadAnswer(SDKError):
+    """Raised by a program: what an instance of a service answered is no good. `Service.call` then asks another one."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+
+class CircuitOpen(SDKError):
+    """Calls to that place failed often, so that none is made for a while. `opens_in_s`: seconds until one is tried."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", opens_in_s: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.opens_in_s = opens_in_s
+
+
+class TooManyCalls(SDKError):
+    """This client makes more calls than it was allowed to (`calls_per_s`). It may be tried later, but not by the client
+    itself."""
+
+
+class PoolBusy(SDKError):
+    """All connections of a pool were in use for as long as the caller would wait."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+
+class PoolClosed(SDKError):
+    """The pool is closed: nothing is taken from it any more."""
+
+
+class ConfigInvalid(SDKError):
+    """The client's configuration is wrong. `problems` has all that was found, each with where it stands."""
+
+    exit_code = ExitCode.INVALID
+
+    def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
+        super().__init__(f"the client's configuration is wrong: {'; '.join(problems)}", hint=hint)
+        self.problems = list(problems)
 
 
 _CLASSES: Final[Mapping[str, type[SDKError]]] = {

@@ -17,6 +17,9 @@ from appliance.sdk import errors
 
 PIECE: Final = 1 << 16
 MOST_LINE: Final = 64 << 20
+MOST_UNTAKEN: Final = 64
+"""Items of a stream that wait for the program. Until it takes some, nothing more is read from the node, which then makes callers
+wait, and at last turns them away."""
 
 
 class Told(NamedTuple):
@@ -34,8 +37,9 @@ class Told(NamedTuple):
 class Following:
     """What comes for one question, in order. Belongs to whoever asked, who closes it."""
 
-    def __init__(self, take_back: Callable[[], None]) -> None:
+    def __init__(self, take_back: Callable[[], None], taken: Callable[[], None]) -> None:
         self._take_back = take_back
+        self._taken = taken
         self._found: deque[Told] = deque()
         self._error: errors.SDKError | None = None
         self._ended = False
@@ -48,10 +52,16 @@ class Following:
             told = self._found.popleft()
             if not self._found and not self._ended:
                 self._there.clear()
+            self._taken()
             return told
         if self._error is not None:
             raise self._error
         return None
+
+    @property
+    def full(self) -> bool:
+        """Do so many wait that no more should come?"""
+        return len(self._found) >= MOST_UNTAKEN
 
     def put(self, told: Told) -> None:
         """One more has come."""
@@ -86,15 +96,24 @@ class NodeConnection:
         self._descriptors: deque[socket.socket] = deque()
         self._unsaid = bytearray()
         self._closed = False
+        self._paused = False
+        self._taken_back: set[int] = set()
+        """Questions that are not wanted any more, and that the node has not yet ended."""
+        self.freed: Callable[[], None] = lambda: None
+        """Called when fewer questions are under way than before, and at the end."""
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
     async def open(cls, address: Address | None = None) -> Self:
         """Connect to the node. Raises SDKError."""
+        connecting = asyncio.get_running_loop().create_task(asyncio.to_thread(connect, address), name="connect to the node")
         try:
-            return cls(await asyncio.to_thread(connect, address))
+            return cls(await asyncio.shield(connecting))
         except ApplianceError as error:
             raise errors.from_node(error) from error
+        except asyncio.CancelledError:
+            connecting.add_done_callback(_close_result)
+            raise
 
     @property
     def closed(self) -> bool:
@@ -103,8 +122,8 @@ class NodeConnection:
 
     @property
     def under_way(self) -> int:
-        """Questions that are not yet answered."""
-        return len(self._waiting)
+        """Questions that the node has not yet ended."""
+        return len(self._waiting) + len(self._taken_back)
 
     async def ask(self, op: str, args: Mapping[str, Any] | None = None) -> Told:
         """A question with one answer. Cancelled, it takes the question back, and closes what comes for it nevertheless."""
@@ -119,7 +138,7 @@ class NodeConnection:
         if self._closed:
             raise errors.NodeGone("the connection to the node has ended", hint="does it run? see: appliance status")
         number = next(self._numbers)
-        self._waiting[number] = following = Following(lambda: self._take_back(number))
+        self._waiting[number] = following = Following(lambda: self._take_back(number), self._resume)
         self._say(line_of(Question(op, args or {}, number)))
         return following
 
@@ -132,7 +151,19 @@ class NodeConnection:
     def _take_back(self, number: int) -> None:
         """What still comes for this question is closed by `_hear`."""
         if self._waiting.pop(number, None) is not None and not self._closed:
+            self._taken_back.add(number)
             self._say(line_of(Cancel(number)))
+        self._resume()
+
+    def _pause(self) -> None:
+        if not self._paused and not self._closed:
+            self._paused = True
+            self._loop.remove_reader(self._socket)
+
+    def _resume(self) -> None:
+        if self._paused and not self._closed and not any(following.full for following in self._waiting.values()):
+            self._paused = False
+            self._loop.add_reader(self._socket, self._read)
 
     def _say(self, line: bytes) -> None:
         if not self._unsaid:
@@ -193,9 +224,13 @@ class NodeConnection:
         if isinstance(message, Answer | Item):
             sockets = tuple(self._descriptors.popleft() for _ in range(min(message.descriptors, len(self._descriptors))))
             told = Told(message.result if isinstance(message, Answer) else message.item, sockets)
-        following = self._waiting.get(-1 if message.id is None else message.id)
+        number = -1 if message.id is None else message.id
+        following = self._waiting.get(number)
         if following is None:
             told.close()
+            if isinstance(message, Answer | Refusal) and number in self._taken_back:
+                self._taken_back.discard(number)
+                self.freed()
             if isinstance(message, Refusal) and message.id is None:
                 self._end(errors.from_document(message.error))
             return
@@ -204,12 +239,15 @@ class NodeConnection:
                 following.end(errors.from_document(error))
             case Item():
                 following.put(told)
+                if following.full:
+                    self._pause()
             case Answer(_, result):
                 if result is not None or told.sockets:
                     following.put(told)
                 following.end(None)
-        if isinstance(message, Answer | Refusal) and message.id is not None:
-            del self._waiting[message.id]
+        if isinstance(message, Answer | Refusal):
+            del self._waiting[number]
+            self.freed()
 
     def _end(self, error: errors.SDKError) -> None:
         if self._closed:
@@ -224,6 +262,13 @@ class NodeConnection:
         for each in self._descriptors:
             each.close()
         self._descriptors.clear()
+        self.freed()
+
+
+def _close_result(connecting: asyncio.Task[socket.socket]) -> None:
+    """Nobody wants that connection any more."""
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
 
 
 def _gone(error: OSError | None) -> errors.SDKError:

@@ -30,7 +30,7 @@ def surface() -> str:
     lines = [f"version {api.API_VERSION}.{api.API_MINOR}"]
     for package in (api, testing):
         for module in _modules(package):
-            lines += ["", module.__name__, *(f"  {line}" for line in _of_module(module))]
+            lines += ["", module.__name__, *(f"  {line}" for line in of_module(module))]
     return "\n".join(lines) + "\n"
 
 
@@ -41,14 +41,14 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
             yield importlib.import_module(info.name)
 
 
-def _of_module(module: ModuleType) -> Iterator[str]:
+def of_module(module: ModuleType) -> Iterator[str]:
     for name, thing in vars(module).items():
         here = getattr(thing, "__module__", module.__name__) == module.__name__
         if not name.startswith("_") and name != "TYPE_CHECKING" and here and not isinstance(thing, ModuleType):
-            yield from _of_thing(name, thing)
+            yield from of_thing(name, thing)
 
 
-def _of_thing(name: str, thing: Any) -> Iterator[str]:
+def of_thing(name: str, thing: Any) -> Iterator[str]:
     if inspect.isclass(thing):
         yield f"class {name}{_bases(thing)}"
         yield from (f"  {line}" for line in _of_class(thing))
