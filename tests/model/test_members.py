@@ -123,6 +123,7 @@ def test_two_halves_go_on_and_join_again_with_all_that_both_learnt() -> None:
         each.part = 0
     revoked = {half[3].digest for half in halves}
     honest = [each for each in members if each.digest not in revoked]
+    assert society.run_until(lambda: all(each.statements.revoked == revoked for each in honest), 10.0) <= 10.0
     assert society.run_until(lambda: society.agree(honest), 60.0) < inf
     assert society.run_until(lambda: all(each.said(Happening.HEALED) for each in honest), 60.0) < inf
     for each in honest:

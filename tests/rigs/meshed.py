@@ -11,6 +11,7 @@ from typing import Any
 
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
+from appliance.members.network import NetworkKey
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.settings import NodeSettings
 from appliance.runtime.members.mesh import MeshParts
@@ -41,15 +42,16 @@ class MeshedHost:
         first: Sequence[tuple[str, str]] = (),
         mesh: dict[str, Any] | None = None,
         peers: Sequence[dict[str, Any]] = (),
+        key: NetworkKey = NETWORK,
     ) -> None:
         self.network, self.name, self.address = network, name, address
         self.identity = identity_of(name)
         self.folder = NetworkFolder(folder / f"mesh-{name}")
         self.folder.make()
-        self.folder.keep_network(NETWORK)
+        self.folder.keep_network(key)
         self.folder.keep_statements(statements)
         known = [{"identity": identity_of(who).fingerprint, "endpoints": [f"udp://{at}:{PORT}"]} for who, at in first]
-        section = {"network": NETWORK.fingerprint, "label": "home", "overlay": ["10.7.0.0/16"], "bootstrap": known} | (mesh or {})
+        section = {"network": key.fingerprint, "label": "home", "overlay": ["10.7.0.0/16"], "bootstrap": known} | (mesh or {})
         self.profile = Profile.model_validate({"profile": 1, "mesh": section, "peers": list(peers)})
         self.start()
 

@@ -171,7 +171,7 @@ class MemberFamily:
         mesh.let_in(stranger)
         certificate = mesh.members().get(stranger)
         if certificate is None:
-            self._say(stranger, "was removed" if mesh.trust.revoked(stranger) else "has no good certificate of this network")
+            self._say(stranger, self._objection(stranger, proof))
             self._tell_why(stranger)
             return False
         known = mesh.parts.peers.table.of_identity(stranger)
@@ -182,6 +182,15 @@ class MemberFamily:
         if known.origin is Origin.MEMBER:
             log.info("a stranger has proved that it is a member", member=known.name)
         return True
+
+    def _objection(self, stranger: str, proof: bytes) -> str:
+        """Why it is no member here."""
+        if self._mesh.trust.revoked(stranger):
+            return "was removed"
+        with suppress(StatementRefused):
+            if read_head(read_proof(proof)[-1]).network != self._mesh.trust.network.digest:
+                return "is a member of another network, which may have the same label"
+        return "has no good certificate of this network"
 
     def _tell_why(self, stranger: str) -> None:
         """Whoever was removed while it was away is not left to wonder."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from appliance.foundation import logging
 from appliance.members.network import NetworkKey
-from appliance.members.statement import StatementRefused
+from appliance.members.statement import Refusal, StatementRefused
 from appliance.members.trust import Taken
 from appliance.testing.pair import identity_of
 from tests.rigs.meshed import Meshed, silent
-from tests.unit.members.signed import DAY, certificate, grants, identity, issuer, revocation
+from tests.unit.members.signed import DAY, NETWORK, certificate, grants, identity, issuer, revocation
 
 SERVER, LAPTOP, PHONE = "198.51.100.1", "203.0.113.2", "192.0.2.3"
 
@@ -182,3 +184,58 @@ async def test_after_an_outage_a_removal_arrives_within_ten_seconds(meshed: Mesh
         await meshed.pause(seconds)
         assert "phone" in laptop.knows()
     await meshed.until(lambda: laptop.knows() == ["server"], 10.0)
+
+
+async def test_a_network_made_anew_while_it_was_parted_never_merges_with_the_first(
+    meshed: Meshed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is parted from the owner's key makes "home" once more, with another key; then the halves see each other again."""
+    monkeypatch.setattr(logging, "_SEEN", OrderedDict())
+    other = identity_of("second owner")
+    anew = NetworkKey(other.public.encoded)
+    first = {name: of(name, number) for number, name in enumerate(("server", "laptop"), 1)}
+    second = {name: of(name, number, by=other, network=anew) for number, name in enumerate(("laptop", "phone"), 2)}
+    server = await meshed.add("server", SERVER, first["server"], first["laptop"])
+    with silent(server):
+        laptop = await meshed.add("laptop", LAPTOP, second["laptop"], key=anew, first=CALLS_SERVER)
+        phone = await meshed.add("phone", PHONE, second["phone"], key=anew, first=[*CALLS_SERVER, ("laptop", LAPTOP)])
+        await meshed.until(lambda: laptop.connected() == ["phone"] and phone.connected() == ["laptop"], 30.0)
+    await meshed.until(lambda: server.mesh.trust.refused[Refusal.FOREIGN_NETWORK] > 0, 60.0)
+    await meshed.pause(300.0)
+    assert (server.connected(), laptop.connected(), phone.connected()) == ([], ["phone"], ["laptop"])
+    assert server.knows() == ["laptop"], "which has a certificate of the first network, too, and is not there"
+    for host, key, known in ((server, NETWORK, 2), (laptop, anew, 2), (phone, anew, 2)):
+        assert {each.network for each in host.mesh.trust.statements()} == {key.fingerprint}
+        assert len(host.mesh.members()) == known
+    assert server.node.strangers == ()
+    said = {line.fields["reason"] for line in caplog.records if line.message == "a node is no member here"}  # type: ignore[attr-defined]
+    assert said <= {
+        "it is a member of another network, which may have the same label",
+        "it does not take this node's certificate",
+    }
+    assert len(said) == 2, "each side says what it sees"
+
+
+async def test_of_a_half_open_session_the_end_that_forgot_it_is_met_again(meshed: Meshed) -> None:
+    """Killed and started again, with what was on its disk, or with its own certificate only; the other end goes on meanwhile."""
+    server = await meshed.add("server", SERVER, of("server", 1))
+    laptop = await meshed.add("laptop", LAPTOP, of("laptop", 2), first=CALLS_SERVER)
+    for forgets in (server, laptop, server):
+        await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 60.0)
+        goes_on = laptop if forgets is server else server
+        before = {each.session_id for each in goes_on.node.sessions.values()}
+        forgets.host.kill()
+        await forgets.runtime.close()
+        await forgets.protocols.close()
+        await meshed.pause(2.0)
+        assert goes_on.connected() == [forgets.name], "it cannot know yet"
+        if forgets is laptop:
+            forgets.folder.keep_statements([of("laptop", 2).encoded])  # type: ignore[attr-defined]
+        forgets.start()
+        await forgets.begin()
+        await meshed.until(lambda: bool({each.session_id for each in goes_on.node.sessions.values()} - before), 5.0)  # noqa: B023
+    await meshed.until(lambda: laptop.connected() == ["server"] and server.connected() == ["laptop"], 5.0)
+    await meshed.pause(90.0)
+    for host in (server, laptop):
+        assert len(host.node.sessions) == 1
+        assert host.node.strangers == ()
