@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rigs import resolved
 
 from appliance.api.profile import Profile
 from appliance.apply import Progress, apply_profile, plan_profile, recover, rollback
-from tests.netns.profiles import rich
+from tests.netns.profiles import profile, rich
 from tests.netns.throwaway import Throwaway, kill_myself
 
 pytestmark = pytest.mark.netns
 
 ROUNDS = 50
+DEADLY = """#!/bin/sh
+changes() {{ [ "$1" = revert ] || [ $# -gt 2 ]; }}
+if changes "$@" && [ "$DEADLY" = "before $1" ]; then kill -9 $PPID; exit 1; fi
+{real} "$@"; code=$?
+if changes "$@" && [ "$DEADLY" = "after $1" ]; then kill -9 $PPID; fi
+exit $code
+"""
+"""A resolvectl that kills who uses it."""
 CHANGED = {"addresses": ["10.8.0.1/24", "10.9.0.1/24"], "mtu": 1300, "masquerade": [], "rules": [], "sysctls": {}}
 
 
 @pytest.fixture
-def namespace() -> Iterator[Throwaway]:
-    with Throwaway() as made:
+def namespace(tmp_path: Path) -> Iterator[Throwaway]:
+    """With an /etc/resolv.conf of its own that is longer than what a node writes, so that a write has two halves."""
+    file = tmp_path / "resolv.conf"
+    file.write_text("# the admin's\nnameserver 192.0.2.53\noptions attempts:3\n" + 20 * "# and some words more\n")
+    with Throwaway(file) as made:
         yield made
 
 
@@ -102,6 +117,7 @@ def test_a_change_killed_at_every_step_is_recovered_to_what_was_applied_before(
     before = namespace.snapshot()
     namespace.run(apply_profile, rich(), state_dir)
     applied = namespace.snapshot()
+    assert applied["resolver"] != before["resolver"]
     for event in every_event(long_form):
         if not killed(namespace, apply_and_die, rich(**CHANGED), state_dir, event):
             break
@@ -128,6 +144,49 @@ def with_alarm(seconds: float, function: Callable[..., object], *arguments: obje
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     return tell_no_secrets(function, *arguments)
+
+
+@pytest.mark.skipif(resolved.folders() is None, reason="no systemd-resolved (make setup unpacks it) or no dbus-daemon")
+def test_whoever_is_killed_while_it_tells_systemd_resolved_is_undone(
+    namespace: Throwaway, state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after each of the commands that tell a real one, and of those that take it back."""
+    wanted, without = profile(names={"label": "home"}), profile()
+    deadly = tmp_path / "resolvectl"
+    with resolved.running(namespace.name) as (entering, variables):
+        namespace.resolver, namespace.mounts = None, Path(entering[-1].removeprefix("--mount="))
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        real = shutil.which("resolvectl", path=variables["PATH"])
+        deadly.write_text(DEADLY.format(real=real))
+        deadly.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{variables['PATH']}")
+        before = namespace.snapshot(), namespace.run(asked)
+
+        for word, when in itertools.product(("default-route", "domain", "dns"), ("before", "after")):
+            monkeypatch.setenv("DEADLY", f"{when} {word}")
+            assert namespace.fork(tell_no_secrets, apply_profile, wanted, state_dir).signal == signal.SIGKILL
+            namespace.run(rollback, state_dir)
+            assert (namespace.snapshot(), namespace.run(asked)) == before, f"killed {when} {word}"
+        for when in ("before", "after"):
+            monkeypatch.setenv("DEADLY", "never")
+            namespace.run(apply_profile, wanted, state_dir)
+            applied = namespace.run(asked)
+            assert "10.8.0.1" in applied
+            monkeypatch.setenv("DEADLY", f"{when} revert")
+            assert namespace.fork(tell_no_secrets, apply_profile, without, state_dir).signal == signal.SIGKILL
+            monkeypatch.setenv("DEADLY", "never")
+            namespace.run(recover, state_dir)
+            assert namespace.run(asked) == applied, f"killed {when} it was reverted"
+            namespace.run(rollback, state_dir)
+        assert (namespace.snapshot(), namespace.run(asked)) == before
+
+
+def asked() -> str:
+    """Whom systemd-resolved asks, and about what."""
+    return "".join(
+        subprocess.run(["resolvectl", word], capture_output=True, text=True, check=True).stdout for word in ("dns", "domain")
+    )
 
 
 def test_killed_at_any_instant(namespace: Throwaway, state_dir: Path, long_form: bool) -> None:

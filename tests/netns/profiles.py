@@ -9,11 +9,12 @@ from appliance.api.profile import Profile
 IDENTITY = "llp1:" + "a" * 52
 
 
-def profile(peers: list[dict[str, Any]] | None = None, **network: Any) -> Profile:
+def profile(peers: list[dict[str, Any]] | None = None, names: dict[str, Any] | None = None, **network: Any) -> Profile:
     """A small valid profile; `network` keys go on top."""
     return Profile.model_validate(
         {
             "profile": 1,
+            "names": names,
             "network": {"addresses": ["10.8.0.1/24", "fd00:8::1/64"], **network},
             "peers": [
                 {"name": f"peer-{number}", "identity": IDENTITY, "allowed": ["10.8.0.2/32"], **peer}
@@ -24,9 +25,10 @@ def profile(peers: list[dict[str, Any]] | None = None, **network: Any) -> Profil
 
 
 def rich(**network: Any) -> Profile:
-    """A profile that uses every verb of a plan."""
+    """A profile that uses every verb of a plan; those about names where the host has a resolver of its own."""
     return profile(
         [{"allowed": ["10.8.0.2/32", "10.30.0.0/16", "fd30::/48"]}],
+        {"label": "home"},
         **{
             "masquerade": ["10.8.0.0/24", "fd00:8::/64"],
             "routes": [{"to": "10.20.0.0/16", "via": "10.8.0.7", "metric": 5, "table": 1000}],

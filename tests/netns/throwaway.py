@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWNS, CLONE_FS = 0x40000000, 0x00020000, 0x00000200
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 SNAPSHOT = {
     "links": "ip -j -d link",
     "addresses": "ip -j addr",
@@ -41,10 +42,13 @@ class Ended:
 
 
 class Throwaway:
-    """A namespace of this process's own. Use it as a context manager."""
+    """A namespace of this process's own. Use it as a context manager. What runs in it finds `resolver` as its /etc/resolv.conf if
+    that is given, and with `mounts` it sees the files of that mount namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: Path | None = None, mounts: Path | None = None) -> None:
         self.name = f"appl-{os.getpid()}-{next(_numbers)}"
+        self.resolver = resolver
+        self.mounts = mounts
 
     def __enter__(self) -> Self:
         subprocess.run(["ip", "netns", "add", self.name], check=True)
@@ -69,6 +73,8 @@ class Throwaway:
         seen: dict[str, Any] = {}
         for noun, text in zip(SNAPSHOT, parts, strict=True):
             seen[noun] = sorted(text.splitlines()) if noun == "settings" else settled(json.loads(text or "[]"))
+        if self.resolver is not None:
+            seen["resolver"] = self.resolver.read_text()
         return seen
 
     def run(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -121,6 +127,18 @@ class Throwaway:
         libc = ctypes.CDLL(None, use_errno=True)
         assert libc.setns(fd, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
         os.close(fd)
+        if self.mounts is not None:
+            fd = os.open(self.mounts, os.O_RDONLY)
+            assert libc.unshare(CLONE_FS) == 0, os.strerror(ctypes.get_errno())
+            assert libc.setns(fd, CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+            os.close(fd)
+        elif self.resolver is not None:
+            assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+            for source, target, flags in (
+                (b"none", b"/", MS_REC | MS_PRIVATE),
+                (bytes(self.resolver), b"/etc/resolv.conf", MS_BIND),
+            ):
+                assert libc.mount(source, target, None, flags, None) == 0, os.strerror(ctypes.get_errno())
 
 
 def settled(value: Any) -> Any:
