@@ -167,7 +167,7 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     paths, admin = profile_paths(arguments.profile), ssh_connection()
     try:
-        code = daemon.run(paths, confirm_within=within, admin=admin, rootless=arguments.rootless)
+        code = daemon.run(paths, confirm_within=within, admin=admin, kind=daemon.Kind(arguments.rootless, arguments.attended))
     except ApplianceError as error:
         _end_in_time(error.exit_code)
         raise

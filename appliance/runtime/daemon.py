@@ -12,7 +12,7 @@ import faulthandler
 import gc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from appliance.errors import ApplianceError, MissingPrivilege
 from appliance.foundation.logging import configure, get_logger
@@ -35,9 +35,20 @@ SELDOM_NEEDED = ("asyncio.sslproto", "hmac", "secrets", "ssl")
 """What asyncio, cryptography and pydantic import in case of need: without it there is one OpenSSL less in the process, 5 MB."""
 
 
-def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: str | None = None, rootless: bool = False) -> int:
-    """Apply the profile at `paths` (the system's when empty) and be a node until SIGTERM or SIGINT; then undo everything. With
-    `rootless` the host is left alone: what the profile says is done in a network namespace that only this node has.
+class Kind(NamedTuple):
+    """How a node is run, besides what its profile says."""
+
+    rootless: bool = False
+    """Leave the host alone: what the profile says is done in a network namespace that only this node has."""
+    attended: bool = False
+    """End when standard input ends."""
+
+
+ORDINARY = Kind()
+
+
+def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: str | None = None, kind: Kind = ORDINARY) -> int:
+    """Apply the profile at `paths` (the system's when empty) and be a node until SIGTERM or SIGINT; then undo everything.
 
     With `confirm_within` seconds, end and undo unless `appliance confirm` comes in time; without it, a profile that would cut off
     `admin` (the value of SSH_CONNECTION) is refused. Blocks. Returns the exit code; raises ApplianceError when the node does not
@@ -47,12 +58,12 @@ def run(paths: Sequence[Path], *, confirm_within: float | None = None, admin: st
     gc.disable()  # what a start makes is there to stay, and looking for garbage in it is a tenth of the work
     try:
         with deferring(*SELDOM_NEEDED):
-            return _run(tuple(paths), confirm_within, admin, rootless=rootless)
+            return _run(tuple(paths), confirm_within, admin, kind)
     finally:
         gc.enable()
 
 
-def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None, *, rootless: bool) -> int:
+def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | None, kind: Kind) -> int:
     from appliance.foundation import places
     from appliance.runtime import loading
     from appliance.runtime.host import changes
@@ -75,10 +86,10 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
         log.warning(warning)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
-    inside = _inner() if rootless else HERE
+    inside = _inner() if kind.rootless else HERE
     profile = fitted(profile, inside)
     child = changes.Child(profile, plugins.plan, inside)
-    start = Start(paths, files, profile, plugins, keeper, instead is not None, given_up)
+    start = Start(paths, files, profile, plugins, keeper, instead is not None, given_up, kind.attended)
     try:
         return _become(start, child, inside, confirm_within, admin)
     finally:

@@ -58,6 +58,7 @@ log = get_logger("daemon")
 
 TIDY_AFTER = 1.0
 """Seconds from the start to the one collection of garbage: it takes 15 ms, in which the first handshakes would wait."""
+STANDARD_INPUT, PIECE = 0, 4096
 UNDO_SECONDS = 60.0
 """How long undoing may take before the way down goes on without it; a plan of a hundred steps takes two."""
 
@@ -78,6 +79,7 @@ class HostedNode:
         self._inside = inside
         self._in_force = in_force = InForce(profile, start.files, start.paths, fallen_back=start.fallen_back)
         self._given_up = start.given_up
+        self._attended = start.attended
         self._trial = start.trial
         self._state_dir = state_dir
         self._turns = turns
@@ -342,6 +344,13 @@ class HostedNode:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, f"signal {number.name}")
         loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
+        if self._attended:
+            loop.add_reader(STANDARD_INPUT, self._read_input)
+
+    def _read_input(self) -> None:
+        if not os.read(STANDARD_INPUT, PIECE):
+            asyncio.get_running_loop().remove_reader(STANDARD_INPUT)
+            self.stop("standard input has ended")
 
     def _reload_on_signal(self) -> None:
         if self._node.ready:

@@ -25,3 +25,5 @@ class Start(NamedTuple):
     """Is `profile` the one before a refused one?"""
     given_up: bool
     """An earlier process had applied something that nobody confirmed."""
+    attended: bool = False
+    """Does the node end when its standard input does?"""

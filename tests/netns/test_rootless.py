@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from tests.netns.throwaway import Throwaway
 from tests.rigs.ordinary import Ordinary, home_of_an_ordinary_user
 
 pytestmark = pytest.mark.netns
+
+COMMAND = (sys.executable, "-P", "-m", "appliance.cli")
 
 
 class Pair(NamedTuple):
@@ -101,16 +104,26 @@ def test_a_killed_one_leaves_no_process_and_starts_again(pair: Pair) -> None:
 
 def echoed(server: Host, name: str, caller: Host, text: bytes) -> bytes:
     """What a service on one host says to the other."""
-    command = (sys.executable, "-P", "-m", "appliance.cli")
-    served = [*server.entering, *command, "serve", "echo"]
-    with subprocess.Popen(served, stdout=subprocess.PIPE, env=server.environ()) as serving:
-        assert serving.stdout is not None
-        assert serving.stdout.readline().startswith(b"serving")
+    with serving(server, *COMMAND, "serve", "echo"):
+        return called(caller, name, text)
+
+
+@contextmanager
+def serving(host: Host, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program there, from when it serves; killed at the end."""
+    with subprocess.Popen([*host.entering, *command], stdout=subprocess.PIPE, env=host.environ()) as program:
         try:
-            called = [*caller.entering, *command, "connect", name, "echo", "--timeout", "60s"]
-            return subprocess.run(called, input=text, stdout=subprocess.PIPE, timeout=60, check=True, env=caller.environ()).stdout
+            assert program.stdout is not None
+            assert program.stdout.readline().startswith(b"serving")
+            yield program
         finally:
-            serving.terminate()
+            program.kill()
+
+
+def called(caller: Host, name: str, text: bytes) -> bytes:
+    """What that member's echo says to the caller."""
+    command = [*caller.entering, *COMMAND, "connect", name, "echo", "--timeout", "60s"]
+    return subprocess.run(command, input=text, stdout=subprocess.PIPE, timeout=90, check=True, env=caller.environ()).stdout
 
 
 NO_MORE = ("unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh")
@@ -151,3 +164,37 @@ def test_a_closed_device_is_named(pair: Pair) -> None:
     pair.laptop.launch("--rootless")
     assert pair.laptop.ended() == 6
     assert "chmod 666 /dev/net/tun" in pair.laptop.heard.decode()
+
+
+OWN = """
+import asyncio, sys
+from appliance.sdk import Client
+from appliance.sdk.own_node import NodeNotStarted, OwnNode
+
+async def main():
+    async with OwnNode() as node, Client(node.address) as client, await client.listen("echo") as listener:
+        print("serving", flush=True)
+        async for connection in listener:
+            async with connection:
+                while piece := await connection.read():
+                    await connection.write(piece)
+
+try:
+    asyncio.run(main())
+except NodeNotStarted as error:
+    print(error.message)
+"""
+
+
+def test_a_program_has_a_node_of_its_own_that_ends_with_it(pair: Pair) -> None:
+    hub, laptop = pair
+    pair.found()
+    pair.join()
+    command = (sys.executable, "-P", "-c", OWN)
+    with serving(laptop, *command):
+        second = [*laptop.entering, *command]
+        said = subprocess.run(second, stdout=subprocess.PIPE, env=laptop.environ(), timeout=120, check=True).stdout
+        assert b"already runs" in said
+        assert called(hub, "laptop", b"hello") == b"hello"
+    laptop.all_end()
+    assert not list(laptop.runtime.iterdir())

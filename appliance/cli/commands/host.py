@@ -68,6 +68,7 @@ COMMANDS = (
             *FROM_PROFILE,
             CONFIRM_WITHIN,
             Option("--rootless", "for ordinary users: leave this host alone, and be a node in a network namespace of its own"),
+            Option("--attended", "end when standard input ends: for a program that starts a node of its own"),
         ),
         more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as "
         "before.",

@@ -12,7 +12,6 @@ application has a socket of it.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -61,13 +60,6 @@ class InnerNamespace:
         """As Inside.enter; for a thread as well."""
         namespaces.enter_network(self._network)
         privileges.keep_capabilities(KEPT, FOR_PROGRAMS)
-
-    def close(self) -> None:
-        """Let go of it. Safe to call twice."""
-        if self._network >= 0:
-            self._standing.shutdown()
-            os.close(self._network)
-            self._network = -1
 
 
 def _own_user_namespace() -> None:
