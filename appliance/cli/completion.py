@@ -1,19 +1,32 @@
-"""Completion for bash, made from the table of commands. No Python is started when somebody presses the tab key."""
+"""Completion for bash, made from the table of commands. Only where the name of a peer or of a service is wanted does the tab key
+start a Python, to ask the running node."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Final
 
-from appliance.api.management import Option
+from appliance.api.management import Option, Positional
 from appliance.cli import table
 from appliance.cli.commands.command import Command
+from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal
+from appliance.control import client
 from appliance.errors import ApplianceError
+
+ANSWER_SECONDS: Final = 1.0
+"""A person waits with a finger on the tab key."""
+LIVE: Final = {"PEER": "peers", "SERVICE|PORT": "services"}
+"""What a running node knows the names of, by what stands for an argument in help texts."""
 
 
 def completion(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Print the script, with the commands of the plugins that are enabled now."""
+    """Print the script, with the commands of the plugins that are enabled now; or names that the running node knows."""
+    if arguments.of is not None:
+        for name in _names(arguments.of):
+            terminal.say(name)
+        return 0
     from appliance.cli import plugin_commands
 
     try:
@@ -23,6 +36,14 @@ def completion(arguments: argparse.Namespace, terminal: Terminal) -> int:
         others = []
     terminal.say(script(others))
     return 0
+
+
+def _names(of: str) -> Sequence[str]:
+    """What there is now. Raises UsageError, and what asking a node raises."""
+    if of not in LIVE.values():
+        raise UsageError(f"--of: there is nothing called {of!r}", hint=f"there are: {', '.join(LIVE.values())}")
+    member = {"peers": "name", "services": "service"}[of]
+    return sorted({str(each[member]) for each in client.call(of, timeout=ANSWER_SECONDS)})
 
 
 def script(others: Sequence[Command] = ()) -> str:
@@ -35,6 +56,7 @@ def script(others: Sequence[Command] = ()) -> str:
         head, _, second = command.words.partition(" ")
         if second:
             groups.setdefault(head, []).append(second)
+    live_cases = [f'    "{command.words}") live=({" ".join(live)}) ;;' for command in commands if any(live := _live(command))]
     group_cases = [f'    "{head}") words="{" ".join(seconds)}" ;;' for head, seconds in groups.items()]
     return "\n".join(
         [
@@ -56,12 +78,29 @@ def script(others: Sequence[Command] = ()) -> str:
             '  case "$typed" in',
             *cases,
             "  esac",
+            "  local -a live=()",
+            '  case "$typed" in',
+            *live_cases,
+            "  esac",
+            "  local word at=-1",
+            '  for word in "${said[@]}"; do [[ "$word" == -* ]] || at=$((at + 1)); done',
+            '  [[ "$typed" == *" "* ]] && at=$((at - 1))',
+            '  local of="${live[at - 1]:-${live[-1]:-files}}"',
+            '  if [[ "$current" != -* && "$of" != files ]]; then',
+            '    COMPREPLY=($(compgen -W "$(appliance completion --of "$of" 2>/dev/null)" -- "$current")); return',
+            "  fi",
             '  if [[ "$current" == -* ]]; then COMPREPLY=($(compgen -W "$words --help" -- "$current"))',
             '  else COMPREPLY=($(compgen -f -- "$current")); fi',
             "}",
             "complete -o filenames -F _appliance appliance",
         ]
     )
+
+
+def _live(command: Command) -> list[str]:
+    """What each argument that is known by its place is a name of."""
+    places = [LIVE.get(argument.metavar, "files") for argument in command.arguments if isinstance(argument, Positional)]
+    return places if set(places) != {"files"} else []
 
 
 def _flags(command: Command) -> list[str]:

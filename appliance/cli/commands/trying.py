@@ -27,7 +27,7 @@ COMMANDS = (
         HEADING,
         "print a completion script for bash",
         "appliance.cli.completion:completion",
-        FROM_PROFILE,
+        (*FROM_PROFILE, Option("--of", "print what the running node knows instead: peers, or services", "WHAT")),
         more='In ~/.bashrc: eval "$(appliance completion)"',
     ),
 )

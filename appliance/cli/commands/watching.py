@@ -44,7 +44,7 @@ COMMANDS = (
         "ask a peer for an echo, and say by which path it came",
         "appliance.cli.finding:ping",
         (
-            Positional("name", "NAME", "the peer, with or without the network's label"),
+            Positional("name", "PEER", "its name, with or without the network's label"),
             Option("--count", "how many times, a second apart; default 4", "N"),
             JSON,
         ),
