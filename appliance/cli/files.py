@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance.cli.terminal import Terminal, bytes_text
-from appliance.cli.transfer_display import Display
+from appliance.cli.transfer_display import Display, Screen
 from appliance.errors import ApplianceError, ExitCode
 from appliance.files.delivery import Delivery
 from appliance.files.inbox import Inbox, folder_name
@@ -53,7 +53,7 @@ async def _send(source: Source, peer: str, terminal: Terminal) -> int:
                 error.hint = "there, run: appliance receive"
                 raise
 
-        with Display(terminal, "sending", {"to": peer}) as display:
+        with Display(Screen(terminal), {"to": peer}) as display:
             sent = await display.while_shown(Delivery(source, dial, display.moved, display.interrupted).run())
     _tell_sent(sent, source.left_out, peer, terminal)
     return ExitCode.RETRY if sent.changed else ExitCode.OK
@@ -99,7 +99,7 @@ class _Receiving:
     def __init__(self, inbox: Inbox, wanted: frozenset[str], terminal: Terminal, *, once: bool) -> None:
         self._inbox = inbox
         self._wanted = wanted
-        self._terminal = terminal
+        self._screen = Screen(terminal)
         self._once = once
         self._complete = asyncio.Event()
         self._threads = ThreadPoolExecutor(THREADS)
@@ -123,7 +123,7 @@ class _Receiving:
         while True:
             try:
                 async with Client() as client, await client.listen(SERVICE) as listener:
-                    self._terminal.line({"event": "ready"}, "ready to receive; end with Ctrl-C" if first else "ready again")
+                    self._screen.line({"event": "ready"}, "ready to receive; end with Ctrl-C" if first else "ready again")
                     first, waited_for = False, ""
                     async for connection in listener:
                         tasks.create_task(self._take(connection))
@@ -132,7 +132,7 @@ class _Receiving:
                 if first or isinstance(error, AccessDenied | ServiceTaken):
                     raise
                 if error.message != waited_for:
-                    self._terminal.note(f"{error.message}; waiting")
+                    self._screen.note(f"{error.message}; waiting")
                 waited_for = error.message
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -143,7 +143,7 @@ class _Receiving:
             await run(refuse, stream, Reason.NOT_WANTED, "files of others are awaited")
             return
         name = folder_name(peer, identity)
-        with Display(self._terminal, "receiving", {"from": peer or name}) as display:
+        with Display(self._screen, {"from": peer or name}) as display:
             try:
                 received = await display.while_shown(run(self._inbox.take, stream, peer, identity, display.moved))
             except ApplianceError as error:
@@ -162,7 +162,7 @@ class _Receiving:
             "there_before": received.there,
         }
         text = f"{_files(received.files)} from {sender}, {bytes_text(received.bytes)}, in {folder}"
-        self._terminal.line(said, text)
+        self._screen.line(said, text)
 
 
 def _files(count: int) -> str:

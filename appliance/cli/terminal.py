@@ -34,6 +34,11 @@ class Terminal:
         self.err_is_tty = self._err.isatty() and environ.get("TERM") != "dumb"
         """Standard error can be drawn on."""
 
+    @property
+    def drawing(self) -> TextIO:
+        """Where a bar is drawn, if `err_is_tty`."""
+        return self._err
+
     def say(self, text: str = "") -> None:
         """A line of the result, for people."""
         self._out.write(text + "\n")

@@ -32,6 +32,7 @@ class Folders:
     def __init__(self, root: Path) -> None:
         """Raises OSError, also where the root itself is a link. What it lies in may be reached over links: its owner named it."""
         self._open: OrderedDict[bytes, int] = OrderedDict()
+        self._unsynced: set[bytes] = set()
         self._root = os.open(root, FOLDER)
 
     def close(self) -> None:
@@ -61,6 +62,7 @@ class Folders:
         if make:
             with suppress(FileExistsError):
                 os.mkdir(name, dir_fd=parent)
+                self._unsynced.add(above)
         try:
             fd = os.open(name, FOLDER, dir_fd=parent)
         except OSError as error:
@@ -83,11 +85,15 @@ class Folders:
                 rename_new(source, name, target, last)
         except (FileExistsError, IsADirectoryError) as error:
             raise already_there(path) from error
+        self._unsynced.add(folder)
         return os.stat(last, dir_fd=target, follow_symlinks=False)
 
-    def sync(self, folder: bytes) -> None:
-        """What came into it is on the disk when this returns. Raises OSError."""
-        os.fsync(self.enter(folder))
+    def sync(self) -> None:
+        """Every name that was given is on the disk when this returns. Raises Unwilling, OSError."""
+        while self._unsynced:
+            folder = next(iter(self._unsynced))
+            os.fsync(self.enter(folder))
+            self._unsynced.discard(folder)
 
 
 def already_there(path: bytes) -> Unwilling:

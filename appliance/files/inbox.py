@@ -14,6 +14,7 @@ from typing import Final
 
 from appliance.errors import ApplianceError
 from appliance.files.errors import TransferRefused, Unwilling
+from appliance.files.frame_stream import STALL_SECONDS
 from appliance.files.progress import Progress
 from appliance.files.receiving import Received, Receiver, refuse
 from appliance.files.shelf import Shelf
@@ -31,11 +32,12 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 class Inbox:
     """One folder. `take` may be called by several threads at a time."""
 
-    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
+    def __init__(self, folder: Path, *, overwrite: bool = False, stall_s: float = STALL_SECONDS) -> None:
         """Makes the folder. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder.resolve()
         self._overwrite = overwrite
+        self._stall_s = stall_s
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._lock = threading.Lock()
@@ -84,7 +86,7 @@ class Inbox:
             if shelf is None:
                 shelf = Shelf(self._folder, name, identity or peer, overwrite=self._overwrite, umask=self._umask)
                 self._shelves[name] = shelf
-            receiver = Receiver(stream, shelf, report, self._end_older)
+            receiver = Receiver(stream, shelf, report, self._end_older, self._stall_s)
             self._running[receiver] = shelf
             return receiver
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -115,7 +116,9 @@ class Receiver:
                 self._receiving.written(deed)
                 self._passed(chunks * CHUNK_BYTES, written=0)
             case Begin(file, tree):
-                self._part = self._shelf.open(file, self._receiving.manifest[file], tree)
+                entry = self._receiving.manifest[file]
+                self._part = self._shelf.open(file, entry, tree)
+                self._progress = self._progress._replace(name=os.fsdecode(entry.path))
             case Complete():
                 assert self._part is not None
                 self._complete.append(self._part)
@@ -144,7 +147,7 @@ class Receiver:
                 self._stream.flush()
         self._receiving.ready()
         self._stream.send(READY)
-        self._progress = Progress(manifest.size, done=there, there=there)
+        self._progress = Progress(manifest.size, done=there, there=there, on_disk=there)
         self._report(self._progress)
 
     def _answer_one(self, file: int, entry: Entry) -> int:
@@ -199,6 +202,7 @@ class Receiver:
             for part in complete:
                 part.close()
         self._unsealed_bytes, self._sealed_at = 0, clock.monotonic()
+        self._progress = self._progress._replace(on_disk=self._progress.done)
 
     def _keep(self) -> None:
         """What came counts, as far as the disk takes it."""

@@ -23,6 +23,7 @@ from typing import Final
 from appliance.files.errors import Unwilling
 from appliance.files.folders import FOLDER, Folders, already_there, is_file
 from appliance.files.seals import Seal, Seals, What
+from appliance.foundation.whole_files import sync_folder
 from appliance.linux import locks
 from appliance.transfer.faults import Reason
 from appliance.transfer.manifest import KEY_BYTES, Entry, key_of
@@ -45,6 +46,8 @@ class Part:
         self.entry = entry
         self.key = key
         self.tree = tree
+        self.is_new = not tree.chunks
+        """No record tells of it yet."""
 
     @property
     def name(self) -> str:
@@ -86,6 +89,7 @@ class Shelf:
         state = folder / STATE / name
         for made, permissions in ((state.parent, 0o700), (state, 0o700), (folder / name, 0o777)):
             made.mkdir(permissions, exist_ok=True)
+            sync_folder(made.parent)
         held = locks.try_hold(state / LOCK)
         if held is None:
             raise locks.Busy(f"another program receives into {folder}", hint="wait until it has ended, or name another folder")
@@ -147,6 +151,8 @@ class Shelf:
         if within is not None:
             os.fdatasync(within.fd)
         parts = [*complete, within] if within is not None else complete
+        if any(part.is_new for part in parts):
+            os.fsync(self._state)
         with self._lock:
             self._seals.append(part.seal for part in parts)
             self._place(complete)
@@ -163,8 +169,7 @@ class Shelf:
                 found = self._folders.place(self._state, part.name, part.entry.path, overwrite=self._overwrite)
                 placed.append(part.seal._replace(what=What.PLACED, inode=found.st_ino, mtime_ns=found.st_mtime_ns))
         finally:
-            for folder in {part.entry.path.rpartition(b"/")[0] for part in complete[: len(placed)]}:
-                self._folders.sync(folder)
+            self._folders.sync()
             self._seals.append(placed)
 
     def _is_placed(self, seal: Seal, entry: Entry, found: os.stat_result | None) -> bool:

@@ -63,11 +63,14 @@ def test_a_folder_arrives_although_everything_is_killed_once(hosts: tuple[Host, 
     receiving.hear_until("ready")
     sending = Command(there, "send", str(tmp_path / "out"), "other")
     try:
-        on_disk = 0
-        for host in hosts:  # the stream lives on: it is the kernel's
-            on_disk = sending.hear_until("progress", on_disk=on_disk + 1)["on_disk"]
-            host.stop(signal.SIGKILL)
-            host.start()
+        on_disk = sending.hear_until("progress", on_disk=1)["on_disk"]
+        here.stop(signal.SIGKILL)  # the stream lives on: it is the kernel's, and the worker forwards
+        here.start()
+        on_disk = sending.hear_until("progress", on_disk=on_disk + 1)["on_disk"]
+        there.stop()  # its device goes, and the stream with it
+        sending.hear_until("interrupted")
+        there.start()
+        on_disk = sending.hear_until("progress", on_disk=on_disk + 1)["on_disk"]
         receiving.end(signal.SIGKILL)
         sending.hear_until("interrupted")
         receiving = Command(here, *receive)

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from appliance.errors import ApplianceError
@@ -89,7 +90,7 @@ class ByHand:
         kind, length = frames.judge_head(self._exactly(HEAD.size))
         return frames.decode(kind, self._exactly(length))
 
-    def hear_until(self, kind: type[Frame]) -> Frame:
+    def hear_until(self, kind: type[Frame] | UnionType) -> Frame:
         while not isinstance(heard := self.hear(), kind):
             pass
         return heard
