@@ -74,6 +74,7 @@ class KeptStatements:
                     if not strange:
                         break
                     await self._take(strange)
+                    self._judged.update(map(sha256, strange))  # who is cancelled before has not judged all, and drops none
             except OSError as error:
                 self.problem = f"what members are known by cannot be kept: {error.strerror or error}"
                 if once_per(SAID_EVERY, "statements cannot be kept"):
@@ -91,7 +92,7 @@ class KeptStatements:
         self._tasks.spawn(self.write(), "keep statements")
 
     def _exchange(self, known: list[bytes]) -> list[bytes]:
-        """In a thread: what is in the file and was not judged yet; without any, `known` is written."""
+        """In a thread: what is in the file and was not judged yet; if there is none, `known` is written."""
         with held(self._folder.path / LOCK):
             mine = set(known)
             others = [each for each in self._folder.statements() if each not in mine]
@@ -100,7 +101,6 @@ class KeptStatements:
                 untimely = [each for each in others if self._is_untimely(each)]
                 self._folder.keep_statements([*known, *untimely[:MOST_UNTIMELY]])
                 self._written = self._stamp()
-            self._judged.update(map(sha256, strange))
             return strange
 
     def _is_untimely(self, statement: bytes) -> bool:

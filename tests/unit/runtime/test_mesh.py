@@ -195,6 +195,22 @@ async def test_many_statements_from_the_disk_are_verified_in_pieces(tmp_path: Pa
     assert await turns(made.mesh.kept.look(), lambda: made.mesh.trust.verified) == [4, 4, 2]
 
 
+async def test_a_node_that_stops_while_it_reads_many_statements_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TAKEN_AT_ONCE", 2)
+    made = host(tmp_path, "own")
+    new = [certificate(f"m{number}", grants=grants(f"10.7.0.{number}")).encoded for number in range(20, 30)]
+    made.folder.keep_statements([*made.folder.statements(), *new])
+    reading = asyncio.ensure_future(made.mesh.kept.look())
+    while made.mesh.trust.verified < 4:  # noqa: ASYNC110  nobody tells of it
+        await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading])
+    await made.mesh.kept.close()
+    assert set(new) <= set(made.folder.statements())
+
+
 async def test_a_signer_that_lied_is_told_of_and_the_proof_goes_to_others(tmp_path: Path) -> None:
     made = host(tmp_path, "own")
     told: list[bytes] = []
