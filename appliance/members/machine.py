@@ -20,21 +20,20 @@ from appliance.members import neighbours, swim
 from appliance.members.claims import CLAIM_BYTES, Claim, claim_of, claims_in, is_signed, sign_claim
 from appliance.members.effects import Call, Happening, Say, Told, Wish
 from appliance.members.neighbours import Neighbours
+from appliance.members.own_row import Facts, OwnRow
 from appliance.members.partition import Partition
 from appliance.members.reconciling import Reconciling, Statements
 from appliance.members.roster import KEY_BYTES, Entry, Roster
-from appliance.members.row import Digest, Reachable, Row, Service, Verifier, ed25519_good, head_of, sign_row
+from appliance.members.row import Digest, Verifier, ed25519_good, head_of
 from appliance.members.suspicions import Suspicions
 from appliance.members.swim import Swim
-from appliance.members.telling import MOST_CLAIMS, NEVER, SUSPECT, Telling
+from appliance.members.telling import MOST_CLAIMS, SUSPECT, Telling
 
 ROSTER: Final = "roster"
 LIVENESS: Final = "liveness"
 """The families of its messages."""
 SUMMARY_AGAIN: Final = 0.1
 """Until a summary goes again to a peer that had much news: there may be more."""
-ROW_SECONDS: Final = 2.0
-"""Least between two rows of this node's."""
 ACCUSATIONS: Final = 12
 """Claims of one accuser that are taken in ACCUSATION_SECONDS: a node knows of its own neighbours only."""
 ACCUSATION_SECONDS: Final = 60.0
@@ -60,16 +59,6 @@ class Tally(StrEnum):
     """We were suspected, and wrote a new row."""
     SLEPT = "slept"
     """This node did not run for a while."""
-
-
-class Facts(NamedTuple):
-    """What a node's row says of it."""
-
-    load: int = 0
-    endpoints: tuple[Reachable, ...] = ()
-    relays: tuple[Digest, ...] = ()
-    services: tuple[Service, ...] = ()
-    leaving: bool = False
 
 
 class Standing(StrEnum):
@@ -112,6 +101,7 @@ class Machine:
         self.swim = Swim(jitter, now)
         self.suspicions = Suspicions()
         self.partition = Partition(jitter, now)
+        self.own_row = OwnRow(own, self.roster, sign)
         self.telling = Telling(self.reconciling, self._there, jitter, now)
         self.said: list[Outgoing] = []
         self.wishes: list[Wish] = []
@@ -130,11 +120,6 @@ class Machine:
         """Members whose row was here."""
         self._left: set[Digest] = set()
         """Those of them whose last row says that they stopped."""
-        self._facts = Facts()
-        self._own_row = b""
-        self._written: tuple[Facts, float] | None = None
-        """What our row says, and when it was written."""
-        self._write_at = NEVER
         self._accused: Counter[Digest] = Counter()
         self._accused_until = now
         self._refresh_at = now + REFRESH_SECONDS
@@ -165,25 +150,19 @@ class Machine:
             self._take_entry(entry, now)
         self.reconciling.fresh.clear()
         self.told.clear()
-        row = self.roster.rows.get(self.own)
-        if row is not None:
-            self._own_row = self.roster.row_of(self.own) or b""
-            self._facts = Facts(row.load, row.endpoints, row.relays, row.services, row.leaving)
-            self._written = self._facts, now - ROW_SECONDS
+        self.own_row.recall(now)
 
     def renew(self, now: float) -> None:
         """Write a new row even if it says the same: whoever took this node for dead sees that it is not."""
-        self._write_soon(now)
+        self.own_row.write_soon(now)
 
     def publish(self, facts: Facts, now: float) -> None:
         """This is what others are to know of this node."""
-        self._facts = facts
-        if self._written is None or self._written[0] != facts:
-            self._write_soon(now)
+        self.own_row.publish(facts, now)
 
     def leave(self, wall: float, now: float) -> None:
         """This node stops in order: a last row says so, and the neighbours get it at once."""
-        self._facts = self._facts._replace(leaving=True)
+        self.own_row.facts = self.own_row.facts._replace(leaving=True)
         self._write(now, wall)
         own = self.roster.entry(self.own[:KEY_BYTES])
         for peer in self._there():
@@ -260,9 +239,8 @@ class Machine:
         for entry in fresh:
             self._take_entry(entry, now)
             self.telling.tell(entry, peer, now)
-        own = self.roster.row_of(self.own)
-        if own is not None and own != self._own_row:
-            self._write_soon(now)  # of an earlier life
+        if self.own_row.is_of_an_earlier_life:
+            self.own_row.write_soon(now)
 
     def _take_entry(self, entry: Entry, now: float) -> None:
         if not entry.is_row:
@@ -327,8 +305,8 @@ class Machine:
 
     def _take_back(self, member: Digest, now: float) -> None:
         self.told.append(Told(Happening.RETURNED, member))
-        if self.partition.regain(member) and self._written is not None and self._written[1] < self.partition.since:
-            self._write_soon(now)  # the other part takes us for dead
+        if self.partition.regain(member) and self.own_row.was_written_before(self.partition.since):
+            self.own_row.write_soon(now)  # the other part takes us for dead
 
     def _lose(self, member: Digest, now: float) -> None:
         self.told.append(Told(Happening.DIED, member))
@@ -380,30 +358,19 @@ class Machine:
     def _contradict(self, now: float) -> None:
         self.counters[Tally.CONTRADICTED] += 1
         self.swim.worse()
-        self._write_soon(now)
-
-    # ---- this node's own row ----
-
-    def _write_soon(self, now: float) -> None:
-        self._write_at = min(self._write_at, now if self._written is None else max(now, self._written[1] + ROW_SECONDS))
+        self.own_row.write_soon(now)
 
     def _write(self, now: float, wall: float) -> None:
-        self._write_at = NEVER
-        if self.own not in self._keys:
-            return  # its certificate is not here yet, or no more
-        before = self.roster.rows.get(self.own)
-        sequence = 1 if before is None else before.sequence + 1
-        row = Row(self.roster.network, self.own, sequence, int(wall), *self._facts)
-        self._own_row = sign_row(row, self._sign)
-        self._written = self._facts, now
-        self.reconciling.recall(self._own_row, wall)
-        self._after(self.own, now, wall)
+        encoded = self.own_row.write(now, wall, may=self.own in self._keys)
+        if encoded is not None:
+            self.reconciling.recall(encoded, wall)
+            self._after(self.own, now, wall)
 
     # ---- time ----
 
     def next_due(self) -> float:
         """When `due` wants to be called, on the clock of `now`."""
-        due = min(self._write_at, self._refresh_at, self.telling.next_due(), self.neighbours.next_due(), self.swim.next_due())
+        due = min(self.own_row.due, self._refresh_at, self.telling.next_due(), self.neighbours.next_due(), self.swim.next_due())
         for part in (self.suspicions, self.partition, self.reconciling):
             wait = part.next_due()
             if wait is not None and wait < due:
@@ -426,7 +393,7 @@ class Machine:
             self._lose(member, now)
         if self.partition.is_due(now):
             self.wishes.append(Call(self.partition.due(self.alive, now)))
-        if self._write_at <= now:
+        if self.own_row.due <= now:
             self._write(now, wall)
         self.telling.due(now)
         self._gather(now)

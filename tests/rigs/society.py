@@ -23,7 +23,8 @@ from appliance.api.values import Endpoint
 from appliance.errors import ApplianceError
 from appliance.members import reconciling, roster
 from appliance.members.effects import Call, Happening, Hold, Release, Told
-from appliance.members.machine import Facts, Machine, Outgoing
+from appliance.members.machine import Machine, Outgoing
+from appliance.members.own_row import Facts
 from appliance.members.roster import Roster
 from appliance.members.row import Digest, EndpointKind, Reachable, ed25519_good, head_of, read_row
 from appliance.protocol.digests import sha256

@@ -22,8 +22,9 @@ from appliance.foundation.logging import get_logger
 from appliance.members.calling import endpoints_of
 from appliance.members.certified import Certified
 from appliance.members.effects import Call, Happening, Hold, Release, Told
-from appliance.members.machine import LIVENESS, ROSTER, Facts, Machine
+from appliance.members.machine import LIVENESS, ROSTER, Machine
 from appliance.members.network import digest_of_text, identity_text
+from appliance.members.own_row import Facts
 from appliance.members.partition import State
 from appliance.members.row import MOST_RELAYS, Digest, Reachable, Row, Service, services_that_fit
 from appliance.members.trust import Taken

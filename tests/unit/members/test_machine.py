@@ -12,12 +12,11 @@ from appliance.members.machine import (
     ACCUSATIONS,
     LIVENESS,
     ROSTER,
-    ROW_SECONDS,
-    Facts,
     Machine,
     Standing,
     Tally,
 )
+from appliance.members.own_row import ROW_SECONDS, Facts
 from appliance.members.row import read_row
 from appliance.members.suspicions import LONGEST
 from appliance.members.telling import SUSPECT
