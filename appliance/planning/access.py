@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.api.access import ICMP, ICMPV6, Group, What, Who
+from appliance.api.values import Problem
 from appliance.planning.ruleset import Ruleset, chain, match, rule
 from appliance.policy.judging import names_here, names_others, open_ports, uses_packets
 from appliance.policy.subjects import Directory
@@ -50,6 +51,17 @@ def access_chains(profile: Profile, place: Mapping[str, str]) -> Ruleset:
     if profile.policy is None:
         return []
     return _Compiled(profile, place).entries()
+
+
+def too_many_rules(profile: Profile) -> Iterator[Problem]:
+    """A policy that would make each packet slow."""
+    needed = sum("rule" in entry for entry in access_chains(profile, {}))
+    if needed > MOST_RULES:
+        yield Problem(
+            "policy.allow",
+            f"the kernel would need {needed} rules for this, and at most {MOST_RULES} are taken",
+            "name several peers by one tag or prefix",
+        )
 
 
 def set_name(who: Who, version: int) -> str:

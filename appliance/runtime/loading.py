@@ -82,10 +82,11 @@ def _refuse_bad_policy(loaded: LoadedProfile) -> None:
     """Its tests need the addresses that a certificate brings."""
     if loaded.profile.policy is None:
         return
+    from appliance.planning.access import too_many_rules
     from appliance.planning.membership import overlay
     from appliance.policy.checks import problems
 
-    if found := problems(loaded.profile, overlay(loaded.profile)):
+    if found := (*problems(loaded.profile, overlay(loaded.profile)), *too_many_rules(loaded.profile)):
         raise loaded.invalid(found)
 
 
