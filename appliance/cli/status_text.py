@@ -8,6 +8,9 @@ from typing import Any
 from appliance.api.values import RELAY
 from appliance.cli.terminal import Terminal, bytes_text, seconds_text, table
 
+SENDERS = 3
+"""Of those whose packets or streams the policy denied, so many are named."""
+
 
 def status_text(answer: Mapping[str, Any], terminal: Terminal) -> str:
     """The status for people: a head, the sessions, peers without one, and what is wrong."""
@@ -179,6 +182,7 @@ def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
     drops = {reason: count for reason, count in (answer.get("drops") or {}).items() if count}
     if drops:
         lines.append("drops      " + ", ".join(f"{reason} {count}" for reason, count in sorted(drops.items())))
+    lines += _denied(answer.get("policy"))
     refused = [session for session in answer.get("sessions") or () if session.get("offload_problem")]
     if refused:
         reasons = ", ".join(sorted({str(session["offload_problem"]) for session in refused}))
@@ -194,3 +198,14 @@ def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
             "unless you run `appliance confirm`"
         )
     return "\n".join(lines)
+
+
+def _denied(policy: Mapping[str, Any] | None) -> list[str]:
+    """What the policy denied; nothing without one."""
+    denied = (policy or {}).get("denied") or {}
+    sums = [f"{count} packets {where}" for where, count in (denied.get("packets") or {}).items() if count]
+    senders = [str(one["from"]) for one in denied.get("senders") or () if one["packets"]][:SENDERS]
+    lines = [f"denied     {', '.join(sums)}; most from {', '.join(senders)}"] if sums else []
+    streams = (denied.get("streams") or ())[:SENDERS]
+    told = ", ".join(f"{one['service']} for {one['from']} {one['times']}" for one in streams)
+    return [*lines, *([f"denied     streams to {told}"] if told else [])]

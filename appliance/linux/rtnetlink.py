@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
 TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK
 MOST_BYTES = 65536
 
@@ -23,17 +23,24 @@ LOST = _header.pack(_header.size, 0, 0, 0, 0)
 
 
 def ask(
-    kind: int, body: bytes, *, dump: bool = False, protocol: int = socket.NETLINK_ROUTE, patience: float | None = None
+    kind: int,
+    body: bytes,
+    *,
+    dump: bool = False,
+    protocol: int = socket.NETLINK_ROUTE,
+    patience: float | None = None,
+    acknowledged: bool = False,
 ) -> Iterator[tuple[int, bytes]]:
-    """Types and bodies of the answers; none if the kernel refuses. Raises OSError if the kernel cannot be asked, or if an answer
+    """Types and bodies of the answers; none if the kernel refuses. `acknowledged`: the one answer is an NLMSG_ERROR, whose body
+    begins with an errno, negated, or 0. Raises OSError if the kernel cannot be asked, or if an answer
     takes longer than `patience` seconds."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as asking:
         asking.settimeout(patience)
-        flags = NLM_F_REQUEST | (NLM_F_DUMP if dump else 0)
+        flags = NLM_F_REQUEST | (NLM_F_DUMP if dump else 0) | (NLM_F_ACK if acknowledged else 0)
         asking.send(_header.pack(_header.size + len(body), kind, flags, 1, 0) + body)
         while True:
             for answer, _, content in messages(asking.recv(MOST_BYTES)):
-                if answer in {NLMSG_ERROR, NLMSG_DONE}:
+                if answer in {NLMSG_ERROR, NLMSG_DONE} and not acknowledged:
                     return
                 yield answer, content
             if not dump:

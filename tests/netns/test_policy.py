@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import select
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,3 +155,55 @@ def wait_for(host: Host, told: Callable[[dict[str, Any]], object]) -> dict[str, 
         if told(found):
             return found
     raise AssertionError(found)
+
+
+def test_streams_are_judged_by_service_and_end_with_their_rule(hosts: tuple[Host, Host]) -> None:
+    first, second = hosts
+    first.write(second, more="policy: {allow: [{from: [other], what: [service:kept, service:ends]}]}")
+    for host in hosts:
+        host.start()
+    with ExitStack() as stack:
+        for name in ("kept", "ends", "secret"):
+            stack.enter_context(command(first, "serve", name, "--run", "cat")).says(b"serving")
+        refused = second.command("connect", "other", "secret")
+        assert refused.returncode == ExitCode.PERMISSION, refused.stderr
+        assert first.status()["policy"]["denied"]["streams"] == [{"from": "other", "service": "secret", "times": 1}]
+        kept, ends = (stack.enter_context(command(second, "connect", "other", name)) for name in ("kept", "ends"))
+        assert kept.echoes(b"one")
+        assert ends.echoes(b"two")
+        first.write(second, more="policy: {allow: [{from: [other], what: [service:kept]}]}")
+        assert first.command("apply").returncode == ExitCode.OK
+        ends.process.wait(READY)
+        assert kept.echoes(b"three")
+        assert first.status()["policy"]["denied"]["streams_ended"] == 1
+
+
+class Running:
+    """A command of a host, with pipes."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def says(self, words: bytes) -> None:
+        """Wait for a line that begins so."""
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().startswith(words)
+
+    def echoes(self, line: bytes) -> bool:
+        """Is a line given back as it was?"""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(line + b"\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline() == line + b"\n"
+
+
+@contextmanager
+def command(host: Host, *words: str) -> Iterator[Running]:
+    """`appliance WORDS` on that host, ended in the end."""
+    full = [*host.entering, sys.executable, "-P", "-m", "appliance.cli", *words]
+    with subprocess.Popen(full, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield Running(process)
+        finally:
+            process.kill()

@@ -10,6 +10,8 @@ from appliance.runtime.health import Health
 
 MANY_DROPS = 0.01
 """The share of dropped packets that is worth a finding. A bad radio link stays below it."""
+SHOWN = 3
+"""So many of a kind are named."""
 
 
 def daemon_absent(facts: NodeFacts) -> Iterator[Finding]:
@@ -129,6 +131,19 @@ def many_drops(facts: NodeFacts) -> Iterator[Finding]:
         )
 
 
+def denied(facts: NodeFacts) -> Iterator[Finding]:
+    """What the policy denies may be what somebody needs, or somebody who tries."""
+    told = ((facts.status or {}).get("policy") or {}).get("denied") or {}
+    packets = [f"{one['packets']} packets from {one['from']}" for one in told.get("senders") or () if one["packets"]]
+    streams = [f"{one['times']} streams from {one['from']} to {one['service']}" for one in told.get("streams") or ()]
+    if packets or streams:
+        yield note(
+            "policy-denied",
+            f"the policy denied {', '.join([*packets[:SHOWN], *streams[:SHOWN]])}",
+            "if they should be let in, add them to policy.allow, with a test; otherwise all is well",
+        )
+
+
 def plugins(facts: NodeFacts) -> Iterator[Finding]:
     """The daemon names plugins that failed."""
     for plugin in (facts.status or {}).get("plugins") or ():
@@ -162,6 +177,7 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     unconnected,
     not_post_quantum,
     many_drops,
+    denied,
     plugins,
     advice,
     unconfirmed,

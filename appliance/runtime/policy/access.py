@@ -15,6 +15,7 @@ from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
 from appliance.runtime.inside import HERE, Inside
+from appliance.runtime.policy.given import GivenStreams
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -50,8 +51,9 @@ class Access:
         self._directory: Directory | None = None
         self._refused: StreamDenials | None = None
         self._filled: dict[str, list[str]] | None = None
-        self._filling = asyncio.Lock()
-        self._soon = Gathered(self._fill_soon, SOON)
+        self._settling = asyncio.Lock()
+        self._given = GivenStreams(inside)
+        self._soon = Gathered(self._settle_soon, SOON)
         self._tasks = Tasks()
         self.problem = ""
 
@@ -72,7 +74,7 @@ class Access:
         self._profile, self._judge = profile, Judge(profile)
         self._refused = self._refused or StreamDenials()
         self._filled = None
-        await self.fill()
+        await self._settle()
 
     async def close(self) -> None:
         """Change nothing any more."""
@@ -92,34 +94,38 @@ class Access:
 
     # ---- the kernel's sets ----
 
-    async def fill(self) -> None:
-        """Let the kernel's sets hold the addresses of the peers as they are now. What stays is never missing in between."""
+    async def _settle(self) -> None:
+        """Let everything be as the rules and the peers are now."""
+        async with self._settling:
+            if self._profile is not None:
+                await self._fill(self._profile)
+                self._given.end_unless(self._allows)
+
+    async def _fill(self, profile: Profile) -> None:
+        """Let the kernel's sets hold the addresses of the peers. What stays in a set is never missing in between."""
         from appliance.linux import nftables
         from appliance.planning.access import elements_of
 
-        async with self._filling:
-            if self._profile is None:
-                return
-            wanted = elements_of(self._profile, self._known())
-            if wanted == self._filled:
-                return
-            changed = {name: each for name, each in wanted.items() if self._filled is None or self._filled.get(name) != each}
-            try:
-                await self._inside.run(nftables.fill(self._nft_table, changed))
-            except ApplianceError as error:
-                self._filled = None
-                self._say(error.message)
-                self._tasks.spawn(self._fill_later(), "fill the kernel's sets")
-            else:
-                self._filled = wanted
-                self._say("")
+        wanted = elements_of(profile, self._known())
+        if wanted == self._filled:
+            return
+        changed = {name: each for name, each in wanted.items() if self._filled is None or self._filled.get(name) != each}
+        try:
+            await self._inside.run(nftables.fill(self._nft_table, changed))
+        except ApplianceError as error:
+            self._filled = None
+            self._say(error.message)
+            self._tasks.spawn(self._settle_later(), "fill the kernel's sets")
+        else:
+            self._filled = wanted
+            self._say("")
 
-    def _fill_soon(self) -> None:
-        self._tasks.spawn(self.fill(), "fill the kernel's sets")
+    def _settle_soon(self) -> None:
+        self._tasks.spawn(self._settle(), "let everything be as the policy says")
 
-    async def _fill_later(self) -> None:
+    async def _settle_later(self) -> None:
         await asyncio.sleep(AGAIN)
-        await self.fill()
+        await self._settle()
 
     def _say(self, problem: str) -> None:
         if problem and problem != self.problem:
@@ -130,16 +136,20 @@ class Access:
 
     def may_have(self, caller: Caller, service: str) -> str:
         """May the caller of a stream have that service of this node? "" if so, else the reason, for a counter."""
-        if self._judge is None or self._refused is None or not caller.peer:  # a process of this host
-            return ""
+        if self._refused is not None and not self._allows(caller, service):
+            self._refused.note(caller.text, service)
+            return DENIED
+        self._given.note(caller, service)
+        return ""
+
+    def _allows(self, caller: Caller, service: str) -> bool:
+        if self._judge is None or not caller.peer:  # a process of this host
+            return True
         from appliance.api.access import What
         from appliance.policy.subjects import HERE as THIS_NODE
 
         who = self._known().subject(caller.address)
-        if self._judge.judge(who, THIS_NODE, What(service), caller.address.version).allowed:
-            return ""
-        self._refused.note(caller.text, service)
-        return DENIED
+        return self._judge.judge(who, THIS_NODE, What(service), caller.address.version).allowed
 
     def _known(self) -> Directory:
         if self._directory is None:
@@ -163,5 +173,5 @@ class Access:
         except ApplianceError as error:
             log.debug("the counters of denied packets cannot be read", reason=error.message)
             table = []
-        denied = packets(table, self._known()) | {"streams": self._refused.shown()}
+        denied = packets(table, self._known()) | {"streams": self._refused.shown(), "streams_ended": self._given.ended}
         return {"rules": len(self._profile.policy.allow), "problem": self.problem or None, "denied": denied}

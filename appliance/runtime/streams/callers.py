@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from appliance.runtime.peers.table import Address, PeerTable
+    from appliance.runtime.streams.sockets import Source
 
 
 class Caller(NamedTuple):
@@ -19,6 +20,10 @@ class Caller(NamedTuple):
     identity: str = ""
     behind: bool = False
     """Somebody behind that peer, by its word."""
+    port: int = 0
+    """Its port there."""
+    datagrams: bool = False
+    """It sends datagrams."""
 
     @property
     def text(self) -> str:
@@ -28,12 +33,15 @@ class Caller(NamedTuple):
         return f"{self.address} behind {self.peer}" if self.behind else self.peer
 
 
-def caller_at(address: Address, table: PeerTable, own: Sequence[Address]) -> Caller | None:
-    """Whose it is; None if nobody's."""
+def caller_at(source: Source, table: PeerTable, own: Sequence[Address], *, datagrams: bool = False) -> Caller | None:
+    """Who is there; None if nobody we know."""
+    address, port = source
     if address in own:
-        return Caller(address)
+        return Caller(address, port=port, datagrams=datagrams)
     found = table.at(address)
     if found is None:
         return None
     entry, prefix = found
-    return Caller(address, entry.name, entry.identity, behind=prefix.prefixlen != prefix.max_prefixlen)
+    return Caller(
+        address, entry.name, entry.identity, behind=prefix.prefixlen != prefix.max_prefixlen, port=port, datagrams=datagrams
+    )

@@ -70,7 +70,7 @@ class IncomingDatagrams:
             self._drop(waiting)
 
     def _hear(self, data: bytes, at: Address, source: Source) -> None:
-        caller = caller_at(source[0], self._table, self._own())
+        caller = caller_at(source, self._table, self._own(), datagrams=True)
         reason = "unknown-address" if caller is None else self._full(caller)
         if caller is None or reason or self._ears is None:
             self._counted[reason] += 1

@@ -68,7 +68,7 @@ class Incoming:
 
     def take(self, stream: socket.socket, source: Source) -> None:
         """Somebody has connected from there."""
-        caller = caller_at(source[0], self._table, self._own())
+        caller = caller_at(source, self._table, self._own())
         reason = "unknown-address" if caller is None else self._full(caller)
         if caller is None or reason:
             self._counted[reason] += 1

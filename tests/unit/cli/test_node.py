@@ -71,6 +71,20 @@ def test_a_network_of_members_has_its_line() -> None:
     assert "network    home, no member now; members 5, 2 set aside, 1 frauds" in text(mesh={**mesh, **more}).splitlines()
 
 
+def test_what_the_policy_denied_has_its_lines() -> None:
+    denied = {
+        "packets": {"to this node": 7, "passed on": 0},
+        "senders": [{"from": "laptop", "packets": 7}, {"from": "10.8.0.9", "packets": 0}],
+        "streams": [{"from": "laptop", "service": "ssh", "times": 2}],
+        "streams_ended": 0,
+    }
+    lines = text(policy={"rules": 1, "problem": None, "denied": denied}).splitlines()
+    assert "denied     7 packets to this node; most from laptop" in lines
+    assert "denied     streams to ssh for laptop 2" in lines
+    nothing = {"packets": {"to this node": 0, "passed on": 0}, "senders": [], "streams": []}
+    assert not any("denied" in line for line in text(policy={"denied": nothing}).splitlines())
+
+
 def test_compression_is_shown_where_there_is_any() -> None:
     (plain,) = ANSWER["sessions"]
     idle = {**plain, "compression": "zstd", "rx_bytes": 0, "tx_bytes": 0, "rx_saved": 0, "tx_saved": 0}
