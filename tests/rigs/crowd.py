@@ -100,7 +100,7 @@ class _Keys:
 class Caller:
     """One peer that calls the node and keeps its session."""
 
-    def __init__(self, number: int, to: Endpoint, fingerprint: str, source: str) -> None:
+    def __init__(self, number: int, to: Endpoint, fingerprint: str, source: str, identity: Identity | None = None) -> None:
         self._to = to
         self._source = source
         self._datagram = to.scheme == "udp"
@@ -118,7 +118,8 @@ class Caller:
         self.pongs: set[int] = set()
         peers = (PeerSettings(NODE, fingerprint, (), 10.0),)
         now = time.monotonic()
-        self.node = Node(NodeSettings(), identity_of(number), SUITES, now=now, entropy=os.urandom, peers=peers)
+        own = identity or identity_of(number)
+        self.node = Node(NodeSettings(), own, SUITES, now=now, entropy=os.urandom, peers=peers)
 
     def call(self) -> None:
         """Begin."""
