@@ -223,6 +223,40 @@ def test_members_and_peers_of_the_profile_live_beside_each_other(wired: tuple[Ho
     assert [host.stop() for host in wired] == [ExitCode.OK] * 3
 
 
+def test_two_networks_of_one_label_behind_one_address_never_meet(wired: tuple[Host, Host, Host]) -> None:
+    """Where one network's server answers, the other one's is looked for; then the address changes hands."""
+    server, hub, phone = wired
+    first, other = Owner(), Owner()
+    first.hand(server, first.certificate(server).encoded)
+    write(server, first)
+    for host in (hub, phone):
+        other.hand(host, other.certificate(host).encoded)
+    write(hub, other)
+    write(phone, other, server)
+    known = phone.profile.read_text()
+    also = f'{{identity: {hub.identity.fingerprint}, endpoints: ["udp://192.0.2.1:8443"]}}'
+    phone.profile.write_text(known.replace("bootstrap: [", f"bootstrap: [{also}, "))
+    server.start()
+    phone.start()
+    said = "a node is no member here"
+    while not any("another network" in line["reason"] for line in server.logged(said)):
+        server.hear(said, len(server.logged(said)) + 1)
+    phone.hear(said)
+    phone.hear("a member of mesh.bootstrap does not answer")
+    assert phone.logged("a member of mesh.bootstrap does not answer")[0]["identity"] == hub.identity.fingerprint
+    assert names(server) == names(phone) == set()
+
+    server.namespace.sh("ip addr del 192.0.2.1/24 dev wire; ip addr add 192.0.2.9/24 dev wire")
+    hub.namespace.sh("ip addr add 192.0.2.1/24 dev wire")
+    phone.namespace.sh("ip neigh flush dev wire")
+    hub.start()
+    assert phone.pings("10.86.0.2")
+    assert (names(phone), names(hub), names(server)) == ({"laptop"}, {"phone"}, set())
+    assert [members(host) for host in (server, hub, phone)] == [1, 2, 2]
+    assert server.status()["mesh"]["refused"]["foreign-network"] > 0
+    assert [host.stop() for host in wired] == [ExitCode.OK] * 3
+
+
 def test_without_a_certificate_it_says_what_to_do(wired: tuple[Host, Host, Host]) -> None:
     laptop, owner = wired[1], Owner()
     write(laptop, owner)
