@@ -36,7 +36,7 @@ async def _connect(arguments: argparse.Namespace, terminal: Terminal) -> int:
     async with (
         Client() as client,
         await client.connect(
-            arguments.peer, service, metadata=_metadata(arguments.metadata), deadline=_seconds(arguments.timeout)
+            arguments.peer, service, metadata=metadata_of(arguments.metadata), deadline=seconds_of(arguments.timeout)
         ) as connection,
     ):
         if sys.stdin.isatty():
@@ -52,7 +52,7 @@ async def _connect(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 async def _send_input(connection: Connection) -> None:
-    while piece := await _read_from(0):
+    while piece := await read_from(0):
         await connection.write(piece)
     await connection.close_write()
 
@@ -74,11 +74,12 @@ async def _serve(arguments: argparse.Namespace, terminal: Terminal, to: tuple[st
     async with Client() as client, await client.listen(arguments.service) as listener, asyncio.TaskGroup() as tasks:
         terminal.line({"serving": arguments.service}, f"serving {arguments.service}; end with Ctrl-C")
         async for connection in listener:
-            tasks.create_task(_served(connection, to, arguments.run, terminal))
+            tasks.create_task(served(connection, to, arguments.run, terminal))
     return ExitCode.OK
 
 
-async def _served(connection: Connection, to: tuple[str, int] | None, program: str | None, terminal: Terminal) -> None:
+async def served(connection: Connection, to: tuple[str, int] | None, program: str | None, terminal: Terminal) -> None:
+    """Serve one stream: by a server of this host, by a program, or by sending all back."""
     try:
         async with connection:
             if to is not None:
@@ -171,14 +172,16 @@ def _service(text: str) -> str | int:
     return int(text) if text.isascii() and text.isdecimal() else text
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
+    """A duration that was typed. Raises UsageError."""
     try:
         return parse_seconds(text)
     except ValueError as error:
         raise UsageError(f"--timeout: {error}", hint="for example --timeout 10s") from None
 
 
-def _metadata(text: str | None) -> dict[str, str]:
+def metadata_of(text: str | None) -> dict[str, str]:
+    """NAME=TEXT pairs that were typed. Raises UsageError."""
     found = {}
     for pair in filter(None, (text or "").split(",")):
         name, separator, value = pair.partition("=")
@@ -188,7 +191,7 @@ def _metadata(text: str | None) -> dict[str, str]:
     return found
 
 
-async def _read_from(descriptor: int) -> bytes:
+async def read_from(descriptor: int) -> bytes:
     """What can be read there, as soon as there is something, whatever it is: a terminal, a pipe, a file."""
     loop, there = asyncio.get_running_loop(), asyncio.Event()
     with contextlib.suppress(PermissionError):  # a file: there is always something, and epoll knows none

@@ -18,6 +18,15 @@ COMMANDS = (
         exits="5 degraded · 6 not allowed to ask · 7 no daemon here",
     ),
     Command(
+        "health",
+        HEADING,
+        "say whether the running node is well, and what is wrong if not",
+        "appliance.cli.services:health",
+        (JSON,),
+        more="`status` shows much more; this is for scripts and monitors.",
+        exits="5 something is wrong, or it is not ready · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
         "peers",
         HEADING,
         "show the peers of the running node, and which of them are there",
