@@ -55,7 +55,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
     info = tmp_path / "weave-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: weave\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[appliance.v1]\nmesh = weave_for_a_test\n")
+    (info / "entry_points.txt").write_text("[appliance.v1]\nweave = weave_for_a_test\n")
     (tmp_path / "weave_for_a_test.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("appliance.control.client.places.control_addresses", lambda *_: ["\0appliance-test-no-daemon"])
