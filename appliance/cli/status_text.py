@@ -28,6 +28,7 @@ def status_text(answer: Mapping[str, Any], terminal: Terminal) -> str:
 def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
     state = str(answer["state"])
     interface = answer.get("interface") or {}
+    where = "  in a network of its own (rootless)" if answer.get("rootless") else ""
     worker = answer.get("worker") or {}
     styled_state = terminal.styled(state, "green" if state == "running" else "yellow")
     offloads = ", ".join(worker.get("offloads") or ()) or "none"
@@ -39,7 +40,7 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
         f"identity   {answer.get('identity')}",
         *_profile(answer.get("profile")),
         *_mesh(answer.get("mesh")),
-        f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{_differs(interface, terminal)}",
+        f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{where}{_differs(interface, terminal)}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
         *_names(answer.get("names")),
         f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",

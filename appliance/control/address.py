@@ -69,8 +69,21 @@ def listen(state_dir: Path, address: str | None = None) -> Listening:
     return found
 
 
+def listen_at_path(state_dir: Path) -> Listening:
+    """The same for a node that leaves the abstract address to the host's node, which has another state directory. Raises as
+    `listen`."""
+    if not places.instance() and _holder(places.ABSTRACT) == os.geteuid():
+        raise _already_runs()  # it has this state directory
+    return _at_path(state_dir, places.control_path(state_dir))
+
+
 def _stranger(address: str) -> int | None:
     """The user who holds the address, if it is one whose daemon nobody may believe (`callers.is_ours`)."""
+    holder = _holder(address)
+    return None if holder is None or is_ours(holder) else holder
+
+
+def _holder(address: str) -> int | None:
     holder = listener_uid(address)
     if holder is None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
@@ -79,7 +92,7 @@ def _stranger(address: str) -> int | None:
                 holder = user_of(probe)
             except OSError:
                 return None
-    return None if is_ours(holder) else holder
+    return holder
 
 
 def _at_path(state_dir: Path, path: Path, problem: str = "") -> Listening:

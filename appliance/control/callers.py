@@ -9,6 +9,7 @@ from pathlib import Path
 
 from appliance.api.management import Principal
 from appliance.foundation import places
+from appliance.linux import namespaces
 
 _UCRED = struct.Struct("3i")
 """struct ucred of unix(7): pid, uid, gid."""
@@ -52,9 +53,13 @@ def _credentials(connection: socket.socket) -> tuple[int, int, int]:
 
 
 def is_member(principal: Principal, group: str) -> bool:
-    """Is the caller in this group of the system's, by its process or by its user? May wait for somebody's directory server."""
+    """Is the caller in this group of the system's, by its process or by its user? May wait for somebody's directory server.
+
+    In a user namespace without root the kernel shows every user but our own, and every group, as nobody's: nobody is in any."""
     import grp
 
+    if namespaces.first_user() and principal.uid != os.geteuid():
+        return False
     try:
         number = grp.getgrnam(group).gr_gid
         return principal.gid == number or number in os.getgrouplist(principal.name, principal.gid or 0)

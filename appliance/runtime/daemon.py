@@ -138,7 +138,7 @@ def _become(start: Start, child: changes.Child, inside: Inside, confirm_within: 
         start.profile.server.identity, lambda reference: start.plugins.load_identity(reference, start.profile)
     )
     state_dir = places.ensure_state_dir()
-    listener = address.listen(state_dir, str(places.control_path(state_dir)) if inside.apart else None)
+    listener = (address.listen_at_path if inside.apart else address.listen)(state_dir)
     try:
         if listener.problem:
             log.warning("the control socket is not where it should be", reason=listener.problem)

@@ -94,6 +94,8 @@ def test_a_killed_one_leaves_no_process_and_starts_again(pair: Pair) -> None:
     pair.found()
     (address, *_) = pair.join()["addresses"]
     laptop.rootless()
+    beside = hub.command("run", "--rootless", str(hub.profile))
+    assert "already runs" in beside.stderr, "root's node has its state directory, and its workers"
     laptop.stop(signal.SIGKILL)
     laptop.all_end()
     laptop.rootless()
