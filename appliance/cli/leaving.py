@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
-import select
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from appliance.cli.network import the_folder
+from appliance.cli.stopping import stop_node
 from appliance.cli.terminal import Terminal
 from appliance.control import client
-from appliance.control.callers import nameless
 from appliance.errors import ApplianceError, ExitCode, NoDaemon
 from appliance.runtime.joined import files_made
 from appliance.runtime.members.network_folder import OWNER, NetworkFolder
-
-STOP_SECONDS = 90.0
-"""How long the node may take to undo what it applied (`hosted_node.UNDO_SECONDS`, and all before that)."""
 
 
 def leave(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -48,30 +41,11 @@ def _stop(folder: NetworkFolder, terminal: Terminal) -> bool:
         network = client.call("status").get("mesh") or {}
         if network.get("label") != folder.label:
             return False
-        with client.connect() as connection:
-            process = nameless(connection).pid
-        with _watched(process) as end:
-            terminal.note("stopping the node")
-            client.call("stop")
-            if end is not None and not select.select([end], [], [], STOP_SECONDS)[0]:
-                raise ApplianceError("the node does not stop", hint="see its log; nothing was removed")
+        terminal.note("stopping the node")
+        stop_node()
     except NoDaemon:
         return False
     return True
-
-
-@contextmanager
-def _watched(process: int | None) -> Iterator[int | None]:
-    """A descriptor that becomes readable when that process has ended; None if it cannot be seen from here."""
-    try:
-        end = os.pidfd_open(process or 0)
-    except OSError:
-        yield None
-        return
-    try:
-        yield end
-    finally:
-        os.close(end)
 
 
 def _remove(folder: NetworkFolder) -> tuple[list[str], list[str]]:

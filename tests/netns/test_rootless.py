@@ -100,8 +100,11 @@ def test_a_killed_one_leaves_no_process_and_starts_again(pair: Pair) -> None:
     laptop.all_end()
     laptop.rootless()
     assert hub.pings(address)
-    assert laptop.stop() == 0
+    pair.done(laptop, "stop")
+    assert laptop.ended() == 0
     assert not list(laptop.runtime.iterdir())
+    pair.done(laptop, "leave")
+    assert not [path for path in laptop.home.rglob("*") if path.is_file()]
 
 
 def echoed(server: Host, name: str, caller: Host, text: bytes) -> bytes:

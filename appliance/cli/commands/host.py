@@ -75,4 +75,13 @@ COMMANDS = (
         exits="6 needs root, CAP_NET_ADMIN or --rootless · 8 refused until you decide, not confirmed, or rolled back · 9 this "
         "host cannot be so now",
     ),
+    Command(
+        "stop",
+        HEADING,
+        "end the running node, and undo what it applied",
+        "appliance.cli.stopping:stop",
+        (JSON,),
+        more="Returns when the node has ended. A service is ended by `systemctl stop appliance`, which does not start it again.",
+        exits="6 not allowed to ask · 7 no daemon here",
+    ),
 )
