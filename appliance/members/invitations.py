@@ -36,6 +36,8 @@ class Verdict(StrEnum):
     """No invitation has this number: a wrong guess, or one that was forgotten."""
     WRONG = "wrong"
     """The proof is none. The invitation is burnt."""
+    SPOILT = "spoilt"
+    """The proof is none, and a member has passed it on, who may have spoilt it. The invitation is as before."""
     EXPIRED = "expired"
     USED = "used"
     BURNT = "burnt"
@@ -92,7 +94,8 @@ class Invitations:
     def judge(self, claim: Claim | None, bound: Bound, now: int) -> tuple[Verdict, Invitation | None]:
         """May this newcomer use an invitation? A newcomer that has used it may again, for the same certificate, until it expires.
 
-        A proof that is none burns the invitation whose number it came with.
+        A proof that is none burns the invitation whose number it came with, unless a member has passed it on: that one sees the
+        number, and could end invitations that are not its own. To guess 32 bytes helps it no more than anybody.
         """
         verdict, found = self._judged(claim, bound, now)
         self.counters[verdict] += 1
@@ -108,6 +111,8 @@ class Invitations:
             return Verdict.UNKNOWN, None
         state = found.state(now)
         if not bytes_eq(claim.proof, joiner_proof(found.key, bound)):
+            if bound.by:
+                return Verdict.SPOILT, found
             if state is State.OPEN:
                 self._all[found.number] = found.with_end(State.BURNT)  # even if it cannot be written
                 self._put(self._all[found.number])

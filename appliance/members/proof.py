@@ -40,6 +40,8 @@ class Bound(NamedTuple):
     """Fingerprint of the end that calls."""
     inviter: str
     """Fingerprint of the end that is called."""
+    by: str = ""
+    """The member that passes on what the two say, by fingerprint; "" for a session of their own."""
 
     def __repr__(self) -> str:
         return f"Bound({self.joiner}, {self.inviter})"
@@ -47,7 +49,7 @@ class Bound(NamedTuple):
     @classmethod
     def passed_on(cls, number: bytes, relay: str, joiner: str, inviter: str) -> Bound:
         """What stands for a session where the member `relay` passes on what two others say. `number`: 16 random bytes."""
-        return cls(number, sha256(PASSED_ON_LABEL + number + digest_of_text(relay)), joiner, inviter)
+        return cls(number, sha256(PASSED_ON_LABEL + number + digest_of_text(relay)), joiner, inviter, relay)
 
 
 class Claim(NamedTuple):

@@ -98,11 +98,15 @@ class Inviting:
                 newcomer=bound.joiner,
             )
             return None
-        self._tell(verdict, name, bound.joiner)
+        self._tell(verdict, name, bound)
         return answer
 
-    def _tell(self, verdict: Verdict, name: str, newcomer: str) -> None:
-        if verdict is not Verdict.GOOD:
+    def _tell(self, verdict: Verdict, name: str, bound: Bound) -> None:
+        newcomer = bound.joiner
+        if verdict is Verdict.SPOILT:
+            if times := once_per(SAID_EVERY, f"enrolment spoilt {bound.by}"):
+                log.warning("a member passes on what is no proof", member=bound.by, newcomer=newcomer, times=times)
+        elif verdict is not Verdict.GOOD:
             if times := once_per(SAID_EVERY, f"enrolment {verdict}"):
                 said = "an invitation was refused" if verdict in OF_AN_INVITATION else "somebody without a code wanted to join"
                 log.warning(said, reason=verdict, newcomer=newcomer, times=times)

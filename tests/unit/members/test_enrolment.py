@@ -253,7 +253,19 @@ def test_what_a_member_passes_on_enrols_who_said_it_and_nobody_else() -> None:
 def test_what_is_passed_on_holds_for_one_relay_and_one_newcomer(bound: Bound) -> None:
     member = Member()
     kind, content, body = Joiner(member.invite(), LAPTOP.public, through(identity_of("relay"))).ask_certificate()
-    assert member.inviter.answer(kind, content, body, bound, NOW) == (Verdict.WRONG, None)
+    wrong = Verdict.SPOILT if bound.by else Verdict.WRONG
+    assert member.inviter.answer(kind, content, body, bound, NOW) == (wrong, None)
+
+
+def test_a_member_that_passes_on_cannot_end_an_invitation() -> None:
+    member = Member()
+    code = member.invite()
+    for spoilt in (bytes(32), b"x" * 32):
+        claim = Claim(number_of(SECRET), b"n" * 16, spoilt)
+        assert member.inviter.answer(NETWORK, claim.content(), b"", through(MALLORY), NOW) == (Verdict.SPOILT, None)
+    member.boot()
+    assert member.state() == "open"
+    Meeting(member, code).enrol()
 
 
 def test_an_own_proof_sent_back_is_none() -> None:
