@@ -73,6 +73,25 @@ def host_drift(facts: NodeFacts) -> Iterator[Finding]:
         )
 
 
+def names_unanswered(facts: NodeFacts) -> Iterator[Finding]:
+    """Programs ask the node for names, and it cannot answer."""
+    if problem := Health.of(facts.status or {}).problems.get("names"):
+        yield failure(
+            "names-unanswered",
+            f"programs of this host get no answers about names: {problem}",
+            "end what has port 53 of the node's address (ss -lnp sport = :53), or write names.host: off; the node tries again",
+        )
+
+
+def part_unwell(facts: NodeFacts) -> Iterator[Finding]:
+    """Whatever else the node says of its parts, so that a node that calls itself degraded never looks well here."""
+    for part, problem in Health.of(facts.status or {}).problems.items():
+        if part not in {"host", "names"} and not part.startswith("plugin."):
+            yield warning(
+                "part-unwell", f"{part}: {problem}", "the node's log says more; docs/troubleshooting.md has what it may mean"
+            )
+
+
 def offload_refused(facts: NodeFacts) -> Iterator[Finding]:
     """The kernel cuts records into datagrams if it can."""
     refused = [session for session in (facts.status or {}).get("sessions") or () if session.get("offload_problem")]
@@ -173,6 +192,8 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     version_differs,
     worker,
     host_drift,
+    names_unanswered,
+    part_unwell,
     offload_refused,
     unconnected,
     not_post_quantum,

@@ -173,6 +173,8 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
             ("udp-offload-refused", "warning"),
         ),
         ({"problems": {"host": "missing: route 10.20.0.0/16 over llp0"}}, ("host-drift", "failure")),
+        ({"problems": {"names": "port 53 of 10.8.0.1 is in use"}}, ("names-unanswered", "failure")),
+        ({"problems": {"mesh": "this node was removed from network home"}}, ("part-unwell", "warning")),
         ({"drops": {"replayed": 5, "bad-tag": 200}}, ("drops-many", "warning")),
         ({"policy": {"denied": {"senders": [{"from": "x", "packets": 7}], "streams": []}}}, ("policy-denied", "note")),
         ({"policy": {"denied": {"streams": [{"from": "x", "service": "ssh", "times": 1}]}}}, ("policy-denied", "note")),
