@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ def read(key: str) -> str | None:
         return None
     except OSError as error:
         raise refused(error.errno, f"reading {key}") from error
+
+
+def only_read() -> bool:
+    """Is /proc/sys mounted for reading only, as in most containers?"""
+    return bool(os.statvfs(ROOT).f_flag & os.ST_RDONLY)
 
 
 def write(args: Mapping[str, Any]) -> None:

@@ -162,6 +162,17 @@ def test_who_may_not_is_told_what_allows_it(pair: Pair) -> None:
     assert not list(laptop.runtime.iterdir())
 
 
+def test_in_a_container_whose_settings_can_only_be_read(pair: Pair) -> None:
+    laptop = pair.laptop
+    only_read = "mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; cd"
+    laptop.entering[-2] = laptop.entering[-2].replace("cd", only_read, 1)
+    assert laptop.command("init").returncode == 0
+    assert laptop.command("keys", "new", str(laptop.profile.with_name("identity"))).returncode == 0
+    laptop.rootless()
+    assert laptop.status()["interface"]["differs"] is None
+    assert laptop.stop() == 0
+
+
 def test_a_closed_device_is_named(pair: Pair) -> None:
     script = pair.laptop.entering[-2]
     pair.laptop.entering[-2] = script.replace("mknod -m 666", "mknod -m 600")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from appliance.foundation.logging import get_logger, once_per
+from appliance.linux import sysctl
+from appliance.planning import own
 
 if TYPE_CHECKING:
-    from appliance.api.profile import Profile
+    from appliance.api.profile import Names, NetworkSection, Profile
     from appliance.runtime.inside import Inside
 
 log = get_logger("daemon")
@@ -16,13 +18,30 @@ SAID_EVERY = 3600.0
 
 
 def fitted(profile: Profile, inside: Inside) -> Profile:
-    """The profile as a node with this network can be. No program of the host is in a rootless node's network, so there is nobody
-    to answer names, and the host's resolver is not ours to change."""
+    """The profile as a node with this network can be."""
     if not inside.apart:
         return profile
-    from appliance.api.profile import Names
+    return profile.model_copy(update={"names": _unasked(profile.names), "network": _settable(profile.network, inside)})
 
-    names = profile.names or Names()
+
+def _unasked(names: Names | None) -> Names:
+    """No program of the host is in a rootless node's network, so there is nobody to answer, and the host's resolver is not ours
+    to change."""
+    if names is None:
+        from appliance.api.profile import Names
+
+        names = Names()
     if names.serve == "peers" and once_per(SAID_EVERY, "names of a rootless node"):
         log.warning("a rootless node answers no names: names.serve is left aside")
-    return profile.model_copy(update={"names": names.model_copy(update={"host": "off"})})
+    return names.model_copy(update={"host": "off"})
+
+
+def _settable(network: NetworkSection, inside: Inside) -> NetworkSection:
+    """In a container settings can often only be read. Then those that keep a peer from being a router of this host stay as they
+    are: what he could do is lead astray what is in this network, where each socket is bound to the device."""
+    if not sysctl.only_read():
+        return network
+    keys = [own.link_sysctl(version, network.interface, leaf) for version, leaf in own.DEAF_TO]
+    found = {key: inside.call(sysctl.read, own.default_sysctl(key, network.interface)) for key in keys}
+    kept = {key: value for key, value in found.items() if value is not None}
+    return network.model_copy(update={"sysctls": kept | dict(network.sysctls)})
