@@ -164,8 +164,8 @@ def test_who_may_not_is_told_what_allows_it(pair: Pair) -> None:
 
 def test_in_a_container_whose_settings_can_only_be_read(pair: Pair) -> None:
     laptop = pair.laptop
-    only_read = "mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; cd"
-    laptop.entering[-2] = laptop.entering[-2].replace("cd", only_read, 1)
+    only_read = "mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; "
+    laptop.entering[-2] = laptop.entering[-2].replace('cd "$HOME"', only_read + 'cd "$HOME"')
     assert laptop.command("init").returncode == 0
     assert laptop.command("keys", "new", str(laptop.profile.with_name("identity"))).returncode == 0
     laptop.rootless()
