@@ -42,6 +42,8 @@ KERNEL, SCOPE_LINK = 2, 253
 """Routes that the kernel adds, and link-local addresses: nobody has to react to them."""
 ROUTERS: Final = frozenset({11, 12, 42, 99, 186, 187, 188, 189, 192})
 """Protocol numbers of routing daemons (linux/rtnetlink.h). A full table of theirs changes all day, and none of it is ours."""
+ELEMENTS: Final = frozenset({10 << 8 | 12, 10 << 8 | 14})
+"""NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM: what sets hold is the affair of who fills them, and no part of a plan."""
 NEW_GENERATION: Final = 10 << 8 | 15
 """NFT_MSG_NEWGEN, which ends a transaction and names the process that made it."""
 PROCESS_ID, PROCESS_NAME = 2, 3
@@ -119,7 +121,7 @@ class HostEvents:
                     if found:
                         process = int.from_bytes(said.get(PROCESS_ID, b""), "big")
                         self._by(process, said.get(PROCESS_NAME, b"").rstrip(b"\0").decode(errors="replace"))
-                elif not kind or any(table in body for table in self._tables):
+                elif not kind or (kind not in ELEMENTS and any(table in body for table in self._tables)):
                     found = True
         return found
 

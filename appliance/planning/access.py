@@ -73,7 +73,7 @@ def elements_of(profile: Profile, directory: Directory) -> dict[str, list[str]]:
     """What all sets of the policy hold while the peers are these."""
     found = {}
     for who in _sets(profile):
-        addresses = list(directory.addresses(who))
+        addresses = directory.addresses(who)
         for version in _FAMILIES:
             found[set_name(who, version)] = [str(address) for address in addresses if address.version == version]
     return found
@@ -142,8 +142,10 @@ class _Compiled:
         yield (self._not_from_overlay, _ACCEPT)
         yield (match({"ct": {"key": "state"}}, "related", operator="in"), _ACCEPT)
         yield (_REPLY, _ACCEPT)  # to what this node began
-        for protocol, port in open_ports(self._profile):
-            yield (_is_protocol(protocol), match({"payload": {"protocol": "th", "field": "dport"}}, port), _ACCEPT)
+        for address in self._profile.network.addresses:
+            here = _original("daddr", address.version, str(address.ip))
+            for protocol, port in open_ports(self._profile):
+                yield (here, _is_protocol(protocol), match({"payload": {"protocol": "th", "field": "dport"}}, port), _ACCEPT)
         for number, each in self._rules:
             if names_here(each):
                 yield from ((*ends, _jump(f"policy_{number}_what")) for ends in _ends("saddr", each.from_))

@@ -7,7 +7,7 @@ only the word of others.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from appliance.api.access import Group, Who
@@ -68,8 +68,12 @@ class Directory:
     """The peers that there are, by address."""
 
     def __init__(self, parties: Iterable[Party]) -> None:
-        self.parties = tuple(parties)
-        self._by_address = {address: party for party in self.parties for address in party.addresses}
+        self._by_address: dict[Address, Party] = {}
+        self._meant: dict[Who, list[Address]] = {}
+        for party in parties:
+            self._by_address |= dict.fromkeys(party.addresses, party)
+            for who in _words_for(party):
+                self._meant.setdefault(who, []).extend(party.addresses)
 
     def subject(self, address: Address) -> Subject:
         """Who has that address."""
@@ -79,12 +83,18 @@ class Directory:
             return Subject((network,))
         return Subject((network,), party.name, party.tags, peer=True, member=party.member)
 
-    def addresses(self, who: Who) -> Iterator[Address]:
+    def addresses(self, who: Who) -> Sequence[Address]:
         """All addresses that a name, a tag or a group stands for."""
-        for party in self.parties:
-            subject = Subject((), party.name, party.tags, peer=True, member=party.member)
-            if subject.is_meant_by(who):
-                yield from party.addresses
+        return self._meant.get(who, ())
+
+
+def _words_for(party: Party) -> Iterator[Who]:
+    yield Who(Group.PEERS)
+    if party.name:
+        yield Who(Group.NAME, party.name)
+    if party.member:
+        yield Who(Group.MEMBERS)
+    yield from (Who(Group.TAG, tag) for tag in party.tags)
 
 
 def _within(network: Network, prefix: Network | None) -> bool:

@@ -48,6 +48,13 @@ def test_what_is_allowed_goes_on_when_rules_change_and_what_is_not_ends(hosts: t
         wait_for(first, lambda status: status["denied"]["packets"]["to this node"] > denied)
         assert not select.select([ends.near], [], [], 0)[0]
         assert kept.carries()
+
+        first.namespace.sh("nft delete table inet appliance")
+        first.hear("brought back what was missing on the host")
+        assert kept.carries(), "the peer is known again"
+        again = stack.enter_context(Attempt(second, FIRST, 7003))
+        wait_for(first, lambda status: status["denied"]["packets"]["to this node"])
+        assert not again.answered()
     first.stop()
     assert first.namespace.snapshot() == before
 
@@ -150,8 +157,9 @@ class Attempt:
 
 def wait_for(host: Host, told: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     """What `status` tells of the policy, once it tells that."""
+    found: dict[str, Any] = {}
     for _ in range(200):
-        found: dict[str, Any] = host.status()["policy"]
+        found = host.status()["policy"]
         if told(found):
             return found
     raise AssertionError(found)

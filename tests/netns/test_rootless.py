@@ -39,9 +39,10 @@ class Pair(NamedTuple):
         self.done(self.hub, "network", "new", "home", "--name", "hub", *files)
         self.hub.start()
 
-    def join(self) -> Any:
-        """The ordinary user joins it by a code, again where the machine is too busy for its five seconds."""
-        code = str(self.done(self.hub, "network", "invite", "laptop")["code"])
+    def join(self, *options: str) -> Any:
+        """The ordinary user joins it by a code, again where the machine is too busy for its five seconds. `options` are of the
+        invitation."""
+        code = str(self.done(self.hub, "network", "invite", "laptop", *options)["code"])
         for _ in range(4):
             ran = self.laptop.command("join", code, "--json")
             if ran.returncode == 0:
@@ -105,6 +106,25 @@ def test_a_killed_one_leaves_no_process_and_starts_again(pair: Pair) -> None:
     assert not list(laptop.runtime.iterdir())
     pair.done(laptop, "leave")
     assert not [path for path in laptop.home.rglob("*") if path.is_file()]
+
+
+def test_members_are_let_in_by_their_tags_and_a_rootless_node_has_a_policy_too(pair: Pair) -> None:
+    hub, laptop = pair
+    files = ("--profile", str(hub.profile), "--identity", str(hub.profile.with_suffix(".identity")))
+    pair.done(hub, "network", "new", "home", "--name", "hub", *files)
+    with hub.profile.open("a") as profile:
+        profile.write("policy: {allow: [{from: ['tag:guest'], what: ['service:echo']}]}\n")
+    hub.start()
+    address = pair.join("--tags", "guest")["addresses"][0]
+    with laptop.profile.open("a") as profile:
+        profile.write("policy: {allow: [{from: [hub], what: [tcp]}]}\n")
+    laptop.rootless()
+    assert echoed(hub, "hub", laptop, b"hello") == b"hello"
+    assert not hub.pings(address, within=1)
+    assert hub.status()["policy"]["denied"]["packets"] == {"to this node": 0, "passed on": 0}
+    told = laptop.status()
+    assert told["policy"]["denied"]["senders"][0]["from"] == "hub"
+    assert told["problems"] == {}
 
 
 def echoed(server: Host, name: str, caller: Host, text: bytes) -> bytes:

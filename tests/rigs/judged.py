@@ -138,7 +138,7 @@ class Kernel:
     def __init__(self) -> None:
         self._devices: dict[str, int] = {}
         self._raw: list[socket.socket] = []
-        self._access = access()
+        self.table, self._access = peers_and_access()
 
     def __enter__(self) -> Self:
         for name in (OVERLAY, LAN):
@@ -182,8 +182,8 @@ class Kernel:
         return found - {LAST}
 
 
-def access() -> Access:
-    """The parties as the peers of a running node."""
+def peers_and_access() -> tuple[PeerTable, Access]:
+    """The parties as the peers of a running node, and its policy."""
     entries, members = [], {}
     for number, party in enumerate(PARTIES):
         identity = "llp1:" + "abcdefgh"[number] * 51 + "a"
@@ -196,7 +196,8 @@ def access() -> Access:
     for entry in entries:
         if entry.origin is Origin.MEMBER:
             table.add(entry)
-    return Access(table, lambda: cast("Mapping[str, Certificate]", members), own.TABLE)  # only these of a certificate matter
+    certificates = cast("Mapping[str, Certificate]", members)  # nothing else of them matters
+    return table, Access(table, lambda: certificates, own.TABLE)
 
 
 def waiting(source: int | socket.socket) -> Iterator[bytes]:

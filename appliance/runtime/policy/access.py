@@ -31,6 +31,8 @@ log = get_logger("policy")
 SOON: Final = 0.05
 """Seconds from a change of peers to the change of the kernel's sets: a thousand members that come at once are one change."""
 DENIED: Final = "policy"
+REST: Final = 0.5
+"""Seconds between two changes of them: each costs a process."""
 AGAIN: Final = 5.0
 """Seconds after which the sets are written again if the kernel did not take them."""
 
@@ -53,6 +55,7 @@ class Access:
         self._filled: dict[str, list[str]] | None = None
         self._settling = asyncio.Lock()
         self._given = GivenStreams(inside)
+        self._again = self._resting = False
         self._soon = Gathered(self._settle_soon, SOON)
         self._tasks = Tasks()
         self.problem = ""
@@ -121,7 +124,19 @@ class Access:
             self._say("")
 
     def _settle_soon(self) -> None:
-        self._tasks.spawn(self._settle(), "let everything be as the policy says")
+        self._again = True
+        if not self._resting:
+            self._resting = True
+            self._tasks.spawn(self._settle_and_rest(), "let everything be as the policy says")
+
+    async def _settle_and_rest(self) -> None:
+        try:
+            while self._again:
+                self._again = False
+                await self._settle()
+                await asyncio.sleep(REST)
+        finally:
+            self._resting = False
 
     async def _settle_later(self) -> None:
         await asyncio.sleep(AGAIN)
