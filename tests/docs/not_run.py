@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 NOT_RUN = {
+    r"appliance join CODE": "a code comes from another node: docs/mesh.md, where it is typed",
+    r"appliance run --rootless": "an ordinary user's: tests/netns/test_rootless.py",
     r"make [a-z]+( args=.*)?": "words of the Makefile: tests/repo/test_documents.py knows that they exist",
     r"make deb && sudo apt install .*": "installs a package: tests/repo/test_distributions.py builds it and looks inside",
     r"appliance lab \S+( --json| --story)?": "half a minute each: tests/scenarios/test_labs.py runs every lab, and its story",
