@@ -56,7 +56,7 @@ async def measure(known: int, connected: int, settle: float, seconds: float) -> 
         await hub_takes(hub, known - connected - 1)
         print(f"taken in: {await turns(hub)}")
         begun = time.monotonic()
-        await lab.until(lambda: all(known_to(lab.host(name)) >= known - 2 for name in others), PATIENCE)
+        await lab.until(lambda: all(known_to(lab.host(name)) >= known - 1 for name in others), PATIENCE)
         print(f"the others have them after {time.monotonic() - begun:.0f} s: {await turns(hub)}")
         await asyncio.sleep(LOOK_BACK)
         await hub.restart()
@@ -71,7 +71,7 @@ async def measure(known: int, connected: int, settle: float, seconds: float) -> 
             print(f"{len(hub.sessions())} sessions at the end\n")
             await lab.network.join(newcomer)
             begun = time.monotonic()
-            await lab.until(lambda: newcomer.status() is not None and known_to(newcomer) >= known - 1, PATIENCE)
+            await lab.until(lambda: newcomer.status() is not None and known_to(newcomer) >= known, PATIENCE)
             print(f"newcomer: knows {known_to(newcomer)} after {time.monotonic() - begun:.1f} s, {await turns(newcomer)}")
 
 
