@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ from appliance.transfer.faults import Reason
 SERVICE: Final = "files"
 PAUSE_SECONDS: Final = 0.5
 """Between two attempts to reach this host's node again."""
+FIRST_SECONDS: Final = 5.0
+AGAIN_SECONDS: Final = 2.0
+"""What the first attempt to reach the peer may take, and each further one."""
 THREADS: Final = 24
 """Transfers and refusals at a time."""
 SHOWN: Final = 5
@@ -45,10 +49,11 @@ def send(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 async def _send(source: Source, peer: str, terminal: Terminal) -> int:
     async with Client() as client:
+        deadlines = chain([FIRST_SECONDS], repeat(AGAIN_SECONDS))
 
         async def dial() -> socket.socket:
             try:
-                return (await client.connect(peer, SERVICE)).detach()
+                return (await client.connect(peer, SERVICE, deadline=next(deadlines))).detach()
             except ServiceNotFound as error:
                 error.hint = "there, run: appliance receive"
                 raise

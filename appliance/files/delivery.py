@@ -16,10 +16,10 @@ from appliance.foundation import clock, entropy
 from appliance.transfer.faults import Reason, TransferFault
 
 FIRST_PAUSE: Final = 0.2
-LONGEST_PAUSE: Final = 2.0
-"""So that a transfer goes on within two seconds of the moment when the peer can be reached again."""
+LONGEST_PAUSE: Final = 1.0
+"""So that, with attempts of two seconds at most, a transfer goes on about two seconds after the peer can be reached again."""
 PATIENCE_SECONDS: Final = 300.0
-"""Without a byte more at the other side. Then a person is asked."""
+"""Without a byte more on the other side's disk. Then a person is asked."""
 _AGAIN: Final = frozenset({Reason.BUSY, Reason.SILENT, Reason.STOPPED, Reason.CORRUPT})
 
 Dial = Callable[[], Awaitable[socket.socket]]
@@ -44,7 +44,7 @@ class Delivery:
         self._report = report
         self._interrupted = interrupted
         self._patience_s = patience_s
-        self._furthest = -1
+        self._on_disk = -1
         self._was_there = False
         self._moved_at = clock.monotonic()
 
@@ -53,13 +53,13 @@ class Delivery:
         and the receiver keeps what it has."""
         pause = FIRST_PAUSE
         while True:
-            before = self._furthest
+            begun = clock.monotonic()
             try:
                 return await self._try()
             except ApplianceError as error:
                 if not self._may_pass(error) or clock.monotonic() - self._moved_at > self._patience_s:
                     raise
-                pause = FIRST_PAUSE if self._furthest > before else min(2 * pause, LONGEST_PAUSE)
+                pause = FIRST_PAUSE if self._moved_at > begun else min(2 * pause, LONGEST_PAUSE)
                 pause *= 0.5 + entropy.jitter() / 2
                 self._interrupted(error, pause)
             await asyncio.sleep(pause)
@@ -88,6 +88,6 @@ class Delivery:
         return error.retryable or self._was_there
 
     def _moved(self, progress: Progress) -> None:
-        if progress.done > self._furthest:
-            self._furthest, self._moved_at = progress.done, clock.monotonic()
+        if progress.there < progress.on_disk != self._on_disk:
+            self._on_disk, self._moved_at = progress.on_disk, clock.monotonic()
         self._report(progress)

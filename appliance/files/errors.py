@@ -18,6 +18,7 @@ _HINTS: Final = {
     Reason.NOT_UNDERSTOOD: "run the same version on both sides",
     Reason.SILENT: "run the same command again: it goes on where it was",
     Reason.STOPPED: "run the same command again: it goes on where it was",
+    Reason.ELSEWHERE: "another command of this node sends the same files; let it",
     Reason.FAILED: "what arrived is kept; mend what is named and run the same command again",
 }
 PASSING: Final = frozenset({Reason.NO_ROOM, Reason.BUSY, Reason.SILENT, Reason.STOPPED, Reason.CORRUPT})

@@ -90,6 +90,11 @@ class FrameStream:
         with suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
 
+    def stop_reading(self) -> None:
+        """The same, but something can still be said."""
+        with suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RD)
+
     def close(self) -> None:
         """Give the socket up."""
         self._stream.close()

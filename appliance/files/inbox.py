@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, HostError
 from appliance.files.errors import TransferRefused, Unwilling
 from appliance.files.frame_stream import STALL_SECONDS
 from appliance.files.progress import Progress
@@ -52,8 +52,11 @@ class Inbox:
         except Unwilling as error:
             refuse(stream, error.reason, error.text)
             raise TransferRefused(error.reason, error.text, who="this side") from error
-        except (OSError, ApplianceError):
+        except (OSError, ApplianceError) as error:
             refuse(stream, Reason.FAILED, "the receiver's folder cannot be used")
+            if isinstance(error, OSError):
+                where = f"{error.filename or self._folder}: {(error.strerror or 'it cannot be used').lower()}"
+                raise HostError(where, hint="who may write there, and is it a folder?") from error
             raise
         try:
             return receiver.run()
@@ -97,7 +100,7 @@ class Inbox:
             before = takewhile(lambda each: each is not newer, self._running)
             older = [each for each in before if self._running[each] is shelf and each.keys & newer.keys]
         for each in older:
-            each.stop()
+            each.yield_to_newer()
         if not all(each.ended.wait(PATIENCE_SECONDS) for each in older):
             raise Unwilling(Reason.STOPPED, "an older transfer of the same files has not ended yet")
 

@@ -60,7 +60,7 @@ class Receiver:
         self._receiving = Receiving()
         self._part: Part | None = None
         self._complete: list[Part] = []
-        self._broken = False
+        self._broken = self._has_newer = False
         self._limit_bytes = FIRST_SEAL_BYTES
         self._unsealed_bytes = 0
         self._sealed_at = clock.monotonic()
@@ -84,6 +84,8 @@ class Receiver:
             raise TransferRefused(error.reason, error.text, who="this side") from error
         except BaseException:
             self._keep()
+            if self._has_newer:
+                self._stream.give_up(Reason.ELSEWHERE, "the same files come over a newer connection")
             raise
         finally:
             self._close()
@@ -91,6 +93,11 @@ class Receiver:
     def stop(self) -> None:
         """End it, from any thread: what came is sealed, and `run` raises TransferLost."""
         self._stream.stop()
+
+    def yield_to_newer(self) -> None:
+        """The same, and the sender is told that there is a newer connection."""
+        self._has_newer = True
+        self._stream.stop_reading()
 
     def _run(self) -> Received:
         while True:

@@ -168,6 +168,8 @@ def _decode(data: bytes) -> tuple[list[Seal], int]:
             break
         what, key, chunks, inode, mtime_ns = _BODY.unpack_from(body)
         hashes = tuple(body[place : place + HASH_BYTES] for place in range(_BODY.size, len(body), HASH_BYTES))
+        if what not in set(What) or len(hashes) != chunks.bit_count():
+            break  # of another version
         seals.append(Seal(What(what), key, chunks, hashes, inode, mtime_ns))
         at = end + _CHECK_BYTES
     return seals, at

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -83,8 +84,9 @@ class Source:
             with os.scandir(place.path) as listed:
                 children = sorted(listed, key=lambda child: child.name)
             for child in children:
-                below = Place(child.path, named=False)
-                self._add(path + b"/" + child.name, below, child.stat(follow_symlinks=False))
+                with suppress(FileNotFoundError):  # it was removed meanwhile
+                    below = Place(child.path, named=False)
+                    self._add(path + b"/" + child.name, below, child.stat(follow_symlinks=False))
         elif place.named:
             raise CannotSend(f"{os.fsdecode(place.path)} is no file and no folder", hint="devices, pipes and sockets stay here")
         else:

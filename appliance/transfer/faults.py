@@ -29,7 +29,9 @@ class Reason(StrEnum):
     SILENT = "silent"
     """Nothing came for too long."""
     STOPPED = "stopped"
-    """Somebody ended it, or it goes on over a newer connection."""
+    """Somebody ended it."""
+    ELSEWHERE = "elsewhere"
+    """The same files come over a newer connection."""
     FAILED = "failed"
     """The file system of the side that says so refused something."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +87,96 @@ def test_a_folder_arrives_although_everything_is_killed_once(hosts: tuple[Host, 
     finally:
         for command in (sending, receiving):
             command.end(signal.SIGKILL)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_gibibyte_outlives_kills_and_a_change_of_address(hosts: tuple[Host, Host], tmp_path: Path, capsys: Any) -> None:
+    here, there = hosts
+    for host in hosts:
+        host.start()
+        host.namespace.sh("tc qdisc add dev wire root tbf rate 300mbit burst 1m latency 50ms")
+    with (tmp_path / "large").open("wb") as file:
+        for _ in range(64):
+            file.write(os.urandom(16 * MB))
+    receive = ("receive", str(tmp_path / "in"), "--once")
+    receiving = Command(here, *receive)
+    receiving.hear_until("ready")
+    begun = time.monotonic()
+    sending = Command(there, "send", str(tmp_path / "large"), "other")
+    try:
+        for number, host in enumerate((here, there, here), 1):
+            sending.hear_until("progress", on_disk=number * 128 * MB)
+            host.stop(signal.SIGKILL)
+            host.start()
+        sending.hear_until("progress", on_disk=550 * MB)
+        there.namespace.sh("ip addr del 192.0.2.2/24 dev wire; ip addr add 192.0.2.77/24 dev wire")
+        sending.hear_until("progress", on_disk=650 * MB)
+        receiving.end(signal.SIGKILL)
+        receiving = Command(here, *receive)
+        receiving.hear_until("ready")
+        ready = time.monotonic()
+        again = sending.hear_until("progress", on_disk=650 * MB)
+        resumed = time.monotonic() - ready
+        sent = sending.hear_until("sent")
+        took = time.monotonic() - begun
+        receiving.hear_until("received")
+        assert (sending.end(), receiving.end()) == (0, 0)
+    finally:
+        for command in (sending, receiving):
+            command.end(signal.SIGKILL)
+    assert sha256_of(tmp_path / "in" / "other" / "large") == sha256_of(tmp_path / "large")
+    assert again["done"] >= 650 * MB
+    assert sent["there_before"] >= 650 * MB, "one interruption: the kills of daemons and the new address were none"
+    with capsys.disabled():
+        print(f"\n1 GiB in {took:.0f} s with all of that at 300 Mbit/s; {resumed:.1f} s from ready to the next progress")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ten_sparse_gibibytes_go_on_as_fast(hosts: tuple[Host, Host], tmp_path: Path, capsys: Any) -> None:
+    here, there = hosts
+    for host in hosts:
+        host.start()
+        host.namespace.sh("tc qdisc add dev wire root tbf rate 100mbit burst 1m latency 50ms")
+    with (tmp_path / "sparse").open("wb") as file:
+        for number in range(160):
+            file.seek(number * 64 * MB)
+            file.write(os.urandom(MB))
+        file.truncate(10_240 * MB)
+    receive = ("receive", str(tmp_path / "in"), "--once")
+    receiving = Command(here, *receive)
+    receiving.hear_until("ready")
+    begun = time.monotonic()
+    sending = Command(there, "send", str(tmp_path / "sparse"), "other")
+    try:
+        sending.hear_until("progress", on_disk=3_000 * MB)
+        receiving.end(signal.SIGKILL)
+        receiving = Command(here, *receive)
+        receiving.hear_until("ready")
+        ready = time.monotonic()
+        assert sending.hear_until("progress", on_disk=3_000 * MB)["done"] >= 3_000 * MB
+        resumed = time.monotonic() - ready
+        sending.hear_until("sent")
+        took = time.monotonic() - begun
+        receiving.hear_until("received")
+        assert (sending.end(), receiving.end()) == (0, 0)
+    finally:
+        for command in (sending, receiving):
+            command.end(signal.SIGKILL)
+    came = tmp_path / "in" / "other" / "sparse"
+    assert (came.stat().st_size, came.stat().st_blocks * 512 < 200 * MB) == (10_240 * MB, True)
+    with came.open("rb") as arrived, (tmp_path / "sparse").open("rb") as source:
+        for number in range(160):
+            for file in (arrived, source):
+                file.seek(number * 64 * MB)
+            assert arrived.read(2 * MB) == source.read(2 * MB)
+    with capsys.disabled():
+        print(
+            f"\n10 GiB with 160 MiB in it in {took:.0f} s at 100 Mbit/s; {resumed:.1f} s from ready to the next word of progress"
+        )

@@ -107,8 +107,8 @@ async def test_a_source_that_is_gone_ends_it(out: Path, inbox: Inbox) -> None:
 async def test_patience_ends_when_nothing_moves(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     random_file(out / "file", 5)
     tries: list[float] = []
-    minutes = (60.0 * number for number in itertools.count())
-    monkeypatch.setattr(delivery_module, "clock", SimpleNamespace(monotonic=lambda: next(minutes)))
+    half_minutes = (30.0 * number for number in itertools.count())  # the clock is read twice a try
+    monkeypatch.setattr(delivery_module, "clock", SimpleNamespace(monotonic=lambda: next(half_minutes)))
 
     async def dial() -> socket.socket:
         near, far = socket.socketpair()

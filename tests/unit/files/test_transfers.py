@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, HostError
+from appliance.files import receiving
 from appliance.files.errors import TransferLost, TransferRefused
 from appliance.files.inbox import Inbox
 from appliance.files.progress import Progress
@@ -27,7 +28,7 @@ C = CHUNK_BYTES
 def cut_after(chunks: int, paths: list[Path], inbox: Inbox) -> None:
     """Send, and lose the connection when so many chunks have passed."""
     here, there = socket.socketpair()
-    receiving = taking(inbox, there)
+    taken = taking(inbox, there)
     source = Source(paths)
     source.look()
 
@@ -36,7 +37,7 @@ def cut_after(chunks: int, paths: list[Path], inbox: Inbox) -> None:
             here.shutdown(socket.SHUT_RDWR)
 
     assert isinstance(Apart(Sender(here, source, report).run).outcome(), TransferLost)
-    assert isinstance(receiving.outcome(), TransferLost)
+    assert isinstance(taken.outcome(), TransferLost)
 
 
 def test_a_folder_arrives_as_it_is(tmp_path: Path, out: Path, inbox: Inbox) -> None:
@@ -271,7 +272,7 @@ def test_a_link_that_is_put_there_meanwhile_leads_nobody_out(tmp_path: Path, out
 def test_who_comes_again_need_not_wait_for_the_connection_that_is_dead(out: Path, inbox: Inbox) -> None:
     random_file(out / "file", 4 * C)
     here, there = socket.socketpair()
-    receiving = taking(inbox, there)
+    taken = taking(inbox, there)
     source = Source([out])
     source.look()
     again: list[Any] = []
@@ -280,9 +281,11 @@ def test_who_comes_again_need_not_wait_for_the_connection_that_is_dead(out: Path
         if progress.done >= C and not again:
             again.append(send([out], inbox)[0])
 
-    Apart(Sender(here, source, hangs).run).outcome()
+    older = Apart(Sender(here, source, hangs).run).outcome()
     assert isinstance(again[0], Sent)
-    assert isinstance(receiving.outcome(), TransferLost)
+    assert isinstance(older, TransferRefused), "it was not dead after all, and hears of the other"
+    assert older.reason is Reason.ELSEWHERE
+    assert isinstance(taken.outcome(), TransferLost)
 
 
 def test_one_sender_has_a_few_transfers_at_a_time_and_leaves_the_others_their_places(out: Path, inbox: Inbox) -> None:
@@ -305,6 +308,25 @@ def test_one_sender_has_a_few_transfers_at_a_time_and_leaves_the_others_their_pl
     for here, _ in held:
         here.close()
     assert all(isinstance(each.outcome(), TransferLost) for each in waiting)
+
+
+def test_a_folder_that_cannot_be_used_is_said_by_its_name(tmp_path: Path, out: Path, inbox: Inbox) -> None:
+    random_file(out / "file", 10)
+    (tmp_path / "in" / "left").write_text("no folder")
+    sent, received = send([out], inbox)
+    assert isinstance(sent, TransferRefused)
+    assert str(tmp_path) not in sent.message, "paths of the receiver are none of the sender's business"
+    assert isinstance(received, HostError)
+    assert str(tmp_path / "in" / "left") in received.message
+
+
+def test_a_sender_that_waits_long_for_an_answer_hears_that_it_is_worked_on(
+    out: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "ALIVE_SECONDS", -1.0)
+    random_file(out / "file", 10)
+    sent, _ = send([out], inbox)
+    assert isinstance(sent, Sent)
 
 
 def test_two_programs_do_not_receive_into_one_folder(tmp_path: Path, out: Path, inbox: Inbox) -> None:
