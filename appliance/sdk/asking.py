@@ -68,8 +68,9 @@ class Asking:
             try:
                 await waiting
             finally:
-                if waiting in self._waiting:
-                    self._waiting.remove(waiting)
+                self._waiting.remove(waiting)
+                # There may be room for more than one, or this one was cancelled after it had been woken.
+                asyncio.get_running_loop().call_soon(self._wake_if_room)
 
     async def _begin(self) -> None:
         conversation = await NodeConnection.open(self._address)
@@ -87,12 +88,22 @@ class Asking:
         if gone:
             self._lost += len(gone)
             self._conversations = [each for each in self._conversations if not each.closed]
-        free = [each for each in self._conversations if each.under_way < MOST_QUESTIONS]
+        free = list(filter(_has_room, self._conversations))
         return min(free, key=lambda each: each.under_way, default=None)
 
+    def _wake_if_room(self) -> None:
+        if self._closed or len(self._conversations) < MOST_CONVERSATIONS or any(map(_has_room, self._conversations)):
+            self._wake()
+
     def _wake(self) -> None:
+        """Let the next who waits look whether there is room, or all of them that it is over."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
                 if not self._closed:
                     return
+
+
+def _has_room(conversation: NodeConnection) -> bool:
+    """Also one that has ended, which makes room for another."""
+    return conversation.closed or conversation.under_way < MOST_QUESTIONS

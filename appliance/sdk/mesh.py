@@ -12,7 +12,7 @@ lost when the stream it was on is lost. Who is silent for three heartbeats is go
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -38,7 +38,8 @@ log = get_logger("sdk")
 PREFIX: Final = "mesh."
 SILENT_HEARTBEATS: Final = 3
 MOST_UNREAD: Final = 256
-"""Messages that wait for the program; until it takes some, nothing more is read, and senders wait."""
+MOST_UNREAD_BYTES: Final = 16 << 20
+"""Messages that wait for the program, and their bytes; until it takes some, nothing more is read, and senders wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,10 @@ class Mesh:
         self._seen: set[str] = set()
         """Peers that called us, or were told by rows."""
         self._reaching: set[str] = set()
-        self._inbox: asyncio.Queue[Message | None] = asyncio.Queue(MOST_UNREAD)
+        self._inbox: deque[Message] = deque()
+        self._unread_bytes = 0
+        self._news = asyncio.Condition()
+        """Something has come, was taken, or it is over."""
         self._feed = Feed()
         self._look_now = asyncio.Event()
         self._tasks = Tasks()
@@ -159,8 +163,8 @@ class Mesh:
             await connection.close()
         self._ways.clear()
         self._from.clear()
-        with suppress(asyncio.QueueFull):
-            self._inbox.put_nowait(None)
+        async with self._news:
+            self._news.notify_all()
 
     def peers(self) -> tuple[str, ...]:
         """The names of those who are there now, in order: there is a stream to each."""
@@ -200,12 +204,14 @@ class Mesh:
 
     async def receive(self) -> Message:
         """The next message. Raises SDKError when this program has left."""
-        message = None if self._left and self._inbox.empty() else await self._inbox.get()
-        if message is None:
-            with suppress(asyncio.QueueFull):
-                self._inbox.put_nowait(None)  # for whoever else waits
-            raise SDKError(f"mesh {self.name} was left", hint="join it again")
-        return message
+        async with self._news:
+            await self._news.wait_for(lambda: self._inbox or self._left)
+            if not self._inbox:
+                raise SDKError(f"mesh {self.name} was left", hint="join it again")
+            message = self._inbox.popleft()
+            self._unread_bytes -= len(message.data)
+            self._news.notify_all()
+            return message
 
     def __aiter__(self) -> Self:
         return self
@@ -217,7 +223,7 @@ class Mesh:
             raise StopAsyncIteration from None
 
     async def _to_all(self, framed: bytes, seconds: float) -> Delivery:
-        ways = dict(self._ways)
+        ways = dict(sorted(self._ways.items()))
         ended = await asyncio.gather(
             *(self._sent(peer, way, framed, seconds) for peer, way in ways.items()), return_exceptions=True
         )
@@ -311,6 +317,14 @@ class Mesh:
                 continue
             connection.reset()
 
+    async def _put(self, message: Message) -> None:
+        async with self._news:
+            await self._news.wait_for(lambda: len(self._inbox) < MOST_UNREAD and self._unread_bytes < MOST_UNREAD_BYTES)
+            self._inbox.append(message)
+            self._unread_bytes += len(message.data)
+            self.counted["received"] += 1
+            self._news.notify_all()
+
     async def _hear(self, connection: Connection) -> None:
         peer, why = connection.peer, "it closed its stream"
         self._seen.add(peer)
@@ -325,8 +339,7 @@ class Mesh:
                     self._seen.discard(peer)
                     break
                 if head.kind is Kind.MESSAGE:
-                    await self._inbox.put(Message(peer, data))
-                    self.counted["received"] += 1
+                    await self._put(Message(peer, data))
         except PeerFault:
             self.counted["malformed"] += 1
             why = "it sent what is no message"

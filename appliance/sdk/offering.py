@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
-from appliance.sdk.errors import SDKError
+from appliance.sdk.errors import NodeGone, SDKError
 
 if TYPE_CHECKING:
     from appliance.sdk.base import Base
@@ -76,6 +76,7 @@ class Offering:
         self._config = config
         self._state = HealthState(config)
         self._told: dict[str, object] = {}
+        self._closed = False
         self._tasks = Tasks()
 
     async def start(self) -> None:
@@ -94,11 +95,26 @@ class Offering:
         return self
 
     async def __anext__(self) -> Connection:
-        return await anext(self._listener)
+        while True:
+            try:
+                return await anext(self._listener)
+            except NodeGone:
+                if self._closed:
+                    raise StopAsyncIteration from None
+                await self._again()
 
     async def accept(self) -> Connection:
-        """The next stream. Raises SDKError when the node is gone, or the offering is closed."""
-        return await self._listener.accept()
+        """The next stream. While the node is away this waits until it is back, and offers the service anew. Raises SDKError when
+        the offering is closed."""
+        try:
+            return await anext(self)
+        except StopAsyncIteration:
+            raise SDKError(f"service {self.service} is offered no more") from None
+
+    @property
+    def closed(self) -> bool:
+        """Was it closed here?"""
+        return self._closed
 
     @property
     def passing(self) -> bool:
@@ -120,10 +136,30 @@ class Offering:
 
     async def close(self) -> None:
         """Serve no more, and take the service back from the network. Streams that were taken go on."""
+        self._closed = True
         await self._tasks.close()
         await self._listener.close()
 
     deregister = close
+
+    async def _again(self) -> None:
+        """Serve and offer it once the node is back. Raises SDKError if that says no."""
+        failed = 0
+        while not self._closed:
+            failed += 1
+            await asyncio.sleep(self._client.backoff.wait(failed, self._client.around.chance))
+            try:
+                listener = await self._client.listen(self.service)
+            except NodeGone:
+                continue
+            await self._listener.close()
+            self._listener = listener
+            if self.closed:
+                await listener.close()
+                return
+            self._told = {}
+            await self._tell()
+            return
 
     async def _tell(self) -> None:
         told: dict[str, object] = {

@@ -6,12 +6,14 @@ serve ─ service_health ─▶ Offers ─▶ this node's row ─▶ the others 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from appliance.foundation import clock
 from appliance.members.network import identity_text
 from appliance.members.offer import Offer, OfferRefused, offer_of, service_of
+from appliance.members.own_row import ROW_SECONDS
 from appliance.members.row import MOST_SERVICES, Digest, Row, Service
 from appliance.runtime.streams.errors import NotServedHere
 
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 
 GATHER_SECONDS: Final = 0.25
 """Changes that come so close after each other are told to followers together."""
-LOAD_SECONDS: Final = 10.0
-"""Least between two rows that differ in loads alone: those are forwarded to every member."""
+CALM_SECONDS: Final = 10.0
+"""Least between two rows that differ in loads alone, and between any two once there were many: rows go to every member."""
+MOST_URGENT: Final = 6
+"""Rows in a minute that need not wait so long; what changes within ROW_SECONDS becomes one row anyway."""
 
 
 class Roster(Protocol):
@@ -72,6 +76,10 @@ class Offers:
         self._offers: dict[str, Offer] = {}
         self._in_row: tuple[Service, ...] = ()
         self._row_at = float("-inf")
+        self._urgent: deque[float] = deque([float("-inf")] * MOST_URGENT, MOST_URGENT)
+        """When the last urgent rows were written."""
+        self._read: dict[Digest, tuple[Row, tuple[Offer, ...]]] = {}
+        """What rows offer, as they were when they were read last."""
         self._changed = asyncio.Event()
         self._gathering: asyncio.TimerHandle | None = None
         self._later: asyncio.TimerHandle | None = None
@@ -109,7 +117,12 @@ class Offers:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        wait = 0.0 if urgent else self._row_at + LOAD_SECONDS - clock.monotonic()
+        now = clock.monotonic()
+        wait = 0.0
+        if urgent and self._urgent[-1] < now - ROW_SECONDS and self._urgent[0] < now - 60:
+            self._urgent.append(now)
+        elif not urgent or self._urgent[-1] < now - ROW_SECONDS:
+            wait = self._row_at + CALM_SECONDS - now
         if wait > 0:
             self._later = asyncio.get_running_loop().call_later(wait, self._into_row)
         else:
@@ -127,11 +140,8 @@ class Offers:
 
     def found(self, service: str | None = None) -> list[dict[str, Any]]:
         """Who offers `service`, or anything; in order of services and names."""
-        offers = [*self._own(), *self._others()]
-        return sorted(
-            (each for each in offers if service in {None, each["service"]}),
-            key=lambda each: (each["service"], not each["own"], each["node"]),
-        )
+        offers = [*self._own(service), *self._others(service)]
+        return sorted(offers, key=lambda each: (each["service"], not each["own"], each["node"]))
 
     async def follow(self, service: str | None) -> AsyncGenerator[Any, None]:
         """`found` now, and whenever it has changed. Ends when it is closed."""
@@ -149,25 +159,39 @@ class Offers:
         """For `status`: what this host offers."""
         return {name: {"health": str(offer.health), "load": offer.load} for name, offer in sorted(self._offers.items())}
 
-    def _own(self) -> Iterator[dict[str, Any]]:
+    def _own(self, service: str | None) -> Iterator[dict[str, Any]]:
         for offer in self._offers.values():
-            yield _told(offer, self._own_name(), self._own_identity, "alive") | {"connected": True, "rtt_ms": None, "own": True}
+            if service in {None, offer.service}:
+                yield _told(offer, self._own_name(), self._own_identity, "alive") | {
+                    "connected": True,
+                    "rtt_ms": None,
+                    "own": True,
+                }
 
-    def _others(self) -> Iterator[dict[str, Any]]:
+    def _others(self, service: str | None) -> Iterator[dict[str, Any]]:
         if self._roster is None:
             return
         for digest, row in self._roster.rows().items():
+            if not row.services or row.leaving:
+                continue
+            offers = [offer for offer in self._offers_of(digest, row) if service in {None, offer.service}]
             identity = identity_text(digest)
-            if not row.services or row.leaving or identity == self._own_identity:
-                continue
-            peer = self._peer_of(identity)
-            if peer is None:
-                continue
-            about = {"connected": peer.connected, "rtt_ms": peer.rtt_ms, "own": False}
-            for service in row.services:
-                offer = offer_of(service)
-                if offer is not None:
-                    yield _told(offer, peer.name, identity, self._roster.standing(identity)) | about
+            peer = self._peer_of(identity) if offers and identity != self._own_identity else None
+            if peer is not None:
+                about = {"connected": peer.connected, "rtt_ms": peer.rtt_ms, "own": False}
+                standing = self._roster.standing(identity)
+                yield from (_told(offer, peer.name, identity, standing) | about for offer in offers)
+
+    def _offers_of(self, digest: Digest, row: Row) -> tuple[Offer, ...]:
+        """Of a thousand rows, most are as they were: what they say is read once."""
+        known = self._read.get(digest)
+        if known is not None and known[0] is row:
+            return known[1]
+        if len(self._read) > 2 * len(self._roster.rows() if self._roster is not None else ()):
+            self._read.clear()  # most are of members that have gone
+        offers = tuple(offer for offer in map(offer_of, row.services) if offer is not None)
+        self._read[digest] = row, offers
+        return offers
 
     def _soon(self) -> None:
         """Something may be different: look again a moment later, all followers at once."""

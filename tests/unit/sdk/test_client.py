@@ -173,6 +173,33 @@ async def test_a_node_that_dies_under_a_hundred_streams_and_comes_back(two: Vill
             await stream.close()
 
 
+async def test_all_that_wait_for_a_node_hear_that_it_is_gone(two: Village) -> None:
+    two.wire.cut.add(two["right"].overlay)
+    async with two["left"].client(attempts=1) as client, asyncio.timeout(60):
+        waiting = [asyncio.create_task(client.connect("right", "echo", deadline=300)) for _ in range(200)]
+        for _ in range(100):
+            await asyncio.sleep(0)
+        for task in waiting[50:60]:
+            task.cancel()
+        await two["left"].stop()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(each) for each in ended} == {NodeGone, asyncio.CancelledError}
+
+
+async def test_who_waits_for_a_turn_gets_it_when_those_before_are_cancelled(two: Village) -> None:
+    async with echoing(two["right"]), two["left"].client(attempts=1) as client, asyncio.timeout(60):
+        two.wire.cut.add(two["right"].overlay)
+        stuck = [asyncio.create_task(client.open_stream("right", "echo", None, 300)) for _ in range(200)]
+        for _ in range(100):
+            await asyncio.sleep(0)
+        two.wire.cut.clear()
+        opening = asyncio.create_task(client.connect("right", "echo", deadline=60))
+        for task in stuck:
+            task.cancel()
+        await (await opening).close()
+        await asyncio.gather(*stuck, return_exceptions=True)
+
+
 async def test_health_and_peers_are_the_nodes_own(two: Village) -> None:
     two["left"].problems = {"worker": "it does not answer"}
     async with two["left"].client() as client:

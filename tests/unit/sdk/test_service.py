@@ -267,3 +267,26 @@ async def test_a_client_closes_with_what_it_offers(four: Village) -> None:
         await client.service("name").register(health=lambda: True)
     async with four["ask"].client() as other:
         assert await other.service("name").discover() == ()
+
+
+async def test_an_offering_outlives_its_node(four: Village) -> None:
+    async with AsyncExitStack() as stack, asyncio.timeout(60):
+        await stack.enter_async_context(offered(four["one"], metadata={"version": "2"}))
+        client = await stack.enter_async_context(four["ask"].client(attempts=100, backoff_most_s=0.1))
+        name = client.service("name")
+        assert await name.call(ask, deadline=60) == "one"
+        await four["one"].stop()
+        await four["one"].start()
+        assert await name.call(ask, deadline=60) == "one"
+        assert [each.metadata for each in await name.discover(fresh=True)] == [{"version": "2"}]
+
+
+async def test_an_offering_that_is_closed_ends_though_its_node_is_away(four: Village) -> None:
+    async with four["one"].client() as client, asyncio.timeout(60):
+        offering = await client.service("name").register()
+        accepting = asyncio.create_task(offering.accept())
+        await asyncio.sleep(0)
+        await four["one"].stop()
+        await offering.close()
+        with pytest.raises(SDKError, match="offered no more"):
+            await accepting
