@@ -17,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-from appliance.errors import ExitCode
 from appliance.foundation import interpreter, places
 from appliance.foundation.logging import get_logger
 from appliance.sdk.errors import SDKError
@@ -124,12 +123,10 @@ class OwnNode:
             log.debug("the node says", line=text)
 
     def _reason(self) -> NodeNotStarted:
-        said = {kind: text for line in self._said for kind, _, text in [line.partition(": ")] if kind in {"error", "hint"}}
-        error = NodeNotStarted(
-            said.get("error", "the node was not ready in time"), hint=said.get("hint", "run it by hand: appliance run --rootless")
-        )
-        error.exit_code = ExitCode.FAILURE
-        return error
+        told = [line for line in self._said if not line.startswith("{")]  # the others are its log
+        named = {kind: text for line in told for kind, _, text in [line.partition(": ")] if kind in {"error", "hint"}}
+        message = named.get("error") or "\n".join(told) or "the node was not ready in time"
+        return NodeNotStarted(message, hint=named.get("hint", "run it by hand: appliance run --rootless"))
 
 
 async def _ready(told: socket.socket) -> None:
