@@ -43,11 +43,6 @@ class Carrier:
         """What it has counted so far, together with those that ended before it."""
         return {name: self._before.get(name, 0) + self._now.get(name, 0) for name in sorted({*self._before, *self._now})}
 
-    @property
-    def process_id(self) -> int | None:
-        """The process's number while it runs."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
-
     async def call(self, outside: socket.socket, pair: socket.socket, name: str, shown: str, seconds: float) -> None:
         """Make a QUIC connection over a connected socket; `pair` is what its datagrams come by. Both are closed here, whatever
         comes of it. Raises OSError with a sentence for the admin."""
@@ -65,8 +60,7 @@ class Carrier:
     async def start(self) -> None:
         """Start the process if it does not run. Raises OSError with a sentence for the admin."""
         async with self._starting:
-            if self._process is None or self._process.poll() is not None:
-                self._forget()
+            if self._socket is None:  # one that has just ended may not be dead yet
                 await self._start()
 
     async def close(self) -> None:

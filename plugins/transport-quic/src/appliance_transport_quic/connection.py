@@ -52,7 +52,7 @@ class Connection:
         """The connection IDs that packets for it may go to."""
         self.established = False
         self.ended = ""
-        """Why it is over, as a word to count: "closed", "tls", "malformed", "foreign"; "" while it is not."""
+        """Why it is over, as a word to count: "closed", "tls", "malformed", "broken", "foreign" or "slow"; "" while it is not."""
         self.alert = 0
         """The alert of TLS that ended it; 0: none did."""
         self.said = ""
@@ -83,23 +83,31 @@ class Connection:
     @property
     def timer(self) -> float | None:
         """When `handle_timer` wants to be called."""
-        return None if self.ended == "malformed" else self._quic.get_timer()
+        return None if self._is_beyond_words else self._quic.get_timer()
 
     def transmits(self, now: float) -> list[tuple[bytes, KernelAddress]]:
         """UDP payloads to send now, and where each goes to."""
         out: list[tuple[bytes, KernelAddress]] = []
-        if self.ended == "malformed":
+        core = self._quic._core  # noqa: SLF001 - as in `_fill`
+        if self._is_beyond_words or core is None:
             return out
         try:
             for _ in range(ROUNDS):
                 self._fill()
-                fresh = self._quic.datagrams_to_send(now)
-                out += fresh
-                if not fresh or not self.pending:
+                before = len(out)
+                while (packet := core.poll_transmit(now)) is not None:
+                    out.append((packet[0], packet[1]))
+                if len(out) == before or not self.pending:
                     break
         except Exception as error:  # noqa: BLE001 - a far end that takes less than QUIC demands, or no DATAGRAM frames
-            self._end("malformed", str(error))
+            if self.established:
+                self._end("broken", str(error))
+            # else qh3 may not send more before the address is proved, and goes on when more came
         return out
+
+    @property
+    def _is_beyond_words(self) -> bool:
+        return self.ended in ("malformed", "broken")
 
     def close(self, how: str = "closed") -> None:
         """End it; `transmits` has what is to be said about that."""

@@ -59,6 +59,7 @@ def _common() -> dict[str, Any]:
         "max_datagram_size": UDP_PAYLOAD,
         "probe_datagram_size": False,
         "max_datagram_frame_size": FRAME_BYTES,
+        "initial_rtt": 0.1,  # so that a lost first packet is sent again after 0.3 s, as LLP does
         "max_data": 1 << 16,  # streams carry nothing here
         "max_stream_data": 1 << 14,
     }

@@ -26,6 +26,8 @@ BUFFER_BYTES: Final = 8 << 20
 """Room outside for a burst while the carrier gets no processor."""
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 IP_MTU_DISCOVER, IP_PMTUDISC_DO, IPV6_MTU_DISCOVER = 10, 2, 23
+CALL_SECONDS: Final = 3.0
+"""How long a call may take, in which four first packets are sent: where no QUIC passes, the next endpoint is to have its turn."""
 AGAIN_SECONDS: Final = 1.0
 """Between two starts of a listener's carrier that ends by itself."""
 
@@ -59,13 +61,14 @@ class Quic:
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         """Call `to`. Raises OSError or TimeoutError."""
         name, _, _ = (to.authority or to.host).rpartition(":") if to.authority else (to.host, "", "")
+        seconds = min(timeout, CALL_SECONDS)
         async with asyncio.timeout(timeout):
             outside = self._socket(to.host)
             ours, theirs = _pair()
             try:
                 outside.connect(to_kernel(to.host, to.port))
                 local = from_kernel(outside.getsockname())
-                await self.carrier.call(outside, theirs, name.strip("[]"), to.authority or str(to), timeout)
+                await self.carrier.call(outside, theirs, name.strip("[]"), to.authority or f"{to.host}:{to.port}", seconds)
                 self._services.exempt(ours)
             except BaseException:
                 outside.close()

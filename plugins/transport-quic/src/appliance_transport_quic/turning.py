@@ -30,6 +30,7 @@ HANDSHAKE_SECONDS: Final = 10.0
 STRANGER_SECONDS: Final = 30.0
 """How long a connection may go without a link of its own: LLP's handshake takes a second."""
 FIGURES_SECONDS: Final = 1.0
+SOONEST_SECONDS: Final = 0.001
 SHARED_BUDGET: Final = 16
 """Messages of the listener's shared pair in one turn."""
 
@@ -106,7 +107,7 @@ class Turning:
             self._finish(link)
             return
         self._read_pair_if(link, wanted=link.established and not connection.pending)
-        self._plan(link)
+        self._plan(link, now)
 
     def _is_established(self, link: Link, now: float) -> None:
         link.established = True
@@ -128,7 +129,8 @@ class Turning:
             self._unwatch(link.outside.sock)
             link.outside.sock.close()
             if call is not None:
-                said = link.outside.problem or in_words(connection.alert, connection.said, call.shown)
+                slow = f"{call.shown} does not answer" if connection.ended == "slow" else ""
+                said = link.outside.problem or slow or in_words(connection.alert, connection.said, call.shown)
                 self._say({"id": call.number, "error": said})
 
     def _read_pair_if(self, link: Link, *, wanted: bool) -> None:
@@ -158,8 +160,10 @@ class Turning:
 
     # ---- timers ----
 
-    def _plan(self, link: Link) -> None:
+    def _plan(self, link: Link, now: float) -> None:
         due = min((each for each in (link.connection.timer, self._deadline(link)) if each is not None), default=None)
+        if due is not None and due <= now:
+            due = now + SOONEST_SECONDS  # it was due a moment ago, and nothing came of it
         if due is not None and (link.due is None or due < link.due):
             link.due = due
             heapq.heappush(self._timers, (due, next(self._order), link))
