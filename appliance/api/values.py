@@ -16,6 +16,9 @@ HOST_AND_PORT = frozenset({"udp", "tcp"})
 """Schemes whose endpoints are a host and a port and nothing else, whoever reads them."""
 RELAY = "relay"
 """The scheme of endpoints over a peer that is a relay, `relay://` and its fingerprint: the core's own, which no plugin brings."""
+BEST_FIRST = ("udp", "quic", "tcp", "wss")
+"""Transports in the order in which a peer is tried where nobody wrote another order: what repairs nothing before what does, and
+what costs less before what gets through more networks. Others come behind these."""
 LONGEST_AUTHORITY = 512
 """Characters of what stands behind `scheme://`."""
 
@@ -62,6 +65,11 @@ class Endpoint(NamedTuple):
         if found is None:
             return cls(scheme, "", 0, rest)
         return cls(scheme, *found, "" if not slash and is_address(found[0]) else rest)
+
+
+def preference(endpoint: Endpoint) -> int:
+    """Its transport's place in BEST_FIRST; the least comes first."""
+    return BEST_FIRST.index(endpoint.scheme) if endpoint.scheme in BEST_FIRST else len(BEST_FIRST)
 
 
 def is_address(host: str) -> bool:

@@ -43,6 +43,9 @@ def ping(arguments: argparse.Namespace, terminal: Terminal) -> int:
         echoes.append(echo)
         if not terminal.json:
             terminal.line(echo, _echo_text(name, address, echo))
+            if number == count - 1:
+                for each in echo["passed_over"]:
+                    terminal.line(each, f"not by {each['endpoint']}: {each['reason']}")
     answered = [echo for echo in echoes if echo["rtt_ms"] is not None]
     if terminal.json:
         terminal.document({"name": name, "address": address, "sent": count, "received": len(answered), "echoes": echoes})
@@ -101,6 +104,7 @@ def _path(name: str) -> dict[str, Any]:
         "endpoint": None if session is None else session["endpoint"],
         "transport": None if session is None else session["transport"],
         "problem": peer.get("last_error") if session is None else None,
+        "passed_over": [] if session is None else list(peer.get("passed_over") or ()),
     }
 
 

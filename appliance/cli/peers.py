@@ -12,6 +12,8 @@ from appliance.errors import ExitCode
 
 DAY = 10
 """Characters of a time that are its date."""
+MOST = 40
+"""Characters of a reason."""
 
 
 def peers(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -47,10 +49,21 @@ def _row(peer: Mapping[str, Any]) -> tuple[str, ...]:
         str(peer["origin"]),
         state,
         _path(peer),
-        str(peer.get("endpoint") or "-"),
+        f"{peer.get('endpoint') or '-'}{_passed_over(peer)}",
         "-" if rtt is None else f"{rtt:g} ms",
         str(peer.get("expires") or "-")[:DAY],
     )
+
+
+def _passed_over(peer: Mapping[str, Any]) -> str:
+    """Which better transports it does not go by, and why, each once."""
+    why = {each["endpoint"].partition("://")[0]: shortened(each["reason"]) for each in peer.get("passed_over") or ()}
+    return f" (not {'; '.join(f'{scheme}: {reason}' for scheme, reason in why.items())})" if why else ""
+
+
+def shortened(reason: str) -> str:
+    """So much of a reason as a table has room for."""
+    return reason if len(reason) <= MOST else f"{reason[: MOST - 1].rstrip()}…"
 
 
 def _path(peer: Mapping[str, Any]) -> str:

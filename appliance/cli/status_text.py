@@ -17,6 +17,7 @@ def status_text(answer: Mapping[str, Any], terminal: Terminal) -> str:
     blocks = [
         _head(answer, terminal),
         _sessions(answer),
+        _passed_over(answer),
         _circuits(answer),
         _peers_without_session(answer),
         _classes(answer),
@@ -116,6 +117,16 @@ def _sessions(answer: Mapping[str, Any]) -> str:
     head = ["session with", "state", "suite", "pq", "endpoint", "received", "sent", "rtt", "age"]
     head += ["compression"] if compressed else []
     return table(head, rows) if rows else "no sessions"
+
+
+def _passed_over(answer: Mapping[str, Any]) -> str:
+    """Better endpoints than those that sessions go by."""
+    rows = [
+        (str(peer["name"]), str(each["endpoint"]), str(each["reason"]))
+        for peer in answer.get("peers") or ()
+        for each in peer.get("passed_over") or ()
+    ]
+    return table(("session with", "goes not by", "since"), rows) if rows else ""
 
 
 def _way(endpoint: str, answer: Mapping[str, Any]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from appliance.api.values import RELAY, Endpoint, Network
+from appliance.api.values import RELAY, Endpoint, Network, preference
 from appliance.members.network import identity_text
 from appliance.members.row import EndpointKind, Reachable, Row
 
@@ -17,18 +18,31 @@ _ORDER: Final = (EndpointKind.CONFIGURED, EndpointKind.MAPPED, EndpointKind.REFL
 
 def endpoints_of(row: Row, schemes: Iterable[str], own: Sequence[Network], overlay: Sequence[Network]) -> tuple[Endpoint, ...]:
     """Most wanted first: what lies in a network of this host, then what is public and no NAT's, then relays, then what may answer
-    all the same. A relay answers at once, and a better path is looked for while it carries the packets.
+    all the same; in each of these the better transport first (`api.values.BEST_FIRST`), whatever the row's order is. A relay
+    answers at once, and a better path is looked for while it carries the packets.
 
     `schemes`: that this node can call. `own`: the networks that this host is in. Hosts by name are left out, since a row could
     have any number of nodes look up any name; so is what is in the `overlay` and what means no single host.
     """
     known = frozenset(schemes)
     usable = [each for each in row.endpoints if each.endpoint.scheme in known and _may_be_called(each.endpoint, overlay)]
-    ranked = sorted(usable, key=lambda each: (_rank(each.endpoint, own), _ORDER.index(each.kind), each.age))
-    likely = [each.endpoint for each in ranked if _is_likely(each, own)][:MOST]
-    unlikely = [each.endpoint for each in ranked if not _is_likely(each, own)][: MOST - len(likely)]
+    ranked = sorted(
+        usable, key=lambda each: (_rank(each.endpoint, own), preference(each.endpoint), _ORDER.index(each.kind), each.age)
+    )
+    likely = _some_of_each([each.endpoint for each in ranked if _is_likely(each, own)], MOST)
+    unlikely = _some_of_each([each.endpoint for each in ranked if not _is_likely(each, own)], MOST - len(likely))
     relays = [Endpoint(RELAY, "", 0, identity_text(relay)) for relay in row.relays] if RELAY in known else []
     return tuple(dict.fromkeys([*likely, *relays, *unlikely]))
+
+
+def _some_of_each(endpoints: Sequence[Endpoint], most: int) -> list[Endpoint]:
+    """At most so many, in their order, and none for which there would be no room for another transport's best."""
+    so_far: Counter[str] = Counter()
+    places = []
+    for at, endpoint in enumerate(endpoints):
+        places.append((so_far[endpoint.scheme], at))
+        so_far[endpoint.scheme] += 1
+    return [endpoints[at] for at in sorted(at for _, at in sorted(places)[:most])]
 
 
 def _may_be_called(endpoint: Endpoint, overlay: Sequence[Network]) -> bool:

@@ -101,6 +101,14 @@ class Peer:
         """Why the last attempt there failed; "" if there was none that did."""
         return self._tried.get(endpoint, "")
 
+    def passed_over(self, endpoint: Endpoint | None) -> list[tuple[Endpoint, str]]:
+        """The endpoints that are wanted more than `endpoint`, which carries the traffic now, and failed, each with the reason.
+        Empty if `endpoint` is not one of this peer's, as when it called us."""
+        if endpoint not in self.endpoints:
+            return []
+        before = self.endpoints[: self.endpoints.index(endpoint)]
+        return [(each, self._tried[each]) for each in before if each in self._tried]
+
     def skip(self, endpoint: Endpoint | None) -> None:
         """`endpoint` is known not to work: begin with the one after it."""
         if endpoint in self.endpoints:

@@ -14,6 +14,8 @@ from appliance.linux import glance
 from appliance.planning.own import is_kernels_own
 from appliance.profile.places import files_of
 from appliance.protocol.peer import Peer
+from appliance.protocol.session import Session
+from appliance.runtime.peers.passed_over import passed_over
 from appliance.runtime.plugins import stats
 
 if TYPE_CHECKING:
@@ -104,7 +106,8 @@ def status(shown: Shown) -> dict[str, Any]:
         "listen": [str(bound) for bound in node.transports.bound.values()],
         "sessions": [_session(figures) for figures in node.figures.sessions(now)],
         "peers": [
-            _peer(peers[entry.name]) | {"allowed": [str(prefix) for prefix in entry.allowed], "origin": str(entry.origin)}
+            _peer(peers[entry.name], node.driver.node.sessions)
+            | {"allowed": [str(prefix) for prefix in entry.allowed], "origin": str(entry.origin)}
             for entry in node.peers.table
             if entry.name in peers
         ],
@@ -189,7 +192,7 @@ def _session(figures: SessionFigures) -> dict[str, Any]:
     }
 
 
-def _peer(peer: Peer) -> dict[str, Any]:
+def _peer(peer: Peer, sessions: Mapping[int, Session]) -> dict[str, Any]:
     if peer.session is not None:
         state = "connected"
     elif peer.endpoints:
@@ -202,4 +205,5 @@ def _peer(peer: Peer) -> dict[str, Any]:
         "state": state,
         "endpoints": [str(endpoint) for endpoint in peer.endpoints or peer.settings.endpoints],
         "last_error": peer.last_error or None,
+        "passed_over": passed_over(peer, sessions.get(peer.session) if peer.session is not None else None),
     }

@@ -24,6 +24,7 @@ LONG = {
     "nat-grid": "a minute and a half",
     "roaming": "twenty seconds",
     "cgnat": "twenty seconds",
+    "fallback": "twenty seconds; test_fallback.py has its networks one by one",
 }
 LABS = [
     pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if file.stem in LONG else [])

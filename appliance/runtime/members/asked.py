@@ -12,6 +12,7 @@ from appliance.foundation import clock
 from appliance.members.parcel import read_parcel
 from appliance.members.statement import StatementRefused
 from appliance.protocol.session import SessionState
+from appliance.runtime.peers.passed_over import passed_over
 from appliance.runtime.peers.table import Origin
 
 if TYPE_CHECKING:
@@ -97,4 +98,5 @@ def _peer(entry: PeerEntry, node: Node, certificate: Certificate | None) -> dict
         "allowed": [str(prefix) for prefix in entry.allowed],
         "expires": clock.utc_text(certificate.not_after) if certificate is not None else None,
         "last_error": known.last_error if known is not None else "",
+        "passed_over": passed_over(known, session) if known is not None and connected else [],
     }

@@ -7,19 +7,19 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
-from appliance.api.values import Endpoint, is_address
+from appliance.api.values import Endpoint, is_address, preference
 
 MOST: Final = 3
 """Addresses of the host that are named: a code is typed by a person."""
 
 
 def reachable_at(listening: Iterable[Endpoint], addresses: Iterable[str]) -> tuple[Endpoint, ...]:
-    """Endpoints for others, most wanted first: public addresses before private ones, UDP before TCP.
+    """Endpoints for others, most wanted first: public addresses before private ones, the better transport first.
 
     `listening`: bound endpoints. `addresses`: of the host, without those inside the overlay.
     """
     own = sorted(dict.fromkeys(filter(_usable, addresses)), key=_rank)
-    bound = sorted(listening, key=lambda endpoint: endpoint.scheme != "udp")
+    bound = sorted(listening, key=preference)
     found = [endpoint for endpoint in bound if endpoint.host and not _is_any(endpoint.host) and _usable(endpoint.host)]
     for address in own[:MOST]:
         version = ipaddress.ip_address(address).version

@@ -60,6 +60,19 @@ def test_each_echo_is_told_with_its_path(echoes: list[float | None], capsys: pyt
     ]
 
 
+def test_after_the_last_echo_it_says_why_no_better_endpoint_carries_them(
+    echoes: list[float | None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echoes += [3.25, 3.5]
+    peer = {"name": "laptop", "last_error": None, "passed_over": [{"endpoint": "quic://192.0.2.9:443", "reason": "timeout"}]}
+    monkeypatch.setitem(ANSWERS, "status", ANSWERS["status"] | {"peers": [peer]})
+    assert entry.main(["ping", "laptop", "--count", "2"]) == ExitCode.OK
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "laptop (10.8.0.2) answers by udp://192.0.2.9:7 in 3.5 ms",
+        "not by quic://192.0.2.9:443: timeout",
+    ]
+
+
 def test_for_programs_it_is_one_document(echoes: list[float | None], capsys: pytest.CaptureFixture[str]) -> None:
     echoes.append(None)
     assert entry.main(["ping", "laptop", "--count", "1", "--json"]) == ExitCode.FAILURE

@@ -64,6 +64,13 @@ def test_what_an_admin_sees() -> None:
     ]
 
 
+def test_why_a_session_goes_by_no_better_endpoint() -> None:
+    over = {"endpoint": "udp://198.51.100.7:1", "reason": "timeout"}
+    lines = text(peers=[{"name": "laptop", "state": "connected", "passed_over": [over]}]).splitlines()
+    assert "SESSION WITH  GOES NOT BY           SINCE" in lines
+    assert "laptop        udp://198.51.100.7:1  timeout" in lines
+
+
 def test_a_network_of_members_has_its_line() -> None:
     mesh = {"label": "home", "name": "gateway", "expires": "2027-01-01T00:00:00.000Z", "members": 5}
     assert "network    gateway.home until 2027-01-01T00:00:00.000Z; members 5" in text(mesh=mesh).splitlines()

@@ -29,6 +29,19 @@ def test_one_that_is_reached_directly_and_one_by_a_relay() -> None:
     assert "(no probe came back yet)" in second
 
 
+def test_which_better_transports_it_does_not_go_by() -> None:
+    long = "the certificate of office.example is not accepted (it expired last year)"
+    over = [("udp://192.0.2.1:1", "timeout"), ("udp://[2001:db8::1]:1", "timeout"), ("quic://192.0.2.1:443", long)]
+    there = peer(
+        connected=True,
+        since_s=65,
+        endpoint="tcp://192.0.2.1:1",
+        passed_over=[{"endpoint": endpoint, "reason": reason} for endpoint, reason in over],
+    )
+    told = "tcp://192.0.2.1:1 (not udp: timeout; quic: the certificate of office.example is no…)"
+    assert told in peers_text([there])
+
+
 def test_what_is_known_of_one_that_is_away() -> None:
     text = peers_text(
         [

@@ -27,6 +27,22 @@ def test_what_is_near_goes_first_then_what_is_public() -> None:
     ) == ["udp://192.168.7.9:1", "udp://9.9.9.9:1", "udp://8.8.8.8:1", "udp://10.1.1.1:1"]
 
 
+def test_the_better_transport_goes_first_whatever_the_order_of_the_row() -> None:
+    schemes = ("wss", "tcp", "quic", "udp", "other")
+    row = [endpoint(f"{scheme}://8.8.8.8:1") for scheme in schemes]
+    assert [each.partition(":")[0] for each in called(*row, schemes=schemes)] == ["udp", "quic", "tcp", "wss", "other"]
+
+
+def test_many_addresses_of_one_transport_leave_room_for_the_others() -> None:
+    row = [endpoint(f"udp://8.8.8.{number}:1") for number in range(12)] + [
+        endpoint("tcp://8.8.8.1:1"),
+        endpoint("wss://8.8.8.1/x"),
+    ]
+    found = called(*row, schemes=("udp", "tcp", "wss"))
+    assert len(found) == MOST
+    assert found[-2:] == ["tcp://8.8.8.1:1", "wss://8.8.8.1/x"]
+
+
 def test_of_two_alike_the_younger_goes_first() -> None:
     old, new = endpoint("udp://8.8.8.8:1", age=900), endpoint("udp://9.9.9.9:1", age=3)
     assert called(old, new) == ["udp://9.9.9.9:1", "udp://8.8.8.8:1"]

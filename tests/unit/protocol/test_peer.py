@@ -55,3 +55,16 @@ def test_why_an_attempt_failed_is_known_of_each_endpoint_until_it_is_none_any_mo
     both.reach_at([TWO])
     both.reach_at([TWO, ONE])
     assert (both.tried(ONE), both.tried(TWO)) == ("", "refused")
+
+
+def test_what_is_better_than_the_endpoint_in_use_is_told_with_its_reason() -> None:
+    best, middle, last = (Endpoint(scheme, "198.51.100.1", 8443) for scheme in ("udp", "quic", "tcp"))
+    other = peer(best, middle, last)
+    other.failed(0.0, "timeout")
+    other.failed(1.0, "it does not answer")
+    other.reached()
+    assert other.passed_over(last) == [(best, "timeout"), (middle, "it does not answer")]
+    assert other.passed_over(middle) == [(best, "timeout")]
+    assert other.passed_over(best) == []
+    assert other.passed_over(TWO) == [], "it called us"
+    assert other.passed_over(None) == []

@@ -21,6 +21,11 @@ def test_a_socket_on_all_addresses_is_reached_at_each() -> None:
     ]
 
 
+def test_at_each_address_the_better_transport_comes_first() -> None:
+    listening = ("wss://0.0.0.0:443/llp", "tcp://0.0.0.0:1", "quic://0.0.0.0:443", "udp://0.0.0.0:1")
+    assert [each.partition(":")[0] for each in reach(listening, "10.0.0.1")] == ["udp", "quic", "tcp", "wss"]
+
+
 def test_public_addresses_come_first_and_there_are_only_so_many() -> None:
     found = reach(ANY4, "10.0.0.1", "10.0.0.2", "10.0.0.3", "8.8.4.4")
     assert found[0] == "udp://8.8.4.4:8443"
