@@ -11,6 +11,8 @@ from appliance_transport_quic.plugin import QUIC
 
 
 class TestQuic(TransportConformance):
+    hosts = ("127.0.0.1",)  # each pair is two processes; test_foreign.py has a link over IPv6
+
     def kind(self) -> TransportKind:
         return QUIC
 

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from appliance.api.values import Endpoint
 from appliance.testing.transport import End, FakeTransportServices, handshake_packet, record
+from appliance_transport_quic.driver import Trains
 from appliance_transport_quic.plugin import QUIC
 from appliance_transport_quic.settings import QuicSettings
 from appliance_transport_quic.tls import self_signed
@@ -76,7 +77,7 @@ def configured(*, alpn: str = "h3", frame: int | None = 65536, client: bool = Tr
 
 async def counted(transport: Quic, figure: str) -> None:
     async with asyncio.timeout(SECONDS):
-        while not transport.carrier.figures.get(figure):  # noqa: ASYNC110 - another process counts
+        while not transport.answering.figures.get(figure):  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(0.02)
 
 
@@ -137,6 +138,20 @@ async def test_we_call_a_foreign_server(tmp_path: Path) -> None:
             await reads(end, lambda: end.records == [one])
     finally:
         server.close()
+
+
+async def test_a_link_over_ipv6_from_a_listener_on_all_addresses() -> None:
+    async with opened() as (listener, there), opened() as (caller, here):
+        local = await listener.listen(Endpoint("quic", "::", 0))
+        here.adopt(await caller.dial(local._replace(host="::1"), SECONDS))
+        near, shared, hello = End(QUIC, here.adopted[0]), End(QUIC, there.adopted[0]), handshake_packet(1, b"hello")
+        near.driver.send_packet(hello, None)
+        await reads(shared, lambda: shared.packets == [hello])
+        source = shared.sources[0]
+        assert source == ("::1", here.adopted[0].local.port)
+        assert cast("Trains", shared.driver).local_of(source) == "::1"
+        shared.driver.send_packet(hello, source)
+        await reads(near, lambda: near.packets == [hello])
 
 
 async def test_who_wants_another_protocol_gets_none() -> None:
@@ -232,7 +247,7 @@ async def test_where_nobody_is_that_is_heard_at_once_and_where_nobody_answers_af
 
 async def test_a_carrier_that_was_killed_is_started_again_and_listens() -> None:
     async with listening() as (transport, services, port):
-        process = transport.carrier._process
+        process = transport.answering._process
         assert process is not None
         first = End(QUIC, await services.wait_for(0))
         process.kill()

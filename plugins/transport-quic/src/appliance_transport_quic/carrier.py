@@ -4,13 +4,13 @@
 
 FD is a SEQPACKET socket to the node. What it says, each one message of JSON, some with descriptors:
 
-    {"authorities", "verify", "certificate", "key", "listens"}        first, answered by {"ready": true} or {"error"}
+    {"listens", "certificate", "key", "authorities", "verify"}        first, answered by {"ready": true} or {"error"}
     {"id", "call": name, "shown", "seconds"} + 2 sockets              call: a connected UDP socket, and the worker's pair
     {"id", "listen": true} + 2 sockets                                answer: a bound UDP socket, and the pair that all share
     {"id", "attach": [host, port]} + 1 socket                         a pair of its own for who came from there
 
 and what it hears: {"id", "error": "" or a sentence} when that is done or will not be, and {"figures": {…}} at most each second.
-It gives up its privileges when it has read its files, and ends with the node. There is one loop and no task: `turning`.
+It gives up its privileges when it has read its files, and ends with the node. There is one loop and no task: `turning`. With `listens` it answers and calls nobody, without it calls only.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(descriptor: int) -> None:
             return
         try:
             called = answering(settings["certificate"], settings["key"]) if settings["listens"] else None
-            calls = calling(settings["authorities"], verify=settings["verify"])
+            calls = {} if settings["listens"] else calling(settings["authorities"], verify=settings["verify"])
             turning = Turning(node, called, calls, os.urandom)  # noqa: TID251 - the root of a process of its own
         except OSError as error:
             node.send(json.dumps({"error": f"{error.filename or 'its files'}: {error.strerror or error}"}).encode())

@@ -40,7 +40,7 @@ class Carrier:
 
     @property
     def figures(self) -> dict[str, int]:
-        """What it has counted so far, together with those that ended before it."""
+        """What was counted so far, by processes that have ended too."""
         return {name: self._before.get(name, 0) + self._now.get(name, 0) for name in sorted({*self._before, *self._now})}
 
     async def call(self, outside: socket.socket, pair: socket.socket, name: str, shown: str, seconds: float) -> None:

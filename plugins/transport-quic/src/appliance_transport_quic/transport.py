@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,8 +38,8 @@ class Quic:
 
     def __init__(self, settings: QuicSettings, services: TransportServices) -> None:
         self._services = services
-        self._settings = _for_carrier(settings)
-        self.carrier = Carrier(self._settings)
+        self.calling = Carrier(_for_carrier(settings, listens=False))
+        self.answering = Carrier(_for_carrier(settings, listens=True), self._has_ended)
         self._listener: socket.socket | None = None
         self._local: Endpoint | None = None
         self._dialled = self._connected = 0
@@ -48,15 +49,13 @@ class Quic:
         sock = self._socket(at.host)
         try:
             sock.bind(to_kernel(at.host, at.port))
-            self._local = Endpoint(SCHEME, *from_kernel(sock.getsockname()), at.authority)
-            self.carrier = Carrier({**self._settings, "listens": True}, self._has_ended)
-            await self._answer(sock, self._local)
+            local = Endpoint(SCHEME, *from_kernel(sock.getsockname()), at.authority)
+            await self._answer(sock, local)
         except BaseException:
             sock.close()
-            await self.carrier.close()
             raise
-        self._listener = sock
-        return self._local
+        self._listener, self._local = sock, local
+        return local
 
     async def dial(self, to: Endpoint, timeout: float) -> Adopted:
         """Call `to`. Raises OSError or TimeoutError."""
@@ -68,7 +67,7 @@ class Quic:
             try:
                 outside.connect(to_kernel(to.host, to.port))
                 local = from_kernel(outside.getsockname())
-                await self.carrier.call(outside, theirs, name.strip("[]"), to.authority or f"{to.host}:{to.port}", seconds)
+                await self.calling.call(outside, theirs, name.strip("[]"), to.authority or f"{to.host}:{to.port}", seconds)
                 self._services.exempt(ours)
             except BaseException:
                 outside.close()
@@ -84,7 +83,7 @@ class Quic:
             return None
         ours, theirs = _pair()
         try:
-            await self.carrier.attach(numbered(to_kernel(to.host, to.port)), theirs)
+            await self.answering.attach(numbered(to_kernel(to.host, to.port)), theirs)
             self._services.exempt(ours)
         except OSError:  # it is gone, or never came: there is nobody to go on with
             ours.close()
@@ -100,12 +99,14 @@ class Quic:
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.close()
-        await self.carrier.close()
+        await self.calling.close()
+        await self.answering.close()
 
     def stats(self) -> Stats:
         """Links so far. What the carrier counts is explained in docs/quic.md."""
+        counted = Counter(self.calling.figures) + Counter(self.answering.figures)
         figures: dict[str, Any] = {"listening": int(self._listener is not None), "dialled": self._dialled}
-        return figures | {"connected": self._connected} | {f"carrier_{name}": n for name, n in self.carrier.figures.items()}
+        return figures | {"connected": self._connected} | {f"carrier_{name}": counted[name] for name in sorted(counted)}
 
     def _has_ended(self) -> None:
         if self._listener is not None:
@@ -122,7 +123,7 @@ class Quic:
     async def _answer(self, sock: socket.socket, local: Endpoint) -> None:
         ours, theirs = _pair()
         try:
-            await self.carrier.listen(sock, theirs)
+            await self.answering.listen(sock, theirs)
             self._services.exempt(ours)
         except BaseException:
             ours.close()
@@ -163,7 +164,7 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def _for_carrier(settings: QuicSettings) -> dict[str, Any]:
+def _for_carrier(settings: QuicSettings, *, listens: bool) -> dict[str, Any]:
     def text(path: object) -> str | None:
         return str(path) if path is not None else None
 
@@ -172,5 +173,5 @@ def _for_carrier(settings: QuicSettings) -> dict[str, Any]:
         "verify": settings.verify,
         "certificate": text(settings.certificate),
         "key": text(settings.key),
-        "listens": False,
+        "listens": listens,
     }
