@@ -10,7 +10,8 @@ FD is a SEQPACKET socket to the node. What it says, each one message of JSON, so
     {"id", "attach": [host, port]} + 1 socket                         a pair of its own for who came from there
 
 and what it hears: {"id", "error": "" or a sentence} when that is done or will not be, and {"figures": {…}} at most each second.
-It gives up its privileges when it has read its files, and ends with the node. There is one loop and no task: `turning`. With `listens` it answers and calls nobody, without it calls only.
+It gives up its privileges when it has read its files, and ends with the node. There is one loop and no task: `turning`. With
+`listens` it answers and calls nobody, without it calls only.
 """
 
 from __future__ import annotations
