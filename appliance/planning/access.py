@@ -71,12 +71,7 @@ def set_name(who: Who, version: int) -> str:
 
 def elements_of(profile: Profile, directory: Directory) -> dict[str, list[str]]:
     """What all sets of the policy hold while the peers are these."""
-    found = {}
-    for who in _sets(profile):
-        addresses = directory.addresses(who)
-        for version in _FAMILIES:
-            found[set_name(who, version)] = [str(address) for address in addresses if address.version == version]
-    return found
+    return {set_name(who, version): directory.addresses(who, version) for who in _sets(profile) for version in _FAMILIES}
 
 
 def kept(entries: Ruleset, before: Iterable[Mapping[str, Any]]) -> Ruleset:

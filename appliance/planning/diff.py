@@ -17,7 +17,7 @@ from appliance.planning.desired import Desired, desired
 from appliance.planning.firewalls import hindrances
 from appliance.planning.ledger import Ledger
 from appliance.planning.local_networks import swallowed
-from appliance.planning.reachability import Connection, cut_off
+from appliance.planning.reachability import Connection, cut_off, way
 from appliance.planning.revert import step
 from appliance.planning.ruleset import same
 from appliance.planning.simulate import FORWARDING_SWITCHES, after
@@ -74,9 +74,20 @@ def plan(
         *swallowed(profile, future.addresses),
         *hindrances(profile, observed.ruleset),
     )
-    cuts_off = cut_off(observed, future, connection) if connection else ""
+    cuts_off = ""
+    if admin_address is not None and connection is not None:
+        cuts_off = cut_off(observed, future, connection) or _shuts_out(profile, future, connection, admin_address)
     warnings = (*wanted.warnings, *([naming.warning(no_names)] if no_names else ()), *map(str, advice))
     return Plan(steps, warnings, cuts_off, advice)
+
+
+def _shuts_out(profile: Profile, future: HostState, connection: Connection, admin_address: str) -> str:
+    """Why the policy would end the admin's connection; "" if it would not."""
+    if profile.policy is None or way(future, *connection).link != profile.network.interface:
+        return ""
+    from appliance.policy.admin import shut_out
+
+    return shut_out(profile, admin_address)
 
 
 def _fits(wanted: Desired, observed: HostState) -> bool:

@@ -7,7 +7,7 @@ only the word of others.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from appliance.api.access import Group, Who
@@ -69,11 +69,13 @@ class Directory:
 
     def __init__(self, parties: Iterable[Party]) -> None:
         self._by_address: dict[Address, Party] = {}
-        self._meant: dict[Who, list[Address]] = {}
+        self._meant: dict[tuple[Who, int], list[str]] = {}
         for party in parties:
             self._by_address |= dict.fromkeys(party.addresses, party)
+            texts = [(address.version, str(address)) for address in party.addresses]  # once: it is what takes the time
             for who in _words_for(party):
-                self._meant.setdefault(who, []).extend(party.addresses)
+                for version, text in texts:
+                    self._meant.setdefault((who, version), []).append(text)
 
     def subject(self, address: Address) -> Subject:
         """Who has that address."""
@@ -83,9 +85,9 @@ class Directory:
             return Subject((network,))
         return Subject((network,), party.name, party.tags, peer=True, member=party.member)
 
-    def addresses(self, who: Who) -> Sequence[Address]:
-        """All addresses that a name, a tag or a group stands for."""
-        return self._meant.get(who, ())
+    def addresses(self, who: Who, version: int) -> list[str]:
+        """All addresses of that IP version that a name, a tag or a group stands for, as text."""
+        return self._meant.get((who, version), [])
 
 
 def _words_for(party: Party) -> Iterator[Who]:

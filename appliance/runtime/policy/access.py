@@ -115,9 +115,9 @@ class Access:
         changed = {name: each for name, each in wanted.items() if self._filled is None or self._filled.get(name) != each}
         try:
             await self._inside.run(nftables.fill(self._nft_table, changed))
-        except ApplianceError as error:
+        except (ApplianceError, OSError) as error:
             self._filled = None
-            self._say(error.message)
+            self._say(error.message if isinstance(error, ApplianceError) else str(error))
             self._tasks.spawn(self._settle_later(), "fill the kernel's sets")
         else:
             self._filled = wanted
@@ -185,8 +185,8 @@ class Access:
 
         try:
             table = await self._inside.run(nftables.read(self._nft_table)) or []
-        except ApplianceError as error:
-            log.debug("the counters of denied packets cannot be read", reason=error.message)
+        except (ApplianceError, OSError) as error:
+            log.debug("the counters of denied packets cannot be read", reason=str(error))
             table = []
         denied = packets(table, self._known()) | {"streams": self._refused.shown(), "streams_ended": self._given.ended}
         return {"rules": len(self._profile.policy.allow), "problem": self.problem or None, "denied": denied}

@@ -14,13 +14,14 @@ def test_a_word_stands_for_the_addresses_of_all_whom_it_means() -> None:
     directory = Directory(
         [Party("a", tuple(ADDRESSES[:2]), frozenset({"x"}), member=True), Party("b", (ADDRESSES[2],), frozenset({"x", "y"}))]
     )
-    stands = {text: list(directory.addresses(Who.parse(text))) for text in ("a", "tag:x", "tag:y", "members", "peers", "c")}
+    words = [Who.parse(text) for text in ("a", "tag:x", "tag:y", "members", "peers", "c")]
+    stands = {str(word): directory.addresses(word, 4) + directory.addresses(word, 6) for word in words}
     assert stands == {
-        "a": ADDRESSES[:2],
-        "tag:x": ADDRESSES,
-        "tag:y": ADDRESSES[2:],
-        "members": ADDRESSES[:2],
-        "peers": ADDRESSES,
+        "a": ["10.8.0.2", "fd00::2"],
+        "tag:x": ["10.8.0.2", "10.8.0.3", "fd00::2"],
+        "tag:y": ["10.8.0.3"],
+        "members": ["10.8.0.2", "fd00::2"],
+        "peers": ["10.8.0.2", "10.8.0.3", "fd00::2"],
         "c": [],
     }
 
