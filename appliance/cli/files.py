@@ -116,7 +116,7 @@ class _Receiving:
                 if self._once:
                     await self._complete.wait()
                     serving.cancel()
-        except* ApplianceError as errors:
+        except* (ApplianceError, OSError) as errors:
             raise errors.exceptions[0] from None
         finally:
             await asyncio.to_thread(self._inbox.stop)

@@ -78,6 +78,7 @@ class Display:
         self._about = dict(about)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._noted = ""
         self._rate = 0.0
         self._looked_at = clock.monotonic()
         self._looked: Progress | None = None
@@ -103,20 +104,22 @@ class Display:
             said = {"event": "interrupted", **self._about, "error": error.document(), "again_in_seconds": pause}
             self._screen.line(said, "")
             return
-        again = "" if pause is None else "; trying again"
-        self._screen.note(f"{next(iter(self._about.values()))}: {error.message}{again}")
+        if error.message != self._noted:  # who waits for a peer need not read it each second
+            self._noted = error.message
+            again = "" if pause is None else "; trying again"
+            self._screen.note(f"{next(iter(self._about.values()))}: {error.message}{again}")
 
     async def while_shown(self, work: Awaitable[Result]) -> Result:
-        """The result of `work`; how far it is is shown meanwhile."""
-        async with asyncio.TaskGroup() as tasks:
-            showing = tasks.create_task(self._show())
-            try:
-                return await work
-            except ApplianceError as error:
-                failed = error
-            finally:
+        """The result of `work`; how far it is is shown meanwhile. Raises what the work raises, and OSError if nothing can be
+        shown any more."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                showing = tasks.create_task(self._show())
+                result = await work
                 showing.cancel()
-        raise failed
+        except* (ApplianceError, OSError) as errors:
+            raise errors.exceptions[0] from None
+        return result
 
     async def _show(self) -> None:
         every = SAY_SECONDS if self._screen.terminal.json else DRAW_SECONDS

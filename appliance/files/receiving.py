@@ -25,7 +25,7 @@ SEAL_SECONDS: Final = 1.0
 LEAST_SEAL_BYTES: Final = 1 << 20
 MOST_SEAL_BYTES: Final = 64 << 20
 FIRST_SEAL_BYTES: Final = 16 << 20
-MOST_COMPLETE: Final = 32
+MOST_COMPLETE: Final = 64
 """Files that wait for the next seal, each with a descriptor."""
 ALIVE_SECONDS: Final = 2.0
 """Between two words to a sender that waits for an answer."""

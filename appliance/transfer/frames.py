@@ -222,7 +222,8 @@ def _failed(body: bytes | memoryview) -> Frame:
         raise ValueError("too long")
     reason = said[1 : 1 + said[0]].decode("ascii", "replace")
     known = Reason(reason) if reason in set(Reason) else Reason.FAILED
-    return Failed(known, said[1 + said[0] :].decode(errors="replace"))
+    text = said[1 + said[0] :].decode(errors="replace")
+    return Failed(known, "".join(each if each.isprintable() else "\ufffd" for each in text))  # it may come onto a terminal
 
 
 def _word(kind: FrameKind) -> Callable[[bytes | memoryview], Frame]:

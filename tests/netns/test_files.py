@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from appliance.cli.entry import INTERRUPTED
 from tests.netns.daemons import Host
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
@@ -63,7 +64,8 @@ def test_a_folder_arrives_although_everything_is_killed_once(hosts: tuple[Host, 
     receive = ("receive", str(tmp_path / "in"), "--once", "--from", "other")
     receiving = Command(here, *receive)
     receiving.hear_until("ready")
-    sending = Command(there, "send", str(tmp_path / "out"), "other")
+    send = ("send", str(tmp_path / "out"), "other")
+    sending = Command(there, *send)
     try:
         on_disk = sending.hear_until("progress", on_disk=1)["on_disk"]
         here.stop(signal.SIGKILL)  # the stream lives on: it is the kernel's, and the worker forwards
@@ -76,6 +78,9 @@ def test_a_folder_arrives_although_everything_is_killed_once(hosts: tuple[Host, 
         receiving.end(signal.SIGKILL)
         sending.hear_until("interrupted")
         receiving = Command(here, *receive)
+        on_disk = sending.hear_until("progress", on_disk=on_disk)["on_disk"]
+        assert sending.end(signal.SIGINT) == INTERRUPTED
+        sending = Command(there, *send)
         assert sending.hear_until("progress")["done"] >= on_disk, "what was on the disk counts"
         for host in hosts:
             host.namespace.sh("tc qdisc del dev wire root")

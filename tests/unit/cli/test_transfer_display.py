@@ -79,8 +79,9 @@ async def test_a_log_gets_nothing_but_what_went_wrong(environ: dict[str, str]) -
     with Display(Screen(Terminal(out=io.StringIO(), err=err, environ=environ)), {"to": "right"}) as display:
         await display.while_shown(pass_by(display))
         display.interrupted(TransferLost("it is gone"), 0.5)
-        display.interrupted(TransferLost("it is gone"))
-    assert err.getvalue() == "right: it is gone; trying again\nright: it is gone\n"
+        display.interrupted(TransferLost("it is gone"), 0.5)
+        display.interrupted(TransferLost("it is away"))
+    assert err.getvalue() == "right: it is gone; trying again\nright: it is away\n"
 
 
 async def test_an_error_of_the_work_comes_out_as_it_is() -> None:
@@ -94,6 +95,18 @@ async def test_an_error_of_the_work_comes_out_as_it_is() -> None:
         display.interrupted(TransferLost("it is gone"), 1.5)
     said = json.loads(out.getvalue())
     assert (said["event"], said["error"]["code"], said["again_in_seconds"]) == ("interrupted", "TransferLost", 1.5)
+
+
+async def test_a_reader_that_is_gone_ends_it() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    with (
+        pytest.raises(BrokenPipeError),
+        Display(Screen(Terminal(json=True, out=Gone(), err=io.StringIO())), {"to": "x"}) as display,
+    ):
+        await display.while_shown(pass_by(display))
 
 
 def test_without_rich_there_is_no_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

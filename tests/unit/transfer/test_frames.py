@@ -24,7 +24,7 @@ FRAMES: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Hole, COUNTS),
     st.builds(End, HASHES),
     st.builds(Sealed, FILES, COUNTS),
-    st.builds(Failed, st.sampled_from(Reason), st.text(max_size=100)),
+    st.builds(Failed, st.sampled_from(Reason), st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=100)),
     st.builds(Word, st.sampled_from(WORDS)),
 )
 
@@ -60,6 +60,12 @@ def test_nobody_makes_room_for_what_is_no_frame(kind: FrameKind) -> None:
     assert frames.judge_head(HEAD.pack(kind, longest)) == (kind, longest)
     with pytest.raises(TransferFault):
         frames.judge_head(HEAD.pack(kind, longest + 1))
+
+
+def test_what_a_peer_says_draws_on_no_terminal() -> None:
+    assert read(frames.encode(Failed(Reason.EXISTS, "it is\x1b[2J \x9b1m\u202e there"))) == Failed(
+        Reason.EXISTS, "it is\ufffd[2J \ufffd1m\ufffd there"
+    )
 
 
 def test_a_reason_of_a_later_version_is_a_failure_like_another() -> None:
