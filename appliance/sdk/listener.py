@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
 
+from appliance.foundation.logging import get_logger
 from appliance.sdk.errors import SDKError
 from appliance.sdk.node import Following, NodeConnection, Told
+
+log = get_logger("sdk")
 
 Accepted = TypeVar("Accepted")
 """What a listener gives for each caller."""
@@ -40,10 +43,13 @@ class Listener(Generic[Accepted]):
         return self
 
     async def __anext__(self) -> Accepted:
-        told = await self._streams.next()
-        if told is None:
-            raise StopAsyncIteration
-        return self._made(told)
+        while (told := await self._streams.next()) is not None:
+            if told.sockets:
+                return self._made(told)
+            log.warning(
+                "a stream was lost: this program may have no more descriptors", service=self.service, peer=told.value.get("peer")
+            )
+        raise StopAsyncIteration
 
     async def accept(self) -> Accepted:
         """The next stream. Raises SDKError when the node is gone, or the listener is closed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from typing import Any, Final, NamedTuple, Self
 
@@ -17,6 +17,8 @@ from appliance.sdk import errors
 
 PIECE: Final = 1 << 16
 MOST_LINE: Final = 64 << 20
+_ROOM: Final = socket.CMSG_LEN(4 * MOST_DESCRIPTORS)
+"""Bytes of the descriptors of one message. (`socket.recv_fds` of Python 3.11 forgets its flags.)"""
 MOST_UNTAKEN: Final = 64
 """Items of a stream that wait for the program. Until it takes some, nothing more is read from the node, which then makes callers
 wait, and at last turns them away."""
@@ -93,7 +95,8 @@ class NodeConnection:
         self._numbers = count(1)
         self._waiting: dict[int, Following] = {}
         self._received = bytearray()
-        self._descriptors: deque[socket.socket] = deque()
+        self._descriptors: deque[socket.socket | None] = deque()
+        """Those that came and are no line's yet. None: the others of one line are lost, since this process may have no more."""
         self._unsaid = bytearray()
         self._closed = False
         self._paused = False
@@ -191,16 +194,19 @@ class NodeConnection:
 
     def _read(self) -> None:
         try:
-            piece, descriptors, _flags, _address = socket.recv_fds(self._socket, PIECE, MOST_DESCRIPTORS)
+            # Ends with the line that the descriptors belong to: the kernel never gives those of two messages at once (unix(7)).
+            piece, handed, flags, _ = self._socket.recvmsg(PIECE, _ROOM, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError as error:
             self._end(_gone(error))
             return
-        for descriptor in descriptors:
+        for descriptor in (each for _, _, data in handed for each in memoryview(data[: len(data) & ~3]).cast("i")):
             taken = socket.socket(fileno=descriptor)
             taken.setblocking(False)  # noqa: FBT003
             self._descriptors.append(taken)
+        if flags & socket.MSG_CTRUNC:
+            self._descriptors.append(None)
         if not piece:
             self._end(_gone(None))
             return
@@ -222,8 +228,9 @@ class NodeConnection:
             return
         told = Told(None)
         if isinstance(message, Answer | Item):
-            sockets = tuple(self._descriptors.popleft() for _ in range(min(message.descriptors, len(self._descriptors))))
-            told = Told(message.result if isinstance(message, Answer) else message.item, sockets)
+            told = Told(
+                message.result if isinstance(message, Answer) else message.item, tuple(self._of_line(message.descriptors))
+            )
         number = -1 if message.id is None else message.id
         following = self._waiting.get(number)
         if following is None:
@@ -249,6 +256,13 @@ class NodeConnection:
             del self._waiting[number]
             self.freed()
 
+    def _of_line(self, number: int) -> Iterator[socket.socket]:
+        """The descriptors of the line that was read; fewer, if some are lost. Those of other lines are never among them."""
+        for _ in range(number):
+            if not self._descriptors or (taken := self._descriptors.popleft()) is None:
+                return
+            yield taken
+
     def _end(self, error: errors.SDKError) -> None:
         if self._closed:
             return
@@ -260,7 +274,8 @@ class NodeConnection:
             following.end(error)
         self._waiting.clear()
         for each in self._descriptors:
-            each.close()
+            if each is not None:
+                each.close()
         self._descriptors.clear()
         self.freed()
 

@@ -22,6 +22,12 @@ log = get_logger("streams")
 
 WAITING: Final = 128
 """Connections that wait to be accepted."""
+QUIET_SECONDS: Final = 120
+ASK_SECONDS: Final = 15
+GONE_SECONDS: Final = 120
+"""After a silence of the first a peer is asked, again each second; one that answers nothing of that, or of what was sent to it,
+for the third is gone. Chosen: a node that is restarted, or a laptop in a tunnel, is back by then; tcp(7)'s own figure is two
+hours."""
 ACCEPTS: Final = 16
 """Connections that are accepted in one turn of the loop."""
 
@@ -139,7 +145,7 @@ class HostSockets:
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._device().encode() + b"\0")
             if kind == socket.SOCK_STREAM:
-                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _notice_the_end(made)
         except BaseException:
             made.close()
             raise
@@ -163,8 +169,6 @@ class _Listeners:
                 log.debug("a stream was not accepted", reason=str(error))
                 return
             connection.setblocking(False)  # noqa: FBT003
-            with suppress(OSError):
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._taken(connection, source_of(source))
 
     def close(self) -> None:
@@ -198,6 +202,16 @@ class _Ears:
         for each in self._bound.values():
             asyncio.get_running_loop().remove_reader(each)
             each.close()
+
+
+def _notice_the_end(made: socket.socket) -> None:
+    """A peer that vanished never says so: the kernel asks it, and breaks the stream off. What a listener accepts inherits all
+    this."""
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, QUIET_SECONDS)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASK_SECONDS)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_SECONDS * 1000)
 
 
 def _drain(bound: socket.socket) -> None:
