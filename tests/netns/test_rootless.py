@@ -15,9 +15,9 @@ import pytest
 
 from tests.netns.daemons import Host
 from tests.netns.throwaway import Throwaway
-from tests.rigs.ordinary import Ordinary, home_of_an_ordinary_user
+from tests.rigs.ordinary import Ordinary, forbidden, home_of_an_ordinary_user
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(forbidden()), reason=f"this host forbids it: {forbidden()}")]
 
 COMMAND = (sys.executable, "-P", "-m", "appliance.cli")
 

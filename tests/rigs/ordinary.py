@@ -21,6 +21,16 @@ TUN = "mount -t tmpfs tmpfs /mnt; mknod -m 666 /mnt/tun c 10 200; mount --bind /
 BECOME = f'exec setpriv --reuid {USER} --regid {USER} --clear-groups --inh-caps=-all "$@"'
 
 
+def forbidden() -> str:
+    """Which setting of this host lets ordinary users have no namespaces; "" if none does."""
+    closed = {"kernel/apparmor_restrict_unprivileged_userns": "1", "kernel/unprivileged_userns_clone": "0"}
+    closed |= dict.fromkeys(("user/max_user_namespaces", "user/max_net_namespaces"), "0")
+    found = [
+        key for key, value in closed.items() if (path := Path("/proc/sys", key)).exists() and path.read_text().strip() == value
+    ]
+    return ", ".join(found)
+
+
 class Ordinary(Host):
     """A host on which an ordinary user works: `command` and `launch` are his. All of his files are below `home`."""
 
