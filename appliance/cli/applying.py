@@ -20,6 +20,7 @@ from appliance.foundation import places
 if TYPE_CHECKING:
     from appliance.apply.executor import Progress
     from appliance.plugin_host import PluginHost
+    from appliance.runtime.daemon import Kind
     from appliance.runtime.host.trial_keeper import TrialKeeper
 
 RELOAD_TIMEOUT = 120.0
@@ -167,12 +168,20 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     paths, admin = profile_paths(arguments.profile), ssh_connection()
     try:
-        code = daemon.run(paths, confirm_within=within, admin=admin, kind=daemon.Kind(arguments.rootless, arguments.attended))
+        code = daemon.run(paths, confirm_within=within, admin=admin, kind=_kind(arguments))
     except ApplianceError as error:
         _end_in_time(error.exit_code)
         raise
     _end_in_time(code)
     return int(code)
+
+
+def _kind(arguments: argparse.Namespace) -> Kind:
+    from appliance.runtime.daemon import Kind
+
+    if arguments.rootless and arguments.userspace:
+        raise UsageError("--rootless and --userspace are two ways to do without root", hint="say one of them")
+    return Kind(rootless=arguments.rootless, attended=arguments.attended, userspace=arguments.userspace)
 
 
 def _end_in_time(code: int) -> None:

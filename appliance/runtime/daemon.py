@@ -18,7 +18,7 @@ from appliance.errors import ApplianceError, MissingPrivilege
 from appliance.foundation.logging import configure, get_logger
 from appliance.linux.deferring import deferring
 from appliance.runtime.host.trial_keeper import WAY_ON, TrialKeeper, Withheld, said
-from appliance.runtime.inside import HERE
+from appliance.runtime.inside import HERE, NOWHERE
 from appliance.runtime.rootless.fitting import fitted
 from appliance.runtime.start import Start
 
@@ -42,6 +42,8 @@ class Kind(NamedTuple):
     """Leave the host alone: what the profile says is done in a network namespace that only this node has."""
     attended: bool = False
     """End when standard input ends."""
+    userspace: bool = False
+    """Leave the host alone, and do without the kernel's network: this process has a TCP/IP of its own."""
 
 
 ORDINARY = Kind()
@@ -86,17 +88,22 @@ def _run(paths: tuple[Path, ...], confirm_within: float | None, admin: str | Non
         log.warning(warning)
     for fact in plugins.broken:
         log.warning("a plugin is not well", plugin=fact.name, reason=fact.problem, hint=fact.hint)
-    inside = _inner() if kind.rootless else HERE
+    inside = _inside(kind)
     profile = fitted(profile, inside)
-    child = changes.Child(profile, plugins.plan, inside)
+    child = changes.Child(profile, plugins.plan, inside) if inside.kernel else None
     start = Start(paths, files, profile, plugins, keeper, instead is not None, given_up, kind.attended)
     try:
         return _become(start, child, inside, confirm_within, admin)
     finally:
-        child.dismiss()
+        if child is not None:
+            child.dismiss()
 
 
-def _inner() -> Inside:
+def _inside(kind: Kind) -> Inside:
+    if kind.userspace:
+        return NOWHERE
+    if not kind.rootless:
+        return HERE
     from appliance.runtime.rootless.namespace import InnerNamespace
 
     return InnerNamespace()
@@ -122,7 +129,7 @@ def _instead(keeper: TrialKeeper, profile: Profile) -> tuple[PluginHost, Profile
     return plugins, before
 
 
-def _become(start: Start, child: changes.Child, inside: Inside, confirm_within: float | None, admin: str | None) -> int:
+def _become(start: Start, child: changes.Child | None, inside: Inside, confirm_within: float | None, admin: str | None) -> int:
     from appliance.control import address
     from appliance.foundation import places, turning
     from appliance.foundation.turns import Turns
@@ -133,7 +140,8 @@ def _become(start: Start, child: changes.Child, inside: Inside, confirm_within: 
     from appliance.runtime.workers import orphans
 
     privileges.hide_memory()  # before there is a secret in it
-    _require_privilege()
+    if inside.kernel:
+        _require_privilege()
     identity = identities.load_identity(
         start.profile.server.identity, lambda reference: start.plugins.load_identity(reference, start.profile)
     )
@@ -144,7 +152,7 @@ def _become(start: Start, child: changes.Child, inside: Inside, confirm_within: 
             log.warning("the control socket is not where it should be", reason=listener.problem)
         for orphan in orphans.kill_left_behind(state_dir):
             log.warning("ended the worker of a daemon that was killed", pid=orphan)
-        if inside.apart:
+        if inside.apart and inside.kernel:
             from appliance.apply import journal
 
             journal.forget_ended(state_dir, netns=machine.netns_cookie())
@@ -159,6 +167,8 @@ def _become(start: Start, child: changes.Child, inside: Inside, confirm_within: 
         return turning.run(live(), lambda error: any(node.survive(error) for node in nodes), turns)
     finally:
         listener.close()
+        if not inside.kernel:
+            leftovers.unlock(state_dir)
         leftovers.remove_if_empty(state_dir)
 
 
@@ -175,5 +185,6 @@ def _require_privilege() -> None:
     if not may_change_network():
         raise MissingPrivilege(
             "running a node needs CAP_NET_ADMIN",
-            hint="run it as root; or as an ordinary user with a network for this node alone: appliance run --rootless",
+            hint="run it as root; or as an ordinary user with a network for this node alone: appliance run --rootless; or "
+            "without any: appliance run --userspace",
         )

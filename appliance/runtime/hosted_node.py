@@ -26,11 +26,11 @@ from appliance.linux import interfaces, memory
 from appliance.planning.own import Owner
 from appliance.runtime.around import Around
 from appliance.runtime.events import Events
-from appliance.runtime.host import changes
+from appliance.runtime.host.changer import Changer, HostChanger, NothingToChange
 from appliance.runtime.host.countdown import Countdown
 from appliance.runtime.host.drift import Drift
 from appliance.runtime.host.surroundings import Surroundings
-from appliance.runtime.host.tun_queues import TunQueues
+from appliance.runtime.host.tun_queues import Queues, TunQueues
 from appliance.runtime.in_force import InForce
 from appliance.runtime.inside import HERE, Inside
 from appliance.runtime.links.loops import Loops, nothing_refused
@@ -52,7 +52,9 @@ if TYPE_CHECKING:
     from appliance.foundation.turns import Turns
     from appliance.members.certificate import Certificate
     from appliance.protocol.identity import Identity
+    from appliance.runtime.host import changes
     from appliance.runtime.start import Start
+    from appliance.runtime.userspace.devices import UserspaceDevices
 
 log = get_logger("daemon")
 
@@ -98,11 +100,16 @@ class HostedNode:
             lambda: in_force.profile.control.group, plugins.opinions(lambda: in_force.profile), node.calls.authorized
         )
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold, node.send_from, inside)
-        self._tun = TunQueues(in_force, state_dir, node.keeper.use_queues, inside)
+        self._userspace = None if inside.kernel else _userspace(in_force)
+        self._tun: Queues = self._userspace or TunQueues(in_force, state_dir, node.keeper.use_queues, inside)
+        self._host: Changer = HostChanger(state_dir, inside) if inside.kernel else NothingToChange()
         self._names = Names(node.peers.table, lambda: node.called, asked=not inside.apart)
         self._streams = StreamsPart(node.peers.table, lambda: in_force.profile, inside)
+        if (userspace := self._userspace) is not None:
+            self._streams.sockets = lambda: userspace.sockets
         nft_table = Owner.of(places.instance_of(state_dir)).table
-        self._access = access = Access(node.peers.table, self._certificates, nft_table, inside)
+        connections = None if self._userspace is None else self._userspace.connections
+        self._access = access = Access(node.peers.table, self._certificates, nft_table, inside, connections)
         node.peers.changed = node.optional.members_changed = access.peers_changed
         self._streams.judge = access.may_have
         self._countdown, changing = Countdown(), asyncio.Lock()
@@ -135,7 +142,7 @@ class HostedNode:
                 access=self._access,
                 tun=self._tun,
                 inside=self._inside,
-                state_dir=self._state_dir,
+                host=self._host,
                 trial=self._trial,
                 countdown=self._countdown,
                 changing=changing,
@@ -162,6 +169,7 @@ class HostedNode:
             since=clock.wall(),
             instance=places.instance_of(self._state_dir),
             inside=self._inside,
+            userspace=None if self._userspace is None else self._userspace.shown,
         )
 
     def _around(self) -> Around:
@@ -180,7 +188,7 @@ class HostedNode:
 
     # ---- life ----
 
-    async def run(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> int:
+    async def run(self, child: changes.Child | None, confirm_within: float | None, admin: str | None) -> int:
         """Start, wait to be stopped, stop. Raises what kept it from starting."""
         self._listen_to_signals()
         self._watch.start()
@@ -216,14 +224,14 @@ class HostedNode:
         """As NodeRuntime.survive."""
         return self._node.survive(error)
 
-    async def _start(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
+    async def _start(self, child: changes.Child | None, confirm_within: float | None, admin: str | None) -> None:
         if confirm_within is None:
             await self._start_parts(child, None, admin)
             return
         with self._trial.opening(self._in_force.profile, confirm_within):
             await self._start_parts(child, confirm_within, admin)
 
-    async def _start_parts(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
+    async def _start_parts(self, child: changes.Child | None, confirm_within: float | None, admin: str | None) -> None:
         node, profile = self._node, self._in_force.profile
         _raise_descriptor_limit()
         await node.listen()  # first: a port in use is found before the host is touched
@@ -231,12 +239,9 @@ class HostedNode:
         await self._names.open(profile)
         self._lifespan.push("host", lambda: self._undo_host(child), limit=UNDO_SECONDS, essential=True)
         self._lifespan.push("TUN device", self._detach, essential=True)
-        await self._change_host(child, confirm_within, admin)
-        self._lifespan.push(
-            "host watch", self._drift.close, limit=UNDO_SECONDS, essential=True
-        )  # a repair would undo the undoing
-        node.keeper.on_tun_lost = self._drift.on_tun_lost
-        self._drift.start()
+        if child is not None:
+            await self._change_host(child, confirm_within, admin)
+            self._watch_host()
         if confirm_within is not None:
             self._reload.await_confirmation(confirm_within)
         self._lifespan.push("surroundings", self._surroundings.close)
@@ -246,6 +251,8 @@ class HostedNode:
         await node.attach(self._tun.open(profile))
         await node.begin()
         await self._names.use(profile)
+        if self._userspace is not None:
+            self._lifespan.push("user-space network", self._userspace.end)
         self._lifespan.push("streams", self._streams.close)
         self._operations |= operations(self._asked())
         answering = server.ControlServer(self._operations, self._authority.allows, self._admission)
@@ -262,6 +269,12 @@ class HostedNode:
             log.warning(warning)
         log.info("host is as the profile says", steps=len(changed.steps))
 
+    def _watch_host(self) -> None:
+        # it ends before the host is undone, as a repair would undo the undoing
+        self._lifespan.push("host watch", self._drift.close, limit=UNDO_SECONDS, essential=True)
+        self._node.keeper.on_tun_lost = self._drift.on_tun_lost
+        self._drift.start()
+
     def _ready(self) -> None:
         node = self._node
         node.ready = True
@@ -272,17 +285,19 @@ class HostedNode:
         log.info(
             "ready",
             identity=node.identity.fingerprint,
-            interface=node.profile.network.interface,
+            interface=node.profile.network.interface if self._inside.kernel else "",
             listen=[str(bound) for bound in node.transports.bound.values()],
             peers=len(node.profile.peers),
             offloads=list(node.keeper.offloads),
         )
 
-    async def _undo_host(self, child: changes.Child) -> None:
+    async def _undo_host(self, child: changes.Child | None) -> None:
         self._known_paths.close()
         known_paths.forget(self._state_dir)
+        if child is None:
+            return
         await child.gone()
-        steps = await self._inside.run(changes.undo(self._state_dir))
+        steps = await self._host.undo()
         log.info("host is as before", steps=steps)
 
     async def _detach(self) -> None:
@@ -305,6 +320,8 @@ class HostedNode:
         self._authority.forget()
         self._loops.forget()
         self._surroundings.look()
+        if self._userspace is not None:
+            self._userspace.use(self._in_force.profile)
 
     def _problems(self) -> dict[str, str]:
         refused = "the profile is refused, and the one before it runs: see the log"
@@ -372,6 +389,12 @@ class HostedNode:
             log.error(  # noqa: TRY400  the admin's mistake, not ours
                 "the profile was not taken over; the one before stays", reason=error.text()
             )
+
+
+def _userspace(in_force: InForce) -> UserspaceDevices:
+    from appliance.runtime.userspace.devices import UserspaceDevices
+
+    return UserspaceDevices(in_force)
 
 
 def _tidy() -> None:

@@ -1,7 +1,8 @@
 """The network that a node changes: its TUN device is there, its addresses, and the sockets of what speaks over the overlay.
 
 For a node of root's that is the network that its own packets to peers take too; for a rootless one it is a namespace of its own
-(`runtime.rootless`), and what belongs into it has to be done there.
+(`runtime.rootless`), and what belongs into it has to be done there. A user-space node has none of the kernel's: its packets
+end in this process (`runtime.userspace`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ class Inside(Protocol):
     def apart(self) -> bool:
         """Is it another network than the one that packets to peers take?"""
 
+    @property
+    def kernel(self) -> bool:
+        """Is it the kernel's, so that there is a device, and something to be changed and watched?"""
+
     def call(self, deed: Callable[..., Result], *arguments: Any) -> Result:
         """What `deed(*arguments)` returns or raises when it is done there. For what takes a moment: the caller waits."""
 
@@ -33,6 +38,7 @@ class Here:
     """The network that this process is in."""
 
     apart = False
+    kernel = True
 
     def call(self, deed: Callable[..., Result], *arguments: Any) -> Result:
         """As Inside.call."""
@@ -46,4 +52,12 @@ class Here:
         """It is there already."""
 
 
+class Nowhere(Here):
+    """No network of the kernel's. What is asked there is asked of the host's."""
+
+    apart = True
+    kernel = False
+
+
 HERE: Final = Here()
+NOWHERE: Final = Nowhere()

@@ -22,7 +22,6 @@ from appliance.plugin_host.installed import enabled
 from appliance.plugin_host.trial import try_to_load
 from appliance.profile.loading import readings_of
 from appliance.runtime import loading, settings
-from appliance.runtime.host import changes
 from appliance.runtime.rootless.fitting import fitted
 from appliance.runtime.status import profile_status
 
@@ -32,9 +31,11 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
     from appliance.profile.loaded import LoadedProfile
     from appliance.profile.loading import Readings
+    from appliance.runtime.host.changer import Changer
+    from appliance.runtime.host.changes import Changed
     from appliance.runtime.host.countdown import Countdown
     from appliance.runtime.host.trial_keeper import TrialKeeper
-    from appliance.runtime.host.tun_queues import TunQueues
+    from appliance.runtime.host.tun_queues import Queues
     from appliance.runtime.in_force import InForce
     from appliance.runtime.inside import Inside
     from appliance.runtime.names.names import Names
@@ -74,9 +75,9 @@ class Reloaded:
     node: NodeRuntime
     names: Names
     access: Access
-    tun: TunQueues
+    tun: Queues
     inside: Inside
-    state_dir: Path
+    host: Changer
     trial: TrialKeeper
     countdown: Countdown
     changing: asyncio.Lock
@@ -235,10 +236,8 @@ class Reload:
                     return
 
     async def _confirm_host(self) -> None:
-        from appliance.apply import engine
-
         try:
-            await self._parts.inside.run(engine.confirm(self._parts.state_dir))
+            await self._parts.host.confirm()
         except HostError as error:  # only the daemon's own part changed
             log.debug("nothing on the host awaited confirmation", reason=error.message)
 
@@ -314,7 +313,7 @@ class Reload:
 
     async def _change_host(
         self, before: Profile, profile: Profile, confirm_within: float | None, admin: str | None, *, new_workers: bool
-    ) -> changes.Changed:
+    ) -> Changed:
         """Apply the plan; where the TUN itself changes, or workers have to import something new, between two workers."""
         parts, node = self._parts, self._parts.node
         # The workers that run could not import the library any more; those that have it may keep it.
@@ -324,15 +323,11 @@ class Reload:
         rebuild = new_workers or recounted or lacks_library or parts.tun.lost() or _tun_key(before) != _tun_key(profile)
         plugins = node.plugins.plan
         if rebuild:
-            await parts.inside.run(
-                changes.refuse_impossible(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
-            )
+            await parts.host.refuse_impossible(profile, plugins, confirm_within=confirm_within, admin=admin)
             await node.keeper.stop()
             await parts.tun.close()
         try:
-            changed = await parts.inside.run(
-                changes.apply(profile, parts.state_dir, plugins, confirm_within=confirm_within, admin=admin)
-            )
+            changed = await parts.host.apply(profile, plugins, confirm_within=confirm_within, admin=admin)
         except BaseException:
             if rebuild:
                 await node.attach(parts.tun.open(before), before)

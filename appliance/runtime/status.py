@@ -19,7 +19,7 @@ from appliance.runtime.peers.passed_over import passed_over
 from appliance.runtime.plugins import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from appliance.api.planning import Advice
     from appliance.api.profile import NetworkSection
@@ -66,6 +66,8 @@ class Shown:
     """When the node was started, in seconds of the wall clock."""
     inside: Inside
     """The network that its device is in."""
+    userspace: Callable[[], dict[str, Any]] | None = None
+    """Figures of a user-space node's own network; None for other nodes."""
     instance: str = ""
     """Its name among several of one network namespace; "" if it has none."""
 
@@ -95,7 +97,8 @@ def status(shown: Shown) -> dict[str, Any]:
         "ready": health.ready,
         "worker": _worker(node.keeper),
         "rootless": shown.inside.apart,
-        "interface": shown.inside.call(_interface, profile.network),
+        "userspace": None if shown.userspace is None else shown.userspace(),
+        "interface": shown.inside.call(_interface, profile.network) if shown.inside.kernel else _own_network(profile.network),
         "host": {
             "drift": profile.host.drift,
             "missing": list(shown.drift.missing[:MOST_MISSING]),
@@ -157,6 +160,12 @@ def _interface(network: NetworkSection) -> dict[str, Any]:
     if sorted(addresses) != sorted(map(str, network.addresses)):
         differs["addresses"] = wanted["addresses"]
     return {"name": network.interface, "there": now.there, **found, "differs": differs or None}
+
+
+def _own_network(network: NetworkSection) -> dict[str, Any]:
+    """The same of a user-space node, which has no interface: it is as the profile says."""
+    addresses = [str(address) for address in network.addresses]
+    return {"name": "user space", "there": True, "up": True, "mtu": network.mtu, "addresses": addresses, "differs": None}
 
 
 def _worker(keeper: WorkerKeeper) -> dict[str, Any]:

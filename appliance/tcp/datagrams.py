@@ -70,13 +70,15 @@ def entry(source: bytes, source_port: int, destination: bytes, destination_port:
 
 
 class UdpPort:
-    """A port that an application has; with `peer` only for that address and port."""
+    """A port that an application has; with `peer` only for that address and port. It sends from the address `local`; None: from
+    whichever suits."""
 
-    __slots__ = ("_counts", "_held", "number", "peer", "received")
+    __slots__ = ("_counts", "_held", "local", "number", "peer", "received")
 
-    def __init__(self, number: int, counts: Counts, peer: tuple[bytes, int] | None = None) -> None:
+    def __init__(self, number: int, counts: Counts, peer: tuple[bytes, int] | None = None, local: bytes | None = None) -> None:
         self.number = number
         self.peer = peer
+        self.local = local
         self.received: deque[Datagram] = deque()
         self._held = 0
         self._counts = counts

@@ -34,6 +34,8 @@ MEMORY_BYTES: Final = 64 << 20
 """What all connections hold together. Chosen: a host with 512 MiB notices, and goes on."""
 MOST_ANSWERS: Final = 256
 """Echo replies, resets, errors and datagrams that wait to be sent."""
+MOST_UDP: Final = 4096
+"""Ports for datagrams; one costs a descriptor, and at most 256 KiB that wait."""
 ERRORS_PER_SECOND: Final = 50
 """Resets about unknown connections, and errors about unknown ports."""
 FIRST_PORT: Final = 32768
@@ -64,23 +66,25 @@ class Stack:
         self.flows = Flows(self.counts)
         self.refill: Callable[[Flow], None] = lambda _flow: None
         """Called with a connection that can send now, so that it takes what its application has."""
-        self._mtu = mtu
         self._key = key
         self._entropy = entropy
         self._listening: set[int] = set()
-        self._udp: dict[int, UdpPort] = {}
+        self._udp: dict[tuple[int, tuple[bytes, int] | None], UdpPort] = {}
+        """By number and peer; None: those for everybody else."""
         self._queue: deque[Flow] = deque()
-        self._answers: deque[bytes] = deque()
+        self._answers: deque[tuple[bytes, bytes]] = deque()
+        """Entries, and for whom they are."""
         self._shown: deque[Flow | UdpPort] = deque()
         self._timers: list[tuple[float, int, Flow]] = []
         self._number = itertools.count()
         self._allowance = Allowance(ERRORS_PER_SECOND, now)
         self._interfaces: tuple[Interface, ...] = ()
         self._own: frozenset[bytes] = frozenset()
-        self.use(addresses)
+        self.use(addresses, mtu)
 
-    def use(self, addresses: Iterable[Interface]) -> None:
-        """These are this node's addresses now."""
+    def use(self, addresses: Iterable[Interface], mtu: int) -> None:
+        """These are this node's addresses now. What is longer than `mtu` bytes holds for new connections."""
+        self._mtu = mtu
         self._interfaces = tuple(addresses)
         self._own = frozenset(interface.ip.packed for interface in self._interfaces)
 
@@ -108,24 +112,28 @@ class Stack:
         """Nobody may connect to that port from now on. Connections go on."""
         self._listening.discard(port)
 
-    def open_udp(self, port: int, peer: tuple[bytes, int] | None = None) -> UdpPort:
-        """Take datagrams for that port; 0: for a free one. With `peer` only from there. Raises NoPort."""
-        number = port or self._free_port(self._udp)
-        if number in self._udp:
+    def open_udp(self, port: int, peer: tuple[bytes, int] | None = None, local: bytes | None = None) -> UdpPort:
+        """Take datagrams for that port; 0: for a free one. With `peer` only from there, and all that come from there. Raises
+        NoPort."""
+        number = port or self._free_port(number for number, _ in self._udp)
+        if (number, peer) in self._udp:
             raise NoPort(f"port {number} is taken")
-        self._udp[number] = UdpPort(number, self.counts, peer)
-        return self._udp[number]
+        if len(self._udp) >= MOST_UDP:
+            raise NoPort("too many ports for datagrams")
+        made = self._udp[number, peer] = UdpPort(number, self.counts, peer, local)
+        return made
 
     def close_udp(self, port: UdpPort) -> None:
         """Take no more."""
-        self._udp.pop(port.number, None)
+        self._udp.pop((port.number, port.peer), None)
 
-    def send_datagram(self, port: UdpPort, remote: bytes, remote_port: int, data: bytes) -> None:
+    def send_datagram(self, port: UdpPort, remote: bytes, remote_port: int, data: bytes, local: bytes | None = None) -> None:
         """Send one from that port; it may be dropped. Raises LookupError if there is no address to send from."""
         if len(data) > datagrams.MOST_BYTES:
             self.counts[Count.QUEUE_FULL] += 1
             return
-        self._answer(datagrams.entry(self.source_for(remote), port.number, remote, remote_port, data))
+        source = local or port.local or self.source_for(remote)
+        self._answer(datagrams.entry(source, port.number, remote, remote_port, data), remote)
 
     def touched(self, flow: Flow) -> None:
         """The application's side did something with that connection."""
@@ -202,15 +210,16 @@ class Stack:
             out = Outgoing(came.acknowledgement, 0, RST, 0)
         else:
             out = Outgoing(0, came.sequence + came.length, RST | ACK, 0)
-        self._answer(SegmentWriter(key.local, key.remote, key.local_port, key.remote_port).write(out))
+        self._answer(SegmentWriter(key.local, key.remote, key.local_port, key.remote_port).write(out), key.remote)
 
     def _handle_udp(self, packet: Packet, now: float) -> None:
         for datagram in datagrams.parse(packet):
-            port = self._udp.get(datagram.destination_port)
-            if port is None or (port.peer is not None and port.peer != (datagram.source, datagram.source_port)):
+            number, peer = datagram.destination_port, (datagram.source, datagram.source_port)
+            port = self._udp.get((number, peer)) or self._udp.get((number, None))
+            if port is None:
                 self.counts[Count.NO_PORT] += 1
                 if self._allowance.take(now):
-                    self._answer(control_messages.port_unreachable(packet))
+                    self._answer(control_messages.port_unreachable(packet), packet.source)
                 return
             if port.take(datagram) and len(port.received) == 1:
                 self._shown.append(port)
@@ -223,21 +232,21 @@ class Stack:
                 flow.connection.too_big(answer.payload_bytes, answer.sequence)
                 self.touched(flow)
         elif answer is not None:
-            self._answer(answer)
+            self._answer(answer, packet.source)
         else:
             raise Refused(Count.PROTOCOL)
 
-    def _answer(self, entry: bytes) -> None:
+    def _answer(self, entry: bytes, remote: bytes) -> None:
         if len(self._answers) >= MOST_ANSWERS:
             self.counts[Count.QUEUE_FULL] += 1
         else:
-            self._answers.append(entry)
+            self._answers.append((entry, remote))
 
     def poll_transmit(self, now: float) -> bytes | None:
         """The next entry for the overlay; None for now. What is for this node itself is handled at once."""
         while True:
             if self._answers:
-                entry, remote = self._answers.popleft(), b""
+                entry, remote = self._answers.popleft()
             elif self._queue:
                 flow = self._queue.popleft()
                 flow.queued = False

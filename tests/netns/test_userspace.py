@@ -31,7 +31,8 @@ class Judged:
     def __init__(self, peer: TunPeer) -> None:
         self.peer = peer
         self.loop = asyncio.get_running_loop()
-        self.endpoint = Endpoint(peer.device, [ip_interface(f"{OURS}/24"), ip_interface(f"{OURS6}/64")], 1400)
+        self.endpoint = Endpoint([ip_interface(f"{OURS}/24"), ip_interface(f"{OURS6}/64")], 1400)
+        self.endpoint.use_device(peer.device)
         self.came: asyncio.Queue[socket.socket] = asyncio.Queue()
         self.endpoint.listen(PORT, lambda came, _address, _port: self.came.put_nowait(came))
 
@@ -63,7 +64,8 @@ async def judged(namespace: Throwaway) -> AsyncIterator[Judged]:
             async with asyncio.timeout(SECONDS):
                 yield made
         finally:
-            made.endpoint.close()
+            made.endpoint.end()
+            made.endpoint.leave_device()
 
 
 async def until(holds: Callable[[], object]) -> None:

@@ -73,7 +73,9 @@ async def node(number: int) -> None:
     if number == WITHOUT:
         device, theirs = packet_pair(vnet_hdr=True)
         await runtime.start([device])
-        sockets = UserspaceSockets(Endpoint(theirs, [ip_interface(f"10.8.0.{number}/24")], MTU))
+        endpoint = Endpoint([ip_interface(f"10.8.0.{number}/24")], MTU)
+        endpoint.use_device(theirs)
+        sockets = UserspaceSockets(endpoint)
     else:
         name = f"perf{number}"
         tun.create(name)

@@ -68,12 +68,13 @@ COMMANDS = (
             *FROM_PROFILE,
             CONFIRM_WITHIN,
             Option("--rootless", "for ordinary users: leave this host alone, and be a node in a network namespace of its own"),
+            Option("--userspace", "the same where there are no namespaces and no TUN device: the node has a TCP/IP of its own"),
             Option("--attended", "end when standard input ends: for a program that starts a node of its own"),
         ),
         more="Stays in the foreground and logs to standard error. SIGHUP reads the profile again. When it ends, the host is as "
         "before.",
-        exits="6 needs root, CAP_NET_ADMIN or --rootless · 8 refused until you decide, not confirmed, or rolled back · 9 this "
-        "host cannot be so now",
+        exits="6 needs root, CAP_NET_ADMIN, --rootless or --userspace · 8 refused until you decide, not confirmed, or "
+        "rolled back · 9 this host cannot be so now",
     ),
     Command(
         "stop",

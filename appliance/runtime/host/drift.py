@@ -28,7 +28,7 @@ from appliance.planning.wanted import wanted
 from appliance.runtime.host import changes
 from appliance.runtime.host.countdown import Countdown
 from appliance.runtime.host.repairs import PAUSES, WINDOW, Repairs
-from appliance.runtime.host.tun_queues import TunQueues
+from appliance.runtime.host.tun_queues import Queues
 from appliance.runtime.in_force import InForce
 from appliance.runtime.inside import HERE, Inside
 
@@ -68,7 +68,7 @@ class Drift:
     def __init__(
         self,
         in_force: InForce,
-        tun: TunQueues,
+        tun: Queues,
         plugins: Contributors,
         state_dir: Path,
         changing: asyncio.Lock,

@@ -20,6 +20,22 @@ def clear(state_dir: Path) -> None:
     remove_if_empty(state_dir)
 
 
+def unlock(state_dir: Path) -> None:
+    """A node that changed nothing ends: take away the lock under which its control socket was made, unless there is a journal,
+    whose lock it is, too."""
+    from appliance.apply.journal import FILE
+    from appliance.linux.locks import try_hold
+
+    lock = try_hold(state_dir / "lock")
+    if lock is None:
+        return
+    try:
+        if not (state_dir / FILE).exists():
+            (state_dir / "lock").unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
 def remove_if_empty(state_dir: Path) -> None:
     """Remove the directory, and the one of all namespaces around it, unless something is still needed. Only where the place is
     ours to choose: the directory of $APPLIANCE_STATE_DIR may have a purpose for others."""

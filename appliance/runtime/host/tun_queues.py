@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from appliance.foundation.logging import get_logger
 from appliance.linux import glance
@@ -16,6 +16,7 @@ from appliance.runtime.inside import HERE, Inside
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
     from appliance.linux.tun import TunDevice
+    from appliance.runtime.workers.packet_device import PacketDevice
 
 log = get_logger("host")
 
@@ -24,6 +25,36 @@ GONE_PAUSE: Final = 0.02
 """Seconds between two looks whether a device is gone."""
 Use = Callable[..., None]
 """`use(queues, device=…)`: as `WorkerKeeper.use_queues`."""
+
+
+class Queues(Protocol):
+    """What workers read packets from and write them to, as whoever changes the profile and watches the host has it."""
+
+    @property
+    def interface(self) -> str:
+        """What the profile calls the device."""
+
+    def open(self, profile: Profile) -> Sequence[PacketDevice]:
+        """One for each worker, opened if they are not yet. Raises HostError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the device."""
+
+    def is_there(self, interface: str) -> bool:
+        """Is there an interface of that name, where the node's own is?"""
+
+    def lost(self) -> bool:
+        """Is the device that the workers read no longer the profile's?"""
+
+    async def let_go(self) -> None:
+        """Leave a device that is not the profile's any more."""
+
+    def reopen(self) -> None:
+        """Give the workers the device that has the profile's name now. Raises HostError."""
+
+    def keep(self) -> None:
+        """Let the workers read the device that they have left."""
 
 
 class TunQueues:

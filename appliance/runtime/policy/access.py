@@ -15,7 +15,7 @@ from appliance.foundation.gathering import Gathered
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
 from appliance.runtime.inside import HERE, Inside
-from appliance.runtime.policy.given import GivenStreams
+from appliance.runtime.policy.given import Connections, GivenStreams, KernelConnections
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -39,10 +39,15 @@ AGAIN: Final = 5.0
 
 class Access:
     """The policy of one node. `table` are the peers, `members()` the certificates that count by identity, `nft_table` the node's
-    own nftables table, which is `inside`."""
+    own nftables table, which is `inside`. `connections` has its streams; None: the kernel has them."""
 
     def __init__(
-        self, table: PeerTable, members: Callable[[], Mapping[str, Certificate]], nft_table: str, inside: Inside = HERE
+        self,
+        table: PeerTable,
+        members: Callable[[], Mapping[str, Certificate]],
+        nft_table: str,
+        inside: Inside = HERE,
+        connections: Connections | None = None,
     ) -> None:
         self._inside = inside
         self._table = table
@@ -54,7 +59,7 @@ class Access:
         self._refused: StreamDenials | None = None
         self._filled: dict[str, list[str]] | None = None
         self._settling = asyncio.Lock()
-        self._given = GivenStreams(inside)
+        self._given = GivenStreams(connections or KernelConnections(inside))
         self._again = self._resting = False
         self._soon = Gathered(self._settle_soon, SOON)
         self._tasks = Tasks()
@@ -101,7 +106,8 @@ class Access:
         """Let everything be as the rules and the peers are now."""
         async with self._settling:
             if self._profile is not None:
-                await self._fill(self._profile)
+                if self._inside.kernel:  # a user-space node has no firewall, and nothing but streams
+                    await self._fill(self._profile)
                 self._given.end_unless(self._allows)
 
     async def _fill(self, profile: Profile) -> None:
@@ -183,10 +189,11 @@ class Access:
         from appliance.linux import nftables
         from appliance.runtime.policy.denials import packets
 
+        table = None
         try:
-            table = await self._inside.run(nftables.read(self._nft_table)) or []
+            if self._inside.kernel:
+                table = await self._inside.run(nftables.read(self._nft_table))
         except (ApplianceError, OSError) as error:
             log.debug("the counters of denied packets cannot be read", reason=str(error))
-            table = []
-        denied = packets(table, self._known()) | {"streams": self._refused.shown(), "streams_ended": self._given.ended}
+        denied = packets(table or [], self._known()) | {"streams": self._refused.shown(), "streams_ended": self._given.ended}
         return {"rules": len(self._profile.policy.allow), "problem": self.problem or None, "denied": denied}

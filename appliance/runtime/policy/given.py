@@ -1,9 +1,10 @@
-"""Streams that were given to applications. Nobody tells when one ends: what is noted is compared with what the kernel has."""
+"""Streams that were given to applications. Nobody tells when one ends: what is noted is compared with what the kernel has, or
+whatever has the node's connections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from appliance.foundation.logging import get_logger
 from appliance.linux import connections
@@ -20,11 +21,38 @@ LOOK_AT: Final = 1024
 """Notes after which it is looked which of these streams there still are; then twice as many as these."""
 
 
-class GivenStreams:
-    """`inside` is the network that they are in."""
+class Connections(Protocol):
+    """Those of a node inside the overlay."""
+
+    def at_port(self, port: int) -> Mapping[Far, Any]:
+        """Whose are there at that port of ours, each with what `end` takes. Raises OSError."""
+        ...
+
+    def end(self, which: Sequence[Any]) -> tuple[int, int]:
+        """Break these off. How many were, and how many could not be. Raises OSError."""
+        ...
+
+
+class KernelConnections:
+    """Those that the kernel has `inside`."""
 
     def __init__(self, inside: Inside) -> None:
         self._inside = inside
+
+    def at_port(self, port: int) -> Mapping[Far, bytes]:
+        """As Connections."""
+        return self._inside.call(connections.at_port, port)
+
+    def end(self, which: Sequence[bytes]) -> tuple[int, int]:
+        """As Connections."""
+        return self._inside.call(connections.end, which)
+
+
+class GivenStreams:
+    """`connections` has them."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._noted: dict[Far, tuple[Caller, str]] = {}
         self._look_at = LOOK_AT
         self.ended = 0
@@ -46,7 +74,7 @@ class GivenStreams:
         if not denied:
             return
         try:
-            ended, refused = self._inside.call(connections.end, denied)
+            ended, refused = self._connections.end(denied)
         except OSError as error:
             ended, refused = 0, len(denied)
             log.debug("the kernel does not answer", reason=str(error))
@@ -55,10 +83,10 @@ class GivenStreams:
         if refused:
             log.error("streams that are not allowed any more go on", streams=refused, reason="the kernel does not end them")
 
-    def _live(self) -> dict[Far, bytes]:
+    def _live(self) -> dict[Far, Any]:
         """Those that there still are, with what the kernel knows them by. All others are forgotten."""
         try:
-            found = self._inside.call(connections.at_port, STREAMS_PORT)
+            found = self._connections.at_port(STREAMS_PORT)
         except OSError as error:
             log.error("the kernel does not tell which streams there are", reason=str(error))  # noqa: TRY400  nobody's bug
             self._noted = dict(list(self._noted.items())[-LOOK_AT // 2 :])

@@ -1,4 +1,4 @@
-"""What of a profile a rootless node leaves aside."""
+"""What of a profile a rootless node leaves aside, and a user-space node besides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def fitted(profile: Profile, inside: Inside) -> Profile:
     """The profile as a node with this network can be."""
     if not inside.apart:
         return profile
-    return profile.model_copy(update={"names": _unasked(profile.names), "network": _settable(profile.network, inside)})
+    network = _settable(profile.network, inside) if inside.kernel else _without_kernel(profile.network)
+    return profile.model_copy(update={"names": _unasked(profile.names), "network": network})
 
 
 def _unasked(names: Names | None) -> Names:
@@ -45,3 +46,11 @@ def _settable(network: NetworkSection, inside: Inside) -> NetworkSection:
     found = {key: inside.call(sysctl.read, own.default_sysctl(key, network.interface)) for key in keys}
     kept = {key: value for key, value in found.items() if value is not None}
     return network.model_copy(update={"sysctls": kept | dict(network.sysctls)})
+
+
+def _without_kernel(network: NetworkSection) -> NetworkSection:
+    """One worker, since there is one endpoint, and nothing of what only a kernel does."""
+    lacking = [key for key in ("routes", "rules", "full_tunnel", "masquerade", "sysctls") if getattr(network, key)]
+    if lacking and once_per(SAID_EVERY, "network of a user-space node"):
+        log.warning("a user-space node has no routes and no firewall: left aside", keys=[f"network.{key}" for key in lacking])
+    return network.model_copy(update={"workers": 1})

@@ -32,6 +32,7 @@ class InnerNamespace:
     """As `runtime.inside.Inside`: a network that only this node has."""
 
     apart = True
+    kernel = True
 
     def __init__(self) -> None:
         """To be made by a process of one thread, before it forks and before it hides its memory. From now on the process is in a

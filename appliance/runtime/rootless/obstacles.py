@@ -74,7 +74,10 @@ def network_remedy(code: int, known: Known) -> str:
 
 
 def _refused(wanted: str, error: OSError, remedy: str) -> RootlessRefused:
-    return RootlessRefused(f"this host refused {wanted}: {(error.strerror or str(error)).lower()}", hint=remedy)
+    return RootlessRefused(
+        f"this host refused {wanted}: {(error.strerror or str(error)).lower()}",
+        hint=f"{remedy}; or do without: appliance run --userspace",
+    )
 
 
 def _apparmor() -> str:

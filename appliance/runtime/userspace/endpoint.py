@@ -29,7 +29,7 @@ from appliance.tcp.states import Ending
 from appliance.wire.entries import MAX_PACKET, VNET_BYTES
 
 if TYPE_CHECKING:
-    from appliance.tcp.datagrams import UdpPort
+    from appliance.tcp.datagrams import Datagram, UdpPort
     from appliance.tcp.stack import Interface
 
 log = get_logger("userspace")
@@ -42,11 +42,10 @@ _ERRORS: Final = {Ending.REFUSED: errno.ECONNREFUSED, Ending.SILENT: errno.ETIME
 
 
 class Endpoint:
-    """Owns `device`, the application's end of a packet device with virtio headers. Must be made on a running loop."""
+    """Must be made on a running loop."""
 
-    def __init__(self, device: socket.socket, addresses: Iterable[Interface], mtu_bytes: int) -> None:
-        device.setblocking(False)  # noqa: FBT003
-        self._device = device
+    def __init__(self, addresses: Iterable[Interface], mtu_bytes: int) -> None:
+        self._device: socket.socket | None = None
         self._loop = asyncio.get_running_loop()
         self.stack = Stack(addresses, mtu_bytes, entropy.random_bytes(32), entropy.random_bytes, clock.monotonic())
         self.stack.refill = self._refill
@@ -54,7 +53,8 @@ class Endpoint:
         self._calling: dict[Flow, asyncio.Future[socket.socket]] = {}
         self._open: dict[int, Stream | Datagrams] = {}
         """By the descriptor of our end."""
-        self._ports: dict[UdpPort, Datagrams] = {}
+        self._ports: dict[UdpPort, Callable[[], None]] = {}
+        """What gives an application what came for its port."""
         self._epoll = select.epoll()
         self._room = bytearray(VNET_BYTES + MAX_PACKET)
         self._view = memoryview(self._room)
@@ -63,11 +63,30 @@ class Endpoint:
         self._again: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._now = clock.monotonic()
-        self._loop.add_reader(self._device, self._hear_device)
         self._loop.add_reader(self._epoll, self._hear_applications)
 
-    def close(self) -> None:
-        """Reset all connections, and let go of the device."""
+    def use_device(self, device: socket.socket) -> None:
+        """Speak by this application's end of a packet device with virtio headers, which is the endpoint's own from now on."""
+        self.leave_device()
+        device.settimeout(0)
+        self._device = device
+        self._loop.add_reader(device, self._hear_device)
+        self._turn()
+
+    def leave_device(self) -> None:
+        """Let go of the device. Connections wait for another one, as long as their timers do."""
+        device, self._device, self._stuck = self._device, None, None
+        if device is not None:
+            self._loop.remove_reader(device)
+            self._loop.remove_writer(device)
+            device.close()
+
+    def use(self, addresses: Iterable[Interface], mtu_bytes: int) -> None:
+        """This node's addresses are these from now on, and packets of new connections that long."""
+        self.stack.use(addresses, mtu_bytes)
+
+    def end(self) -> None:
+        """Reset all connections, and make no more."""
         for flow in list(self._calling):
             self._answer(flow, OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN)))
         for each in self._open.values():
@@ -79,10 +98,8 @@ class Endpoint:
         for handle in (self._again, self._timer):
             if handle is not None:
                 handle.cancel()
-        self._leave_device()
         self._loop.remove_reader(self._epoll)
         self._epoll.close()
-        self._device.close()
 
     # ---- what applications ask for ----
 
@@ -114,26 +131,73 @@ class Endpoint:
     def connect_datagrams(self, address: bytes, port: int) -> socket.socket:
         """The application's end of a port for datagrams to and from there. Raises OSError."""
         try:
-            self.stack.source_for(address)
-            ours = self.stack.open_udp(0, (address, port))
+            return self.datagrams(0, (address, port), self.stack.source_for(address))
         except LookupError as error:
             raise OSError(errno.EADDRNOTAVAIL, str(error)) from error
+
+    def datagrams(self, number: int, peer: tuple[bytes, int], local: bytes) -> socket.socket:
+        """The application's end of a port of ours, 0 for a free one, for datagrams to and from there. Raises OSError."""
+        try:
+            ours = self.stack.open_udp(number, peer, local)
         except NoPort as error:
-            raise OSError(errno.EAGAIN, str(error)) from error
+            raise OSError(errno.EADDRINUSE, str(error)) from error
         try:
             made = Datagrams(ours, self.stack)
         except BaseException:
             self.stack.close_udp(ours)
             raise
-        self._ports[ours] = made
+        self._ports[ours] = made.deliver
         self._watch(made, datagrams.WATCHED)
         return made.theirs
+
+    def hear(self, number: int, heard: Callable[[Datagram], None]) -> UdpPort:
+        """Take datagrams at a port from everybody who has none of his own. Raises NoPort."""
+        port = self.stack.open_udp(number)
+
+        def deliver() -> None:
+            while port.received:
+                heard(port.pop())
+
+        self._ports[port] = deliver
+        return port
+
+    def send(self, port: UdpPort, local: bytes, peer: tuple[bytes, int], data: bytes) -> None:
+        """A datagram from that port and address of ours."""
+        self.stack.send_datagram(port, *peer, data, local)
+        self._soon()
+
+    def unhear(self, port: UdpPort) -> None:
+        """Take no more there."""
+        self.stack.close_udp(port)
+        self._ports.pop(port, None)
 
     def listen(self, port: int, opened: Opened) -> int:
         """Let others connect to a port, 0 for a free one. Returns its number. Raises NoPort."""
         number = self.stack.listen(port)
         self._listeners[number] = opened
         return number
+
+    def at_port(self, port: int) -> list[tuple[tuple[bytes, int], Stream | Datagrams]]:
+        """What applications have at that port of ours, with the address and port of the peer."""
+        found: list[tuple[tuple[bytes, int], Stream | Datagrams]] = []
+        for each in self._open.values():
+            if isinstance(each, Stream):
+                key = each.flow.key
+                if key.local_port == port:
+                    found.append(((key.remote, key.remote_port), each))
+            elif each.port.number == port and each.port.peer is not None:
+                found.append((each.port.peer, each))
+        return found
+
+    def break_off(self, which: Iterable[Stream | Datagrams]) -> None:
+        """End these at once."""
+        for each in which:
+            if isinstance(each, Stream):
+                each.flow.connection.abort()
+                self._deliver(each)
+            else:
+                self._drop_datagrams(each)
+        self._soon()
 
     def unlisten(self, port: int) -> None:
         """Take no more connections there; those that are there go on."""
@@ -151,20 +215,21 @@ class Endpoint:
     # ---- what happens ----
 
     def _hear_device(self) -> None:
+        assert self._device is not None
         now = self._now = clock.monotonic()
         handle, room, view, receive = self.stack.handle_input, self._room, self._view, self._device.recv_into
         try:
             for _ in range(PACKETS):
                 length = receive(room)
                 if not length:
-                    self._leave_device()  # the workers have ended
+                    self.leave_device()  # the workers have ended
                     break
                 handle(view[:length], now)
         except BlockingIOError:
             pass
         except OSError as error:
             log.debug("the packet device ended", reason=str(error))
-            self._leave_device()
+            self.leave_device()
         self._turn()
 
     def _hear_applications(self) -> None:
@@ -199,7 +264,7 @@ class Endpoint:
         while (found := self.stack.poll_event()) is not None:
             if not isinstance(found, Flow):
                 if found in self._ports:
-                    self._ports[found].deliver()
+                    self._ports[found]()
             elif isinstance(found.token, Stream):
                 self._deliver(found.token)
             elif found in self._calling:
@@ -208,6 +273,8 @@ class Endpoint:
                 self._take(found)
 
     def _send(self) -> None:
+        if self._device is None:
+            return
         send, poll = self._device.send, self.stack.poll_transmit
         for _ in range(PACKETS):
             entry = poll(self._now)
@@ -224,17 +291,17 @@ class Endpoint:
         self._soon()
 
     def _unstick(self) -> None:
-        entry, self._stuck = self._stuck, None
-        self._loop.remove_writer(self._device)
-        if entry is not None:
-            try:
-                self._device.send(entry)
-            except BlockingIOError:
-                self._stuck = entry
-                self._loop.add_writer(self._device, self._unstick)
-                return
-            except OSError as error:
-                log.debug("a packet was not taken", reason=str(error))
+        device, entry = self._device, self._stuck
+        assert device is not None
+        assert entry is not None
+        try:
+            device.send(entry)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            log.debug("a packet was not taken", reason=str(error))
+        self._stuck = None
+        self._loop.remove_writer(device)
         self._turn()
 
     def _soon(self) -> None:
@@ -251,10 +318,6 @@ class Endpoint:
         if due is not None:
             self._timer = self._loop.call_at(due, self._hear_time)
 
-    def _leave_device(self) -> None:
-        self._loop.remove_reader(self._device)
-        self._loop.remove_writer(self._device)
-
     # ---- connections ----
 
     def _refill(self, flow: Flow) -> None:
@@ -268,8 +331,7 @@ class Endpoint:
 
     def _drop_datagrams(self, made: Datagrams) -> None:
         del self._open[made.descriptor]
-        del self._ports[made.port]
-        self.stack.close_udp(made.port)
+        self.unhear(made.port)
         made.close()
 
     def _called(self, flow: Flow) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import HostError
+from appliance.linux.connections import Far
 from appliance.linux.unread import unread_bytes
+from appliance.runtime.userspace.devices import UserspaceConnections
 from appliance.runtime.userspace.endpoint import Endpoint
 from appliance.runtime.userspace.pair import StreamPair
 from appliance.runtime.userspace.sockets import UserspaceSockets
@@ -30,7 +32,9 @@ class Two:
 
     def __init__(self) -> None:
         ends = pairs.pair()
-        self.endpoints = [Endpoint(end, [ip_interface(f"{address}/24")], 1400) for end, address in zip(ends, (A, B), strict=True)]
+        self.endpoints = [Endpoint([ip_interface(f"{address}/24")], 1400) for address in (A, B)]
+        for endpoint, end in zip(self.endpoints, ends, strict=True):
+            endpoint.use_device(end)
         self.a, self.b = (UserspaceSockets(endpoint) for endpoint in self.endpoints)
         self.came: asyncio.Queue[socket.socket] = asyncio.Queue()
         self.sources: list[object] = []
@@ -53,7 +57,8 @@ async def two() -> AsyncIterator[Two]:
             yield made
     finally:
         for endpoint in made.endpoints:
-            endpoint.close()
+            endpoint.end()
+            endpoint.leave_device()
     assert descriptors() == before, "nothing is left open"
 
 
@@ -206,6 +211,54 @@ async def test_datagrams_keep_their_borders() -> None:
         await until(lambda: not there.endpoints[0]._ports)
 
 
+async def test_a_caller_of_datagrams_gets_a_socket_of_its_own() -> None:
+    async with two() as there:
+        heard: list[tuple[bytes, object, object]] = []
+        ears = there.b.hear(PORT, lambda *said: heard.append(said))
+        callers = [await there.a.connect(B, PORT, datagrams=True) for _ in range(2)]
+        with callers[0], callers[1]:
+            for number, caller in enumerate(callers):
+                caller.send(b"question %d" % number)
+            await until(lambda: len(heard) == 2)
+            data, at, source = heard[0]
+            assert (data, at) == (b"question 0", B)
+            with there.b.answering(B, PORT, source) as answering:
+                ears.send(b"not yet", B, heard[1][2])
+                assert await recv(callers[1]) == b"not yet"
+                answering.send(b"answer")
+                assert await recv(callers[0]) == b"answer"
+                callers[0].send(b"more")
+                callers[1].send(b"more")
+                assert await recv(answering) == b"more"
+                await until(lambda: len(heard) == 3)
+                with pytest.raises(OSError, match="taken"):
+                    there.b.answering(B, PORT, source)
+            with pytest.raises(HostError, match="842"):
+                there.b.hear(PORT, lambda *_said: None)
+            ears.close()
+        await until(lambda: not there.endpoints[0]._ports and not there.endpoints[1]._ports)
+
+
+async def test_what_is_not_allowed_any_more_is_ended_and_nothing_else() -> None:
+    async with two() as there:
+        one, other = await there.joined()
+        going_on, _ = pair = await there.joined()
+        connections = UserspaceConnections(there.endpoints[1])
+        far = {Far(source[0], source[1], datagrams=False) for source in there.sources}
+        there_are = connections.at_port(PORT)
+        assert set(there_are) == far
+        assert not connections.at_port(PORT + 1)
+        first = there_are[Far(*there.sources[0], datagrams=False)]
+        with one, other, pair[0], pair[1]:
+            assert connections.end([first]) == (1, 0)
+            for each in (one, other):
+                with pytest.raises(ConnectionResetError):
+                    await everything(each)
+            await send(going_on, b"still")
+            assert await recv(pair[1]) == b"still"
+            assert len(connections.at_port(PORT)) == 1
+
+
 async def test_connections_by_the_hundred_leave_nothing() -> None:
     async with two() as there:
         for _ in range(5):
@@ -226,11 +279,12 @@ async def test_the_end_of_the_node_resets_its_streams() -> None:
     async with two() as there:
         one, other = await there.joined()
         with one, other:
-            there.endpoints[0].close()
+            ended = there.endpoints.pop(0)
+            ended.end()
+            ended.leave_device()
             for each in (one, other):
                 with pytest.raises(ConnectionResetError):
                     await everything(each)
-            there.endpoints[0] = Endpoint(pairs.pair()[0], [], 1400)
 
 
 def test_a_pair_shows_a_reset_only_where_there_is_one() -> None:
