@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from itertools import count
@@ -32,6 +33,7 @@ class Wire:
         self.to_caller_bytes = self.to_called_bytes = 0
         self.longest = 0
         self.goes_to: set[KernelAddress] = set()
+        self.sent_to: Counter[KernelAddress] = Counter()
         self._flying: list[tuple[float, int, Connection | None, bytes]] = []
         self._number = count()
         self._configuration = answering(None, None)
@@ -62,6 +64,7 @@ class Wire:
     def _send(self, source: Connection) -> None:
         for data, to in source.transmits(self.now):
             self.goes_to.add(to)
+            self.sent_to[to] += len(data)
             self.longest = max(self.longest, len(data))
             if source is self.caller:
                 self.to_called_bytes += len(data)
@@ -143,6 +146,29 @@ def test_a_caller_whose_address_changes_is_believed_when_it_has_proved_the_new_o
         pass
     assert wire.caller.inbox == [b"L1 answer"]
     assert wire.goes_to == {("198.51.100.9", 1), FAR}
+
+
+def test_who_sends_a_copy_of_a_packet_from_elsewhere_steals_no_connection() -> None:
+    wire = Wire()
+    wire.both_established()
+    assert wire.called is not None
+    thief = ("203.0.113.66", 6)
+    wire.caller.send([b"L1 seen on the way"])
+    for data, _ in wire.caller.transmits(wire.now):
+        wire.called.receive(data, len(data), thief, wire.now)  # before the original, which is lost
+    for step in wire.run(20.0):
+        if not int(step * 1000) % 500:
+            wire.called.send([b"L1".ljust(1000)])
+            wire.caller.send([b"L1 I am here"])
+    to_thief = wire.sent_to[thief]
+    wire.goes_to.clear()
+    wire.called.send([b"L1 for the caller"])
+    for _ in wire.run(1.0):
+        pass
+    assert b"L1 for the caller" in wire.caller.inbox
+    assert wire.goes_to == {NEAR, FAR}
+    assert to_thief <= 3 * 1300, "three times what came from there, until it is proved"
+    assert not wire.called.ended
 
 
 def test_http_3_gets_an_end_without_an_error() -> None:

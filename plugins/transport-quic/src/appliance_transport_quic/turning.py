@@ -9,6 +9,7 @@ import heapq
 import json
 import select
 import socket
+import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -66,7 +67,8 @@ class Turning:
         self._shared: socket.socket | None = None
         self._calling: dict[Link, Call | None] = {}
         self._touched: set[Link] = set()
-        self._timers: list[tuple[float, int, Link]] = []
+        self._timers: list[tuple[float, int, weakref.ref[Link]]] = []
+        """A link that is over may stand here for a while, and is not to be kept for that."""
         self._order = count()
         self.counted: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
@@ -166,7 +168,7 @@ class Turning:
             due = now + SOONEST_SECONDS  # it was due a moment ago, and nothing came of it
         if due is not None and (link.due is None or due < link.due):
             link.due = due
-            heapq.heappush(self._timers, (due, next(self._order), link))
+            heapq.heappush(self._timers, (due, next(self._order), weakref.ref(link)))
 
     def _deadline(self, link: Link) -> float | None:
         if link in self._calling:
@@ -178,8 +180,9 @@ class Turning:
 
     def _expire(self, now: float) -> None:
         while self._timers and self._timers[0][0] <= now:
-            due, _, link = heapq.heappop(self._timers)
-            if link.due != due or link.connection.ended:
+            due, _, reference = heapq.heappop(self._timers)
+            link = reference()
+            if link is None or link.due != due or link.connection.ended:
                 continue
             link.due = None
             self._touched.add(link)
