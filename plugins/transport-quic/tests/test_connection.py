@@ -17,14 +17,17 @@ from appliance_transport_quic.trains import DATAGRAM, UDP_PAYLOAD
 
 NEAR, FAR = ("192.0.2.1", 40000), ("192.0.2.2", 443)
 SECONDS = 60.0
+QUEUE_SECONDS = 0.05
 
 
 class Wire:
-    """A caller and who is called. `loss` is a share, `delay` seconds."""
+    """A caller and who is called. `loss` is a share, `delay` seconds; `rate` bytes a second, with a queue of 50 ms before it."""
 
-    def __init__(self, seed: int = 0, loss: float = 0.0, delay: float = 0.01) -> None:
+    def __init__(self, seed: int = 0, loss: float = 0.0, delay: float = 0.01, rate: float = 0.0) -> None:
         self.random = random.Random(seed)
         self.loss, self.delay = loss, delay
+        self.rate = rate
+        self._free_at = {True: 0.0, False: 0.0}
         self.now = 1000.0
         self.near_address = NEAR
         self.caller = Connection(QuicConfiguration(is_client=True, server_name="localhost", **calling(None, verify=False)))
@@ -70,8 +73,12 @@ class Wire:
                 self.to_called_bytes += len(data)
             else:
                 self.to_caller_bytes += len(data)
-            if self.random.random() >= self.loss:
+            waits = max(0.0, self._free_at[source is self.caller] - self.now)
+            if self.random.random() >= self.loss and waits <= QUEUE_SECONDS:
                 late = self.delay * (1 + self.random.random())
+                if self.rate:
+                    late = waits + len(data) / self.rate + self.delay  # one behind the other, in their order
+                    self._free_at[source is self.caller] = self.now + waits + len(data) / self.rate
                 heappush(self._flying, (self.now + late, next(self._number), source, data))
 
     def _arrive(self, source: Connection | None, data: bytes) -> None:
@@ -116,6 +123,20 @@ def test_what_the_window_has_no_room_for_waits_and_is_not_lost() -> None:
             break
     assert sorted(each[:2] for each in wire.called.inbox) == [number.to_bytes(2) for number in range(200)]
     assert not wire.caller.pending
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.01, 0.05])
+def test_a_line_carries_most_of_what_it_can_although_it_loses_packets(loss: float) -> None:
+    wire = Wire(7, loss, rate=2_000_000.0)
+    wire.both_established()
+    assert wire.called is not None
+    came = 0
+    for _ in wire.run(3.0):
+        while len(wire.caller.pending) < 100:
+            wire.caller.send([b"L1".ljust(DATAGRAM)])
+        came += sum(map(len, wire.called.inbox))
+        wire.called.inbox.clear()
+    assert came > 0.6 * 3.0 * wire.rate
 
 
 def test_who_is_called_sends_three_times_what_came_until_the_address_is_proved() -> None:

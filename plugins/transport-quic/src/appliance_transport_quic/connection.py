@@ -1,7 +1,7 @@
 """One QUIC connection that carries LLP datagrams: qh3's core, with its bounds and its errors. Knows no socket.
 
-DATAGRAM frames are under QUIC's congestion control (RFC 9221, section 5.4), which qh3 leaves to whoever sends them: what the
-window has no room for waits in `pending`, and whoever fills that is to stop while something waits.
+DATAGRAM frames are under congestion control (RFC 9221, section 5.4), which qh3 leaves to whoever sends them: what the window
+(`window`) has no room for waits in `pending`, and whoever fills that is to stop while something waits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from qh3.quic.events import (
 )
 
 from appliance_transport_quic.trains import UDP_PAYLOAD
+from appliance_transport_quic.window import Window
 
 if TYPE_CHECKING:
     from qh3.quic.configuration import QuicConfiguration
@@ -29,6 +30,8 @@ CRYPTO_ERROR: Final = 0x100
 """What is behind is an alert of TLS (RFC 9001, section 4.8)."""
 H3_NO_ERROR: Final = 0x100
 """What a web server says to whom it does not serve (RFC 9114, section 8.1)."""
+OVERHEAD: Final = 30
+"""Bytes of a packet around an LLP datagram: between two of our own ends, whose connection IDs have 8 bytes."""
 ROUNDS: Final = 64
 """How often the window is filled in one turn, so that one connection does not keep the others waiting."""
 
@@ -53,6 +56,8 @@ class Connection:
         self.established = False
         self.ended = ""
         """Why it is over, as a word to count: "closed", "tls", "malformed", "broken", "foreign" or "slow"; "" while it is not."""
+        self._window = Window()
+        self._sent = 0
         self.alert = 0
         """The alert of TLS that ended it; 0: none did."""
         self.said = ""
@@ -93,7 +98,7 @@ class Connection:
             return out
         try:
             for _ in range(ROUNDS):
-                self._fill()
+                self._fill(now)
                 before = len(out)
                 while (packet := core.poll_transmit(now)) is not None:
                     out.append((packet[0], packet[1]))
@@ -115,16 +120,20 @@ class Connection:
             self._quic.close(error_code=H3_NO_ERROR)
             self._end(how, "")
 
-    def _fill(self) -> None:
+    def _fill(self, now: float) -> None:
         pending = self.pending
         if not pending or not self.established or self.ended:
             return
         core = self._quic._core  # noqa: SLF001 - nothing public tells the window
         assert core is not None
-        room = core.congestion_window - core.bytes_in_flight
+        under_way = core.bytes_in_flight
+        self._window.note(now, self._sent, under_way, core.loss_total * UDP_PAYLOAD, core.latest_rtt)
+        room = self._window.size(now, core.congestion_window) - under_way
         while pending and room > 0:
-            self._quic.send_datagram_frame(pending.popleft())
-            room -= UDP_PAYLOAD
+            datagram = pending.popleft()
+            self._quic.send_datagram_frame(datagram)
+            room -= len(datagram) + OVERHEAD
+            self._sent += len(datagram) + OVERHEAD
 
     def _take_events(self) -> None:
         while (event := self._quic.next_event()) is not None:
