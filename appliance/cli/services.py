@@ -9,14 +9,13 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from appliance.cli.parser import UsageError
-from appliance.cli.streaming import ECHO, metadata_of, served
+from appliance.cli.streaming import Told, handler, metadata_of
 from appliance.cli.terminal import Terminal, table
 from appliance.control import client
 from appliance.control.messages import Item
 from appliance.errors import ExitCode
-from appliance.sdk import Client
-from appliance.sdk.offering import ServiceConfig
+from appliance.sdk import Client, Connection
+from appliance.sdk.offering import Offering
 from appliance.sdk.sockets import address_of, made
 
 
@@ -55,27 +54,26 @@ def _wanted(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def register(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Serve and offer until Ctrl-C, or the node ends."""
-    if not arguments.to and not arguments.run and arguments.service != ECHO:
-        raise UsageError(
-            f"what is behind service {arguments.service}?",
-            hint="say --to HOST:PORT for a server of this host, or --run PROGRAM for a program a stream; `echo` needs neither",
-        )
-    return asyncio.run(_register(arguments, terminal))
+    """Serve and offer until Ctrl-C."""
+    handle = handler(arguments)
+    return asyncio.run(_register(arguments, terminal, handle))
 
 
-async def _register(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    to = address_of(arguments.to) if arguments.to else None
-    check = _check(arguments.check, to)
+async def _register(arguments: argparse.Namespace, terminal: Terminal, handle: Callable[[Connection], Awaitable[None]]) -> int:
+    check = _check(arguments.check, address_of(arguments.to) if arguments.to else None)
+    metadata = metadata_of(arguments.metadata)
     async with Client() as asking:
         service = asking.service(arguments.service)
-        offering = await service.register(health=check, metadata=metadata_of(arguments.metadata), config=ServiceConfig())
-        async with offering, asyncio.TaskGroup() as tasks:
-            said = {"offering": arguments.service, "passing": offering.passing}
+
+        async def offered() -> Offering:
+            offering = await service.register(health=check, metadata=metadata)
             state = "" if offering.passing else ", which fails its check now"
+            said = {"offering": arguments.service, "passing": offering.passing}
             terminal.line(said, f"offering {arguments.service}{state}; end with Ctrl-C")
-            async for connection in offering:
-                tasks.create_task(served(connection, to, arguments.run, terminal))
+            return offering
+
+        told = Told(terminal, {}, "").all | {"begun": None}
+        await asking.serve(arguments.service, handle, listen=offered, **told)
     return ExitCode.OK
 
 

@@ -8,18 +8,17 @@ import contextlib
 import os
 import select
 import shlex
-import socket
 import sys
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from appliance.api.units import parse_seconds
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal
-from appliance.errors import ApplianceError, ExitCode
-from appliance.sdk import Client, Connection, Datagrams
-from appliance.sdk.flows import exchange
-from appliance.sdk.sockets import address_of, made
-from appliance.sdk.splicing import splice
+from appliance.errors import ExitCode
+from appliance.sdk import Client, Connection, SDKError
+from appliance.sdk.serving import datagram_server_behind, server_behind
+from appliance.sdk.sockets import address_of
 
 ECHO: Final = "echo"
 """The service that needs nothing behind it."""
@@ -58,67 +57,64 @@ async def _send_input(connection: Connection) -> None:
 
 
 def serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Serve until Ctrl-C, or the node ends."""
-    if not arguments.to and not arguments.run and arguments.service != ECHO:
-        raise UsageError(
-            f"what is behind service {arguments.service}?",
-            hint="say --to HOST:PORT for a server of this host, or --run PROGRAM for a program a stream; `echo` needs neither",
-        )
+    """Serve until Ctrl-C."""
     if arguments.udp and not arguments.to:
         raise UsageError("datagrams go to a server of this host", hint="say --to HOST:PORT")
-    to = address_of(arguments.to) if arguments.to else None
-    return asyncio.run(_serve_datagrams(arguments, terminal, to) if arguments.udp and to else _serve(arguments, terminal, to))
+    handle = handler(arguments)
+    return asyncio.run(_serve(arguments, terminal, handle))
 
 
-async def _serve(arguments: argparse.Namespace, terminal: Terminal, to: tuple[str, int] | None) -> int:
-    async with Client() as client, await client.listen(arguments.service) as listener, asyncio.TaskGroup() as tasks:
-        terminal.line({"serving": arguments.service}, f"serving {arguments.service}; end with Ctrl-C")
-        async for connection in listener:
-            tasks.create_task(served(connection, to, arguments.run, terminal))
+def handler(arguments: argparse.Namespace) -> Callable[[Connection], Awaitable[None]]:
+    """What is done with a stream: a server of this host, a program, or all is sent back. Raises UsageError, BadAddress."""
+    if arguments.to:
+        return server_behind(address_of(arguments.to))
+    if arguments.run:
+        return lambda connection: _run(connection, arguments.run)
+    if arguments.service == ECHO:
+        return _echo
+    raise UsageError(
+        f"what is behind service {arguments.service}?",
+        hint="say --to HOST:PORT for a server of this host, or --run PROGRAM for a program a stream; `echo` needs neither",
+    )
+
+
+async def _serve(arguments: argparse.Namespace, terminal: Terminal, handle: Callable[[Connection], Awaitable[None]]) -> int:
+    told = Told(terminal, {"serving": arguments.service}, f"serving {arguments.service}; end with Ctrl-C")
+    async with Client() as client:
+        if arguments.udp:
+            behind = datagram_server_behind(address_of(arguments.to))
+            await client.serve_datagrams(arguments.service, behind, **told.all)
+        else:
+            await client.serve(arguments.service, handle, **told.all)
     return ExitCode.OK
 
 
-async def served(connection: Connection, to: tuple[str, int] | None, program: str | None, terminal: Terminal) -> None:
-    """Serve one stream: by a server of this host, by a program, or by sending all back."""
-    try:
-        async with connection:
-            if to is not None:
-                await _forward(connection, to)
-            elif program is not None:
-                await _run(connection, program)
-            else:
-                while piece := await connection.read(PIECE):
-                    await connection.write(piece)
-    except (ApplianceError, OSError) as error:
-        terminal.note(f"{connection.peer or 'this host'}: {error}")
+class Told:
+    """What a person hears of a service while it is served."""
+
+    def __init__(self, terminal: Terminal, said: dict[str, Any], text: str) -> None:
+        self._terminal = terminal
+        self._said = said
+        self._text = text
+
+    @property
+    def all(self) -> dict[str, Any]:
+        """For `Client.serve`."""
+        return {"begun": self._begun, "interrupted": self._interrupted, "failed": self._failed}
+
+    def _begun(self) -> None:
+        self._terminal.line(self._said, self._text)
+
+    def _interrupted(self, error: SDKError) -> None:
+        self._terminal.note(f"not served for a while: {error.message}")
+
+    def _failed(self, peer: str, error: Exception) -> None:
+        self._terminal.note(f"{peer or 'this host'}: {error}")
 
 
-async def _forward(connection: Connection, to: tuple[str, int]) -> None:
-    server = made(to, socket.SOCK_STREAM)
-    try:
-        await asyncio.get_running_loop().sock_connect(server, to)
-    except OSError:
-        server.close()
-        connection.reset()
-        raise
-    await splice(connection.detach(), server)
-
-
-async def _serve_datagrams(arguments: argparse.Namespace, terminal: Terminal, to: tuple[str, int]) -> int:
-    async with Client() as client, await client.listen_datagrams(arguments.service) as listener, asyncio.TaskGroup() as tasks:
-        terminal.line({"serving": arguments.service}, f"serving {arguments.service}; end with Ctrl-C")
-        async for caller in listener:
-            tasks.create_task(_exchange(caller, to))
-    return ExitCode.OK
-
-
-async def _exchange(caller: Datagrams, to: tuple[str, int]) -> None:
-    """Carry datagrams both ways until neither said anything for a minute."""
-    with made(to, socket.SOCK_DGRAM) as server:
-        await asyncio.get_running_loop().sock_connect(server, to)
-        async with caller, Datagrams(server, {}) as behind:
-            with contextlib.suppress(ApplianceError):
-                await exchange(caller, behind)
+async def _echo(connection: Connection) -> None:
+    while piece := await connection.read(PIECE):
+        await connection.write(piece)
 
 
 def tunnel(arguments: argparse.Namespace, terminal: Terminal) -> int:

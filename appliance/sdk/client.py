@@ -29,6 +29,7 @@ from appliance.sdk.metrics import ClientMetrics
 from appliance.sdk.node import NodeConnection, Told
 from appliance.sdk.peers import NodeHealth, Peer
 from appliance.sdk.retrying import Backoff, RetryBudget, RetryPolicy, Surroundings, with_retries
+from appliance.sdk.serving import Serving, Source
 
 if TYPE_CHECKING:
     from appliance.sdk.mesh import Mesh, MeshConfig
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SERVE_AGAIN = Backoff(0.5, 5.0)
+"""A node that is restarted is back after a second or two."""
 MOST_NODE_SECONDS = 300.0
 """The longest time limit that a node takes for opening a stream."""
 
@@ -196,6 +199,38 @@ class Client:
         listener = Listener(str(asked["service"]), node, streams, made, self._listeners.discard)
         self._listeners.add(listener)
         return listener
+
+    async def serve(
+        self,
+        service: str,
+        handle: Callable[[Connection], Awaitable[None]],
+        *,
+        listen: Callable[[], Awaitable[Source[Connection]]] | None = None,
+        begun: Callable[[], None] | None = None,
+        interrupted: Callable[[SDKError], None] | None = None,
+        failed: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        """Serve until this is cancelled: `handle(connection)` for each caller, in a task of its own, which closes the connection.
+
+        When the node of this host is restarted the service is registered again. `begun` is called each time it is served,
+        `interrupted` when it is not, with the reason, and `failed` with a peer and what went wrong with it. `listen` makes what
+        callers come from, where that is more than a name (`Service.register`). Raises SDKError if it cannot be served at all.
+        """
+        serving = Serving(SERVE_AGAIN, self.around, begun, interrupted, failed)
+        await serving.run(listen or (lambda: self.listen(service)), handle)
+
+    async def serve_datagrams(
+        self,
+        service: str,
+        handle: Callable[[Datagrams], Awaitable[None]],
+        *,
+        begun: Callable[[], None] | None = None,
+        interrupted: Callable[[SDKError], None] | None = None,
+        failed: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        """As `serve`, for datagrams."""
+        serving = Serving(SERVE_AGAIN, self.around, begun, interrupted, failed)
+        await serving.run(lambda: self.listen_datagrams(service), handle)
 
     def tunnel(
         self,

@@ -136,3 +136,29 @@ def test_datagrams_find_their_service_and_come_back(hosts: tuple[Host, Host]) ->
             server.terminate()
     assert said.stdout == "NothingServed\n"
     assert hosts[0].status()["streams"]["callers"] == {"given": 1, "no-such-service": 1}
+
+
+def test_what_a_command_serves_is_served_again_when_the_node_is_back(hosts: tuple[Host, Host]) -> None:
+    for host in hosts:
+        host.start()
+    with serving(hosts[0], "-m", "appliance.cli", "serve", "echo") as server:
+        try:
+            hosts[0].stop()
+            hosts[0].start()
+            assert server.stdout is not None
+            assert server.stdout.readline().startswith(b"serving"), "it says so again"
+            call = [
+                *hosts[1].entering,
+                sys.executable,
+                "-P",
+                "-m",
+                "appliance.cli",
+                "connect",
+                "other",
+                "echo",
+                "--timeout",
+                "60s",
+            ]
+            assert subprocess.run(call, input=b"again", capture_output=True, timeout=90, check=True).stdout == b"again"
+        finally:
+            server.terminate()
