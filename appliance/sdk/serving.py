@@ -36,13 +36,16 @@ class Closes(Protocol):
 Accepted = TypeVar("Accepted", bound=Closes)
 
 
-class Source(Protocol[Accepted]):
+Offered_co = TypeVar("Offered_co", bound=Closes, covariant=True)
+
+
+class Source(Protocol[Offered_co]):
     """A listener, or an offering."""
 
     async def close(self) -> None:
         """No more."""
 
-    def __aiter__(self) -> AsyncIterator[Accepted]:
+    def __aiter__(self) -> AsyncIterator[Offered_co]:
         """Callers, until it is closed. Raises SDKError when the node is gone."""
         ...
 
