@@ -36,6 +36,12 @@ class Tasks:
             task.add_done_callback(lambda _task: work.close())
         return task
 
+    async def settle(self) -> None:
+        """Let what runs come to its end, for as long as it may take to leave."""
+        running = [task for task in self._running if task is not asyncio.current_task()]
+        if running:
+            await asyncio.wait(running, timeout=LEAVE_SECONDS)
+
     async def close(self) -> None:
         """Cancel what still runs, and wait until it has ended. What does not end is left behind."""
         running = [task for task in self._running if task is not asyncio.current_task()]

@@ -97,10 +97,12 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """End what is served, and the conversation with the node. Streams that were handed over go on."""
+        """End what is served, and the conversation with the node. Streams that were handed over go on; callbacks that run have
+        some seconds to end."""
         for listener in list(self._listeners):
             await listener.close()
         self._asking.close()
+        await self._tasks.settle()
         await self._tasks.close()
 
     # ---- streams ----

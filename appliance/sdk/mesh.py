@@ -132,6 +132,7 @@ class Mesh:
         self._feed = Feed()
         self._look_now = asyncio.Event()
         self._tasks = Tasks()
+        self._callbacks = Tasks()
         self._left = False
 
     async def __aenter__(self) -> Self:
@@ -165,6 +166,8 @@ class Mesh:
         self._from.clear()
         async with self._news:
             self._news.notify_all()
+        await self._callbacks.settle()
+        await self._callbacks.close()
 
     def peers(self) -> tuple[str, ...]:
         """The names of those who are there now, in order: there is a stream to each."""
@@ -275,7 +278,7 @@ class Mesh:
         self._ways[peer] = way
         self._feed.say(Presence(peer, here=True))
         self._tasks.spawn(self._watch(peer, way), f"the stream to {peer} of mesh {self.name}")
-        called(self._on_join, peer, self._tasks)
+        called(self._on_join, peer, self._callbacks)
 
     async def _watch(self, peer: str, way: _Way) -> None:
         """Nothing comes on a stream to a peer but its end."""
@@ -294,7 +297,7 @@ class Mesh:
         way.connection.reset()
         log.debug("a peer of a mesh has gone", mesh=self.name, peer=peer, reason=why)
         self._feed.say(Presence(peer, here=False, why=why))
-        called(self._on_leave, peer, self._tasks)
+        called(self._on_leave, peer, self._callbacks)
 
     async def _keep_beating(self) -> None:
         while True:

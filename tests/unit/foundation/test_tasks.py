@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from appliance.foundation import tasks as module
 from appliance.foundation.tasks import Tasks
 
 
@@ -32,3 +35,24 @@ async def test_close_ends_all_even_those_that_had_not_begun() -> None:
     await tasks.close()
     assert len(tasks) == 0
     assert begun.cancelled()
+
+
+async def test_what_runs_may_come_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    async def work(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended.append(turns)
+
+    running = Tasks()
+    await running.settle()
+    running.spawn(work(3), "short")
+    await running.settle()
+    assert ended == [3]
+    monkeypatch.setattr(module, "LEAVE_SECONDS", 0.01)
+    running.spawn(asyncio.Event().wait(), "endless")  # type: ignore[arg-type]
+    await running.settle()
+    assert len(running) == 1
+    await running.close()
+    assert len(running) == 0
