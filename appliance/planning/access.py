@@ -71,7 +71,11 @@ def set_name(who: Who, version: int) -> str:
 
 def elements_of(profile: Profile, directory: Directory) -> dict[str, list[str]]:
     """What all sets of the policy hold while the peers are these."""
-    return {set_name(who, version): directory.addresses(who, version) for who in _sets(profile) for version in _FAMILIES}
+    return {
+        set_name(who, version): directory.addresses(who, version)
+        for who in words(profile, of_packets=True)
+        for version in _FAMILIES
+    }
 
 
 def kept(entries: Ruleset, before: Iterable[Mapping[str, Any]]) -> Ruleset:
@@ -91,10 +95,10 @@ def _held(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _sets(profile: Profile) -> tuple[Who, ...]:
-    """The words of the policy that are sets."""
+def words(profile: Profile, *, of_packets: bool = False) -> tuple[Who, ...]:
+    """The names, tags and groups that the rules have; with `of_packets` those of rules that are not about services alone."""
     rules = () if profile.policy is None else profile.policy.allow
-    several = (who for rule in rules if uses_packets(rule) for who in (*rule.from_, *rule.to))
+    several = (who for rule in rules if not of_packets or uses_packets(rule) for who in (*rule.from_, *rule.to))
     return tuple(dict.fromkeys(who for who in several if who.group not in {Group.ANY, Group.SELF, Group.PREFIX}))
 
 
@@ -112,7 +116,9 @@ class _Compiled:
         names = [f"policy_{number}_what" for number, _ in self._rules]
         names += [f"policy_{number}_to" for number, each in self._rules if names_others(each)]
         found: Ruleset = [{"counter": {**self._place, "name": name}} for name in COUNTERS]
-        found += [self._set(set_name(who, version), version) for who in _sets(self._profile) for version in _FAMILIES]
+        found += [
+            self._set(set_name(who, version), version) for who in words(self._profile, of_packets=True) for version in _FAMILIES
+        ]
         found += [self._set(name, version, **_LIMITED) for version, name in DENIED.items()]
         found += [{"chain": {**self._place, "name": name}} for name in (*names, PASSING)]
         found.append(chain(self._place, INPUT, "filter", PRIORITY, hook="input"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from appliance.api.profile import Peer, Profile
     from appliance.api.profile_policy import Policy, PolicyTestEntry
 
+_MEMBERS_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 EVERYTHING: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -53,7 +55,7 @@ def _of_word(who: Who, path: str, peers: dict[str, Peer], *, members: bool) -> I
     if who.group is not Group.NAME:
         return
     peer = peers.get(who.name)
-    if peer is None and not members:
+    if peer is None and not (members and _MEMBERS_NAME.fullmatch(who.name)):
         yield Problem(path, f"there is no peer {who.name!r}", f"the peers are {', '.join(sorted(peers)[:8])}" if peers else "")
     elif peer is not None and not own_addresses(peer):
         wide = ", ".join(map(str, peer.allowed[:3]))

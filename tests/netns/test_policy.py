@@ -41,6 +41,13 @@ def test_what_is_allowed_goes_on_when_rules_change_and_what_is_not_ends(hosts: t
         assert first.pings(SECOND)
         assert not second.pings(FIRST, within=1)
 
+        tests = "tests: [{from: other, what: tcp/7002, expect: allow}]"
+        first.write(second, more=f"policy: {{allow: [{{from: [other], what: [tcp/7001]}}], {tests}}}")
+        for word in ("check", "plan", "apply"):
+            refused_by = first.command(word, str(first.profile))
+            assert refused_by.returncode == ExitCode.INVALID
+            assert "policy.tests.0.expect: other to self with tcp/7002 is denied" in refused_by.stdout + refused_by.stderr
+        assert ends.carries(), "nothing was applied"
         first.write(second, more="policy: {allow: [{from: [other], what: [tcp/7001]}]}")
         assert first.command("apply").returncode == ExitCode.OK
         denied = seen["denied"]["packets"]["to this node"]

@@ -24,7 +24,7 @@ def test_a_member_that_goes_is_denied_and_one_that_comes_is_let_in(namespace: Th
 
 
 def come_and_go() -> None:
-    policy = {"allow": [{"from": ["members", "tag:slow"], "what": ["tcp/22"]}]}
+    policy = {"allow": [{"from": ["members", "tag:slow", "lapdog"], "what": ["tcp/22"]}]}
     network = {"addresses": [f"{address}/64" if ":" in address else f"{address}/16" for address in OWN]}
     with Kernel() as kernel:
         access = kernel.use(Profile.model_validate({"profile": 1, "network": network, "policy": policy}))
@@ -33,6 +33,7 @@ def come_and_go() -> None:
         assert entry is not None
         kernel.table.drop("peer2")
         asyncio.run(told(access, gone="10.8.0.2"))
+        assert (asyncio.run(access.shown()) or {})["nobody"] == ["lapdog"]
         assert kernel.passed(asking()) == {3, 4, 5}
         kernel.table.add(entry)
         asyncio.run(told(access, there="10.8.0.2"))

@@ -163,6 +163,18 @@ def denied(facts: NodeFacts) -> Iterator[Finding]:
         )
 
 
+def meant_nobody(facts: NodeFacts) -> Iterator[Finding]:
+    """A word of the policy that is misspelt lets nobody in, and nobody is told."""
+    nobody = ((facts.status or {}).get("policy") or {}).get("nobody") or ()
+    if nobody:
+        named = ", ".join([*nobody[:SHOWN], *(["others"] if len(nobody) > SHOWN else [])])
+        yield note(
+            "policy-means-nobody",
+            f"the policy names {named}, and means nobody by that now",
+            "look for a typo in policy.allow, and which tags the certificates have: appliance network show",
+        )
+
+
 def plugins(facts: NodeFacts) -> Iterator[Finding]:
     """The daemon names plugins that failed."""
     for plugin in (facts.status or {}).get("plugins") or ():
@@ -199,6 +211,7 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     not_post_quantum,
     many_drops,
     denied,
+    meant_nobody,
     plugins,
     advice,
     unconfirmed,

@@ -33,6 +33,8 @@ SOON: Final = 0.05
 DENIED: Final = "policy"
 REST: Final = 0.5
 """Seconds between two changes of them: each costs a process."""
+MOST_NOBODY: Final = 100
+"""Words of the policy that mean nobody now; so many are told."""
 AGAIN: Final = 5.0
 """Seconds after which the sets are written again if the kernel did not take them."""
 
@@ -187,6 +189,7 @@ class Access:
         if self._profile is None or self._profile.policy is None or self._refused is None:
             return None
         from appliance.linux import nftables
+        from appliance.planning.access import words
         from appliance.runtime.policy.denials import packets
 
         table = None
@@ -196,4 +199,10 @@ class Access:
         except (ApplianceError, OSError) as error:
             log.debug("the counters of denied packets cannot be read", reason=str(error))
         denied = packets(table or [], self._known()) | {"streams": self._refused.shown(), "streams_ended": self._given.ended}
-        return {"rules": len(self._profile.policy.allow), "problem": self.problem or None, "denied": denied}
+        nobody = [str(who) for who in words(self._profile) if not any(self._known().addresses(who, each) for each in (4, 6))]
+        return {
+            "rules": len(self._profile.policy.allow),
+            "problem": self.problem or None,
+            "nobody": nobody[:MOST_NOBODY],
+            "denied": denied,
+        }

@@ -177,6 +177,7 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
         ({"problems": {"mesh": "this node was removed from network home"}}, ("part-unwell", "warning")),
         ({"drops": {"replayed": 5, "bad-tag": 200}}, ("drops-many", "warning")),
         ({"policy": {"denied": {"senders": [{"from": "x", "packets": 7}], "streams": []}}}, ("policy-denied", "note")),
+        ({"policy": {"nobody": ["lapdog"]}}, ("policy-means-nobody", "note")),
         ({"policy": {"denied": {"streams": [{"from": "x", "service": "ssh", "times": 1}]}}}, ("policy-denied", "note")),
         ({"plugins": [{"name": "x", "state": "failed", "problem": "no module"}]}, ("plugin-failed", "warning")),
         ({"confirm_by": 12.0}, ("unconfirmed", "warning")),

@@ -49,6 +49,7 @@ def test_a_word_that_means_nobody_is_a_problem(word: str, message: str) -> None:
 
 def test_members_need_not_be_known_yet() -> None:
     assert found([{"from": ["lapdog", "tag:guest", "members"]}], mesh=MESH) == {}
+    assert list(found([{"from": ["10.8.0.300"]}], mesh=MESH)) == ["policy.allow.0.from.0"], "no member can be called so"
 
 
 def test_a_peer_cannot_be_called_like_a_group() -> None:
