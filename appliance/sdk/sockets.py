@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 import struct
 from contextlib import suppress
@@ -23,9 +24,24 @@ class BadAddress(SDKError):
 
 
 def abort(stream: socket.socket) -> None:
-    """When it is closed next, the other side sees that it was broken off, and not an end."""
+    """When it is closed next, the other side sees that it was broken off, and not an end.
+
+    A user-space node's stream is one of AF_UNIX, which knows no such thing: a byte with a descriptor beside it says so to the
+    node. Where there is no room for it, because the peer does not read, the stream ends as by `close`.
+    """
     with suppress(OSError):
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        if stream.family != socket.AF_UNIX:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        elif stream.type == socket.SOCK_STREAM:
+            _mark(stream)
+
+
+def _mark(stream: socket.socket) -> None:
+    mark = os.eventfd(0)
+    try:
+        socket.send_fds(stream, [b"\0"], [mark], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    finally:
+        os.close(mark)
 
 
 def address_of(text: str) -> tuple[str, int]:

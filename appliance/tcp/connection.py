@@ -190,6 +190,11 @@ class Connection:
         elif self.state not in (State.CLOSED, State.TIME_WAIT):
             self._linger_from, self._linger_at = self.sender.unacked, now + LINGER
 
+    def desert(self, now: float) -> None:
+        """No application is there any more, but what it wrote is: go on for as long as the peer takes some of it."""
+        if self.state not in (State.CLOSED, State.TIME_WAIT):
+            self._linger_from, self._linger_at = self.sender.unacked, now + LINGER
+
     def abort(self) -> None:
         """Break it off."""
         if self.state is not State.CLOSED:

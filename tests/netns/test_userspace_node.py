@@ -52,8 +52,8 @@ def test_who_may_nothing_is_a_full_member(pair: Pair) -> None:
         assert hub.pings(address)
     for server, name, caller in ((laptop, "laptop", hub), (hub, "hub", laptop)):
         assert echoed(server, name, caller, b"x" * 1_000_000 + b"end") == b"x" * 1_000_000 + b"end"
-    figures = laptop.status()["userspace"]
-    assert figures["memory"] == 0
+    while laptop.status()["userspace"]["memory"]:
+        pass  # what was sent last is acknowledged in a moment
     assert laptop.namespace.snapshot() == before
     assert laptop.stop() == 0
     assert not list(laptop.runtime.rglob("*"))

@@ -4,12 +4,18 @@ The application must tell a reset from the end of the stream, as with a TCP sock
 closed while something unread is in it. So our end keeps the last byte of what the application wrote: it is sent, and stays in the
 socket as well. Closing in order takes it out first; a reset leaves it there. Before the application has written anything, it is a
 byte that we wrote ourselves.
+
+The other way round the application closes its end with something unread in it, or says so with a byte that has a descriptor
+beside it (`sdk.sockets.abort`).
 """
 
 from __future__ import annotations
 
+import array
+import os
 import select
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 HOLDS: Final = 192 * 1024
 """The least socket buffer with which a byte is kept. The kernel counts the byte with all that was written at once, up to 36 KiB,
 and a socket is writable only as long as what it counts is below a quarter of the buffer."""
+_ONE_DESCRIPTOR: Final = socket.CMSG_SPACE(4)
 
 
 class StreamPair:
@@ -34,6 +41,8 @@ class StreamPair:
         self._keeps = self.theirs.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= HOLDS
         self._held = self._keeps
         """Was the first byte that lies here taken over already?"""
+        self.reset = False
+        """Has the application said that it breaks off?"""
         if self._held:
             self.theirs.send(b"\0")
 
@@ -43,16 +52,33 @@ class StreamPair:
         if there <= 0:
             return b""
         if there > most or not self._keeps:
-            data = self._ours.recv(min(there, most) + self._held)[self._held :]
+            data = self._taken(min(there, most) + self._held)[self._held :]
             self._held = False
             return data
         wanted = there - 1 + self._held
-        data = self._ours.recv(wanted)[self._held :] if wanted else b""
+        data = self._taken(wanted)[self._held :] if wanted else b""
         if len(data) < there - 1:  # it was sent together with something else than bytes
             self._held = False
             return data
         self._held = True
-        return data + self._ours.recv(1, socket.MSG_PEEK)
+        return data + self._last()
+
+    def _last(self) -> bytes:
+        """The last byte, which stays; but for one with a descriptor, which says that nothing counts any more."""
+        data, beside, _, _ = self._ours.recvmsg(1, _ONE_DESCRIPTOR, socket.MSG_PEEK | socket.MSG_CMSG_CLOEXEC)
+        self._note(beside)
+        return data
+
+    def _taken(self, most: int) -> bytes:
+        data, beside, _, _ = self._ours.recvmsg(most, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
+        self._note(beside)
+        return data
+
+    def _note(self, beside: Sequence[tuple[int, int, bytes]]) -> None:
+        for _, _, numbers in beside:
+            self.reset = True
+            for number in array.array("i", numbers):
+                os.close(number)
 
     def write(self, data: Octets) -> int:
         """Give the application what came. How much of it there was room for. Raises OSError when it is gone."""

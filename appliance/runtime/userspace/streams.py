@@ -40,12 +40,17 @@ class Stream:
             self.flow.connection.abort()
         elif events & _OVER and self._finished:
             self.flow.connection.orphan(now)
+        elif events & _OVER:
+            self.flow.connection.desert(now)
 
     def refill(self, now: float) -> None:
         """Take what the application wrote, as far as it can be sent."""
         connection = self.flow.connection
         while self._readable and (room := connection.room()):
             data = self._pair.read(room)
+            if self._pair.reset:
+                connection.abort()
+                return
             if data:
                 connection.write(data)
                 continue

@@ -20,6 +20,7 @@ from appliance.runtime.userspace.devices import UserspaceConnections
 from appliance.runtime.userspace.endpoint import Endpoint
 from appliance.runtime.userspace.pair import StreamPair
 from appliance.runtime.userspace.sockets import UserspaceSockets
+from appliance.sdk.sockets import abort
 from appliance.worker import pairs
 
 A, B = IPv4Address("10.8.0.1"), IPv4Address("10.8.0.2")
@@ -115,7 +116,7 @@ async def test_a_writer_waits_for_a_reader() -> None:
             assert not sending.done()
             sending.cancel()
             await asyncio.wait([sending])
-            assert there.endpoints[0].figures()["memory"] <= 130_000
+            await until(lambda: there.endpoints[0].figures()["memory"] <= 130_000)  # the rest was acknowledged
 
 
 async def test_many_small_writes_arrive_in_order() -> None:
@@ -143,6 +144,19 @@ async def test_a_peer_that_breaks_it_off_is_told_from_one_that_ends(wrote: bytes
             other.close()  # with something unread, so that it is a reset, as with the kernel's sockets
             with pytest.raises(ConnectionResetError):
                 await everything(one)
+
+
+@pytest.mark.parametrize("wrote", [b"", b"x", bytes(50_000)])
+async def test_an_application_of_the_sdk_may_break_it_off(wrote: bytes) -> None:
+    async with two() as there:
+        one, other = await there.joined()
+        with one, other:
+            if wrote:
+                await send(one, wrote)
+            abort(one)
+            one.close()
+            with pytest.raises(ConnectionResetError):
+                await everything(other)
 
 
 async def test_what_is_sent_to_nobody_breaks_the_pipe() -> None:
