@@ -3,8 +3,9 @@
 async with OwnNode("profile.yaml") as node, Client(node.address) as client:
     ...
 
-It is `appliance run --rootless` as a child process, and no part of this one: the kernel gives a user namespace only to a process
-of one thread, which would be in it from then on. It ends with the context, and with this process, however that ends.
+It is `appliance run --rootless`, or `--userspace`, as a child process, and no part of this one: the kernel gives a user
+namespace only to a process of one thread, which would be in it from then on. It ends with the context, and with this process,
+however that ends.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ class NodeNotStarted(SDKError):
 
 
 class OwnNode:
-    """A node from `profile`, else from the user's own; `instance` is its name where the user has several. Logs are at debug."""
+    """A node from `profile`, else from the user's own; `instance` is its name where the user has several. `userspace`: it goes
+    without namespaces too, by a TCP/IP of its own, which is slower (docs/userspace.md). Logs are at debug."""
 
-    def __init__(self, profile: str | Path | None = None, *, instance: str = "") -> None:
-        self._words = ["run", "--rootless", "--attended", *([] if profile is None else [str(profile)])]
+    def __init__(self, profile: str | Path | None = None, *, instance: str = "", userspace: bool = False) -> None:
+        kind = "--userspace" if userspace else "--rootless"
+        self._words = ["run", kind, "--attended", *([] if profile is None else [str(profile)])]
         self._environ = {key: value for key, value in os.environ.items() if key not in _THEIRS}
         if instance:
             self._environ[places.INSTANCE_VARIABLE] = instance
@@ -126,7 +129,7 @@ class OwnNode:
         told = [line for line in self._said if not line.startswith("{")]  # the others are its log
         named = {kind: text for line in told for kind, _, text in [line.partition(": ")] if kind in {"error", "hint"}}
         message = named.get("error") or "\n".join(told) or "the node was not ready in time"
-        return NodeNotStarted(message, hint=named.get("hint", "run it by hand: appliance run --rootless"))
+        return NodeNotStarted(message, hint=named.get("hint", f"run it by hand: appliance {' '.join(self._words)}"))
 
 
 async def _ready(told: socket.socket) -> None:

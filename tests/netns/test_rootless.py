@@ -208,7 +208,8 @@ from appliance.sdk import Client
 from appliance.sdk.own_node import NodeNotStarted, OwnNode
 
 async def main():
-    async with OwnNode() as node, Client(node.address) as client, await client.listen("echo") as listener:
+    own = OwnNode(userspace="userspace" in sys.argv)
+    async with own as node, Client(node.address) as client, await client.listen("echo") as listener:
         print("serving", flush=True)
         async for connection in listener:
             async with connection:
@@ -222,11 +223,12 @@ except NodeNotStarted as error:
 """
 
 
-def test_a_program_has_a_node_of_its_own_that_ends_with_it(pair: Pair) -> None:
+@pytest.mark.parametrize("kind", ["rootless", "userspace"])
+def test_a_program_has_a_node_of_its_own_that_ends_with_it(pair: Pair, kind: str) -> None:
     hub, laptop = pair
     pair.found()
     pair.join()
-    command = (sys.executable, "-P", "-c", OWN)
+    command = (sys.executable, "-P", "-c", OWN, kind)
     with serving(laptop, *command):
         second = [*laptop.entering, *command]
         said = subprocess.run(second, stdout=subprocess.PIPE, env=laptop.environ(), timeout=120, check=True).stdout
