@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -31,7 +32,9 @@ FIRST_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 2.0
 """What the first attempt to reach the peer may take, and each further one."""
 THREADS: Final = 24
-"""Transfers and refusals at a time."""
+"""Transfers and refusals at a time. What comes beyond is closed without a word."""
+MOST_OF_ONE: Final = 8
+"""Of one peer: the others find places, however many streams he opens."""
 SHOWN: Final = 5
 """Names of one kind that are listed for people."""
 
@@ -108,6 +111,7 @@ class _Receiving:
         self._once = once
         self._complete = asyncio.Event()
         self._threads = ThreadPoolExecutor(THREADS)
+        self._taken: Counter[str] = Counter()
 
     async def run(self) -> None:
         try:
@@ -142,6 +146,17 @@ class _Receiving:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _take(self, connection: Connection) -> None:
+        who = connection.identity or connection.peer
+        if self._taken.total() >= THREADS or self._taken[who] >= MOST_OF_ONE:
+            connection.reset()
+            return
+        self._taken[who] += 1
+        try:
+            await self._take_one(connection)
+        finally:
+            self._taken[who] -= 1
+
+    async def _take_one(self, connection: Connection) -> None:
         peer, identity, stream = connection.peer, connection.identity, connection.detach()
         run = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         if self._wanted and not self._wanted & {peer, identity}:

@@ -48,7 +48,6 @@ class TransferRefused(ApplianceError):
         super().__init__(f"{who} ended the transfer ({reason}): {text}" if text else f"{who} ended the transfer: {reason}")
         self.hint = _HINTS[reason]
         self.reason = reason
-        self.text_of_peer = text
         self.retryable = reason in PASSING
         self.exit_code = ExitCode.RETRY if self.retryable else ExitCode.FAILURE
 

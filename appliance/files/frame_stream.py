@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from appliance.files.errors import TransferLost
+from appliance.foundation import clock
 from appliance.transfer import frames
 from appliance.transfer.faults import Reason
 from appliance.transfer.frames import HEAD, Failed, Frame, FrameKind
@@ -20,9 +21,8 @@ SLICE_SECONDS: Final = 1.0
 """Between two looks whether the device that the socket is bound to is still there: no packet will ever say that it is not."""
 TOGETHER_BYTES: Final = 65_536
 """Small frames wait until there are so many bytes, or until something else is waited for."""
-LAST_BYTES: Final = 64 << 20
 LAST_SECONDS: Final = 2.0
-"""How much is still read of who was told why it ends. Closing at once would reset the connection and take the word with it."""
+"""So long is still read from who was told why it ends. Closing at once would reset the connection and take the word with it."""
 _DEVICE_NAME_BYTES: Final = 16
 
 
@@ -80,9 +80,9 @@ class FrameStream:
             self.flush()
             self._stream.shutdown(socket.SHUT_WR)
             self._stall_s = LAST_SECONDS
-            left = LAST_BYTES
-            while left > 0 and (got := self._receive(self._body)):
-                left -= got
+            until = clock.monotonic() + LAST_SECONDS
+            while self._receive(self._body) and clock.monotonic() < until:
+                pass
         self.close()
 
     def stop(self) -> None:

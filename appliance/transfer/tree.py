@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from typing import Final, Self
+from typing import Final
 
 CHUNK_BYTES: Final = 262_144
 """Chosen: a slow path (64 kbit/s) brings one in half a minute, and a fast one has 8 frames for 2 MiB."""
@@ -41,10 +41,6 @@ class Tree:
     def hashes(self) -> tuple[bytes, ...]:
         """Those of its complete subtrees, the largest first."""
         return tuple(self._hashes)
-
-    def copy(self) -> Self:
-        """One that grows by itself."""
-        return type(self)(self._chunks, self._hashes)
 
     def add(self, leaf: bytes) -> None:
         """One more chunk, by its hash."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,10 @@ import pytest
 from appliance.cli import entry, files, parser, table
 from appliance.cli.terminal import Terminal
 from appliance.errors import ExitCode
-from appliance.files.sending import Sent
+from appliance.files.inbox import Inbox
+from appliance.files.sending import Sender, Sent
+from appliance.files.source import Source
+from appliance.sdk import Connection
 
 
 def test_several_paths_and_one_peer() -> None:
@@ -38,6 +43,29 @@ def test_without_a_node_it_says_so(command: str, tmp_path: Path, monkeypatch: py
     (tmp_path / "file").touch()
     words = ["send", str(tmp_path / "file"), "right"] if command == "send" else ["receive", str(tmp_path / "in")]
     assert entry.main(words) == ExitCode.NO_DAEMON
+
+
+async def test_who_opens_streams_without_end_leaves_the_others_their_places(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "in")
+    receiving = files._Receiving(inbox, frozenset(), Terminal(out=io.StringIO(), err=io.StringIO()), once=False)
+    pairs = [socket.socketpair() for _ in range(40)]
+    taken = [asyncio.create_task(receiving._take(Connection(far, {"peer": "left", "identity": "id"}))) for _, far in pairs]
+    try:
+        await asyncio.gather(*taken[files.MOST_OF_ONE :])  # closed at once
+        assert receiving._taken == {"id": files.MOST_OF_ONE}
+        near, far = socket.socketpair()
+        other = asyncio.create_task(receiving._take(Connection(far, {"peer": "right", "identity": "other"})))
+        (tmp_path / "file").touch()
+        source = Source([tmp_path / "file"])
+        source.look()
+        await asyncio.to_thread(Sender(near, source, lambda _: None).run)
+        await other
+        assert (tmp_path / "in" / "right" / "file").is_file()
+    finally:
+        for near, _ in pairs:
+            near.close()
+        await asyncio.gather(*taken)
+        inbox.close()
 
 
 SENT = Sent(3, 5_000, 1_000, ("tree/log",), (("tree/a", "ff"),))

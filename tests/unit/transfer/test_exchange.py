@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy as copy
 from typing import Any
 
 import pytest
@@ -93,7 +94,7 @@ def test_everything_arrives_whatever_was_there(files: list[tuple[int, int]], dat
     disk = {n: bytearray(contents[n][: have[n].chunks * C] if n in have else b"") for n in range(len(files))}
     sending, receiving = Sending(manifest), asked(manifest)
     for file, tree in have.items():
-        assert sending.handle(receiving.have(file, tree.copy())._replace(tree=tree.copy())) is None
+        assert sending.handle(receiving.have(file, copy(tree))._replace(tree=copy(tree))) is None
     receiving.ready()
     there = sum(len(disk[n]) for n in have)
     assert sending.handle(READY) == Answered(there)
