@@ -23,6 +23,10 @@ LITTLE: Final = 2048
 """What a connection that holds nothing may always take, so that each goes on where memory is used up."""
 MOST_PIECES: Final = 256
 """Pieces beyond gaps."""
+PIECE_BYTES: Final = 96
+"""What a piece costs beside its bytes."""
+SMALL: Final = 4096
+"""Chunks below this are joined, so that a peer of small segments makes few of them."""
 SCALE: Final = 7
 """How far our windows are shifted: units of 128 bytes."""
 
@@ -78,15 +82,17 @@ class Receiver:
             data = self._joined(start, data)
         self._held += len(data)
         self._memory.used += len(data)
-        self._chunks.append(data)
         self.next += len(data)
+        if self._chunks and len(self._chunks[-1]) < SMALL:
+            data = b"".join((self._chunks.pop(), data))
+        self._chunks.append(data)
 
     def _joined(self, start: int, data: bytes) -> bytes:
         """`data` with the pieces behind it that it reaches."""
         parts, until = [data], start + len(data)
         while self._starts and self._starts[0] <= until:
-            first, piece = self._starts.pop(0), self._pieces.pop(0)
-            self._let_go(len(piece))
+            first, piece = self._starts[0], self._pieces[0]
+            self._drop_piece(0)
             parts.append(piece[until - first :])
             until = max(until, first + len(piece))
         return b"".join(parts)
@@ -103,16 +109,20 @@ class Receiver:
             if self._starts[at] + len(self._pieces[at]) > start + len(data):
                 data = data[: self._starts[at] - start]
                 break
-            del self._starts[at]
-            self._let_go(len(self._pieces.pop(at)))
+            self._drop_piece(at)
         if len(self._starts) >= MOST_PIECES:
             self._counts[Count.TOO_MANY_PIECES] += 1
             return
         self._starts.insert(at, start)
         self._pieces.insert(at, data)
         self._held += len(data)
-        self._memory.used += len(data)
+        self._memory.used += len(data) + PIECE_BYTES
         self._newest = start
+
+    def _drop_piece(self, at: int) -> None:
+        del self._starts[at]
+        self._let_go(len(self._pieces.pop(at)))
+        self._memory.used -= PIECE_BYTES
 
     def _let_go(self, octets: int) -> None:
         self._held -= octets
@@ -166,6 +176,7 @@ class Receiver:
 
     def drop(self) -> None:
         """Nobody reads it any more."""
+        while self._pieces:
+            self._drop_piece(-1)
         self._let_go(self._held)
         self._chunks.clear()
-        self._starts, self._pieces = [], []

@@ -15,7 +15,7 @@ from appliance.tcp import datagrams, ip, segment
 from appliance.tcp.counted import Count
 from appliance.tcp.datagrams import UdpPort
 from appliance.tcp.flows import MOST_HALF_OPEN, Flow
-from appliance.tcp.receiving import WINDOW_BYTES
+from appliance.tcp.receiving import MOST_PIECES, PIECE_BYTES, WINDOW_BYTES
 from appliance.tcp.segment import ACK, FIN, RST, SYN, Outgoing, SegmentWriter
 from appliance.tcp.stack import NoPort, Stack
 from appliance.tcp.states import Ending, State
@@ -267,6 +267,31 @@ def test_what_comes_for_an_application_that_is_gone_breaks_it_off() -> None:
     answered[0].left = memoryview(b"do you hear me?")
     wire.run(lambda: answered[0].ending is not None)
     assert answered[0].ending is Ending.RESET
+
+
+@pytest.mark.parametrize("gap", [0, 1])
+def test_a_peer_of_tiny_segments_costs_little_more_than_their_bytes(gap: int) -> None:
+    wire = Wire()
+    stranger = Stranger(wire)
+    wire.b.stack.listen(PORT)
+    wire.b.accept = lambda flow: Peer(wire.b, flow, reads=False, finishes=False)
+    stranger.says(SYN, 0)
+    (answer,) = stranger.hears()
+    stranger.says(ACK, 1, answer.sequence + 1)
+    wire.b.step()
+    for number in range(5000):
+        stranger.says(ACK, 1 + gap + number * (1 + gap), answer.sequence + 1, data=b"x")
+    (peer,) = wire.b.peers
+    receiver = peer.connection.receiver
+    assert receiver is not None
+    assert len(receiver._chunks) <= 2
+    assert len(receiver._pieces) == gap * MOST_PIECES
+    assert wire.b.stack.memory.used == (MOST_PIECES * (1 + PIECE_BYTES) if gap else 5000)
+    peer.connection.abort()
+    wire.b.peers.clear()
+    wire.b.stack.forget(peer.flow)
+    stranger.hears()
+    assert wire.b.stack.memory.used == 0
 
 
 def test_all_connections_together_hold_what_they_may() -> None:
