@@ -1,4 +1,4 @@
-"""What is shipped: eight wheels of one version that hold our names only and work where the repository is not."""
+"""What is shipped: wheels of one version that hold our names only and work where the repository is not."""
 
 from __future__ import annotations
 
