@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.tcp.counted import Allowance, Count, Counts, Memory
+from appliance.tcp.keep_alive import KeepAlive, Next
 from appliance.tcp.receiving import SCALE, Receiver
 from appliance.tcp.retransmission import FIRST
 from appliance.tcp.segment import (
@@ -18,18 +19,17 @@ from appliance.tcp.segment import (
     MOST_SCALE,
     PSH,
     RST,
-    STAMP_BYTES,
     SYN,
     Options,
     Outgoing,
     Segment,
     sack_option,
-    stamp_option,
     syn_options,
     unwrapped,
 )
 from appliance.tcp.sending import Sender
 from appliance.tcp.states import MOVES, OPENING, Ending, State
+from appliance.tcp.timestamps import Timestamps
 
 if TYPE_CHECKING:
     from appliance.api.values import Octets
@@ -40,13 +40,8 @@ MOST_SYNS: Final = 7
 """A SYN is sent so often, at 1, 3, 7, 15, 31, 63 s; then nobody is there (RFC 9293, 3.8.3: at least 3 minutes in all)."""
 LINGER: Final = 60.0
 """Seconds in TIME-WAIT (Linux has 60, too), and in FIN-WAIT-2 once no application is there to hear the rest."""
-KEEP_ALIVE: Final = 75.0
-"""Seconds of silence after which a peer is asked whether it is there (RFC 9293, 3.8.4), and how often it is asked."""
-KEEP_ALIVE_EACH: Final = 15.0
-KEEP_ALIVE_TRIES: Final = 5
 CHALLENGES: Final = 10
 """ACKs a second in answer to segments that do not fit (RFC 5961, 7)."""
-PAWS_DAYS: Final = 24 * 86400.0  # RFC 7323, 5.5
 _DATA_STATES: Final = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
 
 
@@ -60,7 +55,7 @@ class Setup(NamedTuple):
     peer_mss: int
     """What holds if the peer names none."""
     stamp_offset: int
-    """Timestamps begin anywhere, so that nobody learns how long this node has been up (RFC 7323, 5.4)."""
+    """As `Timestamps`."""
     memory: Memory
     counts: Counts
 
@@ -71,13 +66,9 @@ class Connection:
     __slots__ = (
         "_ack_due",
         "_allowance",
-        "_asked",
         "_asks",
-        "_echo",
-        "_echo_at",
-        "_heard_at",
         "_irs",
-        "_keep_at",
+        "_keep_alive",
         "_linger_at",
         "_linger_from",
         "_options",
@@ -85,7 +76,7 @@ class Connection:
         "_peer_scale",
         "_reset_due",
         "_setup",
-        "_stamped",
+        "_stamps",
         "_syn_at",
         "_syn_due",
         "_syns",
@@ -107,10 +98,7 @@ class Connection:
         self._options = Options()
         """Of the peer's SYN."""
         self._peer_scale = 0
-        self._stamped = False
-        self._echo = 0
-        """The newest timestamp of the peer (TS.Recent), and when it came."""
-        self._echo_at = now
+        self._stamps = Timestamps(setup.stamp_offset, now)
         self._ack_due = False
         self._reset_due = False
         self._syn_due = True
@@ -119,9 +107,7 @@ class Connection:
         self._linger_at: float | None = None
         self._linger_from = 0
         self._orphaned = False
-        self._heard_at = now
-        self._keep_at: float | None = None
-        self._asked = 0
+        self._keep_alive = KeepAlive(now)
         self._asks = False
         self._allowance = Allowance(CHALLENGES, now)
 
@@ -212,7 +198,7 @@ class Connection:
     def too_big(self, mtu_payload: int, sequence: int) -> None:
         """A router said that at most `mtu_payload` bytes may be behind the IP header. Believed if it quotes what is under way
         (RFC 5927, 7.2)."""
-        mss = max(mtu_payload - HEADER_BYTES - (STAMP_BYTES if self._stamped else 0), LEAST_MSS)
+        mss = max(mtu_payload - HEADER_BYTES - self._stamps.option_bytes, LEAST_MSS)
         if self.sender.unacked <= unwrapped(sequence, self.sender.unacked) < self.sender.next and mss < self.sender.mss:
             self._setup.counts[Count.SMALLER] += 1
             self.sender.resize(mss)
@@ -243,17 +229,16 @@ class Connection:
         self._options = options
         scaled = options.scale >= 0
         self._peer_scale = min(options.scale, MOST_SCALE) if scaled else 0
-        self._stamped = options.stamp >= 0
-        self._echo, self._echo_at = max(options.stamp, 0), now
+        self._stamps.agree(options.stamp, now)
         mss = min(self._setup.mss, options.mss or self._setup.peer_mss)
         self.sender = Sender(
             self._setup.initial + 1,
-            max(mss - (STAMP_BYTES if self._stamped else 0), LEAST_MSS),
+            max(mss - self._stamps.option_bytes, LEAST_MSS),
             self._setup.memory,
             self._setup.counts,
         )
         self.receiver = Receiver(syn.sequence + 1, SCALE if scaled else 0, self._setup.memory, self._setup.counts)
-        self._heard_at = now
+        self._keep_alive.heard(now)
 
     def _open(self, segment: Segment, now: float) -> None:
         self._move(State.ESTABLISHED)
@@ -262,14 +247,14 @@ class Connection:
         self._syn_due, self._syn_at = False, None
         shift = 0 if segment.flags & SYN else self._peer_scale
         self.sender.offered(segment.window << shift, now)
-        self._keep_at = now + KEEP_ALIVE
+        self._keep_alive.begin(now)
 
     def _acceptable(self, segment: Segment, now: float) -> bool:
         """RFC 9293, 3.10.7.4, first to fourth, with RFC 5961 and RFC 7323."""
         receiver, flags = self.receiver, segment.flags
         assert receiver is not None
         start = unwrapped(segment.sequence, receiver.next)
-        if self._stamped and segment.options.stamp >= 0 and not flags & RST and self._is_old(segment.options.stamp, now):
+        if not flags & RST and self._stamps.is_old(segment.options.stamp, now):
             return self._refuse(Count.PAWS, now)
         if flags & SYN and self.state is State.SYN_RECEIVED and segment.sequence == self._irs:
             self._syn_due = self._allowance.take(now)  # our answer was lost
@@ -284,9 +269,6 @@ class Connection:
         if flags & SYN:
             return self._refuse(Count.BLIND_RESET, now)
         return bool(flags & ACK)
-
-    def _is_old(self, stamp: int, now: float) -> bool:
-        return (stamp - self._echo & 0xFFFFFFFF) > 0x7FFFFFFF and now - self._echo_at < PAWS_DAYS
 
     def _in_window(self, start: int, length: int, receiver: Receiver) -> bool:
         expected = self._expected
@@ -328,19 +310,16 @@ class Connection:
             self._settle(now)
 
     def _heard(self, segment: Segment, start: int, now: float) -> None:
-        self._heard_at, self._asked = now, 0
-        if segment.options.stamp >= 0 and start <= self._expected:
-            self._echo, self._echo_at = segment.options.stamp, now  # RFC 7323, 4.3
+        self._keep_alive.heard(now)
+        if start <= self._expected:
+            self._stamps.heard(segment.options.stamp, now)
 
     def _acknowledged(self, segment: Segment, number: int, now: float) -> None:
         sender, options = self.sender, segment.options
         window = segment.window << self._peer_scale
         plain = not segment.payload and window == sender.window and not segment.flags & FIN
         blocks = [(unwrapped(start, number), unwrapped(until, number)) for start, until in options.blocks]
-        echoed = None
-        if options.echo and self._stamped:
-            milliseconds = self._stamp(now) - options.echo & 0xFFFFFFFF
-            echoed = milliseconds / 1000 if milliseconds < 600_000 else None
+        echoed = self._stamps.round_trip(options.echo, now)
         sender.acknowledged(number, blocks if self._options.sack_ok else [], now, echoed, plain=plain)
         sender.offered(window, now)
 
@@ -400,8 +379,8 @@ class Connection:
         answering = self.state is State.SYN_RECEIVED
         scale = SCALE if not answering or self._options.scale >= 0 else -1
         sack = not answering or self._options.sack_ok
-        stamp = self._stamp(now) if not answering or self._stamped else -1
-        options = syn_options(self._setup.mss, scale, sack=sack, stamp=stamp, echo=self._echo)
+        stamp = self._stamps.stamp(now) if not answering or self._stamps.used else -1
+        options = syn_options(self._setup.mss, scale, sack=sack, stamp=stamp, echo=self._stamps.echo)
         window = 0xFFFF if self.receiver is None else min(self.receiver.edge - self.receiver.next, 0xFFFF)
         acknowledgement = self._expected if answering else 0
         return Outgoing(self._setup.initial, acknowledgement, SYN | (ACK if answering else 0), window, options)
@@ -425,11 +404,8 @@ class Connection:
         assert self.receiver is not None
         return self.receiver.window()
 
-    def _stamp(self, now: float) -> int:
-        return int(now * 1000) + self._setup.stamp_offset & 0xFFFFFFFF
-
     def _said(self, now: float) -> bytes:
-        options = stamp_option(self._stamp(now), self._echo) if self._stamped else b""
+        options = self._stamps.option(now)
         if self._options.sack_ok and self.receiver is not None:
             options += sack_option(self.receiver.blocks())
         return options
@@ -438,7 +414,7 @@ class Connection:
 
     def poll_timeout(self) -> float | None:
         """When `handle_timeout` is to be called."""
-        times = (self.sender.deadline, self._syn_at, self._linger_at, self._keep_at)
+        times = (self.sender.deadline, self._syn_at, self._linger_at, self._keep_alive.at)
         return min((at for at in times if at is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
@@ -447,7 +423,7 @@ class Connection:
             self._call_again(now)
         if self._linger_at is not None and self._linger_at <= now:
             self._lingered(now)
-        if self._keep_at is not None and self._keep_at <= now:
+        if self._keep_alive.at is not None and self._keep_alive.at <= now:
             self._ask(now)
         if self.state not in (State.CLOSED, State.TIME_WAIT) and not self.sender.timed_out(now):
             self._end(Ending.SILENT, tell=True)
@@ -468,17 +444,13 @@ class Connection:
         self._syn_due = True
 
     def _ask(self, now: float) -> None:
-        """Is the peer still there? Asked where nothing that is under way would tell."""
-        silent = now - self._heard_at
-        if self.sender.next != self.sender.unacked or silent < KEEP_ALIVE:
-            self._keep_at = now + max(KEEP_ALIVE - silent, KEEP_ALIVE_EACH)
-        elif self._asked >= KEEP_ALIVE_TRIES:
-            self._end(Ending.SILENT, tell=True)
-        else:
-            self._asked += 1
-            self._asks = True
-            self._setup.counts[Count.PROBED] += 1
-            self._keep_at = now + KEEP_ALIVE_EACH
+        """Is the peer still there?"""
+        match self._keep_alive.due(now, busy=self.sender.next != self.sender.unacked):
+            case Next.ASK:
+                self._asks = True
+                self._setup.counts[Count.PROBED] += 1
+            case Next.GIVE_UP:
+                self._end(Ending.SILENT, tell=True)
 
     # ---- moving ----
 
@@ -489,7 +461,7 @@ class Connection:
     def _wait(self, now: float) -> None:
         self._move(State.TIME_WAIT)
         self.ending = self.ending or Ending.FINISHED
-        self._keep_at, self._linger_at = None, now + LINGER
+        self._keep_alive.at, self._linger_at = None, now + LINGER
         self.sender.drop()
 
     def _end(self, ending: Ending, *, tell: bool = False) -> None:
@@ -498,7 +470,7 @@ class Connection:
         self.ending = self.ending or ending
         self._reset_due = tell
         self._syn_due = self._asks = self._ack_due = False
-        self._syn_at = self._linger_at = self._keep_at = None
+        self._syn_at = self._linger_at = self._keep_alive.at = None
         self.sender.drop()
 
     def forget(self) -> None:
