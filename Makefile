@@ -90,6 +90,7 @@ docs: | $(bin)/python ## write the generated pages and the picture of the house 
 	$(bin)/python -m appliance.cli.reference --write
 	mkdir -p build && $(bin)/python docs/house.py >build/house.svg && mv build/house.svg docs/
 	$(bin)/python docs/sdk_reference.py >build/sdk-reference.md && mv build/sdk-reference.md docs/
+	$(bin)/python docs/status.py >build/status.md && mv build/status.md docs/
 	$(pytest) -q -n $(jobs) tests/docs $(about_docs) $(args)
 
 wheels: setup ## build every distribution into dist/
