@@ -13,7 +13,6 @@ import re
 import signal
 import sys
 import tempfile
-import time
 from html import escape
 from pathlib import Path
 
@@ -67,12 +66,12 @@ async def _recorded(shell: asyncio.subprocess.Process, commands: list[str]) -> l
             now += TYPED
             lines.append((now, f"$ {command}"))
         shell.stdin.write(f"{command.removeprefix(': ')}\necho {END}\n".encode())
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         while (line := (await shell.stdout.readline()).decode().rstrip("\n")) != END:
-            now += min(MOST_PAUSE, time.monotonic() - began)
-            began = time.monotonic()
+            now += min(MOST_PAUSE, asyncio.get_running_loop().time() - began)
+            began = asyncio.get_running_loop().time()
             lines.append((now, line[:WIDTH]))
-        now += min(MOST_PAUSE, time.monotonic() - began)
+        now += min(MOST_PAUSE, asyncio.get_running_loop().time() - began)
     os.killpg(shell.pid, signal.SIGTERM)
     return lines
 
