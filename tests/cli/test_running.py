@@ -86,18 +86,28 @@ def test_status_for_programs_and_for_people(host: Cli, node: subprocess.Popen[st
 
 
 def test_watching_shows_it_again_until_ctrl_c(host: Cli, node: subprocess.Popen[str]) -> None:
+    for word, says in (
+        ("status", b"office  running"),
+        ("peers", b"this node has no peers"),
+        ("discover", b"no place of any peer is known"),
+    ):
+        watches(host, word, says)
+
+
+def watches(host: Cli, word: str, says: bytes) -> None:
+    """A command with --watch, at a terminal."""
     terminal, theirs = pty.openpty()
-    watching = subprocess.Popen([*host.inside, APPLIANCE, "status", "--watch"], env=host.environ, stdout=theirs, stderr=theirs)
+    watching = subprocess.Popen([*host.inside, APPLIANCE, word, "--watch"], env=host.environ, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     deadline = time.monotonic() + TIMEOUT
-    while shown.count(b"office  running") < 2 and time.monotonic() < deadline:
+    while shown.count(says) < 2 and time.monotonic() < deadline:
         if select.select([terminal], [], [], 1)[0]:
             shown += os.read(terminal, 65536)
     watching.send_signal(signal.SIGINT)
     assert watching.wait(TIMEOUT) == 130
     os.close(terminal)
-    assert shown.count(b"office  running") >= 2
+    assert shown.count(says) >= 2
     assert b"Traceback" not in shown
 
 

@@ -23,6 +23,18 @@ def test_every_package_of_the_core_says_what_it_is() -> None:
     assert not silent
 
 
+def test_the_tree_has_its_parts() -> None:
+    rooms = ("appliance/sdk", "appliance/protocol", "plugins", "profiles", "schemas", "examples", "docs", "tests", "packaging")
+    assert not [room for room in rooms if not (ROOT / room).is_dir()]
+
+
+def test_there_are_twenty_words_of_make_and_each_is_told() -> None:
+    rules = re.findall(r"^([a-z][a-z-]*):(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    told = [word for word, rest in rules if "## " in rest]
+    assert len(told) >= 20
+    assert {word for word, _ in rules} == set(told)
+
+
 def test_the_licence_is_mit() -> None:
     assert (ROOT / "LICENSE").read_text().startswith("MIT License\n")
     for project in [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]:
