@@ -19,8 +19,8 @@ SDK = ROOT / "appliance/sdk"
 CHAPTERS = {
     "Client": {"client": "Client", "config": "ClientConfig", "peers": "NodeHealth Peer"},
     "Streams and datagrams": {"connection": "Connection", "datagrams": "Datagrams", "listener": "Listener"},
-    "Tunnels and the proxy": {"tunnel": "Tunnel TunnelMetrics", "proxy": "Proxy"},
-    "Pools": {"pool": "Pool PoolLimits"},
+    "Tunnels and the proxy": {"local.tunnel": "Tunnel TunnelMetrics", "local.proxy": "Proxy"},
+    "Pools": {"resilience.pool": "Pool PoolLimits"},
     "Services": {"service": "Service", "instances": "Instance", "offering": "Offering ServiceConfig HealthCheck"},
     "Meshes": {"mesh": "Mesh MeshConfig Message Presence Delivery"},
     "Around calls": {
@@ -54,7 +54,7 @@ def reference() -> str:
     for title, modules in CHAPTERS.items():
         parts.append(f"## {title}")
         for module, names in modules.items():
-            tree = ast.parse((SDK / f"{module}.py").read_text(encoding="utf-8"))
+            tree = ast.parse(SDK.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
             wanted = _classes(tree) if names == "*" else names.split()
             for name in wanted:
                 parts.append(_thing(tree, name, f"appliance.sdk{'' if name in exported else f'.{module}'}"))

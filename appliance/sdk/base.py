@@ -10,7 +10,7 @@ from appliance.sdk.config import ClientConfig
 from appliance.sdk.connection import Connection
 from appliance.sdk.interceptors import Call, Proceed
 from appliance.sdk.listener import Listener
-from appliance.sdk.retrying import Backoff, RetryBudget, Surroundings
+from appliance.sdk.resilience.retrying import Backoff, RetryBudget, Surroundings
 
 T = TypeVar("T")
 

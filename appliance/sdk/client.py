@@ -15,9 +15,7 @@ from appliance.foundation import clock, entropy, places
 from appliance.foundation.tasks import Tasks
 from appliance.sdk import tracing
 from appliance.sdk.asking import Asking
-from appliance.sdk.breaker import Thresholds
 from appliance.sdk.callbacks import Callback, called
-from appliance.sdk.circuits import Circuits
 from appliance.sdk.config import ClientConfig
 from appliance.sdk.connection import Connection
 from appliance.sdk.datagrams import Datagrams
@@ -28,15 +26,17 @@ from appliance.sdk.listener import Accepted, Listener
 from appliance.sdk.metrics import ClientMetrics
 from appliance.sdk.node import NodeConnection, Told
 from appliance.sdk.peers import NodeHealth, Peer
-from appliance.sdk.retrying import Backoff, RetryBudget, RetryPolicy, Surroundings, with_retries
+from appliance.sdk.resilience.breaker import Thresholds
+from appliance.sdk.resilience.circuits import Circuits
+from appliance.sdk.resilience.retrying import Backoff, RetryBudget, RetryPolicy, Surroundings, with_retries
 from appliance.sdk.serving import Serving, Source
 
 if TYPE_CHECKING:
+    from appliance.sdk.local.proxy import Proxy
+    from appliance.sdk.local.tunnel import Tunnel
     from appliance.sdk.mesh import Mesh, MeshConfig
-    from appliance.sdk.pool import Pool
-    from appliance.sdk.proxy import Proxy
+    from appliance.sdk.resilience.pool import Pool
     from appliance.sdk.service import Service
-    from appliance.sdk.tunnel import Tunnel
 
 T = TypeVar("T")
 
@@ -247,19 +247,19 @@ class Client:
 
         Used as `async with client.tunnel("laptop", 5432) as tunnel:`.
         """
-        from appliance.sdk.tunnel import Tunnel
+        from appliance.sdk.local.tunnel import Tunnel
 
         return Tunnel(self, to, service, local=local, datagrams=datagrams, failed=failed)
 
     def proxy(self, *, local: tuple[str, int] = ("127.0.0.1", 1080)) -> Proxy:
         """A local SOCKS5 and HTTP proxy onto the overlay: `async with client.proxy() as proxy:`."""
-        from appliance.sdk.proxy import Proxy
+        from appliance.sdk.local.proxy import Proxy
 
         return Proxy(self, local=local)
 
     def pool(self, to: str, service: str | int, *, metadata: Mapping[str, str] | None = None) -> Pool[Connection]:
         """Connections to one service of one peer that are used again, within the limits of the configuration."""
-        from appliance.sdk.pool import Pool, PoolLimits
+        from appliance.sdk.resilience.pool import Pool, PoolLimits
 
         limits = PoolLimits(self.config.pool_most, self.config.pool_idle_s, self.config.pool_life_s)
         return Pool(lambda: self.connect(to, service, metadata=metadata), self.around, limits)

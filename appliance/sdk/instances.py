@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from appliance.sdk.balancing import Candidate
+from appliance.sdk.resilience.balancing import Candidate
 
 
 class Instance(NamedTuple):

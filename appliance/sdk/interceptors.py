@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.sdk.errors import TooManyCalls
-from appliance.sdk.retrying import Surroundings
+from appliance.sdk.resilience.retrying import Surroundings
 
 C = TypeVar("C")
 

@@ -25,7 +25,7 @@ from appliance.foundation.tasks import Tasks
 from appliance.sdk.callbacks import Callback, called
 from appliance.sdk.errors import SDKError, UnknownPeer
 from appliance.sdk.mesh_frames import HEAD_BYTES, Kind, frame, head_of
-from appliance.sdk.retrying import Backoff
+from appliance.sdk.resilience.retrying import Backoff
 from appliance.sdk.service import Service
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from appliance.errors import ApplianceError
-from appliance.sdk.balancing import Balancer, Balancing
 from appliance.sdk.deadlines import within
 from appliance.sdk.errors import AccessDenied, NoInstance, SDKError, ServiceNotFound, UnknownPeer
 from appliance.sdk.instances import Instance
 from appliance.sdk.interceptors import Call
 from appliance.sdk.offering import HealthCheck, Offering, ServiceConfig
-from appliance.sdk.retrying import RetryPolicy, with_retries
+from appliance.sdk.resilience.balancing import Balancer, Balancing
+from appliance.sdk.resilience.retrying import RetryPolicy, with_retries
 
 if TYPE_CHECKING:
     from appliance.sdk.base import Base

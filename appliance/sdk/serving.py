@@ -13,13 +13,13 @@ from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
 from appliance.sdk.datagrams import Datagrams
 from appliance.sdk.errors import NodeGone, SDKError
-from appliance.sdk.flows import exchange
+from appliance.sdk.local.flows import exchange
+from appliance.sdk.local.splicing import splice
 from appliance.sdk.sockets import made
-from appliance.sdk.splicing import splice
 
 if TYPE_CHECKING:
     from appliance.sdk.connection import Connection
-    from appliance.sdk.retrying import Backoff, Surroundings
+    from appliance.sdk.resilience.retrying import Backoff, Surroundings
 
 log = get_logger("sdk")
 

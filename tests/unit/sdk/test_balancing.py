@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from appliance.sdk.balancing import Balancer, Balancing, Candidate
+from appliance.sdk.resilience.balancing import Balancer, Balancing, Candidate
 
 
 def balancer(*candidates: Candidate, way: Balancing = Balancing.LEAST_LOADED) -> Balancer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.sdk.breaker import MOVES, Circuit, CircuitBreaker, Thresholds
+from appliance.sdk.resilience.breaker import MOVES, Circuit, CircuitBreaker, Thresholds
 
 
 def opened(**more: float) -> CircuitBreaker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.sdk.ejection import EjectionLimits, Ejections
+from appliance.sdk.resilience.ejection import EjectionLimits, Ejections
 
 THREE = ("a", "b", "c")
 

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.errors import ApplianceError
 from appliance.sdk.errors import PoolBusy, PoolClosed
-from appliance.sdk.pool import Pool, PoolLimits
+from appliance.sdk.resilience.pool import Pool, PoolLimits
 from tests.unit.sdk.test_retrying import World
 
 

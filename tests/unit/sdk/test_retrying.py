@@ -7,7 +7,7 @@ import random
 import pytest
 
 from appliance.errors import ApplianceError
-from appliance.sdk.retrying import Backoff, RetryBudget, RetryPolicy, Surroundings, with_retries
+from appliance.sdk.resilience.retrying import Backoff, RetryBudget, RetryPolicy, Surroundings, with_retries
 
 
 class Passing(ApplianceError):

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from appliance.sdk import Connection, ConnectionLost, Datagrams, PeerUnreachable, ServiceNotFound
-from appliance.sdk.flows import exchange
+from appliance.sdk.local.flows import exchange
+from appliance.sdk.local.tunnel import Tunnel
 from appliance.sdk.sockets import BadAddress, address_of
-from appliance.sdk.tunnel import Tunnel
 
 LOCAL = ("127.0.0.1", 0)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
 from appliance.sdk.errors import PoolBusy, PoolClosed
-from appliance.sdk.retrying import Surroundings
+from appliance.sdk.resilience.retrying import Surroundings
 
 
 class Pooled(Protocol):

@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
 from appliance.sdk.connection import Connection
 from appliance.sdk.datagrams import MOST as MOST_DATAGRAM
 from appliance.sdk.datagrams import Datagrams
-from appliance.sdk.doorway import Doorway
 from appliance.sdk.errors import NodeGone, SDKError
-from appliance.sdk.flows import IDLE_SECONDS, Flows
+from appliance.sdk.local.doorway import Doorway
+from appliance.sdk.local.flows import IDLE_SECONDS, Flows
+from appliance.sdk.local.splicing import splice
 from appliance.sdk.sockets import abort, listening
-from appliance.sdk.splicing import splice
 
 PATIENCE: Final = 15.0
 """Seconds for which a stream is tried: a node that is restarted, or a peer that changes its network, is back by then."""

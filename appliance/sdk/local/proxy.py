@@ -16,12 +16,12 @@ from typing import Any, Final, NamedTuple, Self
 from appliance.errors import PeerFault
 from appliance.sdk.datagrams import MOST as MOST_DATAGRAM
 from appliance.sdk.datagrams import Datagrams
-from appliance.sdk.doorway import Doorway
 from appliance.sdk.errors import AccessDenied, PeerUnreachable, SDKError, ServiceNotFound, UnknownPeer
-from appliance.sdk.flows import Flows
+from appliance.sdk.local.doorway import Doorway
+from appliance.sdk.local.flows import Flows
+from appliance.sdk.local.splicing import splice
+from appliance.sdk.local.tunnel import READS, Dials
 from appliance.sdk.sockets import listening, read_exactly
-from appliance.sdk.splicing import splice
-from appliance.sdk.tunnel import READS, Dials
 from appliance.wire import http_connect, socks5
 
 HELLO_SECONDS: Final = 10.0

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
 from appliance.errors import ApplianceError
-from appliance.sdk.breaker import Circuit, CircuitBreaker, Thresholds
 from appliance.sdk.errors import CircuitOpen, NodeGone
+from appliance.sdk.resilience.breaker import Circuit, CircuitBreaker, Thresholds
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from appliance.sdk.ejection import USUAL, EjectionLimits, Ejections
+from appliance.sdk.resilience.ejection import USUAL, EjectionLimits, Ejections
 
 OVERLOADED: Final = 90
 """Per cent of load from which others are preferred."""

@@ -1,0 +1,1 @@
+"""Local ports of this host that lead into the overlay: tunnels, a proxy, and what both stand on."""
