@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from appliance.wire.stream_preface import Wanted, encode_wanted
 from tests.netns.daemons import Host
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
@@ -162,3 +164,31 @@ def test_what_a_command_serves_is_served_again_when_the_node_is_back(hosts: tupl
             assert subprocess.run(call, input=b"again", capture_output=True, timeout=90, check=True).stdout == b"again"
         finally:
             server.terminate()
+
+
+def test_nobody_is_heard_in_the_clear_from_the_wire(hosts: tuple[Host, Host]) -> None:
+    one, two = hosts
+    one.start()
+    two.namespace.sh("ip addr add 10.8.0.2/32 dev wire; ip route add 10.8.0.1/32 via 192.0.2.1 src 10.8.0.2")
+    with serving(one, "-c", DATAGRAMS, "serve") as server:
+        try:
+            with one.namespace.run(lambda: plain_socket("10.8.0.1")) as beside:
+                for port in (842, beside.getsockname()[1]):
+                    two.namespace.run(lambda port=port: said_in_the_clear("10.8.0.1", port))  # type: ignore[misc]
+                assert beside.recv(1000) == encode_wanted(Wanted("nothing")), "a socket that is not bound to the device hears it"
+            assert one.status()["streams"]["callers"] == {}
+        finally:
+            server.terminate()
+
+
+def plain_socket(address: str) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.settimeout(60)
+    bound.bind((address, 0))
+    return bound
+
+
+def said_in_the_clear(address: str, port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("10.8.0.2", 0))
+        stranger.sendto(encode_wanted(Wanted("nothing")), (address, port))
