@@ -119,15 +119,20 @@ def test_everything_in_the_wheels_imports_from_an_empty_directory(elsewhere: Pat
     assert run.stdout.split() == sorted(path.parent.name for path in PROJECTS[1:])
 
 
+STANDS_ON_FILES = ("cli", "foundation", "lab", "plugin_host", "profile", "testing", "worker")
+"""Folders of tests/unit whose code reads files of the package, starts programs of it, or looks for itself."""
+
+
 @pytest.mark.wheels
-@pytest.mark.timeout(900)  # two minutes of tests, on a machine that may have as much else to do
-def test_the_fast_suite_passes_against_the_wheels(elsewhere: Path) -> None:
+@pytest.mark.timeout(900)  # minutes of tests in the long form, on a machine that may have as much else to do
+def test_the_fast_suite_passes_against_the_wheels(elsewhere: Path, long_form: bool) -> None:
     shutil.copytree(ROOT / "tests", elsewhere / "tests", ignore=shutil.ignore_patterns("repo", "__pycache__"))
     for shelf in ("profiles", "schemas", "docs", "examples"):
         shutil.copytree(ROOT / shelf, elsewhere / shelf, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, elsewhere)
-    run = run_elsewhere(elsewhere, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not netns", "tests/unit")
+    folders = ["tests/unit"] if long_form else [f"tests/unit/{folder}" for folder in STANDS_ON_FILES]
+    run = run_elsewhere(elsewhere, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not netns", *folders)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
 
 
