@@ -29,6 +29,7 @@ LEFT_OUT: Final = frozenset(
         *("events", "lab", "plugin new", "plugin check", "plugin install", "plugin uninstall"),
         *("join", "leave", "network invite", "network invitations", "netcheck"),
         *("connect", "serve", "tunnel", "proxy", "send", "receive"),
+        *("service register", "service watch", "mesh peers", "mesh chat"),
     }
 )
 """Commands that do nothing to a node, and last as long as what they follow, build, try or carry; and those of a node that is a
@@ -69,6 +70,8 @@ class Operations:
         await self._command("doctor", profile)
         await self._command("status")
         await self._command("peers")
+        await self._command("health")
+        await self._command("service list")
         await self._command("discover")
         await self._command("ping", "right", "--count", "1")
         await self._command("plan", profile)
@@ -90,6 +93,8 @@ class Operations:
         await self._command("apply", profile, name="apply without a daemon")
         await self._command("rollback", name="rollback without a daemon")
         await self._timed("run until the sessions are there", self._start)
+        await self._timed("stop", self._told_to_stop)
+        await self._start()
 
     async def _network(self, folder: Path) -> None:
         """What the owner of a network does by files."""
@@ -142,6 +147,10 @@ class Operations:
 
     async def _stop(self) -> None:
         assert await self._left.stop() == 0, self._left.log_tail()
+
+    async def _told_to_stop(self) -> None:
+        (await self._left.appliance("stop")).must_work()
+        await self._stop()  # it has ended already
 
     async def _start(self) -> None:
         self._left.start()

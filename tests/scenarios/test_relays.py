@@ -122,7 +122,7 @@ def test_a_relay_that_forgot_all_is_asked_when_it_has_another_session(monkeypatc
 
     async def story(a: Party, r: Party, b: Party) -> None:
         await cross(a, b)
-        serving = r.node.relays.serving
+        serving = r.node.optional.relays.serving
         for circuit in serving.desk:  # nobody is told, as when its process was killed and started again
             for peer, channel in ((circuit.caller, circuit.caller_channel), (circuit.callee, circuit.callee_channel)):
                 r.node.keeper.close_channel(peer, channel)
@@ -138,7 +138,7 @@ def test_a_relay_behind_one_that_failed_is_not_to_blame() -> None:
     async def story() -> None:
         async with asyncio.timeout(SECONDS), around_a_chain(2) as (a, _near, far, b):
             await cross(a, b)
-            speaks, family, using = asyncio.Event(), far.node.relays._open, a.node.relays.using
+            speaks, family, using = asyncio.Event(), far.node.optional.relays._open, a.node.optional.relays.using
             answer = family._answer
 
             async def late(*words: object) -> object:
