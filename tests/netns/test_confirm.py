@@ -28,7 +28,8 @@ def admin(namespace: Throwaway) -> str:
     """An admin's session over the network to this host; its SSH_CONNECTION."""
     namespace.sh(
         "ip link add eth0 type veth peer name far; ip link set eth0 addrgenmode none; ip link set far addrgenmode none;"
-        "ip link set far up; ip link set eth0 up; until ip -6 route show table local dev eth0 | grep -q ff00; do :; done;"
+        "ip link set far up; ip link set eth0 up;"
+        "for each in eth0 far; do until ip -6 route show table local dev $each | grep -q ff00; do :; done; done;"
         "ip addr add 192.0.2.1/24 dev eth0; ip route add 203.0.113.0/24 via 192.0.2.254"
     )
     return "203.0.113.9 50000 192.0.2.1 22"
