@@ -29,6 +29,8 @@ systemd's 90 s."""
 LIBRARY = os.__file__.rpartition("/")[0] + "/"
 AGAIN = 0.25
 """Seconds until something that was told to end, and went on, is told again."""
+SOON = 0.001
+"""Seconds until an alarm of somebody else's that is due, or rang while it could not be told, rings."""
 
 
 class TookTooLong(Exception):
@@ -103,28 +105,35 @@ def _told_apart() -> Iterator[None]:
 
 @contextmanager
 def _alarm(limit: float) -> Iterator[None]:
-    armed = True
+    armed = over = theirs = False
     where = ""
 
     def ring(_number: int, frame: FrameType | None) -> None:
-        nonlocal where
-        if armed:
-            where = where or place(frame)
-            signal.setitimer(signal.ITIMER_REAL, AGAIN)  # a bare `except:` may have taken it for an error of its own
-            raise _Alarm
+        nonlocal where, theirs
+        if over:
+            return
+        if not armed or signal.getitimer(signal.ITIMER_REAL)[0]:  # ours has not expired: somebody else's did, just before
+            theirs = True
+            return
+        where = where or place(frame)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)  # a bare `except:` may have taken it for an error of its own
+        raise _Alarm
 
-    left, interval = signal.setitimer(signal.ITIMER_REAL, limit)  # first: else somebody else's alarm could ring here
     handler = signal.signal(signal.SIGALRM, ring)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, limit)
+    armed = True
     try:
         yield
     except _Alarm:
         raise TookTooLong(f"did not end within {limit:g} s{where}") from None
     finally:
-        armed = False
+        over = True
         remaining, _ = signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
+        if theirs:
+            left = SOON
         if left:  # somebody else's alarm, for instance of the limit around this one
-            signal.setitimer(signal.ITIMER_REAL, max(left - (limit - remaining), 0.001), interval)
+            signal.setitimer(signal.ITIMER_REAL, max(left - (limit - remaining), SOON), interval)
 
 
 def _beside(deed: Callable[[], Result], limit: float) -> Result:
