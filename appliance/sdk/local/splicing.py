@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Callable
@@ -135,8 +134,3 @@ class _Direction:
         if not self._finished:
             self._loop.add_reader(self._source, self._fill)
         self._empty()
-
-
-def gone(error: OSError) -> bool:
-    """Did the other side merely go, which is nothing to tell anybody?"""
-    return error.errno in {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
