@@ -62,6 +62,8 @@ def read_destination(kind: int, rest: bytes) -> Destination:
     """From the kind of address and all bytes behind it. Raises PeerFault."""
     body, port = rest[: -_PORT.size], _PORT.unpack(rest[-_PORT.size :])[0]
     if kind == _NAME:
+        if not body[1:]:
+            raise PeerFault(MALFORMED)
         try:
             return Destination(body[1:].decode("ascii"), port)
         except UnicodeDecodeError as error:

@@ -19,7 +19,7 @@ from appliance.control.handing import Handed
 from appliance.errors import PeerFault
 from appliance.runtime.streams.callers import Caller, caller_at
 from appliance.runtime.streams.incoming import Judge, refusal_of, said_of
-from appliance.wire.stream_preface import MOST_BYTES, StreamRefusal, Wanted, encode_answer, unframed_wanted
+from appliance.wire.stream_preface import StreamRefusal, Wanted, encode_answer, unframed_wanted
 
 if TYPE_CHECKING:
     from appliance.runtime.peers.table import Address, PeerTable
@@ -80,6 +80,9 @@ class IncomingDatagrams:
         except PeerFault:
             self._counted[StreamRefusal.MALFORMED] += 1
             return
+        if (waiting := self._waiting.get(source)) is not None:  # it came again before the socket for its caller was there
+            waiting.answer()
+            return
         refused, reason = refusal_of(caller, wanted, self._judge(), self._services)
         if refused is None:
             try:
@@ -106,7 +109,7 @@ class IncomingDatagrams:
 
     def _look(self, waiting: _Waiting) -> None:
         try:
-            first = waiting.bound.recv(MOST_BYTES, socket.MSG_PEEK)
+            first = waiting.bound.recv(len(waiting.question) + 1, socket.MSG_PEEK)
             if first == waiting.question:
                 waiting.bound.recv(1)
                 waiting.answer()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap, Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.errors import HostError
@@ -74,8 +75,9 @@ class Streams:
         served = self._registered(services, name, uid)
         try:
             yield {"serving": name}
-            async for stream in served.items():
-                yield stream
+            async with aclosing(served.items()) as items:  # what waits is closed now, and not some time later
+                async for stream in items:
+                    yield stream
         finally:
             del services[name]
             if name not in self.services:

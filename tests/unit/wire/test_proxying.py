@@ -35,6 +35,11 @@ def test_answers_are_those_of_the_rfc() -> None:
     assert socks5.chosen_method(b"\2") == 0xFF
 
 
+def test_a_host_has_a_name() -> None:
+    with pytest.raises(PeerFault):
+        socks5.read_destination(3, b"\0\0\x50")
+
+
 def test_a_part_of_a_larger_datagram_is_not_taken() -> None:
     with pytest.raises(PeerFault):
         socks5.read_datagram(b"\0\0\1\1\x0a\x08\0\1\0\x50data")
