@@ -1,0 +1,1 @@
+"""Where the API server keeps what must outlive it: records, logs, sealed values."""
