@@ -1,0 +1,91 @@
+"""Rows that the node answers: what its control socket has, as far as it fits into an answer of HTTP.
+
+`NOT_HERE` names what does not, each with the reason, so that nothing is left out by forgetting it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from appliance.management.operations import node_models as models
+from appliance.management.operations.row import Page, Row, Verb
+
+_NODE, _PEERS, _MEMBERS = "Node", "Peers", "Members"
+_FRESH: Final = 0.25
+"""Seconds: a dashboard open in fifty browsers costs the node four answers a second."""
+
+ROWS: Final = (
+    Row("status", "everything about the node at a glance", _NODE, "node.read", Verb.GET, "/status", models.Status, fresh=_FRESH),
+    Row("health", "whether the node is well", _NODE, "node.read", Verb.GET, "/node/health", models.Health, fresh=_FRESH),
+    Row("metrics", "the node's figures", _NODE, "node.read", Verb.GET, "/node/figures", models.Figures, fresh=_FRESH),
+    Row("profile", "which files are in force", _NODE, "node.read", Verb.GET, "/node/profile", models.ProfileStatus),
+    Row(
+        "plugins", "plugins and how they are", _NODE, "node.read", Verb.GET, "/plugins", models.Plugins, Page, listed_by="name"
+    ),
+    Row(
+        "reload",
+        "bring the profile on disk into force",
+        _NODE,
+        "node.change",
+        Verb.POST,
+        "/node/reload",
+        models.Done,
+        models.Reload,
+        fails=(409,),
+        seconds=120.0,
+        example={"confirm_within": 60},
+    ),
+    Row(
+        "confirm", "keep the profile on trial", _NODE, "node.change", Verb.POST, "/node/confirm", models.Done, models.Confirm,
+        fails=(409,), seconds=60.0,
+    ),
+    Row(
+        "rollback", "go back to the profile before", _NODE, "node.change", Verb.POST, "/node/rollback", models.Done,
+        fails=(409,), seconds=120.0,
+    ),
+    Row("stop", "end the node and undo what it did to the host", _NODE, "node.change", Verb.POST, "/node/stop", models.Done),
+    Row(
+        "peers",
+        "peers and the paths to them",
+        _PEERS,
+        "node.read",
+        Verb.GET,
+        "/peers",
+        models.Peers,
+        Page,
+        listed_by="name",
+        fresh=_FRESH,
+    ),
+    Row(
+        "discovered", "where peers may be", _PEERS, "node.read", Verb.GET, "/discovered", models.Places, Page, listed_by="peer"
+    ),
+    Row(
+        "lookup", "who is called so", _PEERS, "node.read", Verb.GET, "/names/{name}", models.Named, models.NameAsked,
+        fails=(404,), example={"name": "laptop"},
+    ),
+    Row(
+        "services", "services that nodes offer", _PEERS, "node.read", Verb.GET, "/services", models.Services,
+        models.ServicesAsked, listed_by="service",
+    ),
+    Row("netcheck", "the kind of NAT and what is blocked", _PEERS, "node.read", Verb.GET, "/netcheck", models.Done, seconds=60.0),
+    Row(
+        "invitations", "invitations to the network", _MEMBERS, "node.read", Verb.GET, "/invitations", models.Invitations
+    ),
+    Row(
+        "invite", "invite a member", _MEMBERS, "enrolment.invite", Verb.POST, "/invitations", models.Invited, models.Invite,
+        success=201, fails=(409,), example={"name": "laptop", "ttl": 3600},
+    ),
+    Row(
+        "revoke_invitation", "take an invitation back", _MEMBERS, "enrolment.invite", Verb.DELETE, "/invitations/{which}",
+        models.Done, models.Which, fails=(404,), example={"which": "laptop"},
+    ),
+)  # fmt: skip
+
+NOT_HERE: Final = {
+    "connect": "its answer is a descriptor",
+    "serve": "its items bring descriptors",
+    "service_health": "it is told by the program that serves",
+    "statements": "a parcel of signed bytes, for `appliance network`",
+    "events": "the API server follows it and tells it to all, see /api/v1/events",
+}
+"""Operations of the control socket that have no row."""

@@ -1,0 +1,277 @@
+"""What operations of the node take and answer. Its answers are told as they are; a test holds them against these models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from appliance.management.operations.row import Arguments, Page, Result
+
+# ---- health and figures ----
+
+
+class Health(Result):
+    """How the node is, in short."""
+
+    ok: bool = Field(description="Nothing is wrong with any part.")
+    ready: bool = Field(description="The node has started, and has not begun to stop.")
+    problems: dict[str, str] = Field(description="Parts that are not well, each with a sentence.")
+
+
+class Session(Result):
+    """A session with a peer."""
+
+    peer: str
+    session: str = Field(description="A UUID.")
+    state: str = Field(description="handshaking, active, disconnecting or closed.")
+    suite: str = Field(description="The record protection.")
+    pq: bool = Field(description="The key exchange was post-quantum.")
+    transport: str
+    endpoint: str = Field(description="Where the peer is.")
+    rx_bytes: int = Field(description="Bytes of inner packets received.")
+    tx_bytes: int = Field(description="Bytes of inner packets sent.")
+    rx_packets: int
+    tx_packets: int
+    rtt_ms: float | None = Field(description="Smoothed round-trip time in milliseconds; null until it was measured.")
+    age_s: float = Field(description="Seconds since it became active.")
+    idle_s: float = Field(description="Seconds since the last authentic packet.")
+    epoch: int = Field(description="How often the key for sending was changed.")
+
+
+class StatusPeer(Result):
+    """A peer, as the status has it."""
+
+    name: str
+    identity: str
+    state: str = Field(description="connected, connecting or idle.")
+    endpoints: list[str]
+    last_error: str | None
+    allowed: list[str] = Field(description="Prefixes behind it.")
+    origin: str = Field(description="profile, member or discovery.")
+
+
+class Interface(Result):
+    """The overlay's device, by the kernel's word."""
+
+    name: str
+    there: bool
+    up: bool | None
+    mtu: int | None
+    addresses: list[str]
+    differs: dict[str, Any] | None = Field(description="What the profile says instead, where it does.")
+
+
+class Worker(Result):
+    """The processes that move packets."""
+
+    pid: int = Field(description="The first of `pids`; 0 when there is none.")
+    pids: list[int]
+    offloads: list[str]
+    restarts: int
+
+
+class ProfileStatus(Result):
+    """Which files are in force, and which the next start reads."""
+
+    in_force: list[str]
+    paths: list[str] = Field(description="Those that the node was started with; empty for the system's profile.")
+    next: list[str]
+    lasts: bool = Field(description="Are these the same files?")
+    refused: list[str] = Field(description="Sentences about profiles that nobody confirmed, or that were rolled back.")
+
+
+class Advice(Result):
+    """What an admin should do."""
+
+    message: str
+    hint: str
+
+
+class Status(Result):
+    """Everything at a glance. What docs/control-socket.md tells of `status` is there too."""
+
+    name: str = Field(description="What the profile calls the node.")
+    identity: str = Field(description="The fingerprint of its public identity.")
+    version: str
+    state: str = Field(description="running or degraded.")
+    problems: dict[str, str]
+    warnings: list[Advice]
+    since: str = Field(description="When it was started, in UTC (RFC 3339).")
+    ready: bool
+    profile: ProfileStatus
+    interface: Interface
+    worker: Worker
+    listen: list[str] = Field(description="Where peers are accepted.")
+    sessions: list[Session]
+    peers: list[StatusPeer]
+    drops: dict[str, int] = Field(description="Packets dropped, by reason.")
+    handshakes: dict[str, int]
+    plugins: list[dict[str, Any]]
+    confirm_by: float | None = Field(description="Seconds left to confirm the profile on trial; null if none is.")
+
+
+class Figures(Result):
+    """The node's figures, as monitors get them."""
+
+    name: str
+    version: str
+    uptime: float = Field(description="Seconds.")
+    ready: bool
+    peers_configured: int
+    sessions: list[dict[str, Any]]
+    drops: dict[str, int]
+    handshakes: dict[str, int]
+    components: dict[str, str] = Field(description='Each part with "ok" or what is wrong with it.')
+
+
+# ---- peers ----
+
+
+class Peer(Result):
+    """A peer, and the path to it."""
+
+    name: str
+    identity: str
+    origin: str = Field(description="profile, member or discovery.")
+    connected: bool
+    endpoint: str | None = Field(default=None, description="Where it is now.")
+    rtt_ms: float | None = None
+    path: str | None = Field(default=None, description="direct or relayed; null if there is none.")
+    standing: str | None = Field(default=None, description="What is known of a member: alive, suspected, dead, left, unknown.")
+
+
+class Peers(Result):
+    """A page of peers, by name."""
+
+    items: list[Peer]
+    next: str = Field(description="Give it as `after` for the next page; empty at the end.")
+
+
+class Plugin(Result):
+    """A plugin, and how it is."""
+
+    name: str
+    state: str
+    version: str | None = None
+    problem: str | None = None
+    hint: str | None = None
+
+
+class Plugins(Result):
+    """All plugins, by name."""
+
+    items: list[Plugin]
+    next: str
+
+
+class Place(Result):
+    """A place where a peer may be."""
+
+    kind: str = Field(description="Which discovery kind said so; profile for what is written down.")
+    peer: str
+    endpoint: str
+    age_s: float | None = Field(description="Seconds since it was told; null for what is written down.")
+    tried: str | None = Field(description="Why the last attempt there failed.")
+    works: bool = Field(description="The session goes there now.")
+
+
+class Places(Result):
+    """Places, by peer."""
+
+    items: list[Place]
+    next: str
+
+
+class Service(Result):
+    """A service that a node offers."""
+
+    service: str
+    node: str
+    identity: str
+    health: str
+    load: int | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    own: bool = Field(description="It is this host.")
+
+
+class Services(Result):
+    """Services, by name."""
+
+    items: list[Service]
+    next: str
+
+
+class ServicesAsked(Page):
+    """Which services."""
+
+    service: str | None = Field(default=None, description="Only those of this name.")
+
+
+class NameAsked(Arguments):
+    """Whose name."""
+
+    name: str = Field(description="With the network's label or without.", max_length=255)
+
+
+class Named(Result):
+    """Who is called so."""
+
+    name: str
+    addresses: list[str] = Field(description="Inside the overlay.")
+
+
+# ---- members ----
+
+
+class Invite(Arguments):
+    """What somebody is invited as."""
+
+    name: str = Field(max_length=63, description="What the member is to be called.")
+    ttl: int = Field(default=3600, ge=1, description="Seconds for which the invitation is good.")
+    uses: int = Field(default=1, ge=1, description="How many may use it.")
+    tags: tuple[str, ...] = Field(default=(), max_length=64)
+    prefixes: tuple[str, ...] = Field(default=(), max_length=64, description="Prefixes that it may carry for others.")
+    exit: bool = Field(default=False, description="It may carry everything.")
+    roles: tuple[str, ...] = Field(default=(), max_length=64)
+    at: tuple[str, ...] = Field(default=(), max_length=64, description="Endpoints where to call, instead of the node's own.")
+
+
+class Invited(Result):
+    """The invitation."""
+
+    code: str = Field(description="For `appliance join`. A secret until it is used.")
+
+
+class Invitations(Result):
+    """Invitations of this node."""
+
+    invitations: list[dict[str, Any]]
+    refused: dict[str, int] = Field(description="How often somebody was refused, by reason.")
+
+
+class Which(Arguments):
+    """Which invitation."""
+
+    which: str = Field(max_length=255, description="Its number, or its name.")
+
+
+class Done(Result):
+    """It is done; what more the node says of it stands beside."""
+
+
+# ---- changes ----
+
+
+class Reload(Arguments):
+    """How the profile on disk comes into force."""
+
+    confirm_within: float | None = Field(
+        default=None, gt=0, le=86400, description="Seconds within which it has to be confirmed, or it is taken back."
+    )
+
+
+class Confirm(Arguments):
+    """What is confirmed."""
+
+    refused: bool = Field(default=False, description="Take refusals of profiles back instead.")

@@ -1,0 +1,130 @@
+"""One row of the table: an operation as everybody needs to know it who does not carry it out.
+
+A row says what is asked, by which permission, and what is answered. Who carries it out is found by the row's name: the node's
+control socket (`AnsweredBy.NODE`), or the API server itself (`AnsweredBy.SERVER`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+PREFIX: Final = "/api/v1"
+"""What all paths of rows stand behind."""
+PUBLIC: Final = ""
+"""The permission of what anybody may ask, without saying who he is."""
+SELF: Final = "self"
+"""The permission of what everybody may do who is known: it is about himself."""
+
+_PARAMETER: Final = re.compile(r"\{([A-Za-z_]+)\}")
+
+
+class Arguments(BaseModel):
+    """What an operation takes. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Result(BaseModel):
+    """What an operation answers. Later versions may say more, so a reader ignores what it does not know."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+
+class Nothing(Arguments):
+    """No arguments."""
+
+
+class Verb(StrEnum):
+    """Methods of HTTP (RFC 9110, section 9)."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+    @property
+    def has_body(self) -> bool:
+        """Do the arguments stand in the body? Otherwise in the query."""
+        return self in {Verb.POST, Verb.PUT, Verb.PATCH}
+
+
+class AnsweredBy(StrEnum):
+    """Who carries an operation out."""
+
+    NODE = "node"
+    """The daemon, by its control socket's operation of the same name."""
+    SERVER = "server"
+    """The API server, from what it keeps."""
+
+
+class Row(NamedTuple):
+    """One operation."""
+
+    name: str
+    """Words with dots between them, the first for what it is about: "users.create". Also the name of its permission's target."""
+    summary: str
+    """A line, in lower case and without a full stop."""
+    tag: str
+    """The heading under which it stands in documents."""
+    permission: str
+    """What the caller needs; PUBLIC: nothing, SELF: to be known."""
+    verb: Verb
+    path: str
+    """Behind PREFIX: "/users/{name}". What stands in braces is an argument of that name."""
+    result: type[BaseModel]
+    """The answer; of a stream, each item."""
+    arguments: type[BaseModel] = Nothing
+    """What stands neither in the path nor, for GET and DELETE, in the query is the body, as JSON."""
+    answered_by: AnsweredBy = AnsweredBy.NODE
+    stream: bool = False
+    """The answer is a stream of items: by server-sent events (HTML, section 9.2)."""
+    listed_by: str = ""
+    """The answer is a list, which stands under `items`, ordered by this key and cut into pages. "": it is no list, or the one who
+    answers cuts it."""
+    success: int = 200
+    """The status of HTTP when it went well."""
+    fails: tuple[int, ...] = ()
+    """Further statuses it may end with, beside those that any operation may (400, 401, 403, 422, 429, 500, 502, 503, 504)."""
+    fresh: float = 0.0
+    """Seconds for which an answer may be given again to the same caller: what many ask at once is asked of the node once."""
+    seconds: float = 10.0
+    """How long the answer may take."""
+    example: Mapping[str, Any] = {}
+    """Arguments as somebody might write them."""
+    about: str = ""
+    """More for the document, in sentences."""
+
+    @property
+    def changes(self) -> bool:
+        """Is anything different afterwards?"""
+        return self.verb is not Verb.GET
+
+    @property
+    def in_path(self) -> tuple[str, ...]:
+        """The arguments that stand in the path, in its order."""
+        return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def full_path(self) -> str:
+        """With PREFIX."""
+        return PREFIX + self.path
+
+
+class Page(Arguments):
+    """Which part of a list. A `limit` that is too large is cut, not refused."""
+
+    after: str = ""
+    """The `next` of the page before; "" for the first."""
+    limit: int = 100
+    """Most items, 1 to 1000."""
+
+    @property
+    def size(self) -> int:
+        """The limit, cut."""
+        return max(1, min(self.limit, 1000))
