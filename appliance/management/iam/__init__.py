@@ -1,0 +1,1 @@
+"""Users, roles and tokens: who may do what, judged. Pure."""

@@ -1,0 +1,58 @@
+"""Permissions, and roles that bundle them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Final
+
+PERMISSIONS: Final[Mapping[str, str]] = {
+    "node.read": "look at the node: status, peers, figures, events",
+    "node.change": "change the node: reload, confirm, roll back, stop",
+    "node.debug": "profile the running node",
+    "enrolment.invite": "invite members to the network, and take invitations back",
+    "stream.open": "open streams to services of peers",
+    "stream.serve": "serve streams to peers",
+    "figures.read": "read figures over time, and what is unusual in them",
+    "jobs.read": "look at templates and jobs",
+    "jobs.run": "run templates as jobs, and cancel them",
+    "reviews.read": "read reviews of plans",
+    "reviews.write": "ask for reviews, and comment",
+    "reviews.approve": "approve and reject plans of others",
+    "users.manage": "add, change and remove users and invitations",
+    "tokens.manage": "list and revoke the API tokens of all users",
+    "audit.read": "read the audit log",
+    "audit.add": "add entries to the audit log",
+    "store.manage": "look after the API server's store",
+}
+"""What a permission lets its holder do. Plugins' operations may want others."""
+
+_VIEWER: Final = frozenset({"node.read", "figures.read", "jobs.read", "reviews.read"})
+_OPERATOR: Final = _VIEWER | {
+    "node.change",
+    "enrolment.invite",
+    "stream.open",
+    "stream.serve",
+    "jobs.run",
+    "reviews.write",
+    "reviews.approve",
+}
+ADMIN: Final = "admin"
+"""The role that has every permission, those of plugins too; but for `audit.add`, which is the API server's own."""
+BUILT_IN: Final[Mapping[str, frozenset[str]]] = {
+    "viewer": _VIEWER,
+    "operator": _OPERATOR,
+    ADMIN: frozenset(PERMISSIONS) - {"audit.add"},
+}
+"""Roles that are always there; the profile's `management.roles` add to them and change none."""
+
+
+def permits(roles: Collection[str], permission: str, added: Mapping[str, Collection[str]] = MappingProxyType({})) -> bool:
+    """May somebody with these roles do that? `added`: roles of the profile, by name. Roles that nobody knows permit nothing."""
+    if permission == "audit.add":
+        return False
+    if ADMIN in roles:
+        return True
+    return any(
+        permission in BUILT_IN.get(role, ()) or (role not in BUILT_IN and permission in added.get(role, ())) for role in roles
+    )
