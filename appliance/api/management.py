@@ -20,15 +20,20 @@ class Principal(NamedTuple):
     """Who asks."""
 
     kind: str
-    """How it is known: "local" (by the peer credentials of the control socket)."""
+    """How it is known: "local" (by the peer credentials of the control socket), "api" (the API server knows it and asks for it),
+    or "api-server" (the API server asks for itself)."""
     name: str
-    """The name of the user."""
+    """The name of the user: of this host for "local", of the API server's users for "api"."""
     uid: int | None = None
     """The number of the user; None if it has none on this host."""
     gid: int | None = None
     """The number of the user's group."""
     pid: int | None = None
     """The process that asks."""
+    roles: tuple[str, ...] = ()
+    """The roles of a user of the API server, sorted."""
+    request: str = ""
+    """The API server's id of the request, by which its log and the node's find each other."""
 
 
 class Verdict(Enum):

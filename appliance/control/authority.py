@@ -1,7 +1,8 @@
 """Who may do what on the control socket, asked so that nobody's answer keeps the node waiting.
 
-Root, the daemon's own user and members of the profile's control.group may everything. A plugin's deny wins over that, and a
-plugin's allow lets others in too. Each plugin is asked in a thread and has a second: one that is late, fails, or is still at
+Root, the daemon's own user and members of the profile's control.group may everything; users of the API server may what their
+roles say, and what the API server says of them is not more than that. A plugin's deny wins over that, and a plugin's allow lets
+others in too. Each plugin is asked in a thread and has a second: one that is late, fails, or is still at
 earlier questions has denied it, to everybody but root and the daemon's user. A verdict holds for two seconds.
 """
 
@@ -27,6 +28,8 @@ MOST_KEPT: Final = 1024
 """Verdicts that are remembered."""
 AT_A_TIME: Final = 2
 """Threads of one plugin, and of the group's database, for one user: one for whom these hang takes none of another's."""
+OF_THE_API_SERVER: Final = frozenset({"node.read", "audit.add", "api.serve"})
+"""What the API server may for itself, asking for nobody."""
 NEVER_REFUSED: Final = frozenset({"status", "health", "confirm", "rollback", "stop"})
 """Root may do these whatever plugins say. Otherwise a plugin could keep the host from being brought back while the node runs."""
 
@@ -43,8 +46,18 @@ class _Key(NamedTuple):
     name: str
     uid: int | None
     gid: int | None
+    roles: tuple[str, ...]
     permission: str
     target: str
+
+
+Permits = Callable[[tuple[str, ...], str], bool]
+"""Do these roles of users of the API server bring that permission?"""
+
+
+def no_roles(_roles: tuple[str, ...], _permission: str) -> bool:
+    """For a node without an API server."""
+    return False
 
 
 class Authority:
@@ -61,6 +74,7 @@ class Authority:
         now: Callable[[], float] = clock.monotonic,
         seconds: float = SECONDS,
     ) -> None:
+        self._permits: Permits = no_roles
         self._group = group
         self._opinions = opinions
         self._told = told
@@ -79,7 +93,11 @@ class Authority:
             return True
         if owner and not self._opinions:
             return True
-        key = _Key(principal.kind, principal.name, principal.uid, principal.gid, permission, target)
+        if principal.kind == "api-server":
+            return permission in OF_THE_API_SERVER
+        if principal.kind == "api" and not self._opinions:
+            return self._permits(principal.roles, permission)
+        key = _Key(principal.kind, principal.name, principal.uid, principal.gid, principal.roles, permission, target)
         kept = self._kept.get(key)
         if kept is not None and kept[0] > self._now():
             self.counted["kept"] += 1
@@ -96,6 +114,11 @@ class Authority:
         self._threads = {plugin: self._threads.get(plugin) or Asides(f"authorize {plugin}", AT_A_TIME) for plugin in opinions}
         self.forget()
 
+    def use_roles(self, permits: Permits) -> None:
+        """What roles of the API server's users bring is this from now on."""
+        self._permits = permits
+        self.forget()
+
     def forget(self) -> None:
         """The profile changed: ask anew."""
         self._kept.clear()
@@ -103,11 +126,12 @@ class Authority:
     async def _judge(self, key: _Key, principal: Principal) -> bool:
         self.counted["asked"] += 1
         owner = is_owner(principal)
-        group = None if owner else self._group()
+        group = self._group() if principal.kind == "local" and not owner else None
         *verdicts, member = await asyncio.gather(
             *(self._opinion(plugin, principal, key, owner=owner) for plugin in self._opinions), self._in(principal, group)
         )
-        allowed = Verdict.DENY not in verdicts and (Verdict.ALLOW in verdicts or owner or member is True)
+        known = member is True or (principal.kind == "api" and self._permits(principal.roles, key.permission))
+        allowed = Verdict.DENY not in verdicts and (Verdict.ALLOW in verdicts or owner or known)
         self._keep(key, allowed=allowed)
         return allowed
 

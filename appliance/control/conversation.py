@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from appliance.api.management import Principal
 from appliance.control.admission import Admission, is_root
@@ -43,6 +44,13 @@ LAST_SECONDS = 0.5
 """How long a caller may take to read what was written, once the node hangs up."""
 LOOK_EVERY = 1.0
 """Seconds between two looks whether a caller that says nothing more still listens."""
+API_SERVER: Final = "api-server"
+"""The kind of principal that may ask for others."""
+_WHO_MAY: Final = {
+    "local": "ask as root, or as a member of the profile's control.group",
+    "api": "an admin can give the user a role that may: appliance api roles",
+    API_SERVER: "that is for its users",
+}
 
 
 class Request(NamedTuple):
@@ -53,6 +61,19 @@ class Request(NamedTuple):
     args: Mapping[str, Any]
     body: bytes = b""
     """What followed the question."""
+
+
+class Patience(NamedTuple):
+    """What a caller may do to the node's patience."""
+
+    idle: float | None
+    """Seconds it may be silent while nothing is under way, or take to read an answer; None: for ever."""
+    under_way: int = MOST_UNDER_WAY
+    refused: float = MOST_REFUSED
+
+
+OF_THE_API_SERVER: Final = Patience(None, 512, math.inf)
+"""It asks for many, of whom some ask in vain, and is the node's own."""
 
 
 class Operation(NamedTuple):
@@ -83,6 +104,7 @@ class Conversation:
         principal: Principal,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        patience: Patience | None = None,
     ) -> None:
         self._operations = operations
         self._allowed = allowed
@@ -92,7 +114,8 @@ class Conversation:
         self._writer = writer
         self._socket: socket.socket = writer.get_extra_info("socket")
         self._principal = principal
-        self._patience = IDLE_SECONDS if is_root(self._uid) else OTHERS_IDLE_SECONDS
+        self._most = patience or Patience(IDLE_SECONDS if is_root(self._uid) else OTHERS_IDLE_SECONDS)
+        self._patience = self._most.idle
         self._hand = Hand(writer)
         self._under_way: dict[Id, _UnderWay] = {}
         self._refused = 0
@@ -118,7 +141,7 @@ class Conversation:
 
     async def _hear(self) -> bool:
         """Take questions. True when the caller says nothing more, False when it is to hear nothing more."""
-        while self._refused < MOST_REFUSED:
+        while self._refused < self._most.refused:
             line = await self._line()
             if not line or has_hung_up(self._socket):
                 return not line
@@ -158,11 +181,18 @@ class Conversation:
             return not question.body  # what follows it is not read
         async with asyncio.timeout(self._patience):
             body = await self._reader.readexactly(question.body)
-        operation, request = self._operations[question.op], Request(self._principal, question.args, body)
+        operation, request = self._operations[question.op], Request(self._asker(question), question.args, body)
         task = asyncio.get_running_loop().create_task(self._answer(question, operation, request), name=f"answer {question.op}")
         self._under_way[question.id] = _UnderWay(task, operation)
         task.add_done_callback(lambda _task: self._under_way.pop(question.id))
         return True
+
+    def _asker(self, question: Question) -> Principal:
+        """For whom it is asked. The API server asks for its users; nobody else asks for anybody."""
+        if question.on_behalf is None or self._principal.kind != API_SERVER:
+            return self._principal
+        name, roles, request = question.on_behalf
+        return Principal("api", name, roles=roles, request=request)
 
     async def _refusal(self, question: Question) -> Refusal | None:
         operation = self._operations.get(question.op)
@@ -170,12 +200,15 @@ class Conversation:
             known = ", ".join(self._operations)
             sentence = f"there is no operation {question.op[:100]!r}"
             return failure("unknown-operation", sentence, f"there are: {known}", ExitCode.INVALID, to=question.id)
-        if not await self._allowed(self._principal, operation.permission, question.op):
+        asker = self._asker(question)
+        if question.on_behalf is not None and asker.kind != "api":
+            return failure("permission", "only the API server asks for others", "", ExitCode.PERMISSION, to=question.id)
+        if not await self._allowed(asker, operation.permission, question.op):
             self._admission.refuse("permission", self._uid, pid=self._principal.pid, op=question.op)
             return failure(
                 "permission",
-                f"user {self._principal.name} may not do this ({operation.permission})",
-                "ask as root, or as a member of the profile's control.group",
+                f"user {asker.name} may not do this ({operation.permission})",
+                _WHO_MAY[asker.kind],
                 ExitCode.PERMISSION,
                 to=question.id,
             )
@@ -183,9 +216,9 @@ class Conversation:
             return failure("too-long", f"at most {operation.most_bytes} bytes may follow {question.op}", to=question.id)
         if question.id in self._under_way:
             return failure("id-in-use", "a question with this id is under way on this connection", to=question.id)
-        if len(self._under_way) >= MOST_UNDER_WAY:
+        if len(self._under_way) >= self._most.under_way:
             self._admission.refuse("questions", self._uid, pid=self._principal.pid)
-            sentence = f"at most {MOST_UNDER_WAY} questions may be under way on one connection"
+            sentence = f"at most {self._most.under_way} questions may be under way on one connection"
             return failure("too-many-questions", sentence, "wait for an answer, or cancel one", ExitCode.RETRY, to=question.id)
         return None
 

@@ -4,6 +4,7 @@ One JSON object a line. Who asks chooses an `id` for each question, so that seve
 about it has that `id`. Answers come in the order in which they are ready. docs/control-socket.md tells it with examples.
 
 asker  {"id": 1, "op": "status", "args": {}}        a question; with "body": n, n raw bytes follow the line
+       {"id": 2, "op": …, "as": {"name": "alice", "roles": ["viewer"], "request": "…"}}  the API server, for a user
        {"cancel": 1}                                the answer is not wanted any more
 node   {"id": 1, "item": …}                         one item of an answer that is a stream
        {"id": 1, "item": …, "fds": 1}               the same, and so many descriptors come with it (`control.handing`)
@@ -32,6 +33,15 @@ class NotUnderstood(ValueError):
     """The line is none of these messages."""
 
 
+class OnBehalf(NamedTuple):
+    """For whom the API server asks."""
+
+    name: str
+    roles: tuple[str, ...] = ()
+    request: str = ""
+    """The id of the request there."""
+
+
 class Question(NamedTuple):
     """Ask the node to do `op`."""
 
@@ -41,6 +51,8 @@ class Question(NamedTuple):
     """0 to MAX_ID, and none of those that are under way on the same connection."""
     body: int = 0
     """How many raw bytes follow the line."""
+    on_behalf: OnBehalf | None = None
+    """None: the one who asks means himself."""
 
 
 class Cancel(NamedTuple):
@@ -92,8 +104,9 @@ def line_of(message: ToNode | FromNode) -> bytes:
     """The message as a line, with its end. Raises TypeError, ValueError or RecursionError for what JSON does not have."""
     said: dict[str, Any]
     match message:
-        case Question(op, args, id, body):
-            said = _with_id(id, {"op": op, "args": args} | ({"body": body} if body else {}))
+        case Question(op, args, id, body, on_behalf):
+            whose = {} if on_behalf is None else {"as": on_behalf._asdict()}
+            said = _with_id(id, {"op": op, "args": args} | ({"body": body} if body else {}) | whose)
         case Cancel(id):
             said = {"cancel": id}
         case Item(id, item, descriptors):
@@ -115,7 +128,8 @@ def to_node(line: bytes) -> ToNode:
         return Cancel(_id(said["cancel"]))
     match said:
         case {"op": str(op)}:
-            return Question(op, _arguments(said.get("args")), _id(said.get("id")), _count(said.get("body") or 0))
+            whose = _on_behalf(said.get("as"))
+            return Question(op, _arguments(said.get("args")), _id(said.get("id")), _count(said.get("body") or 0), whose)
         case _:
             raise NotUnderstood("there is no op")
 
@@ -153,6 +167,17 @@ def _object(line: bytes) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise NotUnderstood("no object")
     return said
+
+
+def _on_behalf(found: object) -> OnBehalf | None:
+    match found:
+        case None:
+            return None
+        case {"name": str(name), **more}:
+            roles, request = more.get("roles", []), more.get("request", "")
+            if isinstance(roles, list) and all(isinstance(role, str) for role in roles) and isinstance(request, str):
+                return OnBehalf(name, tuple(sorted(roles)), request)
+    raise NotUnderstood("as names nobody")
 
 
 def _arguments(found: object) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from appliance.api.management import Principal
 from appliance.control.admission import Admission
 from appliance.control.callers import named, nameless, user_of
-from appliance.control.conversation import Allowed, Conversation, Operation, failure
+from appliance.control.conversation import Allowed, Conversation, Operation, Patience, failure
 from appliance.control.messages import MAX_LINE, line_of
 from appliance.errors import ExitCode
 from appliance.foundation.aside import Asides, Busy
@@ -43,6 +43,14 @@ class ControlServer:
         """Begin to answer on `listener`, which stays the caller's."""
         self._listener = listener.dup()
         asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
+
+    def attend(self, connection: socket.socket, principal: Principal, patience: Patience) -> asyncio.Task[None]:
+        """Answer on a connection whose other end the node gave away itself; it is closed afterwards."""
+        connection.setblocking(False)  # noqa: FBT003
+        task = asyncio.get_running_loop().create_task(self._attend(connection, principal, patience), name=principal.kind)
+        self._conversations.add(task)
+        task.add_done_callback(self._conversations.discard)
+        return task
 
     async def close(self) -> None:
         """Stop listening, cancel what is under way, and hang up. Safe to call twice."""
@@ -83,6 +91,14 @@ class ControlServer:
             pass
         finally:
             self._admission.leave(uid)
+
+    async def _attend(self, connection: socket.socket, principal: Principal, patience: Patience) -> None:
+        with suppress(OSError):  # the other end is gone
+            reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_LINE)
+            try:
+                await Conversation(self._operations, self._allowed, self._admission, principal, reader, writer, patience).hold()
+            finally:
+                writer.transport.abort()
 
     async def _who(self, principal: Principal) -> Principal:
         """The caller with its user's name, if the system's database of users tells that in time."""

@@ -27,7 +27,7 @@ INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 ABSTRACT = "\0appliance"
 """The control socket of the node without a name. The kernel scopes it to the network namespace, and it ends with the node."""
 _MARK = "@"
-_CONTROL = ".control"
+_CONTROL, _API = ".control", ".api"
 
 
 class InstanceInvalid(ApplianceError):
@@ -100,6 +100,21 @@ def control_address(environ: Mapping[str, str] = os.environ) -> str:
 def control_path(directory: Path) -> Path:
     """The control socket that is a file, of the node with this state directory."""
     return directory.with_name(f"{directory.name}{_CONTROL}")
+
+
+def api_path(directory: Path) -> Path:
+    """The Unix socket of the API server, of the node with this state directory."""
+    return directory.with_name(f"{directory.name}{_API}")
+
+
+def api_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The directory of what the API server keeps. Not created here.
+
+    It stands beside `kept_dir`, since the API server's user may not enter that: `/var/lib/appliance-api`. Raises InstanceInvalid.
+    """
+    name, kept = instance(environ), _kept(environ)
+    base = kept.with_name(f"{kept.name}-api")
+    return base / f"{_MARK}{name}" if name else base
 
 
 def control_addresses(environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -20,26 +20,29 @@ NOBODY: Final = 65534
 OWN_USER: Final = "appliance"
 """The user that the Debian package makes. A worker that runs as nobody shares its user with other programs, which could stop
 it."""
+API_USER: Final = "appliance-api"
+"""The user that the Debian package makes for the API server, which keeps secrets of its own from the workers."""
 SYSTEM_USERS: Final = range(1, 1000)
 """Numbers of users that are not persons (Debian policy, 9.2.2): a person with that name is not meant."""
 
 
-def drop_all() -> None:
-    """Become a user who owns nothing, without capabilities, and unable to gain any by exec. This cannot be taken back.
+def drop_all(user: str = OWN_USER) -> None:
+    """Become `user`, or one who owns nothing if there is no such system user, without capabilities, and unable to gain any by
+    exec. This cannot be taken back.
 
     If the user namespace has no such user (an unprivileged one has only root), the capabilities are given up all the same. Raises
     OSError if the kernel leaves one.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
-        _become(*_ids())
+        _become(*ids(user))
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     if libc.capset(header, nothing):
-        raise OSError(ctypes.get_errno(), "capset: the worker could not drop its capabilities")
+        raise OSError(ctypes.get_errno(), "capset: the capabilities could not be dropped")
     for option, value in ((PR_SET_NO_NEW_PRIVS, 1), (PR_SET_DUMPABLE, 0)):
         if libc.prctl(option, value, 0, 0, 0):
-            raise OSError(ctypes.get_errno(), f"prctl({option}): the worker could not give up gaining privileges")
+            raise OSError(ctypes.get_errno(), f"prctl({option}): gaining privileges could not be given up")
 
 
 def keep_capabilities(kept: Collection[int], passed_on: Collection[int] = ()) -> None:
@@ -60,10 +63,10 @@ def hide_memory() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _ids() -> tuple[int, int]:
-    """User and group of a worker."""
+def ids(user: str) -> tuple[int, int]:
+    """User and group of a process that gave up its privileges."""
     try:
-        own = pwd.getpwnam(OWN_USER)
+        own = pwd.getpwnam(user)
     except KeyError:
         return NOBODY, NOBODY
     return (own.pw_uid, own.pw_gid) if own.pw_uid in SYSTEM_USERS else (NOBODY, NOBODY)

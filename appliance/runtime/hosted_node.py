@@ -47,12 +47,14 @@ from appliance.runtime.streams.part import StreamsPart
 from appliance.runtime.workers import orphans
 
 if TYPE_CHECKING:
+    from appliance.api.profile import Management
     from appliance.control.address import Listening
     from appliance.control.conversation import Operation
     from appliance.foundation.turns import Turns
     from appliance.members.certificate import Certificate
     from appliance.protocol.identity import Identity
     from appliance.runtime.host import changes
+    from appliance.runtime.management.part import ManagementPart
     from appliance.runtime.start import Start
     from appliance.runtime.userspace.devices import UserspaceDevices
 
@@ -91,6 +93,8 @@ class HostedNode:
         self._notifier = Notifier()
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
+        self._answering: server.ControlServer | None = None
+        self._management: ManagementPart | None = None
         self._watch = LoopWatch(plugins.owners.of_frame)
         self._loops = Loops(lambda: in_force.profile.network.interface, profile.network.mark)
         self._operations: dict[str, Operation] = {}
@@ -170,6 +174,7 @@ class HostedNode:
             instance=places.instance_of(self._state_dir),
             inside=self._inside,
             userspace=None if self._userspace is None else self._userspace.shown,
+            management=lambda: None if self._management is None else self._management.shown(),
         )
 
     def _around(self) -> Around:
@@ -257,7 +262,10 @@ class HostedNode:
         self._operations |= operations(self._asked())
         answering = server.ControlServer(self._operations, self._authority.allows, self._admission)
         answering.serve(self._listener.socket)
+        self._answering = answering
         self._lifespan.push("control socket", answering.close)
+        if profile.management is not None:
+            await self._manage(profile.management)
         self._ready()
 
     async def _change_host(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:
@@ -314,6 +322,8 @@ class HostedNode:
         self._authority.use(plugins.opinions(lambda: self._in_force.profile))
         self._operations.clear()
         self._operations |= operations(self._asked())
+        if self._management is not None:
+            self._operations |= self._management.operations()
 
     def _settled(self) -> None:
         """The host is as a changed profile says: what was found out about it no longer holds."""
@@ -322,6 +332,24 @@ class HostedNode:
         self._surroundings.look()
         if self._userspace is not None:
             self._userspace.use(self._in_force.profile)
+        section = self._in_force.profile.management
+        if self._answering is not None and (section is not None or self._management is not None):
+            self._node.tasks.spawn(self._manage(section), "management")
+
+    async def _manage(self, section: Management | None) -> None:
+        """Have an API server as the section says, or none."""
+        if self._management is None:
+            from appliance.runtime.management.part import Joints, ManagementPart
+
+            assert self._answering is not None
+            about = lambda: {"name": self._in_force.profile.name, "identity": self._node.identity.fingerprint}  # noqa: E731
+            joints = Joints(
+                self._answering.attend, places.api_dir(), places.api_path(self._state_dir), about, self._authority.use_roles
+            )
+            self._management = ManagementPart(joints)
+            self._operations |= self._management.operations()
+            self._lifespan.push("management", self._management.close)
+        await self._management.use(section)
 
     def _problems(self) -> dict[str, str]:
         refused = "the profile is refused, and the one before it runs: see the log"
@@ -330,6 +358,7 @@ class HostedNode:
             "host": self._drift.problem,
             **({"names": self._names.problem} if self._names.answers else {}),
             **({"policy": self._access.problem} if self._access.restricts else {}),
+            **({} if self._management is None else {"management": self._management.problem}),
             "control": self._listener.problem,
         }
 

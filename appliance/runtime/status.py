@@ -68,6 +68,8 @@ class Shown:
     """The network that its device is in."""
     userspace: Callable[[], dict[str, Any]] | None = None
     """Figures of a user-space node's own network; None for other nodes."""
+    management: Callable[[], dict[str, Any] | None] = lambda: None
+    """What is known of the API server; None without one."""
     instance: str = ""
     """Its name among several of one network namespace; "" if it has none."""
 
@@ -106,6 +108,7 @@ def status(shown: Shown) -> dict[str, Any]:
         },
         "names": shown.names.shown(),
         "streams": shown.streams.shown(),
+        "management": shown.management(),
         "listen": [str(bound) for bound in node.transports.bound.values()],
         "sessions": [_session(figures) for figures in node.figures.sessions(now)],
         "peers": [

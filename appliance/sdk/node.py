@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from appliance.control.client import Address, connect
 from appliance.control.handing import MOST_DESCRIPTORS
-from appliance.control.messages import Answer, Cancel, Item, NotUnderstood, Question, Refusal, from_node, line_of
+from appliance.control.messages import Answer, Cancel, Item, NotUnderstood, OnBehalf, Question, Refusal, from_node, line_of
 from appliance.errors import ApplianceError
 from appliance.sdk import errors
 
@@ -128,21 +128,21 @@ class NodeConnection:
         """Questions that the node has not yet ended."""
         return len(self._waiting) + len(self._taken_back)
 
-    async def ask(self, op: str, args: Mapping[str, Any] | None = None) -> Told:
+    async def ask(self, op: str, args: Mapping[str, Any] | None = None, on_behalf: OnBehalf | None = None) -> Told:
         """A question with one answer. Cancelled, it takes the question back, and closes what comes for it nevertheless."""
-        following = self.follow(op, args)
+        following = self.follow(op, args, on_behalf)
         try:
             return await following.next() or Told(None)
         finally:
             following.close()
 
-    def follow(self, op: str, args: Mapping[str, Any] | None = None) -> Following:
-        """A question whose answer is a stream of items."""
+    def follow(self, op: str, args: Mapping[str, Any] | None = None, on_behalf: OnBehalf | None = None) -> Following:
+        """A question whose answer is a stream of items. `on_behalf`: for whom the API server asks."""
         if self._closed:
             raise errors.NodeGone("the connection to the node has ended", hint="does it run? see: appliance status")
         number = next(self._numbers)
         self._waiting[number] = following = Following(lambda: self._take_back(number), self._resume)
-        self._say(line_of(Question(op, args or {}, number)))
+        self._say(line_of(Question(op, args or {}, number, on_behalf=on_behalf)))
         return following
 
     def close(self) -> None:

@@ -22,7 +22,6 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "users.manage": "add, change and remove users and invitations",
     "tokens.manage": "list and revoke the API tokens of all users",
     "audit.read": "read the audit log",
-    "audit.add": "add entries to the audit log",
     "store.manage": "look after the API server's store",
 }
 """What a permission lets its holder do. Plugins' operations may want others."""
@@ -38,18 +37,23 @@ _OPERATOR: Final = _VIEWER | {
     "reviews.approve",
 }
 ADMIN: Final = "admin"
-"""The role that has every permission, those of plugins too; but for `audit.add`, which is the API server's own."""
+"""The role that has every permission, those of plugins too."""
+OF_THE_API_SERVER: Final[Mapping[str, str]] = {
+    "api.serve": "answer for the node",
+    "audit.add": "add entries to the audit log",
+}
+"""Permissions that no role brings: they are the API server's own."""
 BUILT_IN: Final[Mapping[str, frozenset[str]]] = {
     "viewer": _VIEWER,
     "operator": _OPERATOR,
-    ADMIN: frozenset(PERMISSIONS) - {"audit.add"},
+    ADMIN: frozenset(PERMISSIONS),
 }
 """Roles that are always there; the profile's `management.roles` add to them and change none."""
 
 
 def permits(roles: Collection[str], permission: str, added: Mapping[str, Collection[str]] = MappingProxyType({})) -> bool:
     """May somebody with these roles do that? `added`: roles of the profile, by name. Roles that nobody knows permit nothing."""
-    if permission == "audit.add":
+    if permission in OF_THE_API_SERVER:
         return False
     if ADMIN in roles:
         return True

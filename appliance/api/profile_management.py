@@ -1,0 +1,76 @@
+"""The section `management` of a profile: how the node is managed over HTTP, and by whom."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from appliance.api.profile_section import Section
+from appliance.api.profile_values import Name
+
+API_PORT: Final = 8470
+"""Chosen: registered for nobody at IANA, and below the ephemeral ports of Linux."""
+
+
+class Listen(NamedTuple):
+    """An address and a port of this host."""
+
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Listen:
+        """Read ADDRESS:PORT. Raises ValueError with a sentence for the admin."""
+        host, colon, port = text.rpartition(":")
+        try:
+            address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+            if not colon or (address.version == 6) != host.startswith("["):
+                raise ValueError
+            number = int(port) if port.isascii() and port.isdigit() else 0
+            if not 1 <= number <= 65535:
+                raise ValueError
+        except ValueError:
+            raise ValueError(
+                f"{text[:60]!r} is no address with a port: write 127.0.0.1:{API_PORT}, or [::1]:{API_PORT}"
+            ) from None
+        return cls(address, number)
+
+
+def _listen(value: object) -> Listen:
+    if isinstance(value, Listen):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("an address with a port is written as text")  # noqa: TRY004  a problem
+    return Listen.parse(value)
+
+
+ListenText = Annotated[
+    Listen,
+    PlainValidator(_listen),
+    PlainSerializer(str, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "$comment": "address:port", "examples": ["127.0.0.1:8470", "[::1]:8470"]}),
+]
+Permission = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$", max_length=100)]
+
+
+class Management(Section):
+    """The API server: a process without privileges, started by the node. See docs/management.md. Absent: there is none."""
+
+    listen: tuple[ListenText, ...] = Field(
+        default=(Listen(ipaddress.IPv4Address("127.0.0.1"), API_PORT),),
+        max_length=16,
+        description="Addresses of this host where it listens for HTTP. Empty: only the Unix socket of this host.",
+        examples=[["127.0.0.1:8470", "[::1]:8470"]],
+    )
+    roles: Mapping[Name, tuple[Permission, ...]] = Field(
+        default={},
+        max_length=64,
+        description="Roles beside viewer, operator and admin, each with the permissions that it brings.",
+        examples=[{"inviter": ["node.read", "enrolment.invite"]}],
+    )

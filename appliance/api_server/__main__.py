@@ -1,0 +1,48 @@
+"""`python -m appliance.api_server FOLDER CONTROL UNIX [TCP …]`: the API server, started by the daemon and by nobody else.
+
+FOLDER is where it keeps what must outlive it. The numbers are descriptors: its end of the control connection, the Unix socket,
+and the sockets at which HTTP is spoken. It gives up every privilege before it reads a byte of anybody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import signal
+import socket
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from appliance.foundation.logging import configure, get_logger
+from appliance.linux.privileges import API_USER, drop_all
+
+log = get_logger("api")
+
+
+def main(argv: list[str]) -> int:
+    """Serve until the daemon goes or says so. Returns the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the daemon decides
+    faulthandler.enable()
+    folder, control, *listeners = argv[1:]
+    os.umask(0o077)
+    from appliance.api_server.serving import LATE, serve
+
+    for name in LATE:  # the user that it becomes may not be able to read the interpreter's folder, where that is root's own
+        import_module(name)
+    drop_all(API_USER)
+    configure()
+    try:
+        return asyncio.run(serve(Path(folder), _socket(control), [_socket(each) for each in listeners]))
+    except OSError as error:
+        log.error("the API server ends", reason=str(error))  # noqa: TRY400  nobody's bug
+        return 1
+
+
+def _socket(number: str) -> socket.socket:
+    return socket.socket(fileno=int(number))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

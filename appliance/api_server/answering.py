@@ -1,0 +1,120 @@
+"""Answers one request: who asks, may he, what does he want, the answer. The same steps for every row of the table.
+
+request ─ id ─ caller ─ permission ─ arguments ─ the node, or what is kept here ─ JSON, or a problem
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from appliance.api_server.arguments import arguments_of
+from appliance.api_server.asking import Asking
+from appliance.api_server.caller import Bearer, Caller, authorize, caller_of
+from appliance.api_server.problems import bug, problem
+from appliance.errors import ApplianceError
+from appliance.foundation import clock
+from appliance.foundation.entropy import random_bytes
+from appliance.foundation.logging import get_logger
+from appliance.management.operations.row import AnsweredBy, Arguments, Row
+from appliance.sdk.errors import DeadlineExceeded
+
+log = get_logger("api")
+
+REQUEST_ID: Final = "x-request-id"
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Call(NamedTuple):
+    """One request, as the handler of a row has it."""
+
+    row: Row
+    caller: Caller
+    arguments: Any
+    """An instance of the row's model."""
+    request: Request
+    id: str
+    """Of the request."""
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+"""Carries out what the API server answers itself: returns what JSON has, or a Response. Raises ApplianceError."""
+
+
+class Answering:
+    """`handlers` of rows that the API server answers itself, by name."""
+
+    def __init__(
+        self, asking: Asking, bearer: Bearer, added_roles: Mapping[str, Collection[str]], handlers: Mapping[str, Handler]
+    ) -> None:
+        self._asking = asking
+        self._bearer = bearer
+        self._added = added_roles
+        self._handlers = handlers
+
+    def endpoint(self, row: Row) -> Callable[[Request], Awaitable[Response]]:
+        """What answers requests for that row."""
+
+        async def answer(request: Request) -> Response:
+            return await self._answer(row, request)
+
+        return answer
+
+    async def _answer(self, row: Row, request: Request) -> Response:
+        number = request_id(request)
+        began = clock.monotonic()
+        caller = None
+        try:
+            caller = await caller_of(request, self._bearer)
+            authorize(caller, row.permission, self._added)
+            arguments = await arguments_of(row, request)
+            response = _response(await self._carried_out(Call(row, caller, arguments, request, number)), row)
+        except ApplianceError as error:
+            response = problem(error, number)
+        except TimeoutError:
+            late = DeadlineExceeded(f"{row.name} took longer than {row.seconds:g} s", hint="ask again, or look at the node's log")
+            response = problem(late, number)
+        except Exception:
+            log.exception("a request failed", operation=row.name, request=number)
+            response = problem(bug(row.name), number)
+        _note(response, row, caller, number, clock.monotonic() - began)
+        return response
+
+    async def _carried_out(self, call: Call) -> Any:
+        arguments: Arguments = call.arguments
+        if call.row.answered_by is AnsweredBy.NODE:
+            return await self._asking.answer(call.row, arguments, call.caller.on_behalf(call.id))
+        return await self._handlers[call.row.name](call)
+
+
+def request_id(request: Request) -> str:
+    """The id that came with the request, if it is one; else a new one."""
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _ID.fullmatch(given) else random_bytes(8).hex()
+
+
+def _response(answer: Any, row: Row) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    return Response(json.dumps(answer, ensure_ascii=False, default=str).encode(), row.success, media_type="application/json")
+
+
+def _note(response: Response, row: Row, caller: Caller | None, number: str, seconds: float) -> None:
+    """The metadata of an answer, and a line in the log for what changed something or was refused."""
+    response.headers[REQUEST_ID] = number
+    response.headers["server-timing"] = f"total;dur={seconds * 1000:.1f}"
+    response.headers.setdefault("cache-control", "no-store")
+    if row.changes or response.status_code >= 400:
+        log.info(
+            "request",
+            operation=row.name,
+            user="" if caller is None else caller.name,
+            status=response.status_code,
+            request=number,
+            ms=round(seconds * 1000, 1),
+        )

@@ -1,0 +1,94 @@
+"""What a request says, as the arguments of its operation: judged here, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from appliance.api_server.problems import BadRequest, BodyTooLarge, UnsupportedMedia, invalid
+from appliance.management.operations.row import Arguments, Row
+
+MOST_BODY: Final = 1 << 20
+"""Bytes of a body."""
+MOST_DEPTH: Final = 32
+"""Of objects and lists within each other; real bodies have five."""
+
+
+async def arguments_of(row: Row, request: Request) -> Arguments:
+    """The arguments of a request. Raises BadRequest, BodyTooLarge, UnsupportedMedia, Invalid."""
+    written: dict[str, Any] = dict(request.path_params)
+    given = await _body(request) if row.verb.has_body else _query(row, request)
+    twice = given.keys() & written.keys()
+    if twice:
+        raise BadRequest(f"{min(twice)} stands in the path already")
+    try:
+        found = row.arguments.model_validate({**given, **written})
+    except ValidationError as error:
+        raise invalid(error) from None
+    assert isinstance(found, Arguments)
+    return found
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    raw = await read_body(request)
+    if not raw:
+        return {}
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMedia(f"{kind[:60]!r} is not taken here", hint="send application/json")
+    try:
+        found = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest("the body is no JSON (RFC 8259)") from None
+    if not isinstance(found, dict):
+        raise BadRequest("the body is no JSON object")
+    if _depth(found) > MOST_DEPTH:
+        raise BadRequest(f"the body has more than {MOST_DEPTH} objects within each other")
+    return found
+
+
+async def read_body(request: Request) -> bytes:
+    """All of it, if that is not too much. Raises BodyTooLarge, UnsupportedMedia."""
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("compressed bodies are not taken", hint="send it without Content-Encoding")
+    length = request.headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BODY:
+        raise BodyTooLarge(f"at most {MOST_BODY >> 10} KiB are taken")
+    found = bytearray()
+    async for piece in request.stream():
+        found += piece
+        if len(found) > MOST_BODY:
+            raise BodyTooLarge(f"at most {MOST_BODY >> 10} KiB are taken")
+    return bytes(found)
+
+
+def _query(row: Row, request: Request) -> dict[str, Any]:
+    """An argument that may be a list is one; any other may be there once."""
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(request.query_params.keys()):
+        values = request.query_params.getlist(name)
+        if _is_list(row, name):
+            found[name] = values
+        elif len(values) > 1:
+            raise BadRequest(f"{name[:60]} is there {len(values)} times")
+        else:
+            found[name] = values[0]
+    return found
+
+
+def _is_list(row: Row, name: str) -> bool:
+    field = row.arguments.model_fields.get(name)
+    return field is not None and getattr(field.annotation, "__origin__", None) in {list, tuple}
+
+
+def _depth(found: object) -> int:
+    if isinstance(found, dict):
+        return 1 + max(map(_depth, found.values()), default=0)
+    return 1 + max(map(_depth, found), default=0) if isinstance(found, list) else 0
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)

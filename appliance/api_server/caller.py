@@ -1,0 +1,74 @@
+"""Who asks, and how that is known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import NamedTuple
+
+from starlette.requests import HTTPConnection
+
+from appliance.api_server.http import LOCAL
+from appliance.control.messages import OnBehalf
+from appliance.errors import ApplianceError, ExitCode
+from appliance.management.iam import roles
+from appliance.management.operations.row import PUBLIC, SELF
+
+
+class Unauthenticated(ApplianceError):
+    """The request does not say who asks, in a way that this server takes."""
+
+    exit_code = ExitCode.PERMISSION
+
+
+class Forbidden(ApplianceError):
+    """Who asks is known, and may not do that."""
+
+    exit_code = ExitCode.PERMISSION
+
+
+class Caller(NamedTuple):
+    """Who asks."""
+
+    name: str
+    """The user's."""
+    roles: tuple[str, ...]
+    """Sorted."""
+    how: str
+    """How that is known: "peer" (the kernel says so), "access-token", "api-token"; "" for nobody in particular."""
+
+    def on_behalf(self, request: str) -> OnBehalf:
+        """For the node."""
+        return OnBehalf(self.name, self.roles, request)
+
+
+NOBODY = Caller("", (), "")
+Bearer = Callable[[str], Awaitable[Caller]]
+"""Whose token that is. Raises Unauthenticated."""
+
+
+async def caller_of(request: HTTPConnection, bearer: Bearer) -> Caller:
+    """Who asks: whose token came with the request, else the user of this host at the other end of the Unix socket, if that is one
+    who may everything anyway. Raises Unauthenticated."""
+    header = request.headers.get("authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("the header Authorization has no bearer token", hint="send `Authorization: Bearer TOKEN`")
+        return await bearer(token.strip())
+    client = request.client
+    if client is not None and client.host == LOCAL and client.port in {0, os.geteuid()}:
+        return Caller("root" if client.port == 0 else f"uid-{client.port}", (roles.ADMIN,), "peer")
+    return NOBODY
+
+
+def authorize(caller: Caller, permission: str, added: Mapping[str, Collection[str]]) -> None:
+    """Raises Unauthenticated for nobody in particular, Forbidden for who may not; the node judges its own operations again."""
+    if permission == PUBLIC:
+        return
+    if not caller.how:
+        raise Unauthenticated(
+            "this needs a token", hint="log in, or make a token on the host: appliance api token; send it as a bearer token"
+        )
+    if permission != SELF and not roles.permits(caller.roles, permission, added):
+        raise Forbidden(f"user {caller.name} may not do this ({permission})", hint="an admin can give the user a role that may")

@@ -1,0 +1,68 @@
+"""The connection to the node: what the API server asks, for its users and for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any, NamedTuple
+
+from appliance.control.messages import OnBehalf
+from appliance.sdk.node import NodeConnection
+
+
+class Settings(NamedTuple):
+    """What the node tells its API server at the start."""
+
+    name: str
+    """Of the node."""
+    identity: str
+    """The fingerprint of its public identity."""
+    version: str
+    management: Mapping[str, Any]
+    """The profile's section, as JSON."""
+
+
+class NodeLink:
+    """`ask` and `follow` raise SDKError. `ended()` is called when the node hangs up."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._node = NodeConnection(connection)
+        self._node.freed = self._freed
+        self.ended: Callable[[], None] = lambda: None
+
+    @property
+    def closed(self) -> bool:
+        """Has the node hung up?"""
+        return self._node.closed
+
+    async def settings(self) -> Settings:
+        """What there is to serve."""
+        told = (await self._node.ask("api_settings")).value
+        return Settings(**told["node"], management=told["management"])
+
+    async def ready(self) -> None:
+        """Tell the node that requests are answered now."""
+        await self._node.ask("api_ready")
+
+    async def ask(self, op: str, arguments: Mapping[str, Any], whose: OnBehalf | None, seconds: float) -> Any:
+        """The node's answer. Raises TimeoutError after `seconds`."""
+        async with asyncio.timeout(seconds):
+            return (await self._node.ask(op, arguments, whose)).value
+
+    async def follow(self, op: str, arguments: Mapping[str, Any], whose: OnBehalf | None) -> AsyncGenerator[Any, None]:
+        """The items of a stream."""
+        following = self._node.follow(op, arguments, whose)
+        try:
+            while (told := await following.next()) is not None:
+                yield told.value
+        finally:
+            following.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._node.close()
+
+    def _freed(self) -> None:
+        if self._node.closed:
+            self.ended()

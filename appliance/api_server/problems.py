@@ -1,0 +1,128 @@
+"""What goes wrong, as RFC 9457 has it: one body for all errors, with the stable code that docs/troubleshooting.md tells of."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from appliance.api_server.caller import Forbidden, Unauthenticated
+from appliance.errors import ApplianceError, ExitCode
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE: Final = "urn:appliance:problem:"
+"""The type of a problem is a name, not an address where something must be (RFC 9457, section 3.1.1)."""
+_BY_CODE: Final = {
+    "NoSuchName": HTTPStatus.NOT_FOUND,
+    "BadRequest": HTTPStatus.BAD_REQUEST,
+    "BodyTooLarge": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "NotFound": HTTPStatus.NOT_FOUND,
+    "WrongMethod": HTTPStatus.METHOD_NOT_ALLOWED,
+    "UnsupportedMedia": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "Conflict": HTTPStatus.CONFLICT,
+    "Unconfirmed": HTTPStatus.CONFLICT,
+    "TooManyRequests": HTTPStatus.TOO_MANY_REQUESTS,
+    "too-many-questions": HTTPStatus.TOO_MANY_REQUESTS,
+    "permission": HTTPStatus.FORBIDDEN,
+    "bug": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "DeadlineExceeded": HTTPStatus.GATEWAY_TIMEOUT,
+}
+_BY_EXIT: Final = {
+    ExitCode.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ExitCode.PERMISSION: HTTPStatus.FORBIDDEN,
+    ExitCode.NO_DAEMON: HTTPStatus.SERVICE_UNAVAILABLE,
+    ExitCode.RETRY: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class BadRequest(ApplianceError):
+    """The request is not what HTTP or JSON has."""
+
+    exit_code = ExitCode.INVALID
+
+
+class Invalid(ApplianceError):
+    """The arguments of an operation are not what it takes. `problems`: each with path and message."""
+
+    exit_code = ExitCode.INVALID
+
+    def __init__(self, message: str, problems: list[dict[str, Any]]) -> None:
+        super().__init__(message, hint="the schema of this operation is in /api/v1/openapi.json")
+        self.problems = problems
+
+    def document(self) -> dict[str, Any]:
+        """With what is wrong about each argument."""
+        return super().document() | {"problems": self.problems}
+
+
+class BodyTooLarge(ApplianceError):
+    """More came than the operation takes."""
+
+    exit_code = ExitCode.INVALID
+
+
+class UnsupportedMedia(ApplianceError):
+    """The body is neither JSON nor plain."""
+
+    exit_code = ExitCode.INVALID
+
+
+class NotFound(ApplianceError):
+    """Nothing is at that path, or there is no such thing."""
+
+    exit_code = ExitCode.INVALID
+
+
+class WrongMethod(ApplianceError):
+    """The path has no such method."""
+
+    exit_code = ExitCode.INVALID
+
+
+def invalid(error: ValidationError) -> Invalid:
+    """What pydantic says, without the values: a password may be among them."""
+    found = [
+        {"path": ".".join(map(str, each["loc"])), "message": each["msg"]}
+        for each in error.errors(include_input=False, include_url=False)[:20]
+    ]
+    said = "; ".join(f"{each['path'] or 'arguments'}: {each['message']}" for each in found[:3])
+    return Invalid(f"the arguments are not what this takes: {said}", found)
+
+
+def bug(operation: str) -> ApplianceError:
+    """A mistake of ours; what it was is in the log, since a text of it may hold what nobody else is to read."""
+    error = ApplianceError(f"{operation} failed: this should not have happened", hint="look at the node's log")
+    error.code = "bug"
+    return error
+
+
+def status_of(error: ApplianceError) -> HTTPStatus:
+    """The status of HTTP for an error."""
+    if isinstance(error, Unauthenticated):
+        return HTTPStatus.UNAUTHORIZED
+    if isinstance(error, Forbidden):
+        return HTTPStatus.FORBIDDEN
+    return _BY_CODE.get(error.code) or _BY_EXIT.get(error.exit_code, HTTPStatus.CONFLICT)
+
+
+def problem(error: ApplianceError, instance: str) -> Response:
+    """The answer. `instance` is the request's id."""
+    status = status_of(error)
+    told = error.document()
+    body = {
+        "type": f"{TYPE}{told.pop('code')}",
+        "title": status.phrase,
+        "status": int(status),
+        "code": error.code,
+        "detail": told.pop("message"),
+        "hint": told.pop("hint"),
+        "retryable": error.retryable,
+        "instance": f"urn:request:{instance}",
+    } | {name: value for name, value in told.items() if name != "exit"}
+    headers = {"www-authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
+    if wait := getattr(error, "retry_after", None):
+        headers["retry-after"] = str(int(wait) + 1)
+    return Response(json.dumps(body, ensure_ascii=False, default=str), status, headers, MEDIA_TYPE)

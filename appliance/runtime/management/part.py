@@ -1,0 +1,170 @@
+"""Management as a part of a hosted node: made when a profile first has the section.
+
+The API server is started again when it ends, later and later; the node goes on without it, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+from appliance import __version__
+from appliance.api.management import Principal
+from appliance.api.profile import Management
+from appliance.control.authority import Permits, no_roles
+from appliance.control.conversation import API_SERVER, OF_THE_API_SERVER, Operation, Patience, Request
+from appliance.errors import ApplianceError
+from appliance.foundation import clock
+from appliance.foundation.logging import get_logger
+from appliance.management.iam import roles
+from appliance.runtime.management.doors import Doors
+from appliance.runtime.management.process import ApiServerProcess
+
+log = get_logger("management")
+
+SERVE: Final = "api.serve"
+PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
+"""Seconds until the API server is started again: the first time, the second, …; from then on the last."""
+WELL_AFTER: Final = 60.0
+"""Seconds after which a start counts as a good one, and the pauses begin anew."""
+
+
+class Attend(Protocol):
+    """`ControlServer.attend`."""
+
+    def __call__(self, connection: socket.socket, principal: Principal, patience: Patience) -> asyncio.Task[None]:
+        """Answer on that connection."""
+
+
+class Joints(NamedTuple):
+    """What the part needs of the node."""
+
+    attend: Attend
+    folder: Path
+    """What the API server keeps."""
+    path: Path
+    """Its Unix socket."""
+    about: Callable[[], dict[str, Any]]
+    """The node's name and identity."""
+    permit: Callable[[Permits], None]
+    """What roles bring is this from now on."""
+
+
+class ManagementPart:
+    """The API server of one node."""
+
+    def __init__(self, joints: Joints) -> None:
+        self._joints = joints
+        self._doors = Doors(joints.path)
+        self._process = ApiServerProcess(self._died)
+        self._section: Management | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self._changing = asyncio.Lock()
+        self._since = 0.0
+        self._failures = 0
+        self._ready = False
+        self.restarts = 0
+        self.problem = ""
+        """What is wrong; "" if nothing is."""
+
+    def operations(self) -> dict[str, Operation]:
+        """What the API server asks for itself."""
+
+        async def settings(_request: Request) -> Any:
+            section = self._section
+            assert section is not None
+            return {"node": {**self._joints.about(), "version": __version__}, "management": section.model_dump(mode="json")}
+
+        async def ready(_request: Request) -> Any:
+            self._ready, self.problem = True, ""
+            log.info("the API server is ready", pid=self._process.pid, listen=self._doors.addresses, socket=str(self._doors.path))
+            return {}
+
+        return {"api_settings": Operation(SERVE, settings), "api_ready": Operation(SERVE, ready)}
+
+    def shown(self) -> dict[str, Any] | None:
+        """For `status`; None while the profile has no such section."""
+        if self._section is None:
+            return None
+        return {
+            "ready": self._ready,
+            "pid": self._process.pid,
+            "listen": self._doors.addresses,
+            "socket": str(self._doors.path),
+            "restarts": self.restarts,
+        }
+
+    async def use(self, management: Management | None) -> None:
+        """The profile's section is this from now on. What goes wrong is a problem of this part, and of no other."""
+        async with self._changing:
+            before, self._section = self._section, management
+            if management is None:
+                await self._end()
+                log.info("the API server has ended")
+                self._joints.permit(no_roles)
+                return
+            self._joints.permit(lambda held, permission: roles.permits(held, permission, management.roles))
+            try:
+                moved = self._doors.open(management)
+            except ApplianceError as error:
+                self._fail(error)
+                return
+            if moved or management != before or not self._process.pid:
+                await self._process.stop()
+                self._failures = 0
+                self._start()
+
+    async def close(self) -> None:
+        """End the API server, and listen no more."""
+        async with self._changing:
+            self._section = None
+            await self._end()
+
+    async def _end(self) -> None:
+        self._forget_again()
+        self._ready, self.problem = False, ""
+        await self._process.stop()
+        self._doors.close()
+
+    def _start(self) -> None:
+        self._forget_again()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._ready, self._since = False, clock.monotonic()
+        try:
+            with theirs:
+                self._process.start(self._joints.folder, theirs, *self._doors.descriptors())
+        except ApplianceError as error:
+            ours.close()
+            self._fail(error)
+            self._later()
+            return
+        self._joints.attend(ours, Principal(API_SERVER, API_SERVER), OF_THE_API_SERVER)
+
+    def _died(self, code: int) -> None:
+        if self._section is None:
+            return
+        if clock.monotonic() - self._since > WELL_AFTER:
+            self._failures = 0
+        self._ready = False
+        self.restarts += 1
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        self.problem = f"the API server ended {how}: see the log"
+        log.warning("the API server ended", how=how, again_in=self._later())
+
+    def _later(self) -> float:
+        pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
+        self._failures += 1
+        self._again = asyncio.get_running_loop().call_later(pause, self._start)
+        return pause
+
+    def _fail(self, error: ApplianceError) -> None:
+        self.problem = error.message
+        log.error("the API server does not run", reason=error.message, hint=error.hint)
+
+    def _forget_again(self) -> None:
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None

@@ -1,0 +1,87 @@
+"""The API server's process: started with what it is handed, and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from appliance.errors import HostError
+from appliance.foundation import interpreter
+from appliance.linux.privileges import API_USER, ids
+
+STOP_SECONDS: Final = 6.0
+"""How long it may take to end: it gives streams five."""
+
+
+class ApiServerProcess:
+    """One process. `died()` is called once when it ends without being told to."""
+
+    def __init__(self, died: Callable[[int], None]) -> None:
+        self._died = died
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+
+    @property
+    def pid(self) -> int:
+        """0 while there is none."""
+        return 0 if self._process is None else self._process.pid
+
+    def start(self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int]) -> None:
+        """Start it with its end of the control connection and the sockets to listen at. Raises HostError."""
+        make_folder(folder)
+        descriptors = (control.fileno(), unix, *tcp)
+        try:
+            self._process = subprocess.Popen(
+                interpreter.command("appliance.api_server", str(folder), *map(str, descriptors)),
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._pidfd = os.pidfd_open(self._process.pid)
+        except OSError as error:
+            raise HostError(f"the API server was not started: {error.strerror}") from error
+        asyncio.get_running_loop().add_reader(self._pidfd, self._ended)
+
+    async def stop(self) -> None:
+        """End it in order; kill it when it does not go. Safe to call twice."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._forget()
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await asyncio.to_thread(process.wait)
+
+    def _ended(self) -> None:
+        process, self._process = self._process, None
+        self._forget()
+        if process is not None:
+            self._died(process.wait())
+
+    def _forget(self) -> None:
+        if self._pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def make_folder(folder: Path) -> None:
+    """The folder of what the API server keeps, for its user alone. Raises HostError."""
+    try:
+        folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(folder, *ids(API_USER))
+        folder.chmod(0o700)
+    except OSError as error:
+        raise HostError(f"{folder}: {error.strerror}", hint="the API server keeps users and jobs there") from error

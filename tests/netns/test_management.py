@@ -1,0 +1,123 @@
+"""A node with an API server: who gets an answer, and what happens when one of the two processes ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shlex
+import signal
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.control import client
+from appliance.control.client import ControlError
+from appliance.management.operations.node import NOT_HERE
+from appliance.management.operations.row import AnsweredBy
+from appliance.management.operations.table import ROWS
+from tests.netns.daemons import Host
+from tests.netns.throwaway import Throwaway
+
+pytestmark = pytest.mark.netns
+
+READY = "the API server is ready"
+
+
+@pytest.fixture
+def node(namespace: Throwaway) -> Iterator[Host]:
+    """In a folder that the API server's user may enter, as /var/lib is one."""
+    with tempfile.TemporaryDirectory(prefix="appliance-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        namespace.sh("ip link set lo up")
+        host = Host(namespace, folder, 1)
+        other = Host(namespace, folder, 2)
+        host.write(other, more="management: {}")
+        host.start()
+        try:
+            host.hear(READY)
+            yield host
+        finally:
+            host.stop()
+
+
+def ask(node: Host, path: str, *more: str, local: bool = True) -> tuple[int, Any]:
+    """By root on the Unix socket, or by anybody on the TCP port."""
+    where = ["--unix-socket", api_socket(node), f"http://node{path}"] if local else [f"http://127.0.0.1:8470{path}"]
+    said = node.namespace.sh(shlex.join(["curl", "-s", "--max-time", "60", "-w", r"\n%{http_code}", *more, *where]))
+    body, _, status = said.rpartition("\n")
+    return int(status), json.loads(body)
+
+
+@cache
+def api_socket(node: Host) -> str:
+    return str(node.status()["management"]["socket"])
+
+
+def test_root_of_this_host_gets_every_answer_that_changes_nothing(node: Host) -> None:
+    for row in ROWS:
+        if row.answered_by is AnsweredBy.NODE and not row.changes and row.name not in {"netcheck", "invitations"}:
+            path = row.full_path.replace("{name}", "other")
+            status, answer = ask(node, path)
+            assert status == 200, (row.name, answer)
+            row.result.model_validate(answer)
+
+
+def test_each_operation_of_the_node_has_a_row_or_a_reason(node: Host) -> None:
+    def hint() -> str:
+        with pytest.raises(ControlError) as refused:
+            client.call("nothing-of-the-kind")
+        return refused.value.hint
+
+    known = set(node.namespace.run(hint).removeprefix("there are: ").split(", "))
+    rows = {row.name for row in ROWS if row.answered_by is AnsweredBy.NODE}
+    assert known == rows | NOT_HERE.keys()
+
+
+def test_a_stranger_gets_nothing_but_whether_the_node_is_there(node: Host) -> None:
+    assert ask(node, "/health", local=False) == (200, {"status": "ok"})
+    assert ask(node, "/ready", local=False) == (200, {"status": "ready"})
+    for row in ROWS:
+        if row.permission:
+            status, problem = ask(node, row.full_path, "-X", row.verb, local=False)
+            assert (status, problem["code"]) == (401, "Unauthenticated"), row.name
+
+
+def test_the_api_server_may_do_nothing_to_this_host(node: Host) -> None:
+    pid = node.status()["management"]["pid"]
+    told = Path(f"/proc/{pid}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in told.splitlines() if ":\t" in line)
+    assert fields["Uid"].split()[0] != "0"
+    assert int(fields["CapEff"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+
+
+def test_an_api_server_that_is_killed_comes_again_and_refuses_nobody_meanwhile(node: Host) -> None:
+    os.kill(node.status()["management"]["pid"], signal.SIGKILL)
+    assert ask(node, "/health", local=False)[0] == 200
+    node.hear(READY, times=2)
+    assert node.status()["management"]["restarts"] == 1
+
+
+def test_a_node_that_is_killed_takes_its_api_server_along(node: Host) -> None:
+    assert node.process is not None
+    api_server = os.pidfd_open(node.status()["management"]["pid"])
+    node.process.kill()
+    node.process.wait()
+    assert select.select([api_server], [], [], 60)[0]
+    os.close(api_server)
+    node.start()
+    node.hear(READY)
+
+
+def test_a_profile_without_the_section_ends_it(node: Host) -> None:
+    node.profile.write_text(node.profile.read_text().replace("management: {}", ""))
+    answer = node.command("apply", "--json")
+    assert answer.returncode == 0, answer.stderr
+    node.hear("the API server has ended")
+    assert node.status()["management"] is None
