@@ -60,3 +60,19 @@ def permits(roles: Collection[str], permission: str, added: Mapping[str, Collect
     return any(
         permission in BUILT_IN.get(role, ()) or (role not in BUILT_IN and permission in added.get(role, ())) for role in roles
     )
+
+
+def known_roles(added: Mapping[str, Collection[str]] = MappingProxyType({})) -> list[str]:
+    """The names of all roles."""
+    return sorted({*BUILT_IN, *added})
+
+
+def permissions_of(roles: Collection[str], added: Mapping[str, Collection[str]] = MappingProxyType({})) -> frozenset[str]:
+    """All permissions that these roles have by name. An admin may those of plugins too, which have no name here."""
+    named = {*PERMISSIONS, *(permission for bundle in added.values() for permission in bundle)}
+    return frozenset(permission for permission in named if permits(roles, permission, added))
+
+
+def covers(roles: Collection[str], others: Collection[str], added: Mapping[str, Collection[str]] = MappingProxyType({})) -> bool:
+    """May `roles` do everything that `others` may?"""
+    return ADMIN in roles or (ADMIN not in others and permissions_of(others, added) <= permissions_of(roles, added))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.management.iam.roles import ADMIN, BUILT_IN, PERMISSIONS, permits
+from appliance.management.iam.roles import ADMIN, BUILT_IN, PERMISSIONS, covers, known_roles, permissions_of, permits
 from appliance.management.operations.table import ROWS
 
 
@@ -39,3 +39,21 @@ def test_an_unknown_role_permits_nothing() -> None:
 def test_each_permission_of_the_table_is_told() -> None:
     assert {row.permission for row in ROWS} - {"", "self"} <= set(PERMISSIONS)
     assert set().union(*BUILT_IN.values()) <= set(PERMISSIONS)
+
+
+def test_roles_cover_what_they_may_themselves() -> None:
+    added = {"inviter": ["enrolment.invite"], "lamp": ["lights.switch"]}
+    assert covers(["operator"], ["viewer", "inviter"], added)
+    assert covers([ADMIN], [ADMIN, "lamp"], added)
+    assert not covers(["viewer"], ["operator"], added)
+    assert not covers(["operator"], [ADMIN], added)
+    assert not covers([*BUILT_IN.keys() - {ADMIN}, "inviter", "lamp"], [ADMIN], added), "an admin may what is not written down"
+    assert covers([], ["emperor"], added), "a role that nobody knows may nothing"
+
+
+def test_all_roles_are_listed_and_their_permissions() -> None:
+    added = {"lamp": ["lights.switch"], "viewer": ["node.change"]}
+    assert known_roles(added) == [ADMIN, "lamp", "operator", "viewer"]
+    assert permissions_of(["lamp"], added) == {"lights.switch"}
+    assert permissions_of(["viewer"], added) == BUILT_IN["viewer"]
+    assert "lights.switch" in permissions_of([ADMIN], added)
