@@ -6,7 +6,7 @@ Nothing here knows what is kept. Who reads, decides and then writes says in `exp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from appliance.errors import ApplianceError, ExitCode
@@ -17,6 +17,18 @@ MOST_VALUE: int = 1 << 20
 """Bytes of a value. What is larger is cut into several records by whoever keeps it."""
 KEEP: int = 10_000
 """Entries of a log that stay, unless whoever appends says otherwise."""
+MOST_AT_A_TIME: int = 1_000
+"""Records or entries of one answer. A larger `limit` is cut to this."""
+LIMIT_BYTES: int = 256 << 20
+"""Of a whole store, unless whoever opens it says otherwise."""
+_LATEST: int = 1 << 53
+"""Of moments and counts: what JavaScript can still tell from its neighbours."""
+
+
+class ChangeInvalid(ApplianceError):
+    """A change that no store takes: its key or its value is too large, for example. Nothing was changed."""
+
+    exit_code = ExitCode.INVALID
 
 
 class Conflict(ApplianceError):
@@ -35,6 +47,13 @@ class StoreFull(ApplianceError):
 
 class StoreBroken(ApplianceError):
     """The store cannot be read or written. The hint says what to do."""
+
+
+class StoreInUse(ApplianceError):
+    """Another process has the store open for writing."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
 
 
 class Record(NamedTuple):
@@ -68,6 +87,15 @@ class Delete(NamedTuple):
     """As in `Put`."""
 
 
+class Check(NamedTuple):
+    """Change nothing, but only if the record is as it was read: for what a decision stands on and does not change."""
+
+    space: str
+    key: str
+    expect: int
+    """As in `Put`."""
+
+
 class Append(NamedTuple):
     """Add an entry to a log."""
 
@@ -77,7 +105,13 @@ class Append(NamedTuple):
     """So many entries stay, the newest."""
 
 
-Change = Put | Delete | Append
+class Drop(NamedTuple):
+    """Remove a log with all its entries. A log of that name begins anew then, with the id 1."""
+
+    log: str
+
+
+Change = Put | Delete | Check | Append | Drop
 
 
 class Entry(NamedTuple):
@@ -103,15 +137,18 @@ class Store(Protocol):
     """A store. All may raise StoreBroken."""
 
     async def get(self, space: str, key: str) -> Record | None:
-        """The record of a key; None if there is none, or it expired."""
+        """The record of a key; None if there is none, it expired, or there can be none."""
 
     async def scan(self, space: str, *, prefix: str = "", after: str = "", limit: int = 100) -> list[Record]:
-        """Records whose keys begin with `prefix` and are greater than `after`, ordered by the key's UTF-8 bytes."""
+        """Records whose keys begin with `prefix` and are greater than `after`, ordered by the key's UTF-8 bytes. There may be
+        more if there are `limit` (or MOST_AT_A_TIME)."""
 
     async def commit(self, *changes: Change, durable: bool = True) -> list[int]:
-        """Do all changes, or none. Returns, for each, the new version, the id of the entry, or 0 for what was deleted.
+        """Do all changes in their order, or none. Returns, for each, the version that is there now, the id of the entry, or 0
+        for what is not there any more.
 
-        `durable`: it outlives a power cut when this returns; otherwise a crash of the process only. Raises Conflict, StoreFull.
+        `durable`: it outlives a power cut when this returns; otherwise a crash of the process only. Whoever is cancelled
+        meanwhile does not know whether it happened. Raises Conflict, StoreFull, ChangeInvalid.
         """
 
     async def tail(self, log: str, after: int = 0, limit: int = 100) -> Tail:
@@ -122,3 +159,42 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """End in order. Safe to call twice."""
+
+
+def judge(changes: Sequence[Change]) -> None:
+    """What every store refuses, whatever is in it. Raises ChangeInvalid."""
+    for change in changes:
+        match change:
+            case Put(_, _, value, _, expires):
+                _judge_value(value)
+                if expires is not None and not 0 <= expires <= _LATEST:
+                    raise ChangeInvalid(f"a record cannot expire at {expires}", hint="it is a moment in Unix seconds")
+            case Append(_, value, keep):
+                _judge_value(value)
+                if not 1 <= keep <= _LATEST:
+                    raise ChangeInvalid(f"a log cannot keep {keep} entries", hint="it keeps one at least")
+            case _:
+                pass
+        for name in change[: 1 if isinstance(change, Append | Drop) else 2]:
+            if not is_name(name):
+                raise ChangeInvalid("that cannot be a key", hint=f"a key has 1 to {MOST_KEY} bytes of UTF-8")
+
+
+def is_name(name: object) -> bool:
+    """Can it be a key, or the name of a space or log?"""
+    if not isinstance(name, str) or not 0 < len(name) <= MOST_KEY:
+        return False
+    try:
+        return len(name.encode()) <= MOST_KEY
+    except UnicodeEncodeError:  # half of a surrogate pair, from JSON for example
+        return False
+
+
+def page(limit: int) -> int:
+    """How many a reader gets who asked for `limit`."""
+    return max(1, min(limit, MOST_AT_A_TIME))
+
+
+def _judge_value(value: bytes) -> None:
+    if len(value) > MOST_VALUE:
+        raise ChangeInvalid(f"a value of {len(value)} bytes", hint=f"a value has {MOST_VALUE} bytes at most")
