@@ -174,3 +174,33 @@ async def test_what_is_remembered_is_bounded() -> None:
     for number in range(MOST_KEPT + 5):
         assert await story.allows(STRANGER._replace(name=str(number)))
     assert len(story.authority._kept) <= MOST_KEPT
+
+
+ALICE = Principal("api", "alice", roles=("operator",))
+
+
+async def test_a_user_of_the_api_server_may_what_her_roles_bring() -> None:
+    story = Story()
+    assert not await story.allows(ALICE), "without an API server there are no roles"
+    story.authority.use_roles(lambda roles, permission: "operator" in roles and permission == "node.change")
+    assert await story.allows(ALICE)
+    assert not await story.allows(ALICE, READ)
+    assert not await story.allows(ALICE._replace(roles=("viewer",)))
+
+
+async def test_a_plugin_may_deny_a_user_of_the_api_server() -> None:
+    story = Story(group=None, **says(Verdict.DENY))
+    story.authority.use_roles(lambda _roles, _permission: True)
+    assert not await story.allows(ALICE)
+
+
+async def test_a_name_that_is_also_a_group_s_member_brings_nothing() -> None:
+    story = Story(grp.getgrgid(0).gr_name)
+    assert not await story.allows(Principal("api", "root", roles=()))
+
+
+async def test_the_api_server_itself_may_three_things() -> None:
+    story = Story(**says(Verdict.ALLOW))
+    itself = Principal("api-server", "api-server")
+    allowed = [what for what in ("node.read", "node.change", "api.serve", "audit.add") if await story.allows(itself, (what, "x"))]
+    assert allowed == ["node.read", "api.serve", "audit.add"]

@@ -18,6 +18,7 @@ from appliance.control.messages import (
     Item,
     Lost,
     NotUnderstood,
+    OnBehalf,
     Question,
     Refusal,
     ToNode,
@@ -32,6 +33,10 @@ from appliance.control.messages import (
     [
         (Question("status"), '{"op": "status", "args": {}}'),
         (Question("reload", {"a": 1}, 7, 3), '{"id": 7, "op": "reload", "args": {"a": 1}, "body": 3}'),
+        (
+            Question("status", id=2, on_behalf=OnBehalf("alice", ("admin", "viewer"), "r1")),
+            '{"id": 2, "op": "status", "args": {}, "as": {"name": "alice", "roles": ["admin", "viewer"], "request": "r1"}}',
+        ),
         (Cancel(7), '{"cancel": 7}'),
     ],
 )
@@ -95,3 +100,11 @@ def test_no_bytes_raise_anything_else(line: bytes) -> None:
     for read in (to_node, from_node):
         with suppress(NotUnderstood):
             read(line)
+
+
+@pytest.mark.parametrize(
+    "whose", ['"alice"', "{}", '{"name": 1}', '{"name": "a", "roles": "admin"}', '{"name": "a", "roles": [1]}']
+)
+def test_as_names_somebody_or_the_line_is_none(whose: str) -> None:
+    with pytest.raises(NotUnderstood):
+        to_node(f'{{"op": "status", "as": {whose}}}'.encode())

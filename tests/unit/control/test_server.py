@@ -14,7 +14,7 @@ import pytest
 
 from appliance.api.management import Principal
 from appliance.control.admission import OF_ROOT, Admission
-from appliance.control.conversation import MOST_REFUSED, MOST_UNDER_WAY, Operation, Request
+from appliance.control.conversation import MOST_REFUSED, MOST_UNDER_WAY, OF_THE_API_SERVER, Operation, Request
 from appliance.control.feed import Feed
 from appliance.control.messages import MAX_LINE
 from appliance.control.server import ControlServer
@@ -417,3 +417,42 @@ async def test_many_questions_in_one_piece_do_not_keep_others_waiting() -> None:
         assert (await ask(b'{"op": "echo"}'))["ok"]
         assert not answered.done()
         await answered
+
+
+# ---- for whom it is asked ----
+
+
+async def test_the_api_server_asks_for_its_users() -> None:
+    async with server() as node:
+        ours, theirs = socket.socketpair()
+        node.serving.attend(ours, Principal("api-server", "api-server"), OF_THE_API_SERVER)
+        reader, writer = await asyncio.open_unix_connection(sock=theirs)
+        writer.write(b'{"op": "echo", "as": {"name": "alice", "roles": ["viewer"], "request": "r1"}}\n{"op": "echo", "id": 1}\n')
+        for _ in range(2):
+            assert json.loads(await reader.readline())["ok"]
+        assert [principal for principal, _, _ in node.asked] == [
+            Principal("api", "alice", roles=("viewer",), request="r1"),
+            Principal("api-server", "api-server"),
+        ]
+        writer.close()
+
+
+async def test_nobody_else_asks_for_anybody() -> None:
+    async with server() as node:
+        reader, writer = await asyncio.open_unix_connection(ADDRESS)
+        writer.write(b'{"op": "echo", "as": {"name": "alice", "roles": ["admin"]}}\n')
+        answer = json.loads(await reader.readline())
+        assert answer["error"]["code"] == "permission"
+        assert node.asked == []
+        writer.close()
+
+
+async def test_users_who_ask_in_vain_do_not_end_the_api_server_s_connection() -> None:
+    async with server(allow=False) as node:
+        ours, theirs = socket.socketpair()
+        node.serving.attend(ours, Principal("api-server", "api-server"), OF_THE_API_SERVER)
+        reader, writer = await asyncio.open_unix_connection(sock=theirs)
+        for _ in range(MOST_REFUSED + 1):
+            writer.write(b'{"op": "echo", "as": {"name": "mallory"}}\n')
+            assert json.loads(await reader.readline())["error"]["code"] == "permission"
+        writer.close()
