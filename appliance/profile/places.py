@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from appliance.profile.problems import LocatedProblem
@@ -17,7 +17,7 @@ def files_of(paths: Sequence[Path], root: Path) -> tuple[list[Path], list[Locate
     yet."""
     if not paths:
         return _system_files([root / folder for folder in SYSTEM_FOLDERS])
-    return [file for path in paths for file in (path, *_drop_ins([path.with_name(path.name + ".d")]))], []
+    return [file for path in paths for file in (path, *layered([path.with_name(path.name + ".d")]))], []
 
 
 def _system_files(folders: Sequence[Path]) -> tuple[list[Path], list[LocatedProblem]]:
@@ -29,13 +29,13 @@ def _system_files(folders: Sequence[Path]) -> tuple[list[Path], list[LocatedProb
             names = " and ".join(path.name for path in here)
             problems.append(LocatedProblem(str(folder), 0, 0, "", f"{names} are both here", "keep one of them"))
         base = here[:1] or base
-    return [*base, *_drop_ins([folder / "profile.d" for folder in folders])], problems
+    return [*base, *layered([folder / "profile.d" for folder in folders])], problems
 
 
-def _drop_ins(folders: Sequence[Path]) -> list[Path]:
-    """By name. Of two with the same name the one in the last folder counts; if that is empty (or a link to /dev/null), none
-    does."""
-    named: dict[str, Path] = {}
+def layered(folders: Sequence[Path], first: Iterable[Path] = ()) -> list[Path]:
+    """Files with one of our endings, by name: those of the folders, and before these `first`. Of two with the same name the one
+    in the last folder counts; if that is empty (or a link to /dev/null), none does."""
+    named = {path.name: path for path in first}
     for folder in folders:
         try:
             named |= {path.name: path for path in folder.iterdir() if path.suffix in ENDINGS and not path.name.startswith(".")}
