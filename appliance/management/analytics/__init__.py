@@ -1,0 +1,1 @@
+"""What figures say over time: series of bounded size, summaries, and what is out of the ordinary, each with its reason. Pure."""
