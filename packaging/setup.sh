@@ -30,6 +30,7 @@ systemd-analyze:systemd:tests of the service unit
 dbus-daemon:dbus-daemon:tests of names with systemd-resolved
 vagrant:vagrant:the test of the Vagrantfile
 curl:curl:tests of tunnels and the proxy
+promtool:prometheus:tests of metrics and rules for alerts
 psql:postgresql:the test of tunnels to databases and shells
 pgbench:postgresql:the test of tunnels to databases and shells
 redis-server:redis-server:the test of tunnels to databases and shells

@@ -83,6 +83,44 @@ class LoopFigures(NamedTuple):
     """Turns longer than 50 ms so far."""
 
 
+class ProcessFigures(NamedTuple):
+    """One process of the node."""
+
+    name: str
+    """"control", or "worker" with its number."""
+    pid: int
+    """Its process number."""
+    cpu: float
+    """Seconds of CPU time that it has used."""
+    memory: int
+    """Resident bytes."""
+    descriptors: int | None
+    """Open descriptors; None where the node may not know."""
+    most_descriptors: int | None
+    """As many as it may have open; None where the node may not know."""
+    waited: float | None = None
+    """Of a worker: seconds for which the newest question whether it still turns waited there. The question comes once a
+    second. None of other processes, and while there is no answer."""
+
+
+class DiskFigures(NamedTuple):
+    """The disk of the state folder."""
+
+    total: int
+    """Bytes."""
+    free: int
+    """Bytes, those for root alone left out."""
+
+
+class CertificateFigures(NamedTuple):
+    """This node's own certificate of its network."""
+
+    not_before: int
+    """Unix seconds."""
+    not_after: int
+    """Unix seconds."""
+
+
 class NodeFigures(NamedTuple):
     """The node at one moment."""
 
@@ -111,6 +149,12 @@ class NodeFigures(NamedTuple):
     """How responsive the control process is; None if that is not measured."""
     members: Mapping[str, int] = {}
     """The other members of its network, by what is known of them (alive, suspected, dead, left, unknown); empty without one."""
+    processes: Sequence[ProcessFigures] = ()
+    """The control process, and the workers."""
+    disk: DiskFigures | None = None
+    """None if nothing is kept on one."""
+    certificate: CertificateFigures | None = None
+    """None without a network, or a certificate of it."""
 
 
 class MonitoringServices(Services, Protocol):

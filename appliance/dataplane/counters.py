@@ -49,6 +49,8 @@ CHANNEL_RX_RECORDS, CHANNEL_RX_BYTES, CHANNEL_TX_RECORDS, CHANNEL_TX_BYTES = ran
 """What went through data channels: records handed to descriptors and read from them, and the bytes of their bodies."""
 BEAT: Final = 64
 """The number of the control process's newest question whether the worker still turns, written when the worker comes to it."""
+BEAT_AT: Final = 65
+"""When it came to it: microseconds of the clock that both processes share (CLOCK_MONOTONIC)."""
 HEAD: Final = 72
 """Counters before the first session row."""
 

@@ -37,5 +37,7 @@ class Around:
     """What is wrong with each part around the node, "" for one that is well."""
     turns: Turns | None = None
     """The turns of the event loop; None: whoever runs it does not measure them."""
+    state: Path | None = None
+    """The state folder; None: there is none."""
     kept: Path | None = None
     """The folder of what plugins keep on this host; None: they keep nothing."""

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from appliance import __version__
-from appliance.api.monitoring import ClassFigures, LoopFigures, NodeFigures, SessionFigures
+from appliance.api.monitoring import (
+    CertificateFigures,
+    ClassFigures,
+    DiskFigures,
+    LoopFigures,
+    NodeFigures,
+    ProcessFigures,
+    SessionFigures,
+)
 from appliance.api.zones import shown
 from appliance.foundation import clock
 from appliance.foundation.turns import Turns
+from appliance.linux import usage
 from appliance.protocol.session import Session, SessionState
 from appliance.runtime.health import Health
 from appliance.runtime.node.driver import NodeDriver
@@ -39,6 +51,9 @@ class Figures:
         self.scheduled = False
         self.protocols: Callable[[], Mapping[str, Mapping[str, int]]] = dict
         self.members: Callable[[], Mapping[str, int]] = dict
+        self.certificate: Callable[[], CertificateFigures | None] = lambda: None
+        self.state: Path | None = None
+        """The folder whose disk is looked at."""
 
     def figures(self) -> NodeFigures:
         """The figures now. Never blocks."""
@@ -57,7 +72,24 @@ class Figures:
             protocols=self.protocols(),
             loop=self.loop(),
             members=self.members(),
+            processes=list(self.processes()),
+            disk=self.disk(),
+            certificate=self.certificate(),
         )
+
+    def processes(self) -> Iterator[ProcessFigures]:
+        """This process and the workers, those left out that have ended."""
+        named: list[tuple[str, int, float | None]] = [("control", os.getpid(), None)]
+        named += [(f"worker {number}", pid, waited) for number, (pid, waited) in enumerate(self._keeper.waited().items())]
+        for name, pid, waited in named:
+            found, cpu = usage.usage(pid), clock.cpu_seconds(pid)
+            if found is not None and cpu is not None:
+                yield ProcessFigures(name, pid, cpu, *found, waited)
+
+    def disk(self) -> DiskFigures | None:
+        """The disk of the state folder."""
+        found = None if self.state is None else usage.room(self.state)
+        return None if found is None else DiskFigures(*found)
 
     def loop(self) -> LoopFigures | None:
         """How long the turns of the control process's event loop take. None: nobody measures them."""
@@ -101,3 +133,12 @@ class Figures:
             tx_saved=counters.tx_saved,
             offload_problem=self._driver.offloads.of(session.link),
         )
+
+
+def document(figures: Any) -> Any:
+    """Figures as JSON has them: records become objects."""
+    if hasattr(figures, "_asdict"):
+        return {name: document(value) for name, value in figures._asdict().items()}
+    if isinstance(figures, Mapping):
+        return {name: document(value) for name, value in figures.items()}
+    return [document(each) for each in figures] if isinstance(figures, list | tuple) else figures

@@ -188,6 +188,7 @@ class HostedNode:
             keep_pids=self._keep_pids,
             problems=self._problems,
             turns=self._turns,
+            state=self._state_dir,
             kept=self._trial.path.with_suffix(".plugins"),
         )
 

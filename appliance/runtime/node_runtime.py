@@ -127,6 +127,7 @@ class NodeRuntime:
         self.figures = Figures(self.driver, self.keeper, self.health, around.turns, since=clock.monotonic())
         self.figures.protocols = lambda: self.optional.spoken(self.protocols.figures())
         self.figures.name, self.figures.scheduled = profile.name, profile.qos is not None
+        self.figures.state = around.state
         self.optional = OptionalParts(
             Needed(
                 profile=lambda: self.profile,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError
+from appliance.runtime.figures import document
 from appliance.runtime.finding import discovered, lookup
 from appliance.runtime.plugins.routes import BadArguments, plugins_operations
 from appliance.runtime.status import profile_status, whole_status
@@ -63,8 +64,7 @@ def _looking(asked: Asked) -> dict[str, Operation]:
         return asked.node.health().document()
 
     async def show_metrics(_request: Request) -> Any:
-        figures = asked.node.figures.figures()
-        return figures._asdict() | {"sessions": [session._asdict() for session in figures.sessions]}
+        return document(asked.node.figures.figures())
 
     async def show_plugins(_request: Request) -> Any:
         return asked.node.plugins.report()

@@ -176,6 +176,7 @@ class OptionalParts:
         mesh.gossip.listeners.append(self.member_told)
         mesh.mesh.changed.append(self.members_changed)
         needed.figures.members = mesh.gossip.standings
+        needed.figures.certificate = mesh.mesh.validity
         needed.lifespan.push("mesh", mesh.close)
         needed.driver.strangers.listener = mesh.hear_of_stranger
         await mesh.start()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.api.transport import AdaptiveDriver, OffloadingDriver
 from appliance.dataplane.classes import rule_from
-from appliance.dataplane.counters import BEAT, base
+from appliance.dataplane.counters import BEAT, BEAT_AT, base
 from appliance.dataplane.peers import Channel, Peer, Session
 from appliance.dataplane.scheduled import Scheduling
 from appliance.dataplane.scheduler import Limits
@@ -198,6 +198,7 @@ class Commands:
 
     def _beat(self, order: orders.Beat) -> None:
         """The loop has come to this question, so it turns."""
+        self._world.counters[BEAT_AT] = int(self._loop.clock() * 1e6)
         self._world.counters[BEAT] = order.number
 
     def _worker_join(self, order: orders.WorkerJoin) -> None:

@@ -71,7 +71,7 @@ class Loop:
         self._device = device
         self._tun = device.descriptor
         self._control = control
-        self._clock = clock
+        self.clock = clock
         self._epoll = select.epoll()
         self._running = True
         self._paused = False
@@ -114,7 +114,7 @@ class Loop:
     def run(self) -> None:  # noqa: C901 - one honest sequence
         """Move packets until told to stop, or until the control process has been gone for `dead_man` seconds."""
         world, pump, serve, tun, poll = self.world, self.outbound.pump, self.outbound.serve, self._tun, self._epoll.poll
-        by_descriptor, control, clock, channels = self._by_descriptor, self._control.fileno(), self._clock, self.channels
+        by_descriptor, control, clock, channels = self._by_descriptor, self._control.fileno(), self.clock, self.channels
         losses = self._losses
         while self._running:
             try:
@@ -224,7 +224,7 @@ class Loop:
         """Send in the order of traffic classes from now on; None: as it comes."""
         if self.scheduled is not None:
             self.scheduled.drain()
-        self.scheduled = compile_scheduled(self.world, self._read, self._plain, settings, self._clock) if settings else None
+        self.scheduled = compile_scheduled(self.world, self._read, self._plain, settings, self.clock) if settings else None
         self.outbound = self.mesh.outbound = self.scheduled.outbound if self.scheduled else self._plain
         self._sink_for = self._compile_inbound(self.outbound)
         for descriptor, link in self._by_descriptor.items():
@@ -362,7 +362,7 @@ class Loop:
             message, descriptors = b"", []
         if not message:
             self._epoll.unregister(self._control.fileno())
-            self._deadline = self._clock() + self.dead_man
+            self._deadline = self.clock() + self.dead_man
             self._patience = 1.0
             return False
         if self.handle is not None:
@@ -380,7 +380,7 @@ class Loop:
 
     def _say_unknown(self, link: Driver, source: SocketAddress | None, stream: int) -> None:
         """Tell the sender that its session is not here, so that it calls again now and not after a minute of silence."""
-        now = self._clock()
+        now = self.clock()
         if now >= self._next_unknown:
             self._next_unknown = now + UNKNOWN_GAP
             link.send_packet(no_session(stream, self.world.now), source)

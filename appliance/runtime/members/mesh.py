@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.api.monitoring import CertificateFigures
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
@@ -120,6 +121,10 @@ class Mesh:
     def name(self) -> str:
         """What this node is called in the network; "" while it has no certificate."""
         return "" if self._own is None else self._own.name
+
+    def validity(self) -> CertificateFigures | None:
+        """When this node's certificate begins and ends."""
+        return None if self._own is None else CertificateFigures(self._own.not_before, self._own.not_after)
 
     @property
     def own(self) -> str:

@@ -115,6 +115,10 @@ class SharedCounters:
         """The newest question whether it still turns that the worker has come to; 0 before the first."""
         return self._counters[layout.BEAT]
 
+    def beat_at(self) -> float:
+        """When it came to that, in seconds of the monotonic clock."""
+        return self._counters[layout.BEAT_AT] / 1e6
+
     def close(self) -> None:
         """Free the memory, once the worker has stopped."""
         self._counters.release()

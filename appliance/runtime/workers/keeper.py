@@ -124,6 +124,10 @@ class WorkerKeeper:
         before_us = Counter({REASON: self._tun_losses.count()})
         return self._earlier_drops + before_us + (self.current.drops() if self.current else Counter())
 
+    def waited(self) -> dict[int, float | None]:
+        """Workers' process numbers, with the seconds for which the newest question whether it still turns waited in each."""
+        return self.watch.waited()
+
     def classes(self) -> dict[str, ClassFigures]:
         """Traffic classes by name, dead workers' packets included."""
         now = self.current.classes() if self.current else {}

@@ -49,7 +49,8 @@ class WorkerProcess(Telling):
         self._shared = shared = SharedCounters(slots)
         super().__init__(shared, spoken)
         self.session_counters, self.records, self.packets = shared.session, shared.records, shared.packets
-        self.drops, self.classes, self.channels, self.beat = shared.drops, shared.classes, shared.channels, shared.beat
+        self.drops, self.classes, self.channels = shared.drops, shared.classes, shared.channels
+        self.beat, self.beat_at = shared.beat, shared.beat_at
         self._listener = listener
         self._hearing = Hearing(listener, spoken)
         self._process: subprocess.Popen[bytes] | None = None

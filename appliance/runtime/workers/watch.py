@@ -39,6 +39,9 @@ class Worker(Protocol):
     def beat(self) -> int:
         """The newest question it has come to."""
 
+    def beat_at(self) -> float:
+        """When it came to that, in seconds of the monotonic clock."""
+
     def kill(self) -> None:
         """End it."""
 
@@ -52,6 +55,7 @@ class Pulse:
         self._asked = worker.beat()
         self._used = 0.0
         self._idle = 0
+        self._asked_at = 0.0
         self.silent = 0
         """Looks since the question that it has not answered."""
 
@@ -65,6 +69,12 @@ class Pulse:
         """Has it been silent for so long that only another worker helps?"""
         return self._idle >= SILENT or self.silent >= BUSY
 
+    @property
+    def waited(self) -> float | None:
+        """Seconds for which the newest question waited in the worker; None while it has not come to it."""
+        answered = self._asked_at and self._worker.beat() == self._asked
+        return max(self._worker.beat_at() - self._asked_at, 0.0) if answered else None
+
     def look(self) -> None:
         """Ask it, or note that it has not answered yet."""
         used = self._cpu_seconds(self._worker.pid) or 0.0
@@ -72,6 +82,7 @@ class Pulse:
         if self._worker.beat() == self._asked:
             self._asked += 1
             self._idle = self.silent = 0
+            self._asked_at = clock.monotonic()
             self._worker.ask(self._asked)
             return
         self.silent += 1
@@ -90,6 +101,11 @@ class WorkerWatch:
     def alive(self) -> bool:
         """Is there a worker that answers?"""
         return any(not self._pulses[worker].silent for worker in self._living() if worker in self._pulses)
+
+    def waited(self) -> dict[int, float | None]:
+        """For how long the newest question waited in each worker, by its process number."""
+        found = ((worker, self._pulses.get(worker)) for worker in self._living())
+        return {worker.pid: None if pulse is None else pulse.waited for worker, pulse in found}
 
     def start(self) -> None:
         """Begin to look. Nothing happens when it looks already."""

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from appliance.api.monitoring import ClassFigures, MonitorKind
+from appliance.api.monitoring import CertificateFigures, ClassFigures, DiskFigures, MonitorKind, ProcessFigures
 from appliance.testing.conformance.monitoring import MonitoringConformance
 from appliance.testing.monitoring import FIGURES, SESSION, FakeMonitoringServices
 from appliance_monitoring_prometheus.collector import NodeCollector
@@ -134,13 +134,37 @@ async def test_both_formats(services: FakeMonitoringServices) -> None:
         assert {family.name for family in parse(text)} >= {"appliance_dropped", "appliance_sessions"}
 
 
-def test_promtool_has_nothing_to_say(registry: CollectorRegistry) -> None:
+def test_promtool_has_nothing_to_say(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
+    services.current = FIGURES._replace(
+        processes=(ProcessFigures("worker 0", 11, 9.0, 20 << 20, 7, 1024, 0.002),), disk=DiskFigures(2, 1)
+    )
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("needs promtool (Debian package prometheus)")
     judged = subprocess.run([promtool, "check", "metrics"], input=Scraped(registry).text, capture_output=True, text=True)
     assert judged.returncode == 0, judged.stdout + judged.stderr
     assert not judged.stderr.strip()
+
+
+def test_each_process_the_disk_and_the_certificate(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
+    assert "appliance_process" not in Scraped(registry).text
+    processes = (
+        ProcessFigures("control", 10, 1.5, 60 << 20, 40, 1024),
+        ProcessFigures("worker 0", 11, 9.0, 20 << 20, None, None, waited=0.002),
+    )
+    certificate, disk = CertificateFigures(1_764_000_000, 1_766_000_000), DiskFigures(1 << 30, 1 << 29)
+    services.current = FIGURES._replace(processes=processes, disk=disk, certificate=certificate)
+    shown = Scraped(registry)
+    assert shown("appliance_process_cpu_seconds_total", process="worker 0") == 9.0
+    assert shown("appliance_process_resident_memory_bytes", process="control") == 60 << 20
+    assert (shown("appliance_process_open_fds", process="control"), shown("appliance_process_max_fds", process="control")) == (
+        40,
+        1024,
+    )
+    assert not shown.has("appliance_process_open_fds", process="worker 0"), "the node may not know"
+    assert shown("appliance_worker_waited_seconds", process="worker 0") == 0.002
+    assert shown("appliance_state_disk_free_bytes") * 2 == shown("appliance_state_disk_size_bytes")
+    assert shown("appliance_certificate_end_timestamp_seconds") == 1_766_000_000
 
 
 def test_members_by_what_is_known_of_them(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:

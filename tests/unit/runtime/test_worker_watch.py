@@ -17,6 +17,7 @@ class Fake:
         self.cpu = 0.0
         self.used = 0.0
         self.answered = 0
+        self.answered_at = 0.0
         self.questions = 0
         self.killed = 0
 
@@ -24,9 +25,13 @@ class Fake:
         self.questions += 1
         if self.turns:
             self.answered = number
+            self.answered_at = clock.monotonic() + 0.25
 
     def beat(self) -> int:
         return self.answered
+
+    def beat_at(self) -> float:
+        return self.answered_at
 
     def kill(self) -> None:
         self.killed += 1
@@ -99,6 +104,20 @@ def test_a_node_lives_as_long_as_one_worker_answers() -> None:
     other.answered = other.questions
     watch.look()
     assert watch.alive
+
+
+def test_it_is_known_for_how_long_a_question_waited() -> None:
+    worker = Fake()
+    worker.pid = os.getpid()
+    watch = WorkerWatch(lambda: (worker,))
+    assert watch.waited() == {worker.pid: None}, "nobody has asked yet"
+    watch.look()
+    waited = watch.waited()[worker.pid]
+    assert waited is not None
+    assert 0.25 <= waited < 60
+    worker.turns = False
+    watch.look()
+    assert watch.waited() == {worker.pid: None}, "it waits still"
 
 
 def test_the_cpu_time_of_a_process_is_read_without_proc() -> None:

@@ -16,9 +16,10 @@ from prometheus_client.registry import Collector
 from appliance_monitoring_prometheus.process import process_figures
 
 if TYPE_CHECKING:
-    from appliance.api.monitoring import MonitoringServices, NodeFigures, SessionFigures
+    from appliance.api.monitoring import MonitoringServices, NodeFigures, ProcessFigures, SessionFigures
 
 PEER: Final = ("peer",)
+PROCESS: Final = ("process",)
 
 
 class NodeCollector(Collector):
@@ -39,6 +40,8 @@ class NodeCollector(Collector):
         yield from _classes(figures)
         yield from _errors(figures)
         yield from _protocols(figures)
+        yield from _processes(figures.processes)
+        yield from _around(figures)
         yield from process_figures()
 
     def _settle(self, sessions: Sequence[SessionFigures]) -> None:
@@ -156,6 +159,40 @@ def _protocols(figures: NodeFigures) -> Iterator[Metric]:
         for what in sorted(counts):
             family.add_metric([name, what], counts[what])
     yield family
+
+
+def _processes(processes: Sequence[ProcessFigures]) -> Iterator[Metric]:
+    """What each process uses; what the node may not know of one is left out."""
+    if not processes:
+        return
+    cpu = CounterMetricFamily("appliance_process_cpu_seconds", "CPU time of a process of the node in seconds.", labels=PROCESS)
+    for process in processes:
+        cpu.add_metric([process.name], process.cpu)
+    yield cpu
+    for name, text, values in (
+        ("process_resident_memory_bytes", "Resident memory of a process of the node.", {p.name: p.memory for p in processes}),
+        ("process_open_fds", "Open file descriptors of a process of the node.", {p.name: p.descriptors for p in processes}),
+        ("process_max_fds", "Most file descriptors it may have open.", {p.name: p.most_descriptors for p in processes}),
+        ("worker_waited_seconds", "How long the last question waited in a worker.", {p.name: p.waited for p in processes}),
+    ):
+        family = GaugeMetricFamily(f"appliance_{name}", text, labels=PROCESS)
+        for process, value in values.items():
+            if value is not None:
+                family.add_metric([process], value)
+        yield family
+
+
+def _around(figures: NodeFigures) -> Iterator[Metric]:
+    if figures.disk is not None:
+        yield GaugeMetricFamily("appliance_state_disk_size_bytes", "Size of the disk of the state folder.", figures.disk.total)
+        yield GaugeMetricFamily("appliance_state_disk_free_bytes", "Room on the disk of the state folder.", figures.disk.free)
+    if figures.certificate is not None:
+        for name, when, value in (
+            ("start", "begins", figures.certificate.not_before),
+            ("end", "ends", figures.certificate.not_after),
+        ):
+            text = f"When this node's certificate {when}, in seconds since 1970."
+            yield GaugeMetricFamily(f"appliance_certificate_{name}_timestamp_seconds", text, value)
 
 
 def _counted(items: Iterable[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], int]]:
