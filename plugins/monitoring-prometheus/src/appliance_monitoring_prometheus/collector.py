@@ -176,9 +176,9 @@ def _processes(processes: Sequence[ProcessFigures]) -> Iterator[Metric]:
         ("worker_waited_seconds", "How long the last question waited in a worker.", {p.name: p.waited for p in processes}),
     ):
         family = GaugeMetricFamily(f"appliance_{name}", text, labels=PROCESS)
-        for process, value in values.items():
+        for label, value in values.items():
             if value is not None:
-                family.add_metric([process], value)
+                family.add_metric([label], value)
         yield family
 
 
