@@ -11,6 +11,8 @@ from appliance.cli import table
 from appliance.cli.commands.command import PROFILE, Command
 from appliance.errors import ApplianceError, ExitCode
 
+_NARGS = {(False, False): None, (False, True): "?", (True, False): "+", (True, True): "*"}
+"""For argparse: by whether an argument is said more than once, and whether it may be left out."""
 TOP_OPTIONS = ("--config", "--instance", "--check-config", "--version", "--help")
 
 
@@ -100,7 +102,7 @@ def _parser(command: Command) -> _Parser:
     )
     for argument in command.arguments:
         if isinstance(argument, Positional):
-            nargs = "+" if argument.name == command.many else "?" if argument.optional else None
+            nargs = _NARGS[argument.name == command.many, argument.optional]
             parser.add_argument(argument.name, metavar=argument.metavar, help=argument.help, nargs=nargs)
         elif argument.metavar:
             parser.add_argument(argument.flag, metavar=argument.metavar, help=argument.help, default=argument.default)

@@ -5,7 +5,7 @@ The code of a command is named by an import path, and loaded when that command r
 
 from __future__ import annotations
 
-from appliance.cli.commands import applications, host, keys, network, plugins, profile, trying, watching
+from appliance.cli.commands import applications, host, keys, management, network, plugins, profile, trying, watching
 from appliance.cli.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -15,6 +15,7 @@ COMMANDS: tuple[Command, ...] = (
     *keys.COMMANDS,
     *network.COMMANDS,
     *applications.COMMANDS,
+    *management.COMMANDS,
     *plugins.COMMANDS,
     *trying.COMMANDS,
 )

@@ -88,6 +88,14 @@ def test_a_stranger_gets_nothing_but_whether_the_node_is_there(node: Host) -> No
             assert (status, problem["code"]) == (401, "Unauthenticated"), row.name
 
 
+def test_the_command_asks_without_a_token_as_root(node: Host) -> None:
+    answer = node.command("api", "status", "--json")
+    assert json.loads(answer.stdout)["name"] == "host-1", answer.stderr
+    refused = node.command("api", "status", "--url", "http://127.0.0.1:8470")
+    assert refused.returncode == 6
+    assert "token" in refused.stderr
+
+
 def test_the_api_server_may_do_nothing_to_this_host(node: Host) -> None:
     pid = node.status()["management"]["pid"]
     told = Path(f"/proc/{pid}/status").read_text()

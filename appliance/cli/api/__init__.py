@@ -1,0 +1,1 @@
+"""The command `api`: operations of an API server, typed by hand or by scripts."""
