@@ -16,7 +16,7 @@ from appliance.api_server.caller import Caller, Unauthenticated
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.problems import NotFound, WrongMethod, problem
 from appliance.foundation import clock
-from appliance.management.operations.openapi import document
+from appliance.management.descriptions.openapi import document
 from appliance.management.operations.table import ROWS
 from appliance.sdk.errors import SDKError
 
