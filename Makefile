@@ -82,12 +82,13 @@ guests: deb ## two Debian guests with the package, under qemu, and what an admin
 schemas: | $(bin)/python ## write schemas/, and the table of keys in docs/, anew from the code
 	$(bin)/python -m appliance.profile.generate
 	mkdir -p build && $(bin)/python -m appliance.management.jobs.schema >build/template.json && mv build/template.json schemas/template-1.schema.json
+	$(bin)/python -m appliance.api_server.generate
 
 size: | $(bin)/python ## how much code each room has, as a table
 	@$(bin)/python docs/size.py
 
 docs: | $(bin)/python ## write the generated pages and the picture of the house anew, then check that every page says what the code does
-	$(bin)/python -m appliance.profile.generate
+	@$(MAKE) schemas
 	$(bin)/python -m appliance.cli.reference --write
 	mkdir -p build && $(bin)/python docs/house.py >build/house.svg && mv build/house.svg docs/
 	$(bin)/python docs/sdk_reference.py >build/sdk-reference.md && mv build/sdk-reference.md docs/

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from functools import cache
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,9 +16,10 @@ from appliance.api_server.answering import Answering, request_id
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller, Unauthenticated
 from appliance.api_server.node_link import NodeLink, Settings
-from appliance.api_server.problems import NotFound, WrongMethod, problem
+from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
 from appliance.foundation import clock
 from appliance.management.descriptions.openapi import document
+from appliance.management.descriptions.openapi_3_0 import older
 from appliance.management.operations.table import ROWS
 from appliance.sdk.errors import SDKError
 
@@ -31,7 +34,7 @@ def application(settings: Settings, node: NodeLink) -> Starlette:
             *routes,
             Route("/health", _alive),
             Route("/ready", _readiness(node)),
-            Route("/api/v1/openapi.json", _description(settings)),
+            *_descriptions(settings),
         ],
         exception_handlers={HTTPException: _not_found},
     )
@@ -53,13 +56,21 @@ def _readiness(node: NodeLink) -> Callable[[Request], Awaitable[Response]]:
     return ready
 
 
-def _description(settings: Settings) -> Callable[[Request], Awaitable[Response]]:
-    described = document(ROWS, settings.version)
+def _descriptions(settings: Settings) -> list[Route]:
+    """OpenAPI, made and written once, at the first request: most nodes are never asked."""
 
-    async def describe(_request: Request) -> Response:
-        return JSONResponse(described)
+    @cache
+    def text(*, older_form: bool) -> bytes:
+        described = document(ROWS, settings.version, known_codes())
+        return json.dumps(older(described) if older_form else described, ensure_ascii=False).encode()
 
-    return describe
+    async def newest(_request: Request) -> Response:
+        return Response(text(older_form=False), media_type="application/json")
+
+    async def for_older_generators(_request: Request) -> Response:
+        return Response(text(older_form=True), media_type="application/json")
+
+    return [Route("/api/v1/openapi.json", newest), Route("/api/v1/openapi-3.0.json", for_older_generators)]
 
 
 async def _no_tokens(_token: str) -> Caller:

@@ -108,6 +108,18 @@ def status_of(error: ApplianceError) -> HTTPStatus:
     return _BY_CODE.get(error.code) or _BY_EXIT.get(error.exit_code, HTTPStatus.CONFLICT)
 
 
+def known_codes() -> dict[int, list[str]]:
+    """The codes that are known to come with each status; plugins and later versions bring more."""
+    found: dict[int, list[str]] = {
+        int(HTTPStatus.UNAUTHORIZED): [Unauthenticated.__name__],
+        int(HTTPStatus.FORBIDDEN): [Forbidden.__name__],
+        int(HTTPStatus.UNPROCESSABLE_ENTITY): [Invalid.__name__],
+    }
+    for code, status in _BY_CODE.items():
+        found.setdefault(int(status), []).append(code)
+    return found
+
+
 def problem(error: ApplianceError, instance: str) -> Response:
     """The answer. `instance` is the request's id."""
     status = status_of(error)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.api import hookspecs
+from appliance.api_server.generate import generated
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -48,6 +49,11 @@ def test_the_hooks_are_documented_with_their_arguments() -> None:
     assert HOOKS
     for name, hook in HOOKS.items():
         assert f"{name}({', '.join(inspect.signature(hook).parameters)})" in text, name
+
+
+def test_what_is_made_from_the_operations_is_todays() -> None:
+    stale = [str(path.relative_to(ROOT)) for path, text in generated(ROOT).items() if path.read_text() != text]
+    assert not stale, "write them again: make schemas"
 
 
 def test_the_readme_shows_commands_that_exist() -> None:

@@ -1,1 +1,1 @@
-"""Descriptions that are made from the table of operations: OpenAPI, Protocol Buffers, AsyncAPI, JSON Schema. Pure; stands on `operations`."""
+"""Descriptions made from the table of operations: OpenAPI, gRPC, AsyncAPI, JSON Schema. Pure; stands on `operations`."""

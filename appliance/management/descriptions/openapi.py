@@ -2,76 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from appliance.management.descriptions.models import REFERENCE, Models, Schema, models
+from appliance.management.descriptions.problem import PROBLEM, Codes, name_of, response, statuses_of
+from appliance.management.operations.row import PUBLIC, Nothing, Row
 
-from appliance.management.operations.row import PUBLIC, Arguments, Nothing, Row
+ABOUT: Final = """\
+Everything that the node of this host can be asked and told. docs/api-conventions.md has the rules that hold for all operations:
+who may ask, how errors look, pages, retries and versions.
 
-REFERENCE: Final = "#/components/schemas/{model}"
-PROBLEM: Final[dict[str, Any]] = {
-    "title": "Problem",
-    "description": "What went wrong (RFC 9457).",
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail", "hint", "retryable", "instance"],
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string", "description": "For programs; docs/troubleshooting.md has a section for each."},
-        "detail": {"type": "string"},
-        "hint": {"type": "string", "description": "What to do."},
-        "retryable": {"type": "boolean", "description": "The same request may succeed later."},
-        "instance": {"type": "string", "format": "uri", "description": "The request, by its id."},
+Integers are 64 bits wide (`format: int64`). JavaScript's numbers are exact up to 2^53 only, so counters of bytes may be rounded
+there from 9 PB on.
+"""
+_HEADERS: Final[dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "The id of the request: the one that was sent, or a new one. The logs of API server and node have it.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        "required": True,
     },
+    "Server-Timing": {
+        "description": "How long the answer took, in milliseconds: `total;dur=1.5`.",
+        "schema": {"type": "string"},
+        "required": True,
+    },
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+    "WWW-Authenticate": {"description": "How to say who asks: `Bearer`.", "schema": {"type": "string"}, "required": True},
 }
-MAY_ALWAYS: Final = (400, 422, 429, 500, 503, 504)
-"""Statuses with which any operation may end."""
+_ALWAYS: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Server-Timing")}
+_REQUEST_ID: Final[dict[str, Any]] = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "required": False,
+    "description": "An id for this request: 1 to 64 letters, digits, dots, dashes or underscores. Others are replaced.",
+    "schema": {"type": "string"},
+}
 
 
-def document(rows: Sequence[Row], version: str) -> dict[str, Any]:
-    """OpenAPI 3.1.1 of these rows."""
-    models = _models(rows)
-    _, schemas = models_json_schema([(model, _mode(model)) for model in models], ref_template=REFERENCE)
+def document(rows: Sequence[Row], version: str, codes: Codes) -> dict[str, Any]:
+    """OpenAPI 3.1.1 of these rows. `version` of the product; `codes` of problems, by status."""
+    known = models(rows)
     paths: dict[str, Any] = {}
     for row in rows:
-        paths.setdefault(row.full_path, {})[row.verb.lower()] = _operation(row)
+        paths.setdefault(row.full_path, {})[row.verb.lower()] = _operation(row, known)
+    statuses = sorted({status for row in rows for status in statuses_of(row)})
     return {
         "openapi": "3.1.1",
-        "info": {"title": "Appliance management", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
+        "info": {
+            "title": "Appliance management",
+            "version": version,
+            "description": ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "The node that this description came from."}],
         "security": [{"bearer": []}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(row.tag for row in rows)],
-        "paths": paths,
+        "tags": [{"name": tag} for tag in dict.fromkeys([*(row.tag for row in rows), "Probes"])],
+        "paths": paths | _PROBES,
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {**schemas.get("$defs", {}), "Problem": PROBLEM},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "An access token of a log-in, or an API token."}
+            },
+            "headers": _HEADERS,
+            "parameters": {"RequestId": _REQUEST_ID},
+            "responses": {name_of(status): response(status, codes, _ALWAYS) for status in statuses},
+            "schemas": dict(sorted({**known.schemas, **_bodies(rows, known), "Problem": PROBLEM, "Probe": _PROBE}.items())),
         },
     }
 
 
-def _models(rows: Iterable[Row]) -> list[type[BaseModel]]:
-    return list(dict.fromkeys(model for row in rows for model in (row.arguments, row.result) if model is not Nothing))
-
-
-def _mode(model: type[BaseModel]) -> Any:
-    return "validation" if issubclass(model, Arguments) else "serialization"
-
-
-def _operation(row: Row) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "operationId": row.name.replace(".", "_"),
-        "summary": row.summary,
-        "tags": [row.tag],
-        "responses": _responses(row),
+def _operation(row: Row, known: Models) -> dict[str, Any]:
+    told: dict[str, Any] = {"operationId": row.name.replace(".", "_"), "summary": row.summary, "tags": [row.tag]}
+    if about := _about(row):
+        told["description"] = about
+    told["parameters"] = [*_parameters(row, known), {"$ref": "#/components/parameters/RequestId"}]
+    if body := _request_body(row, known):
+        told["requestBody"] = body
+    told["responses"] = {str(row.success): _answer(row, known)} | {
+        str(status): {"$ref": f"#/components/responses/{name_of(status)}"} for status in statuses_of(row)
     }
-    if row.about:
-        told["description"] = row.about
-    if parameters := _parameters(row):
-        told["parameters"] = parameters
-    if row.verb.has_body and row.arguments is not Nothing:
-        told["requestBody"] = {"content": {"application/json": {"schema": _body(row)}}, "required": _needs_body(row)}
     if row.permission == PUBLIC:
         told["security"] = []
     else:
@@ -79,40 +88,109 @@ def _operation(row: Row) -> dict[str, Any]:
     return told
 
 
-def _parameters(row: Row) -> list[dict[str, Any]]:
-    schema = row.arguments.model_json_schema(ref_template=REFERENCE)
+def _about(row: Row) -> str:
+    asked = "Anybody may ask this." if row.permission == PUBLIC else f"Permission: `{row.permission}`."
+    return f"{row.about} {asked}".strip()
+
+
+def _parameters(row: Row, known: Models) -> list[dict[str, Any]]:
+    schema = known.of(row.arguments)
     found = []
     for name, one in schema.get("properties", {}).items():
         where = "path" if name in row.in_path else "query"
         if where == "query" and row.verb.has_body:
             continue
-        described = {key: value for key, value in one.items() if key not in {"title", "description"}}
-        parameter = {"name": name, "in": where, "required": name in schema.get("required", []), "schema": described}
-        found.append(parameter | ({"description": one["description"]} if "description" in one else {}))
+        described = {key: value for key, value in one.items() if key != "description"}
+        if where == "path" and described.get("type") == "string":
+            described.setdefault("minLength", 1)
+        parameter = {"name": name, "in": where, "required": name in schema.get("required", ()), "schema": described}
+        parameter |= {key: one[key] for key in ("description",) if key in one}
+        found.append(parameter | ({"example": row.example[name]} if name in row.example else {}))
     return found
 
 
-def _body(row: Row) -> dict[str, Any]:
-    """The model, without what stands in the path."""
-    if not row.in_path:
-        return {"$ref": REFERENCE.format(model=row.arguments.__name__)}
-    schema = row.arguments.model_json_schema(ref_template=REFERENCE)
-    return schema | {
-        "properties": {name: one for name, one in schema["properties"].items() if name not in row.in_path},
-        "required": [name for name in schema.get("required", []) if name not in row.in_path],
+def _request_body(row: Row, known: Models) -> dict[str, Any] | None:
+    schema = _body(row, known)
+    if schema is None:
+        return None
+    wanted = _without(known.of(row.arguments), row.in_path).get("required", ())
+    content: dict[str, Any] = {"schema": schema}
+    if example := {name: value for name, value in row.example.items() if name not in row.in_path}:
+        content["example"] = example
+    return {"content": {"application/json": content}, "required": bool(wanted)}
+
+
+def _body(row: Row, known: Models) -> Schema | None:
+    """What stands for the body: the model, or the model without what stands in the path. None: no body."""
+    if not row.verb.has_body or row.arguments is Nothing or set(row.arguments.model_fields) <= set(row.in_path):
+        return None
+    return {"$ref": REFERENCE.format(model=_body_name(row, known))} if row.in_path else known.reference(row.arguments)
+
+
+def _body_name(row: Row, known: Models) -> str:
+    return f"{known.names[row.arguments]}Body"
+
+
+def _bodies(rows: Sequence[Row], known: Models) -> dict[str, Schema]:
+    """Models without what stands in the path."""
+    return {
+        _body_name(row, known): _without(known.of(row.arguments), row.in_path)
+        for row in rows
+        if row.in_path and _body(row, known)
     }
 
 
-def _needs_body(row: Row) -> bool:
-    return any(field.is_required() for name, field in row.arguments.model_fields.items() if name not in row.in_path)
+def _without(schema: Schema, names: Sequence[str]) -> Schema:
+    properties = {name: one for name, one in schema.get("properties", {}).items() if name not in names}
+    required = [name for name in schema.get("required", ()) if name not in names]
+    left = {key: value for key, value in schema.items() if key not in {"properties", "required", "title"}}
+    return left | {"properties": properties} | ({"required": required} if required else {})
 
 
-def _responses(row: Row) -> dict[str, Any]:
-    kind = "text/event-stream" if row.stream else "application/json"
-    good = {"description": "It went well.", "content": {kind: {"schema": {"$ref": REFERENCE.format(model=row.result.__name__)}}}}
-    bad = {
-        "description": "It did not.",
-        "content": {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model="Problem")}}},
+def _answer(row: Row, known: Models) -> dict[str, Any]:
+    if row.success == 204:
+        return {"description": "It went well.", "headers": _ALWAYS}
+    if not row.stream:
+        return {
+            "description": "It went well.",
+            "headers": _ALWAYS,
+            "content": {"application/json": {"schema": known.reference(row.result)}},
+        }
+    item = known.reference(row.result)
+    return {
+        "description": "Server-sent events (HTML, section 9.2). `data` of each is an item as JSON.",
+        "headers": _ALWAYS,
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "x-item": item}},
     }
-    known = () if row.permission == PUBLIC else (401, 403)
-    return {str(row.success): good} | {str(status): bad for status in sorted({*MAY_ALWAYS, *known, *row.fails})}
+
+
+_PROBE: Final[Schema] = {
+    "title": "Probe",
+    "description": "Whether it is well.",
+    "type": "object",
+    "required": ["status"],
+    "properties": {"status": {"type": "string"}},
+    "additionalProperties": True,
+}
+
+
+def _probe(operation: str, summary: str, *, may_fail: bool) -> Mapping[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Probe"}}}
+    answers = {"200": {"description": "Yes.", "content": content}}
+    return {
+        "get": {
+            "operationId": operation,
+            "summary": summary,
+            "description": "Anybody may ask this.",
+            "tags": ["Probes"],
+            "security": [],
+            "responses": answers | ({"503": {"description": "Not now.", "content": content}} if may_fail else {}),
+        }
+    }
+
+
+_PROBES: Final = {
+    "/health": _probe("process_alive", "whether the API server lives", may_fail=False),
+    "/ready": _probe("node_ready", "whether the node carries traffic", may_fail=True),
+}
+"""What is asked by whoever starts and watches processes, outside of the versions."""

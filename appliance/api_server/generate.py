@@ -1,0 +1,42 @@
+"""Writes what is generated from the table of operations and committed: `python -m appliance.api_server.generate [ROOT]`.
+
+A test fails when one of them is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from appliance.api_server.problems import known_codes
+from appliance.management.descriptions.openapi import document
+from appliance.management.descriptions.openapi_3_0 import older
+from appliance.management.operations.table import ROWS
+
+
+def generated(root: Path) -> Mapping[Path, str]:
+    """Each generated file below the repository's `root`, and what it should hold."""
+    described = document(ROWS, version("appliance-core"), known_codes())
+    schemas = root / "schemas"
+    return {
+        schemas / "openapi-3.1.json": _text(described),
+        schemas / "openapi-3.0.json": _text(older(described)),
+    }
+
+
+def main(root: Path) -> None:
+    """Bring the files up to date."""
+    for path, text in generated(root).items():
+        path.write_text(text, encoding="utf-8")
+
+
+def _text(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "."))

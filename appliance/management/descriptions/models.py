@@ -1,0 +1,63 @@
+"""The models of rows as JSON Schema (2020-12), each under the name by which descriptions refer to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from appliance.management.operations.row import Arguments, Nothing, Row
+
+REFERENCE: Final = "#/components/schemas/{model}"
+Schema = dict[str, Any]
+
+
+class Models(NamedTuple):
+    """`schemas` by name; `names` of the models that rows have."""
+
+    schemas: dict[str, Schema]
+    names: dict[type[BaseModel], str]
+
+    def reference(self, model: type[BaseModel]) -> Schema:
+        """What stands for a model."""
+        return {"$ref": REFERENCE.format(model=self.names[model])}
+
+    def of(self, model: type[BaseModel]) -> Schema:
+        """Its schema; without properties for Nothing."""
+        return self.schemas[self.names[model]] if model in self.names else {"type": "object", "properties": {}}
+
+
+def models(rows: Sequence[Row]) -> Models:
+    """All that these rows take and answer, and what is in that."""
+    wanted = [(model, _mode(model)) for model in dict.fromkeys(_models(rows))]
+    found, whole = models_json_schema(wanted, ref_template=REFERENCE, schema_generator=_Generator)
+    names = {model: found[model, mode]["$ref"].rpartition("/")[2] for model, mode in wanted}
+    return Models({name: _untitled(schema) for name, schema in sorted(whole.get("$defs", {}).items())}, names)
+
+
+def _models(rows: Sequence[Row]) -> list[type[BaseModel]]:
+    return [model for row in rows for model in (row.arguments, row.result) if model is not Nothing]
+
+
+def _mode(model: type[BaseModel]) -> Any:
+    return "validation" if issubclass(model, Arguments) else "serialization"
+
+
+class _Generator(GenerateJsonSchema):
+    """Integers may need 64 bits: bytes are counted in them."""
+
+    def int_schema(self, schema: Any) -> Schema:
+        """As pydantic has it, with the format."""
+        return {**super().int_schema(schema), "format": "int64"}
+
+
+def _untitled(schema: Schema) -> Schema:
+    """Without titles of properties, which repeat their names."""
+    properties = {name: _bare(one) for name, one in schema.get("properties", {}).items()}
+    return schema | ({"properties": properties} if properties else {})
+
+
+def _bare(schema: Any) -> Any:
+    return {key: value for key, value in schema.items() if key != "title"} if isinstance(schema, dict) else schema

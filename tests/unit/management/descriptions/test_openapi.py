@@ -1,0 +1,79 @@
+"""The description, judged by a foreign validator too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from appliance.management.descriptions.openapi import document
+from tests.unit.management.descriptions.rows import ROWS
+
+CODES = {404: ["NotFound"]}
+WHOLE = document(ROWS, "1.2", CODES)
+
+
+def operation(path: str, verb: str) -> dict[str, Any]:
+    found: dict[str, Any] = WHOLE["paths"][f"/api/v1{path}"][verb]
+    return found
+
+
+def test_it_is_openapi_3_1() -> None:
+    assert not list(OpenAPIV31SpecValidator(WHOLE).iter_errors())
+
+
+def test_who_may_ask_is_said() -> None:
+    assert operation("/hello", "post")["security"] == []
+    assert operation("/things", "get")["x-permission"] == "things.read"
+    assert WHOLE["security"] == [{"bearer": []}]
+
+
+def test_arguments_stand_in_the_path_the_query_or_the_body() -> None:
+    page = {each["name"]: each["in"] for each in operation("/things", "get")["parameters"] if "name" in each}
+    assert page == {"after": "query", "limit": "query"}
+    change = operation("/things/{name}", "put")
+    assert [each["name"] for each in change["parameters"] if "name" in each] == ["name"]
+    assert change["parameters"][0]["schema"]["minLength"] == 1
+    body = change["requestBody"]
+    assert body["required"]
+    assert body["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ChangeBody"}
+    assert set(WHOLE["components"]["schemas"]["ChangeBody"]["properties"]) == {"weight", "kind", "labels"}
+    assert "requestBody" not in operation("/hello", "post")
+
+
+def test_an_example_is_cut_as_the_arguments_are() -> None:
+    change = operation("/things/{name}", "put")
+    assert change["parameters"][0]["example"] == "ball"
+    assert change["requestBody"]["content"]["application/json"]["example"] == {"weight": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("path", "verb", "status", "kind"),
+    [
+        ("/things", "get", "200", "application/json"),
+        ("/hello", "post", "201", "application/json"),
+        ("/follow", "get", "200", "text/event-stream"),
+        ("/things/{name}", "delete", "204", None),
+    ],
+)
+def test_answers_have_their_status_and_kind(path: str, verb: str, status: str, kind: str | None) -> None:
+    answer = operation(path, verb)["responses"][status]
+    assert list(answer.get("content", {})) == ([kind] if kind else [])
+    assert set(answer["headers"]) == {"X-Request-Id", "Server-Timing"}
+
+
+def test_a_stream_says_what_its_items_are() -> None:
+    content = operation("/follow", "get")["responses"]["200"]["content"]
+    assert content["text/event-stream"]["x-item"] == {"$ref": "#/components/schemas/Thing"}
+
+
+def test_problems_are_told_once_each() -> None:
+    missing = operation("/things/{name}", "put")["responses"]["404"]
+    assert missing == {"$ref": "#/components/responses/NotFound"}
+    assert WHOLE["components"]["responses"]["NotFound"]["x-codes"] == ["NotFound"]
+
+
+def test_probes_are_public_and_outside_of_the_versions() -> None:
+    assert WHOLE["paths"]["/health"]["get"]["security"] == []
+    assert set(WHOLE["paths"]["/ready"]["get"]["responses"]) == {"200", "503"}
