@@ -1,4 +1,4 @@
-"""Executions in the store: each has a record, a line in the list of the newest, chunks of its stream and, till it ends, its work."""
+"""Executions in the store: each has a record, a line in the list of the newest, chunks of its stream, and work while it waits."""
 
 from __future__ import annotations
 
