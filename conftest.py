@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 FAMILIES = ("soak", "fuzz", "chaos")
+UNMEASURED = {"netns", "scenarios", "soak", "chaos"}
+"""Folders whose tests start processes without coverage."""
 
 # No deadline: other processes share the machine, and time is tested elsewhere, with a clock that the test owns.
 settings.register_profile("short", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -58,12 +61,17 @@ def soak_seconds(request: pytest.FixtureRequest, long_form: bool) -> float:
     return float(request.config.getoption("--soak-seconds")) if long_form else 0.0
 
 
-@pytest.fixture
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this test starts runs as an admin has it: with its sandbox, and without coverage, which costs half as much again. For
-    tests of code that others measure."""
-    for name in ("COVERAGE_PROCESS_CONFIG", "APPLIANCE_SECCOMP"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """What a test of whole hosts starts runs as an admin has it: with its sandbox, and without coverage, which costs half as much
+    again. tests/cli has each command and the daemon measured, and what only a few of these processes do is marked `measured`."""
+    kept: dict[str, str] = {}
+    if UNMEASURED.intersection(Path(item.path).parts) and not item.get_closest_marker("measured"):
+        kept = {name: os.environ.pop(name) for name in ("COVERAGE_PROCESS_CONFIG", "APPLIANCE_SECCOMP") if name in os.environ}
+    try:
+        return (yield)
+    finally:
+        os.environ |= kept
 
 
 @cache

@@ -42,7 +42,6 @@ def run_lab(*words: str | Path, python: str | Path = sys.executable, prefix: Seq
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("file", LABS)
 def test_every_probe_of_a_lab_succeeds(file: Path) -> None:
     document = run_lab(file)

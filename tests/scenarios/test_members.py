@@ -8,7 +8,7 @@ from appliance.lab import deeds, probing
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(300), pytest.mark.usefixtures("unmeasured")]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 
 LAB = {
     "lab": 1,
