@@ -103,6 +103,11 @@ def is_secret_of(secret: str, token: ApiToken) -> bool:
     return hmac.compare_digest(_digest(secret), token.digest)
 
 
+def kept_until(token: ApiToken) -> int:
+    """Unix seconds: a day longer than it is good, so that a program which comes too late is told so."""
+    return token.expires + 86_400
+
+
 def is_over(token: ApiToken, now: float) -> bool:
     """Has it expired?"""
     return now >= token.expires

@@ -118,11 +118,16 @@ def read(text: str, realm: Realm, ring: Ring, now: float) -> Access:
         access = _access(jws.json_object(jws.verified(text, key, ALGORITHM)), realm)
     except NotSigned:
         raise TokenNotValid from None
+    judge_time(access, now)
+    return access
+
+
+def judge_time(access: Access, now: float) -> None:
+    """Is it good now? Raises TokenNotValid for one from the future, or with a longer life than any; TokenExpired."""
     if access.issued > now + LEEWAY or access.expires - access.issued > LIFE:
         raise TokenNotValid
     if now >= access.expires + LEEWAY:
         raise TokenExpired
-    return access
 
 
 def _access(claims: dict[str, Any], realm: Realm) -> Access:

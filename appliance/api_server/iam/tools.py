@@ -1,0 +1,48 @@
+"""What all parts of the accounts share: the store, time, randomness, and whom to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+from appliance.api_server.iam.hashing import HashingThreads
+from appliance.api_server.iam.kept import Kept
+from appliance.management.iam.tokens import Realm
+
+
+class Note(NamedTuple):
+    """Something about users and tokens that belongs into the audit log. Holds no secret."""
+
+    what: str
+    """As the log has it: "log-in", "log-in refused", "session ended", …"""
+    user: str
+    """Whom it is about: a user's id, or the name that was given for one that is not there."""
+    by: str = ""
+    """The id of the user who did it; "" where it is the same, or nobody."""
+    detail: str = ""
+    """A number, an accessor, a reason."""
+    address: str = ""
+    """Where it came from."""
+
+
+class Tools(NamedTuple):
+    """What all parts share."""
+
+    kept: Kept
+    clock: Callable[[], float]
+    """Unix seconds."""
+    entropy: Callable[[int], bytes]
+    """So many random bytes."""
+    hasher: HashingThreads
+    realm: Realm
+    added: Mapping[str, Collection[str]]
+    """Roles of the profile, by name."""
+    breached: Callable[[str], bool]
+    """Is this password in a list of stolen ones?"""
+    note: Callable[[Note], None]
+    """Takes what belongs into the audit log."""
+
+    @property
+    def now(self) -> int:
+        """Unix seconds."""
+        return int(self.clock())
