@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.api import STANDARD_PLUGINS
+from appliance.api.profile_audit import Audit
 from appliance.api.profile_management import Management as Management  # noqa: PLC0414  plugins import them from here
 from appliance.api.profile_mesh import Mesh as Mesh  # noqa: PLC0414  plugins import them from here
 from appliance.api.profile_mesh import Names as Names  # noqa: PLC0414
@@ -379,6 +380,7 @@ class Profile(Section):
     policy: Policy | None = Field(default=None, description=Policy.__doc__)
     management: Management | None = Field(default=None, description=Management.__doc__)
     control: Control = Field(default=Control(), description=Control.__doc__)
+    audit: Audit | None = Field(default=None, description=Audit.__doc__)
     host: Host = Field(default=Host(), description=Host.__doc__)
     logging: Logging = Field(default=Logging(), description=Logging.__doc__)
     plugins: tuple[Name, ...] = Field(

@@ -5,7 +5,7 @@ The code of a command is named by an import path, and loaded when that command r
 
 from __future__ import annotations
 
-from appliance.cli.commands import applications, host, keys, management, network, plugins, profile, trying, watching
+from appliance.cli.commands import applications, audit, host, keys, management, network, plugins, profile, trying, watching
 from appliance.cli.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -16,6 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     *network.COMMANDS,
     *applications.COMMANDS,
     *management.COMMANDS,
+    *audit.COMMANDS,
     *plugins.COMMANDS,
     *trying.COMMANDS,
 )

@@ -25,6 +25,7 @@ from appliance.foundation.notify import Notifier
 from appliance.linux import interfaces, memory
 from appliance.planning.own import Owner
 from appliance.runtime.around import Around
+from appliance.runtime.audit.part import AuditPart, Told
 from appliance.runtime.events import Events
 from appliance.runtime.host.changer import Changer, HostChanger, NothingToChange
 from appliance.runtime.host.countdown import Countdown
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from appliance.protocol.identity import Identity
     from appliance.runtime.host import changes
     from appliance.runtime.management.part import ManagementPart
+    from appliance.runtime.members.mesh import Mesh
     from appliance.runtime.start import Start
     from appliance.runtime.userspace.devices import UserspaceDevices
 
@@ -114,8 +116,10 @@ class HostedNode:
         nft_table = Owner.of(places.instance_of(state_dir)).table
         connections = None if self._userspace is None else self._userspace.connections
         self._access = access = Access(node.peers.table, self._certificates, nft_table, inside, connections)
-        node.peers.changed = node.optional.members_changed = access.peers_changed
-        self._streams.judge = access.may_have
+        audit_folder = self._trial.path.with_suffix(".audit")
+        self._audit = audit = AuditPart(Told(audit_folder, identity, self._mesh, self._stop.is_set))
+        node.peers.changed, node.optional.members_changed = access.peers_changed, self._members_changed
+        self._streams.judge = audit.judging_streams(access.may_have)
         self._countdown, changing = Countdown(), asyncio.Lock()
         self._drift = Drift(
             in_force,
@@ -144,6 +148,7 @@ class HostedNode:
                 node=self._node,
                 names=self._names,
                 access=self._access,
+                audit=self._audit,
                 tun=self._tun,
                 inside=self._inside,
                 host=self._host,
@@ -240,6 +245,8 @@ class HostedNode:
     async def _start_parts(self, child: changes.Child | None, confirm_within: float | None, admin: str | None) -> None:
         node, profile = self._node, self._in_force.profile
         _raise_descriptor_limit()
+        self._lifespan.push("audit log", self._audit.stop, essential=True)
+        await self._audit.use(profile)
         await node.listen()  # first: a port in use is found before the host is touched
         self._lifespan.push("names", self._names.close)  # before what tells this host to ask here, so it ends after that
         await self._names.open(profile)
@@ -260,8 +267,9 @@ class HostedNode:
         if self._userspace is not None:
             self._lifespan.push("user-space network", self._userspace.end)
         self._lifespan.push("streams", self._streams.close)
-        self._operations |= operations(self._asked())
-        answering = server.ControlServer(self._operations, self._authority.allows, self._admission)
+        self._operations_changed()
+        self._audit.changed = self._operations_changed
+        answering = server.ControlServer(self._operations, self._audit.judging(self._authority.allows), self._admission)
         answering.serve(self._listener.socket)
         self._answering = answering
         self._lifespan.push("control socket", answering.close)
@@ -321,10 +329,18 @@ class HostedNode:
         plugins = self._node.plugins
         self._drift.ask(plugins.plan)
         self._authority.use(plugins.opinions(lambda: self._in_force.profile))
+        self._operations_changed()
+
+    def _operations_changed(self) -> None:
+        """Callers may ask for other things than before."""
         self._operations.clear()
-        self._operations |= operations(self._asked())
+        self._operations |= self._audit.around(operations(self._asked()))
         if self._management is not None:
             self._operations |= self._management.operations()
+
+    def _members_changed(self) -> None:
+        self._access.peers_changed()
+        self._audit.members_changed()
 
     def _settled(self) -> None:
         """The host is as a changed profile says: what was found out about it no longer holds."""
@@ -360,12 +376,16 @@ class HostedNode:
             **({"names": self._names.problem} if self._names.answers else {}),
             **({"policy": self._access.problem} if self._access.restricts else {}),
             **({} if self._management is None else {"management": self._management.problem}),
+            **self._audit.problems,
             "control": self._listener.problem,
         }
 
+    def _mesh(self) -> Mesh | None:
+        return None if self._node.mesh is None else self._node.mesh.mesh
+
     def _certificates(self) -> Mapping[str, Certificate]:
-        mesh = self._node.mesh
-        return {} if mesh is None else mesh.mesh.members()
+        mesh = self._mesh()
+        return {} if mesh is None else mesh.members()
 
     def _keep_pids(self, pids: Sequence[int]) -> None:
         if pids:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
     from appliance.profile.loaded import LoadedProfile
     from appliance.profile.loading import Readings
+    from appliance.runtime.audit.part import AuditPart
     from appliance.runtime.host.changer import Changer
     from appliance.runtime.host.changes import Changed
     from appliance.runtime.host.countdown import Countdown
@@ -75,6 +76,7 @@ class Reloaded:
     node: NodeRuntime
     names: Names
     access: Access
+    audit: AuditPart
     tun: Queues
     inside: Inside
     host: Changer
@@ -307,6 +309,7 @@ class Reload:
         await parts.access.use(profile)
         await node.use(profile, router)
         await parts.names.use(profile)
+        await parts.audit.use(profile)
         for warning in changed.warnings:
             log.warning(warning)
         return changed.steps

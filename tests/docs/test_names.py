@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import appliance
+from appliance.management.iam.roles import OF_THE_API_SERVER, PERMISSIONS
 from appliance.profile.schema import json_schema
 from tests.docs.markdown import DOCUMENTS, ROOT
 
@@ -58,6 +59,7 @@ def exists(name: str) -> bool:
 def test_a_key_that_is_named_exists(document: Path) -> None:
     sections = set(json_schema()["properties"]) - PACKAGES - {"name", "profile"}
     named = quoted(document, r"([a-z_]+(?:\[\])?\.[a-z_.]+?(?:\[\])?)(?:: [^`]*)?")
+    named -= set(PERMISSIONS) | set(OF_THE_API_SERVER)
     assert not {key for key in named if key.split(".")[0].removesuffix("[]") in sections and not is_key(key)}
 
 

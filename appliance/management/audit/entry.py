@@ -104,9 +104,10 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def clean(text: str) -> str:
-    """Fit for a log and a terminal: no control characters, nothing that turns the writing round, no half characters."""
-    cut = text[:MOST_TEXT]
+def clean(text: str, most: int = MOST_TEXT) -> str:
+    """Fit for a log and a terminal: no control characters, nothing that turns the writing round, no half characters; so many
+    characters at most."""
+    cut = text[:most]
     return cut if cut.isprintable() else "".join(each if each.isprintable() else UNSHOWABLE for each in cut)
 
 

@@ -22,11 +22,12 @@ from appliance.management.audit.chain import (
     number_of,
     read_line,
 )
+from appliance.management.audit.entry import NODE
 from appliance.management.audit.findings import Finding, Report, Wrong
 from appliance.management.audit.gaps import Gaps
 from appliance.management.audit.head import Head
 
-RETENTION: Final = "audit.retention"
+RETENTION: Final = "log.retention"
 """What an entry is called that tells which segments were removed since they were old. Its `more` has `segments`, the last of
 them; `entries`, their last entry; `end`, the hash of their last line."""
 MOST_TOLD: Final = 100
@@ -42,9 +43,10 @@ class _Gone(NamedTuple):
 
 
 class Verification:
-    """Give it all segments in order, then ask for its `report`."""
+    """Give it all segments in order, then ask for its `report`. `whole`: the first of them is to be the first that there is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
+        self._whole = whole
         self._findings: list[Finding] = []
         self._more = 0
         self._notes: list[str] = []
@@ -64,9 +66,19 @@ class Verification:
         self._gone: list[_Gone] = []
 
     @property
+    def nodes(self) -> frozenset[str]:
+        """Whose log it is: the fingerprints that the node has had."""
+        return frozenset(begun.node for begun in self._begun)
+
+    @property
     def last(self) -> tuple[int, bytes]:
         """Number of the last entry, and the hash of the last line."""
         return self._next - 1, self._last
+
+    @property
+    def last_entry(self) -> bytes | None:
+        """The hash of the last entry; None: there is none."""
+        return self._hashes.get(self._next - 1)
 
     @property
     def beginning(self) -> Beginning | None:
@@ -106,7 +118,7 @@ class Verification:
             self._compare(head)
         first = self._begun[0] if self._begun else None
         return Report(
-            node=first.node if first else "",
+            node=self._begun[-1].node if self._begun else "",
             log=first.log if first else "",
             segments=len(self._begun),
             entries=len(self._hashes),
@@ -133,8 +145,10 @@ class Verification:
     def _continue(self, file: str, beginning: Beginning) -> None:
         """A segment after another one."""
         before = self._begun[-1]
-        if (beginning.log, beginning.node) != (before.log, before.node):
+        if beginning.log != before.log:
             self._find(Wrong.INSERTED, file, 1, 0, "this segment is of another log than the one before it")
+        elif beginning.node != before.node:
+            self._notes.append(f"from segment {beginning.segment} on the node has the identity {beginning.node}")
         if beginning.segment > before.segment + 1:
             missing = _range("segment", before.segment + 1, beginning.segment - 1)
             entries = _range("entry", self._next, beginning.first - 1, "entries")
@@ -170,22 +184,24 @@ class Verification:
         self._comes_after[number + 1].append(line.hash)
         self._last = line.hash
         self._next = max(self._next, number + 1)
-        if line.said.get("what") == RETENTION:
-            self._note_retention(line)
+        self._note_retention(line)
 
     def _was_missing(self, number: int) -> bool:
         return number in self._unreadable or self._gaps.fill(number)
 
     def _note_retention(self, line: Line) -> None:
-        match line.said.get("more"):
-            case {"segments": int(segment), "entries": int(entry), "end": str(end)}:
+        """What the node itself says; nobody else can say that something was to go."""
+        match line.said:
+            case {"what": what, "who": who, "more": {"segments": int(segment), "entries": int(entry), "end": str(end)}} if (
+                what == RETENTION and who == NODE.document() and "told_by" not in line.said
+            ):
                 self._gone.append(_Gone(segment, entry, end))
 
     # ---- the whole ----
 
     def _judge_start(self) -> None:
         """Does it begin at its beginning, or where an entry about retention says?"""
-        if not self._begun:
+        if not self._begun or not self._whole:
             return
         first = self._begun[0]
         if first.segment == 1:
