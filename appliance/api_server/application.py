@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 
 from starlette.applications import Starlette
@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from appliance.api_server.answering import Answering, request_id
-from appliance.api_server.asking import Asking
+from appliance.api_server.answering import REQUEST_ID, Answering, request_id
+from appliance.api_server.asking import Ask, Asking
 from appliance.api_server.caller import Caller, Unauthenticated
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
@@ -23,31 +23,49 @@ from appliance.management.descriptions.openapi_3_0 import older
 from appliance.management.operations.table import ROWS
 from appliance.sdk.errors import SDKError
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
 
 def application(settings: Settings, node: NodeLink) -> Starlette:
     """The API of the node that `settings` are of."""
     added = {name: tuple(permissions) for name, permissions in settings.management["roles"].items()}
     answering = Answering(Asking(node.ask, clock.monotonic), _no_tokens, added, {})
-    routes = [Route(row.full_path, answering.endpoint(row), methods=[row.verb.value]) for row in ROWS]
+    return assembled(answering, node.ask, settings.version)
+
+
+def assembled(answering: Answering, node: Ask, version: str) -> Starlette:
+    """The table's rows, answered, and what stands beside them."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for row in ROWS:
+        by_path.setdefault(row.full_path, {})[row.verb.value] = answering.endpoint(row)
     return Starlette(
         routes=[
-            *routes,
+            *(Route(path, _by_verb(verbs), methods=list(verbs)) for path, verbs in by_path.items()),
             Route("/health", _alive),
             Route("/ready", _readiness(node)),
-            *_descriptions(settings),
+            *_descriptions(version),
         ],
         exception_handlers={HTTPException: _not_found},
     )
+
+
+def _by_verb(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    """One route for all verbs of a path: so the header Allow has all of them."""
+
+    async def answer(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return answer
 
 
 async def _alive(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _readiness(node: NodeLink) -> Callable[[Request], Awaitable[Response]]:
+def _readiness(node: Ask) -> Endpoint:
     async def ready(_request: Request) -> Response:
         try:
-            health = await node.ask("health", {}, None, 5.0)
+            health = await node("health", {}, None, 5.0)
         except (SDKError, TimeoutError):
             health = {"ready": False}
         well = bool(health["ready"])
@@ -56,12 +74,12 @@ def _readiness(node: NodeLink) -> Callable[[Request], Awaitable[Response]]:
     return ready
 
 
-def _descriptions(settings: Settings) -> list[Route]:
+def _descriptions(version: str) -> list[Route]:
     """OpenAPI, made and written once, at the first request: most nodes are never asked."""
 
     @cache
     def text(*, older_form: bool) -> bytes:
-        described = document(ROWS, settings.version, known_codes())
+        described = document(ROWS, version, known_codes())
         return json.dumps(older(described) if older_form else described, ensure_ascii=False).encode()
 
     async def newest(_request: Request) -> Response:
@@ -79,10 +97,11 @@ async def _no_tokens(_token: str) -> Caller:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    number = request_id(request)
     if error.status_code == 405:
-        refused = problem(
-            WrongMethod(f"{request.method} is not for this path", hint="see /api/v1/openapi.json"), request_id(request)
-        )
+        refused = problem(WrongMethod(f"{request.method} is not for this path", hint="see /api/v1/openapi.json"), number)
         refused.headers.update(error.headers or {})
-        return refused
-    return problem(NotFound("nothing is at this path", hint="see /api/v1/openapi.json"), request_id(request))
+    else:
+        refused = problem(NotFound("nothing is at this path", hint="see /api/v1/openapi.json"), number)
+    refused.headers[REQUEST_ID] = number
+    return refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -25,11 +26,21 @@ async def arguments_of(row: Row, request: Request) -> Arguments:
     if twice:
         raise BadRequest(f"{min(twice)} stands in the path already")
     try:
-        found = row.arguments.model_validate({**given, **written})
+        found = _judged(row, given, written)
     except ValidationError as error:
         raise invalid(error) from None
-    assert isinstance(found, Arguments)
     return found
+
+
+def _judged(row: Row, given: dict[str, Any], written: dict[str, Any]) -> Arguments:
+    """What stands in a path or a query is text, whatever it means. JSON knows kinds, so "1" is no number there, and 1 not true."""
+    if not row.verb.has_body:
+        return row.arguments.model_validate({**given, **written})
+    try:
+        text = json.dumps({**given, **written}, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("the body has a half of a surrogate pair, which is no character") from None
+    return row.arguments.model_validate_json(text, strict=True)
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -40,7 +51,7 @@ async def _body(request: Request) -> dict[str, Any]:
     if kind != "application/json":
         raise UnsupportedMedia(f"{kind[:60]!r} is not taken here", hint="send application/json")
     try:
-        found = json.loads(raw, parse_constant=_no_constant)
+        found = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise BadRequest("the body is no JSON (RFC 8259)") from None
     if not isinstance(found, dict):
@@ -88,6 +99,14 @@ def _depth(found: object) -> int:
     if isinstance(found, dict):
         return 1 + max(map(_depth, found.values()), default=0)
     return 1 + max(map(_depth, found), default=0) if isinstance(found, list) else 0
+
+
+def _finite(text: str) -> float:
+    """1e999 is JSON, and no number that we have. Raises ValueError."""
+    found = float(text)
+    if not isfinite(found):
+        raise ValueError(text)
+    return found
 
 
 def _no_constant(name: str) -> Any:

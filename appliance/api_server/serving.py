@@ -44,7 +44,7 @@ async def serve(_folder: Path, control: socket.socket, listeners: Sequence[socke
     node.ended = stop.set
     try:
         settings = await node.settings()
-        server = _Server(_config(application(settings, node)))
+        server = Server(configured(application(settings, node)))
         serving = asyncio.get_running_loop().create_task(server.serve(list(listeners)), name="serve")
         serving.add_done_callback(lambda _serving: stop.set())
         await server.up.wait()
@@ -60,7 +60,7 @@ async def serve(_folder: Path, control: socket.socket, listeners: Sequence[socke
     return 0
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says when it listens, and leaves the signals alone."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -78,7 +78,8 @@ class _Server(uvicorn.Server):
         self.up.set()
 
 
-def _config(app: object) -> uvicorn.Config:
+def configured(app: object) -> uvicorn.Config:
+    """An ASGI application as it is served here."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # an ASGI application
         http=Http,

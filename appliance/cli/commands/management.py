@@ -25,4 +25,17 @@ COMMANDS: tuple[Command, ...] = (
         exits="6 no token, or not allowed · 7 no API server here · 75 try again",
         many="words",
     ),
+    Command(
+        "mock-server",
+        HEADING,
+        "an API server without a node, that answers everything with examples",
+        "appliance.cli.mock_server:mock_server",
+        (
+            Option("--port", "where to listen; 0: any that is free", "PORT", default="8470"),
+            Option("--address", "the address to listen at", "ADDRESS", default="127.0.0.1"),
+            JSON,
+        ),
+        more="For those who write clients: requests are judged and errors told as by a node, and answers are always the same. "
+        "Tokens are the names of roles: viewer, operator, admin. Ends with Ctrl-C.",
+    ),
 )

@@ -34,7 +34,7 @@ def models(rows: Sequence[Row]) -> Models:
     wanted = [(model, _mode(model)) for model in dict.fromkeys(_models(rows))]
     found, whole = models_json_schema(wanted, ref_template=REFERENCE, schema_generator=_Generator)
     names = {model: found[model, mode]["$ref"].rpartition("/")[2] for model, mode in wanted}
-    return Models({name: _untitled(schema) for name, schema in sorted(whole.get("$defs", {}).items())}, names)
+    return Models(dict(sorted(whole.get("$defs", {}).items())), names)
 
 
 def _models(rows: Sequence[Row]) -> list[type[BaseModel]]:
@@ -46,18 +46,12 @@ def _mode(model: type[BaseModel]) -> Any:
 
 
 class _Generator(GenerateJsonSchema):
-    """Integers may need 64 bits: bytes are counted in them."""
+    """Integers may need 64 bits: bytes are counted in them. Titles that repeat the names of properties are left out."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
 
     def int_schema(self, schema: Any) -> Schema:
         """As pydantic has it, with the format."""
         return {**super().int_schema(schema), "format": "int64"}
-
-
-def _untitled(schema: Schema) -> Schema:
-    """Without titles of properties, which repeat their names."""
-    properties = {name: _bare(one) for name, one in schema.get("properties", {}).items()}
-    return schema | ({"properties": properties} if properties else {})
-
-
-def _bare(schema: Any) -> Any:
-    return {key: value for key, value in schema.items() if key != "title"} if isinstance(schema, dict) else schema

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 PREFIX: Final = "/api/v1"
 """What all paths of rows stand behind."""
@@ -27,6 +27,14 @@ class Arguments(BaseModel):
     """What an operation takes. Unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _has_numbers_of_64_bits(self) -> Self:
+        """Not all who read them have longer ones."""
+        for name, value in self:
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise ValueError(f"{name} needs more than 64 bits")
+        return self
 
 
 class Result(BaseModel):
