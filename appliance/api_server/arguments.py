@@ -33,7 +33,7 @@ async def arguments_of(row: Row, request: Request) -> Arguments:
 
 
 def _judged(row: Row, given: dict[str, Any], written: dict[str, Any]) -> Arguments:
-    """What stands in a path or a query is text, whatever it means. JSON knows kinds, so "1" is no number there, and 1 not true."""
+    """What stands in a path or a query is text, whatever it means. JSON knows kinds, so "1" is no number there, 1 not true."""
     if not row.verb.has_body:
         return row.arguments.model_validate({**given, **written})
     try:
