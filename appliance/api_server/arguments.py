@@ -6,7 +6,7 @@ import json
 from math import isfinite
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from appliance.api_server.problems import BadRequest, BodyTooLarge, UnsupportedMedia, invalid
@@ -29,10 +29,11 @@ async def arguments_of(row: Row, request: Request) -> Arguments:
         found = _judged(row, given, written)
     except ValidationError as error:
         raise invalid(error) from None
+    assert isinstance(found, Arguments)
     return found
 
 
-def _judged(row: Row, given: dict[str, Any], written: dict[str, Any]) -> Arguments:
+def _judged(row: Row, given: dict[str, Any], written: dict[str, Any]) -> BaseModel:
     """What stands in a path or a query is text, whatever it means. JSON knows kinds, so "1" is no number there, 1 not true."""
     if not row.verb.has_body:
         return row.arguments.model_validate({**given, **written})
