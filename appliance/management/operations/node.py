@@ -86,6 +86,7 @@ NOT_HERE: Final = {
     "serve": "its items bring descriptors",
     "service_health": "it is told by the program that serves",
     "statements": "a parcel of signed bytes, for `appliance network`",
+    "audit_add": "the API server's own",
     "api_settings": "the API server's own",
     "api_ready": "the API server's own",
     "events": "the API server follows it and tells it to all, see /api/v1/events",

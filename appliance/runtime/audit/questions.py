@@ -61,9 +61,9 @@ async def show(log: AuditLog, folder: Path, args: Mapping[str, Any]) -> dict[str
     if unknown:
         raise BadArguments(f"audit: there is no argument {min(unknown)}")
     wanted = reading.Wanted(*(_text(args, key) for key in reading.Wanted._fields))
-    limit = _number(args, "limit", 100)
-    if not 0 < limit <= reading.MOST_ENTRIES:
-        raise BadArguments(f"audit: limit is a number from 1 to {reading.MOST_ENTRIES}")
+    limit = min(_number(args, "limit", 100), reading.MOST_ENTRIES)
+    if not limit:
+        raise BadArguments("audit: limit is a number from 1 on")
     await log.flush()
     if args.get("order") == "newest":
         page = await asyncio.to_thread(reading.newest, folder, wanted, _number(args, "before", 0), limit)
