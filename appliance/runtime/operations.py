@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from appliance.runtime.host.trial_keeper import TrialKeeper
     from appliance.runtime.members.mesh import Mesh
     from appliance.runtime.node_runtime import NodeRuntime
+    from appliance.runtime.profiling.questions import Profiling
     from appliance.runtime.reload import Reload
     from appliance.runtime.status import Shown
     from appliance.runtime.streams.part import StreamsPart
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 READ = "node.read"
 CHANGE = "node.change"
 INVITE = "enrolment.invite"
+DEBUG = "node.debug"
 OPEN, SERVE = "stream.open", "stream.serve"
 MOST_TEXT = 32 << 20
 """Bytes of a profile with all its drop-ins; each file has at most 4 MiB."""
@@ -51,7 +55,8 @@ class Asked:
 def operations(asked: Asked) -> dict[str, Operation]:
     """The core's operations, and those of plugins under their own names."""
     plugins = plugins_operations(asked.node.calls, asked.node.plugins.api_routes(), asked.node.asked)
-    return plugins | _looking(asked) | _changing(asked) | _about_members(asked.node) | _of_applications(asked)
+    core = _looking(asked) | _changing(asked) | _about_members(asked.node) | _of_applications(asked) | _debugging(asked.node)
+    return plugins | core
 
 
 def _looking(asked: Asked) -> dict[str, Operation]:
@@ -197,6 +202,24 @@ def _of_applications(asked: Asked) -> dict[str, Operation]:
         "service_health": Operation(SERVE, service_health),
         "services": Operation(READ, lambda request: _services(asked, request)),
     }
+
+
+def _debugging(node: NodeRuntime) -> dict[str, Operation]:
+    """Where the node's processes spend their time, and what they hold. What it takes is loaded when somebody asks."""
+
+    @cache
+    def profiling() -> Profiling:
+        from appliance.runtime.profiling.questions import Profiling
+
+        return Profiling()
+
+    async def profile(request: Request) -> Any:
+        return await profiling().profile(request.args, node.keeper)
+
+    async def memory(_request: Request) -> Any:
+        return await profiling().memory(os.getpid())
+
+    return {"debug_profile": Operation(DEBUG, profile), "debug_memory": Operation(DEBUG, memory)}
 
 
 def _services(asked: Asked, request: Request) -> Awaitable[Any] | AsyncGenerator[Any, None]:

@@ -180,3 +180,18 @@ def _wait_until_ready(host: Cli, daemon: subprocess.Popen[str]) -> None:
         if ended.code in {0, 5} and ended.document["ready"]:
             return
     raise AssertionError(daemon.communicate(timeout=TIMEOUT))
+
+
+def test_it_says_where_its_processes_spend_their_time_and_what_they_hold(host: Cli, node: subprocess.Popen[str]) -> None:
+    worker = host("debug", "profile", "--worker", "0", "--seconds", "1", "--json").document
+    assert worker["process"] == "worker 0"
+    assert worker["samples"] > worker["torn"]
+    assert any("run (appliance/worker/loop.py)" in stack for stack in worker["stacks"]), worker
+    control = host("debug", "profile", "--seconds", "1", "--output", "stacks")
+    assert "EpollSelector.select" in control.out
+    assert "TimedSelector.select (appliance/foundation/turns.py" in (host.directory / "stacks").read_text()
+    held = host("debug", "memory", "--json").document
+    assert held["descriptors"]["socket"] > 2
+    assert {each["type"] for each in held["types"]} >= {"builtins.dict", "builtins.tuple"}
+    told = host("status", "--json").document
+    assert (told["state"], told["worker"]["restarts"]) == ("running", 0), "looking at it changes nothing"

@@ -89,5 +89,29 @@ COMMANDS = (
         more="Changes nothing. Each finding has a code with a section in docs/troubleshooting.md.",
         exits="1 something does not work · 5 it works but not well",
     ),
+    Command(
+        "debug profile",
+        HEADING,
+        "say where the running node spends its time",
+        "appliance.cli.debugging:profile",
+        (
+            Option("--seconds", "look for so long, up to 60; default 10", "N", "10"),
+            Option("--worker", "look at this worker, from 0 on, instead of the control process", "NUMBER"),
+            Option("--output", "write the stacks there, as flame graphs want them", "FILE"),
+            JSON,
+        ),
+        more="Looks a hundred times a second (at a worker fifty times) where the program is: names of functions, never values. "
+        "Costs nothing while nobody asks.",
+        exits="6 not allowed to ask · 7 no daemon here · 75 somebody is asking already",
+    ),
+    Command(
+        "debug memory",
+        HEADING,
+        "say what the running node's control process holds",
+        "appliance.cli.debugging:memory",
+        (JSON,),
+        more="Objects by type, descriptors by kind, threads: counts, never values.",
+        exits="6 not allowed to ask · 7 no daemon here · 75 somebody is asking already",
+    ),
     Command("version", HEADING, "print the version", "appliance.cli.node:version", (JSON,)),
 )

@@ -79,6 +79,15 @@ ROWS: Final = (
         "revoke_invitation", "take an invitation back", _MEMBERS, "enrolment.invite", Verb.DELETE, "/invitations/{which}",
         models.Done, models.Which, fails=(404,), example={"which": "laptop"},
     ),
+    Row(
+        "debug_profile", "where the node's processes spend their time", _NODE, "node.debug", Verb.POST, "/node/debug/profile",
+        models.Profiled, models.Profile, fails=(409,), seconds=90.0, example={"seconds": 5},
+        about="Looks so many times a second where the program is: names of functions, never values.",
+    ),
+    Row(
+        "debug_memory", "what the node's control process holds", _NODE, "node.debug", Verb.GET, "/node/debug/memory",
+        models.Held, fails=(409,), seconds=30.0,
+    ),
 )  # fmt: skip
 
 NOT_HERE: Final = {

@@ -125,6 +125,55 @@ class Figures(Result):
     components: dict[str, str] = Field(description='Each part with "ok" or what is wrong with it.')
 
 
+# ---- where its time and memory go ----
+
+
+class Profile(Arguments):
+    """Which process is looked at, and for how long."""
+
+    worker: int | None = Field(default=None, ge=0, description="The number of a worker; without it the control process is meant.")
+    seconds: float = Field(default=10.0, gt=0, le=60)
+    hertz: int = Field(default=100, ge=1, le=200, description="Looks a second; at a worker 50 at most.")
+
+
+class Function(Result):
+    """A function that was seen."""
+
+    function: str
+    self: int = Field(description="Samples in which it was the innermost.")
+    total: int = Field(description="Samples in which it was somewhere on the stack.")
+
+
+class Profiled(Result):
+    """What was seen."""
+
+    process: str
+    samples: int
+    torn: int = Field(description="Samples that were none, since the program went on meanwhile.")
+    seconds: float
+    cpu_s: float = Field(description="CPU time that the process used meanwhile.")
+    functions: list[Function] = Field(description="Those that were innermost most often.")
+    stacks: list[str] = Field(description="As flame graphs want them: frames with semicolons between them, a space, the samples.")
+
+
+class TypeCount(Result):
+    """How many objects of one type there are."""
+
+    type: str
+    count: int
+
+
+class Held(Result):
+    """What a process holds: counts, never values."""
+
+    process: str
+    memory: int | None = Field(description="Resident bytes.")
+    objects: int
+    types: list[TypeCount]
+    descriptors: dict[str, int] = Field(description="Open ones, by kind.")
+    threads: dict[str, int]
+
+
 # ---- peers ----
 
 

@@ -36,6 +36,8 @@ LAST_WORDS: Final = signal.SIGUSR1
 LAST_WORDS_SECONDS: Final = 0.2
 """Between asking a worker where it is and ending it. Writing that takes a millisecond; one that is stopped does not answer."""
 MAX_STACK: Final = 16384
+FATAL: Final = "Fatal Python error"
+"""So `faulthandler` begins when a process crashes."""
 HEARD_A_TURN: Final = 64
 """Reports of one worker before others have the event loop."""
 
@@ -57,7 +59,7 @@ class WorkerProcess(Telling):
         self._control: socket.socket | None = None
         self._pidfd = -1
         self._last_words = os.memfd_create("appliance-last-words")
-        self._ending = False
+        self._ending = self._asked_where = False
         self.broken: Mapping[str, str] = {}
         """Import paths that the worker could not load, with the reasons."""
         self._started = False
@@ -147,8 +149,32 @@ class WorkerProcess(Telling):
         """End a worker that does not answer, once it has said where it is; its death is heard as any other."""
         if self._process is not None and not self._ending:
             self._ending = True
+            self._forget_words()
             self._process.send_signal(LAST_WORDS)
             asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._kill_now)
+
+    def ask_where(self) -> bool:
+        """Have the worker write down where it is, for `where`. False if it has ended, or is about to be ended."""
+        if self._process is None or self._pidfd < 0 or self._ending or self._stopping:
+            return False
+        self._forget_words()
+        self._asked_where = True
+        self._process.send_signal(LAST_WORDS)
+        return True
+
+    def where(self) -> str:
+        """What it has written down since; "" if it has not come to it, or has ended."""
+        if self._pidfd < 0 or self._ending:
+            return ""
+        words = os.pread(self._last_words, MAX_STACK, 0).decode(errors="replace")
+        self._forget_words()
+        return words
+
+    def _forget_words(self) -> None:
+        """The worker has the same open file, so it writes from the beginning too."""
+        self._asked_where = False
+        os.ftruncate(self._last_words, 0)
+        os.lseek(self._last_words, 0, os.SEEK_SET)
 
     def close(self) -> None:
         """Free the shared memory, once the worker has stopped."""
@@ -205,6 +231,8 @@ class WorkerProcess(Telling):
         code = process.wait() if process is not None else 0
         self._end_process()
         stack = os.pread(self._last_words, MAX_STACK, 0).decode(errors="replace")
+        if self._asked_where:  # where it was before it died, for a profile; only what comes after that was it
+            stack = stack[stack.index(FATAL) :] if FATAL in stack else ""
         if stack and not self._stopping:
             self._listener.on_last_words(stack, hung=self._ending)
         if not self._stopping:

@@ -90,6 +90,7 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
     assert looking == {"status", "health", "metrics", "plugins", "profile", "discovered", "events", "services"} | about_members
     assert {permission for name, permission in permissions.items() if name not in looking} == {
         CHANGE,
+        "node.debug",
         "enrolment.invite",
         "stream.open",
         "stream.serve",
