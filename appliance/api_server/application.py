@@ -15,8 +15,10 @@ from starlette.routing import Route
 from appliance.api_server.answering import REQUEST_ID, Answering, request_id
 from appliance.api_server.asking import Ask, Asking
 from appliance.api_server.caller import Caller, Unauthenticated
+from appliance.api_server.kept import Kept
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
+from appliance.api_server.short_paths import ShortPaths
 from appliance.foundation import clock
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
@@ -26,10 +28,12 @@ from appliance.sdk.errors import SDKError
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(settings: Settings, node: NodeLink) -> Starlette:
+def application(settings: Settings, node: NodeLink, kept: Kept) -> Starlette:
     """The API of the node that `settings` are of."""
     added = {name: tuple(permissions) for name, permissions in settings.management["roles"].items()}
-    answering = Answering(Asking(node.ask, clock.monotonic), _no_tokens, added, {})
+    asking = Asking(node.ask, clock.monotonic)
+    handlers = {**ShortPaths(asking, settings, kept.problem, clock.wall).handlers()}
+    answering = Answering(asking, _no_tokens, added, handlers)
     return assembled(answering, node.ask, settings.version)
 
 

@@ -40,6 +40,10 @@ class Asking:
         answer = await self._fresh(row, _wanted(row, arguments), whose)
         return _page(answer, row.listed_by, arguments) if row.listed_by and isinstance(arguments, Page) else answer
 
+    async def whole(self, row: Row, whose: OnBehalf) -> Any:
+        """The node's answer to an operation without arguments, a list in one piece. Raises as `answer`."""
+        return await self._fresh(row, {}, whose)
+
     async def _fresh(self, row: Row, wanted: dict[str, Any], whose: OnBehalf) -> Any:
         if not row.fresh:
             return await self._ask(row.name, wanted, whose, row.seconds)

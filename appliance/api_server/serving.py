@@ -9,7 +9,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +17,10 @@ import uvicorn
 
 from appliance.api_server.application import application
 from appliance.api_server.http import Http
+from appliance.api_server.kept import Kept
 from appliance.api_server.node_link import NodeLink
+from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
-from appliance.sdk.errors import SDKError
 
 log = get_logger("api")
 
@@ -36,28 +37,36 @@ IDLE_SECONDS: Final = 30
 """How long a connection may be silent between two requests."""
 
 
-async def serve(_folder: Path, control: socket.socket, listeners: Sequence[socket.socket]) -> int:
+async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket.socket]) -> int:
     """Serve until SIGTERM, or until the node hangs up. Returns the exit code."""
-    node = NodeLink(control)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    node.ended = stop.set
     try:
-        settings = await node.settings()
-        server = Server(configured(application(settings, node)))
-        serving = asyncio.get_running_loop().create_task(server.serve(list(listeners)), name="serve")
-        serving.add_done_callback(lambda _serving: stop.set())
-        await server.up.wait()
-        await node.ready()
-        await stop.wait()
-        server.should_exit = True
-        await serving
-    except SDKError as error:
-        log.error("the node does not answer", reason=error.message)  # noqa: TRY400  nobody's bug
+        async with AsyncExitStack() as ending:
+            node = NodeLink(control)
+            ending.callback(node.close)
+            node.ended = stop.set
+            settings = await node.settings()
+            kept = await Kept.open(folder)
+            ending.push_async_callback(kept.close)
+            await _answer(application(settings, node, kept), listeners, node, stop)
+    except ApplianceError as error:
+        log.error("the API server ends", reason=error.message, hint=error.hint)  # noqa: TRY400  nobody's bug
         return 1
-    finally:
-        node.close()
     return 0
+
+
+async def _answer(app: object, listeners: Sequence[socket.socket], node: NodeLink, stop: asyncio.Event) -> None:
+    """Answer until `stop`; then what is under way has its seconds."""
+    server = Server(configured(app))
+    serving = asyncio.get_running_loop().create_task(server.serve(list(listeners)), name="serve")
+    for event in (stop, server.up):
+        serving.add_done_callback(lambda _serving, event=event: event.set())  # type: ignore[misc]  # mypy does not see its type
+    await server.up.wait()
+    await node.ready()
+    await stop.wait()
+    server.should_exit = True
+    await serving
 
 
 class Server(uvicorn.Server):

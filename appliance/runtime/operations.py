@@ -80,6 +80,11 @@ def _looking(asked: Asked) -> dict[str, Operation]:
     async def look_up(request: Request) -> Any:
         return lookup(asked.node, asked.shown.in_force.profile, request.args)
 
+    async def show_crypto(_request: Request) -> Any:
+        from appliance.runtime.crypto_status import crypto_status
+
+        return await crypto_status(asked.shown.in_force.profile)
+
     async def show_profile(_request: Request) -> Any:
         return profile_status(asked.shown.in_force, asked.trial)
 
@@ -88,6 +93,7 @@ def _looking(asked: Asked) -> dict[str, Operation]:
         "health": Operation(READ, show_health),
         "metrics": Operation(READ, show_metrics),
         "plugins": Operation(READ, show_plugins),
+        "crypto": Operation(READ, show_crypto),
         "profile": Operation(READ, show_profile),
         "discovered": Operation(READ, show_discovered),
         "lookup": Operation(READ, look_up),

@@ -17,6 +17,7 @@ import pytest
 
 from appliance.control import client
 from appliance.control.client import ControlError
+from appliance.management.operations import short_paths
 from appliance.management.operations.node import NOT_HERE
 from appliance.management.operations.row import AnsweredBy
 from appliance.management.operations.table import ROWS
@@ -66,6 +67,19 @@ def test_root_of_this_host_gets_every_answer_that_changes_nothing(node: Host) ->
             status, answer = ask(node, path)
             assert status == 200, (row.name, answer)
             row.result.model_validate(answer)
+
+
+def test_the_short_paths_have_exactly_their_json(node: Host) -> None:
+    for row in short_paths.ROWS:
+        status, answer = ask(node, row.full_path)
+        assert status == 200, answer
+        row.result.model_validate(answer)
+        assert ask(node, row.full_path, local=False)[0] == 401
+    crypto = ask(node, "/api/crypto/status")[1]
+    assert crypto["initialized"] is True
+    assert (crypto["kyberKeySize"], crypto["dilithiumKeySize"]) == (1568, 2592)
+    assert crypto["production"] is False, "the identity lies in a file that is not encrypted"
+    assert [peer["name"] for peer in ask(node, "/api/peers")[1]["list"]] == ["other"]
 
 
 def test_each_operation_of_the_node_has_a_row_or_a_reason(node: Host) -> None:

@@ -19,6 +19,7 @@ ROWS: Final = (
     Row("health", "whether the node is well", _NODE, "node.read", Verb.GET, "/node/health", models.Health, fresh=_FRESH),
     Row("metrics", "the node's figures", _NODE, "node.read", Verb.GET, "/node/figures", models.Figures, fresh=_FRESH),
     Row("profile", "which files are in force", _NODE, "node.read", Verb.GET, "/node/profile", models.ProfileStatus),
+    Row("crypto", "the node's cryptography", _NODE, "node.read", Verb.GET, "/node/crypto", models.Crypto, fresh=_FRESH),
     Row(
         "plugins", "plugins and how they are", _NODE, "node.read", Verb.GET, "/plugins", models.Plugins, Page, listed_by="name"
     ),

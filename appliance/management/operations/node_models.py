@@ -174,6 +174,21 @@ class Held(Result):
     threads: dict[str, int]
 
 
+class Crypto(Result):
+    """What the node's cryptography is."""
+
+    initialized: bool = Field(description="The primitives compute what the standards say (known answers).")
+    kem: str
+    signature: str
+    suites: list[str] = Field(description="Record protection, best first.")
+    mode: str = Field(description="hybrid, hybrid-preferred or classical: what a session is at least, by crypto.pq.")
+    key_pairs: int = Field(description="Lasting ones of this node; those of key exchanges live as long as one takes.")
+    kem_key_bytes: int
+    signature_key_bytes: int
+    production: bool = Field(description="Nothing stands in `reasons`.")
+    reasons: list[str] = Field(description="Why it is not fit for production.")
+
+
 # ---- peers ----
 
 

@@ -84,7 +84,7 @@ class Row(NamedTuple):
     """What the caller needs; PUBLIC: nothing, SELF: to be known."""
     verb: Verb
     path: str
-    """Behind PREFIX: "/users/{name}". What stands in braces is an argument of that name."""
+    """Behind the prefix: "/users/{name}". What stands in braces is an argument of that name."""
     result: type[BaseModel]
     """The answer; of a stream, each item."""
     arguments: type[BaseModel] = Nothing
@@ -107,6 +107,8 @@ class Row(NamedTuple):
     """Arguments as somebody might write them."""
     about: str = ""
     """More for the document, in sentences."""
+    prefix: str = PREFIX
+    """What the path stands behind."""
 
     @property
     def changes(self) -> bool:
@@ -120,8 +122,8 @@ class Row(NamedTuple):
 
     @property
     def full_path(self) -> str:
-        """With PREFIX."""
-        return PREFIX + self.path
+        """With its prefix."""
+        return self.prefix + self.path
 
 
 class Page(Arguments):

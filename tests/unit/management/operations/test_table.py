@@ -13,7 +13,7 @@ from appliance.management.operations.table import BY_NAME, ROWS
 
 def test_names_and_places_are_given_once() -> None:
     assert len(BY_NAME) == len(ROWS)
-    assert len({(row.verb, row.path) for row in ROWS}) == len(ROWS)
+    assert len({(row.verb, row.full_path) for row in ROWS}) == len(ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -45,7 +45,7 @@ def test_no_two_paths_mean_the_same() -> None:
             a == b or (a.startswith("{") and b.startswith("{")) for a, b in zip(ours, theirs, strict=True)
         )
 
-    assert not [(a.name, b.name) for a, b in combinations(ROWS, 2) if a.verb is b.verb and fits(a.path, b.path)]
+    assert not [(a.name, b.name) for a, b in combinations(ROWS, 2) if a.verb is b.verb and fits(a.full_path, b.full_path)]
 
 
 def test_everything_is_answered_by_somebody() -> None:

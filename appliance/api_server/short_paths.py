@@ -1,0 +1,124 @@
+"""Answers the short paths from live state. They answer always: a node that does not is a node that is not well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from starlette.responses import JSONResponse, Response
+
+from appliance.api_server.answering import Call, Handler
+from appliance.api_server.asking import Asking
+from appliance.api_server.node_link import Settings
+from appliance.errors import ApplianceError, ExitCode
+from appliance.management.operations.table import BY_NAME
+
+ALIAS: Final = "Kyber1024-Dilithium5"
+"""ML-KEM-1024 and ML-DSA-87, as they were called before FIPS 203 and 204."""
+NO_DHT: Final = {"totalNodes": 0, "bucketsUsed": 0, "bootstrapNodes": 0}
+NO_SIGNALING: Final = {"connections": 0, "peers": 0, "connectedPeers": 0, "dhtNodes": 0, "dhtBuckets": 0}
+ABSENT: Final = {"status": "absent", "detail": "this node has none"}
+ANSWERS_WITHIN: Final = 5.0
+"""Seconds for the node, before it counts as one that does not answer."""
+
+
+class ShortPaths:
+    """`now` gives Unix seconds."""
+
+    def __init__(
+        self, asking: Asking, settings: Settings, storage_problem: Callable[[], Awaitable[str]], now: Callable[[], float]
+    ) -> None:
+        self._asking = asking
+        self._settings = settings
+        self._storage_problem = storage_problem
+        self._now = now
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the row's name."""
+        return {
+            "short.peers": self.peers,
+            "short.crypto": self.crypto,
+            "short.dht": self.dht,
+            "short.health": self.health,
+        }
+
+    async def peers(self, call: Call) -> Any:
+        """All peers."""
+        found = await self._ask("peers", call) or []
+        return {
+            "connected": sum(1 for peer in found if peer["connected"]),
+            "total": len(found),
+            "list": found,
+            "signaling": NO_SIGNALING,
+            "dht": NO_DHT,
+        }
+
+    async def crypto(self, call: Call) -> Any:
+        """The cryptography; not initialized if the node cannot say."""
+        found = await self._ask("crypto", call) or {}
+        return {
+            "initialized": bool(found.get("initialized")),
+            "algorithm": ALIAS,
+            "keyPairs": int(found.get("key_pairs", 0)),
+            "kyberKeySize": int(found.get("kem_key_bytes", 0)),
+            "dilithiumKeySize": int(found.get("signature_key_bytes", 0)),
+            "mode": str(found.get("mode", "unknown")),
+            "production": bool(found.get("production")),
+        }
+
+    async def dht(self, _call: Call) -> Any:
+        """There is none yet."""
+        return {"nodes": [], "stats": NO_DHT}
+
+    async def health(self, call: Call) -> Response:
+        """200 if all that there is is well, 503 if not."""
+        figures, crypto, storage = await asyncio.gather(
+            self._ask("metrics", call), self._ask("crypto", call), self._storage_problem()
+        )
+        components = {
+            "crypto": _crypto(crypto),
+            "signaling": ABSENT,
+            "dht": ABSENT,
+            "p2p": _p2p(figures),
+            "storage": _well(storage),
+            "ai": ABSENT,
+        }
+        well = all(component["status"] != "unwell" for component in components.values())
+        document = {
+            "status": "ok" if well else "unwell",
+            "timestamp": int(self._now()),
+            "uptime": 0 if figures is None else int(figures["uptime"] * 1000),
+            "version": self._settings.version,
+            "components": components,
+        }
+        return JSONResponse(document, 200 if well else 503)
+
+    async def _ask(self, name: str, call: Call) -> Any:
+        """The node's answer; None if it gives none. Raises what it refuses this caller with."""
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN):
+                return await self._asking.whole(BY_NAME[name], call.caller.on_behalf(call.id))
+        except TimeoutError:
+            return None
+        except ApplianceError as error:
+            if error.exit_code == ExitCode.PERMISSION:
+                raise
+            return None
+
+
+def _crypto(found: Mapping[str, Any] | None) -> dict[str, str]:
+    if found is None:
+        return _well("the node does not answer")
+    return _well("" if found["initialized"] else "; ".join(found["reasons"]))
+
+
+def _p2p(figures: Mapping[str, Any] | None) -> dict[str, str]:
+    if figures is None:
+        return _well("the node does not answer")
+    unwell = [f"{name}: {what}" for name, what in figures["components"].items() if what != "ok"]
+    return _well("; ".join(unwell) if figures["ready"] else "the node is not ready")
+
+
+def _well(problem: str) -> dict[str, str]:
+    return {"status": "unwell", "detail": problem} if problem else {"status": "ok", "detail": ""}

@@ -1,0 +1,96 @@
+"""The short paths answer exactly their JSON, whatever is not well."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from appliance.api_server.answering import Call
+from appliance.api_server.asking import Asking
+from appliance.api_server.caller import Caller
+from appliance.api_server.node_link import Settings
+from appliance.api_server.short_paths import ShortPaths
+from appliance.control.messages import OnBehalf
+from appliance.errors import ApplianceError, MissingPrivilege
+from appliance.management.operations.row import Nothing
+from appliance.management.operations.short_paths import ROWS
+from appliance.management.operations.table import BY_NAME
+
+CRYPTO = {"initialized": True, "key_pairs": 1, "kem_key_bytes": 1568, "signature_key_bytes": 2592, "mode": "hybrid"}
+GOOD: dict[str, Any] = {
+    "peers": [{"name": "a", "connected": True}, {"name": "b", "connected": False}],
+    "crypto": CRYPTO | {"production": True, "reasons": []},
+    "metrics": {"uptime": 3600.5, "ready": True, "components": {"worker": "ok"}},
+}
+
+
+class Story:
+    """A node that gives these answers, and a store with that problem."""
+
+    def __init__(self, storage: str = "", **answers: Any) -> None:
+        self.answers = GOOD | answers
+        self.storage = storage
+        settings = Settings("n", "llp1:x", "0.1.0", {})
+        self.paths = ShortPaths(Asking(self.ask, lambda: 0.0), settings, self.problem, lambda: 1234567890.9)
+
+    async def ask(self, op: str, _arguments: dict[str, Any], _whose: OnBehalf | None, _seconds: float, /) -> Any:
+        answer = self.answers[op]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def problem(self) -> str:
+        return self.storage
+
+    async def get(self, name: str) -> tuple[int, Any]:
+        row = BY_NAME[name]
+        call = Call(row, Caller("root", ("admin",), "peer"), Nothing(), Request({"type": "http", "headers": []}), "r1")
+        answer = await self.paths.handlers()[name](call)
+        status, body = (answer.status_code, json.loads(answer.body)) if hasattr(answer, "body") else (200, answer)
+        row.result.model_validate(body)
+        return status, body
+
+
+async def test_a_node_that_is_well() -> None:
+    status, health = await Story().get("short.health")
+    assert status == 200
+    assert (health["status"], health["timestamp"], health["uptime"]) == ("ok", 1234567890, 3600500)
+    assert [*health["components"]] == ["crypto", "signaling", "dht", "p2p", "storage", "ai"]
+
+
+@pytest.mark.parametrize(
+    ("story", "component"),
+    [
+        (Story(crypto=CRYPTO | {"initialized": False, "reasons": ["ML-KEM-1024: wrong"]}), "crypto"),
+        (Story(crypto=ApplianceError("broken")), "crypto"),
+        (Story(metrics=GOOD["metrics"] | {"components": {"worker": "it died"}}), "p2p"),
+        (Story(metrics=GOOD["metrics"] | {"ready": False}), "p2p"),
+        (Story(metrics=TimeoutError()), "p2p"),
+        (Story("the disk is full"), "storage"),
+    ],
+)
+async def test_what_is_not_well_is_named_and_the_rest_is_told(story: Story, component: str) -> None:
+    status, health = await story.get("short.health")
+    assert status == 503
+    unwell = {name for name, how in health["components"].items() if how["status"] == "unwell"}
+    assert unwell == {component}
+    assert health["components"][component]["detail"]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_each_answers_while_the_node_does_not(row: Any) -> None:
+    gone = ApplianceError("no node")
+    await Story(peers=gone, crypto=gone, metrics=gone).get(row.name)
+
+
+async def test_each_peer_is_there_once() -> None:
+    _, peers = await Story().get("short.peers")
+    assert (peers["connected"], peers["total"]) == (1, 2)
+
+
+async def test_whom_the_node_refuses_hears_that() -> None:
+    with pytest.raises(MissingPrivilege):
+        await Story(peers=MissingPrivilege("no")).get("short.peers")
