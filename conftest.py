@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 FAMILIES = ("soak", "fuzz", "chaos")
-UNMEASURED = {"netns", "scenarios", "soak", "chaos"}
-"""Folders whose tests start processes without coverage."""
+MEASURED = ("tests/cli/", "tests/unit/", "plugins/")
+"""Where processes that tests start count for coverage. What runs in the process of the tests does so everywhere."""
 
 # No deadline: other processes share the machine, and time is tested elsewhere, with a clock that the test owns.
 settings.register_profile("short", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -63,10 +63,10 @@ def soak_seconds(request: pytest.FixtureRequest, long_form: bool) -> float:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """What a test of whole hosts starts runs as an admin has it: with its sandbox, and without coverage, which costs half as much
-    again. tests/cli has each command and the daemon measured, and what only a few of these processes do is marked `measured`."""
+    """Outside of MEASURED, what a test starts runs as an admin has it: with its sandbox, and without coverage, which costs as much
+    again."""
     kept: dict[str, str] = {}
-    if UNMEASURED.intersection(Path(item.path).parts) and not item.get_closest_marker("measured"):
+    if not item.nodeid.startswith(MEASURED):
         kept = {name: os.environ.pop(name) for name in ("COVERAGE_PROCESS_CONFIG", "APPLIANCE_SECCOMP") if name in os.environ}
     try:
         return (yield)
