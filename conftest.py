@@ -63,8 +63,8 @@ def soak_seconds(request: pytest.FixtureRequest, long_form: bool) -> float:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Outside of MEASURED, what a test starts runs as an admin has it: with its sandbox, and without coverage, which costs as much
-    again."""
+    """Outside of MEASURED, what a test starts runs as an admin has it: with its sandbox, and without coverage, which costs as
+    much again."""
     kept: dict[str, str] = {}
     if not item.nodeid.startswith(MEASURED):
         kept = {name: os.environ.pop(name) for name in ("COVERAGE_PROCESS_CONFIG", "APPLIANCE_SECCOMP") if name in os.environ}
