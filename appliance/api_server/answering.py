@@ -15,13 +15,13 @@ from starlette.responses import Response
 
 from appliance.api_server.arguments import arguments_of
 from appliance.api_server.asking import Asking
-from appliance.api_server.caller import Bearer, Caller, authorize, caller_of
+from appliance.api_server.caller import NOBODY, Bearer, Caller, authorize, caller_of
 from appliance.api_server.problems import bug, problem
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import get_logger
-from appliance.management.operations.row import AnsweredBy, Arguments, Row
+from appliance.management.operations.row import PUBLIC, AnsweredBy, Arguments, Row
 from appliance.sdk.errors import DeadlineExceeded
 
 log = get_logger("api")
@@ -70,7 +70,7 @@ class Answering:
         began = clock.monotonic()
         caller = None
         try:
-            caller = await caller_of(request, self._bearer)
+            caller = NOBODY if row.permission == PUBLIC else await caller_of(request, self._bearer)
             authorize(caller, row.permission, self._added)
             arguments = await arguments_of(row, request)
             response = _response(await self._carried_out(Call(row, caller, arguments, request, number)), row)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from appliance.api_server.answering import REQUEST_ID, Answering, request_id
 from appliance.api_server.asking import Ask, Asking
-from appliance.api_server.caller import Caller, Unauthenticated
+from appliance.api_server.iam import handlers as iam
 from appliance.api_server.kept import Kept
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
@@ -30,10 +30,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def application(settings: Settings, node: NodeLink, kept: Kept) -> Starlette:
     """The API of the node that `settings` are of."""
-    added = {name: tuple(permissions) for name, permissions in settings.management["roles"].items()}
     asking = Asking(node.ask, clock.monotonic)
-    handlers = {**ShortPaths(asking, settings, kept.problem, clock.wall).handlers()}
-    answering = Answering(asking, _no_tokens, added, handlers)
+    handlers = {**ShortPaths(asking, settings, kept.problem, clock.wall).handlers(), **iam.handlers(kept.accounts)}
+    answering = Answering(asking, iam.bearer_of(kept.accounts), settings.added_roles, handlers)
     return assembled(answering, node.ask, settings.version)
 
 
@@ -93,10 +92,6 @@ def _descriptions(version: str) -> list[Route]:
         return Response(text(older_form=True), media_type="application/json")
 
     return [Route("/api/v1/openapi.json", newest), Route("/api/v1/openapi-3.0.json", for_older_generators)]
-
-
-async def _no_tokens(_token: str) -> Caller:
-    raise Unauthenticated("the token is not valid", hint="log in again, or make another one")
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from math import isfinite
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -14,6 +15,9 @@ from appliance.management.operations.row import Arguments, Row
 
 MOST_BODY: Final = 1 << 20
 """Bytes of a body."""
+FORM: Final = "application/x-www-form-urlencoded"
+MOST_FIELDS: Final = 32
+"""Of a form."""
 MOST_DEPTH: Final = 32
 """Of objects and lists within each other; real bodies have five."""
 
@@ -21,7 +25,7 @@ MOST_DEPTH: Final = 32
 async def arguments_of(row: Row, request: Request) -> Arguments:
     """The arguments of a request. Raises BadRequest, BodyTooLarge, UnsupportedMedia, Invalid."""
     written: dict[str, Any] = dict(request.path_params)
-    given = await _body(request) if row.verb.has_body else _query(row, request)
+    given = await _body(row, request) if row.verb.has_body else _query(row, request)
     twice = given.keys() & written.keys()
     if twice:
         raise BadRequest(f"{min(twice)} stands in the path already")
@@ -44,11 +48,13 @@ def _judged(row: Row, given: dict[str, Any], written: dict[str, Any]) -> BaseMod
     return row.arguments.model_validate_json(text, strict=True)
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(row: Row, request: Request) -> dict[str, Any]:
     raw = await read_body(request)
     if not raw:
         return {}
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if row.form and kind == FORM:
+        return _form(raw)
     if kind != "application/json":
         raise UnsupportedMedia(f"{kind[:60]!r} is not taken here", hint="send application/json")
     try:
@@ -60,6 +66,19 @@ async def _body(request: Request) -> dict[str, Any]:
     if _depth(found) > MOST_DEPTH:
         raise BadRequest(f"the body has more than {MOST_DEPTH} objects within each other")
     return found
+
+
+def _form(raw: bytes) -> dict[str, Any]:
+    """A form (WHATWG URL, section 5.1), in which each argument is there once."""
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS, errors="strict"
+        )
+    except ValueError:
+        raise BadRequest("the body is no form") from None
+    if len(dict(pairs)) != len(pairs):
+        raise BadRequest("an argument is there twice")
+    return dict(pairs)
 
 
 async def read_body(request: Request) -> bytes:

@@ -36,6 +36,12 @@ class Caller(NamedTuple):
     """Sorted."""
     how: str
     """How that is known: "peer" (the kernel says so), "access-token", "api-token"; "" for nobody in particular."""
+    user: str = ""
+    """The user's id; "" for somebody on the host, who is no user."""
+    scopes: tuple[str, ...] | None = None
+    """All that the token of a program may do; None: whatever the roles permit."""
+    family: str = ""
+    """The log-in that the token comes from; "" for a program."""
 
     def on_behalf(self, request: str) -> OnBehalf:
         """For the node."""
@@ -70,5 +76,7 @@ def authorize(caller: Caller, permission: str, added: Mapping[str, Collection[st
         raise Unauthenticated(
             "this needs a token", hint="log in, or make a token on the host: appliance api token; send it as a bearer token"
         )
+    if caller.scopes is not None and permission not in caller.scopes:
+        raise Forbidden(f"this token may not do this ({permission})", hint="make one with this scope")
     if permission != SELF and not roles.permits(caller.roles, permission, added):
         raise Forbidden(f"user {caller.name} may not do this ({permission})", hint="an admin can give the user a role that may")

@@ -22,6 +22,11 @@ class Settings(NamedTuple):
     management: Mapping[str, Any]
     """The profile's section, as JSON."""
 
+    @property
+    def added_roles(self) -> dict[str, tuple[str, ...]]:
+        """Roles of the profile, by name."""
+        return {name: tuple(permissions) for name, permissions in self.management["roles"].items()}
+
 
 class NodeLink:
     """`ask` and `follow` raise SDKError. `ended()` is called when the node hangs up."""

@@ -47,7 +47,7 @@ async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket
             ending.callback(node.close)
             node.ended = stop.set
             settings = await node.settings()
-            kept = await Kept.open(folder)
+            kept = await Kept.open(folder, settings)
             ending.push_async_callback(kept.close)
             await _answer(application(settings, node, kept), listeners, node, stop)
     except ApplianceError as error:

@@ -110,6 +110,27 @@ def test_the_command_asks_without_a_token_as_root(node: Host) -> None:
     assert "token" in refused.stderr
 
 
+def test_a_first_user_logs_in_from_the_network_and_a_restart_forgets_nobody(node: Host) -> None:
+    def send(path: str, **body: str) -> tuple[int, Any]:
+        return ask(node, path, "-X", "POST", "-H", "content-type: application/json", "-d", json.dumps(body), local=False)
+
+    _, first = ask(node, "/api/v1/user-invitations/first", "-X", "POST")
+    assert ask(node, "/api/v1/user-invitations/first", "-X", "POST", local=False)[0] == 401
+    status, user = send("/api/v1/auth/register", code=first["code"], name="alice", password="correct horse battery")
+    assert (status, user["roles"]) == (201, ["admin"])
+    _, granted = send("/api/v1/auth/login", name="alice", password="correct horse battery")
+    known = ("-H", f"authorization: Bearer {granted['access_token']}")
+    assert ask(node, "/api/v1/status", *known, local=False)[0] == 200
+    os.kill(node.status()["management"]["pid"], signal.SIGKILL)
+    node.hear(READY, times=2)
+    assert ask(node, "/api/v1/users/profile", *known, local=False)[1]["name"] == "alice"
+    assert send("/api/v1/auth/refresh", refresh_token=granted["refresh_token"])[0] == 200
+    node.hear("log-in")
+    log = node.heard.decode()
+    assert user["id"] in log, "who came in is told"
+    assert not [secret for secret in (first["code"], granted["access_token"], granted["refresh_token"]) if secret in log]
+
+
 def test_the_api_server_may_do_nothing_to_this_host(node: Host) -> None:
     pid = node.status()["management"]["pid"]
     told = Path(f"/proc/{pid}/status").read_text()

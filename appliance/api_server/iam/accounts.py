@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.hashing import HashingThreads
-from appliance.api_server.iam.kept import Kept
 from appliance.api_server.iam.keyring import Keyring
 from appliance.api_server.iam.people import People
 from appliance.api_server.iam.programs import Programs
+from appliance.api_server.iam.records import Records
 from appliance.api_server.iam.registration import Registration
 from appliance.api_server.iam.second_factor import SecondFactor
 from appliance.api_server.iam.sessions import Sessions
@@ -36,7 +36,7 @@ class Accounts:
     ) -> None:
         """`clock`: Unix seconds. `added`: roles of the profile. `breached`: is a password in a list of stolen ones? `note`: takes
         what belongs into the audit log."""
-        self.tools = Tools(Kept(store), clock, entropy, hasher, realm, added or {}, breached, note)
+        self.tools = Tools(Records(store), clock, entropy, hasher, realm, added or {}, breached, note)
         guard = Guard(self.tools)
         self.keyring = Keyring(self.tools)
         """Signing keys: `jwks`, `rotate`."""

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from appliance.api_server.iam.kept import TOKENS, USERS, put
 from appliance.api_server.iam.keyring import Keyring
+from appliance.api_server.iam.records import TOKENS, USERS, put
 from appliance.api_server.iam.tools import Tools
 from appliance.errors import ApplianceError
 from appliance.management.iam import api_tokens, roles, tokens
@@ -148,21 +148,23 @@ class Callers:
         if abs(now - token.last_used) < LAST_USED_EVERY:
             return
         try:
-            kept = await self._tools.kept.get(TOKENS, token.accessor, ApiToken)
+            kept = await self._tools.records.get(TOKENS, token.accessor, ApiToken)
             if kept is not None:
                 after = kept.value._replace(last_used=now)
-                await self._tools.kept.commit(put(TOKENS, token.accessor, after, kept.version, kept_until(after)), durable=False)
+                await self._tools.records.commit(
+                    put(TOKENS, token.accessor, after, kept.version, kept_until(after)), durable=False
+                )
         except ApplianceError:
             return
         finally:
             self._tokens.put(token.accessor, token._replace(last_used=now))
 
     async def _user(self, user: str) -> User | None:
-        found = await self._tools.kept.get(USERS, user, User)
+        found = await self._tools.records.get(USERS, user, User)
         return found.value if found else None
 
     async def _token(self, accessor: str) -> ApiToken | None:
-        found = await self._tools.kept.get(TOKENS, accessor, ApiToken)
+        found = await self._tools.records.get(TOKENS, accessor, ApiToken)
         return found.value if found else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from appliance.api_server.iam.kept import ATTEMPTS, put, settled
+from appliance.api_server.iam.records import ATTEMPTS, put, settled
 from appliance.api_server.iam.tools import Tools
 from appliance.management.iam import lockout
 from appliance.management.iam.lockout import FREE_FOR_ADDRESS, FREE_FOR_NAME, Attempts
@@ -23,19 +23,19 @@ class Guard:
         async def count() -> None:
             changes: list[Change] = []
             for key, free in self._keys(name, address, own):
-                found = await self._tools.kept.get(ATTEMPTS, key, Attempts)
+                found = await self._tools.records.get(ATTEMPTS, key, Attempts)
                 before, version = found or (Attempts(), 0)
                 after = lockout.attempted(before, self._tools.now, free)
                 changes.append(put(ATTEMPTS, key, after, version, after.expires))
             if changes:
-                await self._tools.kept.commit(*changes, durable=False)
+                await self._tools.records.commit(*changes, durable=False)
 
         await settled(count)
 
     async def right(self, name: str, address: str, own: Collection[str] = ()) -> int:
         """The attempt was right: for the name it is as if none had been wrong. The address loses this one only, for others may
         have failed there. Returns how many were wrong for this name before, wherever they came from: for the owner to know."""
-        everywhere = await self._tools.kept.get(ATTEMPTS, lockout.name_key(name, ""), Attempts)
+        everywhere = await self._tools.records.get(ATTEMPTS, lockout.name_key(name, ""), Attempts)
         counted = everywhere.value.failures if everywhere else 0
         if lockout.name_key(name, address, own) == lockout.name_key(name, ""):
             counted -= 1
@@ -43,7 +43,7 @@ class Guard:
         async def forget() -> None:
             changes: list[Change] = []
             for key, free in self._keys(name, address, own):
-                found = await self._tools.kept.get(ATTEMPTS, key, Attempts)
+                found = await self._tools.records.get(ATTEMPTS, key, Attempts)
                 if found is None:
                     continue
                 left = found.value.failures - 1
@@ -53,7 +53,7 @@ class Guard:
                     after = found.value._replace(failures=left, until=0)
                     changes.append(put(ATTEMPTS, key, after, found.version, after.expires))
             if changes:
-                await self._tools.kept.commit(*changes, durable=False)
+                await self._tools.records.commit(*changes, durable=False)
 
         await settled(forget)
         return max(0, counted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from appliance.api_server.iam.kept import STATE, put_document, settled
+from appliance.api_server.iam.records import STATE, put_document, settled
 from appliance.api_server.iam.tools import Tools
 from appliance.management.iam.documents import document_of, record_of
 from appliance.management.iam.signing_keys import SEED_BYTES, Ring, SigningKey, rotated
@@ -44,11 +44,11 @@ class Keyring:
         return (await self.ring()).jwks(self._tools.clock())
 
     async def _loaded(self, *, new: bool = False) -> Ring:
-        document, version = await self._tools.kept.document(STATE, KEY)
+        document, version = await self._tools.records.document(STATE, KEY)
         keys = [record_of(SigningKey, key) for key in document.get("keys", [])]
         ring = Ring(keys) if keys else None
         if ring is not None and not new and not ring.is_due(self._tools.clock()):
             return ring
         after = rotated(keys, self._tools.entropy(SEED_BYTES), self._tools.now)
-        await self._tools.kept.commit(put_document(STATE, KEY, {"keys": [document_of(key) for key in after]}, version))
+        await self._tools.records.commit(put_document(STATE, KEY, {"keys": [document_of(key) for key in after]}, version))
         return Ring(after)

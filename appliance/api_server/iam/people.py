@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
-from appliance.api_server.iam.kept import (
+from appliance.api_server.iam.records import (
     ACTIVITY,
     NAMES,
     STATE,
@@ -67,19 +67,19 @@ class People:
 
     async def get(self, user: str) -> User:
         """By id. Raises NoSuchRecord."""
-        found = await self._tools.kept.get(USERS, user, User)
+        found = await self._tools.records.get(USERS, user, User)
         if found is None:
             raise _none(user)
         return found.value
 
     async def named(self, name: str) -> User:
         """By name. Raises NoSuchRecord."""
-        document, _ = await self._tools.kept.document(NAMES, name)
+        document, _ = await self._tools.records.document(NAMES, name)
         return await self.get(document.get("user", "nobody"))
 
     async def page(self, after: str, limit: int) -> list[User]:
         """Users ordered by name, those behind the name `after`."""
-        names = await self._tools.kept.keys(NAMES, after=after, limit=limit)
+        names = await self._tools.records.keys(NAMES, after=after, limit=limit)
         found = []
         for name in names:
             try:
@@ -90,7 +90,7 @@ class People:
 
     async def there_are_some(self) -> bool:
         """Has there ever been an admin? Until then the first user's code is good."""
-        document, _ = await self._tools.kept.document(STATE, ADMINS)
+        document, _ = await self._tools.records.document(STATE, ADMINS)
         return bool(document)
 
     async def create(self, actor: Actor, new: NewUser) -> User:
@@ -113,10 +113,10 @@ class People:
 
     async def added(self, user: User, *further: Change) -> None:
         """Keep a new user, together with `further` changes. Raises NameTaken, Conflict."""
-        taken, _ = await self._tools.kept.document(NAMES, user.name)
+        taken, _ = await self._tools.records.document(NAMES, user.name)
         if taken:
             raise NameTaken("another user has this name", hint="choose another")
-        await self._tools.kept.commit(
+        await self._tools.records.commit(
             put(USERS, user.id, user, 0),
             put_document(NAMES, user.name, {"user": user.id}, 0),
             *await self._admins(None, user),
@@ -151,11 +151,11 @@ class People:
         """With all that is his. Raises NoSuchRecord, NotPermitted, LastAdmin."""
 
         async def removed() -> User:
-            found = await self._tools.kept.get(USERS, user, User)
+            found = await self._tools.records.get(USERS, user, User)
             if found is None:
                 raise _none(user)
             changes.may_change(actor, found.value, self._tools.added)
-            await self._tools.kept.commit(
+            await self._tools.records.commit(
                 Delete(USERS, user, found.version),
                 Delete(NAMES, found.value.name),
                 Delete(ACTIVITY, user),
@@ -198,7 +198,7 @@ class People:
         LastAdmin, and what `change` raises."""
 
         async def kept() -> tuple[User, User]:
-            found = await self._tools.kept.get(USERS, user, User)
+            found = await self._tools.records.get(USERS, user, User)
             if found is None:
                 raise _none(user)
             before = found.value
@@ -207,7 +207,7 @@ class People:
                 return before, after
             after = after._replace(changed=self._tools.now)
             gone = await self._without_tokens(user) if after.state == State.DISABLED else []
-            await self._tools.kept.commit(put(USERS, user, after, found.version), *await self._admins(before, after), *gone)
+            await self._tools.records.commit(put(USERS, user, after, found.version), *await self._admins(before, after), *gone)
             return before, after
 
         done = await settled(kept)
@@ -227,12 +227,12 @@ class People:
         """What changes about the list of admins. The record is written whenever somebody was or becomes one."""
         if not any(user is not None and users.is_admin(user) for user in (before, after)):
             return []
-        document, version = await self._tools.kept.document(STATE, ADMINS)
+        document, version = await self._tools.records.document(STATE, ADMINS)
         ids = changes.admins_after(document.get("ids", []), before, after)
         return [put_document(STATE, ADMINS, {"ids": ids}, version)]
 
     async def _without_tokens(self, user: str) -> list[Change]:
-        keys = await self._tools.kept.keys(TOKENS_OF, prefix=f"{user}/", limit=MOST_TOKENS)
+        keys = await self._tools.records.keys(TOKENS_OF, prefix=f"{user}/", limit=MOST_TOKENS)
         accessors = [key.partition("/")[2] for key in keys]
         for accessor in accessors:
             self._callers.forget_token(accessor)

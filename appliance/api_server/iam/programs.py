@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from appliance.api_server.iam.callers import Callers
-from appliance.api_server.iam.kept import TOKENS, TOKENS_OF, USERS, NoSuchRecord, put, put_document, settled
 from appliance.api_server.iam.keyring import Keyring
+from appliance.api_server.iam.records import TOKENS, TOKENS_OF, USERS, NoSuchRecord, put, put_document, settled
 from appliance.api_server.iam.tools import Note, Tools
 from appliance.management.iam import api_tokens, changes, tokens
 from appliance.management.iam.api_tokens import MOST_TOKENS, RANDOM_BYTES, ApiToken, TokenRefused, kept_until
@@ -46,13 +46,13 @@ class Programs:
         token, text = api_tokens.token_of(self._tools.entropy(RANDOM_BYTES), owner, name, scopes, self._tools.now, seconds)
 
         async def kept() -> None:
-            found = await self._tools.kept.get(USERS, owner, User)
+            found = await self._tools.records.get(USERS, owner, User)
             if found is None or found.value.state != State.ACTIVE:
                 raise TokenRefused("a token belongs to a user who may come in", hint="say for which user it is")
-            have = await self._tools.kept.keys(TOKENS_OF, prefix=f"{owner}/", limit=MOST_TOKENS)
+            have = await self._tools.records.keys(TOKENS_OF, prefix=f"{owner}/", limit=MOST_TOKENS)
             if len(have) >= MOST_TOKENS:
                 raise TokenRefused(f"a user has up to {MOST_TOKENS} tokens", hint="revoke some that nobody needs")
-            await self._tools.kept.commit(
+            await self._tools.records.commit(
                 Check(USERS, owner, found.version),  # who is disabled at this moment keeps no token
                 put(TOKENS, token.accessor, token, 0, kept_until(token)),
                 put_document(TOKENS_OF, f"{owner}/{token.accessor}", {}, 0, kept_until(token)),
@@ -65,17 +65,17 @@ class Programs:
     async def page_of(self, user: str, after: str, limit: int) -> list[ApiToken]:
         """A user's tokens, ordered by accessor."""
         start = f"{user}/"
-        keys = await self._tools.kept.keys(TOKENS_OF, prefix=start, after=start + after if after else "", limit=limit)
-        found = [await self._tools.kept.get(TOKENS, key.removeprefix(start), ApiToken) for key in keys]
+        keys = await self._tools.records.keys(TOKENS_OF, prefix=start, after=start + after if after else "", limit=limit)
+        found = [await self._tools.records.get(TOKENS, key.removeprefix(start), ApiToken) for key in keys]
         return [one.value for one in found if one is not None]
 
     async def page(self, after: str, limit: int) -> list[ApiToken]:
         """All users' tokens, ordered by accessor."""
-        return [one.value for one in await self._tools.kept.page(TOKENS, ApiToken, after=after, limit=limit)]
+        return [one.value for one in await self._tools.records.page(TOKENS, ApiToken, after=after, limit=limit)]
 
     async def get(self, accessor: str) -> ApiToken:
         """Raises NoSuchRecord."""
-        found = await self._tools.kept.get(TOKENS, accessor, ApiToken)
+        found = await self._tools.records.get(TOKENS, accessor, ApiToken)
         if found is None:
             raise NoSuchRecord("there is no such token", hint="it was revoked, or its time is over")
         return found.value
@@ -85,7 +85,7 @@ class Programs:
         token = await self.get(accessor)
         if token.user != actor.user and not of_all:
             raise NoSuchRecord("there is no such token", hint="it was revoked, or its time is over")
-        await self._tools.kept.commit(Delete(TOKENS, accessor), Delete(TOKENS_OF, f"{token.user}/{accessor}"))
+        await self._tools.records.commit(Delete(TOKENS, accessor), Delete(TOKENS_OF, f"{token.user}/{accessor}"))
         self._callers.forget_token(accessor)
         self._tools.note(Note("token revoked", token.user, actor.user, accessor))
 

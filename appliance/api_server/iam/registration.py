@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from appliance.api_server.iam.guard import Guard
-from appliance.api_server.iam.kept import INVITATIONS, NoSuchRecord, Versioned, put, settled
 from appliance.api_server.iam.people import NewUser, People
+from appliance.api_server.iam.records import INVITATIONS, NoSuchRecord, Versioned, put, settled
 from appliance.api_server.iam.tools import Note, Tools
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import changes, invitations, users
@@ -66,12 +66,12 @@ class Registration:
             return None
 
         async def kept() -> str:
-            before = await self._tools.kept.page(INVITATIONS, Invitation, limit=MOST_KEPT)
+            before = await self._tools.records.page(INVITATIONS, Invitation, limit=MOST_KEPT)
             invitation, code = invitations.invitation_of(
                 self._tools.entropy(CODE_BYTES), (ADMIN,), "", self._tools.now, FIRST_SECONDS, note="the first user"
             )
             gone = [Delete(INVITATIONS, one.value.number) for one in before if not one.value.made_by]
-            await self._tools.kept.commit(*gone, _put(invitation, 0))
+            await self._tools.records.commit(*gone, _put(invitation, 0))
             return code
 
         return await settled(kept)
@@ -82,25 +82,25 @@ class Registration:
         """An invitation and its code. Raises NotPermitted, UserRefused, TooManyInvitations."""
         roles = users.judged_roles(roles, known_roles(self._tools.added))
         changes.may_give(actor, roles, self._tools.added)
-        kept = await self._tools.kept.page(INVITATIONS, Invitation, limit=MOST_KEPT)
+        kept = await self._tools.records.page(INVITATIONS, Invitation, limit=MOST_KEPT)
         if len(kept) == MOST_KEPT or sum(invitations.is_open(one.value, self._tools.now) for one in kept) >= MOST_INVITATIONS:
             raise TooManyInvitations(f"{MOST_INVITATIONS} invitations are open", hint="take some back")
         invitation, code = invitations.invitation_of(
             self._tools.entropy(CODE_BYTES), roles, actor.user or HOST, self._tools.now, seconds, uses, note[:100]
         )
-        await self._tools.kept.commit(_put(invitation, 0))
+        await self._tools.records.commit(_put(invitation, 0))
         self._tools.note(Note("invitation made", actor.user, detail=f"{invitation.number} {','.join(roles)}"))
         return invitation, code
 
     async def page(self, after: str, limit: int) -> list[Invitation]:
         """Those that are open, ordered by number."""
-        return [one.value for one in await self._tools.kept.page(INVITATIONS, Invitation, after=after, limit=limit)]
+        return [one.value for one in await self._tools.records.page(INVITATIONS, Invitation, after=after, limit=limit)]
 
     async def revoke(self, actor: Actor, number: str) -> None:
         """Take one back. Raises NoSuchRecord."""
-        if await self._tools.kept.get(INVITATIONS, number, Invitation) is None:
+        if await self._tools.records.get(INVITATIONS, number, Invitation) is None:
             raise NoSuchRecord("there is no such invitation", hint="it was used, taken back, or its time is over")
-        await self._tools.kept.commit(Delete(INVITATIONS, number))
+        await self._tools.records.commit(Delete(INVITATIONS, number))
         self._tools.note(Note("invitation taken back", actor.user, detail=number))
 
     async def register(self, asked: Registering) -> User:
@@ -129,13 +129,13 @@ class Registration:
         number = invitations.number_of(code)
 
         async def judged() -> Versioned[Invitation]:
-            found = await self._tools.kept.get(INVITATIONS, number, Invitation) if number else None
+            found = await self._tools.records.get(INVITATIONS, number, Invitation) if number else None
             if found is None:
                 raise CodeNotValid
             wrong = invitations.guessed(found.value, code)
             if wrong is not None:
                 if wrong != found.value:
-                    await self._tools.kept.commit(_put(wrong, found.version))
+                    await self._tools.records.commit(_put(wrong, found.version))
                     self._tools.note(Note("wrong code", "nobody", detail=f"{wrong.number}, {wrong.guesses} guesses left"))
                 raise CodeNotValid
             invitations.used(found.value, self._tools.now)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from appliance.api_server.iam.callers import Callers, Known
+from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
-from appliance.api_server.iam.kept import ACTIVITY, FAMILIES, NAMES, USERS, Versioned, put, settled
 from appliance.api_server.iam.keyring import Keyring
+from appliance.api_server.iam.records import ACTIVITY, FAMILIES, NAMES, USERS, Versioned, put, settled
 from appliance.api_server.iam.tools import Note, Tools
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import activity, passwords, refresh, tokens, totp
@@ -86,7 +86,7 @@ class Sessions:
             name = asked.name.lower()
             found = await self._named(name)
             user = found.value if found else None
-            kept = await self._tools.kept.get(ACTIVITY, user.id if user else "nobody", Activity)
+            kept = await self._tools.records.get(ACTIVITY, user.id if user else "nobody", Activity)
             own = kept.value.addresses if kept else ()
             try:
                 await self._guard.begin(name, asked.address, own)
@@ -111,20 +111,20 @@ class Sessions:
             raise TokenNotValid
         return await settled(lambda: self._refreshed(presented))
 
-    async def log_out(self, caller: Known) -> None:
-        """End the log-in that the caller's token comes from. A program's token has none, and stays."""
-        if caller.family:
-            await self._end(caller.user, caller.family)
-            self._tools.note(Note("log-out", caller.user))
+    async def log_out(self, user: str, family: str) -> None:
+        """End the log-in that somebody's token comes from. A program's token has none, and stays."""
+        if family:
+            await self._end(user, family)
+            self._tools.note(Note("log-out", user))
 
     async def log_out_everywhere(self, user: str) -> None:
         """End all log-ins of a user."""
 
         async def raise_epoch() -> None:
-            found = await self._tools.kept.get(USERS, user, User)
+            found = await self._tools.records.get(USERS, user, User)
             if found is not None:
                 after = found.value._replace(epoch=found.value.epoch + 1)
-                await self._tools.kept.commit(put(USERS, user, after, found.version))
+                await self._tools.records.commit(put(USERS, user, after, found.version))
 
         await settled(raise_epoch)
         self._callers.forget_user(user)
@@ -134,8 +134,8 @@ class Sessions:
 
     async def _named(self, name: str) -> Versioned[User] | None:
         """As many looks for names that nobody has as for others."""
-        document, _ = await self._tools.kept.document(NAMES, name) if name.isascii() and len(name) < 64 else ({}, 0)
-        return await self._tools.kept.get(USERS, document.get("user", "nobody"), User)
+        document, _ = await self._tools.records.document(NAMES, name) if name.isascii() and len(name) < 64 else ({}, 0)
+        return await self._tools.records.get(USERS, document.get("user", "nobody"), User)
 
     async def _second_factor(self, user: User, asked: LogIn) -> User:
         """The user, after the code was used up: each is good once, whoever comes with it at the same moment."""
@@ -145,10 +145,10 @@ class Sessions:
             raise SecondFactorNeeded
 
         async def use_up() -> User | None:
-            found = await self._tools.kept.get(USERS, user.id, User)
+            found = await self._tools.records.get(USERS, user.id, User)
             after = _code_used(found.value, asked.code, self._tools.clock()) if found else None
             if found is not None and after is not None:
-                await self._tools.kept.commit(put(USERS, user.id, after, found.version))
+                await self._tools.records.commit(put(USERS, user.id, after, found.version))
             return after
 
         after = await settled(use_up)
@@ -163,11 +163,11 @@ class Sessions:
         if plain is None or not passwords.needs_rehash(user.password, self._tools.hasher.cost):
             return user
         after = user._replace(password=await self._tools.hasher.hashed(plain, self._tools.entropy(SALT_BYTES)))
-        found = await self._tools.kept.get(USERS, user.id, User)
+        found = await self._tools.records.get(USERS, user.id, User)
         if found is None or found.value != user:
             return user
         try:
-            await self._tools.kept.commit(put(USERS, user.id, after, found.version))
+            await self._tools.records.commit(put(USERS, user.id, after, found.version))
         except ApplianceError:
             return user
         return after
@@ -175,10 +175,10 @@ class Sessions:
     async def _opened(self, user: User, asked: LogIn) -> Grant:
         now = self._tools.now
         family, token = refresh.new_family(self._tools.entropy(refresh.RANDOM_BYTES), user.id, user.epoch, now, asked.client)
-        found = await self._tools.kept.get(ACTIVITY, user.id, Activity)
+        found = await self._tools.records.get(ACTIVITY, user.id, Activity)
         before, version = found or (Activity(), 0)
         after, surplus = activity.logged_in(before, family.id, address_mark(asked.address), now)
-        await self._tools.kept.commit(
+        await self._tools.records.commit(
             put(FAMILIES, family.id, family, 0, family.expires),
             put(ACTIVITY, user.id, after, version),
             *(Delete(FAMILIES, one) for one in surplus),
@@ -190,7 +190,7 @@ class Sessions:
     # ---- staying in ----
 
     async def _refreshed(self, presented: Presented) -> Grant:
-        found = await self._tools.kept.get(FAMILIES, presented.family, Family)
+        found = await self._tools.records.get(FAMILIES, presented.family, Family)
         if found is None:
             raise TokenNotValid
         judgement = refresh.judged(found.value, presented, self._tools.now)
@@ -201,20 +201,20 @@ class Sessions:
             await self._end(family.user, family.id)
             self._tools.note(Note("session ended", family.user, detail=f"replayed token of {family.id}"))
             raise TokenNotValid
-        user = await self._tools.kept.get(USERS, family.user, User)
+        user = await self._tools.records.get(USERS, family.user, User)
         if judgement.outcome is Outcome.UNKNOWN or user is None or not _lets_in(user.value, family):
             raise TokenNotValid
         if judgement.outcome is Outcome.CHANGED:
-            await self._tools.kept.commit(put(FAMILIES, family.id, family, found.version, family.expires))
+            await self._tools.records.commit(put(FAMILIES, family.id, family, found.version, family.expires))
         return await self._grant(user.value, family, judgement.token)
 
     async def _end(self, user: str, family: str) -> None:
         async def remove() -> None:
             changes: list[Change] = [Delete(FAMILIES, family)]
-            found = await self._tools.kept.get(ACTIVITY, user, Activity)
+            found = await self._tools.records.get(ACTIVITY, user, Activity)
             if found is not None:
                 changes.append(put(ACTIVITY, user, activity.without(found.value, family), found.version))
-            await self._tools.kept.commit(*changes)
+            await self._tools.records.commit(*changes)
 
         await settled(remove)
         self._callers.ended(family)

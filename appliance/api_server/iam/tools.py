@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from appliance.api_server.iam.hashing import HashingThreads
-from appliance.api_server.iam.kept import Kept
+from appliance.api_server.iam.records import Records
 from appliance.management.iam.tokens import Realm
 
 
@@ -28,7 +28,7 @@ class Note(NamedTuple):
 class Tools(NamedTuple):
     """What all parts share."""
 
-    kept: Kept
+    records: Records
     clock: Callable[[], float]
     """Unix seconds."""
     entropy: Callable[[int], bytes]

@@ -117,7 +117,8 @@ def _request_body(row: Row, known: Models) -> dict[str, Any] | None:
     content: dict[str, Any] = {"schema": schema}
     if example := {name: value for name, value in row.example.items() if name not in row.in_path}:
         content["example"] = example
-    return {"content": {"application/json": content}, "required": bool(wanted)}
+    kinds = ("application/json", "application/x-www-form-urlencoded") if row.form else ("application/json",)
+    return {"content": dict.fromkeys(kinds, content), "required": bool(wanted)}
 
 
 def _body(row: Row, known: Models) -> Schema | None:

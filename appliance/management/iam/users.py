@@ -18,6 +18,8 @@ MOST_USERS: Final = 10_000
 MOST_ROLES: Final = 32
 """Roles of one user."""
 LONGEST_NAME: Final = 63
+RESERVED: Final = "profile"
+"""`/users/profile` is about whoever asks."""
 LONGEST_DISPLAY: Final = 100
 LONGEST_EMAIL: Final = 254
 """RFC 5321, erratum 1690."""
@@ -86,6 +88,8 @@ class User(NamedTuple):
 
 def judged_name(name: str) -> str:
     """The name as it is kept. Raises UserRefused."""
+    if name == RESERVED:
+        raise UserRefused(f"nobody is called {RESERVED}", hint="choose another name")
     if not _NAME.fullmatch(name):
         raise UserRefused(
             "a user's name has 1 to 63 characters of a-z, 0-9, dot, dash and underscore", hint="begin with a letter"

@@ -95,6 +95,8 @@ class Row(NamedTuple):
     listed_by: str = ""
     """The answer is a list, which stands under `items`, ordered by this key and cut into pages. "": it is no list, or the one who
     answers cuts it."""
+    form: bool = False
+    """The body may also be a form (application/x-www-form-urlencoded)."""
     success: int = 200
     """The status of HTTP when it went well."""
     fails: tuple[int, ...] = ()

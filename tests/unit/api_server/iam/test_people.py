@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from appliance.api_server.iam.kept import NoSuchRecord
 from appliance.api_server.iam.people import Changed, NewUser
+from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.iam.sessions import WrongCredentials
 from appliance.management.iam.changes import Actor, NotPermitted
 from appliance.management.iam.lockout import TooManyAttempts

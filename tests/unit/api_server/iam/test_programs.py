@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from appliance.api_server.iam.kept import NoSuchRecord
 from appliance.api_server.iam.people import Changed
+from appliance.api_server.iam.records import NoSuchRecord
 from appliance.management.iam.api_tokens import LAST_USED_EVERY, MOST_TOKENS, ApiToken, TokenRefused, client_secret
 from appliance.management.iam.changes import Actor, NotPermitted
 from appliance.management.iam.tokens import LIFE, TokenExpired, TokenNotValid

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from appliance.api_server.iam.kept import NoSuchRecord
 from appliance.api_server.iam.people import Changed
+from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.iam.registration import HOST as ON_THE_HOST
 from appliance.api_server.iam.registration import Registering, TooManyInvitations
 from appliance.management.iam.invitations import MOST_INVITATIONS, CodeNotValid, CodeUsedUp

@@ -254,7 +254,7 @@ async def test_a_log_out_ends_its_family_and_its_access_token_here_at_once(rig: 
     await rig.user()
     phone, laptop = await rig.log_in(), await rig.log_in()
     known = await rig.accounts.callers.authenticate(laptop.access_token)
-    await rig.accounts.sessions.log_out(known)
+    await rig.accounts.sessions.log_out(known.user, known.family)
     with pytest.raises(TokenNotValid):
         await rig.accounts.callers.authenticate(laptop.access_token)
     with pytest.raises(TokenNotValid):
@@ -284,7 +284,7 @@ async def test_a_refresh_during_a_log_out_brings_nobody_back(rig: Rig) -> None:
     grant = await rig.log_in()
     known = await rig.accounts.callers.authenticate(grant.access_token)
     tries = [rig.accounts.sessions.refresh(grant.refresh_token) for _ in range(20)]
-    await asyncio.gather(*tries, rig.accounts.sessions.log_out(known), return_exceptions=True)
+    await asyncio.gather(*tries, rig.accounts.sessions.log_out(known.user, known.family), return_exceptions=True)
     assert await rig.store.scan("iam.families") == []
 
 

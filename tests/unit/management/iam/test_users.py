@@ -26,7 +26,7 @@ def test_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "1a", "Alice", "a" * 64, "a-", ".a", "a b", "a\n", "а", "a/b", "../x", "a\0", "\ud800", "a" * 10**6]
+    "name", ["", "1a", "Alice", "a" * 64, "a-", ".a", "a b", "a\n", "а", "a/b", "../x", "a\0", "\ud800", "a" * 10**6, "profile"]
 )
 def test_what_is_no_name(name: str) -> None:
     with pytest.raises(UserRefused):

@@ -50,7 +50,7 @@ class Versioned(NamedTuple, Generic[RecordT]):
     version: int
 
 
-class Kept:
+class Records:
     """Records of the kinds that `management.iam` has, in a store."""
 
     def __init__(self, store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.api_server.iam.kept import ATTEMPTS_AT_ONCE, USERS, Kept, put, settled
+from appliance.api_server.iam.records import ATTEMPTS_AT_ONCE, USERS, Records, put, settled
 from appliance.management.iam.users import User
 from appliance.store.memory import MemoryStore
 from appliance.store.store import Conflict, Put, StoreBroken
@@ -18,19 +18,19 @@ def store() -> MemoryStore:
 
 
 async def test_a_record_comes_back_with_its_version(store: MemoryStore) -> None:
-    kept = Kept(store)
-    await kept.commit(put(USERS, "a1", ALICE, 0))
-    found = await kept.get(USERS, "a1", User)
+    records = Records(store)
+    await records.commit(put(USERS, "a1", ALICE, 0))
+    found = await records.get(USERS, "a1", User)
     assert found == (ALICE, 1)
     with pytest.raises(Conflict):
-        await kept.commit(put(USERS, "a1", ALICE, 0))
+        await records.commit(put(USERS, "a1", ALICE, 0))
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"[]", b"null", b"\xff", b'{"id": "a1"}'])
 async def test_a_damaged_record_is_said_and_not_guessed_at(store: MemoryStore, value: bytes) -> None:
     await store.commit(Put(USERS, "a1", value))
     with pytest.raises(StoreBroken):
-        await Kept(store).get(USERS, "a1", User)
+        await Records(store).get(USERS, "a1", User)
 
 
 async def test_a_decision_is_made_anew_until_it_holds() -> None:
