@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.cli.parser import UsageError, seconds_of
 from appliance.cli.terminal import Terminal, table
 from appliance.control import client
-from appliance.errors import ApplianceError, ExitCode
+from appliance.errors import ExitCode
 
 SHOWN = 20
 """Lines of a table for people."""
@@ -19,9 +20,11 @@ LONGER = 30.0
 
 def profile(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Print which functions the time goes into; write the stacks to a file if one is named."""
-    asked: dict[str, Any] = {"seconds": _number(arguments.seconds, "--seconds", float)}
+    asked: dict[str, Any] = {"seconds": seconds_of(arguments.during, "--during")}
     if arguments.worker is not None:
-        asked["worker"] = _number(arguments.worker, "--worker", int)
+        if not (arguments.worker.isascii() and arguments.worker.isdecimal()):
+            raise UsageError(f"--worker: {arguments.worker!r} is not a number", hint="workers are counted from 0")
+        asked["worker"] = int(arguments.worker)
     terminal.note(f"looking for {asked['seconds']:g} seconds …")
     found = client.call("debug_profile", asked, timeout=asked["seconds"] + LONGER)
     if arguments.output:
@@ -67,12 +70,3 @@ def memory_text(found: Mapping[str, Any]) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in sorted(counts.items(), key=lambda one: -one[1])) or "unknown"
-
-
-def _number(text: str, option: str, kind: type[int | float]) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        error = ApplianceError(f"{option}: {text!r} is not a number")
-        error.exit_code = ExitCode.INVALID
-        raise error from None

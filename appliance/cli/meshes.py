@@ -8,7 +8,8 @@ import sys
 from contextlib import aclosing
 from typing import Any
 
-from appliance.cli.streaming import read_from, seconds_of
+from appliance.cli.parser import seconds_of
+from appliance.cli.streaming import read_from
 from appliance.cli.terminal import Terminal, table
 from appliance.control import client
 from appliance.errors import ExitCode
@@ -39,7 +40,7 @@ async def _chat(arguments: argparse.Namespace, terminal: Terminal) -> int:
         hearing = asyncio.create_task(_hear(mesh, terminal))
         telling = asyncio.create_task(_tell_who_is_there(mesh, terminal))
         try:
-            await _somebody(mesh, seconds_of(arguments.wait))
+            await _somebody(mesh, seconds_of(arguments.wait, "--wait"))
             await _say(mesh, terminal)
         finally:
             for task in (hearing, telling):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from appliance.api.management import Option, Positional
+from appliance.api.units import parse_seconds
 from appliance.cli import table
 from appliance.cli.commands.command import PROFILE, Command
 from appliance.errors import ApplianceError, ExitCode
@@ -31,6 +32,14 @@ def parse(command: Command, words: list[str], config: str | None = None) -> argp
     if takes_profile(command):
         known.profile = _one_profile(known.profile, known.config or config)
     return known
+
+
+def seconds_of(text: str, option: str = "--timeout") -> float:
+    """A duration that was typed behind `option`. Raises UsageError."""
+    try:
+        return parse_seconds(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}", hint=f"for example {option} 10s") from None
 
 
 def takes_profile(command: Command) -> bool:

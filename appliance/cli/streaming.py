@@ -12,8 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from appliance.api.units import parse_seconds
-from appliance.cli.parser import UsageError
+from appliance.cli.parser import UsageError, seconds_of
 from appliance.cli.terminal import Terminal
 from appliance.errors import ExitCode
 from appliance.sdk import Client, Connection, SDKError
@@ -166,14 +165,6 @@ async def _run(connection: Connection, program: str) -> None:
 def _service(text: str) -> str | int:
     """A service's name, or a port."""
     return int(text) if text.isascii() and text.isdecimal() else text
-
-
-def seconds_of(text: str) -> float:
-    """A duration that was typed. Raises UsageError."""
-    try:
-        return parse_seconds(text)
-    except ValueError as error:
-        raise UsageError(f"--timeout: {error}", hint="for example --timeout 10s") from None
 
 
 def metadata_of(text: str | None) -> dict[str, str]:

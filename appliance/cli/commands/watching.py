@@ -85,7 +85,11 @@ COMMANDS = (
         HEADING,
         "look for what hinders or slows the node, and say what to do",
         "appliance.cli.doctor.command:doctor",
-        (*FROM_PROFILE, JSON),
+        (
+            *FROM_PROFILE,
+            Option("--during", "look at what the running node counts for so long (30s), and say what rose meanwhile", "DURATION"),
+            JSON,
+        ),
         more="Changes nothing. Each finding has a code with a section in docs/troubleshooting.md.",
         exits="1 something does not work · 5 it works but not well",
     ),
@@ -95,7 +99,7 @@ COMMANDS = (
         "say where the running node spends its time",
         "appliance.cli.debugging:profile",
         (
-            Option("--seconds", "look for so long, up to 60; default 10", "N", "10"),
+            Option("--during", "look for so long, up to 60s; default 10s", "DURATION", "10s"),
             Option("--worker", "look at this worker, from 0 on, instead of the control process", "NUMBER"),
             Option("--output", "write the stacks there, as flame graphs want them", "FILE"),
             JSON,

@@ -105,6 +105,12 @@ class NodeFacts:
     """There is an undo journal."""
     version: str = ""
     """That of this command."""
+    figures: Mapping[str, Any] | None = None
+    """What it counts (`metrics`); None if it says nothing."""
+    later: Mapping[str, Any] | None = None
+    """The same again, some seconds later, if that was asked for."""
+    now: float = 0.0
+    """When it said so, in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from typing import Final
 
 from appliance.management.analytics.series import MINUTE, QUARTER, Book, Cell, Key, Kind, Resolution
@@ -85,22 +85,15 @@ def decode(page: bytes) -> Iterator[tuple[Key, Kind, Cell]]:
         yield Key(metric, label), _KINDS[kind], Cell(weight, *figures)
 
 
-def restore(book: Book, pages: Mapping[Resolution, Mapping[int, bytes]]) -> int:
-    """Put pages back, by resolution and slot. A quarter of an hour that was not over is made of its minutes. Returns how many
-    pages could not be read."""
-    broken = 0
-    for resolution, found in pages.items():
-        for slot, page in sorted(found.items()):
-            quarter = slot * resolution.step // QUARTER.step
-            whole = resolution is QUARTER or quarter in pages.get(QUARTER, {})
-            try:
-                for key, kind, cell in list(decode(page)):
-                    book.restore(key, kind, resolution, slot, cell)
-                    if not whole:
-                        book.restore(key, kind, QUARTER, quarter, cell)
-            except PageInvalid:
-                broken += 1
-    return broken
+def restore(book: Book, resolution: Resolution, slot: int, page: bytes, quarters: Container[int]) -> None:
+    """Put a page back. `quarters`: those that have a page of their own; any other is made of its minutes. Raises PageInvalid, and
+    has then put back nothing."""
+    quarter = slot * resolution.step // QUARTER.step
+    whole = resolution is QUARTER or quarter in quarters
+    for key, kind, cell in list(decode(page)):
+        book.restore(key, kind, resolution, slot, cell)
+        if not whole:
+            book.restore(key, kind, QUARTER, quarter, cell)
 
 
 def _entry(key: Key, kind: Kind, cell: Cell) -> bytes:

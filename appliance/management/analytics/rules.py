@@ -12,6 +12,8 @@ from appliance.management.analytics.document import Document, mapping, mappings,
 
 LOOP_SLOW: Final = 0.25
 """Seconds of one turn: a handshake that has to wait for so long comes twice."""
+START: Final = 120.0
+"""Seconds after a node's start in which long turns say nothing."""
 DISK_SHARE: Final = 0.05
 """Of the disk, free: less is too little."""
 DISK_BYTES: Final = 16 << 20
@@ -51,8 +53,8 @@ class Excess(NamedTuple):
 
 def limits(document: Document, now: float) -> Iterator[Excess]:
     """What is beyond a limit, by what a node says of itself (`metrics`). `now`: Unix seconds."""
-    loop = mapping(document, "loop")
-    if (longest := _of(loop, "longest")) > LOOP_SLOW:
+    longest = _of(mapping(document, "loop"), "longest")
+    if longest > LOOP_SLOW and _of(document, "uptime") > START:
         yield Excess(
             "loop-slow",
             "",
@@ -79,10 +81,11 @@ def _certificate(certificate: Document, now: float) -> Iterator[Excess]:
         yield Excess("certificate-ends", "", left, f"this node's certificate {word} and was not renewed")
 
 
-def between(before: Document, after: Document, seconds: float) -> Iterator[Excess]:
-    """Drops that rise, by what a node said twice, so many seconds apart: the usual is what it counted since its start."""
+def between(before: Document, after: Document) -> Iterator[Excess]:
+    """Drops that rise, by what a node said twice, some seconds apart: the usual is what it counted since its start."""
     was, drops, uptime = mapping(before, "drops"), mapping(after, "drops"), _of(before, "uptime")
-    if _of(after, "uptime") < uptime or seconds <= 0 or not uptime:
+    seconds = _of(after, "uptime") - uptime
+    if seconds <= 0 or not uptime:  # it was started again
         return
     for reason in sorted(drops):
         rate = (_of(drops, reason) - _of(was, reason)) / seconds

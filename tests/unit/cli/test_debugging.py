@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from appliance.cli import debugging
+from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal
 from appliance.control import client
-from appliance.errors import ApplianceError, ExitCode
+from appliance.errors import ExitCode
 
 PROFILE = {
     "process": "control",
@@ -47,13 +48,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 def said(command: Any, **arguments: Any) -> str:
     out = io.StringIO()
-    given = {"seconds": "10", "worker": None, "output": None} | arguments
+    given = {"during": "10s", "worker": None, "output": None} | arguments
     assert command(Namespace(**given), Terminal(out=out, err=io.StringIO())) == ExitCode.OK
     return out.getvalue()
 
 
 def test_a_profile_for_people_and_for_flame_graphs(asked: list[tuple[str, Any]], tmp_path: Path) -> None:
-    text = said(debugging.profile, seconds="2", worker="1", output=str(tmp_path / "stacks"))
+    text = said(debugging.profile, during="2s", worker="1", output=str(tmp_path / "stacks"))
     assert asked == [("debug_profile", {"seconds": 2.0, "worker": 1})]
     assert "4 samples in 2 s, 0.5 s of CPU used" in text
     assert "75.0%" in text
@@ -70,8 +71,7 @@ def test_what_it_holds(asked: list[tuple[str, Any]]) -> None:
     assert "400" in text
 
 
-@pytest.mark.parametrize("option", ["seconds", "worker"])
+@pytest.mark.parametrize("option", ["during", "worker"])
 def test_what_is_not_a_number(option: str) -> None:
-    with pytest.raises(ApplianceError, match=f"--{option}") as raised:
+    with pytest.raises(UsageError, match=f"--{option}"):
         said(debugging.profile, **{option: "many"})
-    assert raised.value.exit_code is ExitCode.INVALID

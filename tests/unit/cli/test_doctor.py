@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.api.profile import Profile
-from appliance.cli.doctor import host_checks, node_checks, profile_checks
+from appliance.cli.doctor import figure_checks, host_checks, node_checks, profile_checks
 from appliance.cli.doctor.command import diagnose, findings_text
 from appliance.cli.doctor.facts import Facts, HostFacts, ListenFacts, NodeFacts, PathFacts, ProfileFacts
 from appliance.cli.doctor.finding import Severity
@@ -55,6 +55,11 @@ def of_host(given: Profile | None = None, **host: Any) -> list[tuple[str, str]]:
 def of_profile(given: Profile | None = None, **facts: Any) -> list[tuple[str, str]]:
     seen = ProfileFacts(profile=given or profile(), identity_path="/etc/appliance/identity", own_identity=OWN, **facts)
     return [(one.code, one.severity.value) for check in profile_checks.CHECKS for one in check(seen)]
+
+
+def of_figures(figures: dict[str, Any], later: dict[str, Any] | None = None) -> list[tuple[str, str]]:
+    facts = NodeFacts(figures=figures, later=later, now=1_764_000_000.0)
+    return [(one.code, one.severity.value) for check in figure_checks.CHECKS for one in check(facts)]
 
 
 def of_node(**changes: Any) -> list[tuple[str, str]]:
@@ -212,3 +217,24 @@ def test_the_worst_comes_first_with_what_to_do() -> None:
 def test_a_note_hinders_nothing() -> None:
     found = diagnose(Facts(HostFacts(nft=False), None, NodeFacts(status=STATUS)))
     assert findings_text(found, Terminal(out=io.StringIO(), err=io.StringIO())).splitlines()[-1] == "nothing hinders the node"
+
+
+def test_figures_beyond_their_limits() -> None:
+    assert of_figures({}) == []
+    figures = {
+        "uptime": 3600.0,
+        "loop": {"longest": 0.5, "late": 9},
+        "processes": [{"name": "control", "descriptors": 1000, "most_descriptors": 1024}],
+        "disk": {"total": 1 << 30, "free": 1 << 20},
+        "certificate": {"not_before": 1_763_000_000, "not_after": 1_764_000_100},
+    }
+    found = [(code, "warning") for code in ("loop-slow", "descriptors-few", "disk-filling", "certificate-ends")]
+    assert of_figures(figures) == found
+    assert of_figures(figures, figures) == found, "the later ones count, once"
+
+
+def test_drops_that_rise_while_somebody_looks() -> None:
+    before, after = {"uptime": 100.0, "drops": {"full": 10}}, {"uptime": 110.0, "drops": {"full": 1000}}
+    assert of_figures(before) == []
+    assert of_figures(before, before | {"uptime": 110.0}) == []
+    assert of_figures(before, after) == [("drops-rising", "warning")]

@@ -184,7 +184,7 @@ def test_a_disk_that_empties_or_fills_in_weeks() -> None:
 
 
 def test_limits_are_told_in_the_same_way() -> None:
-    slow = {"loop": {"longest": 0.4, "late": 1}}
+    slow = {"uptime": 3600.0, "loop": {"longest": 0.4, "late": 1}}
     story = Story().hears(document=slow, times=CONFIRM)
     assert story.watch.now()[0].reason == (
         "a turn of the event loop took 0.40 s within the last minute; 0.25 s is long, since 12:00 UTC"

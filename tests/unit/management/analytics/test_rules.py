@@ -29,6 +29,7 @@ def test_a_node_that_is_well() -> None:
 
 def test_each_limit_says_its_figures() -> None:
     document = {
+        "uptime": 3600.0,
         "loop": {"longest": 0.31, "late": 5},
         "processes": [{"name": "control", "descriptors": 81, "most_descriptors": 100}],
         "disk": {"total": 100 * MIB, "free": 4 * MIB},
@@ -57,22 +58,26 @@ def node(uptime: float, **drops: int) -> dict[str, Any]:
 
 
 def test_drops_that_rise_between_two_looks() -> None:
-    found = list(between(node(1000, no_session=200, full=5000), node(1005, no_session=400, full=5025), 5))
+    found = list(between(node(1000, no_session=200, full=5000), node(1005, no_session=400, full=5025)))
     assert [(one.label, one.reason) for one in found] == [("no_session", "drops no_session: 40/s, 0.2/s since the node's start")]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "seconds"),
+    ("before", "after"),
     [
-        (node(1000, full=1000), node(1005, full=1010), 5),  # twice the usual
-        (node(1000, full=0), node(1005, full=5), 5),  # one a second
-        (node(1000, full=10), node(2, full=1000), 5),  # started again
-        (node(1000, full=10), node(1000, full=1000), 0),
-        ({}, node(5, full=1000), 5),
+        (node(1000, full=1000), node(1005, full=1010)),  # twice the usual
+        (node(1000, full=0), node(1005, full=5)),  # one a second
+        (node(1000, full=10), node(2, full=1000)),  # started again
+        (node(1000, full=10), node(1000, full=1000)),
+        ({}, node(5, full=1000)),
     ],
 )
-def test_what_is_no_rise(before: dict[str, Any], after: dict[str, Any], seconds: float) -> None:
-    assert not list(between(before, after, seconds))
+def test_what_is_no_rise(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert not list(between(before, after))
+
+
+def test_a_start_may_take_long_turns() -> None:
+    assert not said({"uptime": 100.0, "loop": {"longest": 3.0}})
 
 
 def test_every_rule_says_what_to_do() -> None:
