@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 READ = "node.read"
 CHANGE = "node.change"
+PLAN = "node.plan"
 INVITE = "enrolment.invite"
 DEBUG = "node.debug"
 OPEN, SERVE = "stream.open", "stream.serve"
@@ -106,7 +107,11 @@ def _changing(asked: Asked) -> dict[str, Operation]:
 
     async def reload(request: Request) -> Any:
         given, within, admin = _reload_arguments(request)
-        return await asked.reload.reload(given, confirm_within=within, admin=admin)
+        plan = request.args.get("plan")
+        return await asked.reload.reload(given, confirm_within=within, admin=admin, plan=plan if isinstance(plan, str) else None)
+
+    async def plan(_request: Request) -> Any:
+        return await asked.reload.plan()
 
     async def confirm(request: Request) -> Any:
         if request.args.get("refused") is True:
@@ -121,6 +126,7 @@ def _changing(asked: Asked) -> dict[str, Operation]:
         return {"stopping": True}
 
     return {
+        "plan": Operation(PLAN, plan),
         "reload": Operation(CHANGE, reload, MOST_TEXT, whole=True),
         "confirm": Operation(CHANGE, confirm, whole=True),
         "rollback": Operation(CHANGE, rollback, whole=True),
@@ -237,9 +243,9 @@ def _services(asked: Asked, request: Request) -> Awaitable[Any] | AsyncGenerator
 
 def _reload_arguments(request: Request) -> tuple[dict[Path, bytes] | None, float | None, str | None]:
     args = request.args
-    unknown = args.keys() - {"files", "confirm_within", "admin"}
+    unknown = args.keys() - {"files", "confirm_within", "admin", "plan"}
     if unknown:
-        raise BadArguments(f"reload: there is no argument {min(unknown)}", hint="there are files, confirm_within and admin")
+        raise BadArguments(f"reload: there is no argument {min(unknown)}", hint="there are files, confirm_within, admin and plan")
     within, admin = args.get("confirm_within"), args.get("admin")
     if within is not None and not (isinstance(within, int | float) and 0 < within <= 86400):
         raise BadArguments("reload: confirm_within is a number of seconds, up to a day")

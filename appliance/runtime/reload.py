@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from appliance.errors import ApplianceError, ExitCode, HostError, ProfileError
 from appliance.foundation import clock
+from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import configure, get_logger
 from appliance.linux import memory
+from appliance.planning.profile_changes import profile_changes
 from appliance.planning.trials import Why
 from appliance.plugin_host.installed import enabled
 from appliance.plugin_host.trial import try_to_load
@@ -61,6 +64,10 @@ class Unconfirmed(ApplianceError):
     retryable = True
 
 
+class PlanMoved(ApplianceError):
+    """What was to be applied is not what would be done now: the profile on disk, the host or the node is another."""
+
+
 class Stop(Protocol):
     """`HostedNode.stop`."""
 
@@ -99,18 +106,33 @@ class Reload:
         self._parts = parts
         self._previous: Profile | None = None
         self._previous_files: tuple[Path, ...] = ()
+        self._key = random_bytes(32)
+        """Of the names of plans: nobody finds out a secret of the profile by trying, and no plan outlives this process."""
 
-    async def reload(
-        self, given: Mapping[Path, bytes] | None = None, *, confirm_within: float | None = None, admin: str | None = None
-    ) -> dict[str, Any]:
-        """Bring a profile into force: the one `given` by its files' texts, else what a start would read. After an ApplianceError
-        nothing changed."""
+    async def plan(self) -> dict[str, Any]:
+        """What `reload` would change, of the profile and of the host, and the plan's `name`. Changes nothing. Raises what
+        `reload` would refuse before it changes anything."""
         async with self._parts.changing:
             with memory.growing():
-                return await self._reload(given, confirm_within, admin)
+                loaded, plugins = await asyncio.to_thread(self._load, None)
+                return await self._planned(loaded, plugins)
+
+    async def reload(
+        self,
+        given: Mapping[Path, bytes] | None = None,
+        *,
+        confirm_within: float | None = None,
+        admin: str | None = None,
+        plan: str | None = None,
+    ) -> dict[str, Any]:
+        """Bring a profile into force: the one `given` by its files' texts, else what a start would read. `plan`: only if that is
+        this plan still. After an ApplianceError nothing changed."""
+        async with self._parts.changing:
+            with memory.growing():
+                return await self._reload(given, confirm_within, admin, plan)
 
     async def _reload(
-        self, given: Mapping[Path, bytes] | None, confirm_within: float | None, admin: str | None
+        self, given: Mapping[Path, bytes] | None, confirm_within: float | None, admin: str | None, plan: str | None
     ) -> dict[str, Any]:
         parts, in_force = self._parts, self._parts.in_force
         if parts.countdown.runs or parts.countdown.overdue:
@@ -118,6 +140,10 @@ class Reload:
                 "the last change still awaits its confirmation", hint="run `appliance confirm`, or `appliance rollback`"
             )
         loaded, plugins = await asyncio.to_thread(self._load, given)
+        if plan is not None and (await self._planned(loaded, plugins))["name"] != plan:
+            raise PlanMoved(
+                "what would be done now is not that plan any more", hint="look at the plan as it is now, and have it approved"
+            )
         profile = loaded.profile
         before = in_force.profile
         on_trial = confirm_within is not None and profile != before
@@ -143,6 +169,19 @@ class Reload:
             "steps": list(steps),
             "changed": profile != before or bool(steps),
             "profile": profile_status(in_force, parts.trial),
+        }
+
+    async def _planned(self, loaded: LoadedProfile, plugins: PluginHost) -> dict[str, Any]:
+        parts, before, profile = self._parts, self._parts.in_force.profile, loaded.profile
+        _refuse_what_needs_a_restart(before, profile, parts.node.plugins, plugins)
+        host = await parts.host.plan(profile, plugins.plan)
+        text = json.dumps([profile.model_dump(mode="json"), before.model_dump(mode="json"), host["steps"]], sort_keys=True)
+        changed = profile_changes(before, profile, loaded.secrets)
+        return {
+            "name": _mac(self._key, text.encode()).hex(),
+            "files": [str(file) for file in loaded.files],
+            "changed": [change._asdict() for change in changed],
+            **host,
         }
 
     def _load(self, given: Mapping[Path, bytes] | None) -> tuple[LoadedProfile, PluginHost]:
@@ -338,6 +377,14 @@ class Reload:
         if rebuild:
             await node.attach(parts.tun.open(profile), profile)
         return changed
+
+
+def _mac(key: bytes, text: bytes) -> bytes:
+    from cryptography.hazmat.primitives import hashes, hmac  # the standard library's would load an OpenSSL of its own
+
+    made = hmac.HMAC(key, hashes.SHA256())
+    made.update(text)
+    return made.finalize()
 
 
 def _open_with(node: NodeRuntime, profile: Profile) -> None:

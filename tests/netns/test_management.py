@@ -140,6 +140,24 @@ def test_the_api_server_may_do_nothing_to_this_host(node: Host) -> None:
     assert fields["NoNewPrivs"] == "1"
 
 
+def test_a_plan_is_applied_only_while_it_is_the_plan(node: Host) -> None:
+    before = node.profile.read_text()
+    node.profile.write_text(before.replace("mtu: 1400", "mtu: 1300"))
+    status, plan = ask(node, "/api/v1/node/plan")
+    assert status == 200, plan
+    assert [(each["key"], each["before"], each["after"]) for each in plan["changed"]] == [("network.mtu", 1400, 1300)]
+    assert len(plan["steps"]) == plan["changes"] == 1
+    node.profile.write_text(before.replace("mtu: 1400", "mtu: 1350"))
+    apply = ["-X", "POST", "-H", "content-type: application/json", "-d", json.dumps({"plan": plan["name"]})]
+    status, problem = ask(node, "/api/v1/node/reload", *apply)
+    assert (status, problem["code"]) == (409, "PlanMoved")
+    assert node.status()["interface"]["mtu"] == 1400
+    node.profile.write_text(before.replace("mtu: 1400", "mtu: 1300"))
+    status, done = ask(node, "/api/v1/node/reload", *apply)
+    assert status == 200, done
+    assert node.status()["interface"]["mtu"] == 1300
+
+
 def test_an_api_server_that_is_killed_comes_again_and_refuses_nobody_meanwhile(node: Host) -> None:
     os.kill(node.status()["management"]["pid"], signal.SIGKILL)
     assert ask(node, "/health", local=False)[0] == 200

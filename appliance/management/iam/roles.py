@@ -9,6 +9,7 @@ from typing import Final
 PERMISSIONS: Final[Mapping[str, str]] = {
     "node.read": "look at the node: status, peers, figures, events",
     "node.change": "change the node: reload, confirm, roll back, stop",
+    "node.plan": "see what the profile on disk would change",
     "node.debug": "profile the running node",
     "enrolment.invite": "invite members to the network, and take invitations back",
     "stream.open": "open streams to services of peers",
@@ -29,6 +30,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
 _VIEWER: Final = frozenset({"node.read", "figures.read", "jobs.read", "reviews.read"})
 _OPERATOR: Final = _VIEWER | {
     "node.change",
+    "node.plan",
     "enrolment.invite",
     "stream.open",
     "stream.serve",

@@ -24,6 +24,10 @@ ROWS: Final = (
         "plugins", "plugins and how they are", _NODE, "node.read", Verb.GET, "/plugins", models.Plugins, Page, listed_by="name"
     ),
     Row(
+        "plan", "what reloading the profile on disk would change", _NODE, "node.plan", Verb.GET, "/node/plan", models.Plan,
+        fails=(409,), seconds=60.0,
+    ),
+    Row(
         "reload",
         "bring the profile on disk into force",
         _NODE,

@@ -333,6 +333,39 @@ class Reload(Arguments):
     confirm_within: float | None = Field(
         default=None, gt=0, le=86400, description="Seconds within which it has to be confirmed, or it is taken back."
     )
+    plan: str | None = Field(
+        default=None, max_length=64, description="Only if what would be done is this plan still, by its name."
+    )
+
+
+class KeyChange(Result):
+    """A key of the profile that changes."""
+
+    key: str
+    kind: str = Field(description="added, removed or changed.")
+    before: Any = Field(description="null where it was not there, or its value is secret.")
+    after: Any
+    secret: bool = Field(description="Its value is not told.")
+
+
+class Step(Result):
+    """One step of what is done to the host."""
+
+    summary: str
+    sign: str = Field(description="+, - or ~.")
+
+
+class Plan(Result):
+    """What reloading the profile on disk would change."""
+
+    name: str = Field(description="Give it as `plan` to reload: then it happens only while this is the plan still.")
+    files: list[str] = Field(description="Of the profile on disk.")
+    changed: list[KeyChange]
+    changes: int = Field(description="How many steps there are.")
+    steps: list[Step]
+    revert: list[Step] = Field(description="What rolling back would do.")
+    warnings: list[str]
+    cuts_off: str | None = Field(description="Whose session it would cut off; empty for nobody's.")
 
 
 class Confirm(Arguments):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from appliance.errors import HostError
 from appliance.runtime.host import changes
@@ -22,6 +22,10 @@ class Changer(Protocol):
         self, profile: Profile, plugins: Contributors | None, *, confirm_within: float | None, admin: str | None
     ) -> None:
         """As `changes.refuse_impossible`."""
+
+    async def plan(self, profile: Profile, plugins: Contributors | None) -> dict[str, Any]:
+        """As `changes.plan`."""
+        ...
 
     async def apply(
         self, profile: Profile, plugins: Contributors | None, *, confirm_within: float | None, admin: str | None
@@ -51,6 +55,10 @@ class HostChanger:
         deed = changes.refuse_impossible(profile, self._state_dir, plugins, confirm_within=confirm_within, admin=admin)
         await self._inside.run(deed)
 
+    async def plan(self, profile: Profile, plugins: Contributors | None) -> dict[str, Any]:
+        """As Changer."""
+        return await self._inside.run(changes.plan(profile, self._state_dir, plugins))
+
     async def apply(
         self, profile: Profile, plugins: Contributors | None, *, confirm_within: float | None, admin: str | None
     ) -> Changed:
@@ -74,6 +82,10 @@ class NothingToChange:
 
     async def refuse_impossible(self, *_wanted: object, **_limits: object) -> None:
         """Anything is possible."""
+
+    async def plan(self, *_wanted: object) -> dict[str, Any]:
+        """As Changer."""
+        return {"changes": 0, "steps": [], "revert": [], "warnings": [], "cuts_off": None}
 
     async def apply(self, *_wanted: object, **_limits: object) -> Changed:
         """It is so already."""

@@ -97,6 +97,14 @@ async def refuse_impossible(
     engine.refuse_cutting_off(plan, confirm_within)
 
 
+async def plan(profile: Profile, state_dir: Path, plugins: Contributors | None) -> dict[str, Any]:
+    """What `apply` would do, as `planning.render.to_json` has it. Raises PlanError. Changes nothing."""
+    from appliance.apply import engine
+    from appliance.planning.render import to_json
+
+    return to_json(await engine.plan_profile(profile, state_dir, plugins=plugins))
+
+
 async def undo(state_dir: Path) -> int:
     """Bring the host back to what it was before the first apply. Returns how many steps that took."""
     from appliance.apply import engine
