@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 bin := .venv/bin
 products := appliance $(wildcard plugins/*/src/*) $(wildcard examples/*.py) conftest.py tests/repo tests/perf/bench
-# Both cores of a small machine; more do not help, since the namespace tests run several processes each.
+# Both cores of a small machine.
 jobs ?= 2
 pytest := $(bin)/python -m pytest
 # Tests elsewhere that hold a page to the code.
@@ -57,9 +57,12 @@ floors: | $(bin)/python ## imports go downwards only (.importlinter has the reas
 fast: | $(bin)/python ## the tests that need neither root nor other processes
 	$(pytest) -q -n $(jobs) -m 'not slow and not netns and not wheels' $(args)
 
+# One more than cores: tests of whole hosts wait for a third of their time. Each worker begins with a part of its own, so that those
+# which wait and those which compute run side by side, and whoever is done takes half of what another one has left.
+test: jobs := 3
 test: setup ## everything but the long forms, with coverage of at least 85 % (report in build/coverage)
 	@rm -rf build/coverage.d && mkdir -p build && mkdir -m 1777 build/coverage.d
-	$(pytest) -n $(jobs) --cov --cov-report=term:skip-covered --cov-report=html --cov-fail-under=85 $(args)
+	$(pytest) -n $(jobs) --dist worksteal --cov --cov-report=term:skip-covered --cov-report=html --cov-fail-under=85 $(args)
 
 bare: ## demo and test on a minimal Debian that has only Python, make and git (suite=bookworm or trixie)
 	@packaging/bare/run.sh $(suite) $(args)
