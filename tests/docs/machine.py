@@ -13,7 +13,7 @@ from tests.docs.markdown import ROOT, Command
 from tests.docs.not_run import reason
 from tests.rigs.environments import Environment
 
-TIMEOUT = 100.0
+TIMEOUT = 200.0
 """Seconds for a whole document."""
 
 # The tests are root already, and there may be no sudo.

@@ -23,7 +23,7 @@ from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 from tests.rigs.labs import heals, reaches
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 EXAMPLE = Path(__file__).parents[2] / "examples/plugins/hearsay-routing"
 PLUGINS = ["transport-ip", "crypto-standard", "discovery-bootstrap", "routing-static", "hearsay-routing"]

@@ -18,7 +18,7 @@ from appliance.linux import resolv_conf
 from tests.netns.daemons import Host
 from tests.netns.throwaway import Throwaway
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 NAMES = "names: {label: home}"
 BEFORE = b"# the admin's \xe4\nnameserver 192.0.2.2\noptions timeout:2 attempts:5"
@@ -128,7 +128,7 @@ def test_peers_get_answers_about_peers_where_the_profile_says_so(resolving: tupl
     one.write(hosts[1], more="names: {label: home, serve: peers}")
     assert one.command("apply").returncode == 0
     until(lambda: inside(hosts[1], *ask, "other.home") == "code 0, 1 answers\n")
-    assert inside(hosts[1], *ask, "world.example") == "code 5, 0 answers\n"
+    until(lambda: inside(hosts[1], *ask, "world.example") == "code 5, 0 answers\n")
 
 
 ASK = """

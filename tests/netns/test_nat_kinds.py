@@ -37,7 +37,7 @@ KINDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("full-cone", "symmetric"): (PORT, PORT),
 }
 """What NAT.md measured, as RFC 4787 calls it: mapping, filtering."""
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
 FIRST, SECOND = "198.51.100.1", "198.51.100.250"
 """The server's addresses."""
 PORTS = (3478, 3479)

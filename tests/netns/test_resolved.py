@@ -13,7 +13,7 @@ from tests.netns.daemons import Host
 
 pytestmark = [
     pytest.mark.netns,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(resolved.folders() is None, reason="no systemd-resolved (make setup unpacks it) or no dbus-daemon"),
 ]
 

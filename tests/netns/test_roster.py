@@ -18,7 +18,7 @@ from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 from tests.rigs.labs import heals
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 NAME = "roster-discovery"
 SECONDS = 60.0

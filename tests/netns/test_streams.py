@@ -11,7 +11,7 @@ import pytest
 from appliance.wire.stream_preface import Wanted, encode_wanted
 from tests.netns.daemons import Host
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 HELLO = """
 import asyncio

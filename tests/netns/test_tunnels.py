@@ -13,7 +13,7 @@ import pytest
 
 from tests.netns.daemons import Host
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 SECONDS = 60.0
 

@@ -85,11 +85,11 @@ class Bench:
     async def obeyed(self) -> None:
         """Everything told so far has been done: the answer to a message comes behind it."""
         self.worker.send_packet(1, None, b"obeyed?")
-        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.far, 100), 5) == b"obeyed?"
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.far, 100), 60) == b"obeyed?"
 
     async def from_worker(self) -> bytes:
         """Open the next record of the worker; the IP packet in it."""
-        record = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.far, 65536), 5)
+        record = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.far, 65536), 60)
         self.a.take(record, self.wire)
         return self.a.packets[-1]
 
@@ -160,7 +160,7 @@ def test_packets_cross_it_both_ways(inside: Callable[..., None]) -> None:
             assert (await made.from_worker())[28:] == b"to the peer"
             made.a.send(udp4(700, 7))
             await made.to_worker()
-            data, source = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 5)
+            data, source = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 60)
             assert (data, source) == (bytes([7]) * 700, ("10.8.0.1", 1007))
         await made.obeyed()  # a packet is counted after the kernel has it
         counters = made.worker.session_counters(5)
@@ -196,7 +196,7 @@ def test_a_worker_that_compresses_does_so_once_it_is_told(inside: Callable[..., 
                 assert (counters.tx_saved > 900) is told
             made.a.send(udp4(700, 7))
             await made.to_worker()
-            data, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 5)
+            data, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 60)
             assert data == bytes([7]) * 700
         await made.obeyed()
         counters = made.worker.session_counters(5)
@@ -260,7 +260,7 @@ def test_traffic_without_a_session_asks_for_one_and_goes_when_it_is_there(inside
         await made.obeyed()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
             application.sendto(b"first", ("10.8.0.1", 9))
-            assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_want", "a")
+            assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_want", "a")
             made.install()
             assert (await made.from_worker())[28:] == b"first"
 
@@ -271,9 +271,9 @@ def test_handshake_packets_go_up_and_down(inside: Callable[..., None]) -> None:
     async def story(made: Bench) -> None:
         packet = pack(3, 0, 0, 0, 0, 5) + b"hello"
         await asyncio.get_running_loop().sock_sendall(made.far, packet)
-        assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_packet", 1, None, packet)
+        assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_packet", 1, None, packet)
         made.worker.send_packet(1, None, b"answer")
-        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(made.far, 100), 5) == b"answer"
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(made.far, 100), 60) == b"answer"
 
     inside(story)
 
@@ -295,9 +295,9 @@ def test_a_session_whose_records_come_from_elsewhere_goes_where_it_went_until_it
             await made.obeyed()
             made.a.send(udp4(10))
             await loop.sock_sendto(elsewhere, made.wire.records.pop(), shared.getsockname())
-            assert await asyncio.wait_for(heard.get(), 5) == ("on_moved", 5, 2, elsewhere.getsockname())
+            assert await asyncio.wait_for(heard.get(), 60) == ("on_moved", 5, 2, elsewhere.getsockname())
             made.worker.send_challenge(5, PacketType.KEEP_ALIVE, 2, elsewhere.getsockname(), b"question")
-            record = await asyncio.wait_for(loop.sock_recv(elsewhere, 2000), 5)
+            record = await asyncio.wait_for(loop.sock_recv(elsewhere, 2000), 60)
             made.a.take(record, made.wire)
             assert made.a.heard.messages == [(5, PacketType.KEEP_ALIVE, 0, b"question")]
             application.sendto(b"as before", ("10.8.0.1", 1007))
@@ -305,7 +305,7 @@ def test_a_session_whose_records_come_from_elsewhere_goes_where_it_went_until_it
             made.worker.move_session(5, link=2, to=elsewhere.getsockname())
             await made.obeyed()
             application.sendto(b"to the new place", ("10.8.0.1", 1007))
-            made.a.take(await asyncio.wait_for(loop.sock_recv(elsewhere, 2000), 5), made.wire)
+            made.a.take(await asyncio.wait_for(loop.sock_recv(elsewhere, 2000), 60), made.wire)
             assert made.a.packets[-1][28:] == b"to the new place"
 
     inside(story)
@@ -338,7 +338,7 @@ async def crosses(made: Bench) -> None:
         application.settimeout(0)
         made.a.send(udp4(700, 7))
         await made.to_worker()
-        data, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 5)
+        data, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_recvfrom(application, 2000), 60)
         assert data == bytes([7]) * 700
 
 
@@ -353,7 +353,7 @@ def test_what_raises_by_a_mistake_of_ours_is_counted_told_and_survived(inside: C
         pid = made.worker.pid
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as application:
             application.sendto(b"first", ("10.8.0.1", 9))
-            heard = await asyncio.wait_for(made.listener.heard.get(), 5)
+            heard = await asyncio.wait_for(made.listener.heard.get(), 60)
             assert (heard[0], heard[2]) == ("on_raised", 1)
             assert str(heard[1]).startswith("error at loop.py:"), "where, and not what was in it"
             application.sendto(b"second", ("10.8.0.1", 9))
@@ -387,7 +387,7 @@ def test_a_forwarding_kernel_is_not_made_to_write_over_an_address(inside: Callab
             made.a.send(packet, vnet=struct.pack("<BBHHHH", 1, 0, 0, 0, 20, 2))
             await made.to_worker()
             while True:
-                frame = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(beyond, 2000), 5)
+                frame = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(beyond, 2000), 60)
                 if frame[20] == 17:
                     break
         assert frame[14 + 8 : 14 + 40] == packet[8:40], "both addresses"
@@ -401,11 +401,11 @@ def test_what_it_says_may_fail_here_and_the_next_is_heard(inside: Callable[..., 
         packet = pack(3, 0, 0, 0, 0, 5) + b"hello"
         made.listener.on_packet = lambda *_: 1 // 0
         await asyncio.get_running_loop().sock_sendall(made.far, packet)
-        heard, error = await asyncio.wait_for(made.listener.heard.get(), 5)
+        heard, error = await asyncio.wait_for(made.listener.heard.get(), 60)
         assert (heard, type(error)) == ("on_misheard", ZeroDivisionError)
         del made.listener.on_packet
         await asyncio.get_running_loop().sock_sendall(made.far, packet)
-        assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_packet", 1, None, packet)
+        assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_packet", 1, None, packet)
 
     inside(story)
 
@@ -413,7 +413,7 @@ def test_what_it_says_may_fail_here_and_the_next_is_heard(inside: Callable[..., 
 def test_its_death_is_noticed(inside: Callable[..., None]) -> None:
     async def story(made: Bench) -> None:
         os.kill(made.worker.pid, signal.SIGKILL)
-        assert await asyncio.wait_for(made.listener.heard.get(), 5) == ("on_exit", -signal.SIGKILL)
+        assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_exit", -signal.SIGKILL)
 
     inside(story)
 

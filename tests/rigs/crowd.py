@@ -38,7 +38,7 @@ from appliance.wire.entries import ENTRY_BYTES, VNET_BYTES
 from appliance.wire.envelope import CHANNEL_CONTROL, HANDSHAKE_TYPES, HEADER_BYTES, PacketType, nonce, pack, unpack
 from tests.rigs.hostile import SPOOFED, Garbage, Hostile, Sealed
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 ASK_AGAIN = 1.0
 """Seconds after which an echo without an answer is sent again."""
 PING_GAP = 0.1

@@ -23,7 +23,7 @@ from appliance.runtime.node_runtime import NodeRuntime
 from appliance.runtime.workers.packet_device import packet_pair
 
 PACKETS = 200
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Hostless:

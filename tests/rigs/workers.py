@@ -23,7 +23,7 @@ from appliance_crypto_standard.plugin import AES_256_GCM
 DATAGRAMS, STREAMS = "appliance_transport_ip.datagram:Datagrams", "appliance.api.stream:Stream"
 INSIDE = {"a": ipaddress.ip_network("10.8.0.1/32"), "b": ipaddress.ip_network("10.8.0.2/32")}
 SESSION, LINK = 5, 1
-SECONDS = 30.0
+SECONDS = 60.0
 """How long anything here may take."""
 
 

@@ -14,7 +14,7 @@ from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 RIGHT_V4 = "10.70.0.2"
 BYTES = 4_000_000

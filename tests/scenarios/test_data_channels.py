@@ -22,7 +22,7 @@ from appliance.protocol.session import SessionState
 from appliance.runtime.workers.data_channels import channel_pair
 
 CHANNEL = 7
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def told(story: Callable[[Hostless, Hostless], Awaitable[None]], *, scheme: str = "udp", workers: int = 1) -> None:

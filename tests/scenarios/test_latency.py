@@ -9,7 +9,7 @@ from rigs.labs import pair
 
 from appliance.lab.engine import Lab
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 MOST_MS = 10.0
 """Milliseconds that the overlay may add to the median round trip."""

@@ -13,7 +13,7 @@ from appliance.lab import tools
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 RIGHT_V4 = "10.70.0.2"
 SECONDS = 10.0

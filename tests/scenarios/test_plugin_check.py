@@ -15,7 +15,7 @@ from appliance.plugin_host.scaffold import KINDS, create
 from tests.scenarios.planted import FAULTS, Fault
 
 APPLIANCE = Path(sys.executable).parent / "appliance"
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

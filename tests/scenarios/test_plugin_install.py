@@ -10,7 +10,7 @@ import pytest
 from appliance.plugin_host.scaffold import create
 from tests.rigs.environments import Environment
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 STANDARD = ["transport-ip", "crypto-standard", "routing-static", "discovery-bootstrap", "monitoring-prometheus"]
 PROFILE = {"plugins": [*STANDARD, "crypto-mine"], "crypto": {"suites": ["mine"]}}

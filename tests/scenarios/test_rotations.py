@@ -10,7 +10,7 @@ from rigs.numbered import DATAGRAM_BYTES, Numbered
 
 from appliance.lab.engine import Lab
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 ROTATIONS = 100
 ROTATE_BYTES = 16_384

@@ -12,7 +12,7 @@ from appliance.lab import tools
 from appliance.lab.engine import Lab
 from appliance.lab.network import set_address
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 RIGHT_V4, RIGHT_V6 = "10.70.0.2", "fd00:70::2"
 LEFT_V4 = "10.70.0.1"

@@ -10,7 +10,7 @@ from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 from appliance.lab.loading import load
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 HUB_LAB = Path(__file__).parents[2] / "profiles/lab/hub.yaml"
 

@@ -17,7 +17,7 @@ from appliance.lab.engine import Lab
 from appliance.lab.host import Host
 from appliance.runtime.workers.keeper import DEGRADED_AFTER
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 
 FLOWS = 8
 WINDOW = 4

@@ -26,7 +26,7 @@ LOCAL = PrometheusSettings.model_validate({"listen": "127.0.0.1:0"})
 
 def get(server: HttpServer, accept: str = "") -> tuple[str, str]:
     request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Accept": accept} if accept else {})
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return answer.headers["Content-Type"], answer.read().decode()
 
 

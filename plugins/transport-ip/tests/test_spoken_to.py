@@ -52,7 +52,7 @@ def listener() -> Iterator[Listener]:
 
 def called_at(listener: Listener, address: str) -> socket.socket:
     caller = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    caller.settimeout(5)
+    caller.settimeout(60)
     caller.connect((address, listener.port))
     return caller
 
@@ -87,7 +87,7 @@ def test_an_address_that_another_process_heard_is_answered_from(everywhere: str,
 
 def test_who_calls_another_address_is_answered_from_that(listener: Listener) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
-        caller.settimeout(5)
+        caller.settimeout(60)
         for called in (CALLED, "127.0.0.6"):
             caller.sendto(HANDSHAKE, (called, listener.port))
             listener.receive()

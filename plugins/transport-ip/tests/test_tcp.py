@@ -20,7 +20,7 @@ async def test_who_is_not_welcome_is_reset_and_the_next_is_taken() -> None:
         with socket.socket() as unwelcome, socket.socket() as welcome:
             for sock, host in ((unwelcome, "127.0.0.2"), (welcome, "127.0.0.1")):
                 sock.bind((host, 0))
-                sock.settimeout(5)
+                sock.settimeout(60)
                 sock.connect((local.host, local.port))
             adopted = await services.wait_for(0)
             assert adopted.remote == Endpoint("tcp", *welcome.getsockname())

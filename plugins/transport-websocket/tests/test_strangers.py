@@ -19,7 +19,7 @@ from appliance_transport_websocket.settings import WebSocketSettings
 from appliance_transport_websocket.tls import self_signed, server_context
 from appliance_transport_websocket.transport import WebSocket
 
-SECONDS = 20.0
+SECONDS = 60.0
 UPGRADE = (
     b"GET /llp HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"

@@ -37,10 +37,10 @@ class Pipe:
 
     async def send(self, *bodies: bytes) -> None:
         for body in bodies:
-            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.end, body), 5)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.end, body), 60)
 
     async def receive(self) -> bytes:
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.end, 70000), 5)
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.end, 70000), 60)
 
 
 def told(story: Callable[[Side, Side], Awaitable[None]], *, stream: bool = False) -> None:

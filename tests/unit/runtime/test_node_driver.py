@@ -36,7 +36,7 @@ ADDRESSES: dict[str, SocketAddress] = {"a": ("198.51.100.1", 40000), "b": ("203.
 LISTEN = Endpoint("udp", "0.0.0.0", 8443)
 SPOKEN_TO = "203.0.113.2"
 OTHER_VERSION = pack(PacketType.HANDSHAKE_INIT, 0, 0, 0, 0, 9) + b"\x02" + bytes(8)
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 class Side:

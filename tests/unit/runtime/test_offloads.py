@@ -37,7 +37,7 @@ def test_the_kernel_is_asked_again_while_it_refuses(monkeypatch: pytest.MonkeyPa
         told = made(worker, 1, 2)
         told.changed(1, "EIO")
         for _ in range(2):
-            await asyncio.wait_for(worker.heard.wait(), 5)
+            await asyncio.wait_for(worker.heard.wait(), 60)
             worker.heard.clear()
         assert set(worker.links) == {1}
         assert told.of(1) == "EIO"
