@@ -117,6 +117,11 @@ def api_dir(environ: Mapping[str, str] = os.environ) -> Path:
     return base / f"{_MARK}{name}" if name else base
 
 
+def store_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """The directory of the API server's store, which is its own. Not created here. Raises InstanceInvalid."""
+    return api_dir(environ) / "store"
+
+
 def control_addresses(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Where the node's control socket may be found: where it belongs, then beside its own state directory and beside root's. An
     ordinary user's own node comes first, which is a rootless one. Raises InstanceInvalid."""

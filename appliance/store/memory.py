@@ -17,8 +17,10 @@ from appliance.store.store import (
     Delete,
     Drop,
     Entry,
+    Kept,
     Put,
     Record,
+    Rewrite,
     StoreFull,
     Tail,
     is_name,
@@ -101,6 +103,27 @@ class MemoryStore:
         found = self._logs.get(log) or _Log()
         entries = [entry for entry in found.entries if entry.id > after][: page(limit)]
         return Tail(entries, found.entries[0].id if found.entries else found.newest + 1, found.newest)
+
+    async def rewrite(self, rewrite: Rewrite, after: str, limit: int) -> str | None:
+        """See `RewritableStore`. Sees all values in the first call: they are in memory anyway."""
+        del limit
+        if after:
+            return None
+        records = [
+            (records, key, rewrite(Kept("record", space, key, kept.value)))
+            for space, records in self._records.items()
+            for key, kept in records.items()
+        ]
+        logs = [
+            (log, [rewrite(Kept("entry", name, "", entry.value)) for entry in log.entries]) for name, log in self._logs.items()
+        ]
+        for kept, key, value in records:
+            if value is not None:
+                kept[key] = kept[key]._replace(value=value)
+        for log, values in logs:
+            pairs = zip(log.entries, values, strict=True)
+            log.entries = deque(entry if value is None else Entry(entry.id, value) for entry, value in pairs)
+        return "all"
 
     def stats(self) -> Mapping[str, int]:
         """Figures of the store."""

@@ -17,9 +17,10 @@ from typing import Final, Self, TypeVar
 from appliance.store import copies, transaction
 from appliance.store.copier import COPY_EVERY, Copier
 from appliance.store.folder import Folder
+from appliance.store.rewriting import rewrite_piece
 from appliance.store.schema import APPLICATION_ID, STEPS, Step, migrate, version_of
 from appliance.store.sqlite_errors import as_told, is_damage, not_writable
-from appliance.store.store import LIMIT_BYTES, Change, Record, StoreBroken, Tail, is_name, judge, page
+from appliance.store.store import LIMIT_BYTES, Change, Record, Rewrite, StoreBroken, Tail, is_name, judge, page
 from appliance.store.writer import Writer, new_figures
 
 MOST_WAITING: Final = 256
@@ -90,6 +91,10 @@ class SqliteStore:
             return Tail([], 1, 0)
         cursor = max(0, min(after, 1 << 62))
         return await self._read(lambda: transaction.read_tail(self._connection, log, cursor, page(limit)))
+
+    async def rewrite(self, rewrite: Rewrite, after: str, limit: int) -> str | None:
+        """See `RewritableStore`. Not flushed by itself: the next durable commit does that."""
+        return await self._write(lambda connection: rewrite_piece(connection, rewrite, after, limit), durable=False)
 
     def stats(self) -> Mapping[str, int]:
         """Figures of the store: those of its writer and its copier, and "reads", "restored" (1: the last good copy came back)."""

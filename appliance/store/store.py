@@ -6,8 +6,8 @@ Nothing here knows what is kept. Who reads, decides and then writes says in `exp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from appliance.errors import ApplianceError, ExitCode
 
@@ -15,6 +15,8 @@ MOST_KEY: int = 512
 """Bytes of a space's name, a log's name, or a key, as UTF-8."""
 MOST_VALUE: int = 1 << 20
 """Bytes of a value. What is larger is cut into several records by whoever keeps it."""
+SEALING: int = 128
+"""Bytes that a store takes beyond that, for what sealing adds."""
 KEEP: int = 10_000
 """Entries of a log that stay, unless whoever appends says otherwise."""
 MOST_AT_A_TIME: int = 1_000
@@ -161,16 +163,44 @@ class Store(Protocol):
         """End in order. Safe to call twice."""
 
 
-def judge(changes: Sequence[Change]) -> None:
+class Kept(NamedTuple):
+    """A value that is to be rewritten, if need be."""
+
+    kind: str
+    """ "record", or "entry" of a log."""
+    name: str
+    """Of the space, or the log."""
+    key: str
+    """Of the record; "" for an entry."""
+    value: bytes
+
+
+Rewrite = Callable[[Kept], bytes | None]
+"""Another value of the same meaning; None to leave it as it is. May be called from another thread."""
+
+
+@runtime_checkable
+class RewritableStore(Store, Protocol):
+    """A store whose values can be replaced without being changed for those who use it."""
+
+    async def rewrite(self, rewrite: Rewrite, after: str, limit: int) -> str | None:
+        """Let `rewrite` see the next `limit` values, all in one transaction, expired ones too. Versions and ids stay.
+
+        `after`: "", then what the call before has returned; None: there are no more. What was there before the first call is seen
+        once; what is written meanwhile may be seen or not. Raises what `rewrite` does, then nothing of this call is changed.
+        """
+
+
+def judge(changes: Sequence[Change], most_value: int = MOST_VALUE + SEALING) -> None:
     """What every store refuses, whatever is in it. Raises ChangeInvalid."""
     for change in changes:
         match change:
             case Put(_, _, value, _, expires):
-                _judge_value(value)
+                _judge_value(value, most_value)
                 if expires is not None and not 0 <= expires <= _LATEST:
                     raise ChangeInvalid(f"a record cannot expire at {expires}", hint="it is a moment in Unix seconds")
             case Append(_, value, keep):
-                _judge_value(value)
+                _judge_value(value, most_value)
                 if not 1 <= keep <= _LATEST:
                     raise ChangeInvalid(f"a log cannot keep {keep} entries", hint="it keeps one at least")
             case _:
@@ -195,6 +225,6 @@ def page(limit: int) -> int:
     return max(1, min(limit, MOST_AT_A_TIME))
 
 
-def _judge_value(value: bytes) -> None:
-    if len(value) > MOST_VALUE:
+def _judge_value(value: bytes, most: int) -> None:
+    if len(value) > most:
         raise ChangeInvalid(f"a value of {len(value)} bytes", hint=f"a value has {MOST_VALUE} bytes at most")

@@ -20,8 +20,10 @@ from appliance.store.store import (
     Delete,
     Drop,
     Entry,
+    Kept,
     Put,
     Record,
+    RewritableStore,
     Store,
     Tail,
 )
@@ -46,6 +48,8 @@ class StoreConformance(Limited):
 
     outlives = True
     """Is what was written there when the same place is opened again?"""
+    rewrites = True
+    """Has it the member `rewrite` of RewritableStore?"""
 
     def place(self) -> Any:
         """Where a new store is, for `opened`: a folder, the name of a database. Asked for once in a test."""
@@ -255,13 +259,13 @@ class StoreConformance(Limited):
                 Put("space", "", b""),
                 Put("space", longer, b""),
                 Put("space", "\ud800", b""),
-                Put("space", "key", bytes(MOST_VALUE + 1)),
+                Put("space", "key", bytes(2 * MOST_VALUE)),
                 Put("space", "key", b"", expires=-1),
                 Put("space", "key", b"", expires=1 << 70),
                 Delete("space", longer),
                 Check("\ud800", "key", 0),
                 Append("", b""),
-                Append("log", bytes(MOST_VALUE + 1)),
+                Append("log", bytes(2 * MOST_VALUE)),
                 Append("log", b"", keep=0),
                 Drop(longer),
             ):
@@ -293,6 +297,55 @@ class StoreConformance(Limited):
 
         if self.outlives:
             asyncio.run(tell())
+
+    def test_all_values_can_be_rewritten_without_being_changed(self) -> None:
+        async def tell() -> None:
+            clock = Clock()
+            async with self.store(clock=clock) as store:
+                assert isinstance(store, RewritableStore)
+                await store.commit(
+                    *(Put("a", f"{n}", b"old %d" % n, expires=NOW + n) for n in range(30)), Put("b", "x", b"leave")
+                )
+                await store.commit(*(Append(name, b"old %s" % name.encode(), keep=5) for name in ("l1", "l2") * 7))
+                seen: list[Kept] = []
+
+                def rewrite(kept: Kept) -> bytes | None:
+                    seen.append(kept)
+                    return None if kept.value == b"leave" else kept.value.replace(b"old", b"new")
+
+                clock.now = NOW + 10
+                before, cursor = await store.scan("a"), ""
+                while (following := await store.rewrite(rewrite, cursor, 7)) is not None:
+                    cursor = following
+                assert await store.scan("a") == [each._replace(value=each.value.replace(b"old", b"new")) for each in before]
+                assert await store.get("b", "x") == Record("x", b"leave", 1)
+                assert (await store.tail("l1")).entries == [Entry(n, b"new l1") for n in range(3, 8)]
+                assert len({kept[:3] for kept in seen if kept.kind == "record"}) >= 20, (
+                    "what expired and is not swept yet may be seen too"
+                )
+                assert sorted(kept.name for kept in seen if kept.kind == "entry") == ["l1"] * 5 + ["l2"] * 5
+                clock.now = NOW + 20
+                assert len(await store.scan("a")) == 9, "when it expires is not changed"
+
+        if self.rewrites:
+            asyncio.run(tell())
+
+    def test_a_rewriting_that_fails_changes_nothing(self) -> None:
+        async def story(store: Store) -> None:
+            assert isinstance(store, RewritableStore)
+            await store.commit(Put("a", "1", b"old"), Put("a", "2", b"old"), Append("log", b"old"))
+
+            def rewrite(kept: Kept) -> bytes | None:
+                if kept.kind == "entry" or kept.key == "2":
+                    raise ZeroDivisionError
+                return b"new"
+
+            with pytest.raises(ZeroDivisionError):
+                await store.rewrite(rewrite, "", 10)
+            assert [record.value for record in await store.scan("a")] == [b"old", b"old"]
+
+        if self.rewrites:
+            self.told(story)
 
     def test_figures_are_numbers_by_name(self) -> None:
         async def story(store: Store) -> None:

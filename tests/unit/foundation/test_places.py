@@ -68,6 +68,7 @@ def test_an_instance_has_a_place_of_its_own_for_everything() -> None:
     assert places.state_dir(named) == Path("/somewhere/state@office")
     assert places.kept_dir(named) == Path("/somewhere/state.kept/@office")
     assert places.kept_dir({"STATE_DIRECTORY": "/var/lib/appliance"} | OFFICE) == Path("/var/lib/appliance/@office")
+    assert places.store_dir(named) == Path("/somewhere/state.kept-api/@office/store")
     assert places.control_address(named) == "/somewhere/state@office.control"
     assert places.control_addresses(named) == [
         "/somewhere/state@office.control",

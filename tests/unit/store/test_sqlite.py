@@ -109,14 +109,15 @@ async def test_what_waits_when_it_is_closed_is_written_and_then_nothing(tmp_path
 
 
 async def test_threads_have_names_and_end_with_the_store(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
     store = await opened(tmp_path)
-    names = {thread.name for thread in threading.enumerate()}
-    assert {"store-writer", "store-reader_0"} <= names
+    await store.copy()
+    threads = set(threading.enumerate()) - before
+    assert {thread.name for thread in threads} == {"store-writer", "store-reader_0", "store-copier_0"}
     await store.close()
-    for thread in threading.enumerate():
-        if thread.name.startswith("store-"):
-            await asyncio.to_thread(thread.join, 60)
-            assert not thread.is_alive()
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 60)
+        assert not thread.is_alive()
 
 
 async def test_expired_records_leave_the_file_in_small_pieces(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""The store of the API server: sealed, in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from appliance.foundation.clock import wall
+from appliance.foundation.entropy import random_bytes
+from appliance.store.keys import Keys, Passphrase
+from appliance.store.sealed import DEFAULT_CIPHER, SealedStore
+from appliance.store.sqlite import SqliteStore
+from appliance.store.store import LIMIT_BYTES
+
+
+async def open_store(
+    folder: Path,
+    *,
+    clock: Callable[[], float] = wall,
+    limit: int = LIMIT_BYTES,
+    passphrase: Passphrase | None = None,
+    cipher: str = DEFAULT_CIPHER,
+) -> SealedStore:
+    """The sealed store of a folder. The folder, the store and a key file are made at first use.
+
+    `passphrase` is called if the store needs one, `cipher` is for a new one. Raises StoreInUse, StoreBroken, StoreFull,
+    StoreSealed.
+    """
+    inside = await SqliteStore.open(folder, clock=clock, limit=limit)
+    try:
+        keys = Keys(folder, entropy=random_bytes, passphrase=passphrase)
+        return await SealedStore.open(inside, keys, entropy=random_bytes, clock=clock, cipher=cipher)
+    except BaseException:
+        await inside.close()
+        raise
