@@ -38,4 +38,18 @@ COMMANDS: tuple[Command, ...] = (
         more="For those who write clients: requests are judged and errors told as by a node, and answers are always the same. "
         "Tokens are the names of roles: viewer, operator, admin. Ends with Ctrl-C.",
     ),
+    Command(
+        "generate-client",
+        HEADING,
+        "write a client of the API in another program's language",
+        "appliance.cli.clients.generating:generate_client",
+        (
+            Positional("language", "LANGUAGE", "python"),
+            Option("--output", "the folder to write to; without it appliance-client-LANGUAGE", "PATH"),
+            Option("--description", "a file with OpenAPI 3.1; without it the API of this version", "PATH"),
+            Option("--force", "write over files that are there"),
+            JSON,
+        ),
+        more="The client is typed, sends again what may be sent again, and goes through pages and streams. Works offline.",
+    ),
 )

@@ -1,0 +1,1 @@
+"""What clients in other languages consist of, from the description of the API. Pure: documents in, texts of files out."""
