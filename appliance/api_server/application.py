@@ -43,13 +43,18 @@ def assembled(answering: Answering, node: Ask, version: str) -> Starlette:
         by_path.setdefault(row.full_path, {})[row.verb.value] = answering.endpoint(row)
     return Starlette(
         routes=[
-            *(Route(path, _by_verb(verbs), methods=list(verbs)) for path, verbs in by_path.items()),
+            *(Route(path, _by_verb(verbs), methods=list(verbs)) for path, verbs in sorted(by_path.items(), key=_plain_first)),
             Route("/health", _alive),
             Route("/ready", _readiness(node)),
             *_descriptions(version),
         ],
         exception_handlers={HTTPException: _not_found},
     )
+
+
+def _plain_first(path_and_verbs: tuple[str, object]) -> tuple[bool, ...]:
+    """/users/profile comes before /users/{name}, so that what is said of a path is said of that one."""
+    return tuple(part.startswith("{") for part in path_and_verbs[0].split("/"))
 
 
 def _by_verb(endpoints: Mapping[str, Endpoint]) -> Endpoint:

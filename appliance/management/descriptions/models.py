@@ -30,9 +30,12 @@ class Models(NamedTuple):
 
 
 def models(rows: Sequence[Row]) -> Models:
-    """All that these rows take and answer, and what is in that."""
+    """All that these rows take and answer, and what is in that. Raises ValueError when two models have one name."""
     wanted = [(model, _mode(model)) for model in dict.fromkeys(_models(rows))]
     found, whole = models_json_schema(wanted, ref_template=REFERENCE, schema_generator=_Generator)
+    unfit = sorted(name for name in whole.get("$defs", {}) if "__" in name or "-" in name)
+    if unfit:
+        raise ValueError(f"two models are called the same: {', '.join(unfit)}")
     names = {model: found[model, mode]["$ref"].rpartition("/")[2] for model, mode in wanted}
     return Models(dict(sorted(whole.get("$defs", {}).items())), names)
 

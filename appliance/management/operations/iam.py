@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from appliance.management.operations import iam_models as models
+from appliance.management.operations.node_models import Done
 from appliance.management.operations.row import PUBLIC, SELF, AnsweredBy, Row, Verb
 
 _LOG_IN, _SELF, _USERS, _TOKENS = "Log-in", "Oneself", "Users", "API tokens"
@@ -31,7 +32,7 @@ ROWS: Final = (
         "Later its use ends the log-in it belongs to.",
     ),
     Row(
-        "auth.logout", "end a log-in, or all", _LOG_IN, SELF, Verb.POST, "/auth/logout", models.Done, models.LogOut,
+        "auth.logout", "end a log-in, or all", _LOG_IN, SELF, Verb.POST, "/auth/logout", Done, models.LogOut,
         answered_by=_SERVER,
     ),
     Row(
@@ -49,15 +50,15 @@ ROWS: Final = (
         models.KeySet, answered_by=_SERVER,
     ),
     Row(
-        "users.profile", "who asks, and what he may", _SELF, SELF, Verb.GET, "/users/profile", models.Profile,
+        "users.profile", "who asks, and what he may", _SELF, SELF, Verb.GET, "/users/profile", models.Myself,
         answered_by=_SERVER, fails=(404,),
     ),
     Row(
-        "users.set_profile", "change one's own names", _SELF, SELF, Verb.PUT, "/users/profile", models.Profile,
+        "users.set_profile", "change one's own names", _SELF, SELF, Verb.PUT, "/users/profile", models.Myself,
         models.SetProfile, answered_by=_SERVER, fails=(404,), example={"display": "Alice"},
     ),
     Row(
-        "users.change_password", "change one's own password", _SELF, SELF, Verb.PUT, "/users/profile/password", models.Done,
+        "users.change_password", "change one's own password", _SELF, SELF, Verb.PUT, "/users/profile/password", Done,
         models.ChangePassword, answered_by=_SERVER, fails=(401, 404), example={"old": _LONG, "new": "staple of paper clips"},
     ),
     Row(
@@ -72,7 +73,7 @@ ROWS: Final = (
     ),
     Row(
         "users.remove_second_factor", "want no code any more", _SELF, SELF, Verb.POST, "/users/profile/second-factor/remove",
-        models.Done, models.Password, answered_by=_SERVER, fails=(401, 404), example={"password": _LONG},
+        Done, models.Password, answered_by=_SERVER, fails=(401, 404), example={"password": _LONG},
     ),
     Row(
         "users.list", "users by name", _USERS, "users.manage", Verb.GET, "/users", models.Users, models.UsersPage,
@@ -93,15 +94,15 @@ ROWS: Final = (
     ),
     Row(
         "users.remove", "remove a user, with all that is his", _USERS, "users.manage", Verb.DELETE, "/users/{name}",
-        models.Done, models.ByName, answered_by=_SERVER, fails=(404, 409), example={"name": "bob"},
+        Done, models.ByName, answered_by=_SERVER, fails=(404, 409), example={"name": "bob"},
     ),
     Row(
         "users.set_password", "give somebody another password", _USERS, "users.manage", Verb.PUT, "/users/{name}/password",
-        models.Done, models.SetPassword, answered_by=_SERVER, fails=(404,), example={"name": "bob", "password": _LONG},
+        Done, models.SetPassword, answered_by=_SERVER, fails=(404,), example={"name": "bob", "password": _LONG},
     ),
     Row(
         "users.reset_second_factor", "take somebody's second factor away", _USERS, "users.manage", Verb.DELETE,
-        "/users/{name}/second-factor", models.Done, models.ByName, answered_by=_SERVER, fails=(404,), example={"name": "bob"},
+        "/users/{name}/second-factor", Done, models.ByName, answered_by=_SERVER, fails=(404,), example={"name": "bob"},
     ),
     Row(
         "users.roles", "roles, and what they permit", _USERS, SELF, Verb.GET, "/roles", models.Roles, answered_by=_SERVER,
@@ -117,7 +118,7 @@ ROWS: Final = (
     ),
     Row(
         "users.revoke_invitation", "take an invitation back", _USERS, "users.manage", Verb.DELETE, "/user-invitations/{number}",
-        models.Done, models.InvitationNumber, answered_by=_SERVER, fails=(404,), example={"number": "0102030405"},
+        Done, models.InvitationNumber, answered_by=_SERVER, fails=(404,), example={"number": "0102030405"},
     ),
     Row(
         "users.first_code", "a code for the first user", _USERS, "users.manage", Verb.POST, "/user-invitations/first",
@@ -133,7 +134,7 @@ ROWS: Final = (
         answered_by=_SERVER, success=201, fails=(404,), example={"name": "backup", "scopes": ["node.read"]},
     ),
     Row(
-        "tokens.revoke", "end one of one's own API tokens", _TOKENS, SELF, Verb.DELETE, "/tokens/{accessor}", models.Done,
+        "tokens.revoke", "end one of one's own API tokens", _TOKENS, SELF, Verb.DELETE, "/tokens/{accessor}", Done,
         models.Accessor, answered_by=_SERVER, fails=(404,), example={"accessor": "0001020304050607"},
     ),
     Row(
@@ -142,6 +143,6 @@ ROWS: Final = (
     ),
     Row(
         "tokens.revoke_any", "end an API token of any user", _TOKENS, "tokens.manage", Verb.DELETE, "/all-tokens/{accessor}",
-        models.Done, models.Accessor, answered_by=_SERVER, fails=(404,), example={"accessor": "0001020304050607"},
+        Done, models.Accessor, answered_by=_SERVER, fails=(404,), example={"accessor": "0001020304050607"},
     ),
 )  # fmt: skip

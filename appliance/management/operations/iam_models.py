@@ -70,7 +70,7 @@ class User(Result):
     second_factor: bool
 
 
-class Profile(User):
+class Myself(User):
     """Who asks."""
 
     permissions: list[str] = Field(description="What this token may do. An admin's may what plugins want, too.")
@@ -103,10 +103,6 @@ class KeySet(Result):
     """The public keys of access tokens (RFC 7517, 5)."""
 
     keys: list[dict[str, Any]]
-
-
-class Done(Result):
-    """It is done."""
 
 
 # ---- one's own ----

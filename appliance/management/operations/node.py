@@ -86,7 +86,7 @@ ROWS: Final = (
     ),
     Row(
         "debug_profile", "where the node's processes spend their time", _NODE, "node.debug", Verb.POST, "/node/debug/profile",
-        models.Profiled, models.Profile, fails=(409,), seconds=90.0, example={"seconds": 5},
+        models.Profiled, models.ProfileRun, fails=(409,), seconds=90.0, example={"seconds": 5},
         about="Looks so many times a second where the program is: names of functions, never values.",
     ),
     Row(

@@ -128,7 +128,7 @@ class Figures(Result):
 # ---- where its time and memory go ----
 
 
-class Profile(Arguments):
+class ProfileRun(Arguments):
     """Which process is looked at, and for how long."""
 
     worker: int | None = Field(default=None, ge=0, description="The number of a worker; without it the control process is meant.")

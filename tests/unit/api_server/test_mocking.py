@@ -71,6 +71,8 @@ async def test_a_path_says_all_that_it_allows(client: httpx.AsyncClient) -> None
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
     assert answer.headers["x-request-id"]
+    answer = await client.options("/api/v1/user-invitations/first")
+    assert answer.headers["allow"] == "POST", "not what /user-invitations/{number} allows"
 
 
 def test_it_serves_at_a_port() -> None:
