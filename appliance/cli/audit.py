@@ -26,6 +26,8 @@ from appliance.runtime.audit.folder import HEAD, NoAuditLog, only_folder, with_t
 from appliance.runtime.audit.reading import MOST_ENTRIES, Wanted, entries_in, text_of_entry
 
 FOLLOW_SECONDS: Final = 1.0
+ASK_SECONDS: Final = 20.0
+"""How long a peer may take to say which heads it keeps, and the node to pass that on."""
 DEFAULT_LIMIT: Final = 50
 MOST_HEADS_BYTES: Final = 64 << 20
 COLUMNS: Final = (
@@ -62,6 +64,7 @@ def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for file, data in with_texts(folder):
         verification.segment(file, data)
     given = [] if arguments.head is None else heads_in(Path(arguments.head))
+    given += [] if arguments.ask is None else _kept_by(arguments.ask)
     nodes = verification.nodes
     ours = [head.head for head in given if head.node in nodes or not nodes]
     if given and not ours:
@@ -86,8 +89,8 @@ def export(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def heads(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
     """Print the heads that the node knows."""
     answer = _asked("audit_heads", {})
-    rows = [_head_row(head) for head in answer["heads"]]
-    head = ("node", "entry", "time", "hash")
+    rows = [_head_row(head, "own") for head in answer["heads"]] + [_head_row(head, "kept") for head in answer["others"]]
+    head = ("whose", "node", "entry", "time", "hash")
     terminal.result(answer, terminal.table(head, rows) if rows else "there is no head yet: nothing was recorded")
     return ExitCode.OK
 
@@ -100,10 +103,20 @@ def heads_in(path: Path) -> list[SignedHead]:
         said = json.loads(text)
     except (ValueError, RecursionError):
         raise HeadInvalid(f"{path} is no file of heads", hint="write one: appliance audit heads --json > FILE") from None
-    documents = said.get("heads", [said]) if isinstance(said, dict) else said
+    documents = said
+    if isinstance(said, dict):
+        documents = [*said["heads"], *said.get("others", ())] if isinstance(said.get("heads"), list) else [said]
     if not isinstance(documents, list) or not documents or not all(isinstance(each, dict) for each in documents):
         raise HeadInvalid(f"{path} has no heads", hint="write one: appliance audit heads --json > FILE")
     return [of_document(each) for each in documents]
+
+
+def _kept_by(peer: str) -> list[SignedHead]:
+    """What a peer keeps of this node. Raises HeadInvalid if that is nothing."""
+    found = [of_document(each) for each in _asked("audit_heads", {"peer": peer})["heads"]]
+    if not found:
+        raise HeadInvalid(f"{peer} keeps no heads of this node", hint="a node gives them to three of its peers: ask another one")
+    return found
 
 
 def _own_head(folder: Path, nodes: frozenset[str]) -> list[Any]:
@@ -135,7 +148,7 @@ def _ask(args: Mapping[str, Any]) -> Any:
 
 def _asked(operation: str, args: Mapping[str, Any]) -> Any:
     try:
-        return client.call(operation, args)
+        return client.call(operation, args, timeout=ASK_SECONDS if "peer" in args else client.ANSWER_TIMEOUT)
     except client.ControlError as error:
         if error.code == "unknown-operation":
             hint = "write `audit: {}` into its profile and apply it"
@@ -191,8 +204,8 @@ def _report_text(report: Report, folder: Path, heads: int) -> str:
     return "\n".join(clean(line, 1000) for line in lines)
 
 
-def _head_row(head: Mapping[str, Any]) -> tuple[str, ...]:
-    return str(head["node"]), str(head["number"]), clock.utc_text(float(head["time"])), str(head["hash"])[:16]
+def _head_row(head: Mapping[str, Any], whose: str) -> tuple[str, ...]:
+    return whose, str(head["node"]), str(head["number"]), clock.utc_text(float(head["time"])), str(head["hash"])[:16]
 
 
 def _cells(entry: Mapping[str, Any]) -> Sequence[str]:

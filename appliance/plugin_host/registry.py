@@ -29,7 +29,7 @@ MAX_KEY_BYTES = 255 * 64
 MAX_TAG_BYTES = 255
 PROTOCOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What `wire.control` takes for a family."""
-CORE_PROTOCOLS = frozenset({"compression", "enrol", "liveness", "member", "paths", "relay", "renewal", "roster"})
+CORE_PROTOCOLS = frozenset({"compression", "enrol", "heads", "liveness", "member", "paths", "relay", "renewal", "roster"})
 MOST_OF_A_PEER = Limits(messages=1000, bytes=4 << 20, waiting=1024, requests=256)
 """The highest limits that a peer protocol may set itself."""
 SECTION = "section"

@@ -25,7 +25,8 @@ from appliance.foundation.notify import Notifier
 from appliance.linux import interfaces, memory
 from appliance.planning.own import Owner
 from appliance.runtime.around import Around
-from appliance.runtime.audit.part import AuditPart, Told
+from appliance.runtime.audit.part import AuditPart
+from appliance.runtime.audit.told import Told
 from appliance.runtime.events import Events
 from appliance.runtime.host.changer import Changer, HostChanger, NothingToChange
 from appliance.runtime.host.countdown import Countdown
@@ -117,7 +118,9 @@ class HostedNode:
         connections = None if self._userspace is None else self._userspace.connections
         self._access = access = Access(node.peers.table, self._certificates, nft_table, inside, connections)
         audit_folder = self._trial.path.with_suffix(".audit")
-        self._audit = audit = AuditPart(Told(audit_folder, identity, self._mesh, self._stop.is_set))
+        told = Told(audit_folder, identity, self._mesh, self._identity_of, self._stop.is_set)
+        self._audit = audit = AuditPart(told, node.optional.added)
+        node.optional.core[audit.kind.name] = audit.kind
         node.peers.changed, node.optional.members_changed = access.peers_changed, self._members_changed
         self._streams.judge = audit.judging_streams(access.may_have)
         self._countdown, changing = Countdown(), asyncio.Lock()
@@ -382,6 +385,10 @@ class HostedNode:
 
     def _mesh(self) -> Mesh | None:
         return None if self._node.mesh is None else self._node.mesh.mesh
+
+    def _identity_of(self, peer: str) -> str:
+        entry = self._node.peers.table.get(peer)
+        return "" if entry is None else entry.identity
 
     def _certificates(self) -> Mapping[str, Certificate]:
         mesh = self._mesh()

@@ -60,6 +60,8 @@ class OptionalParts:
         self._needed = needed
         self.core: dict[str, PeerProtocolKind] = {}
         """Families of control messages that the core itself speaks."""
+        self.added: dict[str, Mapping[str, Any]] = {}
+        """Those of `core` that whoever hosts the node wants to be spoken, with their settings."""
         self.mesh: MeshRuntime | None = None
         """Its network of members, once it has begun and if the profile names one."""
         self.relays: Relays | None = None
@@ -90,7 +92,7 @@ class OptionalParts:
 
     def families(self, profile: Profile) -> Mapping[str, Mapping[str, Any]]:
         """The families of the core that the profile needs, with their settings; `core` has their kinds."""
-        spoken: dict[str, Mapping[str, Any]] = {} if self.mesh is None else {name: {} for name in self.mesh.kinds}
+        spoken = dict(self.added) if self.mesh is None else {**self.added, **{name: {} for name in self.mesh.kinds}}
         relay = settings.relays(profile)
         if relay is not None:
             if self.relays is None:

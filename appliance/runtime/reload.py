@@ -346,9 +346,9 @@ class Reload:
         parts.settled()
         configure(profile.logging.level, profile.logging.format, node=profile.name)
         await parts.access.use(profile)
+        await parts.audit.use(profile)
         await node.use(profile, router)
         await parts.names.use(profile)
-        await parts.audit.use(profile)
         for warning in changed.warnings:
             log.warning(warning)
         return changed.steps

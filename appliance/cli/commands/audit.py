@@ -37,11 +37,12 @@ COMMANDS = (
         (
             FOLDER,
             Option("--head", "heads that were kept elsewhere, as `audit heads --json` prints them", "FILE"),
+            Option("--ask", "a connected peer: compare with the heads that it keeps of this node", "PEER"),
             JSON,
         ),
         more="Reads the files, and needs no running node. Says entry, file and line. A log that was cut off, or written anew by "
         "who may write it, shows only by heads that were kept elsewhere.",
-        exits="1 it was changed · 2 there is no log, or no such head · 6 its files may not be read",
+        exits="1 it was changed · 2 there is no log, or no such head · 6 its files may not be read · 7 no daemon here, for --ask",
     ),
     Command(
         "audit export",
@@ -55,11 +56,11 @@ COMMANDS = (
     Command(
         "audit heads",
         HEADING,
-        "show the signed heads of the log: keep them elsewhere",
+        "show the signed heads of this log and of other nodes' logs: keep them elsewhere",
         "appliance.cli.audit:heads",
         (JSON,),
         more="A head says which entry is the last one, and its hash. Whoever has it can tell later that the log was cut off or "
-        "written anew: `appliance audit verify --head FILE`.",
+        "written anew: `appliance audit verify --head FILE`. Nodes that keep a log give their heads to three of their peers.",
         exits="6 not allowed to ask · 7 no daemon here",
     ),
 )

@@ -70,10 +70,19 @@ class AuditHead(Result):
     signed: str = Field(description="All of it with its signature, in base64: what `appliance audit verify --head` reads.")
 
 
+class HeadsAsked(Arguments):
+    """Whose heads."""
+
+    peer: str | None = Field(
+        default=None, max_length=200, description="A peer that is asked for those that it keeps of this node."
+    )
+
+
 class AuditHeads(Result):
     """Signed heads."""
 
-    heads: list[AuditHead]
+    heads: list[AuditHead] = Field(description="Of this node; asked of a peer, those that it keeps of this node.")
+    others: list[AuditHead] = Field(default=[], description="Of other nodes, as this one keeps them.")
 
 
 ROWS: Final = (
@@ -97,6 +106,7 @@ ROWS: Final = (
         Verb.GET,
         "/audit/heads",
         AuditHeads,
+        HeadsAsked,
         about="Whoever keeps one can tell later whether the log was cut off or written anew.",
     ),
 )

@@ -49,7 +49,7 @@ class Made:
         return self.folder / "00000001.audit"
 
     def run(self, command: str, *, as_json: bool = False, **arguments: Any) -> int:
-        asked = dict.fromkeys(("since", "until", "who", "what", "limit", "head"), None)
+        asked = dict.fromkeys(("since", "until", "who", "what", "limit", "head", "ask"), None)
         asked |= {"follow": False, "csv": False, "folder": str(self.folder)} | arguments
         self.out.truncate(self.out.seek(0))
         terminal = Terminal(json=as_json, out=self.out, err=self.err, environ={})
@@ -65,9 +65,10 @@ class Made:
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     log = Made(tmp_path / "node.audit")
 
-    def answer(operation: str, args: dict[str, Any]) -> Any:
+    def answer(operation: str, args: dict[str, Any], **_timeout: float) -> Any:
         if operation == "audit_heads":
-            return {"heads": [sign(log.head, NODE).document()]}
+            kept = [sign(log.head, NODE).document()]
+            return {"heads": kept if args.get("peer") != "stranger" else [], "others": []}
         wanted = reading.Wanted(*(args.get(key, "") for key in reading.Wanted._fields))
         if args.get("order") == "newest":
             page = reading.newest(log.folder, wanted, args["before"], min(3, args["limit"]))
@@ -95,7 +96,7 @@ def test_following_goes_on_where_it_was(made: Made) -> None:
 
 
 def test_a_node_without_a_log_says_what_to_write(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_operation: str, _args: dict[str, Any]) -> Any:
+    def refuse(_operation: str, _args: dict[str, Any], **_timeout: float) -> Any:
         raise client.ControlError("unknown-operation", "there is no operation 'audit'")
 
     monkeypatch.setattr(client, "call", refuse)
@@ -144,6 +145,15 @@ def test_a_log_that_was_cut_off_shows_by_a_head_that_was_kept(made: Made) -> Non
     assert made.run("verify") == ExitCode.OK
     assert made.run("verify", head=made.kept(sign(made.head, NODE).document())) == ExitCode.FAILURE
     assert "a head knows of entry 10, and the log ends with entry 8" in made.out.getvalue()
+
+
+def test_a_peer_is_asked_for_what_it_keeps(made: Made) -> None:
+    assert made.run("verify", ask="office") == ExitCode.OK
+    assert "against 1 head kept elsewhere" in made.out.getvalue()
+    with pytest.raises(HeadInvalid, match="stranger keeps no heads"):
+        made.run("verify", ask="stranger")
+    made.file.write_bytes(b"".join(made.file.read_bytes().splitlines(keepends=True)[:-1]))
+    assert made.run("verify", ask="office") == ExitCode.FAILURE
 
 
 def test_heads_that_help_nobody_are_said(made: Made, tmp_path: Path) -> None:

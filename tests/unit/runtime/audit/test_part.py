@@ -14,8 +14,9 @@ from appliance.control.conversation import Operation, Request
 from appliance.management.audit.verifying import verify
 from appliance.protocol.identity import Identity
 from appliance.runtime.audit.folder import with_texts
-from appliance.runtime.audit.part import AuditPart, Told
+from appliance.runtime.audit.part import AuditPart
 from appliance.runtime.audit.reading import entries_in
+from appliance.runtime.audit.told import Told
 from appliance.runtime.streams.callers import Caller
 
 NODE = Identity.from_seeds(b"\x01" * 32, b"\x02" * 32)
@@ -28,7 +29,7 @@ def profile(**more: Any) -> Profile:
 
 @asynccontextmanager
 async def node(folder: Path, wanted: Profile, mesh: Any = None) -> AsyncIterator[AuditPart]:
-    part = AuditPart(Told(folder, NODE, lambda: mesh, lambda: False))
+    part = AuditPart(Told(folder, NODE, lambda: mesh, lambda name: f"llp1:{name}", lambda: False), {})
     await part.use(wanted)
     try:
         yield part
