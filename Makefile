@@ -84,7 +84,6 @@ guests: deb ## two Debian guests with the package, under qemu, and what an admin
 
 schemas: | $(bin)/python ## write schemas/, and the table of keys in docs/, anew from the code
 	$(bin)/python -m appliance.profile.generate
-	mkdir -p build && $(bin)/python -m appliance.management.jobs.schema >build/template.json && mv build/template.json schemas/template-1.schema.json
 	$(bin)/python -m appliance.api_server.generate
 
 size: | $(bin)/python ## how much code each room has, as a table

@@ -27,10 +27,12 @@ def main(argv: list[str]) -> int:
     faulthandler.enable()
     folder, control, *listeners = argv[1:]
     os.umask(0o077)
+    from appliance.api_server.jobs.templates import standard
     from appliance.api_server.serving import LATE, serve
 
     for name in LATE:  # the user that it becomes may not be able to read the interpreter's folder, where that is root's own
         import_module(name)
+    standard()
     drop_all(API_USER)
     configure()
     try:

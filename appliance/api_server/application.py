@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from appliance.api_server.answering import REQUEST_ID, Answering, request_id
+from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
 from appliance.api_server.asking import Ask, Asking
 from appliance.api_server.iam import handlers as iam
 from appliance.api_server.kept import Kept
@@ -28,10 +28,10 @@ from appliance.sdk.errors import SDKError
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(settings: Settings, node: NodeLink, kept: Kept) -> Starlette:
-    """The API of the node that `settings` are of."""
-    asking = Asking(node.ask, clock.monotonic)
-    handlers = {**ShortPaths(asking, settings, kept.problem, clock.wall).handlers(), **iam.handlers(kept.accounts)}
+def application(settings: Settings, node: NodeLink, kept: Kept, asking: Asking, jobs: Mapping[str, Handler]) -> Starlette:
+    """The API of the node that `settings` are of. `jobs` are the handlers of rows about templates, jobs and events."""
+    short = ShortPaths(asking, settings, kept.problem, clock.wall).handlers()
+    handlers = {**short, **iam.handlers(kept.accounts), **jobs}
     answering = Answering(asking, iam.bearer_of(kept.accounts), settings.added_roles, handlers)
     return assembled(answering, node.ask, settings.version)
 

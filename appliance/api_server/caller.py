@@ -64,8 +64,13 @@ async def caller_of(request: HTTPConnection, bearer: Bearer) -> Caller:
         return await bearer(token.strip())
     client = request.client
     if client is not None and client.host == LOCAL and client.port in {0, os.geteuid()}:
-        return Caller("root" if client.port == 0 else f"uid-{client.port}", (roles.ADMIN,), "peer")
+        return _local(client.port)
     return NOBODY
+
+
+async def local_caller(name: str) -> Caller | None:
+    """The user of this host who is called so as a caller; None if he may not everything anyway."""
+    return next((caller for caller in map(_local, (0, os.geteuid())) if caller.name == name), None)
 
 
 def authorize(caller: Caller, permission: str, added: Mapping[str, Collection[str]]) -> None:
@@ -80,3 +85,16 @@ def authorize(caller: Caller, permission: str, added: Mapping[str, Collection[st
         raise Forbidden(f"this token may not do this ({permission})", hint="make one with this scope")
     if permission != SELF and not roles.permits(caller.roles, permission, added):
         raise Forbidden(f"user {caller.name} may not do this ({permission})", hint="an admin can give the user a role that may")
+
+
+def permitted(caller: Caller, permission: str, added: Mapping[str, Collection[str]]) -> bool:
+    """May he? As `authorize`."""
+    try:
+        authorize(caller, permission, added)
+    except (Unauthenticated, Forbidden):
+        return False
+    return True
+
+
+def _local(uid: int) -> Caller:
+    return Caller("root" if uid == 0 else f"uid-{uid}", (roles.ADMIN,), "peer")

@@ -1,4 +1,4 @@
-"""Writes what is generated from the table of operations and committed: `python -m appliance.api_server.generate [ROOT]`.
+"""Writes what is generated from models of management and committed: `python -m appliance.api_server.generate [ROOT]`.
 
 A test fails when one of them is stale.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from appliance.api_server.problems import known_codes
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
+from appliance.management.jobs.schema import SCHEMA_FILE, schema_text
 from appliance.management.operations.table import ROWS
 
 
@@ -25,6 +26,7 @@ def generated(root: Path) -> Mapping[Path, str]:
     return {
         schemas / "openapi-3.1.json": _text(described),
         schemas / "openapi-3.0.json": _text(older(described)),
+        schemas / SCHEMA_FILE: schema_text(),
     }
 
 

@@ -8,29 +8,39 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 
 from appliance.api_server.application import application
+from appliance.api_server.asking import Asking
+from appliance.api_server.caller import Caller, local_caller, permitted
 from appliance.api_server.http import Http
+from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.kept import Kept
-from appliance.api_server.node_link import NodeLink
+from appliance.api_server.node_link import NodeLink, Settings
 from appliance.errors import ApplianceError
+from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
+from appliance.management.operations.table import ROWS
 
 log = get_logger("api")
 
 LATE: Final = (
     "anyio._backends._asyncio",
+    "appliance.profile.toml_reader",
+    "appliance.profile.yaml_careful",
+    "appliance.profile.yaml_reader",
     "encodings.idna",
+    "encodings.utf_8_sig",
     "uvicorn.loops.auto",
     "uvicorn.protocols.websockets.websockets_sansio_impl",
 )
-"""What libraries would import only when it is needed."""
+"""What would be imported only when it is needed."""
 STREAMS_SECONDS: Final = 5
 """How long what is under way may take at the end."""
 IDLE_SECONDS: Final = 30
@@ -49,15 +59,32 @@ async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket
             settings = await node.settings()
             kept = await Kept.open(folder, settings)
             ending.push_async_callback(kept.close)
-            await _answer(application(settings, node, kept), listeners, node, stop)
+            asking = Asking(node.ask, clock.monotonic)
+            jobs = _jobs(settings, node, kept, asking)
+            await jobs.open()
+            ending.push_async_callback(jobs.close)
+            await _answer(application(settings, node, kept, asking, jobs.handlers), listeners, node, stop, jobs.close)
     except ApplianceError as error:
         log.error("the API server ends", reason=error.message, hint=error.hint)  # noqa: TRY400  nobody's bug
         return 1
     return 0
 
 
-async def _answer(app: object, listeners: Sequence[socket.socket], node: NodeLink, stop: asyncio.Event) -> None:
-    """Answer until `stop`; then what is under way has its seconds."""
+def _jobs(settings: Settings, node: NodeLink, kept: Kept, asking: Asking) -> JobsPart:
+    def may(caller: Caller, permission: str) -> bool:
+        return permitted(caller, permission, settings.added_roles)
+
+    return JobsPart(kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=may, find=local_caller)
+
+
+async def _answer(
+    app: object,
+    listeners: Sequence[socket.socket],
+    node: NodeLink,
+    stop: asyncio.Event,
+    end_streams: Callable[[], Awaitable[None]],
+) -> None:
+    """Answer until `stop`; then streams are ended, and what else is under way has its seconds."""
     server = Server(configured(app))
     serving = asyncio.get_running_loop().create_task(server.serve(list(listeners)), name="serve")
     for event in (stop, server.up):
@@ -66,6 +93,7 @@ async def _answer(app: object, listeners: Sequence[socket.socket], node: NodeLin
     await node.ready()
     await stop.wait()
     server.should_exit = True
+    await end_streams()
     await serving
 
 

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import json
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -71,11 +71,12 @@ class Host(Protocol):
     def may(self, caller: Any, permission: str) -> bool:
         """May this caller do that?"""
 
-    async def find(self, name: str) -> Caller | None:
-        """The user of this name as he is now; None if there is no such user any more."""
+    @property
+    def find(self) -> Callable[[str], Awaitable[Any]]:
+        """The user of a name as he is now; None if there is no such user any more."""
 
-    async def ask(self, operation: str, arguments: Mapping[str, Any], caller: Any) -> Any:
-        """The answer to an operation. Raises ApplianceError."""
+    async def ask(self, operation: str, arguments: Mapping[str, Any], caller: Any, execution: str) -> Any:
+        """The answer to an operation, for a caller's execution. Raises ApplianceError."""
 
 
 class Turn(NamedTuple):
@@ -211,6 +212,10 @@ class Jobs:
         async for step in follow(source or _Kept(execution, self._records), after or 0, heartbeat=heartbeat):
             yield step
 
+    async def heard(self, execution: str, after: int | None) -> bool:
+        """Is it over, and is nothing of its stream behind that cursor? Raises ExecutionUnknown."""
+        return (await self.get(execution)).state.over and not (await self._records.behind(execution, after or 0, 1)).events
+
     def stats(self) -> Mapping[str, int]:
         """Figures: executions that wait ("waiting") and run ("running"), and how many were "started" and ended, by state."""
         return {"waiting": len(self._waiting), "running": len(self._running), "started": 0} | self._counted
@@ -252,12 +257,12 @@ class Jobs:
         except ApplianceError as error:
             await live.save(live.execution.ended_as(State.FAILED, live.now(), error.document()))
             return
-        ask = functools.partial(self._ask, caller)
+
+        async def ask(operation: str, arguments: Mapping[str, Any]) -> Any:
+            return await self._host.ask(operation, arguments, caller, live.execution.id)
+
         secrets = secrets_in(turn.template, values)
         await Running(live, steps, turn.template.timeout, self._host.operations, ask, secrets).run()
-
-    async def _ask(self, caller: Caller, operation: str, arguments: Mapping[str, Any]) -> Any:
-        return await self._host.ask(operation, arguments, caller)
 
     async def _over(self, live: Live) -> None:
         live.end()

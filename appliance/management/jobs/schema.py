@@ -1,9 +1,8 @@
-"""The JSON Schema (2020-12) of a template, made from the model: `python -m appliance.management.jobs.schema` prints it."""
+"""The JSON Schema (2020-12) of a template, made from the model: for editors, and for programs that write templates."""
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -27,7 +26,3 @@ class _Generator(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema_text())

@@ -53,7 +53,7 @@ class Node:
     async def find(self, name: str) -> User | None:
         return self.users.get(name)
 
-    async def ask(self, operation: str, arguments: Mapping[str, Any], caller: User) -> Any:
+    async def ask(self, operation: str, arguments: Mapping[str, Any], caller: User, execution: str) -> Any:
         self.asked.append((operation, dict(arguments), caller.name))
         return await self.answers[operation](arguments) if operation in self.answers else {"ok": True}
 

@@ -1,0 +1,76 @@
+"""Templates, jobs and the log of events of one API server, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+from appliance.api_server.asking import Asking
+from appliance.api_server.caller import Caller
+from appliance.api_server.jobs.event_log import EventLog
+from appliance.api_server.jobs.handlers import JobHandlers
+from appliance.api_server.jobs.host import ServerHost, for_steps
+from appliance.api_server.jobs.jobs import Jobs
+from appliance.api_server.jobs.templates import Templates
+from appliance.errors import ApplianceError
+from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import Tasks
+from appliance.management.operations.row import Row
+from appliance.store.store import Store
+
+log = get_logger("jobs")
+
+AGAIN_SECONDS: Final = 1.0
+"""Until the node's events are asked for again, after they ended."""
+
+Follow = Callable[[], AsyncGenerator[Mapping[str, Any], None]]
+"""The node's events: its operation `events`. Raises ApplianceError."""
+
+
+class JobsPart:
+    """`open` first, then `handlers` answer; `close` at the end, before the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        rows: Sequence[Row],
+        asking: Asking,
+        follow: Follow,
+        *,
+        permitted: Callable[[Caller, str], bool],
+        find: Callable[[str], Awaitable[Caller | None]],
+    ) -> None:
+        """`permitted`: may this caller do that? `find`: the user of a name, as he is now."""
+        operations = for_steps(rows)
+        templates = Templates(operations)
+        self.events = EventLog(store)
+        self.jobs = Jobs(store, self.events, ServerHost(operations, templates, asking, permitted, find))
+        self.handlers = JobHandlers(self.jobs, templates, self.events, operations, permitted).handlers
+        self._follow = follow
+        self._tasks = Tasks()
+
+    async def open(self) -> None:
+        """Go on where the last one ended. Raises StoreBroken, StoreFull."""
+        await self.events.open()
+        self._tasks.spawn(self.events.run(), "events")
+        await self.jobs.open()
+        self._tasks.spawn(self._hear_the_node(), "events of the node")
+
+    async def close(self) -> None:
+        """End: all streams, what runs, and the log."""
+        await self.jobs.close()
+        self.events.close()
+        await self._tasks.close()
+
+    async def _hear_the_node(self) -> None:
+        while True:
+            try:
+                async with aclosing(self._follow()) as items:
+                    async for item in items:
+                        fields = dict(item)
+                        self.events.publish(f"node.{fields.pop('event', 'unknown')}", fields)
+            except ApplianceError as error:
+                log.info("the node's events ended", reason=error.message)
+            await asyncio.sleep(AGAIN_SECONDS)

@@ -1,0 +1,50 @@
+"""The node's events come into the log, and come again when the node was away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from appliance.api_server.asking import Asking
+from appliance.api_server.jobs.part import JobsPart
+from appliance.management.operations.table import ROWS
+from appliance.sdk.errors import SDKError
+from tests.rigs.virtual_loop import played
+from tests.unit.api_server.jobs.house import new_store
+
+
+def test_events_of_the_node_are_heard_again_after_it_was_away() -> None:
+    async def story() -> None:
+        lives = 0
+
+        async def follow() -> AsyncGenerator[Mapping[str, Any], None]:
+            nonlocal lives
+            lives += 1
+            yield {"event": "health", "time": "09:00", "ok": True, "life": lives}
+            if lives < 3:
+                raise SDKError("the node went away")
+            await asyncio.sleep(10**6)
+
+        async def ask(*_: Any) -> Any:
+            return {}
+
+        async def find(_name: str) -> None:
+            return None
+
+        part = JobsPart(new_store(), ROWS, Asking(ask, lambda: 0.0), follow, permitted=lambda *_: True, find=find)
+        await part.open()
+        told = [event async for event in limited(part.events.follow(0, {"node"}), 3)]
+        assert [(event.kind, event.text) for event in told] == [
+            ("node.health", f'{{"time": "09:00", "ok": true, "life": {life}}}') for life in (1, 2, 3)
+        ]
+        await part.close()
+        await part.close()
+
+    played(story())
+
+
+async def limited(stream: AsyncGenerator[Any, None], number: int) -> AsyncGenerator[Any, None]:
+    for _ in range(number):
+        yield await anext(stream)
+    await stream.aclose()
