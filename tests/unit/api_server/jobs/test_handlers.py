@@ -159,7 +159,7 @@ async def test_a_template_runs_and_its_status_tells_all(client: httpx.AsyncClien
         ({"template": "health-check", "parameters": []}, 422, "Invalid"),
         ({"template": "x" * 64}, 422, "Invalid"),
         ({}, 422, "Invalid"),
-        ({"template": "\ud800"}, 422, "Invalid"),
+        ({"template": "\ud800"}, 400, "BadRequest"),
     ],
 )
 async def test_what_is_wrong_with_a_request_is_a_problem(
