@@ -161,9 +161,15 @@ def _answer(row: Row, known: Models) -> dict[str, Any]:
     return {
         "description": "Server-sent events (HTML, section 9.2). `data` of each is an item as JSON.",
         "headers": _ALWAYS,
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "x-item": item}},
+        "content": {"text/event-stream": {"schema": _EVENT, "x-item": item}},
     }
 
+
+_EVENT: Final[Schema] = {
+    "description": "One event of the stream.",
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
 
 _PROBE: Final[Schema] = {
     "title": "Probe",

@@ -23,8 +23,8 @@ ROWS: Final = (
         _SERVER, listed_by="name",
     ),
     Row(
-        "templates.get", "one template with its parameters and steps", _TEMPLATES, "jobs.read", Verb.GET, "/templates/{name}",
-        models.Template, models.TemplateNamed, _SERVER, fails=(404,), example={"name": "health-check"},
+        "templates.get", "one template with its parameters and steps", _TEMPLATES, "jobs.read", Verb.GET,
+        "/templates/show/{name}", models.Template, models.TemplateNamed, _SERVER, fails=(404,), example={"name": "health-check"},
     ),
     Row(
         "templates.dry_run", "what a template would do, without doing it", _TEMPLATES, "jobs.run", Verb.POST,

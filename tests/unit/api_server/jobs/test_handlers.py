@@ -117,11 +117,11 @@ async def test_templates_are_listed_with_what_they_need_and_whether_the_caller_m
 
 
 async def test_one_template_with_its_parameters_and_steps(client: httpx.AsyncClient) -> None:
-    answer = (await client.get("templates/reload-with-confirm", headers=VERA)).json()
+    answer = (await client.get("templates/show/reload-with-confirm", headers=VERA)).json()
     BY_NAME["templates.get"].result.model_validate(answer)
     assert answer["parameters"]["window"]["minimum"] == 10
     assert answer["steps"][0]["arguments"] == {"confirm_within": "${window}"}
-    assert (await client.get("templates/nope", headers=VERA)).status_code == 404
+    assert (await client.get("templates/show/nope", headers=VERA)).status_code == 404
 
 
 async def test_a_dry_run_shows_what_would_be_done(client: httpx.AsyncClient, node: Node) -> None:
