@@ -35,7 +35,8 @@ class Caller(NamedTuple):
     roles: tuple[str, ...]
     """Sorted."""
     how: str
-    """How that is known: "peer" (the kernel says so), "access-token", "api-token"; "" for nobody in particular."""
+    """How that is known: "peer" (the kernel says so), "access-token", "api-token", "job" (he began it); "" for nobody in
+    particular."""
     user: str = ""
     """The user's id; "" for somebody on the host, who is no user."""
     scopes: tuple[str, ...] | None = None
@@ -68,7 +69,7 @@ async def caller_of(request: HTTPConnection, bearer: Bearer) -> Caller:
     return NOBODY
 
 
-async def local_caller(name: str) -> Caller | None:
+def local_caller(name: str) -> Caller | None:
     """The user of this host who is called so as a caller; None if he may not everything anyway."""
     return next((caller for caller in map(_local, (0, os.geteuid())) if caller.name == name), None)
 

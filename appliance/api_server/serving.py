@@ -20,12 +20,14 @@ from appliance.api_server.application import application
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller, local_caller, permitted
 from appliance.api_server.http import Http
+from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.kept import Kept
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
+from appliance.management.iam.users import State
 from appliance.management.operations.table import ROWS
 
 log = get_logger("api")
@@ -74,7 +76,16 @@ def _jobs(settings: Settings, node: NodeLink, kept: Kept, asking: Asking) -> Job
     def may(caller: Caller, permission: str) -> bool:
         return permitted(caller, permission, settings.added_roles)
 
-    return JobsPart(kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=may, find=local_caller)
+    async def find(name: str, user: str) -> Caller | None:
+        if not user:
+            return local_caller(name)
+        try:
+            found = await kept.accounts.people.get(user)
+        except NoSuchRecord:
+            return None
+        return Caller(found.name, found.roles, "job", found.id) if found.state == State.ACTIVE else None
+
+    return JobsPart(kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=may, find=find)
 
 
 async def _answer(

@@ -30,9 +30,9 @@ class ServerHost:
         templates: Templates,
         asking: Asking,
         permitted: Callable[[Caller, str], bool],
-        find: Callable[[str], Awaitable[Caller | None]],
+        find: Callable[[str, str], Awaitable[Caller | None]],
     ) -> None:
-        """`permitted`: may this caller do that? `find`: the user of a name, as he is now."""
+        """`permitted`: may this caller do that? `find`: the caller with a name and an id, as he is now."""
         self.operations: Final = operations
         self.template: Callable[[str], Template] = templates.get
         self.may = permitted

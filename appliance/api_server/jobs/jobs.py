@@ -35,6 +35,7 @@ from appliance.management.jobs.execution import (
     StepRecord,
     check_room,
     next_to_run,
+    whose,
 )
 from appliance.management.jobs.idempotency import Known, fingerprint, key_of
 from appliance.management.jobs.ids import RANDOM_BYTES, execution_id
@@ -54,6 +55,10 @@ class Caller(Protocol):
     def name(self) -> str:
         """The name of the user."""
 
+    @property
+    def user(self) -> str:
+        """His id; "" for somebody on the host."""
+
 
 class Host(Protocol):
     """What jobs have of the API server."""
@@ -72,8 +77,8 @@ class Host(Protocol):
         """May this caller do that?"""
 
     @property
-    def find(self) -> Callable[[str], Awaitable[Any]]:
-        """The user of a name as he is now; None if there is no such user any more."""
+    def find(self) -> Callable[[str, str], Awaitable[Any]]:
+        """The caller with this name and id as he is now; None if there is no such user any more."""
 
     async def ask(self, operation: str, arguments: Mapping[str, Any], caller: Any, execution: str) -> Any:
         """The answer to an operation, for a caller's execution. Raises ApplianceError."""
@@ -152,11 +157,11 @@ class Jobs:
         template = self._host.template(name)
         self._prepared(caller, template, given)
         shown = {parameter: value for parameter, value in given.items() if parameter not in template.secrets}
-        place, request = (None if key is None else key_of(caller.name, key)), fingerprint(name, shown)
+        place, request = (None if key is None else key_of(whose(caller.name, caller.user), key)), fingerprint(name, shown)
         async with self._starting:
             if place is not None and (known := await self._records.known(place)):
                 return await self.get(known.for_(request))
-            check_room(caller.name, [turn.live.execution for turn in self._waiting], self._limits)
+            check_room(whose(caller.name, caller.user), [turn.live.execution for turn in self._waiting], self._limits)
             live = self._live(self._made(caller, template, shown), 0)
             secret = any(given.get(parameter) is not None for parameter in template.secrets)
             changes: list[Change] = [] if secret else [work_change(live.execution.id, _work(template, given))]
@@ -181,7 +186,7 @@ class Jobs:
     async def shown(self, caller: Caller, execution: str) -> dict[str, Any]:
         """The same for this caller: answers are for whoever could have asked for them."""
         found = await self.get(execution)
-        return found.shown(caller.name, functools.partial(self._host.may, caller))
+        return found.shown(functools.partial(self._host.may, caller))
 
     async def page(self, after: str, limit: int) -> tuple[list[Mapping[str, Any]], str]:
         """Executions without their steps, the newest first, and where the next page begins; "" at the end."""
@@ -250,7 +255,7 @@ class Jobs:
         """Its user may have changed since it was asked for, so it is judged again."""
         live = turn.live
         try:
-            caller = await self._host.find(live.execution.by)
+            caller = await self._host.find(live.execution.by, live.execution.user)
             if caller is None:
                 raise StepsNotPermitted(f"there is no user {live.execution.by} any more")
             values, steps = self._prepared(caller, turn.template, turn.given)
@@ -299,6 +304,7 @@ class Jobs:
             template.name,
             template.version,
             caller.name,
+            caller.user,
             self._server,
             clock.utc_text(now),
             tuple(steps),

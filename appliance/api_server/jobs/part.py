@@ -40,9 +40,9 @@ class JobsPart:
         follow: Follow,
         *,
         permitted: Callable[[Caller, str], bool],
-        find: Callable[[str], Awaitable[Caller | None]],
+        find: Callable[[str, str], Awaitable[Caller | None]],
     ) -> None:
-        """`permitted`: may this caller do that? `find`: the user of a name, as he is now."""
+        """`permitted`: may this caller do that? `find`: the caller with a name and an id, as he is now."""
         operations = for_steps(rows)
         templates = Templates(operations)
         self.events = EventLog(store)

@@ -116,6 +116,8 @@ class Execution:
     """The template's."""
     by: str
     """The name of the user whom it acts for."""
+    user: str
+    """His id, which nobody else gets after him; "" for somebody on the host, who is no user."""
     server: str
     """The API server that runs it."""
     created: str
@@ -128,6 +130,11 @@ class Execution:
     ended: str | None = None
     error: Mapping[str, Any] | None = None
     """Why it did not succeed."""
+
+    @property
+    def whose(self) -> str:
+        """Tells users apart, and from somebody on the host."""
+        return whose(self.by, self.user)
 
     @property
     def progress(self) -> dict[str, int]:
@@ -176,18 +183,20 @@ class Execution:
         known = {name: document[name] for name in cls.__slots__ if name in document}
         return cls(**{**known, "state": State(document["state"]), "steps": steps})
 
-    def shown(self, name: str, may: Callable[[str], bool]) -> dict[str, Any]:
-        """For a caller of this name, who `may` use permissions: an answer is for whoever could have asked for it."""
-        steps = [
-            step.document() if name == self.by or may(step.permission) else step.document() | {"result": None}
-            for step in self.steps
-        ]
+    def shown(self, may: Callable[[str], bool]) -> dict[str, Any]:
+        """For a caller who `may` use permissions: an answer is for whoever could have asked for it."""
+        steps = [step.document() if may(step.permission) else step.document() | {"result": None} for step in self.steps]
         return self.document() | {"steps": steps, "progress": self.progress}
 
     def summary(self) -> dict[str, Any]:
         """For lists: without the steps."""
         fields = self.document() | {"progress": self.progress}
         return {name: value for name, value in fields.items() if name not in {"steps", "parameters"}}
+
+
+def whose(name: str, user: str) -> str:
+    """Tells callers apart: two users may have had one name, and a user may be called as somebody on the host is."""
+    return user or f"on the host: {name}"
 
 
 def failure(code: str, message: str, hint: str = "") -> dict[str, Any]:
@@ -224,15 +233,15 @@ def next_to_run(waiting: Sequence[Execution], running: Sequence[Execution], limi
     if len(running) >= limits.at_a_time:
         return None
     for one in waiting:
-        if sum(other.by == one.by for other in running) < limits.of_a_user:
+        if sum(other.whose == one.whose for other in running) < limits.of_a_user:
             return one
     return None
 
 
-def check_room(by: str, waiting: Sequence[Execution], limits: Limits) -> None:
-    """Raises JobsBusy if no other execution of this user is taken now."""
+def check_room(caller: str, waiting: Sequence[Execution], limits: Limits) -> None:
+    """Raises JobsBusy if no other execution of this caller (`whose`) is taken now."""
     if len(waiting) >= limits.waiting:
         raise JobsBusy(f"{limits.waiting} executions wait already", hint="try again when some have ended")
-    if sum(one.by == by for one in waiting) >= limits.waiting_of_a_user:
+    if sum(one.whose == caller for one in waiting) >= limits.waiting_of_a_user:
         hint = "cancel some, or try again when some have ended"
         raise JobsBusy(f"{limits.waiting_of_a_user} executions of yours wait already", hint=hint)

@@ -115,6 +115,7 @@ class ExecutionSummary(Result):
     template: str
     version: int = Field(description="The template's.")
     by: str = Field(description="The user whom it acts for.")
+    user: str = Field(description="His id; empty for somebody on the node's host.")
     server: str = Field(description="The API server that runs it.")
     state: str = Field(description="queued, running, cancelling, succeeded, failed, cancelled or interrupted.")
     created: str = Field(description="In UTC (RFC 3339).")

@@ -23,10 +23,11 @@ Answer = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 class User(NamedTuple):
     name: str
+    user: str
     permissions: frozenset[str] = frozenset({"node.read", "node.change", "enrolment.invite"})
 
 
-ALICE, BOB = User("alice"), User("bob", frozenset({"node.read"}))
+ALICE, BOB = User("alice", "u1"), User("bob", "u2", frozenset({"node.read"}))
 
 
 @dataclass
@@ -50,8 +51,8 @@ class Node:
     def may(self, caller: User, permission: str) -> bool:
         return permission in caller.permissions
 
-    async def find(self, name: str) -> User | None:
-        return self.users.get(name)
+    async def find(self, name: str, user: str) -> User | None:
+        return next((found for found in self.users.values() if (found.name, found.user) == (name, user)), None)
 
     async def ask(self, operation: str, arguments: Mapping[str, Any], caller: User, execution: str) -> Any:
         self.asked.append((operation, dict(arguments), caller.name))

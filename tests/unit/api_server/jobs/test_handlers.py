@@ -28,12 +28,12 @@ ROLES = {"alice": ("operator",), "vera": ("viewer",), "nobody": ()}
 ALICE, VERA, NOBODY = ({"authorization": f"Bearer {name}"} for name in ROLES)
 
 
-async def find(name: str) -> Caller | None:
-    return Caller(name, ROLES[name], "access-token") if name in ROLES else None
+async def find(name: str, user: str) -> Caller | None:
+    return Caller(name, ROLES[name], "access-token", user) if name in ROLES else None
 
 
 async def bearer(token: str) -> Caller:
-    caller = await find(token)
+    caller = await find(token, f"id-of-{token}")
     if caller is None:
         raise Unauthenticated("no")
     return caller

@@ -320,7 +320,10 @@ def test_a_user_who_has_gone_or_may_not_any_more_gets_nothing_done() -> None:
         async with house(node=node(health=after(60)), limits=Limits(at_a_time=1)) as here:
             await here.jobs.start(ALICE, "look", {})
             changed, gone = await here.jobs.start(ALICE, "trial", {}), await here.jobs.start(BOB, "look", {})
-            here.node.users = {"alice": ALICE._replace(permissions=frozenset({"node.read"}))}
+            here.node.users = {
+                "alice": ALICE._replace(permissions=frozenset({"node.read"})),
+                "bob": BOB._replace(user="another bob"),
+            }
             for one in (changed, gone):
                 ended = await here.over(one)
                 assert ended.state is State.FAILED

@@ -29,7 +29,7 @@ def test_events_of_the_node_are_heard_again_after_it_was_away() -> None:
         async def ask(*_: Any) -> Any:
             return {}
 
-        async def find(_name: str) -> None:
+        async def find(_name: str, _user: str) -> None:
             return None
 
         part = JobsPart(new_store(), ROWS, Asking(ask, lambda: 0.0), follow, permitted=lambda *_: True, find=find)
