@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Self
 
+from appliance.api_server.asking import Ask
+from appliance.api_server.audit_notes import AuditNotes
 from appliance.api_server.iam.accounts import Accounts
 from appliance.api_server.iam.hashing import HashingThreads
-from appliance.api_server.iam.tools import Note
 from appliance.api_server.node_link import Settings
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
@@ -28,8 +30,9 @@ AUDIENCE = "appliance"
 class Kept:
     """The store, and the users and tokens in it. Made by `open`."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, ask: Ask) -> None:
         self.store = store
+        self.notes = AuditNotes(ask, self._name_of)
         self.accounts = Accounts(
             store,
             clock.wall,
@@ -37,13 +40,14 @@ class Kept:
             HashingThreads(),
             realm=Realm(f"urn:appliance:{settings.identity}", AUDIENCE),
             added=settings.added_roles,
-            note=_note,
+            note=self.notes.note,
         )
+        self._telling = asyncio.get_running_loop().create_task(self.notes.run(), name="audit notes")
 
     @classmethod
-    async def open(cls, folder: Path, settings: Settings) -> Self:
-        """Open what is in that folder. Raises ApplianceError."""
-        return cls(await SqliteStore.open(folder / FOLDER, clock=clock.wall), settings)
+    async def open(cls, folder: Path, settings: Settings, ask: Ask) -> Self:
+        """Open what is in that folder. `ask` asks the node. Raises ApplianceError."""
+        return cls(await SqliteStore.open(folder / FOLDER, clock=clock.wall), settings, ask)
 
     async def problem(self) -> str:
         """What is wrong with the store; "" if nothing is."""
@@ -55,9 +59,13 @@ class Kept:
 
     async def close(self) -> None:
         """Write what is still to be written."""
+        self._telling.cancel()
+        await self.notes.close()
         self.accounts.close()
         await self.store.close()
 
-
-def _note(note: Note) -> None:
-    log.info(note.what, user=note.user, by=note.by, detail=note.detail, address=note.address)
+    async def _name_of(self, user: str) -> str:
+        try:
+            return (await self.accounts.people.get(user)).name
+        except ApplianceError:  # removed meanwhile, or none at all
+            return user

@@ -59,7 +59,7 @@ async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket
             ending.callback(node.close)
             node.ended = stop.set
             settings = await node.settings()
-            kept = await Kept.open(folder, settings)
+            kept = await Kept.open(folder, settings, node.ask)
             ending.push_async_callback(kept.close)
             asking = Asking(node.ask, clock.monotonic)
             jobs = _jobs(settings, node, kept, asking)

@@ -98,7 +98,7 @@ class People:
         changes.may_give(actor, new.roles, self._tools.added)
         user = await self.prepared(new)
         await settled(lambda: self.added(user))
-        self._tools.note(Note("user added", user.id, actor.user, user.name))
+        self._tools.note(Note("user.added", user.id, actor.named, user.name))
         return user
 
     async def prepared(self, new: NewUser) -> User:
@@ -144,7 +144,7 @@ class People:
         before, after = await self.replaced(user, changed)
         if after != before:
             what = [name for name in ("roles", "state", "display", "email") if getattr(before, name) != getattr(after, name)]
-            self._tools.note(Note("user changed", user, actor.user, ", ".join(what)))
+            self._tools.note(Note("user.changed", user, actor.named, ", ".join(what)))
         return after
 
     async def remove(self, actor: Actor, user: str) -> None:
@@ -166,14 +166,14 @@ class People:
 
         gone = await settled(removed)
         self._callers.forget_user(user)
-        self._tools.note(Note("user removed", user, actor.user, gone.name))
+        self._tools.note(Note("user.removed", user, actor.named, gone.name))
 
     async def set_password(self, actor: Actor, user: str, password: str) -> None:
         """An admin gives somebody another password; all his log-ins end. Raises NoSuchRecord, NotPermitted, PasswordRefused."""
         before = await self.get(user)
         changes.may_change(actor, before, self._tools.added)
         await self._new_password(user, await self._hashed(password, before.name))
-        self._tools.note(Note("password set", user, actor.user))
+        self._tools.note(Note("user.password.set", user, actor.named))
 
     async def change_password(self, user: str, old: str, new: str, address: str = "") -> None:
         """Somebody changes his own; all his log-ins end. Raises WrongCredentials, PasswordRefused, TooManyAttempts."""
@@ -181,7 +181,7 @@ class People:
         passwords.judged(new, before.name, self._tools.breached)
         await self.proved(before, old, address)
         await self._new_password(user, await self._hashed(new, before.name))
-        self._tools.note(Note("password changed", user, address=address))
+        self._tools.note(Note("user.password.changed", user, address=address))
 
     async def proved(self, user: User, password: str, address: str) -> None:
         """He knows his password: asked again before what matters, because a token may be stolen. Counted apart from log-ins,

@@ -59,7 +59,7 @@ class Programs:
             )
 
         await settled(kept)
-        self._tools.note(Note("token made", owner, actor.user, detail=f"{token.accessor} {','.join(token.scopes)}"))
+        self._tools.note(Note("user.token.made", owner, actor.named, detail=f"{token.accessor} {','.join(token.scopes)}"))
         return token, text
 
     async def page_of(self, user: str, after: str, limit: int) -> list[ApiToken]:
@@ -87,7 +87,7 @@ class Programs:
             raise NoSuchRecord("there is no such token", hint="it was revoked, or its time is over")
         await self._tools.records.commit(Delete(TOKENS, accessor), Delete(TOKENS_OF, f"{token.user}/{accessor}"))
         self._callers.forget_token(accessor)
-        self._tools.note(Note("token revoked", token.user, actor.user, accessor))
+        self._tools.note(Note("user.token.revoked", token.user, actor.named, accessor))
 
     async def client_grant(self, client_id: str, secret: str, scope: str = "") -> ClientGrant:
         """An access token for a client. `scope`: part of what it may do, with blanks between; "": all.

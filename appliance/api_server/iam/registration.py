@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.people import NewUser, People
 from appliance.api_server.iam.records import INVITATIONS, NoSuchRecord, Versioned, put, settled
-from appliance.api_server.iam.tools import Note, Tools
+from appliance.api_server.iam.tools import NOBODY, Note, Tools
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import changes, invitations, users
-from appliance.management.iam.changes import Actor
+from appliance.management.iam.changes import HOST, Actor
 from appliance.management.iam.invitations import (
     CODE_BYTES,
     FIRST_SECONDS,
@@ -23,9 +23,6 @@ from appliance.management.iam.invitations import (
 from appliance.management.iam.roles import ADMIN, covers, known_roles
 from appliance.management.iam.users import State, User
 from appliance.store.store import Delete, Put
-
-HOST: Final = "host"
-"""Who invites on the host itself, and is no user."""
 
 
 class TooManyInvitations(ApplianceError):
@@ -86,10 +83,10 @@ class Registration:
         if len(kept) == MOST_KEPT or sum(invitations.is_open(one.value, self._tools.now) for one in kept) >= MOST_INVITATIONS:
             raise TooManyInvitations(f"{MOST_INVITATIONS} invitations are open", hint="take some back")
         invitation, code = invitations.invitation_of(
-            self._tools.entropy(CODE_BYTES), roles, actor.user or HOST, self._tools.now, seconds, uses, note[:100]
+            self._tools.entropy(CODE_BYTES), roles, actor.named, self._tools.now, seconds, uses, note[:100]
         )
         await self._tools.records.commit(_put(invitation, 0))
-        self._tools.note(Note("invitation made", actor.user, detail=f"{invitation.number} {','.join(roles)}"))
+        self._tools.note(Note("user.invitation.made", actor.named, detail=f"{invitation.number} {','.join(roles)}"))
         return invitation, code
 
     async def page(self, after: str, limit: int) -> list[Invitation]:
@@ -101,7 +98,7 @@ class Registration:
         if await self._tools.records.get(INVITATIONS, number, Invitation) is None:
             raise NoSuchRecord("there is no such invitation", hint="it was used, taken back, or its time is over")
         await self._tools.records.commit(Delete(INVITATIONS, number))
-        self._tools.note(Note("invitation taken back", actor.user, detail=number))
+        self._tools.note(Note("user.invitation.revoked", actor.named, detail=number))
 
     async def register(self, asked: Registering) -> User:
         """Become a user. Raises CodeNotValid, CodeUsedUp, TooManyAttempts, UserRefused, PasswordRefused, NameTaken,
@@ -110,21 +107,23 @@ class Registration:
         The code is judged before the password is hashed: without one nobody gets work done here.
         """
         await self._guard.begin("", asked.address)
-        found = await self._judged(asked.code)
+        found = await self._judged(asked.code, asked.address)
         await self._guard.right("", asked.address)
         new = NewUser(asked.name, asked.password, found.value.roles, asked.display, asked.email)
         user = await self._people.prepared(new)
 
         async def come() -> None:
-            now_found = await self._judged(asked.code)
+            now_found = await self._judged(asked.code, asked.address)
             invitation = invitations.used(now_found.value, self._tools.now)
             await self._people.added(user, _put(invitation, now_found.version))
 
         await settled(come)
-        self._tools.note(Note("user registered", user.id, found.value.made_by, found.value.number, asked.address))
+        self._tools.note(
+            Note("user.registered", user.id, detail=f"invited by {found.value.made_by or HOST}", address=asked.address)
+        )
         return user
 
-    async def _judged(self, code: str) -> Versioned[Invitation]:
+    async def _judged(self, code: str, asked_from: str) -> Versioned[Invitation]:
         """The invitation that this code is of, as it is now. Raises CodeNotValid, CodeUsedUp."""
         number = invitations.number_of(code)
 
@@ -136,7 +135,7 @@ class Registration:
             if wrong is not None:
                 if wrong != found.value:
                     await self._tools.records.commit(_put(wrong, found.version))
-                    self._tools.note(Note("wrong code", "nobody", detail=f"{wrong.number}, {wrong.guesses} guesses left"))
+                    self._tools.note(Note("user.code.wrong", NOBODY, denied=True, detail=wrong.number, address=asked_from))
                 raise CodeNotValid
             invitations.used(found.value, self._tools.now)
             if not found.value.made_by and await self._people.there_are_some():

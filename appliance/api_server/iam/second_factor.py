@@ -70,14 +70,14 @@ class SecondFactor:
             return now._replace(totp=now.totp_begun, totp_begun="", totp_used=period, recovery=recovery)
 
         await self._people.replaced(user, change)
-        self._tools.note(Note("second factor added", user))
+        self._tools.note(Note("user.second-factor.added", user))
         return codes
 
     async def remove(self, user: str, password: str, address: str = "") -> None:
         """Take one's own away. Raises WrongCredentials, TooManyAttempts."""
         await self._people.proved(await self._people.get(user), password, address)
         await self._people.replaced(user, _without)
-        self._tools.note(Note("second factor removed", user))
+        self._tools.note(Note("user.second-factor.removed", user))
 
     async def reset(self, actor: Actor, user: str) -> None:
         """An admin takes it away from somebody who lost it. Raises NoSuchRecord, NotPermitted."""
@@ -87,7 +87,7 @@ class SecondFactor:
             return _without(now)
 
         await self._people.replaced(user, change)
-        self._tools.note(Note("second factor removed", user, actor.user))
+        self._tools.note(Note("user.second-factor.removed", user, actor.named))
 
 
 def _without(user: User) -> User:

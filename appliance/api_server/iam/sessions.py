@@ -8,7 +8,7 @@ from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.keyring import Keyring
 from appliance.api_server.iam.records import ACTIVITY, FAMILIES, NAMES, USERS, Versioned, put, settled
-from appliance.api_server.iam.tools import Note, Tools
+from appliance.api_server.iam.tools import NOBODY, Note, Tools
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import activity, passwords, refresh, tokens, totp
 from appliance.management.iam.activity import Activity
@@ -91,17 +91,17 @@ class Sessions:
             try:
                 await self._guard.begin(name, asked.address, own)
             except TooManyAttempts:
-                self._note("log-in refused", user, asked, "too many attempts")
+                self._refused(user, asked, "too many attempts")
                 raise
             right = await self._tools.hasher.matches(asked.password, user.password if user else "")
             if not right or user is None or user.state != State.ACTIVE:
-                self._note("log-in refused", user, asked, user.state if user and right else "wrong password")
+                self._refused(user, asked, user.state if user and right else "wrong password")
                 raise WrongCredentials
             user = await self._second_factor(user, asked)
             failed = await self._guard.right(name, asked.address, own)
             user = await self._with_todays_hash(user, asked.password)
         grant = await settled(lambda: self._opened(user, asked))
-        self._note("log-in", user, asked, asked.client[:100])
+        self._tools.note(Note("user.login", user.id, detail=asked.client[:100], address=asked.address))
         return grant._replace(failed_before=failed)
 
     async def refresh(self, token: str) -> Grant:
@@ -115,7 +115,7 @@ class Sessions:
         """End the log-in that somebody's token comes from. A program's token has none, and stays."""
         if family:
             await self._end(user, family)
-            self._tools.note(Note("log-out", user))
+            self._tools.note(Note("user.logout", user))
 
     async def log_out_everywhere(self, user: str) -> None:
         """End all log-ins of a user."""
@@ -128,7 +128,7 @@ class Sessions:
 
         await settled(raise_epoch)
         self._callers.forget_user(user)
-        self._tools.note(Note("log-out everywhere", user))
+        self._tools.note(Note("user.logout.everywhere", user))
 
     # ---- log-in ----
 
@@ -153,7 +153,7 @@ class Sessions:
 
         after = await settled(use_up)
         if after is None:
-            self._note("log-in refused", user, asked, "wrong code")
+            self._refused(user, asked, "wrong code")
             raise WrongCredentials
         return after
 
@@ -199,7 +199,7 @@ class Sessions:
             raise TokenExpired
         if judgement.outcome is Outcome.REPLAYED:
             await self._end(family.user, family.id)
-            self._tools.note(Note("session ended", family.user, detail=f"replayed token of {family.id}"))
+            self._tools.note(Note("user.session.replayed", family.user, detail=family.id, denied=True))
             raise TokenNotValid
         user = await self._tools.records.get(USERS, family.user, User)
         if judgement.outcome is Outcome.UNKNOWN or user is None or not _lets_in(user.value, family):
@@ -226,9 +226,9 @@ class Sessions:
         text = tokens.issue(access, self._tools.realm, await self._keyring.ring())
         return Grant(text, tokens.LIFE, token, max(0, family.expires - now), user)
 
-    def _note(self, what: str, user: User | None, asked: LogIn, detail: str) -> None:
-        """Of a name that nobody has nothing is told but that: it may be a password that was typed in the wrong field."""
-        self._tools.note(Note(what, user.id if user else "nobody", detail=detail, address=asked.address))
+    def _refused(self, user: User | None, asked: LogIn, why: str) -> None:
+        about = user.id if user else NOBODY
+        self._tools.note(Note("user.login", about, detail=why, denied=True, address=asked.address))
 
 
 def _lets_in(user: User, family: Family) -> bool:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.iam.records import Records
 from appliance.management.iam.tokens import Realm
+
+NOBODY: Final = "nobody"
+"""Of a name that no user has nothing is told but that: it may be a password that was typed in the wrong field."""
 
 
 class Note(NamedTuple):
     """Something about users and tokens that belongs into the audit log. Holds no secret."""
 
     what: str
-    """As the log has it: "log-in", "log-in refused", "session ended", …"""
-    user: str
-    """Whom it is about: a user's id, or the name that was given for one that is not there."""
+    """As the log has it: "user.login", "user.token.made", …"""
+    user: str = NOBODY
+    """The id of the user whom it is about."""
     by: str = ""
-    """The id of the user who did it; "" where it is the same, or nobody."""
+    """The id of the user who did it, or "host"; "" where it is the same."""
     detail: str = ""
     """A number, an accessor, a reason."""
+    denied: bool = False
+    """It was refused."""
     address: str = ""
     """Where it came from."""
 

@@ -6,7 +6,7 @@ The rules are about an actor: the roles of who asks, and the scopes of the token
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import roles
@@ -14,6 +14,10 @@ from appliance.management.iam.roles import ADMIN
 from appliance.management.iam.users import LastAdmin, User, is_admin
 
 Added = Mapping[str, Collection[str]]
+
+
+HOST: Final = "host"
+"""Who acts on the host itself, and is no user."""
 
 
 class NotPermitted(ApplianceError):
@@ -30,6 +34,11 @@ class Actor(NamedTuple):
     roles: tuple[str, ...]
     scopes: tuple[str, ...] | None = None
     """All that his token may do; None: whatever the roles permit."""
+
+    @property
+    def named(self) -> str:
+        """The user's id, or HOST."""
+        return self.user or HOST
 
 
 def may_give(actor: Actor, given: Collection[str], added: Added) -> None:

@@ -131,7 +131,7 @@ async def test_a_change_says_what_changed_and_nothing_else_is_written(rig: Rig) 
     after = await rig.accounts.people.change(HOST, alice.id, Changed(display="Alice", email="a@example.org"))
     assert (after.display, after.email, after.changed) == ("Alice", "a@example.org", alice.changed + 5)
     assert rig.notes[-1].detail == "display, email"
-    assert rig.told == ["user added", "user changed"]
+    assert rig.told == ["user.added", "user.changed"]
 
 
 @pytest.mark.parametrize("wanted", [Changed(roles=("emperor",)), Changed(email="nowhere"), Changed(display="a\nb")])
@@ -213,7 +213,7 @@ async def test_what_the_store_does_not_keep_did_not_happen(rig: Rig) -> None:
             await failing
     rig.store.after = None
     assert await rig.accounts.people.page("", 10) == [alice]
-    assert rig.told == ["user added"]
+    assert rig.told == ["user.added"]
 
 
 async def test_twenty_changes_at_once_are_all_there(rig: Rig) -> None:

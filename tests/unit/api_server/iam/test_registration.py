@@ -8,8 +8,8 @@ import pytest
 
 from appliance.api_server.iam.people import Changed
 from appliance.api_server.iam.records import NoSuchRecord
-from appliance.api_server.iam.registration import HOST as ON_THE_HOST
 from appliance.api_server.iam.registration import Registering, TooManyInvitations
+from appliance.management.iam.changes import HOST as ON_THE_HOST
 from appliance.management.iam.invitations import MOST_INVITATIONS, CodeNotValid, CodeUsedUp
 from appliance.management.iam.lockout import TooManyAttempts
 from appliance.management.iam.passwords import PasswordRefused
@@ -66,7 +66,7 @@ async def test_five_wrong_guesses_burn_a_code(rig: Rig) -> None:
     assert all(isinstance(outcome, CodeNotValid) for outcome in outcomes)
     with pytest.raises(CodeNotValid):
         await come(rig, code)
-    assert rig.told.count("wrong code") == 5
+    assert rig.told.count("user.code.wrong") == 5
 
 
 async def test_a_stranger_who_has_seen_no_code_burns_none_and_waits(rig: Rig) -> None:

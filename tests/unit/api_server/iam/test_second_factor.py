@@ -64,7 +64,7 @@ async def test_an_admin_helps_who_lost_it_and_nobody_else_does(rig: Rig) -> None
         await rig.accounts.second_factor.reset(Actor("b1", ("viewer",)), alice.id)
     await rig.accounts.second_factor.reset(HOST, alice.id)
     assert await rig.log_in()
-    assert rig.told[-2:] == ["second factor removed", "log-in"]
+    assert rig.told[-2:] == ["user.second-factor.removed", "user.login"]
 
 
 async def test_no_secret_is_printed_or_told(rig: Rig) -> None:

@@ -27,7 +27,7 @@ async def test_a_log_in_brings_tokens_that_say_who_it_is(rig: Rig) -> None:
     known = await rig.accounts.callers.authenticate(grant.access_token)
     assert (known.user, known.name, known.roles) == (user.id, "alice", ("operator",))
     assert grant.expires_in == LIFE
-    assert rig.told == ["user added", "log-in"]
+    assert rig.told == ["user.added", "user.login"]
 
 
 @pytest.mark.parametrize("name", ["alice", "nobody", "", "a" * 10**6, "\ud800", "../x", "alice\0"])
@@ -148,7 +148,8 @@ async def test_the_audit_log_hears_of_it_and_of_no_name_that_may_be_a_password(r
     for name in ("alice", PASSWORD):
         with pytest.raises(WrongCredentials):
             await rig.log_in(name, "wrong password!", address="192.0.2.1")
-    assert rig.told[1:] == ["log-in refused"] * 2
+    assert [(note.what, note.denied, note.detail) for note in rig.notes[1:]] == [("user.login", True, "wrong password")] * 2
+    assert rig.notes[-1].user == "nobody"
     assert PASSWORD not in repr(rig.notes)
     assert "192.0.2.1" in repr(rig.notes)
 
@@ -194,7 +195,7 @@ async def test_a_copy_that_is_used_after_the_grace_ends_that_family_only(rig: Ri
         await rig.accounts.callers.authenticate(second.access_token)
     assert await rig.accounts.sessions.refresh(phone.refresh_token)
     assert await rig.accounts.callers.authenticate(phone.access_token)
-    assert rig.told[-1] == "session ended"
+    assert rig.told[-1] == "user.session.replayed"
 
 
 async def test_fifty_copies_at_once_end_one_family_once(rig: Rig) -> None:

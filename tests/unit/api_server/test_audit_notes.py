@@ -1,0 +1,121 @@
+"""What users did is told to the audit log: in batches, repetitions once, and nothing is lost while the node does not take it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.api_server.audit_notes import MOST_AT_A_TIME, MOST_WAITING, AuditNotes
+from appliance.api_server.iam.tools import Note
+from appliance.control.messages import OnBehalf
+from appliance.errors import ApplianceError
+
+
+class Node:
+    """Takes entries, or does not."""
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self.takes = True
+
+    async def ask(self, op: str, arguments: dict[str, Any], whose: OnBehalf | None, _seconds: float, /) -> Any:
+        assert (op, whose) == ("audit_add", None), "the API server speaks for itself"
+        if not self.takes:
+            raise ApplianceError("too many")
+        assert 0 < len(arguments["entries"]) <= MOST_AT_A_TIME
+        self.entries += arguments["entries"]
+        return {"added": len(arguments["entries"])}
+
+
+async def name_of(user: str) -> str:
+    return {"a1": "alice", "b1": "bob"}.get(user, user)
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+@pytest.fixture
+def notes(node: Node) -> AuditNotes:
+    return AuditNotes(node.ask, name_of)
+
+
+async def test_a_log_in_is_told_with_who_and_from_where(notes: AuditNotes, node: Node) -> None:
+    notes.note(Note("user.login", "a1", detail="a browser", address="192.0.2.1"))
+    assert await notes.tell()
+    assert node.entries == [
+        {
+            "what": "user.login",
+            "outcome": "done",
+            "who": {"kind": "api", "name": "alice"},
+            "target": "",
+            "times": 1,
+            "more": {"address": "192.0.2.1", "detail": "a browser"},
+        }
+    ]
+
+
+async def test_what_somebody_does_to_another_has_both(notes: AuditNotes, node: Node) -> None:
+    notes.note(Note("user.changed", "b1", "a1", "roles"))
+    notes.note(Note("user.login", "gone", denied=True))
+    await notes.tell()
+    assert [(one["who"]["name"], one["target"], one["outcome"]) for one in node.entries] == [
+        ("alice", "bob", "done"),
+        ("gone", "", "denied"),
+    ]
+
+
+async def test_what_repeats_itself_is_told_once(notes: AuditNotes, node: Node) -> None:
+    for _ in range(5000):
+        notes.note(Note("user.login", denied=True, address="192.0.2.1"))
+    await notes.tell()
+    assert [one["times"] for one in node.entries] == [5000]
+    assert await notes.tell()
+    assert len(node.entries) == 1
+
+
+async def test_nothing_is_lost_while_the_node_takes_nothing(notes: AuditNotes, node: Node) -> None:
+    node.takes = False
+    notes.note(Note("user.login", "a1"))
+    assert not await notes.tell()
+    notes.note(Note("user.login", "a1"))
+    node.takes = True
+    assert await notes.tell()
+    assert [one["times"] for one in node.entries] == [2]
+
+
+async def test_what_comes_while_a_batch_is_told_is_told_next(notes: AuditNotes, node: Node) -> None:
+    note = Note("user.login", "a1")
+    taken = node.ask
+
+    async def slow(*arguments: Any) -> Any:
+        notes.note(note)
+        return await taken(*arguments)
+
+    notes._ask = slow
+    notes.note(note)
+    await notes.tell()
+    notes._ask = taken
+    await notes.tell()
+    assert [one["times"] for one in node.entries] == [1, 1]
+
+
+async def test_a_flood_of_different_notes_is_bounded_and_counted(notes: AuditNotes, node: Node) -> None:
+    for number in range(MOST_WAITING + 500):
+        notes.note(Note("user.login", denied=True, address=f"2001:db8::{number:x}"))
+    while len(node.entries) < MOST_WAITING + 1:
+        assert await notes.tell()
+    assert sum(one["times"] for one in node.entries) == MOST_WAITING + 500
+    assert [one["times"] for one in node.entries if one["what"] == "user.several"] == [500]
+
+
+async def test_what_is_left_is_told_at_the_end(notes: AuditNotes, node: Node) -> None:
+    for number in range(250):
+        notes.note(Note("user.login", str(number)))
+    await notes.close()
+    assert len(node.entries) == 250
+    node.takes = False
+    notes.note(Note("user.login", "a1"))
+    await notes.close()
