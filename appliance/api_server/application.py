@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
 from appliance.api_server.asking import Ask, Asking
@@ -43,7 +44,7 @@ def assembled(answering: Answering, node: Ask, version: str) -> Starlette:
         by_path.setdefault(row.full_path, {})[row.verb.value] = answering.endpoint(row)
     return Starlette(
         routes=[
-            *(Route(path, _by_verb(verbs), methods=list(verbs)) for path, verbs in sorted(by_path.items(), key=_plain_first)),
+            *(Route(path, _Path(verbs)) for path, verbs in sorted(by_path.items(), key=_plain_first)),
             Route("/health", _alive),
             Route("/ready", _readiness(node)),
             *_descriptions(version),
@@ -57,13 +58,18 @@ def _plain_first(path_and_verbs: tuple[str, object]) -> tuple[bool, ...]:
     return tuple(part.startswith("{") for part in path_and_verbs[0].split("/"))
 
 
-def _by_verb(endpoints: Mapping[str, Endpoint]) -> Endpoint:
-    """One route for all verbs of a path: so the header Allow has all of them."""
+class _Path:
+    """All verbs of a path: it answers for the others too, so a path with arguments that would fit is not asked."""
 
-    async def answer(request: Request) -> Response:
-        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = {**endpoints, **({"HEAD": endpoints["GET"]} if "GET" in endpoints else {})}
 
-    return answer
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._endpoints))})
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 async def _alive(_request: Request) -> Response:

@@ -73,6 +73,8 @@ async def test_a_path_says_all_that_it_allows(client: httpx.AsyncClient) -> None
     assert answer.headers["x-request-id"]
     answer = await client.options("/api/v1/user-invitations/first")
     assert answer.headers["allow"] == "POST", "not what /user-invitations/{number} allows"
+    answer = await client.delete("/api/v1/user-invitations/first", headers=known("admin"))
+    assert answer.status_code == 405
 
 
 def test_it_serves_at_a_port() -> None:
