@@ -60,16 +60,18 @@ def show(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Verify all that is in the folder."""
     folder = only_folder(arguments.folder)
+    # First the heads, then the log, which goes on meanwhile: a head that is younger than what was read would be a false alarm.
+    given = [] if arguments.head is None else heads_in(Path(arguments.head))
+    given += [] if arguments.ask is None else _kept_by(arguments.ask)
+    own = _own_head(folder)
     verification = Verification()
     for file, data in with_texts(folder):
         verification.segment(file, data)
-    given = [] if arguments.head is None else heads_in(Path(arguments.head))
-    given += [] if arguments.ask is None else _kept_by(arguments.ask)
     nodes = verification.nodes
     ours = [head.head for head in given if head.node in nodes or not nodes]
     if given and not ours:
         raise HeadInvalid(f"none of these heads is of this node ({', '.join(sorted(nodes))})", hint="they are of other nodes")
-    report = verification.report([*ours, *_own_head(folder, nodes)])
+    report = verification.report([*ours, *(head.head for head in own if head.node in nodes)])
     terminal.result(report.document() | {"folder": str(folder), "heads": len(ours)}, _report_text(report, folder, len(ours)))
     return ExitCode.OK if report.good else ExitCode.FAILURE
 
@@ -119,13 +121,12 @@ def _kept_by(peer: str) -> list[SignedHead]:
     return found
 
 
-def _own_head(folder: Path, nodes: frozenset[str]) -> list[Any]:
-    """The one that the node keeps beside its log: it shows what happened since by whoever did not think of it."""
+def _own_head(folder: Path) -> list[SignedHead]:
+    """The one that the node keeps beside its log: it shows what somebody did who did not think of it."""
     try:
-        found = heads_in(folder / HEAD)
+        return heads_in(folder / HEAD)
     except (HeadInvalid, FileNotFoundError):
         return []
-    return [each.head for each in found if each.node in nodes]
 
 
 # ---- asking the node ----

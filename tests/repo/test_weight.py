@@ -54,6 +54,13 @@ def test_a_node_has_one_openssl() -> None:
     assert not loaded_by(code) & {"_hashlib", "_ssl"}
 
 
+def test_a_node_without_an_audit_log_loads_nothing_of_it() -> None:
+    loaded = modules_loaded_by("import appliance.runtime.hosted_node")
+    assert {name for name in loaded if name.startswith(("appliance.runtime.audit.", "appliance.management"))} == {
+        *("appliance.runtime.audit.part", "appliance.runtime.audit.told")
+    }
+
+
 def test_a_host_is_changed_without_what_else_pyroute2_can_do() -> None:
     code = "from appliance.runtime.host import changes; changes._load_ahead()"
     assert "pyroute2" in loaded_by(code)

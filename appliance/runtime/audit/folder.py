@@ -23,7 +23,7 @@ SUFFIX: Final = ".audit"
 LOCK: Final = "lock"
 HEAD: Final = "head.json"
 HEADS: Final = "heads"
-NAME: Final = re.compile(r"(\d{8})\.audit")
+NAME: Final = re.compile(r"(\d{8,18})\.audit")
 MOST_BYTES: Final = 256 << 20
 """Of a segment that is read as a whole; those that a node writes have 4 MiB."""
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.errors import ApplianceError, ExitCode
+from appliance.control.conversation import API_SERVER
+from appliance.errors import ApplianceError, ExitCode, MissingPrivilege
 from appliance.foundation import clock
 from appliance.management.audit.entry import Entry, Outcome, Who
 from appliance.protocol.admission import TokenBucket
@@ -42,7 +43,9 @@ class Additions:
         self._budget = TokenBucket(ADDED_PER_SECOND, ADDED_AT_ONCE, clock.monotonic())
 
     async def add(self, log: AuditLog, request: Request) -> dict[str, Any]:
-        """On the disk when this returns. Raises BadArguments, TooManyEntries, NotRecorded."""
+        """On the disk when this returns. Raises MissingPrivilege, BadArguments, TooManyEntries, NotRecorded."""
+        if request.principal.kind != API_SERVER:
+            raise MissingPrivilege("only the API server adds entries to the audit log", hint="what you do is recorded anyway")
         said = request.args.get("entries")
         if not isinstance(said, list) or not 0 < len(said) <= MOST_AT_A_TIME:
             raise BadArguments(f"audit_add: entries is a list of 1 to {MOST_AT_A_TIME} entries")

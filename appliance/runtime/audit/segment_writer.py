@@ -9,7 +9,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -106,14 +105,14 @@ class SegmentWriter:
         """Remove the oldest segments if there is more than is to be kept; what goes is recorded first. Of those that are only too
         old one goes each time: a clock that is wrong by years must not cost all. Returns whether any went. Raises OSError."""
         there = segments(self._folder)
-        going = self._too_many(there[:-1], wall)
+        going, reason = self._too_many(there[:-1], wall)
         if not going:
             return False
         following = beginning_in(there[len(going)])
         if following is None:  # verifying says what is wrong there; nothing is removed that cannot be told
             return False
         told: dict[str, str | int] = {"segments": going[-1].number, "entries": following.first - 1, "end": following.after.hex()}
-        self.append([Stamped(Entry(RETENTION, Outcome.DONE, more=told), wall)], wall)
+        self.append([Stamped(Entry(RETENTION, Outcome.DONE, reason=reason, more=told), wall)], wall)
         for segment in going:
             segment.path.unlink(missing_ok=True)
         sync_folder(self._folder)
@@ -228,16 +227,26 @@ class SegmentWriter:
         data = b"".join(lines)
         try:
             write_all(self._fd, data)
-            os.fdatasync(self._fd)
         except OSError:
-            with suppress(OSError):  # what is left of it is found when the file is taken up again
-                os.ftruncate(self._fd, self._bytes)
+            self._take_back(self._fd)
+            raise
+        try:
+            os.fdatasync(self._fd)
+        except OSError:  # what of it is on the disk nobody knows: it is read again
             self._let_go()
             raise
         self._bytes += len(data)
         self._number, self._entry_hash, self._last = number, entry_hash, last
 
-    def _too_many(self, closed: Sequence[SegmentFile], wall: float) -> list[SegmentFile]:
+    def _take_back(self, fd: int) -> None:
+        """Half a line may be there."""
+        try:
+            os.ftruncate(fd, self._bytes)
+        except OSError:  # it is found when the file is taken up again
+            self._let_go()
+
+    def _too_many(self, closed: Sequence[SegmentFile], wall: float) -> tuple[list[SegmentFile], str]:
+        """Those that are to go, and why."""
         looks = [(each, each.path.stat()) for each in closed]
         size = self._bytes + sum(found.st_size for _, found in looks)
         going = []
@@ -247,8 +256,8 @@ class SegmentWriter:
             going.append(each)
             size -= found.st_size
         if not going and looks and wall - looks[0][1].st_mtime > self.keep.seconds:
-            going.append(looks[0][0])
-        return going
+            return [looks[0][0]], "age"
+        return going, "size"
 
 
 def beginning_in(segment: SegmentFile) -> Beginning | None:

@@ -12,6 +12,7 @@ import pytest
 
 from appliance.api.management import Principal
 from appliance.control.conversation import Request
+from appliance.errors import MissingPrivilege
 from appliance.management.audit.entry import Entry, Outcome
 from appliance.runtime.audit import questions
 from appliance.runtime.audit.log import AuditLog
@@ -19,7 +20,7 @@ from appliance.runtime.audit.questions import ADDED_AT_ONCE, Additions, TooManyE
 from appliance.runtime.audit.segment_writer import Keep, SegmentWriter
 from appliance.runtime.plugins.routes import BadArguments
 
-SERVER = Principal("local", "appliance-api", 990)
+SERVER = Principal("api-server", "api-server")
 LOGIN = {"what": "user.login", "outcome": "denied", "who": {"kind": "api", "name": "eve"}, "reason": "password", "times": 3}
 
 
@@ -61,7 +62,7 @@ async def test_what_others_add_is_their_word(tmp_path: Path) -> None:
         assert await add(log, Additions(), LOGIN) == {"added": 1}
         (entry,) = (await show(log, tmp_path / "a", {}))["entries"]
     assert entry["who"] == {"kind": "api", "name": "eve"}
-    assert entry["told_by"] == {"kind": "local", "name": "appliance-api", "uid": 990}
+    assert entry["told_by"] == {"kind": "api-server", "name": "api-server"}
     assert (entry["what"], entry["outcome"], entry["reason"], entry["times"]) == ("user.login", "denied", "password", 3)
 
 
@@ -102,6 +103,13 @@ async def test_a_flood_of_others_pushes_nothing_out(tmp_path: Path, monkeypatch:
         page = await show(log, tmp_path / "a", {"what": "audit"})
     (entry,) = page["entries"]
     assert (entry["what"], entry["outcome"], entry["times"]) == ("audit.add", "denied", 100)
+
+
+async def test_nobody_else_adds_anything(tmp_path: Path) -> None:
+    async with opened(tmp_path / "a") as log:
+        for who in (Principal("local", "root", 0), Principal("api", "alice", roles=("admin",))):
+            with pytest.raises(MissingPrivilege):
+                await Additions().add(log, Request(who, {"entries": [LOGIN]}))
 
 
 @pytest.mark.parametrize("entries", [None, [], [LOGIN] * 101, "x"])

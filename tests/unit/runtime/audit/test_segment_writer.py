@@ -199,3 +199,18 @@ def test_a_disk_that_takes_half_a_line_takes_nothing(folder: Path, monkeypatch: 
                 put(log, "b", "c")
     put(log, "d")
     assert (report(folder).good, whats(folder)) == (True, ["a", "d"])
+
+
+def test_after_a_disk_that_failed_the_log_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = writer(folder)
+    put(log, "a")
+
+    def fail(_fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            put(log, "b")
+    put(log, "c")
+    assert (report(folder).good, whats(folder)) == (True, ["a", "b", "c"]), "what is there counts, whatever the disk said"
