@@ -10,15 +10,9 @@ from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller
 from appliance.api_server.jobs.templates import Templates
 from appliance.management.jobs.template import Template
-from appliance.management.operations.row import AnsweredBy, Arguments, Row
+from appliance.management.operations.row import Arguments, Row
 from appliance.profile.arguments import judged
 from appliance.sdk.errors import DeadlineExceeded
-
-
-def for_steps(rows: Sequence[Row]) -> dict[str, Row]:
-    """The operations that steps of templates may have: those that the node answers, once. What the API server answers may be a
-    secret, such as a token, and would lie among the results."""
-    return {row.name: row for row in rows if row.answered_by is AnsweredBy.NODE and not row.stream}
 
 
 class ServerHost:

@@ -11,9 +11,9 @@ from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.api_server.jobs.handlers import JobHandlers
-from appliance.api_server.jobs.host import ServerHost, for_steps
+from appliance.api_server.jobs.host import ServerHost
 from appliance.api_server.jobs.jobs import Jobs
-from appliance.api_server.jobs.templates import Templates
+from appliance.api_server.jobs.templates import Templates, for_steps
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks

@@ -12,6 +12,7 @@ from appliance.foundation.logging import get_logger
 from appliance.management.jobs import checks
 from appliance.management.jobs.checks import Operations
 from appliance.management.jobs.template import MOST_BYTES, Template
+from appliance.management.operations.row import AnsweredBy, Row
 from appliance.profile.document import Document, dotted
 from appliance.profile.loaded import locate
 from appliance.profile.places import SYSTEM_FOLDERS, layered
@@ -106,6 +107,20 @@ def standard() -> Mapping[Path, bytes]:
     return {file: file.read_bytes() for file in sorted(OURS.iterdir())}
 
 
+def for_steps(rows: Sequence[Row]) -> dict[str, Row]:
+    """The operations that steps of templates may have: those that the node answers, once. What the API server answers may be a
+    secret, such as a token, and would lie among the results."""
+    return {row.name: row for row in rows if row.answered_by is AnsweredBy.NODE and not row.stream}
+
+
+def text_of(file: Path) -> bytes:
+    """What is in a file, up to a byte more than a template may have. Raises OSError."""
+    if file in standard():
+        return standard()[file]
+    with file.open("rb") as stream:
+        return stream.read(MOST_BYTES + 1)
+
+
 def load(file: Path, operations: Operations) -> Template:
     """The template in a file. Raises TemplateInvalid with everything that is wrong."""
     document, problems = _read(file)
@@ -123,18 +138,13 @@ def load(file: Path, operations: Operations) -> Template:
 
 def _read(file: Path) -> tuple[Document | None, list[LocatedProblem]]:
     try:
-        data = standard().get(file) or _beginning(file)
+        data = text_of(file)
     except OSError as error:
         return None, [LocatedProblem(str(file), 0, 0, "", f"cannot be read: {error.strerror or error}")]
     if len(data) > MOST_BYTES:
         message = f"is larger than {MOST_BYTES // 1024} KiB, which no template needs"
         return None, [LocatedProblem(str(file), 0, 0, "", message, "is this the right file?")]
     return read_bytes(data, str(file), reader_for(file), path=file)
-
-
-def _beginning(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(MOST_BYTES + 1)
 
 
 def _named_so(document: Document, template: Template, file: Path) -> list[LocatedProblem]:

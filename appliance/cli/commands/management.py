@@ -52,4 +52,28 @@ COMMANDS: tuple[Command, ...] = (
         ),
         more="The client is typed, sends again what may be sent again, and goes through pages and streams. Works offline.",
     ),
+    Command(
+        "templates list",
+        HEADING,
+        "show the templates of jobs that this host has, and what is wrong with others",
+        "appliance.cli.templates:list_templates",
+        (JSON,),
+        more="Ours, and those in /usr/lib, /run and /etc/appliance/templates; a later folder's file takes the place of an "
+        "earlier one's. `appliance api templates.execute` runs one.",
+    ),
+    Command(
+        "templates show",
+        HEADING,
+        "show one template",
+        "appliance.cli.templates:show",
+        (Positional("name", "NAME", "its name"), JSON),
+    ),
+    Command(
+        "templates check",
+        HEADING,
+        "read a template and name everything that is wrong with it",
+        "appliance.cli.templates:check",
+        (Positional("file", "FILE", "its file"), JSON),
+        more="Works offline and without privileges; runs nothing.",
+    ),
 )
