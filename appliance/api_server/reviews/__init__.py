@@ -1,0 +1,1 @@
+"""Reviews over HTTP: kept in the store, told as events, applied by the node."""

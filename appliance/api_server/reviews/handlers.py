@@ -1,0 +1,75 @@
+"""Carries out the rows about reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from appliance.api_server.answering import Call, Handler
+from appliance.api_server.asking import Asking
+from appliance.api_server.reviews.reviews import Opening, Reviews
+from appliance.management.operations.node_models import Reload
+from appliance.management.operations.row import Nothing
+from appliance.management.operations.table import BY_NAME
+from appliance.management.reviews import deeds
+from appliance.management.reviews.deeds import ReviewClosed
+from appliance.management.reviews.review import Kind, Review
+
+Deciding = Callable[[Review, str, int, str], Review]
+
+_DECISIONS: Final[Mapping[str, Deciding]] = {
+    "comment": deeds.comment,
+    "approve": deeds.approve,
+    "reject": deeds.reject,
+    "withdraw": deeds.withdraw,
+    "resolve": deeds.resolve,
+}
+
+
+def handlers(reviews: Reviews, asking: Asking) -> dict[str, Handler]:
+    """By the rows' names."""
+
+    async def list_(call: Call) -> Any:
+        found, cursor = await reviews.page(call.arguments.after, call.arguments.size)
+        heads = [{name: value for name, value in each.document().items() if name not in {"messages", "plan"}} for each in found]
+        return {"items": heads, "next": cursor}
+
+    async def open_(call: Call) -> Any:
+        asked = call.arguments
+        kind = Kind(asked.kind)
+        lasts = asked.lasts if kind is Kind.CHANGE else 0
+        opening = Opening(kind, asked.title, asked.text, lasts, asked.approvals)
+
+        async def plan() -> Any:
+            return await asking.answer(BY_NAME["plan"], Nothing(), call.caller.on_behalf(call.id))
+
+        return (await reviews.open(opening, call.caller.name, plan)).document()
+
+    async def get(call: Call) -> Any:
+        return (await reviews.get(call.arguments.review)).document()
+
+    async def apply(call: Call) -> Any:
+        async def reload(plan: str) -> Any:
+            wanted = {"plan": plan, **call.arguments.model_dump(include={"confirm_within"}, exclude_none=True)}
+            return await asking.answer(BY_NAME["reload"], Reload.model_validate(wanted), call.caller.on_behalf(call.id))
+
+        review, done = await reviews.apply(call.arguments.review, call.caller.name, reload)
+        return {"review": review.document(), "node": done}
+
+    decisions = {f"reviews.{name}": _decision(reviews, name, decide) for name, decide in _DECISIONS.items()}
+    return {"reviews.list": list_, "reviews.open": open_, "reviews.get": get, "reviews.apply": apply, **decisions}
+
+
+def _decision(reviews: Reviews, name: str, decide: Deciding) -> Handler:
+    async def answer(call: Call) -> Any:
+        asked, by = call.arguments, call.caller.name
+
+        def deed(review: Review, now: int) -> Review:
+            looked_at = getattr(asked, "plan", None)
+            if looked_at is not None and (review.plan is None or review.plan["name"] != looked_at):
+                raise ReviewClosed("this review is about another plan", hint="look at it again")
+            return decide(review, by, now, asked.text)
+
+        return (await reviews.change(asked.review, by, name, deed)).document()
+
+    return answer

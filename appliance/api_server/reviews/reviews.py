@@ -1,0 +1,176 @@
+"""The reviews of a node. Who decides is whoever was first: each change is written only if the review is as it was read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+from appliance.errors import ApplianceError, ExitCode
+from appliance.management.reviews import deeds
+from appliance.management.reviews.review import Kind, Review, State
+from appliance.store.store import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
+
+SPACE: Final = "reviews"
+TOPIC: Final = "review"
+AGAIN: Final = 8
+"""So often a decision is made anew because somebody else was faster."""
+NEWEST_FIRST: Final = 1 << 48
+"""Keys are this less the milliseconds of creation: so the newest come first."""
+MOVED: Final = "PlanMoved"
+"""The node's code for a plan that is another now."""
+
+
+class ReviewUnknown(ApplianceError):
+    """There is no such review."""
+
+    exit_code = ExitCode.INVALID
+
+
+class Told(Protocol):
+    """The event log."""
+
+    def change(self, kind: str, data: Mapping[str, Any]) -> Append:
+        """An event as part of a commit."""
+
+    def committed(self) -> None:
+        """It was committed."""
+
+
+Plan = Callable[[], Awaitable[Mapping[str, Any]]]
+"""Asks the node, for the author, what would change now."""
+Apply = Callable[[str], Awaitable[Mapping[str, Any]]]
+"""Asks the node, for whoever applies, to do what that plan says."""
+
+
+class Opening(NamedTuple):
+    """A review to be opened."""
+
+    kind: Kind
+    title: str
+    text: str
+    lasts: int
+    """Seconds; 0 for ever, for an incident."""
+    needs: int
+
+
+class Reviews:
+    """`now` gives Unix seconds, `entropy` random bytes."""
+
+    def __init__(self, store: Store, told: Told, now: Callable[[], float], entropy: Callable[[int], bytes]) -> None:
+        self._store = store
+        self._told = told
+        self._now = now
+        self._entropy = entropy
+
+    async def open(self, opening: Opening, author: str, plan: Plan) -> Review:
+        """Begin one. Raises what the node says to `plan`, and NothingToReview."""
+        about = dict(await plan()) if opening.kind is Kind.CHANGE else None
+        if about is not None and not about["changed"] and not about["steps"]:
+            raise NothingToReview("the profile on disk is what the node runs", hint="change the profile first")
+        now = int(self._now())
+        review = Review(
+            f"{NEWEST_FIRST - int(self._now() * 1000):012x}{self._entropy(2).hex()}",
+            opening.kind,
+            opening.title,
+            author,
+            now,
+            now + opening.lasts if opening.lasts else 0,
+            State.OPEN,
+            opening.needs,
+            (),
+            (),
+            about,
+        )
+        if len(_text(review)) > MOST_VALUE // 2:
+            raise PlanTooLarge(
+                f"a plan of {len(review.plan['steps']) if review.plan else 0} steps is too large to be kept",
+                hint="look at it with `appliance plan`",
+            )
+        if opening.text:
+            review = deeds.comment(review, author, now, opening.text)
+        await self._save(review, 0, "opened", author)
+        return review
+
+    async def get(self, number: str) -> Review:
+        """Raises ReviewUnknown."""
+        return (await self._read(number))[0]
+
+    async def page(self, after: str, size: int) -> tuple[list[Review], str]:
+        """The newest first, and the cursor behind them ("" at the end)."""
+        records = await self._store.scan(SPACE, after=after, limit=size + 1)
+        found = [deeds.aged(_review(record), int(self._now())) for record in records[:size]]
+        return found, records[size - 1].key if len(records) > size else ""
+
+    async def change(self, number: str, by: str, what: str, deed: Callable[[Review, int], Review]) -> Review:
+        """Do something to a review, anew if somebody else was faster. Raises what `deed` raises, ReviewUnknown, Conflict."""
+        for _ in range(AGAIN):
+            before, version = await self._read(number)
+            after = deed(before, int(self._now()))
+            if after == before:
+                return before
+            try:
+                await self._save(after, version, what, by)
+            except Conflict:
+                continue
+            return after
+        raise Conflict("many change this review at once", hint="look at it again, and try once more")
+
+    async def apply(self, number: str, by: str, apply: Apply) -> tuple[Review, Mapping[str, Any]]:
+        """Have the node do what was approved. What it says, and the review afterwards. Raises what the node says; then the review
+        is void if the plan is another now, and approved still if not."""
+        review = await self.change(number, by, "applying", lambda found, now: deeds.begin_to_apply(found, by, now))
+        assert review.plan is not None
+        try:
+            done = await apply(str(review.plan["name"]))
+        except ApplianceError as error:
+            reason = error.message
+            if error.code == MOVED:
+                await self.change(number, by, "void", lambda found, now: deeds.void(found, now, reason))
+            else:
+                await self.change(number, by, "failed", lambda found, now: deeds.failed(found, by, now, reason))
+            raise
+        except BaseException:
+            await self.change(
+                number, by, "failed", lambda found, now: deeds.failed(found, by, now, "it is not known how it ended")
+            )
+            raise
+        steps = f"{len(done.get('steps', ()))} steps"
+        return await self.change(number, by, "applied", lambda found, now: deeds.applied(found, by, now, steps)), done
+
+    async def recover(self) -> None:
+        """After a start: what was being applied when the API server ended may have happened or not; the plan's name tells, as a
+        plan that has happened is another one."""
+        for record in await self._store.scan(SPACE, limit=1000):
+            review = _review(record)
+            if review.state == State.APPLYING:
+                ended = "the API server ended meanwhile: apply it again, which does nothing twice"
+                await self._save(deeds.failed(review, "", int(self._now()), ended), record.version, "failed", "")
+
+    async def _read(self, number: str) -> tuple[Review, int]:
+        record = await self._store.get(SPACE, number) if len(number) <= 32 else None
+        if record is None:
+            raise ReviewUnknown("there is no such review", hint="see: appliance api reviews.list")
+        return deeds.aged(_review(record), int(self._now())), record.version
+
+    async def _save(self, review: Review, version: int, what: str, by: str) -> None:
+        event = {"review": review.id, "what": what, "by": by, "state": review.state, "messages": review.said}
+        changes: list[Change] = [Put(SPACE, review.id, _text(review), version), self._told.change(TOPIC, event)]
+        await self._store.commit(*changes)
+        self._told.committed()
+
+
+class PlanTooLarge(ApplianceError):
+    """The plan does not fit into the store."""
+
+
+class NothingToReview(ApplianceError):
+    """Nothing would change."""
+
+
+def _text(review: Review) -> bytes:
+    return json.dumps(review.document(), ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
+
+
+def _review(record: Record) -> Review:
+    return Review.of(json.loads(record.value))

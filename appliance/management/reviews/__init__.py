@@ -1,0 +1,1 @@
+"""Reviews: conversations about a change before it happens, or about an incident. Pure."""

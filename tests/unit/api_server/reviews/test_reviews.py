@@ -1,0 +1,144 @@
+"""Reviews in a store: two at once, a plan that moved, a node that fails, an API server that ends in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from appliance.api_server.reviews.reviews import NothingToReview, Opening, PlanTooLarge, Reviews, ReviewUnknown
+from appliance.errors import ApplianceError
+from appliance.management.reviews import deeds
+from appliance.management.reviews.deeds import ReviewClosed
+from appliance.management.reviews.review import Kind, Review, State
+from appliance.store.memory import MemoryStore
+from appliance.store.store import Append
+
+PLAN = {"name": "p1", "changed": [{"key": "network.mtu"}], "steps": [{"summary": "set mtu"}]}
+
+
+class Story:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.store = MemoryStore(clock=lambda: self.now)
+        self.reviews = Reviews(self.store, self, lambda: self.now, bytes)
+        self.plan: Mapping[str, Any] = PLAN
+        self.applied: list[str] = []
+        self.error: BaseException | None = None
+
+    def change(self, kind: str, data: Mapping[str, Any]) -> Append:
+        return Append("events", json.dumps([kind, data]).encode())
+
+    def committed(self) -> None:
+        pass
+
+    async def planned(self) -> Mapping[str, Any]:
+        return self.plan
+
+    async def apply(self, plan: str) -> Mapping[str, Any]:
+        if self.error is not None:
+            raise self.error
+        self.applied.append(plan)
+        return {"steps": ["set mtu"]}
+
+    async def opened(self, title: str = "smaller MTU") -> Review:
+        self.now += 1
+        return await self.reviews.open(Opening(Kind.CHANGE, title, "LTE", 3600, 1), "alice", self.planned)
+
+    async def approved(self) -> Review:
+        review = await self.opened()
+        return await self.reviews.change(review.id, "bob", "approve", lambda found, now: deeds.approve(found, "bob", now))
+
+    async def said(self) -> list[str]:
+        return [json.loads(entry.value)[1]["what"] for entry in (await self.store.tail("events")).entries]
+
+
+async def test_from_opening_to_applied_with_an_event_for_each_step() -> None:
+    story = Story()
+    review = await story.approved()
+    after, done = await story.reviews.apply(review.id, "alice", story.apply)
+    assert (after.state, done, story.applied) == (State.APPLIED, {"steps": ["set mtu"]}, ["p1"])
+    assert await story.said() == ["opened", "approve", "applying", "applied"]
+
+
+async def test_where_nothing_changes_there_is_nothing_to_review() -> None:
+    story = Story()
+    story.plan = PLAN | {"changed": [], "steps": []}
+    with pytest.raises(NothingToReview):
+        await story.opened()
+
+
+async def test_a_plan_that_is_too_large_is_not_cut() -> None:
+    story = Story()
+    story.plan = PLAN | {"steps": [{"summary": "x" * 100}] * 6000}
+    with pytest.raises(PlanTooLarge):
+        await story.opened()
+
+
+async def test_two_who_approve_at_once_are_both_heard() -> None:
+    story = Story()
+    review = await story.opened()
+
+    async def approve(by: str) -> Review:
+        return await story.reviews.change(review.id, by, "approve", lambda found, now: deeds.approve(found, by, now))
+
+    await asyncio.gather(*(approve(by) for by in ("bob", "carol", "dave")))
+    assert set((await story.reviews.get(review.id)).approved_by) == {"bob", "carol", "dave"}
+
+
+async def test_of_two_who_apply_at_once_one_does() -> None:
+    story = Story()
+    review = await story.approved()
+    done = await asyncio.gather(
+        *(story.reviews.apply(review.id, by, story.apply) for by in ("alice", "bob")), return_exceptions=True
+    )
+    assert story.applied == ["p1"]
+    assert [type(each) for each in done if isinstance(each, Exception)] == [ReviewClosed]
+
+
+async def test_a_plan_that_moved_ends_the_review() -> None:
+    story = Story()
+    review = await story.approved()
+    story.error = ApplianceError("what would be done now is not that plan any more")
+    story.error.code = "PlanMoved"
+    with pytest.raises(ApplianceError):
+        await story.reviews.apply(review.id, "alice", story.apply)
+    assert (await story.reviews.get(review.id)).state == State.VOID
+
+
+@pytest.mark.parametrize("error", [ApplianceError("the disk is full"), TimeoutError(), asyncio.CancelledError()])
+async def test_what_fails_may_be_tried_again(error: BaseException) -> None:
+    story = Story()
+    review = await story.approved()
+    story.error = error
+    with pytest.raises(type(error)):
+        await story.reviews.apply(review.id, "alice", story.apply)
+    story.error = None
+    assert (await story.reviews.apply(review.id, "alice", story.apply))[0].state == State.APPLIED
+
+
+async def test_what_was_being_applied_when_the_api_server_ended_can_be_applied_again() -> None:
+    story = Story()
+    review = await story.approved()
+    await story.reviews.change(review.id, "alice", "applying", lambda found, now: deeds.begin_to_apply(found, "alice", now))
+    await story.reviews.recover()
+    assert (await story.reviews.get(review.id)).state == State.APPROVED
+
+
+async def test_the_newest_come_first_in_pages() -> None:
+    story = Story()
+    for title in ("one", "two", "three"):
+        await story.opened(title)
+    first, cursor = await story.reviews.page("", 2)
+    rest, end = await story.reviews.page(cursor, 2)
+    assert [review.title for review in (*first, *rest)] == ["three", "two", "one"]
+    assert end == ""
+
+
+@pytest.mark.parametrize("number", ["nix", "../x", "x" * 1000])
+async def test_a_review_that_is_not_there(number: str) -> None:
+    with pytest.raises(ReviewUnknown):
+        await Story().reviews.get(number)
