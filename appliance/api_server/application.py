@@ -13,14 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
-from appliance.api_server.asking import Ask, Asking
-from appliance.api_server.iam import handlers as iam
-from appliance.api_server.kept import Kept
+from appliance.api_server.answering import REQUEST_ID, Answering, request_id
+from appliance.api_server.asking import Ask
 from appliance.api_server.node_link import NodeLink, Settings
+from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
-from appliance.api_server.short_paths import ShortPaths
-from appliance.foundation import clock
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
 from appliance.management.operations.table import ROWS
@@ -29,12 +26,9 @@ from appliance.sdk.errors import SDKError
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(settings: Settings, node: NodeLink, kept: Kept, asking: Asking, jobs: Mapping[str, Handler]) -> Starlette:
-    """The API of the node that `settings` are of. `jobs` are the handlers of rows about templates, jobs and events."""
-    short = ShortPaths(asking, settings, kept.problem, clock.wall).handlers()
-    handlers = {**short, **iam.handlers(kept.accounts), **jobs}
-    answering = Answering(asking, iam.bearer_of(kept.accounts), settings.added_roles, handlers)
-    return assembled(answering, node.ask, settings.version)
+def application(settings: Settings, node: NodeLink, parts: Parts) -> Starlette:
+    """The API of the node that `settings` are of."""
+    return assembled(Answering(parts.asking, parts.bearer, settings.added_roles, parts.handlers()), node.ask, settings.version)
 
 
 def assembled(answering: Answering, node: Ask, version: str) -> Starlette:

@@ -10,25 +10,17 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import uvicorn
 
 from appliance.api_server.application import application
-from appliance.api_server.asking import Asking
-from appliance.api_server.caller import Caller, local_caller, permitted
 from appliance.api_server.http import Http
-from appliance.api_server.iam.records import NoSuchRecord
-from appliance.api_server.jobs.part import JobsPart
-from appliance.api_server.kept import Kept
-from appliance.api_server.node_link import NodeLink, Settings
+from appliance.api_server.node_link import NodeLink
+from appliance.api_server.parts import Parts
 from appliance.errors import ApplianceError
-from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
-from appliance.management.iam.users import State
-from appliance.management.operations.table import ROWS
 
 log = get_logger("api")
 
@@ -59,33 +51,13 @@ async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket
             ending.callback(node.close)
             node.ended = stop.set
             settings = await node.settings()
-            kept = await Kept.open(folder, settings, node.ask)
-            ending.push_async_callback(kept.close)
-            asking = Asking(node.ask, clock.monotonic)
-            jobs = _jobs(settings, node, kept, asking)
-            await jobs.open()
-            ending.push_async_callback(jobs.close)
-            await _answer(application(settings, node, kept, asking, jobs.handlers), listeners, node, stop, jobs.close)
+            parts = await Parts.open(folder, settings, node)
+            ending.push_async_callback(parts.close)
+            await _answer(application(settings, node, parts), listeners, node, stop, parts.end_streams)
     except ApplianceError as error:
         log.error("the API server ends", reason=error.message, hint=error.hint)  # noqa: TRY400  nobody's bug
         return 1
     return 0
-
-
-def _jobs(settings: Settings, node: NodeLink, kept: Kept, asking: Asking) -> JobsPart:
-    def may(caller: Caller, permission: str) -> bool:
-        return permitted(caller, permission, settings.added_roles)
-
-    async def find(name: str, user: str) -> Caller | None:
-        if not user:
-            return local_caller(name)
-        try:
-            found = await kept.accounts.people.get(user)
-        except NoSuchRecord:
-            return None
-        return Caller(found.name, found.roles, "job", found.id) if found.state == State.ACTIVE else None
-
-    return JobsPart(kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=may, find=find)
 
 
 async def _answer(

@@ -55,10 +55,26 @@ def ask(node: Host, path: str, *more: str, local: bool = True) -> tuple[int, Any
     return int(status), json.loads(body)
 
 
+def posted(node: Host, known: tuple[str, ...], path: str, **body: Any) -> tuple[int, Any]:
+    """By somebody who is known."""
+    kind = ("-X", "POST", "-H", "content-type: application/json", "-d", json.dumps(body))
+    return ask(node, path, *kind, *known, local=not known)
+
+
+def logged_in(node: Host, name: str, *roles: str) -> tuple[str, ...]:
+    """A new user, as the header that says who it is."""
+    assert posted(node, (), "/api/v1/users", name=name, password="correct horse battery", roles=roles)[0] == 201
+    answer = ask(
+        node, "/api/v1/auth/login", "-H", "content-type: application/json",
+        "-d", json.dumps({"name": name, "password": "correct horse battery"}), local=False,
+    )  # fmt: skip
+    return "-H", f"authorization: Bearer {answer[1]['access_token']}"
+
+
 def audited(node: Host) -> set[tuple[str, str]]:
     """What the audit log has, and whose it is."""
-    told = json.loads(node.command("audit", "show", "--json").stdout)
-    return {(one["what"], one["who"].get("name", "")) for one in told["entries"]}
+    told = map(json.loads, node.command("audit", "show", "--json").stdout.splitlines())
+    return {(one["what"], one["who"].get("name", "")) for one in told if "what" in one}
 
 
 @cache
@@ -163,6 +179,29 @@ def test_a_plan_is_applied_only_while_it_is_the_plan(node: Host) -> None:
     status, done = ask(node, "/api/v1/node/reload", *apply)
     assert status == 200, done
     assert node.status()["interface"]["mtu"] == 1300
+
+
+def test_a_change_that_another_approved_is_applied_and_nothing_else(node: Host) -> None:
+    before = node.profile.read_text()
+    node.profile.write_text(before.replace("mtu: 1400", "mtu: 1300"))
+    alice, bob = logged_in(node, "alice", "operator"), logged_in(node, "bob", "operator")
+    status, review = posted(node, alice, "/api/v1/reviews", title="smaller MTU")
+    assert status == 201, review
+    path = f"/api/v1/reviews/{review['id']}"
+    assert posted(node, alice, f"{path}/apply")[1]["code"] == "ReviewClosed"
+    assert posted(node, alice, f"{path}/approve")[1]["code"] == "OwnReview"
+    assert posted(node, bob, f"{path}/approve", text="right", plan=review["plan"]["name"])[1]["state"] == "approved"
+    node.profile.write_text(before.replace("mtu: 1400", "mtu: 1350"))
+    assert posted(node, alice, f"{path}/apply")[1]["code"] == "PlanMoved"
+    assert ask(node, path)[1]["state"] == "void"
+    assert node.status()["interface"]["mtu"] == 1400
+
+    status, review = posted(node, alice, "/api/v1/reviews", title="a little smaller")
+    path = f"/api/v1/reviews/{review['id']}"
+    assert posted(node, bob, f"{path}/approve")[0] == 200
+    assert posted(node, alice, f"{path}/apply")[1]["review"]["state"] == "applied"
+    assert node.status()["interface"]["mtu"] == 1350
+    assert [each["state"] for each in ask(node, "/api/v1/reviews")[1]["items"]] == ["applied", "void"]
 
 
 def test_an_api_server_that_is_killed_comes_again_and_refuses_nobody_meanwhile(node: Host) -> None:

@@ -1,0 +1,80 @@
+"""The parts of an API server, put together in one place: what asks the node, what is kept, and who carries out which row."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from appliance.api_server.answering import Handler
+from appliance.api_server.asking import Asking
+from appliance.api_server.caller import Bearer, Caller, local_caller, permitted
+from appliance.api_server.iam import handlers as iam
+from appliance.api_server.iam.records import NoSuchRecord
+from appliance.api_server.jobs.part import JobsPart
+from appliance.api_server.kept import Kept
+from appliance.api_server.node_link import NodeLink, Settings
+from appliance.api_server.reviews import handlers as of_reviews
+from appliance.api_server.reviews.reviews import Reviews
+from appliance.api_server.short_paths import ShortPaths
+from appliance.foundation import clock
+from appliance.foundation.entropy import random_bytes
+from appliance.management.iam.users import State
+from appliance.management.operations.table import ROWS
+
+
+class Parts:
+    """Made by `open`, ended by `close`."""
+
+    def __init__(self, settings: Settings, node: NodeLink, kept: Kept) -> None:
+        self._settings = settings
+        self._kept = kept
+        self.asking = asking = Asking(node.ask, clock.monotonic)
+        self.bearer: Bearer = iam.bearer_of(kept.accounts)
+        self.jobs = JobsPart(
+            kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=self._may, find=self._find
+        )
+        self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes)
+        self._ending = AsyncExitStack()
+
+    @classmethod
+    async def open(cls, folder: Path, settings: Settings, node: NodeLink) -> Self:
+        """Open what is in that folder, and go on where the last one ended. Raises ApplianceError."""
+        kept = await Kept.open(folder, settings, node.ask)
+        made = cls(settings, node, kept)
+        made._ending.push_async_callback(kept.close)
+        await made.jobs.open()
+        made._ending.push_async_callback(made.end_streams)
+        await made.reviews.recover()
+        return made
+
+    def handlers(self) -> dict[str, Handler]:
+        """Of all rows that the API server carries out itself, by name."""
+        return {
+            **ShortPaths(self.asking, self._settings, self._kept.problem, clock.wall).handlers(),
+            **iam.handlers(self._kept.accounts),
+            **self.jobs.handlers,
+            **of_reviews.handlers(self.reviews, self.asking),
+        }
+
+    async def end_streams(self) -> None:
+        """End jobs and all who follow events. Safe to call twice."""
+        await self.jobs.close()
+
+    async def close(self) -> None:
+        """End in order."""
+        await self._ending.aclose()
+
+    def _may(self, caller: Caller, permission: str) -> bool:
+        return permitted(caller, permission, self._settings.added_roles)
+
+    async def _find(self, name: str, user: str) -> Caller | None:
+        """A caller as he is now; None if he is no more."""
+        if not user:
+            return local_caller(name)
+        try:
+            found = await self._kept.accounts.people.get(user)
+        except NoSuchRecord:
+            return None
+        return Caller(found.name, found.roles, "job", found.id) if found.state == State.ACTIVE else None
