@@ -18,11 +18,11 @@ from appliance.cli.terminal import Terminal
 from appliance.control import client
 from appliance.errors import ExitCode
 from appliance.foundation import clock
-from appliance.management.audit.entry import canonical, clean
+from appliance.management.audit.entry import clean
 from appliance.management.audit.findings import Report
 from appliance.management.audit.head import HeadInvalid, SignedHead, of_document
 from appliance.management.audit.verifying import Verification
-from appliance.runtime.audit.folder import HEAD, NoAuditLog, only_folder, with_texts
+from appliance.runtime.audit.folder import HEAD, NoAuditLog, only_folder, segments, with_texts
 from appliance.runtime.audit.reading import MOST_ENTRIES, Wanted, entries_in, text_of_entry
 
 FOLLOW_SECONDS: Final = 1.0
@@ -64,9 +64,7 @@ def verify(arguments: argparse.Namespace, terminal: Terminal) -> int:
     given = [] if arguments.head is None else heads_in(Path(arguments.head))
     given += [] if arguments.ask is None else _kept_by(arguments.ask)
     own = _own_head(folder)
-    verification = Verification()
-    for file, data in with_texts(folder):
-        verification.segment(file, data)
+    verification = _read(folder)
     nodes = verification.nodes
     ours = [head.head for head in given if head.node in nodes or not nodes]
     if given and not ours:
@@ -84,7 +82,7 @@ def export(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for _, data in with_texts(only_folder(arguments.folder)):
         for entry in entries_in(data):
             if wanted.fits(entry):
-                terminal.say(_csv_line(_cells(entry)) if arguments.csv else canonical(entry).decode(errors="replace"))
+                terminal.say(_csv_line(_cells(entry)) if arguments.csv else json.dumps(entry, sort_keys=True))
     return ExitCode.OK
 
 
@@ -119,6 +117,21 @@ def _kept_by(peer: str) -> list[SignedHead]:
     if not found:
         raise HeadInvalid(f"{peer} keeps no heads of this node", hint="a node gives them to three of its peers: ask another one")
     return found
+
+
+def _read(folder: Path) -> Verification:
+    """All that is there. Raises PermissionError."""
+    verification = Verification()
+    for segment in segments(folder):
+        try:
+            verification.segment(segment.path.name, segment.read())
+        except FileNotFoundError:  # retention has removed it in this moment
+            continue
+        except PermissionError:
+            raise
+        except OSError as error:
+            verification.unreadable(segment.path.name, (error.strerror or str(error)).lower())
+    return verification
 
 
 def _own_head(folder: Path) -> list[SignedHead]:

@@ -105,6 +105,10 @@ class Verification:
                     self._unreadable.add(self._next)
                     self._next += 1
 
+    def unreadable(self, file: str, reason: str) -> None:
+        """The next segment cannot be read, and not because its reader may not."""
+        self._find(Wrong.DAMAGED, file, 0, 0, f"this file cannot be read: {reason}")
+
     def report(self, heads: Iterable[Head] = ()) -> Report:
         """What came of it. `heads` are this node's, their signatures good, kept where the holder of the log could not change
         them."""

@@ -42,11 +42,12 @@ class SegmentFile(NamedTuple):
 
     def read(self) -> bytes:
         """All that is in it. Raises OSError."""
+        if not stat.S_ISREG(self.path.lstat().st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(self.path))
         fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as file:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
-                raise OSError(errno.EFBIG, "no segment of an audit log", str(self.path))
+            if os.fstat(fd).st_size > MOST_BYTES:
+                raise OSError(errno.EFBIG, "it is too large", str(self.path))
             return file.read()
 
 

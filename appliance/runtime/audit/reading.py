@@ -5,7 +5,7 @@ How much is read for one question is bounded; the answer then says where to go o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,8 @@ MOST_ENTRIES: Final = 500
 MOST_READ: Final = 8 << 20
 """Bytes that one question may have read: a tenth of a second."""
 
+ALL_OLDER: Final = 1000
+"""Entries in a row that are older than what is wanted: then all before them are taken to be. A few may be so by a wrong clock."""
 MOST_SHOWN: Final = 2000
 """Characters of an entry for people."""
 
@@ -54,25 +56,27 @@ class Page(NamedTuple):
 
 def newest(folder: Path, wanted: Wanted, before: int, limit: int) -> Page:
     """The newest entries with a number less than `before` (0: any), the newest first. Raises OSError."""
-    budget = MOST_READ
+    budget, too_old = MOST_READ, 0
     found: list[dict[str, Any]] = []
     for segment in reversed(segments(folder)):
         beginning = beginning_in(segment)
-        if before and beginning is not None and beginning.first >= before:
+        first = 1 if beginning is None else beginning.first
+        if before and first >= before:
             continue
         data = segment.read()
         budget -= len(data)
-        for entry in reversed(list(entries_in(data))):
+        for entry in _parsed(reversed(_before(data.split(b"\n")[1:-1], first, before))):
             if before and entry["n"] >= before:
                 continue
-            if wanted.since and str(entry.get("time")) < wanted.since:
+            too_old = too_old + 1 if wanted.since and str(entry.get("time")) < wanted.since else 0
+            if too_old == ALL_OLDER:
                 return Page(found, None)
             if len(found) == limit:
                 return Page(found, found[-1]["n"])
             if wanted.fits(entry):
                 found.append(entry)
-        if budget < 0 and beginning is not None and beginning.first > 1:
-            return Page(found, beginning.first)
+        if budget < 0 and first > 1:
+            return Page(found, first)
     return Page(found, None)
 
 
@@ -80,7 +84,7 @@ def oldest(folder: Path, wanted: Wanted, after: int, limit: int) -> Page:
     """The oldest entries with a number greater than `after`, the oldest first. `next` is never None: entries to come are behind
     it. Raises OSError."""
     there = segments(folder)
-    firsts = [0 if (beginning := beginning_in(each)) is None else beginning.first for each in there]
+    firsts = [1 if (beginning := beginning_in(each)) is None else beginning.first for each in there]
     budget, at = MOST_READ, after
     found: list[dict[str, Any]] = []
     for index, segment in enumerate(there):
@@ -88,7 +92,7 @@ def oldest(folder: Path, wanted: Wanted, after: int, limit: int) -> Page:
             continue
         data = segment.read()
         budget -= len(data)
-        for entry in entries_in(data):
+        for entry in _parsed(_after(data.split(b"\n")[1:-1], firsts[index], at)):
             if entry["n"] <= at:
                 continue
             if len(found) == limit:
@@ -103,13 +107,30 @@ def oldest(folder: Path, wanted: Wanted, after: int, limit: int) -> Page:
 
 def entries_in(data: bytes) -> Iterator[dict[str, Any]]:
     """Entries of a segment; lines that are none are left out."""
-    lines = data.split(b"\n")
-    for text in lines[1:-1]:
+    return _parsed(data.split(b"\n")[1:-1])
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for text in lines:
         try:
             line = read_line(text)
             yield {"n": number_of(line), **line.said, "hash": line.hash.hex()}
         except LineDamaged:
             continue
+
+
+def _after(lines: Sequence[bytes], first: int, after: int) -> Sequence[bytes]:
+    """Those behind entry `after`, if they are numbered as they should be: who follows a log does not have all of it read."""
+    skipped = after - first + 1
+    known = next(_parsed(lines[skipped - 1 : skipped]), None) if 0 < skipped <= len(lines) else None
+    return lines[skipped:] if known is not None and known["n"] == after else lines
+
+
+def _before(lines: Sequence[bytes], first: int, before: int) -> Sequence[bytes]:
+    """The same for those before an entry; `before` 0: all."""
+    left = before - first
+    known = next(_parsed(lines[left : left + 1]), None) if before and 0 <= left < len(lines) else None
+    return lines[:left] if known is not None and known["n"] == before else lines
 
 
 def text_of_entry(entry: Mapping[str, Any]) -> str:

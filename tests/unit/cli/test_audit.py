@@ -140,6 +140,23 @@ def test_a_log_that_was_changed_ends_with_one_and_says_where(made: Made) -> None
     assert (said["good"], said["findings"][0]["wrong"], said["findings"][0]["entry"]) == (False, "edited", 5)
 
 
+def test_a_file_that_is_no_file_is_a_finding(made: Made) -> None:
+    (made.folder / "00000002.audit").symlink_to("/dev/zero")
+    (made.folder / "00000003.audit").mkdir()
+    assert made.run("verify") == ExitCode.FAILURE
+    assert "00000002.audit: this file cannot be read: " in made.out.getvalue()
+    assert "00000003.audit: this file cannot be read: " in made.out.getvalue()
+
+
+def test_whatever_stands_in_a_changed_log_is_exported(made: Made) -> None:
+    text = b'{"n":11,"what":"\\ud800","who":3,"time":[],"more":7}'
+    made.file.write_bytes(made.file.read_bytes() + b"0" * 64 + b" " + text + b"\n")
+    for csv_wanted in (False, True):
+        assert made.run("export", csv=csv_wanted) == ExitCode.OK
+    assert made.run("show") == ExitCode.OK
+    assert made.run("verify") == ExitCode.FAILURE
+
+
 def test_a_log_that_was_cut_off_shows_by_a_head_that_was_kept(made: Made) -> None:
     made.file.write_bytes(b"".join(made.file.read_bytes().splitlines(keepends=True)[:-2]))
     assert made.run("verify") == ExitCode.OK

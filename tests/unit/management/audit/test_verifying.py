@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.management.audit.chain import ENTRY_LABEL, line_of, next_hash
 from appliance.management.audit.entry import Entry, Outcome, text_of
@@ -195,6 +197,17 @@ def test_any_single_byte_that_is_changed_is_found() -> None:
         changed = bytearray(data)
         changed[at] ^= 1
         assert not verify([("1.audit", bytes(changed))]).good, at
+
+
+@given(st.lists(st.sampled_from([*written(2, 2).lines["1.audit"], *written(1, 3).lines["2.audit"], b"", b"{}", b"x" * 70])))
+def test_any_order_of_any_lines_is_judged(lines: list[bytes]) -> None:
+    report = verify([("1.audit", b"".join(line + b"\n" for line in lines))])
+    assert report.entries <= len(lines)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_judged(data: bytes) -> None:
+    assert verify([("1.audit", data)]).entries == 0
 
 
 def test_of_a_log_that_is_all_wrong_some_is_told() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.management.audit.entry import Entry, Outcome, Who
 from appliance.runtime.audit import reading
+from appliance.runtime.audit.folder import segments
 from appliance.runtime.audit.reading import Wanted, newest, oldest, text_of_entry
 from appliance.runtime.audit.segment_writer import SEGMENT_SECONDS, Keep, SegmentWriter, Stamped
 
@@ -60,6 +61,22 @@ def test_only_those_that_are_wanted(folder: Path) -> None:
     assert numbers(oldest(folder, Wanted(since=day), 0, 100)) == list(range(11, 31))
     assert numbers(oldest(folder, Wanted(until=day), 0, 100)) == list(range(1, 11))
     assert numbers(newest(folder, Wanted(since=day), 0, 100)) == list(range(30, 10, -1))
+
+
+def test_a_clock_that_was_wrong_for_a_moment_hides_nothing(folder: Path) -> None:
+    log = SegmentWriter(folder, "llp1:node", Keep(1 << 30, 1e9), lambda count: b"\x0b" * count)
+    for wall in (0.0, NOON + 1e6):
+        log.append([Stamped(Entry("late", Outcome.DONE), wall)], NOON)
+    log.close()
+    assert numbers(newest(folder, Wanted(since="2027"), 0, 100)) == [32, *range(30, 0, -1)]
+
+
+def test_a_log_that_was_changed_is_shown_as_far_as_it_goes(folder: Path) -> None:
+    path = segments(folder)[1].path
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"rubbish\n", lines[5], lines[4], *lines[6:]]))
+    assert sorted(numbers(newest(folder, ALL, 0, 100))) == [*range(1, 13), *range(14, 31)]
+    assert numbers(oldest(folder, ALL, 25, 100)) == list(range(26, 31))
 
 
 def test_one_question_reads_so_much_and_says_where_to_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
