@@ -79,3 +79,25 @@ def test_a_profile_is_brought_into_force_and_confirmed_by_a_job(node: Host) -> N
     told = stream(node, f"/api/v1/templates/stream/{begun['id']}", r'"state": "(succeeded|failed)", "error.*\n')
     assert told[-1][2]["state"] == "succeeded", told
     assert node.status()["confirm_by"] is None
+
+
+def test_a_hundred_open_streams_keep_nobody_from_ending(node: Host) -> None:
+    status = node.status()["management"]
+
+    def followed() -> int:
+        """How many of a hundred streams begin, and end when the API server is told to."""
+        streams = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+        for stream in streams:
+            stream.settimeout(60)
+            stream.connect(status["socket"])
+            stream.sendall(b"GET /api/v1/events?after=0 HTTP/1.1\r\nHost: node\r\n\r\n")
+        begun = [b"200 OK" in stream.recv(65536) for stream in streams]
+        os.kill(status["pid"], signal.SIGTERM)
+        for stream in streams:
+            while stream.recv(65536):
+                pass
+            stream.close()
+        return sum(begun)
+
+    assert node.namespace.run(followed) == 100
+    node.hear(READY, times=2)

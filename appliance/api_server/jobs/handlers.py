@@ -59,8 +59,9 @@ class JobHandlers:
 
     async def _list(self, call: Call) -> Any:
         page = call.arguments
-        names = [name for name in sorted(self._templates.all()) if name > page.after]
-        items = [self._summary(self._templates.get(name), call.caller) for name in names[: page.size]]
+        found = self._templates.all()
+        names = [name for name in sorted(found) if name > page.after]
+        items = [self._summary(found[name].template, call.caller) for name in names[: page.size]]
         return {"items": items, "next": items[-1]["name"] if len(names) > page.size else ""}
 
     async def _get(self, call: Call) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from appliance.api_server.jobs.live import Live, Stopped
@@ -14,7 +15,7 @@ from appliance.errors import ApplianceError, place_of
 from appliance.foundation.logging import get_logger
 from appliance.management.jobs.checks import Operations
 from appliance.management.jobs.dry_run import Deed, FilledStep
-from appliance.management.jobs.execution import State, StepState, bounded, failure
+from appliance.management.jobs.execution import State, StepState, bounded, bounded_error, failure
 from appliance.management.jobs.expecting import differs
 from appliance.management.jobs.filling import hide
 
@@ -22,6 +23,8 @@ log = get_logger("jobs")
 
 ASK_EVERY: Final = 1.0
 """Seconds between two questions of a step that waits for an answer."""
+LAST_SECONDS: Final = 2.0
+"""How long an execution may take to say that it was interrupted, when the API server ends."""
 
 
 class NotAsExpected(ApplianceError):
@@ -59,7 +62,9 @@ class Running:
             await self._end(await self._work())
         except asyncio.CancelledError:
             if not live.execution.state.over:
-                await live.save(live.execution.interrupted(live.now(), "the API server was stopped while it ran"))
+                with suppress(TimeoutError):  # with a full store the next start says it
+                    async with asyncio.timeout(LAST_SECONDS):
+                        await live.save(live.execution.interrupted(live.now(), "the API server was stopped while it ran"))
             raise
         finally:
             alarm.cancel()
@@ -94,7 +99,7 @@ class Running:
         except Stopped:
             error = self._stopped()
         except ApplianceError as raised:
-            error = hide(raised.document(), self._secrets)
+            error = self._told_error(raised)
         else:
             result, size = bounded(hide(answer, self._secrets))
             await self._changed(index, StepState.DONE, ended=live.now(), result=result, result_bytes=size)
@@ -107,6 +112,7 @@ class Running:
         """The answer, once it is as expected. Raises ApplianceError, Stopped."""
         now = asyncio.get_running_loop().time
         until = now() + step.within
+        why = ""
         while True:
             try:
                 answer = await self._asked(step.deed)
@@ -117,8 +123,10 @@ class Running:
             except ApplianceError as error:
                 if now() >= until:
                     raise
-                self._live.say_line(step.name, f"not yet: {hide(error.message, self._secrets)}")
-            await self._live.save()
+                if error.message != why:
+                    why = error.message
+                    self._live.say_line(step.name, f"not yet: {hide(why, self._secrets)}")
+                    await self._live.save()
             await self._live.sleep(ASK_EVERY)
 
     async def _asked(self, deed: Deed) -> Any:
@@ -145,9 +153,12 @@ class Running:
             try:
                 await self._told(step.undo)
             except ApplianceError as error:
-                await self._changed(number, StepState.UNDO_FAILED, error=hide(error.document(), self._secrets))
+                await self._changed(number, StepState.UNDO_FAILED, error=self._told_error(error))
             else:
                 await self._changed(number, StepState.UNDONE)
+
+    def _told_error(self, error: ApplianceError) -> Error:
+        return bounded_error(hide(error.document(), self._secrets))
 
     def _stopped(self) -> Error:
         if self._live.stopped == "cancelled":

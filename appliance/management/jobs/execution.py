@@ -21,6 +21,9 @@ from appliance.errors import ApplianceError, ExitCode, LocalFault
 MOST_RESULT: Final = 8 * 1024
 """Bytes of a step's answer that are kept, as JSON. What is larger is left out, and its size is told."""
 
+MOST_ERROR: Final = 4 * 1024
+"""Characters of a step's error that are kept, as JSON."""
+
 
 class State(StrEnum):
     """Where an execution is."""
@@ -208,6 +211,15 @@ def bounded(result: Any) -> tuple[Any, int]:
     """A step's answer if it is small enough to be kept, else None, and its size in bytes as JSON."""
     size = len(json.dumps(result, ensure_ascii=False, default=str).encode(errors="replace"))
     return (result if size <= MOST_RESULT else None), size
+
+
+def bounded_error(error: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's error as it is kept: a large one, such as that of a profile with two hundred problems, without what more it
+    tells."""
+    if len(json.dumps(error, default=str)) <= MOST_ERROR:
+        return dict(error)
+    short = {name: str(error.get(name, ""))[: MOST_ERROR // 4] for name in ("code", "message", "hint")}
+    return short | {"exit": error.get("exit", int(ExitCode.FAILURE))}
 
 
 @dataclass(frozen=True, slots=True)

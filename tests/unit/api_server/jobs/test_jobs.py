@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 
 import pytest
@@ -398,9 +399,30 @@ def test_with_a_full_store_nothing_is_begun_and_what_runs_waits_for_room() -> No
     played(story())
 
 
+def test_with_a_full_store_an_end_in_order_takes_its_time_and_no_more() -> None:
+    async def story() -> None:
+        store = new_store()
+        async with house(store, node(health=after(3600))) as here:
+            ran = await here.jobs.start(ALICE, "look", {})
+            await until(lambda: here.node.deeds == ["health"])
+            limit, store._limit = store._limit, 0
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began <= 4
+        store._limit = limit
+        async with house(store, node()) as again:
+            assert (await again.jobs.get(ran.id)).state is State.INTERRUPTED
+
+    played(story())
+
+
 def test_a_stream_whose_beginning_has_gone_says_so() -> None:
     async def story() -> None:
-        unwell = node(health=after(0, {"ok": False}))
+        counting = itertools.count()
+
+        async def unlike(_arguments: object) -> object:
+            return {"ok": next(counting)}
+
+        unwell = node(health=unlike)
         unwell.templates["wait"] = template(step("health", within=500, expect={"ok": True}), name="wait")
         async with house(node=unwell, limits=Limits(output_events=50)) as here:
             ended = await here.over(await here.jobs.start(ALICE, "wait", {}))

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.errors import LocalFault
 from appliance.management.jobs.execution import (
+    MOST_ERROR,
     MOST_RESULT,
     MOVES,
     Execution,
@@ -17,6 +18,7 @@ from appliance.management.jobs.execution import (
     StepRecord,
     StepState,
     bounded,
+    bounded_error,
     check_room,
     failure,
     next_to_run,
@@ -87,6 +89,13 @@ def test_a_large_answer_is_left_out_and_its_size_told() -> None:
     assert bounded({"ok": True}) == ({"ok": True}, 12)
     result, size = bounded("x" * MOST_RESULT)
     assert (result, size) == (None, MOST_RESULT + 2)
+
+
+def test_a_large_error_keeps_what_people_read() -> None:
+    small = {"code": "A", "message": "b", "hint": "c", "exit": 2, "problems": []}
+    assert bounded_error(small) == small
+    large = bounded_error(small | {"message": "x" * 10**6, "problems": [{"line": "y" * 10**6}]})
+    assert large == {"code": "A", "message": "x" * (MOST_ERROR // 4), "hint": "c", "exit": 2}
 
 
 def test_the_first_whose_user_has_room_is_next() -> None:
