@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Mark by folder, skip by reason."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder, skip by reason. What takes minutes comes first, so that in the end nobody waits for it alone."""
+    items.sort(key=lambda item: item.get_closest_marker("wheels") is None)
     for item in items:
         for family in FAMILIES:
             if family in Path(item.path).parts:

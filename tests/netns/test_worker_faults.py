@@ -77,6 +77,7 @@ def test_a_driver_is_named_and_its_peer_comes_another_way(hosts: tuple[Host, Hos
     assert first.pings("fd00:8::2")
     assert first.status()["sessions"][0]["transport"] == "udp"
     assert problem(first, "transport-nasty").startswith(SAYS[how])
+    assert (first.status()["worker"]["restarts"] == 0) == (how == "exits"), "what only raises costs its own link"
     assert first.stop() == ExitCode.OK
 
 
