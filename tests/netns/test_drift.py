@@ -83,6 +83,7 @@ def until_same(namespace: Throwaway, wanted: dict[str, Any], what: str) -> None:
         if not any(found.values()):
             return
         assert time.monotonic() < end, (what, {noun: lines for noun, lines in found.items() if lines})
+        select.select([], [], [], 0.05)
 
 
 def _differing(now: list[Any], wanted: list[Any]) -> list[str]:

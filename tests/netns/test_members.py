@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 from collections.abc import Callable, Iterator
 from itertools import permutations
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from rigs.certified import Network, network
 
+from appliance.client import Client
 from appliance.errors import ExitCode
 from appliance.runtime.members.row_file import read_rows
 from tests.netns.daemons import Host
@@ -25,14 +27,14 @@ def four(tmp_path: Path) -> Iterator[Network]:
 
 
 def roster(host: Host) -> dict[str, Any]:
-    found: dict[str, Any] = host.status()["mesh"]["roster"]
+    found: dict[str, Any] = host.namespace.run(lambda: Client("").call("status"))["mesh"]["roster"]
     return found
 
 
 def until(host: Host, says: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Ask until it is so; the test's time limit ends it otherwise."""
+    """Ask again and again until it is so; the test's time limit ends it otherwise."""
     while not says(found := roster(host)):
-        pass
+        select.select([], [], [], 0.1)
     return found
 
 
