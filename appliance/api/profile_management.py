@@ -9,7 +9,7 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from appliance.api.profile_section import Section
-from appliance.api.profile_values import Name
+from appliance.api.profile_values import Name, Prefix
 
 API_PORT: Final = 8470
 """Chosen: registered for nobody at IANA, and below the ephemeral ports of Linux."""
@@ -58,6 +58,23 @@ ListenText = Annotated[
 ]
 Permission = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$", max_length=100)]
 
+HostText = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
+OriginText = Annotated[
+    str, Field(pattern=r"^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$", max_length=300)
+]
+
+
+class ManagementLimits(Section):
+    """How much the API server takes of the network. What is beyond is refused, and counted by reason in GET /api/v1/server."""
+
+    connections: int = Field(default=1024, ge=1, le=16384, description="Connections in all; those at the Unix socket are apart.")
+    per_address: int = Field(default=64, ge=1, le=16384, description="Connections of one address, or of one /64 of IPv6.")
+    requests: int = Field(
+        default=50, ge=0, le=100_000, description="Requests a second of one address or /64, and of one user. 0: as many as come."
+    )
+    burst: int = Field(default=100, ge=1, le=100_000, description="As many may come at once, after a pause.")
+    at_once: int = Field(default=128, ge=1, le=16384, description="Requests and streams of one user under way at the same time.")
+
 
 class Management(Section):
     """The API server: a process without privileges, started by the node. See docs/management.md. Absent: there is none."""
@@ -73,4 +90,27 @@ class Management(Section):
         max_length=64,
         description="Roles beside viewer, operator and admin, each with the permissions that it brings.",
         examples=[{"inviter": ["node.read", "enrolment.invite"]}],
+    )
+    names: tuple[HostText, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Names of this host that may stand in a request's address. At loopback addresses no others do but localhost; "
+        "at others any do while there are none here. They also stand in the certificate.",
+        examples=[["node1.example.net"]],
+    )
+    cors: tuple[OriginText, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Origins of web pages elsewhere that may ask with a token of their user. Empty: none.",
+        examples=[["https://dashboard.example.net"]],
+    )
+    proxy: tuple[Prefix, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Reverse proxies whose word (Forwarded, X-Forwarded-For) counts about who sent a request. See "
+        "docs/reverse-proxies.md.",
+        examples=[["127.0.0.1/32"]],
+    )
+    limits: ManagementLimits = Field(
+        default=ManagementLimits(), description="How much is taken of one address, of one user and of all."
     )

@@ -10,13 +10,13 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from appliance.api_server.arguments import arguments_of
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import NOBODY, Bearer, Caller, authorize, caller_of
-from appliance.api_server.problems import bug, problem
+from appliance.api_server.problems import BadRequest, bug, problem
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
@@ -72,10 +72,13 @@ class Answering:
         try:
             caller = NOBODY if row.permission == PUBLIC else await caller_of(request, self._bearer)
             authorize(caller, row.permission, self._added)
+            _pay(request, caller)
             arguments = await arguments_of(row, request)
             response = _response(await self._carried_out(Call(row, caller, arguments, request, number)), row)
         except ApplianceError as error:
             response = problem(error, number)
+        except ClientDisconnect:
+            response = problem(BadRequest("the request broke off"), number)  # which nobody reads
         except TimeoutError:
             late = DeadlineExceeded(f"{row.name} took longer than {row.seconds:g} s", hint="ask again, or look at the node's log")
             response = problem(late, number)
@@ -90,6 +93,13 @@ class Answering:
         if call.row.answered_by is AnsweredBy.NODE:
             return await self._asking.answer(call.row, arguments, call.caller.on_behalf(call.id))
         return await self._handlers[call.row.name](call)
+
+
+def _pay(request: Request, caller: Caller) -> None:
+    """The edge counts what each user asks, but for the host's own. Raises TooManyRequests."""
+    toll = request.scope.get("state", {}).get("toll")
+    if toll is not None and caller.how not in {"", "peer"}:
+        toll(caller.name)
 
 
 def request_id(request: Request) -> str:

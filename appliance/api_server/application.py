@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from appliance.api_server.answering import REQUEST_ID, Answering, request_id
+from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
 from appliance.api_server.asking import Ask
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.parts import Parts
@@ -26,9 +26,10 @@ from appliance.sdk.errors import SDKError
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(settings: Settings, node: NodeLink, parts: Parts) -> Starlette:
-    """The API of the node that `settings` are of."""
-    return assembled(Answering(parts.asking, parts.bearer, settings.added_roles, parts.handlers()), node.ask, settings.version)
+def application(settings: Settings, node: NodeLink, parts: Parts, more: Mapping[str, Handler]) -> Starlette:
+    """The API of the node that `settings` are of. `more` carry out rows beside those of the parts."""
+    answering = Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more})
+    return assembled(answering, node.ask, settings.version)
 
 
 def assembled(answering: Answering, node: Ask, version: str) -> Starlette:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.requests import HTTPConnection
 
-from appliance.api_server.http import LOCAL
 from appliance.control.messages import OnBehalf
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import roles
 from appliance.management.operations.row import PUBLIC, SELF
+
+LOCAL: Final = "local"
+"""The host in an ASGI scope's `client` for a process of this host; the port is then the number of its user. No network address
+is written like this."""
 
 
 class Unauthenticated(ApplianceError):

@@ -16,11 +16,13 @@ from typing import Any, Final
 from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 
+from appliance.api.profile_management import Management, ManagementLimits
 from appliance.api_server.answering import Answering, Call, Handler
 from appliance.api_server.application import assembled
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller, Unauthenticated
-from appliance.api_server.serving import Server, configured
+from appliance.api_server.edge.edge import Edge
+from appliance.api_server.edge.server import EdgeServer
 from appliance.control.messages import OnBehalf
 from appliance.foundation import clock
 from appliance.management.descriptions.examples import example
@@ -33,6 +35,8 @@ TOKENS: Final = tuple(roles.BUILT_IN)
 """The tokens that are taken: each is the name of the role that it brings."""
 _EVENTS: Final = 3
 """Items of a stream."""
+_UNLIMITED: Final = Management(limits=ManagementLimits(requests=0, per_address=1024))
+"""A mock refuses nobody for asking often."""
 
 
 def mock(version: str) -> Starlette:
@@ -58,7 +62,7 @@ def listening(host: str, port: int) -> socket.socket:
 async def serve(listener: socket.socket, version: str, ready: Callable[[], None], stop: asyncio.Event | None = None) -> None:
     """Answer at a socket until SIGINT or SIGTERM, or until `stop` is set."""
     stop = stop or _signalled()
-    server = Server(configured(mock(version)))
+    server = EdgeServer(mock(version), Edge(_UNLIMITED), lambda _listener: None)
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve([listener]), name="serve")
         await server.up.wait()

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from appliance.api_server.caller import Forbidden, Unauthenticated
+from appliance.api_server.refusals import Refused
 from appliance.errors import ApplianceError, ExitCode
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -119,6 +120,8 @@ def bug(operation: str) -> ApplianceError:
 
 def status_of(error: ApplianceError) -> HTTPStatus:
     """The status of HTTP for an error."""
+    if isinstance(error, Refused):
+        return error.status
     if isinstance(error, Unauthenticated):
         return HTTPStatus.UNAUTHORIZED
     if isinstance(error, Forbidden):
@@ -135,6 +138,10 @@ def known_codes() -> dict[int, list[str]]:
     }
     for code, status in _BY_CODE.items():
         found.setdefault(int(status), []).append(code)
+    for refused in Refused.__subclasses__():
+        codes = found.setdefault(int(refused.status), [])
+        if refused.__name__ not in codes:
+            codes.append(refused.__name__)
     return found
 
 

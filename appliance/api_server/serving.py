@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-import uvicorn
-
+from appliance.api.profile_management import Management
 from appliance.api_server.application import application
-from appliance.api_server.http import Http
+from appliance.api_server.edge.edge import Edge
+from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.node_link import NodeLink
 from appliance.api_server.parts import Parts
+from appliance.api_server.server import edge_handlers
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 
@@ -35,10 +36,6 @@ LATE: Final = (
     "uvicorn.protocols.websockets.websockets_sansio_impl",
 )
 """What would be imported only when it is needed."""
-STREAMS_SECONDS: Final = 5
-"""How long what is under way may take at the end."""
-IDLE_SECONDS: Final = 30
-"""How long a connection may be silent between two requests."""
 
 
 async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket.socket]) -> int:
@@ -51,9 +48,11 @@ async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket
             ending.callback(node.close)
             node.ended = stop.set
             settings = await node.settings()
+            edge = Edge(Management.model_validate(settings.management))
             parts = await Parts.open(folder, settings, node)
             ending.push_async_callback(parts.close)
-            await _answer(application(settings, node, parts), listeners, node, stop, parts.end_streams)
+            server = EdgeServer(application(settings, node, parts, edge_handlers(edge)), edge, lambda _listener: None)
+            await _answer(server, listeners, node, stop, parts.end_streams)
     except ApplianceError as error:
         log.error("the API server ends", reason=error.message, hint=error.hint)  # noqa: TRY400  nobody's bug
         return 1
@@ -61,14 +60,13 @@ async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket
 
 
 async def _answer(
-    app: object,
+    server: EdgeServer,
     listeners: Sequence[socket.socket],
     node: NodeLink,
     stop: asyncio.Event,
     end_streams: Callable[[], Awaitable[None]],
 ) -> None:
     """Answer until `stop`; then streams are ended, and what else is under way has its seconds."""
-    server = Server(configured(app))
     serving = asyncio.get_running_loop().create_task(server.serve(list(listeners)), name="serve")
     for event in (stop, server.up):
         serving.add_done_callback(lambda _serving, event=event: event.set())  # type: ignore[misc]  # mypy does not see its type
@@ -78,37 +76,3 @@ async def _answer(
     server.should_exit = True
     await end_streams()
     await serving
-
-
-class Server(uvicorn.Server):
-    """Says when it listens, and leaves the signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """They are `serve`'s."""
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn."""
-        await super().startup(sockets)
-        self.up.set()
-
-
-def configured(app: object) -> uvicorn.Config:
-    """An ASGI application as it is served here."""
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # an ASGI application
-        http=Http,
-        ws="websockets-sansio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=STREAMS_SECONDS,
-    )

@@ -12,7 +12,19 @@ from pydantic import BaseModel
 from appliance.api.profile import Profile
 
 CORE = Path(__file__).parents[2] / "appliance"
-ACTING = ("api", "apply", "dataplane", "linux", "planning", "plugin_host", "policy", "protocol", "runtime", "worker")
+ACTING = (
+    "api",
+    "api_server",
+    "apply",
+    "dataplane",
+    "linux",
+    "planning",
+    "plugin_host",
+    "policy",
+    "protocol",
+    "runtime",
+    "worker",
+)
 LOADING_ONLY = {"profile"}
 """The format's version is the loader's own affair."""
 

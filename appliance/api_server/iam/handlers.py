@@ -9,8 +9,7 @@ from typing import Any, Final
 from starlette.requests import Request
 
 from appliance.api_server.answering import Call, Handler
-from appliance.api_server.caller import Bearer, Caller
-from appliance.api_server.http import LOCAL
+from appliance.api_server.caller import LOCAL, Bearer, Caller
 from appliance.api_server.iam.accounts import Accounts
 from appliance.api_server.iam.people import Changed, NewUser
 from appliance.api_server.iam.records import ACTIVITY

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from appliance.api_server.answering import Answering
 from appliance.api_server.asking import Asking
-from appliance.api_server.http import LOCAL
+from appliance.api_server.caller import LOCAL
 from appliance.api_server.iam.handlers import bearer_of, handlers
 from appliance.management.iam.refresh import GRACE
 from appliance.management.operations.row import PUBLIC, AnsweredBy, Verb

@@ -1,0 +1,26 @@
+"""Answers what is about the API server itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from appliance.api_server.answering import Call, Handler
+from appliance.api_server.edge.edge import Edge
+from appliance.foundation import clock
+
+
+def edge_handlers(edge: Edge) -> dict[str, Handler]:
+    """By the names of their rows."""
+    began = clock.monotonic()
+
+    async def figures(_call: Call) -> dict[str, Any]:
+        return {"uptime": round(clock.monotonic() - began, 1), "memory": _memory(), **edge.shown()}
+
+    return {"server": figures}
+
+
+def _memory() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
