@@ -17,7 +17,7 @@ suite ?= bookworm
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo demo-mesh check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
+.PHONY: help setup demo demo-mesh demo-api check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ demo: ## two hosts on this machine, an encrypted overlay between them, probes, a
 demo-mesh: ## eight members of one network behind NATs: invited, met by name, relayed and direct, one killed, one removed
 	@packaging/setup.sh demo
 	@$(bin)/appliance lab profiles/lab/mesh-8.yaml --story
+
+demo-api: ## a node with an API server: a first user by code, a job, a change that another has to approve; without root, and no trace left
+	@packaging/setup.sh demo
+	@$(bin)/python examples/management.py trial
 
 check: | $(bin)/python ## format, lint, types, floors and the fast tests, before every commit
 	$(bin)/ruff format --check -q .

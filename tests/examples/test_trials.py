@@ -73,3 +73,17 @@ def test_an_example_is_short_and_begins_with_its_commands(example: str) -> None:
     head = ast.get_docstring(ast.parse(text)) or ""
     assert f"python examples/{example}.py trial" in head
     assert len(text.splitlines()) < 120
+
+
+def test_a_day_of_management() -> None:
+    ran = subprocess.run(
+        [sys.executable, "management.py", "trial"], cwd=EXAMPLES, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for line in (
+        "first user: alice with the roles admin",
+        "job: state succeeded",
+        "review: peers.0.keepalive: 20s -> 10s",
+        "review: applied after alice: approve, bob: apply, bob: applied,",
+    ):
+        assert line in ran.stdout.splitlines(), ran.stdout
