@@ -25,7 +25,7 @@ HEAD: Final = "head.json"
 HEADS: Final = "heads"
 NAME: Final = re.compile(r"(\d{8,18})\.audit")
 MOST_BYTES: Final = 256 << 20
-"""Of a segment that is read as a whole; those that a node writes have 4 MiB."""
+"""Of a segment that is read as a whole; those that a node writes have 64 MiB at most."""
 
 
 class NoAuditLog(ApplianceError):

@@ -9,11 +9,11 @@ contradicts an earlier head is kept too: both are signed, and together they prov
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from appliance.api.peer_protocol import Answer, PeerProtocolError, PeerProtocolServices
+from appliance.api.peer_protocol import Answer, PeerProtocolError, PeerProtocolServices, TooMuch
 from appliance.management.audit.head import SIGNED_BYTES, HeadInvalid, SignedHead, read_signed
 from appliance.management.audit.keeping import NodeHeads, Taken
 from appliance.protocol.digests import sha256
@@ -25,6 +25,8 @@ EVERY: Final = 600.0
 SOON: Final = 2.0
 """Seconds from a peer's coming to the head that it gets: of many who come at once the same three get it."""
 ASK_SECONDS: Final = 10.0
+ASK_PAUSE: Final = 1.0
+"""Seconds between two questions: somebody who asks for ever leaves room for the heads."""
 
 
 class Joint(Protocol):
@@ -55,15 +57,15 @@ class HeadFamily:
         self._told: dict[str, int] = {}
         """The number of the last entry that each peer was told of."""
         self._soon = False
+        self._asking = asyncio.Lock()
         self.counted: dict[str, int] = {}
         """Heads that came, by what they were."""
         services.spawn(self._tell_for_ever(), "give heads of the audit log")
 
     def on_connected(self, peer: str) -> None:
         """It gets a head, if it is one of those who get them."""
-        if not is_stranger(peer) and not self._soon:
-            self._soon = True
-            self._services.spawn(self._tell_soon(), "give a head of the audit log")
+        if not is_stranger(peer):
+            self._tell_later()
 
     def on_gone(self, peer: str) -> None:
         """Whoever comes back is told again."""
@@ -82,7 +84,11 @@ class HeadFamily:
 
     async def ask(self, peer: str) -> Sequence[SignedHead]:
         """The heads of this node that `peer` keeps. Raises PeerProtocolError, HeadInvalid."""
-        answer = await self._services.ask(peer, "kept", within=ASK_SECONDS)
+        await self._asking.acquire()
+        try:
+            answer = await self._services.ask(peer, "kept", within=ASK_SECONDS)
+        finally:
+            self._services.spawn(self._let_ask(), "let the next one ask for heads")
         found = [read_signed(answer.body[at : at + SIGNED_BYTES]) for at in range(0, len(answer.body), SIGNED_BYTES)]
         return [each for each in found if each.node == self._joint.own]
 
@@ -94,6 +100,10 @@ class HeadFamily:
             taken = "invalid"
         self.counted[taken] = self.counted.get(taken, 0) + 1
 
+    async def _let_ask(self) -> None:
+        await self._services.sleep(ASK_PAUSE)
+        self._asking.release()
+
     def stats(self) -> Mapping[str, int]:
         """For `appliance status --json`."""
         return self.counted
@@ -102,6 +112,11 @@ class HeadFamily:
         while True:
             await self._services.sleep(EVERY * (1 + self._services.jitter() / 10))
             await self._tell()
+
+    def _tell_later(self) -> None:
+        if not self._soon:
+            self._soon = True
+            self._services.spawn(self._tell_soon(), "give a head of the audit log")
 
     async def _tell_soon(self) -> None:
         await self._services.sleep(SOON)
@@ -114,9 +129,13 @@ class HeadFamily:
             return
         for peer in self._chosen():
             if self._told.get(peer) != head.head.number:
-                with suppress(PeerProtocolError):  # next time
+                try:
                     self._services.send(peer, "head", body=head.pack())
                     self._told[peer] = head.head.number
+                except TooMuch:
+                    self._tell_later()
+                except PeerProtocolError:  # it is told when it is there again
+                    pass
 
     def _chosen(self) -> list[str]:
         """The same peers as long as they are there, and others for others: by hashes, so nobody has to agree on it."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400.0
 FAMILY: Final = "heads"
-LIMITS: Final = Limits(messages=2.0, bytes=65_536.0, waiting=8, requests=2)
+LIMITS: Final = Limits(messages=4.0, bytes=65_536.0, waiting=8, requests=2)
 """A head has 7 KB, and takes 0.3 ms to verify."""
 MayHave = Callable[["Caller", str], str]
 """May a caller have that service? "" or the reason why not."""

@@ -34,10 +34,10 @@ from appliance.management.audit.head import Head
 from appliance.management.audit.verifying import RETENTION, Verification
 from appliance.runtime.audit.folder import LOCK, SegmentFile, segment_path, segments
 
-SEGMENT_BYTES: Final = 4 << 20
-"""A segment is verified in a tenth of a second then, which is what a start after a crash waits for."""
-PARTS: Final = 8
-"""A log has so many segments at least before the oldest is removed."""
+LEAST_BYTES, MOST_BYTES = 1 << 20, 64 << 20
+"""Of a segment. A start verifies the last one: a MiB takes a tenth of a second."""
+LEAST_PARTS, MOST_PARTS = 8, 256
+"""How many segments a log has when it is as large as it may be."""
 SEGMENT_SECONDS: Final = 86_400.0
 
 
@@ -193,7 +193,8 @@ class SegmentWriter:
     def _is_full(self, wall: float) -> bool:
         if self._begun is None or self._number < self._begun.first:  # there is no entry in it yet
             return False
-        return self._bytes >= min(SEGMENT_BYTES, self.keep.bytes // PARTS) or abs(wall - self._began) >= SEGMENT_SECONDS
+        large = min(max(LEAST_BYTES, self.keep.bytes // MOST_PARTS), MOST_BYTES, self.keep.bytes // LEAST_PARTS)
+        return self._bytes >= large or abs(wall - self._began) >= SEGMENT_SECONDS
 
     def _begin(self, wall: float) -> None:
         """A new segment. The one before stays as it is."""

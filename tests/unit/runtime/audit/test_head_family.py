@@ -72,6 +72,19 @@ async def test_each_keeps_the_others_heads_and_gives_them_back(logs: list[Log]) 
         assert not pair.failures
 
 
+async def test_somebody_who_asks_for_ever_leaves_room_for_the_heads(logs: list[Log]) -> None:
+    a, b = logs
+
+    async def ask_for_ever() -> None:
+        while not b.numbers("a"):
+            await pair.a.ask("b")
+
+    async with joined(logs) as pair:
+        await pair.run(ask_for_ever())
+        assert not pair.failures
+    assert a.numbers("b") == [1]
+
+
 async def test_a_peer_speaks_for_itself_only(logs: list[Log]) -> None:
     a, b = logs
     b.identity = IDENTITIES["a"]
