@@ -23,6 +23,7 @@ from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller, Unauthenticated
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.server import EdgeServer
+from appliance.api_server.jobs.streaming import cursor_in
 from appliance.control.messages import OnBehalf
 from appliance.foundation import clock
 from appliance.management.descriptions.examples import example
@@ -34,7 +35,7 @@ from appliance.management.operations.table import ROWS
 TOKENS: Final = tuple(roles.BUILT_IN)
 """The tokens that are taken: each is the name of the role that it brings."""
 _EVENTS: Final = 3
-"""Items of a stream."""
+"""A stream has so many, and a reader who had them is told that nothing follows."""
 _UNLIMITED: Final = Management(limits=ManagementLimits(requests=0, per_address=1024))
 """A mock refuses nobody for asking often."""
 
@@ -87,14 +88,19 @@ async def _bearer(token: str) -> Caller:
 def _handler(row: Row, known: Models) -> Handler:
     answer = example(known.of(row.result), known.schemas)
 
-    async def made_up(_call: Call) -> Any:
+    async def made_up(call: Call) -> Any:
         if row.stream:
-            return StreamingResponse(_events(answer), media_type="text/event-stream")
+            after = cursor_in(call.request, getattr(call.arguments, "after", None)) or 0
+            return Response(status_code=204) if after >= _EVENTS else _stream(answer, after)
         return Response(status_code=204) if row.success == 204 else answer
 
     return made_up
 
 
-async def _events(item: Any) -> AsyncIterator[bytes]:
-    for number in range(1, _EVENTS + 1):
+def _stream(item: Any, after: int) -> StreamingResponse:
+    return StreamingResponse(_events(item, after), media_type="text/event-stream")
+
+
+async def _events(item: Any, after: int) -> AsyncIterator[bytes]:
+    for number in range(after + 1, _EVENTS + 1):
         yield f"id: {number}\ndata: {json.dumps(item, ensure_ascii=False)}\n\n".encode()

@@ -83,7 +83,7 @@ def _model(name: str, schema: Schema) -> str:
     properties = schema.get("properties", {})
     required = set(schema.get("required", ()))
     if "properties" not in schema:
-        return f"{name} = {annotation(schema, '')!r}\n" if "enum" not in schema else f"{name} = {annotation(schema, '')}\n"
+        return f"{name}: TypeAlias = {annotation(schema, '')!r}\n"
     if not all(_plain(each) for each in properties):
         fields = ", ".join(f"{each!r}: {_field(one, each in required)!r}" for each, one in properties.items())
         return f"{name} = TypedDict({name!r}, {{{fields}}})\n"
@@ -228,7 +228,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_IMPORTS: Final = "from __future__ import annotations\n\nfrom typing import Any, Literal, NotRequired, TypedDict\n"
+_IMPORTS: Final = "from __future__ import annotations\n\nfrom typing import Any, Literal, NotRequired, TypeAlias, TypedDict\n"
 _CLIENT: Final = '''\
 from __future__ import annotations
 
@@ -328,6 +328,7 @@ asyncio.run(main())
   may have been are sent again only if that does no harm. `Client(retries=0)` sends once.
 - `Client(rate=10)` sends ten requests a second at most.
 - `Client(interceptors=[…])`: each is `async def see(request, proceed)` and returns `await proceed(request)`, or another answer.
-- Lists have a second method with `_all`, which goes through all pages. Streams are asynchronous iterators that reconnect.
+- Lists have a second method with `_all`, which goes through all pages. Streams are
+  asynchronous iterators that connect again where they were cut off, until the server says that nothing follows.
 - `validating.problems("Invite", value)` says what is wrong with a value, by the schema of that name.
 """

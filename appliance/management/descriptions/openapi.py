@@ -39,6 +39,15 @@ _REQUEST_ID: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
 }
 
+_LAST_EVENT_ID: Final[dict[str, Any]] = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The id of the last event that came; the stream goes on behind it.",
+    "schema": {"type": "string", "pattern": "^[0-9]{0,15}$"},
+}
+_NOTHING_FOLLOWS: Final = {"204": {"description": "Nothing follows any more: do not connect again.", "headers": _ALWAYS}}
+
 
 def document(rows: Sequence[Row], version: str, codes: Codes) -> dict[str, Any]:
     """OpenAPI 3.1.1 of these rows. `version` of the product; `codes` of problems, by status."""
@@ -64,7 +73,7 @@ def document(rows: Sequence[Row], version: str, codes: Codes) -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An access token of a log-in, or an API token."}
             },
             "headers": _HEADERS,
-            "parameters": {"RequestId": _REQUEST_ID},
+            "parameters": {"RequestId": _REQUEST_ID, "LastEventId": _LAST_EVENT_ID},
             "responses": {name_of(status): response(status, codes, _ALWAYS) for status in statuses},
             "schemas": dict(sorted({**known.schemas, **_bodies(rows, known), "Problem": PROBLEM, "Probe": _PROBE}.items())),
         },
@@ -75,10 +84,11 @@ def _operation(row: Row, known: Models) -> dict[str, Any]:
     told: dict[str, Any] = {"operationId": row.name.replace(".", "_"), "summary": row.summary, "tags": [row.tag]}
     if about := _about(row):
         told["description"] = about
-    told["parameters"] = [*_parameters(row, known), {"$ref": "#/components/parameters/RequestId"}]
+    headers = ["RequestId", *(["LastEventId"] if row.stream else [])]
+    told["parameters"] = [*_parameters(row, known), *({"$ref": f"#/components/parameters/{each}"} for each in headers)]
     if body := _request_body(row, known):
         told["requestBody"] = body
-    told["responses"] = {str(row.success): _answer(row, known)} | {
+    told["responses"] = {str(row.success): _answer(row, known), **(_NOTHING_FOLLOWS if row.stream else {})} | {
         str(status): {"$ref": f"#/components/responses/{name_of(status)}"} for status in statuses_of(row)
     }
     if row.permission == PUBLIC:

@@ -168,7 +168,9 @@ class Follow(Arguments):
     """From where."""
 
     after: str | None = Field(
-        default=None, max_length=32, description="The id of the last event you had; the header Last-Event-ID says the same."
+        default=None,
+        pattern="^[0-9]{0,15}$",
+        description="The id of the last event you had; the header Last-Event-ID says the same.",
     )
 
 

@@ -68,6 +68,12 @@ def test_a_stream_says_what_its_items_are() -> None:
     assert content["text/event-stream"]["x-item"] == {"$ref": "#/components/schemas/Thing"}
 
 
+def test_a_stream_goes_on_where_it_was_cut_off_until_nothing_follows() -> None:
+    assert {"$ref": "#/components/parameters/LastEventId"} in operation("/follow", "get")["parameters"]
+    assert "204" in operation("/follow", "get")["responses"]
+    assert "204" not in operation("/things", "get")["responses"]
+
+
 def test_problems_are_told_once_each() -> None:
     missing = operation("/things/{name}", "put")["responses"]["404"]
     assert missing == {"$ref": "#/components/responses/NotFound"}
