@@ -20,7 +20,7 @@ pytestmark = pytest.mark.fuzz
 
 
 def config(examples: int, *, coverage: bool, fixed: bool) -> SchemathesisConfig:
-    """`examples`: requests with random arguments, of each operation. `coverage`: each limit of each argument, at and beyond it."""
+    """`examples`: random requests of each operation. `coverage`: each limit of each argument, at and beyond it."""
     generation = {"max-examples": max(1, examples), "deterministic": fixed, "no-shrink": True, "database": "none"}
     others = {"unexpected-methods": ["DELETE", "OPTIONS"]} if fixed else {}
     phases = {"stateful": {"enabled": False}, "coverage": {"enabled": coverage, **others}, "fuzzing": {"enabled": examples > 0}}

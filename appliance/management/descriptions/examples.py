@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ _BY_FORMAT: Final = {
     "base64url": "AA",
     "password": "correct horse battery",
 }
+_FITTING: Final = ("1", "a", "a1", "", "0102030405060708", "2026-01-01T12:00:00Z", "192.0.2.1")
+"""For patterns; a model whose pattern fits none of these says an example of its own."""
 _PROPERTIES: Final = {"next": ""}
 """Of a page: there is no other."""
 
@@ -109,6 +112,8 @@ def _list(schema: Mapping[str, Any], known: Mapping[str, Any], name: str, depth:
 
 def _string(schema: Mapping[str, Any], name: str) -> str:
     found = _BY_FORMAT.get(schema.get("format", ""), name)
+    if "pattern" in schema:
+        found = next((each for each in (found, *_FITTING) if re.search(schema["pattern"], each)), found)
     found = found.ljust(schema.get("minLength", 0), "x")
     return found[: schema.get("maxLength", len(found))]
 

@@ -41,6 +41,7 @@ def test_a_model_within_itself_has_an_end() -> None:
     [
         {"type": "string", "minLength": 30},
         {"type": "string", "maxLength": 2},
+        {"type": "string", "pattern": "^[0-9]{1,15}$"},
         {"type": "string", "format": "date-time"},
         {"type": "integer", "minimum": 7},
         {"type": "integer", "maximum": -3},
