@@ -29,14 +29,16 @@ def main(argv: list[str]) -> int:
     os.umask(0o077)
     from appliance.api_server.jobs.templates import standard
     from appliance.api_server.serving import LATE, serve
+    from appliance.store.keys import read_credentials
 
+    credentials = read_credentials(os.environ)
     for name in LATE:  # the user that it becomes may not be able to read the interpreter's folder, where that is root's own
         import_module(name)
     standard()
     drop_all(API_USER)
     configure()
     try:
-        return asyncio.run(serve(Path(folder), _socket(control), [_socket(each) for each in listeners]))
+        return asyncio.run(serve(Path(folder), _socket(control), [_socket(each) for each in listeners], credentials))
     except OSError as error:
         log.error("the API server ends", reason=str(error))  # noqa: TRY400  nobody's bug
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +17,7 @@ from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import get_logger
 from appliance.management.iam.tokens import Realm
-from appliance.store.sqlite import SqliteStore
+from appliance.store.opening import open_store
 from appliance.store.store import Store
 
 log = get_logger("api")
@@ -45,9 +46,9 @@ class Kept:
         self._telling = asyncio.get_running_loop().create_task(self.notes.run(), name="audit notes")
 
     @classmethod
-    async def open(cls, folder: Path, settings: Settings, ask: Ask) -> Self:
-        """Open what is in that folder. `ask` asks the node. Raises ApplianceError."""
-        return cls(await SqliteStore.open(folder / FOLDER, clock=clock.wall), settings, ask)
+    async def open(cls, folder: Path, settings: Settings, ask: Ask, credentials: Mapping[str, bytes]) -> Self:
+        """Open what is in that folder; `credentials` may have its key. `ask` asks the node. Raises ApplianceError."""
+        return cls(await open_store(folder / FOLDER, credentials=credentials), settings, ask)
 
     async def problem(self) -> str:
         """What is wrong with the store; "" if nothing is."""

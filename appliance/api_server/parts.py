@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -39,9 +40,10 @@ class Parts:
         self._ending = AsyncExitStack()
 
     @classmethod
-    async def open(cls, folder: Path, settings: Settings, node: NodeLink) -> Self:
-        """Open what is in that folder, and go on where the last one ended. Raises ApplianceError."""
-        kept = await Kept.open(folder, settings, node.ask)
+    async def open(cls, folder: Path, settings: Settings, node: NodeLink, credentials: Mapping[str, bytes]) -> Self:
+        """Open what is in that folder, and go on where the last one ended; `credentials` may have its key. Raises
+        ApplianceError."""
+        kept = await Kept.open(folder, settings, node.ask, credentials)
         made = cls(settings, node, kept)
         made._ending.push_async_callback(kept.close)
         await made.jobs.open()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -38,8 +38,10 @@ LATE: Final = (
 """What would be imported only when it is needed."""
 
 
-async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket.socket]) -> int:
-    """Serve until SIGTERM, or until the node hangs up. Returns the exit code."""
+async def serve(
+    folder: Path, control: socket.socket, listeners: Sequence[socket.socket], credentials: Mapping[str, bytes]
+) -> int:
+    """Serve until SIGTERM, or until the node hangs up. `credentials` may have the key of what is kept. Returns the exit code."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     try:
@@ -49,7 +51,7 @@ async def serve(folder: Path, control: socket.socket, listeners: Sequence[socket
             node.ended = stop.set
             settings = await node.settings()
             edge = Edge(Management.model_validate(settings.management))
-            parts = await Parts.open(folder, settings, node)
+            parts = await Parts.open(folder, settings, node, credentials)
             ending.push_async_callback(parts.close)
             server = EdgeServer(application(settings, node, parts, edge_handlers(edge)), edge, lambda _listener: None)
             await _answer(server, listeners, node, stop, parts.end_streams)

@@ -5,7 +5,7 @@ The code of a command is named by an import path, and loaded when that command r
 
 from __future__ import annotations
 
-from appliance.cli.commands import applications, audit, host, keys, management, network, plugins, profile, trying, watching
+from appliance.cli.commands import applications, audit, host, keys, management, network, plugins, profile, store, trying, watching
 from appliance.cli.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -17,6 +17,7 @@ COMMANDS: tuple[Command, ...] = (
     *applications.COMMANDS,
     *management.COMMANDS,
     *audit.COMMANDS,
+    *store.COMMANDS,
     *plugins.COMMANDS,
     *trying.COMMANDS,
 )

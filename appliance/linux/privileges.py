@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 PR_SET_NO_NEW_PRIVS: Final = 38
@@ -43,6 +44,24 @@ def drop_all(user: str = OWN_USER) -> None:
     for option, value in ((PR_SET_NO_NEW_PRIVS, 1), (PR_SET_DUMPABLE, 0)):
         if libc.prctl(option, value, 0, 0, 0):
             raise OSError(ctypes.get_errno(), f"prctl({option}): gaining privileges could not be given up")
+
+
+@contextmanager
+def acting_as(user: int, group: int) -> Iterator[None]:
+    """Root does something as another user: files are made, found and refused as theirs. Raises OSError.
+
+    It is so for the whole process: no other thread may count on being root meanwhile.
+    """
+    groups, before = os.getgroups(), (os.getegid(), os.geteuid())
+    os.setgroups([group])
+    os.setegid(group)
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(before[1])
+        os.setegid(before[0])
+        os.setgroups(groups)
 
 
 def keep_capabilities(kept: Collection[int], passed_on: Collection[int] = ()) -> None:

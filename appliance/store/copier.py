@@ -59,7 +59,7 @@ class Copier:
     def _copy(self) -> None:
         changed = self._changed()
         try:
-            copies.copy(self._folder, self._folder.good, self._opened)
+            copies.copy(self._folder, self._opened)
         finally:
             self._connection = None
         self._copied = changed

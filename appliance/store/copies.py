@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -33,40 +34,40 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def copy(folder: Folder, target: Path, opened: Opened = lambda _: None) -> None:
-    """Make `target` a copy of the store as it is now, and verify it first. Another process may write meanwhile.
+def copy(folder: Folder, opened: Opened = lambda _: None) -> None:
+    """Make the last good copy anew, from the store as it is now. Another process may write meanwhile.
 
     `opened` is told the connection, which may be interrupted from another thread. Raises StoreBroken if the store is damaged,
-    StoreFull, OSError.
+    StoreFull, OSError; then the copy before stays.
     """
-    part = folder.part(target)
+    part = folder.part(folder.good)
     try:
-        source = connect(folder.main, read_only=True)
-        try:
-            opened(source)
-            _look(source, "quick_check")
-            source.execute("VACUUM INTO ?", (str(part),))
-        finally:
-            source.close()
-        verify(part)
-        flush(part)
-        part.replace(target)
-        sync_folder(target.parent)
-    except sqlite3.Error as error:
-        raise as_told(error, folder.main) from error
+        snapshot(folder, part, opened)
+        part.replace(folder.good)
+        sync_folder(folder.path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def snapshot(folder: Folder, part: Path, opened: Opened = lambda _: None) -> None:
+    """Write the store as it is now into an empty file, and verify that. It is on the disk when this returns. Raises as `copy`."""
+    try:
+        with closing(connect(folder.main, read_only=True)) as source:
+            opened(source)
+            look(source, "quick_check")
+            source.execute("VACUUM INTO ?", (str(part),))
+    except sqlite3.Error as error:
+        raise as_told(error, folder.main) from error
+    verify(part)
+    flush(part)
 
 
 def verify(path: Path) -> int:
     """Look at a whole file that nobody writes. Returns the version of its form. Raises StoreBroken."""
     try:
-        connection = connect(path, read_only=True)
-        try:
-            _look(connection, "integrity_check")
+        with closing(connect(path, read_only=True)) as connection:
+            look(connection, "integrity_check")
             return version_of(connection)
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise as_told(error, path) from error
 
@@ -100,11 +101,8 @@ def put_back(folder: Folder, source: Path, old: Path) -> None:
     part = folder.part(folder.main)
     try:
         shutil.copyfile(source, part)
-        connection = connect(part)
-        try:
+        with closing(connect(part)) as connection:
             connection.execute("UPDATE logs SET newest = newest + ?", (GAP,))
-        finally:
-            connection.close()
         flush(part)
         folder.replace_main(part, old)
     except sqlite3.Error as error:
@@ -122,16 +120,20 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def look(connection: sqlite3.Connection, how: str) -> None:
+    """Have SQLite look for damage ("quick_check", "integrity_check"). Raises StoreBroken, sqlite3.Error."""
+    found: str = connection.execute(f"PRAGMA {how}(1)").fetchone()[0]
+    if found != "ok":
+        raise damaged("the file", found)
+
+
 def _problem(folder: Folder) -> str | None:
     """Why the store is none; None if it is one, or there has never been one."""
     if not folder.main.exists() or not folder.main.stat().st_size:
         return "it is empty" if folder.good.exists() else None
     try:
-        connection = connect(folder.main)
-        try:
-            _look(connection, "quick_check")
-        finally:
-            connection.close()
+        with closing(connect(folder.main)) as connection:
+            look(connection, "quick_check")
     except StoreBroken as error:
         return error.message
     except sqlite3.Error as error:
@@ -139,9 +141,3 @@ def _problem(folder: Folder) -> str | None:
             raise as_told(error, folder.main) from error
         return str(error)
     return None
-
-
-def _look(connection: sqlite3.Connection, how: str) -> None:
-    found: str = connection.execute(f"PRAGMA {how}(1)").fetchone()[0]
-    if found != "ok":
-        raise damaged("the file", found)

@@ -2,6 +2,8 @@
 
 store.sqlite (-wal, -shm)   the store
 good.sqlite                 its last good copy
+key-ID                      a key file that the appliance made
+before-restore.sqlite       what was the store before a backup took its place
 broken.sqlite (-wal)        a damaged one, in whose place the copy came; for whoever wants to look at it
 lock                        held by the process that may write
 *.part                      a file that is being made
@@ -30,6 +32,7 @@ class Folder:
         self.main = path / "store.sqlite"
         self.good = path / "good.sqlite"
         self.broken = path / "broken.sqlite"
+        self.before = path / "before-restore.sqlite"
 
     def lock(self) -> int:
         """Make the folder if it is missing, and hold its lock: a descriptor. Raises StoreInUse, StoreBroken."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from appliance.errors import MissingPrivilege
 from appliance.foundation.whole_files import write_whole
@@ -23,45 +25,74 @@ MOST_PASSES, MOST_LANES, MOST_MEMORY_KIB = 64, 64, 1 << 20
 LEAST_PASSPHRASE: Final = 8
 """Bytes."""
 CREDENTIAL: Final = "appliance-store-key"
+OF_PASSPHRASE: Final = "appliance-store-passphrase"  # noqa: S105  its name
+"""The credential that is asked for a passphrase where nobody can type one."""
 Passphrase = Callable[[], bytes]
 
 
+def read_credentials(environ: Mapping[str, str]) -> dict[str, bytes]:
+    """What systemd gave this process for its store (systemd.exec(5), LoadCredential), by name.
+
+    Only the user whom it was given to may read it: call this before giving up privileges.
+    """
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    found: dict[str, bytes] = {}
+    for name in (CREDENTIAL, OF_PASSPHRASE) if folder else ():
+        with suppress(OSError):
+            found[name] = _read(Path(folder or "") / name)
+    return found
+
+
 class Keys:
-    """The keys of one store, whose own key files are in `folder`. `passphrase` is called if one is needed."""
+    """The keys of one store, whose own key files are in `folder`. `passphrase` is called if one is needed and `credentials` have
+    none."""
 
     def __init__(
-        self, folder: Path, *, entropy: Entropy, passphrase: Passphrase | None = None, environ: Mapping[str, str] = os.environ
+        self,
+        folder: Path,
+        *,
+        entropy: Entropy,
+        credentials: Mapping[str, bytes] | None = None,
+        passphrase: Passphrase | None = None,
     ) -> None:
         self._folder = folder
         self._entropy = entropy
+        self._credentials = credentials or {}
         self._passphrase = passphrase
-        self._environ = environ
 
-    def new_file(self, path: Path | None = None) -> WrappingKey:
-        """A new key file, readable by this user alone: at `path`, or in the store's folder. On the disk when this returns. Raises
-        OSError, FileExistsError among them."""
+    def new_file(self) -> WrappingKey:
+        """A new key file in the store's folder, readable by this user alone. On the disk when this returns. Raises OSError."""
         content = b64encode(self._entropy(KEY_BYTES))
-        key = WrappingKey(content, Wrapping("file", "", "" if path is None else str(path.absolute())))
-        if path is None:
-            key.wrapping = key.wrapping._replace(place=f"key-{key.wrapping.id}")
-            path = self._folder / key.wrapping.place
-        if path.exists():
-            raise FileExistsError(17, "there is a file already", str(path))
-        write_whole(path, content + b"\n")
+        key = WrappingKey(content, Wrapping("file", ""))
+        key.wrapping = key.wrapping._replace(place=f"key-{key.wrapping.id}")
+        write_whole(self._folder / key.wrapping.place, content + b"\n")
         return key
 
     def of_file(self, path: Path) -> WrappingKey:
-        """The key in a file. Raises StoreSealed."""
+        """The key in a file. Raises StoreSealed, MissingPrivilege."""
+        try:
+            content = _read(path)
+        except FileNotFoundError:
+            raise StoreSealed(f"the key file {path} is not there", hint="bring it back: nothing else opens the store") from None
+        except PermissionError:
+            hint = "the user of the API server owns the store, and has to be able to read its key"
+            raise MissingPrivilege(f"the key file {path} may not be read", hint=hint) from None
+        except OSError as error:
+            hint = "it is a file with 32 random bytes"
+            raise StoreSealed(f"the key file {path} cannot be read: {error.strerror}", hint=hint) from None
         relative = path.parent.absolute() == self._folder.absolute()
-        return WrappingKey(_content(path), Wrapping("file", "", path.name if relative else str(path.absolute())))
+        place = path.name if relative else str(path.absolute())
+        return WrappingKey(_judged(content, path), Wrapping("file", "", place))
 
     def of_credential(self, name: str = CREDENTIAL) -> WrappingKey:
-        """The key in a credential (systemd.exec(5), LoadCredential and LoadCredentialEncrypted). Raises StoreSealed."""
-        folder = self._environ.get("CREDENTIALS_DIRECTORY")
-        if not folder:
-            hint = f"the service needs LoadCredentialEncrypted={name}:FILE; a command: systemd-run -p LoadCredentialEncrypted=…"
-            raise StoreSealed(f"the credential {name} is not here: systemd gave none", hint=hint)
-        return WrappingKey(_content(Path(folder) / name), Wrapping("credential", "", name))
+        """The key in a credential of systemd. Raises StoreSealed."""
+        content = self._credentials.get(name)
+        if content is None:
+            hint = (
+                f"the service needs LoadCredentialEncrypted={name}:FILE; a command: systemd-run -P -p LoadCredentialEncrypted=…"
+            )
+            raise StoreSealed(f"the credential {name} is not here", hint=hint)
+        return WrappingKey(_judged(content, f"the credential {name}"), Wrapping("credential", "", name))
 
     def of_passphrase(self, passphrase: bytes, like: Wrapping | None = None) -> WrappingKey:
         """What Argon2id makes of a passphrase, with the salt of `like` or a new one. Takes a while. Raises StoreSealed."""
@@ -79,38 +110,35 @@ class Keys:
             case "credential":
                 key = self.of_credential(wrapping.place)
             case "passphrase":
-                if self._passphrase is None:
-                    raise StoreSealed("the store is sealed under a passphrase", hint="give it with --passphrase-file FILE")
-                key = self.of_passphrase(self._passphrase(), wrapping)
+                key = self.of_passphrase(self._given_passphrase(), wrapping)
             case _:
                 raise StoreSealed(
                     f"the store is sealed under a key of the kind {wrapping.kind!r}", hint="install the newer version"
                 )
         return key
 
+    def _given_passphrase(self) -> bytes:
+        if OF_PASSPHRASE in self._credentials:
+            return self._credentials[OF_PASSPHRASE]
+        if self._passphrase is None:
+            hint = f"a service has it from LoadCredentialEncrypted={OF_PASSPHRASE}:FILE, a command from --passphrase-file FILE"
+            raise StoreSealed("the store is sealed under a passphrase, and none was given", hint=hint)
+        return self._passphrase()
 
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1).strip()
-    except FileNotFoundError:
-        raise StoreSealed(f"the key file {path} is not there", hint="bring it back: nothing else opens the store") from None
-    except PermissionError:
-        raise MissingPrivilege(f"you may not read the key file {path}", hint="run it as root (sudo), or as its owner") from None
-    except OSError as error:
-        raise StoreSealed(
-            f"the key file {path} cannot be read: {error.strerror}", hint="it is a file with 32 random bytes"
-        ) from None
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1).strip()
+
+
+def _judged(content: bytes, where: object) -> bytes:
     if not LEAST_BYTES <= len(content) <= MOST_BYTES:
-        raise StoreSealed(
-            f"{path} has {len(content)} bytes", hint=f"a key has {LEAST_BYTES} to {MOST_BYTES}, and they are random"
-        )
+        hint = f"a key has {LEAST_BYTES} to {MOST_BYTES} bytes, and they are random"
+        raise StoreSealed(f"{where} has {len(content)} bytes", hint=hint)
     return content
 
 
 def _stretched(passphrase: bytes, wrapping: Wrapping) -> bytes:
-    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
     if not (1 <= wrapping.passes <= MOST_PASSES and 1 <= wrapping.lanes <= MOST_LANES and wrapping.memory_kib <= MOST_MEMORY_KIB):
         raise StoreSealed(
             "the parameters of the passphrase are out of bounds", hint="appliance store restore FILE, with a backup"

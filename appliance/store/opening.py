@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from appliance.foundation.clock import wall
@@ -18,17 +18,18 @@ async def open_store(
     *,
     clock: Callable[[], float] = wall,
     limit: int = LIMIT_BYTES,
+    credentials: Mapping[str, bytes] | None = None,
     passphrase: Passphrase | None = None,
     cipher: str = DEFAULT_CIPHER,
 ) -> SealedStore:
     """The sealed store of a folder. The folder, the store and a key file are made at first use.
 
-    `passphrase` is called if the store needs one, `cipher` is for a new one. Raises StoreInUse, StoreBroken, StoreFull,
-    StoreSealed.
+    `credentials` are what systemd gave (`keys.read_credentials`), `passphrase` is called if the store needs one that they do not
+    have, and `cipher` is for a new store. Raises StoreInUse, StoreBroken, StoreFull, StoreSealed.
     """
     inside = await SqliteStore.open(folder, clock=clock, limit=limit)
     try:
-        keys = Keys(folder, entropy=random_bytes, passphrase=passphrase)
+        keys = Keys(folder, entropy=random_bytes, credentials=credentials, passphrase=passphrase)
         return await SealedStore.open(inside, keys, entropy=random_bytes, clock=clock, cipher=cipher)
     except BaseException:
         await inside.close()

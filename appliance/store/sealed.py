@@ -206,13 +206,21 @@ class SealedStore:
 
     async def _opened(self, sealed: bytes, place: Place) -> bytes:
         try:
-            number = key_number(sealed)
-            if number not in self._ring.keys:
+            if key_number(sealed) not in self._ring.keys:
                 await self._look_again()
-            return unseal(sealed, self._ring.keys[number].key, place)
-        except (Unsealable, KeyError):
+            return open_value(self._ring, sealed, place)[0]
+        except (Unsealable, StoreBroken):
             self._unopened += 1
             raise _does_not_open(place) from None
+
+
+def open_value(ring: Ring, sealed: bytes, place: Place) -> tuple[bytes, int]:
+    """A value, and the number of its data key. Raises StoreBroken."""
+    try:
+        number = key_number(sealed)
+        return unseal(sealed, ring.keys[number].key, place), number
+    except (Unsealable, KeyError):
+        raise _does_not_open(place) from None
 
 
 def _sealed_again(kept: Kept, ring: Ring, entropy: Entropy) -> bytes | None:
@@ -220,13 +228,8 @@ def _sealed_again(kept: Kept, ring: Ring, entropy: Entropy) -> bytes | None:
     place = Place(b"R" if kept.kind == "record" else b"L", kept.name, kept.key)
     if place.kind == b"R" and kept.name == SPACE:
         return None
-    try:
-        number = key_number(kept.value)
-        if number >= ring.current.number:
-            return None
-        return _seal(ring, unseal(kept.value, ring.keys[number].key, place), place, entropy)
-    except (Unsealable, KeyError):
-        raise _does_not_open(place) from None
+    value, number = open_value(ring, kept.value, place)
+    return None if number >= ring.current.number else _seal(ring, value, place, entropy)
 
 
 def _seal(ring: Ring, value: bytes, place: Place, entropy: Entropy) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.foundation.entropy import random_bytes
-from appliance.store.keys import LANES, MEMORY_KIB, PASSES, Keys
+from appliance.store.keys import CREDENTIAL, LANES, MEMORY_KIB, OF_PASSPHRASE, PASSES, Keys, read_credentials
 from appliance.store.ring import StoreSealed, Wrapping
 
 
@@ -24,15 +24,14 @@ def test_a_new_file_is_its_owners_alone_and_is_found_again(tmp_path: Path) -> No
     assert keys.new_file().wrapping.id != made.wrapping.id
 
 
-def test_a_file_elsewhere_is_named_by_its_path_and_never_overwritten(tmp_path: Path) -> None:
+def test_a_file_elsewhere_is_named_by_its_path(tmp_path: Path) -> None:
     keys, path = Keys(tmp_path / "store", entropy=random_bytes), tmp_path / "key"
-    made = keys.new_file(path)
-    assert made.wrapping.place == str(path)
-    assert keys.find(made.wrapping).key == made.key
-    with pytest.raises(FileExistsError):
-        keys.new_file(path)
-    path.write_bytes(path.read_bytes().strip() + b"\r\n\n")
-    assert keys.find(made.wrapping).key == made.key, "an editor's newline is not part of the key"
+    path.write_bytes(b"k" * 40)
+    key = keys.of_file(path)
+    assert key.wrapping.place == str(path)
+    assert keys.find(key.wrapping).key == key.key
+    path.write_bytes(b"k" * 40 + b"\r\n\n")
+    assert keys.find(key.wrapping).key == key.key, "an editor's newline is not part of the key"
 
 
 def test_files_that_hold_no_key_are_told(tmp_path: Path) -> None:
@@ -48,14 +47,19 @@ def test_files_that_hold_no_key_are_told(tmp_path: Path) -> None:
 
 
 def test_a_credential_of_systemd(tmp_path: Path) -> None:
-    (tmp_path / "store-key").write_bytes(random_bytes(48))
-    keys = Keys(tmp_path, entropy=random_bytes, environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})
-    made = keys.of_credential("store-key")
-    assert made.wrapping == Wrapping("credential", made.wrapping.id, "store-key")
+    assert read_credentials({}) == read_credentials({"CREDENTIALS_DIRECTORY": str(tmp_path)}) == {}
+    (tmp_path / CREDENTIAL).write_bytes(b"k" * 48)
+    (tmp_path / OF_PASSPHRASE).write_bytes(b"correct horse\n")
+    credentials = read_credentials({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    keys = Keys(tmp_path, entropy=random_bytes, credentials=credentials)
+    made = keys.of_credential()
+    assert made.wrapping == Wrapping("credential", made.wrapping.id, CREDENTIAL)
     assert keys.find(made.wrapping).key == made.key
-    with pytest.raises(StoreSealed, match="gave none") as raised:
-        Keys(tmp_path, entropy=random_bytes, environ={}).find(made.wrapping)
-    assert "LoadCredentialEncrypted=store-key:" in raised.value.hint
+    with pytest.raises(StoreSealed, match="not here") as raised:
+        Keys(tmp_path, entropy=random_bytes).find(made.wrapping)
+    assert f"LoadCredentialEncrypted={CREDENTIAL}:" in raised.value.hint
+    cheap = Wrapping("passphrase", "", "", "A" * 22 + "==", 1, 1, 8)
+    assert keys.find(keys.of_passphrase(b"correct horse", cheap).wrapping).key == keys.of_passphrase(b"correct horse", cheap).key
 
 
 def test_a_passphrase_is_stretched_and_salted(tmp_path: Path) -> None:
