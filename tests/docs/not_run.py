@@ -14,6 +14,7 @@ NOT_RUN = {
     r"\.venv/bin/python tests/perf/\S+.*": "minutes of measurements beside other programs, on a quiet machine",
     r"\.venv/bin/python -m tests\.perf\.\S+.*": "minutes of measurements; the tests named alike are the short forms",
     r"pip install .*": "changes the environment that the tests run in",
+    r"appliance store .*": "needs the store of an API server: tests/unit/cli/test_store.py types each of them",
     r"sudo systemctl .*": "needs a service manager; the unit is tested by tests/repo/test_systemd.py",
 }
 
