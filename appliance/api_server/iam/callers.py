@@ -157,7 +157,7 @@ class Callers:
         except ApplianceError:
             return
         finally:
-            self._tokens.put(token.accessor, token._replace(last_used=now))
+            self._tokens.replace(token.accessor, token._replace(last_used=now))
 
     async def _user(self, user: str) -> User | None:
         found = await self._tools.records.get(USERS, user, User)
@@ -192,6 +192,12 @@ class _Glances(Generic[RecordT]):
         self._seen.move_to_end(key)
         while len(self._seen) > MOST_REMEMBERED:
             self._seen.popitem(last=False)
+
+    def replace(self, key: str, record: RecordT) -> None:
+        """Unless it was forgotten meanwhile; it is as old as it was."""
+        found = self._seen.get(key)
+        if found is not None:
+            self._seen[key] = record, found[1]
 
     def forget(self, key: str) -> None:
         self._forgotten += 1

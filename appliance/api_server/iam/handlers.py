@@ -151,7 +151,7 @@ def _oneself(accounts: Accounts) -> dict[str, Handler]:
 
     async def set_profile(call: Call) -> Any:
         asked = call.arguments
-        await people.change(_actor(call), call.caller.user, Changed(display=asked.display, email=asked.email))
+        await people.set_profile(call.caller.user, asked.display, asked.email)
         return await told(call.caller)
 
     async def change_password(call: Call) -> Any:

@@ -135,17 +135,21 @@ class People:
                 after = after._replace(roles=roles)
             if wanted.state is not None:
                 after = after._replace(state=wanted.state)
-            if wanted.display is not None:
-                after = after._replace(display=users.judged_display(wanted.display))
-            if wanted.email is not None:
-                after = after._replace(email=users.judged_email(wanted.email))
-            return after
+            return _named(after, wanted)
 
         before, after = await self.replaced(user, changed)
         if after != before:
             what = [name for name in ("roles", "state", "display", "email") if getattr(before, name) != getattr(after, name)]
             self._tools.note(Note("user.changed", user, actor.named, ", ".join(what)))
         return after
+
+    async def set_profile(self, user: str, display: str | None, email: str | None) -> None:
+        """What everybody may change about himself, by a program too. Raises UserRefused."""
+
+        def changed(before: User) -> User:
+            return _named(before, Changed(display=display, email=email))
+
+        await self.replaced(user, changed)
 
     async def remove(self, actor: Actor, user: str) -> None:
         """With all that is his. Raises NoSuchRecord, NotPermitted, LastAdmin."""
@@ -237,6 +241,12 @@ class People:
         for accessor in accessors:
             self._callers.forget_token(accessor)
         return [change for one in accessors for change in (Delete(TOKENS, one), Delete(TOKENS_OF, f"{user}/{one}"))]
+
+
+def _named(user: User, wanted: Changed) -> User:
+    if wanted.display is not None:
+        user = user._replace(display=users.judged_display(wanted.display))
+    return user if wanted.email is None else user._replace(email=users.judged_email(wanted.email))
 
 
 def _none(user: str) -> NoSuchRecord:

@@ -50,8 +50,12 @@ def may_give(actor: Actor, given: Collection[str], added: Added) -> None:
 
 
 def may_change(actor: Actor, user: User, added: Added) -> None:
-    """May he change this user, or take a role away? Raises NotPermitted."""
-    if user.id != actor.user and not _has(actor, user.roles, added):
+    """May he change this user, or take a role away? Raises NotPermitted.
+
+    Everybody may change himself, but his programs may not: one with a token for managing users would give its owner another
+    password, and log in as him.
+    """
+    if not _has(actor, user.roles, added):
         raise NotPermitted(f"{user.name} may do more than you, so you may not change him", hint="ask an admin")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 from typing import Any
 
@@ -48,16 +49,19 @@ class Randomness:
 
 
 class Moody(MemoryStore):
-    """A store that fails once `after` more commits have worked."""
+    """A store that fails once `after` more commits have worked. Whoever asks waits a turn, as with any real store, so what is
+    asked at once gets between each other's reads and writes."""
 
     after: int | None = None
     reads = 0
 
     async def get(self, space: str, key: str) -> Any:
         self.reads += 1
+        await asyncio.sleep(0)
         return await super().get(space, key)
 
     async def commit(self, *changes: Change, durable: bool = True) -> list[int]:
+        await asyncio.sleep(0)
         if self.after is not None:
             if self.after == 0:
                 raise StoreBroken("the disk is gone", hint="")

@@ -232,6 +232,25 @@ async def test_an_api_token_over_http(http: Http) -> None:
     assert code_of(await alice.delete(f"tokens/{made['accessor']}")) == (404, "NoSuchRecord")
 
 
+async def test_a_program_that_manages_users_does_not_become_its_owner(http: Http) -> None:
+    await http.rig.user("alice", "admin")
+    alice = await http.known("alice")
+    made = (await alice.post("tokens", json={"name": "hr", "scopes": ["users.manage", "self"]})).json()
+    program = http.client(made["token"])
+    for attack in (
+        program.put("users/alice/password", json={"password": "another good password"}),
+        program.patch("users/alice", json={"state": "locked"}),
+        program.delete("users/alice/second-factor"),
+        program.delete("users/alice"),
+        program.post("users", json={"name": "puppet", "password": PASSWORD, "roles": ["admin"]}),
+        program.post("user-invitations", json={"roles": ["operator"]}),
+        program.post("tokens", json={"name": "more", "scopes": ["node.change"]}),
+    ):
+        assert code_of(await attack) == (403, "NotPermitted")
+    assert (await program.put("users/profile", json={"display": "Alice"})).json()["display"] == "Alice"
+    assert (await program.post("users", json={"name": "intern", "password": PASSWORD})).status_code == 201
+
+
 async def test_root_of_the_host_makes_a_token_for_a_user(http: Http) -> None:
     await http.rig.user("alice", "admin")
     root = http.client(root=True)

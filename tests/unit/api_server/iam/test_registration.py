@@ -59,6 +59,13 @@ async def test_the_first_code_is_over_after_an_hour(rig: Rig) -> None:
         await come(rig, code)
 
 
+async def test_the_first_code_is_over_once_somebody_else_made_an_admin(rig: Rig) -> None:
+    code = await first_code(rig)
+    await rig.user("root", "admin")
+    with pytest.raises(CodeUsedUp):
+        await come(rig, code)
+
+
 async def test_five_wrong_guesses_burn_a_code(rig: Rig) -> None:
     code = await first_code(rig)
     wrong = code[:-6] + ("Y" if code[-6] != "Y" else "Z") + code[-5:]

@@ -50,6 +50,7 @@ def test_a_program_gives_no_more_than_its_token() -> None:
     may_give(ROBOT, ["nothing-known"], ADDED)
     assert all(refused(may_give, ROBOT, [role]) for role in ("admin", "operator", "viewer"))
     assert refused(may_change, ROBOT, user("other", "operator"))
+    assert refused(may_change, ROBOT, user("root", "admin")), "not even its owner: it would become him by a new password"
 
 
 def test_a_token_may_no_more_than_who_makes_it() -> None:
