@@ -169,6 +169,7 @@ class People:
             return found.value
 
         gone = await settled(removed)
+        await self._sweep_tokens(user)
         self._callers.forget_user(user)
         self._tools.note(Note("user.removed", user, actor.named, gone.name))
 
@@ -215,6 +216,8 @@ class People:
             return before, after
 
         done = await settled(kept)
+        if done[1].state == State.DISABLED:
+            await self._sweep_tokens(user)
         self._callers.forget_user(user)
         return done
 
@@ -234,6 +237,11 @@ class People:
         document, version = await self._tools.records.document(STATE, ADMINS)
         ids = changes.admins_after(document.get("ids", []), before, after)
         return [put_document(STATE, ADMINS, {"ids": ids}, version)]
+
+    async def _sweep_tokens(self, user: str) -> None:
+        """Tokens that were made between the look at what there is and the commit. From then on none is made."""
+        if left := await self._without_tokens(user):
+            await self._tools.records.commit(*left)
 
     async def _without_tokens(self, user: str) -> list[Change]:
         keys = await self._tools.records.keys(TOKENS_OF, prefix=f"{user}/", limit=MOST_TOKENS)

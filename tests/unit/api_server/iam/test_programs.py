@@ -11,6 +11,7 @@ from appliance.api_server.iam.records import NoSuchRecord
 from appliance.management.iam.api_tokens import LAST_USED_EVERY, MOST_TOKENS, ApiToken, TokenRefused, client_secret
 from appliance.management.iam.changes import Actor, NotPermitted
 from appliance.management.iam.tokens import LIFE, TokenExpired, TokenNotValid
+from appliance.management.iam.users import State
 from tests.unit.api_server.iam.rig import HOST, Rig, actor
 
 DAY = 86_400
@@ -69,6 +70,23 @@ async def test_it_ends_in_time_and_when_it_is_revoked(rig: Rig) -> None:
         await rig.accounts.callers.authenticate(long)
     with pytest.raises(NoSuchRecord):
         await rig.accounts.programs.revoke(owner, token.accessor, of_all=True)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_token_that_is_made_while_its_owner_is_disabled_is_gone(rig: Rig, turns: int) -> None:
+    """Whichever comes first in the store, and whatever is read in between."""
+    alice = await rig.user("alice", "operator")
+    owner = actor(await rig.known())
+
+    async def make() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await rig.accounts.programs.create(owner, "backup", ("node.read",), DAY)
+
+    disabling = rig.accounts.people.change(HOST, alice.id, Changed(state=State.DISABLED))
+    await asyncio.gather(make(), disabling, return_exceptions=True)
+    assert await rig.store.scan("iam.tokens") == []
+    assert await rig.store.scan("iam.tokens-of") == []
 
 
 async def test_somebody_elses_token_is_not_there_for_others(rig: Rig) -> None:
