@@ -82,9 +82,10 @@ class EventLog:
 
     def change(self, kind: str, data: Mapping[str, Any]) -> Append:
         """The same as a part of somebody's commit; `committed` follows it."""
-        said = json.dumps({"time": clock.utc_text(self._wall())} | dict(data), default=str)
+        head = {"event": kind, "time": clock.utc_text(self._wall())}
+        said = json.dumps(head | dict(data), default=str)
         if len(said) > MOST_TEXT:
-            said = json.dumps({"time": clock.utc_text(self._wall()), "left_out": len(said)})
+            said = json.dumps(head | {"left_out": len(said)})
         return Append(LOG, json.dumps([kind, said]).encode(), self._keep)
 
     def committed(self) -> None:

@@ -21,7 +21,7 @@ TOPICS: Final = {
     "node": "node.read",
     "events": "node.read",
     "jobs": "jobs.read",
-    "reviews": "reviews.read",
+    "review": "reviews.read",
     "audit": "audit.read",
 }
 """The permission that each topic of events needs."""

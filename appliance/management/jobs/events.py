@@ -30,7 +30,7 @@ class Event(NamedTuple):
     kind: str
     """What it is, as "topic.word" or "word"."""
     text: str
-    """The rest, as a JSON object on one line."""
+    """All of it, as a JSON object on one line; `event` in it is the kind."""
 
     @property
     def size(self) -> int:

@@ -62,7 +62,7 @@ class Output:
     def add(self, kind: str, time: str, data: Mapping[str, Any]) -> None:
         """The next event."""
         self._last += 1
-        text = json.dumps({"time": time, **data}, default=str)
+        text = json.dumps({"event": kind, "time": time, **data}, default=str)
         self._pending.append(Event(self._last, kind, text))
 
     def take(self) -> Written | None:

@@ -36,7 +36,11 @@ def item_of(step: Event | Stale | Beat) -> Mapping[str, Any]:
         case Event(number, kind, text):
             return {"id": number, "event": kind, "data": json.loads(text)}
         case Stale(after, oldest, newest):
-            return {"id": oldest - 1, "event": "stale", "data": {"after": after, "oldest": oldest, "newest": newest}}
+            return {
+                "id": oldest - 1,
+                "event": "stale",
+                "data": {"event": "stale", "after": after, "oldest": oldest, "newest": newest},
+            }
         case Beat(cursor):
             return {"id": cursor, "event": "heartbeat", "data": {}}
 

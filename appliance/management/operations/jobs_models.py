@@ -189,6 +189,7 @@ class FollowEvents(Follow):
 
 
 class StreamEvent(Result):
-    """An event. As a server-sent event its id, its kind (`event`) and the rest (`data`) are three lines."""
+    """An event. As a server-sent event its id and its kind are lines of their own, too."""
 
-    time: str = Field(description="In UTC (RFC 3339).")
+    event: str = Field(description='What it is: "node.health", "jobs.succeeded", "step", …')
+    time: str | None = Field(default=None, description="In UTC (RFC 3339); `stale` has none.")

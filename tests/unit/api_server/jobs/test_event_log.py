@@ -49,7 +49,7 @@ def test_what_is_published_is_kept_and_told_with_its_time() -> None:
             log.publish("node.health", {"ok": True})
             (event,) = await read(log, 0, 1)
             assert (event.id, event.kind, event.topic) == (1, "node.health", "node")
-            assert json.loads(event.text) == {"time": "2023-11-14T22:30:00.000Z", "ok": True}
+            assert json.loads(event.text) == {"event": "node.health", "time": "2023-11-14T22:30:00.000Z", "ok": True}
             assert (await store.tail(LOG)).newest == 1
 
     played(story())

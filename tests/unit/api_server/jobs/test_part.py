@@ -36,7 +36,7 @@ def test_events_of_the_node_are_heard_again_after_it_was_away() -> None:
         await part.open()
         told = [event async for event in limited(part.events.follow(0, {"node"}), 3)]
         assert [(event.kind, event.text) for event in told] == [
-            ("node.health", f'{{"time": "09:00", "ok": true, "life": {life}}}') for life in (1, 2, 3)
+            ("node.health", f'{{"event": "node.health", "time": "09:00", "ok": true, "life": {life}}}') for life in (1, 2, 3)
         ]
         await part.close()
         await part.close()

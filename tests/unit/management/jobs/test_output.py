@@ -16,7 +16,7 @@ def test_ids_only_grow_and_events_are_written_together() -> None:
     written = output.take()
     assert written is not None
     assert [(event.id, event.kind) for event in written.chunk.events] == [(7, "state"), (8, "output")]
-    assert json.loads(written.chunk.events[1].text) == {"time": "08:01", "line": "hello"}
+    assert json.loads(written.chunk.events[1].text) == {"event": "output", "time": "08:01", "line": "hello"}
     assert written.chunk.last == 8
     assert events_in(written.chunk.value()) == list(written.chunk.events)
     assert output.pending == 0

@@ -17,12 +17,16 @@ def test_a_heartbeat_has_an_id_and_no_data_so_that_the_browser_keeps_the_cursor_
 
 
 def test_who_is_too_late_goes_on_before_the_oldest() -> None:
-    assert sse_of(Stale(3, 9, 20)) == 'id: 8\nevent: stale\ndata: {"after": 3, "oldest": 9, "newest": 20}\n\n'
+    assert sse_of(Stale(3, 9, 20)) == 'id: 8\nevent: stale\ndata: {"event": "stale", "after": 3, "oldest": 9, "newest": 20}\n\n'
 
 
 def test_the_same_as_json() -> None:
     assert item_of(Event(7, "node.health", '{"ok": true}')) == {"id": 7, "event": "node.health", "data": {"ok": True}}
-    assert item_of(Stale(3, 9, 20)) == {"id": 8, "event": "stale", "data": {"after": 3, "oldest": 9, "newest": 20}}
+    assert item_of(Stale(3, 9, 20)) == {
+        "id": 8,
+        "event": "stale",
+        "data": {"event": "stale", "after": 3, "oldest": 9, "newest": 20},
+    }
     assert item_of(Beat(7)) == {"id": 7, "event": "heartbeat", "data": {}}
 
 
