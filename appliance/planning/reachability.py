@@ -88,7 +88,10 @@ class Ways:
             host_bits = address.max_prefixlen - length
             route = by_length[length].get(int(address) >> host_bits << host_bits)
             if route is not None:
-                return _way(route) if suppress is None or length > suppress else None
+                found = _way(route)
+                # A route that refuses is an answer, whatever its length: the kernel suppresses only what leads somewhere.
+                short = suppress is not None and length <= suppress
+                return None if short and found is not None and found.link else found
         return None
 
 

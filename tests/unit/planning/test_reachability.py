@@ -52,6 +52,11 @@ DEFAULT = route("0.0.0.0/0", via="192.0.2.1")
             [*MAIN, rule(9, 100, suppress_prefixlength=0)],
             Way("eth0", "192.0.2.1"),
         ),
+        (
+            [route("0.0.0.0/0", None, type="blackhole", table=100), DEFAULT],
+            [*MAIN, rule(9, 100, suppress_prefixlength=0)],
+            Way("", "blackhole"),
+        ),
         ([route("10.0.0.0/8", None, hops=[["eth0", "192.0.2.1"], ["eth1", None]])], [], Way("eth0, eth1", "192.0.2.1, ")),
         ([], [], Way("", "no route")),
     ],
