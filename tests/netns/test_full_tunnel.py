@@ -27,7 +27,7 @@ UPLINK = """
 ip link set wire{n} addrgenmode none; ip link set wire{n} up
 ip addr add 192.0.{n}.10/24 dev wire{n}; ip addr add 2001:db8:{n}0::10/64 dev wire{n} nodad
 ip route add default via 192.0.{n}.1; ip -6 route add default via 2001:db8:{n}0::1
-until ip -6 route show table local dev wire{n} | grep -q ff00; do :; done # the carrier is there
+until ip -6 route show table local dev wire{n} | grep -q "^local 2001:db8:{n}0::10 "; do :; done # the carrier is there
 """
 LAPTOP = """profile: 1
 name: laptop
