@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from appliance.management.audit.entry import MOST_LINE_BYTES, canonical
+from appliance.management.audit.entry import MOST_LINE_BYTES, MOST_NUMBER, canonical
 from appliance.protocol.digests import sha256
 
 VERSION: Final = 1
@@ -86,7 +86,7 @@ def read_line(line: bytes) -> Line:
 def number_of(line: Line) -> int:
     """The number of an entry. Raises LineDamaged."""
     number = line.said.get("n")
-    if type(number) is not int or number < 1:
+    if type(number) is not int or not 0 < number <= MOST_NUMBER:
         raise LineDamaged
     return number
 
@@ -102,9 +102,16 @@ def beginning_of(line: Line) -> Beginning:
             "first": int(first),
             "after": str(after),
             "time": str(time),
-        } if version == VERSION and segment >= 1 and first >= 1:
-            try:
+        } if version == VERSION and 0 < segment <= MOST_NUMBER and 0 < first <= MOST_NUMBER and _is_hex(log, LOG_ID_BYTES):
+            if _is_hex(after, HASH_BYTES):
                 return Beginning(segment, log, node, first, bytes.fromhex(after), time)
-            except ValueError:
-                raise LineDamaged from None
     raise LineDamaged
+
+
+def _is_hex(text: str, count: int) -> bool:
+    """So many bytes, as they are written here?"""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        return False
+    return len(found) == count and found.hex() == text

@@ -45,9 +45,11 @@ class OpenAudit:
 
     async def close(self) -> None:
         """All is on the disk when this returns, if that takes it."""
-        await self._others.close()
-        await self._heads.close()
-        await self.log.close()
+        try:
+            await self._others.close()
+            await self._heads.close()
+        finally:
+            await self.log.close()
 
     # ---- the control socket ----
 

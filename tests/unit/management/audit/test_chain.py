@@ -38,14 +38,16 @@ def test_what_is_no_line(line: bytes) -> None:
         read_line(line)
 
 
-@pytest.mark.parametrize("text", [b"{}", b'{"n":0}', b'{"n":"1"}', b'{"n":true}', b'{"n":1.0}'])
+@pytest.mark.parametrize("text", [b"{}", b'{"n":0}', b'{"n":"1"}', b'{"n":true}', b'{"n":1.0}', b'{"n":9007199254740993}'])
 def test_what_is_no_entry(text: bytes) -> None:
     with pytest.raises(LineDamaged):
         number_of(read_line(line_of(NOTHING, text)[:-1]))
 
 
 def test_what_is_no_beginning() -> None:
-    good = Beginning(1, "0b", "llp1:x", 1, NOTHING, "").text()
-    for text in (b"{}", good.replace(b'"audit":1', b'"audit":2'), good.replace(b'"after":"00', b'"after":"xx')):
+    good = Beginning(1, "0b" * 16, "llp1:x", 1, NOTHING, "").text()
+    changes = ((b'"audit":1', b'"audit":2'), (b'"after":"00', b'"after":"xx'), (b'"after":"00', b'"after":"'))
+    changes += ((b'"log":"0b', b'"log":"  '), (b'"log":"0b', b'"log":"0B'), (b'"first":1', b'"first":0'))
+    for text in (b"{}", *(good.replace(*change) for change in changes)):
         with pytest.raises(LineDamaged):
             beginning_of(read_line(line_of(NOTHING, text)[:-1]))

@@ -12,12 +12,14 @@ from appliance.api.management import Principal
 from appliance.api.profile import Profile
 from appliance.control.conversation import Operation, Request
 from appliance.management.audit.verifying import verify
+from appliance.members.trust import Trust
 from appliance.protocol.identity import Identity
 from appliance.runtime.audit.folder import with_texts
 from appliance.runtime.audit.part import AuditPart
 from appliance.runtime.audit.reading import entries_in
 from appliance.runtime.audit.told import Told
 from appliance.runtime.streams.callers import Caller
+from tests.unit.members.signed import NETWORK, NOW, certificate, identity, revocation
 
 NODE = Identity.from_seeds(b"\x01" * 32, b"\x02" * 32)
 ROOT = Principal("local", "root", 0)
@@ -122,25 +124,24 @@ class Members:
     """A network of members, as far as the log looks at it."""
 
     def __init__(self) -> None:
-        self.there = {"llp1:a": "laptop", "llp1:b": "phone"}
-        self.gone: set[str] = set()
-        self.trust = self
+        self.now = NOW
+        self.trust = Trust(NETWORK)
+        for name in ("laptop", "phone", "owner"):
+            self.trust.take(certificate(name, not_after=NOW + (10 if name == "phone" else 100)).encoded, NOW)
 
-    def members(self) -> dict[str, Any]:
-        return {identity: Profile(profile=1, name=name) for identity, name in self.there.items()}
-
-    def revoked(self, identity: str) -> bool:
-        return identity in self.gone
-
-    def statements(self) -> list[Any]:
-        return []
+    def members(self) -> Any:
+        return self.trust.members(self.now)
 
 
 async def test_members_that_are_removed_are_recorded_and_those_that_expire_are_not(tmp_path: Path) -> None:
     mesh = Members()
     async with node(tmp_path / "a", profile(audit={}), mesh) as part:
         part.members_changed()
-        mesh.there, mesh.gone = {}, {"llp1:a"}
+        mesh.trust.take(revocation("laptop").encoded, NOW)
+        mesh.now = NOW + 50
         part.members_changed()
-    removed = [entry for entry in entries(tmp_path / "a") if entry["what"] == "member.removed"]
-    assert [(entry["target"], entry["more"]) for entry in removed] == [("laptop", {"identity": "llp1:a"})]
+        part.members_changed()
+        assert len(mesh.members()) == 1
+    (removed,) = [entry for entry in entries(tmp_path / "a") if entry["what"] == "member.removed"]
+    assert (removed["target"], removed["more"]) == ("laptop", {"identity": identity("laptop")})
+    assert removed["told_by"] == {"kind": "issuer", "name": NETWORK.fingerprint}
