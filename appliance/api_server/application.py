@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
@@ -18,6 +18,7 @@ from appliance.api_server.asking import Ask
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
+from appliance.api_server.websocket.endpoint import PATH, WebSocketEndpoint
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
 from appliance.management.operations.table import ROWS
@@ -29,10 +30,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def application(settings: Settings, node: NodeLink, parts: Parts, more: Mapping[str, Handler]) -> Starlette:
     """The API of the node that `settings` are of. `more` carry out rows beside those of the parts."""
     answering = Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more})
-    return assembled(answering, node.ask, settings.version)
+    websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may).answer)
+    return assembled(answering, node.ask, settings.version, websocket)
 
 
-def assembled(answering: Answering, node: Ask, version: str) -> Starlette:
+def assembled(answering: Answering, node: Ask, version: str, *beside: BaseRoute) -> Starlette:
     """The table's rows, answered, and what stands beside them."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for row in ROWS:
@@ -43,6 +45,7 @@ def assembled(answering: Answering, node: Ask, version: str) -> Starlette:
             Route("/health", _alive),
             Route("/ready", _readiness(node)),
             *_descriptions(version),
+            *beside,
         ],
         exception_handlers={HTTPException: _not_found},
     )

@@ -34,7 +34,7 @@ class Parts:
         self.asking = asking = Asking(node.ask, clock.monotonic)
         self.bearer: Bearer = iam.bearer_of(kept.accounts)
         self.jobs = JobsPart(
-            kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=self._may, find=self._find
+            kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=self.may, find=self._find
         )
         self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes)
         self._ending = AsyncExitStack()
@@ -68,7 +68,8 @@ class Parts:
         """End in order."""
         await self._ending.aclose()
 
-    def _may(self, caller: Caller, permission: str) -> bool:
+    def may(self, caller: Caller, permission: str) -> bool:
+        """May he?"""
         return permitted(caller, permission, self._settings.added_roles)
 
     async def _find(self, name: str, user: str) -> Caller | None:

@@ -145,11 +145,11 @@ def known_codes() -> dict[int, list[str]]:
     return found
 
 
-def problem(error: ApplianceError, instance: str) -> Response:
-    """The answer. `instance` is the request's id."""
+def document_of(error: ApplianceError, instance: str) -> dict[str, Any]:
+    """The body. `instance` is the request's id."""
     status = status_of(error)
     told = error.document()
-    body = {
+    return {
         "type": f"{TYPE}{told.pop('code')}",
         "title": status.phrase,
         "status": int(status),
@@ -159,6 +159,11 @@ def problem(error: ApplianceError, instance: str) -> Response:
         "retryable": error.retryable,
         "instance": f"urn:request:{instance}",
     } | {name: value for name, value in told.items() if name != "exit"}
+
+
+def problem(error: ApplianceError, instance: str) -> Response:
+    """The answer. `instance` is the request's id."""
+    status, body = status_of(error), document_of(error, instance)
     headers = {"www-authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
     if wait := getattr(error, "retry_after", None):
         headers["retry-after"] = str(int(wait) + 1)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from appliance.control import client
 from appliance.control.client import ControlError
@@ -202,6 +204,36 @@ def test_a_change_that_another_approved_is_applied_and_nothing_else(node: Host) 
     assert posted(node, alice, f"{path}/apply")[1]["review"]["state"] == "applied"
     assert node.status()["interface"]["mtu"] == 1350
     assert [each["state"] for each in ask(node, "/api/v1/reviews")[1]["items"]] == ["applied", "void"]
+
+
+def test_a_websocket_brings_events_answers_and_what_others_say(node: Host) -> None:
+    token = logged_in(node, "alice", "operator")[1].rpartition(" ")[2]
+
+    def talk() -> list[Any]:
+        with (
+            connect("ws://127.0.0.1:8470/api/v1/ws") as stranger,
+            connect("ws://127.0.0.1:8470/api/v1/ws", additional_headers={"authorization": f"Bearer {token}"}) as alice,
+        ):
+            stranger.send(json.dumps({"type": "authenticate", "token": "nobody's"}))
+            with pytest.raises(ConnectionClosed) as refused:
+                stranger.recv(60)
+            assert refused.value.rcvd is not None
+            heard: list[Any] = [refused.value.rcvd.code]
+            for message in (
+                {"type": "subscribe", "id": 1, "topics": ["events"]},
+                {"type": "ask", "id": 2, "operation": "status"},
+                {"type": "broadcast", "id": 3, "data": {"text": "tea"}},
+            ):
+                alice.send(json.dumps(message))
+            while not {"answer", "event"} <= {each["type"] for each in heard[1:]}:
+                heard.append(json.loads(alice.recv(60)))
+            return heard
+
+    code, welcome, *more = node.namespace.run(talk)
+    assert (code, welcome["user"]) == (4401, "alice")
+    by_type = {(each["type"], each.get("id")): each for each in more}
+    assert by_type["answer", 2]["result"]["name"] == "host-1"
+    assert by_type["event", 1]["event"]["data"]["data"] == {"text": "tea"}
 
 
 def test_an_api_server_that_is_killed_comes_again_and_refuses_nobody_meanwhile(node: Host) -> None:

@@ -12,7 +12,7 @@ from appliance.management.reviews.review import Kind, Review, State
 from appliance.store.store import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
 
 SPACE: Final = "reviews"
-TOPIC: Final = "review"
+TOPIC: Final = "reviews"
 AGAIN: Final = 8
 """So often a decision is made anew because somebody else was faster."""
 NEWEST_FIRST: Final = 1 << 48
@@ -155,7 +155,7 @@ class Reviews:
 
     async def _save(self, review: Review, version: int, what: str, by: str) -> None:
         event = {"review": review.id, "what": what, "by": by, "state": review.state, "messages": review.said}
-        changes: list[Change] = [Put(SPACE, review.id, _text(review), version), self._told.change(TOPIC, event)]
+        changes: list[Change] = [Put(SPACE, review.id, _text(review), version), self._told.change(f"{TOPIC}.{what}", event)]
         await self._store.commit(*changes)
         self._told.committed()
 

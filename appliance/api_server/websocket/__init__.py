@@ -1,0 +1,1 @@
+"""Events, questions and broadcasts over one WebSocket."""

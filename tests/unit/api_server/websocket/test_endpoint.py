@@ -1,0 +1,81 @@
+"""What a WebSocket may be asked for, and by whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.api_server.asking import Asking
+from appliance.api_server.caller import Caller, Forbidden
+from appliance.api_server.jobs.handlers import TOPICS
+from appliance.api_server.problems import Invalid, NotFound
+from appliance.api_server.websocket.endpoint import WebSocketEndpoint
+from appliance.api_server.websocket.messages import Broadcast, Question, Subscribe
+from appliance.management.iam.roles import permits
+
+VIEWER, OPERATOR = Caller("v", ("viewer",), "access-token"), Caller("o", ("operator",), "access-token")
+
+
+class Jobs:
+    """Both streams, and what was asked of them."""
+
+    def __init__(self) -> None:
+        self.events = self.jobs = self
+        self.asked: list[Any] = []
+
+    async def follow(self, what: Any, *more: Any) -> Any:
+        self.asked.append((what, *more))
+        return
+        yield
+
+    def publish(self, kind: str, data: Any) -> None:
+        self.asked.append((kind, data))
+
+
+def deeds(jobs: Any) -> Any:
+    async def node(op: str, _arguments: Any, whose: Any, _seconds: float, /) -> Any:
+        return {"op": op, "for": whose.name}
+
+    async def bearer(_token: str) -> Caller:
+        return VIEWER
+
+    may = lambda caller, permission: permits(caller.roles, permission)  # noqa: E731
+    return WebSocketEndpoint(Asking(node, lambda: 0.0), bearer, jobs, may)._deeds
+
+
+async def test_a_viewer_follows_what_he_may_see_and_nothing_of_the_audit_log() -> None:
+    jobs = Jobs()
+    async for _ in deeds(jobs).follow(VIEWER, Subscribe(1, (), "", 3)):
+        pass
+    assert jobs.asked == [(3, set(TOPICS) - {"audit"})]
+    async for _ in deeds(jobs).follow(VIEWER, Subscribe(1, ("audit", "jobs"), "", None)):
+        pass
+    assert jobs.asked[-1] == (None, {"jobs"})
+
+
+async def test_the_node_is_asked_for_the_user() -> None:
+    assert await deeds(Jobs()).ask(VIEWER, Question(1, "status", {})) == {"op": "status", "for": "v"}
+
+
+@pytest.mark.parametrize(
+    ("caller", "operation", "arguments", "error"),
+    [
+        (VIEWER, "reload", {}, Forbidden),
+        (OPERATOR, "users.list", {}, NotFound),
+        (OPERATOR, "nix", {}, NotFound),
+        (OPERATOR, "lookup", {}, Invalid),
+        (OPERATOR, "status", {"x": 1}, Invalid),
+    ],
+)
+async def test_what_is_refused(caller: Caller, operation: str, arguments: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await deeds(Jobs()).ask(caller, Question(1, operation, arguments))
+
+
+def test_only_an_operator_says_something_to_all() -> None:
+    jobs = Jobs()
+    with pytest.raises(Forbidden):
+        deeds(jobs).broadcast(VIEWER, Broadcast(1, {}))
+    deeds(jobs).broadcast(OPERATOR, Broadcast(1, {"text": "tea"}))
+    assert jobs.asked == [("events.broadcast", {"by": "o", "data": {"text": "tea"}})]
