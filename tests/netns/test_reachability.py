@@ -70,7 +70,10 @@ def asked(namespace: Throwaway, remote: str, local: str, mark: int) -> Way:
 
 @settings(max_examples=15)
 @given(st.lists(routes(), max_size=6), st.lists(rules(), max_size=3, unique_by=lambda rule: rule.split()[-1]))
-@example(["ip route replace blackhole 0.0.0.0/0 table 254"], ["ip rule add lookup 254 suppress_prefixlength 15 priority 1"])
+@example(
+    ["ip route replace blackhole 0.0.0.0/0 table 254", "ip route replace 0.0.0.0/0 dev eth0 table 100"],
+    ["ip rule add lookup 254 suppress_prefixlength 15 priority 1", "ip rule add lookup 100 priority 2"],
+)
 def test_the_lookup_agrees_with_the_kernel(changes: list[str], policies: list[str]) -> None:
     with Throwaway() as namespace:
         namespace.sh(HOST + "\n".join([*changes, *policies]))
