@@ -80,10 +80,10 @@ async def show(log: AuditLog, folder: Path, args: Mapping[str, Any]) -> dict[str
 def _entry(said: object, teller: Who) -> Entry:
     """What somebody wants to be recorded. It is his word, and the entry says so."""
     match said:
-        case {"what": str(what), "outcome": str(outcome), "who": {"kind": str(kind), "name": str(name), **whose}, **rest}:
+        case {"what": str(what), "outcome": str(outcome), "who": {"kind": "api", "name": str(name), **whose}, **rest}:
             pass
         case _:
-            raise BadArguments("audit_add: an entry has what, outcome and who with kind and name")
+            raise BadArguments("audit_add: an entry has what, outcome, and who with the kind api and a name")
     if not _WHAT.fullmatch(what):
         raise BadArguments("audit_add: what is a name such as user.login")
     if outcome not in {str(each) for each in Outcome}:
@@ -96,7 +96,7 @@ def _entry(said: object, teller: Who) -> Entry:
     return Entry(
         what,
         Outcome(outcome),
-        Who(kind, name, None, tuple(roles)),
+        Who("api", name, None, tuple(roles)),
         teller,
         permission=_text(rest, "permission"),
         target=_text(rest, "target"),

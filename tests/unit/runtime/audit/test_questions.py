@@ -76,6 +76,7 @@ async def test_what_others_add_is_their_word(tmp_path: Path) -> None:
         LOGIN | {"what": "user.Login"},
         LOGIN | {"outcome": "good"},
         LOGIN | {"who": {"kind": "api"}},
+        LOGIN | {"who": {"kind": "local", "name": "root"}},
         LOGIN | {"who": {"kind": "api", "name": "eve", "roles": [1]}},
         LOGIN | {"more": {"a": {}}},
         LOGIN | {"more": {"a": True}},
