@@ -130,7 +130,8 @@ class Jobs:
             if State(found["state"]).over:
                 self._ended.append(found["id"])
             else:
-                await self._take_up(found["id"])
+                with suppress(ExecutionUnknown):  # it cannot be read
+                    await self._take_up(found["id"])
         self._next()
 
     async def close(self) -> None:

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from appliance.api_server.jobs.following import Behind
+from appliance.foundation.logging import get_logger
 from appliance.management.jobs.events import Event
-from appliance.management.jobs.execution import Execution, ExecutionUnknown
+from appliance.management.jobs.execution import Execution, ExecutionUnknown, State
 from appliance.management.jobs.idempotency import KEPT_SECONDS, Known
 from appliance.management.jobs.output import Written, chunk_key, events_in
 from appliance.store.store import Change, Delete, Put, Store
+
+log = get_logger("jobs")
 
 JOBS: Final = "jobs"
 NEWEST: Final = "jobs.newest"
@@ -59,7 +62,11 @@ class Records:
         record = await self._store.get(JOBS, execution) if _is_id(execution) else None
         if record is None:
             raise ExecutionUnknown("there is no such execution", hint="ask for the list: the newest are kept")
-        return Stored(Execution.of(json.loads(record.value)), record.version)
+        try:
+            return Stored(Execution.of(json.loads(record.value)), record.version)
+        except (ValueError, TypeError, LookupError):
+            log.warning("the record of an execution cannot be read", execution=execution)
+            raise ExecutionUnknown("the record of this execution cannot be read", hint="a later version wrote it?") from None
 
     async def work(self, execution: str) -> Work | None:
         """What it is to do; None if that was not kept."""
@@ -74,15 +81,17 @@ class Records:
     async def page(self, after: str, limit: int) -> tuple[list[Mapping[str, Any]], str]:
         """Summaries, the newest first, behind the execution `after`, and where the next page begins; "" at the end."""
         found = await self._store.scan(NEWEST, after=after.translate(_MIRRORED) if _is_id(after) else "", limit=limit)
-        items = [json.loads(record.value) for record in found]
-        return items, items[-1]["id"] if len(items) == limit else ""
+        items = [item for record in found if (item := _summary(record.value)) is not None]
+        last = found[-1].key.translate(_MIRRORED) if len(found) == limit else ""
+        return items, last if _is_id(last) else ""
 
     async def all(self) -> list[Mapping[str, Any]]:
         """Summaries of all executions, the oldest first."""
-        items: list[Mapping[str, Any]] = []
-        while (page := await self.page(items[-1]["id"] if items else "", _AT_A_TIME))[0]:
-            items += page[0]
-        return items[::-1]
+        found, following = await self.page("", _AT_A_TIME)
+        while following:
+            items, following = await self.page(following, _AT_A_TIME)
+            found += items
+        return found[::-1]
 
     async def forget(self, execution: str) -> None:
         """Everything about it."""
@@ -109,6 +118,16 @@ class Records:
             place = chunks[-1].key
             last = int(place.rpartition("/")[2])
         return last
+
+
+def _summary(value: bytes) -> Mapping[str, Any] | None:
+    """A line of the list; None if it cannot be read."""
+    try:
+        found = json.loads(value)
+        State(found["state"])
+    except (ValueError, TypeError, LookupError):
+        return None
+    return found if {"id", "server"} <= found.keys() else None
 
 
 def work_change(execution: str, work: Work) -> Change:

@@ -15,7 +15,8 @@ from appliance.management.jobs.events import Stale
 from appliance.management.jobs.execution import ExecutionOver, ExecutionUnknown, JobsBusy, Limits, State
 from appliance.management.jobs.idempotency import KEPT_SECONDS, KeyReused
 from appliance.management.jobs.parameters import ParametersInvalid
-from appliance.store.store import StoreFull
+from appliance.store.memory import MemoryStore
+from appliance.store.store import Put, StoreFull
 from tests.rigs.virtual_loop import played
 from tests.unit.api_server.jobs.house import ALICE, BOB, Node, after, house, new_store, states, until
 from tests.unit.management.jobs.written import step, template
@@ -335,6 +336,29 @@ def test_a_user_who_has_gone_or_may_not_any_more_gets_nothing_done() -> None:
     played(story())
 
 
+def test_records_that_cannot_be_read_keep_nobody_from_starting() -> None:
+    async def story() -> None:
+        store = new_store()
+        async with house(store, node(health=after(3600))) as here:
+            damaged, later = [await here.jobs.start(ALICE, "look", {}) for _ in range(2)]
+            await until(lambda: len(here.node.deeds) == 2)
+            copy = await as_on_disk(store)
+        record = await copy.get("jobs", later.id)
+        await copy.commit(
+            Put("jobs", damaged.id, b"\xff"),
+            Put("jobs", later.id, record.value.replace(b'"running"', b'"paused"')),
+            *(Put("jobs.newest", key, value) for key, value in (("a", b"{"), ("b", b"[]"), ("c", b'{"state": "queued"}'))),
+        )
+        async with house(copy, node()) as again:
+            for one in (damaged, later):
+                with pytest.raises(ExecutionUnknown):
+                    await again.jobs.get(one.id)
+            assert len((await again.jobs.page("", 100))[0]) == 2
+            assert (await again.over(await again.jobs.start(ALICE, "look", {}))).state is State.SUCCEEDED
+
+    played(story())
+
+
 # ---- two API servers on one store ----
 
 
@@ -439,7 +463,7 @@ async def collected(stream: object) -> list[object]:
     return [item async for item in stream]  # type: ignore[attr-defined]
 
 
-async def as_on_disk(store: object) -> object:
+async def as_on_disk(store: MemoryStore) -> MemoryStore:
     """A store with what was committed."""
     import copy
 
