@@ -91,6 +91,14 @@ class Management(Section):
         description="Roles beside viewer, operator and admin, each with the permissions that it brings.",
         examples=[{"inviter": ["node.read", "enrolment.invite"]}],
     )
+    stolen_passwords: str | None = Field(
+        default=None,
+        pattern="^/",
+        max_length=4096,
+        description="A file of passwords that became known, which nobody may use: SHA-1 digests in order, as haveibeenpwned.com "
+        "gives them. The API server's user has to be able to read it.",
+        examples=["/var/lib/pwned-passwords-sha1-ordered-by-hash.txt"],
+    )
     names: tuple[HostText, ...] = Field(
         default=(),
         max_length=64,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
+from appliance.api.profile_management import Management
 from appliance.api_server.asking import Ask
 from appliance.api_server.audit_notes import AuditNotes
 from appliance.api_server.iam.accounts import Accounts
+from appliance.api_server.iam.breached import breached_in
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.node_link import Settings
 from appliance.errors import ApplianceError
@@ -31,7 +33,7 @@ AUDIENCE = "appliance"
 class Kept:
     """The store, and the users and tokens in it. Made by `open`."""
 
-    def __init__(self, store: Store, settings: Settings, ask: Ask) -> None:
+    def __init__(self, store: Store, settings: Settings, ask: Ask, breached: Callable[[str], bool]) -> None:
         self.store = store
         self.notes = AuditNotes(ask, self._name_of)
         self.accounts = Accounts(
@@ -41,6 +43,7 @@ class Kept:
             HashingThreads(),
             realm=Realm(f"urn:appliance:{settings.identity}", AUDIENCE),
             added=settings.added_roles,
+            breached=breached,
             note=self.notes.note,
         )
         self._telling = asyncio.get_running_loop().create_task(self.notes.run(), name="audit notes")
@@ -48,7 +51,9 @@ class Kept:
     @classmethod
     async def open(cls, folder: Path, settings: Settings, ask: Ask, credentials: Mapping[str, bytes]) -> Self:
         """Open what is in that folder; `credentials` may have its key. `ask` asks the node. Raises ApplianceError."""
-        return cls(await open_store(folder / FOLDER, credentials=credentials), settings, ask)
+        management = Management.model_validate(settings.management)
+        breached = breached_in(management.stolen_passwords)
+        return cls(await open_store(folder / FOLDER, credentials=credentials), settings, ask, breached)
 
     async def problem(self) -> str:
         """What is wrong with the store; "" if nothing is."""

@@ -13,17 +13,25 @@ from hashlib import sha1
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from appliance.errors import HostError
+
 DIGITS: Final = 40
 LONGEST_LINE: Final = 80
 
 
-def breached_in(path: Path | None) -> Callable[[str], bool]:
-    """Says of a password whether the list has it. Without a list: of none. A list that cannot be read raises OSError at once, and
-    later counts as one that has nothing."""
-    if path is None:
+def breached_in(file: str | None) -> Callable[[str], bool]:
+    """Says of a password whether the list has it. Without a list: of none. A list that cannot be read raises HostError at once,
+    and later counts as one that has nothing."""
+    if file is None:
         return lambda _: False
-    with path.open("rb"):
-        pass
+    path = Path(file)
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise HostError(
+            f"the list of stolen passwords cannot be read: {error.strerror}", hint="see management.stolen_passwords"
+        ) from error
 
     def judge(password: str) -> bool:
         digest = sha1(password.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest().upper().encode()

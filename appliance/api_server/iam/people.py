@@ -176,6 +176,7 @@ class People:
     async def set_password(self, actor: Actor, user: str, password: str) -> None:
         """An admin gives somebody another password; all his log-ins end. Raises NoSuchRecord, NotPermitted, PasswordRefused."""
         before = await self.get(user)
+        changes.not_himself(actor, before)
         changes.may_change(actor, before, self._tools.added)
         await self._new_password(user, await self._hashed(password, before.name))
         self._tools.note(Note("user.password.set", user, actor.named))

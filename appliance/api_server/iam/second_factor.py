@@ -83,6 +83,7 @@ class SecondFactor:
         """An admin takes it away from somebody who lost it. Raises NoSuchRecord, NotPermitted."""
 
         def change(now: User) -> User:
+            changes.not_himself(actor, now)
             changes.may_change(actor, now, self._tools.added)
             return _without(now)
 

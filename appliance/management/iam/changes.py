@@ -59,6 +59,12 @@ def may_change(actor: Actor, user: User, added: Added) -> None:
         raise NotPermitted(f"{user.name} may do more than you, so you may not change him", hint="ask an admin")
 
 
+def not_himself(actor: Actor, user: User) -> None:
+    """His own password and second factor nobody changes without the password: a token may be stolen. Raises NotPermitted."""
+    if user.id == actor.user:
+        raise NotPermitted("that is you", hint="use the operation for oneself, which asks for your password")
+
+
 def may_scope(actor: Actor, scopes: Collection[str], added: Added) -> None:
     """May he make a token that may do this? Raises NotPermitted."""
     for scope in scopes:

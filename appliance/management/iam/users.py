@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam.roles import ADMIN
 
-MOST_USERS: Final = 10_000
 MOST_ROLES: Final = 32
 """Roles of one user."""
 LONGEST_NAME: Final = 63

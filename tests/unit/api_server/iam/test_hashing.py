@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 
@@ -65,11 +66,11 @@ async def test_the_event_loop_goes_on_while_passwords_are_hashed(hasher: Hashing
 
     def slow(*_: object) -> str:
         assert go_on.wait(60)
-        return "a hash"
+        return f"a hash at {os.getpriority(os.PRIO_PROCESS, threading.get_native_id())}"
 
     monkeypatch.setattr(passwords, "hashed", slow)
     with hasher.place():
         waiting = asyncio.get_running_loop().create_task(hasher.hashed(PASSWORD, bytes(16)))
         await asyncio.sleep(0)
         go_on.set()
-        assert await waiting == "a hash"
+        assert await waiting == f"a hash at {hashing.NICE}"

@@ -186,6 +186,15 @@ async def test_a_stolen_access_token_does_not_change_the_password(rig: Rig) -> N
     assert await rig.log_in(), "and that holds up no log-in"
 
 
+async def test_nor_does_an_admins(rig: Rig) -> None:
+    root = await rig.user("root", "admin")
+    thief = actor(await rig.known("root"))
+    with pytest.raises(NotPermitted):
+        await rig.accounts.people.set_password(thief, root.id, OTHER)
+    with pytest.raises(NotPermitted):
+        await rig.accounts.second_factor.reset(thief, root.id)
+
+
 async def test_a_refused_password_is_refused_before_anything_is_asked(rig: Rig) -> None:
     alice = await rig.user()
     with pytest.raises(PasswordRefused):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from appliance.management.iam.changes import Actor, NotPermitted, admins_after, may_change, may_give, may_scope
+from appliance.management.iam.changes import Actor, NotPermitted, admins_after, may_change, may_give, may_scope, not_himself
 from appliance.management.iam.users import LastAdmin, State, User
 
 ADDED = {"clerk": ["users.manage", "node.read", "self"], "lamp": ["lights.switch"]}
@@ -62,6 +62,13 @@ def test_a_token_may_no_more_than_who_makes_it() -> None:
     assert refused(may_scope, ADMIN, ["audit.add"]), "that is the API server's own"
     assert refused(may_scope, ROBOT, ["node.change"])
     assert refused(may_scope, ROBOT, ["self"]), "a program makes no tokens unless it was made for that"
+
+
+def test_nobody_sets_his_own_password_without_the_old_one() -> None:
+    not_himself(ADMIN, user("other", "admin"))
+    not_himself(Actor("", ("admin",)), user("root", "admin"))
+    with pytest.raises(NotPermitted):
+        not_himself(ADMIN, user("root", "admin"))
 
 
 def test_the_last_admin_stays_one() -> None:

@@ -53,7 +53,7 @@ def test_each_keyboard_writes_the_same_password() -> None:
 
 def test_what_is_kept_is_argon2id_at_the_cost_of_today() -> None:
     phc = hashed(GOOD, SALT)
-    assert phc.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert phc.startswith("$argon2id$v=19$m=12288,t=3,p=1$")
     assert cost_of(phc) == COST
     assert matches(GOOD, phc)
     assert not matches(GOOD + "!", phc)
