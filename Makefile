@@ -97,6 +97,7 @@ docs: | $(bin)/python ## write the generated pages and the picture of the house 
 	@$(MAKE) schemas
 	$(bin)/python -m appliance.cli.reference --write
 	mkdir -p build && $(bin)/python docs/house.py >build/house.svg && mv build/house.svg docs/
+	$(bin)/python docs/api_reference.py >build/api.md && mv build/api.md docs/
 	$(bin)/python docs/sdk_reference.py >build/sdk-reference.md && mv build/sdk-reference.md docs/
 	$(bin)/python docs/status.py >build/status.md && mv build/status.md docs/
 	$(pytest) -q -n $(jobs) tests/docs $(about_docs) $(args)

@@ -76,4 +76,17 @@ COMMANDS: tuple[Command, ...] = (
         (Positional("file", "FILE", "its file"), JSON),
         more="Works offline and without privileges; runs nothing.",
     ),
+    Command(
+        "compat",
+        HEADING,
+        "compare two descriptions of the API",
+        "appliance.cli.compat:compat",
+        (
+            Positional("old", "OLD", "a file with OpenAPI 3.1: what a client was written for"),
+            Positional("new", "NEW", "what it is to get along with; without it the API of this version", optional=True),
+            JSON,
+        ),
+        more="Each difference comes with a sentence. What is only said differently is none.",
+        exits="0 no difference · 1 a client would notice · 3 there is more, and no client notices",
+    ),
 )

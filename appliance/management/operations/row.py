@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PREFIX: Final = "/api/v1"
 """What all paths of rows stand behind."""
@@ -131,10 +131,8 @@ class Row(NamedTuple):
 class Page(Arguments):
     """Which part of a list. A `limit` that is too large is cut, not refused."""
 
-    after: str = ""
-    """The `next` of the page before; "" for the first."""
-    limit: int = 100
-    """Most items, 1 to 1000."""
+    after: str = Field(default="", description="The `next` of the page before; empty for the first.")
+    limit: int = Field(default=100, description="Most items, 1 to 1000.")
 
     @property
     def size(self) -> int:
