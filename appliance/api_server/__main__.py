@@ -16,9 +16,13 @@ from importlib import import_module
 from pathlib import Path
 
 from appliance.foundation.logging import configure, get_logger
+from appliance.linux import memory
 from appliance.linux.privileges import API_USER, drop_all
 
 log = get_logger("api")
+
+LARGE_BYTES = 1 << 20
+"""What a password is hashed in has 19 MiB: it is not to stay for ever after the first log-in."""
 
 
 def main(argv: list[str]) -> int:
@@ -35,6 +39,7 @@ def main(argv: list[str]) -> int:
     for name in LATE:  # the user that it becomes may not be able to read the interpreter's folder, where that is root's own
         import_module(name)
     standard()
+    memory.map_apart(LARGE_BYTES)
     drop_all(API_USER)
     configure()
     try:

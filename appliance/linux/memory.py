@@ -31,6 +31,14 @@ def keep(free_bytes: int) -> None:
         mallopt(M_MMAP_THRESHOLD, free_bytes)
 
 
+def map_apart(above_bytes: int) -> None:
+    """Have the kernel map larger blocks one by one, so that they go back to it when they are freed; otherwise the C library keeps
+    the size of the largest one for the next. mallopt(3); nothing happens on musl."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, above_bytes)
+
+
 @contextmanager
 def growing() -> Iterator[None]:
     """In this context Python does not look for garbage, because what is made here will stay. Of reading thousands of peers,
