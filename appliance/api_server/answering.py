@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -50,12 +51,19 @@ class Answering:
     """`handlers` of rows that the API server answers itself, by name."""
 
     def __init__(
-        self, asking: Asking, bearer: Bearer, added_roles: Mapping[str, Collection[str]], handlers: Mapping[str, Handler]
+        self,
+        asking: Asking,
+        bearer: Bearer,
+        added_roles: Mapping[str, Collection[str]],
+        handlers: Mapping[str, Handler],
+        answered: Counter[str] | None = None,
     ) -> None:
+        """`answered` counts answers by class: "2xx", "4xx", …"""
         self._asking = asking
         self._bearer = bearer
         self._added = added_roles
         self._handlers = handlers
+        self._answered = Counter[str]() if answered is None else answered
 
     def endpoint(self, row: Row) -> Callable[[Request], Awaitable[Response]]:
         """What answers requests for that row."""
@@ -85,6 +93,7 @@ class Answering:
         except Exception:
             log.exception("a request failed", operation=row.name, request=number)
             response = problem(bug(row.name), number)
+        self._answered[f"{response.status_code // 100}xx"] += 1
         _note(response, row, caller, number, clock.monotonic() - began)
         return response
 

@@ -29,7 +29,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def application(settings: Settings, node: NodeLink, parts: Parts, more: Mapping[str, Handler]) -> Starlette:
     """The API of the node that `settings` are of. `more` carry out rows beside those of the parts."""
-    answering = Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more})
+    answering = Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more}, parts.answered)
     websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may).answer)
     return assembled(answering, node.ask, settings.version, websocket)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+from appliance.api_server.analytics import handlers as of_figures
+from appliance.api_server.analytics.sampler import Sampler
 from appliance.api_server.answering import Handler
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Bearer, Caller, local_caller, permitted
@@ -24,6 +27,9 @@ from appliance.foundation.entropy import random_bytes
 from appliance.management.iam.users import State
 from appliance.management.operations.table import ROWS
 
+FIGURES_SECONDS: Final = 5.0
+"""How long the node may take to give its figures."""
+
 
 class Parts:
     """Made by `open`, ended by `close`."""
@@ -37,6 +43,9 @@ class Parts:
             kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=self.may, find=self._find
         )
         self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes)
+        self.answered: Counter[str] = Counter()
+        """Requests, by the class of their answers."""
+        self.figures = Sampler(lambda: node.ask("metrics", {}, None, FIGURES_SECONDS), kept.store, self._counted)
         self._ending = AsyncExitStack()
 
     @classmethod
@@ -48,15 +57,18 @@ class Parts:
         made._ending.push_async_callback(kept.close)
         await made.jobs.open()
         made._ending.push_async_callback(made.end_streams)
+        made.figures.start()
+        made._ending.push_async_callback(made.figures.close)
         await made.reviews.recover()
         return made
 
     def handlers(self) -> dict[str, Handler]:
         """Of all rows that the API server carries out itself, by name."""
         return {
-            **ShortPaths(self.asking, self._settings, self._kept.problem, clock.wall).handlers(),
+            **ShortPaths(self.asking, self._settings, self._kept.problem, clock.wall, self.figures.advice).handlers(),
             **iam.handlers(self._kept.accounts),
             **self.jobs.handlers,
+            **of_figures.handlers(self.figures),
             **of_reviews.handlers(self.reviews, self.asking),
         }
 
@@ -67,6 +79,10 @@ class Parts:
     async def close(self) -> None:
         """End in order."""
         await self._ending.aclose()
+
+    def _counted(self) -> dict[str, Mapping[str, int]]:
+        """What is counted in this process: it is followed over time, as the node's figures are."""
+        return {"api.requests": self.answered, "jobs": self.jobs.ended()}
 
     def may(self, caller: Caller, permission: str) -> bool:
         """May he?"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.responses import JSONResponse, Response
@@ -19,17 +19,25 @@ ALIAS: Final = "Kyber1024-Dilithium5"
 NO_DHT: Final = {"totalNodes": 0, "bucketsUsed": 0, "bootstrapNodes": 0}
 NO_SIGNALING: Final = {"connections": 0, "peers": 0, "connectedPeers": 0, "dhtNodes": 0, "dhtBuckets": 0}
 ABSENT: Final = {"status": "absent", "detail": "this node has none"}
+ADVICE: Final = 3
+"""Sentences of the advisor."""
 ANSWERS_WITHIN: Final = 5.0
 """Seconds for the node, before it counts as one that does not answer."""
 
 
 class ShortPaths:
-    """`now` gives Unix seconds."""
+    """`now` gives Unix seconds, `advice` what is out of the ordinary now."""
 
     def __init__(
-        self, asking: Asking, settings: Settings, storage_problem: Callable[[], Awaitable[str]], now: Callable[[], float]
+        self,
+        asking: Asking,
+        settings: Settings,
+        storage_problem: Callable[[], Awaitable[str]],
+        now: Callable[[], float],
+        advice: Callable[[], Sequence[str]],
     ) -> None:
         self._asking = asking
+        self._advice = advice
         self._settings = settings
         self._storage_problem = storage_problem
         self._now = now
@@ -82,7 +90,7 @@ class ShortPaths:
             "dht": ABSENT,
             "p2p": _p2p(figures),
             "storage": _well(storage),
-            "ai": ABSENT,
+            "ai": {"status": "ok", "detail": "; ".join(self._advice()[:ADVICE])},
         }
         well = all(component["status"] != "unwell" for component in components.values())
         document = {

@@ -135,10 +135,13 @@ class Figures:
         )
 
 
-def document(figures: Any) -> Any:
+def document(figures: NodeFigures) -> dict[str, Any]:
     """Figures as JSON has them: records become objects."""
-    if hasattr(figures, "_asdict"):
-        return {name: document(value) for name, value in figures._asdict().items()}
-    if isinstance(figures, Mapping):
-        return {name: document(value) for name, value in figures.items()}
-    return [document(each) for each in figures] if isinstance(figures, list | tuple) else figures
+    return figures._asdict() | {
+        "sessions": [each._asdict() for each in figures.sessions],
+        "classes": {name: each._asdict() for name, each in figures.classes.items()},
+        "processes": [each._asdict() for each in figures.processes],
+        "loop": None if figures.loop is None else figures.loop._asdict(),
+        "disk": None if figures.disk is None else figures.disk._asdict(),
+        "certificate": None if figures.certificate is None else figures.certificate._asdict(),
+    }

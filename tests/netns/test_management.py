@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from appliance.control import client
 from appliance.control.client import ControlError
-from appliance.management.operations import short_paths
+from appliance.management.operations import analytics, short_paths
 from appliance.management.operations.node import NOT_HERE
 from appliance.management.operations.row import AnsweredBy
 from appliance.management.operations.table import ROWS
@@ -91,6 +91,10 @@ def test_root_of_this_host_gets_every_answer_that_changes_nothing(node: Host) ->
             status, answer = ask(node, path)
             assert status == 200, (row.name, answer)
             row.result.model_validate(answer)
+    for row in analytics.ROWS:
+        status, answer = ask(node, f"{row.full_path}?metric=memory&label=control" if "series" in row.name else row.full_path)
+        assert status == 200, (row.name, answer)
+        row.result.model_validate(answer)
 
 
 def test_the_short_paths_have_exactly_their_json(node: Host) -> None:

@@ -76,6 +76,12 @@ class Bench:
         keys = SessionKeys(5, 5, "a", AES_256_GCM.name, bytes([6]) * 64, bytes([5]) * 64, compression)
         self.worker.add_session(keys, link=1, to=None, rotate_bytes=5_000_000)
 
+    async def asked_where(self) -> None:
+        """It was asked where it is, and has written that down, but nobody has read it."""
+        assert self.worker.ask_where()
+        while not os.pread(self.worker._last_words, 1, 0):  # noqa: ASYNC110
+            await asyncio.sleep(0)  # the memory is shared, nothing announces what is written there
+
     async def to_worker(self) -> None:
         """Send what the test's pipeline transmitted."""
         for record in self.wire.records:
@@ -414,6 +420,38 @@ def test_its_death_is_noticed(inside: Callable[..., None]) -> None:
     async def story(made: Bench) -> None:
         os.kill(made.worker.pid, signal.SIGKILL)
         assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_exit", -signal.SIGKILL)
+
+    inside(story)
+
+
+def test_where_it_was_for_a_profile_is_not_what_it_died_of(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        await made.asked_where()
+        os.kill(made.worker.pid, signal.SIGKILL)
+        assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_exit", -signal.SIGKILL), "no plugin is blamed"
+        assert not made.worker.ask_where(), "it has ended"
+        assert made.worker.where() == ""
+
+    inside(story)
+
+
+def test_a_crash_while_it_is_profiled_is_told_by_its_last_words_alone(inside: Callable[..., None]) -> None:
+    async def story(made: Bench) -> None:
+        words: list[str] = []
+
+        def hear(stack: str, *, hung: bool) -> None:
+            assert not hung
+            words.append(stack)
+
+        made.listener.on_last_words = hear
+        await made.asked_where()
+        os.kill(made.worker.pid, signal.SIGSEGV)
+        while b"Fatal" not in os.pread(made.worker._last_words, 16384, 0):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        os.kill(made.worker.pid, signal.SIGKILL)  # a signal that was sent, unlike a fault, comes once
+        assert await asyncio.wait_for(made.listener.heard.get(), 60) == ("on_exit", -signal.SIGKILL)
+        assert words[0].startswith("Fatal Python error")
+        assert "loop.py" in words[0]
 
     inside(story)
 

@@ -58,6 +58,10 @@ class JobsPart:
         await self.jobs.open()
         self._tasks.spawn(self._hear_the_node(), "events of the node")
 
+    def ended(self) -> Mapping[str, int]:
+        """How many executions have ended since the start, by how."""
+        return {state: number for state, number in self.jobs.stats().items() if state not in {"waiting", "running", "started"}}
+
     async def close(self) -> None:
         """End: all streams, what runs, and the log."""
         await self.jobs.close()

@@ -58,8 +58,12 @@ METRICS: Final[Mapping[str, Metric]] = {
 """By name. Labels are of bounded number, or of peers."""
 HANDSHAKES: Final = ("initiated", "completed", "timeout", "dial-failed")
 """What is followed of them; `metrics` has all."""
-BY_PEER: Final = (("traffic.received", "rx_bytes"), ("traffic.sent", "tx_bytes"))
-IN_ALL: Final = (*BY_PEER, ("packets.received", "rx_packets"), ("packets.sent", "tx_packets"))
+FIELDS: Final = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
+"""Counters of a session."""
+OF_PEERS: Final = ("sessions.opened", "traffic.received", "traffic.sent")
+OF_SESSIONS: Final = (*OF_PEERS, "packets.received", "packets.sent")
+"""What is made of them, for each peer and in all: `OF_PEERS` is its beginning."""
+_NOTHING: Final = (0.0,) * len(FIELDS)
 
 Reading = tuple[Key, Kind, Cell]
 
@@ -70,8 +74,8 @@ class Meter:
     def __init__(self) -> None:
         self.odd = 0
         self._uptime: float | None = None
-        self._counters: Mapping[Hashable, float] = {}
-        self._own: Mapping[Hashable, float] = {}
+        self._counters: Mapping[Hashable, Any] = {}
+        self._own: Mapping[Hashable, Any] = {}
 
     def read(
         self, document: Document, elapsed: float | None, own: Mapping[str, Mapping[str, int]] | None = None
@@ -111,26 +115,26 @@ class Meter:
 
     def _sessions(self, document: Document, since: _Since) -> Iterator[Reading]:
         sessions = mappings(document, "sessions")
-        sums: defaultdict[Key, float] = defaultdict(float)
+        peers: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * (1 + len(FIELDS)))
         trips: dict[str, float] = {}
         for session in sorted(sessions, key=lambda one: -(number(one.get("age")) or 0.0)):
-            peer, identity = str(session.get("peer", "")), str(session.get("session_id"))
-            new = since.seconds is not None and ("session", identity) not in since.before
-            since.now["session", identity] = 0.0
-            sums[Key("sessions.opened")] += new
-            sums[Key("sessions.opened", peer)] += new
-            for metric, field in IN_ALL:
-                more = since.more(("session", identity, field), number(session.get(field)))
-                sums[Key(metric)] += more or 0
-                if (metric, field) in BY_PEER:
-                    sums[Key(metric, peer)] += more or 0
+            peer = str(session.get("peer", ""))
+            was, now = since.session(str(session.get("session_id", "")), [number(session.get(field)) or 0.0 for field in FIELDS])
+            sums = peers[peer]
+            sums[0] += was is None
+            for place, (before, after) in enumerate(zip(was or _NOTHING, now, strict=True), 1):
+                sums[place] += after - before if after >= before else after
             if (trip := number(session.get("rtt"))) is not None:
                 trips[peer] = trip  # of the youngest session
         yield from self._level(Key("sessions"), len(sessions))
-        yield from self._level(Key("peers.connected"), len({session.get("peer") for session in sessions}))
+        yield from self._level(Key("peers.connected"), len(peers))
         if since.seconds:
-            for key, amount in sorted(sums.items(), key=lambda item: (bool(item[0].label), item[0])):
-                yield from self._counted(key, amount, since.seconds)
+            everything = [sum(each) for each in zip(*peers.values(), strict=True)] or [0.0] * len(OF_SESSIONS)
+            for metric, amount in zip(OF_SESSIONS, everything, strict=True):
+                yield from self._counted(Key(metric), amount, since.seconds)
+            for peer, sums in sorted(peers.items()):
+                for metric, amount in zip(OF_PEERS, sums, strict=False):
+                    yield from self._counted(Key(metric, peer), amount, since.seconds)
         for peer, trip in sorted(trips.items()):
             yield from self._level(Key("round-trip", peer), trip)
 
@@ -175,9 +179,15 @@ class Meter:
 class _Since:
     """Counters as they were at the look before, and as they are now. `seconds` between the two, None if there was none."""
 
-    def __init__(self, before: Mapping[Hashable, float], seconds: float | None) -> None:
+    def __init__(self, before: Mapping[Hashable, Any], seconds: float | None) -> None:
         self.before, self.seconds = before, seconds
-        self.now: dict[Hashable, float] = {}
+        self.now: dict[Hashable, Any] = {}
+
+    def session(self, identity: str, counters: list[float]) -> tuple[list[float] | None, list[float]]:
+        """Counters of a session at the look before and now: None before, if it has begun since. All that a first look finds was
+        there before."""
+        self.now["session", identity] = counters
+        return counters if self.seconds is None else self.before.get(("session", identity)), counters
 
     def more(self, key: Hashable, value: float | None) -> float | None:
         """What was counted since; None if that cannot be said."""
@@ -186,5 +196,5 @@ class _Since:
         self.now[key] = value
         if self.seconds is None:
             return None
-        was = self.before.get(key, 0.0)
+        was: float = self.before.get(key, 0.0)
         return value - was if value >= was else value

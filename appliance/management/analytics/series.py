@@ -120,7 +120,8 @@ class Ring:
         if slot > self.newest:
             self._advance(slot)
         if slot > self.newest - self._slots:
-            self._put(slot, self.at(slot) + cell)
+            there = self._weights[slot % self._slots]
+            self._put(slot, self.at(slot) + cell if there else cell)
 
     def at(self, slot: int) -> Cell:
         """The cell of a slot, EMPTY if there is nothing."""
@@ -137,22 +138,27 @@ class Ring:
 
     def together(self, first: int, last: int) -> Cell:
         """All cells from `first` to `last` in one, without looking at each."""
-        first, last = max(first, self.newest - self._slots + 1, 0), min(last, self.newest)
         found = EMPTY
+        for places in self._places(first, last):
+            weights = self._weights[places]
+            if weight := sum(weights):
+                least, most = (compress(figures[places], weights) for figures in (self._least, self._most))
+                found += Cell(min(weight, MOST_WEIGHT), sum(self._totals[places]), min(least), max(most))
+        return found
+
+    def means(self, first: int, last: int) -> list[tuple[float, int]]:
+        """Of the cells from `first` to `last` that are not empty, in no order: total by weight, and weight."""
+        pieces = ((self._totals[places], self._weights[places]) for places in self._places(first, last))
+        return [(total / weight, weight) for piece in pieces for total, weight in zip(*piece, strict=True) if weight]
+
+    def _places(self, first: int, last: int) -> Iterator[slice]:
+        """Where these slots are: in one piece, or in two around the end."""
+        first, last = max(first, self.newest - self._slots + 1, 0), min(last, self.newest)
         while first <= last:
             place = first % self._slots
             end = min(place + last - first + 1, self._slots)
             first += end - place
-            found += self._piece(slice(place, end))
-        return found
-
-    def _piece(self, places: slice) -> Cell:
-        weights = self._weights[places]
-        weight = sum(weights)
-        if not weight:
-            return EMPTY
-        least, most = (compress(figures[places], weights) for figures in (self._least, self._most))
-        return Cell(min(weight, MOST_WEIGHT), sum(self._totals[places]), min(least), max(most))
+            yield slice(place, end)
 
     def forget_after(self, slot: int) -> None:
         """Nothing behind that slot was."""
@@ -187,6 +193,8 @@ class Book:
         self.series: dict[Key, Series] = {}
         self.refused = self.odd = 0
         self._most = most
+        self._full_until = 0
+        """No series gives its place before: it is not looked for one with each reading."""
 
     def read(self, at: int, readings: Iterable[tuple[Key, Kind, Cell]]) -> None:
         """Take what was read at `at` (Unix seconds). Whoever comes first gets a place first."""
@@ -224,8 +232,11 @@ class Book:
         if found is not None and found.kind is kind:
             return found
         if found is None and len(self.series) >= self._most:
+            if at < self._full_until:
+                return None
             oldest = min(self.series, key=lambda other: self.series[other].heard)
-            if self.series[oldest].heard > at - SILENT:
+            self._full_until = self.series[oldest].heard + SILENT
+            if at < self._full_until:
                 return None
             del self.series[oldest]
         self.series[key] = made = Series(kind)

@@ -71,10 +71,10 @@ def figures(book: Book, key: Key, window: Window) -> Figures:
 
 
 def percentiles(book: Book, key: Key, window: Window, *shares: float) -> list[float]:
-    """Of the intervals' means those that so much of the time did not exceed (nearest rank); 0 where there is nothing."""
+    """Of the intervals' means of a level those that so much of the time did not exceed (nearest rank); 0 where there is
+    nothing."""
     series = book.series.get(key)
-    cells = () if series is None else series.rings[window.resolution].cells(window.first, window.last)
-    means = sorted((cell.mean(Kind.LEVEL) or 0.0, cell.weight) for _, cell in cells)
+    means = [] if series is None else sorted(series.rings[window.resolution].means(window.first, window.last))
     ranks = list(accumulate(weight for _, weight in means))
     return [means[bisect_left(ranks, math.ceil(share * ranks[-1]))][0] if ranks else 0.0 for share in shares]
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from appliance.management.operations import audit, iam, jobs, node, reviews, server, short_paths
+from appliance.management.operations import analytics, audit, iam, jobs, node, reviews, server, short_paths
 from appliance.management.operations.row import Row
 
-ROWS: Final[tuple[Row, ...]] = (*node.ROWS, *iam.ROWS, *audit.ROWS, *jobs.ROWS, *reviews.ROWS, *server.ROWS, *short_paths.ROWS)
+ROWS: Final[tuple[Row, ...]] = (
+    *node.ROWS,
+    *iam.ROWS,
+    *audit.ROWS,
+    *analytics.ROWS,
+    *jobs.ROWS,
+    *reviews.ROWS,
+    *server.ROWS,
+    *short_paths.ROWS,
+)
 BY_NAME: Final[dict[str, Row]] = {row.name: row for row in ROWS}

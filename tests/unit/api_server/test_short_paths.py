@@ -34,7 +34,9 @@ class Story:
         self.answers = GOOD | answers
         self.storage = storage
         settings = Settings("n", "llp1:x", "0.1.0", {})
-        self.paths = ShortPaths(Asking(self.ask, lambda: 0.0), settings, self.problem, lambda: 1234567890.9)
+        self.paths = ShortPaths(
+            Asking(self.ask, lambda: 0.0), settings, self.problem, lambda: 1234567890.9, lambda: ["a", "b", "c", "d"]
+        )
 
     async def ask(self, op: str, _arguments: dict[str, Any], _whose: OnBehalf | None, _seconds: float, /) -> Any:
         answer = self.answers[op]
@@ -59,6 +61,7 @@ async def test_a_node_that_is_well() -> None:
     assert status == 200
     assert (health["status"], health["timestamp"], health["uptime"]) == ("ok", 1234567890, 3600500)
     assert [*health["components"]] == ["crypto", "signaling", "dht", "p2p", "storage", "ai"]
+    assert health["components"]["ai"] == {"status": "ok", "detail": "a; b; c"}, "what the advisor finds is not an illness"
 
 
 @pytest.mark.parametrize(

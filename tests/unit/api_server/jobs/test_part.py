@@ -34,6 +34,8 @@ def test_events_of_the_node_are_heard_again_after_it_was_away() -> None:
 
         part = JobsPart(new_store(), ROWS, Asking(ask, lambda: 0.0), follow, permitted=lambda *_: True, find=find)
         await part.open()
+        part.jobs.stats = lambda: {"waiting": 1, "running": 2, "started": 9, "succeeded": 5, "failed": 1}  # type: ignore[method-assign]
+        assert part.ended() == {"succeeded": 5, "failed": 1}
         told = [event async for event in limited(part.events.follow(0, {"node"}), 3)]
         assert [(event.kind, event.text) for event in told] == [
             ("node.health", f'{{"event": "node.health", "time": "09:00", "ok": true, "life": {life}}}') for life in (1, 2, 3)

@@ -106,6 +106,7 @@ def test_a_ring_is_the_end_of_all_that_came(story: list[tuple[str, int, Cell]], 
     assert dict(ring.cells(0, 100)) == dict(naive.cells)
     within = [cell for slot, cell in sorted(naive.cells.items()) if first <= slot <= last]
     assert ring.together(first, last) == sum(within, EMPTY)
+    assert sorted(ring.means(first, last)) == sorted((cell.total / cell.weight, cell.weight) for cell in within)
     assert dict(ring.cells(first, last)) == {slot: naive.cells[slot] for slot in naive.cells if first <= slot <= last}
 
 
