@@ -12,7 +12,7 @@ from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.store import copies
 from appliance.store.folder import Folder
-from appliance.store.store import StoreBroken
+from appliance.store.store import StoreBroken, StoreDamaged
 
 COPY_EVERY: Final = 3600.0
 """Seconds between two copies of a store that was written to."""
@@ -20,9 +20,17 @@ log = get_logger("store")
 
 
 class Copier:
-    """The copies of one store. `changed` says how often it was written to so far."""
+    """The copies of one store. `changed` says how often it was written to so far; `damaged` is told what is wrong with it."""
 
-    def __init__(self, folder: Folder, clock: Callable[[], float], changed: Callable[[], int], every: float = COPY_EVERY) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        clock: Callable[[], float],
+        changed: Callable[[], int],
+        damaged: Callable[[str], None],
+        every: float = COPY_EVERY,
+    ) -> None:
+        self._damaged = damaged
         self._folder = folder
         self._clock = clock
         self._changed = changed
@@ -60,6 +68,9 @@ class Copier:
         changed = self._changed()
         try:
             copies.copy(self._folder, self._opened)
+        except StoreDamaged as error:
+            self._damaged(error.message)
+            raise
         finally:
             self._connection = None
         self._copied = changed

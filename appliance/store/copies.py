@@ -16,11 +16,13 @@ from appliance.foundation.whole_files import sync_folder
 from appliance.store.folder import Folder
 from appliance.store.schema import version_of
 from appliance.store.sqlite_errors import as_told, damaged, is_damage
-from appliance.store.store import StoreBroken
+from appliance.store.store import StoreDamaged
 
 GAP: Final = 1 << 24
 """By so much the ids of all logs grow when a copy comes back: those that were given since it was made are not given again. It is
 enough for 4,600 entries a second for an hour."""
+PATIENCE: Final = 5.0
+"""Seconds for which a connection waits while another program writes to the file."""
 log = get_logger("store")
 Opened = Callable[[sqlite3.Connection], None]
 
@@ -28,9 +30,10 @@ Opened = Callable[[sqlite3.Connection], None]
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection without transactions of its own making, for one thread at a time. Raises sqlite3.Error."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, PATIENCE, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA trusted_schema = OFF")  # nothing that a file brings runs as part of a statement of ours
     connection.execute("PRAGMA cell_size_check = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")  # there may be no folder for temporary files, and none is to hold values
     return connection
 
 
@@ -81,7 +84,7 @@ def mend(folder: Folder) -> bool:
     if why is None:
         return False
     if not folder.good.exists():
-        raise StoreBroken(
+        raise StoreDamaged(
             f"{folder.main} is damaged, and there is no copy: {why}", hint="appliance store restore FILE, with a backup"
         )
     put_back(folder, folder.good, folder.broken)
@@ -134,7 +137,7 @@ def _problem(folder: Folder) -> str | None:
     try:
         with closing(connect(folder.main)) as connection:
             look(connection, "quick_check")
-    except StoreBroken as error:
+    except StoreDamaged as error:
         return error.message
     except sqlite3.Error as error:
         if not is_damage(error):

@@ -119,7 +119,7 @@ class SqliteStore:
             return await asyncio.get_running_loop().run_in_executor(self._reader, deed)
         except sqlite3.Error as error:
             if is_damage(error):
-                self._writer.found_damage(error)
+                self._writer.found_damage(str(error))
             raise as_told(error, self._folder.main) from error
 
     async def _write(self, deed: Callable[[sqlite3.Connection], Answer], *, durable: bool = True) -> Answer:
@@ -147,8 +147,9 @@ class SqliteStore:
             raise
         self._lock = lock
         self._figures = new_figures()
-        self._copier = Copier(self._folder, self._clock, lambda: self._figures["commits"], copy_every)
-        self._writer = Writer(writing, self._folder.main, self._clock, self._figures, self._copier.look)
+        self._writer = Writer(writing, self._folder.main, self._clock, self._figures)
+        self._copier = Copier(self._folder, self._clock, lambda: self._figures["commits"], self._writer.found_damage, copy_every)
+        self._writer.tidied = self._copier.look
         self._writer.start()
 
     def _end(self) -> None:

@@ -51,6 +51,10 @@ class StoreBroken(ApplianceError):
     """The store cannot be read or written. The hint says what to do."""
 
 
+class StoreDamaged(StoreBroken):
+    """The store's file itself is wrong. Nothing is written any more; the last good copy takes its place at the next start."""
+
+
 class StoreInUse(ApplianceError):
     """Another process has the store open for writing."""
 

@@ -50,8 +50,7 @@ class Job(NamedTuple):
 
 
 class Writer(threading.Thread):
-    """Owns `connection` from `start` on, and closes it at its end. `path` is the file, for messages; `tidied` is called again and
-    again in the thread, when there is time."""
+    """Owns `connection` from `start` on, and closes it at its end. `path` is the file."""
 
     def __init__(
         self,
@@ -59,16 +58,17 @@ class Writer(threading.Thread):
         path: Path,
         clock: Callable[[], float],
         figures: dict[str, int],
-        tidied: Callable[[], None],
     ) -> None:
         super().__init__(name="store-writer", daemon=True)
         self._connection = connection
         self._path = path
         self._clock = clock
         self._figures = figures
-        self._tidied = tidied
+        self.tidied: Callable[[], None] = lambda: None
+        """Called again and again in the thread, when there is time."""
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._damage = ""
+        self._inode = path.stat().st_ino
         self._page_bytes = self._pragma("page_size")
         self._synchronous = ""
         self._last_tidied = clock()
@@ -83,10 +83,10 @@ class Writer(threading.Thread):
         """End after what waits now."""
         self._jobs.put(None)
 
-    def found_damage(self, error: sqlite3.Error) -> None:
+    def found_damage(self, why: str) -> None:
         """The file is wrong: write nothing any more, and say so once."""
         if not self._damage:
-            self._damage = str(error)
+            self._damage = why
             log.error("the store is damaged: nothing is written any more", path=str(self._path), why=self._damage)
 
     def run(self) -> None:
@@ -171,7 +171,7 @@ class Writer(threading.Thread):
 
     def _refused(self, error: sqlite3.Error) -> ApplianceError:
         if is_damage(error):
-            self.found_damage(error)
+            self.found_damage(str(error))
         return self._counted(as_told(error, self._path))
 
     def _counted(self, told: ApplianceError) -> ApplianceError:
@@ -191,11 +191,14 @@ class Writer(threading.Thread):
             self._tidy_a_piece(self._clock())
         except sqlite3.Error as error:  # a full disk, for example: the next commit tells
             if is_damage(error):
-                self.found_damage(error)
-        self._tidied()
+                self.found_damage(str(error))
+        self.tidied()
 
     def _tidy_a_piece(self, now: float) -> None:
         if abs(now - self._last_tidied) < TIDY_EVERY:  # a clock may go back
+            return
+        if self._is_replaced():
+            self.found_damage("the file was removed, or another one has its place")
             return
         self._flush_at_commit(durable=False)
         found = sweep(self._connection, now, PIECE)
@@ -204,6 +207,12 @@ class Writer(threading.Thread):
             self._last_tidied = now
         if self._pragma("freelist_count") > max(FREE_PAGES, self._pragma("page_count") // 4):
             self._connection.executescript(f"PRAGMA incremental_vacuum({PIECE})")  # `execute` takes one step: one page
+
+    def _is_replaced(self) -> bool:
+        try:
+            return self._path.stat().st_ino != self._inode
+        except OSError:
+            return True
 
     def _pragma(self, word: str) -> int:
         number: int = self._connection.execute(f"PRAGMA {word}").fetchone()[0]

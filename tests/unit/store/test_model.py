@@ -26,7 +26,8 @@ CHANGES = st.one_of(
     st.builds(Append, NAMES, VALUES, st.integers(1, 4)),
     st.builds(Drop, NAMES),
 )
-COMMITS = st.lists(st.tuples(st.lists(CHANGES, max_size=4), st.booleans(), st.integers(-2, 3)), max_size=8)
+# A clock that goes back may show again what has expired, or not: it depends on what was swept.
+COMMITS = st.lists(st.tuples(st.lists(CHANGES, max_size=4), st.booleans(), st.integers(0, 3)), max_size=8)
 FOLDERS = itertools.count()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Append, Conflict, Delete, Put, Record, Store, StoreBroken, StoreFull, StoreInUse
+from appliance.store.store import Append, Conflict, Delete, Put, Record, Store, StoreBroken, StoreDamaged, StoreFull, StoreInUse
 from appliance.testing.conformance.store import NOW, Clock, StoreConformance
 
 
@@ -246,6 +246,57 @@ async def test_damage_that_shows_while_it_runs_stops_writing(tmp_path: Path, cap
     await store.close()
     store = await opened(tmp_path)
     assert len(await store.scan("a", limit=500)) == 200
+    await store.close()
+
+
+async def test_damage_that_only_the_hourly_copy_sees_stops_writing_too(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    await store.commit(*(Put("a", f"{n:03}", bytes(30_000)) for n in range(50)))
+    await store.copy()
+    await store.close()
+    store = await opened(tmp_path, copy_every=1e9)
+    damage(tmp_path / "store/store.sqlite")
+    with pytest.raises(StoreDamaged):
+        await store.copy()
+    with pytest.raises(StoreDamaged):
+        await store.commit(Put("b", "key", b""))
+    await store.close()
+    store = await opened(tmp_path)
+    assert len(await store.scan("a")) == 50
+    await store.close()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_is_taken_away_stops_writing(replaced: bool, tmp_path: Path) -> None:
+    clock = Clock()
+    store = await opened(tmp_path, clock)
+    await store.commit(Put("a", "key", b"there"))
+    await store.copy()
+    main = tmp_path / "store/store.sqlite"
+    if replaced:
+        main.with_name("other").write_bytes(main.read_bytes())
+        main.with_name("other").replace(main)
+    else:
+        main.unlink()
+    with pytest.raises(StoreDamaged, match="removed"):
+        await until(lambda: False, store, clock)
+    await store.close()
+    store = await opened(tmp_path)
+    assert await store.get("a", "key") == Record("key", b"there", 1)
+    await store.close()
+
+
+async def test_somebody_elses_shell_is_in_the_way_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.store.copies.PATIENCE", 0.05)
+    store = await opened(tmp_path)
+    shell = sqlite3.connect(tmp_path / "store/store.sqlite", isolation_level=None)
+    shell.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreInUse) as raised:
+        await store.commit(Put("a", "key", b""))
+    assert raised.value.retryable
+    shell.execute("ROLLBACK")
+    shell.close()
+    assert await store.commit(Put("a", "key", b"")) == [1]
     await store.close()
 
 
