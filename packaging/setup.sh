@@ -36,7 +36,9 @@ pgbench:postgresql:the test of tunnels to databases and shells
 redis-server:redis-server:the test of tunnels to databases and shells
 sshd:openssh-server:the test of tunnels to databases and shells, and make bench beside ssh
 ssh:openssh-client:the test of tunnels to databases and shells, and make bench beside ssh
-nginx:nginx-light:tests of tunnels to web servers
+nginx:nginx-light:tests of tunnels to web servers, and of reverse proxies
+haproxy:haproxy:the test of HAProxy before the API server
+caddy:caddy:the test of Caddy before the API server
 dnsmasq:dnsmasq-base:the test of tunnels to name servers
 dig:bind9-dnsutils:the test of tunnels to name servers
 chromium:chromium:tests with a browser

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple, Self
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
 from appliance.api.profile_section import Section
 from appliance.api.profile_values import Name, Prefix
@@ -59,6 +59,7 @@ ListenText = Annotated[
 Permission = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$", max_length=100)]
 
 HostText = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
+FileText = Annotated[str, Field(pattern=r"^/", max_length=4096)]
 OriginText = Annotated[
     str, Field(pattern=r"^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(:[0-9]{1,5})?$", max_length=300)
 ]
@@ -74,6 +75,37 @@ class ManagementLimits(Section):
     )
     burst: int = Field(default=100, ge=1, le=100_000, description="As many may come at once, after a pause.")
     at_once: int = Field(default=128, ge=1, le=16384, description="Requests and streams of one user under way at the same time.")
+
+
+class ManagementTls(Section):
+    """TLS of the API server. Loopback addresses and the Unix socket speak HTTP, every other address TLS and nothing else."""
+
+    plain: bool = Field(default=False, description="Speak HTTP at other addresses too: tokens cross the network in clear.")
+    loopback: bool = Field(default=False, description="Speak TLS at loopback addresses too.")
+    certificate: FileText | None = Field(
+        default=None,
+        description="Chain of certificates, PEM. Absent: the API server makes its own. A file that is replaced is in use within "
+        "a minute.",
+    )
+    key: FileText | None = Field(default=None, description="Its key, PEM without a password, readable by root alone.")
+    clients: FileText | None = Field(
+        default=None,
+        description="Authorities, or certificates of clients themselves, PEM. Where TLS is spoken, nobody gets in without one.",
+    )
+    users: Mapping[Annotated[str, Field(min_length=1, max_length=100)], Name] = Field(
+        default={},
+        max_length=256,
+        description="Users of the API server by their certificates: the fingerprint (sha256: and hexadecimal digits) or the "
+        "common name. Others of `clients` need a token.",
+        examples=[{"alice.example.net": "alice"}],
+    )
+    tls12: bool = Field(default=False, description="Take TLS 1.2 too, for old clients.")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: name both, or neither")
+        return self
 
 
 class Management(Section):
@@ -119,6 +151,7 @@ class Management(Section):
         "docs/reverse-proxies.md.",
         examples=[["127.0.0.1/32"]],
     )
+    tls: ManagementTls = Field(default=ManagementTls(), description="How connections from elsewhere are protected.")
     limits: ManagementLimits = Field(
         default=ManagementLimits(), description="How much is taken of one address, of one user and of all."
     )

@@ -58,14 +58,17 @@ Bearer = Callable[[str], Awaitable[Caller]]
 
 
 async def caller_of(request: HTTPConnection, bearer: Bearer) -> Caller:
-    """Who asks: whose token came with the request, else the user of this host at the other end of the Unix socket, if that is one
-    who may everything anyway. Raises Unauthenticated."""
+    """Who asks: whose token came with the request, else whose certificate the connection has, else the user of this host at the
+    other end of the Unix socket, if that is one who may everything anyway. Raises Unauthenticated."""
     header = request.headers.get("authorization")
     if header is not None:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("the header Authorization has no bearer token", hint="send `Authorization: Bearer TOKEN`")
         return await bearer(token.strip())
+    who: Callable[[], Awaitable[Caller]] | None = request.scope.get("state", {}).get("who")
+    if who is not None:
+        return await who()
     client = request.client
     if client is not None and client.host == LOCAL and client.port in {0, os.geteuid()}:
         return _local(client.port)

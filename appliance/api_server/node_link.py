@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from appliance.control.messages import OnBehalf
 from appliance.sdk.node import NodeConnection
+
+SECONDS: Final = 10.0
+"""How long the node may take about certificates."""
 
 
 class Settings(NamedTuple):
@@ -45,6 +48,17 @@ class NodeLink:
         """What there is to serve."""
         told = (await self._node.ask("api_settings")).value
         return Settings(**told["node"], management=told["management"])
+
+    async def tls_files(self) -> Mapping[str, str]:
+        """The files of a certificate that the profile names: `certificate`, `key` and `clients`, "" for what it does not name."""
+        async with asyncio.timeout(SECONDS):
+            told: Mapping[str, str] = (await self._node.ask("api_tls_files")).value
+        return told
+
+    async def tell_certificate(self, pins: Mapping[str, str]) -> None:
+        """Tell the node which certificate is in use."""
+        async with asyncio.timeout(SECONDS):
+            await self._node.ask("api_certificate", pins)
 
     async def ready(self) -> None:
         """Tell the node that requests are answered now."""

@@ -13,7 +13,7 @@ from appliance.api_server.analytics import handlers as of_figures
 from appliance.api_server.analytics.sampler import Sampler
 from appliance.api_server.answering import Handler
 from appliance.api_server.asking import Asking
-from appliance.api_server.caller import Bearer, Caller, local_caller, permitted
+from appliance.api_server.caller import Bearer, Caller, Unauthenticated, local_caller, permitted
 from appliance.api_server.iam import handlers as iam
 from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.jobs.part import JobsPart
@@ -83,6 +83,16 @@ class Parts:
     def _counted(self) -> dict[str, Mapping[str, int]]:
         """What is counted in this process: it is followed over time, as the node's figures are."""
         return {"api.requests": self.answered, "jobs": self.jobs.ended()}
+
+    async def named(self, name: str) -> Caller:
+        """The user of that name, whose certificate a connection has. Raises Unauthenticated."""
+        try:
+            found = await self._kept.accounts.people.named(name)
+        except NoSuchRecord:
+            found = None
+        if found is None or found.state != State.ACTIVE:
+            raise Unauthenticated(f"the certificate's user {name} is not known here, or locked", hint="an admin can add the user")
+        return Caller(found.name, found.roles, "certificate", found.id)
 
     def may(self, caller: Caller, permission: str) -> bool:
         """May he?"""

@@ -8,17 +8,26 @@ from typing import Any
 
 from appliance.api_server.answering import Call, Handler
 from appliance.api_server.edge.edge import Edge
+from appliance.api_server.edge.tls import Tls
 from appliance.foundation import clock
 
 
-def edge_handlers(edge: Edge) -> dict[str, Handler]:
+def edge_handlers(edge: Edge, tls: Tls) -> dict[str, Handler]:
     """By the names of their rows."""
     began = clock.monotonic()
 
     async def figures(_call: Call) -> dict[str, Any]:
-        return {"uptime": round(clock.monotonic() - began, 1), "memory": _memory(), **edge.shown()}
+        return {
+            "uptime": round(clock.monotonic() - began, 1),
+            "memory": _memory(),
+            **edge.shown(),
+            "certificate": tls.pins._asdict(),
+        }
 
-    return {"server": figures}
+    async def rotate(_call: Call) -> dict[str, Any]:
+        return (await tls.rotate())._asdict()
+
+    return {"server": figures, "server.rotate": rotate}
 
 
 def _memory() -> int:

@@ -17,6 +17,7 @@ from appliance.api.profile_management import Management
 from appliance.api_server.application import application
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.server import EdgeServer
+from appliance.api_server.edge.tls import Tls
 from appliance.api_server.node_link import NodeLink
 from appliance.api_server.parts import Parts
 from appliance.api_server.server import edge_handlers
@@ -49,11 +50,17 @@ async def serve(
             node = NodeLink(control)
             ending.callback(node.close)
             node.ended = stop.set
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
             settings = await node.settings()
             edge = Edge(Management.model_validate(settings.management))
             parts = await Parts.open(folder, settings, node, credentials)
             ending.push_async_callback(parts.close)
-            server = EdgeServer(application(settings, node, parts, edge_handlers(edge)), edge, lambda _listener: None)
+            edge.named = parts.named
+            tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
+            server = EdgeServer(application(settings, node, parts, edge_handlers(edge, tls)), edge, tls.context)
+            if any(tls.is_secure(each) for each in listeners):
+                ending.callback(asyncio.get_running_loop().create_task(tls.watch(), name="certificate").cancel)
             await _answer(server, listeners, node, stop, parts.end_streams)
     except ApplianceError as error:
         log.error("the API server ends", reason=error.message, hint=error.hint)  # noqa: TRY400  nobody's bug

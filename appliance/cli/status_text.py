@@ -44,6 +44,7 @@ def _head(answer: Mapping[str, Any], terminal: Terminal) -> str:
         f"interface  {interface.get('name')}  {addresses}  mtu {interface.get('mtu')}{where}{_differs(interface, terminal)}",
         f"listens    {', '.join(answer.get('listen') or ()) or 'nowhere (dials only)'}",
         *_names(answer.get("names")),
+        *_management(answer.get("management")),
         f"{_pids(worker)}, offloads {offloads}, restarts {worker.get('restarts', 0)}",
     ]
     return "\n".join(lines)
@@ -73,6 +74,18 @@ def lasting(profile: Mapping[str, Any]) -> str:
         return ""
     after = ", ".join(profile["next"]) or "the system's profile, and there is none"
     return f"in force is {', '.join(profile['in_force'])}; a reload without PATH, and the next start, read {after}"
+
+
+def _management(management: Mapping[str, Any] | None) -> list[str]:
+    """The API server: where it is, and what clients may pin."""
+    if not management:
+        return []
+    where = ", ".join([*management["listen"], str(management["socket"])])
+    lines = [f"management {where}{'' if management['ready'] else '  (not ready)'}"]
+    if pin := (management.get("certificate") or {}).get("pin"):
+        backup = management["certificate"].get("backup")
+        lines.append(f"  pin      {pin}{f', next {backup}' if backup else ''}")
+    return lines
 
 
 def _names(names: Mapping[str, Any] | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from appliance.cli import plugin_commands
+from appliance.foundation.places import api_dir
+from appliance.linux.privileges import API_USER, OWN_USER
 from appliance.plugin_host import PluginHost
 from tests.rigs import environments
 
@@ -59,6 +62,16 @@ def test_what_need_not_be_loaded_for_its_commands_has_none() -> None:
     own = {path.parent.name for path in PROJECTS[1:]}
     assert own == plugin_commands.WITHOUT_COMMANDS
     assert not PluginHost.load(sorted(own)).cli_commands()
+
+
+def test_the_package_makes_the_users_that_the_product_becomes() -> None:
+    script = (ROOT / "packaging/debian/postinst").read_text()
+    for user in (OWN_USER, API_USER):
+        assert re.search(rf"useradd .* {user}$", script, re.MULTILINE)
+    folder = api_dir({})
+    assert f"install -d -o {API_USER} -g {API_USER} -m 0700 {folder}\n" in script
+    for unit in (ROOT / "packaging/systemd").glob("*.service"):
+        assert f"\nReadWritePaths=-{folder}\n" in unit.read_text(), "the API server may write there"
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,19 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from appliance.api.profile_management import Management
 from appliance.api_server.arguments import read_body
+from appliance.api_server.caller import Caller, Unauthenticated, caller_of
 from appliance.api_server.edge.edge import USUAL, Edge
 from appliance.api_server.edge.limits import Deadlines
 from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.problems import problem
 from appliance.errors import ApplianceError
+from appliance.foundation.entropy import random_bytes
 
+Context = Callable[[socket.socket], ssl.SSLContext | None]
 PATIENCE = 60.0
 """Seconds that a crowded machine may take for anything."""
 
@@ -60,7 +63,7 @@ async def all_of(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     """What comes until the end, however the end comes."""
     found = b""
     async with asyncio.timeout(PATIENCE):
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, ssl.SSLError):
             while piece := await reader.read(1 << 16):
                 found += piece
     writer.close()
@@ -84,11 +87,11 @@ def parsed(answer: bytes) -> tuple[int, Mapping[str, str], Any]:
 
 @asynccontextmanager
 async def edged(
-    section: Mapping[str, Any] | None = None, deadlines: Deadlines = USUAL, context: ssl.SSLContext | None = None
+    section: Mapping[str, Any] | None = None, deadlines: Deadlines = USUAL, context: Context = lambda _listener: None
 ) -> AsyncGenerator[Edged]:
     """Serve with that section `management` of a profile."""
     edge = Edge(Management.model_validate(section or {}), deadlines)
-    server = EdgeServer(_application(), edge, lambda _listener: context)
+    server = EdgeServer(_application(), edge, context)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     serving = asyncio.get_running_loop().create_task(server.serve([listener]))
@@ -105,8 +108,10 @@ def _application() -> Starlette:
         routes=[
             Route("/", _echo, methods=["GET", "POST"]),
             Route("/stream", _stream),
+            Route("/alice", _alices_stream),
             Route("/much", _much),
             WebSocketRoute("/socket", _socket),
+            WebSocketRoute("/flood", _flood),
         ]
     )
 
@@ -116,9 +121,13 @@ async def _echo(request: Request) -> Response:
         body = await read_body(request)
     except ApplianceError as error:
         return problem(error, "1")
-    return JSONResponse(
-        {"client": request.client, "scheme": request.url.scheme, "bytes": len(body), "id": request.headers["x-request-id"]}
-    )
+    caller = await caller_of(request, _no_tokens)
+    told = {"client": request.client, "scheme": request.url.scheme, "id": request.headers["x-request-id"]}
+    return JSONResponse({**told, "bytes": len(body), "name": caller.name, "how": caller.how})
+
+
+async def _no_tokens(_text: str) -> Caller:
+    raise Unauthenticated("there are no tokens here")
 
 
 async def _stream(_request: Request) -> Response:
@@ -127,6 +136,14 @@ async def _stream(_request: Request) -> Response:
         await asyncio.Event().wait()
 
     return StreamingResponse(items(), media_type="text/event-stream")
+
+
+async def _alices_stream(request: Request) -> Response:
+    try:
+        request.scope["state"]["toll"]("alice")
+    except ApplianceError as error:
+        return problem(error, "1")
+    return await _stream(request)
 
 
 async def _much(_request: Request) -> Response:
@@ -142,3 +159,11 @@ async def _socket(connection: WebSocket) -> None:
     await connection.accept()
     await connection.send_text("here")
     await connection.close()
+
+
+async def _flood(connection: WebSocket) -> None:
+    await connection.accept()
+    with suppress(WebSocketDisconnect):
+        while True:
+            await connection.send_bytes(random_bytes(1 << 16))
+            await asyncio.sleep(0)

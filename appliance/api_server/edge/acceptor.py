@@ -23,7 +23,7 @@ _SHORT: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Acceptor:
-    """`make` gives a new connection its protocol; `context` the TLS to speak now, None for plain HTTP."""
+    """`make` gives a new connection its protocol; `context` the TLS to speak now, None for plain HTTP, or raises OSError."""
 
     def __init__(
         self,
@@ -85,11 +85,12 @@ class Acceptor:
         task.add_done_callback(self._beginning.discard)
 
     async def _begin(self, seated: socket.socket) -> None:
-        context = self._context()
-        seconds = None if context is None else self._handshake
         try:
+            context = self._context()
+            seconds = None if context is None else self._handshake
             await self._loop.connect_accepted_socket(self._make, seated, ssl=context, ssl_handshake_timeout=seconds)
         except OSError:  # ssl.SSLError and TimeoutError are too
+            seated.close()
             self._figures.refused["handshake"] += 1
         except BaseException:
             seated.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
@@ -13,12 +15,16 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from appliance.api.profile_management import Management
+from appliance.api_server.caller import Caller
 from appliance.api_server.edge.acceptor import Acceptor
+from appliance.api_server.edge.client_certificates import user_of
 from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.guard import Guard, Rules, Tolls
 from appliance.api_server.edge.http import Http
 from appliance.api_server.edge.limits import Buckets, Deadlines, Seats, Turns
 
+Named = Callable[[str], Awaitable[Caller]]
+"""The user of that name, as a caller. Raises Unauthenticated."""
 USUAL: Final = Deadlines()
 SPARE: Final = 256
 """Descriptors beside those of connections."""
@@ -28,7 +34,10 @@ class Edge:
     """As the profile's section says."""
 
     def __init__(self, management: Management, deadlines: Deadlines = USUAL) -> None:
+        self.section = management
         limits = management.limits
+        self.named: Named | None = None
+        """Finds the user of a certificate."""
         self.figures = Figures()
         self.seats = Seats(limits.connections, limits.per_address)
         self.deadlines = deadlines
@@ -46,9 +55,15 @@ class Edge:
         """Let connections in there from now on."""
 
         def make() -> Http:
-            return Http(config, state, self.figures, self.deadlines)
+            return Http(config, state, self.figures, self.deadlines, self._who)
 
         return Acceptor(listener, make, context, self.seats, self.figures, self.deadlines.handshake)
+
+    def _who(self, transport: asyncio.Transport) -> Callable[[], Awaitable[Caller]] | None:
+        """How to find who it is at the other end, if the connection says so itself."""
+        spoken = transport.get_extra_info("ssl_object")
+        user = "" if spoken is None else user_of(spoken, self.section.tls.users)
+        return partial(self.named, user) if user and self.named is not None else None
 
     def shown(self) -> dict[str, Any]:
         """JSON-able."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from appliance.api_server import refusals
-from appliance.api_server.caller import LOCAL
+from appliance.api_server.caller import LOCAL, Caller
 from appliance.api_server.edge import limits
 from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.headers import SECURITY
@@ -35,6 +36,10 @@ log = get_logger("api")
 VERSIONS: Final = {"1.1", "1.0"}
 
 
+FindWho = Callable[[asyncio.Transport], Callable[[], Awaitable[Caller]] | None]
+"""How to find who is at the other end of a connection; None if it does not say so itself."""
+
+
 class _Part(Enum):
     """What of a request is read."""
 
@@ -46,8 +51,9 @@ class _Part(Enum):
 class Http(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, config: Config, state: ServerState, figures: Figures, deadlines: Deadlines) -> None:
+    def __init__(self, config: Config, state: ServerState, figures: Figures, deadlines: Deadlines, who: FindWho) -> None:
         super().__init__(config, state, {})
+        self._find_who = who
         self._figures = figures
         self._deadlines = deadlines
         self._part = _Part.IDLE
@@ -70,6 +76,8 @@ class Http(HttpToolsProtocol):
         if connection is not None and connection.family == socket.AF_UNIX:
             self.client = LOCAL, user_of(connection)
             self.app_state = {"client": self.client}  # what a WebSocket is told of it
+        if (who := self._find_who(transport)) is not None:
+            self.app_state["who"] = who
         self._read_by(self._deadlines.head)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from appliance.api_server.arguments import MOST_BODY
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.http import Http
+from appliance.api_server.edge.websocket import WebSocket
 
 STREAMS_SECONDS: Final = 0.5
 """How long streams may take to say at the end that it is the end."""
@@ -60,7 +61,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Http,
-        ws="websockets-sansio",
+        ws=WebSocket,
         ws_max_size=MOST_BODY,
         lifespan="off",
         log_config=None,

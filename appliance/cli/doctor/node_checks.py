@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from appliance.cli.doctor.facts import NodeFacts
 from appliance.cli.doctor.finding import OFFLOAD_TODO, Finding, failure, note, warning
@@ -10,6 +11,8 @@ from appliance.runtime.health import Health
 
 MANY_DROPS = 0.01
 """The share of dropped packets that is worth a finding. A bad radio link stays below it."""
+CERTIFICATE_DAYS = 14
+"""A certificate that has fewer days left is worth a finding: who renews it by a program does so earlier."""
 SHOWN = 3
 """So many of a kind are named."""
 
@@ -199,6 +202,41 @@ def unconfirmed(facts: NodeFacts) -> Iterator[Finding]:
         yield warning("unconfirmed", f"everything applied is undone in {left:.0f} s", "`appliance confirm` keeps it")
 
 
+def management_edge(facts: NodeFacts) -> Iterator[Finding]:
+    """How the API server is reached."""
+    management = (facts.status or {}).get("management") or {}
+    certificate = management.get("certificate") or {}
+    if plain := management.get("plain"):
+        yield warning(
+            "management-plain",
+            f"the API server speaks HTTP without TLS at {', '.join(plain)}: whoever is on the way reads passwords and tokens",
+            "take management.tls.plain out of the profile; the API server makes a certificate of its own",
+        )
+    if management.get("shares_user"):
+        yield warning(
+            "management-user",
+            "there is no user appliance-api: the API server runs as nobody, whose programs may read its keys",
+            "make it and restart the node: useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin "
+            "appliance-api",
+        )
+    if (until := certificate.get("until")) and (days := _days_until(until, facts.now)) < CERTIFICATE_DAYS:
+        yield warning(
+            "management-certificate",
+            f"the API server's certificate ends in {days:.0f} days" if days > 0 else "the API server's certificate has ended",
+            "renew the files of management.tls; one of the API server's own is renewed by itself: look at its log",
+        )
+    if certificate.get("exchange") == "X25519":
+        yield note(
+            "management-classical",
+            "TLS of the API server is not post-quantum: this OpenSSL is older than 3.5",
+            "listen at an address of the overlay, whose tunnel is; or bring a Python with OpenSSL 3.5",
+        )
+
+
+def _days_until(when: str, now: float) -> float:
+    return (datetime.fromisoformat(when).timestamp() - now) / 86400
+
+
 CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     daemon_absent,
     version_differs,
@@ -209,6 +247,7 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     offload_refused,
     unconnected,
     not_post_quantum,
+    management_edge,
     many_drops,
     denied,
     meant_nobody,

@@ -25,6 +25,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "tokens.manage": "list and revoke the API tokens of all users",
     "audit.read": "read the audit log",
     "store.manage": "look after the API server's store",
+    "server.manage": "look after the API server itself: its certificate",
 }
 """What a permission lets its holder do. Plugins' operations may want others."""
 

@@ -9,6 +9,21 @@ from pydantic import Field
 from appliance.management.operations.row import AnsweredBy, Result, Row, Verb
 
 
+class Pins(Result):
+    """What clients may pin: sha256/ and the BASE64 of a key's SubjectPublicKeyInfo (RFC 7469, section 2.4)."""
+
+    pin: str
+    """Of the key in use; "" where no TLS is spoken."""
+    backup: str
+    """Of the key that comes next; "" if the certificate comes from the profile's files."""
+    until: str
+    """When the certificate ends, RFC 3339. It is renewed long before."""
+    source: str
+    """"own" or "profile"."""
+    exchange: str
+    """The key exchange that is offered first; only X25519MLKEM768 is post-quantum."""
+
+
 class ServerFigures(Result):
     """How the API server is."""
 
@@ -24,6 +39,7 @@ class ServerFigures(Result):
     """Answers under way that have no end of their own."""
     requests: dict[str, int] = Field(examples=[{"2xx": 120, "4xx": 3}])
     """Answered since the start, by class of status."""
+    certificate: Pins
     refused: dict[str, int] = Field(examples=[{"rate": 3}])
     """What went no further than the edge, by reason."""
 
@@ -38,5 +54,17 @@ ROWS: Final = (
         "/server",
         ServerFigures,
         answered_by=AnsweredBy.SERVER,
+    ),
+    Row(
+        "server.rotate",
+        "use the backup key in TLS from now on",
+        "Server",
+        "server.manage",
+        Verb.POST,
+        "/server/certificate/rotate",
+        Pins,
+        answered_by=AnsweredBy.SERVER,
+        fails=(409,),
+        about="Clients that pinned the backup key go on. Another backup is made, whose pin the answer has.",
     ),
 )

@@ -6,6 +6,7 @@ The API server is started again when it ends, later and later; the node goes on 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -19,13 +20,17 @@ from appliance.control.conversation import API_SERVER, OF_THE_API_SERVER, Operat
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
+from appliance.linux.privileges import API_USER, NOBODY, ids
 from appliance.management.iam import roles
 from appliance.runtime.management.doors import Doors
 from appliance.runtime.management.process import ApiServerProcess
+from appliance.runtime.management.tls_files import tls_files
 
 log = get_logger("management")
 
 SERVE: Final = "api.serve"
+CERTIFICATE: Final = ("pin", "backup", "until", "source", "exchange")
+"""What the API server says of the certificate in use."""
 PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds until the API server is started again: the first time, the second, …; from then on the last."""
 WELL_AFTER: Final = 60.0
@@ -66,6 +71,8 @@ class ManagementPart:
         self._since = 0.0
         self._failures = 0
         self._ready = False
+        self._certificate: dict[str, str] = {}
+        """What clients may pin, as the API server said last."""
         self.restarts = 0
         self.problem = ""
         """What is wrong; "" if nothing is."""
@@ -83,7 +90,21 @@ class ManagementPart:
             log.info("the API server is ready", pid=self._process.pid, listen=self._doors.addresses, socket=str(self._doors.path))
             return {}
 
-        return {"api_settings": Operation(SERVE, settings), "api_ready": Operation(SERVE, ready)}
+        async def files(_request: Request) -> Any:
+            section = self._section
+            assert section is not None
+            return await asyncio.to_thread(tls_files, section.tls)
+
+        async def certificate(request: Request) -> Any:
+            self._certificate = {name: str(request.args.get(name, "")) for name in CERTIFICATE}
+            return {}
+
+        return {
+            "api_settings": Operation(SERVE, settings),
+            "api_ready": Operation(SERVE, ready),
+            "api_tls_files": Operation(SERVE, files),
+            "api_certificate": Operation(SERVE, certificate),
+        }
 
     def shown(self) -> dict[str, Any] | None:
         """For `status`; None while the profile has no such section."""
@@ -95,7 +116,17 @@ class ManagementPart:
             "listen": self._doors.addresses,
             "socket": str(self._doors.path),
             "restarts": self.restarts,
+            "plain": self._plain(),
+            "shares_user": os.geteuid() == 0 and ids(API_USER)[0] == NOBODY,
+            "certificate": self._certificate,
         }
+
+    def _plain(self) -> list[str]:
+        """Addresses where others may read what is said."""
+        section = self._section
+        if section is None or not section.tls.plain:
+            return []
+        return [str(each) for each in section.listen if not each.address.is_loopback]
 
     async def use(self, management: Management | None) -> None:
         """The profile's section is this from now on. What goes wrong is a problem of this part, and of no other."""
@@ -112,6 +143,8 @@ class ManagementPart:
             except ApplianceError as error:
                 self._fail(error)
                 return
+            if plain := self._plain():
+                log.warning("the API server speaks plain HTTP on the network: tokens can be read on the way", listen=plain)
             if moved or management != before or not self._process.pid:
                 await self._process.stop()
                 self._failures = 0

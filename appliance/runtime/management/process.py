@@ -75,8 +75,14 @@ class ApiServerProcess:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder of what the API server keeps, for its user alone. Raises HostError."""
+    """The folder of what the API server keeps, for its user alone. Raises HostError.
+
+    Where it or the one around it is that user's already, the API server makes the rest: a service may not give files away (it has
+    no CAP_CHOWN)."""
+    user = ids(API_USER)[0] if os.geteuid() == 0 else os.geteuid()
     try:
+        if user in {_owner(folder), _owner(folder.parent)}:
+            return
         folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -85,3 +91,11 @@ def make_folder(folder: Path) -> None:
         folder.chmod(0o700)
     except OSError as error:
         raise HostError(f"{folder}: {error.strerror}", hint="the API server keeps users and jobs there") from error
+
+
+def _owner(folder: Path) -> int | None:
+    """None if there is none, or it cannot be seen."""
+    try:
+        return folder.stat().st_uid
+    except (FileNotFoundError, PermissionError):
+        return None

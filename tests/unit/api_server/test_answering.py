@@ -105,6 +105,18 @@ async def test_the_node_is_told_for_whom_it_is_asked(client: httpx.AsyncClient) 
     assert answer.headers["x-request-id"] == "r-1"
 
 
+async def test_the_log_has_what_was_refused_and_none_of_its_secrets(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="appliance")
+    headers = known("hunter2") | {"x-request-id": "r-7"}
+    assert (await client.post("change?password=hunter3", headers=headers, json={"password": "hunter4"})).status_code == 401
+    (line,) = (each for each in caplog.records if each.message == "request")
+    fields: dict[str, Any] = line.__dict__["fields"]
+    assert (fields["operation"], fields["status"], fields["request"]) == ("change", 401, "r-7")
+    assert "hunter" not in str(fields)
+
+
 async def test_an_id_that_is_none_is_replaced(client: httpx.AsyncClient) -> None:
     answer = await client.get("open", headers={"x-request-id": "a\tb"})
     assert len(answer.headers["x-request-id"]) == 16

@@ -186,6 +186,10 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
         ({"policy": {"denied": {"streams": [{"from": "x", "service": "ssh", "times": 1}]}}}, ("policy-denied", "note")),
         ({"plugins": [{"name": "x", "state": "failed", "problem": "no module"}]}, ("plugin-failed", "warning")),
         ({"confirm_by": 12.0}, ("unconfirmed", "warning")),
+        ({"management": {"plain": ["192.0.2.1:8470"]}}, ("management-plain", "warning")),
+        ({"management": {"shares_user": True}}, ("management-user", "warning")),
+        ({"management": {"certificate": {"until": "1970-01-02T00:00:00Z"}}}, ("management-certificate", "warning")),
+        ({"management": {"certificate": {"exchange": "X25519"}}}, ("management-classical", "note")),
     ],
 )
 def test_the_running_node(changes: dict[str, Any], finding: tuple[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.rigs.edge import all_of, edged, parsed
+from tests.rigs.edge import all_of, edged, parsed, until
 
 ORIGIN = "https://dashboard.example.net"
 
@@ -82,6 +82,25 @@ async def test_who_asks_too_often_waits() -> None:
         assert refused[2]["code"] == "TooManyRequests"
         assert int(refused[1]["retry-after"]) >= 1
         assert server.edge.figures.refused["rate"] >= 1
+
+
+async def test_a_user_has_so_many_streams_at_once_and_those_that_end_make_room() -> None:
+    wanted = b"GET /alice HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    async with edged({"limits": {"at_once": 2}}) as server:
+        streams = [await server.connect() for _ in range(2)]
+        for reader, writer in streams:
+            writer.write(wanted)
+            await reader.readuntil(b": here\n\n")
+        status, _, body = parsed(await server.say(wanted))
+        assert (status, body["code"]) == (429, "TooManyRequests")
+        assert server.edge.figures.refused == {"at-once": 1}
+        streams[0][1].close()
+        await until(lambda: server.edge.figures.streams == 1)
+        reader, writer = await server.connect()
+        writer.write(wanted)
+        assert (await reader.readuntil(b": here\n\n")).startswith(b"HTTP/1.1 200 ")
+        for _, open_one in [streams[1], (reader, writer)]:
+            open_one.close()
 
 
 async def test_a_proxy_is_believed_if_the_profile_says_so() -> None:
