@@ -29,7 +29,7 @@ from appliance.members.carried import bundle_of, read_bundle
 from appliance.members.scope import Grants
 from appliance.members.signing import sign_certificate
 from appliance.protocol.identity import Identity
-from tests.perf.footprint import cpu_seconds, memory, of, private, role
+from tests.perf.footprint import cpu_seconds, memory, private, role
 
 HUB, NEWCOMER = "hub", "newcomer"
 LIFETIME = 30 * 86_400
@@ -122,7 +122,7 @@ async def pinged(hub: Host, others: list[Host]) -> AsyncIterator[None]:
 
 async def watched(host: Host, when: str, seconds: float) -> None:
     """What it costs from now on."""
-    before, families = {pid: cpu_seconds(pid) for pid in of(host) if is_node(pid)}, said(host)
+    before, families = {pid: cpu_seconds(pid) for pid in processes_of(host)}, said(host)
     received, sent = await on_the_wire(host)
     began = time.monotonic()
     await asyncio.sleep(seconds)
@@ -139,8 +139,10 @@ async def watched(host: Host, when: str, seconds: float) -> None:
     print(f"\nreceived and sent on the wire in a minute, with the pings: {rate}\n{await turns(host)}\n")
 
 
-def is_node(pid: int) -> bool:
-    return b"appliance" in Path(f"/proc/{pid}/cmdline").read_bytes()
+def processes_of(host: Host) -> list[int]:
+    """The node's own: the control process, and its workers."""
+    assert host.node is not None
+    return [host.node.pid, *(host.status() or {})["worker"]["pids"]]
 
 
 async def on_the_wire(host: Host) -> tuple[int, int]:
