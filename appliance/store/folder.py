@@ -3,7 +3,7 @@
 store.sqlite (-wal, -shm)   the store
 good.sqlite                 its last good copy
 key-ID                      a key file that the appliance made
-before-restore.sqlite       what was the store before a backup took its place
+before-restore.sqlite (-2)  what was the store before a backup took its place, each time
 broken.sqlite (-wal)        a damaged one, in whose place the copy came; for whoever wants to look at it
 lock                        held by the process that may write
 *.part                      a file that is being made
@@ -11,6 +11,7 @@ lock                        held by the process that may write
 
 from __future__ import annotations
 
+import itertools
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +33,6 @@ class Folder:
         self.main = path / "store.sqlite"
         self.good = path / "good.sqlite"
         self.broken = path / "broken.sqlite"
-        self.before = path / "before-restore.sqlite"
 
     def lock(self) -> int:
         """Make the folder if it is missing, and hold its lock: a descriptor. Raises StoreInUse, StoreBroken."""
@@ -51,6 +51,11 @@ class Folder:
                 f"another process uses the store {self.path}", hint="stop it first: it is the API server, or a command"
             )
         return descriptor
+
+    def new_before(self) -> Path:
+        """A name for what was the store before a backup takes its place: nothing has it yet."""
+        names = (self.path / f"before-restore{'' if n == 1 else f'-{n}'}.sqlite" for n in itertools.count(1))
+        return next(name for name in names if not name.exists())
 
     def remove_parts(self) -> None:
         """What an earlier process could not finish goes."""

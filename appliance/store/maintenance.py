@@ -117,14 +117,15 @@ def restore(folder: Path, source: Path, keys: Keys, progress: Progress, acting: 
             # A damaged one stays as it is, with its write-ahead log.
             with suppress(sqlite3.Error), closing(copies.connect(place.main)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            copies.put_back(place, incoming, place.before)
+            before = place.new_before()
+            copies.put_back(place, incoming, before)
             progress("the backup is the store")
             copies.copy(place)
             progress("the last good copy is made anew")
         finally:
             incoming.unlink(missing_ok=True)
             os.close(lock)
-        return {"store": str(place.main), "before": str(place.before)}
+        return {"store": str(place.main), "before": str(before)}
 
 
 def figures(folder: Path) -> dict[str, Any]:

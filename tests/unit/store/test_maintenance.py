@@ -81,6 +81,8 @@ async def test_a_backup_is_made_while_the_store_is_used_and_comes_back(folder: P
     store = await open_store(folder)
     assert (await store.commit(Append("events", b"")))[0] > 3, "ids are not given again"
     await store.close()
+    again = maintenance.restore(folder, tmp_path / "backup", keys(folder), nothing)
+    assert again["before"] != done["before"], "whoever restores twice loses nothing either"
     maintenance.restore(folder, Path(done["before"]), keys(folder), nothing)
     assert await alice(folder) == b"changed", "what was there before can come back, too"
 
