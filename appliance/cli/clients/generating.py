@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from appliance.cli.clients.languages import LANGUAGES, client
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode
+from appliance.management.clients.operations import Operation, operations
 
 
 def generate_client(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -20,13 +22,9 @@ def generate_client(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if name not in LANGUAGES:
         raise UsageError(f"there is no client in {name!r}", hint=f"there are: {', '.join(LANGUAGES)}")
     folder = Path(arguments.output or f"appliance-client-{name}")
-    try:
-        texts = client(name, description(arguments.description))
-    except (KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise ApplianceError(
-            f"{arguments.description}: this is no complete OpenAPI 3.1 document ({error!r})",
-            hint="take the one that a node serves at /api/v1/openapi.json",
-        ) from error
+    document = description(arguments.description)
+    checked(document, arguments.description)
+    texts = client(name, document)
     _write(folder, texts, anew=arguments.force)
     terminal.result(
         {"folder": str(folder), "files": list(texts)},
@@ -49,6 +47,18 @@ def description(file: str | None) -> dict[str, Any]:
     if not isinstance(found, dict) or not str(found.get("openapi", "")).startswith("3.1"):
         raise ApplianceError(f"{file}: this is no OpenAPI 3.1", hint="take the one that a node serves at /api/v1/openapi.json")
     return found
+
+
+def checked(document: Mapping[str, Any], file: str | None) -> list[Operation]:
+    """The operations of a description. Raises ApplianceError if it is not complete."""
+    try:
+        document["info"]["version"], document["components"]["schemas"]
+        return operations(document)
+    except (KeyError, TypeError, AttributeError, StopIteration) as error:
+        raise ApplianceError(
+            f"{file}: this is no complete OpenAPI 3.1 document ({error!r})",
+            hint="take the one that a node serves at /api/v1/openapi.json",
+        ) from error
 
 
 def _write(folder: Path, texts: dict[str, str], *, anew: bool) -> None:

@@ -44,7 +44,7 @@ COMMANDS: tuple[Command, ...] = (
         "write a client of the API in another program's language",
         "appliance.cli.clients.generating:generate_client",
         (
-            Positional("language", "LANGUAGE", "python"),
+            Positional("language", "LANGUAGE", "python or typescript"),
             Option("--output", "the folder to write to; without it appliance-client-LANGUAGE", "PATH"),
             Option("--description", "a file with OpenAPI 3.1; without it the API of this version", "PATH"),
             Option("--force", "write over files that are there"),
@@ -88,5 +88,18 @@ COMMANDS: tuple[Command, ...] = (
         ),
         more="Each difference comes with a sentence. What is only said differently is none.",
         exits="0 no difference · 1 a client would notice · 3 there is more, and no client notices",
+    ),
+    Command(
+        "validate",
+        HEADING,
+        "judge a file of any kind: a profile, a template, a description of the API, a message",
+        "appliance.cli.validating:validate",
+        (
+            Positional("file", "FILE", "YAML, JSON or TOML; what it is is told by its first keys"),
+            Option("--operation", "it is what this operation takes", "NAME"),
+            Option("--answer", "it is what the operation answers"),
+            JSON,
+        ),
+        more="Works offline. Each problem has its line and column.",
     ),
 )
