@@ -117,7 +117,7 @@ def _problems(described: dict[str, Any], told: dict[str, Any]) -> str:
     found = [
         f"{status} ({_meaning(described, answer)})"
         for status, answer in told["responses"].items()
-        if not status.startswith("2") and status not in usual
+        if "$ref" in answer and not status.startswith("2") and status not in usual
     ]
     return f" May also end with {', '.join(found)}." if found else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal
@@ -13,12 +13,8 @@ from appliance.errors import ExitCode
 from appliance.profile import LocatedProblem, ProfileInvalid
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
-    from appliance.management.operations.row import Arguments, Result, Row
+    from appliance.management.operations.judging import Wrong
     from appliance.profile.document import Document
-
-_AT_KEY: Final = {"extra_forbidden", "missing"}
 
 
 class MessageMisfit(ProfileInvalid):
@@ -67,6 +63,7 @@ def _description(path: Path) -> str:
 
 
 def _message(path: Path, name: str, *, answer: bool) -> str:
+    from appliance.management.operations.judging import wrong
     from appliance.management.operations.table import BY_NAME
     from appliance.profile.problems import in_order
     from appliance.profile.reading import read_file
@@ -77,33 +74,20 @@ def _message(path: Path, name: str, *, answer: bool) -> str:
     document, problems = read_file(path)
     if document is None:
         raise MessageMisfit([_of_a_message(problem) for problem in problems])
-    problems += [_located(document, detail) for detail in _found(row, document.tree, answer=answer)]
+    problems += [_located(document, each) for each in wrong(row, json.dumps(document.tree, default=str), answer=answer)]
     if problems:
         raise MessageMisfit(in_order(problems))
     return f"{'answer' if answer else 'arguments'} of {name}"
 
 
-def _found(row: Row, tree: Any, *, answer: bool) -> list[ErrorDetails]:
-    """As the API judges: by the letter of JSON."""
-    from pydantic import ValidationError
-
-    model: type[Arguments | Result] = row.result if answer else row.arguments  # type: ignore[assignment]
-    try:
-        model.model_validate_json(json.dumps(tree, default=str), strict=True)
-    except ValidationError as error:
-        return error.errors(include_input=False, include_url=False)
-    return []
-
-
-def _located(document: Document, detail: ErrorDetails) -> LocatedProblem:
+def _located(document: Document, each: Wrong) -> LocatedProblem:
     from appliance.profile.document import dotted
     from appliance.profile.problems import located
 
-    _, spot = document.nearest(detail["loc"])
+    _, spot = document.nearest(each.path)
     if spot is None:
         spot = next(iter(document.spots.values()))
-    found = located(spot, detail["loc"], detail["msg"], at_key=detail["type"] in _AT_KEY)
-    return found._replace(path=dotted(detail["loc"]))
+    return located(spot, each.path, each.message, at_key=each.at_key)._replace(path=dotted(each.path))
 
 
 def _of_a_message(problem: LocatedProblem) -> LocatedProblem:

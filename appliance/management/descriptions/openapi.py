@@ -91,6 +91,8 @@ def _operation(row: Row, known: Models) -> dict[str, Any]:
     told["responses"] = {str(row.success): _answer(row, known), **(_NOTHING_FOLLOWS if row.stream else {})} | {
         str(status): {"$ref": f"#/components/responses/{name_of(status)}"} for status in statuses_of(row)
     }
+    if row.unwell:
+        told["responses"][str(row.unwell)] = _unwell(row, known)
     if row.permission == PUBLIC:
         told["security"] = []
     else:
@@ -180,6 +182,14 @@ _EVENT: Final[Schema] = {
     "type": "object",
     "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
 }
+
+
+def _unwell(row: Row, known: Models) -> dict[str, Any]:
+    """The answer, or a problem: the status alone does not say which."""
+    told = _answer(row, known)
+    problem = {"application/problem+json": {"schema": {"$ref": REFERENCE.format(model="Problem")}}}
+    return told | {"description": "Something is not well, or it did not go well.", "content": told["content"] | problem}
+
 
 _PROBE: Final[Schema] = {
     "title": "Probe",

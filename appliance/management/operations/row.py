@@ -99,6 +99,8 @@ class Row(NamedTuple):
     """The body may also be a form (application/x-www-form-urlencoded)."""
     success: int = 200
     """The status of HTTP when it went well."""
+    unwell: int = 0
+    """The status with which the same answer comes while it tells that something is wrong. 0: it always comes with `success`."""
     fails: tuple[int, ...] = ()
     """Further statuses it may end with, beside those that any operation may (400, 401, 403, 422, 429, 500, 502, 503, 504)."""
     fresh: float = 0.0

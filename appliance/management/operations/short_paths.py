@@ -108,5 +108,5 @@ ROWS: Final = (
     _row("short.peers", "peers, signalling and hash table together", "/peers", PeersShort),
     _row("short.crypto", "the cryptography in short", "/crypto/status", CryptoShort),
     _row("short.dht", "nodes of the distributed hash table", "/dht/nodes", DhtNodes),
-    _row("short.health", "the health of all components; 503 if one is not well", "/health", HealthShort),
+    _row("short.health", "the health of all components; 503 if one is not well", "/health", HealthShort)._replace(unwell=503),
 )

@@ -74,6 +74,12 @@ def test_a_stream_goes_on_where_it_was_cut_off_until_nothing_follows() -> None:
     assert "204" not in operation("/things", "get")["responses"]
 
 
+def test_an_answer_may_come_with_another_status_while_something_is_wrong() -> None:
+    row = next(row for row in ROWS if row.name == "things")._replace(unwell=503)
+    answer = document([row], "1.2", {})["paths"]["/api/v1/things"]["get"]["responses"]["503"]
+    assert list(answer["content"]) == ["application/json", "application/problem+json"]
+
+
 def test_problems_are_told_once_each() -> None:
     missing = operation("/things/{name}", "put")["responses"]["404"]
     assert missing == {"$ref": "#/components/responses/NotFound"}

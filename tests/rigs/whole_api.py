@@ -1,0 +1,98 @@
+"""The API server with all its parts, in a thread at a port of loopback; only the node behind it makes its answers up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from appliance.api.profile_management import Management, ManagementLimits
+from appliance.api_server import mocking
+from appliance.api_server.application import application
+from appliance.api_server.caller import LOCAL
+from appliance.api_server.edge.edge import Edge
+from appliance.api_server.edge.server import EdgeServer
+from appliance.api_server.node_link import Settings
+from appliance.api_server.parts import Parts
+from appliance.api_server.server import edge_handlers
+from appliance.management.descriptions.examples import example
+from appliance.management.descriptions.models import models
+from appliance.management.operations.row import AnsweredBy
+from appliance.management.operations.table import ROWS
+
+TOKEN = "root"
+"""Stands for the kernel's word that root of this host asks."""
+MANAGEMENT = Management(limits=ManagementLimits(requests=0, per_address=1024))
+
+
+class Node:
+    """Answers every operation by an example, and tells nothing by itself."""
+
+    def __init__(self) -> None:
+        self._known = models(ROWS)
+        self._rows = {row.name: row for row in ROWS if row.answered_by is AnsweredBy.NODE}
+
+    async def ask(self, op: str, _arguments: Mapping[str, Any], _whose: object, _seconds: float) -> Any:
+        """An example."""
+        row = self._rows.get(op)
+        if row is None:
+            return {}
+        answer = example(self._known.of(row.result), self._known.schemas)
+        return answer["items"] if row.listed_by else answer
+
+    async def follow(self, _op: str, _arguments: Mapping[str, Any], _whose: object) -> AsyncGenerator[Any, None]:
+        """Nothing, for ever."""
+        await asyncio.Event().wait()
+        yield {}
+
+
+@contextmanager
+def whole_api(folder: Path) -> Iterator[str]:
+    """Where it is: http://127.0.0.1:PORT. `folder` is for what it keeps."""
+    listener = mocking.listening("127.0.0.1", 0)
+    ready = Event()
+    ending: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        ending.append((asyncio.get_running_loop(), stop))
+        settings, node, edge = Settings("mock", "0" * 64, "1.0", MANAGEMENT.model_dump(mode="json")), Node(), Edge(MANAGEMENT)
+        parts = await Parts.open(folder, settings, node, {})  # type: ignore[arg-type]  # as much of a NodeLink as is used
+        try:
+            app = _by_token(application(settings, node, parts, edge_handlers(edge)))  # type: ignore[arg-type]
+            server = EdgeServer(app, edge, lambda _listener: None)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(server.serve([listener]))
+                await server.up.wait()
+                ready.set()
+                await stop.wait()
+                server.should_exit = True
+                await parts.end_streams()
+        finally:
+            await parts.close()
+
+    thread = Thread(target=lambda: asyncio.run(serve()), name="whole-api")
+    thread.start()
+    try:
+        assert ready.wait(60)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        loop, stop = ending[0]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(60)
+        listener.close()
+
+
+def _by_token(app: ASGIApp) -> ASGIApp:
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (b"authorization", f"Bearer {TOKEN}".encode()) in scope["headers"]:
+            others = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+            scope = {**scope, "headers": others, "client": (LOCAL, 0)}
+        await app(scope, receive, send)
+
+    return called
