@@ -134,7 +134,8 @@ class Guard:
         self._find_sender(scope, given)
         client = scope["client"]
         local = client is not None and client[0] == LOCAL
-        if not local and not origins.meant_for(given.get("host", ""), scope["server"][0], self._rules.names):
+        at = (scope.get("server") or ("",))[0]  # the Unix socket has none
+        if not local and not origins.meant_for(given.get("host", ""), at, self._rules.names):
             raise WrongHost(
                 f"this host is not called {origins.host_of(given.get('host', ''))[:80]!r}",
                 hint="name it in management.names, if it is",

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from appliance.api.profile_management import Management
+from appliance.api_server.caller import LOCAL
+from appliance.api_server.edge.edge import Edge
 from tests.rigs.edge import all_of, edged, parsed, until
 
 ORIGIN = "https://dashboard.example.net"
@@ -111,6 +117,22 @@ async def test_a_proxy_is_believed_if_the_profile_says_so() -> None:
         _, fields, body = await server.get(**said)
         assert (body["client"], body["scheme"]) == (["192.0.2.7", 0], "https")
         assert "strict-transport-security" in fields
+
+
+async def test_what_a_proxy_passes_on_to_the_unix_socket_is_not_root_asking() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope["client"])
+
+    async def nothing(*_: Any) -> Any:
+        raise AssertionError
+
+    guard = Edge(Management()).guard(app)
+    for fields in ([], [(b"x-forwarded-for", b"192.0.2.1")], [(b"via", b"1.1 proxy")]):
+        scope = {"type": "http", "method": "GET", "scheme": "http", "client": (LOCAL, 0), "server": None, "headers": fields}
+        await guard(scope, nothing, nothing)
+    assert seen == [(LOCAL, 0), ("proxy", 0), ("proxy", 0)]
 
 
 async def test_streams_end_at_once_and_in_order_when_the_server_does() -> None:
