@@ -144,7 +144,7 @@ def main(folder: Path, how: str, times: int) -> None:
         assert in_a_process(lambda: backup(folder, lambda _: None)) == 0
         for _ in range(times):
             deed = random.choice(DEEDS)
-            if after(folder, killed_after(deed, folder, random.uniform(0, 0.2))):
+            if after(folder, killed_after(deed, folder, random.uniform(0, 0.06))):
                 print(deed.__name__, flush=True)
             if not (folder.parent / "backup").exists():
                 assert in_a_process(lambda: backup(folder, lambda _: None)) == 0
