@@ -43,6 +43,7 @@ class RequestTooLarge(Refused):
 class RequestTooSlow(Refused):
     """The request did not arrive in time."""
 
+    exit_code = ExitCode.RETRY
     retryable = True
     status = HTTPStatus.REQUEST_TIMEOUT
     reason = "too-slow"

@@ -1,7 +1,7 @@
 """schemathesis makes requests from both descriptions of the API, well-formed ones and others, and judges the answers by them.
 
-The server's answers are made up (`api_server.mocking`); what reads and judges requests is the product's own. Seed and number are
-fixed in the short form, so that it says the same each time.
+The server's answers are made up (`api_server.example_server`); what reads and judges requests is the product's. In the short form
+seed and number are fixed, so that it says the same each time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from schemathesis.engine import from_schema
 from schemathesis.engine.events import EngineFinished, FatalError, NonFatalError, ScenarioFinished
 from schemathesis.schemas import BaseSchema
 
-from appliance.api_server import mocking
+from appliance.api_server import example_server
 from appliance.management.operations.table import ROWS
 
 pytestmark = pytest.mark.fuzz
@@ -66,7 +66,7 @@ def test_no_answer_is_other_than_described(path: str, long_form: bool) -> None:
 
 
 def test_an_answer_that_lacks_something_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mocking, "example", lambda *_: {"items": [], "made": "up"})
+    monkeypatch.setattr(example_server, "example", lambda *_: {"items": [], "made": "up"})
     with mock_api() as url:
         described = schemathesis.openapi.from_url(f"{url}/api/v1/openapi.json", config=config(1, coverage=False, fixed=True))
         _, faults = asked_and_found(described)

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from appliance.api_server import mocking
+from appliance.api_server import example_server
 
 
 @contextmanager
 def mock_api() -> Iterator[str]:
     """Where it is: http://127.0.0.1:PORT."""
-    listener = mocking.listening("127.0.0.1", 0)
+    listener = example_server.listening("127.0.0.1", 0)
     ready = Event()
     found: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def serve() -> None:
         found.append((asyncio.get_running_loop(), asyncio.Event()))
-        await mocking.serve(listener, "0.1.0", ready.set, found[0][1])
+        await example_server.serve(listener, "0.1.0", ready.set, found[0][1])
 
     thread = Thread(target=lambda: asyncio.run(serve()), name="mock-api")
     thread.start()

@@ -29,7 +29,7 @@ COMMANDS: tuple[Command, ...] = (
         "mock-server",
         HEADING,
         "an API server without a node, that answers everything with examples",
-        "appliance.cli.mock_server:mock_server",
+        "appliance.cli.example_server:serve",
         (
             Option("--port", "where to listen; 0: any that is free", "PORT", default="8470"),
             Option("--address", "the address to listen at", "ADDRESS", default="127.0.0.1"),

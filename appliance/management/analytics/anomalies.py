@@ -73,7 +73,7 @@ class Anomaly(NamedTuple):
     """Something out of the ordinary."""
 
     rule: str
-    """A key of `rules.TODO`."""
+    """A key of `rules.REMEDIES`."""
     label: str
     since: int
     """Unix seconds of the first reading beyond it."""
@@ -294,7 +294,7 @@ def _anomaly(state: _State, until: int | None) -> Anomaly:
     assert state.excess is not None
     rule, label, value, reason = state.excess
     began = f"since {clock_text(state.first)}" if until is None else f"from {clock_text(state.first)} to {clock_text(until)}"
-    return Anomaly(rule, label, state.first, until, value, f"{reason}, {began}", rules.TODO[rule])
+    return Anomaly(rule, label, state.first, until, value, f"{reason}, {began}", rules.REMEDIES[rule])
 
 
 def clock_text(at: int) -> str:

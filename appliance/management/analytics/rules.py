@@ -26,7 +26,7 @@ DROPS_FACTOR: Final = 3.0
 DROPS_LEAST: Final = 1.0
 """Drops rise if they are three times the usual, and one a second more."""
 
-TODO: Final[Mapping[str, str]] = {
+REMEDIES: Final[Mapping[str, str]] = {
     "drops-rising": 'docs/troubleshooting.md, "Drops by reason", tells what the reason means and what to do',
     "session-flapping": "look at the path to that peer (appliance peers), and at both nodes' logs: one may start again and again",
     "round-trip-doubled": "see which path the session takes now (appliance peers), and what else uses that line",

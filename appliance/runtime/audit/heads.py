@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation.aside import Busy
 from appliance.foundation.logging import get_logger
 from appliance.foundation.patience import TookTooLong
@@ -31,6 +31,7 @@ MOST_BYTES: Final = 1 << 20
 class NoHead(ApplianceError):
     """The audit log cannot say where it ends, as its disk does not answer."""
 
+    exit_code = ExitCode.RETRY
     retryable = True
 
 

@@ -24,9 +24,9 @@ class Reload:
         self.asked: list[tuple[dict[Path, bytes] | None, float | None, str | None]] = []
 
     async def reload(
-        self, given: dict[Path, bytes] | None, *, confirm_within: float | None, admin: str | None
+        self, given: dict[Path, bytes] | None, *, confirm_within: float | None, admin: str | None, plan: str | None
     ) -> Mapping[str, Sequence[str]]:
-        self.asked.append((given, confirm_within, admin))
+        self.asked.append((given, confirm_within, admin, plan))
         return {"steps": []}
 
 
@@ -55,9 +55,9 @@ async def test_a_reload_is_told_texts_time_and_the_admins_connection() -> None:
     files = [["/etc/a.yaml", 5], ["/etc/a.yaml.d/b.yaml", 0], ["/etc/a.yaml.d/c.yaml", 2]]
     _, reload = await ask("reload", {"files": files, "body": b"first;2", "confirm_within": 60, "admin": admin})
     texts = {Path("/etc/a.yaml"): b"first", Path("/etc/a.yaml.d/b.yaml"): b"", Path("/etc/a.yaml.d/c.yaml"): b";2"}
-    assert reload.asked == [(texts, 60, admin)]
-    _, reload = await ask("reload", {})
-    assert reload.asked == [(None, None, None)]
+    assert reload.asked == [(texts, 60, admin, None)]
+    _, reload = await ask("reload", {"plan": "p"})
+    assert reload.asked == [(None, None, None, "p")]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,13 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
     permissions = {name: operation.permission for name, operation in operations(asked({})).items()}
     looking = {name for name, permission in permissions.items() if permission == READ}
     about_members = {"lookup", "peers", "netcheck", "invitations"}
-    assert looking == {"status", "health", "metrics", "plugins", "profile", "discovered", "events", "services"} | about_members
+    assert (
+        looking
+        == {"status", "health", "metrics", "plugins", "profile", "discovered", "events", "services", "crypto"} | about_members
+    )
     assert {permission for name, permission in permissions.items() if name not in looking} == {
         CHANGE,
+        "node.plan",
         "node.debug",
         "enrolment.invite",
         "stream.open",

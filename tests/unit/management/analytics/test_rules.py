@@ -81,7 +81,7 @@ def test_a_start_may_take_long_turns() -> None:
 
 
 def test_every_rule_says_what_to_do() -> None:
-    assert all(len(todo) > 20 for todo in rules.TODO.values())
+    assert all(len(todo) > 20 for todo in rules.REMEDIES.values())
 
 
 def test_figures_for_people() -> None:

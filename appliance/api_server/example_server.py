@@ -40,7 +40,7 @@ _UNLIMITED: Final = Management(limits=ManagementLimits(requests=0, per_address=1
 """A mock refuses nobody for asking often."""
 
 
-def mock(version: str) -> Starlette:
+def example_api(version: str) -> Starlette:
     """The application."""
     known = models(ROWS)
     handlers = {row.name: _handler(row, known) for row in ROWS}
@@ -63,7 +63,7 @@ def listening(host: str, port: int) -> socket.socket:
 async def serve(listener: socket.socket, version: str, ready: Callable[[], None], stop: asyncio.Event | None = None) -> None:
     """Answer at a socket until SIGINT or SIGTERM, or until `stop` is set."""
     stop = stop or _signalled()
-    server = EdgeServer(mock(version), Edge(_UNLIMITED), lambda _listener: None)
+    server = EdgeServer(example_api(version), Edge(_UNLIMITED), lambda _listener: None)
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve([listener]), name="serve")
         await server.up.wait()

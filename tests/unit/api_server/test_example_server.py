@@ -10,14 +10,14 @@ import httpx
 import pytest
 from rigs.mock_api import mock_api
 
-from appliance.api_server.mocking import listening, mock
+from appliance.api_server.example_server import example_api, listening
 from appliance.management.operations.row import Row
 from appliance.management.operations.table import ROWS
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(mock("1.0")), base_url="http://node") as made:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(example_api("1.0")), base_url="http://node") as made:
         yield made
 
 

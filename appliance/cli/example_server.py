@@ -13,17 +13,17 @@ from appliance.errors import ApplianceError, ExitCode
 MOST_PORT = 65535
 
 
-def mock_server(arguments: argparse.Namespace, terminal: Terminal) -> int:
+def serve(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Answer until Ctrl-C."""
     port = _port(arguments.port)
     try:
-        from appliance.api_server import mocking
+        from appliance.api_server import example_server
     except ImportError as error:
         raise ApplianceError(
             f"the package {error.name} is not installed", hint="pip install 'appliance-core[management]'"
         ) from error
     try:
-        listener = mocking.listening(arguments.address, port)
+        listener = example_server.listening(arguments.address, port)
     except OSError as error:
         raise ApplianceError(
             f"cannot listen at {arguments.address} port {port}: {error.strerror or error}", hint="choose another: --port 0"
@@ -32,11 +32,11 @@ def mock_server(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     def ready() -> None:
         terminal.line(
-            {"url": url, "tokens": mocking.TOKENS},
-            f"{url}/api/v1/openapi.json has the operations; tokens: {', '.join(mocking.TOKENS)}",
+            {"url": url, "tokens": example_server.TOKENS},
+            f"{url}/api/v1/openapi.json has the operations; tokens: {', '.join(example_server.TOKENS)}",
         )
 
-    asyncio.run(mocking.serve(listener, __version__, ready))
+    asyncio.run(example_server.serve(listener, __version__, ready))
     return ExitCode.OK
 
 

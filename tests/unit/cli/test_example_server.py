@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api_server.mocking import listening
+from appliance.api_server.example_server import listening
 from appliance.cli import main
 
 APPLIANCE = Path(sys.executable).parent / "appliance"
