@@ -30,10 +30,14 @@ LEFT_OUT: Final = frozenset(
         *("join", "leave", "network invite", "network invitations", "netcheck"),
         *("connect", "serve", "tunnel", "proxy", "send", "receive"),
         *("service register", "service watch", "mesh peers", "mesh chat"),
+        *("compat", "validate", "generate-client", "mock-server", "templates check", "debug profile"),
+        *("api", "audit show", "audit verify", "audit export", "audit heads"),
+        *("store stats", "store check", "store backup", "store restore", "store rewrap", "store rotate"),
     }
 )
 """Commands that do nothing to a node, and last as long as what they follow, build, try or carry; and those of a node that is a
-member of a network or looks for direct paths, which this one does not (tests/netns/test_joining.py)."""
+member of a network, looks for direct paths, or has an API server or an audit log, which this one does not
+(tests/netns/test_joining.py, tests/netns/test_management.py, tests/cli/test_audit.py, tests/unit/cli/test_store.py)."""
 EVENTUALLY: Final = 30.0
 """Seconds after which something has gone wrong, which is another matter than being slow."""
 
@@ -72,6 +76,9 @@ class Operations:
         await self._command("peers")
         await self._command("health")
         await self._command("service list")
+        await self._command("debug memory")
+        await self._command("templates list")
+        await self._command("templates show", "health-check")
         await self._command("discover")
         await self._command("ping", "right", "--count", "1")
         await self._command("plan", profile)

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appliance.api.profile_management import Management, ManagementLimits
-from appliance.api_server import mocking
+from appliance.api_server import example_server
 from appliance.api_server.application import application
 from appliance.api_server.caller import LOCAL
 from appliance.api_server.edge.edge import Edge
@@ -54,7 +54,7 @@ class Node:
 @contextmanager
 def whole_api(folder: Path) -> Iterator[str]:
     """Where it is: http://127.0.0.1:PORT. `folder` is for what it keeps."""
-    listener = mocking.listening("127.0.0.1", 0)
+    listener = example_server.listening("127.0.0.1", 0)
     ready = Event()
     ending: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
