@@ -15,7 +15,7 @@ def compat(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Compare two descriptions of the API."""
     try:
         found = differences(description(arguments.old), description(arguments.new))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ApplianceError(
             f"one of them is no complete OpenAPI 3.1 document ({error!r})",
             hint="take those that nodes serve at /api/v1/openapi.json",

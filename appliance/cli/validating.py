@@ -57,9 +57,9 @@ def _file(path: Path) -> str:
 
 
 def _description(path: Path) -> str:
-    from appliance.cli.clients.generating import checked, description
+    from appliance.cli.clients.generating import counted, description
 
-    return f"OpenAPI with {len(checked(description(str(path)), str(path)))} operations"
+    return f"OpenAPI with {counted(description(str(path)), str(path))} operations"
 
 
 def _message(path: Path, name: str, *, answer: bool) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from appliance.cli.clients.languages import LANGUAGES, client
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal
 from appliance.errors import ApplianceError, ExitCode
-from appliance.management.clients.operations import Operation, operations
+from appliance.management.clients.operations import checked, operations
 
 
 def generate_client(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -22,9 +23,7 @@ def generate_client(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if name not in LANGUAGES:
         raise UsageError(f"there is no client in {name!r}", hint=f"there are: {', '.join(LANGUAGES)}")
     folder = Path(arguments.output or f"appliance-client-{name}")
-    document = description(arguments.description)
-    checked(document, arguments.description)
-    texts = client(name, document)
+    texts = made(name, description(arguments.description), arguments.description)
     _write(folder, texts, anew=arguments.force)
     terminal.result(
         {"folder": str(folder), "files": list(texts)},
@@ -49,14 +48,27 @@ def description(file: str | None) -> dict[str, Any]:
     return found
 
 
-def checked(document: Mapping[str, Any], file: str | None) -> list[Operation]:
-    """The operations of a description. Raises ApplianceError if it is not complete."""
+def made(name: str, document: dict[str, Any], file: str | None) -> dict[str, str]:
+    """The texts of a client. Raises ApplianceError if the description is not complete, or not one to make a program of."""
+    with _complete(file):
+        checked(document)
+        return client(name, document)
+
+
+def counted(document: dict[str, Any], file: str) -> int:
+    """How many operations a description has. Raises ApplianceError as `made` does."""
+    with _complete(file):
+        checked(document)
+        return len(operations(document))
+
+
+@contextmanager
+def _complete(file: str | None) -> Generator[None, None, None]:
     try:
-        document["info"]["version"], document["components"]["schemas"]
-        return operations(document)
-    except (KeyError, TypeError, AttributeError, StopIteration) as error:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, StopIteration, RecursionError) as error:
         raise ApplianceError(
-            f"{file}: this is no complete OpenAPI 3.1 document ({error!r})",
+            f"{file}: this is no complete OpenAPI 3.1 document ({str(error) or type(error).__name__})",
             hint="take the one that a node serves at /api/v1/openapi.json",
         ) from error
 

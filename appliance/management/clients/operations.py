@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 Schema = Mapping[str, Any]
+_MOST_STEPS: Final = 32
+"""Of references that lead to references."""
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ARGUMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_PATH: Final = re.compile(r"(/([A-Za-z0-9._~-]+|\{[A-Za-z_][A-Za-z0-9_]*\}))+")
+_VERSION: Final = re.compile(r"[A-Za-z0-9.+-]{1,60}")
+_VERBS: Final = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE"})
 Document = Mapping[str, Any]
 
 
@@ -44,8 +52,39 @@ class Operation(NamedTuple):
         return any(argument.name == "after" for argument in self.arguments) and not self.stream
 
 
+def checked(document: Document) -> None:
+    """Raises ValueError for names that cannot stand in a program as they are: a description may come from anybody, and clients
+    are made of it."""
+    said = str(document["info"]["version"])
+    if not _VERSION.fullmatch(said):
+        raise ValueError(f"{said[:60]!r} is no version")
+    for operation in operations(document):
+        if not _NAME.fullmatch(operation.name) or operation.verb not in _VERBS or not _PATH.fullmatch(operation.path):
+            raise ValueError(
+                f"{operation.verb} {operation.path} ({operation.name})"[:120] + " is no operation that a client can have"
+            )
+        for argument in operation.arguments:
+            if not _ARGUMENT.fullmatch(argument.name):
+                raise ValueError(f"{operation.name} has an argument {argument.name[:60]!r}")
+    for name in (*document["components"]["schemas"], *_references(document)):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a schema is called {name[:60]!r}")
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The names that references end with."""
+    if isinstance(value, Mapping):
+        if isinstance(reference := value.get("$ref"), str):
+            yield reference.rpartition("/")[2].replace("-", "_")
+        for each in value.values():
+            yield from _references(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _references(each)
+
+
 def operations(document: Document) -> list[Operation]:
-    """All of a document, in its order. Raises KeyError for a document without what OpenAPI demands."""
+    """All of a document, in its order. Raises KeyError, TypeError, AttributeError or ValueError for one that is not complete."""
     return [
         _operation(document, path, verb, told)
         for path, verbs in document["paths"].items()
@@ -56,12 +95,14 @@ def operations(document: Document) -> list[Operation]:
 
 def resolved(document: Document, schema: Schema) -> Schema:
     """What a reference stands for."""
-    while "$ref" in schema:
+    for _ in range(_MOST_STEPS):
+        if "$ref" not in schema:
+            return schema
         found: Any = document
         for part in schema["$ref"].removeprefix("#/").split("/"):
             found = found[part]
         schema = found
-    return schema
+    raise ValueError(f"{schema['$ref']} leads in a circle")
 
 
 def _operation(document: Document, path: str, verb: str, told: Mapping[str, Any]) -> Operation:

@@ -148,7 +148,7 @@ def _all(operation: Operation, name: str, item: Schema) -> str:
     passed = "".join(f", {_safe(each.name)}={_safe(each.name)}" for each in arguments)
     return (
         f"    async def {name}_all({_signature(arguments)}) -> AsyncIterator[{annotation(item)}]:\n"
-        f'        """{_sentence(operation.summary)} from all pages, one after the other."""\n'
+        f"{_docstring(f'{_sentence(operation.summary)}, from all pages, one after the other.', 8)}\n"
         '        after = ""\n'
         "        while True:\n"
         f"            page = await self.{name}(after=after{passed})\n"

@@ -13,6 +13,8 @@ from appliance.management.compatibility.change import Change, addition, breaking
 
 Schema = Mapping[str, Any]
 _ALL: Final = frozenset({"object", "array", "string", "integer", "number", "boolean"})
+_MOST_STEPS: Final = 32
+"""Of references that lead to references."""
 _LEAST: Final = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 _MOST: Final = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 
@@ -56,9 +58,11 @@ def _reference(schema: Any) -> str:
 
 
 def _resolved(schema: Any, known: Mapping[str, Any]) -> Schema:
-    while isinstance(schema, Mapping) and ("$ref" in schema or len(schema.get("allOf", ())) == 1):
+    for _ in range(_MOST_STEPS):
+        if not isinstance(schema, Mapping) or not ("$ref" in schema or len(schema.get("allOf", ())) == 1):
+            return schema if isinstance(schema, Mapping) else {}
         schema = known.get(schema["$ref"].rpartition("/")[2], {}) if "$ref" in schema else schema["allOf"][0]
-    return schema if isinstance(schema, Mapping) else {}
+    raise ValueError("references lead in a circle")
 
 
 def _without_null(schema: Schema) -> tuple[bool, Schema]:

@@ -62,6 +62,12 @@ def test_one_value(old: Any, new: Any, to_server: list[str], from_server: list[s
     assert found(old, new, to_server=False) == from_server
 
 
+def test_references_in_a_circle_have_an_end() -> None:
+    itself = {"$ref": "#/components/schemas/A"}
+    with pytest.raises(ValueError, match="circle"):
+        list(compare(itself, TEXT, "it", Side(to_server=True, old={"A": itself}, new={})))
+
+
 def test_a_schema_within_itself_has_an_end() -> None:
     node = {"$ref": "#/components/schemas/Node"}
     old = {"Node": thing(next=node, name=TEXT)}
