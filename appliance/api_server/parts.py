@@ -69,7 +69,7 @@ class Parts:
             **iam.handlers(self._kept.accounts),
             **self.jobs.handlers,
             **of_figures.handlers(self.figures),
-            **of_reviews.handlers(self.reviews, self.asking),
+            **of_reviews.handlers(self.reviews, self.asking, self.may),
         }
 
     async def end_streams(self) -> None:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from appliance.api_server.answering import Call, Handler
 from appliance.api_server.asking import Asking
+from appliance.api_server.caller import Caller, Forbidden
 from appliance.api_server.reviews.reviews import Opening, Reviews
 from appliance.management.operations.node_models import Reload
-from appliance.management.operations.row import Nothing
+from appliance.management.operations.row import Arguments, Nothing
 from appliance.management.operations.table import BY_NAME
 from appliance.management.reviews import deeds
 from appliance.management.reviews.deeds import ReviewClosed
@@ -26,8 +27,15 @@ _DECISIONS: Final[Mapping[str, Deciding]] = {
 }
 
 
-def handlers(reviews: Reviews, asking: Asking) -> dict[str, Handler]:
+def handlers(reviews: Reviews, asking: Asking, permitted: Callable[[Caller, str], bool]) -> dict[str, Handler]:
     """By the rows' names."""
+
+    async def asked_for(call: Call, operation: str, arguments: Arguments) -> Any:
+        """The node's answer. It knows the caller's roles only: whether his token may ask this as well is judged here."""
+        row = BY_NAME[operation]
+        if not permitted(call.caller, row.permission):
+            raise Forbidden(f"this needs another permission too ({row.permission})", hint="make a token with this scope")
+        return await asking.answer(row, arguments, call.caller.on_behalf(call.id))
 
     async def list_(call: Call) -> Any:
         found, cursor = await reviews.page(call.arguments.after, call.arguments.size)
@@ -41,7 +49,7 @@ def handlers(reviews: Reviews, asking: Asking) -> dict[str, Handler]:
         opening = Opening(kind, asked.title, asked.text, lasts, asked.approvals)
 
         async def plan() -> Any:
-            return await asking.answer(BY_NAME["plan"], Nothing(), call.caller.on_behalf(call.id))
+            return await asked_for(call, "plan", Nothing())
 
         return (await reviews.open(opening, call.caller.name, plan)).document()
 
@@ -51,7 +59,7 @@ def handlers(reviews: Reviews, asking: Asking) -> dict[str, Handler]:
     async def apply(call: Call) -> Any:
         async def reload(plan: str) -> Any:
             wanted = {"plan": plan, **call.arguments.model_dump(include={"confirm_within"}, exclude_none=True)}
-            return await asking.answer(BY_NAME["reload"], Reload.model_validate(wanted), call.caller.on_behalf(call.id))
+            return await asked_for(call, "reload", Reload.model_validate(wanted))
 
         review, done = await reviews.apply(call.arguments.review, call.caller.name, reload)
         return {"review": review.document(), "node": done}

@@ -17,8 +17,10 @@ from appliance.management.iam.roles import ADMIN
 MOST_ROLES: Final = 32
 """Roles of one user."""
 LONGEST_NAME: Final = 63
-RESERVED: Final = "profile"
-"""`/users/profile` is about whoever asks."""
+RESERVED: Final = frozenset({"profile", "root", "host", "api-server"})
+"""`/users/profile` is about whoever asks. The others stand for who is no user, where only a name is told: in reviews, in logs."""
+RESERVED_START: Final = "uid-"
+"""So begin the names of users of the host."""
 LONGEST_DISPLAY: Final = 100
 LONGEST_EMAIL: Final = 254
 """RFC 5321, erratum 1690."""
@@ -87,8 +89,8 @@ class User(NamedTuple):
 
 def judged_name(name: str) -> str:
     """The name as it is kept. Raises UserRefused."""
-    if name == RESERVED:
-        raise UserRefused(f"nobody is called {RESERVED}", hint="choose another name")
+    if name in RESERVED or name.startswith(RESERVED_START):
+        raise UserRefused("this name stands for somebody who is no user", hint="choose another name")
     if not _NAME.fullmatch(name):
         raise UserRefused(
             "a user's name has 1 to 63 characters of a-z, 0-9, dot, dash and underscore", hint="begin with a letter"

@@ -100,7 +100,7 @@ class Rig:
         """Log in, and ask who that is."""
         return await self.accounts.callers.authenticate((await self.log_in(name, **more)).access_token)
 
-    async def first_user(self, name: str = "root") -> User:
+    async def first_user(self, name: str = "chief") -> User:
         code = await self.accounts.registration.first_code()
         assert code is not None
         return await self.accounts.registration.register(Registering(code, name, PASSWORD))

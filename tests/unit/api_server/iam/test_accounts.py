@@ -23,8 +23,8 @@ async def test_a_days_work_and_a_restart_on_a_store_in_a_file(tmp_path: Path) ->
     accounts = Accounts(store, clock, randomness, HashingThreads(CHEAP), realm=REALM)
     code = await accounts.registration.first_code()
     assert code is not None
-    root = await accounts.registration.register(Registering(code, "root", PASSWORD))
-    grant = await accounts.sessions.log_in(LogIn("root", PASSWORD))
+    root = await accounts.registration.register(Registering(code, "chief", PASSWORD))
+    grant = await accounts.sessions.log_in(LogIn("chief", PASSWORD))
     grants = await asyncio.gather(*(accounts.sessions.refresh(grant.refresh_token) for _ in range(50)))
     assert len({one.refresh_token for one in grants}) == 1
     accounts.close()

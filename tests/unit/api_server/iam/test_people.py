@@ -82,7 +82,7 @@ async def test_nobody_raises_himself(rig: Rig) -> None:
 
 async def test_an_admin_of_users_does_not_become_an_admin_through_one(rig: Rig) -> None:
     rig = Rig(added={"clerk": ["users.manage"]})
-    root = await rig.user("root", "admin")
+    root = await rig.user("chief", "admin")
     await rig.user("clerk", "clerk")
     clerk = actor(await rig.known("clerk"))
     people = rig.accounts.people
@@ -101,7 +101,7 @@ async def test_an_admin_of_users_does_not_become_an_admin_through_one(rig: Rig) 
 
 async def test_the_last_admin_stays(rig: Rig) -> None:
     root = await rig.first_user()
-    himself = actor(await rig.known("root"))
+    himself = actor(await rig.known("chief"))
     for wanted in (Changed(roles=("operator",)), Changed(state=State.LOCKED), Changed(state=State.DISABLED)):
         with pytest.raises(LastAdmin):
             await rig.accounts.people.change(himself, root.id, wanted)
@@ -187,8 +187,8 @@ async def test_a_stolen_access_token_does_not_change_the_password(rig: Rig) -> N
 
 
 async def test_nor_does_an_admins(rig: Rig) -> None:
-    root = await rig.user("root", "admin")
-    thief = actor(await rig.known("root"))
+    root = await rig.user("chief", "admin")
+    thief = actor(await rig.known("chief"))
     with pytest.raises(NotPermitted):
         await rig.accounts.people.set_password(thief, root.id, OTHER)
     with pytest.raises(NotPermitted):

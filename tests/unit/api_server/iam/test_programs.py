@@ -131,7 +131,7 @@ async def test_somebody_on_the_host_makes_tokens_for_users_only(rig: Rig) -> Non
     token, text = await rig.accounts.programs.create(HOST, "backup", ("node.read", "node.change"), DAY, alice.id)
     assert token.user == alice.id
     assert not (await rig.accounts.callers.authenticate(text)).may("node.change", {}), "it is hers, and she may not"
-    root = await rig.user("root", "admin")
+    root = await rig.user("chief", "admin")
     mine, _ = await rig.accounts.programs.create(Actor(alice.id, ("viewer",)), "mine", ("node.read",), DAY, root.id)
     assert mine.user == alice.id, "whoever is a user makes his own only"
 

@@ -61,7 +61,7 @@ async def test_the_first_code_is_over_after_an_hour(rig: Rig) -> None:
 
 async def test_the_first_code_is_over_once_somebody_else_made_an_admin(rig: Rig) -> None:
     code = await first_code(rig)
-    await rig.user("root", "admin")
+    await rig.user("chief", "admin")
     with pytest.raises(CodeUsedUp):
         await come(rig, code)
 
@@ -96,7 +96,7 @@ async def test_without_a_code_nobody_gets_a_password_hashed(rig: Rig, monkeypatc
 
 async def test_an_invitation_brings_its_roles_as_often_as_it_says(rig: Rig) -> None:
     await rig.first_user()
-    root = actor(await rig.known("root"))
+    root = actor(await rig.known("chief"))
     invitation, code = await rig.accounts.registration.invite(root, ("viewer",), 3600, uses=2, note="for two")
     assert (await come(rig, code, "one")).roles == ("viewer",)
     assert [one.uses for one in await rig.accounts.registration.page("", 10) if one.number == invitation.number] == [1]
@@ -107,9 +107,9 @@ async def test_an_invitation_brings_its_roles_as_often_as_it_says(rig: Rig) -> N
 
 async def test_a_name_that_is_taken_uses_nothing_up(rig: Rig) -> None:
     await rig.first_user()
-    _, code = await rig.accounts.registration.invite(actor(await rig.known("root")), (), 3600)
+    _, code = await rig.accounts.registration.invite(actor(await rig.known("chief")), (), 3600)
     with pytest.raises(NameTaken):
-        await come(rig, code, "root")
+        await come(rig, code, "chief")
     with pytest.raises(PasswordRefused):
         await rig.accounts.registration.register(Registering(code, "alice", "short"))
     assert await come(rig, code, "alice")

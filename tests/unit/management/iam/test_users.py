@@ -33,6 +33,12 @@ def test_what_is_no_name(name: str) -> None:
         judged_name(name)
 
 
+@pytest.mark.parametrize("name", ["root", "host", "api-server", "uid-0", "uid-1000", "uid-x"])
+def test_nobody_takes_the_name_of_somebody_who_is_no_user(name: str) -> None:
+    with pytest.raises(UserRefused, match="no user"):
+        judged_name(name)
+
+
 def test_addresses_and_display_names_by_their_form() -> None:
     assert judged_email("") == ""
     assert judged_email("alice@example.org") == "alice@example.org"
