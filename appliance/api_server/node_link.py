@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from appliance.control.messages import OnBehalf
+from appliance.errors import ApplianceError
 from appliance.sdk.node import NodeConnection
 
 SECONDS: Final = 10.0
 """How long the node may take about certificates."""
+
+
+ALIVE_EVERY: Final = 5.0
+"""Seconds."""
 
 
 class Settings(NamedTuple):
@@ -63,6 +69,13 @@ class NodeLink:
     async def ready(self) -> None:
         """Tell the node that requests are answered now."""
         await self._node.ask("api_ready")
+
+    async def say_alive(self) -> None:
+        """Tell the node every few seconds that this event loop turns: it ends an API server that hangs."""
+        with suppress(ApplianceError):
+            while not self.closed:
+                await self._node.ask("api_alive")
+                await asyncio.sleep(ALIVE_EVERY)
 
     async def ask(self, op: str, arguments: Mapping[str, Any], whose: OnBehalf | None, seconds: float) -> Any:
         """The node's answer. Raises TimeoutError after `seconds`."""

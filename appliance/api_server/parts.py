@@ -11,9 +11,9 @@ from typing import Final, Self
 
 from appliance.api_server.analytics import handlers as of_figures
 from appliance.api_server.analytics.sampler import Sampler
-from appliance.api_server.answering import Handler
+from appliance.api_server.answering import Call, Handler
 from appliance.api_server.asking import Asking
-from appliance.api_server.caller import Bearer, Caller, Unauthenticated, local_caller, permitted
+from appliance.api_server.caller import Bearer, Caller, Unauthenticated, caller_of, local_caller, permitted
 from appliance.api_server.iam import handlers as iam
 from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.jobs.part import JobsPart
@@ -22,6 +22,7 @@ from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
 from appliance.api_server.short_paths import ShortPaths
+from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.management.iam.users import State
@@ -40,7 +41,13 @@ class Parts:
         self.asking = asking = Asking(node.ask, clock.monotonic)
         self.bearer: Bearer = iam.bearer_of(kept.accounts)
         self.jobs = JobsPart(
-            kept.store, ROWS, asking, partial(node.follow, "events", {}, None), permitted=self.may, find=self._find
+            kept.store,
+            ROWS,
+            asking,
+            partial(node.follow, "events", {}, None),
+            permitted=self.may,
+            find=self._find,
+            still=self._still,
         )
         self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes)
         self.answered: Counter[str] = Counter()
@@ -97,6 +104,13 @@ class Parts:
     def may(self, caller: Caller, permission: str) -> bool:
         """May he?"""
         return permitted(caller, permission, self._settings.added_roles)
+
+    async def _still(self, call: Call) -> bool:
+        """Is who asked still who he was, with the same rights?"""
+        try:
+            return await caller_of(call.request, self.bearer) == call.caller
+        except ApplianceError as error:
+            return error.retryable
 
     async def _find(self, name: str, user: str) -> Caller | None:
         """A caller as he is now; None if he is no more."""

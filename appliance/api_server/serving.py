@@ -50,6 +50,8 @@ async def serve(
             node = NodeLink(control)
             ending.callback(node.close)
             node.ended = stop.set
+            alive = asyncio.get_running_loop().create_task(node.say_alive(), name="alive")
+            ending.callback(alive.cancel)
             folder.mkdir(mode=0o700, exist_ok=True)
             folder.chmod(0o700)
             settings = await node.settings()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -38,12 +39,15 @@ class JobHandlers:
         events: EventLog,
         operations: Operations,
         permitted: Callable[[Caller, str], bool],
+        still: Callable[[Call], Awaitable[bool]],
     ) -> None:
+        """`still`: is who asked still who he was, with the same rights?"""
         self._jobs = jobs
         self._templates = templates
         self._events = events
         self._operations = operations
         self._permitted = permitted
+        self._still = still
         self._streams = Streams()
         self.handlers: Final[dict[str, Handler]] = {
             "templates.list": self._list,
@@ -90,7 +94,7 @@ class JobHandlers:
         after = cursor_in(call.request, call.arguments.after)
         if await self._jobs.heard(execution, after):
             return Response(status_code=204)  # tells a browser not to connect again (HTML, section 9.2.3)
-        return self._streams.answer(call.caller.name, self._jobs.follow(execution, after))
+        return self._streams.answer(call.caller.name, self._jobs.follow(execution, after), partial(self._still, call))
 
     async def _page(self, call: Call) -> Any:
         items, following = await self._jobs.page(call.arguments.after, call.arguments.size)
@@ -102,7 +106,8 @@ class JobHandlers:
 
     async def _follow(self, call: Call) -> Response:
         after = cursor_in(call.request, call.arguments.after)
-        return self._streams.answer(call.caller.name, self._events.follow(after, self._topics(call)))
+        followed = self._events.follow(after, self._topics(call))
+        return self._streams.answer(call.caller.name, followed, partial(self._still, call))
 
     def _topics(self, call: Call) -> Collection[str]:
         """Those that were asked for, as far as the caller may see them; what he may not is as silent as what there is not."""

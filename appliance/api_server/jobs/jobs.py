@@ -265,7 +265,12 @@ class Jobs:
             return
 
         async def ask(operation: str, arguments: Mapping[str, Any]) -> Any:
-            return await self._host.ask(operation, arguments, caller, live.execution.id)
+            """Each time as the user is now: who was locked out or may less than before does nothing more."""
+            now = await self._host.find(live.execution.by, live.execution.user)
+            permission = self._host.operations[operation].permission
+            if now is None or not self._host.may(now, permission):
+                raise StepsNotPermitted(f"user {live.execution.by} may not do this any more ({permission})")
+            return await self._host.ask(operation, arguments, now, live.execution.id)
 
         secrets = secrets_in(turn.template, values)
         await Running(live, steps, turn.template.timeout, self._host.operations, ask, secrets).run()

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from typing import Any, Final
 
+from appliance.api_server.answering import Call
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller
 from appliance.api_server.jobs.event_log import EventLog
@@ -41,13 +42,15 @@ class JobsPart:
         *,
         permitted: Callable[[Caller, str], bool],
         find: Callable[[str, str], Awaitable[Caller | None]],
+        still: Callable[[Call], Awaitable[bool]],
     ) -> None:
-        """`permitted`: may this caller do that? `find`: the caller with a name and an id, as he is now."""
+        """`permitted`: may this caller do that? `find`: the caller with a name and an id, as he is now. `still`: is who asked
+        still who he was, with the same rights?"""
         operations = for_steps(rows)
         templates = Templates(operations)
         self.events = EventLog(store)
         self.jobs = Jobs(store, self.events, ServerHost(operations, templates, asking, permitted, find))
-        self.handlers = JobHandlers(self.jobs, templates, self.events, operations, permitted).handlers
+        self.handlers = JobHandlers(self.jobs, templates, self.events, operations, permitted, still).handlers
         self._follow = follow
         self._tasks = Tasks()
 

@@ -1,13 +1,14 @@
 """Streams of events as answers of HTTP: bounded in number and in time, and ended with their reader.
 
-A stream ends after ten minutes, and the client connects again with its cursor: then it is looked at anew whether he still may.
+A stream ends after ten minutes, or when its caller may no longer what he could, and the client connects again with its cursor.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Final
 
 from starlette.requests import Request
@@ -27,7 +28,12 @@ RETRY: Final = "retry: 2000\n\n"
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """The second one is for nginx, which would keep events until it has 4 KiB."""
 
+JUDGE_EVERY: Final = 30.0
+"""Seconds after which it is looked at anew whether the caller still may."""
+
 Steps = AsyncGenerator[Event | Stale | Beat, None]
+Still = Callable[[], Awaitable[bool]]
+"""Is the caller who he was, with the same rights?"""
 
 
 class TooManyStreams(ApplianceError):
@@ -53,12 +59,12 @@ class Streams:
     def __len__(self) -> int:
         return self._open.total()
 
-    def answer(self, user: str, steps: Steps) -> EventStream:
-        """A stream for this user. Raises TooManyStreams."""
+    def answer(self, user: str, steps: Steps, still: Still) -> EventStream:
+        """A stream for this user, as long as he `still` may. Raises TooManyStreams."""
         if self._open[user] >= OF_A_USER or len(self) >= IN_ALL:
             raise TooManyStreams("too many streams are open", hint="close some, or follow several topics by one stream")
         self._open[user] += 1
-        return EventStream(steps, self._open, user)
+        return EventStream(_while(steps, still), self._open, user)
 
 
 class EventStream(StreamingResponse):
@@ -77,6 +83,18 @@ class EventStream(StreamingResponse):
         finally:
             self._opened -= Counter((self._user,))
             await self._steps.aclose()
+
+
+async def _while(steps: Steps, still: Still) -> Steps:
+    now = asyncio.get_running_loop().time
+    judged = now()
+    async with aclosing(steps):
+        async for step in steps:
+            if now() - judged >= JUDGE_EVERY:
+                if not await still():
+                    return
+                judged = now()
+            yield step
 
 
 async def _lines(steps: Steps) -> AsyncIterator[str]:

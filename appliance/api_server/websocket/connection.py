@@ -147,14 +147,26 @@ class Connection:
 
     async def _judge_again(self) -> None:
         """A token that is no longer good ends what it began."""
-        while self._token:
-            await asyncio.sleep(JUDGE_EVERY)
-            try:
-                self._caller = await self._deeds.whose(self._token)
-            except ApplianceError as error:
-                if not error.retryable:
-                    await self._wire.close(UNAUTHENTICATED, error.message[:100])
-                    return
+        with suppress(_Gone):
+            while self._token:
+                await asyncio.sleep(JUDGE_EVERY)
+                with suppress(ApplianceError):  # the store is busy
+                    await self._judge(self._token)
+
+    async def _judge(self, token: str) -> None:
+        """Is it still the same caller with the same rights? What is followed was begun with these. Raises _Gone if not,
+        ApplianceError if that cannot be told now."""
+        assert self._caller is not None
+        try:
+            caller = await self._deeds.whose(token)
+            reason = "" if _rights(caller) == _rights(self._caller) else "another user, or other rights: connect again"
+        except ApplianceError as error:
+            if error.retryable:
+                raise
+            reason = error.message[:100]
+        if reason:
+            await self._wire.close(UNAUTHENTICATED, reason)
+            raise _Gone
 
     async def _take(self, text: str) -> None:
         number = None
@@ -172,11 +184,14 @@ class Connection:
 
     async def _do(self, message: Any) -> None:
         assert self._caller is not None
+        if self._token and isinstance(message, Subscribe | Question | Broadcast):
+            await self._judge(self._token)
         match message:
             case Ping():
                 await self._say(text_of("pong"))
             case Authenticate(token):
-                self._caller, self._token = await self._deeds.whose(token), token
+                await self._judge(token)
+                self._token = token
                 await self._say(text_of("welcome", user=self._caller.name))
             case Subscribe(number):
                 self._begin(number, self._follow(self._caller, message), subscription=True)
@@ -251,6 +266,10 @@ class Connection:
         except (OSError, RuntimeError, TimeoutError) as error:
             self._ended = True
             raise _Gone from error
+
+
+def _rights(caller: Caller) -> tuple[object, ...]:
+    return caller.name, caller.user, caller.roles, caller.scopes
 
 
 def _told(number: int, item: Event | Stale | Beat) -> str:

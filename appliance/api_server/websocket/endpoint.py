@@ -22,6 +22,7 @@ from appliance.foundation.entropy import random_bytes
 from appliance.management.jobs.events import Beat, Event, Stale
 from appliance.management.operations.row import AnsweredBy, Arguments
 from appliance.management.operations.table import BY_NAME
+from appliance.sdk.errors import DeadlineExceeded
 
 PATH: Final = "/api/v1/ws"
 MOST_OF_A_USER: Final = 32
@@ -111,9 +112,12 @@ class _Deeds:
         if row is None or row.answered_by is not AnsweredBy.NODE or row.stream:
             raise NotFound("the node answers no such operation", hint="the API server's own operations are asked by HTTP")
         self._must(caller, row.permission)
-        return await self._asking.answer(
-            row, _arguments(row.arguments, question.arguments), caller.on_behalf(random_bytes(8).hex())
-        )
+        try:
+            return await self._asking.answer(
+                row, _arguments(row.arguments, question.arguments), caller.on_behalf(random_bytes(8).hex())
+            )
+        except TimeoutError:
+            raise DeadlineExceeded(f"{row.name} took longer than {row.seconds:g} s", hint="look at the node's log") from None
 
     def broadcast(self, caller: Caller, message: Broadcast) -> None:
         self._must(caller, BROADCAST)

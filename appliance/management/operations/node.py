@@ -103,6 +103,7 @@ NOT_HERE: Final = {
     "audit_add": "the API server's own",
     "api_settings": "the API server's own",
     "api_ready": "the API server's own",
+    "api_alive": "the API server's own",
     "api_tls_files": "the API server's own",
     "api_certificate": "the API server's own",
     "events": "the API server follows it and tells it to all, see /api/v1/events",

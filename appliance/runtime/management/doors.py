@@ -37,21 +37,26 @@ class Doors:
         """The Unix socket."""
         return self._path
 
+    @property
+    def open_to_host(self) -> bool:
+        """Is there at least the Unix socket?"""
+        return self._unix is not None
+
     def descriptors(self) -> tuple[int, Sequence[int]]:
         """Of the Unix socket, and of the others."""
         assert self._unix is not None
         return self._unix.fileno(), [each.fileno() for each in self._tcp.values()]
 
     def open(self, management: Management) -> bool:
-        """Listen where the profile says, and nowhere else. Returns whether anything is different now. Raises HostError; then all
-        is as before."""
+        """Listen where the profile says, and nowhere else. Returns whether anything is different now. Raises HostError; then the
+        addresses are as before, and the Unix socket is open if it can be."""
         wanted = {str(each): each for each in management.listen}
         fresh: dict[str, socket.socket] = {}
         try:
-            for text in wanted.keys() - self._tcp.keys():
-                fresh[text] = _listening(wanted[text])
             if self._unix is None:
                 self._unix = _at_path(self._path)
+            for text in wanted.keys() - self._tcp.keys():
+                fresh[text] = _listening(wanted[text])
         except OSError as error:
             for each in fresh.values():
                 each.close()

@@ -1,6 +1,7 @@
 """Management as a part of a hosted node: made when a profile first has the section.
 
-The API server is started again when it ends, later and later; the node goes on without it, and says so.
+The API server is started again when it ends or hangs, later and later, and a port that somebody else has is tried again; the node
+goes on without it, and says so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from appliance.api.management import Principal
 from appliance.api.profile import Management
 from appliance.control.authority import Permits, no_roles
 from appliance.control.conversation import API_SERVER, OF_THE_API_SERVER, Operation, Patience, Request
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, HostError
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.linux.privileges import API_USER, NOBODY, ids
@@ -25,6 +26,7 @@ from appliance.management.iam import roles
 from appliance.runtime.management.doors import Doors
 from appliance.runtime.management.process import ApiServerProcess
 from appliance.runtime.management.tls_files import tls_files
+from appliance.runtime.management.watch import Watch
 
 log = get_logger("management")
 
@@ -32,7 +34,8 @@ SERVE: Final = "api.serve"
 CERTIFICATE: Final = ("pin", "backup", "until", "source", "exchange")
 """What the API server says of the certificate in use."""
 PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
-"""Seconds until the API server is started again: the first time, the second, …; from then on the last."""
+"""Seconds until what did not work is tried again: the first time, the second, …; from then on the last."""
+SILENT: Final = "the API server does not answer"
 WELL_AFTER: Final = 60.0
 """Seconds after which a start counts as a good one, and the pauses begin anew."""
 
@@ -65,41 +68,54 @@ class ManagementPart:
         self._joints = joints
         self._doors = Doors(joints.path)
         self._process = ApiServerProcess(self._died)
+        self._watch = Watch(self._hangs)
         self._section: Management | None = None
+        self._closed = False
         self._again: asyncio.TimerHandle | None = None
+        self._trying: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._since = 0.0
         self._failures = 0
         self._ready = False
         self._certificate: dict[str, str] = {}
         """What clients may pin, as the API server said last."""
+        self._blocked = ""
+        """Why it does not listen everywhere; "" if it does."""
+        self._failed = ""
+        """Why it does not run; "" if it does."""
         self.restarts = 0
-        self.problem = ""
+
+    @property
+    def problem(self) -> str:
         """What is wrong; "" if nothing is."""
+        return self._failed or self._blocked or (SILENT if self._watch.silent else "")
 
     def operations(self) -> dict[str, Operation]:
         """What the API server asks for itself."""
 
         async def settings(_request: Request) -> Any:
-            section = self._section
-            assert section is not None
+            section = self._in_use()
             return {"node": {**self._joints.about(), "version": __version__}, "management": section.model_dump(mode="json")}
 
         async def ready(_request: Request) -> Any:
-            self._ready, self.problem = True, ""
+            self._ready, self._failed = True, ""
+            self._watch.heard()
             log.info("the API server is ready", pid=self._process.pid, listen=self._doors.addresses, socket=str(self._doors.path))
             return {}
 
         async def files(_request: Request) -> Any:
-            section = self._section
-            assert section is not None
-            return await asyncio.to_thread(tls_files, section.tls)
+            return await asyncio.to_thread(tls_files, self._in_use().tls)
 
         async def certificate(request: Request) -> Any:
             self._certificate = {name: str(request.args.get(name, "")) for name in CERTIFICATE}
             return {}
 
+        async def alive(_request: Request) -> Any:
+            self._watch.heard()
+            return {}
+
         return {
+            "api_alive": Operation(SERVE, alive),
             "api_settings": Operation(SERVE, settings),
             "api_ready": Operation(SERVE, ready),
             "api_tls_files": Operation(SERVE, files),
@@ -111,7 +127,7 @@ class ManagementPart:
         if self._section is None:
             return None
         return {
-            "ready": self._ready,
+            "ready": self._ready and not self._watch.silent,
             "pid": self._process.pid,
             "listen": self._doors.addresses,
             "socket": str(self._doors.path),
@@ -120,6 +136,11 @@ class ManagementPart:
             "shares_user": os.geteuid() == 0 and ids(API_USER)[0] == NOBODY,
             "certificate": self._certificate,
         }
+
+    def _in_use(self) -> Management:
+        if self._section is None:
+            raise HostError("this node has no API server now", hint="its profile has no section management")
+        return self._section
 
     def _plain(self) -> list[str]:
         """Addresses where others may read what is said."""
@@ -131,6 +152,8 @@ class ManagementPart:
     async def use(self, management: Management | None) -> None:
         """The profile's section is this from now on. What goes wrong is a problem of this part, and of no other."""
         async with self._changing:
+            if self._closed:
+                return
             before, self._section = self._section, management
             if management is None:
                 await self._end()
@@ -138,45 +161,67 @@ class ManagementPart:
                 self._joints.permit(no_roles)
                 return
             self._joints.permit(lambda held, permission: roles.permits(held, permission, management.roles))
-            try:
-                moved = self._doors.open(management)
-            except ApplianceError as error:
-                self._fail(error)
-                return
+            changed = management != before
+            if changed:
+                self._failures = 0
             if plain := self._plain():
                 log.warning("the API server speaks plain HTTP on the network: tokens can be read on the way", listen=plain)
-            if moved or management != before or not self._process.pid:
-                await self._process.stop()
-                self._failures = 0
-                self._start()
+            await self._serve(management, anew=changed)
 
     async def close(self) -> None:
         """End the API server, and listen no more."""
         async with self._changing:
-            self._section = None
+            self._closed, self._section = True, None
             await self._end()
 
     async def _end(self) -> None:
         self._forget_again()
-        self._ready, self.problem = False, ""
+        self._watch.end()
+        self._ready, self._failed, self._blocked = False, "", ""
         await self._process.stop()
         self._doors.close()
 
-    def _start(self) -> None:
+    async def _serve(self, section: Management, *, anew: bool) -> None:
+        """Listen and run, `anew` also where it runs already. What does not work is tried again later; where a port is taken, it
+        is served at the others."""
         self._forget_again()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        moved, before = False, self._doors.open_to_host
+        try:
+            moved = self._doors.open(section)
+            self._blocked = ""
+        except ApplianceError as error:
+            self._blocked = self._told(error, self._blocked)
+        runs = True
+        if self._doors.open_to_host and (moved or anew or not before or not self._process.pid):
+            await self._process.stop()
+            runs = self._start()
+        if self._blocked or not runs:
+            self._later()
+
+    def _start(self) -> bool:
         self._ready, self._since = False, clock.monotonic()
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:
+            self._failed = self._told(HostError(f"the API server was not started: {error.strerror}"), self._failed)
+            return False
         try:
             with theirs:
                 self._process.start(self._joints.folder, theirs, *self._doors.descriptors())
         except ApplianceError as error:
             ours.close()
-            self._fail(error)
-            self._later()
-            return
+            self._failed = self._told(error, self._failed)
+            return False
         self._joints.attend(ours, Principal(API_SERVER, API_SERVER), OF_THE_API_SERVER)
+        self._watch.begin()
+        return True
+
+    def _hangs(self) -> None:
+        log.warning("the API server has said nothing for long, and is ended", pid=self._process.pid)
+        self._process.kill()
 
     def _died(self, code: int) -> None:
+        self._watch.end()
         if self._section is None:
             return
         if clock.monotonic() - self._since > WELL_AFTER:
@@ -184,18 +229,30 @@ class ManagementPart:
         self._ready = False
         self.restarts += 1
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        self.problem = f"the API server ended {how}: see the log"
+        self._failed = f"the API server ended {how}: see the log"
         log.warning("the API server ended", how=how, again_in=self._later())
 
     def _later(self) -> float:
+        self._forget_again()
         pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
         self._failures += 1
-        self._again = asyncio.get_running_loop().call_later(pause, self._start)
+        self._again = asyncio.get_running_loop().call_later(pause, self._try_again)
         return pause
 
-    def _fail(self, error: ApplianceError) -> None:
-        self.problem = error.message
-        log.error("the API server does not run", reason=error.message, hint=error.hint)
+    def _try_again(self) -> None:
+        self._trying = asyncio.get_running_loop().create_task(self._served_again(), name="management")
+
+    async def _served_again(self) -> None:
+        async with self._changing:
+            if self._section is not None:
+                await self._serve(self._section, anew=False)
+
+    @staticmethod
+    def _told(error: ApplianceError, before: str) -> str:
+        """What is wrong; into the log only if it was something else before."""
+        if error.message != before:
+            log.error("the API server does not run as the profile says", reason=error.message, hint=error.hint)
+        return error.message
 
     def _forget_again(self) -> None:
         if self._again is not None:

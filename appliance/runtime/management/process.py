@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,10 @@ from appliance.linux.privileges import API_USER, ids
 
 STOP_SECONDS: Final = 6.0
 """How long it may take to end: it gives streams five."""
+
+
+LIBRARIES: Final = ("httptools", "jwt", "starlette", "uvicorn", "websockets")
+"""What it imports that a node without it does not need: the extra `management` of pyproject.toml."""
 
 
 class ApiServerProcess:
@@ -34,6 +39,7 @@ class ApiServerProcess:
 
     def start(self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int]) -> None:
         """Start it with its end of the control connection and the sockets to listen at. Raises HostError."""
+        check_libraries(LIBRARIES)
         make_folder(folder)
         descriptors = (control.fileno(), unix, *tcp)
         try:
@@ -47,6 +53,11 @@ class ApiServerProcess:
         except OSError as error:
             raise HostError(f"the API server was not started: {error.strerror}") from error
         asyncio.get_running_loop().add_reader(self._pidfd, self._ended)
+
+    def kill(self) -> None:
+        """It hangs. `died` is called once it has ended."""
+        if self._process is not None:
+            self._process.kill()
 
     async def stop(self) -> None:
         """End it in order; kill it when it does not go. Safe to call twice."""
@@ -72,6 +83,16 @@ class ApiServerProcess:
             asyncio.get_running_loop().remove_reader(self._pidfd)
             os.close(self._pidfd)
             self._pidfd = -1
+
+
+def check_libraries(names: Sequence[str]) -> None:
+    """Raises HostError where the extra is not installed. Nothing is imported."""
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise HostError(
+            f"the API server's libraries are not installed ({', '.join(missing)}): the extra `management` has them",
+            hint="pip install 'appliance[management]', or take the section management out of the profile",
+        )
 
 
 def make_folder(folder: Path) -> None:

@@ -73,8 +73,11 @@ async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
     def may(caller: Caller, permission: str) -> bool:
         return permitted(caller, permission, {})
 
+    async def still(_call: object) -> bool:
+        return True
+
     asking = Asking(node.ask, clock.monotonic)
-    part = JobsPart(MemoryStore(clock=clock.wall), ROWS, asking, node.follow, permitted=may, find=find)
+    part = JobsPart(MemoryStore(clock=clock.wall), ROWS, asking, node.follow, permitted=may, find=find, still=still)
     await part.open()
     answering = Answering(asking, bearer, {}, part.handlers)
     rows = [row for row in ROWS if row.name in part.handlers]

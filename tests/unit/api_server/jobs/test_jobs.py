@@ -336,6 +336,21 @@ def test_a_user_who_has_gone_or_may_not_any_more_gets_nothing_done() -> None:
     played(story())
 
 
+def test_who_may_less_while_his_job_runs_gets_no_further_step_done() -> None:
+    async def story() -> None:
+        async with house(node=node(health=after(60))) as here:
+            here.node.templates["twice"] = template(step("health"), step("peers"), name="twice")
+            running = await here.jobs.start(ALICE, "twice", {})
+            await until(lambda: here.node.deeds == ["health"])
+            asked = len(here.node.asked)
+            here.node.users = {}
+            ended = await here.over(running)
+            assert len(here.node.asked) == asked
+            assert (ended.state, ended.error and ended.error["code"]) == (State.FAILED, "StepsNotPermitted")
+
+    played(story())
+
+
 def test_records_that_cannot_be_read_keep_nobody_from_starting() -> None:
     async def story() -> None:
         store = new_store()

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from appliance.api_server.jobs.streaming import IN_ALL, MOST_SECONDS, OF_A_USER, RETRY, EventStream, Streams, TooManyStreams
+from appliance.api_server.jobs.streaming import (
+    IN_ALL,
+    JUDGE_EVERY,
+    MOST_SECONDS,
+    OF_A_USER,
+    RETRY,
+    EventStream,
+    Streams,
+    TooManyStreams,
+)
 from appliance.management.jobs.events import Beat, Event, Stale
 from tests.rigs.virtual_loop import played
 
@@ -17,6 +26,10 @@ async def beats() -> AsyncGenerator[Event | Stale | Beat, None]:
     while True:
         await asyncio.sleep(15)
         yield Beat(7)
+
+
+async def still() -> bool:
+    return True
 
 
 async def sent(stream: EventStream, gone_after: float | None = None) -> list[bytes]:
@@ -38,7 +51,7 @@ def test_a_stream_ends_after_ten_minutes_so_that_its_caller_is_looked_at_again()
     async def story() -> None:
         streams = Streams()
         began = asyncio.get_running_loop().time()
-        pieces = await sent(streams.answer("alice", beats()))
+        pieces = await sent(streams.answer("alice", beats(), still))
         assert asyncio.get_running_loop().time() - began == MOST_SECONDS
         assert [piece.decode() for piece in pieces if piece] == [RETRY, *[": heartbeat\nid: 7\n\n"] * 40]
         assert len(streams) == 0
@@ -46,10 +59,23 @@ def test_a_stream_ends_after_ten_minutes_so_that_its_caller_is_looked_at_again()
     played(story())
 
 
+def test_a_stream_ends_soon_after_its_caller_may_no_longer_follow_it() -> None:
+    async def story() -> None:
+        began = asyncio.get_running_loop().time()
+
+        async def for_a_minute() -> bool:
+            return asyncio.get_running_loop().time() - began < 60
+
+        await sent(Streams().answer("alice", beats(), for_a_minute))
+        assert asyncio.get_running_loop().time() - began <= 60 + JUDGE_EVERY
+
+    played(story())
+
+
 def test_a_client_that_goes_away_ends_his_stream() -> None:
     async def story() -> None:
         streams, steps = Streams(), beats()
-        await sent(streams.answer("alice", steps), gone_after=20)
+        await sent(streams.answer("alice", steps, still), gone_after=20)
         assert len(streams) == 0
         with pytest.raises(StopAsyncIteration):
             await anext(steps)
@@ -61,11 +87,11 @@ def test_streams_are_bounded_for_each_user_and_in_all() -> None:
     async def story() -> None:
         streams = Streams()
         users = [f"u{number}" for number in range(IN_ALL // OF_A_USER)]
-        opened = [streams.answer(user, beats()) for user in users for _ in range(OF_A_USER)]
+        opened = [streams.answer(user, beats(), still) for user in users for _ in range(OF_A_USER)]
         for user in (users[0], "another"):
             with pytest.raises(TooManyStreams):
-                streams.answer(user, beats())
+                streams.answer(user, beats(), still)
         await sent(opened[0], gone_after=1)
-        streams.answer(users[0], beats())
+        streams.answer(users[0], beats(), still)
 
     played(story())

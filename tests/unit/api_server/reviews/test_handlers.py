@@ -29,7 +29,7 @@ async def test_a_program_sees_no_plan_that_its_token_has_no_scope_for() -> None:
 
     story = Story()
     answers = handlers(story.reviews, Asking(node, lambda: 0.0), lambda caller, permission: permitted(caller, permission, {}))
-    with pytest.raises(Forbidden, match="node.plan"):
+    with pytest.raises(Forbidden, match=r"node\.plan"):
         await answers["reviews.open"](call("reviews.open", ("reviews.write",), title="smaller MTU"))
     assert asked == []
     opened = await answers["reviews.open"](call("reviews.open", ("reviews.write", "node.plan"), title="smaller MTU"))

@@ -27,6 +27,8 @@ class World:
         self.events: asyncio.Queue[Event | Stale | Beat] = asyncio.Queue()
         self.closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.followed = 0
+        self.alice = ALICE
+        self.gone = False
         self.heard: list[Broadcast] = []
         self.now = 0.0
         self.reads = asyncio.Event()
@@ -48,9 +50,9 @@ class World:
     # ---- deeds ----
 
     async def whose(self, token: str) -> Caller:
-        if token != "good":
+        if token not in {"good", "bob's"} or self.gone:
             raise Unauthenticated("the token is not valid")
-        return ALICE
+        return self.alice if token == "good" else Caller("bob", ("admin",), "access-token")
 
     async def follow(self, _caller: Caller, _wanted: Subscribe) -> AsyncGenerator[Event | Stale | Beat, None]:
         self.followed += 1
@@ -195,3 +197,22 @@ async def test_who_does_not_read_keeps_one_event_waiting_and_no_more() -> None:
             await asyncio.sleep(0)
         assert world.events.qsize() == 99
         world.reads.set()
+
+
+@pytest.mark.parametrize("change", ["roles", "user", "gone"])
+async def test_whose_rights_change_is_sent_away_with_the_next_thing_he_wants(change: str) -> None:
+    async with connected(None) as world:
+        world.say(type="authenticate", token="good")
+        await world.hears()
+        world.say(type="subscribe", id=1)
+        await world.hears()
+        if change == "roles":
+            world.alice = ALICE._replace(roles=("viewer",))
+        if change == "gone":
+            world.gone = True
+        message = (
+            {"type": "authenticate", "token": "bob's"} if change == "user" else {"type": "ask", "id": 2, "operation": "reload"}
+        )
+        world.say(**message)
+        assert await asyncio.wait_for(world.closed, 60) == 4401
+        assert world.from_server.empty(), "nothing was asked"

@@ -1,0 +1,67 @@
+"""Where the API server cannot run as the profile says, the node says so, and tries again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from appliance.api.management import Principal
+from appliance.api.profile_management import Management
+from appliance.control.conversation import Patience
+from appliance.errors import HostError
+from appliance.runtime.management import part as module
+from appliance.runtime.management.part import Joints, ManagementPart
+from appliance.runtime.management.process import check_libraries
+
+
+class Process:
+    """Runs nothing, and knows where it would listen."""
+
+    def __init__(self, _died: Callable[[int], None]) -> None:
+        self.pid = 0
+        self.listening = 0
+
+    def start(self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int]) -> None:
+        self.pid, self.listening = 1, len(tcp)
+
+    async def stop(self) -> None:
+        self.pid = 0
+
+
+async def test_a_port_that_somebody_has_is_tried_again_and_the_others_are_served_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    monkeypatch.setattr(module, "PAUSES", (0.01,))
+
+    def attend(connection: socket.socket, principal: Principal, patience: Patience) -> asyncio.Task[None]:
+        del principal, patience
+        connection.close()
+        return asyncio.get_running_loop().create_task(asyncio.sleep(0))
+
+    joints = Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None)
+    part = ManagementPart(joints)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        await part.use(Management.model_validate({"listen": [f"127.0.0.1:{taken.getsockname()[1]}"]}))
+        assert "cannot listen" in part.problem
+        process = part._process
+        assert isinstance(process, Process)
+        assert (process.pid, process.listening) == (1, 0), "it answers at the Unix socket"
+        assert joints.path.is_socket()
+    async with asyncio.timeout(60):
+        while part.problem:  # noqa: ASYNC110  nobody tells when it is over
+            await asyncio.sleep(0.01)
+    assert process.listening == 1
+    await part.close()
+    await part.use(Management())
+    assert not process.pid, "what has ended is started by nobody"
+
+
+def test_without_the_extra_it_is_said_what_to_install() -> None:
+    with pytest.raises(HostError, match="no_such_library") as told:
+        check_libraries(("socket", "no_such_library"))
+    assert "appliance[management]" in told.value.hint
