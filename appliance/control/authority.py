@@ -30,6 +30,8 @@ AT_A_TIME: Final = 2
 """Threads of one plugin, and of the group's database, for one user: one for whom these hang takes none of another's."""
 OF_THE_API_SERVER: Final = frozenset({"node.read", "audit.add", "api.serve"})
 """What the API server may for itself, asking for nobody."""
+ITS_OWN: Final = OF_THE_API_SERVER - {"node.read"}
+"""What none of its users may, whatever a plugin says."""
 NEVER_REFUSED: Final = frozenset({"status", "health", "confirm", "rollback", "stop"})
 """Root may do these whatever plugins say. Otherwise a plugin could keep the host from being brought back while the node runs."""
 
@@ -95,6 +97,8 @@ class Authority:
             return True
         if principal.kind == "api-server":
             return permission in OF_THE_API_SERVER
+        if principal.kind == "api" and permission in ITS_OWN:
+            return False
         if principal.kind == "api" and not self._opinions:
             return self._permits(principal.roles, permission)
         key = _Key(principal.kind, principal.name, principal.uid, principal.gid, principal.roles, permission, target)
@@ -138,7 +142,7 @@ class Authority:
     async def _opinion(self, plugin: str, principal: Principal, key: _Key, *, owner: bool) -> Verdict | None:
         try:
             verdict = await self._threads[plugin].run(
-                principal.uid, lambda: self._opinions[plugin](principal, key.permission, key.target), self._seconds
+                _whose(principal), lambda: self._opinions[plugin](principal, key.permission, key.target), self._seconds
             )
         except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
             self.counted["late" if isinstance(error, TookTooLong) else "busy" if isinstance(error, Busy) else "failed"] += 1
@@ -152,7 +156,7 @@ class Authority:
         if group is None:
             return False
         try:
-            return await self._groups.run(principal.uid, lambda: is_member(principal, group), self._seconds)
+            return await self._groups.run(_whose(principal), lambda: is_member(principal, group), self._seconds)
         except (TookTooLong, Busy):
             self.counted["late"] += 1
             return False
@@ -161,6 +165,11 @@ class Authority:
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
         self._kept[key] = self._now() + HOLDS, allowed
+
+
+def _whose(principal: Principal) -> int | str:
+    """Whose threads a question takes: users of the API server have names only."""
+    return principal.name if principal.uid is None else principal.uid
 
 
 def is_owner(principal: Principal) -> bool:

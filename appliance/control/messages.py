@@ -26,6 +26,9 @@ MAX_LINE = 64 * 1024
 MAX_ID = 2**53 - 1
 """The largest number that every JSON reader knows exactly."""
 
+MOST_ROLES, MOST_WORD = 64, 128
+"""Roles of whom is asked for, and characters of each, of a name and of a request's id."""
+
 Id = int | None
 
 
@@ -175,9 +178,14 @@ def _on_behalf(found: object) -> OnBehalf | None:
             return None
         case {"name": str(name), **more}:
             roles, request = more.get("roles", []), more.get("request", "")
-            if isinstance(roles, list) and all(isinstance(role, str) for role in roles) and isinstance(request, str):
-                return OnBehalf(name, tuple(sorted(roles)), request)
+            if isinstance(roles, list) and len(roles) <= MOST_ROLES and all(map(_is_word, (name, request, *roles))):
+                return OnBehalf(name, tuple(sorted(roles)), str(request))
     raise NotUnderstood("as names nobody")
+
+
+def _is_word(found: object) -> bool:
+    """It is written into logs as it is."""
+    return isinstance(found, str) and len(found) <= MOST_WORD and found.isprintable()
 
 
 def _arguments(found: object) -> dict[str, Any]:

@@ -204,3 +204,26 @@ async def test_the_api_server_itself_may_three_things() -> None:
     itself = Principal("api-server", "api-server")
     allowed = [what for what in ("node.read", "node.change", "api.serve", "audit.add") if await story.allows(itself, (what, "x"))]
     assert allowed == ["node.read", "api.serve", "audit.add"]
+
+
+async def test_no_plugin_gives_a_user_what_is_the_api_server_s_own() -> None:
+    story = Story(**says(Verdict.ALLOW))
+    assert await story.allows(ALICE)
+    assert not await story.allows(ALICE, ("api.serve", "api_ready"))
+    assert not await story.allows(ALICE, ("audit.add", "audit_add"))
+
+
+async def test_a_user_for_whom_a_plugin_hangs_takes_no_threads_of_another() -> None:
+    go_on = threading.Event()
+
+    def hangs_for_alice(principal: Principal, _permission: str, _target: str) -> Verdict:
+        if principal.name == "alice":
+            go_on.wait()
+        return Verdict.ALLOW
+
+    story = Story(seconds=60, slow=hangs_for_alice)
+    alices = [asyncio.create_task(story.allows(ALICE, ("node.read", f"operation-{number}"))) for number in range(AT_A_TIME)]
+    await asyncio.sleep(0)
+    assert await story.allows(ALICE._replace(name="bob"))
+    go_on.set()
+    assert await asyncio.gather(*alices) == [True] * AT_A_TIME

@@ -103,7 +103,19 @@ def test_no_bytes_raise_anything_else(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "whose", ['"alice"', "{}", '{"name": 1}', '{"name": "a", "roles": "admin"}', '{"name": "a", "roles": [1]}']
+    "whose",
+    [
+        '"alice"',
+        "{}",
+        '{"name": 1}',
+        '{"name": "a", "roles": "admin"}',
+        '{"name": "a", "roles": [1]}',
+        json.dumps({"name": "a" * 129}),
+        json.dumps({"name": "a\nb"}),
+        json.dumps({"name": "\x1b[2J"}),
+        json.dumps({"name": "a", "request": "r" * 129}),
+        json.dumps({"name": "a", "roles": ["a"] * 65}),
+    ],
 )
 def test_as_names_somebody_or_the_line_is_none(whose: str) -> None:
     with pytest.raises(NotUnderstood):
