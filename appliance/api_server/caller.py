@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from appliance.control.messages import OnBehalf
 from appliance.errors import ApplianceError, ExitCode
+from appliance.linux.privileges import NOBODY as NOBODYS
 from appliance.management.iam import roles
 from appliance.management.operations.row import PUBLIC, SELF
 
@@ -53,6 +54,7 @@ class Caller(NamedTuple):
 
 
 NOBODY = Caller("", (), "")
+"""Somebody of whom nothing is known."""
 Bearer = Callable[[str], Awaitable[Caller]]
 """Whose token that is. Raises Unauthenticated."""
 
@@ -70,14 +72,14 @@ async def caller_of(request: HTTPConnection, bearer: Bearer) -> Caller:
     if who is not None:
         return await who()
     client = request.client
-    if client is not None and client.host == LOCAL and client.port in {0, os.geteuid()}:
+    if client is not None and client.host == LOCAL and client.port in _who_may_everything():
         return _local(client.port)
     return NOBODY
 
 
 def local_caller(name: str) -> Caller | None:
     """The user of this host who is called so as a caller; None if he may not everything anyway."""
-    return next((caller for caller in map(_local, (0, os.geteuid())) if caller.name == name), None)
+    return next((caller for caller in map(_local, _who_may_everything()) if caller.name == name), None)
 
 
 def authorize(caller: Caller, permission: str, added: Mapping[str, Collection[str]]) -> None:
@@ -101,6 +103,11 @@ def permitted(caller: Caller, permission: str, added: Mapping[str, Collection[st
     except (Unauthenticated, Forbidden):
         return False
     return True
+
+
+def _who_may_everything() -> set[int]:
+    """Root and our own user; not nobody, which is the API server's where it has none of its own, and many programs' besides."""
+    return {0, os.geteuid()} - {NOBODYS}
 
 
 def _local(uid: int) -> Caller:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from appliance.api_server.caller import Caller, Unauthenticated
@@ -89,6 +90,10 @@ class Deeds(Protocol):
         """Raises ApplianceError."""
 
 
+Again = Callable[[], Awaitable[Caller]]
+"""Looks anew who the caller is. Raises ApplianceError."""
+
+
 class _Gone(Exception):
     """The other end is gone, or is to be."""
 
@@ -99,13 +104,13 @@ class _Under(NamedTuple):
 
 
 class Connection:
-    """`caller`: who was known at the handshake already, None if nobody; `token`: by which. `now`: monotonic seconds."""
+    """`caller`: who was known at the handshake already, None if nobody; `again`: who that is now. `now`: monotonic seconds."""
 
-    def __init__(self, wire: Wire, deeds: Deeds, caller: Caller | None, token: str, now: Callable[[], float]) -> None:
+    def __init__(self, wire: Wire, deeds: Deeds, caller: Caller | None, again: Again, now: Callable[[], float]) -> None:
         self._wire = wire
         self._deeds = deeds
         self._caller = caller
-        self._token = token
+        self._again = again
         self._now = now
         self._under_way: dict[int, _Under] = {}
         self._bucket = Buckets(RATE, BURST)
@@ -138,7 +143,8 @@ class Connection:
                     first = None if text is None else read(text)
                 if not isinstance(first, Authenticate):
                     raise Unauthenticated("the first message says who asks", hint='{"type": "authenticate", "token": …}')
-                self._caller, self._token = await self._deeds.whose(first.token), first.token
+                self._again = partial(self._deeds.whose, first.token)
+                self._caller = await self._again()
             except (ApplianceError, NotUnderstood, TimeoutError) as error:
                 reason = error.message if isinstance(error, ApplianceError) else "the first message says who asks"
                 await self._wire.close(UNAUTHENTICATED, reason[:100])
@@ -148,17 +154,17 @@ class Connection:
     async def _judge_again(self) -> None:
         """A token that is no longer good ends what it began."""
         with suppress(_Gone):
-            while self._token:
+            while True:
                 await asyncio.sleep(JUDGE_EVERY)
                 with suppress(ApplianceError):  # the store is busy
-                    await self._judge(self._token)
+                    await self._judge(self._again)
 
-    async def _judge(self, token: str) -> None:
+    async def _judge(self, again: Again) -> None:
         """Is it still the same caller with the same rights? What is followed was begun with these. Raises _Gone if not,
         ApplianceError if that cannot be told now."""
         assert self._caller is not None
         try:
-            caller = await self._deeds.whose(token)
+            caller = await again()
             reason = "" if _rights(caller) == _rights(self._caller) else "another user, or other rights: connect again"
         except ApplianceError as error:
             if error.retryable:
@@ -184,14 +190,15 @@ class Connection:
 
     async def _do(self, message: Any) -> None:
         assert self._caller is not None
-        if self._token and isinstance(message, Subscribe | Question | Broadcast):
-            await self._judge(self._token)
+        if isinstance(message, Subscribe | Question | Broadcast):
+            await self._judge(self._again)
         match message:
             case Ping():
                 await self._say(text_of("pong"))
             case Authenticate(token):
-                await self._judge(token)
-                self._token = token
+                again = partial(self._deeds.whose, token)
+                await self._judge(again)
+                self._again = again
                 await self._say(text_of("welcome", user=self._caller.name))
             case Subscribe(number):
                 self._begin(number, self._follow(self._caller, message), subscription=True)

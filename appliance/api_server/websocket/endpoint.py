@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -43,8 +44,9 @@ class WebSocketEndpoint:
 
     async def answer(self, socket: WebSocket) -> None:
         """One of them, to its end."""
+        again = partial(caller_of, socket, self._bearer)
         try:
-            caller = await caller_of(socket, self._bearer)
+            caller = await again()
         except Unauthenticated as error:
             await socket.accept()  # before that only HTTP could say why
             await socket.close(UNAUTHENTICATED, error.message[:100])
@@ -54,9 +56,8 @@ class WebSocketEndpoint:
         if not self._seats.take(seat):
             await socket.close(POLICY, "too many connections of this user")
             return
-        token = (socket.headers.get("authorization") or "").partition(" ")[2].strip()
         try:
-            await Connection(_Wire(socket), self._deeds, caller if caller.how else None, token, clock.monotonic).hold()
+            await Connection(_Wire(socket), self._deeds, caller if caller.how else None, again, clock.monotonic).hold()
         finally:
             self._seats.leave(seat)
             if socket.application_state is WebSocketState.CONNECTED:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ class World:
 @asynccontextmanager
 async def connected(caller: Caller | None = ALICE) -> AsyncIterator[World]:
     world = World()
-    holding = asyncio.ensure_future(Connection(world, world, caller, "", lambda: world.now).hold())
+    holding = asyncio.ensure_future(Connection(world, world, caller, partial(world.whose, "good"), lambda: world.now).hold())
     try:
         if caller is not None:
             assert (await world.hears()) == {"type": "welcome", "user": caller.name}
@@ -199,11 +200,13 @@ async def test_who_does_not_read_keeps_one_event_waiting_and_no_more() -> None:
         world.reads.set()
 
 
+@pytest.mark.parametrize("known", [None, ALICE])
 @pytest.mark.parametrize("change", ["roles", "user", "gone"])
-async def test_whose_rights_change_is_sent_away_with_the_next_thing_he_wants(change: str) -> None:
-    async with connected(None) as world:
-        world.say(type="authenticate", token="good")
-        await world.hears()
+async def test_whose_rights_change_is_sent_away_with_the_next_thing_he_wants(change: str, known: Caller | None) -> None:
+    async with connected(known) as world:
+        if known is None:
+            world.say(type="authenticate", token="good")
+            await world.hears()
         world.say(type="subscribe", id=1)
         await world.hears()
         if change == "roles":
