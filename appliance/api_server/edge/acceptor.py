@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.api_server.edge.figures import Figures
-from appliance.api_server.edge.limits import LOCAL_GROUP, Seats, group_of
+from appliance.api_server.edge.limits import Seats, group_of, local_group
+from appliance.control.callers import user_of
 
 BATCH: Final = 64
 """Connections accepted in one turn of the loop."""
@@ -68,7 +69,7 @@ class Acceptor:
                     self._loop.remove_reader(self._listener.fileno())
                     self._again = self._loop.call_later(PAUSE, self._go_on)
                 return
-            self._seat(made, LOCAL_GROUP if made.family == socket.AF_UNIX else group_of(address[0]))
+            self._seat(made, local_group(user_of(made)) if made.family == socket.AF_UNIX else group_of(address[0]))
 
     def _go_on(self) -> None:
         self._loop.add_reader(self._listener.fileno(), self._accept)

@@ -16,11 +16,12 @@ MOST_RAW_BODY: Final = 4 << 20
 MOST_PIPELINED: Final = 16
 """Requests that wait on one connection while one before them is answered."""
 MOST_LOCAL: Final = 512
-"""Connections at the Unix socket, whose limit is apart: root gets in when the network is full."""
+"""Connections of root at the Unix socket, and of all other users there: root gets in when the network and these are full."""
+MOST_OF_LOCAL_USER: Final = 256
+"""Connections of one of these others; a proxy is one."""
 MOST_REMEMBERED: Final = 4096
 """Addresses or users with a bucket; the one unused for longest is forgotten, which gives it a full bucket again."""
-LOCAL_GROUP: Final = ""
-"""The group of all connections at the Unix socket."""
+_LOCAL: Final = "uid "
 
 
 class Deadlines(NamedTuple):
@@ -54,6 +55,14 @@ def group_of(address: str) -> str:
     return str(found)
 
 
+def local_group(uid: int) -> str:
+    """What is counted as one sender at the Unix socket: a user of this host."""
+    return f"{_LOCAL}{uid}"
+
+
+ROOT_GROUP: Final = local_group(0)
+
+
 class Seats:
     """Who is connected. `most` in all from the network, `each` from one group."""
 
@@ -62,6 +71,8 @@ class Seats:
         self._each = each
         self._taken: Counter[str] = Counter()
         self._remote = 0
+        self._local = 0
+        """At the Unix socket, without root's."""
 
     @property
     def taken(self) -> int:
@@ -70,23 +81,31 @@ class Seats:
 
     def take(self, group: str) -> str:
         """A seat for a new connection: "", or why there is none."""
-        if group == LOCAL_GROUP:
+        if group == ROOT_GROUP:
             if self._taken[group] >= MOST_LOCAL:
+                return "local-connections"
+        elif group.startswith(_LOCAL):
+            if self._local >= MOST_LOCAL or self._taken[group] >= MOST_OF_LOCAL_USER:
                 return "local-connections"
         elif self._remote >= self._most:
             return "connections"
         elif self._taken[group] >= self._each:
             return "connections-of-address"
-        self._taken[group] += 1
-        self._remote += group != LOCAL_GROUP
+        self._count(group, 1)
         return ""
 
     def leave(self, group: str) -> None:
         """A connection that had a seat has ended."""
-        self._taken[group] -= 1
-        self._remote -= group != LOCAL_GROUP
+        self._count(group, -1)
         if not self._taken[group]:
             del self._taken[group]
+
+    def _count(self, group: str, number: int) -> None:
+        self._taken[group] += number
+        if not group.startswith(_LOCAL):
+            self._remote += number
+        elif group != ROOT_GROUP:
+            self._local += number
 
 
 class Turns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.api_server.edge import limits
-from appliance.api_server.edge.limits import LOCAL_GROUP, Buckets, Seats, group_of
+from appliance.api_server.edge.limits import ROOT_GROUP, Buckets, Seats, group_of, local_group
 
 
 def test_one_sender_is_an_address_or_what_one_customer_has() -> None:
@@ -18,16 +18,22 @@ def test_seats_are_for_each_and_for_all_and_those_of_this_host_are_apart() -> No
     seats = Seats(3, 2)
     assert [seats.take("a"), seats.take("a"), seats.take("a")] == ["", "", "connections-of-address"]
     assert [seats.take("b"), seats.take("c")] == ["", "connections"]
-    assert seats.take(LOCAL_GROUP) == ""
+    assert seats.take(ROOT_GROUP) == ""
     seats.leave("a")
     assert seats.take("c") == ""
     assert seats.taken == 4
 
 
-def test_seats_of_this_host_have_a_limit_of_their_own() -> None:
+def test_users_of_this_host_take_no_seats_of_root_and_one_of_them_not_all_of_the_others() -> None:
     seats = Seats(1, 1)
-    assert {seats.take(LOCAL_GROUP) for _ in range(limits.MOST_LOCAL)} == {""}
-    assert seats.take(LOCAL_GROUP) == "local-connections"
+    others = limits.MOST_LOCAL - limits.MOST_OF_LOCAL_USER
+    for uid, most in ((1000, limits.MOST_OF_LOCAL_USER), (1001, others), (0, limits.MOST_LOCAL)):
+        assert {seats.take(local_group(uid)) for _ in range(most)} == {""}
+        assert seats.take(local_group(uid)) == "local-connections"
+    assert seats.take(local_group(1002)) == "local-connections"
+    seats.leave(local_group(1000))
+    assert seats.take(local_group(1002)) == ""
+    assert seats.take("192.0.2.1") == ""
 
 
 def test_a_bucket_fills_again() -> None:
