@@ -132,9 +132,11 @@ def _measure(port: int, text: bytes, seconds: float) -> tuple[float, float, int]
 
 def _prepared(host: Host) -> str:
     """The token of an admin."""
-    created = host.command("api", "users.create", "name=alice", f"password={PASSWORD}", 'roles:=["admin"]', "--json")
+    password = Path(host.profile).with_name("password")
+    password.write_text(PASSWORD)
+    created = host.command("api", "users.create", "name=alice", f"password=@{password}", 'roles:=["admin"]', "--json")
     assert created.returncode == 0, created.stderr
-    granted = host.command("api", "auth.login", "name=alice", f"password={PASSWORD}", "--json")
+    granted = host.command("api", "auth.login", "name=alice", f"password=@{password}", "--json")
     token: str = json.loads(granted.stdout)["access_token"]
     return token
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 from urllib.parse import quote, urlencode
+
+from pydantic import SecretStr
 
 from appliance.cli.api.connection import Asked, Target, ask, follow
 from appliance.cli.terminal import Terminal, table
@@ -17,6 +20,9 @@ from appliance.management.operations.row import PUBLIC, Row
 from appliance.management.operations.table import BY_NAME, ROWS
 
 TOKEN: Final = "APPLIANCE_TOKEN"  # noqa: S105  the name of a variable
+
+MOST_READ: Final = 1 << 20
+"""Characters of a file: more no operation takes."""
 
 
 def api(arguments: argparse.Namespace, terminal: Terminal) -> int:
@@ -40,8 +46,10 @@ def api(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def request(row: Row, words: Sequence[str]) -> Asked:
-    """The request for an operation with NAME=TEXT and NAME:=JSON. Raises ApplianceError."""
+    """The request for an operation with NAME=TEXT, NAME:=JSON and NAME=@FILE. Raises ApplianceError."""
     given = dict(map(_argument, words))
+    for word in words:
+        _check_secret(row, word)
     unknown = given.keys() - row.arguments.model_fields.keys()
     if unknown:
         known = ", ".join(row.arguments.model_fields) or "none"
@@ -62,11 +70,28 @@ def _argument(word: str) -> tuple[str, Any]:
     if not equals:
         raise _wrong(f"{word!r} is no argument", "write NAME=TEXT, or NAME:=JSON for numbers, lists, true and false")
     if not name.endswith(":"):
-        return name, text
+        return name, _read(text[1:]) if text.startswith("@") else text
     try:
         return name.removesuffix(":"), json.loads(text)
     except ValueError:
         raise _wrong(f"{text!r} is no JSON", "write NAME=TEXT for text") from None
+
+
+def _check_secret(row: Row, word: str) -> None:
+    """Not on the command line, where every user of the host could read it, and not in the shell's history."""
+    name, _, text = word.partition("=")
+    field = row.arguments.model_fields.get(name.removesuffix(":"))
+    secret = field is not None and SecretStr in {field.annotation, *get_args(field.annotation)}
+    if secret and (name.endswith(":") or not text.startswith("@")):
+        raise _wrong(f"{name.removesuffix(':')} is a secret", f"write {name.removesuffix(':')}=@FILE, or =@- for standard input")
+
+
+def _read(file: str) -> str:
+    try:
+        found = sys.stdin.read(MOST_READ) if file == "-" else Path(file).read_text()[:MOST_READ]
+    except (OSError, ValueError) as error:
+        raise _wrong(f"{file}: {error}", "NAME=@FILE is what the file has; a text that begins with @ is NAME:=JSON") from error
+    return found.removesuffix("\n")
 
 
 def _token(file: str | None) -> str:

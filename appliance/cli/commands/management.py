@@ -15,13 +15,17 @@ COMMANDS: tuple[Command, ...] = (
         "appliance.cli.api.calls:api",
         (
             Positional(
-                "words", "OPERATION [NAME=TEXT|NAME:=JSON]", "what is asked; without it, what there is to ask", optional=True
+                "words",
+                "OPERATION [NAME=TEXT|NAME:=JSON|NAME=@FILE]",
+                "what is asked; without it, what there is to ask",
+                optional=True,
             ),
             Option("--url", "the API server; without it that of this host's node, by its Unix socket", "URL"),
             Option("--token-file", "a file with the token; else the variable APPLIANCE_TOKEN", "PATH"),
             JSON,
         ),
-        more="Root of a host needs no token there. The operations, their arguments and answers are those of docs/management.md.",
+        more="Root of a host needs no token there. A secret, as a password, comes from a file, or by =@- from standard input. "
+        "The operations, their arguments and answers are those of docs/management.md.",
         exits="6 no token, or not allowed · 7 no API server here · 75 try again",
         many="words",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +28,16 @@ def test_words_that_are_wrong(words: list[str]) -> None:
         request(BY_NAME["lookup"], words)
     assert refused.value.exit_code == ExitCode.INVALID
     assert refused.value.hint
+
+
+def test_a_secret_comes_from_a_file_and_never_from_the_command_line(tmp_path: Path) -> None:
+    row, file = BY_NAME["users.create"], tmp_path / "password"
+    file.write_text("correct horse battery\n")
+    asked = request(row, ["name=alice", f"password=@{file}"])
+    assert asked.body == b'{"name": "alice", "password": "correct horse battery"}'
+    for word in ("password=correct horse", 'password:="correct horse"'):
+        with pytest.raises(ApplianceError, match="secret") as refused:
+            request(row, ["name=alice", word])
+        assert "correct" not in str(refused.value.document())
+    with pytest.raises(ApplianceError, match="missing"):
+        request(row, [f"password=@{tmp_path / 'missing'}"])
