@@ -8,10 +8,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 from urllib.parse import quote, urlencode
-
-from pydantic import SecretStr
 
 from appliance.cli.api.connection import Asked, Target, ask, follow
 from appliance.cli.terminal import Terminal, table
@@ -79,11 +77,10 @@ def _argument(word: str) -> tuple[str, Any]:
 
 def _check_secret(row: Row, word: str) -> None:
     """Not on the command line, where every user of the host could read it, and not in the shell's history."""
-    name, _, text = word.partition("=")
-    field = row.arguments.model_fields.get(name.removesuffix(":"))
-    secret = field is not None and SecretStr in {field.annotation, *get_args(field.annotation)}
-    if secret and (name.endswith(":") or not text.startswith("@")):
-        raise _wrong(f"{name.removesuffix(':')} is a secret", f"write {name.removesuffix(':')}=@FILE, or =@- for standard input")
+    written, _, text = word.partition("=")
+    name = written.removesuffix(":")
+    if name in row.secrets and (name != written or not text.startswith("@")):
+        raise _wrong(f"{name} is a secret", f"write {name}=@FILE, or {name}=@- for standard input")
 
 
 def _read(file: str) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 PREFIX: Final = "/api/v1"
 """What all paths of rows stand behind."""
@@ -118,6 +118,12 @@ class Row(NamedTuple):
     def changes(self) -> bool:
         """Is anything different afterwards?"""
         return self.verb is not Verb.GET
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Arguments that nobody else may read, as passwords."""
+        fields = self.arguments.model_fields.items()
+        return frozenset(name for name, field in fields if SecretStr in {field.annotation, *get_args(field.annotation)})
 
     @property
     def in_path(self) -> tuple[str, ...]:
