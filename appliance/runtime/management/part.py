@@ -193,6 +193,7 @@ class ManagementPart:
             self._blocked = self._told(error, self._blocked)
         runs = True
         if self._doors.open_to_host and (moved or anew or not before or not self._process.pid):
+            self._watch.end()
             await self._process.stop()
             runs = self._start()
         if self._blocked or not runs:

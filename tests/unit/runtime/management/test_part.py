@@ -32,16 +32,17 @@ class Process:
         self.pid = 0
 
 
+def attend(connection: socket.socket, principal: Principal, patience: Patience) -> asyncio.Task[None]:
+    del principal, patience
+    connection.close()
+    return asyncio.get_running_loop().create_task(asyncio.sleep(0))
+
+
 async def test_a_port_that_somebody_has_is_tried_again_and_the_others_are_served_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ApiServerProcess", Process)
     monkeypatch.setattr(module, "PAUSES", (0.01,))
-
-    def attend(connection: socket.socket, principal: Principal, patience: Patience) -> asyncio.Task[None]:
-        del principal, patience
-        connection.close()
-        return asyncio.get_running_loop().create_task(asyncio.sleep(0))
 
     joints = Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None)
     part = ManagementPart(joints)
@@ -59,6 +60,21 @@ async def test_a_port_that_somebody_has_is_tried_again_and_the_others_are_served
     await part.close()
     await part.use(Management())
     assert not process.pid, "what has ended is started by nobody"
+
+
+async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None))
+    await part.use(Management.model_validate({"listen": []}))
+    assert part._watch._next is not None
+
+    def refuse(_self: Process, *_: object) -> None:
+        raise HostError("no memory")
+
+    monkeypatch.setattr(Process, "start", refuse)
+    await part.use(Management.model_validate({"listen": [], "limits": {"connections": 7}}))
+    assert (part.problem, part._watch._next) == ("no memory", None)
+    await part.close()
 
 
 def test_without_the_extra_it_is_said_what_to_install() -> None:
