@@ -17,7 +17,7 @@ suite ?= bookworm
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo demo-mesh demo-api check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
+.PHONY: help setup demo demo-mesh demo-api first-call check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ demo-mesh: ## eight members of one network behind NATs: invited, met by name, re
 demo-api: ## a node with an API server: a first user by code, a job, a change that another has to approve; without root, and no trace left
 	@packaging/setup.sh demo
 	@$(bin)/python examples/management.py trial
+
+first-call: ## from an empty environment to the first authenticated call of the API, timed: five minutes at most
+	@packaging/first-call.sh
 
 check: | $(bin)/python ## format, lint, types, floors and the fast tests, before every commit
 	$(bin)/ruff format --check -q .
