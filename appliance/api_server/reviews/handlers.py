@@ -14,9 +14,9 @@ from appliance.management.operations.row import Arguments, Nothing
 from appliance.management.operations.table import BY_NAME
 from appliance.management.reviews import deeds
 from appliance.management.reviews.deeds import ReviewClosed
-from appliance.management.reviews.review import Kind, Review
+from appliance.management.reviews.review import Kind, Review, Who
 
-Deciding = Callable[[Review, str, int, str], Review]
+Deciding = Callable[[Review, Who, int, str], Review]
 
 _DECISIONS: Final[Mapping[str, Deciding]] = {
     "comment": deeds.comment,
@@ -51,7 +51,7 @@ def handlers(reviews: Reviews, asking: Asking, permitted: Callable[[Caller, str]
         async def plan() -> Any:
             return await asked_for(call, "plan", Nothing())
 
-        return (await reviews.open(opening, call.caller.name, plan)).document()
+        return (await reviews.open(opening, _who(call), plan)).document()
 
     async def get(call: Call) -> Any:
         return (await reviews.get(call.arguments.review)).document()
@@ -61,7 +61,7 @@ def handlers(reviews: Reviews, asking: Asking, permitted: Callable[[Caller, str]
             wanted = {"plan": plan, **call.arguments.model_dump(include={"confirm_within"}, exclude_none=True)}
             return await asked_for(call, "reload", Reload.model_validate(wanted))
 
-        review, done = await reviews.apply(call.arguments.review, call.caller.name, reload)
+        review, done = await reviews.apply(call.arguments.review, _who(call), reload)
         return {"review": review.document(), "node": done}
 
     decisions = {f"reviews.{name}": _decision(reviews, name, decide) for name, decide in _DECISIONS.items()}
@@ -70,7 +70,7 @@ def handlers(reviews: Reviews, asking: Asking, permitted: Callable[[Caller, str]
 
 def _decision(reviews: Reviews, name: str, decide: Deciding) -> Handler:
     async def answer(call: Call) -> Any:
-        asked, by = call.arguments, call.caller.name
+        asked, by = call.arguments, _who(call)
 
         def deed(review: Review, now: int) -> Review:
             looked_at = getattr(asked, "plan", None)
@@ -81,3 +81,7 @@ def _decision(reviews: Reviews, name: str, decide: Deciding) -> Handler:
         return (await reviews.change(asked.review, by, name, deed)).document()
 
     return answer
+
+
+def _who(call: Call) -> Who:
+    return Who(call.caller.name, call.caller.user)

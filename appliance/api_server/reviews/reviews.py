@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.reviews import deeds
-from appliance.management.reviews.review import Kind, Review, State
+from appliance.management.reviews.deeds import NOBODY
+from appliance.management.reviews.review import Kind, Review, State, Who
 from appliance.store.store import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
 
 SPACE: Final = "reviews"
@@ -63,7 +64,7 @@ class Reviews:
         self._now = now
         self._entropy = entropy
 
-    async def open(self, opening: Opening, author: str, plan: Plan) -> Review:
+    async def open(self, opening: Opening, author: Who, plan: Plan) -> Review:
         """Begin one. Raises what the node says to `plan`, and NothingToReview."""
         about = dict(await plan()) if opening.kind is Kind.CHANGE else None
         if about is not None and not about["changed"] and not about["steps"]:
@@ -73,11 +74,13 @@ class Reviews:
             f"{NEWEST_FIRST - int(self._now() * 1000):012x}{self._entropy(2).hex()}",
             opening.kind,
             opening.title,
-            author,
+            author.name,
+            author.id,
             now,
             now + opening.lasts if opening.lasts else 0,
             State.OPEN,
             opening.needs,
+            (),
             (),
             (),
             about,
@@ -102,7 +105,7 @@ class Reviews:
         found = [deeds.aged(_review(record), int(self._now())) for record in records[:size]]
         return found, records[size - 1].key if len(records) > size else ""
 
-    async def change(self, number: str, by: str, what: str, deed: Callable[[Review, int], Review]) -> Review:
+    async def change(self, number: str, by: Who, what: str, deed: Callable[[Review, int], Review]) -> Review:
         """Do something to a review, anew if somebody else was faster. Raises what `deed` raises, ReviewUnknown, Conflict."""
         for _ in range(AGAIN):
             before, version = await self._read(number)
@@ -116,7 +119,7 @@ class Reviews:
             return after
         raise Conflict("many change this review at once", hint="look at it again, and try once more")
 
-    async def apply(self, number: str, by: str, apply: Apply) -> tuple[Review, Mapping[str, Any]]:
+    async def apply(self, number: str, by: Who, apply: Apply) -> tuple[Review, Mapping[str, Any]]:
         """Have the node do what was approved. What it says, and the review afterwards. Raises what the node says; then the review
         is void if the plan is another now, and approved still if not."""
         review = await self.change(number, by, "applying", lambda found, now: deeds.begin_to_apply(found, by, now))
@@ -145,7 +148,7 @@ class Reviews:
             review = _review(record)
             if review.state == State.APPLYING:
                 ended = "the API server ended meanwhile: apply it again, which does nothing twice"
-                await self._save(deeds.failed(review, "", int(self._now()), ended), record.version, "failed", "")
+                await self._save(deeds.failed(review, NOBODY, int(self._now()), ended), record.version, "failed", NOBODY)
 
     async def _read(self, number: str) -> tuple[Review, int]:
         record = await self._store.get(SPACE, number) if len(number) <= 32 else None
@@ -153,8 +156,8 @@ class Reviews:
             raise ReviewUnknown("there is no such review", hint="see: appliance api reviews.list")
         return deeds.aged(_review(record), int(self._now())), record.version
 
-    async def _save(self, review: Review, version: int, what: str, by: str) -> None:
-        event = {"review": review.id, "what": what, "by": by, "state": review.state, "messages": review.said}
+    async def _save(self, review: Review, version: int, what: str, by: Who) -> None:
+        event = {"review": review.id, "what": what, "by": by.name, "state": review.state, "messages": review.said}
         changes: list[Change] = [Put(SPACE, review.id, _text(review), version), self._told.change(f"{TOPIC}.{what}", event)]
         await self._store.commit(*changes)
         self._told.committed()

@@ -70,12 +70,14 @@ class ReviewHead(Result):
     id: str
     kind: str
     title: str
-    author: str
+    author: str = Field(description="The user's name.")
+    author_id: str = Field(description="By which the user is known, also when somebody else has the name.")
     created: int = Field(description="Unix seconds.")
     expires: int = Field(description="Unix seconds; 0 for never.")
     state: str = Field(description="open, approved, applying, applied, rejected, withdrawn, void or resolved.")
     needs: int = Field(description="How many have to approve.")
-    approved_by: list[str]
+    approved_by: list[str] = Field(description="Their names.")
+    approved_ids: list[str]
     said: int = Field(description="How many messages there were.")
 
 

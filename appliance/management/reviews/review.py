@@ -82,6 +82,19 @@ MOVES: Final[Mapping[tuple[State, Deed], State]] = {
 OVER: Final = frozenset(set(State) - {State.OPEN, State.APPROVED, State.APPLYING})
 
 
+class Who(NamedTuple):
+    """Somebody who does something. Names are given again when a user was removed; ids are not."""
+
+    name: str
+    user: str = ""
+    """The id of the user; "" for somebody on the host itself, who goes by his name."""
+
+    @property
+    def id(self) -> str:
+        """By which he is known again."""
+        return self.user or f"host:{self.name}"
+
+
 class Message(NamedTuple):
     """One message."""
 
@@ -102,6 +115,8 @@ class Review(NamedTuple):
     kind: str
     title: str
     author: str
+    """The name."""
+    author_id: str
     created: int
     """Unix seconds."""
     expires: int
@@ -110,6 +125,8 @@ class Review(NamedTuple):
     needs: int
     """How many have to approve it."""
     approved_by: tuple[str, ...]
+    """Their names."""
+    approved_ids: tuple[str, ...]
     messages: tuple[Message, ...]
     plan: Mapping[str, Any] | None
     """What the node told of the change; None for an incident."""
@@ -124,4 +141,6 @@ class Review(NamedTuple):
     def of(cls, document: Mapping[str, Any]) -> Review:
         """What `document` wrote."""
         messages = tuple(Message(**message) for message in document["messages"])
-        return cls(**{**document, "messages": messages, "approved_by": tuple(document["approved_by"])})
+        return cls(
+            **{**document, "messages": messages, **{name: tuple(document[name]) for name in ("approved_by", "approved_ids")}}
+        )

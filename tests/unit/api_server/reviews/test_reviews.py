@@ -13,10 +13,11 @@ from appliance.api_server.reviews.reviews import NothingToReview, Opening, PlanT
 from appliance.errors import ApplianceError
 from appliance.management.reviews import deeds
 from appliance.management.reviews.deeds import ReviewClosed
-from appliance.management.reviews.review import Kind, Review, State
+from appliance.management.reviews.review import Kind, Review, State, Who
 from appliance.store.memory import MemoryStore
 from appliance.store.store import Append
 
+ALICE, BOB = Who("alice", "1"), Who("bob", "2")
 PLAN = {"name": "p1", "changed": [{"key": "network.mtu"}], "steps": [{"summary": "set mtu"}]}
 
 
@@ -46,11 +47,11 @@ class Story:
 
     async def opened(self, title: str = "smaller MTU") -> Review:
         self.now += 1
-        return await self.reviews.open(Opening(Kind.CHANGE, title, "LTE", 3600, 1), "alice", self.planned)
+        return await self.reviews.open(Opening(Kind.CHANGE, title, "LTE", 3600, 1), ALICE, self.planned)
 
     async def approved(self) -> Review:
         review = await self.opened()
-        return await self.reviews.change(review.id, "bob", "approve", lambda found, now: deeds.approve(found, "bob", now))
+        return await self.reviews.change(review.id, BOB, "approve", lambda found, now: deeds.approve(found, BOB, now))
 
     async def said(self) -> list[str]:
         return [json.loads(entry.value)[1]["what"] for entry in (await self.store.tail("events")).entries]
@@ -59,7 +60,7 @@ class Story:
 async def test_from_opening_to_applied_with_an_event_for_each_step() -> None:
     story = Story()
     review = await story.approved()
-    after, done = await story.reviews.apply(review.id, "alice", story.apply)
+    after, done = await story.reviews.apply(review.id, ALICE, story.apply)
     assert (after.state, done, story.applied) == (State.APPLIED, {"steps": ["set mtu"]}, ["p1"])
     assert await story.said() == ["opened", "approve", "applying", "applied"]
 
@@ -82,19 +83,17 @@ async def test_two_who_approve_at_once_are_both_heard() -> None:
     story = Story()
     review = await story.opened()
 
-    async def approve(by: str) -> Review:
+    async def approve(by: Who) -> Review:
         return await story.reviews.change(review.id, by, "approve", lambda found, now: deeds.approve(found, by, now))
 
-    await asyncio.gather(*(approve(by) for by in ("bob", "carol", "dave")))
+    await asyncio.gather(*(approve(by) for by in map(Who, ("bob", "carol", "dave"))))
     assert set((await story.reviews.get(review.id)).approved_by) == {"bob", "carol", "dave"}
 
 
 async def test_of_two_who_apply_at_once_one_does() -> None:
     story = Story()
     review = await story.approved()
-    done = await asyncio.gather(
-        *(story.reviews.apply(review.id, by, story.apply) for by in ("alice", "bob")), return_exceptions=True
-    )
+    done = await asyncio.gather(*(story.reviews.apply(review.id, by, story.apply) for by in (ALICE, BOB)), return_exceptions=True)
     assert story.applied == ["p1"]
     assert [type(each) for each in done if isinstance(each, Exception)] == [ReviewClosed]
 
@@ -105,7 +104,7 @@ async def test_a_plan_that_moved_ends_the_review() -> None:
     story.error = ApplianceError("what would be done now is not that plan any more")
     story.error.code = "PlanMoved"
     with pytest.raises(ApplianceError):
-        await story.reviews.apply(review.id, "alice", story.apply)
+        await story.reviews.apply(review.id, ALICE, story.apply)
     assert (await story.reviews.get(review.id)).state == State.VOID
 
 
@@ -115,15 +114,15 @@ async def test_what_fails_may_be_tried_again(error: BaseException) -> None:
     review = await story.approved()
     story.error = error
     with pytest.raises(type(error)):
-        await story.reviews.apply(review.id, "alice", story.apply)
+        await story.reviews.apply(review.id, ALICE, story.apply)
     story.error = None
-    assert (await story.reviews.apply(review.id, "alice", story.apply))[0].state == State.APPLIED
+    assert (await story.reviews.apply(review.id, ALICE, story.apply))[0].state == State.APPLIED
 
 
 async def test_what_was_being_applied_when_the_api_server_ended_can_be_applied_again() -> None:
     story = Story()
     review = await story.approved()
-    await story.reviews.change(review.id, "alice", "applying", lambda found, now: deeds.begin_to_apply(found, "alice", now))
+    await story.reviews.change(review.id, ALICE, "applying", lambda found, now: deeds.begin_to_apply(found, ALICE, now))
     await story.reviews.recover()
     assert (await story.reviews.get(review.id)).state == State.APPROVED
 
