@@ -14,8 +14,8 @@ from appliance.sdk.node import NodeConnection
 
 SECONDS: Final = 10.0
 """How long the node may take about certificates."""
-
-
+LAST_SECONDS: Final = 2.0
+"""How long the node may take to hear why this process ends."""
 ALIVE_EVERY: Final = 5.0
 """Seconds."""
 
@@ -69,6 +69,12 @@ class NodeLink:
     async def ready(self) -> None:
         """Tell the node that requests are answered now."""
         await self._node.ask("api_ready")
+
+    async def say_why(self, reason: str) -> None:
+        """Tell the node why this process is about to end, if it listens."""
+        with suppress(ApplianceError, TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await self._node.ask("api_failed", {"reason": reason})
 
     async def say_alive(self) -> None:
         """Tell the node every few seconds that this event loop turns: it ends an API server that hangs."""

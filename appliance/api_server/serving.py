@@ -45,29 +45,39 @@ async def serve(
     """Serve until SIGTERM, or until the node hangs up. `credentials` may have the key of what is kept. Returns the exit code."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    node = NodeLink(control)
+    node.ended = stop.set
+    alive = asyncio.get_running_loop().create_task(node.say_alive(), name="alive")
     try:
-        async with AsyncExitStack() as ending:
-            node = NodeLink(control)
-            ending.callback(node.close)
-            node.ended = stop.set
-            alive = asyncio.get_running_loop().create_task(node.say_alive(), name="alive")
-            ending.callback(alive.cancel)
-            folder.mkdir(mode=0o700, exist_ok=True)
-            folder.chmod(0o700)
-            settings = await node.settings()
-            edge = Edge(Management.model_validate(settings.management))
-            parts = await Parts.open(folder, settings, node, credentials)
-            ending.push_async_callback(parts.close)
-            edge.named = parts.named
-            tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
-            server = EdgeServer(application(settings, node, parts, edge_handlers(edge, tls)), edge, tls.context)
-            if any(tls.is_secure(each) for each in listeners):
-                ending.callback(asyncio.get_running_loop().create_task(tls.watch(), name="certificate").cancel)
-            await _answer(server, listeners, node, stop, parts.end_streams)
-    except ApplianceError as error:
-        log.error("the API server ends", reason=error.message, hint=error.hint)  # noqa: TRY400  nobody's bug
+        await _live(folder, node, listeners, credentials, stop)
+    except (ApplianceError, OSError) as error:
+        reason = error.message if isinstance(error, ApplianceError) else str(error)
+        log.error("the API server ends", reason=reason, hint=getattr(error, "hint", ""))  # noqa: TRY400  nobody's bug
+        await node.say_why(reason)
         return 1
+    finally:
+        alive.cancel()
+        node.close()
     return 0
+
+
+async def _live(
+    folder: Path, node: NodeLink, listeners: Sequence[socket.socket], credentials: Mapping[str, bytes], stop: asyncio.Event
+) -> None:
+    """Put the parts together, and answer. Raises ApplianceError, OSError when something is missing."""
+    async with AsyncExitStack() as ending:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        settings = await node.settings()
+        edge = Edge(Management.model_validate(settings.management))
+        parts = await Parts.open(folder, settings, node, credentials)
+        ending.push_async_callback(parts.close)
+        edge.named = parts.named
+        tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
+        server = EdgeServer(application(settings, node, parts, edge_handlers(edge, tls)), edge, tls.context)
+        if any(tls.is_secure(each) for each in listeners):
+            ending.callback(asyncio.get_running_loop().create_task(tls.watch(), name="certificate").cancel)
+        await _answer(server, listeners, node, stop, parts.end_streams)
 
 
 async def _answer(

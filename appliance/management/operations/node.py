@@ -102,6 +102,7 @@ NOT_HERE: Final = {
     "statements": "a parcel of signed bytes, for `appliance network`",
     "audit_add": "the API server's own",
     "api_settings": "the API server's own",
+    "api_failed": "the API server's own",
     "api_ready": "the API server's own",
     "api_alive": "the API server's own",
     "api_tls_files": "the API server's own",

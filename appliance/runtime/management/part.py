@@ -35,6 +35,8 @@ CERTIFICATE: Final = ("pin", "backup", "until", "source", "exchange")
 """What the API server says of the certificate in use."""
 PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds until what did not work is tried again: the first time, the second, …; from then on the last."""
+MOST_WORDS: Final = 500
+"""Characters of why the API server ends."""
 SILENT: Final = "the API server does not answer"
 WELL_AFTER: Final = 60.0
 """Seconds after which a start counts as a good one, and the pauses begin anew."""
@@ -83,6 +85,8 @@ class ManagementPart:
         """Why it does not listen everywhere; "" if it does."""
         self._failed = ""
         """Why it does not run; "" if it does."""
+        self._last_words = ""
+        """Why the API server is about to end, as it said itself."""
         self.restarts = 0
 
     @property
@@ -114,8 +118,13 @@ class ManagementPart:
             self._watch.heard()
             return {}
 
+        async def failed(request: Request) -> Any:
+            self._last_words = str(request.args.get("reason", ""))[:MOST_WORDS]
+            return {}
+
         return {
             "api_alive": Operation(SERVE, alive),
+            "api_failed": Operation(SERVE, failed),
             "api_settings": Operation(SERVE, settings),
             "api_ready": Operation(SERVE, ready),
             "api_tls_files": Operation(SERVE, files),
@@ -200,7 +209,7 @@ class ManagementPart:
             self._later()
 
     def _start(self) -> bool:
-        self._ready, self._since = False, clock.monotonic()
+        self._ready, self._since, self._last_words = False, clock.monotonic(), ""
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:
@@ -230,7 +239,7 @@ class ManagementPart:
         self._ready = False
         self.restarts += 1
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        self._failed = f"the API server ended {how}: see the log"
+        self._failed = f"the API server ended {how}: {self._last_words or 'see the log'}"
         log.warning("the API server ended", how=how, again_in=self._later())
 
     def _later(self) -> float:

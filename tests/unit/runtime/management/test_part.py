@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from appliance.api.management import Principal
 from appliance.api.profile_management import Management
-from appliance.control.conversation import Patience
+from appliance.control.conversation import Patience, Request
 from appliance.errors import HostError
 from appliance.runtime.management import part as module
 from appliance.runtime.management.part import Joints, ManagementPart
@@ -21,7 +21,8 @@ from appliance.runtime.management.process import check_libraries
 class Process:
     """Runs nothing, and knows where it would listen."""
 
-    def __init__(self, _died: Callable[[int], None]) -> None:
+    def __init__(self, died: Callable[[int], None]) -> None:
+        self.died = died
         self.pid = 0
         self.listening = 0
 
@@ -74,6 +75,23 @@ async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, m
     monkeypatch.setattr(Process, "start", refuse)
     await part.use(Management.model_validate({"listen": [], "limits": {"connections": 7}}))
     assert (part.problem, part._watch._next) == ("no memory", None)
+    await part.close()
+
+
+async def test_why_it_ended_is_what_it_said_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None))
+    await part.use(Management.model_validate({"listen": []}))
+    itself = Request(Principal("api-server", "api-server"), {"reason": "the store is used by another process"})
+    answer = part.operations()["api_failed"].handler(itself)
+    assert isinstance(answer, Awaitable)
+    await answer
+    process = part._process
+    assert isinstance(process, Process)
+    process.died(1)
+    assert part.problem == "the API server ended with exit code 1: the store is used by another process"
+    process.died(-9)
+    assert part.problem == "the API server ended by signal 9: the store is used by another process"
     await part.close()
 
 
