@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
 from appliance.api_server.asking import Ask
+from appliance.api_server.dashboard import pages
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
@@ -31,7 +32,7 @@ def application(settings: Settings, node: NodeLink, parts: Parts, more: Mapping[
     """The API of the node that `settings` are of. `more` carry out rows beside those of the parts."""
     answering = Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more}, parts.answered)
     websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may).answer)
-    return assembled(answering, node.ask, settings.version, websocket)
+    return assembled(answering, node.ask, settings.version, websocket, *pages.routes())
 
 
 def assembled(answering: Answering, node: Ask, version: str, *beside: BaseRoute) -> Starlette:

@@ -1,0 +1,1 @@
+"""The dashboard: a few files for browsers, which ask the same API as everybody."""

@@ -1,0 +1,27 @@
+// Peers, and the paths to them.
+
+import { get } from "./api.js";
+import { el, repeat, state, section, table } from "./dom.js";
+
+const row = (peer) => [
+  peer.name,
+  state(peer.connected ? "connected" : "not connected", peer.connected),
+  peer.path ?? "none",
+  peer.rtt_ms === null || peer.rtt_ms === undefined ? "" : `${peer.rtt_ms.toFixed(1)} ms`,
+  peer.endpoint ?? "",
+  peer.standing ?? peer.origin,
+];
+
+export async function peers(main, { signal }) {
+  const refused = el("div", { role: "alert" });
+  const all = el("div");
+  let [after, next] = ["", ""];
+  main.append(refused, section("Peers and paths", all));
+  const look = async () => {
+    const page = await get(`/peers?limit=200&after=${encodeURIComponent(after)}`, signal);
+    next = page.next;
+    const more = el("button", { type: "button", class: "plain", click: () => { after = after && !next ? "" : next; look().catch(() => {}); } }, next ? "Next page" : "First page");
+    all.replaceChildren(table("Peers", ["Name", "State", "Path", "Round trip", "Endpoint", "Standing"], page.items.map(row), "The node has no peers."), next || after ? more : "");
+  };
+  await repeat(signal, 5, look, refused);
+}

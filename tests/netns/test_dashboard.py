@@ -1,0 +1,146 @@
+"""The dashboard in Chromium, on a real node: the first user's first look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.netns.browser import Browser, screenshot
+from tests.netns.daemons import Host
+from tests.netns.throwaway import Throwaway
+
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: packaging/setup.sh"),
+]
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+PAGES = {
+    "overview": "host-1",
+    "peers": "other",
+    "jobs": "health-check",
+    "reviews": "Ask for a review",
+    "audit": "user.registered",
+}
+"""Each page, and what is on it once its data are there."""
+
+CONTRAST = """(() => {
+  const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const [r, g, b, a = 1] = parts(getComputedStyle(element).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!own || element.closest("noscript, script")) continue;
+    const both = [luminance(parts(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => b - a);
+    const ratio = (both[0] + 0.05) / (both[1] + 0.05);
+    if (ratio < 4.5) poor.push([element.textContent.slice(0, 40), ratio]);
+  }
+  return poor;
+})()"""
+"""Texts whose contrast is less than 4.5 (WCAG 2.2, 1.4.3)."""
+NAMELESS = """[...document.querySelectorAll("input, select, button, a")].filter(
+  (each) => !(each.labels?.[0]?.textContent || each.textContent).trim()
+).length + document.querySelectorAll("th:not([scope])").length"""
+
+
+@pytest.fixture
+def node(namespace: Throwaway) -> Iterator[Host]:
+    with tempfile.TemporaryDirectory(prefix="appliance-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        namespace.sh("ip link set lo up")
+        host, other = Host(namespace, folder, 1), Host(namespace, folder, 2)
+        host.write(other, more="management: {}")
+        host.start()
+        try:
+            host.hear("the API server is ready")
+            yield host
+        finally:
+            host.stop()
+
+
+def filled(browser: Browser, form: int, **values: str) -> None:
+    """Fill the page's form in and send it."""
+    browser.run(f"""(() => {{
+      const form = document.querySelectorAll("main form")[{form}];
+      for (const [name, value] of Object.entries({json.dumps(values)})) form.elements[name].value = value;
+      form.requestSubmit();
+    }})()""")
+
+
+def has(text: str) -> str:
+    return f"document.querySelector('main')?.innerText.includes({json.dumps(text)})"
+
+
+def looks_right(browser: Browser, name: str) -> None:
+    """At both widths nothing sticks out, in both schemes everything can be read, and everything has its name."""
+    for width, scheme in ((1280, "light"), (360, "dark")):
+        browser.resize(width, scheme=scheme)
+        assert browser.run("document.documentElement.scrollWidth") <= width, (name, width)
+        assert browser.run(CONTRAST) == [], (name, scheme)
+        if folder := os.environ.get("SCREENSHOTS"):
+            screenshot(browser, Path(folder, f"{name}-{width}.png"))
+    assert browser.run(NAMELESS) == 0, name
+
+
+def test_a_first_user_looks_at_everything(node: Host) -> None:
+    code = json.loads(node.command("api", "users.first_code", "--json").stdout)["code"]
+    with Browser(node.entering) as browser:
+        browser.call("Page.navigate", url="http://127.0.0.1:8470/")
+        browser.wait("document.querySelectorAll('main form').length === 2")
+        assert browser.run("location.pathname") == "/dashboard/"
+        looks_right(browser, "login")
+        filled(browser, 1, code="wrong", name="alice", password="correct horse battery")
+        browser.wait("document.querySelector('.problem')?.innerText.length > 20")
+        browser.complaints.clear()  # the browser tells each refusal
+        filled(browser, 1, code=code, name="alice", password="correct horse battery")
+        for page, text in PAGES.items():
+            browser.run(f"location.hash = '#/{page}'")
+            browser.wait(has(text))
+            assert browser.run("document.activeElement.tagName") == "H1"
+            assert browser.run("document.querySelector('nav [aria-current=page]').hash") == f"#/{page}"
+            looks_right(browser, page)
+
+        browser.run("location.hash = '#/jobs/template/health-check'")
+        browser.wait("document.querySelectorAll('main form').length === 1")
+        filled(browser, 0, patience="30")
+        browser.wait(has("job: succeeded"))
+        looks_right(browser, "job")
+
+        node.profile.write_text(node.profile.read_text().replace("mtu: 1400", "mtu: 1300"))
+        browser.run("location.hash = '#/reviews'")
+        browser.wait("document.querySelectorAll('main form').length === 1")
+        filled(browser, 0, title=HOSTILE, text=HOSTILE)
+        browser.wait(f"{has('network.mtu')} && {has(HOSTILE)}")
+        looks_right(browser, "review")
+        filled(browser, 0, deed="approve", text="")
+        browser.wait("document.querySelector('form .problem')?.innerText.length > 20")  # one's own
+        browser.complaints.clear()
+
+        peer = json.dumps({"items": [{"name": HOSTILE, "connected": True, "origin": "member"}], "next": ""})
+        browser.run(f"""window.asked = fetch; window.fetch = (path, more) =>
+          path.includes("/peers") ? Promise.resolve(Response.json({peer})) : asked(path, more)""")
+        browser.run("location.hash = '#/peers'")
+        browser.wait(has(HOSTILE))
+        assert browser.run("document.querySelectorAll('main img, main script').length") == 0
+
+        browser.call("Page.reload")  # the log-in outlives it
+        browser.wait(has("other"))
+        browser.run("[...document.querySelectorAll('header button')].at(-1).click()")
+        browser.wait("document.querySelectorAll('main form').length === 2")
+        assert browser.run("sessionStorage.length") == 0
+        assert browser.complaints == []
