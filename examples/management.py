@@ -123,6 +123,9 @@ def main() -> None:
         sys.exit(__doc__)
     with trial() as (port, code, profile):
         tour(Api(port), code, profile)
+        print(f"dashboard: http://127.0.0.1:{port}/ for alice, whose password is: {PASSWORD}")
+        if sys.stdin.isatty():
+            input("Enter ends it. ")
 
 
 if __name__ == "__main__":

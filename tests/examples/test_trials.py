@@ -77,7 +77,13 @@ def test_an_example_is_short_and_begins_with_its_commands(example: str) -> None:
 
 def test_a_day_of_management() -> None:
     ran = subprocess.run(
-        [sys.executable, "management.py", "trial"], cwd=EXAMPLES, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "management.py", "trial"],
+        cwd=EXAMPLES,
+        stdin=subprocess.DEVNULL,  # it does not wait for Enter
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for line in (
@@ -87,3 +93,4 @@ def test_a_day_of_management() -> None:
         "review: applied after alice: approve, bob: apply, bob: applied,",
     ):
         assert line in ran.stdout.splitlines(), ran.stdout
+    assert "dashboard: http://127.0.0.1:" in ran.stdout

@@ -20,13 +20,14 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: packaging/setup.sh"),
 ]
 
+PASSWORD = "correct horse battery"
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 PAGES = {
     "overview": "host-1",
     "peers": "other",
     "jobs": "health-check",
     "reviews": "Ask for a review",
-    "audit": "user.registered",
+    "audit": "node.started",
 }
 """Each page, and what is on it once its data are there."""
 
@@ -104,21 +105,20 @@ def test_a_first_user_looks_at_everything(node: Host) -> None:
         browser.wait("document.querySelectorAll('main form').length === 2")
         assert browser.run("location.pathname") == "/dashboard/"
         looks_right(browser, "login")
-        filled(browser, 1, code="wrong", name="alice", password="correct horse battery")
+        filled(browser, 1, code="wrong", name="alice", password=PASSWORD)
         browser.wait("document.querySelector('.problem')?.innerText.length > 20")
         browser.complaints.clear()  # the browser tells each refusal
-        filled(browser, 1, code=code, name="alice", password="correct horse battery")
+        filled(browser, 1, code=code, name="alice", password=PASSWORD)
         for page, text in PAGES.items():
             browser.run(f"location.hash = '#/{page}'")
-            browser.wait(has(text))
+            browser.wait(f"document.querySelector('nav [aria-current=page]')?.hash === '#/{page}' && {has(text)}")
             assert browser.run("document.activeElement.tagName") == "H1"
-            assert browser.run("document.querySelector('nav [aria-current=page]').hash") == f"#/{page}"
             looks_right(browser, page)
 
         browser.run("location.hash = '#/jobs/template/health-check'")
         browser.wait("document.querySelectorAll('main form').length === 1")
-        filled(browser, 0, patience="30")
-        browser.wait(has("job: succeeded"))
+        filled(browser, 0, patience="60")
+        browser.wait(f"{has('health (health): done')} && {has('by alice: succeeded')}")
         looks_right(browser, "job")
 
         node.profile.write_text(node.profile.read_text().replace("mtu: 1400", "mtu: 1300"))
@@ -138,9 +138,21 @@ def test_a_first_user_looks_at_everything(node: Host) -> None:
         browser.wait(has(HOSTILE))
         assert browser.run("document.querySelectorAll('main img, main script').length") == 0
 
+        bob = json.dumps({"name": "bob", "password": PASSWORD, "roles": ["viewer"]})
+        browser.run(f"import('/dashboard/api.js').then((api) => api.post('/users', {bob})).then(() => true)")
         browser.call("Page.reload")  # the log-in outlives it
         browser.wait(has("other"))
         browser.run("[...document.querySelectorAll('header button')].at(-1).click()")
         browser.wait("document.querySelectorAll('main form').length === 2")
         assert browser.run("sessionStorage.length") == 0
+
+        filled(browser, 0, name="bob", password=PASSWORD)
+        browser.wait(has("Round trip"))
+        assert (
+            browser.run("[...document.querySelectorAll('nav a')].map((each) => each.hash)") == [f"#/{page}" for page in PAGES][:4]
+        )
+        for page, text in (("jobs", "health-check"), ("reviews", "alice")):
+            browser.run(f"location.hash = '#/{page}'")
+            browser.wait(has(text))
+        assert browser.run("document.querySelectorAll('main form, main button').length") == 0
         assert browser.complaints == []

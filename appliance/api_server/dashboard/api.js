@@ -24,14 +24,17 @@ export function onLeave(callback) {
   leave = callback;
 }
 
+// What a broken connection is called; a page that was left is no problem.
+const reached = (error) =>
+  error.name === "AbortError" ? error : new Problem({ detail: "The node does not answer.", hint: "It may be restarting, or the way to it is broken." }, 0);
+
 async function send(path, method, body, signal, headers = {}) {
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;
   try {
     answer = await fetch(BASE + path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body), credentials: "omit", cache: "no-store" });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem({ detail: "The node does not answer.", hint: "It may be restarting; this page asks again." }, 0);
+    throw reached(error);
   }
   if (!answer.ok) throw new Problem(await answer.json().catch(() => ({})), answer.status);
   return answer;
@@ -96,17 +99,21 @@ export async function logOut() {
   }
 }
 
-// Server-sent events by fetch, since EventSource cannot send the token. Calls `each(kind, data)` until the stream ends.
-export async function follow(path, each, signal) {
-  const reader = (await asked(path, "GET", undefined, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
+// Server-sent events by fetch, since EventSource cannot send the token. Calls `each(kind, data)` until the stream
+// ends, and returns the id where the next one goes on.
+export async function follow(path, each, signal, after) {
+  const { body } = await asked(path, "GET", undefined, signal);
+  if (!body) return after;
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
+    const { value, done } = await reader.read().catch((error) => { throw reached(error); });
+    if (done) return after;
     const events = (rest + value).split("\n\n");
     rest = events.pop();
     for (const event of events) {
       const fields = Object.fromEntries(event.split("\n").map((line) => { const at = line.indexOf(": "); return [line.slice(0, at), line.slice(at + 2)]; }));
+      after = fields.id ?? after;
       if (fields.data) each(fields.event, JSON.parse(fields.data));
     }
   }

@@ -32,6 +32,13 @@ export function table(caption, columns, rows, none = "There is nothing here.") {
   return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, el("table", {}, el("thead", {}, head), el("tbody", {}, body)));
 }
 
+// Draws anew, and keeps the box of a table, so that it keeps focus and place while its figures change.
+export function redraw(place, fresh) {
+  const box = place.firstElementChild;
+  if (box?.className === "table" && fresh.className === "table") box.replaceChildren(...fresh.childNodes);
+  else place.replaceChildren(fresh);
+}
+
 export const tiles = (figures) => el("dl", { class: "tiles" }, figures.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 
 export const field = (label, attributes, about = "") =>

@@ -48,13 +48,17 @@ async function execution(main, id, { signal, may }) {
     return job;
   };
   main.append(section("Job", how), section("What happens", lines));
-  await draw();
-  await follow(`/templates/stream/${path}?after=0`, (kind, event) => {
-    const text = kind === "output" ? `${event.step}: ${event.line}` : kind === "step" ? `${event.name} (${event.operation}): ${event.state}` : kind === "state" ? `job: ${event.state}` : kind;
+  const told = (kind, event) => {
+    const text = kind === "output" ? `${event.step}: ${event.line}` : kind === "step" ? `${event.step} (${event.operation}): ${event.state}` : kind === "state" ? `job: ${event.state}` : kind;
     lines.append(el("li", {}, text));
     if (kind === "state") say(text);
-  }, signal);
+  };
+  // A stream ends after ten minutes; the job may go on.
   await draw();
+  for (let after = 0; ; ) {
+    after = await follow(`/templates/stream/${path}?after=${after}`, told, signal, after);
+    if ((await draw()).ended) return;
+  }
 }
 
 export async function jobs(main, page) {

@@ -64,6 +64,7 @@ async function show() {
     else main.append(el("p", {}, "Your roles allow no page of the dashboard. An admin can give you others."));
   } catch (error) {
     if (signal.aborted || !known()) return;
+    if (!me) titled("Not here now");
     main.append(problem(error));
     say(error.message);
     if (!me) main.append(button("Try again", show));

@@ -1,13 +1,14 @@
 // How the node is: state, problems, sessions, traffic, and the last hour in figures.
 
 import { get } from "./api.js";
-import { bytes, el, repeat, section, state, svg, table, tiles } from "./dom.js";
+import { bytes, el, redraw, repeat, section, state, svg, table, tiles } from "./dom.js";
 
 const EVERY = 5; // seconds
-const MOST = 120; // readings: ten minutes
+const LEAST = 24; // readings that the chart is wide at first: two minutes
+const MOST = 120; // ten minutes
 
 function line(readings, kind, most) {
-  const points = readings.map((each, index) => `${(index * 600) / (MOST - 1)},${100 - (each[kind] / most) * 95}`);
+  const points = readings.map((each, index) => `${(index * 600) / (Math.max(readings.length, LEAST) - 1)},${100 - (each[kind] / most) * 95}`);
   return svg("polyline", { class: kind, points: points.join(" ") });
 }
 
@@ -27,7 +28,7 @@ const sum = (sessions, key) => sessions.reduce((all, each) => all + each[key], 0
 const listed = (problems) =>
   problems.length ? el("ul", {}, problems.map(([what, text]) => el("li", {}, el("strong", {}, what), ": ", text))) : el("p", { class: "good" }, "None.");
 
-const named = (totals) => totals.map((each) => `${each.label || "all"}: ${Math.round(each.total)}`).join(", ") || "none";
+const named = (totals) => totals.filter((each) => each.total >= 1).map((each) => `${each.label || "all"}: ${Math.round(each.total)}`).join(", ") || "none";
 
 function hour(summary, anomalies) {
   const rows = [
@@ -75,7 +76,7 @@ export async function overview(main, { signal, may }) {
     traffic.replaceChildren(...chart(readings));
   };
   const remember = async () => {
-    past.replaceChildren(hour(await get("/analytics/summary", signal), await get("/analytics/anomalies", signal)));
+    redraw(past, hour(await get("/analytics/summary", signal), await get("/analytics/anomalies", signal)));
   };
   await Promise.all([repeat(signal, EVERY, look, refused), may("figures.read") ? repeat(signal, 60, remember, el("div")) : null]);
 }

@@ -1,7 +1,7 @@
 // Peers, and the paths to them.
 
 import { get } from "./api.js";
-import { el, repeat, state, section, table } from "./dom.js";
+import { button, el, redraw, repeat, state, section, table } from "./dom.js";
 
 const row = (peer) => [
   peer.name,
@@ -16,12 +16,14 @@ export async function peers(main, { signal }) {
   const refused = el("div", { role: "alert" });
   const all = el("div");
   let [after, next] = ["", ""];
-  main.append(refused, section("Peers and paths", all));
+  const more = button("", () => { after = next; look().catch(() => {}); }, "plain");
+  main.append(refused, section("Peers and paths", all, more));
   const look = async () => {
     const page = await get(`/peers?limit=200&after=${encodeURIComponent(after)}`, signal);
     next = page.next;
-    const more = el("button", { type: "button", class: "plain", click: () => { after = after && !next ? "" : next; look().catch(() => {}); } }, next ? "Next page" : "First page");
-    all.replaceChildren(table("Peers", ["Name", "State", "Path", "Round trip", "Endpoint", "Standing"], page.items.map(row), "The node has no peers."), next || after ? more : "");
+    more.hidden = !next && !after;
+    more.textContent = next ? "Next page" : "First page";
+    redraw(all, table("Peers", ["Name", "State", "Path", "Round trip", "Endpoint", "Standing"], page.items.map(row), "The node has no peers."));
   };
   await repeat(signal, 5, look, refused);
 }

@@ -10,7 +10,7 @@ function plan(found) {
   return section("What would be done",
     table("Keys", ["Key", "Before", "After"], keys, "No key changes."),
     el("h3", {}, "Steps on the host"),
-    table("Steps", ["Step"], found.steps.map((each) => [`${each.sign} ${each.summary}`]), "None."),
+    found.steps.length ? el("ul", {}, found.steps.map((each) => el("li", {}, `${each.sign} ${each.summary}`))) : el("p", {}, "None."),
     ...found.warnings.map((each) => el("p", { class: "bad" }, each)));
 }
 
