@@ -49,7 +49,8 @@ async function execution(main, id, { signal, may }) {
   };
   main.append(section("Job", how), section("What happens", lines));
   const told = (kind, event) => {
-    const text = kind === "output" ? `${event.step}: ${event.line}` : kind === "step" ? `${event.step} (${event.operation}): ${event.state}` : kind === "state" ? `job: ${event.state}` : kind;
+    const why = event.error ? `, ${event.error.message}` : "";
+    const text = { output: `${event.step}: ${event.line}`, step: `${event.step} (${event.operation}): ${event.state}${why}`, state: `job: ${event.state}${why}` }[kind] ?? kind;
     lines.append(el("li", {}, text));
     if (kind === "state") say(text);
   };
