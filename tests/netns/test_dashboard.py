@@ -83,6 +83,12 @@ def filled(browser: Browser, form: int, **values: str) -> None:
     }})()""")
 
 
+def logged_out(browser: Browser) -> None:
+    browser.run("[...document.querySelectorAll('header button')].at(-1).click()")
+    browser.wait("document.querySelectorAll('main form').length === 2")
+    assert browser.run("sessionStorage.length") == 0
+
+
 def has(text: str) -> str:
     return f"document.querySelector('main')?.innerText.includes({json.dumps(text)})"
 
@@ -98,7 +104,7 @@ def looks_right(browser: Browser, name: str) -> None:
     assert browser.run(NAMELESS) == 0, name
 
 
-def test_a_first_user_looks_at_everything(node: Host) -> None:
+def test_a_first_user_looks_at_everything_and_others_at_what_they_may(node: Host) -> None:
     code = json.loads(node.command("api", "users.first_code", "--json").stdout)["code"]
     with Browser(node.entering) as browser:
         browser.call("Page.navigate", url="http://127.0.0.1:8470/")
@@ -127,6 +133,9 @@ def test_a_first_user_looks_at_everything(node: Host) -> None:
         filled(browser, 0, title=HOSTILE, text=HOSTILE)
         browser.wait(f"{has('network.mtu')} && {has(HOSTILE)}")
         looks_right(browser, "review")
+        filled(browser, 0, deed="comment", text="why not?")
+        browser.wait(has("why not?"))
+        assert browser.run("document.activeElement.tagName") == "H1"
         filled(browser, 0, deed="approve", text="")
         browser.wait("document.querySelector('form .problem')?.innerText.length > 20")  # one's own
         browser.complaints.clear()
@@ -138,21 +147,32 @@ def test_a_first_user_looks_at_everything(node: Host) -> None:
         browser.wait(has(HOSTILE))
         assert browser.run("document.querySelectorAll('main img, main script').length") == 0
 
-        bob = json.dumps({"name": "bob", "password": PASSWORD, "roles": ["viewer"]})
-        browser.run(f"import('/dashboard/api.js').then((api) => api.post('/users', {bob})).then(() => true)")
+        for name, role in (("bob", "operator"), ("carol", "viewer")):
+            user = json.dumps({"name": name, "password": PASSWORD, "roles": [role]})
+            browser.run(f"import('/dashboard/api.js').then((api) => api.post('/users', {user})).then(() => true)")
         browser.call("Page.reload")  # the log-in outlives it
         browser.wait(has("other"))
-        browser.run("[...document.querySelectorAll('header button')].at(-1).click()")
-        browser.wait("document.querySelectorAll('main form').length === 2")
-        assert browser.run("sessionStorage.length") == 0
+        logged_out(browser)
 
         filled(browser, 0, name="bob", password=PASSWORD)
         browser.wait(has("Round trip"))
+        browser.run("location.hash = '#/reviews'")
+        browser.wait(has(HOSTILE))
+        browser.run("document.querySelector('main tbody a').click()")
+        for deed, state in (("approve", "approved"), ("apply", "applied")):
+            browser.wait(f"[...document.querySelectorAll('main option')].some((each) => each.value === '{deed}')")
+            filled(browser, 0, deed=deed, text="")
+            browser.wait(has(f"change by alice: {state}"))
+        assert node.status()["interface"]["mtu"] == 1300
+        logged_out(browser)
+
+        filled(browser, 0, name="carol", password=PASSWORD)
+        browser.wait("document.querySelectorAll('nav a').length > 0")
         assert (
             browser.run("[...document.querySelectorAll('nav a')].map((each) => each.hash)") == [f"#/{page}" for page in PAGES][:4]
         )
         for page, text in (("jobs", "health-check"), ("reviews", "alice")):
             browser.run(f"location.hash = '#/{page}'")
-            browser.wait(has(text))
-        assert browser.run("document.querySelectorAll('main form, main button').length") == 0
+            browser.wait(f"document.querySelector('nav [aria-current=page]')?.hash === '#/{page}' && {has(text)}")
+            assert browser.run("document.querySelectorAll('main form, main button').length") == 0
         assert browser.complaints == []

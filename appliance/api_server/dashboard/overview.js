@@ -50,8 +50,9 @@ export async function overview(main, { signal, may }) {
   const problems = el("div");
   const traffic = el("div");
   const past = el("div");
+  const forgotten = el("div", { role: "alert" });
   main.append(refused, now, section("Problems", problems), section("Traffic", traffic));
-  if (may("figures.read")) main.append(section("The last hour", past));
+  if (may("figures.read")) main.append(section("The last hour", past, forgotten));
   const readings = [];
   let before = null;
   const look = async () => {
@@ -78,5 +79,5 @@ export async function overview(main, { signal, may }) {
   const remember = async () => {
     redraw(past, hour(await get("/analytics/summary", signal), await get("/analytics/anomalies", signal)));
   };
-  await Promise.all([repeat(signal, EVERY, look, refused), may("figures.read") ? repeat(signal, 60, remember, el("div")) : null]);
+  await Promise.all([repeat(signal, EVERY, look, refused), may("figures.read") ? repeat(signal, 60, remember, forgotten) : null]);
 }

@@ -1,7 +1,7 @@
 // Changes and incidents that people talk about: what would be done, what was said, and deciding.
 
 import { get, post } from "./api.js";
-import { el, field, form, section, table, time } from "./dom.js";
+import { el, field, form, say, section, table, time } from "./dom.js";
 
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
@@ -15,9 +15,12 @@ function plan(found) {
 }
 
 function decide(review, { may }, drawn) {
-  const say = async (deed, body) => {
+  const done = async (deed, body) => {
     const answer = await post(`/reviews/${encodeURIComponent(review.id)}/${deed}`, body);
-    drawn(answer.review ?? answer);
+    const now = answer.review ?? answer;
+    drawn(now);
+    document.querySelector("h1").focus(); // the form is gone
+    say(`The review is ${now.state}.`);
   };
   const deciding = review.state === "open" || review.state === "approved";
   const deeds = [];
@@ -32,7 +35,7 @@ function decide(review, { may }, drawn) {
   return section("Decide", form(
     [el("label", {}, "What", el("select", { name: "deed" }, choices)), field("Why", { name: "text", maxlength: "4096" })],
     "Do it",
-    (filled) => say(filled.get("deed"), body(filled.get("deed"), filled.get("text"))),
+    (filled) => done(filled.get("deed"), body(filled.get("deed"), filled.get("text"))),
   ));
 }
 
