@@ -146,6 +146,12 @@ def test_a_first_user_looks_at_everything_and_others_at_what_they_may(node: Host
         browser.run("location.hash = '#/peers'")
         browser.wait(has(HOSTILE))
         assert browser.run("document.querySelectorAll('main img, main script').length") == 0
+        assert browser.complaints == []
+        browser.run("document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = true'}))")
+        assert browser.run("window.ran") is None
+        while not browser.complaints:  # it is told as soon as the browser is asked something
+            browser.run("0")
+        assert "Content Security Policy" in browser.complaints.pop()
 
         for name, role in (("bob", "operator"), ("carol", "viewer")):
             user = json.dumps({"name": name, "password": PASSWORD, "roles": [role]})
