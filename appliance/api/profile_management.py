@@ -117,6 +117,12 @@ class Management(Section):
         description="Addresses of this host where it listens for HTTP. Empty: only the Unix socket of this host.",
         examples=[["127.0.0.1:8470", "[::1]:8470"]],
     )
+    grpc: tuple[ListenText, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Addresses where it listens for gRPC, at ports from 1024 on. Empty: nowhere. See docs/grpc.md.",
+        examples=[["127.0.0.1:8472"]],
+    )
     roles: Mapping[Name, tuple[Permission, ...]] = Field(
         default={},
         max_length=64,
@@ -155,3 +161,12 @@ class Management(Section):
     limits: ManagementLimits = Field(
         default=ManagementLimits(), description="How much is taken of one address, of one user and of all."
     )
+
+    @model_validator(mode="after")
+    def _has_ports_that_anybody_may_open(self) -> Self:
+        for each in self.grpc:
+            if each.port < 1024:
+                raise ValueError(f"grpc: {each}: the API server has no privileges, so the port is 1024 or above")
+            if each in self.listen:
+                raise ValueError(f"grpc: {each} is in listen already: each has a port of its own")
+        return self

@@ -1,4 +1,4 @@
-"""`python -m appliance.api_server FOLDER CONTROL UNIX [TCP …]`: the API server, started by the daemon and by nobody else.
+"""`python -m appliance.api_server [--grpc] FOLDER CONTROL UNIX [TCP …]`: the API server, started by the daemon alone.
 
 FOLDER is where it keeps what must outlive it. The numbers are descriptors: its end of the control connection, the Unix socket,
 and the sockets at which HTTP is spoken. It gives up every privilege before it reads a byte of anybody's.
@@ -29,7 +29,8 @@ def main(argv: list[str]) -> int:
     """Serve until the daemon goes or says so. Returns the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the daemon decides
     faulthandler.enable()
-    folder, control, *listeners = argv[1:]
+    grpc = argv[1] == "--grpc"
+    folder, control, *listeners = argv[2:] if grpc else argv[1:]
     os.umask(0o077)
     from appliance.api_server.jobs.templates import standard
     from appliance.api_server.serving import LATE, serve
@@ -38,6 +39,8 @@ def main(argv: list[str]) -> int:
     credentials = read_credentials(os.environ)
     for name in LATE:  # the user that it becomes may not be able to read the interpreter's folder, where that is root's own
         import_module(name)
+    if grpc:
+        import_module("appliance.api_server.grpc.server").prepare()
     standard()
     memory.map_apart(LARGE_BYTES)
     drop_all(API_USER)

@@ -28,9 +28,13 @@ from appliance.sdk.errors import SDKError
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(settings: Settings, node: NodeLink, parts: Parts, more: Mapping[str, Handler]) -> Starlette:
-    """The API of the node that `settings` are of. `more` carry out rows beside those of the parts."""
-    answering = Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more}, parts.answered)
+def answering_of(settings: Settings, parts: Parts, more: Mapping[str, Handler]) -> Answering:
+    """What answers each row. `more` carry out rows beside those of the parts."""
+    return Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more}, parts.answered)
+
+
+def application(settings: Settings, node: NodeLink, parts: Parts, answering: Answering) -> Starlette:
+    """The API of the node that `settings` are of."""
     websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may).answer)
     return assembled(answering, node.ask, settings.version, websocket, *pages.routes())
 

@@ -11,6 +11,7 @@ import json
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -29,8 +30,8 @@ from appliance.foundation import clock
 from appliance.management.descriptions.examples import example
 from appliance.management.descriptions.models import Models, models
 from appliance.management.iam import roles
-from appliance.management.operations.row import AnsweredBy, Row
-from appliance.management.operations.table import ROWS
+from appliance.management.operations.row import Row
+from appliance.management.operations.table import BY_NAME, ROWS
 
 TOKENS: Final = tuple(roles.BUILT_IN)
 """The tokens that are taken: each is the name of the role that it brings."""
@@ -42,16 +43,12 @@ _UNLIMITED: Final = Management(limits=ManagementLimits(requests=0, per_address=1
 
 def example_api(version: str) -> Starlette:
     """The application."""
-    known = models(ROWS)
-    handlers = {row.name: _handler(row, known) for row in ROWS}
-    by_the_node = {row.name: row for row in ROWS if row.answered_by is AnsweredBy.NODE}
+    return assembled(example_answering(), _node, version)
 
-    async def node(op: str, _arguments: dict[str, Any], _whose: OnBehalf | None, _seconds: float, /) -> Any:
-        row = by_the_node[op]
-        answer = example(known.of(row.result), known.schemas)
-        return answer["items"] if row.listed_by else answer
 
-    return assembled(Answering(Asking(node, clock.monotonic), _bearer, {}, handlers), node, version)
+def example_answering() -> Answering:
+    """What answers each row."""
+    return Answering(Asking(_node, clock.monotonic), _bearer, {}, {row.name: _handler(row, _models()) for row in ROWS})
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -83,6 +80,17 @@ async def _bearer(token: str) -> Caller:
     if token not in TOKENS:
         raise Unauthenticated("the token is not valid", hint=f"the tokens of a mock are {', '.join(TOKENS)}")
     return Caller(f"mock-{token}", (token,), "api-token")
+
+
+async def _node(op: str, _arguments: dict[str, Any], _whose: OnBehalf | None, _seconds: float, /) -> Any:
+    row, known = BY_NAME[op], _models()
+    answer = example(known.of(row.result), known.schemas)
+    return answer["items"] if row.listed_by else answer
+
+
+@cache
+def _models() -> Models:
+    return models(ROWS)
 
 
 def _handler(row: Row, known: Models) -> Handler:

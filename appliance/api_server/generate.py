@@ -35,6 +35,7 @@ def generated(root: Path) -> Mapping[Path, str]:
         schemas / "openapi-3.1.json": _text(described),
         schemas / "openapi-3.0.json": _text(older(described)),
         schemas / "appliance.proto": proto,
+        root / "appliance" / "api_server" / "grpc" / "appliance.proto": proto,
         kept: known.text(),
         schemas / "asyncapi.yaml": yaml_text(events(described)),
         schemas / "messages.schema.json": _text(messages(ROWS, described["info"]["version"])),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.api.profile_management import Management
-from appliance.api_server.application import application
+from appliance.api_server.application import answering_of, application
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.edge.tls import Tls
@@ -69,15 +69,24 @@ async def _live(
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         settings = await node.settings()
-        edge = Edge(Management.model_validate(settings.management))
+        management = Management.model_validate(settings.management)
+        edge = Edge(management)
         parts = await Parts.open(folder, settings, node, credentials)
         ending.push_async_callback(parts.close)
         edge.named = parts.named
         tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
-        server = EdgeServer(application(settings, node, parts, edge_handlers(edge, tls)), edge, tls.context)
-        if any(tls.is_secure(each) for each in listeners):
+        answering = answering_of(settings, parts, edge_handlers(edge, tls))
+        server = EdgeServer(application(settings, node, parts, answering), edge, tls.context)
+        if any(map(tls.is_secure, listeners)) or any(tls.is_secure_at(each.address) for each in management.grpc):
             ending.callback(asyncio.get_running_loop().create_task(tls.watch(), name="certificate").cancel)
-        await _answer(server, listeners, node, stop, parts.end_streams)
+        ends: list[Callable[[], Awaitable[None]]] = []
+        if management.grpc:
+            from appliance.api_server.grpc.server import GrpcServer  # 18 MB
+
+            beside = await GrpcServer.open(edge, tls, answering)
+            ending.push_async_callback(beside.close)
+            ends.append(beside.close)
+        await _answer(server, listeners, node, stop, parts.end_streams, ends)
 
 
 async def _answer(
@@ -86,8 +95,9 @@ async def _answer(
     node: NodeLink,
     stop: asyncio.Event,
     end_streams: Callable[[], Awaitable[None]],
+    ends: Sequence[Callable[[], Awaitable[None]]],
 ) -> None:
-    """Answer until `stop`; then streams are ended, and what else is under way has its seconds."""
+    """Answer until `stop`; then streams are ended, and what else is under way has its seconds, here and at those of `ends`."""
     serving = asyncio.get_running_loop().create_task(server.serve(list(listeners)), name="serve")
     for event in (stop, server.up):
         serving.add_done_callback(lambda _serving, event=event: event.set())  # type: ignore[misc]  # mypy does not see its type
@@ -96,4 +106,4 @@ async def _answer(
     await stop.wait()
     server.should_exit = True
     await end_streams()
-    await serving
+    await asyncio.gather(serving, *(end() for end in ends))

@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appliance.api.profile_management import Management, ManagementLimits
 from appliance.api_server import example_server
-from appliance.api_server.application import application
+from appliance.api_server.application import answering_of, application
 from appliance.api_server.caller import LOCAL
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.server import EdgeServer
+from appliance.api_server.edge.tls import Tls
 from appliance.api_server.node_link import Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.server import edge_handlers
@@ -64,7 +65,9 @@ def whole_api(folder: Path) -> Iterator[str]:
         settings, node, edge = Settings("mock", "0" * 64, "1.0", MANAGEMENT.model_dump(mode="json")), Node(), Edge(MANAGEMENT)
         parts = await Parts.open(folder, settings, node, {})  # type: ignore[arg-type]  # as much of a NodeLink as is used
         try:
-            app = _by_token(application(settings, node, parts, edge_handlers(edge)))  # type: ignore[arg-type]
+            tls = Tls(MANAGEMENT, folder, _no_files, _told)
+            answering = answering_of(settings, parts, edge_handlers(edge, tls))
+            app = _by_token(application(settings, node, parts, answering))  # type: ignore[arg-type]
             server = EdgeServer(app, edge, lambda _listener: None)
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.serve([listener]))
@@ -86,6 +89,14 @@ def whole_api(folder: Path) -> Iterator[str]:
         loop.call_soon_threadsafe(stop.set)
         thread.join(60)
         listener.close()
+
+
+async def _no_files() -> Mapping[str, str]:
+    return {"certificate": "", "key": "", "clients": ""}
+
+
+async def _told(_pins: object) -> None:
+    return
 
 
 def _by_token(app: ASGIApp) -> ASGIApp:

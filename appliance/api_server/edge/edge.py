@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 from appliance.api.profile_management import Management
 from appliance.api_server.caller import Caller
 from appliance.api_server.edge.acceptor import Acceptor
-from appliance.api_server.edge.client_certificates import user_of
+from appliance.api_server.edge.client_certificates import user_of, user_of_pem
 from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.guard import Guard, Rules, Tolls
 from appliance.api_server.edge.http import Http
@@ -62,7 +62,13 @@ class Edge:
     def _who(self, transport: asyncio.Transport) -> Callable[[], Awaitable[Caller]] | None:
         """How to find who it is at the other end, if the connection says so itself."""
         spoken = transport.get_extra_info("ssl_object")
-        user = "" if spoken is None else user_of(spoken, self.section.tls.users)
+        return self._named("" if spoken is None else user_of(spoken, self.section.tls.users))
+
+    def who(self, pem: bytes) -> Callable[[], Awaitable[Caller]] | None:
+        """The same, by a certificate that the other end has proved to have; b"" if it has none."""
+        return self._named(user_of_pem(pem, self.section.tls.users) if pem else "")
+
+    def _named(self, user: str) -> Callable[[], Awaitable[Caller]] | None:
         return partial(self.named, user) if user and self.named is not None else None
 
     def shown(self) -> dict[str, Any]:

@@ -86,8 +86,17 @@ class Tls:
         """Is TLS spoken there, and nothing else?"""
         if listener.family == socket.AF_UNIX:
             return False
-        loopback = ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
+        return self.is_secure_at(ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]))
+
+    def is_secure_at(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+        """Is TLS spoken at that address, and nothing else?"""
+        loopback = address.is_loopback
         return self._management.tls.loopback if loopback else not self._management.tls.plain
+
+    @property
+    def in_use(self) -> tuple[bytes, bytes, str] | None:
+        """The certificate and its key, and who may connect, all PEM; None while there is none."""
+        return self._in_use
 
     async def watch(self) -> None:
         """Look now and again, for ever. What is wrong is logged, and what was in use stays."""

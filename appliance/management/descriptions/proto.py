@@ -156,6 +156,11 @@ class _Proto:
         return Type(f"map<string, {value.name if plain else _VALUE}>")
 
 
+def call_name(operation: str) -> str:
+    """What the call of an operation is called: "users.set_password" is UsersSetPassword."""
+    return _camel(operation)
+
+
 def _flat(schema: Any) -> Mapping[str, Any]:
     """Without `allOf` around one schema; nothing is known of anything else than a mapping."""
     if not isinstance(schema, Mapping):

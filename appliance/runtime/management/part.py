@@ -217,7 +217,7 @@ class ManagementPart:
             return False
         try:
             with theirs:
-                self._process.start(self._joints.folder, theirs, *self._doors.descriptors())
+                self._process.start(self._joints.folder, theirs, *self._doors.descriptors(), grpc=bool(self._in_use().grpc))
         except ApplianceError as error:
             ours.close()
             self._failed = self._told(error, self._failed)

@@ -22,6 +22,8 @@ STOP_SECONDS: Final = 6.0
 
 LIBRARIES: Final = ("httptools", "jwt", "starlette", "uvicorn", "websockets")
 """What it imports that a node without it does not need: the extra `management` of pyproject.toml."""
+GRPC_LIBRARIES: Final = ("grpc", "grpc_health", "grpc_reflection")
+"""And where it speaks gRPC: the extra `grpc`."""
 
 
 class ApiServerProcess:
@@ -37,14 +39,16 @@ class ApiServerProcess:
         """0 while there is none."""
         return 0 if self._process is None else self._process.pid
 
-    def start(self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int]) -> None:
+    def start(self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int], *, grpc: bool) -> None:
         """Start it with its end of the control connection and the sockets to listen at. Raises HostError."""
         check_libraries(LIBRARIES)
+        if grpc:
+            check_libraries(GRPC_LIBRARIES, "grpc", "management.grpc out")
         make_folder(folder)
         descriptors = (control.fileno(), unix, *tcp)
         try:
             self._process = subprocess.Popen(
-                interpreter.command("appliance.api_server", str(folder), *map(str, descriptors)),
+                interpreter.command("appliance.api_server", *(["--grpc"] if grpc else []), str(folder), *map(str, descriptors)),
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -85,13 +89,13 @@ class ApiServerProcess:
             self._pidfd = -1
 
 
-def check_libraries(names: Sequence[str]) -> None:
+def check_libraries(names: Sequence[str], extra: str = "management", instead: str = "the section management out") -> None:
     """Raises HostError where the extra is not installed. Nothing is imported."""
     missing = [name for name in names if find_spec(name) is None]
     if missing:
         raise HostError(
-            f"the API server's libraries are not installed ({', '.join(missing)}): the extra `management` has them",
-            hint="pip install 'appliance[management]', or take the section management out of the profile",
+            f"the API server's libraries are not installed ({', '.join(missing)}): the extra `{extra}` has them",
+            hint=f"pip install 'appliance[{extra}]', or take {instead} of the profile",
         )
 
 

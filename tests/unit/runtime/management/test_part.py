@@ -26,7 +26,8 @@ class Process:
         self.pid = 0
         self.listening = 0
 
-    def start(self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int]) -> None:
+    def start(self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int], *, grpc: bool) -> None:
+        assert not grpc
         self.pid, self.listening = 1, len(tcp)
 
     async def stop(self) -> None:
