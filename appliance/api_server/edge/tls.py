@@ -148,7 +148,7 @@ class Tls:
 
 def _names(management: Management) -> list[str]:
     """What the certificate is for: the profile's names, this host's, and each address that it listens at."""
-    addresses = [str(each.address) for each in management.listen if not each.address.is_unspecified]
+    addresses = [str(each.address) for each in (*management.listen, *management.grpc) if not each.address.is_unspecified]
     host = socket.gethostname().lower()
     named = [host] if host.isascii() and host.replace("-", "").replace(".", "").isalnum() else []
     return list(dict.fromkeys([*(name.lower() for name in management.names), *named, "localhost", *addresses]))

@@ -81,6 +81,9 @@ class Calls:
             if not self._row.changes:  # a change that was begun goes on to its end, as over HTTP
                 asking.cancel()
             raise
+        except Exception:
+            log.exception("a call failed", operation=self._row.name)
+            await self._fail(context)
         await self._refuse(got, context)
         context.set_trailing_metadata(got.metadata())
         return await self._filled(self._answer(), json.loads(got.body) if got.body else {}, context)
@@ -89,7 +92,13 @@ class Calls:
         """One question, items until the stream or the caller ends."""
         items = _Items(self._answer, context)
         got = _Answer(items)
-        await self._asked(message, context, got)
+        try:
+            await self._asked(message, context, got)
+        except Exception:
+            if context.done():
+                return  # nobody is there any more
+            log.exception("a call failed", operation=self._row.name)
+            await self._fail(context)
         await self._refuse(got, context)
         context.set_trailing_metadata(got.metadata())
 
@@ -97,9 +106,8 @@ class Calls:
         body = b""
         scope = _scope(self._row, context, self._who(context))
         given = json_of(message)
-        scope["path_params"] = {name: str(given.pop(name)) for name in self._row.in_path if given.get(name) not in {None, ""}}
-        for name in self._row.in_path:
-            given.pop(name, None)
+        in_path = {name: str(given.pop(name, "")) for name in self._row.in_path}
+        scope["path_params"] = {name: value for name, value in in_path.items() if value}  # no path has an empty one
         if self._row.verb.has_body:
             body = json.dumps(given, ensure_ascii=False).encode()
         else:
@@ -116,8 +124,12 @@ class Calls:
         try:
             return fill(message, value)
         except Exception:
-            log.exception("an answer does not fit its message", operation=self._row.name)
-            await context.abort(grpc.StatusCode.INTERNAL, f"{self._row.name} failed: this should not have happened")
+            log.exception("a call failed", operation=self._row.name)
+            await self._fail(context)
+
+    async def _fail(self, context: Any) -> None:
+        """A mistake of ours. What it was is in the log alone: gRPC would tell it the caller."""
+        await context.abort(grpc.StatusCode.INTERNAL, f"{self._row.name} failed: this should not have happened")
 
 
 class _Answer:

@@ -156,7 +156,7 @@ class ManagementPart:
         section = self._section
         if section is None or not section.tls.plain:
             return []
-        return [str(each) for each in section.listen if not each.address.is_loopback]
+        return [str(each) for each in (*section.listen, *section.grpc) if not each.address.is_loopback]
 
     async def use(self, management: Management | None) -> None:
         """The profile's section is this from now on. What goes wrong is a problem of this part, and of no other."""

@@ -163,6 +163,20 @@ async def test_a_caller_that_goes_ends_a_question_but_no_change(tmp_path: Path) 
         assert await ended.get() == "users.get was cancelled"
 
 
+async def test_a_mistake_of_ours_is_not_told(tmp_path: Path) -> None:
+    async def strange(_call: Call) -> Any:
+        return {"name": 7, "secret": "a secret"}
+
+    async def node(*_: Any) -> Any:
+        raise AssertionError
+
+    async with spoken(tmp_path, Answering(Asking(node, lambda: 0.0), someone, {}, {"users.get": strange})) as served:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await served.call("UsersGet", "admin", name="a")
+    assert raised.value.code() is grpc.StatusCode.INTERNAL
+    assert raised.value.details() == "users.get failed: this should not have happened"
+
+
 async def test_the_end_cuts_off_what_goes_on_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = asyncio.Event()
     monkeypatch.setattr(grpc_server, "END_SECONDS", 0.1)

@@ -70,7 +70,8 @@ async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, m
     await part.use(Management.model_validate({"listen": []}))
     assert part._watch._next is not None
 
-    def refuse(_self: Process, *_: object) -> None:
+    def refuse(_self: Process, *_: object, grpc: bool) -> None:
+        del grpc
         raise HostError("no memory")
 
     monkeypatch.setattr(Process, "start", refuse)
