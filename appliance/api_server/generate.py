@@ -46,6 +46,7 @@ def generated(root: Path) -> Mapping[Path, str]:
 def main(root: Path) -> None:
     """Bring the files up to date."""
     for path, content in generated(root).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
 
 
