@@ -174,7 +174,8 @@ class Conversation:
 
     async def _take(self, question: Question) -> bool:
         """Have it answered, or refuse it. False when what follows on the connection is no question."""
-        refusal = await self._refusal(question)
+        aside = self._principal.kind == API_SERVER and not question.body  # who thinks long about one user delays no other
+        refusal = self._unknown(question) or (None if aside else await self._forbidden(question)) or self._too_much(question)
         if refusal is not None:
             self._refused += 1
             await self._send(refusal)
@@ -182,7 +183,8 @@ class Conversation:
         async with asyncio.timeout(self._patience):
             body = await self._reader.readexactly(question.body)
         operation, request = self._operations[question.op], Request(self._asker(question), question.args, body)
-        task = asyncio.get_running_loop().create_task(self._answer(question, operation, request), name=f"answer {question.op}")
+        answering = self._judged(question, operation, request) if aside else self._answer(question, operation, request)
+        task = asyncio.get_running_loop().create_task(answering, name=f"answer {question.op}")
         self._under_way[question.id] = _UnderWay(task, operation)
         task.add_done_callback(lambda _task: self._under_way.pop(question.id))
         return True
@@ -194,15 +196,17 @@ class Conversation:
         name, roles, request = question.on_behalf
         return Principal("api", name, roles=roles, request=request)
 
-    async def _refusal(self, question: Question) -> Refusal | None:
-        operation = self._operations.get(question.op)
-        if operation is None:
+    def _unknown(self, question: Question) -> Refusal | None:
+        if question.op not in self._operations:
             known = ", ".join(self._operations)
             sentence = f"there is no operation {question.op[:100]!r}"
             return failure("unknown-operation", sentence, f"there are: {known}", ExitCode.INVALID, to=question.id)
-        asker = self._asker(question)
-        if question.on_behalf is not None and asker.kind != "api":
+        if question.on_behalf is not None and self._asker(question).kind != "api":
             return failure("permission", "only the API server asks for others", "", ExitCode.PERMISSION, to=question.id)
+        return None
+
+    async def _forbidden(self, question: Question) -> Refusal | None:
+        operation, asker = self._operations[question.op], self._asker(question)
         if not await self._allowed(asker, operation.permission, question.op):
             self._admission.refuse("permission", self._uid, pid=self._principal.pid, op=question.op)
             return failure(
@@ -212,8 +216,12 @@ class Conversation:
                 ExitCode.PERMISSION,
                 to=question.id,
             )
-        if question.body > operation.most_bytes:
-            return failure("too-long", f"at most {operation.most_bytes} bytes may follow {question.op}", to=question.id)
+        return None
+
+    def _too_much(self, question: Question) -> Refusal | None:
+        most = self._operations[question.op].most_bytes
+        if question.body > most:
+            return failure("too-long", f"at most {most} bytes may follow {question.op}", to=question.id)
         if question.id in self._under_way:
             return failure("id-in-use", "a question with this id is under way on this connection", to=question.id)
         if len(self._under_way) >= self._most.under_way:
@@ -223,6 +231,19 @@ class Conversation:
         return None
 
     # ---- what goes out ----
+
+    async def _judged(self, question: Question, operation: Operation, request: Request) -> None:
+        with suppress(_Gone):
+            try:
+                refusal = await self._forbidden(question)
+            except asyncio.CancelledError:
+                if not cancelled():
+                    raise
+                refusal = self._broken_off(question)
+            if refusal is None:
+                await self._answer(question, operation, request)
+            else:
+                await self._send(refusal)
 
     async def _answer(self, question: Question, operation: Operation, request: Request) -> None:
         with suppress(_Gone):
@@ -247,14 +268,17 @@ class Conversation:
             raise
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and cancelled():
-                if self._ending:
-                    return line_of(failure("stopping", "the daemon ends", "", ExitCode.NO_DAEMON, to=question.id))
-                return line_of(failure("cancelled", "the question was taken back", to=question.id))
+                return line_of(self._broken_off(question))
             if not isinstance(error, Exception | asyncio.CancelledError):
                 raise
             log.exception("an operation failed", op=question.op)
             sentence = f"{question.op} failed: this should not have happened"
             return line_of(failure("bug", sentence, "look at the daemon's log", to=question.id))
+
+    def _broken_off(self, question: Question) -> Refusal:
+        if self._ending:
+            return failure("stopping", "the daemon ends", "", ExitCode.NO_DAEMON, to=question.id)
+        return failure("cancelled", "the question was taken back", to=question.id)
 
     async def _send_items(self, number: Id, items: AsyncGenerator[Any, None]) -> None:
         """Send the items of a stream. The next one is taken only when the last one has been sent: a caller that reads slowly

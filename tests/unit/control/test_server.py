@@ -456,3 +456,27 @@ async def test_users_who_ask_in_vain_do_not_end_the_api_server_s_connection() ->
             writer.write(b'{"op": "echo", "as": {"name": "mallory"}}\n')
             assert json.loads(await reader.readline())["error"]["code"] == "permission"
         writer.close()
+
+
+async def test_who_thinks_long_about_one_user_of_the_api_server_delays_no_other() -> None:
+    async with server() as node:
+        thought = asyncio.Event()
+
+        async def allowed(principal: Principal, _permission: str, _target: str) -> bool:
+            if principal.name == "mallory":
+                await thought.wait()
+            return principal.name != "mallory"
+
+        node.serving._allowed = allowed
+        ours, theirs = socket.socketpair()
+        node.serving.attend(ours, Principal("api-server", "api-server"), OF_THE_API_SERVER)
+        reader, writer = await asyncio.open_unix_connection(sock=theirs)
+        writer.write(b'{"op": "echo", "id": 1, "as": {"name": "mallory"}}\n{"op": "echo", "id": 2, "as": {"name": "alice"}}\n')
+        async with asyncio.timeout(60):
+            assert json.loads(await reader.readline())["id"] == 2
+            writer.write(b'{"op": "echo", "id": 3, "as": {"name": "mallory"}}\n{"cancel": 3}\n')
+            taken_back = json.loads(await reader.readline())
+            assert (taken_back["id"], taken_back["error"]["code"]) == (3, "cancelled")
+            thought.set()
+            assert json.loads(await reader.readline())["error"]["code"] == "permission"
+        writer.close()
