@@ -26,13 +26,11 @@ MOST_READ: Final = 1 << 20
 def api(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Ask, and print what is answered; without an operation, print which there are."""
     if not arguments.words:
-        terminal.result([_told(row) for row in ROWS], _list())
+        terminal.result([_told(row) for row in ROWS], list_text())
         return ExitCode.OK
     name, *words = arguments.words
-    row = BY_NAME.get(name)
-    if row is None:
-        raise _wrong(f"there is no operation {name!r}", "see: appliance api")
-    target = Target(arguments.url or "", _token(arguments.token_file))
+    row = row_named(name)
+    target = target_of(arguments)
     asked = request(row, words)
     if not row.stream:
         answer = ask(target, asked)
@@ -41,6 +39,19 @@ def api(arguments: argparse.Namespace, terminal: Terminal) -> int:
     for item in follow(target, asked):
         terminal.line(item, json.dumps(item, ensure_ascii=False))
     return ExitCode.OK
+
+
+def row_named(name: str) -> Row:
+    """The operation of that name. Raises ApplianceError."""
+    row = BY_NAME.get(name)
+    if row is None:
+        raise _wrong(f"there is no operation {name!r}", "see: appliance api")
+    return row
+
+
+def target_of(arguments: argparse.Namespace) -> Target:
+    """Where to ask and as whom, as --url and --token-file say. Raises ApplianceError."""
+    return Target(arguments.url or "", _token(arguments.token_file))
 
 
 def request(row: Row, words: Sequence[str]) -> Asked:
@@ -101,7 +112,8 @@ def _token(file: str | None) -> str:
         raise _wrong(f"{file}: {error}", "a token file has the token and nothing else") from error
 
 
-def _list() -> str:
+def list_text() -> str:
+    """A line for each operation."""
     rows = [(row.name, f"{row.verb} {row.path}", row.permission or "anybody", row.summary) for row in ROWS]
     return table(("operation", "path", "permission", "what it does"), rows)
 

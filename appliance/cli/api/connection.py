@@ -82,15 +82,20 @@ def follow(target: Target, asked: Asked) -> Iterator[Any]:
         connection.close()
 
 
-def _send(target: Target, asked: Asked) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    connection = _connection(target.url)
+def headers_for(target: Target, asked: Asked) -> dict[str, str]:
+    """The header fields of a request."""
     headers = {"accept": "application/json, text/event-stream"}
     if asked.body is not None:
         headers["content-type"] = "application/json"
     if target.token:
         headers["authorization"] = f"Bearer {target.token}"
+    return headers
+
+
+def _send(target: Target, asked: Asked) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    connection = connect(target.url)
     try:
-        connection.request(asked.verb, asked.path, asked.body, headers)
+        connection.request(asked.verb, asked.path, asked.body, headers_for(target, asked))
         response = connection.getresponse()
         if response.status >= 400:
             raise ApiError(_problem(response.read()), response.status)
@@ -115,7 +120,8 @@ def _problem(body: bytes) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _connection(url: str) -> http.client.HTTPConnection:
+def connect(url: str) -> http.client.HTTPConnection:
+    """A connection that is made with the first request. Raises ApplianceError for what is no address."""
     if not url:
         return _OfThisHost(_socket_path())
     parts = urlsplit(url)

@@ -30,6 +30,38 @@ COMMANDS: tuple[Command, ...] = (
         many="words",
     ),
     Command(
+        "shell",
+        HEADING,
+        "ask an API server one thing after the other, with completion",
+        "appliance.cli.api.shell:shell",
+        (
+            Option("--url", "the API server; without it that of this host's node, by its Unix socket", "URL"),
+            Option("--token-file", "a file with the token; else the variable APPLIANCE_TOKEN", "PATH"),
+        ),
+        more="`login NAME` goes on as that user, `help` lists the operations. Reads lines from a pipe too, and then ends with "
+        "the code of the first that fails.",
+        exits="6 no token, or not allowed · 7 no API server here · 75 try again",
+    ),
+    Command(
+        "load",
+        HEADING,
+        "ask an API server the same again and again, and tell how it stands that",
+        "appliance.cli.api.load:load",
+        (
+            Positional("words", "OPERATION [NAME=TEXT|NAME:=JSON|NAME=@FILE]", "what is asked"),
+            Option("--rate", "requests a second in all; without it as many as can be", "N"),
+            Option("--connections", "how many at a time", "N", default="8"),
+            Option("--during", "for how long", "DURATION", default="10s"),
+            Option("--url", "the API server; without it that of this host's node, by its Unix socket", "URL"),
+            Option("--token-file", "a file with the token; else the variable APPLIANCE_TOKEN", "PATH"),
+            JSON,
+        ),
+        more="Times are from the sending of a request to the end of its answer. An operation that changes something changes it "
+        "each time. On the network the API server's limits hold (management.limits): 429 is an answer too.",
+        exits="1 an answer was a mistake of the server's, or there was none",
+        many="words",
+    ),
+    Command(
         "mock-server",
         HEADING,
         "an API server without a node, that answers everything with examples",
