@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.reviews import deeds
-from appliance.management.reviews.deeds import NOBODY
-from appliance.management.reviews.review import Kind, Review, State, Who
+from appliance.management.reviews.deeds import NOBODY, ReviewFull
+from appliance.management.reviews.review import MOST_TEXT, OVER, Deed, Kind, Review, State, Who
 from appliance.store.store import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
 
 SPACE: Final = "reviews"
@@ -18,6 +18,14 @@ AGAIN: Final = 8
 """So often a decision is made anew because somebody else was faster."""
 NEWEST_FIRST: Final = 1 << 48
 """Keys are this less the milliseconds of creation: so the newest come first."""
+MOST_PLAN: Final = MOST_VALUE // 4
+MOST_SAID: Final = MOST_VALUE // 2
+"""Bytes of a review with its plan, as it is kept: a comment beyond that is refused. For a decision the oldest messages make room,
+so that talk never keeps one from being written down."""
+KEPT: Final = 90 * 24 * 3600
+"""Seconds for which a review that is over can be looked at."""
+AT_A_TIME: Final = 20
+"""Reviews that are read at a time: each may have MOST_SAID."""
 MOVED: Final = "PlanMoved"
 """The node's code for a plan that is another now."""
 
@@ -85,7 +93,7 @@ class Reviews:
             (),
             about,
         )
-        if len(_text(review)) > MOST_VALUE // 2:
+        if len(_text(review)) > MOST_PLAN:
             raise PlanTooLarge(
                 f"a plan of {len(review.plan['steps']) if review.plan else 0} steps is too large to be kept",
                 hint="look at it with `appliance plan`",
@@ -100,10 +108,12 @@ class Reviews:
         return (await self._read(number))[0]
 
     async def page(self, after: str, size: int) -> tuple[list[Review], str]:
-        """The newest first, and the cursor behind them ("" at the end)."""
-        records = await self._store.scan(SPACE, after=after, limit=size + 1)
-        found = [deeds.aged(_review(record), int(self._now())) for record in records[:size]]
-        return found, records[size - 1].key if len(records) > size else ""
+        """The newest first, without plans and messages, and the cursor behind them ("" at the end)."""
+        found: list[Review] = []
+        while len(found) <= size and (records := await self._store.scan(SPACE, after=after, limit=AT_A_TIME)):
+            found += [_head(deeds.aged(_review(record), int(self._now()))) for record in records]
+            after = records[-1].key
+        return found[:size], found[size - 1].id if len(found) > size else ""
 
     async def change(self, number: str, by: Who, what: str, deed: Callable[[Review, int], Review]) -> Review:
         """Do something to a review, anew if somebody else was faster. Raises what `deed` raises, ReviewUnknown, Conflict."""
@@ -127,7 +137,7 @@ class Reviews:
         try:
             done = await apply(str(review.plan["name"]))
         except ApplianceError as error:
-            reason = error.message
+            reason = error.message[:MOST_TEXT]
             if error.code == MOVED:
                 await self.change(number, by, "void", lambda found, now: deeds.void(found, now, reason))
             else:
@@ -144,11 +154,14 @@ class Reviews:
     async def recover(self) -> None:
         """After a start: what was being applied when the API server ended may have happened or not; the plan's name tells, as a
         plan that has happened is another one."""
-        for record in await self._store.scan(SPACE, limit=1000):
-            review = _review(record)
-            if review.state == State.APPLYING:
-                ended = "the API server ended meanwhile: apply it again, which does nothing twice"
-                await self._save(deeds.failed(review, NOBODY, int(self._now()), ended), record.version, "failed", NOBODY)
+        after = ""
+        while records := await self._store.scan(SPACE, after=after, limit=AT_A_TIME):
+            for record in records:
+                review = _review(record)
+                if review.state == State.APPLYING:
+                    ended = "the API server ended meanwhile: apply it again, which does nothing twice"
+                    await self._save(deeds.failed(review, NOBODY, int(self._now()), ended), record.version, "failed", NOBODY)
+            after = records[-1].key
 
     async def _read(self, number: str) -> tuple[Review, int]:
         record = await self._store.get(SPACE, number) if len(number) <= 32 else None
@@ -158,7 +171,17 @@ class Reviews:
 
     async def _save(self, review: Review, version: int, what: str, by: Who) -> None:
         event = {"review": review.id, "what": what, "by": by.name, "state": review.state, "messages": review.said}
-        changes: list[Change] = [Put(SPACE, review.id, _text(review), version), self._told.change(f"{TOPIC}.{what}", event)]
+        text = _text(review)
+        if what == Deed.COMMENT and len(text) > MOST_SAID:
+            raise ReviewFull("the review has no room for that", hint="open another one, and name this one in it")
+        while len(text) > MOST_SAID and len(review.messages) > 1:
+            review = review._replace(messages=review.messages[len(review.messages) // 8 + 1 :])
+            text = _text(review)
+        expires = int(self._now()) + KEPT if review.state in OVER else None
+        changes: list[Change] = [
+            Put(SPACE, review.id, text, version, expires),
+            self._told.change(f"{TOPIC}.{what}", event),
+        ]
         await self._store.commit(*changes)
         self._told.committed()
 
@@ -169,6 +192,11 @@ class PlanTooLarge(ApplianceError):
 
 class NothingToReview(ApplianceError):
     """Nothing would change."""
+
+
+def _head(review: Review) -> Review:
+    """Without what makes it large."""
+    return review._replace(messages=(), plan=None)
 
 
 def _text(review: Review) -> bytes:

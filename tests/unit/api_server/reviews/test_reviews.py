@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from appliance.api_server.reviews.reviews import NothingToReview, Opening, PlanTooLarge, Reviews, ReviewUnknown
+from appliance.api_server.reviews.reviews import AT_A_TIME, KEPT, NothingToReview, Opening, PlanTooLarge, Reviews, ReviewUnknown
 from appliance.errors import ApplianceError
 from appliance.management.reviews import deeds
-from appliance.management.reviews.deeds import ReviewClosed
-from appliance.management.reviews.review import Kind, Review, State, Who
+from appliance.management.reviews.deeds import ReviewClosed, ReviewFull
+from appliance.management.reviews.review import MOST_TEXT, Kind, Review, State, Who
 from appliance.store.memory import MemoryStore
 from appliance.store.store import Append
 
@@ -141,3 +141,45 @@ async def test_the_newest_come_first_in_pages() -> None:
 async def test_a_review_that_is_not_there(number: str) -> None:
     with pytest.raises(ReviewUnknown):
         await Story().reviews.get(number)
+
+
+async def test_talk_fills_a_review_and_keeps_no_decision_from_being_written_down() -> None:
+    story = Story()
+    review = await story.approved()
+    long = "\N{GRINNING FACE}" * MOST_TEXT
+
+    async def talk_on() -> None:
+        while True:
+            await story.reviews.change(review.id, BOB, "comment", lambda found, now: deeds.comment(found, BOB, now, long))
+
+    with pytest.raises(ReviewFull):
+        await talk_on()
+    story.error = ApplianceError(long * 2)
+    for _ in range(100):
+        with pytest.raises(ApplianceError, match=long):
+            await story.reviews.apply(review.id, ALICE, story.apply)
+    story.error = None
+    after, _ = await story.reviews.apply(review.id, ALICE, story.apply)
+    assert (after.state, after.messages[-1].deed) == (State.APPLIED, "applied")
+
+
+async def test_what_is_over_is_kept_for_a_while_and_not_for_ever() -> None:
+    story = Story()
+    review = await story.approved()
+    await story.reviews.apply(review.id, ALICE, story.apply)
+    story.now += KEPT - 1
+    assert (await story.reviews.get(review.id)).state == State.APPLIED
+    story.now += 2
+    with pytest.raises(ReviewUnknown):
+        await story.reviews.get(review.id)
+
+
+async def test_many_are_paged_and_recovered_in_pieces() -> None:
+    story = Story()
+    for number in range(AT_A_TIME * 2 + 3):
+        review = await story.opened(str(number))
+    first = await story.reviews.change(review.id, BOB, "approve", lambda found, now: deeds.approve(found, BOB, now))
+    page, cursor = await story.reviews.page("", AT_A_TIME + 5)
+    rest, end = await story.reviews.page(cursor, 100)
+    assert [each.title for each in (*page, *rest)] == [str(number) for number in reversed(range(AT_A_TIME * 2 + 3))]
+    assert (end, page[0].id, page[0].plan) == ("", first.id, None)
