@@ -175,14 +175,15 @@ class Reload:
         parts, before, profile = self._parts, self._parts.in_force.profile, loaded.profile
         _refuse_what_needs_a_restart(before, profile, parts.node.plugins, plugins)
         host = await parts.host.plan(profile, plugins.plan)
-        text = json.dumps([profile.model_dump(mode="json"), before.model_dump(mode="json"), host["steps"]], sort_keys=True)
-        changed = profile_changes(before, profile, loaded.secrets)
-        return {
-            "name": _mac(self._key, text.encode()).hex(),
-            "files": [str(file) for file in loaded.files],
-            "changed": [change._asdict() for change in changed],
-            **host,
-        }
+        name, changed = await asyncio.to_thread(self._compared, before, loaded, host["steps"])  # of ten thousand peers it is long
+        return {"name": name, "files": [str(file) for file in loaded.files], "changed": changed, **host}
+
+    def _compared(self, before: Profile, loaded: LoadedProfile, steps: Any) -> tuple[str, list[dict[str, Any]]]:
+        """The name of a plan, and the keys that differ."""
+        profile = loaded.profile
+        text = json.dumps([profile.model_dump(mode="json"), before.model_dump(mode="json"), steps], sort_keys=True)
+        changed = [change._asdict() for change in profile_changes(before, profile, loaded.secrets)]
+        return _mac(self._key, text.encode()).hex(), changed
 
     def _load(self, given: Mapping[Path, bytes] | None) -> tuple[LoadedProfile, PluginHost]:
         """The profile, and the plugins that it names. Raises PluginFault for a new one that cannot be loaded."""
