@@ -88,7 +88,7 @@ def authorize(caller: Caller, permission: str, added: Mapping[str, Collection[st
         return
     if not caller.how:
         raise Unauthenticated(
-            "this needs a token", hint="log in, or make a token on the host: appliance api token; send it as a bearer token"
+            "this needs a token", hint="log in, or make a token: appliance api tokens.create; send it as a bearer token"
         )
     if caller.scopes is not None and permission not in caller.scopes:
         raise Forbidden(f"this token may not do this ({permission})", hint="make one with this scope")

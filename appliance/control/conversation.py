@@ -48,7 +48,7 @@ API_SERVER: Final = "api-server"
 """The kind of principal that may ask for others."""
 _WHO_MAY: Final = {
     "local": "ask as root, or as a member of the profile's control.group",
-    "api": "an admin can give the user a role that may: appliance api roles",
+    "api": "an admin can give the user a role that may: appliance api users.change",
     API_SERVER: "that is for its users",
 }
 
