@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from appliance.api.profile_management import Management
+from appliance.api.stores import Store
 from appliance.api_server.asking import Ask
 from appliance.api_server.audit_notes import AuditNotes
 from appliance.api_server.iam.accounts import Accounts
@@ -20,7 +21,6 @@ from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import get_logger
 from appliance.management.iam.tokens import Realm
 from appliance.store.opening import open_store
-from appliance.store.store import Store
 
 log = get_logger("api")
 

@@ -8,11 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final
 
+from appliance.api.stores import StoreBroken, StoreDamaged
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.store import copies
 from appliance.store.folder import Folder
-from appliance.store.store import StoreBroken, StoreDamaged
 
 COPY_EVERY: Final = 3600.0
 """Seconds between two copies of a store that was written to."""

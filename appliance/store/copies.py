@@ -10,13 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from appliance.api.stores import StoreDamaged
 from appliance.foundation.clock import utc_text
 from appliance.foundation.logging import get_logger
 from appliance.foundation.whole_files import sync_folder
 from appliance.store.folder import Folder
 from appliance.store.schema import version_of
 from appliance.store.sqlite_errors import as_told, damaged, is_damage
-from appliance.store.store import StoreDamaged
 
 GAP: Final = 1 << 24
 """By so much the ids of all logs grow when a copy comes back: those that were given since it was made are not given again. It is

@@ -16,11 +16,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from appliance.api.stores import StoreInUse
 from appliance.errors import HostError
 from appliance.foundation.whole_files import PART, sync_folder
 from appliance.linux import locks
 from appliance.store.sqlite_errors import not_writable
-from appliance.store.store import StoreInUse
 
 WAL, SHM = "-wal", "-shm"
 

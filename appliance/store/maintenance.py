@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, closing, con
 from pathlib import Path
 from typing import Any, Final
 
+from appliance.api.stores import StoreBroken
 from appliance.errors import ApplianceError
 from appliance.foundation.clock import wall
 from appliance.foundation.entropy import random_bytes
@@ -26,7 +27,6 @@ from appliance.store.schema import STEPS
 from appliance.store.sealed import Progress, SealedStore, open_value
 from appliance.store.sqlite import SqliteStore
 from appliance.store.sqlite_errors import as_told
-from appliance.store.store import StoreBroken
 from appliance.store.transaction import read_record
 
 ChooseKey = Callable[[Keys], WrappingKey]

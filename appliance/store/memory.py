@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from appliance.store.store import (
+from appliance.api.stores import (
     LIMIT_BYTES,
     Append,
     Change,

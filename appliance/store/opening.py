@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from appliance.api.stores import LIMIT_BYTES
 from appliance.foundation.clock import wall
 from appliance.foundation.entropy import random_bytes
 from appliance.store.keys import Keys, Passphrase
 from appliance.store.sealed import DEFAULT_CIPHER, SealedStore
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import LIMIT_BYTES
 
 
 async def open_store(

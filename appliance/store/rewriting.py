@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from appliance.store.store import Kept, Rewrite
+from appliance.api.stores import Kept, Rewrite
 
 _RECORDS: Final = "SELECT rowid, space, key, value FROM records WHERE rowid < ? ORDER BY rowid DESC LIMIT ?"
 _ENTRIES: Final = (

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple, Self
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from appliance.api.stores import StoreBroken
 from appliance.errors import ApplianceError
 from appliance.store.envelope import CIPHERS, KEY_BYTES, Entropy, Place, Unsealable, seal, unseal
-from appliance.store.store import StoreBroken
 
 SPACE: Final = ".keys"
 KEY: Final = "ring"

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from appliance.store.store import StoreBroken
+from appliance.api.stores import StoreBroken
 
 APPLICATION_ID: Final = 0x4170706C
 """In the header of each file ("Appl"): what has another one is no store."""

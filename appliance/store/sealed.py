@@ -16,10 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol, Self
 
-from appliance.foundation.logging import get_logger
-from appliance.store.envelope import CIPHERS, Entropy, Place, Unsealable, key_number, seal, unseal
-from appliance.store.ring import KEY, SPACE, Ring, Wrapping, WrappingKey, opened, wrapping_of
-from appliance.store.store import (
+from appliance.api.stores import (
     MOST_VALUE,
     Append,
     Change,
@@ -36,6 +33,9 @@ from appliance.store.store import (
     Tail,
     judge,
 )
+from appliance.foundation.logging import get_logger
+from appliance.store.envelope import CIPHERS, Entropy, Place, Unsealable, key_number, seal, unseal
+from appliance.store.ring import KEY, SPACE, Ring, Wrapping, WrappingKey, opened, wrapping_of
 
 DEFAULT_CIPHER = "hse"
 PIECE = 100

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+from appliance.api.stores import LIMIT_BYTES, Change, Record, Rewrite, StoreBroken, Tail, is_name, judge, page
 from appliance.store import copies, transaction
 from appliance.store.copier import COPY_EVERY, Copier
 from appliance.store.folder import Folder
 from appliance.store.rewriting import rewrite_piece
 from appliance.store.schema import APPLICATION_ID, STEPS, Step, migrate, version_of
 from appliance.store.sqlite_errors import as_told, is_damage, not_writable
-from appliance.store.store import LIMIT_BYTES, Change, Record, Rewrite, StoreBroken, Tail, is_name, judge, page
 from appliance.store.writer import Writer, new_figures
 
 MOST_WAITING: Final = 256

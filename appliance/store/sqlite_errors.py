@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from appliance.api.stores import StoreBroken, StoreDamaged, StoreFull, StoreInUse
 from appliance.errors import ApplianceError
-from appliance.store.store import StoreBroken, StoreDamaged, StoreFull, StoreInUse
 
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from appliance.store.store import Append, Change, Check, Conflict, Delete, Drop, Entry, Put, Record, Tail
+from appliance.api.stores import Append, Change, Check, Conflict, Delete, Drop, Entry, Put, Record, Tail
 
 Cells = tuple[int, int, int]
 """rowid, version, and whether it is there: an expired record is still in the table."""

@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 
+from appliance.api.stores import Put, Store
 from appliance.foundation.clock import wall
 from appliance.store.opening import open_store
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Put, Store
 
 VALUE = os.urandom(400)
 WRITERS = (1, 16, 64)

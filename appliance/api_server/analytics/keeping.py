@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from appliance.api.stores import Put, Store, StoreBroken, StoreFull
 from appliance.foundation.logging import get_logger, once_per
 from appliance.management.analytics import pages
 from appliance.management.analytics.pages import KEPT, PageInvalid
 from appliance.management.analytics.series import MINUTE, QUARTER, Book, Resolution
-from appliance.store.store import Put, Store, StoreBroken, StoreFull
 
 log = get_logger("analytics")
 

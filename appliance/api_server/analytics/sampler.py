@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from appliance.api.stores import Store, StoreBroken
 from appliance.api_server.analytics.keeping import Keeping
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
@@ -19,7 +20,6 @@ from appliance.management.analytics.calendar import Calendar
 from appliance.management.analytics.measures import Meter
 from appliance.management.analytics.series import FINE, Book
 from appliance.sdk.errors import SDKError
-from appliance.store.store import Store, StoreBroken
 
 log = get_logger("analytics")
 

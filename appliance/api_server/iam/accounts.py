@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
+from appliance.api.stores import Store
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.hashing import HashingThreads
@@ -16,7 +17,6 @@ from appliance.api_server.iam.second_factor import SecondFactor
 from appliance.api_server.iam.sessions import Sessions
 from appliance.api_server.iam.tools import Note, Tools
 from appliance.management.iam.tokens import Realm
-from appliance.store.store import Store
 
 
 class Accounts:

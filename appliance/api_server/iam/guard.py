@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from appliance.api.stores import Change, Delete
 from appliance.api_server.iam.records import ATTEMPTS, put, settled
 from appliance.api_server.iam.tools import Tools
 from appliance.management.iam import lockout
 from appliance.management.iam.lockout import FREE_FOR_ADDRESS, FREE_FOR_NAME, Attempts
-from appliance.store.store import Change, Delete
 
 
 class Guard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from appliance.api.stores import Change, Delete, Put
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.records import (
@@ -27,7 +28,6 @@ from appliance.management.iam.changes import Actor
 from appliance.management.iam.passwords import SALT_BYTES
 from appliance.management.iam.roles import known_roles
 from appliance.management.iam.users import NameTaken, State, User
-from appliance.store.store import Change, Delete, Put
 
 ADMINS: Final = "admins"
 """Under this key of STATE: the ids of the admins. Whoever changes them changes this record too, so of two admins who remove each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from appliance.api.stores import Check, Delete
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.keyring import Keyring
 from appliance.api_server.iam.records import TOKENS, TOKENS_OF, USERS, NoSuchRecord, put, put_document, settled
@@ -13,7 +14,6 @@ from appliance.management.iam.api_tokens import MOST_TOKENS, RANDOM_BYTES, ApiTo
 from appliance.management.iam.changes import Actor
 from appliance.management.iam.tokens import Access
 from appliance.management.iam.users import State, User
-from appliance.store.store import Check, Delete
 
 
 class ClientGrant(NamedTuple):

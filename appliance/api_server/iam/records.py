@@ -7,9 +7,9 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from appliance.api.stores import Change, Conflict, Put, Record, Store, StoreBroken
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam.documents import document_of, record_of
-from appliance.store.store import Change, Conflict, Put, Record, Store, StoreBroken
 
 USERS: Final = "iam.users"
 """By id."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from appliance.api.stores import Delete, Put
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.people import NewUser, People
 from appliance.api_server.iam.records import INVITATIONS, NoSuchRecord, Versioned, put, settled
@@ -22,7 +23,6 @@ from appliance.management.iam.invitations import (
 )
 from appliance.management.iam.roles import ADMIN, covers, known_roles
 from appliance.management.iam.users import State, User
-from appliance.store.store import Delete, Put
 
 
 class TooManyInvitations(ApplianceError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from appliance.api.stores import Change, Delete
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.keyring import Keyring
@@ -17,7 +18,6 @@ from appliance.management.iam.passwords import SALT_BYTES
 from appliance.management.iam.refresh import Family, Outcome, Presented
 from appliance.management.iam.tokens import Access, TokenExpired, TokenNotValid
 from appliance.management.iam.users import State, User
-from appliance.store.store import Change, Delete
 
 
 class WrongCredentials(ApplianceError):

@@ -14,11 +14,11 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import Any, Final
 
+from appliance.api.stores import Append, Entry, Store, StoreBroken, StoreFull
 from appliance.api_server.jobs.following import Behind, Signal, follow
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.management.jobs.events import HEARTBEAT, RING_EVENTS, Beat, Event, Ring, Stale
-from appliance.store.store import Append, Entry, Store, StoreBroken, StoreFull
 
 log = get_logger("events")
 

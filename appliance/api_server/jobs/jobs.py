@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
+from appliance.api.stores import Change, Conflict, Store
 from appliance.api.values import Problem
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.api_server.jobs.following import Behind, Signal, follow
@@ -40,7 +41,6 @@ from appliance.management.jobs.execution import (
 from appliance.management.jobs.idempotency import Known, fingerprint, key_of
 from appliance.management.jobs.ids import RANDOM_BYTES, execution_id
 from appliance.management.jobs.template import Template
-from appliance.store.store import Change, Conflict, Store
 
 log = get_logger("jobs")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+from appliance.api.stores import Change, Conflict, StoreFull
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.api_server.jobs.following import Behind, Signal
 from appliance.api_server.jobs.records import Records
@@ -15,7 +16,6 @@ from appliance.foundation.tasks import beside
 from appliance.management.jobs.events import Ring
 from appliance.management.jobs.execution import Execution, ExecutionOver, Limits, State
 from appliance.management.jobs.output import Output, Written, line
-from appliance.store.store import Change, Conflict, StoreFull
 
 log = get_logger("jobs")
 

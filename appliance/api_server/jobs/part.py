@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from typing import Any, Final
 
+from appliance.api.stores import Store
 from appliance.api_server.answering import Call
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller
@@ -19,7 +20,6 @@ from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import Tasks
 from appliance.management.operations.row import Row
-from appliance.store.store import Store
 
 log = get_logger("jobs")
 

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from appliance.api.stores import Change, Delete, Put, Store
 from appliance.api_server.jobs.following import Behind
 from appliance.foundation.logging import get_logger
 from appliance.management.jobs.events import Event
 from appliance.management.jobs.execution import Execution, ExecutionUnknown, State
 from appliance.management.jobs.idempotency import KEPT_SECONDS, Known
 from appliance.management.jobs.output import Written, chunk_key, events_in
-from appliance.store.store import Change, Delete, Put, Store
 
 log = get_logger("jobs")
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
+from appliance.api.stores import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.reviews import deeds
 from appliance.management.reviews.deeds import NOBODY, ReviewFull
 from appliance.management.reviews.review import MOST_TEXT, OVER, Deed, Kind, Review, State, Who
-from appliance.store.store import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
 
 SPACE: Final = "reviews"
 TOPIC: Final = "reviews"

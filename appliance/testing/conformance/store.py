@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from appliance.store.store import (
+from appliance.api.stores import (
     MOST_AT_A_TIME,
     MOST_KEY,
     MOST_VALUE,

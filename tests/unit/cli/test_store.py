@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Put
 from appliance.cli import entry
 from appliance.cli import store as commands
 from appliance.errors import ExitCode
 from appliance.store.opening import open_store
 from appliance.store.sealed import SealedStore
-from appliance.store.store import Put
 
 NOBODY = 65534
 

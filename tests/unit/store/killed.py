@@ -19,13 +19,13 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from appliance.api.stores import Append, Put
 from appliance.foundation.clock import wall
 from appliance.foundation.entropy import random_bytes
 from appliance.store import copies, maintenance
 from appliance.store.keys import Keys
 from appliance.store.opening import open_store
 from appliance.store.schema import STEPS, Step, migrate
-from appliance.store.store import Append, Put
 
 VALUES = 120
 NEXT = (*STEPS, Step(forward=("CREATE TABLE more (text TEXT)", "INSERT INTO more VALUES ('x')"), back=("DROP TABLE more",)))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api.stores import Append, Change, Put
 from appliance.store.opening import open_store
-from appliance.store.store import Append, Change, Put
 from appliance.testing.conformance.store import NOW, Clock
 
 TOGETHER = 50

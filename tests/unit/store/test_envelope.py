@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from appliance.api.stores import SEALING
 from appliance.store.envelope import CIPHERS, Hse, Place, Unsealable, key_number, seal, unseal
-from appliance.store.store import SEALING
 from appliance_crypto_standard.cascade import Cascade
 
 KEY = bytes(range(32))

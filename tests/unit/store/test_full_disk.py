@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api.stores import Append, Delete, Put, StoreBroken, StoreFull
 from appliance.store.opening import open_store
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Append, Delete, Put, StoreBroken, StoreFull
 from appliance.testing.conformance.store import Clock
 
 pytestmark = pytest.mark.netns  # root may mount

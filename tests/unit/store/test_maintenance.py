@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Append, Put, StoreBroken, StoreInUse
 from appliance.foundation.entropy import random_bytes
 from appliance.store import maintenance
 from appliance.store.keys import Keys
@@ -16,7 +17,6 @@ from appliance.store.maintenance import BackupExists, StoreMissing
 from appliance.store.opening import open_store
 from appliance.store.ring import StoreSealed
 from appliance.store.sealed import SealedStore
-from appliance.store.store import Append, Put, StoreBroken, StoreInUse
 
 KILLED = Path(__file__).with_name("killed.py")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Append, Delete, Put, StoreFull
 from appliance.store.memory import SWEPT, MemoryStore
-from appliance.store.store import Append, Delete, Put, StoreFull
 from appliance.testing.conformance.store import NOW, Clock, StoreConformance
 
 

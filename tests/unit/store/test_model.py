@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.api.stores import Append, Check, Delete, Drop, Put, Store
 from appliance.errors import ApplianceError
 from appliance.store.memory import MemoryStore
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Append, Check, Delete, Drop, Put, Store
 from appliance.testing.conformance.store import NOW, Clock
 
 NAMES = st.sampled_from(["a", "a/1", "a/é", "b", "\U0001f600", ""])

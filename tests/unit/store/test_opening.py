@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api.stores import Put, Record
 from appliance.store.opening import open_store
 from appliance.store.ring import StoreSealed
-from appliance.store.store import Put, Record
 
 
 async def test_it_is_made_at_first_use_and_opens_again(tmp_path: Path) -> None:

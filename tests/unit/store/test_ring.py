@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import StoreBroken
 from appliance.foundation.entropy import random_bytes
 from appliance.store.ring import DataKey, Ring, StoreSealed, Wrapping, WrappingKey, opened, wrapping_of
-from appliance.store.store import StoreBroken
 
 WRAPPED_BY = WrappingKey(b"a" * 32, Wrapping("file", "", "key-1"))
 OTHER = WrappingKey(b"b" * 32, Wrapping("credential", "", "store"))

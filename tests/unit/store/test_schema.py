@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api.stores import Put, Record, StoreBroken
 from appliance.store.schema import APPLICATION_ID, STEPS, Step, migrate, version_of
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Put, Record, StoreBroken
 from appliance.testing.conformance.store import Clock
 
 NEXT = (

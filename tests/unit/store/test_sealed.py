@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Append, ChangeInvalid, Conflict, Put, RewritableStore, Store, StoreBroken
 from appliance.foundation.entropy import random_bytes
 from appliance.store.envelope import CIPHERS
 from appliance.store.keys import Keys
@@ -17,7 +18,6 @@ from appliance.store.memory import MemoryStore
 from appliance.store.ring import KEY, SPACE, StoreSealed
 from appliance.store.sealed import SealedStore
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Append, ChangeInvalid, Conflict, Put, RewritableStore, Store, StoreBroken
 from appliance.testing.conformance.store import Clock, StoreConformance
 
 SECRET = b"a rather long secret that is nowhere else"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Append, Conflict, Delete, Put, Record, Store, StoreBroken, StoreDamaged, StoreFull, StoreInUse
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Append, Conflict, Delete, Put, Record, Store, StoreBroken, StoreDamaged, StoreFull, StoreInUse
 from appliance.testing.conformance.store import NOW, Clock, StoreConformance
 
 

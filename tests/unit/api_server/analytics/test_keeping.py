@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Put, StoreFull
 from appliance.api_server.analytics.keeping import LATE, SPACE, Keeping
 from appliance.management.analytics.pages import key_of
 from appliance.management.analytics.series import FINE, MINUTE, QUARTER, Book, Key, Kind, level
 from appliance.store.memory import MemoryStore
 from appliance.store.sqlite import SqliteStore
-from appliance.store.store import Put, StoreFull
 
 NOON = 1_764_072_000
 KEY = Key("sessions")

@@ -6,6 +6,7 @@ import asyncio
 from hashlib import sha256
 from typing import Any
 
+from appliance.api.stores import Change, StoreBroken
 from appliance.api_server.iam.accounts import Accounts
 from appliance.api_server.iam.callers import Known
 from appliance.api_server.iam.hashing import HashingThreads
@@ -18,7 +19,6 @@ from appliance.management.iam.passwords import Cost
 from appliance.management.iam.tokens import Realm
 from appliance.management.iam.users import User
 from appliance.store.memory import MemoryStore
-from appliance.store.store import Change, StoreBroken
 
 CHEAP = Cost(64, 1, 1)
 """A hash that takes no time: what it is worth is the business of the tests of `passwords`."""

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
+from appliance.api.stores import StoreBroken
 from appliance.api_server.iam.callers import BELIEVED, Known
 from appliance.api_server.iam.people import Changed
 from appliance.management.iam.tokens import LEEWAY, LIFE, TokenExpired, TokenNotValid
 from appliance.management.iam.users import State
-from appliance.store.store import StoreBroken
 from tests.unit.api_server.iam.rig import HOST, Rig
 
 

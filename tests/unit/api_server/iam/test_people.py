@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from appliance.api.stores import StoreBroken
 from appliance.api_server.iam.people import Changed, NewUser
 from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.iam.sessions import WrongCredentials
@@ -14,7 +15,6 @@ from appliance.management.iam.lockout import TooManyAttempts
 from appliance.management.iam.passwords import PasswordRefused
 from appliance.management.iam.tokens import TokenNotValid
 from appliance.management.iam.users import LastAdmin, NameTaken, State, UserRefused
-from appliance.store.store import StoreBroken
 from tests.unit.api_server.iam.rig import HOST, PASSWORD, Rig, actor
 
 OTHER = "another good password"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.api.stores import Conflict, Put, StoreBroken
 from appliance.api_server.iam.records import ATTEMPTS_AT_ONCE, USERS, Records, put, settled
 from appliance.management.iam.users import User
 from appliance.store.memory import MemoryStore
-from appliance.store.store import Conflict, Put, StoreBroken
 
 ALICE = User("a1", "alice", "", ("viewer",), 1, 1)
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from appliance.api.stores import StoreBroken
 from appliance.api_server.iam.people import Changed
 from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.iam.registration import Registering, TooManyInvitations
@@ -14,7 +15,6 @@ from appliance.management.iam.invitations import MOST_INVITATIONS, CodeNotValid,
 from appliance.management.iam.lockout import TooManyAttempts
 from appliance.management.iam.passwords import PasswordRefused
 from appliance.management.iam.users import NameTaken, State, User
-from appliance.store.store import StoreBroken
 from tests.unit.api_server.iam.rig import HOST, PASSWORD, Rig, actor
 
 

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from appliance.api.stores import StoreBroken
 from appliance.api_server.iam.sessions import LogIn, SecondFactorNeeded, WrongCredentials
 from appliance.management.iam import passwords
 from appliance.management.iam.lockout import LONGEST_WAIT, TooManyAttempts
@@ -17,7 +18,6 @@ from appliance.management.iam.passwords import NOBODY, Cost
 from appliance.management.iam.refresh import GRACE, IDLE, MOST_FAMILIES
 from appliance.management.iam.tokens import LEEWAY, LIFE, TokenExpired, TokenNotValid
 from appliance.management.iam.users import State
-from appliance.store.store import StoreBroken
 from tests.unit.api_server.iam.rig import HOST, PASSWORD, Rig
 
 

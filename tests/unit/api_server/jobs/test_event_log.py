@@ -9,10 +9,10 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from appliance.api.stores import Append
 from appliance.api_server.jobs.event_log import LOG, MOST_TEXT, MOST_WAITING, EventLog
 from appliance.management.jobs.events import MOST_AT_A_TIME, RING_BYTES, Beat, Event, Stale
 from appliance.store.memory import MemoryStore
-from appliance.store.store import Append
 from tests.rigs.virtual_loop import played
 from tests.unit.api_server.jobs.house import new_store, until, virtual_wall
 

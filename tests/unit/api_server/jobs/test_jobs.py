@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from appliance.api.stores import Put, StoreFull
 from appliance.api_server.jobs.jobs import FORGOTTEN
 from appliance.api_server.jobs.templates import TemplateUnknown
 from appliance.management.jobs.dry_run import StepsNotPermitted
@@ -16,7 +17,6 @@ from appliance.management.jobs.execution import ExecutionOver, ExecutionUnknown,
 from appliance.management.jobs.idempotency import KEPT_SECONDS, KeyReused
 from appliance.management.jobs.parameters import ParametersInvalid
 from appliance.store.memory import MemoryStore
-from appliance.store.store import Put, StoreFull
 from tests.rigs.virtual_loop import played
 from tests.unit.api_server.jobs.house import ALICE, BOB, Node, after, house, new_store, states, until
 from tests.unit.management.jobs.written import step, template

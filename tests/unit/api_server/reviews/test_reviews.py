@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Append
 from appliance.api_server.reviews.reviews import AT_A_TIME, KEPT, NothingToReview, Opening, PlanTooLarge, Reviews, ReviewUnknown
 from appliance.errors import ApplianceError
 from appliance.management.reviews import deeds
 from appliance.management.reviews.deeds import ReviewClosed, ReviewFull
 from appliance.management.reviews.review import MOST_TEXT, Kind, Review, State, Who
 from appliance.store.memory import MemoryStore
-from appliance.store.store import Append
 
 ALICE, BOB = Who("alice", "1"), Who("bob", "2")
 PLAN = {"name": "p1", "changed": [{"key": "network.mtu"}], "steps": [{"summary": "set mtu"}]}
