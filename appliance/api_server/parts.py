@@ -52,7 +52,9 @@ class Parts:
         self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes)
         self.answered: Counter[str] = Counter()
         """Requests, by the class of their answers."""
-        self.figures = Sampler(lambda: node.ask("metrics", {}, None, FIGURES_SECONDS), kept.store, self._counted)
+        self.figures = Sampler(
+            lambda: node.ask("metrics", {}, None, FIGURES_SECONDS), kept.store, self._counted, self.jobs.events
+        )
         self._ending = AsyncExitStack()
 
     @classmethod

@@ -1,7 +1,7 @@
 """Asks the node for its figures every ten seconds, and hands them on: to the series, the watch, and once a minute the store.
 
 node ─ metrics ─▶ meter ─ readings ─┬─▶ book of series ─ pages ─▶ store
-                                    └─▶ watch ─ anomalies
+                                    └─▶ watch ─ anomalies ─ what begins and what is over ─▶ log of events
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from appliance.api.stores import Store, StoreBroken
 from appliance.api_server.analytics.keeping import Keeping
+from appliance.api_server.analytics.telling import Telling, Told
 from appliance.foundation import clock
 from appliance.foundation.logging import get_logger, once_per
 from appliance.management.analytics.anomalies import Watch
@@ -35,13 +36,14 @@ Own = Callable[[], Mapping[str, Mapping[str, int]]]
 
 class Sampler:
     """`ask` gives the node's figures, as its operation `metrics` has them; that it raises SDKError or TimeoutError is counted in
-    `missed`. `start`, then `close`."""
+    `missed`. `told` hears of anomalies. `start`, then `close`."""
 
     def __init__(
         self,
         ask: Callable[[], Awaitable[Mapping[str, Any]]],
         store: Store,
         own: Own = dict,
+        told: Told | None = None,
         *,
         wall: Callable[[], float] = clock.wall,
         monotonic: Callable[[], float] = clock.monotonic,
@@ -53,6 +55,7 @@ class Sampler:
         self._keeping = Keeping(store)
         self._calendar = Calendar()
         self._meter = Meter()
+        self._telling = Telling(store, told)
         self._jump = 0.0
         self._task: asyncio.Task[None] | None = None
         self.book = Book()
@@ -80,7 +83,8 @@ class Sampler:
             "missed": self.missed,
             "kept": keeping.kept,
             "unkept": keeping.unkept,
-            "broken": keeping.broken,
+            "broken": keeping.broken + self._telling.broken,
+            "untold": self._telling.untold,
         }
 
     def start(self) -> None:
@@ -100,6 +104,7 @@ class Sampler:
     async def load(self) -> None:
         """Remember what is kept. What cannot be read is left out."""
         self.book = Book()
+        await self._telling.load(self.watch)
         try:
             await self._keeping.load(self.book, max(int(self._wall()), 0))
         except StoreBroken as error:
@@ -124,8 +129,9 @@ class Sampler:
             self.book.forget_after(moment.at)
             self._keeping.set_back(moment.at)
         self.book.read(moment.at, readings)
-        self.watch.take(moment.at, readings, document, self._jump)
+        changes = self.watch.take(moment.at, readings, document, self._jump)
         self._jump = 0.0
+        await self._telling.tell(self.watch, changes, moment.at)
         await self._keeping.keep(self.book, moment.at)
 
     async def _run(self) -> None:

@@ -22,8 +22,9 @@ TOPICS: Final = {
     "node": "node.read",
     "events": "node.read",
     "jobs": "jobs.read",
-    "review": "reviews.read",
+    "reviews": "reviews.read",
     "audit": "audit.read",
+    "anomalies": "figures.read",
 }
 """The permission that each topic of events needs."""
 RUN: Final = "jobs.run"

@@ -85,6 +85,13 @@ class Anomaly(NamedTuple):
     todo: str
 
 
+class Change(NamedTuple):
+    """Something began to be out of the ordinary, or is over."""
+
+    began: bool
+    anomaly: Anomaly
+
+
 class Beyond(NamedTuple):
     """The judgement of one reading."""
 
@@ -94,8 +101,8 @@ class Beyond(NamedTuple):
 
 
 @dataclass(slots=True)
-class _State:
-    """One rule about one thing."""
+class State:
+    """One rule about one thing. Times are Unix seconds, `over` and `calm` readings in a row."""
 
     heard: int
     over: int = 0
@@ -113,26 +120,32 @@ class Watch:
 
     held_back: int = 0
     unwatched: int = 0
-    _usual: dict[Key, tuple[Usual, int]] = field(default_factory=dict)
-    _states: dict[tuple[str, str], _State] = field(default_factory=dict)
+    usual: dict[Key, tuple[Usual, int]] = field(default_factory=dict)
+    """What is usual of each figure, and when it was read last."""
+    states: dict[tuple[str, str], State] = field(default_factory=dict)
+    """By rule and label."""
+    _changes: list[Change] = field(default_factory=list)
     _over: deque[Anomaly] = field(default_factory=lambda: deque(maxlen=MOST_OVER))
     _opened: dict[str, deque[int]] = field(default_factory=dict)
     _free: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=DISK_LOOKS))
 
-    def take(self, at: int, readings: Iterable[Reading], document: Mapping[str, Any], jump: float = 0.0) -> None:
-        """Judge what was read at `at`, in Unix seconds. `jump`: seconds by which the clock was set since the last time."""
+    def take(self, at: int, readings: Iterable[Reading], document: Mapping[str, Any], jump: float = 0.0) -> list[Change]:
+        """Judge what was read at `at`, in Unix seconds. `jump`: seconds by which the clock was set since the last time. Returns
+        what began and what is over, in order."""
+        self._changes = []
         if jump:
             self._clock(at, jump)
         found = list(readings)
         beyond = {(one.excess.rule, one.excess.label): one for one in self._beyond(at, found, document)}
-        for name in beyond.keys() | self._states.keys():
+        for name in beyond.keys() | self.states.keys():
             self._follow(at, name, beyond.get(name))
         self._learn(at, found)
         self._forget(at)
+        return self._changes
 
     def now(self) -> list[Anomaly]:
         """What lasts, the oldest first."""
-        raised = [(name, state) for name, state in self._states.items() if state.raised]
+        raised = [(name, state) for name, state in self.states.items() if state.raised]
         return sorted((_anomaly(state, None) for _, state in raised), key=lambda one: (one.since, one.rule, one.label))
 
     def over(self) -> list[Anomaly]:
@@ -146,7 +159,7 @@ class Watch:
         for key, kind, cell in readings:
             value = cell.mean(kind) or 0.0
             rising = _rising(key)
-            usual = self._usual.get(key)
+            usual = self.usual.get(key)
             if rising is not None and usual is not None and usual[0].warm:
                 yield from _judged(rising, key, value, usual[0])
             if key.metric == "sessions.opened" and key.label:
@@ -189,21 +202,22 @@ class Watch:
         """It is over as soon as it is said, and repeated jumps are held back as all else."""
         word = "ahead" if jump > 0 else "back"
         excess = Excess("clock-jump", "", jump, f"this host's clock was set {word} by {duration(abs(jump))}")
-        state = self._states.setdefault(("clock-jump", ""), _State(at))
+        state = self.states.setdefault(("clock-jump", ""), State(at))
         if _rests(state, at):
             self.held_back += 1
             return
         state.heard, state.first, state.excess, state.rests_until = at, at, excess, at + REST
-        self._over.append(_anomaly(state, at))
+        self._changes.append(Change(began=True, anomaly=_anomaly(state, None)))
+        self._is_over(_anomaly(state, at))
 
     # ---- raised and over ----
 
     def _follow(self, at: int, name: tuple[str, str], beyond: Beyond | None) -> None:
-        state = self._states.get(name)
+        state = self.states.get(name)
         if state is None:
             if beyond is None or not beyond.over:
                 return
-            state = self._states[name] = _State(at)
+            state = self.states[name] = State(at)
         state.heard = at
         if beyond is None:
             state.over = 0
@@ -223,15 +237,20 @@ class Watch:
         else:
             state.over = 0
 
-    def _raise(self, at: int, state: _State) -> None:
-        if _rests(state, at) or sum(each.raised for each in self._states.values()) >= MOST_RAISED:
+    def _raise(self, at: int, state: State) -> None:
+        if _rests(state, at) or sum(each.raised for each in self.states.values()) >= MOST_RAISED:
             self.held_back += state.over == CONFIRM
             return
         state.raised = True
+        self._changes.append(Change(began=True, anomaly=_anomaly(state, None)))
 
-    def _end(self, at: int, state: _State) -> None:
-        self._over.append(_anomaly(state, max(at, state.first)))
+    def _end(self, at: int, state: State) -> None:
+        self._is_over(_anomaly(state, max(at, state.first)))
         state.raised, state.rests_until = False, at + REST
+
+    def _is_over(self, anomaly: Anomaly) -> None:
+        self._over.append(anomaly)
+        self._changes.append(Change(began=False, anomaly=anomaly))
 
     # ---- what is usual ----
 
@@ -240,7 +259,7 @@ class Watch:
             rising = _rising(key)
             if rising is None:
                 continue
-            state = self._states.get((rising.rule, key.label))
+            state = self.states.get((rising.rule, key.label))
             if state is not None and state.over and not state.raised:
                 continue  # it may be about to be raised
             if state is not None and state.raised:
@@ -248,23 +267,30 @@ class Watch:
                     continue
                 self._end(at, state)
                 state.over = 0
-                del self._usual[key]
-            found = self._usual.get(key)
-            if found is None and len(self._usual) >= MOST_WATCHED:
+                del self.usual[key]
+            found = self.usual.get(key)
+            if found is None and len(self.usual) >= MOST_WATCHED:
                 self.unwatched += 1
                 continue
             usual = Usual() if found is None else found[0]
             usual.learn(cell.mean(kind) or 0.0)
-            self._usual[key] = usual, at
+            self.usual[key] = usual, at
 
     def _forget(self, at: int) -> None:
         """Let go of figures that are not read any more, and of states that say nothing."""
-        for key in [key for key, (_, heard) in self._usual.items() if abs(at - heard) >= FORGET]:
-            del self._usual[key]
-        for name in [name for name, state in self._states.items() if _says_nothing(state, at)]:
-            del self._states[name]
+        for key in [key for key, (_, heard) in self.usual.items() if abs(at - heard) >= FORGET]:
+            del self.usual[key]
+        for name in [name for name, state in self.states.items() if _says_nothing(state, at)]:
+            del self.states[name]
         for peer in [peer for peer, times in self._opened.items() if abs(at - times[-1]) >= FLAP_SECONDS]:
             del self._opened[peer]
+
+
+def figure_of(rule: str, label: str) -> Key | None:
+    """The figure whose usual a rule goes by; None if it goes by none."""
+    if rule == API_FAILURES.rule:
+        return Key("api.requests", label)
+    return next((Key(metric, label) for metric, rising in RISING.items() if rising.rule == rule), None)
 
 
 def _rising(key: Key) -> Rising | None:
@@ -282,15 +308,15 @@ def _judged(rising: Rising, key: Key, value: float, usual: Usual) -> Iterator[Be
         yield Beyond(Excess(rising.rule, key.label, value, text), over=value > limit)
 
 
-def _says_nothing(state: _State, at: int) -> bool:
+def _says_nothing(state: State, at: int) -> bool:
     return not (state.raised or state.over or _rests(state, at))
 
 
-def _rests(state: _State, at: int) -> bool:
+def _rests(state: State, at: int) -> bool:
     return at < state.rests_until <= at + REST
 
 
-def _anomaly(state: _State, until: int | None) -> Anomaly:
+def _anomaly(state: State, until: int | None) -> Anomaly:
     assert state.excess is not None
     rule, label, value, reason = state.excess
     began = f"since {clock_text(state.first)}" if until is None else f"from {clock_text(state.first)} to {clock_text(until)}"

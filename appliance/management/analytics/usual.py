@@ -7,7 +7,7 @@ weeks: what rises each morning is out of the ordinary each morning.
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, Self
 
 WARM_UP: Final = 30
 """Readings until anything is usual: five minutes."""
@@ -23,6 +23,17 @@ class Usual:
     def __init__(self) -> None:
         self.mean = self._variance = 0.0
         self._readings = 0
+
+    @classmethod
+    def of(cls, mean: float, variance: float, readings: int) -> Self:
+        """As `parts` said."""
+        made = cls()
+        made.mean, made._variance, made._readings = mean, variance, readings
+        return made
+
+    def parts(self) -> tuple[float, float, int]:
+        """Mean, variance, and the number of readings."""
+        return self.mean, self._variance, self._readings
 
     @property
     def warm(self) -> bool:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from appliance.api_server.analytics.sampler import Sampler
-from appliance.management.analytics.anomalies import CONFIRM
+from appliance.api_server.jobs.event_log import EventLog
+from appliance.management.analytics.anomalies import CALM, CONFIRM
 from appliance.management.analytics.series import MINUTE, Key
 from appliance.management.analytics.usual import WARM_UP
 from appliance.sdk.errors import NodeGone
@@ -28,7 +30,12 @@ class Node:
         self.store = MemoryStore(clock=lambda: self.wall)
 
     def sampler(self, own: Any = dict) -> Sampler:
-        return Sampler(self.metrics, self.store, own, wall=lambda: self.wall, monotonic=lambda: self.monotonic)
+        events = EventLog(self.store, wall=lambda: self.wall)
+        return Sampler(self.metrics, self.store, own, events, wall=lambda: self.wall, monotonic=lambda: self.monotonic)
+
+    async def told(self) -> list[tuple[str, str]]:
+        said = [json.loads(entry.value) for entry in (await self.store.tail("events")).entries]
+        return [(kind, json.loads(text)["rule"]) for kind, text in said]
 
     async def metrics(self) -> Mapping[str, Any]:
         self.asked.set()
@@ -92,6 +99,24 @@ async def test_another_process_goes_on_where_the_last_one_was() -> None:
     await again.load()
     after = again.book.series[DROPS].rings[MINUTE]
     assert list(after.cells(0, NOON)) == list(before.cells(0, NOON))
+
+
+async def test_followers_hear_once_of_what_begins_and_ends_over_restarts() -> None:
+    node = Node()
+    first = node.sampler()
+    await looks(first, WARM_UP + 1)
+    node.rate = 40
+    await looks(first, CONFIRM + 2)
+    assert await node.told() == [("anomalies.began", "drops-rising")]
+    second = node.sampler()  # the first one was killed
+    await second.load()
+    await looks(second, CONFIRM + 20)
+    assert second.advice() == first.advice()
+    third = node.sampler()
+    await third.load()
+    node.rate = 0.2
+    await looks(third, 1 + CALM)
+    assert await node.told() == [("anomalies.began", "drops-rising"), ("anomalies.ended", "drops-rising")]
 
 
 YEARS = 50 * 365 * 86400

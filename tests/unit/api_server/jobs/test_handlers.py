@@ -13,10 +13,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from appliance.api_server.analytics import telling
 from appliance.api_server.answering import Answering
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller, Unauthenticated, permitted
+from appliance.api_server.jobs.handlers import TOPICS
 from appliance.api_server.jobs.part import JobsPart
+from appliance.api_server.reviews import reviews
 from appliance.control.messages import OnBehalf
 from appliance.foundation import clock
 from appliance.management.operations.row import AnsweredBy
@@ -225,6 +228,11 @@ async def test_a_cursor_that_is_none_is_told(client: httpx.AsyncClient) -> None:
         assert answer.status_code in {400, 422}
     unknown = await client.get(f"templates/stream/{'0' * 36}", headers=VERA)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "ExecutionUnknown")
+
+
+def test_what_is_told_can_be_followed() -> None:
+    told = {reviews.TOPIC, *(kind.partition(".")[0] for kind in (telling.BEGAN, telling.ENDED))}
+    assert told <= TOPICS.keys()
 
 
 async def test_cancelling_what_is_over_is_a_conflict(client: httpx.AsyncClient) -> None:

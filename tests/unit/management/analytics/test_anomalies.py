@@ -35,10 +35,12 @@ class Story:
     def __init__(self) -> None:
         self.watch = Watch()
         self.at = NOON
+        self.told: list[tuple[bool, str, int]] = []
 
     def hears(self, *readings: Reading, times: int = 1, document: dict[str, Any] | None = None, jump: float = 0.0) -> Story:
         for _ in range(times):
-            self.watch.take(self.at, readings, document or {}, jump)
+            changes = self.watch.take(self.at, readings, document or {}, jump)
+            self.told += [(each.began, each.anomaly.rule, self.at) for each in changes]
             self.at += EVERY
         return self
 
@@ -74,6 +76,21 @@ def test_drops_that_rise_are_told_with_what_is_usual_and_since_when() -> None:
     assert (found.rule, found.label, found.since, found.until, found.value) == ("drops-rising", "no_session", began, None, 40.0)
     assert found.reason == "drops no_session: 40/s, usual 0.2/s ± 0.02, since 12:05 UTC"
     assert "troubleshooting" in found.todo
+
+
+def test_its_beginning_and_its_end_are_told_once() -> None:
+    story = usual(drops(0.2))
+    began = story.at
+    story.hears(drops(40), times=100).hears(drops(0.2), times=100)
+    assert story.told == [
+        (True, "drops-rising", began + (CONFIRM - 1) * EVERY),
+        (False, "drops-rising", began + (100 + CALM - 1) * EVERY),
+    ]
+
+
+def test_a_clock_that_was_set_begins_and_is_over() -> None:
+    story = Story().hears(jump=30.0).hears()
+    assert story.told == [(True, "clock-jump", NOON), (False, "clock-jump", NOON)]
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.1])
@@ -218,9 +235,9 @@ def test_whatever_comes_its_memory_is_bounded() -> None:
         story.hears(*readings, free(1e9), document={"loop": {"longest": 9, "late": 1}}, jump=chance.choice((0, 100)))
     watch = story.watch
     assert watch.unwatched
-    assert len(watch._usual) <= MOST_WATCHED
+    assert len(watch.usual) <= MOST_WATCHED
     assert len(watch._opened) <= MOST_WATCHED
-    assert len(watch._states) <= 2 * MOST_WATCHED + 10
+    assert len(watch.states) <= 2 * MOST_WATCHED + 10
     assert len(watch.over()) <= MOST_OVER
     assert len(watch.now()) <= MOST_RAISED
 
@@ -232,8 +249,8 @@ def test_what_is_not_heard_of_any_more_is_forgotten() -> None:
     story.at += REST
     story.hears()
     watch = story.watch
-    assert not watch._usual
-    assert not watch._states
+    assert not watch.usual
+    assert not watch.states
     assert not watch._opened
 
 

@@ -36,3 +36,12 @@ def test_little_says_nothing() -> None:
 
 def test_a_figure_that_never_moves_may_move_by_a_tenth() -> None:
     assert learnt([50.0] * 100).spread == 5.0
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=100), st.floats(0, 1e6))
+def test_its_parts_are_all_of_it(values: list[float], value: float) -> None:
+    usual = learnt(values)
+    again = Usual.of(*usual.parts())
+    for each in (usual, again):
+        each.learn(value)
+    assert (again.mean, again.spread, again.warm) == (usual.mean, usual.spread, usual.warm)
