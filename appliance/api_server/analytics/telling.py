@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from appliance.api.stores import Append, Put, Store, StoreBroken, StoreFull
 from appliance.foundation.logging import get_logger, once_per
 from appliance.management.analytics import remembered
 from appliance.management.analytics.anomalies import Change, Watch
 from appliance.management.analytics.remembered import RememberedInvalid
-from appliance.store.store import Append, Put, Store, StoreBroken, StoreFull
 
 log = get_logger("analytics")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from appliance.api.stores import Put, StoreFull
 from appliance.api_server.analytics.telling import KEY, MOST_WAITING, SPACE, Telling
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.management.analytics.anomalies import Anomaly, Change, Watch
 from appliance.store.memory import MemoryStore
-from appliance.store.store import Put, StoreFull
 
 NOON = 1_764_072_000
 
