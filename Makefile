@@ -17,7 +17,7 @@ suite ?= bookworm
 # Options for pytest: make test args='-k replay -s'
 args ?=
 
-.PHONY: help setup demo demo-mesh demo-api first-call check format lint types floors fast test bare bench docs schemas size soak fuzz chaos guests wheels deb clean
+.PHONY: help setup demo demo-mesh demo-api first-call check format lint types floors fast test bare bench docs schemas size soak fuzz chaos clients guests wheels deb clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ fuzz: setup ## generated input against every parser, long form
 
 chaos: setup ## kill -9 at random moments under traffic 50 times each, a flood, and a hostile peer
 	$(pytest) --long -m chaos $(args)
+
+clients: ## a client in each language: generated, compiled, and run against a live node (as root: install missing compilers too)
+	@packaging/setup.sh clients
+	$(pytest) -m '' --no-cov tests/clients $(args)
 
 guests: deb ## two Debian guests with the package, under qemu, and what an admin does to them (docs/guests.md)
 	$(bin)/python -m tests.guests $(args)

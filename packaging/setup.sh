@@ -3,6 +3,7 @@
 #
 #   packaging/setup.sh           what development and tests need
 #   packaging/setup.sh demo      what `make demo` needs
+#   packaging/setup.sh clients   what `make clients` needs on top: compilers of the languages that there are clients in
 #
 # As root it installs missing Debian packages; otherwise it names them, and says what is skipped without them. Python packages come
 # from the index that uv or pip of this machine is configured for, always with the hashes of uv.lock.
@@ -14,7 +15,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 # uv trusts only what it brings along unless told otherwise; a machine behind a gateway with its own authority knows better.
 [ ! -s /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 
-# command:package:what is skipped without it
+# command, or a file by its absolute path:package:what is skipped without it
 needed="ip:iproute2:every overlay
 ping:iputils-ping:the lab's ping probes
 nft:nftables:profiles that forward or masquerade
@@ -44,11 +45,19 @@ dig:bind9-dnsutils:the test of tunnels to name servers
 chromium:chromium:tests with a browser
 socat:socat:tests/perf/streams.py"
 fi
+if [ "${1:-all}" = clients ]; then
+  needed="$needed
+node:nodejs:the client in TypeScript
+npm:npm:the client in TypeScript"
+fi
 
 install_debian_packages() {
   local missing="" command package without
   while IFS=: read -r command package without; do
-    PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null && continue
+    case $command in
+      /*) [ -e "$command" ] && continue ;;
+      *) PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null && continue ;;
+    esac
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
       say "no $command (Debian package $package): skipping $without"
     else
