@@ -27,6 +27,8 @@ from appliance.api.stores import (
     judge,
     page,
 )
+from appliance.foundation.clock import monotonic
+from appliance.foundation.slowest_clock import SlowestClock
 
 OVERHEAD: Final = 200
 """Bytes of a record or an entry besides what is kept, about."""
@@ -49,10 +51,13 @@ class _Log:
 
 
 class MemoryStore:
-    """A `Store`. `clock` gives Unix seconds, `limit` is in bytes."""
+    """A `Store`. `clock` gives Unix seconds, `elapsed` those of a clock that nobody sets; `limit` is in bytes."""
 
-    def __init__(self, *, clock: Callable[[], float], limit: int = LIMIT_BYTES) -> None:
+    def __init__(self, *, clock: Callable[[], float], elapsed: Callable[[], float] = monotonic, limit: int = LIMIT_BYTES) -> None:
         self._clock = clock
+        self._elapsed = elapsed
+        self._slowest = SlowestClock()
+        self._full_now = False
         self._limit = limit
         self._records: dict[str, dict[str, _Kept]] = {}
         self._keys: dict[str, list[str]] = {}
@@ -93,7 +98,9 @@ class MemoryStore:
             for step in reversed(undo):
                 step()
             self._figures["conflicts" if isinstance(error, Conflict) else "full"] += 1
+            self._full_now = self._full_now or isinstance(error, StoreFull)
             raise
+        self._full_now = False
         self._figures["commits"] += 1
         return done
 
@@ -211,8 +218,10 @@ class MemoryStore:
 
     def _sweep(self) -> None:
         now = self._clock()
+        certain = self._slowest.read(now, self._elapsed())
+        until = now if self._full_now else certain
         for _ in range(SWEPT):
-            if not self._expiring or self._expiring[0][0] > now:
+            if not self._expiring or self._expiring[0][0] > until:
                 break
             expires, space, key = heapq.heappop(self._expiring)
             kept = self._records.get(space, {}).get(key)

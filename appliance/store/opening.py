@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from appliance.api.stores import LIMIT_BYTES
-from appliance.foundation.clock import wall
+from appliance.foundation.clock import monotonic, wall
 from appliance.foundation.entropy import random_bytes
 from appliance.store.keys import Keys, Passphrase
 from appliance.store.sealed import DEFAULT_CIPHER, SealedStore
@@ -17,6 +17,7 @@ async def open_store(
     folder: Path,
     *,
     clock: Callable[[], float] = wall,
+    elapsed: Callable[[], float] = monotonic,
     limit: int = LIMIT_BYTES,
     credentials: Mapping[str, bytes] | None = None,
     passphrase: Passphrase | None = None,
@@ -27,7 +28,7 @@ async def open_store(
     `credentials` are what systemd gave (`keys.read_credentials`), `passphrase` is called if the store needs one that they do not
     have, and `cipher` is for a new store. Raises StoreInUse, StoreBroken, StoreFull, StoreSealed.
     """
-    inside = await SqliteStore.open(folder, clock=clock, limit=limit)
+    inside = await SqliteStore.open(folder, clock=clock, elapsed=elapsed, limit=limit)
     try:
         keys = Keys(folder, entropy=random_bytes, credentials=credentials, passphrase=passphrase)
         return await SealedStore.open(inside, keys, entropy=random_bytes, clock=clock, cipher=cipher)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from appliance.api.stores import LIMIT_BYTES, Change, Record, Rewrite, StoreBroken, Tail, is_name, judge, page
+from appliance.foundation.clock import monotonic
 from appliance.store import copies, transaction
 from appliance.store.copier import COPY_EVERY, Copier
 from appliance.store.folder import Folder
@@ -33,9 +34,12 @@ Answer = TypeVar("Answer")
 class SqliteStore:
     """A `Store` in a folder of its own. Made by `open`."""
 
-    def __init__(self, folder: Folder, clock: Callable[[], float], reader: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, folder: Folder, clock: Callable[[], float], elapsed: Callable[[], float], reader: ThreadPoolExecutor
+    ) -> None:
         self._folder = folder
         self._clock = clock
+        self._elapsed = elapsed
         self._reader = reader
         self._room = asyncio.Semaphore(MOST_WAITING)
         self._reads = 0
@@ -47,17 +51,18 @@ class SqliteStore:
         folder: Path,
         *,
         clock: Callable[[], float],
+        elapsed: Callable[[], float] = monotonic,
         limit: int = LIMIT_BYTES,
         copy_every: float = COPY_EVERY,
         steps: Sequence[Step] = STEPS,
     ) -> Self:
-        """The store of a folder, which is made if it is missing. `clock` gives Unix seconds, `limit` is in bytes, `steps` are the
-        versions that are known.
+        """The store of a folder, which is made if it is missing. `clock` gives Unix seconds and `elapsed` those of a clock
+        that nobody sets, `limit` is in bytes, `steps` are the versions that are known.
 
         A damaged store is replaced by its last good copy. Raises StoreInUse, StoreBroken, StoreFull.
         """
         reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
-        store = cls(Folder(folder), clock, reader)
+        store = cls(Folder(folder), clock, elapsed, reader)
         try:
             await asyncio.get_running_loop().run_in_executor(reader, store._begin, limit, copy_every, steps)
         except BaseException:
@@ -147,7 +152,7 @@ class SqliteStore:
             raise
         self._lock = lock
         self._figures = new_figures()
-        self._writer = Writer(writing, self._folder.main, self._clock, self._figures)
+        self._writer = Writer(writing, self._folder.main, self._clock, self._elapsed, self._figures)
         self._copier = Copier(self._folder, self._clock, lambda: self._figures["commits"], self._writer.found_damage, copy_every)
         self._writer.tidied = self._copier.look
         self._writer.start()

@@ -1,7 +1,8 @@
 """The one thread that writes a store in SQLite: commits that wait together become one transaction, each still all or nothing.
 
 A durable transaction costs a flush of the disk, whether one commit is in it or fifty. Between transactions the thread tidies up:
-expired records go in small pieces, and so do free pages.
+expired records go in small pieces, and so do free pages. Readers do not find what has expired by the wall clock; it is removed
+when that is certain (`SlowestClock`), or when the store is full.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from appliance.api.stores import Conflict, StoreFull
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
+from appliance.foundation.slowest_clock import SlowestClock
 from appliance.store.sqlite_errors import as_told, damaged, is_damage
 from appliance.store.transaction import sweep
 
@@ -57,12 +59,15 @@ class Writer(threading.Thread):
         connection: sqlite3.Connection,
         path: Path,
         clock: Callable[[], float],
+        elapsed: Callable[[], float],
         figures: dict[str, int],
     ) -> None:
         super().__init__(name="store-writer", daemon=True)
         self._connection = connection
         self._path = path
         self._clock = clock
+        self._elapsed = elapsed
+        self._slowest = SlowestClock()
         self._figures = figures
         self.tidied: Callable[[], None] = lambda: None
         """Called again and again in the thread, when there is time."""
@@ -201,7 +206,8 @@ class Writer(threading.Thread):
             self.found_damage("the file was removed, or another one has its place")
             return
         self._flush_at_commit(durable=False)
-        found = sweep(self._connection, now, PIECE)
+        certain = self._slowest.read(now, self._elapsed())
+        found = sweep(self._connection, now if self._figures["full_now"] else certain, PIECE)
         self._figures["expired"] += found
         if found < PIECE:  # otherwise there is more
             self._last_tidied = now

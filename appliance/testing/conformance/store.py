@@ -227,6 +227,27 @@ class StoreConformance(Limited):
 
         asyncio.run(tell())
 
+    def test_a_clock_that_was_wrong_for_a_while_takes_nothing_away(self) -> None:
+        async def tell() -> None:
+            place, clock = self.place(), Clock()
+            async with self.store(place, clock) as store:
+                await store.commit(Put("tokens", "a", b"", expires=NOW + 10), Put("tokens", "b", b"", expires=NOW + 20))
+                clock.now = NOW + 86_400
+                for _ in range(3):
+                    assert await store.scan("tokens") == []
+                    await store.commit(Put("status", "node", b"", expires=NOW + 90_000))
+                if not self.outlives:
+                    clock.now = NOW
+                    assert len(await store.scan("tokens")) == 2
+                    return
+            async with self.store(place, clock) as store:
+                await store.commit(Append("log", b""))
+                clock.now = NOW
+                assert [record.key for record in await store.scan("tokens")] == ["a", "b"]
+                assert await store.commit(Check("tokens", "a", 1)) == [1]
+
+        asyncio.run(tell())
+
     def test_a_log_keeps_its_newest_entries(self) -> None:
         async def story(store: Store) -> None:
             assert await store.tail("events") == Tail([], 1, 0)

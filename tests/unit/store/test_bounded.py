@@ -15,12 +15,12 @@ KINDS = 4
 
 
 async def updated(folder: Path, updates: int) -> list[int]:
-    """Bytes of the folder, each time a tenth of the updates is done. An hour passes in the end."""
+    """Bytes of the folder, each time a tenth of the updates is done. A day passes in the end."""
     clock = Clock()
-    store = await open_store(folder, clock=clock)
+    store = await open_store(folder, clock=clock, elapsed=clock)
     sizes: list[int] = []
     for number in range(0, updates, TOGETHER):
-        clock.now = NOW + 3600 * number / updates
+        clock.now = NOW + 86_400 * number / updates
         await store.commit(*(change for n in range(number, number + TOGETHER) for change in update(n, clock.now)), durable=False)
         if (number + TOGETHER) % (updates // 10) == 0:
             sizes.append(sum(path.stat().st_size for path in folder.iterdir() if not path.name.startswith("good")))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.api.stores import Append, Delete, Put, StoreFull
+from appliance.foundation.slowest_clock import HOLD
 from appliance.store.memory import SWEPT, MemoryStore
 from appliance.testing.conformance.store import NOW, Clock, StoreConformance
 
@@ -34,14 +35,27 @@ async def test_a_full_store_refuses_what_is_new_and_goes_on_when_there_is_room()
 
 async def test_what_expired_makes_room_in_small_pieces() -> None:
     clock = Clock()
-    store = MemoryStore(clock=clock)
+    store = MemoryStore(clock=clock, elapsed=clock)
     await store.commit(*(Put("tokens", str(n), b"", expires=NOW + 1) for n in range(SWEPT + 50)), Put("tokens", "stays", b""))
     before = store.stats()["bytes"]
     await store.commit(Put("tokens", "0", b"for ever"))
     clock.now = NOW + 2
+    await store.commit()
+    assert store.stats()["expired"] == 0, "the clock may be wrong"
+    clock.now += 2 * HOLD
     await store.commit()
     assert store.stats()["expired"] in (SWEPT, SWEPT - 1)
     await store.commit()
     assert store.stats()["expired"] == SWEPT + 49
     assert store.stats()["bytes"] < before // 20
     assert [record.key for record in await store.scan("tokens")] == ["0", "stays"]
+
+
+async def test_what_expired_makes_room_at_once_in_a_store_that_is_full() -> None:
+    clock = Clock()
+    store = MemoryStore(clock=clock, limit=1_000)
+    await store.commit(Put("tokens", "a", bytes(500), expires=NOW + 5))
+    clock.now = NOW + 6
+    with pytest.raises(StoreFull):
+        await store.commit(Put("b", "new", bytes(500)))
+    assert await store.commit(Put("b", "new", bytes(500))) == [1]

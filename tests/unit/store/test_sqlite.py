@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ async def until(true: Callable[[], bool], store: Store, clock: Clock) -> None:
     """Let time pass until it is so."""
     async with asyncio.timeout(60):
         while not true():
-            clock.now += 1
+            clock.now += 60
             await store.commit()
 
 
@@ -122,7 +123,7 @@ async def test_threads_have_names_and_end_with_the_store(tmp_path: Path) -> None
 
 async def test_expired_records_leave_the_file_in_small_pieces(tmp_path: Path) -> None:
     clock = Clock()
-    store = await opened(tmp_path, clock)
+    store = await opened(tmp_path, clock, elapsed=clock)
     await store.commit(*(Put("tokens", f"{n:04}", bytes(4_000), expires=NOW + 10) for n in range(900)), Put("a", "stays", b""))
     size = store.stats()["bytes"]
     clock.now = NOW + 10
@@ -134,11 +135,58 @@ async def test_expired_records_leave_the_file_in_small_pieces(tmp_path: Path) ->
 
 
 async def test_a_clock_that_goes_back_does_not_stop_the_sweep(tmp_path: Path) -> None:
-    clock = Clock()
-    store = await opened(tmp_path, clock)
+    clock, elapsed = Clock(), Clock()
+    store = await opened(tmp_path, clock, elapsed=elapsed)
     clock.now = NOW - 1e8
     await store.commit(Put("a", "key", b"", expires=int(clock.now) + 2))
-    await until(lambda: store.stats()["expired"] == 1, store, clock)
+
+    def swept() -> bool:
+        elapsed.now += 60
+        return store.stats()["expired"] == 1
+
+    await until(swept, store, clock)
+    await store.close()
+
+
+async def test_what_expired_by_a_clock_that_was_set_ahead_stays_until_that_clock_has_gone_right_for_an_hour(
+    tmp_path: Path,
+) -> None:
+    clock, elapsed = Clock(), Clock()
+    store = await opened(tmp_path, clock, elapsed=elapsed)
+    await store.commit(Put("a", "key", b"", expires=NOW + 86_400 * 30), Put("a", "short", b"", expires=NOW + 60))
+
+    async def hours(number: int) -> None:
+        for _ in range(number * 4):
+            clock.now += 900
+            elapsed.now += 900
+            await store.commit()
+            await store._write(lambda _: None)  # the tidying between the two is over
+
+    await hours(3)
+    assert store.stats()["expired"] == 1
+    clock.now += 1e9
+    await hours(1)
+    assert await store.get("a", "key") is None
+    clock.now -= 1e9
+    assert await store.get("a", "key") == Record("key", b"", 1)
+    clock.now += 1e9
+    await hours(3)
+    assert store.stats()["expired"] == 2
+    await store.close()
+
+
+async def test_what_expired_makes_room_at_once_in_a_store_that_is_full(tmp_path: Path) -> None:
+    clock = Clock()
+    store = await opened(tmp_path, clock, limit=400_000)
+    with pytest.raises(StoreFull):
+        await all_of(store.commit(Put("a", str(n), bytes(20_000), expires=NOW + 5), durable=False) for n in range(1_000))
+    clock.now = NOW + 10
+    async with asyncio.timeout(60):
+        while store.stats()["full_now"]:
+            with suppress(StoreFull):
+                await store.commit(Put("b", "new", bytes(40_000)))
+            clock.now += 60
+    assert [record.key for record in await store.scan("b")] == ["new"]
     await store.close()
 
 
