@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from appliance.api.stores import StoreBroken
+from appliance.api_server.iam.registration import Registering
 from appliance.api_server.iam.sessions import LogIn, SecondFactorNeeded, WrongCredentials
 from appliance.management.iam import passwords
 from appliance.management.iam.lockout import LONGEST_WAIT, TooManyAttempts
@@ -18,7 +19,7 @@ from appliance.management.iam.passwords import NOBODY, Cost
 from appliance.management.iam.refresh import GRACE, IDLE, MOST_FAMILIES
 from appliance.management.iam.tokens import LEEWAY, LIFE, TokenExpired, TokenNotValid
 from appliance.management.iam.users import State
-from tests.unit.api_server.iam.rig import HOST, PASSWORD, Rig
+from tests.unit.api_server.iam.rig import HOST, PASSWORD, Rig, actor
 
 
 async def test_a_log_in_brings_tokens_that_say_who_it_is(rig: Rig) -> None:
@@ -232,6 +233,23 @@ async def test_a_clock_that_jumps(rig: Rig) -> None:
     with pytest.raises(TokenNotValid):
         await rig.accounts.sessions.refresh(second.refresh_token)
     assert await rig.log_in()
+
+
+async def test_a_clock_that_is_months_ahead_for_a_while_takes_away_no_log_in_no_token_and_no_invitation(rig: Rig) -> None:
+    await rig.user("alice", "operator")
+    log_in = await rig.log_in()
+    known = await rig.accounts.callers.authenticate(log_in.access_token)
+    _, token = await rig.accounts.programs.create(actor(known), "backup", ("node.read",), 86_400)
+    _, code = await rig.accounts.registration.invite(HOST, ("viewer",), 3600)
+    rig.clock.now += 100 * 86_400
+    for refused in (rig.accounts.sessions.refresh(log_in.refresh_token), rig.accounts.callers.authenticate(token)):
+        with pytest.raises((TokenExpired, TokenNotValid)):
+            await refused
+    assert await rig.log_in(), "which is written to the store"
+    rig.clock.now -= 100 * 86_400
+    assert (await rig.accounts.sessions.refresh(log_in.refresh_token)).user.name == "alice"
+    assert (await rig.accounts.callers.authenticate(token)).how == "api-token"
+    assert (await rig.accounts.registration.register(Registering(code, "bob", PASSWORD))).name == "bob"
 
 
 async def test_a_roles_change_counts_with_the_next_refresh_and_for_this_server_at_once(rig: Rig) -> None:
