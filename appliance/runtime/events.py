@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from appliance.runtime.in_force import InForce
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks whether the health or the profile has changed, while somebody follows."""
+"""Seconds between two looks whether health, profile or audit log have changed, while somebody follows."""
 
 
 class Events:
-    """Tells followers of sessions when they change, of the node's health and of its profile soon after."""
+    """Tells followers of sessions when they change, of its health, its profile and its audit log soon after."""
 
-    def __init__(self, health: Callable[[], Health], in_force: InForce) -> None:
+    def __init__(self, health: Callable[[], Health], in_force: InForce, audited: Callable[[], int]) -> None:
+        """`audited()`: how many entries the audit log took since the node was started."""
         self._health = health
+        self._audited = audited
         self._in_force = in_force
         self._feed = Feed()
-        self._known: tuple[dict[str, Any], tuple[Path, ...], object] | None = None
+        self._known: tuple[dict[str, Any], tuple[Path, ...], object, int] | None = None
         self._next_look: asyncio.TimerHandle | None = None
 
     async def follow(self) -> AsyncGenerator[Any, None]:
@@ -55,13 +57,20 @@ class Events:
 
     def _look(self) -> None:
         before = self._known
-        health, files, profile = self._known = (self._health_now(), self._in_force.files, self._in_force.profile)
+        health, files, profile, audited = self._known = (
+            self._health_now(),
+            self._in_force.files,
+            self._in_force.profile,
+            self._audited(),
+        )
         if before is None or not self._feed:
             return
         if health != before[0]:
             self._feed.say(_item("health", **health))
         if files != before[1] or profile is not before[2]:
             self._feed.say(_item("profile", name=self._in_force.profile.name, in_force=[str(file) for file in files]))
+        if audited > before[3]:
+            self._feed.say(_item("audit", entries=audited))
 
     def _health_now(self) -> dict[str, Any]:
         health = self._health()

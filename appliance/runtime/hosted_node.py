@@ -139,7 +139,7 @@ class HostedNode:
         self._reload = self._new_reload(changing)
         self._shown = self._new_shown()
         node.optional.certificate_changed = self._certificate_changed
-        self._events = Events(node.health, in_force)
+        self._events = Events(node.health, in_force, lambda: audit.written)
         node.driver.subscribers.append(self._events.on_session)
         node.optional.member_told = self._events.on_member
         node.prepare()

@@ -21,6 +21,7 @@ from appliance.management.iam.activity import Activity
 from appliance.management.iam.api_tokens import ApiToken, TokenRefused
 from appliance.management.iam.changes import Actor
 from appliance.management.iam.invitations import Invitation
+from appliance.management.iam.refresh import Family
 from appliance.management.iam.tokens import TokenExpired, TokenNotValid
 from appliance.management.iam.users import State, User
 
@@ -159,6 +160,14 @@ def _oneself(accounts: Accounts) -> dict[str, Handler]:
         await people.change_password(call.caller.user, old, new, _address(call.request))
         return {}
 
+    async def sessions(call: Call) -> Any:
+        found = await accounts.sessions.all_of(call.caller.user)
+        return {"items": [_session(family, call.caller.family) for family in found]}
+
+    async def end_session(call: Call) -> Any:
+        await accounts.sessions.log_out_elsewhere(call.caller.user, call.arguments.session)
+        return {}
+
     async def begin(call: Call) -> Any:
         password = call.arguments.password.get_secret_value()
         begun = await second_factor.begin(call.caller.user, password, _address(call.request))
@@ -177,6 +186,8 @@ def _oneself(accounts: Accounts) -> dict[str, Handler]:
         "users.profile": profile,
         "users.set_profile": set_profile,
         "users.change_password": change_password,
+        "users.sessions": sessions,
+        "users.end_session": end_session,
         "users.begin_second_factor": begin,
         "users.confirm_second_factor": confirm,
         "users.remove_second_factor": remove,
@@ -318,6 +329,11 @@ def _user(user: User) -> dict[str, Any]:
     """Field by field: what is added to a user later is not told by accident."""
     shown = {name: getattr(user, name) for name in ("id", "name", "display", "email", "created", "changed")}
     return shown | {"roles": list(user.roles), "state": str(user.state), "second_factor": bool(user.totp)}
+
+
+def _session(family: Family, current: str) -> dict[str, Any]:
+    shown = {name: getattr(family, name) for name in ("id", "client", "created", "refreshed", "expires")}
+    return shown | {"current": family.id == current}
 
 
 def _token(token: ApiToken) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from appliance.api.stores import Change, Delete
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.keyring import Keyring
-from appliance.api_server.iam.records import ACTIVITY, FAMILIES, NAMES, USERS, Versioned, put, settled
+from appliance.api_server.iam.records import ACTIVITY, FAMILIES, NAMES, USERS, NoSuchRecord, Versioned, put, settled
 from appliance.api_server.iam.tools import NOBODY, Note, Tools
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import activity, passwords, refresh, tokens, totp
@@ -116,6 +116,21 @@ class Sessions:
         if family:
             await self._end(user, family)
             self._tools.note(Note("user.logout", user))
+
+    async def all_of(self, user: str) -> list[Family]:
+        """A user's log-ins that last, the newest first."""
+        records = self._tools.records
+        who, kept = await records.get(USERS, user, User), await records.get(ACTIVITY, user, Activity)
+        if who is None or kept is None:
+            return []
+        found = [await records.get(FAMILIES, one, Family) for one in reversed(kept.value.families)]
+        return [one.value for one in found if one and one.value.expires > self._tools.now and _lets_in(who.value, one.value)]
+
+    async def log_out_elsewhere(self, user: str, family: str) -> None:
+        """End one of a user's log-ins. Raises NoSuchRecord."""
+        if not any(one.id == family for one in await self.all_of(user)):
+            raise NoSuchRecord("there is no such log-in", hint="it has ended meanwhile")
+        await self.log_out(user, family)
 
     async def log_out_everywhere(self, user: str) -> None:
         """End all log-ins of a user."""

@@ -62,6 +62,14 @@ ROWS: Final = (
         models.ChangePassword, answered_by=_SERVER, fails=(401, 404), example={"old": _LONG, "new": "staple of paper clips"},
     ),
     Row(
+        "users.sessions", "one's own log-ins that last", _SELF, SELF, Verb.GET, "/users/profile/sessions", models.LogIns,
+        answered_by=_SERVER, fails=(404,),
+    ),
+    Row(
+        "users.end_session", "end one of one's own log-ins", _SELF, SELF, Verb.DELETE, "/users/profile/sessions/{session}", Done,
+        models.WhichLogIn, answered_by=_SERVER, fails=(404,), example={"session": "000102030405060708090a0b0c0d0e0f"},
+    ),
+    Row(
         "users.begin_second_factor", "a secret for an authenticator application", _SELF, SELF, Verb.POST,
         "/users/profile/second-factor", models.SecondFactorBegun, models.Password, answered_by=_SERVER, fails=(401, 404),
         example={"password": _LONG},

@@ -147,6 +147,29 @@ class RecoveryCodes(Result):
     recovery_codes: list[str]
 
 
+class LastingLogIn(Result):
+    """A log-in that lasts."""
+
+    id: str = Field(description="Names it. May be logged.")
+    client: str = Field(description="What logged in, as it called itself.")
+    created: int = Field(description="Unix seconds of the log-in.")
+    refreshed: int = Field(description="Unix seconds of the last refresh.")
+    expires: int = Field(description="Unix seconds at which it ends unless it is refreshed.")
+    current: bool = Field(description="It is the one that asks.")
+
+
+class LogIns(Result):
+    """One's own log-ins, the newest first: 32 at most."""
+
+    items: list[LastingLogIn]
+
+
+class WhichLogIn(Arguments):
+    """Which log-in."""
+
+    session: str = Field(pattern="^[0-9a-f]{32}$", examples=["000102030405060708090a0b0c0d0e0f"])
+
+
 # ---- others ----
 
 

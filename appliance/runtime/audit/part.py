@@ -100,6 +100,11 @@ class AuditPart:
         """For the node's health: nothing if no log is wanted."""
         return {} if self._opened is None else {"audit": self._opened.log.problem}
 
+    @property
+    def written(self) -> int:
+        """Entries on the disk since the log was opened."""
+        return 0 if self._opened is None else self._opened.log.counted["written"]
+
     # ---- the control socket ----
 
     def around(self, operations: dict[str, Operation]) -> dict[str, Operation]:

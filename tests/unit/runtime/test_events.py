@@ -24,7 +24,8 @@ class Node:
     def __init__(self) -> None:
         self.health = Health({"worker": "ok"}, ready=True)
         self.in_force = InForce(another("gateway"), (Path("/etc/a.yaml"),), ())
-        self.events = Events(lambda: self.health, self.in_force)
+        self.entries = 1
+        self.events = Events(lambda: self.health, self.in_force, lambda: self.entries)
 
 
 def another(name: str) -> Any:
@@ -101,3 +102,11 @@ async def test_what_befalls_members_is_told() -> None:
             {"event": "member-died", "member": "laptop"},
             {"event": "network-parted", "lost": 2, "left": 1},
         ]
+
+
+async def test_it_is_told_that_there_is_more_in_the_audit_log() -> None:
+    node = Node()
+    async with aclosing(node.events.follow()) as heard:
+        await anext(heard)
+        node.entries += 2
+        assert without_time(await anext(heard)) == {"event": "audit", "entries": 3}

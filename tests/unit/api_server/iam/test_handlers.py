@@ -336,3 +336,13 @@ async def test_any_name_in_a_path_is_a_name_or_nobodys(http: Http, verb: Verb, n
     body = {"json": {"display": "x"}} if verb is Verb.PATCH else {}
     answer = await client.request(verb.value, f"users/{name}", **body)  # type: ignore[arg-type]
     assert answer.status_code in {400, 404, 405, 422}, answer.text
+
+
+async def test_own_log_ins_over_http(http: Http) -> None:
+    await http.rig.user("alice", "viewer")
+    first, second = await http.known("alice"), await http.known("alice")
+    listed = (await second.get("users/profile/sessions")).json()["items"]
+    assert [each["current"] for each in listed] == [True, False]
+    assert (await second.delete(f"users/profile/sessions/{listed[1]['id']}")).status_code == 200
+    assert (await first.get("users/profile")).status_code == 401
+    assert code_of(await second.delete(f"users/profile/sessions/{listed[1]['id']}")) == (404, "NoSuchRecord")

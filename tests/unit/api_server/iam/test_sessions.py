@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from appliance.api.stores import StoreBroken
+from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.iam.registration import Registering
 from appliance.api_server.iam.sessions import LogIn, SecondFactorNeeded, WrongCredentials
 from appliance.management.iam import passwords
@@ -396,3 +397,23 @@ async def test_nothing_secret_is_printed(rig: Rig) -> None:
     assert grant.access_token not in text
     assert grant.refresh_token not in text
     assert PASSWORD not in text
+
+
+async def test_who_logged_in_sees_his_log_ins_and_ends_one(rig: Rig) -> None:
+    user = await rig.user()
+    await rig.user("bob")
+    first, second = await rig.known(client="a browser"), await rig.known(client="another")
+    theirs = await rig.known("bob")
+    sessions = rig.accounts.sessions
+    assert [(each.id, each.client) for each in await sessions.all_of(user.id)] == [
+        (second.family, "another"),
+        (first.family, "a browser"),
+    ]
+    for family in (theirs.family, "0" * 32):
+        with pytest.raises(NoSuchRecord):
+            await sessions.log_out_elsewhere(user.id, family)
+    await sessions.log_out_elsewhere(user.id, first.family)
+    assert [each.id for each in await sessions.all_of(user.id)] == [second.family]
+    await rig.accounts.people.replaced(user.id, lambda before: before._replace(epoch=before.epoch + 1))
+    assert await sessions.all_of(user.id) == [], "they ended with the change"
+    assert await sessions.all_of("nobody") == []

@@ -22,6 +22,7 @@ from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.reviews import reviews
 from appliance.control.messages import OnBehalf
 from appliance.foundation import clock
+from appliance.management.iam.roles import PERMISSIONS
 from appliance.management.operations.row import AnsweredBy
 from appliance.management.operations.table import BY_NAME, ROWS
 from appliance.sdk.errors import SDKError
@@ -250,3 +251,9 @@ async def test_a_job_that_runs_is_cancelled(client: httpx.AsyncClient, node: Nod
     assert answer.status_code == 202
     BY_NAME["jobs.cancel"].result.model_validate(answer.json())
     assert (await over(client, begun["id"]))["state"] == "cancelled"
+
+
+def test_each_event_that_the_api_server_tells_has_a_topic_with_a_permission() -> None:
+    """An event of another topic would reach nobody."""
+    assert reviews.TOPIC in TOPICS
+    assert set(TOPICS.values()) <= set(PERMISSIONS)

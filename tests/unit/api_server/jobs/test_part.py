@@ -22,6 +22,7 @@ def test_events_of_the_node_are_heard_again_after_it_was_away() -> None:
             nonlocal lives
             lives += 1
             yield {"event": "health", "time": "09:00", "ok": True, "life": lives}
+            yield {"event": "audit", "entries": lives}
             if lives < 3:
                 raise SDKError("the node went away")
             await asyncio.sleep(10**6)
@@ -43,6 +44,8 @@ def test_events_of_the_node_are_heard_again_after_it_was_away() -> None:
         assert [(event.kind, event.text) for event in told] == [
             ("node.health", f'{{"event": "node.health", "time": "09:00", "ok": true, "life": {life}}}') for life in (1, 2, 3)
         ]
+        written = [event async for event in limited(part.events.follow(0, {"audit"}), 3)]
+        assert {event.kind for event in written} == {"audit.written"}, "for those who may read it, and nobody else"
         await part.close()
         await part.close()
 
