@@ -73,6 +73,8 @@ def event_text(item: Mapping[str, Any], terminal: Terminal) -> str:
             said = "; ".join([styled, *(f"{name}: {problem}" for name, problem in problems.items())])
         case {"event": "profile", "in_force": files}:
             said = f"the profile was read anew: {', '.join(files)}"
+        case {"event": "audit", "entries": entries}:
+            said = f"the audit log took {entries} entries since the start"
         case _:
             said = " ".join(f"{name}={value}" for name, value in item.items() if name != "time")
     return f"{terminal.styled(str(item.get('time')), 'dim')}  {said}"

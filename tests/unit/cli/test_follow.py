@@ -33,6 +33,7 @@ from appliance.errors import ExitCode
         ({"event": "health", "state": "running", "problems": {}}, "running"),
         ({"event": "health", "state": "degraded", "problems": {"worker": "it died"}}, "degraded; worker: it died"),
         ({"event": "profile", "in_force": ["/etc/a", "/etc/b"]}, "the profile was read anew: /etc/a, /etc/b"),
+        ({"event": "audit", "entries": 7}, "the audit log took 7 entries since the start"),
         ({"event": "of-a-later-version", "number": 3}, "event=of-a-later-version number=3"),
     ],
 )
