@@ -15,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
 from appliance.api_server.asking import Ask
-from appliance.api_server.dashboard import pages
+from appliance.api_server.dashboard import pages as dashboard
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
+from appliance.api_server.reference import pages as reference
 from appliance.api_server.websocket.endpoint import PATH, WebSocketEndpoint
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
@@ -36,7 +37,7 @@ def answering_of(settings: Settings, parts: Parts, more: Mapping[str, Handler]) 
 def application(settings: Settings, node: NodeLink, parts: Parts, answering: Answering) -> Starlette:
     """The API of the node that `settings` are of."""
     websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may).answer)
-    return assembled(answering, node.ask, settings.version, websocket, *pages.routes())
+    return assembled(answering, node.ask, settings.version, websocket, *dashboard.routes(), *reference.routes())
 
 
 def assembled(answering: Answering, node: Ask, version: str, *beside: BaseRoute) -> Starlette:

@@ -1,0 +1,1 @@
+"""The API's description in a browser, offline: Swagger UI and ReDoc."""
