@@ -1,8 +1,8 @@
-"""Swagger UI at /docs/ and ReDoc at /redoc/, from this folder. As the dashboard's, their files need no token: they are the same for
-everybody.
+"""Swagger UI at /docs/ and ReDoc at /redoc/, from this folder. As the dashboard's, their files need no token: they are the same
+for everybody.
 
-Two of them are large, and most nodes are never asked for them. They are opened when the process starts, since later its user may not be
-able to read this folder, and read in pieces when somebody wants them.
+Two of them are large, and most nodes are never asked for them. They are opened when the process starts, since later its user may
+not be able to read this folder, and read in pieces when somebody wants them.
 """
 
 from __future__ import annotations
