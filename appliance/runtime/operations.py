@@ -118,8 +118,8 @@ def _changing(asked: Asked) -> dict[str, Operation]:
             return {"accepted": asked.trial.accept()}
         return await asked.reload.confirm()
 
-    async def rollback(_request: Request) -> Any:
-        return await asked.reload.rollback()
+    async def rollback(request: Request) -> Any:
+        return await asked.reload.rollback(unconfirmed=request.args.get("unconfirmed") is True)
 
     async def stop(_request: Request) -> Any:
         asked.stop()

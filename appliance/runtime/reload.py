@@ -168,6 +168,7 @@ class Reload:
         return {
             "steps": list(steps),
             "changed": profile != before or bool(steps),
+            "awaits_confirmation": on_trial,
             "profile": profile_status(in_force, parts.trial),
         }
 
@@ -219,19 +220,19 @@ class Reload:
         """Keep what awaits confirmation. Raises HostError when nothing does."""
         async with self._parts.changing:
             if not self._parts.countdown.runs:
-                raise HostError(
-                    "nothing awaits confirmation",
-                    hint="if the time had run out, everything was undone: look with `appliance status`",
-                )
+                raise _nothing_awaits()
             await self._confirm_host()
             self._parts.trial.confirm(self._parts.in_force.profile)
             self._parts.countdown.end()
             log.info("confirmed")
             return {"confirmed": True}
 
-    async def rollback(self) -> dict[str, Any]:
-        """Go back to the profile before the last change; the daemon ends, and undoes everything, when there was none."""
+    async def rollback(self, *, unconfirmed: bool = False) -> dict[str, Any]:
+        """Go back to the profile before the last change; the daemon ends, and undoes everything, when there was none.
+        `unconfirmed`: only from a change that awaits its confirmation. Raises HostError when none does."""
         async with self._parts.changing:
+            if unconfirmed and not (self._parts.countdown.runs or self._parts.countdown.overdue):
+                raise _nothing_awaits()
             return await self._go_back()
 
     async def _go_back(self) -> dict[str, Any]:
@@ -391,6 +392,11 @@ def _mac(key: bytes, text: bytes) -> bytes:
 def _open_with(node: NodeRuntime, profile: Profile) -> None:
     """What transports are opened with from now on."""
     node.transports.datagram_bytes, node.transports.settings = settings.datagram_bytes(profile), profile.transports
+
+
+def _nothing_awaits() -> HostError:
+    hint = "if the time had run out, everything was undone: look with `appliance status`"
+    return HostError("nothing awaits confirmation", hint=hint)
 
 
 def _keep(decision: Callable[[], None]) -> None:

@@ -81,6 +81,18 @@ def test_a_profile_is_brought_into_force_and_confirmed_by_a_job(node: Host) -> N
     assert node.status()["confirm_by"] is None
 
 
+def test_a_profile_that_is_in_force_already_is_none_to_confirm_and_nothing_is_rolled_back(node: Host) -> None:
+    _, begun = post(node, "/api/v1/templates/execute", template="reload-with-confirm", parameters={"settle": 0})
+    stream(node, f"/api/v1/templates/stream/{begun['id']}", r'"state": "(succeeded|failed)", "error.*\n')
+    _, ended = ask(node, f"/api/v1/templates/status/{begun['id']}")
+    assert (ended["state"], [step["state"] for step in ended["steps"]]) == ("succeeded", ["done", "skipped", "skipped"]), ended
+    assert (
+        ask(node, "/api/v1/node/rollback", "-X", "POST", "-H", "content-type: application/json", "-d", '{"unconfirmed": true}')[0]
+        != 200
+    )
+    assert ask(node, "/api/v1/node/health")[1]["ok"]
+
+
 def test_a_hundred_open_streams_keep_nobody_from_ending(node: Host) -> None:
     status = node.status()["management"]
 

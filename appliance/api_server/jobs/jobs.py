@@ -272,8 +272,12 @@ class Jobs:
                 raise StepsNotPermitted(f"user {live.execution.by} may not do this any more ({permission})")
             return await self._host.ask(operation, arguments, now, live.execution.id)
 
+        async def take_back(operation: str, arguments: Mapping[str, Any]) -> Any:
+            """As the user was when it began, which was judged for undos too: nobody is better off with a change half done."""
+            return await self._host.ask(operation, arguments, caller, live.execution.id)
+
         secrets = secrets_in(turn.template, values)
-        await Running(live, steps, turn.template.timeout, self._host.operations, ask, secrets).run()
+        await Running(live, steps, turn.template.timeout, self._host.operations, ask, take_back, secrets).run()
 
     async def _over(self, live: Live) -> None:
         live.end()

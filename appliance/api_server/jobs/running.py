@@ -44,13 +44,23 @@ class Running:
     """The steps of one execution. `timeout` is in seconds."""
 
     def __init__(
-        self, live: Live, steps: Sequence[FilledStep], timeout: float, operations: Operations, ask: Asked, secrets: Sequence[str]
+        self,
+        live: Live,
+        steps: Sequence[FilledStep],
+        timeout: float,
+        operations: Operations,
+        ask: Asked,
+        take_back: Asked,
+        secrets: Sequence[str],
     ) -> None:
+        """`take_back` asks for what undoes a step."""
         self._live = live
         self._steps = steps
         self._timeout = timeout
         self._operations = operations
         self._ask = ask
+        self._take_back = take_back
+        self._nothing_left = False
         self._secrets = secrets
 
     async def run(self) -> None:
@@ -73,6 +83,8 @@ class Running:
         """Why it failed; None if it did not, or was cancelled."""
         for index, step in enumerate(self._steps):
             error = await self._step(index, step)
+            if self._nothing_left:
+                return None
             if error is None:
                 continue
             if step.on_failure == "undo":
@@ -103,6 +115,7 @@ class Running:
         else:
             result, size = bounded(hide(answer, self._secrets))
             await self._changed(index, StepState.DONE, ended=live.now(), result=result, result_bytes=size)
+            self._nothing_left = bool(step.end_if) and not differs(step.end_if, answer)
             return None
         began = live.execution.steps[index].state is StepState.RUNNING
         await self._changed(index, StepState.FAILED if began else StepState.SKIPPED, ended=live.now(), error=error)
@@ -130,12 +143,12 @@ class Running:
             await self._live.sleep(ASK_EVERY)
 
     async def _asked(self, deed: Deed) -> Any:
-        work = self._told(deed)
+        work = self._told(deed, self._ask)
         return await (work if self._operations[deed.operation].changes else self._live.unless_stopped(work))
 
-    async def _told(self, deed: Deed) -> Any:
+    async def _told(self, deed: Deed, ask: Asked) -> Any:
         try:
-            return await self._ask(deed.operation, deed.arguments)
+            return await ask(deed.operation, deed.arguments)
         except ApplianceError:
             raise
         except Exception as error:
@@ -151,7 +164,7 @@ class Running:
             if step.undo is None or record.state is not StepState.DONE:
                 continue
             try:
-                await self._told(step.undo)
+                await self._told(step.undo, self._take_back)
             except ApplianceError as error:
                 await self._changed(number, StepState.UNDO_FAILED, error=self._told_error(error))
             else:

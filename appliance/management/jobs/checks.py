@@ -100,6 +100,7 @@ def _step(path: str, step: Step, template: Template, operations: Operations) -> 
     if step.undo is not None:
         yield from _deed(f"{path}.undo", step.undo, template, operations)
     yield from _named(f"{path}.expect", step.expect, template.parameters)
+    yield from _named(f"{path}.end_if", step.end_if, template.parameters)
     for key in ("pause", "within"):
         if isinstance(span := getattr(step, key), str):
             yield from _span(f"{path}.{key}", span, template.parameters)

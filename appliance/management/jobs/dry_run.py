@@ -38,6 +38,7 @@ class FilledStep(NamedTuple):
     pause: float
     within: float
     expect: Mapping[str, Any]
+    end_if: Mapping[str, Any]
     on_failure: str
 
 
@@ -86,6 +87,7 @@ def shown_steps(steps: Sequence[FilledStep], operations: Operations, secrets: Se
             "pause": step.pause,
             "within": step.within,
             "expect": hide(step.expect, secrets),
+            "end_if": hide(step.end_if, secrets),
             "on_failure": step.on_failure,
         }
         for step in steps
@@ -105,6 +107,7 @@ def _filled(step: Step, values: Mapping[str, Any]) -> FilledStep:
         _span(step.pause, values),
         _span(step.within, values),
         fill(step.expect, values),
+        fill(step.end_if, values),
         step.on_failure,
     )
 

@@ -83,6 +83,9 @@ class Step(Undo):
     pause: Span = Field(default=0.0, description="How long to wait before it.")
     expect: Values = Field(default_factory=dict, description="What its answer has to have; anything else is a failure.")
     within: Span = Field(default=0.0, description="How long to ask again until the answer is as expected.")
+    end_if: Values = Field(
+        default_factory=dict, description="If its answer has this, nothing is left to do: the execution has succeeded."
+    )
     on_failure: Literal["stop", "continue", "undo"] = Field(
         default="stop", description="What comes after a failure: the end, the next step, or the undo of all steps before."
     )

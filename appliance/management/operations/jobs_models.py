@@ -52,6 +52,7 @@ class TemplateStep(Result):
     pause: float | str = Field(description="Seconds to wait before it.")
     within: float | str = Field(description="Seconds for which it is asked again until the answer is as expected.")
     expect: dict[str, Any] = Field(description="What the answer has to have.")
+    end_if: dict[str, Any] = Field(description="If the answer has this, the execution has succeeded. Empty: never.")
     on_failure: str = Field(description="stop, continue or undo.")
 
 

@@ -46,7 +46,7 @@ ROWS: Final = (
     ),
     Row(
         "rollback", "go back to the profile before", _NODE, "node.change", Verb.POST, "/node/rollback", models.Done,
-        fails=(409,), seconds=120.0,
+        models.Rollback, fails=(409,), seconds=120.0,
     ),
     Row("stop", "end the node and undo what it did to the host", _NODE, "node.change", Verb.POST, "/node/stop", models.Done),
     Row(

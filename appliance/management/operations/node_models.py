@@ -368,6 +368,12 @@ class Plan(Result):
     cuts_off: str | None = Field(description="Whose session it would cut off; empty for nobody's.")
 
 
+class Rollback(Arguments):
+    """From what the node goes back."""
+
+    unconfirmed: bool = Field(default=False, description="Only from a change that awaits its confirmation.")
+
+
 class Confirm(Arguments):
     """What is confirmed."""
 

@@ -64,6 +64,16 @@ async def test_a_rollback_in_that_moment_is_the_way_back() -> None:
     assert node.told == ["rolled-back", ExitCode.WITHHELD]
 
 
+async def test_what_goes_back_only_from_the_unconfirmed_leaves_alone_what_was_confirmed_or_has_gone_back() -> None:
+    node, reload = await run_out()
+    await reload.rollback(unconfirmed=True)
+    assert node.told == ["rolled-back", ExitCode.WITHHELD]
+    await node.later.pop()
+    with pytest.raises(HostError, match="nothing awaits confirmation"):
+        await reload.rollback(unconfirmed=True)
+    assert node.told == ["rolled-back", ExitCode.WITHHELD]
+
+
 class Looking(Reload):
     """Comes as far as the profile, and looks whether garbage would be looked for."""
 

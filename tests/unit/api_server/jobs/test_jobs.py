@@ -18,7 +18,7 @@ from appliance.management.jobs.idempotency import KEPT_SECONDS, KeyReused
 from appliance.management.jobs.parameters import ParametersInvalid
 from appliance.store.memory import MemoryStore
 from tests.rigs.virtual_loop import played
-from tests.unit.api_server.jobs.house import ALICE, BOB, Node, after, house, new_store, states, until
+from tests.unit.api_server.jobs.house import ALICE, BOB, Node, User, after, house, new_store, states, until
 from tests.unit.management.jobs.written import step, template
 
 LOOK = template(step("health"), name="look")
@@ -347,6 +347,22 @@ def test_who_may_less_while_his_job_runs_gets_no_further_step_done() -> None:
             ended = await here.over(running)
             assert len(here.node.asked) == asked
             assert (ended.state, ended.error and ended.error["code"]) == (State.FAILED, "StepsNotPermitted")
+
+    played(story())
+
+
+@pytest.mark.parametrize("now", [{}, {"alice": ALICE._replace(permissions=frozenset({"node.read"}))}])
+def test_what_was_done_is_taken_back_with_the_rights_it_began_with(now: dict[str, User]) -> None:
+    async def story() -> None:
+        async with house(node=node(health=after(60))) as here:
+            running = await here.jobs.start(ALICE, "trial", {})
+            await until(lambda: here.node.deeds == ["reload", "health"])
+            here.node.users = now
+            here.node.answers["health"] = after(0, {"ok": False})
+            ended = await here.over(running)
+            assert here.node.asked[-1] == ("rollback", {}, "alice")
+            assert states(ended) == ["undone", "failed", "skipped"]
+            assert "confirm" not in here.node.deeds
 
     played(story())
 

@@ -61,6 +61,17 @@ def test_a_failure_ends_it_and_says_why() -> None:
     assert node.deeds == ["reload"]
 
 
+def test_when_nothing_is_left_to_do_it_has_succeeded_and_nothing_is_taken_back() -> None:
+    made = template(
+        step("reload", end_if={"awaits_confirmation": False}, undo={"operation": "rollback"}), step("confirm", on_failure="undo")
+    )
+    ended, node, _ = run(made, reload=after(0, {"awaits_confirmation": False}), confirm=REFUSED)
+    assert (ended.state, states(ended), ended.error) == (State.SUCCEEDED, ["done", "skipped"], None)
+    assert node.deeds == ["reload"]
+    ended, node, _ = run(made, reload=after(0, {"awaits_confirmation": True}))
+    assert (ended.state, node.deeds) == (State.SUCCEEDED, ["reload", "confirm"])
+
+
 def test_a_failure_may_be_none_of_the_next_steps_business() -> None:
     ended, node, _ = run(template(step("peers", on_failure="continue"), step("health")), peers=REFUSED)
     assert (ended.state, states(ended), node.deeds) == (State.SUCCEEDED, ["failed", "done"], ["peers", "health"])

@@ -39,6 +39,7 @@ def test_the_steps_with_their_values() -> None:
         "pause": 0.0,
         "within": 0.0,
         "expect": {},
+        "end_if": {},
         "on_failure": "stop",
     }
     assert [(one["operation"], one["pause"], one["within"]) for one in shown[1:]] == [

@@ -27,13 +27,17 @@ class Reload(Arguments):
     confirm_within: float | None = None
 
 
+class Rollback(Arguments):
+    unconfirmed: bool = False
+
+
 OPERATIONS = {
     op.name: op
     for op in (
         Op("health"),
         Op("peers"),
         Op("reload", "node.change", Reload, changes=True),
-        Op("rollback", "node.change", changes=True),
+        Op("rollback", "node.change", Rollback, changes=True),
         Op("confirm", "node.change", changes=True),
         Op("invite", "enrolment.invite", Invite, changes=True),
     )
