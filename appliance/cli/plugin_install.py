@@ -57,7 +57,7 @@ def uninstall(arguments: argparse.Namespace, terminal: Terminal) -> int:
     from appliance.foundation import places
     from appliance.foundation.places import INSTANCE_VARIABLE as INSTANCE
     from appliance.plugin_host import installing
-    from appliance.runtime.plugins.storage import kept_by
+    from appliance.plugin_host.storage import kept_by
 
     used = {fact["name"] for fact in _running()}
     if names := sorted(used & set(installing.plugins_of(arguments.name))):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.api.services import Stats
-from appliance.runtime.plugins.storage import KeptFolder
+from appliance.plugin_host.storage import KeptFolder
 from appliance.testing.clock import ManualClock
 
 LAST_SECOND = 1e6

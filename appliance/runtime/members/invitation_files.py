@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from appliance.foundation.logging import get_logger
 from appliance.members.invitation import Invitation
-from appliance.runtime.plugins.storage import KeptFolder
+from appliance.plugin_host.storage import KeptFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

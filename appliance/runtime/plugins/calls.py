@@ -17,8 +17,8 @@ from appliance.errors import PluginFault
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.patience import TookTooLong, as_exception, limited, place
 from appliance.plugin_host.calling import describe
+from appliance.plugin_host.storage import KeptFolder
 from appliance.runtime.plugins.account import Part, PluginAccount
-from appliance.runtime.plugins.storage import KeptFolder
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile

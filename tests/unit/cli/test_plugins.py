@@ -13,7 +13,7 @@ from appliance.cli import entry, plugins
 from appliance.cli.terminal import Terminal
 from appliance.foundation import places
 from appliance.plugin_host import installing
-from appliance.runtime.plugins.storage import KeptFolder
+from appliance.plugin_host.storage import KeptFolder
 
 FACT: dict[str, Any] = {
     "name": "a",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.runtime.plugins.storage import MOST_BYTES, KeptFolder, kept_by
+from appliance.plugin_host.storage import MOST_BYTES, KeptFolder, kept_by
 
 
 @pytest.fixture
