@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from appliance.api.caches import CacheKind
     from appliance.api.crypto import CryptoSuite
     from appliance.api.discovery import DiscoveryKind
+    from appliance.api.event_exports import ExportKind
+    from appliance.api.gateways import GatewayKind
+    from appliance.api.logins import LoginKind
     from appliance.api.management import ApiRoute, CliCommand, Principal, Verdict
     from appliance.api.monitoring import MonitorKind
     from appliance.api.node import Node
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.api.planning import HostState, Wish
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
+    from appliance.api.stores import StoreKind
     from appliance.api.transport import TransportKind
     from appliance.api.values import Problem
 
@@ -59,6 +64,31 @@ def appliance_monitors() -> Iterable[MonitorKind]:  # type: ignore[empty-body]
 @hookspec
 def appliance_peer_protocols() -> Iterable[PeerProtocolKind]:  # type: ignore[empty-body]
     """Peer protocols of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_stores() -> Iterable[StoreKind]:  # type: ignore[empty-body]
+    """Stores for the API server, of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_caches() -> Iterable[CacheKind]:  # type: ignore[empty-body]
+    """Caches for the API server, of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_event_exports() -> Iterable[ExportKind]:  # type: ignore[empty-body]
+    """Event exports of the API server, of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_logins() -> Iterable[LoginKind]:  # type: ignore[empty-body]
+    """Log-ins of the API server, of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_gateways() -> Iterable[GatewayKind]:  # type: ignore[empty-body]
+    """Gateways of the API server, of this plugin. Called once, before any profile is read."""
 
 
 @hookspec

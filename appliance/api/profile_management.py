@@ -9,7 +9,7 @@ from typing import Annotated, Final, NamedTuple, Self
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
 from appliance.api.profile_section import Section
-from appliance.api.profile_values import Name, Prefix
+from appliance.api.profile_values import KindSettings, Name, Prefix
 
 API_PORT: Final = 8470
 """Chosen: registered for nobody at IANA, and below the ephemeral ports of Linux."""
@@ -156,6 +156,26 @@ class Management(Section):
         description="Reverse proxies whose word (Forwarded, X-Forwarded-For) counts about who sent a request. See "
         "docs/reverse-proxies.md.",
         examples=[["127.0.0.1/32"]],
+    )
+    store: Mapping[Name, KindSettings] = Field(
+        default={},
+        max_length=1,
+        description="Where users, tokens, jobs and reviews are kept: one store of an enabled plugin, by its name. Empty: in a "
+        "file of this host.",
+    )
+    cache: Mapping[Name, KindSettings] = Field(
+        default={},
+        max_length=1,
+        description="Where answers are kept for moments: one cache of an enabled plugin, by its name. Empty: in memory.",
+    )
+    exports: Mapping[Name, KindSettings] = Field(
+        default={}, max_length=16, description="Event exports of enabled plugins, by their names: where events go, too."
+    )
+    logins: Mapping[Name, KindSettings] = Field(
+        default={}, max_length=16, description="Log-ins of enabled plugins, by their names: who else knows users."
+    )
+    gateways: Mapping[Name, KindSettings] = Field(
+        default={}, max_length=16, description="Gateways of enabled plugins, by their names: further ways to ask."
     )
     tls: ManagementTls = Field(default=ManagementTls(), description="How connections from elsewhere are protected.")
     limits: ManagementLimits = Field(

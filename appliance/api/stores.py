@@ -7,8 +7,10 @@ Nothing here knows what is kept. Who reads, decides and then writes says in `exp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from appliance.api.api_parts import ApiServices
 from appliance.errors import ApplianceError, ExitCode
 
 MOST_KEY: int = 512
@@ -234,3 +236,17 @@ def page(limit: int) -> int:
 def _judge_value(value: bytes, most: int) -> None:
     if len(value) > most:
         raise ChangeInvalid(f"a value of {len(value)} bytes", hint=f"a value has {MOST_VALUE} bytes at most")
+
+
+class StoreKind(NamedTuple):
+    """A store as registered by `appliance_stores()`; see `api.kinds`.
+
+    `name` is the key below `management.store` in a profile. Entering the context opens the store, and raises ApplianceError if
+    that cannot be: the API server says so and is started again later. Values come to it sealed.
+    """
+
+    name: str
+    settings: Callable[[], type[Any]] | None
+    open: Callable[[Any, ApiServices], AbstractAsyncContextManager[RewritableStore]]
+    imports: tuple[str, ...] = ()
+    """Modules that are imported before the API server becomes a user who may not read them."""

@@ -1,4 +1,4 @@
-"""`python -m appliance.api_server [--grpc] FOLDER CONTROL UNIX [TCP …]`: the API server, started by the daemon alone.
+"""`python -m appliance.api_server [--grpc] [--plugin=NAME …] FOLDER CONTROL UNIX [TCP …]`: started by the daemon alone.
 
 FOLDER is where it keeps what must outlive it. The numbers are descriptors: its end of the control connection, the Unix socket,
 and the sockets at which HTTP is spoken. It gives up every privilege before it reads a byte of anybody's.
@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 
 from appliance.foundation.logging import configure, get_logger
@@ -21,6 +22,7 @@ from appliance.linux.privileges import API_USER, drop_all
 
 log = get_logger("api")
 
+PLUGIN = "--plugin="
 LARGE_BYTES = 1 << 20
 """What a password is hashed in has 19 MiB: it is not to stay for ever after the first log-in."""
 
@@ -29,8 +31,9 @@ def main(argv: list[str]) -> int:
     """Serve until the daemon goes or says so. Returns the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the daemon decides
     faulthandler.enable()
-    grpc = argv[1] == "--grpc"
-    folder, control, *listeners = argv[2:] if grpc else argv[1:]
+    options = list(takewhile(lambda word: word.startswith("--"), argv[1:]))
+    folder, control, *listeners = argv[1 + len(options) :]
+    plugins = [option.removeprefix(PLUGIN) for option in options if option.startswith(PLUGIN)]
     os.umask(0o077)
     from appliance.api_server.jobs.templates import standard
     from appliance.api_server.serving import LATE, serve
@@ -39,14 +42,15 @@ def main(argv: list[str]) -> int:
     credentials = read_credentials(os.environ)
     for name in LATE:  # the user that it becomes may not be able to read the interpreter's folder, where that is root's own
         import_module(name)
-    if grpc:
+    if "--grpc" in options:
         import_module("appliance.api_server.grpc.server").prepare()
+    kinds = import_module("appliance.api_server.plugins.loading").load(plugins) if plugins else {}
     standard()
     memory.map_apart(LARGE_BYTES)
     drop_all(API_USER)
     configure()
     try:
-        return asyncio.run(serve(Path(folder), _socket(control), [_socket(each) for each in listeners], credentials))
+        return asyncio.run(serve(Path(folder), _socket(control), [_socket(each) for each in listeners], credentials, kinds))
     except OSError as error:
         log.error("the API server ends", reason=str(error))  # noqa: TRY400  nobody's bug
         return 1

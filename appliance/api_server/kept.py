@@ -15,12 +15,13 @@ from appliance.api_server.iam.accounts import Accounts
 from appliance.api_server.iam.breached import breached_in
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.node_link import Settings
+from appliance.api_server.plugins.parts import PluginParts
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import get_logger
 from appliance.management.iam.tokens import Realm
-from appliance.store.opening import open_store
+from appliance.store.opening import open_store, sealed
 
 log = get_logger("api")
 
@@ -49,11 +50,17 @@ class Kept:
         self._telling = asyncio.get_running_loop().create_task(self.notes.run(), name="audit notes")
 
     @classmethod
-    async def open(cls, folder: Path, settings: Settings, ask: Ask, credentials: Mapping[str, bytes]) -> Self:
+    async def open(
+        cls, folder: Path, settings: Settings, ask: Ask, credentials: Mapping[str, bytes], plugins: PluginParts
+    ) -> Self:
         """Open what is in that folder; `credentials` may have its key. `ask` asks the node. Raises ApplianceError."""
         management = Management.model_validate(settings.management)
         breached = breached_in(management.stolen_passwords)
-        return cls(await open_store(folder / FOLDER, credentials=credentials), settings, ask, breached)
+        if inside := await plugins.store():
+            store = await sealed(inside, folder / FOLDER, credentials=credentials)
+        else:
+            store = await open_store(folder / FOLDER, credentials=credentials)
+        return cls(store, settings, ask, breached)
 
     async def problem(self) -> str:
         """What is wrong with the store; "" if nothing is."""

@@ -61,6 +61,18 @@ class NodeLink:
             told: Mapping[str, str] = (await self._node.ask("api_tls_files")).value
         return told
 
+    async def secret(self, reference: str) -> bytes:
+        """What is in the file that the settings of a plugin name."""
+        async with asyncio.timeout(SECONDS):
+            told: str = (await self._node.ask("api_secret", {"reference": reference})).value["text"]
+        return told.encode()
+
+    async def tell_part(self, key: str, name: str, problem: str) -> None:
+        """Tell the node how something of a plugin is; "" for well."""
+        with suppress(ApplianceError, TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                await self._node.ask("api_part", {"key": key, "name": name, "problem": problem})
+
     async def tell_certificate(self, pins: Mapping[str, str]) -> None:
         """Tell the node which certificate is in use."""
         async with asyncio.timeout(SECONDS):

@@ -19,6 +19,7 @@ from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.kept import Kept
 from appliance.api_server.node_link import NodeLink, Settings
+from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
 from appliance.api_server.short_paths import ShortPaths
@@ -58,10 +59,12 @@ class Parts:
         self._ending = AsyncExitStack()
 
     @classmethod
-    async def open(cls, folder: Path, settings: Settings, node: NodeLink, credentials: Mapping[str, bytes]) -> Self:
+    async def open(
+        cls, folder: Path, settings: Settings, node: NodeLink, credentials: Mapping[str, bytes], plugins: PluginParts
+    ) -> Self:
         """Open what is in that folder, and go on where the last one ended; `credentials` may have its key. Raises
         ApplianceError."""
-        kept = await Kept.open(folder, settings, node.ask, credentials)
+        kept = await Kept.open(folder, settings, node.ask, credentials, plugins)
         made = cls(settings, node, kept)
         made._ending.push_async_callback(kept.close)
         await made.jobs.open()

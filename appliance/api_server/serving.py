@@ -20,6 +20,9 @@ from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.edge.tls import Tls
 from appliance.api_server.node_link import NodeLink
 from appliance.api_server.parts import Parts
+from appliance.api_server.plugins.kinds import Kinds
+from appliance.api_server.plugins.parts import PluginParts
+from appliance.api_server.plugins.services import Joints
 from appliance.api_server.server import edge_handlers
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
@@ -40,16 +43,17 @@ LATE: Final = (
 
 
 async def serve(
-    folder: Path, control: socket.socket, listeners: Sequence[socket.socket], credentials: Mapping[str, bytes]
+    folder: Path, control: socket.socket, listeners: Sequence[socket.socket], credentials: Mapping[str, bytes], kinds: Kinds
 ) -> int:
-    """Serve until SIGTERM, or until the node hangs up. `credentials` may have the key of what is kept. Returns the exit code."""
+    """Serve until SIGTERM, or until the node hangs up. `credentials` may have the key of what is kept, `kinds` are those of the
+    loaded plugins. Returns the exit code."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     node = NodeLink(control)
     node.ended = stop.set
     alive = asyncio.get_running_loop().create_task(node.say_alive(), name="alive")
     try:
-        await _live(folder, node, listeners, credentials, stop)
+        await _live(folder, node, listeners, credentials, kinds, stop)
     except (ApplianceError, OSError) as error:
         reason = error.message if isinstance(error, ApplianceError) else str(error)
         log.error("the API server ends", reason=reason, hint=getattr(error, "hint", ""))  # noqa: TRY400  nobody's bug
@@ -62,7 +66,12 @@ async def serve(
 
 
 async def _live(
-    folder: Path, node: NodeLink, listeners: Sequence[socket.socket], credentials: Mapping[str, bytes], stop: asyncio.Event
+    folder: Path,
+    node: NodeLink,
+    listeners: Sequence[socket.socket],
+    credentials: Mapping[str, bytes],
+    kinds: Kinds,
+    stop: asyncio.Event,
 ) -> None:
     """Put the parts together, and answer. Raises ApplianceError, OSError when something is missing."""
     async with AsyncExitStack() as ending:
@@ -71,7 +80,9 @@ async def _live(
         settings = await node.settings()
         management = Management.model_validate(settings.management)
         edge = Edge(management)
-        parts = await Parts.open(folder, settings, node, credentials)
+        plugins = PluginParts(kinds, management, Joints(settings.name, settings.identity, node, folder / "plugins", {}))
+        ending.push_async_callback(plugins.close)
+        parts = await Parts.open(folder, settings, node, credentials, plugins)
         ending.push_async_callback(parts.close)
         edge.named = parts.named
         tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))

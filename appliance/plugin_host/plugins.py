@@ -27,7 +27,7 @@ from appliance.plugin_host.facts import PluginFact, Stage, State
 from appliance.plugin_host.installed import Installed, groups_with, installed
 from appliance.plugin_host.owners import Owners
 from appliance.plugin_host.plan_hooks import PlanHooks
-from appliance.plugin_host.registry import FAMILIES, SOFT, Family, RefusedRegistration, Registry
+from appliance.plugin_host.registry import API_PARTS, FAMILIES, SOFT, ApiPartKind, Family, RefusedRegistration, Registry
 
 if TYPE_CHECKING:
     from appliance.api.crypto import CryptoSuite
@@ -160,6 +160,11 @@ class PluginHost:
         return self._registry.protocols
 
     @property
+    def api_parts(self) -> Mapping[str, Mapping[str, ApiPartKind]]:
+        """What may stand below each key of `management` that is for plugins (API_PARTS), by its name."""
+        return {key: self._registry.shelf(noun) for key, noun in API_PARTS.items()}
+
+    @property
     def sections(self) -> tuple[ProfileSection, ...]:
         """Profile sections, for `appliance.profile.load`."""
         return tuple(self._registry.sections.values())
@@ -175,6 +180,7 @@ class PluginHost:
             discovery=self._judging("discovery", self.discovery),
             monitoring=self._judging("monitor", self.monitors),
             protocols=self._judging("protocol", self.protocols),
+            **{key: self._judging(API_PARTS[key], kinds) for key, kinds in self.api_parts.items()},
         )
 
     def _judging(self, noun: str, kinds: Mapping[str, Kind]) -> tuple[_Judging, ...]:
@@ -200,8 +206,7 @@ class PluginHost:
         return tuple(sorted(set(self._available) - set(self.names)))
 
     def owner(self, noun: str, name: str) -> str | None:
-        """The plugin that registered `name` in a family ("transport", "suite", "routing", "discovery", "monitor", "protocol",
-        "section")."""
+        """The plugin that registered `name` in a family ("transport", "suite", …: `PluginFact.provides` has these words)."""
         return self._registry.owners.get((noun, name))
 
     def section_of(self, plugin: str, profile: Profile) -> Any:

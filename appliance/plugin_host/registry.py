@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from appliance.api.crypto import CryptoSuite
 from appliance.api.discovery import DiscoveryKind
@@ -15,8 +15,13 @@ from appliance.api.routing import RoutingKind
 from appliance.api.transport import TransportKind
 
 if TYPE_CHECKING:
+    from appliance.api.caches import CacheKind
+    from appliance.api.event_exports import ExportKind
+    from appliance.api.gateways import GatewayKind
     from appliance.api.kinds import Kind
+    from appliance.api.logins import LoginKind
     from appliance.api.profile import ProfileSection
+    from appliance.api.stores import StoreKind
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 SCHEME = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -27,12 +32,17 @@ IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 MAX_KEY_BYTES = 255 * 64
 """What one HKDF-SHA512 expansion gives (RFC 5869, 2.3)."""
 MAX_TAG_BYTES = 255
+MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 PROTOCOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What `wire.control` takes for a family."""
 CORE_PROTOCOLS = frozenset({"compression", "enrol", "heads", "liveness", "member", "paths", "relay", "renewal", "roster"})
 MOST_OF_A_PEER = Limits(messages=1000, bytes=4 << 20, waiting=1024, requests=256)
 """The highest limits that a peer protocol may set itself."""
 SECTION = "section"
+
+
+ApiPartNoun = Literal["store", "cache", "export", "login", "gateway"]
+ApiPartKind: TypeAlias = "StoreKind | CacheKind | ExportKind | LoginKind | GatewayKind"
 
 
 class RefusedRegistration(Exception):
@@ -60,6 +70,8 @@ class Registry:
     monitors: dict[str, MonitorKind] = field(default_factory=dict)
     protocols: dict[str, PeerProtocolKind] = field(default_factory=dict)
     sections: dict[str, ProfileSection] = field(default_factory=dict)
+    api_parts: dict[str, dict[str, ApiPartKind]] = field(default_factory=lambda: {noun: {} for noun in API_PARTS.values()})
+    """By noun, and then by name."""
     owners: dict[tuple[str, str], str] = field(default_factory=dict)
     """(noun, name) to the plugin that registered it; suites are there a second time by wire id."""
 
@@ -78,7 +90,7 @@ class Registry:
             if owner is not None:
                 raise RefusedRegistration(f"{noun} {claimed!r} of plugin {plugin} is already registered by plugin {owner}")
         self.owners.update(dict.fromkeys(claims, plugin))
-        self._shelf(family)[name] = value
+        self.shelf(family.noun)[name] = value
         return name
 
     def provided_by(self, plugin: str) -> tuple[str, ...]:
@@ -106,8 +118,9 @@ class Registry:
             shelf.update(found)
         self.owners = dict(other.owners)
 
-    def _shelf(self, family: Family) -> dict[str, Any]:
-        return self._shelves[family.noun]
+    def shelf(self, noun: str) -> dict[str, Any]:
+        """What is registered of a family, by name."""
+        return self._shelves[noun]
 
     @property
     def _shelves(self) -> dict[str, dict[str, Any]]:
@@ -119,6 +132,7 @@ class Registry:
             "monitor": self.monitors,
             "protocol": self.protocols,
             SECTION: self.sections,
+            **self.api_parts,
         }
 
 
@@ -143,6 +157,12 @@ def _check_suite(suite: CryptoSuite) -> str:
 
 
 def _check_kind(kind: Kind) -> str:
+    return _check_shape(kind, NAME)
+
+
+def _check_api_part(kind: ApiPartKind) -> str:
+    for module in kind.imports:
+        _matches(MODULE, module, f"an import of {kind.name!r}")
     return _check_shape(kind, NAME)
 
 
@@ -202,7 +222,20 @@ FAMILIES = (
     Family("discovery", "appliance_discovery", "DiscoveryKind", _check_kind),
     Family("monitor", "appliance_monitors", "MonitorKind", _check_kind),
     Family("protocol", "appliance_peer_protocols", "PeerProtocolKind", _check_protocol),
+    Family("store", "appliance_stores", "StoreKind", _check_api_part),
+    Family("cache", "appliance_caches", "CacheKind", _check_api_part),
+    Family("export", "appliance_event_exports", "ExportKind", _check_api_part),
+    Family("login", "appliance_logins", "LoginKind", _check_api_part),
+    Family("gateway", "appliance_gateways", "GatewayKind", _check_api_part),
     Family(SECTION, "appliance_profile_sections", "ProfileSection", _check_section),
 )
-SOFT = frozenset({"discovery", "monitor", "protocol"})
+API_PARTS: dict[str, ApiPartNoun] = {
+    "store": "store",
+    "cache": "cache",
+    "exports": "export",
+    "logins": "login",
+    "gateways": "gateway",
+}
+"""The family of what stands below each of these keys of `management`: opened in the API server."""
+SOFT = frozenset({"discovery", "monitor", "protocol", *API_PARTS.values()})
 """Families whose failure never stops traffic."""

@@ -52,10 +52,17 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
         ("discovery", profile.discovery, host.discovery),
         ("monitoring", profile.monitoring, host.monitors),
         ("protocols", profile.protocols, host.protocols),
+        *_of_the_api_server(profile, host),
     ):
         for name in named:
             if name not in known:
                 yield _missing(f"{section}.{name}", f"{section} kind", name, known, host)
+
+
+def _of_the_api_server(profile: Profile, host: PluginHost) -> Iterator[tuple[str, Collection[str], Collection[str]]]:
+    if profile.management is not None:
+        for key, known in host.api_parts.items():
+            yield f"management.{key}", getattr(profile.management, key), known
 
 
 def _authority(kind: TransportKind, endpoint: Endpoint) -> tuple[str, str] | None:

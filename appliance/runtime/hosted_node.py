@@ -359,12 +359,18 @@ class HostedNode:
     async def _manage(self, section: Management | None) -> None:
         """Have an API server as the section says, or none."""
         if self._management is None:
+            from appliance.runtime.management.api_plugins import ApiPlugins
             from appliance.runtime.management.part import Joints, ManagementPart
 
             assert self._answering is not None
             about = lambda: {"name": self._in_force.profile.name, "identity": self._node.identity.fingerprint}  # noqa: E731
             joints = Joints(
-                self._answering.attend, places.api_dir(), places.api_path(self._state_dir), about, self._authority.use_roles
+                self._answering.attend,
+                places.api_dir(),
+                places.api_path(self._state_dir),
+                about,
+                self._authority.use_roles,
+                ApiPlugins(self._node.plugins, self._node.calls),
             )
             self._management = ManagementPart(joints)
             self._operations |= self._management.operations()
@@ -378,7 +384,7 @@ class HostedNode:
             "host": self._drift.problem,
             **({"names": self._names.problem} if self._names.answers else {}),
             **({"policy": self._access.problem} if self._access.restricts else {}),
-            **({} if self._management is None else {"management": self._management.problem}),
+            **({} if self._management is None else self._management.problems()),
             **self._audit.problems,
             "control": self._listener.problem,
         }

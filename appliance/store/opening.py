@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from appliance.api.stores import LIMIT_BYTES
+from appliance.api.stores import LIMIT_BYTES, RewritableStore
 from appliance.foundation.clock import monotonic, wall
 from appliance.foundation.entropy import random_bytes
 from appliance.store.keys import Keys, Passphrase
@@ -30,8 +30,21 @@ async def open_store(
     """
     inside = await SqliteStore.open(folder, clock=clock, elapsed=elapsed, limit=limit)
     try:
-        keys = Keys(folder, entropy=random_bytes, credentials=credentials, passphrase=passphrase)
-        return await SealedStore.open(inside, keys, entropy=random_bytes, clock=clock, cipher=cipher)
+        return await sealed(inside, folder, clock=clock, credentials=credentials, passphrase=passphrase, cipher=cipher)
     except BaseException:
         await inside.close()
         raise
+
+
+async def sealed(
+    inside: RewritableStore,
+    folder: Path,
+    *,
+    clock: Callable[[], float] = wall,
+    credentials: Mapping[str, bytes] | None = None,
+    passphrase: Passphrase | None = None,
+    cipher: str = DEFAULT_CIPHER,
+) -> SealedStore:
+    """A store that others have opened, sealed; its key file is in that folder. As `open_store` otherwise."""
+    keys = Keys(folder, entropy=random_bytes, credentials=credentials, passphrase=passphrase)
+    return await SealedStore.open(inside, keys, entropy=random_bytes, clock=clock, cipher=cipher)

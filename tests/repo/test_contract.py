@@ -14,10 +14,15 @@ from typing import Any
 
 from appliance import api
 from appliance.api import (
+    api_parts,
+    caches,
     crypto,
     discovery,
+    event_exports,
+    gateways,
     hookspecs,
     kinds,
+    logins,
     management,
     monitoring,
     peer_protocol,
@@ -26,6 +31,7 @@ from appliance.api import (
     routing,
     services,
     storage,
+    stores,
     transport,
     values,
 )
@@ -36,10 +42,15 @@ from tests.repo.surface import FILE, surface
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MODULES = (
+    api_parts,
+    caches,
     crypto,
     discovery,
+    event_exports,
+    gateways,
     hookspecs,
     kinds,
+    logins,
     management,
     monitoring,
     peer_protocol,
@@ -48,6 +59,7 @@ MODULES = (
     routing,
     services,
     storage,
+    stores,
     transport,
     values,
 )

@@ -23,8 +23,11 @@ from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.linux.privileges import API_USER, NOBODY, ids
 from appliance.management.iam import roles
+from appliance.plugin_host.registry import API_PARTS
+from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.management.doors import Doors
 from appliance.runtime.management.process import ApiServerProcess
+from appliance.runtime.management.secret_files import secret_of
 from appliance.runtime.management.tls_files import tls_files
 from appliance.runtime.management.watch import Watch
 
@@ -61,6 +64,7 @@ class Joints(NamedTuple):
     """The node's name and identity."""
     permit: Callable[[Permits], None]
     """What roles bring is this from now on."""
+    plugins: ApiPlugins
 
 
 class ManagementPart:
@@ -85,6 +89,8 @@ class ManagementPart:
         """Why it does not listen everywhere; "" if it does."""
         self._failed = ""
         """Why it does not run; "" if it does."""
+        self._parts: dict[str, str] = {}
+        """What is wrong with what plugins bring, by its key ("exports.nats"); "" if nothing is."""
         self._last_words = ""
         """Why the API server is about to end, as it said itself."""
         self.restarts = 0
@@ -93,6 +99,10 @@ class ManagementPart:
     def problem(self) -> str:
         """What is wrong; "" if nothing is."""
         return self._failed or self._blocked or (SILENT if self._watch.silent else "")
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with the parts, for health; "" if nothing is."""
+        return {"management": self.problem, **{f"management.{key}": problem for key, problem in self._parts.items()}}
 
     def operations(self) -> dict[str, Operation]:
         """What the API server asks for itself."""
@@ -109,6 +119,16 @@ class ManagementPart:
 
         async def files(_request: Request) -> Any:
             return await asyncio.to_thread(tls_files, self._in_use().tls)
+
+        async def secret(request: Request) -> Any:
+            return {"text": await asyncio.to_thread(secret_of, self._in_use(), str(request.args.get("reference", "")))}
+
+        async def part(request: Request) -> Any:
+            key, name, problem = (str(request.args.get(word, ""))[:MOST_WORDS] for word in ("key", "name", "problem"))
+            if key in API_PARTS and name in getattr(self._in_use(), key):
+                self._parts[f"{key}.{name}"] = problem
+                self._joints.plugins.tell(key, name, problem)
+            return {}
 
         async def certificate(request: Request) -> Any:
             self._certificate = {name: str(request.args.get(name, "")) for name in CERTIFICATE}
@@ -128,6 +148,8 @@ class ManagementPart:
             "api_settings": Operation(SERVE, settings),
             "api_ready": Operation(SERVE, ready),
             "api_tls_files": Operation(SERVE, files),
+            "api_secret": Operation(SERVE, secret),
+            "api_part": Operation(SERVE, part),
             "api_certificate": Operation(SERVE, certificate),
         }
 
@@ -186,7 +208,7 @@ class ManagementPart:
     async def _end(self) -> None:
         self._forget_again()
         self._watch.end()
-        self._ready, self._failed, self._blocked = False, "", ""
+        self._ready, self._failed, self._blocked, self._parts = False, "", "", {}
         await self._process.stop()
         self._doors.close()
 
@@ -209,7 +231,7 @@ class ManagementPart:
             self._later()
 
     def _start(self) -> bool:
-        self._ready, self._since, self._last_words = False, clock.monotonic(), ""
+        self._ready, self._since, self._last_words, self._parts = False, clock.monotonic(), "", {}
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:
@@ -217,7 +239,14 @@ class ManagementPart:
             return False
         try:
             with theirs:
-                self._process.start(self._joints.folder, theirs, *self._doors.descriptors(), grpc=bool(self._in_use().grpc))
+                section = self._in_use()
+                self._process.start(
+                    self._joints.folder,
+                    theirs,
+                    *self._doors.descriptors(),
+                    grpc=bool(section.grpc),
+                    plugins=self._joints.plugins.of(section),
+                )
         except ApplianceError as error:
             ours.close()
             self._failed = self._told(error, self._failed)

@@ -39,16 +39,20 @@ class ApiServerProcess:
         """0 while there is none."""
         return 0 if self._process is None else self._process.pid
 
-    def start(self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int], *, grpc: bool) -> None:
-        """Start it with its end of the control connection and the sockets to listen at. Raises HostError."""
+    def start(
+        self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int], *, grpc: bool, plugins: Sequence[str] = ()
+    ) -> None:
+        """Start it with its end of the control connection, the sockets to listen at, and the plugins that it loads. Raises
+        HostError."""
         check_libraries(LIBRARIES)
         if grpc:
             check_libraries(GRPC_LIBRARIES, "grpc", "management.grpc out")
         make_folder(folder)
         descriptors = (control.fileno(), unix, *tcp)
+        options = [*(["--grpc"] if grpc else []), *(f"--plugin={name}" for name in plugins)]
         try:
             self._process = subprocess.Popen(
-                interpreter.command("appliance.api_server", *(["--grpc"] if grpc else []), str(folder), *map(str, descriptors)),
+                interpreter.command("appliance.api_server", *options, str(folder), *map(str, descriptors)),
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

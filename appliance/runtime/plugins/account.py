@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
     from appliance.plugin_host.facts import Stage
 
-Registered = Literal["transport", "suite", "routing", "discovery", "monitor", "protocol"]
+Registered = Literal[
+    "transport", "suite", "routing", "discovery", "monitor", "protocol", "store", "cache", "export", "login", "gateway"
+]
 OfItself = Literal["lifespan", "subscriber", "route", "authorize", "task"]
 Noun = Registered | OfItself
 Tell = Callable[[Noun, str, str], None]

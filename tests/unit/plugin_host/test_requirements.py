@@ -35,6 +35,12 @@ def test_a_missing_scheme_says_where_and_what_is_not_enabled() -> None:
     assert re.search(r"installed and not enabled: .*\brouting-static\b", found["server.listen.0"])
 
 
+def test_a_part_of_the_api_server_that_nobody_brings_is_named_where_it_stands() -> None:
+    found = problems(profile(management={"store": {"shelf": {}}, "exports": {"pipe": {}}}), *STANDARD_PLUGINS)
+    assert set(found) == {"management.store.shelf", "management.exports.pipe"}
+    assert "comes from no enabled plugin" in found["management.exports.pipe"]
+
+
 def test_a_kind_that_needs_settings_is_not_used_without(monkeypatch: pytest.MonkeyPatch) -> None:
     class Needs(Section):
         level: int

@@ -151,3 +151,18 @@ def test_the_schema_knows_sections_and_kinds() -> None:
     assert schema["$defs"]["Mail"]["description"] == "Who is told by mail."
     assert set(schema["$defs"]["Monitoring"]["properties"]) == {"health"}
     assert schema["properties"]["mail"]["description"] == "Who is told by mail."
+
+
+def test_parts_of_the_api_server_are_judged_below_management(write: Write, minimal: str) -> None:
+    kinds = Kinds(store=[Kind("shelf", lambda: Mail), Kind("box", None)], exports=[Kind("pipe", lambda: HealthSettings)])
+    text = minimal + "management:\n  store: {shelf: {host: h}}\n  exports: {pipe: {listen: x}}\n"
+    loaded = load([write(text)], environ={}, kinds=kinds)
+    assert loaded.profile.management is not None
+    assert loaded.profile.management.store == {"shelf": {"host": "h"}}
+    for wrong, said in (
+        ("store: {shelf: {host: h}, box: {}}", "only one"),
+        ("store: {shelf: {hosts: h}}", "hosts"),
+        ("exports: {pipes: {}}", "pipes"),
+    ):
+        with pytest.raises(ProfileInvalid, match=said):
+            load([write(f"{minimal}management:\n  {wrong}\n")], environ={}, kinds=kinds)

@@ -13,9 +13,14 @@ from appliance.api.management import Principal
 from appliance.api.profile_management import Management
 from appliance.control.conversation import Patience, Request
 from appliance.errors import HostError
+from appliance.plugin_host.plugins import PluginHost
 from appliance.runtime.management import part as module
+from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.management.part import Joints, ManagementPart
 from appliance.runtime.management.process import check_libraries
+from appliance.runtime.plugins.calls import PluginCalls
+
+NO_PLUGINS = ApiPlugins(PluginHost.load([]), PluginCalls())
 
 
 class Process:
@@ -26,8 +31,11 @@ class Process:
         self.pid = 0
         self.listening = 0
 
-    def start(self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int], *, grpc: bool) -> None:
+    def start(
+        self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int], *, grpc: bool, plugins: Sequence[str]
+    ) -> None:
         assert not grpc
+        assert not plugins
         self.pid, self.listening = 1, len(tcp)
 
     async def stop(self) -> None:
@@ -46,7 +54,7 @@ async def test_a_port_that_somebody_has_is_tried_again_and_the_others_are_served
     monkeypatch.setattr(module, "ApiServerProcess", Process)
     monkeypatch.setattr(module, "PAUSES", (0.01,))
 
-    joints = Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None)
+    joints = Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, NO_PLUGINS)
     part = ManagementPart(joints)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         await part.use(Management.model_validate({"listen": [f"127.0.0.1:{taken.getsockname()[1]}"]}))
@@ -66,12 +74,12 @@ async def test_a_port_that_somebody_has_is_tried_again_and_the_others_are_served
 
 async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ApiServerProcess", Process)
-    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None))
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, NO_PLUGINS))
     await part.use(Management.model_validate({"listen": []}))
     assert part._watch._next is not None
 
-    def refuse(_self: Process, *_: object, grpc: bool) -> None:
-        del grpc
+    def refuse(_self: Process, *_: object, grpc: bool, plugins: Sequence[str]) -> None:
+        del grpc, plugins
         raise HostError("no memory")
 
     monkeypatch.setattr(Process, "start", refuse)
@@ -82,7 +90,7 @@ async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, m
 
 async def test_why_it_ended_is_what_it_said_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ApiServerProcess", Process)
-    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None))
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, NO_PLUGINS))
     await part.use(Management.model_validate({"listen": []}))
     itself = Request(Principal("api-server", "api-server"), {"reason": "the store is used by another process"})
     answer = part.operations()["api_failed"].handler(itself)

@@ -1,0 +1,28 @@
+"""The plugins that bring parts of the API server: which they are, and on whose account their trouble is."""
+
+from __future__ import annotations
+
+from appliance.api.profile_management import Management
+from appliance.plugin_host.plugins import PluginHost
+from appliance.plugin_host.registry import API_PARTS
+from appliance.runtime.plugins.account import Part
+from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.services import REPORT
+
+
+class ApiPlugins:
+    """`plugins` are those of the node, `calls` keeps their accounts."""
+
+    def __init__(self, plugins: PluginHost, calls: PluginCalls) -> None:
+        self._plugins = plugins
+        self._calls = calls
+
+    def of(self, management: Management) -> list[str]:
+        """The plugins that bring what the section names, each once."""
+        named = ((noun, name) for key, noun in API_PARTS.items() for name in getattr(management, key))
+        owners = dict.fromkeys(self._plugins.owner(noun, name) for noun, name in named)
+        return [owner for owner in owners if owner is not None]
+
+    def tell(self, key: str, name: str, problem: str) -> None:
+        """How something is that stands below `key` in the section; "" for well."""
+        self._calls.reported(Part(API_PARTS[key], name, REPORT), problem)

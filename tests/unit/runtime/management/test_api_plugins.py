@@ -1,0 +1,42 @@
+"""Which plugins the API server loads, and on whose account their trouble is."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+from typing import Any
+
+from appliance.api import ENTRY_POINT_GROUP
+from appliance.api.event_exports import ExportKind
+from appliance.api.hookspecs import hookimpl
+from appliance.api.profile_management import Management
+from appliance.api.stores import StoreKind
+from appliance.plugin_host.installed import Installed
+from appliance.plugin_host.plugins import PluginHost
+from appliance.runtime.management.api_plugins import ApiPlugins
+from appliance.runtime.plugins.account import PluginAccount
+from appliance.runtime.plugins.calls import PluginCalls
+
+
+def opened(_settings: Any, _services: Any) -> Any: ...
+
+
+class Shelved(Installed):
+    def load(self) -> object:
+        kinds = {
+            "appliance_stores": [StoreKind("shelf", None, opened)],
+            "appliance_event_exports": [ExportKind("pipe", None, opened)],
+        }
+        return SimpleNamespace(**{hook: hookimpl(lambda found=found: found) for hook, found in kinds.items()})
+
+
+def test_those_are_loaded_that_bring_what_the_section_names_and_their_trouble_is_theirs() -> None:
+    host = PluginHost.load(["p"], {"p": Shelved("p", EntryPoint("p", "x", ENTRY_POINT_GROUP), "dist", "1")})
+    plugins = ApiPlugins(host, PluginCalls(PluginAccount(host)))
+    assert plugins.of(Management()) == []
+    section = Management.model_validate({"store": {"shelf": {}}, "exports": {"pipe": {}, "gone": {}}})
+    assert plugins.of(section) == ["p"]
+    plugins.tell("exports", "pipe", "nobody listens")
+    assert [(fact.state, fact.problem) for fact in host.facts] == [("degraded", "export pipe: nobody listens")]
+    plugins.tell("exports", "pipe", "")
+    assert host.facts[0].state == "active"
