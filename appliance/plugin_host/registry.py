@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from appliance.api.kinds import Kind
     from appliance.api.logins import LoginKind
     from appliance.api.profile import ProfileSection
+    from appliance.api.profile_management import Management
+    from appliance.api.profile_values import KindSettings
     from appliance.api.stores import StoreKind
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -239,3 +241,14 @@ API_PARTS: dict[str, ApiPartNoun] = {
 """The family of what stands below each of these keys of `management`: opened in the API server."""
 SOFT = frozenset({"discovery", "monitor", "protocol", *API_PARTS.values()})
 """Families whose failure never stops traffic."""
+
+
+def parts_of(management: Management) -> dict[str, Mapping[str, KindSettings]]:
+    """What the section names of plugins, with its settings: by the keys of API_PARTS."""
+    return {
+        "store": management.store,
+        "cache": management.cache,
+        "exports": management.exports,
+        "logins": management.logins,
+        "gateways": management.gateways,
+    }

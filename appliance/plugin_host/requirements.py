@@ -12,6 +12,7 @@ from appliance.api.transport import TransportKind
 from appliance.api.values import RELAY, Endpoint, Problem
 from appliance.foundation.patience import limited
 from appliance.plugin_host.calling import describe
+from appliance.plugin_host.registry import parts_of
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -61,8 +62,8 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
 
 def _of_the_api_server(profile: Profile, host: PluginHost) -> Iterator[tuple[str, Collection[str], Collection[str]]]:
     if profile.management is not None:
-        for key, known in host.api_parts.items():
-            yield f"management.{key}", getattr(profile.management, key), known
+        for key, named in parts_of(profile.management).items():
+            yield f"management.{key}", named, host.api_parts[key]
 
 
 def _authority(kind: TransportKind, endpoint: Endpoint) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ from appliance.api_server.plugins.services import Joints, PartServices
 from appliance.errors import ApplianceError, PluginFault
 from appliance.foundation.tasks import Tasks
 from appliance.plugin_host.calling import describe
+from appliance.plugin_host.registry import parts_of
 
 OPEN_SECONDS: Final = 30.0
 """How long opening may take: databases wait for locks."""
@@ -81,7 +82,7 @@ class PluginParts:
     def _named(self, key: str) -> list[_Named]:
         """Raises PluginFault for what no loaded plugin brings."""
         found = []
-        for name, written in getattr(self._management, key).items():
+        for name, written in parts_of(self._management)[key].items():
             brought = self._kinds.get(key, {}).get(name)
             if brought is None:
                 raise PluginFault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.api.profile_management import Management
 from appliance.plugin_host.plugins import PluginHost
-from appliance.plugin_host.registry import API_PARTS
+from appliance.plugin_host.registry import API_PARTS, parts_of
 from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.runtime.plugins.services import REPORT
@@ -19,7 +19,7 @@ class ApiPlugins:
 
     def of(self, management: Management) -> list[str]:
         """The plugins that bring what the section names, each once."""
-        named = ((noun, name) for key, noun in API_PARTS.items() for name in getattr(management, key))
+        named = ((API_PARTS[key], name) for key, found in parts_of(management).items() for name in found)
         owners = dict.fromkeys(self._plugins.owner(noun, name) for noun, name in named)
         return [owner for owner in owners if owner is not None]
 

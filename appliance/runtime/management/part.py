@@ -23,7 +23,7 @@ from appliance.foundation import clock
 from appliance.foundation.logging import get_logger
 from appliance.linux.privileges import API_USER, NOBODY, ids
 from appliance.management.iam import roles
-from appliance.plugin_host.registry import API_PARTS
+from appliance.plugin_host.registry import API_PARTS, parts_of
 from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.management.doors import Doors
 from appliance.runtime.management.process import ApiServerProcess
@@ -125,7 +125,7 @@ class ManagementPart:
 
         async def part(request: Request) -> Any:
             key, name, problem = (str(request.args.get(word, ""))[:MOST_WORDS] for word in ("key", "name", "problem"))
-            if key in API_PARTS and name in getattr(self._in_use(), key):
+            if key in API_PARTS and name in parts_of(self._in_use())[key]:
                 self._parts[f"{key}.{name}"] = problem
                 self._joints.plugins.tell(key, name, problem)
             return {}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from appliance.api.profile_management import Management
 from appliance.errors import HostError
-from appliance.plugin_host.registry import API_PARTS
+from appliance.plugin_host.registry import parts_of
 
 SCHEME: Final = "file:"
 MOST: Final = 16 << 10
@@ -21,7 +21,7 @@ def secret_of(management: Management, reference: str) -> str:
     path = Path(reference.removeprefix(SCHEME))
     if not reference.startswith(SCHEME) or not path.is_absolute():
         raise HostError("a secret is named as file:/PATH", hint=HINT)
-    if reference not in _texts([getattr(management, key) for key in API_PARTS]):
+    if reference not in _texts(parts_of(management)):
         raise HostError("the profile does not name that file", hint=HINT)
     try:
         with path.open("rb") as file:
