@@ -14,6 +14,7 @@ from appliance.api_server.audit_notes import AuditNotes
 from appliance.api_server.iam.accounts import Accounts
 from appliance.api_server.iam.breached import breached_in
 from appliance.api_server.iam.hashing import HashingThreads
+from appliance.api_server.iam.realm import realm_of
 from appliance.api_server.node_link import Settings
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.errors import ApplianceError
@@ -27,22 +28,28 @@ log = get_logger("api")
 
 FOLDER = "store"
 """Within the folder that the daemon made."""
-AUDIENCE = "appliance"
-"""For whom access tokens are."""
+ALONE = "api"
+"""The name of an API server that has its store for itself, whatever becomes of the node's identity."""
 
 
 class Kept:
     """The store, and the users and tokens in it. Made by `open`."""
 
-    def __init__(self, store: Store, settings: Settings, ask: Ask, breached: Callable[[str], bool]) -> None:
+    def __init__(
+        self, store: Store, realm: Realm, settings: Settings, ask: Ask, breached: Callable[[str], bool], *, server: str
+    ) -> None:
+        """`server`: the name of this API server among those that share the store."""
         self.store = store
+        self.server = server
+        self.suffix = "" if server == ALONE else f".{server}"
+        """What the names of spaces end with that are this API server's own."""
         self.notes = AuditNotes(ask, self._name_of)
         self.accounts = Accounts(
             store,
             clock.wall,
             random_bytes,
             HashingThreads(),
-            realm=Realm(f"urn:appliance:{settings.identity}", AUDIENCE),
+            realm=realm,
             added=settings.added_roles,
             breached=breached,
             note=self.notes.note,
@@ -56,11 +63,17 @@ class Kept:
         """Open what is in that folder; `credentials` may have its key. `ask` asks the node. Raises ApplianceError."""
         management = Management.model_validate(settings.management)
         breached = breached_in(management.stolen_passwords)
-        if inside := await plugins.store():
-            store = await sealed(inside, folder / FOLDER, credentials=credentials)
+        shared = await plugins.store()
+        if shared is not None:
+            store = await sealed(shared, folder / FOLDER, credentials=credentials)
         else:
             store = await open_store(folder / FOLDER, credentials=credentials)
-        return cls(store, settings, ask, breached)
+        try:
+            realm = await realm_of(store, settings.identity)
+        except BaseException:
+            await store.close()
+            raise
+        return cls(store, realm, settings, ask, breached, server=ALONE if shared is None else settings.identity)
 
     async def problem(self) -> str:
         """What is wrong with the store; "" if nothing is."""

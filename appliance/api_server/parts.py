@@ -46,6 +46,7 @@ class Parts:
             ROWS,
             asking,
             partial(node.follow, "events", {}, None),
+            server=kept.server,
             permitted=self.may,
             find=self._find,
             still=self._still,
@@ -54,7 +55,11 @@ class Parts:
         self.answered: Counter[str] = Counter()
         """Requests, by the class of their answers."""
         self.figures = Sampler(
-            lambda: node.ask("metrics", {}, None, FIGURES_SECONDS), kept.store, self._counted, self.jobs.events
+            lambda: node.ask("metrics", {}, None, FIGURES_SECONDS),
+            kept.store,
+            self._counted,
+            self.jobs.events,
+            suffix=kept.suffix,
         )
         self._ending = AsyncExitStack()
 

@@ -27,8 +27,10 @@ TELL_EVERY: Final = 3600.0
 class Keeping:
     """Figures: `kept` pages, `unkept` tries that the store refused, `broken` pages that could not be read."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, suffix: str = "") -> None:
+        """`suffix`: what the names of spaces end with that are this API server's own."""
         self._store = store
+        self._space = SPACE + suffix
         self._next: dict[Resolution, int] = {}
         self.kept = self.unkept = self.broken = 0
 
@@ -43,7 +45,7 @@ class Keeping:
         not take now is tried again."""
         ends = {resolution: at // resolution.step + all_of_it for resolution in KEPT}
         changes = [
-            Put(SPACE, pages.key_of(resolution, slot), page, expires=pages.expires(resolution, slot))
+            Put(self._space, pages.key_of(resolution, slot), page, expires=pages.expires(resolution, slot))
             for resolution, end in ends.items()
             for slot in range(max(self._next.get(resolution, end), end - LATE), end)
             if (page := pages.encode(book, resolution, slot)) is not None
@@ -66,7 +68,7 @@ class Keeping:
     async def _load(self, book: Book, resolution: Resolution, at: int, quarters: set[int]) -> set[int]:
         newest = at // resolution.step
         after, found = pages.key_of(resolution, max(newest - resolution.slots, 0)), set()
-        while records := await self._store.scan(SPACE, prefix=f"{resolution.name}/", after=after, limit=AT_A_TIME):
+        while records := await self._store.scan(self._space, prefix=f"{resolution.name}/", after=after, limit=AT_A_TIME):
             after = records[-1].key
             for record in records:
                 try:

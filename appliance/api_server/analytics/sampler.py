@@ -36,7 +36,8 @@ Own = Callable[[], Mapping[str, Mapping[str, int]]]
 
 class Sampler:
     """`ask` gives the node's figures, as its operation `metrics` has them; that it raises SDKError or TimeoutError is counted in
-    `missed`. `told` hears of anomalies. `start`, then `close`."""
+    `missed`. `told` hears of anomalies. `suffix`: what the names of spaces end with that are this API server's
+    own. `start`, then `close`."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Sampler:
         own: Own = dict,
         told: Told | None = None,
         *,
+        suffix: str = "",
         wall: Callable[[], float] = clock.wall,
         monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
@@ -52,10 +54,10 @@ class Sampler:
         self._own = own
         self._wall = wall
         self._monotonic = monotonic
-        self._keeping = Keeping(store)
+        self._keeping = Keeping(store, suffix)
         self._calendar = Calendar()
         self._meter = Meter()
-        self._telling = Telling(store, told)
+        self._telling = Telling(store, told, suffix)
         self._jump = 0.0
         self._task: asyncio.Task[None] | None = None
         self.book = Book()

@@ -40,8 +40,10 @@ class Told(Protocol):
 class Telling:
     """`untold`: events that were lost, as the store had no room for long. `broken`: what was kept could not be read."""
 
-    def __init__(self, store: Store, told: Told | None) -> None:
+    def __init__(self, store: Store, told: Told | None, suffix: str = "") -> None:
+        """`suffix`: what the names of spaces end with that are this API server's own."""
         self._store = store
+        self._space = SPACE + suffix
         self._told = told
         self._waiting: deque[Append] = deque()
         self.untold = self.broken = 0
@@ -49,7 +51,7 @@ class Telling:
     async def load(self, watch: Watch) -> None:
         """What lasted when this API server ended lasts still, until the figures say otherwise."""
         try:
-            kept = await self._store.get(SPACE, KEY)
+            kept = await self._store.get(self._space, KEY)
             if kept is not None:
                 remembered.restore(watch, kept.value)
         except (StoreBroken, RememberedInvalid) as error:
@@ -68,7 +70,7 @@ class Telling:
         if not self._waiting:
             return
         try:
-            await self._store.commit(Put(SPACE, KEY, remembered.encode(watch, at)), *self._waiting)
+            await self._store.commit(Put(self._space, KEY, remembered.encode(watch, at)), *self._waiting)
         except (StoreFull, StoreBroken) as error:
             if once_per(TELL_EVERY, "anomalies are not told"):
                 log.warning("anomalies wait for the store", reason=error.message)

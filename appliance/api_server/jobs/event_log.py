@@ -3,7 +3,8 @@
     publish ─▶ waiting ─▶ one commit for all that waits ─▶ the store's log ─▶ ring ─▶ readers
     change ──▶ in the commit of what it is about ────────▶      "
 
-An event is shown once it is kept, so that no reader has ever seen an id that a crash takes back.
+An event is shown once it is kept, so that no reader has ever seen an id that a crash takes back. What another API server added to
+the same store is found by looking, once a second.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import json
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from appliance.api.stores import Append, Entry, Store, StoreBroken, StoreFull
@@ -30,6 +32,8 @@ MOST_TEXT: Final = 16 * 1024
 AT_A_TIME: Final = 256
 TRY_AGAIN: Final = 1.0
 """Seconds between two tries of a store that is full or broken."""
+LOOK_EVERY: Final = 1.0
+"""Seconds without an event of our own after which the store is looked at: another API server may have added to it."""
 
 
 class EventLog:
@@ -95,7 +99,9 @@ class EventLog:
     async def run(self) -> None:
         """Keep and tell what happens, until it is cancelled."""
         while True:
-            await self._there.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._there.wait()
             self._there.clear()
             try:
                 await self._write()
@@ -139,8 +145,10 @@ class EventLog:
             self._lost -= lost
 
     async def _read(self) -> None:
-        while entries := (await self._store.tail(LOG, self._ring.newest, AT_A_TIME)).entries:
-            self._ring.add([_event(entry) for entry in entries])
+        while (tail := await self._store.tail(LOG, self._ring.newest, AT_A_TIME)).entries:
+            if tail.oldest > self._ring.newest + 1:  # what was between has gone already: readers are told so by the store
+                self._ring = Ring(tail.oldest - 1)
+            self._ring.add([_event(entry) for entry in tail.entries])
             self._signal.wake()
 
 

@@ -44,6 +44,8 @@ from appliance.management.jobs.template import Template
 
 log = get_logger("jobs")
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks at an execution that another API server runs."""
 INTERRUPTED = "the API server ended while it ran"
 FORGOTTEN = "the API server ended while it waited, and its secrets are kept nowhere"
 
@@ -212,10 +214,8 @@ class Jobs:
         self, execution: str, after: int | None, *, heartbeat: float = HEARTBEAT
     ) -> AsyncGenerator[Event | Stale | Beat, None]:
         """The stream of an execution behind a cursor (None: from its beginning), to its end. Raises ExecutionUnknown."""
-        source = self._found(execution)
-        if source is None:
-            await self._records.get(execution)
-        async for step in follow(source or _Kept(execution, self._records), after or 0, heartbeat=heartbeat):
+        source = self._found(execution) or await _Elsewhere.found(execution, self._records)
+        async for step in follow(source, after or 0, heartbeat=heartbeat):
             yield step
 
     async def heard(self, execution: str, after: int | None) -> bool:
@@ -346,16 +346,38 @@ class Jobs:
         return found
 
 
-class _Kept:
-    """The stream of an execution that is over, or another API server's."""
-
-    ended = True
+class _Elsewhere(Signal):
+    """The stream of an execution that is over, or another API server's: who waits for more of it looks at the store."""
 
     def __init__(self, execution: str, records: Records) -> None:
+        super().__init__()
         self._execution = execution
         self._records = records
-        self.ring = Ring(newest=-1)
-        self.signal = Signal()
+        self.ended = False
+        self.ring = Ring()
+        """Empty: only how far the stream goes."""
+
+    @classmethod
+    async def found(cls, execution: str, records: Records) -> _Elsewhere:
+        """Raises ExecutionUnknown."""
+        made = cls(execution, records)
+        await made._look()
+        return made
+
+    @property
+    def signal(self) -> Signal:
+        return self
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, LOOK_EVERY))
+        await self._look()
+
+    async def _look(self) -> None:
+        over = (await self._records.get(self._execution)).execution.state.over
+        newest = await self._records.last(self._execution)
+        if newest > self.ring.newest:
+            self.ring = Ring(newest)
+        self.ended = over
 
     async def behind(self, after: int, limit: int) -> Behind:
         return await self._records.behind(self._execution, after, limit)

@@ -40,16 +40,17 @@ class JobsPart:
         asking: Asking,
         follow: Follow,
         *,
+        server: str,
         permitted: Callable[[Caller, str], bool],
         find: Callable[[str, str], Awaitable[Caller | None]],
         still: Callable[[Call], Awaitable[bool]],
     ) -> None:
-        """`permitted`: may this caller do that? `find`: the caller with a name and an id, as he is now. `still`: is who asked
-        still who he was, with the same rights?"""
+        """`server`: the name of this API server among those of the store. `permitted`: may this caller do that? `find`: the
+        caller with a name and an id, as he is now. `still`: is who asked still who he was, with the same rights?"""
         operations = for_steps(rows)
         templates = Templates(operations)
         self.events = EventLog(store)
-        self.jobs = Jobs(store, self.events, ServerHost(operations, templates, asking, permitted, find))
+        self.jobs = Jobs(store, self.events, ServerHost(operations, templates, asking, permitted, find), server=server)
         self.handlers = JobHandlers(self.jobs, templates, self.events, operations, permitted, still).handlers
         self._follow = follow
         self._tasks = Tasks()

@@ -129,6 +129,19 @@ async def test_pages_that_are_none_and_those_to_come_are_left_out() -> None:
     assert keeping.broken == 2
 
 
+async def test_two_api_servers_of_one_store_keep_their_figures_apart() -> None:
+    story = Story()
+    one, other = Keeping(story.store), Keeping(story.store, ".llp1:other")
+    await story.reads(one, Book(), seconds=180)
+    story.at = NOON
+    await story.reads(other, Book(), seconds=120)
+    books = []
+    for suffix in ("", ".llp1:other"):
+        books.append(Book())
+        await Keeping(story.store, suffix).load(books[-1], NOON + 180)
+    assert [weights(book, MINUTE) for book in books] == [[6, 6], [6]]
+
+
 async def test_after_the_clock_was_set_back_the_time_is_written_again() -> None:
     story = Story()
     keeping, book = story.server()

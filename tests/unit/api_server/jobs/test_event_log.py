@@ -69,6 +69,35 @@ def test_after_a_start_ids_go_on_and_old_cursors_are_good() -> None:
     played(story())
 
 
+def test_two_api_servers_of_one_store_tell_the_same_whoever_it_happened_to() -> None:
+    async def story() -> None:
+        store = new_store()
+        async with log_of(store) as one, log_of(store) as two:
+            for number in range(300):
+                (one, two)[number % 2].publish("node.x", {"n": number})
+                if number % 7 == 0:
+                    await asyncio.sleep(0.3)
+            told = [await read(log, 0, 300) for log in (one, two)]
+            assert told[0] == told[1]
+            assert [event.id for event in told[0]] == list(range(1, 301))
+
+    played(story())
+
+
+def test_more_from_another_api_server_than_is_kept_is_no_gap_that_nobody_is_told_of() -> None:
+    async def story() -> None:
+        store = new_store()
+        async with log_of(store, keep=100) as one:
+            one.publish("node.x", {})
+            await read(one, 0, 1)
+            await store.commit(*(Append(LOG, b'["node.x", "{}"]', 100) for _ in range(500)))
+            stale, *rest = await read(one, 1, 101)
+            assert stale == Stale(1, 402, 501)
+            assert [event.id for event in rest] == list(range(402, 502))
+
+    played(story())
+
+
 def test_a_thousand_random_cuts_lose_and_double_nothing() -> None:
     dice = random.Random(54)
 

@@ -81,7 +81,7 @@ async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
         return True
 
     asking = Asking(node.ask, clock.monotonic)
-    part = JobsPart(MemoryStore(clock=clock.wall), ROWS, asking, node.follow, permitted=may, find=find, still=still)
+    part = JobsPart(MemoryStore(clock=clock.wall), ROWS, asking, node.follow, server="one", permitted=may, find=find, still=still)
     await part.open()
     answering = Answering(asking, bearer, {}, part.handlers)
     rows = [row for row in ROWS if row.name in part.handlers]

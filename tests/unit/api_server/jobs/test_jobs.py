@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -12,7 +13,7 @@ from appliance.api.stores import Put, StoreFull
 from appliance.api_server.jobs.jobs import FORGOTTEN
 from appliance.api_server.jobs.templates import TemplateUnknown
 from appliance.management.jobs.dry_run import StepsNotPermitted
-from appliance.management.jobs.events import Stale
+from appliance.management.jobs.events import Beat, Event, Stale
 from appliance.management.jobs.execution import ExecutionOver, ExecutionUnknown, JobsBusy, Limits, State
 from appliance.management.jobs.idempotency import KEPT_SECONDS, KeyReused
 from appliance.management.jobs.parameters import ParametersInvalid
@@ -421,6 +422,23 @@ def test_another_api_servers_executions_are_left_alone_at_a_start() -> None:
             assert (await one.over(begun)).state is State.SUCCEEDED
 
     played(story())
+
+
+def test_the_stream_of_an_execution_is_the_same_at_another_api_server_while_it_runs() -> None:
+    async def story() -> None:
+        store = new_store()
+        async with house(store, node(health=after(60)), server="one") as one, house(store, node(), server="two") as two:
+            begun = await one.jobs.start(ALICE, "look", {})
+            here, there = [asyncio.ensure_future(events_of(jobs.follow(begun.id, None))) for jobs in (one.jobs, two.jobs)]
+            await until(here.done)
+            assert await there == here.result()
+            assert here.result()[-1].text.count("succeeded")
+
+    played(story())
+
+
+async def events_of(stream: AsyncGenerator[Event | Stale | Beat, None]) -> list[Event]:
+    return [event async for event in stream if isinstance(event, Event)]
 
 
 def test_the_same_key_at_two_servers_at_once_is_one_execution() -> None:

@@ -36,7 +36,9 @@ def test_events_of_the_node_are_heard_again_after_it_was_away() -> None:
         async def still(_call: object) -> bool:
             return True
 
-        part = JobsPart(new_store(), ROWS, Asking(ask, lambda: 0.0), follow, permitted=lambda *_: True, find=find, still=still)
+        part = JobsPart(
+            new_store(), ROWS, Asking(ask, lambda: 0.0), follow, server="one", permitted=lambda *_: True, find=find, still=still
+        )
         await part.open()
         part.jobs.stats = lambda: {"waiting": 1, "running": 2, "started": 9, "succeeded": 5, "failed": 1}  # type: ignore[method-assign]
         assert part.ended() == {"succeeded": 5, "failed": 1}
