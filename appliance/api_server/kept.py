@@ -16,12 +16,14 @@ from appliance.api_server.iam.breached import breached_in
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.iam.realm import realm_of
 from appliance.api_server.node_link import Settings
+from appliance.api_server.plugins.cache import cache_of
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import get_logger
 from appliance.management.iam.tokens import Realm
+from appliance.store.cached import CachedStore
 from appliance.store.opening import open_store, sealed
 
 log = get_logger("api")
@@ -65,7 +67,7 @@ class Kept:
         breached = breached_in(management.stolen_passwords)
         shared = await plugins.store()
         if shared is not None:
-            store = await sealed(shared, folder / FOLDER, credentials=credentials)
+            store = await sealed(CachedStore(shared, cache_of(plugins)), folder / FOLDER, credentials=credentials)
         else:
             store = await open_store(folder / FOLDER, credentials=credentials)
         try:

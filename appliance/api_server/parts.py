@@ -14,6 +14,7 @@ from appliance.api_server.analytics.sampler import Sampler
 from appliance.api_server.answering import Call, Handler
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Bearer, Caller, Unauthenticated, caller_of, local_caller, permitted
+from appliance.api_server.exports.exporter import Exporter
 from appliance.api_server.iam import handlers as iam
 from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.jobs.part import JobsPart
@@ -52,6 +53,7 @@ class Parts:
             still=self._still,
         )
         self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes)
+        self.exporter = Exporter(kept.store, self.jobs.events, settings.identity, clock.wall)
         self.answered: Counter[str] = Counter()
         """Requests, by the class of their answers."""
         self.figures = Sampler(
@@ -73,6 +75,8 @@ class Parts:
         made = cls(settings, node, kept)
         made._ending.push_async_callback(kept.close)
         await made.jobs.open()
+        plugins.run("exports", made.exporter.use)
+        made._ending.push_async_callback(plugins.end_tasks)
         made._ending.push_async_callback(made.end_streams)
         made.figures.start()
         made._ending.push_async_callback(made.figures.close)
@@ -99,7 +103,7 @@ class Parts:
 
     def _counted(self) -> dict[str, Mapping[str, int]]:
         """What is counted in this process: it is followed over time, as the node's figures are."""
-        return {"api.requests": self.answered, "jobs": self.jobs.ended()}
+        return {"api.requests": self.answered, "jobs": self.jobs.ended(), "exports.sent": self.exporter.sent}
 
     async def named(self, name: str) -> Caller:
         """The user of that name, whose certificate a connection has. Raises Unauthenticated."""

@@ -74,6 +74,10 @@ class PluginParts:
             self._tasks.spawn(self._kept_open(named, use, services), f"{key}.{named.name}")
         return tuple(named.name for named in found)
 
+    async def end_tasks(self) -> None:
+        """End all but the store, before what they use."""
+        await self._tasks.close()
+
     async def close(self) -> None:
         """End what runs, then the store. Safe to call twice."""
         await self._tasks.close()

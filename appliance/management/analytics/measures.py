@@ -53,6 +53,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "descriptors": _level("descriptors", "open descriptors, by process"),
     "disk.free": _level("bytes", "room on the disk of the state folder"),
     "api.requests": _rate("requests", "requests to the API, by class of the answer"),
+    "exports.sent": _rate("events", "events that the other side of an export took, by export"),
     "jobs": _rate("jobs", "jobs that ended, by how"),
 }
 """By name. Labels are of bounded number, or of peers."""

@@ -1,0 +1,1 @@
+"""Events, handed to what plugins bring below `management.exports`."""

@@ -1,0 +1,111 @@
+"""A store whose records are remembered in a cache for a moment, so that one across the network is not asked at each request.
+
+What this process changes it sees at once. What another one changes it may see SECONDS later, which is as long as a verdict of the
+node holds. Who decides by an old record meets Conflict, and what is read after that is new.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Awaitable, Mapping
+from typing import Final, Protocol, TypeVar
+
+from appliance.api.caches import Cache
+from appliance.api.stores import Append, Change, Drop, Record, RewritableStore, Rewrite, Tail
+from appliance.errors import ApplianceError
+
+SECONDS: Final = 2.0
+_VERSION: Final = struct.Struct("!Q")
+MOST_UNDER_WAY: Final = 4096
+"""Keys whose last change is remembered, so that an older value that is still under way to the cache is dropped again."""
+
+
+Result = TypeVar("Result")
+
+
+class Slot(Protocol):
+    """Where the cache is, if there is one now."""
+
+    cache: Cache | None
+
+
+class CachedStore:
+    """A `RewritableStore` around another one."""
+
+    def __init__(self, inside: RewritableStore, slot: Slot) -> None:
+        self._inside = inside
+        self._slot = slot
+        self._changes: dict[str, int] = {}
+        self._changed = 0
+        self._generation = 0
+        self._counted = Counter[str]({"cache_hits": 0, "cache_misses": 0, "cache_failures": 0})
+
+    async def get(self, space: str, key: str) -> Record | None:
+        """See the protocol."""
+        name, before = self._name(space, key), self._changed
+        kept = await self._tried(self._slot.cache.get(name)) if self._slot.cache is not None else None
+        if kept is not None and len(kept) >= _VERSION.size:
+            self._counted["cache_hits"] += 1
+            return Record(key, kept[_VERSION.size :], *_VERSION.unpack_from(kept))
+        self._counted["cache_misses"] += 1
+        record = await self._inside.get(space, key)
+        if record is not None and self._slot.cache is not None and self._changes.get(name, 0) <= before:
+            await self._tried(self._slot.cache.put(name, _VERSION.pack(record.version) + record.value, SECONDS))
+            if self._changes.get(name, 0) > before:  # it was changed while the old value was under way
+                await self._dropped([name])
+        return record
+
+    async def scan(self, space: str, *, prefix: str = "", after: str = "", limit: int = 100) -> list[Record]:
+        """See the protocol."""
+        return await self._inside.scan(space, prefix=prefix, after=after, limit=limit)
+
+    async def commit(self, *changes: Change, durable: bool = True) -> list[int]:
+        """See the protocol."""
+        names = [self._name(*change[:2]) for change in changes if not isinstance(change, Append | Drop)]
+        try:
+            return await self._inside.commit(*changes, durable=durable)
+        finally:
+            self._note(names)
+            await self._dropped(names)
+
+    async def tail(self, log: str, after: int = 0, limit: int = 100) -> Tail:
+        """See the protocol."""
+        return await self._inside.tail(log, after, limit)
+
+    async def rewrite(self, rewrite: Rewrite, after: str, limit: int) -> str | None:
+        """See the protocol."""
+        try:
+            return await self._inside.rewrite(rewrite, after, limit)
+        finally:
+            self._generation += 1
+
+    def stats(self) -> Mapping[str, int]:
+        """Those of the store, and "cache_hits", "cache_misses", "cache_failures"."""
+        return {**self._inside.stats(), **self._counted}
+
+    async def close(self) -> None:
+        """See the protocol."""
+        await self._inside.close()
+
+    def _name(self, space: str, key: str) -> str:
+        return f"{self._generation}\0{space}\0{key}" if self._generation else f"{space}\0{key}"
+
+    def _note(self, names: list[str]) -> None:
+        self._changed += 1
+        if len(self._changes) > MOST_UNDER_WAY:
+            self._changes.clear()
+            self._generation += 1
+        self._changes |= dict.fromkeys(names, self._changed)
+
+    async def _dropped(self, names: list[str]) -> None:
+        for name in names:
+            if self._slot.cache is not None:
+                await self._tried(self._slot.cache.drop(name))
+
+    async def _tried(self, asking: Awaitable[Result]) -> Result | None:
+        try:
+            return await asking
+        except (ApplianceError, OSError, TimeoutError):
+            self._counted["cache_failures"] += 1
+            return None
