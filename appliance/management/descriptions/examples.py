@@ -111,7 +111,8 @@ def _list(schema: Mapping[str, Any], known: Mapping[str, Any], name: str, depth:
 
 
 def _string(schema: Mapping[str, Any], name: str) -> str:
-    found = _BY_FORMAT.get(schema.get("format", ""), name)
+    secret = schema.get("format") == "password" and not schema.get("writeOnly")
+    found = name if secret else _BY_FORMAT.get(schema.get("format", ""), name)
     if "pattern" in schema:
         found = next((each for each in (found, *_FITTING) if re.search(schema["pattern"], each)), found)
     found = found.ljust(schema.get("minLength", 0), "x")

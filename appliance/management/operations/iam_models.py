@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 
-from appliance.management.operations.row import Arguments, Page, Result
+from appliance.management.operations.row import Arguments, Page, Result, Secret
 
 # ---- coming in ----
 
@@ -81,10 +81,10 @@ class Myself(User):
 class Granted(Result):
     """Tokens of a log-in."""
 
-    access_token: str = Field(description="For the header Authorization.")
+    access_token: Secret = Field(description="For the header Authorization.")
     token_type: str = Field(description="Bearer.")
     expires_in: int = Field(description="Seconds for which the access token is good.")
-    refresh_token: str = Field(description="Brings the next tokens, once.")
+    refresh_token: Secret = Field(description="Brings the next tokens, once.")
     refresh_expires_in: int = Field(description="Seconds.")
     user: User
     failed_before: int = Field(description="Log-ins that failed since the last one that did not.")
@@ -93,7 +93,7 @@ class Granted(Result):
 class ClientGranted(Result):
     """An access token for a program (RFC 6749, 5.1)."""
 
-    access_token: str
+    access_token: Secret
     token_type: str = Field(description="Bearer.")
     expires_in: int = Field(description="Seconds.")
     scope: str
@@ -137,14 +137,14 @@ class Code(Arguments):
 class SecondFactorBegun(Result):
     """For the authenticator application."""
 
-    secret: str = Field(description="Base32, for typing.")
-    uri: str = Field(description="otpauth://…, for a QR code.")
+    secret: Secret = Field(description="Base32, for typing.")
+    uri: Secret = Field(description="otpauth://…, for a QR code.")
 
 
 class RecoveryCodes(Result):
     """Each is good once, instead of a code. Nobody can show them again."""
 
-    recovery_codes: list[str]
+    recovery_codes: list[Secret]
 
 
 class LastingLogIn(Result):
@@ -255,8 +255,8 @@ class Token(Result):
 class NewToken(Token):
     """With its secret, which nobody can show again."""
 
-    token: str = Field(description="For the header Authorization.")
-    client_secret: str = Field(description="With the accessor as client id, for auth.token.")
+    token: Secret = Field(description="For the header Authorization.")
+    client_secret: Secret = Field(description="With the accessor as client id, for auth.token.")
 
 
 class Tokens(Result):
@@ -300,7 +300,7 @@ class UserInvitation(Result):
 class NewUserInvitation(UserInvitation):
     """With its code, which nobody can show again."""
 
-    code: str
+    code: Secret
 
 
 class UserInvitations(Result):
@@ -319,7 +319,7 @@ class InvitationNumber(Arguments):
 class FirstCode(Result):
     """For the first user, who becomes an admin. Good for an hour; earlier ones are good no more."""
 
-    code: str
+    code: Secret
 
 
 class UsersPage(Page):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from appliance.management.operations.row import Arguments, Page, Result
+from appliance.management.operations.row import Arguments, Page, Result, Secret
 
 # ---- health and figures ----
 
@@ -304,7 +304,7 @@ class Invite(Arguments):
 class Invited(Result):
     """The invitation."""
 
-    code: str = Field(description="For `appliance join`. A secret until it is used.")
+    code: Secret = Field(description="For `appliance join`. A secret until it is used.")
 
 
 class Invitations(Result):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Self, get_args
+from typing import Annotated, Any, Final, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -41,6 +41,10 @@ class Result(BaseModel):
     """What an operation answers. Later versions may say more, so a reader ignores what it does not know."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+
+Secret = Annotated[str, Field(json_schema_extra={"format": "password"})]
+"""An answer's text that nobody else may see than who asked. Clients whose values can be printed leave it out there."""
 
 
 class Nothing(Arguments):
