@@ -48,7 +48,9 @@ fi
 if [ "${1:-all}" = clients ]; then
   needed="$needed
 node:nodejs:the client in TypeScript
-npm:npm:the client in TypeScript"
+npm:npm:the client in TypeScript
+javac:default-jdk-headless:the client in Java
+/usr/share/java/jackson-databind.jar:libjackson2-databind-java:the client in Java, which reads JSON with it"
 fi
 
 install_debian_packages() {

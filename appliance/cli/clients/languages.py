@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files as resources
 from typing import Any, Final, NamedTuple
 
-from appliance.management.clients import python, typescript
+from appliance.management.clients import java, python, typescript
 
 SUFFIX: Final = ".in"
 """Of files in `data/`: they are not part of this program."""
@@ -24,6 +24,7 @@ class Language(NamedTuple):
 
 
 LANGUAGES: Final[Mapping[str, Language]] = {
+    "java": Language(java.files, java.FOLDER, "cd {folder}; mvn package"),
     "python": Language(python.files, python.PACKAGE, "pip install {folder}"),
     "typescript": Language(typescript.files, "src", "cd {folder}; npm install; npm pack"),
 }

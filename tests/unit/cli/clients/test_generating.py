@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_what_is_no_description_is_refused(text: str, said: str, tmp_path: Path,
 
 def test_a_language_that_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate-client", "cobol"]) == 2
-    assert "there are: python, typescript" in capsys.readouterr().err
+    assert "there are: java, python, typescript" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +128,11 @@ def test_words_of_a_foreign_description_stay_words(tmp_path: Path) -> None:
             calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and node.id == "__import__"]
             assert not calls, path
     assert "*/ " not in client("typescript", document)["src/client.ts"].replace("*/\n", "")
+    for path, text in client("java", document).items():
+        if path.endswith(".java"):
+            assert text.isascii(), path
+            assert "*/" not in text.replace("*/\n", ""), path
+            assert not re.search(r"\\u", text), path
 
 
 def test_a_description_with_a_part_of_the_wrong_kind_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
