@@ -49,6 +49,7 @@ if [ "${1:-all}" = clients ]; then
   needed="$needed
 node:nodejs:the client in TypeScript
 npm:npm:the client in TypeScript
+go:golang-go:the client in Go
 javac:default-jdk-headless:the client in Java
 /usr/share/java/jackson-databind.jar:libjackson2-databind-java:the client in Java, which reads JSON with it"
 fi

@@ -4,6 +4,11 @@ and its compiler's Debian package in packaging/setup.sh."""
 from __future__ import annotations
 
 from tests.clients.driver import Driver
-from tests.clients.drivers import java, python, typescript
+from tests.clients.drivers import go, java, python, typescript
 
-DRIVERS: dict[str, Driver] = {"java": java.DRIVER, "python": python.DRIVER, "typescript": typescript.DRIVER}
+DRIVERS: dict[str, Driver] = {
+    "go": go.DRIVER,
+    "java": java.DRIVER,
+    "python": python.DRIVER,
+    "typescript": typescript.DRIVER,
+}

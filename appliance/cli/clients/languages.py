@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.resources import files as resources
+from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
-from appliance.management.clients import java, python, typescript
+from appliance.management.clients import go, java, python, typescript
 
 SUFFIX: Final = ".in"
 """Of files in `data/`: they are not part of this program."""
@@ -24,6 +25,7 @@ class Language(NamedTuple):
 
 
 LANGUAGES: Final[Mapping[str, Language]] = {
+    "go": Language(go.files, "", f"go mod edit -replace {go.MODULE}={{folder}}"),
     "java": Language(java.files, java.FOLDER, "cd {folder}; mvn package"),
     "python": Language(python.files, python.PACKAGE, "pip install {folder}"),
     "typescript": Language(typescript.files, "src", "cd {folder}; npm install; npm pack"),
@@ -35,5 +37,5 @@ def client(name: str, document: Mapping[str, Any]) -> dict[str, str]:
     language = LANGUAGES[name]
     found = language.generated(document)
     for file in resources("appliance.cli.clients").joinpath("data", name).iterdir():
-        found[f"{language.folder}/{file.name.removesuffix(SUFFIX)}"] = file.read_text(encoding="utf-8")
+        found[str(PurePosixPath(language.folder, file.name.removesuffix(SUFFIX)))] = file.read_text(encoding="utf-8")
     return dict(sorted(found.items()))
