@@ -107,6 +107,8 @@ NOT_HERE: Final = {
     "api_alive": "the API server's own",
     "api_tls_files": "the API server's own",
     "api_certificate": "the API server's own",
+    "api_secret": "the API server's own",
+    "api_part": "the API server's own",
     "events": "the API server follows it and tells it to all, see /api/v1/events",
 }
 """Operations of the control socket that have no row."""
