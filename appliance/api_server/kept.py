@@ -30,6 +30,12 @@ log = get_logger("api")
 
 FOLDER = "store"
 """Within the folder that the daemon made."""
+TROUBLE = {
+    "damaged": "the store is damaged, and nothing is written: kill the API server, and it starts with the last good copy",
+    "full_now": "the store is full, and nothing is written: make room on its disk, or remove something",
+    "broken_now": "the store cannot be written: the API server's log says why",
+}
+"""By the figure of a store that says so. One that does not count it is not asked."""
 ALONE = "api"
 """The name of an API server that has its store for itself, whatever becomes of the node's identity."""
 
@@ -77,8 +83,15 @@ class Kept:
             raise
         return cls(store, realm, settings, ask, breached, server=ALONE if shared is None else settings.identity)
 
+    def trouble(self) -> str:
+        """What was found wrong with the store when it was written last; "" if nothing was."""
+        figures = self.store.stats()
+        return next((words for figure, words in TROUBLE.items() if figures.get(figure)), "")
+
     async def problem(self) -> str:
         """What is wrong with the store; "" if nothing is."""
+        if trouble := self.trouble():
+            return trouble
         try:
             await self.store.get("health", "probe")
         except ApplianceError as error:

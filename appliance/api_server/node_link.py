@@ -44,6 +44,8 @@ class NodeLink:
         self._node = NodeConnection(connection)
         self._node.freed = self._freed
         self.ended: Callable[[], None] = lambda: None
+        self.trouble: Callable[[], str] = lambda: ""
+        """What is wrong with what is kept here; "" if nothing is."""
 
     @property
     def closed(self) -> bool:
@@ -89,10 +91,11 @@ class NodeLink:
                 await self._node.ask("api_failed", {"reason": reason})
 
     async def say_alive(self) -> None:
-        """Tell the node every few seconds that this event loop turns: it ends an API server that hangs."""
+        """Tell the node every few seconds that this event loop turns, and what is wrong with what is kept: it ends an API server
+        that hangs."""
         with suppress(ApplianceError):
             while not self.closed:
-                await self._node.ask("api_alive")
+                await self._node.ask("api_alive", {"trouble": self.trouble()})
                 await asyncio.sleep(ALIVE_EVERY)
 
     async def ask(self, op: str, arguments: Mapping[str, Any], whose: OnBehalf | None, seconds: float) -> Any:

@@ -93,6 +93,10 @@ class Parts:
             **of_reviews.handlers(self.reviews, self.asking, self.may),
         }
 
+    def trouble(self) -> str:
+        """What is wrong with what is kept; "" if nothing is."""
+        return self._kept.trouble()
+
     async def end_streams(self) -> None:
         """End jobs and all who follow events. Safe to call twice."""
         await self.jobs.close()

@@ -84,6 +84,7 @@ async def _live(
         ending.push_async_callback(plugins.close)
         parts = await Parts.open(folder, settings, node, credentials, plugins)
         ending.push_async_callback(parts.close)
+        node.trouble = parts.trouble
         edge.named = parts.named
         tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
         answering = answering_of(settings, parts, edge_handlers(edge, tls))

@@ -31,7 +31,9 @@ PIECE: Final = 200
 """Records that one tidying removes, and pages it gives back: some milliseconds."""
 FREE_PAGES: Final = 256
 """So many may stay free: they will be used again."""
-_FIGURES: Final = ("commits", "transactions", "conflicts", "full", "full_now", "broken", "expired", "bytes")
+_FIGURES: Final = (
+    "commits", "transactions", "conflicts", "full", "full_now", "broken", "broken_now", "damaged", "expired", "bytes",
+)  # fmt: skip
 
 Deed = Callable[[sqlite3.Connection], Any]
 log = get_logger("store")
@@ -39,7 +41,7 @@ log = get_logger("store")
 
 def new_figures() -> dict[str, int]:
     """What a writer counts, from zero. `full` and `broken` are refused commits; `full_now` is 1 from the first that found no room
-    to the next that found some."""
+    to the next that found some, `broken_now` the same of those that failed otherwise; `damaged` is 1 once the file is wrong."""
     return dict.fromkeys(_FIGURES, 0)
 
 
@@ -92,6 +94,7 @@ class Writer(threading.Thread):
         """The file is wrong: write nothing any more, and say so once."""
         if not self._damage:
             self._damage = why
+            self._figures["damaged"] = 1
             log.error("the store is damaged: nothing is written any more", path=str(self._path), why=self._damage)
 
     def run(self) -> None:
@@ -151,9 +154,9 @@ class Writer(threading.Thread):
         self._figures["transactions"] += 1
         self._figures["commits"] += done
         self._figures["conflicts"] += sum(isinstance(outcome, Conflict) for outcome in outcomes)
-        if done and self._figures["full_now"]:
-            self._figures["full_now"] = 0
-            log.info("the store has room again", path=str(self._path))
+        if done and (self._figures["full_now"] or self._figures["broken_now"]):
+            self._figures["full_now"] = self._figures["broken_now"] = 0
+            log.info("the store is written again", path=str(self._path))
         return outcomes
 
     def _part(self, job: Job) -> Any:
@@ -182,6 +185,9 @@ class Writer(threading.Thread):
     def _counted(self, told: ApplianceError) -> ApplianceError:
         if not isinstance(told, StoreFull):
             self._figures["broken"] += 1
+            if not self._figures["broken_now"]:
+                self._figures["broken_now"] = 1
+                log.error("the store cannot be written", reason=told.message, hint=told.hint)
             return told
         self._figures["full"] += 1
         if not self._figures["full_now"]:

@@ -91,6 +91,8 @@ class ManagementPart:
         """Why it does not run; "" if it does."""
         self._parts: dict[str, str] = {}
         """What is wrong with what plugins bring, by its key ("exports.nats"); "" if nothing is."""
+        self._trouble = ""
+        """What is wrong with the store, as the API server said last; "" if nothing is."""
         self._last_words = ""
         """Why the API server is about to end, as it said itself."""
         self.restarts = 0
@@ -102,7 +104,11 @@ class ManagementPart:
 
     def problems(self) -> dict[str, str]:
         """What is wrong with the parts, for health; "" if nothing is."""
-        return {"management": self.problem, **{f"management.{key}": problem for key, problem in self._parts.items()}}
+        return {
+            "management": self.problem,
+            "management.store": self._trouble,
+            **{f"management.{key}": problem for key, problem in self._parts.items()},
+        }
 
     def operations(self) -> dict[str, Operation]:
         """What the API server asks for itself."""
@@ -134,8 +140,9 @@ class ManagementPart:
             self._certificate = {name: str(request.args.get(name, "")) for name in CERTIFICATE}
             return {}
 
-        async def alive(_request: Request) -> Any:
+        async def alive(request: Request) -> Any:
             self._watch.heard()
+            self._trouble = str(request.args.get("trouble", ""))[:MOST_WORDS]
             return {}
 
         async def failed(request: Request) -> Any:
@@ -208,7 +215,7 @@ class ManagementPart:
     async def _end(self) -> None:
         self._forget_again()
         self._watch.end()
-        self._ready, self._failed, self._blocked, self._parts = False, "", "", {}
+        self._ready, self._failed, self._blocked, self._trouble, self._parts = False, "", "", "", {}
         await self._process.stop()
         self._doors.close()
 
@@ -231,7 +238,7 @@ class ManagementPart:
             self._later()
 
     def _start(self) -> bool:
-        self._ready, self._since, self._last_words, self._parts = False, clock.monotonic(), "", {}
+        self._ready, self._since, self._last_words, self._trouble, self._parts = False, clock.monotonic(), "", "", {}
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:

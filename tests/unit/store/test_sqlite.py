@@ -175,6 +175,20 @@ async def test_what_expired_by_a_clock_that_was_set_ahead_stays_until_that_clock
     await store.close()
 
 
+async def test_a_store_that_cannot_be_written_says_so_until_it_can(tmp_path: Path) -> None:
+    store = await opened(tmp_path)
+    store._writer._connection.execute("PRAGMA query_only = 1")  # as a disk that has become read-only
+    for _ in range(2):
+        with pytest.raises(StoreBroken, match="cannot be written"):
+            await store.commit(Put("a", "x", b""))
+    assert (store.stats()["broken"], store.stats()["broken_now"], store.stats()["full_now"]) == (2, 1, 0)
+    assert await store.get("a", "x") is None
+    store._writer._connection.execute("PRAGMA query_only = 0")
+    assert await store.commit(Put("a", "x", b"")) == [1]
+    assert (store.stats()["broken_now"], store.stats()["damaged"]) == (0, 0)
+    await store.close()
+
+
 async def test_what_expired_makes_room_at_once_in_a_store_that_is_full(tmp_path: Path) -> None:
     clock = Clock()
     store = await opened(tmp_path, clock, limit=400_000)
