@@ -30,6 +30,7 @@ from appliance.foundation import clock
 from appliance.management.descriptions.examples import example
 from appliance.management.descriptions.models import Models, models
 from appliance.management.iam import roles
+from appliance.management.jobs.idempotency import key_of
 from appliance.management.operations.row import Row
 from appliance.management.operations.table import BY_NAME, ROWS
 
@@ -97,6 +98,8 @@ def _handler(row: Row, known: Models) -> Handler:
     answer = example(known.of(row.result), known.schemas)
 
     async def made_up(call: Call) -> Any:
+        if row.once and (key := call.request.headers.get("idempotency-key")) is not None:
+            key_of(call.caller.name, key)
         if row.stream:
             after = cursor_in(call.request, getattr(call.arguments, "after", None)) or 0
             return Response(status_code=204) if after >= _EVENTS else _stream(answer, after)

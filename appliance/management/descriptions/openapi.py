@@ -46,7 +46,31 @@ _LAST_EVENT_ID: Final[dict[str, Any]] = {
     "description": "The id of the last event that came; the stream goes on behind it.",
     "schema": {"type": "string", "pattern": "^[0-9]{0,15}$"},
 }
+_TRACEPARENT: Final[dict[str, Any]] = {
+    "name": "traceparent",
+    "in": "header",
+    "required": False,
+    "description": "The trace that this request belongs to (W3C Trace Context, section 3.2). What is none is ignored.",
+    "schema": {"type": "string"},
+    "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
+_IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A key of this request, for example a UUID: the same request under one key, within a day, is carried out once. "
+    "409 if the key was used for another request.",
+    "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+    "example": "5f0c1a9e-2b7d-4436-9c1e-0d8f6a3b7e21",
+}
 _NOTHING_FOLLOWS: Final = {"204": {"description": "Nothing follows any more: do not connect again.", "headers": _ALWAYS}}
+
+_PARAMETERS: Final = {
+    "RequestId": _REQUEST_ID,
+    "Traceparent": _TRACEPARENT,
+    "LastEventId": _LAST_EVENT_ID,
+    "IdempotencyKey": _IDEMPOTENCY_KEY,
+}
 
 
 def document(rows: Sequence[Row], version: str, codes: Codes) -> dict[str, Any]:
@@ -73,7 +97,7 @@ def document(rows: Sequence[Row], version: str, codes: Codes) -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An access token of a log-in, or an API token."}
             },
             "headers": _HEADERS,
-            "parameters": {"RequestId": _REQUEST_ID, "LastEventId": _LAST_EVENT_ID},
+            "parameters": _PARAMETERS,
             "responses": {name_of(status): response(status, codes, _ALWAYS) for status in statuses},
             "schemas": dict(sorted({**known.schemas, **_bodies(rows, known), "Problem": PROBLEM, "Probe": _PROBE}.items())),
         },
@@ -84,7 +108,11 @@ def _operation(row: Row, known: Models) -> dict[str, Any]:
     told: dict[str, Any] = {"operationId": row.name.replace(".", "_"), "summary": row.summary, "tags": [row.tag]}
     if about := _about(row):
         told["description"] = about
-    headers = ["RequestId", *(["LastEventId"] if row.stream else [])]
+    headers = [
+        *("RequestId", "Traceparent"),
+        *(["LastEventId"] if row.stream else []),
+        *(["IdempotencyKey"] if row.once else []),
+    ]
     told["parameters"] = [*_parameters(row, known), *({"$ref": f"#/components/parameters/{each}"} for each in headers)]
     if body := _request_body(row, known):
         told["requestBody"] = body

@@ -33,7 +33,7 @@ ROWS: Final = (
     ),
     Row(
         "templates.execute", "run a template as a job", _TEMPLATES, "jobs.run", Verb.POST, "/templates/execute",
-        models.Execution, models.Execute, _SERVER, success=202, fails=(404, 409), example=_EXAMPLE,
+        models.Execution, models.Execute, _SERVER, success=202, fails=(404, 409), once=True, example=_EXAMPLE,
         about="With the header Idempotency-Key the same request twice, within a day, is one execution.",
     ),
     Row(

@@ -111,6 +111,8 @@ class Row(NamedTuple):
     """Seconds for which an answer may be given again to the same caller: what many ask at once is asked of the node once."""
     seconds: float = 10.0
     """How long the answer may take."""
+    once: bool = False
+    """The header Idempotency-Key is heeded: the same request under one key is carried out once."""
     example: Mapping[str, Any] = {}
     """Arguments as somebody might write them."""
     about: str = ""

@@ -74,6 +74,18 @@ def test_a_stream_goes_on_where_it_was_cut_off_until_nothing_follows() -> None:
     assert "204" not in operation("/things", "get")["responses"]
 
 
+def test_headers_of_requests_are_told_where_they_are_heeded() -> None:
+    def headers(told: dict[str, Any]) -> set[str]:
+        known = WHOLE["components"]["parameters"]
+        return {known[each["$ref"].rpartition("/")[2]]["name"] for each in told["parameters"] if "$ref" in each}
+
+    assert headers(operation("/things", "get")) == {"X-Request-Id", "traceparent"}
+    assert headers(operation("/follow", "get")) == {"X-Request-Id", "traceparent", "Last-Event-ID"}
+    once = next(row for row in ROWS if row.name == "hello")._replace(once=True)
+    told = document([once], "1.2", {})["paths"][once.full_path]["post"]
+    assert headers(told) == {"X-Request-Id", "traceparent", "Idempotency-Key"}
+
+
 def test_an_answer_may_come_with_another_status_while_something_is_wrong() -> None:
     row = next(row for row in ROWS if row.name == "things")._replace(unwell=503)
     answer = document([row], "1.2", {})["paths"]["/api/v1/things"]["get"]["responses"]["503"]
