@@ -16,7 +16,10 @@ from appliance.api_server.caller import Caller, Unauthenticated
 from appliance.api_server.edge.limits import Buckets
 from appliance.api_server.problems import bug, document_of
 from appliance.api_server.refusals import TooManyRequests
-from appliance.api_server.websocket.messages import (
+from appliance.errors import ApplianceError, ExitCode
+from appliance.foundation.logging import get_logger
+from appliance.management.jobs.events import Beat, Event, Stale
+from appliance.management.websocket.messages import (
     Authenticate,
     Broadcast,
     NotUnderstood,
@@ -28,9 +31,6 @@ from appliance.api_server.websocket.messages import (
     read,
     text_of,
 )
-from appliance.errors import ApplianceError, ExitCode
-from appliance.foundation.logging import get_logger
-from appliance.management.jobs.events import Beat, Event, Stale
 
 log = get_logger("api")
 

@@ -17,12 +17,12 @@ from appliance.api_server.jobs.handlers import TOPICS
 from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.problems import NotFound, invalid
 from appliance.api_server.websocket.connection import GOING_AWAY, POLICY, UNAUTHENTICATED, Connection
-from appliance.api_server.websocket.messages import Broadcast, Question, Subscribe
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.management.jobs.events import Beat, Event, Stale
 from appliance.management.operations.row import AnsweredBy, Arguments
 from appliance.management.operations.table import BY_NAME
+from appliance.management.websocket.messages import Broadcast, Question, Subscribe
 from appliance.sdk.errors import DeadlineExceeded
 
 PATH: Final = "/api/v1/ws"

@@ -13,8 +13,8 @@ import pytest
 
 from appliance.api_server.caller import Caller, Forbidden, Unauthenticated
 from appliance.api_server.websocket.connection import BURST, MOST_STRIKES, MOST_SUBSCRIPTIONS, Connection
-from appliance.api_server.websocket.messages import Broadcast, Question, Subscribe
 from appliance.management.jobs.events import Beat, Event, Stale
+from appliance.management.websocket.messages import Broadcast, Question, Subscribe
 
 ALICE = Caller("alice", ("operator",), "access-token")
 

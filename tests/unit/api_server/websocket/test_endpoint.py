@@ -11,8 +11,8 @@ from appliance.api_server.caller import Caller, Forbidden
 from appliance.api_server.jobs.handlers import TOPICS
 from appliance.api_server.problems import Invalid, NotFound
 from appliance.api_server.websocket.endpoint import WebSocketEndpoint
-from appliance.api_server.websocket.messages import Broadcast, Question, Subscribe
 from appliance.management.iam.roles import permits
+from appliance.management.websocket.messages import Broadcast, Question, Subscribe
 
 VIEWER, OPERATOR = Caller("v", ("viewer",), "access-token"), Caller("o", ("operator",), "access-token")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.api_server.websocket.messages import (
+from appliance.management.websocket.messages import (
     MOST_DATA,
     MOST_TEXT,
     Authenticate,

@@ -1,0 +1,1 @@
+"""What is said over the WebSocket of the API."""
