@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -12,14 +11,13 @@ from starlette.requests import Request
 
 from appliance.api_server.problems import BadRequest, BodyTooLarge, UnsupportedMedia, invalid
 from appliance.management.operations.row import Arguments, Row
+from appliance.management.operations.strict_json import NoJson, value_of
 
 MOST_BODY: Final = 1 << 20
 """Bytes of a body."""
 FORM: Final = "application/x-www-form-urlencoded"
 MOST_FIELDS: Final = 32
 """Of a form."""
-MOST_DEPTH: Final = 32
-"""Of objects and lists within each other; real bodies have five."""
 
 
 async def arguments_of(row: Row, request: Request) -> Arguments:
@@ -58,13 +56,11 @@ async def _body(row: Row, request: Request) -> dict[str, Any]:
     if kind != "application/json":
         raise UnsupportedMedia(f"{kind[:60]!r} is not taken here", hint="send application/json")
     try:
-        found = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise BadRequest("the body is no JSON (RFC 8259)") from None
+        found = value_of(raw)
+    except NoJson as error:
+        raise BadRequest(f"the body {error}") from None
     if not isinstance(found, dict):
         raise BadRequest("the body is no JSON object")
-    if _depth(found) > MOST_DEPTH:
-        raise BadRequest(f"the body has more than {MOST_DEPTH} objects within each other")
     return found
 
 
@@ -113,21 +109,3 @@ def _query(row: Row, request: Request) -> dict[str, Any]:
 def _is_list(row: Row, name: str) -> bool:
     field = row.arguments.model_fields.get(name)
     return field is not None and getattr(field.annotation, "__origin__", None) in {list, tuple}
-
-
-def _depth(found: object) -> int:
-    if isinstance(found, dict):
-        return 1 + max(map(_depth, found.values()), default=0)
-    return 1 + max(map(_depth, found), default=0) if isinstance(found, list) else 0
-
-
-def _finite(text: str) -> float:
-    """1e999 is JSON, and no number that we have. Raises ValueError."""
-    found = float(text)
-    if not isfinite(found):
-        raise ValueError(text)
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)

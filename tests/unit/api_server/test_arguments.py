@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from appliance.api_server.arguments import MOST_BODY, MOST_DEPTH, arguments_of
+from appliance.api_server.arguments import MOST_BODY, arguments_of
 from appliance.api_server.problems import BadRequest, BodyTooLarge, Invalid, UnsupportedMedia
 from appliance.errors import ApplianceError
 from appliance.management.operations.row import Arguments
+from appliance.management.operations.strict_json import MOST_DEPTH
 from appliance.management.operations.table import BY_NAME
 
 INVITE, SERVICES = BY_NAME["invite"], BY_NAME["services"]
@@ -47,6 +48,7 @@ async def test_a_body_is_judged_by_the_model() -> None:
         (b'{"name": NaN}', {}, BadRequest),
         (b"[" * 100_000, {}, BadRequest),
         (b'{"name":' + b'{"a":' * MOST_DEPTH + b"1" + b"}" * (MOST_DEPTH + 1), {}, BadRequest),
+        (b'{"name":' + b"[" * 900 + b"]" * 900 + b"}", {}, BadRequest),
         (b'{"name": "x", "ttl": 1e999}', {}, BadRequest),
         (b'{"name": "x", "ttl": "60"}', {}, Invalid),
         (b'{"name": "x", "exit": 1}', {}, Invalid),
