@@ -20,10 +20,11 @@ from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
 from appliance.api_server.reference import pages as reference
-from appliance.api_server.websocket.endpoint import PATH, WebSocketEndpoint
+from appliance.api_server.websocket.endpoint import WebSocketEndpoint
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
 from appliance.management.operations.table import ROWS
+from appliance.management.websocket.messages import PATH
 from appliance.sdk.errors import SDKError
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appliance.api.profile_management import Management, ManagementLimits
@@ -28,6 +29,7 @@ from appliance.management.operations.table import ROWS
 
 TOKEN = "root"
 """Stands for the kernel's word that root of this host asks."""
+PASSWORD = "correct horse battery"
 MANAGEMENT = Management(limits=ManagementLimits(requests=0, per_address=1024))
 
 
@@ -89,6 +91,15 @@ def whole_api(folder: Path) -> Iterator[str]:
         loop.call_soon_threadsafe(stop.set)
         thread.join(60)
         listener.close()
+
+
+def first_user(base: str) -> str:
+    """Alice, an admin, who is the first user: her access token."""
+    asked = {"authorization": f"Bearer {TOKEN}"}
+    code = httpx.post(f"{base}/api/v1/user-invitations/first", headers=asked).json()["code"]
+    assert httpx.post(f"{base}/api/v1/auth/register", json={"code": code, "name": "alice", "password": PASSWORD}).is_success
+    tokens = httpx.post(f"{base}/api/v1/auth/login", json={"name": "alice", "password": PASSWORD}).json()
+    return str(tokens["access_token"])
 
 
 async def _no_files() -> Mapping[str, str]:

@@ -12,11 +12,10 @@ import httpx
 import pytest
 
 from tests.netns.browser import Browser
-from tests.rigs.whole_api import TOKEN, whole_api
+from tests.rigs.whole_api import first_user, whole_api
 
 pytestmark = pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: packaging/setup.sh")
 
-PASSWORD = "correct horse battery"
 FILL = """(selector, text) => {
   const field = document.querySelector(selector);
   Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, text);
@@ -44,15 +43,6 @@ def operations(api: str) -> dict[str, Any]:
     return {told["operationId"]: told for verbs in paths.values() for told in verbs.values()}
 
 
-def log_in(api: str) -> str:
-    """The access token of a first user."""
-    code = httpx.post(f"{api}/api/v1/user-invitations/first", headers={"authorization": f"Bearer {TOKEN}"}).json()["code"]
-    alice = {"name": "alice", "password": PASSWORD}
-    assert httpx.post(f"{api}/api/v1/auth/register", json={"code": code, **alice}).is_success
-    token: str = httpx.post(f"{api}/api/v1/auth/login", json=alice).json()["access_token"]
-    return token
-
-
 def test_swagger_ui_has_all_operations_and_one_is_tried_with_a_token(api: str, browser: Browser) -> None:
     known = operations(api)
     browser.call("Page.navigate", url=f"{api}/docs/")
@@ -66,7 +56,7 @@ def test_swagger_ui_has_all_operations_and_one_is_tried_with_a_token(api: str, b
 
     browser.run("document.querySelector('.btn.authorize').click()")
     browser.wait("!!document.querySelector('.auth-container input')")
-    browser.run(f"({FILL})('.auth-container input', {json.dumps(log_in(api))})")
+    browser.run(f"({FILL})('.auth-container input', {json.dumps(first_user(api))})")
     browser.run("document.querySelector('.auth-btn-wrapper .authorize').click()")
     browser.wait("document.querySelector('.auth-btn-wrapper')?.innerText.includes('Logout')")
     browser.run("document.querySelector('.auth-btn-wrapper .btn-done').click()")

@@ -195,22 +195,22 @@ class Connection:
         match message:
             case Ping():
                 await self._say(text_of("pong"))
-            case Authenticate(token):
+            case Authenticate(token=token):
                 again = partial(self._deeds.whose, token)
                 await self._judge(again)
                 self._again = again
                 await self._say(text_of("welcome", user=self._caller.name))
-            case Subscribe(number):
+            case Subscribe(id=number):
                 self._begin(number, self._follow(self._caller, message), subscription=True)
-            case Question(number):
+            case Question(id=number):
                 self._begin(number, self._answer(self._caller, message), subscription=False)
-            case Unsubscribe(number):
+            case Unsubscribe(id=number):
                 found = self._under_way.get(number)
                 if found is not None and found.subscription:
                     found.task.cancel()
                 else:
                     await self._say(text_of("done", number))
-            case Broadcast(number):
+            case Broadcast(id=number):
                 self._deeds.broadcast(self._caller, message)
                 await self._say(text_of("done", number))
 

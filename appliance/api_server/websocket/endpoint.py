@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from functools import partial
@@ -25,7 +26,6 @@ from appliance.management.operations.table import BY_NAME
 from appliance.management.websocket.messages import Broadcast, Question, Subscribe
 from appliance.sdk.errors import DeadlineExceeded
 
-PATH: Final = "/api/v1/ws"
 MOST_OF_A_USER: Final = 32
 """Connections at a time."""
 BROADCAST: Final = "events.broadcast"
@@ -133,7 +133,7 @@ class _Deeds:
 
 def _arguments(model: type[BaseModel], given: Mapping[str, Any]) -> Arguments:
     try:
-        found = model.model_validate(dict(given))
+        found = model.model_validate_json(json.dumps(given), strict=True)  # kinds are exact, as in bodies over HTTP
     except ValidationError as error:
         raise invalid(error) from None
     assert isinstance(found, Arguments)

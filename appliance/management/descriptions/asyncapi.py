@@ -1,4 +1,4 @@
-"""What comes by itself, as AsyncAPI 3.0: the events of each stream."""
+"""AsyncAPI 3.0: the events of each stream, and what is said over the WebSocket both ways."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from appliance.management.clients.operations import Operation, operations, resolved
+from appliance.management.descriptions.websocket import CHANNEL, websocket
 
 Schema = Mapping[str, Any]
 
@@ -14,32 +15,37 @@ def events(document: Mapping[str, Any]) -> dict[str, Any]:
     """AsyncAPI 3.0 of the streams in an OpenAPI document. The operations are the server's: it sends."""
     streams = [each for each in operations(document) if each.stream]
     schemas = document["components"]["schemas"]
-    used = dict.fromkeys(name for stream in streams for name in _used(stream.result, schemas, set()))
+    spoken = websocket(schemas)
+    told = [*(stream.result for stream in streams), spoken.messages]
+    used = dict.fromkeys(name for each in told for name in _used(each, schemas, set()))
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Appliance events",
             "version": document["info"]["version"],
             "description": "Streams of server-sent events. Each message has an id, the kind of event, and data. Whoever connects "
-            "again with the header Last-Event-ID misses nothing; 204 says that nothing follows any more.",
+            "again with the header Last-Event-ID misses nothing; 204 says that nothing follows any more. The same events, and "
+            "questions, over one WebSocket.",
             "license": {"name": "MIT"},
         },
-        "servers": {
-            "node": {
-                "host": "{address}",
-                "protocol": "sse",
-                "variables": {"address": {"description": "Host and port of the API server.", "default": "127.0.0.1:8470"}},
-                "security": [{"$ref": "#/components/securitySchemes/bearer"}],
-            }
-        },
+        "servers": {"node": _server("sse"), "websocket": _server("ws")},
         "defaultContentType": "application/json",
-        "channels": {stream.name: _channel(document, stream) for stream in streams},
-        "operations": {stream.name: _operation(stream) for stream in streams},
+        "channels": {stream.name: _channel(document, stream) for stream in streams} | {CHANNEL: spoken.channel},
+        "operations": {stream.name: _operation(stream) for stream in streams} | spoken.operations,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "messages": {stream.name: _message(stream) for stream in streams},
+            "messages": {stream.name: _message(stream) for stream in streams} | spoken.messages,
             "schemas": {name: schemas[name] for name in used},
         },
+    }
+
+
+def _server(protocol: str) -> dict[str, Any]:
+    return {
+        "host": "{address}",
+        "protocol": protocol,
+        "variables": {"address": {"description": "Host and port of the API server.", "default": "127.0.0.1:8470"}},
+        "security": [{"$ref": "#/components/securitySchemes/bearer"}],
     }
 
 
@@ -47,6 +53,7 @@ def _channel(document: Mapping[str, Any], stream: Operation) -> dict[str, Any]:
     told = {
         "address": stream.path,
         "description": stream.about,
+        "servers": [{"$ref": "#/servers/node"}],
         "messages": {"event": {"$ref": f"#/components/messages/{stream.name}"}},
         "bindings": {"http": {"bindingVersion": "0.3.0"}},
     }

@@ -40,6 +40,11 @@ def models(rows: Sequence[Row]) -> Models:
     return Models(dict(sorted(whole.get("$defs", {}).items())), names)
 
 
+def generated(model: type[BaseModel]) -> Schema:
+    """The schema of a model that no row has, with what is in it beside it under `$defs`."""
+    return model.model_json_schema(ref_template=REFERENCE, schema_generator=_Generator)
+
+
 def _models(rows: Sequence[Row]) -> list[type[BaseModel]]:
     return [model for row in rows for model in (row.arguments, row.result) if model is not Nothing]
 

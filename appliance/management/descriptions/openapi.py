@@ -58,8 +58,8 @@ _IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A key of this request, for example a UUID: the same request under one key, within a day, is carried out once. "
-    "409 if the key was used for another request.",
+    "description": "A key of this request, for example a UUID: the same request under one key, within a day, is carried out "
+    "once. 409 if the key was used for another request.",
     "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
     "example": "5f0c1a9e-2b7d-4436-9c1e-0d8f6a3b7e21",
 }

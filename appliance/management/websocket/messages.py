@@ -14,14 +14,20 @@ server  {"type": "welcome", "user": …}
         {"type": "problem", "id": 2, "problem": {…}}      as RFC 9457; without id it is about a message that had none
         {"type": "heartbeat", "id": 1, "after": 18}       a subscription is there still, and so far
         {"type": "pong"}
+
+The descriptions of messages (AsyncAPI) are made from these models.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, Self
 
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from appliance.management.operations.strict_json import NoJson, value_of
+
+PATH: Final = "/api/v1/ws"
 MOST_TEXT: Final = 64 * 1024
 """Characters of a message."""
 MAX_ID: Final = 2**53 - 1
@@ -29,52 +35,83 @@ MOST_TOPICS: Final = 16
 MOST_DATA: Final = 8 * 1024
 """Characters of what is broadcast, as JSON."""
 
+Id = Annotated[int, Field(ge=0, le=MAX_ID, description="Which of your subscriptions, questions and broadcasts this is about.")]
+
 
 class NotUnderstood(ValueError):
     """It is none of these messages. The text says why, and nothing of what was sent."""
 
 
-class Authenticate(NamedTuple):
-    """Who asks."""
+class Message(BaseModel):
+    """Members that nobody knows are ignored: later versions say more."""
 
-    token: str
+    model_config = ConfigDict(frozen=True, strict=True)
 
 
-class Subscribe(NamedTuple):
+class Authenticate(Message):
+    """Who asks. First, within 10 seconds, where the handshake had no header Authorization; later with a user's next token."""
+
+    type: Literal["authenticate"] = "authenticate"
+    token: str = Field(description="An access token or an API token.")
+
+
+class Subscribe(Message):
     """Follow events from now on, or behind a cursor."""
 
-    id: int
-    topics: Sequence[str]
-    execution: str
-    after: int | None
+    type: Literal["subscribe"] = "subscribe"
+    id: Id
+    topics: list[str] = Field([], max_length=MOST_TOPICS, description="None: all that you may see.")
+    execution: str = Field(
+        "", max_length=64, description="The id of an execution, to follow that one; it has no topics beside it."
+    )
+    after: int | None = Field(None, ge=0, le=MAX_ID, description="The id of the last event that you had.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.execution and self.topics:
+            raise ValueError("execution has no topics beside it")
+        return self
 
 
-class Unsubscribe(NamedTuple):
+class Unsubscribe(Message):
     """Follow no more."""
 
-    id: int
+    type: Literal["unsubscribe"] = "unsubscribe"
+    id: Id
 
 
-class Question(NamedTuple):
-    """An operation that the node answers."""
+class Question(Message):
+    """Ask an operation that the node answers."""
 
-    id: int
-    operation: str
-    arguments: Mapping[str, Any]
-
-
-class Broadcast(NamedTuple):
-    """To all who follow the topic `events`."""
-
-    id: int
-    data: Mapping[str, Any]
+    type: Literal["ask"] = "ask"
+    id: Id
+    operation: str = Field(description="Its name, as in the table of operations.")
+    arguments: dict[str, Any] = Field({}, description="As the operation takes them.")
 
 
-class Ping(NamedTuple):
+class Broadcast(Message):
+    """Tell something to all who follow the topic `events`. Permission: `events.broadcast`."""
+
+    type: Literal["broadcast"] = "broadcast"
+    id: Id
+    data: dict[str, Any] = Field(description=f"At most {MOST_DATA} characters as JSON.")
+
+    @field_validator("data")
+    @classmethod
+    def _is_short(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(data)) > MOST_DATA:
+            raise ValueError(f"data has at most {MOST_DATA} characters")
+        return data
+
+
+class Ping(Message):
     """Is somebody there?"""
+
+    type: Literal["ping"] = "ping"
 
 
 FromAsker = Authenticate | Subscribe | Unsubscribe | Question | Broadcast | Ping
+_FROM_ASKER: Final[TypeAdapter[FromAsker]] = TypeAdapter(Annotated[FromAsker, Field(discriminator="type")])
 
 
 def read(text: str) -> FromAsker:
@@ -82,35 +119,21 @@ def read(text: str) -> FromAsker:
     if len(text) > MOST_TEXT:
         raise NotUnderstood(f"a message has at most {MOST_TEXT} characters")
     try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        raise NotUnderstood("that is no JSON") from None
-    match said:
-        case {"type": "authenticate", "token": str(token)}:
-            return Authenticate(token)
-        case {"type": "subscribe"}:
-            return _subscribe(said)
-        case {"type": "unsubscribe"}:
-            return Unsubscribe(_number(said, "id"))
-        case {"type": "ask", "operation": str(operation)}:
-            return Question(_number(said, "id"), operation, _object(said.get("arguments", {}), "arguments"))
-        case {"type": "broadcast"}:
-            data = _object(said.get("data"), "data")
-            if len(json.dumps(data)) > MOST_DATA:
-                raise NotUnderstood(f"data has at most {MOST_DATA} characters")
-            return Broadcast(_number(said, "id"), data)
-        case {"type": "ping"}:
-            return Ping()
-    raise NotUnderstood("there is no such type, or something is missing")
+        return _FROM_ASKER.validate_python(value_of(text))
+    except NoJson as error:
+        raise NotUnderstood(f"that {error}") from None
+    except ValidationError as error:
+        raise NotUnderstood(_why(error)) from None
 
 
 def id_of(text: str) -> int | None:
     """The id that a message has, if it has one, for the answer to one that was not understood."""
     try:
-        said = json.loads(text[:MOST_TEXT])
-        return _number(said, "id") if isinstance(said, dict) else None
-    except (ValueError, RecursionError):
+        said = value_of(text[:MOST_TEXT])
+    except NoJson:
         return None
+    found = said.get("id") if isinstance(said, dict) else None
+    return found if type(found) is int and 0 <= found <= MAX_ID else None
 
 
 def text_of(kind: str, number: int | None = None, **more: Any) -> str:
@@ -118,24 +141,21 @@ def text_of(kind: str, number: int | None = None, **more: Any) -> str:
     return json.dumps({"type": kind, **({} if number is None else {"id": number}), **more}, ensure_ascii=False, default=str)
 
 
-def _subscribe(said: Mapping[str, Any]) -> Subscribe:
-    topics, execution = said.get("topics", []), said.get("execution", "")
-    if not isinstance(topics, list) or len(topics) > MOST_TOPICS or not all(isinstance(each, str) for each in topics):
-        raise NotUnderstood(f"topics is a list of at most {MOST_TOPICS} texts")
-    if not isinstance(execution, str) or (execution and topics):
-        raise NotUnderstood("execution is a text, and has no topics beside it")
-    after = None if said.get("after") is None else _number(said, "after")
-    return Subscribe(_number(said, "id"), tuple(topics), execution[:64], after)
+def _why(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if first["type"].startswith(("union_tag", "model_")):
+        return "that is no message: there is no such type"
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _number(said: Mapping[str, Any], name: str) -> int:
-    found = said.get(name)
-    if type(found) is not int or not 0 <= found <= MAX_ID:
-        raise NotUnderstood(f"{name} is a whole number from 0 on")
-    return found
-
-
-def _object(found: object, name: str) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise NotUnderstood(f"{name} is an object")
-    return found
+EXAMPLES: Final[tuple[FromAsker, ...]] = (
+    Authenticate(token="eyJhbGciOiJFZERTQSJ9…"),  # noqa: S106  three dots are no token
+    Subscribe(id=1, topics=["jobs", "reviews"], after=17),
+    Subscribe(id=2, execution="01890a5d-ac96-774b-bcce-b302099a8057"),
+    Unsubscribe(id=1),
+    Question(id=3, operation="status"),
+    Question(id=4, operation="reload", arguments={"confirm_within": 60}),
+    Broadcast(id=5, data={"text": "the link to Berlin is down for an hour"}),
+    Ping(),
+)
+"""As somebody may say them."""

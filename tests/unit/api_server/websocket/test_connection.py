@@ -14,6 +14,7 @@ import pytest
 from appliance.api_server.caller import Caller, Forbidden, Unauthenticated
 from appliance.api_server.websocket.connection import BURST, MOST_STRIKES, MOST_SUBSCRIPTIONS, Connection
 from appliance.management.jobs.events import Beat, Event, Stale
+from appliance.management.websocket.answers import FROM_SERVER
 from appliance.management.websocket.messages import Broadcast, Question, Subscribe
 
 ALICE = Caller("alice", ("operator",), "access-token")
@@ -42,6 +43,8 @@ class World:
 
     async def send(self, text: str) -> None:
         await self.reads.wait()
+        said = FROM_SERVER.validate_json(text)
+        assert not said.model_extra, "it is described as it is"
         self.from_server.put_nowait(json.loads(text))
 
     async def close(self, code: int, _reason: str) -> None:

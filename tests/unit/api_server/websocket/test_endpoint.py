@@ -46,16 +46,16 @@ def deeds(jobs: Any) -> Any:
 
 async def test_a_viewer_follows_what_he_may_see_and_nothing_of_the_audit_log() -> None:
     jobs = Jobs()
-    async for _ in deeds(jobs).follow(VIEWER, Subscribe(1, (), "", 3)):
+    async for _ in deeds(jobs).follow(VIEWER, Subscribe(id=1, after=3)):
         pass
     assert jobs.asked == [(3, set(TOPICS) - {"audit"})]
-    async for _ in deeds(jobs).follow(VIEWER, Subscribe(1, ("audit", "jobs"), "", None)):
+    async for _ in deeds(jobs).follow(VIEWER, Subscribe(id=1, topics=["audit", "jobs"])):
         pass
     assert jobs.asked[-1] == (None, {"jobs"})
 
 
 async def test_the_node_is_asked_for_the_user() -> None:
-    assert await deeds(Jobs()).ask(VIEWER, Question(1, "status", {})) == {"op": "status", "for": "v"}
+    assert await deeds(Jobs()).ask(VIEWER, Question(id=1, operation="status")) == {"op": "status", "for": "v"}
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,17 @@ async def test_the_node_is_asked_for_the_user() -> None:
         (OPERATOR, "nix", {}, NotFound),
         (OPERATOR, "lookup", {}, Invalid),
         (OPERATOR, "status", {"x": 1}, Invalid),
+        (OPERATOR, "reload", {"confirm_within": "60"}, Invalid),
     ],
 )
 async def test_what_is_refused(caller: Caller, operation: str, arguments: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
-        await deeds(Jobs()).ask(caller, Question(1, operation, arguments))
+        await deeds(Jobs()).ask(caller, Question(id=1, operation=operation, arguments=arguments))
 
 
 def test_only_an_operator_says_something_to_all() -> None:
     jobs = Jobs()
     with pytest.raises(Forbidden):
-        deeds(jobs).broadcast(VIEWER, Broadcast(1, {}))
-    deeds(jobs).broadcast(OPERATOR, Broadcast(1, {"text": "tea"}))
+        deeds(jobs).broadcast(VIEWER, Broadcast(id=1, data={}))
+    deeds(jobs).broadcast(OPERATOR, Broadcast(id=1, data={"text": "tea"}))
     assert jobs.asked == [("events.broadcast", {"by": "o", "data": {"text": "tea"}})]

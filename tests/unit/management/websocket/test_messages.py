@@ -28,14 +28,15 @@ from appliance.management.websocket.messages import (
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"type": "authenticate", "token": "t"}', Authenticate("t")),
-        ('{"type": "subscribe", "id": 1}', Subscribe(1, (), "", None)),
-        ('{"type": "subscribe", "id": 1, "topics": ["jobs"], "after": 17}', Subscribe(1, ("jobs",), "", 17)),
-        ('{"type": "subscribe", "id": 1, "execution": "x"}', Subscribe(1, (), "x", None)),
-        ('{"type": "unsubscribe", "id": 1}', Unsubscribe(1)),
-        ('{"type": "ask", "id": 2, "operation": "status"}', Question(2, "status", {})),
-        ('{"type": "broadcast", "id": 3, "data": {"a": 1}}', Broadcast(3, {"a": 1})),
+        ('{"type": "authenticate", "token": "t"}', Authenticate(token="t")),
+        ('{"type": "subscribe", "id": 1}', Subscribe(id=1)),
+        ('{"type": "subscribe", "id": 1, "topics": ["jobs"], "after": 17}', Subscribe(id=1, topics=["jobs"], after=17)),
+        ('{"type": "subscribe", "id": 1, "execution": "x"}', Subscribe(id=1, execution="x")),
+        ('{"type": "unsubscribe", "id": 1}', Unsubscribe(id=1)),
+        ('{"type": "ask", "id": 2, "operation": "status"}', Question(id=2, operation="status")),
+        ('{"type": "broadcast", "id": 3, "data": {"a": 1}}', Broadcast(id=3, data={"a": 1})),
         ('{"type": "ping"}', Ping()),
+        ('{"type": "ping", "later": "versions say more"}', Ping()),
     ],
 )
 def test_messages(text: str, message: FromAsker) -> None:
@@ -61,13 +62,17 @@ def test_messages(text: str, message: FromAsker) -> None:
         '{"type": "ask", "id": 1, "operation": "status", "arguments": []}',
         '{"type": "broadcast", "id": 1}',
         json.dumps({"type": "broadcast", "id": 1, "data": {"a": "x" * MOST_DATA}}),
+        '{"type": "broadcast", "id": 1, "data": {"a": NaN}}',
+        '{"type": "broadcast", "id": 1, "data": {"a": "\\ud800"}}',
+        '{"type": "broadcast", "id": 1, "data": {"a": ' + "[" * 400 + "]" * 400 + "}}",
         '{"type": "authenticate"}',
         " " * (MOST_TEXT + 1),
     ],
 )
 def test_what_is_none(text: str) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(NotUnderstood) as refused:
         read(text)
+    assert "xxxx" not in str(refused.value), "nothing of what was sent is said again"
 
 
 @given(
