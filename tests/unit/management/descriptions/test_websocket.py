@@ -45,7 +45,7 @@ def test_each_example_of_what_one_may_say_is_taken_and_fits_its_schema(name: str
         assert read(json.dumps(each)).type == ASKED[name]["name"]
 
 
-@pytest.mark.parametrize("name", SAID.messages.keys() - ASKED.keys())
+@pytest.mark.parametrize("name", [name for name in SAID.messages if name not in ASKED])
 def test_each_example_of_what_the_server_says_is_read_and_fits_its_schema(name: str) -> None:
     (example,) = (each["payload"] for each in SAID.messages[name]["examples"])
     judge(SAID.messages[name]["payload"]).validate(example)
