@@ -26,6 +26,11 @@ def test_a_follower_hears_of_sessions(hosts: tuple[Host, Host]) -> None:
         assert (opened["event"], opened["peer"], opened["pq"]) == ("session-opened", "other", True)
         assert opened["endpoint"].startswith("udp://192.0.2.2:")
         assert opened["session"] == first.status()["sessions"][0]["session"]
+        shown = json.loads(first.command("top", "--json", "--every", "0.2s").stdout)
+        assert [(each["name"], each["state"], each["path"]) for each in shown["peers"]] == [("other", "connected", "direct")]
+        assert shown["peers"][0]["sessions"][0]["session"] == opened["session"]
+        assert {each["name"] for each in shown["processes"]} == {"control", "worker 0"}
+        assert shown["jobs"] is None
         second.stop()
         closed = heard(follower)
         assert (closed["event"], closed["session"], closed["reason"]) == ("session-closed", opened["session"], "disconnected")

@@ -75,6 +75,7 @@ class Operations:
         await self._command("status")
         await self._command("peers")
         await self._command("health")
+        await self._command("top", "--once")
         await self._command("service list")
         await self._command("debug memory")
         await self._command("templates list")

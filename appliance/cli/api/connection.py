@@ -46,6 +46,8 @@ class Target(NamedTuple):
     url: str = ""
     """"" for this host's own node."""
     token: str = ""
+    seconds: float = SECONDS
+    """How long an answer may take."""
 
 
 class Asked(NamedTuple):
@@ -93,7 +95,7 @@ def headers_for(target: Target, asked: Asked) -> dict[str, str]:
 
 
 def _send(target: Target, asked: Asked) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    connection = connect(target.url)
+    connection = connect(target.url, target.seconds)
     try:
         connection.request(asked.verb, asked.path, asked.body, headers_for(target, asked))
         response = connection.getresponse()
@@ -120,16 +122,17 @@ def _problem(body: bytes) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def connect(url: str) -> http.client.HTTPConnection:
-    """A connection that is made with the first request. Raises ApplianceError for what is no address."""
+def connect(url: str, seconds: float = SECONDS) -> http.client.HTTPConnection:
+    """A connection that is made with the first request; each wait is bounded by `seconds`. Raises ApplianceError for what is no
+    address."""
     if not url:
-        return _OfThisHost(_socket_path())
+        return _OfThisHost(_socket_path(), seconds)
     parts = urlsplit(url)
     if parts.scheme == "https":
-        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=SECONDS)
+        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=seconds)
     if parts.scheme != "http" or not parts.hostname:
         raise _bad(url)
-    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
 
 
 def _bad(url: str) -> ApplianceError:
@@ -148,8 +151,8 @@ def _socket_path() -> Path:
 class _OfThisHost(http.client.HTTPConnection):
     """HTTP over a Unix socket, where the kernel says who asks."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("node", timeout=SECONDS)
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("node", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:

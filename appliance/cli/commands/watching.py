@@ -38,6 +38,20 @@ COMMANDS = (
         exits="6 not allowed to ask · 7 no daemon here",
     ),
     Command(
+        "top",
+        HEADING,
+        "watch the running node: who has how much traffic, what is dropped, what its processes use",
+        "appliance.cli.top.command:top",
+        (
+            Option("--every", "look so often; default 1s", "DURATION", "1s"),
+            Option("--once", "print the figures once, with the rates between two looks, and end"),
+            JSON,
+        ),
+        more="On a whole screen, with the extra `top` (textual): ? tells the keys. --once and --json need nothing but the node, "
+        "and print the same figures. Jobs are there where the node has an API server that this user may ask.",
+        exits="5 with --once or --json: something is wrong with the node · 6 not allowed to ask · 7 no daemon here",
+    ),
+    Command(
         "events",
         HEADING,
         "say what happens to the running node, until Ctrl-C",
