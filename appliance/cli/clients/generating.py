@@ -52,7 +52,10 @@ def made(name: str, document: dict[str, Any], file: str | None) -> dict[str, str
     """The texts of a client. Raises ApplianceError if the description is not complete, or not one to make a program of."""
     with _complete(file):
         checked(document)
-        return client(name, document)
+        texts = client(name, document)
+        for text in texts.values():
+            text.encode()  # JSON may have halves of characters, files may not
+        return texts
 
 
 def counted(document: dict[str, Any], file: str) -> int:

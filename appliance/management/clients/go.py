@@ -97,9 +97,9 @@ class _Models:
         own = self._types.model[name]
         about = comment(f"{own}: {schema.get('description', name)}", "//")
         if not is_record(schema):
-            one = shape(schema)
-            equal = "" if isinstance(one, Many | Table) else "= "
-            return f"{about}type {own} {equal}{self._types.written(one, '')}\n"
+            kind = self._types.written(shape(schema), "")
+            equal = "" if kind.startswith(("[]", "map[")) else "= "  # a type of its own may hold itself
+            return f"{about}type {own} {equal}{kind}\n"
         return f"{about}type {own} struct {{\n{self._fields(schema)}}}\n" + (self._reader(own, schema) if is_open(schema) else "")
 
     def _fields(self, schema: Schema) -> str:

@@ -104,6 +104,16 @@ def by_kind(document: dict[str, Any]) -> None:
     document["components"]["schemas"]["Status"]["properties"]["name"] = 5
 
 
+def test_half_a_character_is_told_or_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = description(None)
+    document["paths"]["/api/v1/status"]["get"]["description"] = "half \ud800"
+    (tmp_path / "api.json").write_text(json.dumps(document))
+    for language in LANGUAGES:
+        words = ["generate-client", language, "--description", str(tmp_path / "api.json"), "--output", str(tmp_path / language)]
+        assert main(words) in {0, 1}
+    assert "Traceback" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("plant", [by_operation, by_path, by_schema, by_reference, by_argument, by_version, by_circle])
 def test_a_foreign_description_plants_no_code(
