@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 bin := .venv/bin
-products := appliance $(wildcard plugins/*/src/*) $(wildcard examples/*.py) conftest.py tests/repo tests/perf/bench
+products := appliance $(wildcard plugins/*/src/*) $(wildcard examples/*.py examples/frameworks/fastapi/*.py examples/frameworks/fastapi/*/*.py) conftest.py tests/repo tests/perf/bench
 # Both cores of a small machine.
 jobs ?= 2
 pytest := $(bin)/python -m pytest
