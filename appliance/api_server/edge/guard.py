@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api.profile_management import Management
 from appliance.api_server.caller import LOCAL
-from appliance.api_server.edge import forwarded, headers, origins, trace
+from appliance.api_server.edge import forwarded, headers, origins
 from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.limits import Buckets, Turns, group_of
 from appliance.api_server.problems import problem
@@ -24,6 +24,7 @@ from appliance.api_server.refusals import ForeignOrigin, Refused, TooManyRequest
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import get_logger
+from appliance.management.tracing.context import continued
 
 log = get_logger("api")
 
@@ -183,7 +184,7 @@ class _Passage:
         self.headers = Headers(scope=scope)
         given = self.headers.get(REQUEST_ID, "")
         self.id = given if _ID.fullmatch(given) else random_bytes(8).hex()
-        self._trace = trace.continued(self.headers.get("traceparent", ""), random_bytes)
+        self._trace = continued(self.headers.get("traceparent", ""), random_bytes)
         self._origin = self.headers.get("origin", "")
         self._rules = rules
         self._figures = figures

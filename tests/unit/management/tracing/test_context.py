@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.api_server.edge.trace import continued
+from appliance.management.tracing.context import continued
 
 TRACE, SPAN = "a" * 32, "b" * 16
 
