@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Final, NamedTuple, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 
 from appliance.api.profile_section import Section
 from appliance.api.profile_values import KindSettings, Name, Prefix
@@ -65,6 +66,32 @@ OriginText = Annotated[
 ]
 
 
+def _collector(text: str) -> str:
+    """An address of a collector as it is written. Raises ValueError with a sentence for the admin."""
+    try:
+        parts = urlsplit(text)
+        well = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and text.isascii() and text.isprintable()
+    except ValueError:
+        well, parts = False, urlsplit("")
+    if not well:
+        raise ValueError("an address of a collector is http://HOST:PORT or https://HOST:PORT")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError("no user, password or query in an address of a collector: write tokens into the file that headers names")
+    return text
+
+
+def _is_private(collector: str) -> bool:
+    """Can nobody on the network read what is sent there?"""
+    parts = urlsplit(collector)
+    try:
+        return parts.scheme == "https" or ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.hostname == "localhost"
+
+
+CollectorText = Annotated[str, Field(max_length=500), AfterValidator(_collector)]
+
+
 class ManagementLimits(Section):
     """How much the API server takes of the network. What is beyond is refused, and counted by reason in GET /api/v1/server."""
 
@@ -105,6 +132,42 @@ class ManagementTls(Section):
     def _together(self) -> Self:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key belong together: name both, or neither")
+        return self
+
+
+class ManagementTracing(Section):
+    """Traces of what the node is asked, and of streams between nodes. See docs/tracing.md. Absent: there are none."""
+
+    sample: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="The share of traces that is recorded, of those that begin here. Whoever began another has decided that.",
+    )
+    otlp: CollectorText | None = Field(
+        default=None,
+        description="A collector that takes OTLP over HTTP, as http://HOST:4318 or https://…; /v1/traces is put behind it. It "
+        "needs the extra `otel`. Absent: traces are kept here for a while, and sent nowhere.",
+        examples=["http://127.0.0.1:4318"],
+    )
+    headers: FileText | None = Field(
+        default=None,
+        description="Header fields for the collector, as its token: lines NAME: VALUE in a file that only root can read.",
+        examples=["/etc/appliance/collector-headers"],
+    )
+    authorities: FileText | None = Field(
+        default=None,
+        description="Authorities that may vouch for the collector, PEM, in a file that everybody can read. Absent: those of this "
+        "host.",
+    )
+
+    @model_validator(mode="after")
+    def _sends_secrets_over_tls_only(self) -> Self:
+        others = [name for name in ("headers", "authorities") if getattr(self, name) is not None]
+        if self.otlp is None and others:
+            raise ValueError(f"{others[0]}: there is no collector: name it in otlp")
+        if self.headers is not None and self.otlp is not None and not _is_private(self.otlp):
+            raise ValueError("headers: the network could read them: otlp begins with https://, or its host is a loopback address")
         return self
 
 
@@ -180,6 +243,9 @@ class Management(Section):
     tls: ManagementTls = Field(default=ManagementTls(), description="How connections from elsewhere are protected.")
     limits: ManagementLimits = Field(
         default=ManagementLimits(), description="How much is taken of one address, of one user and of all."
+    )
+    tracing: ManagementTracing | None = Field(
+        default=None, description="Traces of requests and streams. Absent: there are none, and nothing of it is loaded."
     )
 
     @model_validator(mode="after")

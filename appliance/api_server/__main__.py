@@ -1,4 +1,4 @@
-"""`python -m appliance.api_server [--grpc] [--plugin=NAME …] FOLDER CONTROL UNIX [TCP …]`: started by the daemon alone.
+"""`python -m appliance.api_server [--grpc] [--otlp] [--plugin=NAME …] FOLDER CONTROL UNIX [TCP …]`: started by the daemon alone.
 
 FOLDER is where it keeps what must outlive it. The numbers are descriptors: its end of the control connection, the Unix socket,
 and the sockets at which HTTP is spoken. It gives up every privilege before it reads a byte of anybody's.
@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
@@ -44,6 +45,9 @@ def main(argv: list[str]) -> int:
         import_module(name)
     if "--grpc" in options:
         import_module("appliance.api_server.grpc.server").prepare()
+    if "--otlp" in options:
+        with suppress(ImportError):  # traces are kept here all the same, and the status says what is missing
+            import_module("appliance.api_server.tracing.otlp")
     kinds = import_module("appliance.api_server.plugins.loading").load(plugins) if plugins else {}
     standard()
     memory.map_apart(LARGE_BYTES)

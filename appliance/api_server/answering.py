@@ -18,6 +18,7 @@ from appliance.api_server.arguments import arguments_of
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import NOBODY, Bearer, Caller, authorize, caller_of
 from appliance.api_server.problems import BadRequest, bug, problem
+from appliance.api_server.tracing.requests import routed, trace_fields
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
@@ -75,6 +76,7 @@ class Answering:
 
     async def _answer(self, row: Row, request: Request) -> Response:
         number = request_id(request)
+        routed(request.scope, row)
         began = clock.monotonic()
         caller = None
         try:
@@ -91,10 +93,10 @@ class Answering:
             late = DeadlineExceeded(f"{row.name} took longer than {row.seconds:g} s", hint="ask again, or look at the node's log")
             response = problem(late, number)
         except Exception:
-            log.exception("a request failed", operation=row.name, request=number)
+            log.exception("a request failed", operation=row.name, request=number, **trace_fields(request.headers))
             response = problem(bug(row.name), number)
         self._answered[f"{response.status_code // 100}xx"] += 1
-        _note(response, row, caller, number, clock.monotonic() - began)
+        _note(response, row, caller, number, clock.monotonic() - began, request.headers)
         return response
 
     async def _carried_out(self, call: Call) -> Any:
@@ -123,7 +125,7 @@ def _response(answer: Any, row: Row) -> Response:
     return Response(json.dumps(answer, ensure_ascii=False, default=str).encode(), row.success, media_type="application/json")
 
 
-def _note(response: Response, row: Row, caller: Caller | None, number: str, seconds: float) -> None:
+def _note(response: Response, row: Row, caller: Caller | None, number: str, seconds: float, headers: Mapping[str, str]) -> None:
     """The metadata of an answer, and a line in the log for what changed something or was refused."""
     response.headers[REQUEST_ID] = number
     response.headers["server-timing"] = f"total;dur={seconds * 1000:.1f}"
@@ -136,4 +138,5 @@ def _note(response: Response, row: Row, caller: Caller | None, number: str, seco
             status=response.status_code,
             request=number,
             ms=round(seconds * 1000, 1),
+            **trace_fields(headers),
         )

@@ -80,6 +80,16 @@ class NodeLink:
         async with asyncio.timeout(SECONDS):
             await self._node.ask("api_certificate", pins)
 
+    async def tracing_headers(self) -> Mapping[str, str]:
+        """Header fields for the collector of traces, as the file has them that the profile names."""
+        async with asyncio.timeout(SECONDS):
+            told: Mapping[str, str] = (await self._node.ask("api_tracing_headers")).value
+        return told
+
+    async def tell_tracing(self, figures: Mapping[str, Any]) -> None:
+        """Tell the node how sending traces goes."""
+        await self._node.ask("api_tracing", figures)
+
     async def ready(self) -> None:
         """Tell the node that requests are answered now."""
         await self._node.ask("api_ready")

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from appliance.api.profile_management import Management
+from appliance.api_server import traces as of_traces
 from appliance.api_server.analytics import handlers as of_figures
 from appliance.api_server.analytics.sampler import Sampler
 from appliance.api_server.answering import Call, Handler
@@ -24,11 +26,15 @@ from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
 from appliance.api_server.short_paths import ShortPaths
+from appliance.api_server.tracing.current import traced
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.management.iam.users import State
 from appliance.management.operations.table import ROWS
+
+if TYPE_CHECKING:
+    from appliance.api_server.tracing.part import TracingPart
 
 FIGURES_SECONDS: Final = 5.0
 """How long the node may take to give its figures."""
@@ -40,7 +46,10 @@ class Parts:
     def __init__(self, settings: Settings, node: NodeLink, kept: Kept) -> None:
         self._settings = settings
         self._kept = kept
-        self.asking = asking = Asking(node.ask, clock.monotonic)
+        self.tracing = _tracing_of(settings, node)
+        """None where the profile has none."""
+        self.recorder = None if self.tracing is None else self.tracing.recorder
+        self.asking = asking = Asking(node.ask if self.recorder is None else traced(node.ask, self.recorder), clock.monotonic)
         self.bearer: Bearer = iam.bearer_of(kept.accounts)
         self.jobs = JobsPart(
             kept.store,
@@ -74,6 +83,9 @@ class Parts:
         kept = await Kept.open(folder, settings, node.ask, credentials, plugins)
         made = cls(settings, node, kept)
         made._ending.push_async_callback(kept.close)
+        if made.tracing is not None:
+            await made.tracing.open()
+            made._ending.push_async_callback(made.tracing.close)
         await made.jobs.open()
         plugins.run("exports", made.exporter.use)
         made._ending.push_async_callback(plugins.end_tasks)
@@ -91,6 +103,7 @@ class Parts:
             **self.jobs.handlers,
             **of_figures.handlers(self.figures),
             **of_reviews.handlers(self.reviews, self.asking, self.may),
+            **of_traces.handlers(None if self.tracing is None else self.tracing.recent),
         }
 
     def trouble(self) -> str:
@@ -139,3 +152,19 @@ class Parts:
         except NoSuchRecord:
             return None
         return Caller(found.name, found.roles, "job", found.id) if found.state == State.ACTIVE else None
+
+
+def _tracing_of(settings: Settings, node: NodeLink) -> TracingPart | None:
+    tracing = Management.model_validate(settings.management).tracing
+    if tracing is None:
+        return None
+    from appliance.api_server.tracing.part import Joints, TracingPart
+
+    joints = Joints(partial(node.follow, "api_spans", {}, None), node.tracing_headers, node.tell_tracing)
+    about = {
+        "service.namespace": "appliance",
+        "service.version": settings.version,
+        "service.instance.id": settings.identity,
+        "appliance.node.name": settings.name,
+    }
+    return TracingPart(tracing, joints, about)

@@ -40,6 +40,7 @@ _BY_CODE: Final = {
     "ExecutionUnknown": HTTPStatus.NOT_FOUND,
     "ExecutionOver": HTTPStatus.CONFLICT,
     "KeyReused": HTTPStatus.CONFLICT,
+    "NoSuchTrace": HTTPStatus.NOT_FOUND,
     "CursorInvalid": HTTPStatus.BAD_REQUEST,
     "JobsBusy": HTTPStatus.TOO_MANY_REQUESTS,
     "TooManyStreams": HTTPStatus.TOO_MANY_REQUESTS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from appliance.api_server.edge.tls import Tls
 from appliance.foundation import clock
 
 
-def edge_handlers(edge: Edge, tls: Tls) -> dict[str, Handler]:
-    """By the names of their rows."""
+def edge_handlers(edge: Edge, tls: Tls, traces: Callable[[], Mapping[str, Any]] | None = None) -> dict[str, Handler]:
+    """By the names of their rows. `traces` tells how recording and sending traces goes, where there are any."""
     began = clock.monotonic()
 
     async def figures(_call: Call) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def edge_handlers(edge: Edge, tls: Tls) -> dict[str, Handler]:
             "memory": _memory(),
             **edge.shown(),
             "certificate": tls.pins._asdict(),
+            "tracing": None if traces is None else traces(),
         }
 
     async def rotate(_call: Call) -> dict[str, Any]:

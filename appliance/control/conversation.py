@@ -61,6 +61,8 @@ class Request(NamedTuple):
     args: Mapping[str, Any]
     body: bytes = b""
     """What followed the question."""
+    trace: str = ""
+    """The traceparent of the API server's step that asks; "" where nothing is recorded."""
 
 
 class Patience(NamedTuple):
@@ -182,7 +184,8 @@ class Conversation:
             return not question.body  # what follows it is not read
         async with asyncio.timeout(self._patience):
             body = await self._reader.readexactly(question.body)
-        operation, request = self._operations[question.op], Request(self._asker(question), question.args, body)
+        trace = "" if question.on_behalf is None else question.on_behalf.trace
+        operation, request = self._operations[question.op], Request(self._asker(question), question.args, body, trace)
         answering = self._judged(question, operation, request) if aside else self._answer(question, operation, request)
         task = asyncio.get_running_loop().create_task(answering, name=f"answer {question.op}")
         self._under_way[question.id] = _UnderWay(task, operation)
@@ -193,7 +196,7 @@ class Conversation:
         """For whom it is asked. The API server asks for its users; nobody else asks for anybody."""
         if question.on_behalf is None or self._principal.kind != API_SERVER:
             return self._principal
-        name, roles, request = question.on_behalf
+        name, roles, request, _trace = question.on_behalf
         return Principal("api", name, roles=roles, request=request)
 
     def _unknown(self, question: Question) -> Refusal | None:

@@ -4,7 +4,8 @@ One JSON object a line. Who asks chooses an `id` for each question, so that seve
 about it has that `id`. Answers come in the order in which they are ready. docs/control-socket.md tells it with examples.
 
 asker  {"id": 1, "op": "status", "args": {}}        a question; with "body": n, n raw bytes follow the line
-       {"id": 2, "op": …, "as": {"name": "alice", "roles": ["viewer"], "request": "…"}}  the API server, for a user
+       {"id": 2, "op": …, "as": {"name": "alice", "roles": ["viewer"], "request": "…"}}  the API server, for a user;
+                                                    with "trace": "00-…-01" where its step of a trace is recorded
        {"cancel": 1}                                the answer is not wanted any more
 node   {"id": 1, "item": …}                         one item of an answer that is a stream
        {"id": 1, "item": …, "fds": 1}               the same, and so many descriptors come with it (`control.handing`)
@@ -43,6 +44,15 @@ class OnBehalf(NamedTuple):
     roles: tuple[str, ...] = ()
     request: str = ""
     """The id of the request there."""
+    trace: str = ""
+    """The traceparent of the step that asks (W3C, Trace Context); "" where nothing is recorded."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        said = self._asdict()
+        if not self.trace:
+            del said["trace"]
+        return said
 
 
 class Question(NamedTuple):
@@ -108,7 +118,7 @@ def line_of(message: ToNode | FromNode) -> bytes:
     said: dict[str, Any]
     match message:
         case Question(op, args, id, body, on_behalf):
-            whose = {} if on_behalf is None else {"as": on_behalf._asdict()}
+            whose = {} if on_behalf is None else {"as": on_behalf.document()}
             said = _with_id(id, {"op": op, "args": args} | ({"body": body} if body else {}) | whose)
         case Cancel(id):
             said = {"cancel": id}
@@ -177,9 +187,9 @@ def _on_behalf(found: object) -> OnBehalf | None:
         case None:
             return None
         case {"name": str(name), **more}:
-            roles, request = more.get("roles", []), more.get("request", "")
-            if isinstance(roles, list) and len(roles) <= MOST_ROLES and all(map(_is_word, (name, request, *roles))):
-                return OnBehalf(name, tuple(sorted(roles)), str(request))
+            roles, request, trace = more.get("roles", []), more.get("request", ""), more.get("trace", "")
+            if isinstance(roles, list) and len(roles) <= MOST_ROLES and all(map(_is_word, (name, request, trace, *roles))):
+                return OnBehalf(name, tuple(sorted(roles)), str(request), str(trace))
     raise NotUnderstood("as names nobody")
 
 

@@ -336,10 +336,11 @@ class HostedNode:
 
     def _operations_changed(self) -> None:
         """Callers may ask for other things than before."""
-        self._operations.clear()
-        self._operations |= self._audit.around(operations(self._asked()))
+        found = self._audit.around(operations(self._asked()))
         if self._management is not None:
-            self._operations |= self._management.operations()
+            found = self._management.spans.around(found) | self._management.operations()
+        self._operations.clear()
+        self._operations |= found
 
     def _members_changed(self) -> None:
         self._access.peers_changed()
@@ -373,7 +374,8 @@ class HostedNode:
                 ApiPlugins(self._node.plugins, self._node.calls),
             )
             self._management = ManagementPart(joints)
-            self._operations |= self._management.operations()
+            self._streams.trace = self._management.spans.stream
+            self._operations_changed()
             self._lifespan.push("management", self._management.close)
         await self._management.use(section)
 

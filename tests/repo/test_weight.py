@@ -61,6 +61,14 @@ def test_a_node_without_an_audit_log_loads_nothing_of_it() -> None:
     }
 
 
+def test_opentelemetry_is_loaded_where_a_collector_is_named_and_nowhere_else() -> None:
+    loaded = modules_loaded_by("import appliance.api_server.serving, appliance.api_server.__main__, appliance.sdk")
+    assert "appliance.api_server.parts" in loaded
+    assert not {name.split(".")[0] for name in loaded} & {"opentelemetry", "requests", "urllib3", "google"}
+    assert not loaded & {"appliance.api_server.tracing.part", "appliance.api_server.tracing.sending"}
+    assert "opentelemetry" in loaded_by("import appliance.api_server.tracing.otlp")
+
+
 def test_a_host_is_changed_without_what_else_pyroute2_can_do() -> None:
     code = "from appliance.runtime.host import changes; changes._load_ahead()"
     assert "pyroute2" in loaded_by(code)

@@ -25,6 +25,7 @@ from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.problems import problem
 from appliance.errors import ApplianceError
 from appliance.foundation.entropy import random_bytes
+from appliance.management.tracing.span import Recorder
 
 Context = Callable[[socket.socket], ssl.SSLContext | None]
 PATIENCE = 60.0
@@ -87,10 +88,14 @@ def parsed(answer: bytes) -> tuple[int, Mapping[str, str], Any]:
 
 @asynccontextmanager
 async def edged(
-    section: Mapping[str, Any] | None = None, deadlines: Deadlines = USUAL, context: Context = lambda _listener: None
+    section: Mapping[str, Any] | None = None,
+    deadlines: Deadlines = USUAL,
+    context: Context = lambda _listener: None,
+    recorder: Recorder | None = None,
 ) -> AsyncGenerator[Edged]:
-    """Serve with that section `management` of a profile."""
+    """Serve with that section `management` of a profile. `recorder`: of spans."""
     edge = Edge(Management.model_validate(section or {}), deadlines)
+    edge.recorder = recorder
     server = EdgeServer(_application(), edge, context)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

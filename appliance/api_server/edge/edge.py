@@ -22,6 +22,7 @@ from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.guard import Guard, Rules, Tolls
 from appliance.api_server.edge.http import Http
 from appliance.api_server.edge.limits import Buckets, Deadlines, Seats, Turns
+from appliance.management.tracing.span import Recorder
 
 Named = Callable[[str], Awaitable[Caller]]
 """The user of that name, as a caller. Raises Unauthenticated."""
@@ -38,6 +39,8 @@ class Edge:
         limits = management.limits
         self.named: Named | None = None
         """Finds the user of a certificate."""
+        self.recorder: Recorder | None = None
+        """Of spans; None where nothing is traced. To be set before the first guard is asked for."""
         self.figures = Figures()
         self.seats = Seats(limits.connections, limits.per_address)
         self.deadlines = deadlines
@@ -47,7 +50,7 @@ class Edge:
 
     def guard(self, app: ASGIApp) -> Guard:
         """What stands before the application."""
-        return Guard(app, self._rules, self._tolls, self.figures)
+        return Guard(app, self._rules, self._tolls, self.figures, self.recorder)
 
     def accept(
         self, listener: socket.socket, config: uvicorn.Config, state: ServerState, context: Callable[[], ssl.SSLContext | None]

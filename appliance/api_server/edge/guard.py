@@ -21,10 +21,13 @@ from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.limits import Buckets, Turns, group_of
 from appliance.api_server.problems import problem
 from appliance.api_server.refusals import ForeignOrigin, Refused, TooManyRequests, WrongHost
+from appliance.api_server.tracing.current import within
+from appliance.api_server.tracing.requests import began, ended
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.foundation.logging import get_logger
-from appliance.management.tracing.context import continued
+from appliance.management.tracing.context import Trace, continued
+from appliance.management.tracing.span import Kind, OpenSpan, Recorder
 
 log = get_logger("api")
 
@@ -64,8 +67,10 @@ class Tolls(NamedTuple):
 class Guard:
     """ASGI."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, tolls: Tolls, figures: Figures) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, tolls: Tolls, figures: Figures, recorder: Recorder | None = None) -> None:
+        """`recorder`: None where nothing is traced."""
         self._app = app
+        self._recorder = recorder
         self._rules = rules
         self._tolls = tolls
         self._figures = figures
@@ -82,7 +87,7 @@ class Guard:
         """Judge one request, and have it answered."""
         if scope["type"] not in {"http", "websocket"}:
             return
-        passage = _Passage(self._figures, self._rules, scope, send)
+        passage = _Passage(self._figures, self._rules, scope, send, self._recorder)
         try:
             self._judge(scope, passage.headers)
         except Refused as error:
@@ -93,7 +98,11 @@ class Guard:
         if (allowed := self._preflight(scope, passage.headers)) is not None:
             await allowed(scope, receive, passage.send)
             return
-        await self._pass_on(passage, receive)
+        if self._recorder is None:
+            await self._pass_on(passage, receive)
+            return
+        with within(None if scope["type"] == "websocket" else passage.trace, passage.span):
+            await self._pass_on(passage, receive)
 
     async def _pass_on(self, passage: _Passage, receive: Receive) -> None:
         task = asyncio.current_task()
@@ -177,20 +186,20 @@ class Guard:
 
 
 class _Passage:
-    """One request on its way."""
+    """One request on its way, which is a step of a trace."""
 
-    def __init__(self, figures: Figures, rules: Rules, scope: Scope, send: Send) -> None:
+    def __init__(self, figures: Figures, rules: Rules, scope: Scope, send: Send, recorder: Recorder | None) -> None:
         self.scope = scope
         self.headers = Headers(scope=scope)
         given = self.headers.get(REQUEST_ID, "")
         self.id = given if _ID.fullmatch(given) else random_bytes(8).hex()
-        self._trace = continued(self.headers.get("traceparent", ""), random_bytes)
+        self.trace, self.span = self._step(self.headers.get("traceparent", ""), recorder)
         self._origin = self.headers.get("origin", "")
         self._rules = rules
         self._figures = figures
         self._send = send
         kept = [pair for pair in scope["headers"] if pair[0] not in {b"x-request-id", b"traceparent"}]
-        more = [(b"x-request-id", self.id.encode()), (b"traceparent", str(self._trace).encode())]
+        more = [(b"x-request-id", self.id.encode()), (b"traceparent", str(self.trace).encode())]
         scope["headers"] = [*kept, *more]  # whoever reads them sees what is answered
 
     async def send(self, message: Message) -> None:
@@ -198,13 +207,23 @@ class _Passage:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             self._figures.answered(message["status"])
             self._add(MutableHeaders(raw=message.setdefault("headers", [])))
+        if self.span is not None:
+            ended(self.span, message)
         await self._send(message)
+
+    def _step(self, traceparent: str, recorder: Recorder | None) -> tuple[Trace, OpenSpan | None]:
+        if recorder is None:
+            return continued(traceparent, random_bytes), None
+        trace, span = recorder.request(traceparent, "", Kind.SERVER)
+        if span is not None:
+            began(span, self.scope, self.id)
+        return trace, span
 
     def _add(self, fields: MutableHeaders) -> None:
         for name, value in headers.SECURITY:
             fields.setdefault(name.decode(), value.decode())
         fields[REQUEST_ID] = self.id
-        fields["traceparent"] = str(self._trace)
+        fields["traceparent"] = str(self.trace)
         if self.scope["scheme"] in {"https", "wss"}:
             fields.setdefault(*(each.decode() for each in headers.HSTS))
         if self._rules.cors:

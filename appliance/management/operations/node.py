@@ -109,6 +109,9 @@ NOT_HERE: Final = {
     "api_certificate": "the API server's own",
     "api_secret": "the API server's own",
     "api_part": "the API server's own",
+    "api_spans": "the API server's own",
+    "api_tracing": "the API server's own",
+    "api_tracing_headers": "the API server's own",
     "events": "the API server follows it and tells it to all, see /api/v1/events",
 }
 """Operations of the control socket that have no row."""

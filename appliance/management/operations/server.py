@@ -24,6 +24,17 @@ class Pins(Result):
     """The key exchange that is offered first; only X25519MLKEM768 is post-quantum."""
 
 
+class TracingFigures(Result):
+    """How recording and sending traces goes."""
+
+    sample: float = Field(description="The share of traces that begin here which is recorded.")
+    collector: str = Field(description='Where spans are sent; "" if nowhere.')
+    sent: int = Field(description="Spans that the collector took.")
+    waiting: int = Field(description="Spans that are to be sent.")
+    dropped: dict[str, int] = Field(examples=[{"not-taken": 512}], description="Spans, by reason.")
+    problem: str = Field(description='Why nothing is sent; "" if all is well.')
+
+
 class ServerFigures(Result):
     """How the API server is."""
 
@@ -42,6 +53,7 @@ class ServerFigures(Result):
     certificate: Pins
     refused: dict[str, int] = Field(examples=[{"rate": 3}])
     """What went no further than the edge, by reason."""
+    tracing: TracingFigures | None = Field(default=None, description="null where the profile has no management.tracing.")
 
 
 ROWS: Final = (

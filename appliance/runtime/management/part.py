@@ -26,9 +26,11 @@ from appliance.management.iam import roles
 from appliance.plugin_host.registry import API_PARTS, parts_of
 from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.management.doors import Doors
-from appliance.runtime.management.process import ApiServerProcess
+from appliance.runtime.management.process import ApiServerProcess, Loads
 from appliance.runtime.management.secret_files import secret_of
+from appliance.runtime.management.spans import NodeSpans
 from appliance.runtime.management.tls_files import tls_files
+from appliance.runtime.management.tracing_headers import tracing_headers
 from appliance.runtime.management.watch import Watch
 
 log = get_logger("management")
@@ -75,6 +77,7 @@ class ManagementPart:
         self._doors = Doors(joints.path)
         self._process = ApiServerProcess(self._died)
         self._watch = Watch(self._hangs)
+        self.spans = NodeSpans()
         self._section: Management | None = None
         self._closed = False
         self._again: asyncio.TimerHandle | None = None
@@ -85,6 +88,8 @@ class ManagementPart:
         self._ready = False
         self._certificate: dict[str, str] = {}
         """What clients may pin, as the API server said last."""
+        self._tracing: dict[str, Any] = {}
+        """How sending spans to the collector goes, as the API server said last."""
         self._blocked = ""
         """Why it does not listen everywhere; "" if it does."""
         self._failed = ""
@@ -140,6 +145,13 @@ class ManagementPart:
             self._certificate = {name: str(request.args.get(name, "")) for name in CERTIFICATE}
             return {}
 
+        async def headers(_request: Request) -> Any:
+            return await asyncio.to_thread(tracing_headers, self._in_use().tracing)
+
+        async def tracing(request: Request) -> Any:
+            self._tracing = dict(request.args)
+            return {}
+
         async def alive(request: Request) -> Any:
             self._watch.heard()
             self._trouble = str(request.args.get("trouble", ""))[:MOST_WORDS]
@@ -158,6 +170,9 @@ class ManagementPart:
             "api_secret": Operation(SERVE, secret),
             "api_part": Operation(SERVE, part),
             "api_certificate": Operation(SERVE, certificate),
+            "api_spans": Operation(SERVE, lambda _request: self.spans.follow()),
+            "api_tracing": Operation(SERVE, tracing),
+            "api_tracing_headers": Operation(SERVE, headers),
         }
 
     def shown(self) -> dict[str, Any] | None:
@@ -173,6 +188,7 @@ class ManagementPart:
             "plain": self._plain(),
             "shares_user": os.geteuid() == 0 and ids(API_USER)[0] == NOBODY,
             "certificate": self._certificate,
+            **({} if self._section.tracing is None else {"tracing": self._tracing}),
         }
 
     def _in_use(self) -> Management:
@@ -199,6 +215,7 @@ class ManagementPart:
                 self._joints.permit(no_roles)
                 return
             self._joints.permit(lambda held, permission: roles.permits(held, permission, management.roles))
+            self.spans.use(0.0 if management.tracing is None else management.tracing.sample)
             changed = management != before
             if changed:
                 self._failures = 0
@@ -238,7 +255,8 @@ class ManagementPart:
             self._later()
 
     def _start(self) -> bool:
-        self._ready, self._since, self._last_words, self._trouble, self._parts = False, clock.monotonic(), "", "", {}
+        self._ready, self._since, self._last_words = False, clock.monotonic(), ""
+        self._trouble, self._parts, self._tracing = "", {}, {}
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:
@@ -246,14 +264,7 @@ class ManagementPart:
             return False
         try:
             with theirs:
-                section = self._in_use()
-                self._process.start(
-                    self._joints.folder,
-                    theirs,
-                    *self._doors.descriptors(),
-                    grpc=bool(section.grpc),
-                    plugins=self._joints.plugins.of(section),
-                )
+                self._process.start(self._joints.folder, theirs, *self._doors.descriptors(), loads=self._loads())
         except ApplianceError as error:
             ours.close()
             self._failed = self._told(error, self._failed)
@@ -261,6 +272,11 @@ class ManagementPart:
         self._joints.attend(ours, Principal(API_SERVER, API_SERVER), OF_THE_API_SERVER)
         self._watch.begin()
         return True
+
+    def _loads(self) -> Loads:
+        section = self._in_use()
+        otlp = section.tracing is not None and section.tracing.otlp is not None
+        return Loads(bool(section.grpc), otlp, tuple(self._joints.plugins.of(section)))
 
     def _hangs(self) -> None:
         log.warning("the API server has said nothing for long, and is ended", pid=self._process.pid)

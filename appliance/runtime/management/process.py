@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.errors import HostError
 from appliance.foundation import interpreter
@@ -26,6 +26,20 @@ GRPC_LIBRARIES: Final = ("grpc", "grpc_health", "grpc_reflection")
 """And where it speaks gRPC: the extra `grpc`."""
 
 
+class Loads(NamedTuple):
+    """What it loads beside its own, before it becomes a user who may not be able to read that."""
+
+    grpc: bool = False
+    otlp: bool = False
+    plugins: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """For its command line."""
+        libraries = {"--grpc": self.grpc, "--otlp": self.otlp}
+        return [*(word for word, wanted in libraries.items() if wanted), *(f"--plugin={name}" for name in self.plugins)]
+
+
 class ApiServerProcess:
     """One process. `died()` is called once when it ends without being told to."""
 
@@ -39,20 +53,16 @@ class ApiServerProcess:
         """0 while there is none."""
         return 0 if self._process is None else self._process.pid
 
-    def start(
-        self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int], *, grpc: bool, plugins: Sequence[str] = ()
-    ) -> None:
-        """Start it with its end of the control connection, the sockets to listen at, and the plugins that it loads. Raises
-        HostError."""
+    def start(self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int], *, loads: Loads) -> None:
+        """Start it with its end of the control connection, and the sockets to listen at. Raises HostError."""
         check_libraries(LIBRARIES)
-        if grpc:
+        if loads.grpc:
             check_libraries(GRPC_LIBRARIES, "grpc", "management.grpc out")
         make_folder(folder)
         descriptors = (control.fileno(), unix, *tcp)
-        options = [*(["--grpc"] if grpc else []), *(f"--plugin={name}" for name in plugins)]
         try:
             self._process = subprocess.Popen(
-                interpreter.command("appliance.api_server", *options, str(folder), *map(str, descriptors)),
+                interpreter.command("appliance.api_server", *loads.words, str(folder), *map(str, descriptors)),
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

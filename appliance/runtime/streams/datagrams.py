@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 from appliance.control.handing import Handed
 from appliance.errors import PeerFault
 from appliance.runtime.streams.callers import Caller, caller_at
-from appliance.runtime.streams.incoming import Judge, refusal_of, said_of
+from appliance.runtime.streams.incoming import Judge, coming_in, refusal_of, said_of
+from appliance.runtime.streams.traced import Trace, untraced
 from appliance.wire.stream_preface import StreamRefusal, Wanted, encode_answer, unframed_wanted
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class IncomingDatagrams:
         services: Mapping[str, Served],
         judge: Callable[[], Judge],
         counted: Counter[str],
+        trace: Trace = untraced,
     ) -> None:
         self._sockets = sockets
         self._port = port
@@ -53,6 +55,7 @@ class IncomingDatagrams:
         self._services = services
         self._judge = judge
         self._counted = counted
+        self._trace = trace
         self._waiting: dict[Source, _Waiting] = {}
         self._of_peers: Counter[str] = Counter()
         self._ears: Hearing | None = None
@@ -83,12 +86,15 @@ class IncomingDatagrams:
         if (waiting := self._waiting.get(source)) is not None:  # it came again before the socket for its caller was there
             waiting.answer()
             return
-        refused, reason = refusal_of(caller, wanted, self._judge(), self._services)
-        if refused is None:
-            try:
-                self._wait_for(caller, wanted, data, self._sockets.answering(at, self._port, source), source)
-            except OSError:
-                refused, reason = StreamRefusal.BUSY, "no-socket"
+        with coming_in(self._trace, caller, wanted) as (passed_on, begun):
+            refused, reason = refusal_of(caller, wanted, self._judge(), self._services)
+            if refused is None:
+                try:
+                    self._wait_for(caller, passed_on, data, self._sockets.answering(at, self._port, source), source)
+                except OSError:
+                    refused, reason = StreamRefusal.BUSY, "no-socket"
+            if begun is not None:
+                begun.error = reason
         if refused is not None:
             self._counted[reason] += 1
             self._ears.send(encode_answer(refused), at, source)

@@ -11,13 +11,14 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Final
 
 from appliance.control.handing import Handed
 from appliance.errors import PeerFault
 from appliance.foundation.tasks import Tasks
 from appliance.runtime.streams.callers import Caller, caller_at
+from appliance.runtime.streams.traced import Step, Trace, step, untraced
 from appliance.wire.stream_preface import HEAD_BYTES, StreamRefusal, Wanted, encode_answer, length_of, read_wanted
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Incoming:
         services: Mapping[str, Served],
         judge: Callable[[], Judge],
         counted: Counter[str],
+        trace: Trace = untraced,
     ) -> None:
         self._table = table
         self._own = own
@@ -65,6 +67,7 @@ class Incoming:
         self._tasks = Tasks()
         self._calling: Counter[str] = Counter()
         self._counted = counted
+        self._trace = trace
 
     def take(self, stream: socket.socket, source: Source) -> None:
         """Somebody has connected from there."""
@@ -109,18 +112,24 @@ class Incoming:
 
     async def _answer(self, stream: socket.socket, caller: Caller, source: Source, wanted: Wanted) -> bool:
         """True if it is an application's now."""
+        with coming_in(self._trace, caller, wanted) as (passed_on, begun):
+            reason = await self._judged(stream, caller, source, passed_on)
+            if begun is not None:
+                begun.error = reason
+        self._counted[reason or "given"] += 1
+        return not reason
+
+    async def _judged(self, stream: socket.socket, caller: Caller, source: Source, wanted: Wanted) -> str:
+        """Returns "" if it is an application's now, else why not."""
         refused, reason = refusal_of(caller, wanted, self._judge(), self._services)
         await asyncio.get_running_loop().sock_sendall(stream, encode_answer(refused))
         if refused is not None:
-            self._counted[reason] += 1
-            return False
+            return reason
         served = self._services.get(wanted.service)
         if served is None:  # it has ended meanwhile; the caller sees the stream end
-            self._counted["gone"] += 1
-            return False
-        self._counted["given"] += 1
+            return "gone"
         served.put(Handed(said_of(caller, source, wanted), (stream,)))
-        return True
+        return ""
 
 
 def refusal_of(caller: Caller, wanted: Wanted, judge: Judge, services: Mapping[str, Served]) -> tuple[StreamRefusal | None, str]:
@@ -134,6 +143,11 @@ def refusal_of(caller: Caller, wanted: Wanted, judge: Judge, services: Mapping[s
     if served.full:
         return StreamRefusal.BUSY, "service-busy"
     return None, ""
+
+
+def coming_in(trace: Trace, caller: Caller, wanted: Wanted) -> AbstractContextManager[tuple[Wanted, Step | None]]:
+    """The step that judging a caller is."""
+    return step(trace, "server", f"serve {wanted.service}", wanted, {"appliance.peer": caller.peer})
 
 
 def said_of(caller: Caller, source: Source, wanted: Wanted) -> dict[str, object]:

@@ -6,13 +6,14 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from appliance.control.handing import Handed
 from appliance.errors import PeerFault
 from appliance.runtime.streams.errors import NothingServed, PeerNotReached, refusal
 from appliance.runtime.streams.incoming import read_exactly
+from appliance.runtime.streams.traced import Step, Trace, step, untraced
 from appliance.wire.stream_preface import (
     HEAD_BYTES,
     MOST_BYTES,
@@ -44,11 +45,16 @@ class Target(NamedTuple):
 class Opening:
     """Opens them. What it gives back is `Handed`, the caller's to close. All raise StreamError."""
 
-    def __init__(self, sockets: OverlaySockets) -> None:
+    def __init__(self, sockets: OverlaySockets, trace: Trace = untraced) -> None:
         self._sockets = sockets
+        self._trace = trace
 
     async def stream(self, target: Target, wanted: Wanted, seconds: float) -> Handed:
         """A stream to a service of a peer."""
+        with self._step(target, wanted) as (passed_on, _step):
+            return await self._stream(target, passed_on, seconds)
+
+    async def _stream(self, target: Target, wanted: Wanted, seconds: float) -> Handed:
         async with _limit(seconds, target, f"service {wanted.service}"):
             opened = await self._connected(target, PORT, wanted.service)
             try:
@@ -64,6 +70,10 @@ class Opening:
 
     async def datagrams(self, target: Target, wanted: Wanted, seconds: float) -> Handed:
         """A socket for datagrams to a service of a peer. What comes on it at first may be that peer's answer once more."""
+        with self._step(target, wanted) as (passed_on, _step):
+            return await self._socket_for(target, passed_on, seconds)
+
+    async def _socket_for(self, target: Target, wanted: Wanted, seconds: float) -> Handed:
         async with _limit(seconds, target, f"service {wanted.service}"):
             opened = await self._connected(target, PORT, wanted.service, datagrams=True)
             try:
@@ -84,6 +94,9 @@ class Opening:
         async with _limit(seconds, target, f"port {port}"):
             opened = await self._connected(target, port, f"port {port}", datagrams=datagrams)
         return _handed(target, opened, "", None)
+
+    def _step(self, target: Target, wanted: Wanted) -> AbstractContextManager[tuple[Wanted, Step | None]]:
+        return step(self._trace, "client", f"connect {wanted.service}", wanted, {"appliance.peer": target.name})
 
     async def _connected(self, target: Target, port: int, what: str, *, datagrams: bool = False) -> socket.socket:
         problem: OSError | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from appliance.runtime.inside import HERE, Inside
+from appliance.runtime.streams.traced import Side, Step, Trace, untraced
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -31,6 +32,8 @@ class StreamsPart:
         """Where sockets inside the overlay come from. To be set before the first application asks."""
         self.judge: Judge | None = None
         """Who may have which service; None: every peer may have all. To be set before the first application asks."""
+        self.trace: Trace = untraced
+        """Begins the span of a stream."""
 
     @property
     def streams(self) -> Streams:
@@ -39,7 +42,7 @@ class StreamsPart:
             from appliance.runtime.streams.streams import Streams
 
             sockets = self.sockets()
-            self._streams = Streams(self._table, self._own, sockets, self._place)
+            self._streams = Streams(self._table, self._own, sockets, self._place, self._traced)
             if self.judge is not None:
                 self._streams.judge = self.judge
         return self._streams
@@ -70,6 +73,9 @@ class StreamsPart:
             await self._streams.close()
         if self._offers is not None:
             self._offers.close()
+
+    def _traced(self, side: Side, name: str, traceparent: str, about: Mapping[str, Any]) -> tuple[str, Step | None]:
+        return self.trace(side, name, traceparent, about)
 
     def _own(self) -> Sequence[Address]:
         return [address.ip for address in self._profile().network.addresses]

@@ -20,6 +20,7 @@ from appliance.runtime.streams.errors import ServiceTaken, StreamError
 from appliance.runtime.streams.incoming import Incoming, Judge
 from appliance.runtime.streams.opening import PORT, Opening
 from appliance.runtime.streams.served import Served
+from appliance.runtime.streams.traced import Trace, untraced
 
 if TYPE_CHECKING:
     from appliance.runtime.peers.table import Address, PeerTable
@@ -42,18 +43,21 @@ class Streams:
         own: Callable[[], Sequence[Address]],
         sockets: OverlaySockets,
         place: Callable[[], object],
+        trace: Trace = untraced,
     ) -> None:
         self._sockets = sockets
         self._place = place
         self.judge: Judge = lambda _caller, _service: ""
         """Who may have which service."""
-        self.opening = Opening(sockets)
+        self.opening = Opening(sockets, trace)
         self._services: dict[str, Served] = {}
         self._by_datagrams: dict[str, Served] = {}
         self.counted: Counter[str] = Counter()
         """Streams that were "given", and callers that were not let in, by reason."""
-        self._incoming = Incoming(table, own, self._services, lambda: self.judge, self.counted)
-        self._datagrams = IncomingDatagrams(sockets, PORT, table, own, self._by_datagrams, lambda: self.judge, self.counted)
+        self._incoming = Incoming(table, own, self._services, lambda: self.judge, self.counted, trace)
+        self._datagrams = IncomingDatagrams(
+            sockets, PORT, table, own, self._by_datagrams, lambda: self.judge, self.counted, trace
+        )
         self._door: Listening | None = None
         self._door_at: object = None
         self.problem = ""

@@ -101,7 +101,7 @@ async def test_a_viewer_changes_nothing(client: httpx.AsyncClient) -> None:
 
 async def test_the_node_is_told_for_whom_it_is_asked(client: httpx.AsyncClient) -> None:
     answer = await client.get("asked", headers=known("viewer") | {"x-request-id": "r-1"})
-    assert answer.json()["whose"] == ["viewer", ["viewer"], "r-1"]
+    assert answer.json()["whose"] == ["viewer", ["viewer"], "r-1", ""]
     assert answer.headers["x-request-id"] == "r-1"
 
 

@@ -37,6 +37,13 @@ from appliance.control.messages import (
             Question("status", id=2, on_behalf=OnBehalf("alice", ("admin", "viewer"), "r1")),
             '{"id": 2, "op": "status", "args": {}, "as": {"name": "alice", "roles": ["admin", "viewer"], "request": "r1"}}',
         ),
+        (
+            Question("status", id=2, on_behalf=OnBehalf("alice", (), "r1", "00-aa-bb-01")),
+            (
+                '{"id": 2, "op": "status", "args": {}, '
+                '"as": {"name": "alice", "roles": [], "request": "r1", "trace": "00-aa-bb-01"}}'
+            ),
+        ),
         (Cancel(7), '{"cancel": 7}'),
     ],
 )

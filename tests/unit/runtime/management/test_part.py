@@ -17,7 +17,7 @@ from appliance.plugin_host.plugins import PluginHost
 from appliance.runtime.management import part as module
 from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.management.part import Joints, ManagementPart
-from appliance.runtime.management.process import check_libraries
+from appliance.runtime.management.process import Loads, check_libraries
 from appliance.runtime.plugins.calls import PluginCalls
 
 NO_PLUGINS = ApiPlugins(PluginHost.load([]), PluginCalls())
@@ -31,11 +31,8 @@ class Process:
         self.pid = 0
         self.listening = 0
 
-    def start(
-        self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int], *, grpc: bool, plugins: Sequence[str]
-    ) -> None:
-        assert not grpc
-        assert not plugins
+    def start(self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int], *, loads: Loads) -> None:
+        assert not loads.words
         self.pid, self.listening = 1, len(tcp)
 
     async def stop(self) -> None:
@@ -78,8 +75,8 @@ async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, m
     await part.use(Management.model_validate({"listen": []}))
     assert part._watch._next is not None
 
-    def refuse(_self: Process, *_: object, grpc: bool, plugins: Sequence[str]) -> None:
-        del grpc, plugins
+    def refuse(_self: Process, *_: object, loads: Loads) -> None:
+        del loads
         raise HostError("no memory")
 
     monkeypatch.setattr(Process, "start", refuse)
