@@ -21,6 +21,8 @@ from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.edge.tls import Tls
 from appliance.api_server.node_link import Settings
 from appliance.api_server.parts import Parts
+from appliance.api_server.plugins.parts import PluginParts
+from appliance.api_server.plugins.services import Joints
 from appliance.api_server.server import edge_handlers
 from appliance.management.descriptions.examples import example
 from appliance.management.descriptions.models import models
@@ -65,7 +67,9 @@ def whole_api(folder: Path) -> Iterator[str]:
         stop = asyncio.Event()
         ending.append((asyncio.get_running_loop(), stop))
         settings, node, edge = Settings("mock", "0" * 64, "1.0", MANAGEMENT.model_dump(mode="json")), Node(), Edge(MANAGEMENT)
-        parts = await Parts.open(folder, settings, node, {})  # type: ignore[arg-type]  # as much of a NodeLink as is used
+        joints = Joints(settings.name, settings.identity, node, folder / "plugins", {})  # type: ignore[arg-type]  # as below
+        plugins = PluginParts({}, MANAGEMENT, joints)
+        parts = await Parts.open(folder, settings, node, {}, plugins)  # type: ignore[arg-type]  # as much of a NodeLink as is used
         try:
             tls = Tls(MANAGEMENT, folder, _no_files, _told)
             answering = answering_of(settings, parts, edge_handlers(edge, tls))
