@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.api_server.problems import known_codes
+from appliance.management.clients.postman import collection
 from appliance.management.descriptions.asyncapi import events
 from appliance.management.descriptions.messages import messages
 from appliance.management.descriptions.numbers import numbers
@@ -39,6 +40,7 @@ def generated(root: Path) -> Mapping[Path, str]:
         kept: known.text(),
         schemas / "asyncapi.yaml": yaml_text(events(described)),
         schemas / "messages.schema.json": _text(messages(ROWS, described["info"]["version"])),
+        schemas / "postman.json": _text(collection(described)),
         schemas / SCHEMA_FILE: schema_text(),
     }
 

@@ -1,6 +1,6 @@
 """A Postman collection (format 2.1) of all operations, with variables, a log-in, examples and tests.
 
-What changes something is left out of a run over the whole collection until its user sets the variable `changes` to yes, and a stream
+A run over the whole collection leaves out what changes something until its user sets the variable `changes` to yes, and streams
 until he sets `streams`.
 """
 
@@ -14,20 +14,22 @@ from appliance.management.clients.operations import Argument, Document, Operatio
 from appliance.management.descriptions.examples import example
 
 FORMAT: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-_ABOUT: Final = """\
-Set `base_url`, `name` and `password`, and send "First steps" from the top: the log-in puts its tokens into variables. Or put an API token \
-into `access_token`. A run over all leaves out what changes something unless `changes` is yes, and streams unless `streams` is yes.\
-"""
+_ABOUT: Final = (
+    'Set `base_url`, `name` and `password`, and send "First steps" from the top: the log-in puts its tokens into variables. Or put '
+    "an API token into `access_token`. A run over all leaves out what changes something unless `changes` is yes, and streams unless "
+    "`streams` is yes."
+)
 _VARIABLES: Final = {
     "base_url": "http://127.0.0.1:8470",
     "name": "alice",
     "password": "",
     "access_token": "",
     "refresh_token": "",
-    "executionId": "",
     "changes": "no",
     "streams": "no",
 }
+_KEPT: Final = {"executionId": "01890a5d-ac96-774b-bcce-b302099a8057"}
+"""Variables that stand for arguments of the same name in paths; the first steps set them to something that is there."""
 _FIRST: Final[Mapping[str, Mapping[str, str]]] = {
     "auth_login": {"access_token": "access_token", "refresh_token": "refresh_token"},
     "users_profile": {},
@@ -39,6 +41,8 @@ _FIRST: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """What one does first, and which variables are set from members of the answer."""
 _LAST: Final = "auth_logout"
+_OF_A_LOG_IN: Final = {"auth_login", "auth_refresh", _LAST}
+"""They are in their folders only: each ends or replaces what the variables have."""
 _FILLED: Final = {
     "auth_login": {"name": "{{name}}", "password": "{{password}}"},
     "auth_refresh": {"refresh_token": "{{refresh_token}}"},
@@ -66,19 +70,27 @@ def collection(document: Document) -> dict[str, Any]:
     """The collection of an OpenAPI 3.1 document."""
     known = {operation.name: operation for operation in operations(document)}
     tags = {told["operationId"]: told["tags"][0] for verbs in document["paths"].values() for told in verbs.values()}
-    once = {*_FIRST, _LAST} - {"users_profile", "status", "templates_execute", "templates_stream", "templates_status"}
     folders: dict[str, list[Any]] = {}
     for name, operation in known.items():
-        if name not in once:
+        if name not in _OF_A_LOG_IN:
             folders.setdefault(tags[name], []).append(_item(document, operation, guarded=True))
     steps = [_item(document, known[name], guarded=False) for name in _FIRST if name in known]
     last = [_item(document, known[_LAST], guarded=False)] if _LAST in known else []
     return {
-        "info": {"name": document["info"]["title"], "description": _ABOUT, "version": document["info"]["version"], "schema": FORMAT},
+        "info": {
+            "name": document["info"]["title"],
+            "description": _ABOUT,
+            "version": document["info"]["version"],
+            "schema": FORMAT,
+        },
         "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{access_token}}", "type": "string"}]},
-        "variable": [{"key": key, "value": value} for key, value in _VARIABLES.items()],
+        "variable": [{"key": key, "value": value} for key, value in (_VARIABLES | _KEPT).items()],
         "event": [_script("test", _OF_ALL)],
-        "item": [_folder("First steps", steps), *(_folder(tag, items) for tag, items in folders.items()), _folder("Log out", last)],
+        "item": [
+            _folder("First steps", steps),
+            *(_folder(tag, items) for tag, items in folders.items()),
+            _folder("Log out", last),
+        ],
     }
 
 
@@ -102,13 +114,15 @@ def _request(document: Document, operation: Operation, told: Mapping[str, Any], 
         "method": operation.verb,
         "description": operation.about,
         "header": list(_headers(document, operation, told, guarded=guarded)),
-        "url": _url(operation, told),
+        "url": _url(document, operation, told),
     }
     if told.get("security") == []:
         request["auth"] = {"type": "noauth"}
-    body = _FILLED.get(operation.name) or told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
-    if body is None and any(each.where == "body" and each.required for each in operation.arguments):
-        required = [each for each in operation.arguments if each.where == "body" and each.required]
+    body = _FILLED.get(operation.name) or told.get("requestBody", {}).get("content", {}).get("application/json", {}).get(
+        "example"
+    )
+    required = [each for each in operation.arguments if each.where == "body" and each.required]
+    if body is None and required:
         body = {each.name: _value(document, each) for each in required}
     if body is not None:
         text = json.dumps(body, indent=2, ensure_ascii=False)
@@ -127,32 +141,33 @@ def _headers(document: Document, operation: Operation, told: Mapping[str, Any], 
             yield {"key": one["name"], "value": value, "description": one["description"], "disabled": not enabled}
 
 
-def _url(operation: Operation, told: Mapping[str, Any]) -> dict[str, Any]:
-    examples = {each["name"]: each["example"] for each in told.get("parameters", ()) if "example" in each}
+def _url(document: Document, operation: Operation, told: Mapping[str, Any]) -> dict[str, Any]:
+    examples = {each["name"]: str(each["example"]) for each in told.get("parameters", ()) if "example" in each}
     parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in operation.path.strip("/").split("/")]
     url: dict[str, Any] = {"raw": "{{base_url}}/" + "/".join(parts), "host": ["{{base_url}}"], "path": parts}
     places = [each for each in operation.arguments if each.where == "path"]
     if places:
         url["variable"] = [
-            {
-                "key": each.name,
-                "value": f"{{{{{each.name}}}}}" if each.name in _VARIABLES and each.name != "name" else str(examples.get(each.name, each.name)),
-                "description": each.about,
-            }
-            for each in places
+            {"key": each.name, "value": _place(document, each, examples), "description": each.about} for each in places
         ]
     asked = [each for each in operation.arguments if each.where == "query"]
     if asked:
         url["query"] = [
             {
                 "key": each.name,
-                "value": str(examples.get(each.name, "")),
+                "value": examples.get(each.name, str(_value(document, each)) if each.required else ""),
                 "description": each.about,
                 "disabled": not each.required,
             }
             for each in asked
         ]
     return url
+
+
+def _place(document: Document, argument: Argument, examples: Mapping[str, str]) -> str:
+    if argument.name in _KEPT:
+        return f"{{{{{argument.name}}}}}"
+    return examples.get(argument.name, str(_value(document, argument)))
 
 
 def _events(document: Document, operation: Operation, told: Mapping[str, Any], *, guarded: bool) -> Iterator[dict[str, Any]]:
@@ -184,7 +199,9 @@ def _success(told: Mapping[str, Any]) -> int:
     return min(int(status) for status in told["responses"])
 
 
-def _saved(document: Document, operation: Operation, told: Mapping[str, Any], request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _saved(
+    document: Document, operation: Operation, told: Mapping[str, Any], request: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """An example of the answer."""
     if operation.result is None or operation.stream:
         return
