@@ -48,7 +48,7 @@ fi
 if [ "${1:-all}" = clients ]; then
   needed="$needed
 node:nodejs:the client in TypeScript
-npm:npm:the client in TypeScript
+npm:npm:the client in TypeScript, and newman
 go:golang-go:the client in Go
 javac:default-jdk-headless:the client in Java
 /usr/share/java/jackson-databind.jar:libjackson2-databind-java:the client in Java, which reads JSON with it"

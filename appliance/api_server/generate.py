@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from appliance.api_server.problems import known_codes
-from appliance.management.clients.postman import collection
 from appliance.management.descriptions.asyncapi import events
 from appliance.management.descriptions.messages import messages
 from appliance.management.descriptions.numbers import numbers
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
+from appliance.management.descriptions.postman import collection
 from appliance.management.descriptions.proto import text
 from appliance.management.descriptions.yaml_text import yaml_text
 from appliance.management.jobs.schema import SCHEMA_FILE, schema_text

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from appliance.management.clients.operations import operations
-from appliance.management.clients.postman import collection
+from appliance.management.descriptions.postman import collection
 from tests.rigs.mock_api import mock_api
 
 ROOT = Path(__file__).parents[4]

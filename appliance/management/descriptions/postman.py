@@ -15,9 +15,9 @@ from appliance.management.descriptions.examples import example
 
 FORMAT: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _ABOUT: Final = (
-    'Set `base_url`, `name` and `password`, and send "First steps" from the top: the log-in puts its tokens into variables. Or put '
-    "an API token into `access_token`. A run over all leaves out what changes something unless `changes` is yes, and streams unless "
-    "`streams` is yes."
+    'Set `base_url`, `name` and `password`, and send "First steps" from the top: the log-in puts its tokens into variables. '
+    "Or put an API token into `access_token`. A run over all leaves out what changes something unless `changes` is yes, and "
+    "streams unless `streams` is yes."
 )
 _VARIABLES: Final = {
     "base_url": "http://127.0.0.1:8470",
