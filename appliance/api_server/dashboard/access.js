@@ -1,28 +1,31 @@
 // Logging in, and becoming a user by a code.
 
-import { logIn, register } from "./api.js";
-import { el, field, form, section } from "./dom.js";
+import { el, say, section } from "./dom.js";
+import { field, form, password } from "./forms.js";
+import { logIn, register } from "./session.js";
 
 const name = () => field("Name", { name: "name", required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
 
 export function access(main, entered) {
-  const existing = form(
-    [
-      name(),
-      field("Password", { name: "password", type: "password", required: true, autocomplete: "current-password" }),
-      field("Second factor", { name: "code", autocomplete: "one-time-code" }, "Only if you set one up: a code, or a recovery code."),
-    ],
-    "Log in",
-    async (filled) => {
+  const code = field("Second factor", { name: "code", autocomplete: "one-time-code" }, "A code of your authenticator application, or a recovery code.");
+  code.hidden = true;
+  const existing = form([name(), password("Password", "password", "current-password"), code], "Log in", async (filled) => {
+    try {
       await logIn(filled.get("name"), filled.get("password"), filled.get("code"));
-      await entered();
-    },
-  );
+    } catch (error) {
+      if (error.code !== "SecondFactorNeeded" || !code.hidden) throw error;
+      code.hidden = false;
+      code.querySelector("input").focus();
+      say("A second factor is needed.");
+      return;
+    }
+    await entered();
+  });
   const coming = form(
     [
       field("Code", { name: "code", required: true, autocomplete: "off" }, "Of your invitation. The first user's: appliance api users.first_code"),
       name(),
-      field("Password", { name: "password", type: "password", required: true, minlength: "12", autocomplete: "new-password" }, "12 characters or more."),
+      password("Password", "password", "new-password", "12 characters or more."),
     ],
     "Register",
     async (filled) => {

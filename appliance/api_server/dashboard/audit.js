@@ -1,20 +1,44 @@
-// The newest entries of the audit log.
+// The audit log, the newest first: what was done, by whom, and how it ended.
 
 import { get } from "./api.js";
-import { button, el, section, table, time } from "./dom.js";
+import { el, empty, fold, pill, section, table } from "./dom.js";
+import { field, form } from "./forms.js";
+import { time } from "./format.js";
+import { listen } from "./events.js";
+import { paged } from "./list.js";
+import { once } from "./repeat.js";
 
-const row = (each) => [each.n, time(each.time), each.what, each.outcome, each.who.name || each.who.kind, each.target, each.reason];
+const OUTCOMES = { done: "good", allowed: "plain", denied: "bad", failed: "bad" };
+const AT_ONCE = 500; // the node cuts pages there
+
+const details = (each) => {
+  const more = { ...each.more, ...(each.permission ? { permission: each.permission } : {}), ...(each.times > 1 ? { times: each.times } : {}), ...(each.told_by ? { "told by": each.told_by.name || each.told_by.kind } : {}), ...(each.request ? { request: each.request } : {}) };
+  return Object.entries(more).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
+};
+
+const row = (each) => [each.n, time(each.time), each.what, pill(each.outcome, OUTCOMES[each.outcome] ?? "plain"), each.who.name || each.who.kind, each.target, each.reason, details(each)];
+
+// Times of the form are the reader's; the log has UTC.
+const utc = (text) => (text ? new Date(text).toISOString() : "");
 
 export async function audit(main, { signal }) {
-  const all = el("div");
-  const look = async (before) => {
-    const page = await get(`/audit?order=newest&limit=50&before=${before}`, signal);
-    all.replaceChildren(
-      table("Entries", ["Number", "When", "What", "Outcome", "Who", "Target", "Reason"], page.entries.map(row)),
-      page.before ? button("Older", () => look(page.before), "plain") : "",
-      before ? button("Newest", () => look(0), "plain") : "",
-    );
+  const refused = el("div", { role: "alert" });
+  let asked = {};
+  const look = async (before, limit) => {
+    const page = await get(`/audit?${new URLSearchParams({ order: "newest", limit: Math.min(limit, AT_ONCE), before: before || 0, ...asked })}`, signal);
+    return { items: page.entries, next: page.before ? String(page.before) : "" };
   };
-  main.append(section("Newest entries", all));
-  await look(0);
+  const draw = (items) => table("Entries", ["Number", "When", "What", "Outcome", "Who", "Target", "Reason", "More"], items.map(row), empty("There is no such entry."));
+  const list = paged(look, draw, { size: 50 });
+  const search = form([
+    field("Who", { name: "who", autocomplete: "off" }, "The whole name."), field("What", { name: "what", autocomplete: "off" }, "An operation or event, or its beginning: user."),
+    field("From", { name: "since", type: "datetime-local" }), field("To", { name: "until", type: "datetime-local" }),
+  ], "Search", async (filled) => {
+    asked = Object.fromEntries([["who", filled.get("who")], ["what", filled.get("what")], ["since", utc(filled.get("since"))], ["until", utc(filled.get("until"))]].filter(([, value]) => value));
+    await list.refresh(true);
+  });
+  search.classList.add("row");
+  main.append(refused, section("Entries", fold("Search", search), list.element, el("p", { class: "soft" }, "Reading does not verify. On the node's host: appliance audit verify.")));
+  listen(["audit"], once(list.refresh, signal, refused), signal);
+  await list.refresh();
 }

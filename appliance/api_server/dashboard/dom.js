@@ -5,9 +5,9 @@ const SVG = "http://www.w3.org/2000/svg";
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== false && value !== null) element.setAttribute(name, value === true ? "" : value);
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
+  element.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false).map((child) => (child instanceof Node ? child : String(child))));
   return element;
 }
 
@@ -15,90 +15,94 @@ function filled(element, attributes, children) {
 export const el = (name, attributes = {}, ...children) => filled(document.createElement(name), attributes, children);
 export const svg = (name, attributes = {}, ...children) => filled(document.createElementNS(SVG, name), attributes, children);
 
-let headings = 0;
+let numbers = 0;
+const unique = (word) => `${word}-${++numbers}`;
 
 // A part of a page with its heading.
 export function section(title, ...children) {
-  const id = `heading-${++headings}`;
+  const id = unique("heading");
   return el("section", { "aria-labelledby": id }, el("h2", { id }, title), ...children);
 }
 
-// A table. The first cell of each row is its heading.
+// What stands where there is nothing yet.
+export const empty = (text, hint = "") => el("div", { class: "empty" }, el("p", {}, text), hint ? el("p", { class: "soft" }, hint) : null);
+
+// A table. The first cell of each row is its heading. Rows that are longer than the heading are no mistake of the reader's.
 export function table(caption, columns, rows, none = "There is nothing here.") {
-  if (!rows.length) return el("p", { class: "soft" }, none);
-  const head = el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column)));
-  const body = rows.map((cells) => el("tr", {}, cells.map((cell, index) => (index ? el("td", {}, cell) : el("th", { scope: "row" }, cell)))));
+  if (!rows.length) return typeof none === "string" ? empty(none) : none;
+  const head = el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column || el("span", { class: "unseen" }, "Action"))));
+  const body = rows.map((cells) => el("tr", {}, cells.map((cell, index) => el(index ? "td" : "th", index ? {} : { scope: "row" }, cell ?? ""))));
   // The box scrolls sideways where the table is too wide, so the keyboard has to reach it.
   return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, el("table", {}, el("thead", {}, head), el("tbody", {}, body)));
 }
 
-// Draws anew, and keeps the box of a table, so that it keeps focus and place while its figures change.
-export function redraw(place, fresh) {
-  const box = place.firstElementChild;
-  if (box?.className === "table" && fresh.className === "table") box.replaceChildren(...fresh.childNodes);
-  else place.replaceChildren(fresh);
+// Draws anew, and keeps the box of a table, the focus, and the place that it was scrolled to.
+export function redraw(place, ...fresh) {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const known = focused && (focused.getAttribute("href") ?? focused.dataset.key ?? (focused.className === "table" ? "table" : null));
+  const scrolled = place.querySelector(".table")?.scrollLeft ?? 0;
+  place.replaceChildren(...fresh.filter(Boolean));
+  const box = place.querySelector(".table");
+  if (box) box.scrollLeft = scrolled;
+  if (!focused) return;
+  const found = known === "table" ? box : [...place.querySelectorAll("a, button, [data-key]")].find((each) => (each.getAttribute("href") ?? each.dataset.key) === known);
+  found?.focus({ preventScroll: true });
 }
 
 export const tiles = (figures) => el("dl", { class: "tiles" }, figures.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+export const facts = (pairs) => el("dl", { class: "facts" }, pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value ?? ""))));
 
-export const field = (label, attributes, about = "") =>
-  el("label", {}, label, el("input", attributes), about ? el("small", {}, about) : null);
+export const button = (text, click, kind = "", more = {}) => el("button", { type: "button", class: kind, click, ...more }, text);
+export const link = (text, href) => el("a", { href }, text);
+// A word about a state: good, warn, bad or plain. The word says it too, not its colour alone.
+export const pill = (text, kind = "plain") => el("span", { class: `pill ${kind}` }, text);
 
-export const button = (text, click, kind = "") => el("button", { type: "button", class: kind, click }, text);
-
-// A form whose button asks `send` with what was filled in; what is refused stands under it.
-export function form(fields, text, send) {
-  const refused = el("div", { role: "alert" });
-  const submit = async (event) => {
-    event.preventDefault();
-    refused.replaceChildren();
-    const pressed = made.querySelector("button");
-    pressed.disabled = true;
-    try {
-      await send(new FormData(made));
-    } catch (error) {
-      refused.append(problem(error));
-    }
-    pressed.disabled = false;
-  };
-  const made = el("form", { submit }, fields, el("div", { class: "buttons" }, el("button", {}, text)), refused);
-  return made;
-}
+// What opens when somebody wants it.
+export const fold = (summary, ...children) => el("details", { class: "fold" }, el("summary", {}, summary), ...children);
 
 // What went wrong, and what to do.
 export const problem = (error) =>
-  el("section", { class: "problem" }, el("strong", { class: "bad" }, error.message), error.hint ? el("p", {}, error.hint) : null);
+  el("div", { class: "problem" }, el("strong", { class: "bad" }, error.message), error.hint ? el("p", {}, error.hint) : null);
 
 // For whoever listens instead of looking.
 export function say(text) {
   document.getElementById("said").textContent = text;
 }
 
-export const state = (text, good) => el("span", { class: good ? "good" : "bad" }, text);
-
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-export function bytes(number) {
-  let unit = 0;
-  for (; number >= 1024 && unit < UNITS.length - 1; unit++) number /= 1024;
-  return `${unit && number < 100 ? number.toFixed(1) : Math.round(number)} ${UNITS[unit]}`;
+// Asks before what cannot be taken back. Resolves to whether it is wanted.
+export function ask(title, text, verb) {
+  return new Promise((done) => {
+    const id = unique("ask");
+    const dialog = el("dialog", { "aria-labelledby": id, close: () => { dialog.remove(); done(dialog.returnValue === "yes"); } },
+      el("form", { method: "dialog" }, el("h2", { id }, title), el("p", {}, text),
+        el("div", { class: "buttons" }, el("button", { value: "yes", class: "danger" }, verb), el("button", { value: "no", class: "plain", autofocus: true }, "Leave it"))));
+    document.body.append(dialog);
+    dialog.showModal();
+  });
 }
 
-export const time = (when) => new Date(typeof when === "number" ? when * 1000 : when).toLocaleString();
-
-// Asks again and again until the page is left. An error stands in `place`, which is the page's own.
-export async function repeat(signal, seconds, step, place) {
-  while (!signal.aborted) {
+// A button that does something to a row: it asks first if `sure` says what about, and what is refused stands in `place`.
+export function act(text, deed, { sure = null, place = null, kind = "plain", key = null } = {}) {
+  const pressed = async (event) => {
+    const target = event.currentTarget;
+    if (target.ariaBusy === "true" || (sure && !(await ask(...sure)))) return;
+    target.ariaBusy = "true";
     try {
-      await step();
-      place.replaceChildren();
+      place?.replaceChildren();
+      await deed();
     } catch (error) {
-      if (signal.aborted) return;
-      place.replaceChildren(problem(error));
+      if (error.name !== "AbortError") (place ?? target.parentElement).append(problem(error));
+      say(error.message);
     }
-    await new Promise((done) => {
-      const timer = setTimeout(done, seconds * 1000);
-      signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
-    });
-  }
+    target.ariaBusy = "false";
+  };
+  return button(text, pressed, kind, key ? { "data-key": key } : {});
+}
+
+// Something that is shown this one time.
+export function secret(title, value, about) {
+  const copied = async () => { await navigator.clipboard.writeText(value); say("Copied."); };
+  const shown = el("div", { class: "secret", role: "group", "aria-label": title, tabindex: "-1" },
+    el("strong", {}, title), el("p", {}, about), el("code", {}, value), navigator.clipboard ? el("div", { class: "buttons" }, button("Copy", () => copied().catch(() => say("The browser does not allow it: select the text.")), "plain")) : null);
+  return shown;
 }

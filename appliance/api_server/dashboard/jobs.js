@@ -1,14 +1,19 @@
 // Templates, running one, and what becomes of it.
 
-import { follow, get, post } from "./api.js";
-import { button, el, field, form, problem, say, section, state, table, time } from "./dom.js";
+import { follow, get, path, post } from "./api.js";
+import { act, el, empty, facts, link, pill, problem, redraw, say, section, table } from "./dom.js";
+import { choice, field, form } from "./forms.js";
+import { time } from "./format.js";
+import { listen } from "./events.js";
+import { paged } from "./list.js";
+import { once, pause, seen } from "./repeat.js";
+
+const STATES = { succeeded: "good", failed: "bad", interrupted: "bad", cancelled: "warn", cancelling: "warn" };
+const state = (name) => pill(name, STATES[name] ?? "plain");
 
 function input(name, parameter) {
   const about = parameter.summary;
-  if (parameter.type === "choice") {
-    const choices = parameter.choices.map((each) => el("option", { selected: each === parameter.default }, each));
-    return el("label", {}, name, el("select", { name }, choices), el("small", {}, about));
-  }
+  if (parameter.type === "choice") return choice(name, name, parameter.choices.map((each) => [each, each]), parameter.default, about);
   if (parameter.type === "boolean") return field(name, { name, type: "checkbox", checked: parameter.default === true }, about);
   const number = parameter.type === "number";
   const kind = parameter.secret ? "password" : number ? "number" : "text";
@@ -25,54 +30,64 @@ function chosen(template, filled) {
   return values;
 }
 
-async function template(main, name, { signal }) {
-  const found = await get(`/templates/show/${encodeURIComponent(name)}`, signal);
+const steps = (all) => table("Steps", ["Step", "Operation", "With", "After a failure"], all.map((each) => [each.name, each.operation, Object.keys(each.arguments).length ? el("code", {}, JSON.stringify(each.arguments)) : "", each.on_failure]));
+
+async function template(main, name, { signal, may }) {
+  const found = await get(path`/templates/show/${name}`, signal);
   const fields = Object.entries(found.parameters).map(([each, parameter]) => input(each, parameter));
-  const run = form(fields, "Run", async (filled) => {
-    const job = await post("/templates/execute", { template: name, parameters: chosen(found, filled) });
+  const would = el("div", { "aria-live": "polite" });
+  const asked = (filled) => ({ template: name, parameters: chosen(found, filled) });
+  const run = async (filled) => {
+    const job = await post("/templates/execute", asked(filled));
     location.hash = `#/jobs/of/${job.id}`;
-  });
-  const steps = table("Steps", ["Step", "Operation", "After a failure"], found.steps.map((each) => [each.name, each.operation, each.on_failure]));
-  main.append(section(found.name, el("p", {}, found.summary), run), section("Steps", steps));
+  };
+  const dry = async (filled) => would.replaceChildren(el("h3", {}, "What it would do"), steps((await post("/templates/dry-run", asked(filled))).steps));
+  const runs = may("jobs.run") && found.allowed;
+  main.append(section(found.name, el("p", {}, found.summary), runs ? form(fields, "Run", run, ["What would it do?", dry]) : el("p", { class: "soft" }, `It needs ${["jobs.run", ...found.permissions].join(", ")}.`), would), section("Steps", steps(found.steps)));
 }
 
 async function execution(main, id, { signal, may }) {
-  const path = encodeURIComponent(id);
   const lines = el("ol", { class: "lines", "aria-live": "polite" });
-  const how = el("div");
+  const how = el("div", { class: "coming" });
+  const refused = el("div", { role: "alert" });
   const draw = async () => {
-    const job = await get(`/templates/status/${path}`, signal);
-    const failed = job.error ? problem(job.error) : null;
-    how.replaceChildren(el("p", {}, job.template, ", by ", job.by, ": ", state(job.state, job.state !== "failed" && job.state !== "interrupted")), ...(failed ? [failed] : []),
-      job.ended || !may("jobs.run") ? "" : button("Cancel", () => post(`/jobs/${path}/cancel`).catch((error) => how.append(problem(error)))));
+    const job = await get(path`/templates/status/${id}`, signal);
+    redraw(how, el("p", {}, `${job.template}, by ${job.by}: `, state(job.state)),
+      facts([["Created", time(job.created)], ["Ended", job.ended ? time(job.ended) : "not yet"], ["Steps", `${job.progress.done} of ${job.progress.of}`]]), job.error ? problem(job.error) : null,
+      job.ended || !may("jobs.run") ? null : el("div", { class: "buttons" }, act("Cancel", () => post(path`/jobs/${id}/cancel`), { place: refused, key: "cancel" })));
     return job;
   };
-  main.append(section("Job", how), section("What happens", lines));
+  main.append(section("Job", how, refused), section("What happens", lines));
   const told = (kind, event) => {
     const why = event.error ? `, ${event.error.message}` : "";
     const text = { output: `${event.step}: ${event.line}`, step: `${event.step} (${event.operation}): ${event.state}${why}`, state: `job: ${event.state}${why}` }[kind] ?? kind;
     lines.append(el("li", {}, text));
     if (kind === "state") say(text);
   };
-  // A stream ends after ten minutes; the job may go on.
   await draw();
-  for (let after = 0; ; ) {
-    after = await follow(`/templates/stream/${path}?after=${after}`, told, signal, after);
-    if ((await draw()).ended) return;
+  // A stream ends after ten minutes, or with the connection; the job may go on.
+  for (const cursor = { after: 0 }; !signal.aborted;) {
+    await seen(signal);
+    await follow(`${path`/templates/stream/${id}`}?after=${cursor.after}`, told, signal, cursor).catch((error) => { if (error.status) throw error; });
+    if (signal.aborted) return;
+    const job = await draw().catch((error) => { if (error.status) throw error; return {}; });
+    if (job.ended) return;
+    await pause(1, signal);
   }
 }
 
 export async function jobs(main, page) {
   const [which, name] = page.path;
-  if (which) main.append(el("p", {}, el("a", { href: "#/jobs" }, "All jobs")));
-  if (which === "template") return template(main, decodeURIComponent(name), page);
-  if (which === "of") return execution(main, decodeURIComponent(name), page);
-  const [templates, past] = await Promise.all([get("/templates", page.signal), get("/jobs?limit=50", page.signal)]);
-  const run = (each) => (each.allowed && page.may("jobs.run") ? el("a", { href: `#/jobs/template/${encodeURIComponent(each.name)}` }, each.name) : each.name);
-  const known = templates.items.map((each) => [run(each), each.summary]);
-  const ran = past.items.map((each) => [el("a", { href: `#/jobs/of/${each.id}` }, each.template), each.state, each.by, time(each.created), `${each.progress.done} of ${each.progress.of}`]);
-  main.append(
-    section("Templates", table("Templates", ["Name", "What it does"], known)),
-    section("Jobs", table("Jobs", ["Template", "State", "By", "Created", "Steps"], ran, "Nothing ran yet.")),
-  );
+  if (which) main.append(el("p", { class: "back" }, link("All jobs", "#/jobs")));
+  if (which === "template") return template(main, name, page);
+  if (which === "of") return execution(main, name, page);
+  const refused = el("div", { role: "alert" });
+  const pageOf = (where) => (after, limit) => get(`${where}?limit=${limit}&after=${encodeURIComponent(after)}`, page.signal);
+  const known = (items) => table("Templates", ["Name", "What it does"], items.map((each) => [link(each.name, `#/jobs/template/${encodeURIComponent(each.name)}`), each.summary]), "There is no template.");
+  const ran = (items) => table("Jobs", ["Template", "State", "By", "Created", "Steps"], items.map((each) => [link(each.template, `#/jobs/of/${each.id}`), state(each.state), each.by, time(each.created), `${each.progress.done} of ${each.progress.of}`]), empty("Nothing ran yet."));
+  const templates = paged(pageOf("/templates"), known, { one: "template", many: "templates", counted: false });
+  const past = paged(pageOf("/jobs"), ran, { size: 50, one: "job", many: "jobs" });
+  main.append(refused, section("Templates", templates.element), section("Jobs", past.element));
+  listen(["jobs"], once(past.refresh, page.signal, refused), page.signal);
+  await Promise.all([templates.refresh(), past.refresh()]);
 }

@@ -1,44 +1,81 @@
 // Who is here, and which page he looks at.
 
-import { get, known, logOut, onLeave } from "./api.js";
-import { el, button, problem, say } from "./dom.js";
 import { access } from "./access.js";
+import { advice } from "./advice.js";
+import { dismiss, logInAgain } from "./again.js";
+import { get } from "./api.js";
+import { audit } from "./audit.js";
+import { changes } from "./changes.js";
+import { watch } from "./connection.js";
+import { button, el, empty, problem, say } from "./dom.js";
+import { stream } from "./events.js";
+import { jobs } from "./jobs.js";
+import { me as myself } from "./me.js";
+import { members } from "./members.js";
+import { alive, bare, frame } from "./navigation.js";
 import { overview } from "./overview.js";
 import { peers } from "./peers.js";
-import { jobs } from "./jobs.js";
 import { reviews } from "./reviews.js";
-import { audit } from "./audit.js";
+import { known, logOut, onExpired, onLeave } from "./session.js";
+import { topology } from "./topology.js";
+import { traffic } from "./traffic.js";
+import { watchTrial } from "./trial.js";
+import { users } from "./users.js";
 
 const PAGES = {
-  overview: { title: "Overview", needs: "node.read", show: overview },
-  peers: { title: "Peers", needs: "node.read", show: peers },
-  jobs: { title: "Jobs", needs: "jobs.read", show: jobs },
-  reviews: { title: "Reviews", needs: "reviews.read", show: reviews },
-  audit: { title: "Audit", needs: "audit.read", show: audit },
+  overview: { title: "Overview", group: "Node", needs: "node.read", show: overview },
+  topology: { title: "Topology", group: "Node", needs: "node.read", show: topology },
+  peers: { title: "Peers", group: "Node", needs: "node.read", show: peers },
+  members: { title: "Members", group: "Node", needs: "node.read", show: members },
+  traffic: { title: "Traffic", group: "Node", needs: "figures.read", show: traffic },
+  advice: { title: "Advice", group: "Node", needs: "node.read", show: advice },
+  jobs: { title: "Jobs", group: "Work", needs: "jobs.read", show: jobs },
+  changes: { title: "Changes", group: "Work", needs: "node.plan", show: changes },
+  reviews: { title: "Reviews", group: "Work", needs: "reviews.read", show: reviews },
+  users: { title: "Users", group: "Access", needs: "users.manage", show: users },
+  audit: { title: "Audit", group: "Access", needs: "audit.read", show: audit },
 };
+const MYSELF = { title: "My account", show: myself };
 
-const main = document.getElementById("content");
-const header = document.getElementById("top");
+const place = (id) => document.getElementById(id);
+const [main, header, nav] = ["content", "top", "pages"].map(place);
 let me = null;
-let shown = new AbortController();
+let shown = new AbortController(); // the page
+let here = new AbortController(); // the log-in
+let failed = false;
 
-// Pages that this user may see.
-const allowed = () => Object.entries(PAGES).filter(([, page]) => me.permissions.includes(page.needs));
+const may = (permission) => me.permissions.includes(permission);
+const allowed = () => Object.entries(PAGES).filter(([, page]) => may(page.needs));
 
-function drawHeader(current) {
-  const links = allowed().map(([name, page]) => el("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, page.title));
-  header.replaceChildren(
-    el("nav", { "aria-label": "Pages" }, links),
-    el("div", {}, el("span", { class: "who" }, me.name), button("Log out", () => logOut().catch(() => {}), "plain")),
-  );
+function groups() {
+  const found = new Map();
+  for (const [name, page] of allowed()) found.set(page.group, [...(found.get(page.group) ?? []), [name, page.title]]);
+  return [...found];
 }
 
-// A heading that has the focus, so that a screen reader says where one is.
+// A heading that has the focus, so that a screen reader says where one is; and the room for the page.
 function titled(title) {
   const heading = el("h1", { tabindex: "-1" }, title);
+  const room = el("div", { class: "page coming" });
   document.title = `${title} - Appliance`;
-  main.replaceChildren(heading);
+  main.replaceChildren(heading, room);
   heading.focus();
+  return room;
+}
+
+function left() {
+  here.abort();
+  me = null;
+  dismiss();
+  show();
+}
+
+async function enter() {
+  me = await get("/users/profile", shown.signal);
+  here = new AbortController();
+  const { signal } = here;
+  stream(signal, (live) => alive(header, live));
+  if (may("node.read")) watchTrial(place("trial"), may, signal);
 }
 
 async function show() {
@@ -46,31 +83,35 @@ async function show() {
   shown.abort();
   shown = new AbortController();
   const { signal } = shown;
+  failed = false;
   if (!known()) {
     me = null;
-    header.replaceChildren();
-    titled("Log in");
-    access(main, show);
+    dismiss();
+    bare(header, nav);
+    access(titled("Log in"), show);
     return;
   }
+  let room = null;
   try {
-    me ??= await get("/users/profile");
+    if (!me) await enter();
     if (signal.aborted) return;
     const [, wanted = "", ...rest] = location.hash.split("/");
-    const [name, page] = allowed().find(([each]) => each === wanted) ?? allowed()[0] ?? [];
-    drawHeader(name);
-    titled(page ? page.title : "Nothing to see");
-    if (page) await page.show(main, { signal, path: rest, may: (permission) => me.permissions.includes(permission) });
-    else main.append(el("p", {}, "Your roles allow no page of the dashboard. An admin can give you others."));
+    const [name, page] = wanted === "me" ? ["me", MYSELF] : allowed().find(([each]) => each === wanted) ?? allowed()[0] ?? [];
+    frame(header, nav, { groups: groups(), me, current: name, out: () => logOut().catch(() => {}) });
+    room = titled(page ? page.title : "Nothing to see");
+    if (page) await page.show(room, { signal, path: rest.map(decodeURIComponent), may, me, changed: (now) => { me = now; } });
+    else room.append(empty("Your roles allow no page of the dashboard.", "An admin can give you others."));
   } catch (error) {
     if (signal.aborted || !known()) return;
-    if (!me) titled("Not here now");
-    main.append(problem(error));
+    failed = true;
+    room ??= titled("Not here now");
+    room.append(problem(error), el("div", { class: "buttons" }, button("Try again", show)));
     say(error.message);
-    if (!me) main.append(button("Try again", show));
   }
 }
 
-onLeave(() => { me = null; show(); });
+onLeave(left);
+onExpired((error) => (me ? logInAgain(me, error).catch((refused) => { left(); throw refused; }) : (left(), Promise.reject(error))));
+watch(place("away"), () => { if (failed) show(); });
 addEventListener("hashchange", show);
 show();

@@ -1,32 +1,26 @@
 // How the node is: state, problems, sessions, traffic, and the last hour in figures.
 
 import { get } from "./api.js";
-import { bytes, el, redraw, repeat, section, state, svg, table, tiles } from "./dom.js";
+import { chart } from "./chart.js";
+import { el, facts, link, pill, redraw, section, tiles } from "./dom.js";
+import { bytes, duration } from "./format.js";
+import { repeat } from "./repeat.js";
 
 const EVERY = 5; // seconds
-const LEAST = 24; // readings that the chart is wide at first: two minutes
-const MOST = 120; // ten minutes
+const MOST = 120; // readings: ten minutes
+const LEAST = 120; // seconds that the chart is wide at first
 
-function line(readings, kind, most) {
-  const points = readings.map((each, index) => `${(index * 600) / (Math.max(readings.length, LEAST) - 1)},${100 - (each[kind] / most) * 95}`);
-  return svg("polyline", { class: kind, points: points.join(" ") });
-}
-
-function chart(readings) {
-  const most = Math.max(1, ...readings.map((each) => Math.max(each.received, each.sent)));
-  const last = readings.at(-1) ?? { received: 0, sent: 0 };
-  const text = `Received ${bytes(last.received)}/s, sent ${bytes(last.sent)}/s`;
-  return [
-    el("p", {}, text, el("span", { class: "soft" }, ` (sent is dashed; the top is ${bytes(most)}/s)`)),
-    svg("svg", { viewBox: "0 0 600 100", preserveAspectRatio: "none", role: "img", "aria-label": text },
-      svg("line", { class: "axis", x1: 0, x2: 600, y1: 100, y2: 100 }), line(readings, "received", most), line(readings, "sent", most)),
-  ];
+function drawn(readings, signal) {
+  const to = readings.at(-1)?.at ?? Date.now() / 1000;
+  const from = Math.min(readings[0]?.at ?? to, to - LEAST);
+  const series = ["received", "sent"].map((name) => ({ name, points: readings.map((each) => ({ at: each.at, mean: each[name], least: each[name], most: each[name] })) }));
+  return chart({ title: "Now", unit: "bytes", rate: true, from, to, series, marks: [], none: "Measuring…" }, signal);
 }
 
 const sum = (sessions, key) => sessions.reduce((all, each) => all + each[key], 0);
 
 const listed = (problems) =>
-  problems.length ? el("ul", {}, problems.map(([what, text]) => el("li", {}, el("strong", {}, what), ": ", text))) : el("p", { class: "good" }, "None.");
+  problems.length ? el("ul", {}, problems.map(([what, text]) => el("li", {}, el("strong", {}, what), ": ", text))) : el("p", {}, pill("none", "good"));
 
 const named = (totals) => totals.filter((each) => each.total >= 1).map((each) => `${each.label || "all"}: ${Math.round(each.total)}`).join(", ") || "none";
 
@@ -41,40 +35,42 @@ function hour(summary, anomalies) {
     ["Memory", summary.node.memory.map((each) => `${each.label}: ${bytes(each.mean)}`).join(", ") || "none yet"],
     ["Out of the ordinary", anomalies.now.map((each) => `${each.reason} ${each.todo}`).join(" ") || "nothing"],
   ];
-  return table("The last hour", ["Figure", "Value"], rows);
+  return facts(rows);
 }
 
 export async function overview(main, { signal, may }) {
   const refused = el("div", { role: "alert" });
-  const now = el("div");
-  const problems = el("div");
-  const traffic = el("div");
-  const past = el("div");
+  const now = el("div", { class: "coming" });
+  const [problems, traffic, past] = [el("div", { class: "coming" }), el("div", { class: "coming" }), el("div", { class: "coming" })];
   const forgotten = el("div", { role: "alert" });
   main.append(refused, now, section("Problems", problems), section("Traffic", traffic));
-  if (may("figures.read")) main.append(section("The last hour", past, forgotten));
+  if (may("figures.read")) main.append(section("The last hour", past, forgotten, el("p", {}, link("All of it over time", "#/traffic"))));
   const readings = [];
+  let drawing = new AbortController();
   let before = null;
   const look = async () => {
     const status = await get("/status", signal);
-    const reading = { at: performance.now(), received: sum(status.sessions, "rx_bytes"), sent: sum(status.sessions, "tx_bytes") };
+    const reading = { at: Date.now() / 1000, received: sum(status.sessions, "rx_bytes"), sent: sum(status.sessions, "tx_bytes") };
     if (before) {
-      const seconds = (reading.at - before.at) / 1000;
+      const seconds = Math.max(1, reading.at - before.at);
       // A session that ended takes its bytes with it: that is no traffic.
-      readings.push({ received: Math.max(0, reading.received - before.received) / seconds, sent: Math.max(0, reading.sent - before.sent) / seconds });
+      readings.push({ at: reading.at, received: Math.max(0, reading.received - before.received) / seconds, sent: Math.max(0, reading.sent - before.sent) / seconds });
       if (readings.length > MOST) readings.shift();
     }
     before = reading;
     now.replaceChildren(tiles([
       ["Node", status.name],
-      ["State", state(status.state, status.state === "running")],
-      ["Sessions", status.sessions.length],
-      ["Peers", status.peers.length],
+      ["State", pill(status.state, status.state === "running" ? "good" : "bad")],
+      ["Sessions", link(status.sessions.length, "#/topology")],
+      ["Peers", link(status.peers.length, "#/peers")],
+      ["Up for", duration((Date.now() - new Date(status.since)) / 1000)],
       ["Version", status.version],
     ]));
-    const trial = status.confirm_by === null ? [] : [["Profile on trial", `confirm it within ${Math.round(status.confirm_by)} s`]];
-    problems.replaceChildren(listed([...trial, ...Object.entries(status.problems), ...status.warnings.map((each) => [each.message, each.hint])]));
-    traffic.replaceChildren(...chart(readings));
+    redraw(problems, listed([...Object.entries(status.problems), ...status.warnings.map((each) => [each.message, each.hint])]));
+    if (traffic.contains(document.activeElement) || traffic.querySelector("[open]")) return; // somebody reads in it
+    drawing.abort();
+    drawing = new AbortController();
+    traffic.replaceChildren(drawn(readings, AbortSignal.any([signal, drawing.signal])));
   };
   const remember = async () => {
     redraw(past, hour(await get("/analytics/summary", signal), await get("/analytics/anomalies", signal)));

@@ -1,74 +1,114 @@
 // Changes and incidents that people talk about: what would be done, what was said, and deciding.
 
-import { get, post } from "./api.js";
-import { el, field, form, say, section, table, time } from "./dom.js";
+import { get, path, post } from "./api.js";
+import { TRIALS } from "./changes.js";
+import { el, empty, facts, link, pill, redraw, say, section, table } from "./dom.js";
+import { choice, field, form } from "./forms.js";
+import { time } from "./format.js";
+import { listen } from "./events.js";
+import { paged } from "./list.js";
+import { planned } from "./plan.js";
+import { once } from "./repeat.js";
 
-const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+const STATES = { open: "plain", approved: "good", applying: "warn", applied: "good", resolved: "good", rejected: "bad", void: "bad", withdrawn: "plain" };
+const state = (name) => pill(name, STATES[name] ?? "plain");
 
-function plan(found) {
-  const keys = found.changed.map((each) => each.secret ? [each.key, "secret", "secret"] : [each.key, shown(each.before), shown(each.after)]);
-  return section("What would be done",
-    table("Keys", ["Key", "Before", "After"], keys, "No key changes."),
-    el("h3", {}, "Steps on the host"),
-    found.steps.length ? el("ul", {}, found.steps.map((each) => el("li", {}, `${each.sign} ${each.summary}`))) : el("p", {}, "None."),
-    ...found.warnings.map((each) => el("p", { class: "bad" }, each)));
+// What this user may do with a review as it is now: [deed, text].
+function deeds(review, { may, me }) {
+  const deciding = review.state === "open" || review.state === "approved";
+  const change = review.kind === "change";
+  const own = review.author_id === me.id;
+  return [
+    deciding && may("reviews.write") && ["comment", "Comment"],
+    review.state === "open" && change && !own && may("reviews.approve") && ["approve", "Approve"],
+    deciding && change && !own && may("reviews.approve") && ["reject", "Reject"],
+    review.state === "approved" && may("node.change") && ["apply", "Apply"],
+    deciding && own && may("reviews.write") && ["withdraw", "Withdraw"],
+    deciding && !change && may("reviews.write") && ["resolve", "Resolve"],
+  ].filter(Boolean);
 }
 
-function decide(review, { may }, drawn) {
-  const done = async (deed, body) => {
-    const answer = await post(`/reviews/${encodeURIComponent(review.id)}/${deed}`, body);
+function body(deed, filled, review) {
+  const text = filled.get("text");
+  if (deed === "comment") return { text };
+  if (deed !== "apply") return { text, plan: deed === "approve" ? review.plan.name : undefined };
+  return filled.get("confirm_within") ? { confirm_within: Number(filled.get("confirm_within")) } : {};
+}
+
+function decide(review, page, drawn) {
+  const choices = deeds(review, page);
+  if (!choices.length) return null;
+  const trial = choice("How", "confirm_within", TRIALS, "");
+  const why = field("Why", { name: "text", maxlength: "4096" });
+  const what = choice("What", "deed", choices, choices[0][0]);
+  const suits = () => {
+    const deed = what.querySelector("select").value;
+    trial.hidden = deed !== "apply";
+    why.hidden = deed === "apply";
+    why.querySelector("input").required = deed === "comment";
+  };
+  what.addEventListener("change", suits);
+  suits();
+  return section("Decide", form([what, why, trial], "Do it", async (filled) => {
+    const deed = filled.get("deed");
+    const answer = await post(path`/reviews/${review.id}/${deed}`, body(deed, filled, review));
     const now = answer.review ?? answer;
     drawn(now);
     document.querySelector("h1").focus(); // the form is gone
     say(`The review is ${now.state}.`);
-  };
-  const deciding = review.state === "open" || review.state === "approved";
-  const deeds = [];
-  if (deciding && may("reviews.write")) deeds.push(["comment", "Comment"]);
-  if (review.state === "open" && review.kind === "change" && may("reviews.approve")) deeds.push(["approve", "Approve"]);
-  if (deciding && review.kind === "change" && may("reviews.approve")) deeds.push(["reject", "Reject"]);
-  if (review.state === "approved" && may("node.change")) deeds.push(["apply", "Apply"]);
-  if (deciding && review.kind === "incident" && may("reviews.write")) deeds.push(["resolve", "Resolve"]);
-  if (!deeds.length) return null;
-  const choices = deeds.map(([deed, text]) => el("option", { value: deed }, text));
-  const body = (deed, text) => (deed === "apply" ? {} : deed === "comment" ? { text } : { text, plan: deed === "approve" ? review.plan.name : undefined });
-  return section("Decide", form(
-    [el("label", {}, "What", el("select", { name: "deed" }, choices)), field("Why", { name: "text", maxlength: "4096" })],
-    "Do it",
-    (filled) => done(filled.get("deed"), body(filled.get("deed"), filled.get("text"))),
-  ));
+  }));
 }
 
-function one(review, page) {
-  const all = el("div");
+const head = (review) => section(review.title, el("p", {}, `${review.kind} by ${review.author}: `, state(review.state)), facts([
+  ["Opened", time(review.created)], ["Good until", review.expires ? time(review.expires) : "it is over"],
+  ...(review.kind === "change" ? [["Approved", `${review.approved_by.length} of ${review.needs}${review.approved_by.length ? `: ${review.approved_by.join(", ")}` : ""}`]] : []),
+]));
+
+const messages = (review) => (review.messages.length ? el("ol", { class: "talk" }, review.messages.map((each) => el("li", {},
+  el("p", { class: "soft" }, el("strong", {}, each.by || "API server"), ` ${each.deed}, ${time(each.at)}`), each.text ? el("p", {}, each.text) : null))) : empty("Nothing was said."));
+
+async function one(main, id, page) {
+  const refused = el("div", { role: "alert" });
+  const [top, plan, deciding, said] = [el("div"), el("div"), el("div"), el("div")];
+  main.append(el("p", { class: "back" }, link("All reviews", "#/reviews")), refused, top, plan, deciding, section("What was said", said));
+  let before = "";
   const draw = (now) => {
-    const said = now.messages.map((each) => [each.by || "API server", each.deed, each.text, time(each.at)]);
-    all.replaceChildren(
-      section(now.title, el("p", {}, `${now.kind} by ${now.author}: `, el("strong", {}, now.state), now.kind === "change" ? `, ${now.approved_by.length} of ${now.needs} approved` : "")),
-      ...[now.plan ? plan(now.plan) : null, decide(now, page, draw)].filter(Boolean),
-      section("What was said", table("Messages", ["Who", "Deed", "Text", "When"], said, "Nothing.")),
-    );
+    redraw(top, head(now));
+    redraw(said, messages(now));
+    const decided = JSON.stringify([now.state, now.plan?.name, deeds(now, page)]);
+    if (decided === before) return; // what somebody is typing stays
+    before = decided;
+    plan.replaceChildren(...(now.plan ? [section("What would be done", ...planned(now.plan))] : []));
+    deciding.replaceChildren(...[decide(now, page, draw)].filter(Boolean));
   };
-  draw(review);
-  return all;
+  const look = async () => draw(await get(path`/reviews/${id}`, page.signal));
+  const again = once(look, page.signal, refused);
+  listen(["reviews"], (kind, event) => { if (kind === "stale" || event.review === id) again(); }, page.signal);
+  await look();
+}
+
+const row = (each) => [link(each.title, `#/reviews/${each.id}`), each.kind, state(each.state), each.author, time(each.created)];
+
+function ask() {
+  return section("Ask for a review", el("p", { class: "soft" }, "A change is what reloading the profile on disk would do. An incident is a conversation."), form([
+    choice("About", "kind", [["change", "a change"], ["incident", "an incident"]], "change"),
+    field("Title", { name: "title", required: true, maxlength: "200" }), field("Why", { name: "text", maxlength: "4096" }),
+    field("How many have to approve", { name: "approvals", type: "number", min: "1", max: "5", value: "1", required: true }, "Of a change. Nobody approves his own."),
+  ], "Open", async (filled) => {
+    const made = await post("/reviews", { kind: filled.get("kind"), title: filled.get("title"), text: filled.get("text"), approvals: Number(filled.get("approvals")) });
+    location.hash = `#/reviews/${made.id}`;
+  }));
 }
 
 export async function reviews(main, page) {
   const [id] = page.path;
-  if (id) {
-    main.append(el("p", {}, el("a", { href: "#/reviews" }, "All reviews")), one(await get(`/reviews/${encodeURIComponent(decodeURIComponent(id))}`, page.signal), page));
-    return;
-  }
-  const found = await get("/reviews?limit=100", page.signal);
-  const rows = found.items.map((each) => [el("a", { href: `#/reviews/${each.id}` }, each.title), each.kind, each.state, each.author, time(each.created)]);
-  main.append(section("Reviews", table("Reviews", ["Title", "Kind", "State", "Author", "Opened"], rows, "There is no review.")));
-  if (!page.may("reviews.write")) return;
-  main.append(section("Ask for a review", el("p", { class: "soft" }, "Of what reloading the profile on disk would change."), form(
-    [field("Title", { name: "title", required: true, maxlength: "200" }), field("Why", { name: "text", maxlength: "4096" })],
-    "Open",
-    async (filled) => {
-      const made = await post("/reviews", { title: filled.get("title"), text: filled.get("text") });
-      location.hash = `#/reviews/${made.id}`;
-    },
-  )));
+  if (id) return one(main, id, page);
+  const refused = el("div", { role: "alert" });
+  const look = (after, limit) => get(`/reviews?limit=${Math.min(limit, 200)}&after=${encodeURIComponent(after)}`, page.signal);
+  const draw = (items) => table("Reviews", ["Title", "Kind", "State", "Author", "Opened"], items.map(row), empty("There is no review.", "Others can look at a change before it happens."));
+  const list = paged(look, draw, { size: 50, one: "review", many: "reviews" });
+  main.append(refused, section("Reviews", list.element));
+  if (page.may("reviews.write")) main.append(ask());
+  listen(["reviews"], once(list.refresh, page.signal, refused), page.signal);
+  await list.refresh();
 }
