@@ -57,7 +57,8 @@ CONTRAST = """(() => {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     if (!own || element.closest("noscript, script, title") || !element.getClientRects().length) continue;
     const style = getComputedStyle(element);
-    const both = [luminance(parts(element instanceof SVGElement ? style.fill : style.color)), luminance(behind(element))].sort((a, b) => b - a);
+    const colour = element instanceof SVGElement ? style.fill : style.color;
+    const both = [luminance(parts(colour)), luminance(behind(element))].sort((a, b) => b - a);
     const ratio = (both[0] + 0.05) / (both[1] + 0.05);
     if (ratio < 4.5) poor.push([element.textContent.slice(0, 40), ratio]);
   }
