@@ -85,7 +85,18 @@ def _management(management: Mapping[str, Any] | None) -> list[str]:
     if pin := (management.get("certificate") or {}).get("pin"):
         backup = management["certificate"].get("backup")
         lines.append(f"  pin      {pin}{f', next {backup}' if backup else ''}")
+    if tracing := management.get("tracing"):
+        lines.append(f"  traces   {_traces(tracing)}")
     return lines
+
+
+def _traces(tracing: Mapping[str, Any]) -> str:
+    """Where they go."""
+    if not tracing["collector"]:
+        return "kept here: appliance debug trace"
+    dropped = sum(tracing["dropped"].values())
+    lost = f", {dropped} steps dropped" if dropped else ""
+    return f"to {tracing['collector']}{lost}" + (f"  ({tracing['problem']})" if tracing["problem"] else "")
 
 
 def _names(names: Mapping[str, Any] | None) -> list[str]:

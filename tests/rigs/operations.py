@@ -30,7 +30,8 @@ LEFT_OUT: Final = frozenset(
         *("join", "leave", "network invite", "network invitations", "netcheck"),
         *("connect", "serve", "tunnel", "proxy", "send", "receive"),
         *("service register", "service watch", "mesh peers", "mesh chat"),
-        *("compat", "validate", "generate-client", "mock-server", "templates check", "debug profile", "load", "shell"),
+        *("compat", "validate", "generate-client", "mock-server", "templates check", "debug profile", "debug trace"),
+        *("load", "shell"),
         *("api", "audit show", "audit verify", "audit export", "audit heads"),
         *("store stats", "store check", "store backup", "store restore", "store rewrap", "store rotate"),
     }

@@ -55,8 +55,9 @@ class OtlpCollector:
     def send(self, spans: Sequence[Span]) -> str:
         """Returns "" if they were taken, else why not."""
         self._session.why = ""
-        result = self._exporter.export([self._readable(span) for span in spans])
-        return "" if result is SpanExportResult.SUCCESS else self._session.why or "it does not take them"
+        if self._exporter.export([self._readable(span) for span in spans]) is SpanExportResult.SUCCESS:
+            return self._session.why  # the exporter takes a redirection for success, and follows none
+        return self._session.why or "it does not take them"
 
     def hurry(self) -> None:
         """Wait for no further attempt."""
@@ -100,7 +101,7 @@ class _Session(requests.Session):
         except requests.RequestException:
             self.why = "it cannot be reached"
             raise
-        self.why = "" if response.ok else f"it answers {response.status_code}"
+        self.why = "" if 200 <= response.status_code < 300 else f"it answers {response.status_code}"
         return response
 
 

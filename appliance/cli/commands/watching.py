@@ -131,5 +131,24 @@ COMMANDS = (
         more="Objects by type, descriptors by kind, threads: counts, never values.",
         exits="6 not allowed to ask · 7 no daemon here · 75 somebody is asking already",
     ),
+    Command(
+        "debug trace",
+        HEADING,
+        "say which requests and streams took long of late, and where the time of one went",
+        "appliance.cli.traces:trace",
+        (
+            Positional(
+                "trace", "TRACE", "this one, step by step: 32 digits, from the list, a log or a traceparent", optional=True
+            ),
+            Option("--name", "only traces with a step whose name has this in it", "TEXT"),
+            Option("--failed", "only traces in which a step went wrong"),
+            Option("--url", "the API server; without it that of this host's node, by its Unix socket", "URL"),
+            Option("--token-file", "a file with the token; else the variable APPLIANCE_TOKEN", "PATH"),
+            JSON,
+        ),
+        more="Needs `management: {tracing: {}}` in the profile (docs/tracing.md). `itself` is the time that no step within one "
+        "accounts for: look for the largest.",
+        exits="6 no token, or not allowed · 7 no API server here",
+    ),
     Command("version", HEADING, "print the version", "appliance.cli.node:version", (JSON,)),
 )

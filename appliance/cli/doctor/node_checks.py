@@ -12,6 +12,8 @@ from appliance.runtime.health import Health
 MANY_DROPS = 0.01
 """The share of dropped packets that is worth a finding. A bad radio link stays below it."""
 CERTIFICATE_DAYS = 14
+DROPPED_SHARE = 0.01
+"""Of the steps of traces."""
 """A certificate that has fewer days left is worth a finding: who renews it by a program does so earlier."""
 SHOWN = 3
 """So many of a kind are named."""
@@ -233,6 +235,25 @@ def management_edge(facts: NodeFacts) -> Iterator[Finding]:
         )
 
 
+def traces(facts: NodeFacts) -> Iterator[Finding]:
+    """Do traces reach their collector?"""
+    tracing = ((facts.status or {}).get("management") or {}).get("tracing") or {}
+    full = (tracing.get("dropped") or {}).get("full", 0)
+    if problem := tracing.get("problem"):
+        yield warning(
+            "traces-unsent",
+            f"traces do not reach the collector {tracing['collector']}: {problem}",
+            "look at management.tracing and at the collector; requests are answered all the same, and the newest are in "
+            "`appliance debug trace`",
+        )
+    elif full > tracing.get("sent", 0) * DROPPED_SHARE:
+        yield note(
+            "traces-dropped",
+            f"the collector is slower than traces come: {full} steps found no room, {tracing['sent']} were taken",
+            "lower management.tracing.sample, or have a collector that is nearer",
+        )
+
+
 def _days_until(when: str, now: float) -> float:
     return (datetime.fromisoformat(when).timestamp() - now) / 86400
 
@@ -248,6 +269,7 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     unconnected,
     not_post_quantum,
     management_edge,
+    traces,
     many_drops,
     denied,
     meant_nobody,

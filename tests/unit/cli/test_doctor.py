@@ -190,6 +190,8 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
         ({"management": {"shares_user": True}}, ("management-user", "warning")),
         ({"management": {"certificate": {"until": "1970-01-02T00:00:00Z"}}}, ("management-certificate", "warning")),
         ({"management": {"certificate": {"exchange": "X25519"}}}, ("management-classical", "note")),
+        ({"management": {"tracing": {"collector": "http://x", "problem": "it answers 503"}}}, ("traces-unsent", "warning")),
+        ({"management": {"tracing": {"sent": 1000, "problem": "", "dropped": {"full": 11}}}}, ("traces-dropped", "note")),
     ],
 )
 def test_the_running_node(changes: dict[str, Any], finding: tuple[str, str]) -> None:
