@@ -86,9 +86,9 @@ fuzz: setup ## generated input against every parser, long form
 chaos: setup ## kill -9 at random moments under traffic 50 times each, a flood, and a hostile peer
 	$(pytest) --long -m chaos $(args)
 
-clients: ## a client in each language: generated, compiled, and run against a live node (as root: install missing compilers too)
+clients: ## a client in each language and applications that use them: generated, compiled, and run against a live node (as root: install missing compilers too)
 	@packaging/setup.sh clients
-	$(pytest) -m '' --no-cov tests/clients $(args)
+	$(pytest) -m '' --no-cov tests/clients tests/examples/frameworks $(args)
 
 guests: deb ## two Debian guests with the package, under qemu, and what an admin does to them (docs/guests.md)
 	$(bin)/python -m tests.guests $(args)
