@@ -84,7 +84,7 @@ class Put(NamedTuple):
     """The version that is there. 0: nothing is; None: whatever is."""
     expires: int | None = None
     """Unix seconds from which on readers do not find it any more. The store removes it later: when it expired by the slowest
-    clock of the last hour (`appliance.foundation.slowest_clock`), so that a clock that is wrong for a while takes nothing away;
+    clock of the last hour (`appliance.api.slowest_clock`), so that a clock that is wrong for a while takes nothing away;
     or when there is no room."""
 
 

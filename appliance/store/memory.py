@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from appliance.api.slowest_clock import SlowestClock
 from appliance.api.stores import (
     LIMIT_BYTES,
     Append,
@@ -28,7 +29,6 @@ from appliance.api.stores import (
     page,
 )
 from appliance.foundation.clock import monotonic
-from appliance.foundation.slowest_clock import SlowestClock
 
 OVERHEAD: Final = 200
 """Bytes of a record or an entry besides what is kept, about."""

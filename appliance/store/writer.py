@@ -16,10 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from appliance.api.slowest_clock import SlowestClock
 from appliance.api.stores import Conflict, StoreFull
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
-from appliance.foundation.slowest_clock import SlowestClock
 from appliance.store.sqlite_errors import as_told, damaged, is_damage
 from appliance.store.transaction import sweep
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from appliance.api.slowest_clock import HOLD
 from appliance.api.stores import Append, Delete, Put, StoreFull
-from appliance.foundation.slowest_clock import HOLD
 from appliance.store.memory import SWEPT, MemoryStore
 from appliance.testing.conformance.store import NOW, Clock, StoreConformance
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.foundation.slowest_clock import HOLD, SlowestClock
+from appliance.api.slowest_clock import HOLD, SlowestClock
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
