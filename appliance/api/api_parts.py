@@ -25,6 +25,10 @@ class ApiServices(Services, Protocol):
     def identity(self) -> str:
         """The fingerprint of the node's public identity."""
 
+    def wall(self) -> float:
+        """Unix seconds now, for what is kept with a date. What has to be certain that time has passed goes by
+        `api.slowest_clock`."""
+
     async def secret(self, reference: str) -> bytes:
         """What is in the file of a reference such as "file:/etc/appliance/database-password", without white space around it. The
         reference has to stand in the settings of the profile: the daemon reads the file, which may be root's alone. Raises

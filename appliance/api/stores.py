@@ -53,6 +53,14 @@ class StoreBroken(ApplianceError):
     """The store cannot be read or written. The hint says what to do."""
 
 
+class StoreAway(StoreBroken):
+    """The store is elsewhere and cannot be reached now, such as a database that is being restarted. The same call may succeed
+    later; of a commit it is not known whether it happened, where the message does not say so."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+
 class StoreDamaged(StoreBroken):
     """The store's file itself is wrong. Nothing is written any more; the last good copy takes its place at the next start."""
 

@@ -14,6 +14,7 @@ from appliance.testing.conformance.peer_protocol import PeerProtocolConformance
 from appliance.testing.conformance.planning import PlanConformance
 from appliance.testing.conformance.routing import RoutingConformance
 from appliance.testing.conformance.sections import SectionConformance
+from appliance.testing.conformance.store import StoreConformance
 from appliance.testing.conformance.transport import TransportConformance
 
 Wishes = Mapping[str, Mapping[str, Any]]
@@ -77,6 +78,8 @@ def _parts(host: PluginHost) -> Iterator[tuple[type[Any], str, Any, Part]]:
     ):
         for name, kind in kinds.items():
             yield base, "kind", kind, _registered(host, noun, name, kind.open)
+    for name, store in host.api_parts["store"].items():
+        yield StoreConformance, "kind", store, _registered(host, "store", name, store.open)
     for section in host.sections:
         yield SectionConformance, "section", section, _registered(host, "section", section.name, section.model)
     for name, (plugin, route) in host.api_routes().items():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 from appliance.api.services import Stats
+from appliance.errors import HostError
 from appliance.plugin_host.storage import KeptFolder
 from appliance.testing.clock import ManualClock
 
@@ -89,6 +90,24 @@ class FakeServices:
     def _done(self, task: asyncio.Future[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failures.append(error)
+
+
+class FakeApiServices(FakeServices):
+    """`ApiServices` of `appliance.api.api_parts`: `wall` is the clock, and `secrets` says what is in which file."""
+
+    node = "node"
+    identity = "llp1:fake"
+
+    def __init__(self, *, wall: Callable[[], float] = lambda: 0.0, secrets: Mapping[str, bytes] | None = None) -> None:
+        super().__init__()
+        self.wall = wall
+        self.secrets = dict(secrets or {})
+
+    async def secret(self, reference: str) -> bytes:
+        """What `secrets` says. Raises HostError for what it does not."""
+        if reference not in self.secrets:
+            raise HostError(f"no file {reference}", hint="name it in `secrets`")
+        return self.secrets[reference].strip()
 
 
 async def _until_the_end(work: Awaitable[None]) -> None:

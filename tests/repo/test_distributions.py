@@ -43,8 +43,12 @@ def test_one_version() -> None:
     assert {p["version"] for p in [CORE, *PLUGINS]} == {namespace["__version__"]}
 
 
-def test_standard_pulls_every_plugin_of_ours() -> None:
-    assert set(CORE["optional-dependencies"]["standard"]) == {p["name"] for p in PLUGINS}
+def test_every_plugin_of_ours_has_an_extra() -> None:
+    """`standard` has them all but those that need a server of another program, which have an extra of that name."""
+    extras = CORE["optional-dependencies"]
+    of_programs = {name: f"appliance-store-{name}" for name in ("postgresql",)}
+    assert {*extras["standard"], *of_programs.values()} == {p["name"] for p in PLUGINS}
+    assert {name: extras[name] for name in of_programs} == {name: [plugin] for name, plugin in of_programs.items()}
 
 
 @pytest.mark.parametrize("path", PROJECTS[1:], ids=lambda p: p.parent.name)

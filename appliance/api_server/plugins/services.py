@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from appliance.api.services import Stats
 from appliance.api.storage import Storage
-from appliance.foundation import entropy
+from appliance.foundation import clock, entropy
 from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.tasks import Tasks
 from appliance.plugin_host.calling import describe
@@ -81,6 +81,10 @@ class PartServices:
     def storage(self) -> Storage:
         """What the plugin keeps beside the API server's own."""
         return KeptFolder(self._joints.folder, self._plugin)
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        return clock.wall()
 
     async def secret(self, reference: str) -> bytes:
         """See the protocol."""

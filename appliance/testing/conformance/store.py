@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from appliance.api.kinds import settings_of
 from appliance.api.stores import (
     MOST_AT_A_TIME,
     MOST_KEY,
@@ -25,9 +28,11 @@ from appliance.api.stores import (
     Record,
     RewritableStore,
     Store,
+    StoreKind,
     Tail,
 )
 from appliance.testing.conformance.limits import Limited, missing
+from appliance.testing.services import FakeApiServices
 
 NOW = 1_700_000_000
 Story = Callable[[Store], Awaitable[None]]
@@ -51,18 +56,44 @@ class StoreConformance(Limited):
     rewrites = True
     """Has it the member `rewrite` of RewritableStore?"""
 
-    def place(self) -> Any:
-        """Where a new store is, for `opened`: a folder, the name of a database. Asked for once in a test."""
+    own = ""
+    """Of a kind: the key of its settings that tells one store from another, such as that of a folder or a schema. Each test
+    names a new one."""
+
+    def kind(self) -> StoreKind | None:
+        """The kind to try, where `opened` is not written anew."""
         return None
 
+    def settings(self) -> Mapping[str, Any]:
+        """What the profile would say of that kind. Here: the JSON in the environment variable APPLIANCE_CHECK_NAME."""
+        kind = self.kind()
+        return {} if kind is None else json.loads(os.environ.get(_variable(kind), "{}"))
+
+    @pytest.fixture(autouse=True)
+    def has_a_place(self) -> None:
+        """A check of a kind needs a place that it may fill."""
+        kind = self.kind()
+        if kind is not None and type(self).settings is StoreConformance.settings and _variable(kind) not in os.environ:
+            pytest.skip(f'{_variable(kind)} is not set: it says in JSON which settings to try, such as {{"host": "/run/…"}}')
+
+    def place(self) -> Any:
+        """Where a new store is, for `opened`: a folder, the name of a database. Asked for once in a test."""
+        return f"check_{os.urandom(8).hex()}"
+
     async def opened(self, place: Any, clock: Callable[[], float]) -> Store:
-        """The store of that place."""
+        """The store of that place, where there is no kind."""
         raise NotImplementedError
 
     @asynccontextmanager
     async def store(self, place: Any = None, clock: Callable[[], float] | None = None) -> AsyncIterator[Store]:
         """A store, empty if no place is named, and closed afterwards."""
-        found = await self.opened(self.place() if place is None else place, clock or Clock())
+        place, clock = self.place() if place is None else place, clock or Clock()
+        if (kind := self.kind()) is not None:
+            settings = settings_of(kind, {**self.settings(), **({self.own: place} if self.own else {})})
+            async with kind.open(settings, FakeApiServices(wall=clock)) as brought:
+                yield brought
+            return
+        found = await self.opened(place, clock)
         try:
             yield found
         finally:
@@ -389,3 +420,7 @@ class StoreConformance(Limited):
             await store.close()
 
         self.told(story)
+
+
+def _variable(kind: StoreKind) -> str:
+    return f"APPLIANCE_CHECK_{kind.name.upper().replace('-', '_')}"
