@@ -37,7 +37,7 @@ def answering_of(settings: Settings, parts: Parts, more: Mapping[str, Handler]) 
 
 def application(settings: Settings, node: NodeLink, parts: Parts, answering: Answering) -> Starlette:
     """The API of the node that `settings` are of."""
-    websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may).answer)
+    websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may, parts.recorder).answer)
     return assembled(answering, node.ask, settings.version, websocket, *dashboard.routes(), *reference.routes())
 
 

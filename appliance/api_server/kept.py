@@ -72,10 +72,15 @@ class Kept:
         management = Management.model_validate(settings.management)
         breached = breached_in(management.stolen_passwords)
         shared = await plugins.store()
+        store: Store
         if shared is not None:
             store = await sealed(CachedStore(shared, cache_of(plugins)), folder / FOLDER, credentials=credentials)
         else:
             store = await open_store(folder / FOLDER, credentials=credentials)
+        if management.tracing is not None:
+            from appliance.api_server.tracing.store import TracedStore
+
+            store = TracedStore(store)
         try:
             realm = await realm_of(store, settings.identity)
         except BaseException:

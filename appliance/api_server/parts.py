@@ -49,7 +49,7 @@ class Parts:
         self.tracing = _tracing_of(settings, node)
         """None where the profile has none."""
         self.recorder = None if self.tracing is None else self.tracing.recorder
-        self.asking = asking = Asking(node.ask if self.recorder is None else traced(node.ask, self.recorder), clock.monotonic)
+        self.asking = asking = Asking(node.ask if self.recorder is None else traced(node.ask), clock.monotonic)
         self.bearer: Bearer = iam.bearer_of(kept.accounts)
         self.jobs = JobsPart(
             kept.store,

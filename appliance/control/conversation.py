@@ -274,7 +274,7 @@ class Conversation:
                 return line_of(self._broken_off(question))
             if not isinstance(error, Exception | asyncio.CancelledError):
                 raise
-            log.exception("an operation failed", op=question.op)
+            log.exception("an operation failed", op=question.op, **_asked_by(request))
             sentence = f"{question.op} failed: this should not have happened"
             return line_of(failure("bug", sentence, "look at the daemon's log", to=question.id))
 
@@ -362,6 +362,12 @@ class _UnderWay(NamedTuple):
 
 class _Gone(Exception):
     """The caller hung up, or takes nothing."""
+
+
+def _asked_by(request: Request) -> dict[str, str]:
+    """For the log: which request of the API server's that was, and in which trace."""
+    said = {"request": request.principal.request, "trace_id": request.trace[3:35]}
+    return {name: text for name, text in said.items() if text}
 
 
 def has_hung_up(sock: socket.socket) -> bool:

@@ -130,5 +130,13 @@ def test_one_trace_has_the_steps_of_both_hosts_each_within_the_right_one(traced:
         (1, "ask profile"),
         (2, "node profile"),
     ]
+    who = json.dumps({"name": "alice", "password": "correct horse battery", "roles": ["viewer"]})
+    posted = ("-X", "POST", "-H", "content-type: application/json", "-d", who)
+    assert ask(second, "/api/v1/users", *posted, "-H", f"traceparent: 00-{'1' * 32}-{CALLER}-01")["name"] == "alice"
+    made = ask(second, f"/api/v1/traces/{'1' * 32}")
+    assert {step["name"] for step in made["items"]} >= {"POST /api/v1/users", "hash a password", "commit"}
+    assert made["where"] == "hash a password"
+    assert "alice" not in json.dumps(made)
+
     assert here.headers[0]["authorization"] == f"Bearer {SECRET}"
     assert SECRET not in second.heard.decode() + json.dumps(second.status()) + json.dumps(ask(second, "/api/v1/server"))

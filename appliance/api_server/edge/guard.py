@@ -21,7 +21,7 @@ from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.limits import Buckets, Turns, group_of
 from appliance.api_server.problems import problem
 from appliance.api_server.refusals import ForeignOrigin, Refused, TooManyRequests, WrongHost
-from appliance.api_server.tracing.current import within
+from appliance.api_server.tracing.current import Place, within
 from appliance.api_server.tracing.requests import began, ended
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
@@ -101,7 +101,8 @@ class Guard:
         if self._recorder is None:
             await self._pass_on(passage, receive)
             return
-        with within(None if scope["type"] == "websocket" else passage.trace, passage.span):
+        place = None if scope["type"] == "websocket" else Place(passage.trace, self._recorder)  # each of its questions has one
+        with within(place, passage.span):
             await self._pass_on(passage, receive)
 
     async def _pass_on(self, passage: _Passage, receive: Receive) -> None:

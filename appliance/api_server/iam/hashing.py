@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
+from appliance.api_server.tracing.current import step
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.iam import passwords
 from appliance.management.iam.passwords import COST, Cost
@@ -54,11 +55,13 @@ class HashingThreads:
 
     async def hashed(self, plain: str, salt: bytes) -> str:
         """See `passwords.hashed`. Whoever asks holds a place."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, passwords.hashed, plain, salt, self.cost)
+        with step("hash a password"):
+            return await asyncio.get_running_loop().run_in_executor(self._pool, passwords.hashed, plain, salt, self.cost)
 
     async def matches(self, password: str, phc: str) -> bool:
         """See `passwords.matches`. Whoever asks holds a place."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, passwords.matches, password, phc)
+        with step("hash a password"):
+            return await asyncio.get_running_loop().run_in_executor(self._pool, passwords.matches, password, phc)
 
     def close(self) -> None:
         """End the threads, once what they do now is done."""

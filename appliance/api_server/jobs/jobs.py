@@ -20,6 +20,7 @@ from appliance.api_server.jobs.following import Behind, Signal, follow
 from appliance.api_server.jobs.live import Live
 from appliance.api_server.jobs.records import Records, Work, key_change, work_change
 from appliance.api_server.jobs.running import Running
+from appliance.api_server.tracing.current import Place, here, resumed
 from appliance.errors import ApplianceError
 from appliance.foundation import clock, entropy
 from appliance.foundation.logging import get_logger
@@ -92,6 +93,8 @@ class Turn(NamedTuple):
     live: Live
     template: Template
     given: Mapping[str, Any]
+    place: Place | None = None
+    """The request that asked for it, in its trace; None if it has none, or an earlier start took it."""
 
 
 class Jobs:
@@ -176,7 +179,7 @@ class Jobs:
                 if place is not None and (known := await self._records.known(place)):
                     return await self.get(known.for_(request))
                 raise
-            self._waiting.append(Turn(live, template, given))
+            self._waiting.append(Turn(live, template, given, here()))
         self._counted["started"] += 1
         self._next()
         return live.execution
@@ -243,7 +246,10 @@ class Jobs:
     async def _run(self, turn: Turn) -> None:
         live = turn.live
         try:
-            await self._begin(turn)
+            with resumed(turn.place, f"job {turn.template.name}", {"appliance.job.id": live.execution.id}) as span:
+                await self._begin(turn)
+                if span is not None and live.execution.error is not None:
+                    span.error = str(live.execution.error.get("code", "failed"))
         except (ExecutionOver, ExecutionUnknown) as error:
             log.info("an execution was ended by somebody else", execution=live.execution.id, reason=error.message)
         finally:

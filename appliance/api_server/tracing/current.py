@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.api_server.asking import Ask
 from appliance.control.messages import OnBehalf
@@ -14,18 +14,26 @@ from appliance.errors import ApplianceError
 from appliance.management.tracing.context import Trace
 from appliance.management.tracing.span import Kind, OpenSpan, Recorder, Value
 
-_current: Final[ContextVar[Trace | None]] = ContextVar("trace", default=None)
+
+class Place(NamedTuple):
+    """Where in which trace something is done, and who records it."""
+
+    trace: Trace
+    recorder: Recorder
 
 
-def current() -> Trace | None:
+_current: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
+
+
+def here() -> Place | None:
     """The step that is being worked at; None if it belongs to no trace."""
     return _current.get()
 
 
 @contextmanager
-def within(trace: Trace | None, span: OpenSpan | None) -> Iterator[None]:
+def within(place: Place | None, span: OpenSpan | None) -> Iterator[None]:
     """What is done here is part of that step; its span, if it has one, ends here, with why it went wrong."""
-    token = _current.set(trace)
+    token = _current.set(place)
     try:
         yield
     except BaseException as error:
@@ -39,30 +47,48 @@ def within(trace: Trace | None, span: OpenSpan | None) -> Iterator[None]:
 
 
 @contextmanager
-def step(recorder: Recorder | None, name: str, kind: Kind, attributes: Mapping[str, Value]) -> Iterator[OpenSpan | None]:
+def step(name: str, kind: Kind = Kind.INTERNAL, attributes: Mapping[str, Value] | None = None) -> Iterator[OpenSpan | None]:
     """A step within the current one; None if there is none, or it is not recorded."""
-    outer = _current.get()
-    span = None if recorder is None or outer is None else recorder.step(name, kind, outer)
-    if span is None:
+    place = _current.get()
+    span = None if place is None else place.recorder.step(name, kind, place.trace)
+    if span is None or place is None:
         yield None
         return
-    span.attributes.update(attributes)
-    with within(span.trace, span):
+    span.attributes.update(attributes or {})
+    with within(place._replace(trace=span.trace), span):
         yield span
 
 
-def traced(ask: Ask, recorder: Recorder) -> Ask:
+@contextmanager
+def resumed(place: Place | None, name: str, attributes: Mapping[str, Value]) -> Iterator[OpenSpan | None]:
+    """A step within another one that is over already, or within none: work that was asked for there."""
+    with within(place, None), step(name, Kind.INTERNAL, attributes) as span:
+        yield span
+
+
+@contextmanager
+def asked(recorder: Recorder | None, traceparent: str, name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
+    """A request that did not come by itself: one of many on a connection."""
+    if recorder is None:
+        yield
+        return
+    trace, span = recorder.request(traceparent, name, Kind.SERVER)
+    if span is not None:
+        span.attributes.update(attributes)
+    with within(Place(trace, recorder), span):
+        yield
+
+
+def traced(ask: Ask) -> Ask:
     """Asks the node as `ask` does, each time as a step of its own, which the node is told."""
 
-    async def asked(op: str, arguments: dict[str, object], whose: OnBehalf | None, seconds: float) -> object:
-        with step(
-            recorder, f"ask {op}", Kind.CLIENT, {"rpc.system": "appliance", "rpc.service": "node", "rpc.method": op}
-        ) as span:
+    async def asking(op: str, arguments: dict[str, object], whose: OnBehalf | None, seconds: float) -> object:
+        with step(f"ask {op}", Kind.CLIENT, {"rpc.system": "appliance", "rpc.service": "node", "rpc.method": op}) as span:
             if span is not None and whose is not None:
                 whose = whose._replace(trace=str(span.trace))
             return await ask(op, arguments, whose, seconds)
 
-    return asked
+    return asking
 
 
 def code_of(error: BaseException) -> str:

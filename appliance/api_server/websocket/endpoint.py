@@ -17,12 +17,14 @@ from appliance.api_server.edge.limits import Turns
 from appliance.api_server.jobs.handlers import TOPICS
 from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.problems import NotFound, invalid
+from appliance.api_server.tracing.current import asked
 from appliance.api_server.websocket.connection import GOING_AWAY, POLICY, UNAUTHENTICATED, Connection
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
 from appliance.management.jobs.events import Beat, Event, Stale
 from appliance.management.operations.row import AnsweredBy, Arguments
 from appliance.management.operations.table import BY_NAME
+from appliance.management.tracing.span import Recorder
 from appliance.management.websocket.messages import Broadcast, Question, Subscribe
 from appliance.sdk.errors import DeadlineExceeded
 
@@ -37,8 +39,11 @@ Permitted = Callable[[Caller, str], bool]
 class WebSocketEndpoint:
     """Answers WebSockets."""
 
-    def __init__(self, asking: Asking, bearer: Bearer, jobs: JobsPart, permitted: Permitted) -> None:
-        self._deeds = _Deeds(asking, bearer, jobs, permitted)
+    def __init__(
+        self, asking: Asking, bearer: Bearer, jobs: JobsPart, permitted: Permitted, recorder: Recorder | None = None
+    ) -> None:
+        """`recorder`: of spans; None where nothing is traced."""
+        self._deeds = _Deeds(asking, bearer, jobs, permitted, recorder)
         self._bearer = bearer
         self._seats = Turns(MOST_OF_A_USER)
 
@@ -88,8 +93,9 @@ class _Wire:
 
 
 class _Deeds:
-    def __init__(self, asking: Asking, bearer: Bearer, jobs: JobsPart, permitted: Permitted) -> None:
+    def __init__(self, asking: Asking, bearer: Bearer, jobs: JobsPart, permitted: Permitted, recorder: Recorder | None) -> None:
         self._asking = asking
+        self._recorder = recorder
         self._bearer = bearer
         self._jobs = jobs
         self._permitted = permitted
@@ -112,13 +118,13 @@ class _Deeds:
         row = BY_NAME.get(question.operation)
         if row is None or row.answered_by is not AnsweredBy.NODE or row.stream:
             raise NotFound("the node answers no such operation", hint="the API server's own operations are asked by HTTP")
-        self._must(caller, row.permission)
-        try:
-            return await self._asking.answer(
-                row, _arguments(row.arguments, question.arguments), caller.on_behalf(random_bytes(8).hex())
-            )
-        except TimeoutError:
-            raise DeadlineExceeded(f"{row.name} took longer than {row.seconds:g} s", hint="look at the node's log") from None
+        number = random_bytes(8).hex()
+        with asked(self._recorder, question.traceparent, f"ws {row.name}", {"appliance.request.id": number}):
+            self._must(caller, row.permission)
+            try:
+                return await self._asking.answer(row, _arguments(row.arguments, question.arguments), caller.on_behalf(number))
+            except TimeoutError:
+                raise DeadlineExceeded(f"{row.name} took longer than {row.seconds:g} s", hint="look at the node's log") from None
 
     def broadcast(self, caller: Caller, message: Broadcast) -> None:
         self._must(caller, BROADCAST)

@@ -87,6 +87,7 @@ class Question(Message):
     id: Id
     operation: str = Field(description="Its name, as in the table of operations.")
     arguments: dict[str, Any] = Field({}, description="As the operation takes them.")
+    traceparent: str = Field("", max_length=200, description="The trace that this belongs to (W3C Trace Context).")
 
 
 class Broadcast(Message):

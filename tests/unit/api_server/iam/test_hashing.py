@@ -12,6 +12,7 @@ import pytest
 from appliance.api_server.iam import hashing
 from appliance.api_server.iam.hashing import HashingThreads, TooManyLogIns
 from appliance.management.iam import passwords
+from tests.rigs.recording import recorded
 from tests.unit.api_server.iam.rig import CHEAP, PASSWORD, Rig
 
 
@@ -23,10 +24,11 @@ def hasher() -> Iterator[HashingThreads]:
 
 
 async def test_a_password_is_hashed_and_compared(hasher: HashingThreads) -> None:
-    with hasher.place():
+    with hasher.place(), recorded() as kept:
         phc = await hasher.hashed(PASSWORD, bytes(16))
         assert await hasher.matches(PASSWORD, phc)
         assert not await hasher.matches("another password", phc)
+    assert [(span.name, span.attributes) for span in kept] == [("hash a password", {})] * 3, "which takes most of a log-in's time"
 
 
 async def test_whoever_finds_no_place_is_told_at_once_and_may_come_again(hasher: HashingThreads) -> None:

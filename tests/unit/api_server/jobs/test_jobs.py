@@ -18,6 +18,7 @@ from appliance.management.jobs.execution import ExecutionOver, ExecutionUnknown,
 from appliance.management.jobs.idempotency import KEPT_SECONDS, KeyReused
 from appliance.management.jobs.parameters import ParametersInvalid
 from appliance.store.memory import MemoryStore
+from tests.rigs.recording import RECORDED, recorded
 from tests.rigs.virtual_loop import played
 from tests.unit.api_server.jobs.house import ALICE, BOB, Node, User, after, house, new_store, states, until
 from tests.unit.management.jobs.written import step, template
@@ -85,6 +86,25 @@ def test_an_execution_runs_its_steps_for_its_user_and_keeps_their_answers() -> N
             ]
             assert [one.result for one in done.steps] == [{"ok": True}] * 3
             assert (await here.jobs.shown(BOB, begun.id))["progress"] == {"done": 3, "of": 3}
+
+    played(story())
+
+
+def test_an_execution_is_a_step_of_the_request_that_asked_for_it_though_it_runs_later() -> None:
+    async def fails(_arguments: object) -> None:
+        raise StoreFull("no room")
+
+    async def story() -> None:
+        async with house(node=node(reload=fails)) as here:
+            with recorded() as kept:
+                first = await here.jobs.start(ALICE, "look", {})
+                second = await here.jobs.start(ALICE, "trial", {"window": 30})
+            last = await here.jobs.start(ALICE, "look", {})
+            for begun in (first, second, last):
+                await here.over(begun)
+        jobs = [(span.name, span.error, span.attributes["appliance.job.id"]) for span in kept if span.name.startswith("job ")]
+        assert sorted(jobs) == sorted([("job look", "", first.id), ("job trial", "StoreFull", second.id)])
+        assert {span.parent for span in kept if span.name.startswith("job ")} == {RECORDED.span}
 
     played(story())
 

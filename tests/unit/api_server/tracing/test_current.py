@@ -7,26 +7,23 @@ from typing import Any
 
 import pytest
 
-from appliance.api_server.tracing.current import current, step, traced, within
+from appliance.api_server.tracing.current import Place, asked, here, resumed, step, traced, within
 from appliance.control.messages import OnBehalf
-from appliance.foundation import clock, entropy
-from appliance.management.tracing.context import Trace
-from appliance.management.tracing.span import Clocks, Kind, Process, Recorder, Span
+from appliance.management.tracing.span import Kind
 from appliance.sdk.errors import NodeGone
+from tests.rigs.recording import RECORDED, UNRECORDED, recorded, recording
 
 ALICE = OnBehalf("alice", ("viewer",), "r-1")
-RECORDED, UNRECORDED = Trace("a" * 32, "b" * 16, "01"), Trace("a" * 32, "b" * 16, "00")
 
 
-class Rig:
+class Node:
+    """Says what it was asked for whom."""
+
     def __init__(self) -> None:
-        self.kept: list[Span] = []
-        self.recorder = Recorder(Process.API, self.kept.append, Clocks(clock.wall, clock.monotonic, entropy.random_bytes))
         self.asked: list[OnBehalf | None] = []
         self.fails: Exception | None = None
-        self.ask = traced(self._answer, self.recorder)
 
-    async def _answer(self, op: str, _arguments: dict[str, Any], whose: OnBehalf | None, _seconds: float) -> Any:
+    async def ask(self, op: str, _arguments: dict[str, Any], whose: OnBehalf | None, _seconds: float) -> Any:
         self.asked.append(whose)
         if self.fails is not None:
             raise self.fails
@@ -34,48 +31,83 @@ class Rig:
 
 
 async def test_a_question_is_a_step_that_the_node_is_told() -> None:
-    rig = Rig()
-    with within(RECORDED, None):
-        assert await rig.ask("status", {}, ALICE, 1.0) == "status"
-    (span,) = rig.kept
+    node = Node()
+    with recorded() as kept:
+        assert await traced(node.ask)("status", {}, ALICE, 1.0) == "status"
+    (span,) = kept
     assert (span.name, span.kind, span.parent) == ("ask status", Kind.CLIENT, RECORDED.span)
-    assert rig.asked == [ALICE._replace(trace=f"00-{RECORDED.trace}-{span.span}-01")]
-    assert current() is None
+    assert node.asked == [ALICE._replace(trace=f"00-{RECORDED.trace}-{span.span}-01")]
+    assert here() is None
 
 
 async def test_what_is_not_recorded_is_asked_as_if_there_were_no_traces() -> None:
-    rig = Rig()
-    for trace in (None, UNRECORDED):
-        with within(trace, None):
-            await rig.ask("status", {}, ALICE, 1.0)
-    with within(RECORDED, None):
-        await rig.ask("metrics", {}, None, 1.0)  # the API server's own question
-    assert rig.asked == [ALICE, ALICE, None]
-    assert [span.name for span in rig.kept] == ["ask metrics"]
+    node = Node()
+    ask = traced(node.ask)
+    with recording() as (recorder, kept):
+        for place in (None, Place(UNRECORDED, recorder)):
+            with within(place, None):
+                await ask("status", {}, ALICE, 1.0)
+        with within(Place(RECORDED, recorder), None):
+            await ask("metrics", {}, None, 1.0)  # the API server's own question
+    assert node.asked == [ALICE, ALICE, None]
+    assert [span.name for span in kept] == ["ask metrics"]
+
+
+async def test_steps_stand_within_each_other() -> None:
+    with recorded() as kept, step("outer"):
+        with step("first", attributes={"a": 1}):
+            pass
+        with step("second"):
+            pass
+    first, second, outer = kept
+    assert (first.parent, second.parent, outer.parent) == (outer.span, outer.span, RECORDED.span)
+    assert (first.attributes, second.attributes) == ({"a": 1}, {})
+
+
+async def test_work_that_goes_on_later_is_a_step_of_what_asked_for_it() -> None:
+    with recorded() as kept:
+        place = here()
+    for where in (place, None):
+        with recorded() as others, resumed(where, "job look", {}), step("commit"):
+            pass
+        assert not others, "it belongs to the trace of another request, or to none"
+    assert [(span.name, span.parent) for span in kept] == [("commit", kept[1].span), ("job look", RECORDED.span)]
+
+
+async def test_one_request_of_many_on_a_connection() -> None:
+    with asked(None, str(RECORDED), "ws status", {}), step("commit") as span:
+        assert span is None
+    with recording() as (recorder, kept):
+        with asked(recorder, str(RECORDED), "ws status", {"a": 1}), step("commit"):
+            pass
+        with asked(recorder, str(UNRECORDED), "ws status", {}), step("commit"):
+            pass
+    assert [(span.name, span.attributes) for span in kept] == [("commit", {}), ("ws status", {"a": 1})]
+    assert kept[1].parent == RECORDED.span
 
 
 async def test_a_step_that_fails_has_the_code_and_no_words() -> None:
-    rig = Rig()
+    node = Node()
     for error, code in (
         (NodeGone("Bearer of bad news"), "NodeGone"),
         (ValueError("secret"), "ValueError"),
         (TimeoutError(), "TimeoutError"),
     ):
-        rig.fails = error
-        with within(RECORDED, None), pytest.raises(type(error)):
-            await rig.ask("status", {}, ALICE, 1.0)
-        assert rig.kept[-1].error == code
+        node.fails = error
+        with recorded() as kept, pytest.raises(type(error)):
+            await traced(node.ask)("status", {}, ALICE, 1.0)
+        assert kept[-1].error == code
 
 
 async def test_a_step_that_is_cancelled_ends() -> None:
-    rig = Rig()
+    with recorded() as kept:
 
-    async def work() -> None:
-        with within(RECORDED, None), step(rig.recorder, "wait", Kind.INTERNAL, {"a": 1}):
-            await asyncio.Event().wait()
+        async def work() -> None:
+            with step("wait"):
+                await asyncio.Event().wait()
 
-    task = asyncio.get_running_loop().create_task(work())
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert [(span.name, span.error, span.attributes) for span in rig.kept] == [("wait", "cancelled", {"a": 1})]
+        task = asyncio.get_running_loop().create_task(work())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [(span.name, span.error) for span in kept] == [("wait", "cancelled")]

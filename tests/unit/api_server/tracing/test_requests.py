@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from appliance.api_server.tracing.requests import trace_fields
+from appliance.api_server.tracing.current import step
+from appliance.api_server.tracing.requests import routed, trace_fields
 from appliance.foundation import clock, entropy
+from appliance.management.operations.table import BY_NAME
 from appliance.management.tracing.span import Clocks, Kind, Process, Recorder, Span
 from tests.rigs.edge import edged, parsed
+from tests.rigs.recording import recorded
 
 TRACE, CALLER = "a" * 32, "b" * 16
 
@@ -55,6 +58,18 @@ async def test_a_stream_is_a_step_until_its_answer_begins() -> None:
         with suppress(ConnectionError):
             await writer.wait_closed()
     assert len(kept) == 1
+
+
+def test_a_route_gives_the_span_its_name_over_http_and_grpc() -> None:
+    with recorded() as kept:
+        for more in ({}, {"row": BY_NAME["users.list"]}):
+            with step("GET") as span:
+                routed({"state": {"span": span}, **more}, BY_NAME["users.list"])
+    routed({}, BY_NAME["users.list"])
+    assert [(span.name, span.attributes) for span in kept] == [
+        ("GET /api/v1/users", {"http.route": "/api/v1/users"}),
+        ("users.list", {"rpc.system": "grpc", "rpc.method": "users.list"}),
+    ]
 
 
 def test_the_log_has_the_step_that_the_guard_wrote_down() -> None:

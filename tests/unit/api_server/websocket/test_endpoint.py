@@ -10,9 +10,12 @@ from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller, Forbidden
 from appliance.api_server.jobs.handlers import TOPICS
 from appliance.api_server.problems import Invalid, NotFound
+from appliance.api_server.tracing.current import traced
 from appliance.api_server.websocket.endpoint import WebSocketEndpoint
 from appliance.management.iam.roles import permits
+from appliance.management.tracing.span import Recorder
 from appliance.management.websocket.messages import Broadcast, Question, Subscribe
+from tests.rigs.recording import recording
 
 VIEWER, OPERATOR = Caller("v", ("viewer",), "access-token"), Caller("o", ("operator",), "access-token")
 
@@ -33,7 +36,7 @@ class Jobs:
         self.asked.append((kind, data))
 
 
-def deeds(jobs: Any) -> Any:
+def deeds(jobs: Any, recorder: Recorder | None = None) -> Any:
     async def node(op: str, _arguments: Any, whose: Any, _seconds: float, /) -> Any:
         return {"op": op, "for": whose.name}
 
@@ -41,7 +44,8 @@ def deeds(jobs: Any) -> Any:
         return VIEWER
 
     may = lambda caller, permission: permits(caller.roles, permission)  # noqa: E731
-    return WebSocketEndpoint(Asking(node, lambda: 0.0), bearer, jobs, may)._deeds
+    ask = node if recorder is None else traced(node)
+    return WebSocketEndpoint(Asking(ask, lambda: 0.0), bearer, jobs, may, recorder)._deeds
 
 
 async def test_a_viewer_follows_what_he_may_see_and_nothing_of_the_audit_log() -> None:
@@ -56,6 +60,26 @@ async def test_a_viewer_follows_what_he_may_see_and_nothing_of_the_audit_log() -
 
 async def test_the_node_is_asked_for_the_user() -> None:
     assert await deeds(Jobs()).ask(VIEWER, Question(id=1, operation="status")) == {"op": "status", "for": "v"}
+
+
+async def test_each_question_is_a_step_of_its_own_trace_or_of_the_callers() -> None:
+    with recording() as (recorder, kept):
+        recorder.sample = 1.0
+        asked = deeds(Jobs(), recorder)
+        await asked.ask(VIEWER, Question(id=1, operation="crypto", traceparent=f"00-{'a' * 32}-{'b' * 16}-01"))
+        await asked.ask(VIEWER, Question(id=2, operation="profile"))
+        with pytest.raises(Forbidden):
+            await asked.ask(VIEWER, Question(id=3, operation="reload"))
+    assert [(span.name, span.error) for span in kept] == [
+        ("ask crypto", ""),
+        ("ws crypto", ""),
+        ("ask profile", ""),
+        ("ws profile", ""),
+        ("ws reload", "Forbidden"),
+    ]
+    assert [span.parent for span in kept if span.name.startswith("ws")] == ["b" * 16, "", ""]
+    assert len({span.trace for span in kept}) == 3
+    assert kept[0].parent == kept[1].span
 
 
 @pytest.mark.parametrize(
