@@ -155,6 +155,8 @@ class NodeFigures(NamedTuple):
     """None if nothing is kept on one."""
     certificate: CertificateFigures | None = None
     """None without a network, or a certificate of it."""
+    short: Mapping[str, str] = {}
+    """What the node or its host is short of ("cpu", "memory", "descriptors"), each as a sentence; see `limits.pressure`."""
 
 
 class MonitoringServices(Services, Protocol):

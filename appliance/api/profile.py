@@ -20,6 +20,7 @@ from appliance.api.profile_mesh import Names as Names  # noqa: PLC0414
 from appliance.api.profile_mesh import Paths as Paths  # noqa: PLC0414
 from appliance.api.profile_mesh import Relay as Relay  # noqa: PLC0414
 from appliance.api.profile_policy import Policy
+from appliance.api.profile_pressure import Pressure
 from appliance.api.profile_section import Section as Section  # noqa: PLC0414
 from appliance.api.profile_values import (
     Address,
@@ -287,6 +288,7 @@ class Limits(Section):
         le=2**32,
         description="Memory for handshake messages that have not arrived whole.",
     )
+    pressure: Pressure = Field(default=Pressure(), description=Pressure.__doc__)
 
 
 class PeersFrom(Section):

@@ -72,14 +72,14 @@ async def caller_of(request: HTTPConnection, bearer: Bearer) -> Caller:
     if who is not None:
         return await who()
     client = request.client
-    if client is not None and client.host == LOCAL and client.port in _who_may_everything():
+    if client is not None and client.host == LOCAL and client.port in who_may_everything():
         return _local(client.port)
     return NOBODY
 
 
 def local_caller(name: str) -> Caller | None:
     """The user of this host who is called so as a caller; None if he may not everything anyway."""
-    return next((caller for caller in map(_local, _who_may_everything()) if caller.name == name), None)
+    return next((caller for caller in map(_local, who_may_everything()) if caller.name == name), None)
 
 
 def authorize(caller: Caller, permission: str, added: Mapping[str, Collection[str]]) -> None:
@@ -105,7 +105,7 @@ def permitted(caller: Caller, permission: str, added: Mapping[str, Collection[st
     return True
 
 
-def _who_may_everything() -> set[int]:
+def who_may_everything() -> set[int]:
     """Root and our own user; not nobody, which is the API server's where it has none of its own, and many programs' besides."""
     return {0, os.geteuid()} - {NOBODYS}
 

@@ -30,6 +30,8 @@ class Settings(NamedTuple):
     version: str
     management: Mapping[str, Any]
     """The profile's section, as JSON."""
+    pressure: Mapping[str, Any] = {}
+    """`limits.pressure` of the profile, as JSON."""
 
     @property
     def added_roles(self) -> dict[str, tuple[str, ...]]:
@@ -46,6 +48,8 @@ class NodeLink:
         self.ended: Callable[[], None] = lambda: None
         self.trouble: Callable[[], str] = lambda: ""
         """What is wrong with what is kept here; "" if nothing is."""
+        self.short: Callable[[], Mapping[str, str]] = dict
+        """What this process or its host is short of."""
 
     @property
     def closed(self) -> bool:
@@ -105,7 +109,7 @@ class NodeLink:
         that hangs."""
         with suppress(ApplianceError):
             while not self.closed:
-                await self._node.ask("api_alive", {"trouble": self.trouble()})
+                await self._node.ask("api_alive", {"trouble": self.trouble(), "short": self.short()})
                 await asyncio.sleep(ALIVE_EVERY)
 
     async def ask(self, op: str, arguments: Mapping[str, Any], whose: OnBehalf | None, seconds: float) -> Any:

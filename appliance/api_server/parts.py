@@ -65,6 +65,8 @@ class Parts:
         self.exporter = Exporter(kept.store, self.jobs.events, settings.identity, clock.wall)
         self.answered: Counter[str] = Counter()
         """Requests, by the class of their answers."""
+        self.refused: Mapping[str, int] = {}
+        """Requests and connections that went no further than the edge, by reason."""
         self.figures = Sampler(
             lambda: node.ask("metrics", {}, None, FIGURES_SECONDS),
             kept.store,
@@ -120,7 +122,12 @@ class Parts:
 
     def _counted(self) -> dict[str, Mapping[str, int]]:
         """What is counted in this process: it is followed over time, as the node's figures are."""
-        return {"api.requests": self.answered, "jobs": self.jobs.ended(), "exports.sent": self.exporter.sent}
+        return {
+            "api.requests": self.answered,
+            "api.refused": self.refused,
+            "jobs": self.jobs.ended(),
+            "exports.sent": self.exporter.sent,
+        }
 
     async def named(self, name: str) -> Caller:
         """The user of that name, whose certificate a connection has. Raises Unauthenticated."""

@@ -78,6 +78,23 @@ class ForeignOrigin(Refused):
     reason = "origin"
 
 
+class Overloaded(Refused):
+    """The API server or its host is short of `resource`, and takes less than usual. `retry_after`: seconds."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    reason = "short"
+
+    def __init__(self, resource: str, retry_after: float) -> None:
+        super().__init__(
+            f"this node is short of {resource} and takes less for a while",
+            hint="wait as long as Retry-After says; root of the host sees what is short: appliance status",
+        )
+        self.reason = f"short-{resource}"
+        self.retry_after = retry_after
+
+
 class TooManyRequests(Refused):
     """More requests came from one address, or for one user, than the profile allows. `retry_after`: seconds."""
 

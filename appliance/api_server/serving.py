@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.api.profile_management import Management
+from appliance.api.profile_pressure import Pressure as PressureSection
 from appliance.api_server.application import answering_of, application
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.server import EdgeServer
@@ -26,6 +27,9 @@ from appliance.api_server.plugins.services import Joints
 from appliance.api_server.server import edge_handlers
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
+from appliance.foundation.pressure_watch import PressureWatch
+from appliance.linux.pressure import HostReader
+from appliance.protocol.pressure import Limits, Pressure
 
 log = get_logger("api")
 
@@ -79,12 +83,18 @@ async def _live(
         folder.chmod(0o700)
         settings = await node.settings()
         management = Management.model_validate(settings.management)
-        edge = Edge(management)
+        pressure = Pressure(Limits.of(PressureSection.model_validate(settings.pressure)))
+        node.short = pressure.shown
+        watch = PressureWatch(pressure, HostReader(folder).read)
+        ending.callback(watch.stop)
+        watch.start()
+        edge = Edge(management, pressure=pressure)
         plugins = PluginParts(kinds, management, Joints(settings.name, settings.identity, node, folder / "plugins", {}))
         ending.push_async_callback(plugins.close)
         parts = await Parts.open(folder, settings, node, credentials, plugins)
         ending.push_async_callback(parts.close)
         node.trouble = parts.trouble
+        parts.refused = edge.figures.refused
         edge.named, edge.recorder = parts.named, parts.recorder
         tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
         answering = answering_of(

@@ -223,6 +223,8 @@ def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
     if refused:
         reasons = ", ".join(sorted({str(session["offload_problem"]) for session in refused}))
         lines.append(f"offload    {len(refused)} session(s) without the kernel's ({reasons}), so slower: see `appliance doctor`")
+    for name, reason in _short(answer).items():
+        lines.append(f"{terminal.styled('short', 'yellow')}      {name}: {reason}; see `appliance doctor`")
     for part, problem in (answer.get("problems") or {}).items():
         lines.append(f"{terminal.styled('problem', 'yellow')}    {part}: {problem}")
     lines += [
@@ -234,6 +236,11 @@ def _trouble(answer: Mapping[str, Any], terminal: Terminal) -> str:
             "unless you run `appliance confirm`"
         )
     return "\n".join(lines)
+
+
+def _short(answer: Mapping[str, Any]) -> dict[str, str]:
+    """What the node, or its API server, is short of."""
+    return dict((answer.get("management") or {}).get("short") or {}) | dict(answer.get("short") or {})
 
 
 def _denied(policy: Mapping[str, Any] | None) -> list[str]:

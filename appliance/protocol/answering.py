@@ -24,6 +24,7 @@ from appliance.protocol.events import LinkId, SendMessage
 from appliance.protocol.handshake import Established, Responder
 from appliance.protocol.links import Link, address_of
 from appliance.protocol.pathmtu import LEAST_BYTES
+from appliance.protocol.pressure import Grade
 from appliance.protocol.probation import Admit
 from appliance.protocol.schedule import UnverifiedProof
 from appliance.protocol.session import Session, SessionState
@@ -141,6 +142,8 @@ class Answering:
         """What cookies are made with."""
         self._cookies = Cookies(self.secret)
         self._admission = Admission(shared.settings.handshakes_per_second, now)
+        self.grade = Grade.WELL
+        """How short the host is."""
         self._answers: dict[int, Answer] = {}
         self._by_key: dict[Key, Answer] = {}
         self._waiting: dict[Key, _Waiting] = {}
@@ -151,7 +154,7 @@ class Answering:
     @property
     def crowded(self) -> bool:
         """Are so many handshakes unfinished that strangers must return a cookie first?"""
-        return len(self._answers) >= CROWDED_ANSWERS or self._reassembly.crowded
+        return self.grade is not Grade.WELL or len(self._answers) >= CROWDED_ANSWERS or self._reassembly.crowded
 
     def configure(self, now: float) -> None:
         """The limits changed."""

@@ -26,6 +26,7 @@ from appliance.protocol.keeping import Keeping
 from appliance.protocol.links import Link
 from appliance.protocol.membership import Membership
 from appliance.protocol.peer import Peer
+from appliance.protocol.pressure import Grade
 from appliance.protocol.probation import Probation
 from appliance.protocol.probing import Probing
 from appliance.protocol.reception import Reception
@@ -134,6 +135,12 @@ class Node:
     def crowded(self) -> bool:
         """Must whoever begins a handshake return a cookie, because too many are unfinished?"""
         return self._answering.crowded
+
+    def run_short(self, grade: Grade) -> None:
+        """This host is so short of something. Strained: whoever begins a handshake returns a cookie first. Exhausted: besides,
+        strangers get no session; peers do. Costs no packet anything."""
+        self._answering.grade = grade
+        self._probation.closed = grade is Grade.EXHAUSTED
 
     def add_peer(self, settings: PeerSettings, now: float) -> None:
         """Somebody who may have a session from now on. Its name and identity are nobody else's. Called at once if it can be."""

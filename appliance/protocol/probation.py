@@ -51,6 +51,8 @@ class Probation:
         self._keeping = keeping
         self._came: dict[str, _Stranger] = {}
         self._called: set[str] = set()
+        self.closed = False
+        """Nobody is let in that is not called from here."""
 
     def __len__(self) -> int:
         return len(self._came) + len(self._called)
@@ -61,10 +63,13 @@ class Probation:
         return (*self._came, *self._called)
 
     def admit(self, fingerprint: str, source: SocketAddress | None, now: float) -> bool:
-        """A stranger has finished a handshake: may it have a session? Raises PeerFault when it has too many already."""
+        """A stranger has finished a handshake: may it have a session? Raises PeerFault when it has too many already, or nobody is
+        let in now."""
         most = self._shared.settings.probation
         if not most or fingerprint == self._shared.identity.fingerprint:
             return False
+        if self.closed:
+            raise PeerFault(Fault.HOST_SHORT)
         if fingerprint in self._came or fingerprint in self._called:
             if len(self._shared.sessions_of(fingerprint)) >= SESSIONS_OF_A_STRANGER:
                 raise PeerFault(Fault.PROBATION_AGAIN)

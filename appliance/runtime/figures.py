@@ -52,6 +52,7 @@ class Figures:
         self.protocols: Callable[[], Mapping[str, Mapping[str, int]]] = dict
         self.members: Callable[[], Mapping[str, int]] = dict
         self.certificate: Callable[[], CertificateFigures | None] = lambda: None
+        self.short: Callable[[], Mapping[str, str]] = dict
         self.state: Path | None = None
         """The folder whose disk is looked at."""
 
@@ -75,6 +76,7 @@ class Figures:
             processes=list(self.processes()),
             disk=self.disk(),
             certificate=self.certificate(),
+            short=self.short(),
         )
 
     def processes(self) -> Iterator[ProcessFigures]:

@@ -13,7 +13,7 @@ import resource
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from appliance.control import server
 from appliance.control.admission import Admission
@@ -22,8 +22,11 @@ from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation import clock, places
 from appliance.foundation.logging import get_logger
 from appliance.foundation.notify import Notifier
+from appliance.foundation.pressure_watch import PressureWatch
 from appliance.linux import interfaces, memory
+from appliance.linux.pressure import HostReader
 from appliance.planning.own import Owner
+from appliance.protocol.pressure import Limits, Pressure
 from appliance.runtime.around import Around
 from appliance.runtime.audit.part import AuditPart
 from appliance.runtime.audit.told import Told
@@ -99,10 +102,13 @@ class HostedNode:
         self._answering: server.ControlServer | None = None
         self._management: ManagementPart | None = None
         self._watch = LoopWatch(plugins.owners.of_frame)
+        self._pressure = Pressure(Limits.of(profile.limits.pressure))
+        self._pressure_watch = PressureWatch(self._pressure, HostReader().read, self._run_short)
         self._loops = Loops(lambda: in_force.profile.network.interface, profile.network.mark)
         self._operations: dict[str, Operation] = {}
         self._node = node = NodeRuntime(profile, plugins, identity, self._around())
         self._lifespan = node.lifespan
+        node.figures.short = self._pressure.shown
         self._authority = Authority(
             lambda: in_force.profile.control.group, plugins.opinions(lambda: in_force.profile), node.calls.authorized
         )
@@ -206,6 +212,7 @@ class HostedNode:
         """Start, wait to be stopped, stop. Raises what kept it from starting."""
         self._listen_to_signals()
         self._watch.start()
+        self._pressure_watch.start()
         self._node.plugins.hurry(HELD_UP)
         loop = asyncio.get_running_loop()
         starting = loop.create_task(self._start(child, confirm_within, admin), name="start")
@@ -221,6 +228,7 @@ class HostedNode:
             await asyncio.gather(starting, stopped, return_exceptions=True)
             self._notifier.stopping()
             trouble = await self._node.stop()
+            self._pressure_watch.stop()
             self._watch.stop()
         log.info("stopped", exit_code=int(self._exit_code))
         return ExitCode.FAILURE if "host" in trouble else self._exit_code
@@ -348,6 +356,7 @@ class HostedNode:
 
     def _settled(self) -> None:
         """The host is as a changed profile says: what was found out about it no longer holds."""
+        self._pressure.limits = Limits.of(self._in_force.profile.limits.pressure)
         self._authority.forget()
         self._loops.forget()
         self._surroundings.look()
@@ -364,12 +373,11 @@ class HostedNode:
             from appliance.runtime.management.part import Joints, ManagementPart
 
             assert self._answering is not None
-            about = lambda: {"name": self._in_force.profile.name, "identity": self._node.identity.fingerprint}  # noqa: E731
             joints = Joints(
                 self._answering.attend,
                 places.api_dir(),
                 places.api_path(self._state_dir),
-                about,
+                self._about,
                 self._authority.use_roles,
                 ApiPlugins(self._node.plugins, self._node.calls),
             )
@@ -378,6 +386,12 @@ class HostedNode:
             self._operations_changed()
             self._lifespan.push("management", self._management.close)
         await self._management.use(section)
+
+    def _about(self) -> dict[str, Any]:
+        """What the API server is told of the node."""
+        profile = self._in_force.profile
+        pressure = profile.limits.pressure.model_dump(mode="json")
+        return {"name": profile.name, "identity": self._node.identity.fingerprint, "pressure": pressure}
 
     def _problems(self) -> dict[str, str]:
         refused = "the profile is refused, and the one before it runs: see the log"
@@ -407,6 +421,9 @@ class HostedNode:
             orphans.remember(self._state_dir, pids)
         else:
             orphans.forget(self._state_dir)
+
+    def _run_short(self, _changes: object) -> None:
+        self._node.driver.run_short(self._pressure.worst)
 
     def _asked(self) -> Asked:
         return Asked(

@@ -109,6 +109,7 @@ def status(shown: Shown) -> dict[str, Any]:
         "names": shown.names.shown(),
         "streams": shown.streams.shown(),
         "management": shown.management(),
+        "short": dict(node.figures.short()),
         "listen": [str(bound) for bound in node.transports.bound.values()],
         "sessions": [_session(figures) for figures in node.figures.sessions(now)],
         "peers": [

@@ -37,6 +37,8 @@ class Fault(StrEnum):
     RATE_LIMITED = "rate-limited"
     CROWDED = "crowded"
     """As many handshakes are unfinished, or wait, as there may be."""
+    HOST_SHORT = "host-short"
+    """This host is so short of something that nobody unknown gets a session."""
     TOO_LATE = "too-late"
     """It waited here until its sender has given up."""
     SESSION_LIMIT = "session-limit"

@@ -7,8 +7,11 @@ import os
 import select
 import shlex
 import signal
+import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,14 @@ READY = "the API server is ready"
 
 @pytest.fixture
 def node(namespace: Throwaway) -> Iterator[Host]:
-    """In a folder that the API server's user may enter, as /var/lib is one."""
+    """A node that has an API server."""
+    with managed(namespace) as host:
+        yield host
+
+
+@contextmanager
+def managed(namespace: Throwaway, *before: str) -> Iterator[Host]:
+    """In a folder that the API server's user may enter, as /var/lib is one. `before`: words before those of the command."""
     with tempfile.TemporaryDirectory(prefix="appliance-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -41,6 +51,7 @@ def node(namespace: Throwaway) -> Iterator[Host]:
         host = Host(namespace, folder, 1)
         other = Host(namespace, folder, 2)
         host.write(other, more="management: {}")
+        host.entering = [*host.entering, *before]
         host.start()
         try:
             host.hear(READY)
@@ -167,6 +178,42 @@ def test_the_api_server_may_do_nothing_to_this_host(node: Host) -> None:
     assert fields["Uid"].split()[0] != "0"
     assert int(fields["CapEff"], 16) == 0
     assert fields["NoNewPrivs"] == "1"
+
+
+DESCRIPTORS = 96
+"""That a process may have open: an 8th of them is what counts as few."""
+FEW = 11
+
+
+def test_while_descriptors_are_few_strangers_are_turned_away_and_nobody_else(namespace: Throwaway) -> None:
+    limited = ("sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "-")
+    with managed(namespace, *limited) as node, ExitStack() as connections:
+        known = logged_in(node, "vera", "viewer")
+        used = len(list(Path(f"/proc/{node.status()['management']['pid']}/fd").iterdir()))
+        for _ in range(DESCRIPTORS - used - FEW):
+            connection = connections.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            connection.connect(api_socket(node))
+            connection.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: node\r\n\r\n")  # which lasts for ten minutes
+        refused = eventually(lambda: ask(node, "/api/v1/auth/keys", local=False), lambda answer: answer[0] == 503)
+        assert refused[1]["code"] == "Overloaded"
+        assert "descriptors" in refused[1]["detail"]
+        assert ask(node, "/health", local=False)[0] == 200
+        assert ask(node, "/api/v1/status", *known, local=False)[0] == 200
+        status, shown = ask(node, "/api/v1/server")
+        assert (status, list(shown["short"])) == (200, ["descriptors"])
+        assert shown["refused"]["short-descriptors"] >= 1
+        eventually(node.status, lambda found: "descriptors" in found["management"]["short"])
+        assert "host-short" in node.command("doctor", "--json").stdout
+        connections.close()
+        eventually(lambda: ask(node, "/api/v1/auth/keys", local=False), lambda answer: answer[0] == 200)
+
+
+def eventually(look: Callable[[], Any], well: Callable[[Any], object]) -> Any:
+    """What is seen once it is so."""
+    deadline = time.monotonic() + 60
+    while not well(seen := look()):
+        assert time.monotonic() < deadline, seen
+    return seen
 
 
 def test_a_plan_is_applied_only_while_it_is_the_plan(node: Host) -> None:

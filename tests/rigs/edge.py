@@ -26,6 +26,7 @@ from appliance.api_server.problems import problem
 from appliance.errors import ApplianceError
 from appliance.foundation.entropy import random_bytes
 from appliance.management.tracing.span import Recorder
+from appliance.protocol.pressure import Pressure
 
 Context = Callable[[socket.socket], ssl.SSLContext | None]
 PATIENCE = 60.0
@@ -92,9 +93,10 @@ async def edged(
     deadlines: Deadlines = USUAL,
     context: Context = lambda _listener: None,
     recorder: Recorder | None = None,
+    pressure: Pressure | None = None,
 ) -> AsyncGenerator[Edged]:
     """Serve with that section `management` of a profile. `recorder`: of spans."""
-    edge = Edge(Management.model_validate(section or {}), deadlines)
+    edge = Edge(Management.model_validate(section or {}), deadlines, pressure)
     edge.recorder = recorder
     server = EdgeServer(_application(), edge, context)
     listener = socket.create_server(("127.0.0.1", 0))

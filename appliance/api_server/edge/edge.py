@@ -22,7 +22,9 @@ from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.guard import Guard, Rules, Tolls
 from appliance.api_server.edge.http import Http
 from appliance.api_server.edge.limits import Buckets, Deadlines, Seats, Turns
+from appliance.api_server.edge.shedding import Shedding
 from appliance.management.tracing.span import Recorder
+from appliance.protocol.pressure import Limits, Pressure
 
 Named = Callable[[str], Awaitable[Caller]]
 """The user of that name, as a caller. Raises Unauthenticated."""
@@ -34,7 +36,8 @@ SPARE: Final = 256
 class Edge:
     """As the profile's section says."""
 
-    def __init__(self, management: Management, deadlines: Deadlines = USUAL) -> None:
+    def __init__(self, management: Management, deadlines: Deadlines = USUAL, pressure: Pressure | None = None) -> None:
+        """`pressure`: how short this process and its host are; None: nobody looks."""
         self.section = management
         limits = management.limits
         self.named: Named | None = None
@@ -44,13 +47,14 @@ class Edge:
         self.figures = Figures()
         self.seats = Seats(limits.connections, limits.per_address)
         self.deadlines = deadlines
+        self.shedding = Shedding(pressure or Pressure(Limits()))
         self._rules = Rules.of(management)
         self._tolls = Tolls(Buckets(limits.requests, limits.burst), Buckets(limits.requests, limits.burst), Turns(limits.at_once))
         _allow_descriptors(limits.connections + SPARE)
 
     def guard(self, app: ASGIApp) -> Guard:
         """What stands before the application."""
-        return Guard(app, self._rules, self._tolls, self.figures, self.recorder)
+        return Guard(app, self._rules, self._tolls, self.figures, self.shedding, self.recorder)
 
     def accept(
         self, listener: socket.socket, config: uvicorn.Config, state: ServerState, context: Callable[[], ssl.SSLContext | None]
@@ -76,7 +80,7 @@ class Edge:
 
     def shown(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"connections": self.seats.taken, **self.figures.shown()}
+        return {"connections": self.seats.taken, **self.figures.shown(), "short": self.shedding.shown()}
 
 
 def _allow_descriptors(count: int) -> None:

@@ -1,6 +1,7 @@
 """What stands before the application, for requests and WebSockets alike:
 
-id and trace ─ who sent it ─ meant for this host? ─ page of ours? ─ preflight ─ rate ─ the application ─ header fields
+id and trace ─ who sent it ─ meant for this host? ─ page of ours? ─ rate ─ is there enough? ─ preflight ─ the application
+   ─ header fields
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from appliance.api_server.caller import LOCAL
 from appliance.api_server.edge import forwarded, headers, origins
 from appliance.api_server.edge.figures import Figures
 from appliance.api_server.edge.limits import Buckets, Turns, group_of
+from appliance.api_server.edge.shedding import Shedding
 from appliance.api_server.problems import problem
 from appliance.api_server.refusals import ForeignOrigin, Refused, TooManyRequests, WrongHost
 from appliance.api_server.tracing.current import Place, within
@@ -67,9 +69,18 @@ class Tolls(NamedTuple):
 class Guard:
     """ASGI."""
 
-    def __init__(self, app: ASGIApp, rules: Rules, tolls: Tolls, figures: Figures, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: Rules,
+        tolls: Tolls,
+        figures: Figures,
+        shedding: Shedding,
+        recorder: Recorder | None = None,
+    ) -> None:
         """`recorder`: None where nothing is traced."""
         self._app = app
+        self._shedding = shedding
         self._recorder = recorder
         self._rules = rules
         self._tolls = tolls
@@ -157,6 +168,7 @@ class Guard:
             raise ForeignOrigin("a page of another origin asks", hint="name its origin in management.cors, if it may")
         if not local and client is not None and (wait := self._tolls.addresses.take(group_of(client[0]), clock.monotonic())):
             raise TooManyRequests("too many requests come from this address", wait)
+        self._shedding.judge(scope, given)
 
     def _find_sender(self, scope: Scope, given: Headers) -> None:
         client = scope.get("state", {}).get("client", scope["client"])

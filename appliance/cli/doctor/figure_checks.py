@@ -21,6 +21,12 @@ def descriptors_few(facts: NodeFacts) -> Iterator[Finding]:
         yield warning("descriptors-few", one.reason, REMEDIES[one.rule])
 
 
+def host_short(facts: NodeFacts) -> Iterator[Finding]:
+    """The node takes less of strangers then."""
+    for one in _beyond(facts, "host-short"):
+        yield warning("host-short", one.reason, REMEDIES[one.rule])
+
+
 def disk_filling(facts: NodeFacts) -> Iterator[Finding]:
     """Without room there is no undo journal, so nothing may be changed."""
     for one in _beyond(facts, "disk-filling"):
@@ -47,6 +53,7 @@ def _beyond(facts: NodeFacts, rule: str) -> Iterator[Excess]:
 CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     loop_slow,
     descriptors_few,
+    host_short,
     disk_filling,
     certificate_ends,
     drops_rising,

@@ -221,6 +221,12 @@ def management_edge(facts: NodeFacts) -> Iterator[Finding]:
             "make it and restart the node: useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin "
             "appliance-api",
         )
+    for name, reason in (management.get("short") or {}).items():
+        yield warning(
+            "host-short",
+            f"the API server is short of {name} and turns strangers away, at the worst everybody but root: {reason}",
+            "see what takes it: appliance top, appliance api server; limits.pressure in the profile says from where on",
+        )
     if (until := certificate.get("until")) and (days := _days_until(until, facts.now)) < CERTIFICATE_DAYS:
         yield warning(
             "management-certificate",

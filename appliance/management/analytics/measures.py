@@ -54,6 +54,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "disk.free": _level("bytes", "room on the disk of the state folder"),
     "api.requests": _rate("requests", "requests to the API, by class of the answer"),
     "exports.sent": _rate("events", "events that the other side of an export took, by export"),
+    "api.refused": _rate("requests", "requests and connections that went no further than the API server's edge, by reason"),
     "jobs": _rate("jobs", "jobs that ended, by how"),
 }
 """By name. Labels are of bounded number, or of peers."""

@@ -35,6 +35,7 @@ REMEDIES: Final[Mapping[str, str]] = {
     "loop-slow": "see what takes so long: appliance debug profile; a plugin or too busy a host may be why",
     "descriptors-few": "raise LimitNOFILE of the service, or see what is open: appliance debug memory",
     "certificate-ends": "see why it is not renewed: appliance network show; a person may: appliance network renew NAME",
+    "host-short": "see what takes it: appliance top; until then strangers are turned away (limits.pressure in the profile)",
     "api-failing": "look for errors in the API server's log",
 }
 """What to do, by rule."""
@@ -70,6 +71,9 @@ def limits(document: Document, now: float) -> Iterator[Excess]:
     total, free = _of(disk, "total"), _of(disk, "free")
     if total and free < min(DISK_SHARE * total, DISK_BYTES):
         yield Excess("disk-filling", "", free, f"{size(free)} of {size(total)} are free for the state folder")
+    short = mapping(document, "short")
+    for name in sorted(short):
+        yield Excess("host-short", name, 1.0, f"short of {name}: {short[name]}")
     yield from _certificate(mapping(document, "certificate"), now)
 
 

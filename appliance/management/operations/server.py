@@ -53,6 +53,8 @@ class ServerFigures(Result):
     certificate: Pins
     refused: dict[str, int] = Field(examples=[{"rate": 3}])
     """What went no further than the edge, by reason."""
+    short: dict[str, str] = Field(examples=[{"memory": "31 MiB of memory can still be had"}])
+    """What it or its host is short of, each with the figures: strangers are turned away, and at the worst everybody but root."""
     tracing: TracingFigures | None = Field(default=None, description="null where the profile has no management.tracing.")
 
 

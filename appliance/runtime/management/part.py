@@ -24,6 +24,7 @@ from appliance.foundation.logging import get_logger
 from appliance.linux.privileges import API_USER, NOBODY, ids
 from appliance.management.iam import roles
 from appliance.plugin_host.registry import API_PARTS, parts_of
+from appliance.protocol.pressure import Resource
 from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.management.doors import Doors
 from appliance.runtime.management.process import ApiServerProcess, Loads
@@ -63,7 +64,7 @@ class Joints(NamedTuple):
     path: Path
     """Its Unix socket."""
     about: Callable[[], dict[str, Any]]
-    """The node's name and identity."""
+    """The node's name and identity, and from where on it protects its host."""
     permit: Callable[[Permits], None]
     """What roles bring is this from now on."""
     plugins: ApiPlugins
@@ -79,6 +80,8 @@ class ManagementPart:
         self._watch = Watch(self._hangs)
         self.spans = NodeSpans()
         self._section: Management | None = None
+        self._about: dict[str, Any] = {}
+        """What the API server was told of the node."""
         self._closed = False
         self._again: asyncio.TimerHandle | None = None
         self._trying: asyncio.Task[None] | None = None
@@ -98,6 +101,8 @@ class ManagementPart:
         """What is wrong with what plugins bring, by its key ("exports.nats"); "" if nothing is."""
         self._trouble = ""
         """What is wrong with the store, as the API server said last; "" if nothing is."""
+        self._short: dict[str, str] = {}
+        """What the API server is short of, as it said last."""
         self._last_words = ""
         """Why the API server is about to end, as it said itself."""
         self.restarts = 0
@@ -155,6 +160,7 @@ class ManagementPart:
         async def alive(request: Request) -> Any:
             self._watch.heard()
             self._trouble = str(request.args.get("trouble", ""))[:MOST_WORDS]
+            self._short = short_of(request.args.get("short"))
             return {}
 
         async def failed(request: Request) -> Any:
@@ -188,6 +194,7 @@ class ManagementPart:
             "plain": self._plain(),
             "shares_user": os.geteuid() == 0 and ids(API_USER)[0] == NOBODY,
             "certificate": self._certificate,
+            "short": self._short,
             **({} if self._section.tracing is None else {"tracing": self._tracing}),
         }
 
@@ -216,7 +223,8 @@ class ManagementPart:
                 return
             self._joints.permit(lambda held, permission: roles.permits(held, permission, management.roles))
             self.spans.use(0.0 if management.tracing is None else management.tracing.sample)
-            changed = management != before
+            about, self._about = self._about, self._joints.about()
+            changed = management != before or about != self._about
             if changed:
                 self._failures = 0
             if plain := self._plain():
@@ -233,6 +241,7 @@ class ManagementPart:
         self._forget_again()
         self._watch.end()
         self._ready, self._failed, self._blocked, self._trouble, self._parts = False, "", "", "", {}
+        self._short = {}
         await self._process.stop()
         self._doors.close()
 
@@ -256,7 +265,7 @@ class ManagementPart:
 
     def _start(self) -> bool:
         self._ready, self._since, self._last_words = False, clock.monotonic(), ""
-        self._trouble, self._parts, self._tracing = "", {}, {}
+        self._trouble, self._parts, self._tracing, self._short = "", {}, {}, {}
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:
@@ -320,3 +329,10 @@ class ManagementPart:
         if self._again is not None:
             self._again.cancel()
             self._again = None
+
+
+def short_of(told: object) -> dict[str, str]:
+    """What the API server says that it is short of."""
+    if not isinstance(told, dict):
+        return {}
+    return {str(name): str(told[name])[:MOST_WORDS] for name in Resource if name in told}

@@ -20,6 +20,7 @@ from appliance.protocol import events
 from appliance.protocol.control_channel import ControlChannel
 from appliance.protocol.counted import Count
 from appliance.protocol.node import Node
+from appliance.protocol.pressure import Grade
 from appliance.protocol.session import SessionState
 from appliance.protocol.settings import NodeSettings
 from appliance.runtime.links.loops import Refuses, nothing_refused
@@ -327,6 +328,11 @@ class NodeDriver:
         self._tell_whether_crowded()
         if self._turn is None and self.node.has_work:
             self._turn = asyncio.get_running_loop().call_soon(self._work)
+
+    def run_short(self, grade: Grade) -> None:
+        """This host is so short of something."""
+        self.node.run_short(grade)
+        self._tell_whether_crowded()
 
     def _tell_whether_crowded(self) -> None:
         if self.node.crowded != self._crowded and (pool := self._pool()) is not None:

@@ -89,6 +89,12 @@ def test_connections_traffic_errors_and_resources(registry: CollectorRegistry) -
     assert shown("process_open_fds") > 2
 
 
+def test_what_the_host_is_short_of(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
+    assert "appliance_short{" not in Scraped(registry).text
+    services.current = FIGURES._replace(short={"memory": "31 MiB of memory can still be had"})
+    assert Scraped(registry)("appliance_short", resource="memory") == 1
+
+
 def test_traffic_classes_where_there_are_some(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
     assert "appliance_class" not in Scraped(registry).text
     classes = {"interactive": ClassFigures(10, 2_000, 0, 0, 0), "bulk": ClassFigures(500, 700_000, 9, 3, 65_536)}

@@ -231,10 +231,11 @@ def test_figures_beyond_their_limits() -> None:
         "uptime": 3600.0,
         "loop": {"longest": 0.5, "late": 9},
         "processes": [{"name": "control", "descriptors": 1000, "most_descriptors": 1024}],
+        "short": {"memory": "31 MiB of memory can still be had"},
         "disk": {"total": 1 << 30, "free": 1 << 20},
         "certificate": {"not_before": 1_763_000_000, "not_after": 1_764_000_100},
     }
-    found = [(code, "warning") for code in ("loop-slow", "descriptors-few", "disk-filling", "certificate-ends")]
+    found = [(code, "warning") for code in ("loop-slow", "descriptors-few", "host-short", "disk-filling", "certificate-ends")]
     assert of_figures(figures) == found
     assert of_figures(figures, figures) == found, "the later ones count, once"
 

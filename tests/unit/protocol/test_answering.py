@@ -14,6 +14,7 @@ from appliance.protocol.exchange import KeyAgreement
 from appliance.protocol.handshake import Initiator, Policy, Pq
 from appliance.protocol.identity import Identity
 from appliance.protocol.node import Node
+from appliance.protocol.pressure import Grade
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.pair import identity_of
 from appliance.testing.simulated_host import SUITES
@@ -129,6 +130,18 @@ def test_a_flood_of_hellos_turns_cookies_on() -> None:
     node = called_node(handshakes_per_second=20)
     replies = [give(node, hello_packets(number=n), (f"198.51.{n}.1", 1)) for n in range(20)]
     assert [is_cookie(reply) for reply in replies] == [False] * 10 + [True] * 10
+
+
+def test_while_the_host_is_short_cookies_are_on() -> None:
+    node = called_node(handshakes_per_second=200)
+    node.run_short(Grade.STRAINED)
+    assert node.crowded, "workers want them too"
+    reply = give(node, hello_packets(number=1), ("198.51.100.1", 1))
+    assert is_cookie(reply)
+    cookie = hello.decode_cookie_reply(reply[0][HEADER_BYTES:], CLIENT.hello.random)
+    assert len(give(node, hello_packets(cookie=cookie, number=2), ("198.51.100.1", 1))) > 1, "whoever returns it is answered"
+    node.run_short(Grade.WELL)
+    assert not is_cookie(give(node, hello_packets(number=3), ("198.51.101.1", 1)))
 
 
 def test_one_prefix_cannot_take_all_handshakes() -> None:

@@ -10,6 +10,7 @@ from appliance.api.values import Endpoint
 from appliance.protocol.control_channel import NotSent
 from appliance.protocol.events import Event, PeerConnected, PeerGone, StrangerCame, StrangerGone
 from appliance.protocol.families import Family
+from appliance.protocol.pressure import Grade
 from appliance.protocol.session import PROBATION_SECONDS
 from appliance.protocol.settings import NodeSettings, PeerSettings
 from appliance.testing.network import Network
@@ -63,6 +64,23 @@ def call(caller: SimulatedHost, whom: str, at: str, within: float = 3.0) -> bool
 
 
 # ---- who calls ----
+
+
+def test_while_the_host_has_nothing_to_spare_strangers_get_no_session_and_peers_do() -> None:
+    hub, caller = host_and_caller()
+    hub.node.run_short(Grade.EXHAUSTED)
+    hub.network.run(3.0)
+    assert hub.node.counters["host-short"] > 0
+    assert not told(hub, StrangerCame)
+    known = node(hub.network, "known", "203.0.113.9", hub=("hub", HOST))
+    hub.node.add_peer(PeerSettings("known", name_of("known")), hub.network.now)
+    hub.network.run(10.0)
+    assert [event.peer for event in hub.events if isinstance(event, PeerConnected)] == ["known"]
+    assert told(known, PeerConnected)
+    hub.node.run_short(Grade.WELL)
+    hub.network.run(30.0)
+    assert told(hub, StrangerCame), "it calls again, and is let in"
+    assert told(caller, PeerConnected)
 
 
 def test_a_stranger_has_a_session_for_five_seconds_and_says_what_is_allowed_before_membership() -> None:

@@ -86,6 +86,12 @@ def _node(figures: NodeFigures) -> Iterator[Metric]:
         for standing, number in sorted(figures.members.items()):
             known.add_metric([standing], number)
         yield known
+    short = GaugeMetricFamily(
+        "appliance_short", "1: the node or its host is short of it, and strangers are turned away.", labels=["resource"]
+    )
+    for resource in sorted(figures.short):
+        short.add_metric([resource], 1)
+    yield short
     if figures.loop is not None:
         text = "Longest turn of the control process's event loop within the last minute."
         yield GaugeMetricFamily("appliance_loop_longest_turn_seconds", text, figures.loop.longest)

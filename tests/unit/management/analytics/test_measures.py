@@ -120,7 +120,7 @@ def test_all_that_is_read_has_its_line_in_the_table() -> None:
     )
     document |= {"loop": {"longest": 0.1, "late": 1}, "disk": {"total": 2, "free": 1}}
     document |= {"processes": [{"name": "control", "pid": 1, "cpu": 1.0, "memory": 1, "descriptors": 1}]}
-    own = {"api.requests": {"2xx": 1}, "jobs": {"succeeded": 1}}
+    own = {"api.requests": {"2xx": 1}, "api.refused": {"rate": 1}, "jobs": {"succeeded": 1}, "exports.sent": {"nats": 1}}
     meter.read(document, None, own)
     found = meter.read(document, 10.0, own)
     assert {key.metric for key, _, _ in found} == METRICS.keys()

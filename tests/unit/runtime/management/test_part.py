@@ -102,6 +102,35 @@ async def test_why_it_ended_is_what_it_said_itself(tmp_path: Path, monkeypatch: 
     await part.close()
 
 
+async def test_what_the_api_server_is_short_of_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, NO_PLUGINS))
+    await part.use(Management.model_validate({"listen": []}))
+    shown = []
+    for told in ({"memory": "31 MiB", "else": "?"}, "rubbish", None):
+        answer = part.operations()["api_alive"].handler(Request(Principal("api-server", "api-server"), {"short": told}))
+        assert isinstance(answer, Awaitable)
+        await answer
+        shown.append((part.shown() or {})["short"])
+    assert shown == [{"memory": "31 MiB"}, {}, {}]
+    await part.close()
+
+
+async def test_other_limits_of_pressure_start_it_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    about, started = {"pressure": {"late": "1s"}}, list[int]()
+    start = Process.start
+    monkeypatch.setattr(Process, "start", lambda self, *args, **more: (started.append(1), start(self, *args, **more)))
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", lambda: dict(about), lambda _: None, NO_PLUGINS))
+    for _ in range(2):
+        await part.use(Management.model_validate({"listen": []}))
+    assert len(started) == 1
+    about["pressure"] = {"late": "2s"}
+    await part.use(Management.model_validate({"listen": []}))
+    assert len(started) == 2
+    await part.close()
+
+
 def test_without_the_extra_it_is_said_what_to_install() -> None:
     with pytest.raises(HostError, match="no_such_library") as told:
         check_libraries(("socket", "no_such_library"))
