@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 class Browser:
-    """One page. `entering` is the command that goes to the browser's namespace."""
+    """One tab at a time. `entering` is the command that goes to the browser's namespace."""
 
     def __init__(self, entering: list[str]) -> None:
         self.complaints: list[str] = []
@@ -58,9 +58,7 @@ class Browser:
             os.close(each)
         pages = self.call("Target.getTargets")["targetInfos"]
         target = next(each["targetId"] for each in pages if each["type"] == "page")
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Runtime", "Log", "Page"):
-            self.call(f"{domain}.enable")
+        self._attach(target)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +85,39 @@ class Browser:
         if "error" in said:
             raise Refused(said["error"]["message"])
         return said["result"]
+
+    def duplicate(self) -> tuple[str, str]:
+        """Another tab of the same page, with what the first one has in its sessionStorage, as when a user duplicates it. Returns
+        the first and the other; the other is the one that is asked from now on."""
+        first, known = self._session, self._tabs()
+        assert first is not None
+        self.call("Runtime.evaluate", expression="void window.open(location)", userGesture=True)
+        until = time.monotonic() + PATIENCE
+        while not (new := self._tabs() - known):
+            assert time.monotonic() < until, "no other tab opens"
+        return first, self._attach(new.pop())
+
+    def turn(self, tab: str) -> None:
+        """Ask that tab from now on."""
+        self._session = tab
+        self.call("Page.bringToFront")
+
+    def connected(self, *, wanted: bool, latency_ms: float = 0) -> None:
+        """Whether the page's network works, and how long it takes."""
+        self.call("Network.enable")
+        limits = {"offline": not wanted, "latency": latency_ms, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.call("Network.emulateNetworkConditions", **limits)
+
+    def _tabs(self) -> set[str]:
+        return {each["targetId"] for each in self.call("Target.getTargets")["targetInfos"] if each["type"] == "page"}
+
+    def _attach(self, target: str) -> str:
+        self._session = None
+        session: str = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = session
+        for domain in ("Runtime", "Log", "Page"):
+            self.call(f"{domain}.enable")
+        return session
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""

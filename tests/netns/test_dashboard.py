@@ -1,4 +1,4 @@
-"""The dashboard in Chromium, on a real node: the first user's first look at it."""
+"""The dashboard in Chromium, on a real node: what an admin sees and does, and what befalls the browser meanwhile."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import json
 import os
 import shutil
 import tempfile
+import time
+from base64 import b32decode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from tests.netns.browser import Browser, screenshot
 from tests.netns.daemons import Host
@@ -87,9 +92,9 @@ def node(namespace: Throwaway) -> Iterator[Host]:
 
 
 def filled(browser: Browser, form: int, **values: str) -> None:
-    """Fill the page's form in and send it."""
+    """Fill one of the page's forms in and send it; -1 is that of a dialog."""
     browser.run(f"""(() => {{
-      const form = document.querySelectorAll("main form")[{form}];
+      const form = [...document.querySelectorAll("main form, dialog form")].at({form});
       for (const [name, value] of Object.entries({json.dumps(values)})) {{
         form.elements[name].value = value;
         form.elements[name].dispatchEvent(new Event("change", {{ bubbles: true }}));
@@ -98,9 +103,37 @@ def filled(browser: Browser, form: int, **values: str) -> None:
     }})()""")
 
 
+def registered(node: Host, browser: Browser) -> None:
+    """Open the dashboard, and become the first user."""
+    code = json.loads(node.command("api", "users.first_code", "--json").stdout)["code"]
+    browser.call("Page.navigate", url="http://127.0.0.1:8470/")
+    browser.wait("document.querySelectorAll('main form').length === 2")
+    filled(browser, 1, code=code, name="alice", password=PASSWORD)
+    browser.wait(has("host-1"))
+
+
+def asked(browser: Browser, verb: str, *more: object) -> Any:
+    """Ask the API as whoever is logged in."""
+    words = ", ".join(json.dumps(each) for each in more)
+    return browser.run(f"import('/dashboard/api.js').then((api) => api.{verb}({words}))")
+
+
+def shown_once(browser: Browser) -> str:
+    """The secret that is shown on the page."""
+    browser.wait("document.querySelector('.secret code') !== null")
+    text: str = browser.run("document.querySelector('.secret code').textContent")
+    return text
+
+
+def pressed(browser: Browser, text: str) -> None:
+    """Press a button, and say yes if it asks."""
+    browser.run(f"[...document.querySelectorAll('button')].find((each) => each.textContent === {json.dumps(text)}).click()")
+    browser.run("document.querySelector('dialog [value=yes]')?.click()")
+
+
 def logged_out(browser: Browser) -> None:
     browser.run("document.querySelector('.who button').click()")
-    browser.wait("document.querySelectorAll('main form').length === 2")
+    browser.wait("document.title.startsWith('Log in')")
     assert browser.run("sessionStorage.length") == 0
 
 
@@ -197,4 +230,119 @@ def test_a_first_user_looks_at_everything_and_others_at_what_they_may(node: Host
         for page, text in (("jobs", "health-check"), ("reviews", "alice")):
             at(browser, page, text)
             assert browser.run("document.querySelectorAll('main form, main button:not([hidden])').length") == 0
+        assert browser.complaints == []
+
+
+def test_an_admin_sets_a_second_factor_up_and_lets_a_program_and_somebody_in(node: Host) -> None:
+    with Browser(node.entering) as browser:
+        registered(node, browser)
+        at(browser, "me", "Make an API token")
+        filled(browser, 1, password=PASSWORD)
+        secret = shown_once(browser).replace(" ", "")
+        code = TOTP(b32decode(secret), 6, SHA1(), 30).generate(time.time()).decode()
+        filled(browser, 1, code=code)
+        browser.wait("document.querySelector('.secret code')?.textContent.includes('\\n')")
+        recovery = shown_once(browser).split("\n")[0]
+        looks_right(browser, "me-codes")
+        browser.wait("document.querySelector('dialog') === null")
+        pressed(browser, "I have kept them")
+        browser.wait("document.querySelector('dialog.again form') !== null")  # the log-ins ended with it
+        looks_right(browser, "again")
+        filled(browser, -1, password=PASSWORD)
+        browser.wait("document.querySelector('dialog label:has([name=code])').hidden === false")  # it asks for it only now
+        filled(browser, -1, code=recovery)
+        browser.wait(f"{has('9 recovery codes are left')} && {has('Make an API token')}")
+        browser.complaints.clear()  # the browser tells that a token was refused
+
+        filled(browser, 3, name="backup")
+        token = shown_once(browser)
+        ask = f"fetch('/api/v1/status', {{headers: {{authorization: 'Bearer {token}'}}}}).then((answer) => answer.status)"
+        assert browser.run(ask) == 200
+        looks_right(browser, "me-token")
+        pressed(browser, "Revoke")
+        browser.wait(has("There is no API token."))
+        assert browser.run(ask) == 401
+
+        at(browser, "users", "Invite somebody")
+        filled(browser, 0, note="for Dave")
+        code = shown_once(browser)
+        looks_right(browser, "users-code")
+        logged_out(browser)
+        browser.complaints.clear()
+        filled(browser, 1, code=code, name="dave", password=PASSWORD)
+        browser.wait(has("Round trip") + " || " + has("host-1"))
+        assert asked(browser, "get", "/users/profile")["roles"] == ["viewer"]
+        logged_out(browser)
+
+
+def test_a_profile_on_trial_counts_down_and_is_kept(node: Host) -> None:
+    with Browser(node.entering) as browser:
+        registered(node, browser)
+        node.profile.write_text(node.profile.read_text().replace("mtu: 1400", "mtu: 1300"))
+        at(browser, "changes", "network.mtu")
+        looks_right(browser, "changes-plan")
+        filled(browser, 0, confirm_within="300")
+        browser.wait("document.querySelector('.trial strong')?.textContent.includes('min')")
+        looks_right(browser, "trial")
+        at(browser, "audit", "reload")
+        pressed(browser, "Keep it")
+        browser.wait("document.querySelector('.trial') === null")
+        browser.wait(has("confirm"))  # the log is live
+        assert node.status()["confirm_by"] is None
+        assert node.status()["interface"]["mtu"] == 1300
+        assert browser.complaints == []
+
+
+def test_tabs_share_a_log_in_and_what_befalls_the_browser_loses_nothing(node: Host) -> None:
+    with Browser(node.entering) as browser:
+        registered(node, browser)
+        first, second = browser.duplicate()
+        browser.wait(has("host-1"))
+        renew = """import('/dashboard/session.js').then(async ({ fresh }) => {
+          const was = await fresh();
+          return await fresh(was) !== was;
+        })"""
+        for tab in (second, second, first, second, first, first):  # each would use a token that the other one has used up
+            browser.turn(tab)
+            assert browser.run(renew) is True
+        assert len(asked(browser, "get", "/users/profile/sessions")["items"]) == 1
+        assert "apr_" not in browser.run("JSON.stringify([localStorage, sessionStorage])")
+        logged_out(browser)
+        browser.turn(second)
+        browser.wait("document.querySelectorAll('main form').length === 2")
+        assert browser.run("sessionStorage.length + localStorage.length") == 0
+        assert browser.complaints == []
+
+        filled(browser, 0, name="alice", password=PASSWORD)
+        at(browser, "reviews", "Ask for a review")
+        title = "document.querySelector('main [name=title]')"
+        browser.run(f"{title}.value = 'half a thought', document.querySelector('[name=kind]').value = 'incident'")
+        asked(browser, "post", "/auth/logout")  # by somebody else, as far as the page knows
+        browser.run("document.querySelector('main form').requestSubmit()")
+        browser.wait("document.querySelector('dialog.again form') !== null")
+        filled(browser, -1, password=PASSWORD)
+        browser.wait(f"document.querySelector('dialog') === null && {has('incident by alice: open')}")
+        assert browser.run("document.querySelector('h2').textContent") == "half a thought"
+        browser.complaints.clear()
+
+        browser.run("history.back()")
+        browser.wait(has("Ask for a review"))
+        browser.run(f"{title}.value = 'another'")
+        browser.connected(wanted=False)
+        browser.run("document.querySelector('main form').requestSubmit()")
+        browser.wait("document.querySelector('.away') !== null && document.querySelector('form .problem') !== null")
+        looks_right(browser, "away")
+        browser.connected(wanted=True)
+        browser.wait("document.querySelector('.away') === null")
+        assert browser.run(f"{title}.value") == "another"
+        browser.complaints.clear()
+
+        browser.connected(wanted=True, latency_ms=1500)
+        for page in ("peers", "topology", "audit"):  # answers of a page that was left do not come into the next
+            browser.run(f"location.hash = '#/{page}'")
+        browser.wait(
+            has("Loading…") + " || getComputedStyle(document.querySelector('.coming:empty'), '::before').content !== 'none'"
+        )
+        browser.wait(has("node.started"))
+        assert browser.run("[document.querySelectorAll('h1').length, document.querySelectorAll('main section').length]") == [1, 1]
         assert browser.complaints == []

@@ -6,12 +6,13 @@ import { logIn, register } from "./session.js";
 
 const name = () => field("Name", { name: "name", required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
 
-export function access(main, entered) {
+// Name and password, and a code once it turns out that one is needed. `whose`: it is known who comes.
+export function logInForm(entered, whose = "") {
   const code = field("Second factor", { name: "code", autocomplete: "one-time-code" }, "A code of your authenticator application, or a recovery code.");
   code.hidden = true;
-  const existing = form([name(), password("Password", "password", "current-password"), code], "Log in", async (filled) => {
+  return form([whose ? null : name(), password("Password", "password", "current-password"), code], "Log in", async (filled) => {
     try {
-      await logIn(filled.get("name"), filled.get("password"), filled.get("code"));
+      await logIn(whose || filled.get("name"), filled.get("password"), filled.get("code"));
     } catch (error) {
       if (error.code !== "SecondFactorNeeded" || !code.hidden) throw error;
       code.hidden = false;
@@ -21,6 +22,9 @@ export function access(main, entered) {
     }
     await entered();
   });
+}
+
+export function access(main, entered) {
   const coming = form(
     [
       field("Code", { name: "code", required: true, autocomplete: "off" }, "Of your invitation. The first user's: appliance api users.first_code"),
@@ -34,5 +38,5 @@ export function access(main, entered) {
       await entered();
     },
   );
-  main.append(el("div", { class: "halves" }, section("I have a user", existing), section("I have a code", coming)));
+  main.append(el("div", { class: "halves" }, section("I have a user", logInForm(entered)), section("I have a code", coming)));
 }

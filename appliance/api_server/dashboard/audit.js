@@ -1,7 +1,7 @@
 // The audit log, the newest first: what was done, by whom, and how it ended.
 
 import { get } from "./api.js";
-import { el, empty, fold, pill, section, table } from "./dom.js";
+import { el, empty, fold, moment, pill, section, table } from "./dom.js";
 import { field, form } from "./forms.js";
 import { time } from "./format.js";
 import { listen } from "./events.js";
@@ -12,11 +12,11 @@ const OUTCOMES = { done: "good", allowed: "plain", denied: "bad", failed: "bad" 
 const AT_ONCE = 500; // the node cuts pages there
 
 const details = (each) => {
-  const more = { ...each.more, ...(each.permission ? { permission: each.permission } : {}), ...(each.times > 1 ? { times: each.times } : {}), ...(each.told_by ? { "told by": each.told_by.name || each.told_by.kind } : {}), ...(each.request ? { request: each.request } : {}) };
+  const more = { ...(each.reason ? { reason: each.reason } : {}), ...(each.times > 1 ? { times: each.times } : {}), ...each.more, ...(each.told_by ? { "told by": each.told_by.name || each.told_by.kind } : {}) };
   return Object.entries(more).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
 };
 
-const row = (each) => [each.n, time(each.time), each.what, pill(each.outcome, OUTCOMES[each.outcome] ?? "plain"), each.who.name || each.who.kind, each.target, each.reason, details(each)];
+const row = (each) => [each.n, moment(each.time, time), each.who.name || each.who.kind, each.what, pill(each.outcome, OUTCOMES[each.outcome] ?? "plain"), each.target, details(each)];
 
 // Times of the form are the reader's; the log has UTC.
 const utc = (text) => (text ? new Date(text).toISOString() : "");
@@ -28,7 +28,7 @@ export async function audit(main, { signal }) {
     const page = await get(`/audit?${new URLSearchParams({ order: "newest", limit: Math.min(limit, AT_ONCE), before: before || 0, ...asked })}`, signal);
     return { items: page.entries, next: page.before ? String(page.before) : "" };
   };
-  const draw = (items) => table("Entries", ["Number", "When", "What", "Outcome", "Who", "Target", "Reason", "More"], items.map(row), empty("There is no such entry."));
+  const draw = (items) => table("Entries", ["Number", "When", "Who", "What", "Outcome", "Target", "Details"], items.map(row), empty("There is no such entry."));
   const list = paged(look, draw, { size: 50 });
   const search = form([
     field("Who", { name: "who", autocomplete: "off" }, "The whole name."), field("What", { name: "what", autocomplete: "off" }, "An operation or event, or its beginning: user."),

@@ -1,7 +1,7 @@
 // A figure over time as lines: with axes, a summary in words, a table of its points, and what was out of the ordinary marked.
 
 import { el, fold, svg, table } from "./dom.js";
-import { clock, day, figure, time } from "./format.js";
+import { clock, count, day, figure, time } from "./format.js";
 import { linear, lines, nearest, summed, ticks, timeTicks } from "./scale.js";
 
 const HEIGHT = 190;
@@ -11,7 +11,7 @@ const MOST_ROWS = 60;
 // `found` is { title, unit, rate, from, to, series: [{ name, points }], marks: [{ number, since, until, reason }], none }:
 // `none` stands there without points. The picture is as wide as its place, and drawn anew when that changes, until `signal` ends.
 export function chart(found, signal) {
-  const unit = (value) => `${figure(value, found.unit)}${found.rate ? "/s" : ""}`;
+  const unit = unitOf(found);
   const read = el("output", { class: "soft", "aria-live": "polite" });
   const box = el("div", { class: "drawing", tabindex: "0", role: "group", "aria-label": `${found.title}. ${summary(found, unit)} The arrow keys go through its points.` });
   const there = found.series.some((each) => each.points.length);
@@ -22,19 +22,28 @@ export function chart(found, signal) {
     signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   }
   return el("figure", { class: "chart" },
-    el("figcaption", {}, el("h3", {}, found.title), legend(found.series)),
+    el("figcaption", {}, el("h3", {}, found.title, scaled(found) ? el("span", { class: "soft" }, ` (${found.unit}${found.rate ? "/s" : ""})`) : null), legend(found.series)),
     there ? [box, read, el("p", { class: "soft" }, summary(found, unit)), points(found, unit)] : el("p", { class: "soft" }, found.none ?? "Nothing was counted in this time."));
 }
+
+// How its figures are written. What a process used of a second is a part of a core.
+function unitOf({ unit, rate, percent }) {
+  if (percent) return (value) => `${count(value * 100)} %`;
+  return (value) => `${figure(value, unit)}${rate ? "/s" : ""}`;
+}
+
+// The same beside an axis, where the unit stands once, above it.
+const scaled = ({ unit, percent }) => (percent || unit === "bytes" || unit === "seconds" ? null : count);
 
 const legend = (series) => (series.length < 2 ? null : el("ul", { class: "legend" }, series.map((each, index) => el("li", {},
   svg("svg", { viewBox: "0 0 26 8", "aria-hidden": "true", class: "key" }, svg("path", { class: `line s${index}`, d: "M0 4H26" })), each.name))));
 
 // What the lines say, in words.
-function summary({ series, rate }, unit) {
+function summary({ series, rate, percent }, unit) {
   return series.map((each) => {
     const sums = summed(each.points);
     if (!sums) return `${each.name}: nothing.`;
-    const total = rate && sums.total !== null ? `, ${unit(sums.total).replace(/\/s$/, "")} in all` : "";
+    const total = rate && !percent && sums.total !== null ? `, ${unit(sums.total).replace(/\/s$/, "")} in all` : "";
     return `${each.name}: ${unit(sums.mean)} on average, ${unit(sums.most)} at most${total}.`;
   }).join(" ");
 }
@@ -50,16 +59,17 @@ function points({ series, title }, unit) {
   return shown;
 }
 
-function picture({ title, from, to, series, marks, unit: kind }, width, unit, read, box) {
+function picture(found, width, unit, read, box) {
+  const { from, to, series, marks } = found;
   const most = Math.max(...series.flatMap((each) => each.points.map((point) => point.mean)));
-  const rows = ticks(most, 4, kind === "bytes" ? 1024 : 10);
+  const rows = ticks(most, 4, found.unit === "bytes" ? 1024 : 10);
   const x = linear(from, to, MARGIN.left, width - MARGIN.right);
   const y = linear(0, rows.at(-1), HEIGHT - MARGIN.bottom, MARGIN.top);
   const columns = timeTicks(from, to, Math.max(2, Math.floor((width - MARGIN.left) / 90)), new Date(from * 1000).getTimezoneOffset() * 60);
   const label = columns.step >= 86_400 ? day : (at) => (to - from > 100_000 && new Date(at * 1000).getHours() === 0 ? day(at) : clock(at));
   const cursor = svg("g", { class: "cursor", visibility: "hidden" });
   const drawn = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, "aria-hidden": "true" },
-    rows.map((row) => [svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(row), y2: y(row) }), svg("text", { x: MARGIN.left - 8, y: y(row) + 4, "text-anchor": "end" }, unit(row))]),
+    rows.map((row) => [svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(row), y2: y(row) }), svg("text", { x: MARGIN.left - 8, y: y(row) + 4, "text-anchor": "end" }, (scaled(found) ?? unit)(row))]),
     columns.at.filter((at) => x(at) < width - 24).map((at) => svg("text", { x: x(at), y: HEIGHT - 7, "text-anchor": "middle" }, label(at))),
     marks.map((each) => mark(each, x, from, to)),
     series.map((each, index) => svg("path", { class: `line s${index}`, d: lines(each.points, x, y) })), cursor);

@@ -1,5 +1,7 @@
 // Elements. Text is always text, never markup: names of peers and messages are what strangers say.
 
+import { minute, rfc3339, time } from "./format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function filled(element, attributes, children) {
@@ -54,6 +56,8 @@ export const facts = (pairs) => el("dl", { class: "facts" }, pairs.map(([name, v
 
 export const button = (text, click, kind = "", more = {}) => el("button", { type: "button", class: kind, click, ...more }, text);
 export const link = (text, href) => el("a", { href }, text);
+// A moment, to the minute; the whole of it when somebody asks.
+export const moment = (when, text = minute) => el("time", { datetime: rfc3339(when), title: time(when) }, text(when));
 // A word about a state: good, warn, bad or plain. The word says it too, not its colour alone.
 export const pill = (text, kind = "plain") => el("span", { class: `pill ${kind}` }, text);
 
@@ -70,7 +74,7 @@ export function say(text) {
 }
 
 // Asks before what cannot be taken back. Resolves to whether it is wanted.
-export function ask(title, text, verb) {
+function ask(title, text, verb) {
   return new Promise((done) => {
     const id = unique("ask");
     const dialog = el("dialog", { "aria-labelledby": id, close: () => { dialog.remove(); done(dialog.returnValue === "yes"); } },

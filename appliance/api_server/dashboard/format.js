@@ -39,6 +39,8 @@ const at = (when) => new Date(typeof when === "number" ? when * 1000 : when);
 
 // Unix seconds or a text of RFC 3339, in the browser's language and time zone.
 export const time = (when) => at(when).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+export const minute = (when) => at(when).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+export const rfc3339 = (when) => at(when).toISOString();
 export const clock = (when) => at(when).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
 export const day = (when) => at(when).toLocaleDateString(undefined, { day: "numeric", month: "short" });
 

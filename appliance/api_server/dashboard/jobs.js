@@ -1,9 +1,8 @@
 // Templates, running one, and what becomes of it.
 
 import { follow, get, path, post } from "./api.js";
-import { act, el, empty, facts, link, pill, problem, redraw, say, section, table } from "./dom.js";
+import { act, el, empty, facts, link, moment, pill, problem, redraw, say, section, table } from "./dom.js";
 import { choice, field, form } from "./forms.js";
-import { time } from "./format.js";
 import { listen } from "./events.js";
 import { paged } from "./list.js";
 import { once, pause, seen } from "./repeat.js";
@@ -53,7 +52,7 @@ async function execution(main, id, { signal, may }) {
   const draw = async () => {
     const job = await get(path`/templates/status/${id}`, signal);
     redraw(how, el("p", {}, `${job.template}, by ${job.by}: `, state(job.state)),
-      facts([["Created", time(job.created)], ["Ended", job.ended ? time(job.ended) : "not yet"], ["Steps", `${job.progress.done} of ${job.progress.of}`]]), job.error ? problem(job.error) : null,
+      facts([["Created", moment(job.created)], ["Ended", job.ended ? moment(job.ended) : "not yet"], ["Steps", `${job.progress.done} of ${job.progress.of}`]]), job.error ? problem(job.error) : null,
       job.ended || !may("jobs.run") ? null : el("div", { class: "buttons" }, act("Cancel", () => post(path`/jobs/${id}/cancel`), { place: refused, key: "cancel" })));
     return job;
   };
@@ -84,7 +83,7 @@ export async function jobs(main, page) {
   const refused = el("div", { role: "alert" });
   const pageOf = (where) => (after, limit) => get(`${where}?limit=${limit}&after=${encodeURIComponent(after)}`, page.signal);
   const known = (items) => table("Templates", ["Name", "What it does"], items.map((each) => [link(each.name, `#/jobs/template/${encodeURIComponent(each.name)}`), each.summary]), "There is no template.");
-  const ran = (items) => table("Jobs", ["Template", "State", "By", "Created", "Steps"], items.map((each) => [link(each.template, `#/jobs/of/${each.id}`), state(each.state), each.by, time(each.created), `${each.progress.done} of ${each.progress.of}`]), empty("Nothing ran yet."));
+  const ran = (items) => table("Jobs", ["Template", "State", "By", "Created", "Steps"], items.map((each) => [link(each.template, `#/jobs/of/${each.id}`), state(each.state), each.by, moment(each.created), `${each.progress.done} of ${each.progress.of}`]), empty("Nothing ran yet."));
   const templates = paged(pageOf("/templates"), known, { one: "template", many: "templates", counted: false });
   const past = paged(pageOf("/jobs"), ran, { size: 50, one: "job", many: "jobs" });
   main.append(refused, section("Templates", templates.element), section("Jobs", past.element));

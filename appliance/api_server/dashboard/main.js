@@ -111,7 +111,7 @@ async function show() {
 }
 
 onLeave(left);
-onExpired((error) => (me ? logInAgain(me, error).catch((refused) => { left(); throw refused; }) : (left(), Promise.reject(error))));
+onExpired((error) => (me ? logInAgain(me.name, error).catch((refused) => { left(); throw refused; }) : (left(), Promise.reject(error))));
 watch(place("away"), () => { if (failed) show(); });
 addEventListener("hashchange", show);
 show();

@@ -1,16 +1,15 @@
 // One's own account: names, password, second factor, log-ins and API tokens.
 
 import { get, path, put, remove } from "./api.js";
-import { act, el, facts, pill, redraw, say, section, table } from "./dom.js";
+import { act, el, facts, moment, pill, redraw, say, section, table } from "./dom.js";
 import { field, form, password } from "./forms.js";
-import { time } from "./format.js";
 import { secondFactor } from "./second_factor.js";
 import { logOutEverywhere } from "./session.js";
 import { ownTokens } from "./tokens.js";
 
 function names(me, changed) {
   return section("Names", form([
-    field("Name to be called", { name: "display", maxlength: "100", value: me.display, autocomplete: "name" }), field("E-mail", { name: "email", type: "email", maxlength: "254", value: me.email, autocomplete: "email" }),
+    field("Display name", { name: "display", maxlength: "100", value: me.display, autocomplete: "name" }), field("E-mail", { name: "email", type: "email", maxlength: "254", value: me.email, autocomplete: "email" }),
   ], "Change", async (filled) => {
     changed(await put("/users/profile", { display: filled.get("display"), email: filled.get("email") }));
     say("It is changed.");
@@ -26,7 +25,7 @@ const secretWord = () => section("Password", form([
 
 function logIns(items, again, refused) {
   const end = (each) => (each.current ? pill("this one", "good") : act("End", async () => { await remove(path`/users/profile/sessions/${each.id}`); await again(); }, { sure: ["End this log-in?", `${each.client || "Whatever uses it"} has to log in again.`, "End it"], place: refused, key: each.id }));
-  return table("Log-ins", ["What", "Since", "Last refreshed", "Ends", ""], items.map((each) => [each.client || "unknown", time(each.created), time(each.refreshed), time(each.expires), end(each)]));
+  return table("Log-ins", ["What", "Since", "Last refreshed", "Ends", ""], items.map((each) => [each.client || "unknown", moment(each.created), moment(each.refreshed), moment(each.expires), end(each)]));
 }
 
 export async function me(main, page) {
@@ -39,7 +38,7 @@ export async function me(main, page) {
   const everywhere = act("Log out everywhere", logOutEverywhere, { sure: ["Log out everywhere?", "All log-ins of yours end, this one too.", "Log out"], place: refused });
   const again = () => { main.replaceChildren(); me(main, page); };
   main.append(
-    section(now.name, facts([["Roles", now.roles.join(", ") || "none"], ["Last log-in", now.last_log_in ? time(now.last_log_in) : "never"], ["You may", now.permissions.join(", ") || "nothing"]])),
+    section(now.name, facts([["Roles", now.roles.join(", ") || "none"], ["Last log-in", now.last_log_in ? moment(now.last_log_in) : "never"], ["You may", now.permissions.join(", ") || "nothing"]])),
     el("div", { class: "halves" }, el("div", {}, names(now, changed), secondFactor(now, again)), secretWord()),
     section("Where you are logged in", refused, all, el("div", { class: "buttons" }, everywhere)));
   await look();

@@ -1,9 +1,9 @@
 // The members of the network, and invitations to it.
 
 import { get, path, post, remove } from "./api.js";
-import { act, el, empty, facts, fold, link, pill, redraw, say, secret, section, table } from "./dom.js";
+import { act, el, empty, facts, fold, link, moment, pill, redraw, say, secret, section, table } from "./dom.js";
 import { choice, field, form, words } from "./forms.js";
-import { duration, time } from "./format.js";
+import { duration } from "./format.js";
 import { listen } from "./events.js";
 import { paged } from "./list.js";
 import { everybody } from "./peers.js";
@@ -15,14 +15,14 @@ const TIMES = [[3_600, "an hour"], [86_400, "a day"], [7 * 86_400, "a week"], [3
 const none = () => section("No network", empty("This node is in no network of members.", "Its peers stand in its profile. Make a network with `appliance network new`, or join one with `appliance join`, on the node's host."));
 
 const network = (mesh) => section(`Network ${mesh.label ?? ""}`, facts([
-  ["This node's name", mesh.name ?? "none"], ["Members", mesh.members], ["Its certificate ends", mesh.expires ? time(mesh.expires) : "none"], ["Network", el("code", {}, mesh.network)],
+  ["This node's name", mesh.name ?? "none"], ["Members", mesh.members], ["Its certificate ends", mesh.expires ? moment(mesh.expires) : "none"], ["Network", el("code", {}, mesh.network)],
   ...(mesh.problem ? [["Problem", pill(mesh.problem, "bad")]] : []),
 ]));
 
 const row = (peer) => [
   link(peer.name, `#/peers/${encodeURIComponent(peer.name)}`),
   peer.not_taken ? pill("not taken in", "bad") : pill(peer.standing ?? "unknown", STANDINGS[peer.standing] ?? "plain"),
-  peer.connected ? peer.path : "not connected", peer.neighbour ? "yes" : "no", peer.expires ? time(peer.expires) : "", peer.not_taken ?? "",
+  peer.connected ? peer.path : "not connected", peer.neighbour ? "yes" : "no", peer.expires ? moment(peer.expires) : "", peer.not_taken ?? "",
 ];
 
 function pages(items) {
@@ -35,7 +35,7 @@ function pages(items) {
 function invitations(found, may, again, refused) {
   const back = (each) => (each.state === "open" && may ? act("Take back", async () => { await remove(path`/invitations/${each.number}`); await again(); }, {
     sure: ["Take this invitation back?", `Nobody can join as ${each.name} with it any more.`, "Take it back"], place: refused, key: each.number }) : "");
-  const rows = found.invitations.map((each) => [each.name, pill(each.state, each.state === "open" ? "good" : "plain"), `${each.used_by.length} of ${each.uses}`, time(each.expires), each.number, back(each)]);
+  const rows = found.invitations.map((each) => [each.name, pill(each.state, each.state === "open" ? "good" : "plain"), `${each.used_by.length} of ${each.uses}`, moment(each.expires), each.number, back(each)]);
   const denied = Object.entries(found.refused ?? {}).filter(([reason, times]) => times && reason !== "ok");
   return [
     table("Invitations", ["Name", "State", "Used", "Good until", "Number", ""], rows, "There is no invitation."),

@@ -2,6 +2,8 @@
 
 import { button, el } from "./dom.js";
 
+const brand = () => el("a", { class: "brand", href: "#/overview" }, "Appliance");
+
 // `header` is the bar, `nav` the list of pages. `groups` are [title, [[name, text]]]; `me` is the user.
 export function frame(header, nav, { groups, me, current, out }) {
   const menu = button("Menu", () => open(menu.getAttribute("aria-expanded") !== "true"), "plain menu", { "aria-expanded": "false", "aria-controls": nav.id });
@@ -16,13 +18,13 @@ export function frame(header, nav, { groups, me, current, out }) {
   nav.replaceChildren(...groups.map(([title, pages]) => el("div", {}, el("p", { class: "group" }, title), el("ul", {}, pages.map(([name, text]) =>
     el("li", {}, el("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, text)))))));
   const live = header.querySelector(".live") ?? el("span", { class: "live" });
-  header.replaceChildren(menu, el("a", { class: "brand", href: "#/overview" }, "Appliance"), live,
+  header.replaceChildren(menu, brand(), live,
     el("div", { class: "who" }, el("a", { href: "#/me", "aria-current": current === "me" ? "page" : null }, me.display || me.name), button("Log out", out, "plain")));
 }
 
 // Nobody is logged in.
 export function bare(header, nav) {
-  header.replaceChildren();
+  header.replaceChildren(brand());
   nav.replaceChildren();
   nav.hidden = true;
 }

@@ -1,8 +1,8 @@
 // Peers, and the paths to them.
 
 import { get } from "./api.js";
-import { el, empty, facts, link, pill, redraw, section, table } from "./dom.js";
-import { duration, time } from "./format.js";
+import { el, empty, facts, link, moment, pill, redraw, section, table } from "./dom.js";
+import { duration } from "./format.js";
 import { paged } from "./list.js";
 import { repeat } from "./repeat.js";
 
@@ -32,7 +32,7 @@ function one(peer) {
       ["Identity", el("code", {}, peer.identity)], ["Origin", peer.origin], ["Standing", peer.standing ?? "not a member"], ["Path", path],
       peer.why ? ["Why not direct", peer.why] : null, ["Endpoint", peer.endpoint || "none"], ["Round trip", trip(peer) || "not measured"],
       ["Session for", typeof peer.since_s === "number" ? duration(peer.since_s) : "none"], ["Prefixes behind it", (peer.allowed ?? []).join(", ") || "none"],
-      peer.expires ? ["Certificate ends", time(peer.expires)] : null, peer.not_taken ? ["Not taken in", peer.not_taken] : null, peer.last_error ? ["Last error", peer.last_error] : null,
+      peer.expires ? ["Certificate ends", moment(peer.expires)] : null, peer.not_taken ? ["Not taken in", peer.not_taken] : null, peer.last_error ? ["Last error", peer.last_error] : null,
     ].filter(Boolean)),
   ];
 }

@@ -2,15 +2,15 @@
 
 import { get, path, post } from "./api.js";
 import { TRIALS } from "./changes.js";
-import { el, empty, facts, link, pill, redraw, say, section, table } from "./dom.js";
+import { el, empty, facts, link, moment, pill, redraw, say, section, table } from "./dom.js";
 import { choice, field, form } from "./forms.js";
-import { time } from "./format.js";
 import { listen } from "./events.js";
 import { paged } from "./list.js";
 import { planned } from "./plan.js";
 import { once } from "./repeat.js";
 
 const STATES = { open: "plain", approved: "good", applying: "warn", applied: "good", resolved: "good", rejected: "bad", void: "bad", withdrawn: "plain" };
+const DEEDS = { comment: "commented", approve: "approved it", reject: "rejected it", withdraw: "withdrew it", apply: "had it applied", applied: "applied it", failed: "could not apply it", void: "made it void", resolve: "resolved it" };
 const state = (name) => pill(name, STATES[name] ?? "plain");
 
 // What this user may do with a review as it is now: [deed, text].
@@ -53,6 +53,7 @@ function decide(review, page, drawn) {
     const deed = filled.get("deed");
     const answer = await post(path`/reviews/${review.id}/${deed}`, body(deed, filled, review));
     const now = answer.review ?? answer;
+    why.querySelector("input").value = "";
     drawn(now);
     document.querySelector("h1").focus(); // the form is gone
     say(`The review is ${now.state}.`);
@@ -60,12 +61,12 @@ function decide(review, page, drawn) {
 }
 
 const head = (review) => section(review.title, el("p", {}, `${review.kind} by ${review.author}: `, state(review.state)), facts([
-  ["Opened", time(review.created)], ["Good until", review.expires ? time(review.expires) : "it is over"],
+  ["Opened", moment(review.created)], ["Good until", review.expires ? moment(review.expires) : "it is over"],
   ...(review.kind === "change" ? [["Approved", `${review.approved_by.length} of ${review.needs}${review.approved_by.length ? `: ${review.approved_by.join(", ")}` : ""}`]] : []),
 ]));
 
 const messages = (review) => (review.messages.length ? el("ol", { class: "talk" }, review.messages.map((each) => el("li", {},
-  el("p", { class: "soft" }, el("strong", {}, each.by || "API server"), ` ${each.deed}, ${time(each.at)}`), each.text ? el("p", {}, each.text) : null))) : empty("Nothing was said."));
+  el("p", { class: "soft" }, el("strong", {}, each.by || "API server"), ` ${DEEDS[each.deed] ?? each.deed}, `, moment(each.at)), each.text ? el("p", {}, each.text) : null))) : empty("Nothing was said."));
 
 async function one(main, id, page) {
   const refused = el("div", { role: "alert" });
@@ -87,7 +88,7 @@ async function one(main, id, page) {
   await look();
 }
 
-const row = (each) => [link(each.title, `#/reviews/${each.id}`), each.kind, state(each.state), each.author, time(each.created)];
+const row = (each) => [link(each.title, `#/reviews/${each.id}`), each.kind, state(each.state), each.author, moment(each.created)];
 
 function ask() {
   return section("Ask for a review", el("p", { class: "soft" }, "A change is what reloading the profile on disk would do. An incident is a conversation."), form([

@@ -36,7 +36,7 @@ export async function logIn(name, password, code) {
 }
 
 // Takes the tokens of a log-in.
-export async function enter(granted) {
+async function enter(granted) {
   sweep();
   const random = (size) => text(crypto.getRandomValues(new Uint8Array(size)));
   const here = { name: random(12), key: random(32) };

@@ -1,9 +1,9 @@
 // API tokens: what programs come in with.
 
 import { get, path, post, remove } from "./api.js";
-import { act, el, empty, secret, section, say, table } from "./dom.js";
+import { act, el, empty, moment, say, secret, section, table } from "./dom.js";
 import { checks, choice, field, form } from "./forms.js";
-import { duration, time } from "./format.js";
+import { duration } from "./format.js";
 import { paged } from "./list.js";
 
 const TIMES = [[7 * 86_400, "a week"], [30 * 86_400, "30 days"], [90 * 86_400, "90 days"], [366 * 86_400, "a year"]];
@@ -12,7 +12,7 @@ const TIMES = [[7 * 86_400, "a week"], [30 * 86_400, "30 days"], [90 * 86_400, "
 export function tokenTable(items, { again, place, where, whose = null }) {
   const end = (each) => act("Revoke", async () => { await remove(`/${where}${path`/${each.accessor}`}`); await again(); }, { sure: ["Revoke this token?", `Whatever uses ${each.name} is refused from now on.`, "Revoke"], place, key: each.accessor });
   const columns = ["Name", ...(whose ? ["Owner"] : []), "Scopes", "Made", "Good until", "Last used", "Accessor", ""];
-  const row = (each) => [each.name, ...(whose ? [whose(each)] : []), each.scopes.join(", "), time(each.created), time(each.expires), each.last_used ? time(each.last_used) : "never", el("code", {}, each.accessor), end(each)];
+  const row = (each) => [each.name, ...(whose ? [whose(each)] : []), each.scopes.join(", "), moment(each.created), moment(each.expires), each.last_used ? moment(each.last_used) : "never", el("code", {}, each.accessor), end(each)];
   return table("API tokens", columns, items.map(row), empty("There is no API token.", "Programs need one to come in."));
 }
 

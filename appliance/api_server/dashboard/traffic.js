@@ -2,9 +2,9 @@
 
 import { get } from "./api.js";
 import { chart } from "./chart.js";
-import { el, empty, link, pill, redraw, section, table } from "./dom.js";
+import { el, empty, moment, pill, redraw, section, table } from "./dom.js";
 import { choice } from "./forms.js";
-import { duration, time } from "./format.js";
+import { duration } from "./format.js";
 import { listen } from "./events.js";
 import { once, repeat } from "./repeat.js";
 
@@ -19,7 +19,7 @@ const CHARTS = [
   { title: "Dropped packets", lines: { dropped: "drops" }, rules: ["drops-rising"] },
   { title: "Sessions", lines: { sessions: "sessions", "peers connected": "peers.connected" }, rules: ["session-flapping"] },
   { title: "Requests to the API", labels_of: "api.requests", rules: ["api-failing"] },
-  { title: "CPU", labels_of: "cpu" },
+  { title: "CPU", labels_of: "cpu", percent: true }, // of a core
   { title: "Memory", labels_of: "memory" },
   { title: "Longest turn of the event loop", lines: { longest: "loop.longest" }, rules: ["loop-slow", "clock-jump"] },
   { title: "Room on the disk", lines: { free: "disk.free" }, rules: ["disk-filling"] },
@@ -51,11 +51,11 @@ async function one(drawn, { known, seconds, peer, marks, signal }) {
   const [first] = series;
   if (!first) return null;
   const here = marks.filter((each) => drawn.rules?.includes(each.rule) && (!peer || each.label === peer) && (each.until ?? Infinity) >= first.from);
-  return chart({ title: drawn.title, unit: first.unit, rate: first.kind === "rate", from: first.from, to: first.to, series, marks: here }, signal);
+  return chart({ title: drawn.title, percent: drawn.percent, unit: first.unit, rate: first.kind === "rate", from: first.from, to: first.to, series, marks: here }, signal);
 }
 
 const findings = (marks) => table("Out of the ordinary", ["Number", "What", "Since", "How long", "What to do"],
-  marks.map((each) => [each.number, el("span", {}, pill(each.until === null ? "now" : "over", each.until === null ? "warn" : "plain"), " ", each.reason), time(each.since), duration((each.until ?? Date.now() / 1000) - each.since), each.todo]),
+  marks.map((each) => [each.number, el("span", {}, pill(each.until === null ? "now" : "over", each.until === null ? "warn" : "plain"), " ", each.reason), moment(each.since), duration((each.until ?? Date.now() / 1000) - each.since), each.todo]),
   "Nothing was out of the ordinary.");
 
 export async function traffic(main, { signal, path }) {
@@ -71,7 +71,6 @@ export async function traffic(main, { signal, path }) {
   const charts = el("div", { class: "charts coming" });
   const unusual = el("div", { class: "coming" });
   main.append(el("div", { class: "tools" }, periods, whose), refused, charts, section("Out of the ordinary", unusual));
-  if (peer) main.append(el("p", {}, link("All together", address(period, ""))));
   let drawing = new AbortController();
   const look = async () => {
     const [anomalies, now] = await Promise.all([get("/analytics/anomalies", signal), names(signal)]);

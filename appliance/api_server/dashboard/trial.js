@@ -4,16 +4,17 @@ import { get, post } from "./api.js";
 import { act, el, say } from "./dom.js";
 import { listen } from "./events.js";
 import { duration } from "./format.js";
-import { once } from "./repeat.js";
+import { once, pause } from "./repeat.js";
 
+const SETTLED = 0.5; // seconds: an answer about the status may be given again for half of that
 const SAID = [60, 30, 10]; // seconds that are also said to whoever listens
 
 // Draws into `place` while there is one; returns what looks again.
 export function watchTrial(place, may, signal) {
   const refused = el("div", { role: "alert" });
   const left = el("strong");
-  const keep = act("Keep it", async () => { await post("/node/confirm"); await look(); say("The profile is kept."); }, { place: refused, kind: "" });
-  const back = act("Take it back", async () => { await post("/node/rollback"); await look(); say("The profile before is in force again."); }, { place: refused });
+  const keep = act("Keep it", async () => { await post("/node/confirm"); over(); say("The profile is kept."); }, { place: refused, kind: "" });
+  const back = act("Take it back", async () => { await post("/node/rollback"); over(); say("The profile before is in force again."); }, { place: refused });
   const bar = el("section", { class: "trial", "aria-label": "Profile on trial" },
     el("p", {}, "This profile is on trial. Unless somebody confirms it, the one before comes back in ", left, "."), may("node.change") ? el("div", { class: "buttons" }, keep, back) : null, refused);
   let until = null;
@@ -25,7 +26,9 @@ export function watchTrial(place, may, signal) {
     if (seconds === 0) { stop(); setTimeout(look, 2_000); }
   };
   const stop = () => { clearInterval(timer); timer = null; };
+  const over = () => { stop(); place.replaceChildren(); look(); };
   const look = once(async () => {
+    await pause(SETTLED, signal);
     const { confirm_by } = await get("/status", signal);
     until = confirm_by === null ? null : performance.now() + confirm_by * 1000;
     if (until === null) {

@@ -1,16 +1,16 @@
 // Who may manage this node: users, invitations to become one, and the tokens of their programs.
 
 import { get, patch, path, post, put, remove } from "./api.js";
-import { act, el, empty, facts, link, pill, redraw, say, secret, section, table } from "./dom.js";
+import { act, el, empty, facts, link, moment, pill, redraw, say, secret, section, table } from "./dom.js";
 import { checks, choice, field, form, password } from "./forms.js";
-import { duration, time } from "./format.js";
+import { duration } from "./format.js";
 import { paged } from "./list.js";
 import { tokenTable } from "./tokens.js";
 
 const STATES = { active: "good", locked: "warn", disabled: "bad" };
 const TIMES = [[3_600, "an hour"], [86_400, "a day"], [7 * 86_400, "a week"], [30 * 86_400, "30 days"]];
 
-const row = (user) => [link(user.name, `#/users/${encodeURIComponent(user.name)}`), pill(user.state, STATES[user.state] ?? "plain"), user.roles.join(", ") || "none", user.second_factor ? "yes" : "no", user.display, time(user.created)];
+const row = (user) => [link(user.name, `#/users/${encodeURIComponent(user.name)}`), pill(user.state, STATES[user.state] ?? "plain"), user.roles.join(", ") || "none", user.second_factor ? "yes" : "no", user.display, moment(user.created)];
 
 const roleChoices = (roles) => roles.map((each) => [each.name, each.name, each.permissions.join(", ")]);
 
@@ -45,12 +45,12 @@ function add(roles, again) {
 
 function invitationRow(each, again, place) {
   const back = act("Take back", async () => { await remove(path`/user-invitations/${each.number}`); await again(); }, { sure: ["Take this invitation back?", "Nobody can register with its code any more.", "Take it back"], place, key: each.number });
-  return [each.note || each.number, pill(each.open ? "open" : "over", each.open ? "good" : "plain"), each.roles.join(", ") || "none", each.uses, time(each.expires), each.open ? back : ""];
+  return [each.note || each.number, pill(each.open ? "open" : "over", each.open ? "good" : "plain"), each.roles.join(", ") || "none", each.uses, moment(each.expires), each.open ? back : ""];
 }
 
 function change(user, roles, again) {
   return section("Roles and names", form([
-    checks("Roles", "roles", roleChoices(roles), user.roles), field("Name to be called", { name: "display", maxlength: "100", value: user.display, autocomplete: "off" }), field("E-mail", { name: "email", type: "email", maxlength: "254", value: user.email, autocomplete: "off" }),
+    checks("Roles", "roles", roleChoices(roles), user.roles), field("Display name", { name: "display", maxlength: "100", value: user.display, autocomplete: "off" }), field("E-mail", { name: "email", type: "email", maxlength: "254", value: user.email, autocomplete: "off" }),
   ], "Change", async (filled) => {
     await patch(path`/users/${user.name}`, { roles: filled.getAll("roles"), display: filled.get("display"), email: filled.get("email") });
     say("It is changed, and counts within five seconds.");
@@ -85,7 +85,7 @@ async function one(main, name, { signal, me }) {
     const user = await get(path`/users/${name}`, signal);
     const own = user.id === me.id;
     redraw(all,
-      el("section", {}, el("h2", {}, user.name, " ", pill(user.state, STATES[user.state] ?? "plain")), facts([["Roles", user.roles.join(", ") || "none"], ["Name to be called", user.display || "none"], ["E-mail", user.email || "none"], ["Second factor", user.second_factor ? "yes" : "no"], ["Since", time(user.created)], ["Changed", time(user.changed)]]), own ? el("p", {}, "This is you: see ", link("my account", "#/me"), ".") : null),
+      el("section", {}, el("h2", {}, user.name, " ", pill(user.state, STATES[user.state] ?? "plain")), facts([["Roles", user.roles.join(", ") || "none"], ["Display name", user.display || "none"], ["E-mail", user.email || "none"], ["Second factor", user.second_factor ? "yes" : "no"], ["Since", moment(user.created)], ["Changed", moment(user.changed)]]), own ? el("p", {}, "This is you: see ", link("my account", "#/me"), ".") : null),
       change(user, roles, look), own ? null : way(user, look), own ? null : another(user));
   };
   await look();
@@ -97,7 +97,7 @@ export async function users(main, page) {
   const refused = el("div", { role: "alert" });
   const { items: roles } = await get("/roles", signal);
   const pageOf = (where) => (after, limit) => get(`${where}?limit=${limit}&after=${encodeURIComponent(after)}`, signal);
-  const people = paged(pageOf("/users"), (items) => table("Users", ["Name", "State", "Roles", "Second factor", "Called", "Since"], items.map(row), empty("There is no user.")), { one: "user", many: "users" });
+  const people = paged(pageOf("/users"), (items) => table("Users", ["Name", "State", "Roles", "Second factor", "Display name", "Since"], items.map(row), empty("There is no user.")), { one: "user", many: "users" });
   const invited = paged(pageOf("/user-invitations"), (items) => table("Invitations", ["For whom", "State", "Roles", "Uses left", "Good until", ""], items.map((each) => invitationRow(each, invited.refresh, refused)), "There is no invitation."), { one: "invitation", many: "invitations" });
   main.append(refused, section("Users", people.element), section("Invitations", invited.element), el("div", { class: "halves" }, invite(roles, invited.refresh), add(roles, people.refresh)));
   if (may("tokens.manage")) {
