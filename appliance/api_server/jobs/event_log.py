@@ -49,6 +49,7 @@ class EventLog:
         self._there = asyncio.Event()
         self._ring = Ring()
         self._signal = Signal()
+        self._behind = asyncio.Lock()
         self._closed = False
         self._counted: Counter[str] = Counter()
 
@@ -125,8 +126,9 @@ class EventLog:
         return follow(self, after, wanted=wanted, heartbeat=heartbeat)
 
     async def behind(self, after: int, limit: int) -> Behind:
-        """What the store has."""
-        tail = await self._store.tail(LOG, after, limit)
+        """What the store has. One reader after the other: a hundred that are behind would have a hundred handfuls at once."""
+        async with self._behind:
+            tail = await self._store.tail(LOG, after, limit)
         return Behind([_event(entry) for entry in tail.entries], tail.oldest, tail.newest)
 
     def stats(self) -> Mapping[str, int]:

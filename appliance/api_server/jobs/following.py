@@ -68,8 +68,7 @@ async def follow(
         ended = source.ended
         step: Step | None = reader.next(source.ring, now())
         if isinstance(step, Fetch):
-            found = await source.behind(step.after, step.limit)
-            step = reader.fetched(*found, source.ring, now())
+            step = reader.fetched(*await source.behind(step.after, step.limit), source.ring, now())
         match step:
             case Deliver(events):
                 for event in events:

@@ -17,6 +17,8 @@ HEARTBEAT: Final = 15.0
 """Seconds without an event after which a reader is told its cursor, so that proxies keep the connection (most cut at 60 s)."""
 MOST_AT_A_TIME: Final = 100
 """Events that a reader is handed at a time."""
+MOST_BYTES_AT_A_TIME: Final = 32 * 1024
+"""The same in bytes, or one event: a reader that has stopped reading holds so much."""
 RING_EVENTS: Final = 1_000
 RING_BYTES: Final = 512 * 1024
 """What the ring holds at most: minutes of a busy node. Who is further behind reads the log."""
@@ -150,6 +152,7 @@ class Reader:
             self._greeted = True
             return Beat(self.cursor)
         while events := ring.after(self.cursor):
+            events = _handful(events)
             self.cursor = events[-1].id
             if step := self._delivered(events, now):
                 return step
@@ -169,6 +172,7 @@ class Reader:
         if not events:  # the log is ahead of the ring, which will follow
             self._empty_at = ring.newest
             return None
+        events = _handful(events)
         self.cursor = events[-1].id
         return self._delivered(events, now)
 
@@ -178,3 +182,13 @@ class Reader:
             return None
         self._spoke = now
         return Deliver(chosen)
+
+
+def _handful(events: Sequence[Event]) -> Sequence[Event]:
+    """As many of these as a reader may hold."""
+    size = 0
+    for index, event in enumerate(events):
+        size += event.size
+        if size > MOST_BYTES_AT_A_TIME and index:
+            return events[:index]
+    return events

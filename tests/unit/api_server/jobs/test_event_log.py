@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from appliance.api.stores import Append
 from appliance.api_server.jobs.event_log import LOG, MOST_TEXT, MOST_WAITING, EventLog
-from appliance.management.jobs.events import MOST_AT_A_TIME, RING_BYTES, Beat, Event, Stale
+from appliance.management.jobs.events import MOST_AT_A_TIME, MOST_BYTES_AT_A_TIME, RING_BYTES, Beat, Event, Stale
 from appliance.store.memory import MemoryStore
 from tests.rigs.virtual_loop import played
 from tests.unit.api_server.jobs.house import new_store, until, virtual_wall
@@ -170,6 +170,24 @@ def test_a_hundred_readers_that_never_read_cost_flat_memory() -> None:
             assert sum(event.size for event in log.ring.after(log.ring.newest - first[1], 10_000) or ()) <= RING_BYTES
             for reader in readers:
                 await reader.aclose()
+
+    played(story())
+
+
+def test_readers_that_stopped_behind_the_ring_hold_a_handful_in_bytes_each() -> None:
+    async def story() -> None:
+        async with log_of(new_store()) as log:
+            for number in range(400):
+                log.publish("node.x", {"n": number, "text": "x" * 10_000})
+            await until(lambda: log.ring.newest == 400)
+            readers = [log.follow(0) for _ in range(20)]
+            await asyncio.gather(*(anext(reader) for reader in readers))
+            gc.collect()
+            sizes = [found.size for found in gc.get_objects() if type(found) is Event]
+            assert sum(sizes) <= RING_BYTES + len(readers) * MOST_BYTES_AT_A_TIME
+            for reader in readers:
+                await reader.aclose()
+            assert [json.loads(event.text)["n"] for event in await read(log, 0, 400)] == list(range(400))
 
     played(story())
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.management.jobs.events import Beat, Deliver, Event, Fetch, Reader, Ring, Stale, Wait
+from appliance.management.jobs.events import (
+    MOST_AT_A_TIME,
+    MOST_BYTES_AT_A_TIME,
+    Beat,
+    Deliver,
+    Event,
+    Fetch,
+    Reader,
+    Ring,
+    Stale,
+    Wait,
+)
 
 
 def events(*ids: int, kind: str = "node.health") -> list[Event]:
@@ -69,6 +80,18 @@ def test_silence_is_told() -> None:
     ring = ring_of(1)
     reader = Reader(1, 1, now=0)
     assert [reader.next(ring, now) for now in (0, 14, 15, 16)] == [Wait(15), Wait(1), Beat(1), Wait(14)]
+
+
+def test_large_events_come_in_small_handfuls_and_each_comes() -> None:
+    large = [Event(number, "node.x", "x" * MOST_BYTES_AT_A_TIME) for number in (1, 2)]
+    ring = Ring()
+    ring.add(large)
+    reader = Reader(0, 2, 0.0)
+    assert reader.next(ring, 0.0) == Deliver(large[:1])
+    assert reader.next(ring, 0.0) == Deliver(large[1:])
+    behind, empty = Reader(0, 2, 0.0), Ring(2)
+    assert behind.fetched(large, 1, 2, empty, 0.0) == Deliver(large[:1])
+    assert behind.next(empty, 0.0) == Fetch(1, MOST_AT_A_TIME)
 
 
 def test_behind_the_ring_is_the_log() -> None:
