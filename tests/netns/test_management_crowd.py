@@ -105,12 +105,15 @@ def head_of(made: socket.socket) -> bytes:
     return said
 
 
+UPGRADE = (
+    b"GET /api/v1/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
 def websocket(token: str) -> socket.socket:
     """One that follows all events from the beginning, and has read no more than that it may."""
-    made = connected(
-        "GET /api/v1/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {token}\r\n\r\n"
-    )
+    made = connected(f"{UPGRADE.decode()}Authorization: Bearer {token}\r\n\r\n")
     assert b" 101 " in head_of(made)
     made.sendall(frame({"type": "subscribe", "id": 1, "topics": ["events"], "after": 0}))
     return made
@@ -186,3 +189,47 @@ def test_a_hundred_readers_that_never_read_cost_flat_memory_and_nobody_waits_for
 
     before, after = node.namespace.run(flooded)
     assert after - before < 50 << 20
+
+
+SILENT = 500
+HALF = {
+    "HTTP, a line that does not end": ("127.0.0.1", 8470, b"GET /api/v1/status HT"),
+    "HTTP, a field that does not end": ("127.0.0.1", 8470, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: b"),
+    "HTTP, a body that does not come": (
+        "127.0.0.1", 8470, b"POST /api/v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n{",
+    ),
+    "a WebSocket that says nobody's name": (
+        "127.0.0.1", 8470,
+        UPGRADE + b"\r\n\x81",
+    ),
+    "TLS, a hello that does not end": ("192.0.2.1", 8470, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    "gRPC, a preface that does not end": ("127.0.0.1", 8472, b"PRI * HTTP/2.0\r\n"),
+}  # fmt: skip
+HONEST = """
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+with grpc.insecure_channel("127.0.0.1:8472") as channel:
+    health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
+"""
+
+
+def test_five_hundred_that_do_not_go_on_keep_no_honest_caller_out(node: Host) -> None:
+    (token, *_) = tokens(node)
+
+    def served(address: str, port: int, said: bytes) -> None:
+        with ExitStack() as stack:
+            for _ in range(SILENT):
+                made = stack.enter_context(socket.create_connection((address, port), PATIENCE))
+                with suppress(ConnectionError):
+                    made.sendall(said)
+            assert b" 200 " in head_of(stack.enter_context(status(token)))
+            tls = ["curl", "-s", "--insecure", "--max-time", "60", "https://192.0.2.1:8470/health"]
+            assert subprocess.run(tls, check=True, capture_output=True).stdout == b'{"status":"ok"}'
+            subprocess.run([sys.executable, "-c", HONEST], check=True, timeout=120)
+
+    for half in HALF.values():
+        node.namespace.run(served, *half)
+
+
+def status(token: str) -> socket.socket:
+    return connected(f"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n")
