@@ -51,6 +51,7 @@ node:nodejs:the client in TypeScript
 npm:npm:the client in TypeScript, and newman
 go:golang-go:the client in Go
 javac:default-jdk-headless:the client in Java
+mvn:maven:the sample for Spring Boot
 /usr/share/java/jackson-databind.jar:libjackson2-databind-java:the client in Java, which reads JSON with it"
 fi
 
