@@ -1,23 +1,31 @@
 """Tells the node's audit log what users did here: in batches, and what repeats itself once with how often.
 
-Nobody waits for it: a log-in has to work while the node is busy. What cannot be told yet waits, within a bound; what was noted in
-the second before the process is killed is lost.
+    change ─ one commit with its note ─▶ the store's log ─┐
+    log-in, refusal ─▶ waiting, within a bound ───────────┴─▶ a batch a second ─▶ the node
+
+Nobody waits for the node: a log-in has to work while it is busy. A change of who may what is kept with its note in one commit,
+and told after a crash too, perhaps twice. Of log-ins and refusals, what was noted in the second before a kill is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from appliance.api.stores import KEEP, Append, Entry, Put, Store
 from appliance.api_server.asking import Ask
-from appliance.api_server.iam.tools import Note
+from appliance.api_server.iam.tools import CHANGES, Note
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 
 log = get_logger("api")
 
+LOG: Final = "audit.notes"
+SPACE: Final = "audit.told"
+"""By log: the id of the last entry that the node has."""
 EVERY: Final = 1.0
 """Seconds between two batches."""
 AGAIN: Final = 15.0
@@ -33,19 +41,32 @@ AT_THE_END: Final = 1.0
 
 
 class AuditNotes:
-    """`ask` is the node's, `name_of` a user's name by his id."""
+    """`ask` is the node's, `name_of` a user's name by his id; `suffix` is what names end with that are this API server's own."""
 
-    def __init__(self, ask: Ask, name_of: Callable[[str], Awaitable[str]]) -> None:
+    def __init__(self, ask: Ask, name_of: Callable[[str], Awaitable[str]], store: Store, suffix: str = "") -> None:
         self._ask = ask
         self._name_of = name_of
+        self._store = store
+        self._log = LOG + suffix
+        self._last: int | None = None
+        """Id of the last entry of the log that the node has; None: nobody has looked yet."""
+        self._left = True
+        """The log may have more."""
         self._waiting: dict[Note, int] = {}
         """With how often."""
         self._several = 0
         self._some = asyncio.Event()
+        self._some.set()  # the last one may have left some
+
+    def keep(self, note: Note) -> Append:
+        """A note as a part of the commit of what it is about; `note` of the same follows."""
+        return Append(self._log, json.dumps(note).encode())
 
     def note(self, note: Note) -> None:
         """Take it. Never blocks, never raises."""
-        if note in self._waiting or len(self._waiting) < MOST_WAITING:
+        if note.what in CHANGES:
+            self._left = True
+        elif note in self._waiting or len(self._waiting) < MOST_WAITING:
             self._waiting[note] = self._waiting.get(note, 0) + 1
         else:
             self._several += 1
@@ -55,31 +76,61 @@ class AuditNotes:
         """Tell them, for ever."""
         while True:
             await self._some.wait()
-            await asyncio.sleep(EVERY if await self.tell() else AGAIN)
+            self._some.clear()
+            well = await self.tell()
+            if not well or self._more:
+                self._some.set()
+            await asyncio.sleep(EVERY if well else AGAIN)
 
     async def close(self) -> None:
         """Tell what is left, if that works at once."""
         with suppress(TimeoutError):
             async with asyncio.timeout(AT_THE_END):
-                while self._waiting and await self.tell():
+                while self._more and await self.tell():
                     pass
+
+    @property
+    def _more(self) -> bool:
+        return bool(self._waiting or self._several or self._left)
 
     async def tell(self) -> bool:
         """A batch. False: the node does not take it now, and nothing is lost."""
-        batch = dict(list(self._waiting.items())[:MOST_AT_A_TIME])
         several, self._several = self._several, 0
-        if several:
-            batch = {Note("user.several"): several, **dict(list(batch.items())[: MOST_AT_A_TIME - 1])}
         try:
-            entries = [await self._entry(note, times) for note, times in batch.items()]
+            kept, missed = await self._kept()
+            batch = {Note("user.several"): several + missed} if several + missed else {}
+            batch |= dict(list(self._waiting.items())[: max(0, MOST_AT_A_TIME - len(kept) - len(batch))])
+            entries = [await self._entry(note, 1) for _, note in kept]
+            entries += [await self._entry(note, times) for note, times in batch.items()]
             if entries:
                 await self._ask("audit_add", {"entries": entries}, None, SECONDS)
+            if kept:
+                await self._have_told(kept[-1][0])
         except (ApplianceError, TimeoutError) as error:
             self._several += several
+            self._left = True
             log.warning("the audit log takes nothing now", waiting=len(self._waiting), reason=str(error))
             return False
         self._told(batch)
         return True
+
+    async def _kept(self) -> tuple[list[tuple[int, Note]], int]:
+        """What the log has that was not told, by id, and how much of it went unread."""
+        if not self._left:
+            return [], 0
+        if self._last is None:
+            record = await self._store.get(SPACE, self._log)
+            self._last = int(record.value) if record is not None else 0
+        self._left = False  # what comes from now on says so
+        tail = await self._store.tail(self._log, self._last, MOST_AT_A_TIME - 1)
+        self._left = self._left or len(tail.entries) == MOST_AT_A_TIME - 1
+        overflowed = tail.newest - tail.oldest >= KEEP - 1
+        return [(entry.id, _note(entry)) for entry in tail.entries], tail.oldest - 1 - self._last if overflowed else 0
+
+    async def _have_told(self, last: int) -> None:
+        self._last = last
+        with suppress(ApplianceError):  # without room it is told twice after a restart
+            await self._store.commit(Put(SPACE, self._log, str(last).encode()), durable=False)
 
     def _told(self, batch: dict[Note, int]) -> None:
         """What was noted again meanwhile is left with what came on top."""
@@ -87,8 +138,6 @@ class AuditNotes:
             left = self._waiting.pop(note, 0) - times
             if left > 0:
                 self._waiting[note] = left
-        if not self._waiting and not self._several:
-            self._some.clear()
 
     async def _entry(self, note: Note, times: int) -> dict[str, Any]:
         more = {name: value for name, value in (("address", note.address), ("detail", note.detail)) if value}
@@ -101,3 +150,10 @@ class AuditNotes:
             "times": times,
             "more": more,
         }
+
+
+def _note(entry: Entry) -> Note:
+    try:
+        return Note(*json.loads(entry.value))
+    except (ValueError, TypeError):  # a later version wrote it
+        return Note("user.several")

@@ -51,7 +51,7 @@ class Kept:
         self.server = server
         self.suffix = "" if server == ALONE else f".{server}"
         """What the names of spaces end with that are this API server's own."""
-        self.notes = AuditNotes(ask, self._name_of)
+        self.notes = AuditNotes(ask, self._name_of, store, self.suffix)
         self.accounts = Accounts(
             store,
             clock.wall,
@@ -61,6 +61,7 @@ class Kept:
             added=settings.added_roles,
             breached=breached,
             note=self.notes.note,
+            keep=self.notes.keep,
         )
         self._telling = asyncio.get_running_loop().create_task(self.notes.run(), name="audit notes")
 

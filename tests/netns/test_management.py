@@ -162,8 +162,12 @@ def test_a_first_user_logs_in_from_the_network_and_a_restart_forgets_nobody(node
     assert ask(node, "/api/v1/status", *known, local=False)[0] == 200
     while ("user.login", "alice") not in audited(node):
         pass
-    os.kill(node.status()["management"]["pid"], signal.SIGKILL)
+    pid = node.status()["management"]["pid"]
+    assert posted(node, (), "/api/v1/users", name="bob", password="correct horse battery", roles=["viewer"])[0] == 201
+    os.kill(pid, signal.SIGKILL)
     node.hear(READY, times=2)
+    while ("user.added", "host") not in audited(node):  # told after the kill, if not before
+        pass
     assert ask(node, "/api/v1/users/profile", *known, local=False)[1]["name"] == "alice"
     assert send("/api/v1/auth/refresh", refresh_token=granted["refresh_token"])[0] == 200
     assert ("user.registered", "alice") in audited(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from appliance.api.stores import Store
+from appliance.api.stores import Change, Store
 from appliance.api_server.iam.callers import Callers
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.hashing import HashingThreads
@@ -30,13 +30,14 @@ class Accounts:
         hasher: HashingThreads,
         *,
         realm: Realm,
+        keep: Callable[[Note], Change],
         added: Mapping[str, Collection[str]] | None = None,
         breached: Callable[[str], bool] = lambda _: False,
         note: Callable[[Note], None] = lambda _: None,
     ) -> None:
-        """`clock`: Unix seconds. `added`: roles of the profile. `breached`: is a password in a list of stolen ones? `note`: takes
-        what belongs into the audit log."""
-        self.tools = Tools(Records(store), clock, entropy, hasher, realm, added or {}, breached, note)
+        """`clock`: Unix seconds. `added`: roles of the profile. `breached`: is a password in a list of stolen ones? `note` and
+        `keep`: see `Tools`."""
+        self.tools = Tools(Records(store), clock, entropy, hasher, realm, added or {}, breached, note, keep)
         guard = Guard(self.tools)
         self.keyring = Keyring(self.tools)
         """Signing keys: `jwks`, `rotate`."""

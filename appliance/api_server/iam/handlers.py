@@ -116,8 +116,8 @@ def _coming_in(accounts: Accounts) -> dict[str, Handler]:
     async def keys(_call: Call) -> Any:
         return await accounts.keyring.jwks()
 
-    async def rotate_keys(_call: Call) -> Any:
-        await accounts.keyring.rotate()
+    async def rotate_keys(call: Call) -> Any:
+        await accounts.keyring.rotate(_actor(call).named)
         return await accounts.keyring.jwks()
 
     return {

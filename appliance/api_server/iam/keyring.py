@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from appliance.api_server.iam.records import STATE, put_document, settled
-from appliance.api_server.iam.tools import Tools
+from appliance.api_server.iam.tools import Note, Tools
+from appliance.management.iam.changes import HOST
 from appliance.management.iam.documents import document_of, record_of
 from appliance.management.iam.signing_keys import SEED_BYTES, Ring, SigningKey, rotated
 
@@ -33,22 +34,26 @@ class Keyring:
             self._read_at = now
         return self._ring
 
-    async def rotate(self) -> Ring:
-        """Sign by a new key from now on. The one before verifies until its tokens are over."""
-        self._ring = await settled(lambda: self._loaded(new=True))
+    async def rotate(self, by: str = HOST) -> Ring:
+        """Sign by a new key from now on, as somebody wants. The one before verifies until its tokens are over."""
+        note = Note("user.keys.rotated", by)
+        self._ring = await settled(lambda: self._loaded(note))
         self._read_at = self._tools.clock()
+        self._tools.note(note)
         return self._ring
 
     async def jwks(self) -> dict[str, Any]:
         """The public keys, for others."""
         return (await self.ring()).jwks(self._tools.clock())
 
-    async def _loaded(self, *, new: bool = False) -> Ring:
+    async def _loaded(self, wanted: Note | None = None) -> Ring:
+        """`wanted`: somebody wants a new key now."""
         document, version = await self._tools.records.document(STATE, KEY)
         keys = [record_of(SigningKey, key) for key in document.get("keys", [])]
         ring = Ring(keys) if keys else None
-        if ring is not None and not new and not ring.is_due(self._tools.clock()):
+        if ring is not None and wanted is None and not ring.is_due(self._tools.clock()):
             return ring
         after = rotated(keys, self._tools.entropy(SEED_BYTES), self._tools.now)
-        await self._tools.records.commit(put_document(STATE, KEY, {"keys": [document_of(key) for key in after]}, version))
+        kept = put_document(STATE, KEY, {"keys": [document_of(key) for key in after]}, version)
+        await self._tools.records.commit(kept, *([self._tools.keep(wanted)] if wanted else []))
         return Ring(after)

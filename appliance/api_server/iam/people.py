@@ -97,8 +97,9 @@ class People:
         """Raises UserRefused, PasswordRefused, NameTaken, NotPermitted, TooManyLogIns."""
         changes.may_give(actor, new.roles, self._tools.added)
         user = await self.prepared(new)
-        await settled(lambda: self.added(user))
-        self._tools.note(Note("user.added", user.id, actor.named, user.name))
+        note = Note("user.added", user.id, actor.named, user.name)
+        await settled(lambda: self.added(user, self._tools.keep(note)))
+        self._tools.note(note)
         return user
 
     async def prepared(self, new: NewUser) -> User:
@@ -137,11 +138,11 @@ class People:
                 after = after._replace(state=wanted.state)
             return _named(after, wanted)
 
-        before, after = await self.replaced(user, changed)
-        if after != before:
+        def told(before: User, after: User) -> Note:
             what = [name for name in ("roles", "state", "display", "email") if getattr(before, name) != getattr(after, name)]
-            self._tools.note(Note("user.changed", user, actor.named, ", ".join(what)))
-        return after
+            return Note("user.changed", user, actor.named, ", ".join(what))
+
+        return (await self.replaced(user, changed, told))[1]
 
     async def set_profile(self, user: str, display: str | None, email: str | None) -> None:
         """What everybody may change about himself, by a program too. Raises UserRefused."""
@@ -165,29 +166,30 @@ class People:
                 Delete(ACTIVITY, user),
                 *await self._admins(found.value, None),
                 *await self._without_tokens(user),
+                self._tools.keep(_removed(found.value, actor)),
             )
             return found.value
 
         gone = await settled(removed)
         await self._sweep_tokens(user)
         self._callers.forget_user(user)
-        self._tools.note(Note("user.removed", user, actor.named, gone.name))
+        self._tools.note(_removed(gone, actor))
 
     async def set_password(self, actor: Actor, user: str, password: str) -> None:
         """An admin gives somebody another password; all his log-ins end. Raises NoSuchRecord, NotPermitted, PasswordRefused."""
         before = await self.get(user)
         changes.not_himself(actor, before)
         changes.may_change(actor, before, self._tools.added)
-        await self._new_password(user, await self._hashed(password, before.name))
-        self._tools.note(Note("user.password.set", user, actor.named))
+        hashed = await self._hashed(password, before.name)
+        await self._new_password(user, hashed, Note("user.password.set", user, actor.named))
 
     async def change_password(self, user: str, old: str, new: str, address: str = "") -> None:
         """Somebody changes his own; all his log-ins end. Raises WrongCredentials, PasswordRefused, TooManyAttempts."""
         before = await self.get(user)
         passwords.judged(new, before.name, self._tools.breached)
         await self.proved(before, old, address)
-        await self._new_password(user, await self._hashed(new, before.name))
-        self._tools.note(Note("user.password.changed", user, address=address))
+        hashed = await self._hashed(new, before.name)
+        await self._new_password(user, hashed, Note("user.password.changed", user, address=address))
 
     async def proved(self, user: User, password: str, address: str) -> None:
         """He knows his password: asked again before what matters, because a token may be stolen. Counted apart from log-ins,
@@ -199,37 +201,44 @@ class People:
                 raise WrongCredentials
             await self._guard.right(counted, address)
 
-    async def replaced(self, user: str, change: Callable[[User], User]) -> tuple[User, User]:
-        """Change a user as `change` says, which gets him as he is now. Returns him before and after. Raises NoSuchRecord,
-        LastAdmin, and what `change` raises."""
+    async def replaced(
+        self, user: str, change: Callable[[User], User], told: Callable[[User, User], Note | None] = lambda *_: None
+    ) -> tuple[User, User]:
+        """Change a user as `change` says, which gets him as he is now, and note what `told` says of him before and after. Returns
+        both. Raises NoSuchRecord, LastAdmin, and what `change` raises."""
 
-        async def kept() -> tuple[User, User]:
+        async def kept() -> tuple[User, User, Note | None]:
             found = await self._tools.records.get(USERS, user, User)
             if found is None:
                 raise _none(user)
             before = found.value
             after = users.ends_sessions(before, change(before))
             if after == before:
-                return before, after
+                return before, after, None
             after = after._replace(changed=self._tools.now)
             gone = await self._without_tokens(user) if after.state == State.DISABLED else []
-            await self._tools.records.commit(put(USERS, user, after, found.version), *await self._admins(before, after), *gone)
-            return before, after
+            note = told(before, after)
+            noted = [self._tools.keep(note)] if note else []
+            admins = await self._admins(before, after)
+            await self._tools.records.commit(put(USERS, user, after, found.version), *admins, *gone, *noted)
+            return before, after, note
 
-        done = await settled(kept)
-        if done[1].state == State.DISABLED:
+        before, after, note = await settled(kept)
+        if after.state == State.DISABLED:
             await self._sweep_tokens(user)
         self._callers.forget_user(user)
-        return done
+        if note:
+            self._tools.note(note)
+        return before, after
 
     async def _hashed(self, password: str, name: str) -> str:
         plain = passwords.judged(password, name, self._tools.breached)
         with self._tools.hasher.place():
             return await self._tools.hasher.hashed(plain, self._tools.entropy(SALT_BYTES))
 
-    async def _new_password(self, user: str, hashed: str) -> None:
+    async def _new_password(self, user: str, hashed: str, note: Note) -> None:
         now = self._tools.now
-        await self.replaced(user, lambda before: before._replace(password=hashed, password_changed=now))
+        await self.replaced(user, lambda before: before._replace(password=hashed, password_changed=now), lambda *_: note)
 
     async def _admins(self, before: User | None, after: User | None) -> list[Put]:
         """What changes about the list of admins. The record is written whenever somebody was or becomes one."""
@@ -256,6 +265,10 @@ def _named(user: User, wanted: Changed) -> User:
     if wanted.display is not None:
         user = user._replace(display=users.judged_display(wanted.display))
     return user if wanted.email is None else user._replace(email=users.judged_email(wanted.email))
+
+
+def _removed(user: User, actor: Actor) -> Note:
+    return Note("user.removed", user.id, actor.named, user.name)
 
 
 def _none(user: str) -> NoSuchRecord:

@@ -44,6 +44,7 @@ class Programs:
         owner = actor.user or owner
         changes.may_scope(actor, scopes, self._tools.added)
         token, text = api_tokens.token_of(self._tools.entropy(RANDOM_BYTES), owner, name, scopes, self._tools.now, seconds)
+        made = Note("user.token.made", owner, actor.named, detail=f"{token.accessor} {','.join(token.scopes)}")
 
         async def kept() -> None:
             found = await self._tools.records.get(USERS, owner, User)
@@ -56,10 +57,11 @@ class Programs:
                 Check(USERS, owner, found.version),  # who is disabled at this moment keeps no token
                 put(TOKENS, token.accessor, token, 0, kept_until(token)),
                 put_document(TOKENS_OF, f"{owner}/{token.accessor}", {}, 0, kept_until(token)),
+                self._tools.keep(made),
             )
 
         await settled(kept)
-        self._tools.note(Note("user.token.made", owner, actor.named, detail=f"{token.accessor} {','.join(token.scopes)}"))
+        self._tools.note(made)
         return token, text
 
     async def page_of(self, user: str, after: str, limit: int) -> list[ApiToken]:
@@ -85,9 +87,11 @@ class Programs:
         token = await self.get(accessor)
         if token.user != actor.user and not of_all:
             raise NoSuchRecord("there is no such token", hint="it was revoked, or its time is over")
-        await self._tools.records.commit(Delete(TOKENS, accessor), Delete(TOKENS_OF, f"{token.user}/{accessor}"))
+        revoked = Note("user.token.revoked", token.user, actor.named, accessor)
+        gone = Delete(TOKENS, accessor), Delete(TOKENS_OF, f"{token.user}/{accessor}")
+        await self._tools.records.commit(*gone, self._tools.keep(revoked))
         self._callers.forget_token(accessor)
-        self._tools.note(Note("user.token.revoked", token.user, actor.named, accessor))
+        self._tools.note(revoked)
 
     async def client_grant(self, client_id: str, secret: str, scope: str = "") -> ClientGrant:
         """An access token for a client. `scope`: part of what it may do, with blanks between; "": all.

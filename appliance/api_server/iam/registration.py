@@ -85,8 +85,9 @@ class Registration:
         invitation, code = invitations.invitation_of(
             self._tools.entropy(CODE_BYTES), roles, actor.named, self._tools.now, seconds, uses, note[:100]
         )
-        await self._tools.records.commit(_put(invitation, 0))
-        self._tools.note(Note("user.invitation.made", actor.named, detail=f"{invitation.number} {','.join(roles)}"))
+        made = Note("user.invitation.made", actor.named, detail=f"{invitation.number} {','.join(roles)}")
+        await self._tools.records.commit(_put(invitation, 0), self._tools.keep(made))
+        self._tools.note(made)
         return invitation, code
 
     async def page(self, after: str, limit: int) -> list[Invitation]:
@@ -97,8 +98,9 @@ class Registration:
         """Take one back. Raises NoSuchRecord."""
         if await self._tools.records.get(INVITATIONS, number, Invitation) is None:
             raise NoSuchRecord("there is no such invitation", hint="it was used, taken back, or its time is over")
-        await self._tools.records.commit(Delete(INVITATIONS, number))
-        self._tools.note(Note("user.invitation.revoked", actor.named, detail=number))
+        revoked = Note("user.invitation.revoked", actor.named, detail=number)
+        await self._tools.records.commit(Delete(INVITATIONS, number), self._tools.keep(revoked))
+        self._tools.note(revoked)
 
     async def register(self, asked: Registering) -> User:
         """Become a user. Raises CodeNotValid, CodeUsedUp, TooManyAttempts, UserRefused, PasswordRefused, NameTaken,
@@ -111,16 +113,15 @@ class Registration:
         await self._guard.right("", asked.address)
         new = NewUser(asked.name, asked.password, found.value.roles, asked.display, asked.email)
         user = await self._people.prepared(new)
+        came = Note("user.registered", user.id, detail=f"invited by {found.value.made_by or HOST}", address=asked.address)
 
         async def come() -> None:
             now_found = await self._judged(asked.code, asked.address)
             invitation = invitations.used(now_found.value, self._tools.now)
-            await self._people.added(user, _put(invitation, now_found.version))
+            await self._people.added(user, _put(invitation, now_found.version), self._tools.keep(came))
 
         await settled(come)
-        self._tools.note(
-            Note("user.registered", user.id, detail=f"invited by {found.value.made_by or HOST}", address=asked.address)
-        )
+        self._tools.note(came)
         return user
 
     async def _judged(self, code: str, asked_from: str) -> Versioned[Invitation]:

@@ -69,15 +69,13 @@ class SecondFactor:
             recovery = tuple(map(totp.recovery_digest, codes))
             return now._replace(totp=now.totp_begun, totp_begun="", totp_used=period, recovery=recovery)
 
-        await self._people.replaced(user, change)
-        self._tools.note(Note("user.second-factor.added", user))
+        await self._people.replaced(user, change, lambda *_: Note("user.second-factor.added", user))
         return codes
 
     async def remove(self, user: str, password: str, address: str = "") -> None:
         """Take one's own away. Raises WrongCredentials, TooManyAttempts."""
         await self._people.proved(await self._people.get(user), password, address)
-        await self._people.replaced(user, _without)
-        self._tools.note(Note("user.second-factor.removed", user))
+        await self._people.replaced(user, _without, lambda *_: Note("user.second-factor.removed", user))
 
     async def reset(self, actor: Actor, user: str) -> None:
         """An admin takes it away from somebody who lost it. Raises NoSuchRecord, NotPermitted."""
@@ -87,8 +85,7 @@ class SecondFactor:
             changes.may_change(actor, now, self._tools.added)
             return _without(now)
 
-        await self._people.replaced(user, change)
-        self._tools.note(Note("user.second-factor.removed", user, actor.named))
+        await self._people.replaced(user, change, lambda *_: Note("user.second-factor.removed", user, actor.named))
 
 
 def _without(user: User) -> User:

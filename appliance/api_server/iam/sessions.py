@@ -139,11 +139,12 @@ class Sessions:
             found = await self._tools.records.get(USERS, user, User)
             if found is not None:
                 after = found.value._replace(epoch=found.value.epoch + 1)
-                await self._tools.records.commit(put(USERS, user, after, found.version))
+                await self._tools.records.commit(put(USERS, user, after, found.version), self._tools.keep(note))
 
+        note = Note("user.logout.everywhere", user)
         await settled(raise_epoch)
         self._callers.forget_user(user)
-        self._tools.note(Note("user.logout.everywhere", user))
+        self._tools.note(note)
 
     # ---- log-in ----
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
+from appliance.api.stores import Change
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.iam.records import Records
 from appliance.management.iam.tokens import Realm
 
 NOBODY: Final = "nobody"
 """Of a name that no user has nothing is told but that: it may be a password that was typed in the wrong field."""
+
+
+CHANGES: Final = frozenset(
+    {
+        "user.added", "user.registered", "user.changed", "user.removed", "user.password.set", "user.password.changed",
+        "user.second-factor.added", "user.second-factor.removed", "user.token.made", "user.token.revoked",
+        "user.invitation.made", "user.invitation.revoked", "user.logout.everywhere", "user.keys.rotated",
+    }
+)  # fmt: skip
+"""Notes about what changes who may what. They are kept in the commit of the change itself, so that no crash parts the two."""
 
 
 class Note(NamedTuple):
@@ -45,7 +56,9 @@ class Tools(NamedTuple):
     breached: Callable[[str], bool]
     """Is this password in a list of stolen ones?"""
     note: Callable[[Note], None]
-    """Takes what belongs into the audit log."""
+    """Takes what belongs into the audit log, after it has happened."""
+    keep: Callable[[Note], Change]
+    """A note as a part of the commit of what it is about; `note` of the same follows."""
 
     @property
     def now(self) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from appliance.api_server.audit_notes import MOST_AT_A_TIME, MOST_WAITING, AuditNotes
+from appliance.api.stores import KEEP, Append, Put
+from appliance.api_server.audit_notes import LOG, MOST_AT_A_TIME, MOST_WAITING, AuditNotes
 from appliance.api_server.iam.tools import Note
 from appliance.control.messages import OnBehalf
 from appliance.errors import ApplianceError
+from appliance.store.memory import MemoryStore
 
 
 class Node:
@@ -38,8 +41,13 @@ def node() -> Node:
 
 
 @pytest.fixture
-def notes(node: Node) -> AuditNotes:
-    return AuditNotes(node.ask, name_of)
+def store() -> MemoryStore:
+    return MemoryStore(clock=lambda: 0.0)
+
+
+@pytest.fixture
+def notes(node: Node, store: MemoryStore) -> AuditNotes:
+    return AuditNotes(node.ask, name_of, store)
 
 
 async def test_a_log_in_is_told_with_who_and_from_where(notes: AuditNotes, node: Node) -> None:
@@ -58,7 +66,7 @@ async def test_a_log_in_is_told_with_who_and_from_where(notes: AuditNotes, node:
 
 
 async def test_what_somebody_does_to_another_has_both(notes: AuditNotes, node: Node) -> None:
-    notes.note(Note("user.changed", "b1", "a1", "roles"))
+    notes.note(Note("user.session.replayed", "b1", "a1"))
     notes.note(Note("user.login", "gone", denied=True))
     await notes.tell()
     assert [(one["who"]["name"], one["target"], one["outcome"]) for one in node.entries] == [
@@ -119,3 +127,72 @@ async def test_what_is_left_is_told_at_the_end(notes: AuditNotes, node: Node) ->
     node.takes = False
     notes.note(Note("user.login", "a1"))
     await notes.close()
+
+
+CHANGED = Note("user.changed", "b1", "a1", "roles")
+
+
+async def test_a_change_is_told_though_its_api_server_was_killed_before_it_could(
+    notes: AuditNotes, node: Node, store: MemoryStore
+) -> None:
+    await store.commit(Put("users", "b1", b""), notes.keep(CHANGED))
+    again = AuditNotes(node.ask, name_of, store)
+    assert await again.tell()
+    assert [(one["what"], one["who"]["name"], one["target"]) for one in node.entries] == [("user.changed", "alice", "bob")]
+    assert await AuditNotes(node.ask, name_of, store).tell()
+    assert len(node.entries) == 1, "and once"
+
+
+async def test_changes_wait_in_the_store_while_the_node_takes_nothing(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
+    node.takes = False
+    for number in range(250):
+        await store.commit(notes.keep(CHANGED._replace(detail=str(number))))
+        notes.note(CHANGED)
+    assert not await notes.tell()
+    node.takes = True
+    for _ in range(3):
+        assert await notes.tell()
+    assert [one["more"]["detail"] for one in node.entries] == [str(number) for number in range(250)]
+
+
+async def test_a_change_that_comes_while_others_are_told_is_told_next(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
+    running = asyncio.get_running_loop().create_task(notes.run())
+    await store.commit(notes.keep(CHANGED))
+    notes.note(CHANGED)
+    taken = node.ask
+
+    async def slow(*arguments: Any) -> Any:
+        notes._ask = taken
+        await store.commit(notes.keep(CHANGED))
+        notes.note(CHANGED)
+        return await taken(*arguments)
+
+    notes._ask = slow
+    async with asyncio.timeout(60):
+        while len(node.entries) < 2:  # noqa: ASYNC110  nobody tells when it is told
+            await asyncio.sleep(0.05)
+    running.cancel()
+
+
+async def test_of_more_than_are_kept_the_number_is_told(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
+    for _ in range(KEEP // 100 + 1):
+        await store.commit(*(notes.keep(CHANGED) for _ in range(100)))
+    await notes.tell()
+    assert [one["times"] for one in node.entries if one["what"] == "user.several"] == [100]
+
+
+async def test_api_servers_of_one_store_tell_each_its_own_node(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
+    other = AuditNotes(node.ask, name_of, store, ".llp1:other")
+    await store.commit(notes.keep(CHANGED))
+    await other.tell()
+    assert not node.entries
+    await notes.tell()
+    assert len(node.entries) == 1
+
+
+async def test_what_cannot_be_read_is_counted(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
+    await store.commit(Append(LOG, b"{"), Append(LOG, b'["user.changed", 1, 2, 3, 4, 5, 6, 7]'))
+    await notes.tell()
+    assert [one["what"] for one in node.entries] == ["user.several"] * 2
+    assert await notes.tell()
+    assert len(node.entries) == 2

@@ -6,7 +6,7 @@ import asyncio
 from hashlib import sha256
 from typing import Any
 
-from appliance.api.stores import Change, StoreBroken
+from appliance.api.stores import Append, Change, StoreBroken
 from appliance.api_server.iam.accounts import Accounts
 from appliance.api_server.iam.callers import Known
 from appliance.api_server.iam.hashing import HashingThreads
@@ -83,12 +83,25 @@ class Rig:
 
     def another(self) -> Accounts:
         """An API server more, with the same store."""
-        return Accounts(self.store, self.clock, self.randomness, self.hasher, realm=REALM, note=self.notes.append, **self.options)
+        return Accounts(
+            self.store,
+            self.clock,
+            self.randomness,
+            self.hasher,
+            realm=REALM,
+            note=self.notes.append,
+            keep=kept_note,
+            **self.options,
+        )
 
     @property
     def told(self) -> list[str]:
         """What the audit log was told of, in order."""
         return [note.what for note in self.notes]
+
+    async def kept(self) -> list[str]:
+        """What was kept of that in one commit with what it is about."""
+        return [entry.value.decode() for entry in (await self.store.tail("kept notes", limit=1000)).entries]
 
     async def user(self, name: str = "alice", *roles: str, password: str = PASSWORD) -> User:
         return await self.accounts.people.create(HOST, NewUser(name, password, roles))
@@ -104,6 +117,10 @@ class Rig:
         code = await self.accounts.registration.first_code()
         assert code is not None
         return await self.accounts.registration.register(Registering(code, name, PASSWORD))
+
+
+def kept_note(note: Note) -> Change:
+    return Append("kept notes", note.what.encode())
 
 
 def actor(known: Known) -> Actor:

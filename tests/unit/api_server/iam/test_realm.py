@@ -6,7 +6,7 @@ from appliance.api_server.iam.accounts import Accounts
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.iam.realm import realm_of
 from appliance.store.memory import MemoryStore
-from tests.unit.api_server.iam.rig import CHEAP, HOST, PASSWORD, Clock, LogIn, NewUser, Randomness
+from tests.unit.api_server.iam.rig import CHEAP, HOST, PASSWORD, Clock, LogIn, NewUser, Randomness, kept_note
 
 
 async def test_a_token_of_one_node_is_good_at_another_that_shares_its_store() -> None:
@@ -22,7 +22,7 @@ async def test_a_token_of_one_node_is_good_at_another_that_shares_its_store() ->
 
 
 async def accounts(store: MemoryStore, clock: Clock, identity: str) -> Accounts:
-    return Accounts(store, clock, Randomness(), HashingThreads(CHEAP), realm=await realm_of(store, identity))
+    return Accounts(store, clock, Randomness(), HashingThreads(CHEAP), realm=await realm_of(store, identity), keep=kept_note)
 
 
 async def test_without_room_to_write_it_down_the_node_has_the_name_it_would_have() -> None:
