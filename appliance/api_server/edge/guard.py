@@ -109,7 +109,7 @@ class Guard:
         if (allowed := self._preflight(scope, passage.headers)) is not None:
             await allowed(scope, receive, passage.send)
             return
-        if self._recorder is None:
+        if self._recorder is None or passage.span is None:
             await self._pass_on(passage, receive)
             return
         place = None if scope["type"] == "websocket" else Place(passage.trace, self._recorder)  # each of its questions has one

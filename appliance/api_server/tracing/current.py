@@ -1,12 +1,12 @@
-"""The step that is being worked at, and the steps within it. Where the profile has no `management.tracing` there never is one."""
+"""The step that is being worked at, and the steps within it. Where nothing is recorded there is none, and that costs nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from appliance.api_server.asking import Ask
 from appliance.control.messages import OnBehalf
@@ -26,7 +26,7 @@ _current: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
 
 
 def here() -> Place | None:
-    """The step that is being worked at; None if it belongs to no trace."""
+    """The step that is being worked at; None if it is not recorded."""
     return _current.get()
 
 
@@ -48,10 +48,10 @@ def within(place: Place | None, span: OpenSpan | None) -> Iterator[None]:
 
 @contextmanager
 def step(name: str, kind: Kind = Kind.INTERNAL, attributes: Mapping[str, Value] | None = None) -> Iterator[OpenSpan | None]:
-    """A step within the current one; None if there is none, or it is not recorded."""
+    """A step within the current one; None if there is none."""
     place = _current.get()
     span = None if place is None else place.recorder.step(name, kind, place.trace)
-    if span is None or place is None:
+    if place is None or span is None:
         yield None
         return
     span.attributes.update(attributes or {})
@@ -75,18 +75,21 @@ def asked(recorder: Recorder | None, traceparent: str, name: str, attributes: Ma
     trace, span = recorder.request(traceparent, name, Kind.SERVER)
     if span is not None:
         span.attributes.update(attributes)
-    with within(Place(trace, recorder), span):
+    with within(None if span is None else Place(trace, recorder), span):
         yield
 
 
 def traced(ask: Ask) -> Ask:
     """Asks the node as `ask` does, each time as a step of its own, which the node is told."""
 
-    async def asking(op: str, arguments: dict[str, object], whose: OnBehalf | None, seconds: float) -> object:
+    async def in_a_step(op: str, arguments: dict[str, Any], whose: OnBehalf | None, seconds: float) -> Any:
         with step(f"ask {op}", Kind.CLIENT, {"rpc.system": "appliance", "rpc.service": "node", "rpc.method": op}) as span:
             if span is not None and whose is not None:
                 whose = whose._replace(trace=str(span.trace))
             return await ask(op, arguments, whose, seconds)
+
+    def asking(op: str, arguments: dict[str, Any], whose: OnBehalf | None, seconds: float) -> Coroutine[Any, Any, Any]:
+        return (ask if _current.get() is None else in_a_step)(op, arguments, whose, seconds)
 
     return asking
 

@@ -106,8 +106,8 @@ class TracingPart:
                 async with aclosing(self._joints.follow()) as items:
                     async for item in items:
                         self._lost += item["dropped"]
-                        for document in item["spans"]:
-                            self._keep(Span.of(document))
+                        for values in item["spans"]:
+                            self._keep(Span.of(values))
             except ApplianceError as error:
                 log.info("the node's spans ended", reason=error.message)
             await asyncio.sleep(AGAIN_SECONDS)

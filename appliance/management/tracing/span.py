@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -48,15 +48,11 @@ class Span(NamedTuple):
     attributes: Mapping[str, Value]
     """By OpenTelemetry's semantic conventions where those have a name."""
 
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return {**self._asdict(), "attributes": dict(self.attributes)}
-
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Span:
-        """From the JSON of another process of ours. Raises TypeError, ValueError for what is none."""
-        found = cls(**document)
-        return found._replace(kind=Kind(found.kind), process=Process(found.process))
+    def of(cls, values: Sequence[Any]) -> Span:
+        """From the JSON of one, which is a list, as a process of the same version wrote it. Raises TypeError, ValueError."""
+        trace, span, parent, name, kind, process, *rest = values
+        return cls(trace, span, parent, name, Kind(kind), Process(process), *rest)
 
 
 class Clocks(NamedTuple):

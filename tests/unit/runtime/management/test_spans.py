@@ -10,6 +10,7 @@ import pytest
 from appliance.api.management import Principal
 from appliance.control.conversation import Operation, Request
 from appliance.errors import HostError
+from appliance.management.tracing.span import Span
 from appliance.runtime.management.spans import MOST_AT_ONCE, MOST_WAITING, NodeSpans
 
 TRACE, CALLER = "a" * 32, "b" * 16
@@ -44,8 +45,8 @@ async def test_an_operation_that_is_asked_for_in_a_recorded_step_has_a_span() ->
     assert await around["status"].handler(Request(ALICE, {}, trace=RECORDED)) == "well"
     with pytest.raises(HostError):
         await around["reload"].handler(Request(ALICE, {}, trace=RECORDED))
-    told = (await anext(following))["spans"]
-    assert [(span["name"], span["parent"], span["error"], span["process"]) for span in told] == [
+    told = map(Span.of, (await anext(following))["spans"])
+    assert [(span.name, span.parent, span.error, span.process) for span in told] == [
         ("node status", CALLER, "", "node"),
         ("node reload", CALLER, "HostError", "node"),
     ]
