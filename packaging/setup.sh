@@ -35,6 +35,8 @@ promtool:prometheus:tests of metrics and rules for alerts
 psql:postgresql:the test of tunnels to databases and shells
 pgbench:postgresql:the test of tunnels to databases and shells
 redis-server:redis-server:the test of tunnels to databases and shells
+nats-server:nats-server:tests of events on NATS
+mosquitto:mosquitto:tests of events at an MQTT broker
 sshd:openssh-server:the test of tunnels to databases and shells, and make bench beside ssh
 ssh:openssh-client:the test of tunnels to databases and shells, and make bench beside ssh
 nginx:nginx-light:tests of tunnels to web servers, and of reverse proxies

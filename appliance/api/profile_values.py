@@ -304,4 +304,6 @@ Workers = Annotated[
     PlainValidator(_workers),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 16}]}),
 ]
+SecretFile = Annotated[str, Field(pattern=r"^file:/", max_length=4096, examples=["file:/etc/appliance/password"])]
+"""Where a secret stands that the settings of a plugin need: `api.api_parts.ApiServices.secret` has it read."""
 KindSettings = Mapping[str, Any]

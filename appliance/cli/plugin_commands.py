@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from appliance.plugin_host import PluginHost
 
 GROUP = "Commands of plugins"
-WITHOUT_COMMANDS = frozenset({*STANDARD_PLUGINS, "discovery-mdns", "store-postgresql", "transport-quic", "transport-websocket"})
+WITHOUT_COMMANDS = frozenset(
+    {
+        *STANDARD_PLUGINS,
+        "cache-redis",
+        "discovery-mdns",
+        "export-mqtt",
+        "export-nats",
+        "export-webhook",
+        "store-postgresql",
+        "transport-quic",
+        "transport-websocket",
+    }
+)
 """Plugins that come with the appliance and bring none: to load them takes half a second."""
 LAST_CODE = 125
 """The largest exit code of a command's own; a shell gives the others a meaning."""

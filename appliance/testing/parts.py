@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from appliance.plugin_host.plugins import PluginHost
+from appliance.testing.conformance.cache import CacheConformance
 from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.discovery import DiscoveryConformance
+from appliance.testing.conformance.event_export import EventExportConformance
 from appliance.testing.conformance.management import CommandConformance, RouteConformance
 from appliance.testing.conformance.monitoring import MonitoringConformance
 from appliance.testing.conformance.peer_protocol import PeerProtocolConformance
@@ -75,6 +77,8 @@ def _parts(host: PluginHost) -> Iterator[tuple[type[Any], str, Any, Part]]:
         (DiscoveryConformance, "discovery", host.discovery),
         (MonitoringConformance, "monitor", host.monitors),
         (PeerProtocolConformance, "protocol", host.protocols),
+        (CacheConformance, "cache", host.api_parts["cache"]),
+        (EventExportConformance, "export", host.api_parts["exports"]),
     ):
         for name, kind in kinds.items():
             yield base, "kind", kind, _registered(host, noun, name, kind.open)

@@ -1,0 +1,1 @@
+"""Events at an MQTT broker (`api.event_exports`)."""

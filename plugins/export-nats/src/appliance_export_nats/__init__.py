@@ -1,0 +1,1 @@
+"""Events on NATS (`api.event_exports`)."""

@@ -1,0 +1,1 @@
+"""Events posted to a URL (`api.event_exports`)."""
