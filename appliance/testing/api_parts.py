@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from appliance.errors import HostError
 from appliance.testing.services import FakeServices
 
+WALL = 1_800_000_000.0
+"""Unix seconds at which each begins."""
+
 
 class FakeApiServices(FakeServices):
     """`ApiServices` of `appliance.api.api_parts`. `secrets` are the texts of files, by their references."""
@@ -17,6 +20,10 @@ class FakeApiServices(FakeServices):
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.secrets = secrets or {}
+
+    def wall(self) -> float:
+        """A moment, and what was slept since."""
+        return WALL + self.now
 
     async def secret(self, reference: str) -> bytes:
         """The text of that file. Raises HostError."""

@@ -46,7 +46,11 @@ def node(namespace: Throwaway) -> Iterator[Host]:
         host.write(
             other,
             plugins="export-webhook",
-            more="management: {exports: {webhook: {url: 'http://127.0.0.1:8600/', secret: 'file:%s', kinds: [jobs]}}}" % secret,
+            more=f"""
+management:
+  exports:
+    webhook: {{url: "http://127.0.0.1:8600/", secret: "file:{secret}", kinds: [jobs]}}
+""",
         )
         host.start()
         try:

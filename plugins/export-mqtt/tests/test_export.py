@@ -111,7 +111,7 @@ class TestMqtt(EventExportConformance):
 @pytest.mark.parametrize("password", ["wrong-guess", None])
 async def test_who_is_refused_is_told_without_the_password(broker: int, password: str | None) -> None:
     settings = MqttSettings(port=broker, user="node", password="file:/password" if password else None)
-    with pytest.raises(HostError, match="cannot be reached: .*[Nn]ot authori[sz]ed") as raised:
+    with pytest.raises(HostError, match=r"cannot be reached: .*[Nn]ot authori[sz]ed") as raised:
         async with opened(settings, FakeApiServices({"file:/password": password or ""})):
             pass
     assert "wrong-guess" not in str(raised.value)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -49,7 +50,7 @@ class RedisCache:
             raise ConnectionError("Redis does not answer")
         try:
             async with asyncio.timeout(SECONDS):
-                answer = await self._redis.execute_command(command, self._prefix + key, *more)
+                answer = await self._redis.execute_command(command, self._prefix + key, *more)  # type: ignore[no-untyped-call]
         except (RedisError, OSError, TimeoutError) as error:
             self._rests_until = asyncio.get_running_loop().time() + REST
             self._services.report(f"Redis does not answer: {str(error) or 'it took too long'}")
@@ -82,7 +83,7 @@ async def opened(settings: RedisSettings, services: ApiServices) -> AsyncIterato
         await redis.aclose()
 
 
-def _way(settings: RedisSettings) -> tuple[type[Connection], dict[str, Any]]:
+def _way(settings: RedisSettings) -> tuple[type[AbstractConnection], dict[str, Any]]:
     if settings.socket is not None:
         return UnixDomainSocketConnection, {"path": str(settings.socket)}
     where: dict[str, Any] = {"host": settings.host, "port": settings.port}

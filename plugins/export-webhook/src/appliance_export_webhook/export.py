@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from time import time
 from urllib.parse import urlsplit
 
 from appliance.api.api_parts import ApiServices
@@ -20,15 +19,10 @@ from appliance_export_webhook.signature import headers_of, key_of
 class WebhookExport:
     """`api.event_exports.EventExport`."""
 
-    def __init__(
-        self, settings: WebhookSettings, key: bytes, node: str, identity: str, clock: Callable[[], float] = time
-    ) -> None:
-        """`clock` gives Unix seconds."""
+    def __init__(self, settings: WebhookSettings, key: bytes, services: ApiServices) -> None:
         self._settings = settings
         self._key = key
-        self._node = node
-        self._identity = identity
-        self._clock = clock
+        self._services = services
         secure = urlsplit(settings.url).scheme == "https"
         self._trust = ssl.create_default_context(cafile=settings.authorities) if secure else None
 
@@ -37,12 +31,15 @@ class WebhookExport:
         chosen = [event for event in events if self._settings.wants(event.kind)]
         if not chosen:
             return
-        body = b'{"node": %s, "events": [%s]}' % (json.dumps(self._node).encode(), b", ".join(event.document for event in chosen))
-        message = f"{self._identity}-{chosen[0].id}-{chosen[-1].id}"
+        body = b'{"node": %s, "events": [%s]}' % (
+            json.dumps(self._services.node).encode(),
+            b", ".join(event.document for event in chosen),
+        )
+        message = f"{self._services.identity}-{chosen[0].id}-{chosen[-1].id}"
         headers = {
             "content-type": "application/json",
             "user-agent": "appliance",
-            **headers_of(self._key, message, int(self._clock()), body),
+            **headers_of(self._key, message, int(self._services.wall()), body),
         }
         await asyncio.to_thread(post, self._settings.url, body, headers, self._trust)
 
@@ -50,4 +47,4 @@ class WebhookExport:
 @asynccontextmanager
 async def opened(settings: WebhookSettings, services: ApiServices) -> AsyncIterator[WebhookExport]:
     """The export. Raises HostError for a secret that is none."""
-    yield WebhookExport(settings, key_of(await services.secret(settings.secret)), services.node, services.identity)
+    yield WebhookExport(settings, key_of(await services.secret(settings.secret)), services)
