@@ -14,7 +14,7 @@ import pytest
 from aiomqtt import Client
 
 from appliance.api.event_exports import EventExport, ExportKind
-from appliance.errors import HostError
+from appliance.api.management import Refused
 from appliance.testing.api_parts import FakeApiServices
 from appliance.testing.conformance.event_export import EventExportConformance, Story, event
 from appliance_export_mqtt.export import opened
@@ -111,14 +111,14 @@ class TestMqtt(EventExportConformance):
 @pytest.mark.parametrize("password", ["wrong-guess", None])
 async def test_who_is_refused_is_told_without_the_password(broker: int, password: str | None) -> None:
     settings = MqttSettings(port=broker, user="node", password="file:/password" if password else None)
-    with pytest.raises(HostError, match=r"cannot be reached: .*[Nn]ot authori[sz]ed") as raised:
+    with pytest.raises(Refused, match=r"cannot be reached: .*[Nn]ot authori[sz]ed") as raised:
         async with opened(settings, FakeApiServices({"file:/password": password or ""})):
             pass
     assert "wrong-guess" not in str(raised.value)
 
 
 async def test_a_broker_that_is_not_there_is_said() -> None:
-    with pytest.raises(HostError, match="cannot be reached"):
+    with pytest.raises(Refused, match="cannot be reached"):
         async with opened(MqttSettings(port=1), FakeApiServices()):
             pass
 
@@ -133,7 +133,7 @@ async def test_a_broker_that_goes_takes_no_event(tmp_path: Path) -> None:
         await export.send([event(1)])
         process.kill()
         process.wait()
-        with pytest.raises(HostError, match="did not take an event"):
+        with pytest.raises(Refused, match="did not take an event"):
             await export.send([event(2)])
 
 

@@ -17,7 +17,7 @@ import pytest
 from nats.aio.client import Client
 
 from appliance.api.event_exports import ExportKind
-from appliance.errors import HostError
+from appliance.api.management import Refused
 from appliance.testing.api_parts import FakeApiServices
 from appliance.testing.conformance.event_export import EventExportConformance, event
 from appliance_export_nats.export import opened
@@ -100,7 +100,7 @@ async def test_what_comes_twice_is_kept_once(server: str) -> None:
 
 async def test_without_a_stream_it_says_how_to_make_one(server: str) -> None:
     async with opened(NatsSettings(servers=(server,), subject="nowhere"), FakeApiServices()) as export:
-        with pytest.raises(HostError, match=r"no stream of NATS takes nowhere\.>") as raised:
+        with pytest.raises(Refused, match=r"no stream of NATS takes nowhere\.>") as raised:
             await export.send([event(1)])
     assert "nats stream add" in raised.value.hint
 
@@ -115,7 +115,7 @@ async def test_without_jetstream_whoever_listens_has_it(server: str) -> None:
 
 
 async def test_a_server_that_is_not_there_is_said() -> None:
-    with pytest.raises(HostError, match="NATS cannot be reached"):
+    with pytest.raises(Refused, match="NATS cannot be reached"):
         async with opened(NatsSettings(servers=("127.0.0.1:1",)), FakeApiServices()):
             pass
 

@@ -11,7 +11,7 @@ from aiomqtt import Client, MqttError, ProtocolVersion
 
 from appliance.api.api_parts import ApiServices
 from appliance.api.event_exports import ExportedEvent
-from appliance.errors import HostError
+from appliance.api.management import Refused
 from appliance_export_mqtt.settings import MqttSettings
 
 SECONDS: Final = 10.0
@@ -33,14 +33,12 @@ class MqttExport:
                 topic = f"{self._topic}/{event.kind.replace('.', '/')}"
                 await self._client.publish(topic, event.document, qos=AT_LEAST_ONCE, timeout=SECONDS)
         except MqttError as error:
-            raise HostError(
-                f"the MQTT broker did not take an event: {error}", hint="look at its log; it is sent again"
-            ) from error
+            raise Refused(f"the MQTT broker did not take an event: {error}", hint="look at its log; it is sent again") from error
 
 
 @asynccontextmanager
 async def opened(settings: MqttSettings, services: ApiServices) -> AsyncIterator[MqttExport]:
-    """The export, while there is a connection. Raises HostError."""
+    """The export, while there is a connection. Raises Refused."""
     wanted: dict[str, Any] = {"username": settings.user, "identifier": settings.client}
     if settings.password is not None:
         wanted["password"] = (await services.secret(settings.password)).decode()
@@ -50,7 +48,7 @@ async def opened(settings: MqttSettings, services: ApiServices) -> AsyncIterator
     try:
         await client.__aenter__()
     except (MqttError, OSError) as error:
-        raise HostError(f"the MQTT broker cannot be reached: {error}", hint="see its log") from error
+        raise Refused(f"the MQTT broker cannot be reached: {error}", hint="see its log") from error
     try:
         yield MqttExport(client, settings.topic)
     finally:

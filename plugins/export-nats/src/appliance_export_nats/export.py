@@ -14,7 +14,7 @@ from nats.js.errors import NoStreamResponseError
 
 from appliance.api.api_parts import ApiServices
 from appliance.api.event_exports import ExportedEvent
-from appliance.errors import HostError
+from appliance.api.management import Refused
 from appliance_export_nats.settings import NatsSettings
 
 SECONDS: Final = 10.0
@@ -42,12 +42,12 @@ class NatsExport:
                 headers = {"Nats-Msg-Id": f"{self._identity}-{event.id}"}
                 await self._stream.publish(self._of(event), event.document, headers=headers)
         except NoStreamResponseError as error:
-            raise HostError(
+            raise Refused(
                 f"no stream of NATS takes {self._subject}.>",
                 hint=f"nats stream add --subjects '{self._subject}.>' EVENTS, or jetstream: false",
             ) from error
         except (TimeoutError, Error) as error:
-            raise HostError(f"NATS did not take an event: {error}", hint="look at its log; it is sent again") from error
+            raise Refused(f"NATS did not take an event: {error}", hint="look at its log; it is sent again") from error
 
     def _of(self, event: ExportedEvent) -> str:
         return f"{self._subject}.{event.kind}"
@@ -55,7 +55,7 @@ class NatsExport:
 
 @asynccontextmanager
 async def opened(settings: NatsSettings, services: ApiServices) -> AsyncIterator[NatsExport]:
-    """The export, while there is a connection. Raises HostError."""
+    """The export, while there is a connection. Raises Refused."""
 
     async def said(error: Exception) -> None:
         services.report(f"NATS: {str(error) or type(error).__name__}")
@@ -81,7 +81,7 @@ async def opened(settings: NatsSettings, services: ApiServices) -> AsyncIterator
             **wanted,
         )
     except (TimeoutError, Error, OSError) as error:
-        raise HostError(f"NATS cannot be reached: {str(error) or type(error).__name__}", hint="see its log") from error
+        raise Refused(f"NATS cannot be reached: {str(error) or type(error).__name__}", hint="see its log") from error
     try:
         yield NatsExport(client, settings, services.identity)
     finally:

@@ -46,5 +46,5 @@ class WebhookExport:
 
 @asynccontextmanager
 async def opened(settings: WebhookSettings, services: ApiServices) -> AsyncIterator[WebhookExport]:
-    """The export. Raises HostError for a secret that is none."""
+    """The export. Raises Refused for a secret that is none."""
     yield WebhookExport(settings, key_of(await services.secret(settings.secret)), services)

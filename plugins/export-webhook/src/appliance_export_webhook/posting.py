@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
 from urllib.parse import urlsplit
 
-from appliance.errors import HostError
+from appliance.api.management import Refused
 
 SECONDS: Final = 15.0
 """For the connection, and for each wait for the other side."""
@@ -16,7 +16,7 @@ MOST_SAID: Final = 200
 
 
 def post(url: str, body: bytes, headers: dict[str, str], trust: ssl.SSLContext | None) -> None:
-    """Returns on an answer of 2xx. Redirects are not followed: what is signed goes where the admin said. Raises HostError."""
+    """Returns on an answer of 2xx. Redirects are not followed: what is signed goes where the admin said. Raises Refused."""
     told = urlsplit(url)
     assert told.hostname is not None
     connection: HTTPConnection
@@ -29,13 +29,11 @@ def post(url: str, body: bytes, headers: dict[str, str], trust: ssl.SSLContext |
         answer = connection.getresponse()
         status, said = answer.status, answer.read(MOST_SAID)
     except (OSError, HTTPException) as error:
-        raise HostError(
-            f"the webhook cannot be reached: {str(error) or type(error).__name__}", hint="it is tried again"
-        ) from error
+        raise Refused(f"the webhook cannot be reached: {str(error) or type(error).__name__}", hint="it is tried again") from error
     finally:
         connection.close()
     if not 200 <= status < 300:
         text = said.decode("ascii", "replace").strip()
-        raise HostError(
+        raise Refused(
             f"the webhook answered {status}" + (f": {text}" if text.isprintable() and text else ""), hint="it is tried again"
         )

@@ -8,20 +8,20 @@ import hashlib
 import hmac
 from typing import Final
 
-from appliance.errors import HostError
+from appliance.api.management import Refused
 
 LEAST_BYTES: Final = 24
 PREFIX: Final = b"whsec_"
 
 
 def key_of(text: bytes) -> bytes:
-    """The key that a file's text is, or says in Base64. Raises HostError."""
+    """The key that a file's text is, or says in Base64. Raises Refused."""
     try:
         key = base64.b64decode(text.removeprefix(PREFIX), validate=True) if text.startswith(PREFIX) else text
     except binascii.Error:
         key = b""
     if len(key) < LEAST_BYTES:
-        raise HostError(
+        raise Refused(
             f"the secret of the webhook has less than {LEAST_BYTES} bytes", hint="make one: openssl rand -base64 32 > FILE"
         )
     return key
