@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 from appliance.cli.clients.generating import description
 from appliance.cli.clients.languages import client
+from examples.management import PASSWORD, Api, trial
 from tests.clients.driver import STORIES, done
 from tests.clients.drivers.java import DRIVER, JACKSON, compiled
 
@@ -68,3 +72,18 @@ def test_names_that_mean_something_in_java_and_words_that_end_comments(tmp_path:
     paths["/odd"] = {"get": {"operationId": "clone", "responses": {"200": {"content": {"application/json": {"schema": {
         "type": "array", "items": {"$ref": "#/components/schemas/String"}}}}}}}}  # fmt: skip
     assert built(document, tmp_path).joinpath("appliance/client/Client.class").exists()
+
+
+def test_the_quick_start_does_what_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/client-java.md").read_text()
+    (program,) = re.findall(r"```java\n(.*?)```", page, re.DOTALL)
+    said = re.findall(r"```text\n(.*?)```", page, re.DOTALL)[-1]
+    scopes = re.findall(r"scopes:='(.*?)'", page)[0]
+    classes = built(description(None), tmp_path)
+    (tmp_path / "QuickStart.java").write_text(program)
+    compiled([tmp_path / "QuickStart.java"], classes, [*JACKSON, str(classes)])
+    with trial() as (port, code, _):
+        Api(port).ask("POST", "/auth/register", code=code, name="alice", password=PASSWORD)
+        token = Api(port).log_in("alice").ask("POST", "/tokens", name="quick-start", scopes=json.loads(scopes))["token"]
+        places = {**os.environ, "APPLIANCE_URL": f"http://127.0.0.1:{port}", "APPLIANCE_TOKEN": token}
+        assert done(["java", "-cp", ":".join([*JACKSON, str(classes)]), "QuickStart"], tmp_path, places) == said
