@@ -51,6 +51,8 @@ class Kept:
         self.server = server
         self.suffix = "" if server == ALONE else f".{server}"
         """What the names of spaces end with that are this API server's own."""
+        self.shared = server != ALONE
+        """May other API servers have the same store?"""
         self.notes = AuditNotes(ask, self._name_of, store, self.suffix)
         self.accounts = Accounts(
             store,

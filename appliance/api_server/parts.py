@@ -22,6 +22,7 @@ from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.kept import Kept
 from appliance.api_server.node_link import NodeLink, Settings
+from appliance.api_server.others import Others
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
@@ -30,6 +31,7 @@ from appliance.api_server.tracing.current import traced
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
 from appliance.foundation.entropy import random_bytes
+from appliance.foundation.tasks import Tasks
 from appliance.management.iam.users import State
 from appliance.management.operations.table import ROWS
 
@@ -57,11 +59,12 @@ class Parts:
             asking,
             partial(node.follow, "events", {}, None),
             server=kept.server,
+            node=settings.name if kept.shared else "",
             permitted=self.may,
             find=self._find,
             still=self._still,
         )
-        self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes)
+        self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes, kept.server)
         self.exporter = Exporter(kept.store, self.jobs.events, settings.identity, clock.wall)
         self.answered: Counter[str] = Counter()
         """Requests, by the class of their answers."""
@@ -74,6 +77,7 @@ class Parts:
             self.jobs.events,
             suffix=kept.suffix,
         )
+        self._others = Tasks()
         self._ending = AsyncExitStack()
 
     @classmethod
@@ -94,7 +98,10 @@ class Parts:
         made._ending.push_async_callback(made.end_streams)
         made.figures.start()
         made._ending.push_async_callback(made.figures.close)
-        await made.reviews.recover()
+        await made.reviews.recover(kept.server)
+        if kept.shared:
+            made._others.spawn(Others(kept.store, kept.server, made._settle).run(), "other API servers")
+            made._ending.push_async_callback(made._others.close)
         return made
 
     def handlers(self) -> dict[str, Handler]:
@@ -119,6 +126,11 @@ class Parts:
     async def close(self) -> None:
         """End in order."""
         await self._ending.aclose()
+
+    async def _settle(self, server: str) -> None:
+        """What another API server left that is gone."""
+        await self.jobs.jobs.settle(server)
+        await self.reviews.recover(server)
 
     def _counted(self) -> dict[str, Mapping[str, int]]:
         """What is counted in this process: it is followed over time, as the node's figures are."""

@@ -54,11 +54,27 @@ class Keys:
         entropy: Entropy,
         credentials: Mapping[str, bytes] | None = None,
         passphrase: Passphrase | None = None,
+        shared: bool = False,
     ) -> None:
+        """`shared`: another host may have made the store, and the key too."""
         self._folder = folder
+        self._shared = shared
         self._entropy = entropy
         self._credentials = credentials or {}
         self._passphrase = passphrase
+
+    def new(self) -> WrappingKey:
+        """For a new store: the key or the passphrase that systemd gave, else a new file. Raises StoreSealed, OSError."""
+        if CREDENTIAL in self._credentials:
+            return self.of_credential()
+        if OF_PASSPHRASE in self._credentials:
+            return self.of_passphrase(self._credentials[OF_PASSPHRASE])
+        return self.new_file()
+
+    def discard(self, key: WrappingKey) -> None:
+        """The file that `new` made is of no use: another server was quicker."""
+        if key.wrapping.kind == "file":
+            (self._folder / key.wrapping.place).unlink(missing_ok=True)
 
     def new_file(self) -> WrappingKey:
         """A new key file in the store's folder, readable by this user alone. On the disk when this returns. Raises OSError."""
@@ -73,7 +89,13 @@ class Keys:
         try:
             content = _read(path)
         except FileNotFoundError:
-            raise StoreSealed(f"the key file {path} is not there", hint="bring it back: nothing else opens the store") from None
+            hint = "bring it back: nothing else opens the store"
+            if self._shared:
+                hint = (
+                    f"another host made the store: copy {path.name} from the store's folder there to {path.parent} here, for the"
+                    " API server's user alone (mode 0600); docs/postgresql.md has other ways"
+                )
+            raise StoreSealed(f"the key file {path} is not there", hint=hint) from None
         except PermissionError:
             hint = "the user of the API server owns the store, and has to be able to read its key"
             raise MissingPrivilege(f"the key file {path} may not be read", hint=hint) from None

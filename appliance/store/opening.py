@@ -30,7 +30,8 @@ async def open_store(
     """
     inside = await SqliteStore.open(folder, clock=clock, elapsed=elapsed, limit=limit)
     try:
-        return await sealed(inside, folder, clock=clock, credentials=credentials, passphrase=passphrase, cipher=cipher)
+        keys = Keys(folder, entropy=random_bytes, credentials=credentials, passphrase=passphrase)
+        return await SealedStore.open(inside, keys, entropy=random_bytes, clock=clock, cipher=cipher)
     except BaseException:
         await inside.close()
         raise
@@ -45,6 +46,8 @@ async def sealed(
     passphrase: Passphrase | None = None,
     cipher: str = DEFAULT_CIPHER,
 ) -> SealedStore:
-    """A store that others have opened, sealed; its key file is in that folder. As `open_store` otherwise."""
-    keys = Keys(folder, entropy=random_bytes, credentials=credentials, passphrase=passphrase)
+    """A store that other hosts may share, sealed; its key file is in that folder, which is made if it is missing. As `open_store`
+    otherwise."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    keys = Keys(folder, entropy=random_bytes, credentials=credentials, passphrase=passphrase, shared=True)
     return await SealedStore.open(inside, keys, entropy=random_bytes, clock=clock, cipher=cipher)

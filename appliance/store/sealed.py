@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Protocol, Self
 
 from appliance.api.stores import (
@@ -47,8 +46,11 @@ log = get_logger("store")
 class KeySource(Protocol):
     """Where the key-encryption key comes from; `keys.Keys` is one. Called in a thread."""
 
-    def new_file(self) -> WrappingKey:
-        """A new key, kept by the source."""
+    def new(self) -> WrappingKey:
+        """A key for a new store, kept by the source."""
+
+    def discard(self, key: WrappingKey) -> None:
+        """Keep that one no more: nothing is sealed under it."""
 
     def find(self, wrapping: Wrapping) -> WrappingKey:
         """The key that is named. Raises StoreSealed."""
@@ -80,9 +82,12 @@ class SealedStore:
         """Open what is in a store, or begin to seal an empty one by the cipher that is named. Raises StoreSealed, StoreBroken."""
         sealed = cls(store, keys, entropy, clock)
         if await store.get(SPACE, KEY) is None:
-            ring = Ring.new(await asyncio.to_thread(keys.new_file), cipher, entropy, clock())
-            with suppress(Conflict):  # another server was quicker, and its ring is the one
+            key = await asyncio.to_thread(keys.new)
+            ring = Ring.new(key, cipher, entropy, clock())
+            try:
                 await store.commit(Put(SPACE, KEY, ring.document(entropy), expect=0))
+            except Conflict:  # another server was quicker, and its ring is the one
+                await asyncio.to_thread(keys.discard, key)
         await sealed._look_again()
         return sealed
 

@@ -46,8 +46,9 @@ from appliance.management.jobs.template import Template
 log = get_logger("jobs")
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at an execution that another API server runs."""
+"""Seconds between two looks at an execution that another API server runs, and at those that it may have cancelled here."""
 INTERRUPTED = "the API server ended while it ran"
+GONE = "the API server that ran it is gone"
 FORGOTTEN = "the API server ended while it waited, and its secrets are kept nowhere"
 
 
@@ -138,6 +139,19 @@ class Jobs:
                 with suppress(ExecutionUnknown):  # it cannot be read
                     await self._take_up(found["id"])
         self._next()
+
+    async def heed(self) -> None:
+        """Other API servers may have cancelled or settled what runs here. Raises StoreBroken."""
+        for live in list(self._running.values()):
+            await live.look()
+
+    async def settle(self, server: str) -> None:
+        """What another API server ran, which is gone, is interrupted; what waited there waits for its return, or for who cancels
+        it. Raises StoreBroken."""
+        for found in await self._records.all():
+            if found["server"] == server and State(found["state"]) in {State.RUNNING, State.CANCELLING}:
+                with suppress(ExecutionUnknown, ExecutionOver):
+                    await self._interrupt(*await self._records.get(found["id"]), GONE)
 
     async def close(self) -> None:
         """End: what runs is interrupted, what waits will go on with the next start."""
@@ -296,14 +310,17 @@ class Jobs:
 
     async def _take_up(self, execution: str) -> None:
         found, version = await self._records.get(execution)
-        live = self._live(found, version, await self._records.last(execution))
         work = await self._records.work(execution) if found.state is State.QUEUED else None
         if work is None:
-            said = FORGOTTEN if found.state is State.QUEUED else INTERRUPTED
-            await live.save(found.interrupted(live.now(), said))
-            await self._over(live)
+            await self._interrupt(found, version, FORGOTTEN if found.state is State.QUEUED else INTERRUPTED)
         else:
+            live = self._live(found, version, await self._records.last(execution))
             self._waiting.append(Turn(live, Template.model_validate(work.template), work.parameters))
+
+    async def _interrupt(self, found: Execution, version: int, said: str) -> None:
+        live = self._live(found, version, await self._records.last(found.id))
+        await live.save(found.interrupted(live.now(), said))
+        await self._over(live)
 
     # ---- small things ----
 

@@ -14,7 +14,7 @@ from appliance.api_server.jobs.records import Records
 from appliance.foundation.logging import get_logger
 from appliance.foundation.tasks import beside
 from appliance.management.jobs.events import Ring
-from appliance.management.jobs.execution import Execution, ExecutionOver, Limits, State
+from appliance.management.jobs.execution import Execution, ExecutionOver, ExecutionUnknown, Limits, State
 from appliance.management.jobs.output import Output, Written, line
 
 log = get_logger("jobs")
@@ -125,6 +125,18 @@ class Live:
         self.stop("cancelled")
         if self.execution.state is State.RUNNING:
             await self.save(self.execution.moved(State.CANCELLING, self.now()))
+
+    async def look(self) -> None:
+        """Has another API server cancelled or ended it? Raises StoreBroken."""
+        async with self._saving:
+            try:
+                if (await self._records.get(self.execution.id)).version == self._version:
+                    return
+                await self._read_again()
+            except (ExecutionOver, ExecutionUnknown):
+                self.stop("cancelled")
+                return
+        await self.save()
 
     def check(self) -> None:
         """Raises Stopped if it is to end."""

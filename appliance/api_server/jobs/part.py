@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from appliance.api.stores import Store
@@ -14,7 +14,7 @@ from appliance.api_server.caller import Caller
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.api_server.jobs.handlers import JobHandlers
 from appliance.api_server.jobs.host import ServerHost
-from appliance.api_server.jobs.jobs import Jobs
+from appliance.api_server.jobs.jobs import LOOK_EVERY, Jobs
 from appliance.api_server.jobs.templates import Templates, for_steps
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
@@ -41,11 +41,13 @@ class JobsPart:
         follow: Follow,
         *,
         server: str,
+        node: str = "",
         permitted: Callable[[Caller, str], bool],
         find: Callable[[str, str], Awaitable[Caller | None]],
         still: Callable[[Call], Awaitable[bool]],
     ) -> None:
-        """`server`: the name of this API server among those of the store. `permitted`: may this caller do that? `find`: the
+        """`server`: the name of this API server among those of the store; `node`: that of its node, which its events bear where
+        there are others, "" where there are none. `permitted`: may this caller do that? `find`: the
         caller with a name and an id, as he is now. `still`: is who asked still who he was, with the same rights?"""
         operations = for_steps(rows)
         templates = Templates(operations)
@@ -53,6 +55,7 @@ class JobsPart:
         self.jobs = Jobs(store, self.events, ServerHost(operations, templates, asking, permitted, find), server=server)
         self.handlers = JobHandlers(self.jobs, templates, self.events, operations, permitted, still).handlers
         self._follow = follow
+        self._node = node
         self._tasks = Tasks()
 
     async def open(self) -> None:
@@ -61,6 +64,8 @@ class JobsPart:
         self._tasks.spawn(self.events.run(), "events")
         await self.jobs.open()
         self._tasks.spawn(self._hear_the_node(), "events of the node")
+        if self._node:
+            self._tasks.spawn(self._heed_others(), "executions that others cancel")
 
     def ended(self) -> Mapping[str, int]:
         """How many executions have ended since the start, by how."""
@@ -72,12 +77,18 @@ class JobsPart:
         self.events.close()
         await self._tasks.close()
 
+    async def _heed_others(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            with suppress(ApplianceError):  # the store is away
+                await self.jobs.heed()
+
     async def _hear_the_node(self) -> None:
         while True:
             try:
                 async with aclosing(self._follow()) as items:
                     async for item in items:
-                        fields = dict(item)
+                        fields = {**item, "node": self._node} if self._node else dict(item)
                         self.events.publish(_kind(fields.pop("event", "unknown")), fields)
             except ApplianceError as error:
                 log.info("the node's events ended", reason=error.message)

@@ -39,7 +39,7 @@ def handlers(reviews: Reviews, asking: Asking, permitted: Callable[[Caller, str]
 
     async def list_(call: Call) -> Any:
         found, cursor = await reviews.page(call.arguments.after, call.arguments.size)
-        heads = [{name: value for name, value in each.document().items() if name not in {"messages", "plan"}} for each in found]
+        heads = [{name: value for name, value in _shown(each).items() if name not in {"messages", "plan"}} for each in found]
         return {"items": heads, "next": cursor}
 
     async def open_(call: Call) -> Any:
@@ -51,10 +51,10 @@ def handlers(reviews: Reviews, asking: Asking, permitted: Callable[[Caller, str]
         async def plan() -> Any:
             return await asked_for(call, "plan", Nothing())
 
-        return (await reviews.open(opening, _who(call), plan)).document()
+        return _shown(await reviews.open(opening, _who(call), plan))
 
     async def get(call: Call) -> Any:
-        return (await reviews.get(call.arguments.review)).document()
+        return _shown(await reviews.get(call.arguments.review))
 
     async def apply(call: Call) -> Any:
         async def reload(plan: str) -> Any:
@@ -62,7 +62,7 @@ def handlers(reviews: Reviews, asking: Asking, permitted: Callable[[Caller, str]
             return await asked_for(call, "reload", Reload.model_validate(wanted))
 
         review, done = await reviews.apply(call.arguments.review, _who(call), reload)
-        return {"review": review.document(), "node": done}
+        return {"review": _shown(review), "node": done}
 
     decisions = {f"reviews.{name}": _decision(reviews, name, decide) for name, decide in _DECISIONS.items()}
     return {"reviews.list": list_, "reviews.open": open_, "reviews.get": get, "reviews.apply": apply, **decisions}
@@ -78,9 +78,15 @@ def _decision(reviews: Reviews, name: str, decide: Deciding) -> Handler:
                 raise ReviewClosed("this review is about another plan", hint="look at it again")
             return decide(review, by, now, asked.text)
 
-        return (await reviews.change(asked.review, by, name, deed)).document()
+        return _shown(await reviews.change(asked.review, by, name, deed))
 
     return answer
+
+
+def _shown(review: Review) -> dict[str, Any]:
+    document = review.document()
+    del document["server"]
+    return document
 
 
 def _who(call: Call) -> Who:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from appliance.api.stores import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
@@ -66,7 +67,11 @@ class Opening(NamedTuple):
 class Reviews:
     """`now` gives Unix seconds, `entropy` random bytes."""
 
-    def __init__(self, store: Store, told: Told, now: Callable[[], float], entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, store: Store, told: Told, now: Callable[[], float], entropy: Callable[[int], bytes], server: str = ""
+    ) -> None:
+        """`server`: the name of this API server among those of the store."""
+        self._server = server
         self._store = store
         self._told = told
         self._now = now
@@ -92,6 +97,7 @@ class Reviews:
             (),
             (),
             about,
+            server=self._server,
         )
         if len(_text(review)) > MOST_PLAN:
             raise PlanTooLarge(
@@ -130,8 +136,13 @@ class Reviews:
         raise Conflict("many change this review at once", hint="look at it again, and try once more")
 
     async def apply(self, number: str, by: Who, apply: Apply) -> tuple[Review, Mapping[str, Any]]:
-        """Have the node do what was approved. What it says, and the review afterwards. Raises what the node says; then the review
-        is void if the plan is another now, and approved still if not."""
+        """Have the node do what was approved. What it says, and the review afterwards. Raises OtherNode; what the node says, and
+        then the review is void if the plan is another now, and approved still if not."""
+        found = await self.get(number)
+        if found.server not in {self._server, ""}:
+            raise OtherNode(
+                f"the review is about a change of another node ({found.server})", hint="apply it by the API server of that node"
+            )
         review = await self.change(number, by, "applying", lambda found, now: deeds.begin_to_apply(found, by, now))
         assert review.plan is not None
         try:
@@ -151,16 +162,17 @@ class Reviews:
         steps = f"{len(done.get('steps', ()))} steps"
         return await self.change(number, by, "applied", lambda found, now: deeds.applied(found, by, now, steps)), done
 
-    async def recover(self) -> None:
-        """After a start: what was being applied when the API server ended may have happened or not; the plan's name tells, as a
-        plan that has happened is another one."""
+    async def recover(self, server: str) -> None:
+        """After that API server has ended: what it was applying may have happened or not; the plan's name tells, as a plan that
+        has happened is another one."""
         after = ""
         while records := await self._store.scan(SPACE, after=after, limit=AT_A_TIME):
             for record in records:
                 review = _review(record)
-                if review.state == State.APPLYING:
+                if review.state == State.APPLYING and review.server in {server, ""}:
                     ended = "the API server ended meanwhile: apply it again, which does nothing twice"
-                    await self._save(deeds.failed(review, NOBODY, int(self._now()), ended), record.version, "failed", NOBODY)
+                    with suppress(Conflict):  # another one did the same
+                        await self._save(deeds.failed(review, NOBODY, int(self._now()), ended), record.version, "failed", NOBODY)
             after = records[-1].key
 
     async def _read(self, number: str) -> tuple[Review, int]:
@@ -184,6 +196,10 @@ class Reviews:
         ]
         await self._store.commit(*changes)
         self._told.committed()
+
+
+class OtherNode(ApplianceError):
+    """The change that the review is about is one of another node, which shares the store."""
 
 
 class PlanTooLarge(ApplianceError):

@@ -132,6 +132,8 @@ class Review(NamedTuple):
     """What the node told of the change; None for an incident."""
     said: int = 0
     """How many messages there were so far."""
+    server: str = ""
+    """The API server that it was opened at: a plan is of that one's node. "" in reviews from before there could be several."""
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from appliance.api.stores import Put, StoreFull
-from appliance.api_server.jobs.jobs import FORGOTTEN
+from appliance.api_server.jobs.jobs import FORGOTTEN, GONE
 from appliance.api_server.jobs.templates import TemplateUnknown
 from appliance.management.jobs.dry_run import StepsNotPermitted
 from appliance.management.jobs.events import Beat, Event, Stale
@@ -20,7 +20,7 @@ from appliance.management.jobs.parameters import ParametersInvalid
 from appliance.store.memory import MemoryStore
 from tests.rigs.recording import RECORDED, recorded
 from tests.rigs.virtual_loop import played
-from tests.unit.api_server.jobs.house import ALICE, BOB, Node, User, after, house, new_store, states, until
+from tests.unit.api_server.jobs.house import ALICE, BOB, House, Node, User, after, house, new_store, states, until
 from tests.unit.management.jobs.written import step, template
 
 LOOK = template(step("health"), name="look")
@@ -430,6 +430,53 @@ def test_another_api_server_cancels_what_this_one_runs() -> None:
             assert [event async for event in two.jobs.follow(begun.id, None)][-1].kind == "state"
 
     played(story())
+
+
+def test_a_wait_of_minutes_is_cancelled_by_another_api_server_when_this_one_looks() -> None:
+    async def story() -> None:
+        store = new_store()
+        async with house(store, node(health=after(600)), server="one") as one, house(store, node(), server="two") as two:
+            begun = await one.jobs.start(ALICE, "look", {})
+            await until(lambda: "health" in one.node.deeds)
+            await one.jobs.heed()
+            assert (await one.jobs.get(begun.id)).state is State.RUNNING
+            await two.jobs.cancel(begun.id)
+            at = asyncio.get_running_loop().time()
+            await one.jobs.heed()
+            assert (await one.over(begun)).state is State.CANCELLED
+            assert asyncio.get_running_loop().time() < at + 10, "it does not wait for the node's answer"
+            told = [event.kind for event in await events_of_log(one)]
+            assert told == ["jobs.queued", "jobs.running", "jobs.cancelling", "jobs.cancelled"]
+
+    played(story())
+
+
+def test_what_a_server_ran_that_is_gone_is_settled_once_and_what_waited_there_waits() -> None:
+    async def story() -> None:
+        store = new_store()
+        few = Limits(of_a_user=1)
+        async with house(store, node(health=after(600)), server="one", limits=few) as one, house(store, server="two") as two:
+            running, waiting = [await one.jobs.start(ALICE, "look", {}) for _ in range(2)]
+            await until(lambda: "health" in one.node.deeds)
+            await two.jobs.settle("three")
+            assert (await two.jobs.get(running.id)).state is State.RUNNING
+            async with house(store, server="four") as four:
+                await asyncio.gather(two.jobs.settle("one"), four.jobs.settle("one"))
+            found = await two.jobs.get(running.id)
+            assert (found.state, found.error and found.error["message"]) == (State.INTERRUPTED, GONE)
+            assert (await two.jobs.get(waiting.id)).state is State.QUEUED
+            assert [event.kind for event in await events_of_log(two)].count("jobs.interrupted") == 1
+            at = asyncio.get_running_loop().time()
+            await one.jobs.heed()
+            await until(lambda: one.jobs.stats()["running"] == 1 and one.node.deeds.count("health") == 2)
+            assert asyncio.get_running_loop().time() < at + 10, "one that comes back ends what was settled"
+
+    played(story())
+
+
+async def events_of_log(there: House) -> list[Event]:
+    await asyncio.sleep(2)
+    return [event for event in there.events.ring.after(0) or () if event.topic == "jobs"]
 
 
 def test_another_api_servers_executions_are_left_alone_at_a_start() -> None:

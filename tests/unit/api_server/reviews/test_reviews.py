@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from appliance.api.stores import Append
-from appliance.api_server.reviews.reviews import AT_A_TIME, KEPT, NothingToReview, Opening, PlanTooLarge, Reviews, ReviewUnknown
+from appliance.api_server.reviews.reviews import (
+    AT_A_TIME,
+    KEPT,
+    NothingToReview,
+    Opening,
+    OtherNode,
+    PlanTooLarge,
+    Reviews,
+    ReviewUnknown,
+)
 from appliance.errors import ApplianceError
 from appliance.management.reviews import deeds
 from appliance.management.reviews.deeds import ReviewClosed, ReviewFull
@@ -25,7 +34,7 @@ class Story:
     def __init__(self) -> None:
         self.now = 1_000_000.0
         self.store = MemoryStore(clock=lambda: self.now)
-        self.reviews = Reviews(self.store, self, lambda: self.now, bytes)
+        self.reviews = Reviews(self.store, self, lambda: self.now, bytes, "one")
         self.plan: Mapping[str, Any] = PLAN
         self.applied: list[str] = []
         self.error: BaseException | None = None
@@ -119,11 +128,22 @@ async def test_what_fails_may_be_tried_again(error: BaseException) -> None:
     assert (await story.reviews.apply(review.id, ALICE, story.apply))[0].state == State.APPLIED
 
 
+async def test_a_change_of_one_node_is_applied_there_and_nowhere_else() -> None:
+    story = Story()
+    review = await story.approved()
+    elsewhere = Reviews(story.store, story, lambda: story.now, bytes, "two")
+    with pytest.raises(OtherNode, match="one"):
+        await elsewhere.apply(review.id, ALICE, story.apply)
+    assert (await story.reviews.apply(review.id, ALICE, story.apply))[0].state == State.APPLIED
+
+
 async def test_what_was_being_applied_when_the_api_server_ended_can_be_applied_again() -> None:
     story = Story()
     review = await story.approved()
     await story.reviews.change(review.id, ALICE, "applying", lambda found, now: deeds.begin_to_apply(found, ALICE, now))
-    await story.reviews.recover()
+    await story.reviews.recover("another one that ended")
+    assert (await story.reviews.get(review.id)).state == State.APPLYING
+    await story.reviews.recover("one")
     assert (await story.reviews.get(review.id)).state == State.APPROVED
 
 
