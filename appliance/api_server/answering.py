@@ -5,7 +5,6 @@ request ─ id ─ caller ─ permission ─ arguments ─ the node, or what is 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -15,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from appliance.api_server.arguments import arguments_of
-from appliance.api_server.asking import Asking
+from appliance.api_server.asking import Asking, Told, written
 from appliance.api_server.caller import NOBODY, Bearer, Caller, authorize, caller_of
 from appliance.api_server.problems import BadRequest, bug, problem
 from appliance.api_server.tracing.requests import routed, trace_fields
@@ -102,7 +101,7 @@ class Answering:
     async def _carried_out(self, call: Call) -> Any:
         arguments: Arguments = call.arguments
         if call.row.answered_by is AnsweredBy.NODE:
-            return await self._asking.answer(call.row, arguments, call.caller.on_behalf(call.id))
+            return _told(await self._asking.told(call.row, arguments, call.caller.on_behalf(call.id)), call.row)
         return await self._handlers[call.row.name](call)
 
 
@@ -122,7 +121,16 @@ def request_id(request: Request) -> str:
 def _response(answer: Any, row: Row) -> Response:
     if isinstance(answer, Response):
         return answer
-    return Response(json.dumps(answer, ensure_ascii=False, default=str).encode(), row.success, media_type="application/json")
+    return Response(written(answer), row.success, media_type="application/json")
+
+
+def _told(told: Told, row: Row) -> Response:
+    """What is old says so, as caches do (RFC 9111, section 5.1; RFC 9211)."""
+    response = Response(told.body, row.success, media_type="application/json")
+    if told.age is not None:
+        response.headers["age"] = f"{told.age:.0f}"
+        response.headers["cache-status"] = f"node; hit; ttl={row.fresh - told.age:.0f}; detail=NodeSilent"
+    return response
 
 
 def _note(response: Response, row: Row, caller: Caller | None, number: str, seconds: float, headers: Mapping[str, str]) -> None:

@@ -16,16 +16,16 @@ from starlette.types import Receive, Scope, Send
 from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
 from appliance.api_server.asking import Ask
 from appliance.api_server.dashboard import pages as dashboard
-from appliance.api_server.node_link import NodeLink, Settings
+from appliance.api_server.node_link import Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
 from appliance.api_server.reference import pages as reference
 from appliance.api_server.websocket.endpoint import WebSocketEndpoint
+from appliance.errors import ApplianceError
 from appliance.management.descriptions.openapi import document
 from appliance.management.descriptions.openapi_3_0 import older
 from appliance.management.operations.table import ROWS
 from appliance.management.websocket.messages import PATH
-from appliance.sdk.errors import SDKError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -35,10 +35,10 @@ def answering_of(settings: Settings, parts: Parts, more: Mapping[str, Handler]) 
     return Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more}, parts.answered)
 
 
-def application(settings: Settings, node: NodeLink, parts: Parts, answering: Answering) -> Starlette:
+def application(settings: Settings, parts: Parts, answering: Answering) -> Starlette:
     """The API of the node that `settings` are of."""
     websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may, parts.recorder).answer)
-    return assembled(answering, node.ask, settings.version, websocket, *dashboard.routes(), *reference.routes())
+    return assembled(answering, parts.asking.ask, settings.version, websocket, *dashboard.routes(), *reference.routes())
 
 
 def assembled(answering: Answering, node: Ask, version: str, *beside: BaseRoute) -> Starlette:
@@ -85,7 +85,7 @@ def _readiness(node: Ask) -> Endpoint:
     async def ready(_request: Request) -> Response:
         try:
             health = await node("health", {}, None, 5.0)
-        except (SDKError, TimeoutError):
+        except (ApplianceError, TimeoutError):
             health = {"ready": False}
         well = bool(health["ready"])
         return JSONResponse({"status": "ready" if well else "not ready"}, 200 if well else 503)

@@ -29,6 +29,7 @@ _BY_CODE: Final = {
     "LastAdmin": HTTPStatus.CONFLICT,
     "UsersThere": HTTPStatus.CONFLICT,
     "StoreBroken": HTTPStatus.SERVICE_UNAVAILABLE,
+    "NodeSilent": HTTPStatus.SERVICE_UNAVAILABLE,
     "WrongCredentials": HTTPStatus.UNAUTHORIZED,
     "SecondFactorNeeded": HTTPStatus.UNAUTHORIZED,
     "TokenNotValid": HTTPStatus.UNAUTHORIZED,

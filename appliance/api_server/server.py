@@ -13,8 +13,11 @@ from appliance.api_server.edge.tls import Tls
 from appliance.foundation import clock
 
 
-def edge_handlers(edge: Edge, tls: Tls, traces: Callable[[], Mapping[str, Any]] | None = None) -> dict[str, Handler]:
-    """By the names of their rows. `traces` tells how recording and sending traces goes, where there are any."""
+def edge_handlers(
+    edge: Edge, tls: Tls, node: Callable[[], Mapping[str, Any]], traces: Callable[[], Mapping[str, Any]] | None = None
+) -> dict[str, Handler]:
+    """By the names of their rows. `node` tells how that answers, `traces` how recording and sending traces goes, where there are
+    any."""
     began = clock.monotonic()
 
     async def figures(_call: Call) -> dict[str, Any]:
@@ -23,6 +26,7 @@ def edge_handlers(edge: Edge, tls: Tls, traces: Callable[[], Mapping[str, Any]] 
             "memory": _memory(),
             **edge.shown(),
             "certificate": tls.pins._asdict(),
+            "node": node(),
             "tracing": None if traces is None else traces(),
         }
 

@@ -98,9 +98,9 @@ async def _live(
         edge.named, edge.recorder = parts.named, parts.recorder
         tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
         answering = answering_of(
-            settings, parts, edge_handlers(edge, tls, None if parts.tracing is None else parts.tracing.shown)
+            settings, parts, edge_handlers(edge, tls, parts.asking.shown, None if parts.tracing is None else parts.tracing.shown)
         )
-        server = EdgeServer(application(settings, node, parts, answering), edge, tls.context)
+        server = EdgeServer(application(settings, parts, answering), edge, tls.context)
         if any(map(tls.is_secure, listeners)) or any(tls.is_secure_at(each.address) for each in management.grpc):
             ending.callback(asyncio.get_running_loop().create_task(tls.watch(), name="certificate").cancel)
         ends: list[Callable[[], Awaitable[None]]] = []

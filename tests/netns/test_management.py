@@ -11,6 +11,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -289,6 +290,37 @@ def test_a_websocket_brings_events_answers_and_what_others_say(node: Host) -> No
     by_type = {(each["type"], each.get("id")): each for each in more}
     assert by_type["answer", 2]["result"]["name"] == "host-1"
     assert by_type["event", 1]["event"]["data"]["data"] == {"text": "tea"}
+
+
+def test_while_the_node_hangs_nobody_waits_for_it_and_what_is_old_says_so(node: Host) -> None:
+    def look(path: str) -> tuple[int, dict[str, str], Any]:
+        said = node.namespace.sh(f"curl -s -i --max-time 60 --unix-socket {api_socket(node)} http://node{path}")
+        head, _, body = said.replace("\r", "").partition("\n\n")
+        fields = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:])
+        return int(head.split()[1]), fields, json.loads(body)
+
+    assert node.process is not None
+    before = look("/api/v1/status")[2]
+    node.process.send_signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor() as threads:
+            waited = list(threads.map(look, ["/api/v1/status", *["/api/v1/node/profile"] * 2]))
+        assert [status for status, _, _ in waited] == [200, 504, 504]
+        status, fields, body = look("/api/v1/status")
+        assert (status, body["identity"]) == (200, before["identity"])
+        assert int(fields["age"]) >= 1
+        assert "ttl=-" in fields["cache-status"]
+        for path in ("/api/v1/node/profile", "/api/v1/node/health"):
+            # at first it may be the question that tries
+            _, fields, body = eventually(lambda path=path: look(path), lambda found: found[0] == 503)
+            assert (body["code"], body["retryable"]) == ("NodeSilent", True)
+            assert int(fields["retry-after"]) >= 1
+        assert look("/ready")[0] == 503
+        assert look("/health")[0] == 200
+        assert look("/api/v1/server")[2]["node"]["opened"] == 1
+    finally:
+        node.process.send_signal(signal.SIGCONT)
+    eventually(lambda: look("/api/v1/status"), lambda found: found[0] == 200 and "age" not in found[1])
 
 
 def test_an_api_server_that_is_killed_comes_again_and_refuses_nobody_meanwhile(node: Host) -> None:

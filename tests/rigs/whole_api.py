@@ -72,8 +72,8 @@ def whole_api(folder: Path) -> Iterator[str]:
         parts = await Parts.open(folder, settings, node, {}, plugins)  # type: ignore[arg-type]  # as much of a NodeLink as is used
         try:
             tls = Tls(MANAGEMENT, folder, _no_files, _told)
-            answering = answering_of(settings, parts, edge_handlers(edge, tls))
-            app = _by_token(application(settings, node, parts, answering))  # type: ignore[arg-type]
+            answering = answering_of(settings, parts, edge_handlers(edge, tls, parts.asking.shown))
+            app = _by_token(application(settings, parts, answering))
             server = EdgeServer(app, edge, lambda _listener: None)
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.serve([listener]))

@@ -28,7 +28,7 @@ log = get_logger("api")
 
 TAKEN: Final = {"authorization", "idempotency-key", "if-match", "traceparent", "x-request-id", *forwarded.HEADERS}
 """Keys of metadata that are header fields."""
-TOLD: Final = ("x-request-id", "traceparent", "retry-after")
+TOLD: Final = ("x-request-id", "traceparent", "retry-after", "age", "cache-status")
 MOST_PROBLEM: Final = 4096
 """Bytes of JSON in the trailing metadata; clients take 8 KiB of metadata."""
 CODES: Final = {

@@ -35,6 +35,19 @@ class TracingFigures(Result):
     problem: str = Field(description='Why nothing is sent; "" if all is well.')
 
 
+class NodeAnswers(Result):
+    """How the node answers its API server."""
+
+    state: str
+    """"closed": it does; "open": it did not, and is not asked; "half-open": one question is tried."""
+    opened: int
+    """How often that began."""
+    refused: int
+    """Questions that were not asked then."""
+    old: int
+    """Answers that were the last ones from before."""
+
+
 class ServerFigures(Result):
     """How the API server is."""
 
@@ -53,6 +66,7 @@ class ServerFigures(Result):
     certificate: Pins
     refused: dict[str, int] = Field(examples=[{"rate": 3}])
     """What went no further than the edge, by reason."""
+    node: NodeAnswers
     short: dict[str, str] = Field(examples=[{"memory": "31 MiB of memory can still be had"}])
     """What it or its host is short of, each with the figures: strangers are turned away, and at the worst everybody but root."""
     tracing: TracingFigures | None = Field(default=None, description="null where the profile has no management.tracing.")

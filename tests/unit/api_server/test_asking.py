@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from appliance.api_server.asking import Asking
+from appliance.api_server.asking import MOST_PAGES, OLDEST, Asking
+from appliance.api_server.breaker import MISSES, NodeSilent
 from appliance.control.messages import OnBehalf
 from appliance.errors import ApplianceError
 from appliance.management.operations.row import Nothing, Page
@@ -103,3 +106,79 @@ async def test_a_cursor_that_is_none_begins_at_the_start(after: str) -> None:
     node = Node([{"name": "a"}])
     node.go.set()
     assert (await node.asking().answer(PEERS, Page(after=after), ALICE))["items"] == [{"name": "a"}]
+
+
+async def silence(asking: Asking) -> None:
+    """The node is asked until nobody waits for it any more."""
+    for _ in range(MISSES):
+        with suppress(TimeoutError, NodeSilent):
+            await asking.ask("rollback", {}, None, 1.0)
+
+
+async def test_while_the_node_does_not_answer_it_is_told_what_it_said_last_and_how_old_that_is() -> None:
+    node = Node({"name": "gateway"})
+    node.go.set()
+    asking = node.asking()
+    first = await asking.told(STATUS, Nothing(), ALICE)
+    assert (json.loads(first.body), first.age) == ({"name": "gateway"}, None)
+    node.now, node.answer = 10.0, TimeoutError()
+    assert await asking.told(STATUS, Nothing(), ALICE) == (first.body, 10.0), "who waited for the first one hears it too"
+    await silence(asking)
+    asked = len(node.asked)
+    node.now = 11.9
+    assert await asking.told(STATUS, Nothing(), ALICE) == (first.body, 11.9)
+    assert asking.shown() | {"refused": 0} == {"state": "open", "opened": 1, "refused": 0, "old": 2}
+    assert len(node.asked) == asked, "nobody waited for the node"
+    with pytest.raises(NodeSilent):
+        await asking.told(STATUS, Nothing(), BOB)  # nobody is told what somebody else was
+    with pytest.raises(NodeSilent):
+        await asking.answer(STATUS, Nothing(), ALICE)  # nor is a job that decides by it
+    node.now, node.answer = 100.0, {"name": "again"}
+    assert json.loads((await asking.told(STATUS, Nothing(), ALICE)).body) == {"name": "again"}
+    assert asking.shown()["state"] == "closed"
+
+
+@pytest.mark.parametrize("name", ["health", "profile"])
+async def test_health_and_what_is_asked_each_time_are_never_old(name: str) -> None:
+    node = Node({"ok": True})
+    node.go.set()
+    asking = node.asking()
+    await asking.told(BY_NAME[name], Nothing(), ALICE)
+    node.now, node.answer = 5.0, TimeoutError()
+    await silence(asking)
+    with pytest.raises((NodeSilent, TimeoutError)):
+        await asking.told(BY_NAME[name], Nothing(), ALICE)
+
+
+async def test_what_is_too_old_says_nothing() -> None:
+    node = Node({"ok": True})
+    node.go.set()
+    asking = node.asking()
+    await asking.told(STATUS, Nothing(), ALICE)
+    node.now, node.answer = OLDEST + 1, TimeoutError()
+    with pytest.raises(TimeoutError):
+        await asking.told(STATUS, Nothing(), ALICE)
+
+
+async def test_a_node_that_refuses_answers_all_the_same() -> None:
+    node = Node(ApplianceError("no"))
+    node.go.set()
+    asking = node.asking()
+    for _ in range(2 * MISSES):
+        with pytest.raises(ApplianceError):
+            await asking.answer(ROLLBACK, Nothing(), ALICE)
+    assert asking.shown()["state"] == "closed"
+
+
+async def test_an_answer_is_written_once_for_all_and_each_page_of_it() -> None:
+    node = Node([{"name": f"peer-{number:03}"} for number in range(300)])
+    node.go.set()
+    asking = node.asking()
+    bodies = [(await asking.told(PEERS, Page(limit=100), ALICE)).body for _ in range(3)]
+    assert bodies[0] is bodies[1] is bodies[2]
+    second = json.loads((await asking.told(PEERS, Page(limit=100, after="100"), ALICE)).body)
+    assert (second["items"][0]["name"], second["next"]) == ("peer-100", "200")
+    many = [(await asking.told(PEERS, Page(limit=1, after=str(number)), ALICE)).body for number in range(2 * MOST_PAGES)]
+    assert json.loads(many[-1])["items"] == [{"name": f"peer-{2 * MOST_PAGES - 1:03}"}]
+    node.now = PEERS.fresh + 0.1
+    assert (await asking.told(PEERS, Page(limit=100), ALICE)).body is not bodies[0]
