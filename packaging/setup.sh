@@ -52,6 +52,11 @@ if [ "${1:-all}" = clients ]; then
 node:nodejs:the client in TypeScript
 npm:npm:the client in TypeScript, and newman
 go:golang-go:the client in Go
+/usr/bin/cargo:cargo:the client in Rust
+/usr/share/doc/librust-serde-derive-dev:librust-serde-derive-dev:the client in Rust
+/usr/share/doc/librust-serde-json-dev:librust-serde-json-dev:the client in Rust
+/usr/share/doc/librust-httparse-dev:librust-httparse-dev:the client in Rust
+/usr/share/doc/librust-openssl-dev:librust-openssl-dev:the client in Rust
 javac:default-jdk-headless:the client in Java
 mvn:maven:the sample for Spring Boot
 /usr/share/java/jackson-databind.jar:libjackson2-databind-java:the client in Java, which reads JSON with it"

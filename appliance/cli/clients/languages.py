@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files as resources
+from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
-from appliance.management.clients import go, java, python, typescript
+from appliance.management.clients import go, java, python, rust, typescript
 
 SUFFIX: Final = ".in"
 """Of files in `data/`: they are not part of this program."""
@@ -28,6 +29,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
     "go": Language(go.files, "", f"go mod edit -replace {go.MODULE}={{folder}}"),
     "java": Language(java.files, java.FOLDER, "cd {folder}; mvn package"),
     "python": Language(python.files, python.PACKAGE, "pip install {folder}"),
+    "rust": Language(rust.files, "", "cargo add --path {folder}"),
     "typescript": Language(typescript.files, "src", "cd {folder}; npm install; npm pack"),
 }
 
@@ -36,6 +38,15 @@ def client(name: str, document: Mapping[str, Any]) -> dict[str, str]:
     """The whole client: texts by path."""
     language = LANGUAGES[name]
     found = language.generated(document)
-    for file in resources("appliance.cli.clients").joinpath("data", name).iterdir():
-        found[str(PurePosixPath(language.folder, file.name.removesuffix(SUFFIX)))] = file.read_text(encoding="utf-8")
+    for path, text in _by_hand(resources("appliance.cli.clients").joinpath("data", name), PurePosixPath(language.folder)):
+        found[str(path)] = text
     return dict(sorted(found.items()))
+
+
+def _by_hand(folder: Traversable, into: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
+    """Files of a folder of `data/` and those below it."""
+    for each in folder.iterdir():
+        if each.is_dir():
+            yield from _by_hand(each, into / each.name)
+        else:
+            yield into / each.name.removesuffix(SUFFIX), each.read_text(encoding="utf-8")

@@ -80,7 +80,7 @@ COMMANDS: tuple[Command, ...] = (
         "write a client of the API in another program's language",
         "appliance.cli.clients.generating:generate_client",
         (
-            Positional("language", "LANGUAGE", "go, java, python or typescript"),
+            Positional("language", "LANGUAGE", "go, java, python, rust or typescript"),
             Option("--output", "the folder to write to; without it appliance-client-LANGUAGE", "PATH"),
             Option("--description", "a file with OpenAPI 3.1; without it the API of this version", "PATH"),
             Option("--force", "write over files that are there"),

@@ -7,9 +7,9 @@ What is written is as gofmt would write it.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
-from appliance.management.clients.operations import Argument, Document, Operation, Schema, operations, resolved
+from appliance.management.clients.operations import Argument, Document, Operation, Schema, operations
 from appliance.management.clients.shapes import (
     Anything,
     Many,
@@ -21,6 +21,8 @@ from appliance.management.clients.shapes import (
     circular,
     is_open,
     is_record,
+    listed,
+    members,
     models_of,
     shape,
 )
@@ -30,8 +32,6 @@ MODULE: Final = "appliance.internal/client"
 _CAPITALS: Final = frozenset({"api", "id", "ip", "tls", "ttl", "uid", "uri", "url", "uuid"})
 """Words that Go writes in capital letters (Go Code Review Comments, Initialisms)."""
 _SCALARS: Final = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
-_TAG: Final = re.compile(r"[A-Za-z0-9_.]([A-Za-z0-9_.-]*)")
-"""Names of members that can stand in a field's tag. Others are among the other members."""
 _HEAD: Final = "// Code generated from the description of the API, version {version}. DO NOT EDIT.\n\n"
 
 
@@ -91,7 +91,7 @@ class _Models:
 
     def text(self) -> str:
         models = [self._model(name, schema) for name, schema in self._types.schemas.items()]
-        return _HEAD.format(version=self._version) + _MODELS + "\n".join(models)
+        return (_HEAD.format(version=self._version) + _MODELS + "\n".join(models)).rstrip() + "\n"
 
     def _model(self, name: str, schema: Schema) -> str:
         own = self._types.model[name]
@@ -104,7 +104,7 @@ class _Models:
 
     def _fields(self, schema: Schema) -> str:
         names, fields = Names(["OtherMembers", "UnmarshalJSON"]), list[str]()
-        for name, one in _members(schema).items():
+        for name, one in members(schema).items():
             about = comment(one.get("description", "") if isinstance(one, dict) else "", "//", "\t")
             required = name in schema.get("required", ()) or (isinstance(one, dict) and "default" in one)
             tag = f'`json:"{name}{"" if name in schema.get("required", ()) else ",omitempty"}"`'
@@ -118,12 +118,8 @@ class _Models:
         return self._types.written(one, "") if required and not pointed else self._types.optional(one, "")
 
     def _reader(self, own: str, schema: Schema) -> str:
-        known = "".join(f', "{name}"' for name in _members(schema))
+        known = "".join(f', "{name}"' for name in members(schema))
         return _READER.format(own=own, known=known)
-
-
-def _members(schema: Schema) -> dict[str, Any]:
-    return {name: one for name, one in schema["properties"].items() if _TAG.fullmatch(name)}
 
 
 class _Client:
@@ -149,7 +145,7 @@ class _Client:
             parts.append(self._stream(operation, own, record, fields))
         else:
             parts.append(self._method(operation, own, record, fields))
-            if (item := _listed(self._document, operation)) is not None:
+            if (item := listed(self._document, operation)) is not None:
                 parts.append(self._all(operation, own, record, fields, item))
         return "\n".join(parts)
 
@@ -223,20 +219,6 @@ def _path(operation: Operation, fields: dict[str, str]) -> str:
     pieces = re.split(r"\{([^}]+)\}", operation.path)
     told = [f"part(arguments.{fields[piece]})" if number % 2 else f'"{piece}"' for number, piece in enumerate(pieces) if piece]
     return " + ".join(told)
-
-
-def _listed(document: Document, operation: Operation) -> Schema | None:
-    """What a list is of; None if the answer is no page."""
-    after = next((each for each in operation.arguments if each.name == "after"), None)
-    if not operation.pages or operation.result is None or after is None or after.required:
-        return None
-    found = resolved(document, operation.result)
-    properties = found.get("properties", {})
-    if not {"items", "next"} <= set(properties) or not isinstance(shape(properties["items"]), Many):
-        return None
-    texts = shape(properties["next"]) == Scalar("string") == shape(after.schema)
-    item: Schema = properties["items"].get("items", {})
-    return item if texts else None
 
 
 def _about(name: str, operation: Operation) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from appliance.management.clients.operations import Document, Operation, resolved
+from appliance.management.clients.operations import Document, Operation, Schema, resolved
 
+_MEMBER: Final = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 _SCALARS: Final = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
@@ -71,14 +73,36 @@ def shape(schema: Any) -> Shape:
     return Scalar(_SCALARS[kinds]) if kinds in _SCALARS else Anything()
 
 
-def is_record(schema: Mapping[str, Any]) -> bool:
+def is_record(schema: Schema) -> bool:
     """Has it members with names? Other models are only names for a shape."""
     return bool(schema.get("properties"))
 
 
-def is_open(schema: Mapping[str, Any]) -> bool:
+def is_open(schema: Schema) -> bool:
     """May it have members that the description does not name?"""
     return schema.get("additionalProperties", True) is not False
+
+
+def members(schema: Schema) -> dict[str, Schema]:
+    """The members of a record that can have a field: their names are what any language can quote."""
+    return {name: one for name, one in schema["properties"].items() if _MEMBER.fullmatch(name)}
+
+
+def listed(document: Document, operation: Operation) -> Schema | None:
+    """What a list is of; None if the answer is no page that has a way to the next one."""
+    after = next((each for each in operation.arguments if each.name == "after"), None)
+    if not operation.pages or operation.result is None or after is None or after.required:
+        return None
+    properties = resolved(document, operation.result).get("properties", {})
+    if not {"items", "next"} <= set(properties) or not isinstance(shape(properties["items"]), Many):
+        return None
+    item: Schema = properties["items"].get("items", {})
+    return item if shape(properties["next"]) == Scalar("string") == shape(after.schema) else None
+
+
+def is_secret(schema: Any) -> bool:
+    """Is it a text that nobody but its reader should see?"""
+    return isinstance(schema, Mapping) and (schema.get("format") == "password" or schema.get("writeOnly") is True)
 
 
 def models_of(document: Document, asked: list[Operation]) -> list[str]:
@@ -107,7 +131,19 @@ def circular(document: Document, names: list[str], *, through_null: bool) -> fro
     return frozenset(name for name in names if _reaches(within, name))
 
 
-def _parts(document: Document, schema: Mapping[str, Any]) -> list[Shape]:
+def endless(schemas: Mapping[str, Schema], name: str) -> bool:
+    """Is a model only a name for a shape in which the same name stands again?"""
+    seen = set[str]()
+    one: str | None = name
+    while one is not None and not is_record(schemas[one]):
+        if one in seen:
+            return True
+        seen.add(one)
+        one = _model_in(shape(schemas[one]))
+    return False
+
+
+def _parts(document: Document, schema: Schema) -> list[Shape]:
     """Shapes that a model is made of."""
     resolved(document, schema)  # a circle of nothing but names has no end
     return [shape(each) for each in schema["properties"].values()] if is_record(schema) else [shape(schema)]
@@ -119,7 +155,7 @@ def _model_in(one: Shape) -> str | None:
     return one.name if isinstance(one, Model) else None
 
 
-def _within(schema: Mapping[str, Any], through_null: bool) -> list[str]:
+def _within(schema: Schema, through_null: bool) -> list[str]:
     found = [shape(each) for each in schema["properties"].values()] if is_record(schema) else []
     if through_null:
         found = [each.item if isinstance(each, Nullable) else each for each in found]

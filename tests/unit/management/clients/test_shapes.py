@@ -16,6 +16,7 @@ from appliance.management.clients.shapes import (
     Shape,
     Table,
     circular,
+    endless,
     is_open,
     is_record,
     models_of,
@@ -79,3 +80,14 @@ def test_a_circle_is_only_what_cannot_end() -> None:
     assert circular(holding(A=b, B=maybe), ["A", "B"], through_null=False) == frozenset()
     assert circular(holding(A=b, B=maybe), ["A", "B"], through_null=True) == {"A", "B"}
     assert circular(holding(A=b, B=lists), ["A", "B"], through_null=True) == frozenset()
+
+
+def test_a_name_for_a_shape_that_has_the_same_name_within_is_endless() -> None:
+    tree, leaf = {"$ref": "#/components/schemas/Tree"}, {"$ref": "#/components/schemas/Leaf"}
+    schemas = {
+        "Tree": {"type": "array", "items": leaf},
+        "Leaf": {"anyOf": [tree, {"type": "null"}]},
+        "Held": {"properties": {"a": tree}},
+    }
+    assert [name for name in schemas if endless(schemas, name)] == ["Tree", "Leaf"]
+    assert not endless({"Tree": {"type": "array", "items": leaf}, "Leaf": {"properties": {"tree": tree}}}, "Tree")
