@@ -27,6 +27,7 @@ CHAPTERS = {
         "interceptors": "Call Proceed Interceptor",
         "metrics": "ClientMetrics ConnectionMetrics",
         "tracing": "continued",
+        "spans": "calls served",
     },
     "A node of its own": {"own_node": "OwnNode NodeNotStarted"},
     "Without asyncio": {"blocking": "connect listen Accepted"},

@@ -33,7 +33,12 @@ def continued(traceparent: str) -> Iterator[None]:
 
 def current() -> str:
     """The traceparent of the call that is made now; "" if it belongs to no trace."""
-    return _current.get() or _of_opentelemetry()
+    return continues() or _of_opentelemetry()
+
+
+def continues() -> str:
+    """What `continued` says here; "" outside."""
+    return _current.get()
 
 
 def _of_opentelemetry() -> str:

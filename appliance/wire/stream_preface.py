@@ -34,6 +34,8 @@ SERVICE: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 """W3C Trace Context, section 3.2.2."""
+_NOBODYS: Final = re.compile(r"..-(0{32}-.{16}|.{32}-0{16})-..")
+"""Identifiers of zeros alone are none: whoever gets such a traceparent ignores it (section 3.2.2.3)."""
 
 
 class StreamRefusal(StrEnum):
@@ -88,7 +90,8 @@ def read_wanted(body: bytes) -> Wanted:
     said = _object(body)
     if _problem(said):
         raise PeerFault(StreamRefusal.MALFORMED)
-    return Wanted(said["service"], said.get("metadata", {}), said.get("traceparent", ""))
+    trace = said.get("traceparent", "")
+    return Wanted(said["service"], said.get("metadata", {}), "" if _NOBODYS.fullmatch(trace) else trace)
 
 
 def unframed_wanted(datagram: bytes) -> Wanted:

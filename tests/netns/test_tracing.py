@@ -22,27 +22,39 @@ PORT = 4318
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
 SECRET = "collectors-own-token"
-SERVE = """
+SPANS = f"""
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+provider = TracerProvider(resource=Resource({{"service.name": "program"}}))
+provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter("http://127.0.0.1:{PORT}/v1/traces")))
+trace.set_tracer_provider(provider)
+"""
+SERVE = f"""{SPANS}
 import asyncio
 from appliance.sdk import Client
+from appliance.sdk.spans import served
+
+async def handle(connection):
+    await connection.write(connection.traceparent.encode())
 
 async def main():
-    async with Client() as client, await client.listen("echo") as listener:
-        print("serving", flush=True)
-        async for connection in listener:
-            async with connection:
-                await connection.write(connection.traceparent.encode())
+    async with Client() as client:
+        await client.serve("echo", served(handle), begun=lambda: print("serving", flush=True))
 
 asyncio.run(main())
 """
-CALL = """
+CALL = f"""{SPANS}
 import asyncio, sys
-from appliance.sdk import Client
-from appliance.sdk.tracing import continued
+from appliance.sdk import Client, continued
+from appliance.sdk.spans import calls
 
 async def main():
     with continued(sys.argv[1]):
-        async with Client() as client, await client.connect("other", "echo") as connection:
+        async with Client(interceptors=[calls()]) as client, await client.connect("other", "echo") as connection:
             print((await connection.readexactly(55)).decode())
 
 asyncio.run(main())
@@ -101,23 +113,25 @@ def test_one_trace_has_the_steps_of_both_hosts_each_within_the_right_one(traced:
             assert server.stdout is not None
             assert server.stdout.readline() == b"serving\n"
             given = called(second, TRACEPARENT)
+            received = by_name(there.wait(lambda spans: len(spans) >= 2 and spans))
         finally:
             server.terminate()
     ask(second, "/api/v1/node/profile", "-H", f"traceparent: {TRACEPARENT}", "-H", "x-request-id: r-1")
 
-    sent = by_name(here.wait(lambda spans: len(spans) >= 4 and spans))
-    connect, request, question, answer = (
-        sent[name] for name in ("connect echo", "GET /api/v1/node/profile", "ask profile", "node profile")
+    sent = by_name(here.wait(lambda spans: len(spans) >= 5 and spans))
+    call, connect, request, question, answer = (
+        sent[name] for name in ("call echo", "connect echo", "GET /api/v1/node/profile", "ask profile", "node profile")
     )
-    serve = by_name(there.wait(lambda spans: spans))["serve echo"]
+    serve, handle = received["serve echo"], received["handle echo"]
     assert {span.trace for span in [*here.spans, *there.spans]} == {TRACE}
-    assert connect.parent == request.parent == CALLER
+    assert call.parent == request.parent == CALLER
     assert (question.parent, answer.parent) == (request.span, question.span)
-    assert serve.parent == connect.span
-    assert given == f"00-{TRACE}-{serve.span}-01", "the service's own steps come within the one that let its caller in"
+    assert (connect.parent, serve.parent, handle.parent) == (call.span, connect.span, serve.span)
+    assert given == f"00-{TRACE}-{serve.span}-01"
     assert (connect.kind, serve.kind, request.kind, question.kind) == ("client", "server", "server", "client")
     assert request.attributes["http.response.status_code"] == 200
     assert request.attributes["appliance.request.id"] == "r-1"
+    assert (call.resource["service.name"], handle.resource["service.name"]) == ("program", "program")
     assert (connect.resource["service.name"], request.resource["service.name"]) == ("appliance-node", "appliance-api")
     assert connect.resource["appliance.node.name"] == "host-2"
     assert serve.resource["appliance.node.name"] == "host-1"
@@ -138,5 +152,7 @@ def test_one_trace_has_the_steps_of_both_hosts_each_within_the_right_one(traced:
     assert made["where"] == "hash a password"
     assert "alice" not in json.dumps(made)
 
-    assert here.headers[0]["authorization"] == f"Bearer {SECRET}"
+    assert {headers.get("authorization", "") for headers in here.headers} == {f"Bearer {SECRET}", ""}, (
+        "the nodes', and the program's"
+    )
     assert SECRET not in second.heard.decode() + json.dumps(second.status()) + json.dumps(ask(second, "/api/v1/server"))

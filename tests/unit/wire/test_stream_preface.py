@@ -28,6 +28,14 @@ from appliance.wire.stream_preface import (
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
+@pytest.mark.parametrize(
+    "zeros", [TRACE.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32), TRACE.replace("b7ad6b7169203331", "0" * 16)]
+)
+def test_a_trace_of_nobody_is_none(zeros: str) -> None:
+    framed = encode_wanted(Wanted("echo", {}, zeros))
+    assert read_wanted(framed[HEAD_BYTES:]) == Wanted("echo")
+
+
 @pytest.mark.parametrize("wanted", [Wanted("echo"), Wanted("a.b-c_d", {"user": "ädä", "x": ""}, TRACE)])
 def test_what_is_wanted_survives(wanted: Wanted) -> None:
     said = encode_wanted(wanted)
