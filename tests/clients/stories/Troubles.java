@@ -104,6 +104,7 @@ final class Troubles {
     client.invite(InviteArguments.of("laptop").tags(List.of("x")).exit(true));
     client(Options.defaults().token("t").headers(() -> Map.of("traceparent", "00-1"))).status();
     tell("requests", String.join(" | ", asked));
+    tell("a token that is none", failure(client(Options.defaults().token("secret\n"))::status), asked.size());
     streams(client);
   }
 
@@ -199,6 +200,8 @@ final class Troubles {
     try {
       call.run();
       return "nothing";
+    } catch (IllegalArgumentException error) {
+      return error.getMessage();
     } catch (ApplianceException error) {
       return error instanceof ConnectionFailedException ? "connection failed" : error.getMessage();
     }
