@@ -15,6 +15,7 @@ import jwt
 import pytest
 from fastapi import FastAPI
 
+from appliance import sdk
 from appliance.management.iam.signing_keys import Ring, rotated
 from appliance.management.iam.tokens import Access, Realm, issue
 from appliance.sdk.tracing import current
@@ -172,6 +173,27 @@ async def test_an_application_knows_its_callers_and_carries_traces_on(sample: Mo
         assert told.json()[36:52] != TRACE[36:52]
         for odd in ("", "00-" + "0" * 32 + TRACE[35:], "ff" + TRACE[2:], TRACE + "-more"):
             assert (await asked(app, "/trace", traceparent=odd)).json()[3:35] != TRACE[3:35]
+
+
+async def test_what_the_node_says_is_passed_on(sample: ModuleType, server: Server, tmp_path: Path) -> None:
+    appliance = sample.Appliance("http://node", http=server.client, node=lambda: sdk.Client(str(tmp_path / "nobody")))
+    app = FastAPI(lifespan=appliance.lifespan)
+    appliance.install(app)
+
+    async def raised(kind: str) -> None:
+        raise getattr(sdk, kind)("no", hint="do")
+
+    async def peers() -> int:
+        return len(await app.state.node.peers())
+
+    app.get("/peers")(peers)
+    app.get("/raised")(raised)
+    async with appliance.lifespan(app):
+        for kind, status in [("UnknownPeer", 404), ("AccessDenied", 403), ("DeadlineExceeded", 504), ("ServiceBusy", 503)]:
+            told = await asked(app, f"/raised?kind={kind}")
+            assert (told.status_code, told.json()["code"], told.json()["hint"]) == (status, kind, "do")
+        gone = await asked(app, "/peers")
+        assert (gone.status_code, gone.json()["code"]) == (503, "NoDaemon")
 
 
 @pytest.mark.timeout(300)

@@ -11,7 +11,7 @@ import httpx
 from fastapi import Depends, FastAPI
 from starlette.requests import HTTPConnection
 
-from appliance.sdk import Client
+from appliance.sdk import Client, SDKError
 from appliance_fastapi.callers import Caller, Callers
 from appliance_fastapi.problems import Refused, answer
 from appliance_fastapi.tracing import Tracing
@@ -36,6 +36,7 @@ class Appliance:
         """The trace of each request, and problems as answers."""
         app.add_middleware(Tracing)
         app.add_exception_handler(Refused, answer)
+        app.add_exception_handler(SDKError, answer)
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncGenerator[None]:
@@ -44,7 +45,10 @@ class Appliance:
             http = await stack.enter_async_context(self._http())
             app.state.callers = Callers(self._url, http, issuer=self._issuer)
             if self._node is not None:
-                app.state.node = await stack.enter_async_context(self._node())
+                app.state.node = (
+                    self._node()
+                )  # it connects when it is asked for something, and may come later than the application
+                stack.push_async_callback(app.state.node.close)
             yield
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from appliance.sdk import AccessDenied, DeadlineExceeded, NodeGone, SDKError, ServiceNotFound, UnknownPeer
+
 
 class Refused(Exception):
     """An answer that is none."""
@@ -24,17 +26,35 @@ def not_known(detail: str) -> Refused:
     return Refused(HTTPStatus.UNAUTHORIZED, "Unauthenticated", detail, hint, {"WWW-Authenticate": "Bearer"})
 
 
-def answer(_request: Request, refused: Exception) -> Response:
-    """For `FastAPI.add_exception_handler`."""
-    if not isinstance(refused, Refused):
-        raise refused
+def refused(error: SDKError) -> Refused:
+    """What the node says, or that it is not there, as an answer to whoever asked the application."""
+    match error:
+        case UnknownPeer() | ServiceNotFound():
+            status = HTTPStatus.NOT_FOUND
+        case AccessDenied():
+            status = HTTPStatus.FORBIDDEN
+        case DeadlineExceeded():
+            status = HTTPStatus.GATEWAY_TIMEOUT
+        case NodeGone():
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        case _:
+            status = HTTPStatus.SERVICE_UNAVAILABLE if error.retryable else HTTPStatus.BAD_GATEWAY
+    return Refused(status, error.code, error.message, error.hint or "")
+
+
+def answer(_request: Request, error: Exception) -> Response:
+    """For `FastAPI.add_exception_handler`, for Refused and for SDKError."""
+    if isinstance(error, SDKError):
+        error = refused(error)
+    if not isinstance(error, Refused):
+        raise error
     body: dict[str, Any] = {
-        "type": f"urn:appliance:problem:{refused.code}",
-        "title": refused.status.phrase,
-        "status": refused.status,
-        "code": refused.code,
-        "detail": refused.detail,
-        "hint": refused.hint,
-        "retryable": refused.status == HTTPStatus.SERVICE_UNAVAILABLE,
+        "type": f"urn:appliance:problem:{error.code}",
+        "title": error.status.phrase,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "hint": error.hint,
+        "retryable": error.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT},
     }
-    return JSONResponse(body, refused.status, refused.headers, "application/problem+json")
+    return JSONResponse(body, error.status, error.headers, "application/problem+json")
