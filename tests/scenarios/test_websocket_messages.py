@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from socket import SHUT_RDWR
 from typing import Any
 
 import pytest
@@ -47,3 +49,21 @@ def test_each_example_is_taken_and_answered_as_described(name: str, api: tuple[s
             assert said["type"] in answers
             assert said.get("problem", {}).get("code") not in {"MessageInvalid", "Invalid", "NotFound", "Forbidden"}, said
             assert said.get("id") == message.get("id")
+
+
+def test_clients_that_go_in_any_way_leave_no_traceback(api: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    address, token = api
+    who = {"authorization": f"Bearer {token}"}
+    with caplog.at_level(logging.ERROR):
+        for _ in range(10):
+            with connect(address, additional_headers=who, proxy=None) as socket:
+                hear(socket)
+                socket.send('{"type": "subscribe", "id": 1}')
+            with connect(address, additional_headers=who, proxy=None) as broken:
+                broken.send('{"type": "ask", "id": 1, "operation": "status"}')
+                broken.socket.shutdown(SHUT_RDWR)
+        with connect(address, additional_headers=who, proxy=None) as socket:  # the server has met their ends
+            for _ in range(3):
+                hear(socket)
+                socket.send('{"type": "ping"}')
+    assert not caplog.records

@@ -65,8 +65,8 @@ class WebSocketEndpoint:
             await Connection(_Wire(socket), self._deeds, caller if caller.how else None, again, clock.monotonic).hold()
         finally:
             self._seats.leave(seat)
-            if socket.application_state is WebSocketState.CONNECTED:
-                with suppress(RuntimeError, OSError):
+            if socket.application_state is socket.client_state is WebSocketState.CONNECTED:
+                with suppress(RuntimeError, OSError, WebSocketDisconnect):  # it may go just now
                     await socket.close(GOING_AWAY)
 
 
