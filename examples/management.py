@@ -81,8 +81,8 @@ def tour(api: Api, code: str, profile: Path) -> None:
 
 
 @contextmanager
-def trial() -> Iterator[tuple[int, str, Path]]:
-    """A node of its own: its port, the code of the first user, and its profile."""
+def trial(more: str = "") -> Iterator[tuple[int, str, Path]]:
+    """A node of its own: its port, the code of the first user, and its profile. `more` keys of the section `management`."""
     with tempfile.TemporaryDirectory() as folder:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
@@ -97,7 +97,7 @@ def trial() -> Iterator[tuple[int, str, Path]]:
         ).stdout.split()[0]
         profile.write_text(
             f"profile: 1\nname: trial\nserver: {{identity: file:identity}}\nnetwork: {{addresses: [10.77.0.1/24]}}\n"
-            f'management: {{listen: ["127.0.0.1:{port}"]}}\n'
+            f'management: {{listen: ["127.0.0.1:{port}"], {more}}}\n'
             f'peers: [{{name: other, identity: {other}, allowed: [10.77.0.2/32], keepalive: 20s, endpoints: ["udp://127.0.0.1:9"]}}]\n'
         )
         Path(folder).chmod(0o755)  # where root runs this, the API server has a user of its own

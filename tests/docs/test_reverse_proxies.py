@@ -76,11 +76,7 @@ async def ask(folder: Path, port: int, first: str, more: str, until_seen: bytes 
 
 def configured(program: str, folder: Path, front: int, behind: int) -> str:
     """The page's text, with the ports and files of this test."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = certificates.made(key, [NAME], dt.datetime.now(dt.UTC)).decode()
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    for name, text in (("node1.pem", certificate), ("node1.key", secret), ("node1.both", certificate + secret)):
-        (folder / name).write_text(text)
+    certified(folder, "node1", NAME)
     (page,) = (text for first, text in PAGE.items() if first.lower().startswith((f"# {program}", f"# {program}file")))
     page = page.replace("127.0.0.1:8470", f"127.0.0.1:{behind}").replace("/etc/ssl/", f"{folder}/")
     if program == "nginx":
@@ -89,6 +85,15 @@ def configured(program: str, folder: Path, front: int, behind: int) -> str:
     if program == "haproxy":
         return page.replace("bind :443", f"bind 127.0.0.1:{front}")
     return "{\nadmin off\nauto_https off\n}\n" + page.replace(":443", f":{front}")
+
+
+def certified(folder: Path, file: str, name: str) -> None:
+    """A certificate for that name: FILE.pem, FILE.key, and FILE.both with both."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = certificates.made(key, [name], dt.datetime.now(dt.UTC)).decode()
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    for suffix, text in (("pem", certificate), ("key", secret), ("both", certificate + secret)):
+        (folder / f"{file}.{suffix}").write_text(text)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from appliance.api.profile_management import Management, ManagementLimits
+from appliance.api.profile_management import Management
 from appliance.api_server import example_server
 from appliance.api_server.application import answering_of, application
 from appliance.api_server.caller import LOCAL
@@ -32,7 +32,7 @@ from appliance.management.operations.table import ROWS
 TOKEN = "root"
 """Stands for the kernel's word that root of this host asks."""
 PASSWORD = "correct horse battery"
-MANAGEMENT = Management(limits=ManagementLimits(requests=0, per_address=1024))
+MANAGEMENT: Mapping[str, Any] = {"limits": {"requests": 0, "per_address": 1024}}
 
 
 class Node:
@@ -57,8 +57,9 @@ class Node:
 
 
 @contextmanager
-def whole_api(folder: Path) -> Iterator[str]:
-    """Where it is: http://127.0.0.1:PORT. `folder` is for what it keeps."""
+def whole_api(folder: Path, section: Mapping[str, Any] = {}, identity: str = "0" * 64) -> Iterator[str]:
+    """Where it is: http://127.0.0.1:PORT. `folder` is for what it keeps; `section` has keys of the profile's section."""
+    management = Management.model_validate({**MANAGEMENT, **section})
     listener = example_server.listening("127.0.0.1", 0)
     ready = Event()
     ending: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -66,12 +67,12 @@ def whole_api(folder: Path) -> Iterator[str]:
     async def serve() -> None:
         stop = asyncio.Event()
         ending.append((asyncio.get_running_loop(), stop))
-        settings, node, edge = Settings("mock", "0" * 64, "1.0", MANAGEMENT.model_dump(mode="json")), Node(), Edge(MANAGEMENT)
+        settings, node, edge = Settings("mock", identity, "1.0", management.model_dump(mode="json")), Node(), Edge(management)
         joints = Joints(settings.name, settings.identity, node, folder / "plugins", {})  # type: ignore[arg-type]  # as below
-        plugins = PluginParts({}, MANAGEMENT, joints)
+        plugins = PluginParts({}, management, joints)
         parts = await Parts.open(folder, settings, node, {}, plugins)  # type: ignore[arg-type]  # as much of a NodeLink as is used
         try:
-            tls = Tls(MANAGEMENT, folder, _no_files, _told)
+            tls = Tls(management, folder, _no_files, _told)
             answering = answering_of(settings, parts, edge_handlers(edge, tls, parts.asking.shown))
             app = _by_token(application(settings, parts, answering))
             server = EdgeServer(app, edge, lambda _listener: None)
