@@ -25,6 +25,7 @@ from appliance.foundation.logging import get_logger
 from appliance.management.iam.tokens import Realm
 from appliance.store.cached import CachedStore
 from appliance.store.opening import open_store, sealed
+from appliance.store.sealed import SealedStore
 
 log = get_logger("api")
 
@@ -44,10 +45,20 @@ class Kept:
     """The store, and the users and tokens in it. Made by `open`."""
 
     def __init__(
-        self, store: Store, realm: Realm, settings: Settings, ask: Ask, breached: Callable[[str], bool], *, server: str
+        self,
+        store: Store,
+        sealed: SealedStore,
+        realm: Realm,
+        settings: Settings,
+        ask: Ask,
+        breached: Callable[[str], bool],
+        *,
+        server: str,
     ) -> None:
-        """`server`: the name of this API server among those that share the store."""
+        """`sealed`: the same store, as far as it is about keys. `server`: the name of this API server among those that share
+        the store."""
         self.store = store
+        self.sealed = sealed
         self.server = server
         self.suffix = "" if server == ALONE else f".{server}"
         """What the names of spaces end with that are this API server's own."""
@@ -75,11 +86,11 @@ class Kept:
         management = Management.model_validate(settings.management)
         breached = breached_in(management.stolen_passwords)
         shared = await plugins.store()
-        store: Store
         if shared is not None:
-            store = await sealed(CachedStore(shared, cache_of(plugins)), folder / FOLDER, credentials=credentials)
+            kept = await sealed(CachedStore(shared, cache_of(plugins)), folder / FOLDER, credentials=credentials)
         else:
-            store = await open_store(folder / FOLDER, credentials=credentials)
+            kept = await open_store(folder / FOLDER, credentials=credentials)
+        store: Store = kept
         if management.tracing is not None:
             from appliance.api_server.tracing.store import TracedStore
 
@@ -89,7 +100,7 @@ class Kept:
         except BaseException:
             await store.close()
             raise
-        return cls(store, realm, settings, ask, breached, server=ALONE if shared is None else settings.identity)
+        return cls(store, kept, realm, settings, ask, breached, server=ALONE if shared is None else settings.identity)
 
     def trouble(self) -> str:
         """What was found wrong with the store when it was written last; "" if nothing was."""

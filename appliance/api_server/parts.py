@@ -27,6 +27,7 @@ from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
 from appliance.api_server.short_paths import ShortPaths
+from appliance.api_server.store_keys import store_handlers
 from appliance.api_server.tracing.current import traced
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
@@ -111,6 +112,7 @@ class Parts:
             **iam.handlers(self._kept.accounts),
             **self.jobs.handlers,
             **of_figures.handlers(self.figures),
+            **store_handlers(self._kept),
             **of_reviews.handlers(self.reviews, self.asking, self.may),
             **of_traces.handlers(None if self.tracing is None else self.tracing.recent),
         }

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
+from appliance.api.stores import StoreInUse
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, bytes_text, seconds_text
 from appliance.errors import ExitCode
@@ -90,8 +91,11 @@ def rotate(arguments: argparse.Namespace, terminal: Terminal) -> int:
     if arguments.cipher is not None and arguments.cipher not in CIPHERS:
         raise UsageError(f"--cipher: {arguments.cipher!r} is no cipher", hint=f"there are: {', '.join(CIPHERS)}")
     keys = _keys(arguments, folder)
-    with _acting(folder):
-        done = asyncio.run(maintenance.rotate(folder, keys, arguments.cipher, terminal.note))
+    try:
+        with _acting(folder):
+            done = asyncio.run(maintenance.rotate(folder, keys, arguments.cipher, terminal.note))
+    except StoreInUse as error:
+        raise StoreInUse(error.message, hint="the API server can do it while it runs: appliance api store.rotate") from None
     terminal.result(done, f"{done['values']} values are sealed under data key {done['data_key']} ({done['cipher']})")
     return ExitCode.OK
 

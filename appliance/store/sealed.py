@@ -134,6 +134,11 @@ class SealedStore:
         await self._store.close()
 
     @property
+    def inside(self) -> RewritableStore:
+        """The store whose values these are."""
+        return self._store
+
+    @property
     def ring(self) -> Ring:
         """The data keys, and the key that wraps them."""
         return self._ring

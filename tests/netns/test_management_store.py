@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -105,6 +106,20 @@ def test_a_full_disk_and_a_damaged_file_are_told_and_cost_nothing_that_was_kept(
     again(node, 4)
     assert {"alice", "carol"} <= {user["name"] for user in ask(node, "/api/v1/users?limit=100")[1]["items"]}
     assert (disk_of(node) / "store" / "broken.sqlite").exists()
+
+
+def test_the_data_key_changes_while_the_api_server_answers(node: Host) -> None:
+    alice = logged_in(node, "alice", "viewer")
+    refused = node.command("store", "rotate", "--store", str(disk_of(node) / "store"))
+    assert refused.returncode == 75
+    assert "appliance api store.rotate" in refused.stderr
+    rotated = node.command("api", "store.rotate", "--json")
+    assert json.loads(rotated.stdout)["data_key"] == 2, rotated.stderr
+    assert ask(node, "/api/v1/users/profile", *alice, local=False)[1]["name"] == "alice"
+    checked = node.command("store", "check", "--store", str(disk_of(node) / "store"), "--json")
+    assert json.loads(checked.stdout)["rotation_ended"], checked.stderr
+    again(node, 2)
+    assert ask(node, "/api/v1/users/profile", *alice, local=False)[1]["name"] == "alice"
 
 
 def again(host: Host, times: int) -> None:

