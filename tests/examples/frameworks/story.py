@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,3 +73,7 @@ def judge(url: str, port: int, code: str) -> None:
     assert refused(asked("/stop", victor_token, "POST")) == [403, "Forbidden"]
     assert refused(asked("/stop", program, "POST")) == [403, "Forbidden"]
     assert asked("/stop", alice_token, "POST").status_code in {200, 201}
+    until = time.monotonic() + 120
+    while (gone := asked("/peers", alice_token)).json() == ["other"] or gone.json()["code"] != "NodeGone":
+        assert time.monotonic() < until, gone.text
+    assert refused(gone) == [503, "NodeGone"]
