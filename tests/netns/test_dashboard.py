@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from rigs.certified import network
 
+from appliance.runtime.members.network_folder import NetworkFolder
 from tests.netns.browser import Browser, screenshot
 from tests.netns.daemons import Host
 from tests.netns.throwaway import Throwaway
@@ -227,8 +229,8 @@ def test_a_first_user_looks_at_everything_and_others_at_what_they_may(node: Host
         filled(browser, 0, name="carol", password=PASSWORD)
         browser.wait("document.querySelectorAll('nav a').length > 0")
         assert browser.run("[...document.querySelectorAll('nav a')].map((each) => each.hash)") == [f"#/{page}" for page in VIEWED]
-        for page, text in (("jobs", "health-check"), ("reviews", "alice")):
-            at(browser, page, text)
+        for page in VIEWED:
+            at(browser, page, "alice" if page == "reviews" else PAGES[page])
             assert browser.run("document.querySelectorAll('main form, main button:not([hidden])').length") == 0
         assert browser.complaints == []
 
@@ -275,22 +277,40 @@ def test_an_admin_sets_a_second_factor_up_and_lets_a_program_and_somebody_in(nod
         logged_out(browser)
 
 
-def test_a_profile_on_trial_counts_down_and_is_kept(node: Host) -> None:
-    with Browser(node.entering) as browser:
-        registered(node, browser)
-        node.profile.write_text(node.profile.read_text().replace("mtu: 1400", "mtu: 1300"))
-        at(browser, "changes", "network.mtu")
-        looks_right(browser, "changes-plan")
-        filled(browser, 0, confirm_within="300")
-        browser.wait("document.querySelector('.trial strong')?.textContent.includes('min')")
-        looks_right(browser, "trial")
-        at(browser, "audit", "reload")
-        pressed(browser, "Keep it")
-        browser.wait("document.querySelector('.trial') === null")
-        browser.wait(has("confirm"))  # the log is live
-        assert node.status()["confirm_by"] is None
-        assert node.status()["interface"]["mtu"] == 1300
-        assert browser.complaints == []
+def test_a_member_is_invited_and_a_profile_on_trial_is_kept() -> None:
+    with tempfile.TemporaryDirectory(prefix="appliance-") as name, network(Path(name), 1) as found:
+        Path(name).chmod(0o755)
+        (node,) = found.hosts
+        NetworkFolder(node.kept / "mesh-home").keep_owner(found.key)
+        found.write(node, "management: {}")
+        node.namespace.sh("ip link set lo up")
+        node.start()
+        node.hear("the API server is ready")
+        with Browser(node.entering) as browser:
+            registered(node, browser)
+            at(browser, "members", "There is no other member.")
+            filled(browser, 0, name="laptop")
+            code = shown_once(browser)
+            assert len(code.split("-")) > 4
+            browser.wait("document.querySelector('main tbody')?.innerText.includes('laptop')")
+            looks_right(browser, "members-code")
+            pressed(browser, "Take back")
+            browser.wait(has("revoked"))
+
+            found.write(node, "management: {}\nnetwork: {mtu: 1300}")
+            at(browser, "changes", "network.mtu")
+            looks_right(browser, "changes-plan")
+            filled(browser, 0, confirm_within="300")
+            browser.wait("document.querySelector('.trial strong')?.textContent.includes('min')")
+            looks_right(browser, "trial")
+            at(browser, "audit", "reload")
+            pressed(browser, "Keep it")
+            browser.wait("document.querySelector('.trial') === null")
+            browser.wait(has("confirm"))  # the log is live
+            assert node.status()["confirm_by"] is None
+            assert node.status()["interface"]["mtu"] == 1300
+            assert code not in browser.run("document.body.innerText")
+            assert browser.complaints == []
 
 
 def test_tabs_share_a_log_in_and_what_befalls_the_browser_loses_nothing(node: Host) -> None:

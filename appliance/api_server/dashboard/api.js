@@ -1,8 +1,9 @@
 // Asks the API as whoever is logged in.
 
-import { send, unanswered } from "./http.js";
+import { Problem, send, unanswered } from "./http.js";
 import { fresh } from "./session.js";
 
+const QUIET = 45_000; // milliseconds: a stream says something each 15 s, or its connection is gone
 const REFUSED = new Set(["Unauthenticated", "TokenExpired", "TokenNotValid"]); // about the token: a wrong password is a 401 too
 
 async function asked(method, path, options) {
@@ -38,7 +39,9 @@ export async function follow(where, each, signal, cursor, answered = () => {}) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
+    const silence = setTimeout(() => reader.cancel(new Problem({ detail: "The stream says nothing." }, 0)), QUIET);
     const { value, done } = await reader.read().catch((error) => { throw unanswered(error, signal); });
+    clearTimeout(silence);
     if (done) return;
     const events = (rest + value).split("\n\n");
     rest = events.pop();

@@ -29,7 +29,7 @@ export async function audit(main, { signal }) {
     return { items: page.entries, next: page.before ? String(page.before) : "" };
   };
   const draw = (items) => table("Entries", ["Number", "When", "Who", "What", "Outcome", "Target", "Details"], items.map(row), empty("There is no such entry."));
-  const list = paged(look, draw, { size: 50 });
+  const list = paged(look, draw, { size: 50, newest: (each) => each.n });
   const search = form([
     field("Who", { name: "who", autocomplete: "off" }, "The whole name."), field("What", { name: "what", autocomplete: "off" }, "An operation or event, or its beginning: user."),
     field("From", { name: "since", type: "datetime-local" }), field("To", { name: "until", type: "datetime-local" }),

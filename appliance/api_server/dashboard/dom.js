@@ -38,8 +38,10 @@ export function table(caption, columns, rows, none = "There is nothing here.") {
   return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, el("table", {}, el("thead", {}, head), el("tbody", {}, body)));
 }
 
-// Draws anew, and keeps the box of a table, the focus, and the place that it was scrolled to.
+// Draws anew, and keeps the focus and the place that a table was scrolled to. While somebody marks text in it, it stays as it is.
 export function redraw(place, ...fresh) {
+  const marked = getSelection();
+  if (place.hasChildNodes() && !marked.isCollapsed && place.contains(marked.anchorNode)) return;
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
   const known = focused && (focused.getAttribute("href") ?? focused.dataset.key ?? (focused.className === "table" ? "table" : null));
   const scrolled = place.querySelector(".table")?.scrollLeft ?? 0;

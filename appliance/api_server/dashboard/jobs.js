@@ -85,7 +85,7 @@ export async function jobs(main, page) {
   const known = (items) => table("Templates", ["Name", "What it does"], items.map((each) => [link(each.name, `#/jobs/template/${encodeURIComponent(each.name)}`), each.summary]), "There is no template.");
   const ran = (items) => table("Jobs", ["Template", "State", "By", "Created", "Steps"], items.map((each) => [link(each.template, `#/jobs/of/${each.id}`), state(each.state), each.by, moment(each.created), `${each.progress.done} of ${each.progress.of}`]), empty("Nothing ran yet."));
   const templates = paged(pageOf("/templates"), known, { one: "template", many: "templates", counted: false });
-  const past = paged(pageOf("/jobs"), ran, { size: 50, one: "job", many: "jobs" });
+  const past = paged(pageOf("/jobs"), ran, { size: 50, one: "job", many: "jobs", newest: (each) => each.id });
   main.append(refused, section("Templates", templates.element), section("Jobs", past.element));
   listen(["jobs"], once(past.refresh, page.signal, refused), page.signal);
   await Promise.all([templates.refresh(), past.refresh()]);

@@ -107,7 +107,7 @@ export async function reviews(main, page) {
   const refused = el("div", { role: "alert" });
   const look = (after, limit) => get(`/reviews?limit=${Math.min(limit, 200)}&after=${encodeURIComponent(after)}`, page.signal);
   const draw = (items) => table("Reviews", ["Title", "Kind", "State", "Author", "Opened"], items.map(row), empty("There is no review.", "Others can look at a change before it happens."));
-  const list = paged(look, draw, { size: 50, one: "review", many: "reviews" });
+  const list = paged(look, draw, { size: 50, one: "review", many: "reviews", newest: (each) => each.id });
   main.append(refused, section("Reviews", list.element));
   if (page.may("reviews.write")) main.append(ask());
   listen(["reviews"], once(list.refresh, page.signal, refused), page.signal);

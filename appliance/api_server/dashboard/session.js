@@ -26,7 +26,16 @@ export function onExpired(callback) {
   again = callback;
 }
 
-const place = () => JSON.parse(sessionStorage.getItem(HERE) ?? "null");
+// What the browser kept, which may be damaged; null for that too.
+function read(storage, name) {
+  try {
+    return JSON.parse(storage.getItem(name));
+  } catch {
+    return null;
+  }
+}
+
+const place = () => read(sessionStorage, HERE);
 
 // Is somebody logged in, or was before the page was loaded anew?
 export const known = () => Boolean(place());
@@ -91,12 +100,14 @@ async function take(here, granted) {
   localStorage.setItem(SEALED + here.name, JSON.stringify({ at: Date.now(), iv: text(iv), sealed: text(new Uint8Array(sealed)) }));
 }
 
-// The newest refresh token of these tabs; "" if there is none.
+// The newest refresh token of these tabs; "" if there is none that can be read.
 async function unsealed(here) {
-  const kept = JSON.parse(localStorage.getItem(SEALED + here.name) ?? "null");
-  if (!kept) return "";
-  const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv: bytes(kept.iv) }, await opener(here, "decrypt"), bytes(kept.sealed));
-  return new TextDecoder().decode(plain);
+  try {
+    const kept = read(localStorage, SEALED + here.name);
+    return new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-GCM", iv: bytes(kept.iv) }, await opener(here, "decrypt"), bytes(kept.sealed)));
+  } catch {
+    return "";
+  }
 }
 
 const opener = (here, use) => crypto.subtle.importKey("raw", bytes(here.key), "AES-GCM", false, [use]);
@@ -113,7 +124,7 @@ function forget() {
 // What tabs left that were closed without logging out.
 function sweep() {
   for (const name of Object.keys(localStorage).filter((each) => each.startsWith(SEALED))) {
-    if (Date.now() - JSON.parse(localStorage.getItem(name)).at > IDLE) localStorage.removeItem(name);
+    if (!(Date.now() - read(localStorage, name)?.at < IDLE)) localStorage.removeItem(name);
   }
 }
 
