@@ -32,7 +32,7 @@ export function duration(seconds) {
 export function figure(number, unit) {
   if (unit === "bytes") return bytes(number);
   if (unit === "seconds") return number >= 1 ? `${trimmed(number)} s` : `${trimmed(number * 1000)} ms`;
-  return unit ? `${count(number)} ${unit}` : count(number);
+  return unit ? `${count(number)} ${number === 1 ? unit.replace(/s$/, "") : unit}` : count(number);
 }
 
 const at = (when) => new Date(typeof when === "number" ? when * 1000 : when);

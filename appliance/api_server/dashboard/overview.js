@@ -10,7 +10,11 @@ const EVERY = 5; // seconds
 const MOST = 120; // readings: ten minutes
 const LEAST = 120; // seconds that the chart is wide at first
 
-function drawn(readings, signal) {
+// Kept while the tab is open: who comes back sees the minutes before.
+const readings = [];
+let before = null;
+
+function drawn(signal) {
   const to = readings.at(-1)?.at ?? Date.now() / 1000;
   const from = Math.min(readings[0]?.at ?? to, to - LEAST);
   const series = ["received", "sent"].map((name) => ({ name, points: readings.map((each) => ({ at: each.at, mean: each[name], least: each[name], most: each[name] })) }));
@@ -45,9 +49,7 @@ export async function overview(main, { signal, may }) {
   const forgotten = el("div", { role: "alert" });
   main.append(refused, now, section("Problems", problems), section("Traffic", traffic));
   if (may("figures.read")) main.append(section("The last hour", past, forgotten, el("p", {}, link("All of it over time", "#/traffic"))));
-  const readings = [];
   let drawing = new AbortController();
-  let before = null;
   const look = async () => {
     const status = await get("/status", signal);
     const reading = { at: Date.now() / 1000, received: sum(status.sessions, "rx_bytes"), sent: sum(status.sessions, "tx_bytes") };
@@ -70,7 +72,7 @@ export async function overview(main, { signal, may }) {
     if (traffic.contains(document.activeElement) || traffic.querySelector("[open]")) return; // somebody reads in it
     drawing.abort();
     drawing = new AbortController();
-    traffic.replaceChildren(drawn(readings, AbortSignal.any([signal, drawing.signal])));
+    traffic.replaceChildren(drawn(AbortSignal.any([signal, drawing.signal])));
   };
   const remember = async () => {
     redraw(past, hour(await get("/analytics/summary", signal), await get("/analytics/anomalies", signal)));

@@ -14,6 +14,7 @@ test("figures with their units", () => {
   assert.equal(figure(0.0123, "seconds"), "12.3 ms");
   assert.equal(figure(2, "seconds"), "2 s");
   assert.equal(figure(3, "packets"), "3 packets");
+  assert.equal(figure(1, "packets"), "1 packet");
 });
 test("names", () => {
   assert.equal(plural(1, "peer"), "1 peer");
