@@ -45,6 +45,21 @@ async def set_link(args: Mapping[str, Any]) -> None:
     await _do("dns", link, *args["servers"])
 
 
+async def asks(link: str, server: str, seconds: float = PATIENCE) -> bool | None:
+    """Does it ask that server over the link already? It does so once it has heard of the link's address and carrier from the
+    kernel. None: it was not told to, or does not answer within `seconds`, so there is nothing to wait for."""
+    code, output, _ = await _resolvectl("status", link, seconds=seconds)
+    if code or server not in output.split():
+        return None
+    return any("DNS" in _scopes(line) for line in output.splitlines())
+
+
+def _scopes(line: str) -> list[str]:
+    """Of "    Current Scopes: DNS LLMNR/IPv4"."""
+    name, _, scopes = line.strip().partition(": ")
+    return scopes.split() if name == "Current Scopes" else []
+
+
 def tool() -> str | None:
     """Where the command is; None if it is not installed."""
     return shutil.which("resolvectl", path=os.environ.get("PATH", "") + ":/usr/bin:/bin")
@@ -60,7 +75,7 @@ async def _do(*words: str) -> None:
     raise HostError(f"resolvectl {words[0]} failed: {first}", hint="look with: resolvectl status")
 
 
-async def _resolvectl(*words: str) -> tuple[int, str, str]:
+async def _resolvectl(*words: str, seconds: float = PATIENCE) -> tuple[int, str, str]:
     path = tool()
     if path is None:
         return 127, "", "the command resolvectl is not installed"
@@ -74,12 +89,12 @@ async def _resolvectl(*words: str) -> tuple[int, str, str]:
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(seconds):
             output, errors = await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()
-        return 124, "", f"it did not answer within {PATIENCE:.0f} s"
+        return 124, "", f"it did not answer within {seconds:.0f} s"
     return process.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace")
 
 

@@ -286,6 +286,7 @@ class HostedNode:
         self._lifespan.push("control socket", answering.close)
         if profile.management is not None:
             await self._manage(profile.management)
+        await self._names.settle(profile)
         self._ready()
 
     async def _change_host(self, child: changes.Child, confirm_within: float | None, admin: str | None) -> None:

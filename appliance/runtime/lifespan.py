@@ -35,6 +35,7 @@ class Lifespan:
     ) -> None:
         """`name` has started; `stop()` ends it. An `essential` part gets its whole `limit` even in a hurry."""
         self._parts.append(_Part(name, stop, limit, essential))
+        log.debug("a part starts", part=name)
 
     async def end(self, name: str) -> bool:
         """Stop one part before its time, if there is one of that name. False when it failed or took too long."""

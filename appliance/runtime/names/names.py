@@ -49,6 +49,15 @@ class Names:
             if naming(profile) is None:
                 self._answering = None
 
+    async def settle(self, profile: Profile) -> None:
+        """Wait until this host's programs are led here, so that the first look-up after the start finds peers: systemd-resolved
+        needs a moment. Where it is not told to ask here, or does not answer, nobody waits."""
+        wanted = naming(profile)
+        if self._answering is not None and wanted is not None and wanted.host in {"auto", "resolved"}:
+            from appliance.runtime.names.settling import until_asked
+
+            await until_asked(profile.network.interface, str(wanted.address))
+
     async def close(self) -> None:
         """Answer nobody any more."""
         if self._answering is not None:
