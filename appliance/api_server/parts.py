@@ -77,6 +77,7 @@ class Parts:
             self._counted,
             self.jobs.events,
             suffix=kept.suffix,
+            node=settings.name if kept.shared else "",
         )
         self._others = Tasks()
         self._ending = AsyncExitStack()

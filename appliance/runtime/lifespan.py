@@ -55,6 +55,7 @@ class Lifespan:
         return trouble
 
     async def _stop(self, part: _Part) -> bool:
+        log.debug("a part ends", part=part.name)
         loop = asyncio.get_running_loop()
         stopping = loop.create_task(_call(part.stop), name=f"stop {part.name}")
         hurry = loop.create_task(self.hurry.wait(), name="hurry")

@@ -37,7 +37,7 @@ Own = Callable[[], Mapping[str, Mapping[str, int]]]
 class Sampler:
     """`ask` gives the node's figures, as its operation `metrics` has them; that it raises SDKError or TimeoutError is counted in
     `missed`. `told` hears of anomalies. `suffix`: what the names of spaces end with that are this API server's
-    own. `start`, then `close`."""
+    own; `node`: the name that its events have, where several share a log. `start`, then `close`."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Sampler:
         told: Told | None = None,
         *,
         suffix: str = "",
+        node: str = "",
         wall: Callable[[], float] = clock.wall,
         monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
@@ -57,7 +58,7 @@ class Sampler:
         self._keeping = Keeping(store, suffix)
         self._calendar = Calendar()
         self._meter = Meter()
-        self._telling = Telling(store, told, suffix)
+        self._telling = Telling(store, told, suffix, node)
         self._jump = 0.0
         self._task: asyncio.Task[None] | None = None
         self.book = Book()

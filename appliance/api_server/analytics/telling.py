@@ -40,8 +40,10 @@ class Told(Protocol):
 class Telling:
     """`untold`: events that were lost, as the store had no room for long. `broken`: what was kept could not be read."""
 
-    def __init__(self, store: Store, told: Told | None, suffix: str = "") -> None:
-        """`suffix`: what the names of spaces end with that are this API server's own."""
+    def __init__(self, store: Store, told: Told | None, suffix: str = "", node: str = "") -> None:
+        """`suffix`: what the names of spaces end with that are this API server's own. `node`: whose anomalies these are, where
+        several share the log."""
+        self._node = {"node": node} if node else {}
         self._store = store
         self._space = SPACE + suffix
         self._told = told
@@ -66,7 +68,7 @@ class Telling:
             if len(self._waiting) >= MOST_WAITING:
                 self._waiting.popleft()
                 self.untold += 1
-            self._waiting.append(self._told.change(BEGAN if change.began else ENDED, change.anomaly._asdict()))
+            self._waiting.append(self._told.change(BEGAN if change.began else ENDED, change.anomaly._asdict() | self._node))
         if not self._waiting:
             return
         try:

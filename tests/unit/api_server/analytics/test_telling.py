@@ -57,6 +57,13 @@ async def test_an_event_has_the_rule_the_reason_and_what_to_do(store: Store) -> 
     assert last["until"] == NOON + 60
 
 
+async def test_in_a_log_that_several_share_it_says_whose_it_is(store: Store) -> None:
+    telling = Telling(store, EventLog(store), ".second", "gateway")
+    await telling.tell(Watch(), [change(began=True)], NOON)
+    assert [told["node"] for _, told in await said(store)] == ["gateway"]
+    assert await store.get(f"{SPACE}.second", KEY) is not None
+
+
 async def test_where_nothing_changes_nothing_is_written(store: Store) -> None:
     telling = Telling(store, EventLog(store))
     await telling.tell(Watch(), [], NOON)
