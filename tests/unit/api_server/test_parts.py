@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from appliance.api.profile_management import Management
 from appliance.api_server.analytics.sampler import Sampler
 from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.kept import Kept
@@ -17,7 +18,7 @@ from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.plugins.services import Joints
 from appliance.api_server.reviews.reviews import Reviews
 from appliance.store.sqlite import SqliteStore
-from tests.rigs.whole_api import MANAGEMENT, Node
+from tests.rigs.whole_api import Node
 
 
 @pytest.fixture
@@ -51,8 +52,9 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def test_parts_begin_in_the_order_of_what_they_need_and_end_the_other_way_round(tmp_path: Path, order: list[str]) -> None:
     node: Any = Node()
-    settings = Settings("mock", "0" * 64, "1.0", MANAGEMENT.model_dump(mode="json"))
-    plugins = PluginParts({}, MANAGEMENT, Joints(settings.name, settings.identity, node, tmp_path / "plugins", {}))
+    management = Management()
+    settings = Settings("mock", "0" * 64, "1.0", management.model_dump(mode="json"))
+    plugins = PluginParts({}, management, Joints(settings.name, settings.identity, node, tmp_path / "plugins", {}))
     parts = await Parts.open(tmp_path, settings, node, {}, plugins)
     assert order == ["store and users", "jobs and events", "figures and advice", "reviews"]
     order.clear()
