@@ -32,7 +32,7 @@ def handlers(recent: Recent | None) -> dict[str, Handler]:
         found = remembered().get(wanted.trace)
         if found is None:
             raise NoSuchTrace(
-                "nothing of this trace is remembered here", hint="the newest few hundred are, of those that are recorded"
+                "nothing of this trace is remembered here", hint="the newest are, and the slowest of the last hour, of those that are recorded"
             )
         return {**_line(found), "items": [_step(each, found.began) for each in found.steps]}
 
@@ -40,12 +40,12 @@ def handlers(recent: Recent | None) -> dict[str, Handler]:
 
 
 def _line(whole: Whole) -> dict[str, Any]:
-    where = whole.where
+    longest, where = whole.longest.span, whole.where
     return {
         "trace": whole.trace,
         "at": clock.utc_text(whole.began),
-        "ms": _ms(whole.seconds),
-        "name": whole.steps[0].span.name,
+        "ms": _ms(longest.seconds),
+        "name": longest.name,
         "steps": len(whole.steps),
         "where": where.span.name,
         "where_ms": _ms(where.own),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from typing import Any, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
@@ -39,6 +40,10 @@ class Collector:
         self.headers: list[dict[str, str]] = []
         self.requests = 0
         self.status = 200
+        self.more_pieces = 0
+        """Of 64 KiB, that follow its answer."""
+        self.cut_off = Event()
+        """Somebody did not want all of them."""
         self._came = Condition()
         self.port = 0
 
@@ -64,8 +69,8 @@ class Collector:
 
 
 @contextmanager
-def collecting(listener: socket.socket | None = None) -> Iterator[Collector]:
-    """One at a port of loopback, or at that socket, which may have been made in another network."""
+def collecting(listener: socket.socket | None = None, context: ssl.SSLContext | None = None) -> Iterator[Collector]:
+    """One at a port of loopback, or at that socket, which may have been made in another network; by TLS with `context`."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -81,9 +86,14 @@ def collecting(listener: socket.socket | None = None) -> Iterator[Collector]:
             answer = ExportTraceServiceResponse().SerializeToString()
             self.send_response(status)
             self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(answer)))
+            self.send_header("content-length", str(len(answer) + (collector.more_pieces << 16)))
             self.end_headers()
             self.wfile.write(answer)
+            try:
+                for _ in range(collector.more_pieces):
+                    self.wfile.write(bytes(1 << 16))
+            except ConnectionError:
+                collector.cut_off.set()
 
         def log_message(self, *_args: Any) -> None:
             """Nothing."""
@@ -92,6 +102,8 @@ def collecting(listener: socket.socket | None = None) -> Iterator[Collector]:
     if listener is not None:
         server.socket.close()
         server.socket = listener
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     collector.port = server.socket.getsockname()[1]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="collector")

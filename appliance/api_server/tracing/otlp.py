@@ -19,11 +19,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from requests.structures import CaseInsensitiveDict
 
 from appliance.management.tracing.span import Kind, Process, Span
 
 PATH: Final = "/v1/traces"
 """OTLP specification, "OTLP/HTTP Request"."""
+MOST_ANSWER: Final = 16 << 10
+"""Bytes of an answer that are read, and thrown away."""
 SECONDS: Final = 5.0
 """How long a batch may take, all attempts together."""
 _KINDS: Final = {Kind.INTERNAL: SpanKind.INTERNAL, Kind.SERVER: SpanKind.SERVER, Kind.CLIENT: SpanKind.CLIENT}
@@ -41,16 +44,20 @@ class OtlpCollector:
             Path(authorities).read_bytes()
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # it says each failure again and again
         self._session = _Session()
+        self.use_headers(headers)
         self._exporter = OTLPSpanExporter(
             endpoint=url.rstrip("/").removesuffix(PATH) + PATH,
-            certificate_file=authorities or ssl.get_default_verify_paths().cafile,
-            headers=dict(headers),
+            certificate_file=authorities or _of_this_host(),
             timeout=SECONDS,
             compression=Compression.Gzip,
             session=self._session,
         )
         self._resources = {process: Resource({"service.name": name, **about}) for process, name in _SERVICES.items()}
         self._scope = InstrumentationScope("appliance", about.get("service.version", ""))
+
+    def use_headers(self, headers: Mapping[str, str]) -> None:
+        """Send these from now on."""
+        self._session.headers = CaseInsensitiveDict(headers)
 
     def send(self, spans: Sequence[Span]) -> str:
         """Returns "" if they were taken, else why not."""
@@ -91,7 +98,10 @@ class _Session(requests.Session):
     def request(self, *args: Any, **more: Any) -> requests.Response:
         """As ever."""
         try:
+            more["stream"] = True
             response = super().request(*args, **more)
+            with response:
+                response.raw.read(MOST_ANSWER)  # which lets the connection be used again, if that was all
         except requests.Timeout:
             self.why = "it does not answer in time"
             raise
@@ -103,6 +113,12 @@ class _Session(requests.Session):
             raise
         self.why = "" if 200 <= response.status_code < 300 else f"it answers {response.status_code}"
         return response
+
+
+def _of_this_host() -> str | None:
+    """A file or a folder of authorities; None: those that the library brings."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath
 
 
 def _context(trace: str, span: str, *, remote: bool) -> SpanContext:

@@ -24,6 +24,8 @@ AGAIN_SECONDS: Final = 1.0
 """Until the node's spans are asked for again, after they ended."""
 TELL_EVERY: Final = 5.0
 """Seconds between two looks whether the node has to be told how sending goes."""
+LOOK_EVERY: Final = 60.0
+"""Seconds between two looks whether the collector's token is another one."""
 NO_LIBRARY: Final = "the extra `otel` is not installed: pip install 'appliance[otel]'"
 
 
@@ -47,6 +49,7 @@ class TracingPart:
         self._about = about
         self._tasks = Tasks()
         self._sending: Sending | None = None
+        self._headers: Mapping[str, str] = {}
         self._problem = ""
         self._lost = 0
         """Spans of the node that had no place there."""
@@ -59,7 +62,9 @@ class TracingPart:
         """Begin. What keeps spans from being sent keeps nothing else from working."""
         if self._tracing.otlp is not None:
             try:
-                self._sending = Sending(await self._collector(self._tracing.otlp))
+                collector = await self._collector(self._tracing.otlp)
+                self._sending = Sending(collector)
+                self._tasks.spawn(self._watch(collector.use_headers), "the collector's token")
             except ImportError:
                 self._problem = NO_LIBRARY
             except (ApplianceError, OSError) as error:
@@ -92,8 +97,22 @@ class TracingPart:
     async def _collector(self, url: str) -> Any:
         from appliance.api_server.tracing.otlp import OtlpCollector
 
-        tracing = self._tracing
-        return OtlpCollector(url, await self._joints.headers(), tracing.authorities, self._about)
+        self._headers, tracing = await self._joints.headers(), self._tracing
+        return OtlpCollector(url, self._headers, tracing.authorities, self._about)
+
+    async def _watch(self, use: Callable[[Mapping[str, str]], None]) -> None:
+        """A token that is replaced in its file is in use within a minute."""
+        while self._tracing.headers is not None:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                headers = await self._joints.headers()
+            except ApplianceError as error:
+                log.warning("the collector's token stays as it is", reason=error.message)
+                continue
+            if headers != self._headers:
+                self._headers = headers
+                use(headers)
+                log.info("the collector's token is another one")
 
     def _keep(self, span: Span) -> None:
         self.recent.add(span)

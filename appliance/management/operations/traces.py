@@ -44,8 +44,8 @@ class TraceLine(Result):
 
     trace: str
     at: str = Field(description="When it began here, RFC 3339.")
-    ms: float
-    name: str = Field(description="Of its first step here.")
+    ms: float = Field(description="Of the step that took longest with all within it.")
+    name: str = Field(description="Of that step.")
     steps: int
     where: str = Field(description="The step that took most by itself.")
     where_ms: float
@@ -53,7 +53,7 @@ class TraceLine(Result):
 
 
 class Traces(Result):
-    """The slowest of the last ones."""
+    """The slowest of late."""
 
     items: list[TraceLine] = Field(description="The slowest first.")
 
@@ -68,7 +68,7 @@ _TAG: Final = "Traces"
 
 ROWS: Final = (
     Row(
-        "traces", "the slowest of the last traces, and where their time went", _TAG, "figures.read", Verb.GET, "/traces", Traces,
+        "traces", "the slowest traces of late, and where their time went", _TAG, "figures.read", Verb.GET, "/traces", Traces,
         TracesAsked, AnsweredBy.SERVER, fails=(404,), example={"limit": 5, "name": "reload"},
     ),
     Row(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from appliance.api_server.edge.certificates import made
 from appliance.api_server.tracing.otlp import OtlpCollector
 from appliance.management.tracing.span import Kind, Process, Span
 from tests.rigs.collector import collecting
@@ -50,6 +56,30 @@ def test_why_it_was_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         port = silent.getsockname()[1]
         assert OtlpCollector(f"http://127.0.0.1:{port}", {}, None, ABOUT).send([OUTER]) == "it does not answer in time"
     assert OtlpCollector(f"http://127.0.0.1:{port}", {}, None, ABOUT).send([OUTER]) == "it cannot be reached"
+
+
+def test_a_collector_is_believed_by_its_certificate(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_bytes(made(key, ["127.0.0.1"], dt.datetime.now(dt.UTC)))
+    both = tmp_path / "both.pem"
+    both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    with collecting(context=context) as collector:
+        url = f"https://127.0.0.1:{collector.port}"
+        assert OtlpCollector(url, {"a": "secret"}, None, ABOUT).send([OUTER]) == "its certificate is not vouched for"
+        assert not collector.headers
+        assert OtlpCollector(url, {"a": "secret"}, str(certificate), ABOUT).send([OUTER]) == ""
+        assert collector.headers[0]["a"] == "secret"
+
+
+def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with collecting() as collector:
+        collector.more_pieces = 1 << 14  # a gigabyte
+        assert OtlpCollector(f"http://127.0.0.1:{collector.port}", {}, None, ABOUT).send([OUTER]) == ""
+        assert collector.cut_off.wait(60)
+        assert len(collector.spans) == 1
 
 
 def test_authorities_that_are_not_there_are_told_at_once() -> None:

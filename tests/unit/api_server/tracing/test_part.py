@@ -24,6 +24,7 @@ class Node:
         self.spans = NodeSpans()
         self.told: list[Mapping[str, Any]] = []
         self.fails: Exception | None = None
+        self.token = "1"
 
     @property
     def joints(self) -> Joints:
@@ -35,7 +36,7 @@ class Node:
     async def headers(self) -> Mapping[str, str]:
         if self.fails is not None:
             raise self.fails
-        return {"authorization": "Bearer 1"}
+        return {"authorization": f"Bearer {self.token}"}
 
     async def tell(self, figures: Mapping[str, Any]) -> None:
         self.told.append(figures)
@@ -84,6 +85,24 @@ async def test_a_collector_gets_them_too(monkeypatch: pytest.MonkeyPatch) -> Non
         node.stream()
         await until(lambda: node.told[-1]["problem"] == "it answers 401")
         assert node.told[-1]["dropped"] == {"not-taken": 1}
+        await part.close()
+
+
+async def test_a_token_that_is_replaced_is_in_use_and_a_file_that_is_not_there_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = Node()
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
+    with collecting() as collector:
+        part = await begun(node, otlp=f"http://127.0.0.1:{collector.port}", headers="/etc/appliance/headers")
+        node.token = "2"
+        while not collector.headers or collector.headers[-1]["authorization"] != "Bearer 2":
+            node.stream()
+            await asyncio.to_thread(collector.asked, len(collector.headers) + 1)
+        node.fails = HostError("/etc/appliance/headers: No such file or directory")
+        node.stream()
+        await asyncio.to_thread(collector.asked, len(collector.headers) + 1)
+        assert collector.headers[-1]["authorization"] == "Bearer 2"
         await part.close()
 
 
