@@ -32,7 +32,8 @@ def handlers(recent: Recent | None) -> dict[str, Handler]:
         found = remembered().get(wanted.trace)
         if found is None:
             raise NoSuchTrace(
-                "nothing of this trace is remembered here", hint="the newest are, and the slowest of the last hour, of those that are recorded"
+                "nothing of this trace is remembered here",
+                hint="the newest are, and the slowest of the last hour, of those that are recorded",
             )
         return {**_line(found), "items": [_step(each, found.began) for each in found.steps]}
 
