@@ -26,6 +26,9 @@ class Driver(NamedTuple):
     """Gets the generated client and an empty folder to work in, compiles both, and returns the command of the story."""
     abilities: frozenset[str] = frozenset()
     """What it can do beyond what all can: `key` (sends an Idempotency-Key), `socket` (Unix), `pin` and `authority` (TLS)."""
+    program: Callable[[Path, Path, str], list[str]] | None = None
+    """Gets the generated client, a folder to work in and the text of a program; compiles what is to be compiled, and returns the
+    command that runs it. For quick starts; without it a test of the language's own has them."""
     slow: bool = True
     """Compiling takes longer than `make test` has: only `make clients` runs it."""
 

@@ -22,6 +22,8 @@ from tests.docs.markdown import DOCUMENTS, ROOT, Block, blocks
 
 ALL = [block for document in DOCUMENTS for block in blocks(document) if not block.is_shell]
 APPLIANCE = Path(sys.executable).parent / "appliance"
+PYTHON_CLIENT = "client-python.md"
+"""tests/clients/test_quick_starts.py runs its program."""
 IDENTITY = "llp1:" + "a" * 52
 
 # What a profile that a page shows only in part may be a part of.
@@ -58,7 +60,8 @@ def in_language(*languages: str) -> pytest.MarkDecorator:
 
 def test_every_language_has_a_judge() -> None:
     strange = [str(block) for block in ALL if block.language not in {"", "text", "yaml", "toml", "json", "python", "bash"}]
-    assert [place.rpartition(":")[0] for place in strange] == ["docs/client-java.md"], "tests/clients/test_java.py runs that one"
+    judged = [f"docs/client-{name}.md" for name in ("go", "java", "rust", "typescript")]
+    assert [place.rpartition(":")[0] for place in strange] == judged, "tests/clients runs those"
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +142,9 @@ def test_the_result_of_a_lab_has_the_keys_it_has() -> None:
 
 
 @pytest.mark.netns
-@in_language("python")
+@pytest.mark.parametrize(
+    "block", [each for each in ALL if each.language == "python" and each.document.name != PYTHON_CLIENT], ids=str
+)
 def test_python_runs(block: Block, fast: Path) -> None:
     prepared = str(fast / "tests/test_plugin.py") if block.document.name == "plugins.md" else ""
     environ = {**os.environ, "PREPARED": prepared, "PYTHONPATH": str(fast / "src")}

@@ -29,7 +29,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
     "go": Language(go.files, "", f"go mod edit -replace {go.MODULE}={{folder}}"),
     "java": Language(java.files, java.FOLDER, "cd {folder}; mvn package"),
     "python": Language(python.files, python.PACKAGE, "pip install {folder}"),
-    "rust": Language(rust.files, "", "cargo add --path {folder}"),
+    "rust": Language(rust.files, "", 'in Cargo.toml: appliance-client = {{ path = "{folder}" }}'),
     "typescript": Language(typescript.files, "src", "cd {folder}; npm install; npm pack"),
 }
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
+from appliance.management.clients.go import MODULE
 from tests.clients.driver import STORIES, Driver, done
 
-MODULE = "module story\n\ngo 1.19\n\nrequire appliance.internal/client v0.0.0\n\nreplace appliance.internal/client => {client}\n"
 OFFLINE = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
 
 
 def _built(client: Path, work: Path) -> list[str]:
-    environment = os.environ | OFFLINE
     assert done(["gofmt", "-l", client, STORIES], client) == "", "not as gofmt writes it"
-    done(["go", "vet", "./..."], client, environment)
-    shutil.copy(STORIES / "story.go", work / "main.go")
-    (work / "go.mod").write_text(MODULE.format(client=client))
-    done(["go", "vet", "."], work, environment)
-    done(["go", "build", "-o", "story", "."], work, environment)
-    return [str(work / "story")]
+    done(["go", "vet", "./..."], client, os.environ | OFFLINE)
+    return _program(client, work, (STORIES / "story.go").read_text())
 
 
-DRIVER = Driver(("go", "gofmt"), _built, frozenset({"key", "socket", "pin", "authority"}))
+def _program(client: Path, work: Path, text: str) -> list[str]:
+    (work / "main.go").write_text(text)
+    for words in (
+        ("mod", "init", "quick-start"),
+        ("mod", "edit", "-require", f"{MODULE}@v0.0.0", "-replace", f"{MODULE}={client}"),
+        ("vet", "."),
+        ("build", "-o", "program", "."),
+    ):
+        done(["go", *words], work, os.environ | OFFLINE)
+    return [str(work / "program")]
+
+
+DRIVER = Driver(("go", "gofmt"), _built, frozenset({"key", "socket", "pin", "authority"}), _program)

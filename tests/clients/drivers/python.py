@@ -12,4 +12,9 @@ def _built(client: Path, _work: Path) -> list[str]:
     return [sys.executable, str(STORIES / "story.py"), str(client)]
 
 
-DRIVER = Driver((), _built, frozenset({"key"}), slow=False)
+def _program(client: Path, work: Path, text: str) -> list[str]:
+    (work / "program.py").write_text(text)
+    return ["env", f"PYTHONPATH={client}", sys.executable, str(work / "program.py")]
+
+
+DRIVER = Driver((), _built, frozenset({"key"}), _program, slow=False)

@@ -14,16 +14,6 @@ TARGET = Path(__file__).parents[3] / "build/cargo"
 CARGO = "/usr/bin/cargo"
 """Not one that somebody brought along: this is what Debian's crates are made for."""
 _DEBIAN = f'[source.crates-io]\nreplace-with = "debian"\n\n[source.debian]\ndirectory = "{CRATES}"\n'
-_PACKAGE = """\
-[package]
-name = "story"
-version = "0.0.0"
-edition = "2021"
-
-[dependencies]
-appliance-client = {{ path = "{client}" }}
-serde_json = "1"
-"""
 
 
 def cargo(folder: Path, *words: str) -> str:
@@ -35,11 +25,16 @@ def cargo(folder: Path, *words: str) -> str:
 
 
 def _built(client: Path, work: Path) -> list[str]:
-    (work / "src").mkdir()
-    shutil.copy(STORIES / "story.rs", work / "src/main.rs")
-    (work / "Cargo.toml").write_text(_PACKAGE.format(client=client))
+    return _program(client, work, (STORIES / "story.rs").read_text())
+
+
+def _program(client: Path, work: Path, text: str) -> list[str]:
+    cargo(work, "init", "--name", "quick-start")
+    with (work / "Cargo.toml").open("a") as manifest:  # Debian's `cargo add` finds another crate than it is asked for
+        manifest.write(f'appliance-client = {{ path = "{client}" }}\nserde_json = "1"\n')
+    (work / "src/main.rs").write_text(text)
     cargo(work, "build", "--quiet")
-    return [str(TARGET / "debug/story")]
+    return [str(shutil.copy(TARGET / "debug/quick-start", work))]
 
 
 _PACKAGES = ("serde-derive", "serde-json", "httparse", "openssl")
@@ -47,4 +42,5 @@ DRIVER = Driver(
     (CARGO, "/usr/bin/rustc", *(f"/usr/share/doc/librust-{name}-dev" for name in _PACKAGES)),
     _built,
     frozenset({"key", "socket", "pin", "authority"}),
+    _program,
 )
