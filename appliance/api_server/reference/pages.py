@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,8 @@ CONTENT_SECURITY_POLICY: Final = (
 PIECE: Final = 64 * 1024
 """Bytes that are read and sent at a time, so a slow reader costs no more than that."""
 _TYPES: Final = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+
+_NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
 
 
 class File(NamedTuple):
@@ -92,7 +95,7 @@ async def _file(request: Request) -> Response:
 def _takes_gzip(request: Request) -> bool:
     """RFC 9110, section 12.5.3, as browsers write it."""
     offered = (each.partition(";") for each in request.headers.get("accept-encoding", "").lower().split(","))
-    return any(name.strip() in {"gzip", "*"} and weight.replace(" ", "") not in {"q=0", "q=0.0"} for name, _, weight in offered)
+    return any(name.strip() in {"gzip", "*"} and not _NEVER.fullmatch(weight.strip()) for name, _, weight in offered)
 
 
 async def _content(file: File, *, unpack: bool) -> AsyncIterator[bytes]:

@@ -49,6 +49,22 @@ async def test_the_large_files_are_what_npm_has_packed_or_not(name: str) -> None
     assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
 
 
+@pytest.mark.parametrize(
+    ("offered", "packed"),
+    [
+        ("gzip", True),
+        ("br, GZIP ; q=0.5", True),
+        ("*", True),
+        ("", False),
+        ("br", False),
+        ("gzip;q=0.000", False),
+        ("gzip; q=0", False),
+    ],
+)
+async def test_what_a_client_takes(offered: str, packed: bool) -> None:
+    assert ((await get("/docs/swagger-ui.css", accept_encoding=offered)).headers.get("content-encoding") == "gzip") is packed
+
+
 async def test_no_more_than_a_piece_is_read_ahead_of_a_reader() -> None:
     pieces = []
 
