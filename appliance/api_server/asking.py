@@ -65,7 +65,6 @@ class _Kept:
 
     def body(self, listed_by: str, page: Page | None) -> bytes:
         """As JSON, written once for all who ask for this page of it."""
-        self.before = None
         key = "" if page is None else f"{page.after} {page.size}"
         found = self._written.get(key)
         if found is None:
@@ -85,6 +84,10 @@ class Asking:
         self._breaker = Breaker()
         self._kept: dict[_Key, _Kept] = {}
         self._old = 0
+
+    def heard(self) -> None:
+        """The node answered something that was asked elsewhere."""
+        self._breaker.heard_of(self._now())
 
     async def ask(self, op: str, arguments: dict[str, Any], whose: OnBehalf | None, seconds: float, /) -> Any:
         """As the node is asked, but at once NodeSilent while it does not answer."""
@@ -147,7 +150,10 @@ class Asking:
                 self._kept.clear()
             asking = asyncio.get_running_loop().create_task(self.ask(row.name, wanted, whose, row.seconds), name=row.name)
             asking.add_done_callback(_seen)
-            kept = self._kept[key] = _Kept(now, row.fresh, asking, None if kept is None else kept.last)
+            last = None if kept is None else kept.last
+            if last is not None:
+                last.before = None  # what came before it is of no use any more
+            kept = self._kept[key] = _Kept(now, row.fresh, asking, last)
         return kept
 
 

@@ -68,10 +68,14 @@ class Breaker:
 
     def heard(self, question: Question, now: float) -> None:
         """The node answered it, whatever it said."""
+        self._probing = self._probing and not question.probe
+        self.heard_of(now)
+
+    def heard_of(self, now: float) -> None:
+        """The node answered something that was not asked through here."""
         self._heard = now
         self._missed = 0
         self._until, self._pause = None, PAUSE
-        self._probing = self._probing and not question.probe
 
     def missed(self, question: Question, now: float) -> None:
         """It did not come in time. If the node answered another one meanwhile, it was that question which took long."""

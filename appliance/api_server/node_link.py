@@ -48,6 +48,8 @@ class NodeLink:
         self.ended: Callable[[], None] = lambda: None
         self.trouble: Callable[[], str] = lambda: ""
         """What is wrong with what is kept here; "" if nothing is."""
+        self.heard: Callable[[], None] = lambda: None
+        """Called with each answer."""
         self.short: Callable[[], Mapping[str, str]] = dict
         """What this process or its host is short of."""
 
@@ -110,12 +112,15 @@ class NodeLink:
         with suppress(ApplianceError):
             while not self.closed:
                 await self._node.ask("api_alive", {"trouble": self.trouble(), "short": self.short()})
+                self.heard()
                 await asyncio.sleep(ALIVE_EVERY)
 
     async def ask(self, op: str, arguments: Mapping[str, Any], whose: OnBehalf | None, seconds: float) -> Any:
         """The node's answer. Raises TimeoutError after `seconds`."""
         async with asyncio.timeout(seconds):
-            return (await self._node.ask(op, arguments, whose)).value
+            answer = await self._node.ask(op, arguments, whose)
+        self.heard()
+        return answer.value
 
     async def follow(self, op: str, arguments: Mapping[str, Any], whose: OnBehalf | None) -> AsyncGenerator[Any, None]:
         """The items of a stream."""

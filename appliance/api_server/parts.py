@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from appliance.api.profile_management import Management
 from appliance.api_server import traces as of_traces
@@ -48,11 +48,13 @@ class Parts:
 
     def __init__(self, settings: Settings, node: NodeLink, kept: Kept) -> None:
         self._settings = settings
+        self._node = node
         self._kept = kept
         self.tracing = _tracing_of(settings, node)
         """None where the profile has none."""
         self.recorder = None if self.tracing is None else self.tracing.recorder
         self.asking = asking = Asking(node.ask if self.recorder is None else traced(node.ask), clock.monotonic)
+        node.heard = asking.heard
         self.bearer: Bearer = iam.bearer_of(kept.accounts)
         self.jobs = JobsPart(
             kept.store,
@@ -71,8 +73,10 @@ class Parts:
         """Requests, by the class of their answers."""
         self.refused: Mapping[str, int] = {}
         """Requests and connections that went no further than the edge, by reason."""
+        self.short: Callable[[], Mapping[str, str]] = dict
+        """What this process is short of."""
         self.figures = Sampler(
-            lambda: node.ask("metrics", {}, None, FIGURES_SECONDS),
+            self.figures_of_all,
             kept.store,
             self._counted,
             self.jobs.events,
@@ -134,6 +138,12 @@ class Parts:
         """What another API server left that is gone."""
         await self.jobs.jobs.settle(server)
         await self.reviews.recover(server)
+
+    async def figures_of_all(self) -> Mapping[str, Any]:
+        """The node's figures, and what this process is short of beside what the node is."""
+        told: Mapping[str, Any] = await self._node.ask("metrics", {}, None, FIGURES_SECONDS)
+        own = {f"{resource} of the API server": reason for resource, reason in self.short().items()}
+        return {**told, "short": {**(told.get("short") or {}), **own}} if own else told
 
     def _counted(self) -> dict[str, Mapping[str, int]]:
         """What is counted in this process: it is followed over time, as the node's figures are."""

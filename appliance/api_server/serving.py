@@ -94,7 +94,7 @@ async def _live(
         parts = await Parts.open(folder, settings, node, credentials, plugins)
         ending.push_async_callback(parts.close)
         node.trouble = parts.trouble
-        parts.refused = edge.figures.refused
+        parts.refused, parts.short = edge.figures.refused, pressure.shown
         edge.named, edge.recorder = parts.named, parts.recorder
         tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
         answering = answering_of(

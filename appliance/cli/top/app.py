@@ -6,9 +6,12 @@ figures stay with a line that says so, and the thread knocks until somebody answ
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
 
 from rich.text import Text
@@ -138,12 +141,17 @@ class Top(App[int]):
         """Begin to look."""
         self.set_class(self.no_color, "plain")  # of the row under the cursor something has to be seen
         self._table.focus()
+        with suppress(RuntimeError, ValueError):  # not in the main thread, where nobody sends signals
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.action_leave)
         # A thread that nobody waits for: one that is in the middle of a question does not hold up the end.
         threading.Thread(target=self._look_on, name="looking", daemon=True).start()
 
     def on_unmount(self) -> None:
         """Look no more."""
         self._ended.set()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(number)
 
     # ---- what was seen ----
 

@@ -109,6 +109,7 @@ class Status(Result):
     handshakes: dict[str, int]
     plugins: list[dict[str, Any]]
     confirm_by: float | None = Field(description="Seconds left to confirm the profile on trial; null if none is.")
+    short: dict[str, str] = Field(default={}, description="What the node or its host is short of, each with the figures.")
 
 
 class Figures(Result):
@@ -123,6 +124,7 @@ class Figures(Result):
     drops: dict[str, int]
     handshakes: dict[str, int]
     components: dict[str, str] = Field(description='Each part with "ok" or what is wrong with it.')
+    short: dict[str, str] = Field(default={}, description="What the node or its host is short of, each with the figures.")
 
 
 # ---- where its time and memory go ----

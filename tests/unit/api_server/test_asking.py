@@ -182,3 +182,15 @@ async def test_an_answer_is_written_once_for_all_and_each_page_of_it() -> None:
     assert json.loads(many[-1])["items"] == [{"name": f"peer-{2 * MOST_PAGES - 1:03}"}]
     node.now = PEERS.fresh + 0.1
     assert (await asking.told(PEERS, Page(limit=100), ALICE)).body is not bodies[0]
+
+
+async def test_only_the_last_answer_is_kept_however_often_it_is_asked() -> None:
+    node = Node({"ok": True})
+    node.go.set()
+    asking = node.asking()
+    for look in range(20):
+        node.now = look * 10.0
+        await asking.answer(STATUS, Nothing(), ALICE)
+    (kept,) = asking._kept.values()
+    assert kept.before is not None
+    assert kept.before.before is None

@@ -73,6 +73,21 @@ def test_one_slow_question_among_answered_ones_is_nothing() -> None:
     assert story.breaker.state == "closed"
 
 
+def test_where_something_else_is_answered_the_node_lives() -> None:
+    """Its API server says every five seconds that it lives, and a check of the network takes two minutes."""
+    story = Story()
+    for _ in range(2 * MISSES):
+        slow = story.asks()
+        story.now += 5
+        story.breaker.heard_of(story.now)
+        story.now += 115
+        story.breaker.missed(slow, story.now)
+    assert story.breaker.state == "closed"
+    story.misses(MISSES)
+    story.breaker.heard_of(story.now)
+    assert story.asks(), "it need not wait for its pause"
+
+
 def test_many_that_wait_at_the_same_time_open_it_once() -> None:
     story = Story()
     questions = [story.asks() for _ in range(50)]

@@ -17,6 +17,7 @@ from appliance.api_server.parts import Parts
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.plugins.services import Joints
 from appliance.api_server.reviews.reviews import Reviews
+from appliance.management.analytics import rules
 from appliance.store.sqlite import SqliteStore
 from tests.rigs.whole_api import Node
 
@@ -51,12 +52,25 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_parts_begin_in_the_order_of_what_they_need_and_end_the_other_way_round(tmp_path: Path, order: list[str]) -> None:
-    node: Any = Node()
-    management = Management()
-    settings = Settings("mock", "0" * 64, "1.0", management.model_dump(mode="json"))
-    plugins = PluginParts({}, management, Joints(settings.name, settings.identity, node, tmp_path / "plugins", {}))
-    parts = await Parts.open(tmp_path, settings, node, {}, plugins)
+    parts = await opened(tmp_path)
     assert order == ["store and users", "jobs and events", "figures and advice", "reviews"]
     order.clear()
     await parts.close()
     assert order == ["no figures", "no jobs", "no exports", "no users", "no store"]
+
+
+async def test_what_the_api_server_is_short_of_is_watched_beside_what_the_node_is(tmp_path: Path) -> None:
+    parts = await opened(tmp_path)
+    assert "short of" not in str(await parts.figures_of_all())
+    parts.short = lambda: {"memory": "31 MiB of memory can still be had"}
+    (found,) = rules.limits(await parts.figures_of_all(), 0.0)
+    assert (found.rule, found.label) == ("host-short", "memory of the API server")
+    await parts.close()
+
+
+async def opened(folder: Path) -> Parts:
+    node: Any = Node()
+    management = Management()
+    settings = Settings("mock", "0" * 64, "1.0", management.model_dump(mode="json"))
+    joints = Joints(settings.name, settings.identity, node, folder / "plugins", {})
+    return await Parts.open(folder, settings, node, {}, PluginParts({}, management, joints))

@@ -134,6 +134,16 @@ def test_a_key_ends_it_and_the_terminal_is_as_before(key: bytes) -> None:
 
 
 @pytest.mark.usefixtures("node")
+def test_a_signal_ends_it_as_a_key_does() -> None:
+    pytest.importorskip("textual")
+    with screen() as shown:
+        shown.shows("office")
+        shown.process.terminate()
+        assert shown.ended() == 0
+    assert "\x1b[?1049l" in shown.seen
+
+
+@pytest.mark.usefixtures("node")
 def test_no_colours_where_none_are_wanted() -> None:
     pytest.importorskip("textual")
     with screen(NO_COLOR="1") as shown:
