@@ -152,6 +152,13 @@ def test_one_trace_has_the_steps_of_both_hosts_each_within_the_right_one(traced:
     assert made["where"] == "hash a password"
     assert "alice" not in json.dumps(made)
 
+    here.status = 400
+    ask(second, "/api/v1/node/profile", "-H", f"traceparent: 00-{'2' * 32}-{CALLER}-01")
+    second.hear("the collector of traces takes nothing")
+    figures = ask(second, "/api/v1/server")["tracing"]
+    assert figures["problem"] == "it answers 400"
+    assert figures["dropped"]["not-taken"] >= 1
+
     assert {headers.get("authorization", "") for headers in here.headers} == {f"Bearer {SECRET}", ""}, (
         "the nodes', and the program's"
     )

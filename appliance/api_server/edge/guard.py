@@ -103,7 +103,7 @@ class Guard:
             self._judge(scope, passage.headers)
         except Refused as error:
             self._figures.refused[error.reason] += 1
-            log.debug("refused", reason=error.reason, message=error.message, request=passage.id)
+            log.debug("refused", reason=error.reason, message=error.message, request=passage.id, trace_id=passage.trace.trace)
             await problem(error, passage.id)(scope, receive, passage.send)
             return
         if (allowed := self._preflight(scope, passage.headers)) is not None:

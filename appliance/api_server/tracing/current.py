@@ -83,7 +83,7 @@ def traced(ask: Ask) -> Ask:
     """Asks the node as `ask` does, each time as a step of its own, which the node is told."""
 
     async def in_a_step(op: str, arguments: dict[str, Any], whose: OnBehalf | None, seconds: float) -> Any:
-        with step(f"ask {op}", Kind.CLIENT, {"rpc.system": "appliance", "rpc.service": "node", "rpc.method": op}) as span:
+        with step(f"ask {op}", Kind.CLIENT, {"rpc.system.name": "appliance", "rpc.method": op}) as span:
             if span is not None and whose is not None:
                 whose = whose._replace(trace=str(span.trace))
             return await ask(op, arguments, whose, seconds)

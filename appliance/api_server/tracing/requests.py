@@ -31,7 +31,7 @@ def routed(scope: Scope, row: Row) -> None:
         return
     if "row" in scope:  # as gRPC has it
         span.name = row.name
-        span.attributes |= {"rpc.system": "grpc", "rpc.method": row.name}
+        span.attributes |= {"rpc.system.name": "grpc", "rpc.method": row.name}
     else:
         span.name = f"{row.verb} {row.full_path}"
         span.attributes["http.route"] = row.full_path

@@ -83,7 +83,7 @@ class NodeSpans:
             span = None if within is None else self._recorder.step(f"node {name}", Kind.SERVER, within)
             if span is None or isinstance(answer, AsyncGenerator):  # a stream has no end that tells anything
                 return answer
-            span.attributes |= {"rpc.system": "appliance", "rpc.service": "node", "rpc.method": name}
+            span.attributes |= {"rpc.system.name": "appliance", "rpc.method": name}
             return _ending(answer, span)
 
         return handle

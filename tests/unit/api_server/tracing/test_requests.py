@@ -68,7 +68,7 @@ def test_a_route_gives_the_span_its_name_over_http_and_grpc() -> None:
     routed({}, BY_NAME["users.list"])
     assert [(span.name, span.attributes) for span in kept] == [
         ("GET /api/v1/users", {"http.route": "/api/v1/users"}),
-        ("users.list", {"rpc.system": "grpc", "rpc.method": "users.list"}),
+        ("users.list", {"rpc.system.name": "grpc", "rpc.method": "users.list"}),
     ]
 
 
