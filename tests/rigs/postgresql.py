@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ class Cluster:
     def __init__(self, folder: Path, **options: str) -> None:
         self.folder = folder
         self._data = folder / "data"
-        self._options = {**SMALL, **options, "listen_addresses": "", "unix_socket_directories": str(folder)}
+        self._options = {**SMALL, "listen_addresses": "", **options, "unix_socket_directories": str(folder)}
+        self._at = ("-h", str(folder), "-p", self._options.get("port", "5432"))
         self._running: subprocess.Popen[bytes] | None = None
         self._bin = INSTALLED[-1].parent
         self._data.mkdir()
@@ -35,6 +36,16 @@ class Cluster:
             for path in (folder, self._data):
                 shutil.chown(path, "postgres", "postgres")
         self._run("initdb", "-N", "-A", "trust", "-U", "owner", "--no-locale", "-E", "UTF8", "-D", self._data)
+
+    def write(self, name: str, content: str, *, more: bool = False) -> Path:
+        """A file of the server's, which nobody else reads. `more`: at the end of what is there."""
+        path = self._data / name
+        with path.open("a" if more else "w") as file:
+            file.write(content)
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(path, "postgres", "postgres")
+        return path
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """What a profile would say."""
@@ -50,7 +61,7 @@ class Cluster:
                 [*self._as_user(), self._bin / "postgres", "-D", self._data, *words], stdout=out, stderr=out
             )
         end = time.monotonic() + SECONDS
-        while subprocess.run([self._bin / "pg_isready", "-q", "-h", self.folder], check=False).returncode:
+        while subprocess.run([self._bin / "pg_isready", "-q", "-U", "owner", *self._at], check=False).returncode:
             assert self._running.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.05)
@@ -65,7 +76,7 @@ class Cluster:
 
     def run(self, sql: str) -> str:
         """What psql says to it."""
-        return self._run("psql", "-qAt", "-h", self.folder, "-U", "owner", "-d", "postgres", "-c", sql)
+        return self._run("psql", "-qAt", *self._at, "-U", "owner", "-d", "postgres", "-c", sql)
 
     def close(self) -> None:
         """End."""
@@ -89,13 +100,15 @@ class Cluster:
 
 
 @contextmanager
-def cluster(**options: str) -> Iterator[Cluster]:
-    """A running server; skips the test where PostgreSQL is not installed. `options`: by default nothing waits for the disk."""
+def cluster(prepare: Callable[[Cluster], object] = lambda _: None, **options: str) -> Iterator[Cluster]:
+    """A running server; skips the test where PostgreSQL is not installed. `prepare` has it before it runs. `options`: by default
+    nothing waits for the disk."""
     if not INSTALLED:
         pytest.skip("no PostgreSQL here (Debian package postgresql)")
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:  # short: a socket's path has 107 bytes
         Path(folder).chmod(0o755)
         made = Cluster(Path(folder), **(options or QUICK))
+        prepare(made)
         try:
             made.start()
             yield made

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
+from appliance.api.stores import StoreBroken
 from appliance_store_postgresql.settings import PostgresqlSettings
 
 CONNECT_SECONDS: Final = 5.0
@@ -67,10 +68,14 @@ class Connecting:
 
 
 def _protection(settings: PostgresqlSettings) -> ssl.SSLContext | bool:
-    """Reads files. Raises OSError."""
+    """Reads files. Raises StoreBroken."""
     if settings.verified == "off":
         return False
-    context = ssl.create_default_context(cafile=settings.ca)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+    except OSError as error:
+        hint = "a file with certificates in PEM, which the API server's user can read"
+        raise StoreBroken(f"ca: {settings.ca} cannot be used: {error.strerror or error}", hint=hint) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = settings.verified == "verify-full"
     return context
