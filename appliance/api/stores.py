@@ -258,3 +258,5 @@ class StoreKind(NamedTuple):
     open: Callable[[Any, ApiServices], AbstractAsyncContextManager[RewritableStore]]
     imports: tuple[str, ...] = ()
     """Modules that are imported before the API server becomes a user who may not read them."""
+    copies: str = "by the means of whoever keeps it"
+    """How an admin makes a copy of it and brings one back, in half a sentence: for the hint of `appliance store backup`."""

@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance.api.stores import StoreInUse
+from appliance.cli.elsewhere import Elsewhere, of_profile
 from appliance.cli.parser import UsageError
 from appliance.cli.terminal import Terminal, bytes_text, seconds_text
 from appliance.errors import ExitCode
 from appliance.foundation import clock, places
 from appliance.foundation.entropy import random_bytes
 from appliance.linux.privileges import acting_as
-from appliance.store import maintenance
+from appliance.store import elsewhere, maintenance
 from appliance.store.envelope import CIPHERS
 from appliance.store.keys import MOST_BYTES, Keys, read_credentials
 from appliance.store.ring import WrappingKey
@@ -34,6 +35,10 @@ KINDS: Final = ("file", "credential", "passphrase")
 def stats(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """How large it is, and what is in it."""
     folder = _folder(arguments)
+    if kept := _elsewhere(arguments):
+        found = kept.use(elsewhere.figures, lambda: _acting(folder))
+        terminal.result({"store": kept.name, **found}, _elsewhere_text(kept.name, found, terminal))
+        return ExitCode.OK
     with _acting(folder):
         found = maintenance.figures(folder)
     terminal.result(found, _figures_text(found, terminal))
@@ -43,9 +48,13 @@ def stats(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Look for damage, and open every value."""
     folder = _folder(arguments)
-    keys = _keys(arguments, folder)
-    with _acting(folder):
-        found = maintenance.check(folder, keys, terminal.note)
+    kept = _elsewhere(arguments)
+    keys = _keys(arguments, folder, shared=kept is not None)
+    if kept is not None:
+        found = kept.use(lambda store: elsewhere.check(store, keys, terminal.note), lambda: _acting(folder))
+    else:
+        with _acting(folder):
+            found = maintenance.check(folder, keys, terminal.note)
     for problem in found["problems"]:
         terminal.warning(problem)
     if not found["rotation_ended"]:
@@ -58,6 +67,8 @@ def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def backup(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Write a verified copy to a new file."""
     folder, target = _folder(arguments), Path(arguments.file).absolute()
+    if kept := _elsewhere(arguments):
+        raise kept.refused("backup by this command")
     done = maintenance.backup(folder, target, terminal.note, lambda: _acting(folder))
     terminal.result(done, f"{target}: {bytes_text(done['bytes'])}")
     terminal.note(f"it opens only with {_key_text(done['key'])}: keep that in another place")
@@ -67,6 +78,8 @@ def backup(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def restore(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Let a backup take the place of the store."""
     folder, source = _folder(arguments), Path(arguments.file).absolute()
+    if kept := _elsewhere(arguments):
+        raise kept.refused("restore by this command")
     done = maintenance.restore(folder, source, _keys(arguments, folder), terminal.note, lambda: _acting(folder))
     terminal.result(done, f"{source} is the store now; what it was before: {done['before']}")
     return ExitCode.OK
@@ -75,11 +88,17 @@ def restore(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def rewrap(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Let another key open the store."""
     folder = _folder(arguments)
-    choose, keys = _chosen(arguments), _keys(arguments, folder)
-    with _acting(folder):
-        done = asyncio.run(maintenance.rewrap(folder, keys, choose, terminal.note))
+    kept = _elsewhere(arguments)
+    choose, keys = _chosen(arguments), _keys(arguments, folder, shared=kept is not None)
+    if kept is not None:
+        done = kept.use(lambda store: elsewhere.rewrap(store, keys, choose, terminal.note), lambda: _acting(folder))
+    else:
+        with _acting(folder):
+            done = asyncio.run(maintenance.rewrap(folder, keys, choose, terminal.note))
     terminal.result(done, f"the store opens with {_key_text(done['now'])}")
     terminal.note(f"{_key_text(done['before'])} opens older backups only: when those are gone, it can go")
+    if kept is not None:
+        terminal.note("every API server of this store needs the new key now: docs/postgresql.md")
     if done["now"]["kind"] == "passphrase":
         terminal.note("the API server has it from the credential appliance-store-passphrase: docs/store.md")
     return ExitCode.OK
@@ -90,10 +109,14 @@ def rotate(arguments: argparse.Namespace, terminal: Terminal) -> int:
     folder = _folder(arguments)
     if arguments.cipher is not None and arguments.cipher not in CIPHERS:
         raise UsageError(f"--cipher: {arguments.cipher!r} is no cipher", hint=f"there are: {', '.join(CIPHERS)}")
-    keys = _keys(arguments, folder)
+    kept, cipher = _elsewhere(arguments), arguments.cipher
+    keys = _keys(arguments, folder, shared=kept is not None)
     try:
-        with _acting(folder):
-            done = asyncio.run(maintenance.rotate(folder, keys, arguments.cipher, terminal.note))
+        if kept is not None:
+            done = kept.use(lambda store: elsewhere.rotate(store, keys, cipher, terminal.note), lambda: _acting(folder))
+        else:
+            with _acting(folder):
+                done = asyncio.run(maintenance.rotate(folder, keys, cipher, terminal.note))
     except StoreInUse as error:
         raise StoreInUse(error.message, hint="the API server can do it while it runs: appliance api store.rotate") from None
     terminal.result(done, f"{done['values']} values are sealed under data key {done['data_key']} ({done['cipher']})")
@@ -102,6 +125,11 @@ def rotate(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def _folder(arguments: argparse.Namespace) -> Path:
     return Path(arguments.store).absolute() if arguments.store else places.store_dir()
+
+
+def _elsewhere(arguments: argparse.Namespace) -> Elsewhere | None:
+    """The store that a plugin keeps; None: it is in a folder."""
+    return None if arguments.store else of_profile(_folder(arguments))
 
 
 def _acting(folder: Path) -> AbstractContextManager[Any]:
@@ -117,13 +145,14 @@ def _acting(folder: Path) -> AbstractContextManager[Any]:
     return acting_as(found.st_uid, found.st_gid) if found.st_uid else nullcontext()
 
 
-def _keys(arguments: argparse.Namespace, folder: Path) -> Keys:
-    """Files are read now, as the user who typed the command."""
+def _keys(arguments: argparse.Namespace, folder: Path, *, shared: bool = False) -> Keys:
+    """Files are read now, as the user who typed the command. `shared`: with other hosts."""
     credentials = read_credentials(os.environ)
     given = _passphrase_in(arguments.passphrase_file) if arguments.passphrase_file else None
     return Keys(
         folder,
         entropy=random_bytes,
+        shared=shared,
         credentials=credentials,
         passphrase=lambda: _asked("passphrase of the store: ") if given is None else given,
     )
@@ -176,6 +205,16 @@ def _key_text(key: Mapping[str, str]) -> str:
             return f"the credential {key['place']}"
         case _:
             return f"the passphrase (key {key['id']})"
+
+
+def _elsewhere_text(name: str, found: Mapping[str, Any], terminal: Terminal) -> str:
+    rows = [(space, str(count)) for space, count in sorted(found["records"].items())]
+    lines = [
+        f"{name}: {bytes_text(found['bytes'])}",
+        f"{found['logs']} logs with {found['entries']} entries",
+        f"opens with {_key_text(found['key'])}",
+    ]
+    return "\n".join([*lines, "", terminal.table(("space", "records"), rows)] if rows else lines)
 
 
 def _figures_text(found: Mapping[str, Any], terminal: Terminal) -> str:

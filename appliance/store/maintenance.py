@@ -55,7 +55,7 @@ async def rewrap(folder: Path, keys: Keys, choose: ChooseKey, progress: Progress
         progress("the new key opens the store")
         await inside.copy()
         progress("the last good copy is made anew")
-        return {"before": _shown(before), "now": _shown(key.wrapping)}
+        return {"before": shown(before), "now": shown(key.wrapping)}
 
 
 async def rotate(folder: Path, keys: Keys, cipher: str | None, progress: Progress) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def backup(folder: Path, target: Path, progress: Progress, acting: Acting = null
         progress("the copy is written")
         part.rename(target)
         sync_folder(target.parent)
-        return {"file": str(target), "bytes": target.stat().st_size, "key": _shown(wrapping)}
+        return {"file": str(target), "bytes": target.stat().st_size, "key": shown(wrapping)}
     finally:
         part.unlink(missing_ok=True)
 
@@ -146,7 +146,7 @@ def figures(folder: Path) -> dict[str, Any]:
         "records": spaces,
         "logs": logs,
         "entries": entries,
-        "key": _shown(wrapping_of(document)),
+        "key": shown(wrapping_of(document)),
         "copied_at": None if copied is None else int(copied.st_mtime),
         "copy_bytes": 0 if copied is None else copied.st_size,
     }
@@ -243,5 +243,6 @@ def _pragma(connection: sqlite3.Connection, word: str) -> int:
     return number
 
 
-def _shown(wrapping: Wrapping) -> dict[str, str]:
+def shown(wrapping: Wrapping) -> dict[str, str]:
+    """Which key it is, for people."""
     return {"kind": wrapping.kind, "id": wrapping.id, "place": wrapping.place}

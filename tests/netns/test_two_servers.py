@@ -123,3 +123,10 @@ def test_two_api_servers_are_one(nodes: tuple[Host, Host], database: Cluster) ->
     assert (second_status, profile["name"]) == (200, "alice")
     first.hear(READY, times=2)
     assert ask(first, "/api/v1/users/profile", *alice, local=False)[0] == 200
+
+    # An admin looks at it, and changes its data key, while both run.
+    checked = json.loads(first.command("store", "check", "--json").stdout)
+    assert checked["values"] > checked["unopened"] == 0
+    assert first.command("store", "rotate").returncode == 0
+    assert ask(second, "/api/v1/users/profile", *alice, local=False)[0] == 200
+    assert json.loads(second.command("store", "check", "--json").stdout)["under_earlier_keys"] == 0

@@ -11,6 +11,8 @@ PASSPHRASE = Option(
     "--passphrase-file", "where its passphrase is, if it has one (/dev/fd/N for a descriptor); else asked for", "FILE"
 )
 IN_USE = "75 the API server runs: stop it first"
+DATABASE = " Of a store in a database copies are made there (docs/postgresql.md)."
+SHARED = " With a store in a database the API servers may run."
 
 COMMANDS = (
     Command(
@@ -38,7 +40,7 @@ COMMANDS = (
         "appliance.cli.store:backup",
         (Positional("file", "FILE", "the file to write; it is never overwritten"), STORE, JSON),
         more="The API server may run. The copy is sealed as the store is: without the store's key it is worth nothing, to "
-        "anybody. Keep the two in different places.",
+        "anybody. Keep the two in different places." + DATABASE,
         exits="6 only its owner and root may",
     ),
     Command(
@@ -48,7 +50,7 @@ COMMANDS = (
         "appliance.cli.store:restore",
         (Positional("file", "FILE", "a backup"), STORE, PASSPHRASE, JSON),
         more="The backup is verified first, and its key has to be here. What was the store stays beside it as "
-        "before-restore.sqlite, which can be restored like any backup.",
+        "before-restore.sqlite, which can be restored like any backup." + DATABASE,
         exits=f"6 only its owner and root may · {IN_USE}",
     ),
     Command(
@@ -65,7 +67,7 @@ COMMANDS = (
             JSON,
         ),
         more="For a key that others may have seen, or for another place of it. Values are not touched. The key before still "
-        "opens older backups, and is not deleted.",
+        "opens older backups, and is not deleted." + SHARED + " They need the new key then.",
         exits=f"6 only its owner and root may · {IN_USE}",
     ),
     Command(
@@ -80,7 +82,7 @@ COMMANDS = (
             JSON,
         ),
         more="For when the data key itself may have been seen: by whoever read the memory of the API server, or had a copy of "
-        "the store together with its key. Killed in the middle, do it again.",
+        "the store together with its key. Killed in the middle, do it again." + SHARED,
         exits=f"6 only its owner and root may · {IN_USE}",
     ),
 )

@@ -80,3 +80,11 @@ async def test_who_may_not_make_it_is_told(database: Cluster, opening: Opening, 
     with pytest.raises(StoreBroken, match="permission denied") as raised:
         await opening(user=schema)
     assert "GRANT CREATE" in raised.value.hint
+
+
+async def test_who_may_not_use_what_another_role_made_is_told(database: Cluster, opening: Opening, schema: str) -> None:
+    await opening()
+    database.run(f"CREATE ROLE {schema} LOGIN")
+    with pytest.raises(StoreBroken, match="may not use the schema") as raised:
+        await opening(user=schema)
+    assert "another role" in raised.value.hint

@@ -16,6 +16,9 @@ async def migrate(connection: Connection, schema: str, forms: Sequence[Sequence[
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('appliance store'), hashtext($1))", schema)
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema):
             await connection.execute(f'CREATE SCHEMA "{schema}"')
+        if not await connection.fetchval("SELECT has_schema_privilege($1, 'USAGE')", schema):
+            hint = "it belongs to another role: log in as that one, or have it grant what is missing"
+            raise StoreBroken(f"the role may not use the schema {schema}", hint=hint)
         found = await _form(connection, schema)
         if found > len(forms):
             raise StoreBroken(

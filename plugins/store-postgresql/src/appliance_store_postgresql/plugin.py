@@ -29,7 +29,13 @@ def _open(settings: PostgresqlSettings, services: ApiServices) -> AbstractAsyncC
     return opened(settings, services)
 
 
-POSTGRESQL = StoreKind("postgresql", _settings, _open, ("asyncpg", "appliance_store_postgresql.opening"))
+POSTGRESQL = StoreKind(
+    "postgresql",
+    _settings,
+    _open,
+    ("asyncpg", "appliance_store_postgresql.opening"),
+    "by pg_dump and pg_restore of its schema, or pg_basebackup (docs/postgresql.md)",
+)
 
 
 @hookimpl

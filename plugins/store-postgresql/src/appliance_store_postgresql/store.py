@@ -54,6 +54,7 @@ class PostgresqlStore:
             connection = await connections.new()
             try:
                 await connections.done(connection, lambda one: migrate(one, settings.schema_))
+                kept: int = await connections.done(connection, lambda one: one.fetchval("SELECT bytes FROM store"))
             except Exception as error:
                 raise connections.told(error) from error
             finally:
@@ -61,7 +62,9 @@ class PostgresqlStore:
         except BaseException:
             await connections.close()
             raise
-        return cls(connections, settings, clock, name)
+        store = cls(connections, settings, clock, name)
+        store._figures["bytes"] = kept
+        return store
 
     async def get(self, space: str, key: str) -> Record | None:
         """See the protocol."""
