@@ -52,6 +52,11 @@ if [ "${1:-all}" = clients ]; then
 node:nodejs:the client in TypeScript
 npm:npm:the client in TypeScript, and newman
 go:golang-go:the client in Go
+protoc:protobuf-compiler:gRPC from Go
+protoc-gen-go:protoc-gen-go:gRPC from Go
+protoc-gen-go-grpc:protoc-gen-go-grpc:gRPC from Go
+/usr/share/gocode/src/google.golang.org/grpc:golang-google-grpc-dev:gRPC from Go
+/usr/share/gocode/src/google.golang.org/protobuf:golang-google-protobuf-dev:gRPC from Go
 /usr/bin/cargo:cargo:the client in Rust
 /usr/share/doc/librust-serde-derive-dev:librust-serde-derive-dev:the client in Rust
 /usr/share/doc/librust-serde-json-dev:librust-serde-json-dev:the client in Rust
