@@ -6,13 +6,15 @@ import { logIn, register } from "./session.js";
 
 const name = () => field("Name", { name: "name", required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
 
+// `entered(failed)` is called when somebody has come in; `failed`: how many log-ins with his name failed before.
 // Name and password, and a code once it turns out that one is needed. `whose`: it is known who comes.
 export function logInForm(entered, whose = "") {
   const code = field("Second factor", { name: "code", autocomplete: "one-time-code" }, "A code of your authenticator application, or a recovery code.");
   code.hidden = true;
   return form([whose ? null : name(), password("Password", "password", "current-password"), code], "Log in", async (filled) => {
+    let failed;
     try {
-      await logIn(whose || filled.get("name"), filled.get("password"), filled.get("code"));
+      failed = await logIn(whose || filled.get("name"), filled.get("password"), filled.get("code"));
     } catch (error) {
       if (error.code !== "SecondFactorNeeded" || !code.hidden) throw error;
       code.hidden = false;
@@ -20,7 +22,7 @@ export function logInForm(entered, whose = "") {
       say("A second factor is needed.");
       return;
     }
-    await entered();
+    await entered(failed);
   });
 }
 
@@ -34,8 +36,7 @@ export function access(main, entered) {
     "Register",
     async (filled) => {
       await register(filled.get("code"), filled.get("name"), filled.get("password"));
-      await logIn(filled.get("name"), filled.get("password"), "");
-      await entered();
+      await entered(await logIn(filled.get("name"), filled.get("password"), ""));
     },
   );
   main.append(el("div", { class: "halves" }, section("I have a user", logInForm(entered)), section("I have a code", coming)));

@@ -1,6 +1,6 @@
 // Asks the API as whoever is logged in.
 
-import { Problem, send, unanswered } from "./http.js";
+import { send, unanswered } from "./http.js";
 import { fresh } from "./session.js";
 
 const QUIET = 45_000; // milliseconds: a stream says something each 15 s, or its connection is gone
@@ -39,9 +39,8 @@ export async function follow(where, each, signal, cursor, answered = () => {}) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const silence = setTimeout(() => reader.cancel(new Problem({ detail: "The stream says nothing." }, 0)), QUIET);
-    const { value, done } = await reader.read().catch((error) => { throw unanswered(error, signal); });
-    clearTimeout(silence);
+    const silence = setTimeout(() => reader.cancel().catch(() => {}), QUIET); // reading ends then, and the caller begins anew
+    const { value, done } = await reader.read().catch((error) => { throw unanswered(error, signal); }).finally(() => clearTimeout(silence));
     if (done) return;
     const events = (rest + value).split("\n\n");
     rest = events.pop();

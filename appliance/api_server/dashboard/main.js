@@ -9,6 +9,7 @@ import { changes } from "./changes.js";
 import { watch } from "./connection.js";
 import { button, el, empty, problem, say } from "./dom.js";
 import { stream } from "./events.js";
+import { plural } from "./format.js";
 import { jobs } from "./jobs.js";
 import { me as myself } from "./me.js";
 import { members } from "./members.js";
@@ -42,7 +43,8 @@ const [main, header, nav] = ["content", "top", "pages"].map(place);
 let me = null;
 let shown = new AbortController(); // the page
 let here = new AbortController(); // the log-in
-let failed = false;
+let failed = false; // the page could not be shown
+let warned = 0; // log-ins with this name that failed before
 
 const may = (permission) => me.permissions.includes(permission);
 const allowed = () => Object.entries(PAGES).filter(([, page]) => may(page.needs));
@@ -59,6 +61,7 @@ function titled(title) {
   const room = el("div", { class: "page coming" });
   document.title = `${title} - Appliance`;
   main.replaceChildren(heading, room);
+  say("");
   heading.focus();
   return room;
 }
@@ -68,6 +71,12 @@ function left() {
   me = null;
   dismiss();
   show();
+}
+
+// Whoever comes next begins at the beginning.
+function out() {
+  history.replaceState(null, "", "#/");
+  logOut().catch(() => {});
 }
 
 async function enter() {
@@ -88,7 +97,7 @@ async function show() {
     me = null;
     dismiss();
     bare(header, nav);
-    access(titled("Log in"), show);
+    access(titled("Log in"), (before) => { warned = before; return show(); });
     return;
   }
   let room = null;
@@ -96,15 +105,19 @@ async function show() {
     if (!me) await enter();
     if (signal.aborted) return;
     const [, wanted = "", ...rest] = location.hash.split("/");
-    const [name, page] = wanted === "me" ? ["me", MYSELF] : allowed().find(([each]) => each === wanted) ?? allowed()[0] ?? [];
-    frame(header, nav, { groups: groups(), me, current: name, out: () => logOut().catch(() => {}) });
+    const [name, page] = wanted === "me" ? ["me", MYSELF] : Object.hasOwn(PAGES, wanted) ? [wanted, PAGES[wanted]] : allowed()[0] ?? [];
+    frame(header, nav, { groups: groups(), me, current: name, out });
     room = titled(page ? page.title : "Nothing to see");
-    if (page) await page.show(room, { signal, path: rest.map(decodeURIComponent), may, me, changed: (now) => { me = now; } });
+    if (warned) room.before(el("p", { class: "warning" }, `${plural(warned, "log-in", "log-ins")} with your name failed since the last one that did not. If that was not you, change your password.`));
+    warned = 0;
+    if (page && page !== MYSELF && !may(page.needs)) room.append(empty(`Your roles do not allow this page: it needs ${page.needs}.`, "An admin can give you others."));
+    else if (page) await page.show(room, { signal, path: rest.map(decodeURIComponent), may, me, changed: (now) => { me = now; } });
     else room.append(empty("Your roles allow no page of the dashboard.", "An admin can give you others."));
   } catch (error) {
     if (signal.aborted || !known()) return;
     failed = true;
     room ??= titled("Not here now");
+    room.classList.add("failed");
     room.append(problem(error), el("div", { class: "buttons" }, button("Try again", show)));
     say(error.message);
   }

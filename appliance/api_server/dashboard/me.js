@@ -39,7 +39,7 @@ export async function me(main, page) {
   const again = () => { main.replaceChildren(); me(main, page); };
   main.append(
     section(now.name, facts([["Roles", now.roles.join(", ") || "none"], ["Last log-in", now.last_log_in ? moment(now.last_log_in) : "never"], ["You may", now.permissions.join(", ") || "nothing"]])),
-    el("div", { class: "halves" }, el("div", {}, names(now, changed), secondFactor(now, again)), secretWord()),
+    el("div", { class: "halves" }, el("div", {}, names(now, changed), secondFactor(now, again, signal)), secretWord()),
     section("Where you are logged in", refused, all, el("div", { class: "buttons" }, everywhere)));
   await look();
   await ownTokens(main, { signal, me: now });

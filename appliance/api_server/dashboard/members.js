@@ -17,6 +17,9 @@ const none = () => section("No network", empty("This node is in no network of me
 const network = (mesh) => section(`Network ${mesh.label ?? ""}`, facts([
   ["This node's name", mesh.name ?? "none"], ["Members", mesh.members], ["Its certificate ends", mesh.expires ? moment(mesh.expires) : "none"], ["Network", el("code", {}, mesh.network)],
   ...(mesh.problem ? [["Problem", pill(mesh.problem, "bad")]] : []),
+  ...(mesh.roster ? [["The network is", pill(mesh.roster.partition, mesh.roster.partition === "whole" ? "good" : "warn")]] : []),
+  ...mesh.set_aside.map((each) => ["Set aside", `${each.name}: ${each.why}${each.against ? ` (against ${each.against})` : ""}`]),
+  ...mesh.frauds.map((each) => ["Signed what contradicts itself", each]),
 ]));
 
 const row = (peer) => [

@@ -25,8 +25,10 @@ export async function repeat(signal, seconds, step, place) {
     try {
       await step();
       place.replaceChildren();
+      place.closest(".page")?.classList.remove("failed");
     } catch (error) {
       if (signal.aborted) return;
+      place.closest(".page")?.classList.add("failed");
       place.replaceChildren(...(error.status === 0 ? [] : [problem(error)]));
     }
     await pause(seconds, signal);

@@ -3,9 +3,10 @@
 import { post, put } from "./api.js";
 import { el, pill, say, secret, section } from "./dom.js";
 import { field, form, password } from "./forms.js";
+import { hold } from "./session.js";
 
-// `again()` is called when it was changed: the log-ins end with it.
-export function secondFactor(me, again) {
+// `again()` is called when it was changed: the log-ins end with it. `signal` ends with the page.
+export function secondFactor(me, again, signal) {
   const place = el("div");
   const draw = (...fresh) => place.replaceChildren(...fresh);
   const code = () => field("Code", { name: "code", required: true, inputmode: "numeric", autocomplete: "one-time-code", maxlength: "6", pattern: "[0-9]{6}" }, "Six digits that the application shows now.");
@@ -15,9 +16,10 @@ export function secondFactor(me, again) {
     const begun = await post("/users/profile/second-factor", { password: filled.get("password") });
     const shown = secret("Secret", begun.secret.match(/.{1,4}/g).join(" "), "Type it into your authenticator application. Nobody can show it again.");
     draw(shown, el("p", {}, el("a", { href: begun.uri }, "On a phone: open it in the application")), form([code()], "Confirm", async (typed) => {
-      const { recovery_codes } = await put("/users/profile/second-factor", { code: typed.get("code") });
+      const release = hold(signal);
+      const { recovery_codes } = await put("/users/profile/second-factor", { code: typed.get("code") }).catch((error) => { release(); throw error; });
       const codes = secret("Recovery codes", recovery_codes.join("\n"), "Each is good once, instead of a code. Keep them where your phone is not: nobody can show them again.");
-      draw(codes, el("div", { class: "buttons" }, el("button", { type: "button", click: again }, "I have kept them")));
+      draw(codes, el("div", { class: "buttons" }, el("button", { type: "button", click: () => { release(); again(); } }, "I have kept them")));
       codes.focus();
       say("From now on a log-in needs a code.");
     }));

@@ -15,6 +15,7 @@ let access = null; // { token, until }
 let renewing = null;
 let leave = () => {};
 let again = (error) => Promise.reject(error);
+let held = Promise.resolve();
 
 // Called when the log-in is over, by this tab or another.
 export function onLeave(callback) {
@@ -35,13 +36,25 @@ function read(storage, name) {
   }
 }
 
+// Something is shown this one time, and the log-in ends with it: nobody is asked to log in again before what is returned is called,
+// or `signal` ends.
+export function hold(signal) {
+  let release;
+  held = new Promise((done) => { release = done; });
+  signal.addEventListener("abort", release, { once: true });
+  return release;
+}
+
 const place = () => read(sessionStorage, HERE);
 
 // Is somebody logged in, or was before the page was loaded anew?
 export const known = () => Boolean(place());
 
+// Returns how many log-ins failed since the last one that did not.
 export async function logIn(name, password, code) {
-  enter(await (await send("POST", "/auth/login", { body: { name, password, code, client: client() } })).json());
+  const granted = await (await send("POST", "/auth/login", { body: { name, password, code, client: client() } })).json();
+  await enter(granted);
+  return granted.failed_before;
 }
 
 // Takes the tokens of a log-in.
@@ -83,6 +96,7 @@ async function renew() {
   } catch (error) {
     if (error.status !== 401) throw error;
     forget();
+    await held;
     await again(error);
   }
 }
