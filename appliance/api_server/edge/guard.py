@@ -37,7 +37,7 @@ REQUEST_ID: Final = "x-request-id"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SAFE: Final = {"GET", "HEAD", "OPTIONS"}
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
-EXPOSED: Final = "ETag, Link, Location, Retry-After, Server-Timing, Traceparent, X-Api-Version, X-Request-Id"
+EXPOSED: Final = "Age, Cache-Status, ETag, Link, Location, Retry-After, Server-Timing, Traceparent, X-Api-Version, X-Request-Id"
 PREFLIGHT_SECONDS: Final = 600
 """How long a browser may remember what it was allowed."""
 
