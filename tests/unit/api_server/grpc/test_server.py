@@ -103,6 +103,16 @@ async def test_a_message_that_is_too_large_is_refused(tmp_path: Path) -> None:
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_a_message_that_is_large_only_when_it_is_unpacked_is_refused_before_it_is(tmp_path: Path) -> None:
+    async with spoken(tmp_path) as node:
+        options = [("grpc.max_send_message_length", -1)]
+        target = f"127.0.0.1:{node.port}"
+        async with grpc.aio.insecure_channel(target, options, compression=grpc.Compression.Gzip) as packing:
+            with pytest.raises(grpc.aio.AioRpcError, match="larger than max") as raised:
+                await node._replace(channel=packing).call("UsersGet", "admin", name="a" * (16 << 20))
+            assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 async def test_health_and_reflection_need_no_token(tmp_path: Path) -> None:
     async with spoken(tmp_path) as node:
         health = health_pb2_grpc.HealthStub(node.channel)
