@@ -46,8 +46,8 @@ class NodeLink:
         self._node = NodeConnection(connection)
         self._node.freed = self._freed
         self.ended: Callable[[], None] = lambda: None
-        self.trouble: Callable[[], str] = lambda: ""
-        """What is wrong with what is kept here; "" if nothing is."""
+        self.trouble: Callable[[], Mapping[str, str]] = dict
+        """What is wrong with parts of this process, by the part; "" if nothing is."""
         self.heard: Callable[[], None] = lambda: None
         """Called with each answer."""
         self.short: Callable[[], Mapping[str, str]] = dict

@@ -93,7 +93,8 @@ async def _live(
         ending.push_async_callback(plugins.close)
         parts = await Parts.open(folder, settings, node, credentials, plugins)
         ending.push_async_callback(parts.close)
-        node.trouble = parts.trouble
+        trouble = {"store": parts.trouble}
+        node.trouble = lambda: {part: told() for part, told in trouble.items()}
         parts.refused, parts.short = edge.figures.refused, pressure.shown
         edge.named, edge.recorder = parts.named, parts.recorder
         tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
@@ -110,6 +111,7 @@ async def _live(
             beside = await GrpcServer.open(edge, tls, answering)
             ending.push_async_callback(beside.close)
             ends.append(beside.close)
+            trouble["grpc"] = beside.trouble
         await _answer(server, listeners, node, stop, parts.end_streams, ends)
 
 

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def node(namespace: Throwaway) -> Iterator[Host]:
         folder.chmod(0o755)
         namespace.sh("ip link set lo up")
         host = Host(namespace, folder, 1)
-        host.write(Host(namespace, folder, 2), more='management: {grpc: ["127.0.0.1:8472"]}')
+        host.write(Host(namespace, folder, 2), more='management: {grpc: ["127.0.0.1:8472", "192.0.2.9:8472"]}')
         host.start()
         try:
             host.hear("the API server is ready")
@@ -51,3 +52,10 @@ def test_it_is_answered_beside_http_and_asks_for_a_token(node: Host) -> None:
     assert well == "1"
     assert json.loads(problem)["code"] == "Unauthenticated"
     assert node.namespace.sh("curl -s http://127.0.0.1:8470/health") == '{"status":"ok"}'
+
+
+def test_where_it_is_spoken_and_where_it_cannot_be_is_told(node: Host) -> None:
+    assert node.status()["management"]["grpc"] == ["127.0.0.1:8472", "192.0.2.9:8472"]
+    while "192.0.2.9:8472" not in node.status()["problems"].get("management.grpc", ""):
+        time.sleep(0.2)  # it is said every few seconds
+    assert "management.grpc: it is not spoken at 192.0.2.9:8472" in node.command("doctor").stdout

@@ -58,6 +58,8 @@ class GrpcServer:
         self._late: set[asyncio.Task[None]] = set()
         self._health = health.aio.HealthServicer()
         self.ports: list[int] = []
+        self._unheard: list[str] = []
+        """Addresses that could not be had, with the reason."""
         pool = pool_of(committed())
         app = edge.guard(endpoints(answering))
         rows = {call_name(row.name): row for row in ROWS}
@@ -81,11 +83,16 @@ class GrpcServer:
             try:
                 made.ports.append(await made._listen(str(each), edge, tls, secure=tls.is_secure_at(each.address)))
             except (ApplianceError, RuntimeError, TimeoutError, ValueError) as error:
+                made._unheard.append(f"it is not spoken at {each}: {error}")
                 log.error("gRPC is not spoken there", address=str(each), reason=str(error))  # noqa: TRY400  nobody's bug
         await made._server.start()
         for name in made._names:
             await made._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return made
+
+    def trouble(self) -> str:
+        """Where it is not spoken, and why; "" if it is everywhere."""
+        return "; ".join(self._unheard)
 
     async def close(self) -> None:
         """End in order: nothing new, and what is under way has its seconds."""

@@ -43,6 +43,8 @@ PAUSES: Final = (0.2, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds until what did not work is tried again: the first time, the second, …; from then on the last."""
 MOST_WORDS: Final = 500
 """Characters of why the API server ends."""
+TROUBLE: Final = ("store", "grpc")
+"""Parts of the API server that may be unwell."""
 SILENT: Final = "the API server does not answer"
 WELL_AFTER: Final = 60.0
 """Seconds after which a start counts as a good one, and the pauses begin anew."""
@@ -99,8 +101,8 @@ class ManagementPart:
         """Why it does not run; "" if it does."""
         self._parts: dict[str, str] = {}
         """What is wrong with what plugins bring, by its key ("exports.nats"); "" if nothing is."""
-        self._trouble = ""
-        """What is wrong with the store, as the API server said last; "" if nothing is."""
+        self._trouble: dict[str, str] = {}
+        """What is wrong with its own parts (TROUBLE), as the API server said last; "" if nothing is."""
         self._short: dict[str, str] = {}
         """What the API server is short of, as it said last."""
         self._last_words = ""
@@ -116,7 +118,7 @@ class ManagementPart:
         """What is wrong with the parts, for health; "" if nothing is."""
         return {
             "management": self.problem,
-            "management.store": self._trouble,
+            **{f"management.{key}": self._trouble.get(key, "") for key in TROUBLE},
             **{f"management.{key}": problem for key, problem in self._parts.items()},
         }
 
@@ -159,7 +161,8 @@ class ManagementPart:
 
         async def alive(request: Request) -> Any:
             self._watch.heard()
-            self._trouble = str(request.args.get("trouble", ""))[:MOST_WORDS]
+            told = request.args.get("trouble")
+            self._trouble = {key: str(told.get(key, ""))[:MOST_WORDS] for key in TROUBLE} if isinstance(told, dict) else {}
             self._short = short_of(request.args.get("short"))
             return {}
 
@@ -189,6 +192,7 @@ class ManagementPart:
             "ready": self._ready and not self._watch.silent,
             "pid": self._process.pid,
             "listen": self._doors.addresses,
+            "grpc": [str(each) for each in self._section.grpc],
             "socket": str(self._doors.path),
             "restarts": self.restarts,
             "plain": self._plain(),
@@ -240,7 +244,7 @@ class ManagementPart:
     async def _end(self) -> None:
         self._forget_again()
         self._watch.end()
-        self._ready, self._failed, self._blocked, self._trouble, self._parts = False, "", "", "", {}
+        self._ready, self._failed, self._blocked, self._trouble, self._parts = False, "", "", {}, {}
         self._short = {}
         await self._process.stop()
         self._doors.close()
@@ -265,7 +269,7 @@ class ManagementPart:
 
     def _start(self) -> bool:
         self._ready, self._since, self._last_words = False, clock.monotonic(), ""
-        self._trouble, self._parts, self._tracing, self._short = "", {}, {}, {}
+        self._trouble, self._parts, self._tracing, self._short = {}, {}, {}, {}
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:

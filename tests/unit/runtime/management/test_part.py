@@ -85,6 +85,29 @@ async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, m
     await part.close()
 
 
+async def test_what_is_wrong_with_parts_of_the_api_server_is_what_it_said_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, NO_PLUGINS))
+    await part.use(Management.model_validate({"listen": []}))
+
+    async def said(trouble: object) -> dict[str, str]:
+        answer = part.operations()["api_alive"].handler(Request(Principal("api-server", "api-server"), {"trouble": trouble}))
+        assert isinstance(answer, Awaitable)
+        await answer
+        return {key: problem for key, problem in part.problems().items() if problem}
+
+    assert await said({"store": "it is full", "grpc": "x" * 10_000, "of a later version": "y"}) == {
+        "management.store": "it is full",
+        "management.grpc": "x" * module.MOST_WORDS,
+    }
+    assert await said("nonsense") == {}
+    await said({"store": "it is full"})
+    await part.use(None)
+    assert not any(part.problems().values())
+
+
 async def test_why_it_ended_is_what_it_said_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ApiServerProcess", Process)
     part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, NO_PLUGINS))
