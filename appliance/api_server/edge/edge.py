@@ -31,6 +31,8 @@ Named = Callable[[str], Awaitable[Caller]]
 USUAL: Final = Deadlines()
 SPARE: Final = 256
 """Descriptors beside those of connections."""
+OF_GRPC: Final = 3
+"""Descriptors of a connection to gRPC: the client's, and both ends of the one to the library."""
 
 
 class Edge:
@@ -50,7 +52,7 @@ class Edge:
         self.shedding = Shedding(pressure or Pressure(Limits()))
         self._rules = Rules.of(management)
         self._tolls = Tolls(Buckets(limits.requests, limits.burst), Buckets(limits.requests, limits.burst), Turns(limits.at_once))
-        _allow_descriptors(limits.connections + SPARE)
+        _allow_descriptors(limits.connections * (OF_GRPC if management.grpc else 1) + SPARE)
 
     def guard(self, app: ASGIApp) -> Guard:
         """What stands before the application."""

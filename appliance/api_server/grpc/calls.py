@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import unquote, urlencode
+from urllib.parse import urlencode
 
 import grpc
 from starlette.datastructures import Headers
@@ -62,11 +62,21 @@ def endpoints(answering: Answering) -> ASGIApp:
 class Calls:
     """Of one method. `app` is the guard before `endpoints`."""
 
-    def __init__(self, row: Row, app: ASGIApp, answer: Callable[[], Any], who: Callable[[Any], Any], late: set[Any]) -> None:
+    def __init__(
+        self,
+        row: Row,
+        app: ASGIApp,
+        answer: Callable[[], Any],
+        who: Callable[[Any], Any],
+        sender: Callable[[str], str],
+        late: set[Any],
+    ) -> None:
+        """`sender`: the address of whom the library calls so."""
         self._row = row
         self._app = app
         self._answer = answer
         self._who = who
+        self._sender = sender
         self._late = late
 
     async def unary(self, message: Any, context: Any) -> Any:
@@ -104,7 +114,7 @@ class Calls:
 
     async def _asked(self, message: Any, context: Any, got: _Answer) -> None:
         body = b""
-        scope = _scope(self._row, context, self._who(context))
+        scope = _scope(self._row, context, self._who(context), self._sender(context.peer()))
         given = json_of(message)
         in_path = {name: str(given.pop(name, "")) for name in self._row.in_path}
         scope["path_params"] = {name: value for name, value in in_path.items() if value}  # no path has an empty one
@@ -173,7 +183,7 @@ class _Items:
                 await self._context.write(fill(self._item(), item))
 
 
-def _scope(row: Row, context: Any, who: Any) -> Scope:
+def _scope(row: Row, context: Any, who: Any, sender: str) -> Scope:
     given = [(key, value) for key, value in context.invocation_metadata() or () if key in TAKEN and isinstance(value, str)]
     return {
         "type": "http",
@@ -186,17 +196,11 @@ def _scope(row: Row, context: Any, who: Any) -> Scope:
         "root_path": "",
         "query_string": b"",
         "headers": [(b"host", b"127.0.0.1"), *((key.encode(), value.encode()) for key, value in given)],
-        "client": (_address(context.peer()), 0),
+        "client": (sender, 0),
         "server": None,
         "state": {} if who is None else {"who": who},
         "row": row,
     }
-
-
-def _address(peer: str) -> str:
-    """The address in "ipv4:192.0.2.1:4711" or "ipv6:%5B2001:db8::1%5D:4711" (gRPC, "Name Resolution")."""
-    host = unquote(peer).partition(":")[2].rpartition(":")[0]
-    return host.removeprefix("[").removesuffix("]")
 
 
 def _receive(body: bytes) -> Receive:

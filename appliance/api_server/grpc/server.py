@@ -6,6 +6,7 @@ Imported only where the profile has `management.grpc`: the library has 18 MB.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, Final, Self
 
@@ -15,12 +16,15 @@ from google.protobuf import descriptor_pool, message_factory
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from appliance.api.profile_management import Listen
 from appliance.api_server.answering import Answering
 from appliance.api_server.arguments import MOST_BODY
+from appliance.api_server.edge.acceptor import Acceptor
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.tls import Tls
 from appliance.api_server.grpc.calls import Calls, endpoints
 from appliance.api_server.grpc.descriptors import FILE, committed, pool_of
+from appliance.api_server.grpc.door import BACKLOG, INSIDE, Senders, door
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.management.descriptions.proto import call_name
@@ -58,6 +62,11 @@ class GrpcServer:
         self._late: set[asyncio.Task[None]] = set()
         self._health = health.aio.HealthServicer()
         self.ports: list[int] = []
+        self._edge = edge
+        self._doors: list[Acceptor] = []
+        self._behind: list[tuple[socket.socket, int]] = []
+        """Where connections come in, and at which port of loopback the library answers them."""
+        self._senders: Senders = {}
         self._unheard: list[str] = []
         """Addresses that could not be had, with the reason."""
         pool = pool_of(committed())
@@ -68,7 +77,9 @@ class GrpcServer:
             handlers = {}
             for method in service.methods:
                 answer = message_factory.GetMessageClass(method.output_type)
-                calls = Calls(rows[method.name], app, answer, lambda context: edge.who(_certificate(context)), self._late)
+                calls = Calls(
+                    rows[method.name], app, answer, lambda context: edge.who(_certificate(context)), self._sender, self._late
+                )
                 handlers[method.name] = _handler(method, calls, answer)
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
         self._names = [service.full_name for service in services]
@@ -81,11 +92,13 @@ class GrpcServer:
         made = cls(edge, answering)
         for each in edge.section.grpc:
             try:
-                made.ports.append(await made._listen(str(each), edge, tls, secure=tls.is_secure_at(each.address)))
-            except (ApplianceError, RuntimeError, TimeoutError, ValueError) as error:
+                await made._listen(each, tls)
+            except (ApplianceError, OSError, RuntimeError, ValueError) as error:
                 made._unheard.append(f"it is not spoken at {each}: {error}")
                 log.error("gRPC is not spoken there", address=str(each), reason=str(error))  # noqa: TRY400  nobody's bug
         await made._server.start()
+        for listener, inside in made._behind:
+            made._doors.append(door(edge, listener, inside, made._senders))
         for name in made._names:
             await made._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return made
@@ -95,20 +108,39 @@ class GrpcServer:
         return "; ".join(self._unheard)
 
     async def close(self) -> None:
-        """End in order: nothing new, and what is under way has its seconds."""
+        """End in order: nothing new, and what is under way has its seconds. Safe to call twice."""
+        while self._doors:
+            self._doors.pop().close()
+        while self._behind:
+            self._behind.pop()[0].close()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(END_SECONDS)
         for task in self._late:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
 
-    async def _listen(self, address: str, edge: Edge, tls: Tls, *, secure: bool) -> int:
-        if not secure:
-            return int(self._server.add_insecure_port(address))
-        if tls.in_use is None:
-            await tls.look()
-        credentials = _credentials(tls, mutual=edge.section.tls.clients is not None)
-        return int(self._server.add_secure_port(address, credentials))
+    async def _listen(self, at: Listen, tls: Tls) -> None:
+        """Have the address, and the library behind it. Raises OSError, ApplianceError, RuntimeError, ValueError."""
+        family = socket.AF_INET6 if at.address.version == 6 else socket.AF_INET
+        listener = socket.create_server((str(at.address), at.port), family=family, backlog=BACKLOG)
+        try:
+            if not tls.is_secure_at(at.address):
+                inside = self._server.add_insecure_port(f"{INSIDE}:0")
+            else:
+                if tls.in_use is None:
+                    await tls.look()
+                credentials = _credentials(tls, mutual=self._edge.section.tls.clients is not None)
+                inside = self._server.add_secure_port(f"{INSIDE}:0", credentials)
+        except BaseException:
+            listener.close()
+            raise
+        self._behind.append((listener, int(inside)))
+        self.ports.append(listener.getsockname()[1])
+
+    def _sender(self, peer: str) -> str:
+        """Whose connection the library means by "ipv4:127.0.0.1:4711" (gRPC, "Name Resolution")."""
+        host, _, port = peer.partition(":")[2].rpartition(":")
+        return self._senders.get(int(port), host) if port.isdigit() else host
 
 
 def _credentials(tls: Tls, *, mutual: bool) -> grpc.ServerCredentials:

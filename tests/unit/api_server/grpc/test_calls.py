@@ -1,4 +1,4 @@
-"""What a call says as a request: who sent it, and what goes wrong as a status."""
+"""What a call says as a request, and what goes wrong as a status."""
 
 from __future__ import annotations
 
@@ -8,18 +8,9 @@ import sys
 from http import HTTPStatus
 
 import grpc
-import pytest
 
-from appliance.api_server.grpc.calls import CODES, MOST_PROBLEM, _address, _short
+from appliance.api_server.grpc.calls import CODES, MOST_PROBLEM, _short
 from appliance.api_server.problems import known_codes
-
-
-@pytest.mark.parametrize(
-    ("peer", "address"),
-    [("ipv4:192.0.2.1:4711", "192.0.2.1"), ("ipv6:%5B2001:db8::1%5D:4711", "2001:db8::1"), ("unix:", "")],
-)
-def test_the_sender(peer: str, address: str) -> None:
-    assert _address(peer) == address
 
 
 def test_each_status_that_problems_come_with_has_its_code() -> None:
