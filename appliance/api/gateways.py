@@ -6,7 +6,7 @@ had been asked for over HTTP by the same caller.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -29,9 +29,9 @@ class ApiOperation(NamedTuple):
     stream: bool
     """Is the answer a stream of items?"""
     arguments: Mapping[str, Any]
-    """JSON Schema of the arguments."""
+    """JSON Schema of the arguments: an object. What it refers to by `$ref` is in `GatewayServices.schemas`."""
     result: Mapping[str, Any]
-    """JSON Schema of the answer, or of each item."""
+    """JSON Schema of the answer, or of each item's `data`; as `arguments`."""
 
 
 class GatewayServices(ApiServices, Protocol):
@@ -40,12 +40,15 @@ class GatewayServices(ApiServices, Protocol):
     def operations(self) -> Sequence[ApiOperation]:
         """All operations that can be asked for."""
 
+    def schemas(self) -> Mapping[str, Mapping[str, Any]]:
+        """JSON Schemas by name: "#/components/schemas/NAME" refers to them."""
+
     async def call(self, scope: Scope, name: str, arguments: Mapping[str, Any]) -> Any:
         """The answer to an operation that is no stream, for the caller of the request `scope`. Raises ApplianceError."""
 
-    def follow(self, scope: Scope, name: str, arguments: Mapping[str, Any]) -> AsyncIterator[Any]:
-        """The items of one that is a stream. Close the iterator (`aclose`) when nobody wants them any more. Raises
-        ApplianceError."""
+    def follow(self, scope: Scope, name: str, arguments: Mapping[str, Any]) -> AsyncGenerator[Mapping[str, Any], None]:
+        """The items of one that is a stream, as HTTP has them: `event` and `id` where there are any, and `data`. Close the
+        iterator (`aclose`) when nobody wants them any more. Raises ApplianceError."""
 
 
 class Gateway(Protocol):

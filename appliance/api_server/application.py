@@ -10,12 +10,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from appliance.api_server.answering import REQUEST_ID, Answering, Handler, request_id
 from appliance.api_server.asking import Ask
 from appliance.api_server.dashboard import pages as dashboard
+from appliance.api_server.gateways.gateways import Gateways
 from appliance.api_server.node_link import Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
@@ -35,10 +36,11 @@ def answering_of(settings: Settings, parts: Parts, more: Mapping[str, Handler]) 
     return Answering(parts.asking, parts.bearer, settings.added_roles, {**parts.handlers(), **more}, parts.answered)
 
 
-def application(settings: Settings, parts: Parts, answering: Answering) -> Starlette:
+def application(settings: Settings, parts: Parts, answering: Answering, gateways: Gateways) -> Starlette:
     """The API of the node that `settings` are of."""
     websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may, parts.recorder).answer)
-    return assembled(answering, parts.asking.ask, settings.version, websocket, *dashboard.routes(), *reference.routes())
+    beside = Mount(gateways.PATH, gateways.answer)
+    return assembled(answering, parts.asking.ask, settings.version, websocket, beside, *dashboard.routes(), *reference.routes())
 
 
 def assembled(answering: Answering, node: Ask, version: str, *beside: BaseRoute) -> Starlette:

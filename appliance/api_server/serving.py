@@ -19,6 +19,8 @@ from appliance.api_server.application import answering_of, application
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.edge.tls import Tls
+from appliance.api_server.gateways.calls import GatewayCalls
+from appliance.api_server.gateways.gateways import Gateways
 from appliance.api_server.node_link import NodeLink
 from appliance.api_server.parts import Parts
 from appliance.api_server.plugins.kinds import Kinds
@@ -101,7 +103,10 @@ async def _live(
         answering = answering_of(
             settings, parts, edge_handlers(edge, tls, parts.asking.shown, None if parts.tracing is None else parts.tracing.shown)
         )
-        server = EdgeServer(application(settings, parts, answering), edge, tls.context)
+        gateways = Gateways(GatewayCalls(answering))
+        plugins.run("gateways", gateways.use, gateways.services)
+        ending.push_async_callback(plugins.end_tasks)
+        server = EdgeServer(application(settings, parts, answering, gateways), edge, tls.context)
         if any(map(tls.is_secure, listeners)) or any(tls.is_secure_at(each.address) for each in management.grpc):
             ending.callback(asyncio.get_running_loop().create_task(tls.watch(), name="certificate").cancel)
         ends: list[Callable[[], Awaitable[None]]] = []

@@ -25,6 +25,7 @@ WITHOUT_COMMANDS = frozenset(
         "export-mqtt",
         "export-nats",
         "export-webhook",
+        "gateway-graphql",
         "store-postgresql",
         "transport-quic",
         "transport-websocket",

@@ -19,8 +19,11 @@ from appliance.api_server.caller import LOCAL
 from appliance.api_server.edge.edge import Edge
 from appliance.api_server.edge.server import EdgeServer
 from appliance.api_server.edge.tls import Tls
+from appliance.api_server.gateways.calls import GatewayCalls
+from appliance.api_server.gateways.gateways import Gateways
 from appliance.api_server.node_link import Settings
 from appliance.api_server.parts import Parts
+from appliance.api_server.plugins.kinds import Kinds
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.plugins.services import Joints
 from appliance.api_server.server import edge_handlers
@@ -57,8 +60,11 @@ class Node:
 
 
 @contextmanager
-def whole_api(folder: Path, section: Mapping[str, Any] = {}, identity: str = "0" * 64) -> Iterator[str]:
-    """Where it is: http://127.0.0.1:PORT. `folder` is for what it keeps; `section` has keys of the profile's section."""
+def whole_api(
+    folder: Path, section: Mapping[str, Any] = {}, identity: str = "0" * 64, kinds: Kinds | None = None
+) -> Iterator[str]:
+    """Where it is: http://127.0.0.1:PORT. `folder` is for what it keeps; `section` has keys of the profile's section, `kinds` are
+    those of the plugins that it names."""
     management = Management.model_validate({**MANAGEMENT, **section})
     listener = example_server.listening("127.0.0.1", 0)
     ready = Event()
@@ -69,12 +75,14 @@ def whole_api(folder: Path, section: Mapping[str, Any] = {}, identity: str = "0"
         ending.append((asyncio.get_running_loop(), stop))
         settings, node, edge = Settings("mock", identity, "1.0", management.model_dump(mode="json")), Node(), Edge(management)
         joints = Joints(settings.name, settings.identity, node, folder / "plugins", {})  # type: ignore[arg-type]  # as below
-        plugins = PluginParts({}, management, joints)
+        plugins = PluginParts(kinds or {}, management, joints)
         parts = await Parts.open(folder, settings, node, {}, plugins)  # type: ignore[arg-type]  # as much of a NodeLink as is used
         try:
             tls = Tls(management, folder, _no_files, _told)
             answering = answering_of(settings, parts, edge_handlers(edge, tls, parts.asking.shown))
-            app = _by_token(application(settings, parts, answering))
+            gateways = Gateways(GatewayCalls(answering))
+            plugins.run("gateways", gateways.use, gateways.services)
+            app = _by_token(application(settings, parts, answering, gateways))
             server = EdgeServer(app, edge, lambda _listener: None)
             async with asyncio.TaskGroup() as group:
                 group.create_task(server.serve([listener]))
@@ -84,6 +92,7 @@ def whole_api(folder: Path, section: Mapping[str, Any] = {}, identity: str = "0"
                 server.should_exit = True
                 await parts.end_streams()
         finally:
+            await plugins.end_tasks()
             await parts.close()
 
     thread = Thread(target=lambda: asyncio.run(serve()), name="whole-api")

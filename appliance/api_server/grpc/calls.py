@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import grpc
 from starlette.datastructures import Headers
@@ -18,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.api_server.answering import Answering
+from appliance.api_server.as_request import SentEvents, received, written
 from appliance.api_server.edge import forwarded
 from appliance.api_server.grpc.messages import fill, json_of
 from appliance.api_server.problems import MEDIA_TYPE
@@ -113,16 +113,9 @@ class Calls:
         context.set_trailing_metadata(got.metadata())
 
     async def _asked(self, message: Any, context: Any, got: _Answer) -> None:
-        body = b""
         scope = _scope(self._row, context, self._who(context), self._sender(context.peer()))
-        given = json_of(message)
-        in_path = {name: str(given.pop(name, "")) for name in self._row.in_path}
-        scope["path_params"] = {name: value for name, value in in_path.items() if value}  # no path has an empty one
-        if self._row.verb.has_body:
-            body = json.dumps(given, ensure_ascii=False).encode()
-        else:
-            scope["query_string"] = urlencode({name: _text(value) for name, value in given.items()}, doseq=True).encode()
-        await self._app(scope, _receive(body), got.send)
+        scope["path_params"], scope["query_string"], body = written(self._row, json_of(message))
+        await self._app(scope, received(body), got.send)
 
     async def _refuse(self, got: _Answer, context: Any) -> None:
         if got.headers.get("content-type", "").startswith(MEDIA_TYPE):
@@ -169,18 +162,11 @@ class _Items:
     def __init__(self, item: Callable[[], Any], context: Any) -> None:
         self._item = item
         self._context = context
-        self._rest = ""
+        self._read = SentEvents()
 
     async def take(self, piece: bytes) -> None:
-        *whole, self._rest = (self._rest + piece.decode()).split("\n\n")
-        for text in whole:
-            said: dict[str, str] = {}
-            for line in text.splitlines():
-                name, _, value = line.partition(": ")
-                said[name] = f"{said[name]}\n{value}" if name in said else value
-            if "data" in said:
-                item = {name: said[name] for name in ("id", "event") if name in said} | {"data": json.loads(said["data"])}
-                await self._context.write(fill(self._item(), item))
+        for item in self._read.take(piece):
+            await self._context.write(fill(self._item(), item))
 
 
 def _scope(row: Row, context: Any, who: Any, sender: str) -> Scope:
@@ -201,25 +187,6 @@ def _scope(row: Row, context: Any, who: Any, sender: str) -> Scope:
         "state": {} if who is None else {"who": who},
         "row": row,
     }
-
-
-def _receive(body: bytes) -> Receive:
-    told = False
-
-    async def receive() -> Message:
-        nonlocal told
-        if told:
-            await asyncio.Event().wait()  # that the caller went is told by cancelling
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return [str(_text(each)) for each in value] if isinstance(value, list) else str(value)
 
 
 def _short(problem: Mapping[str, Any]) -> bytes:

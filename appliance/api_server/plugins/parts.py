@@ -66,12 +66,14 @@ class PluginParts:
             return store
         return None
 
-    def run(self, key: str, use: Use, services: Callable[[PartServices], Any] = lambda services: services) -> tuple[str, ...]:
+    def run(
+        self, key: str, use: Use, services: Callable[[Joints, str, str, str], PartServices] = PartServices
+    ) -> tuple[str, ...]:
         """Keep all open that stand below that key, each in a task of its own, and let `use` have it. `services` makes those of
         its family. Returns their names. Raises PluginFault."""
         found = self._named(key)
         for named in found:
-            self._tasks.spawn(self._kept_open(named, use, services), f"{key}.{named.name}")
+            self._tasks.spawn(self._kept_open(named, use, self._services(named, services)), f"{key}.{named.name}")
         return tuple(named.name for named in found)
 
     async def end_tasks(self) -> None:
@@ -95,17 +97,16 @@ class PluginParts:
             found.append(_Named(key, name, brought, written))
         return found
 
-    def _services(self, named: _Named) -> PartServices:
-        return PartServices(self._joints, named.brought.plugin, named.key, named.name)
+    def _services(self, named: _Named, family: Callable[[Joints, str, str, str], PartServices] = PartServices) -> PartServices:
+        return family(self._joints, named.brought.plugin, named.key, named.name)
 
-    async def _kept_open(self, named: _Named, use: Use, family: Callable[[PartServices], Any]) -> None:
-        services = self._services(named)
+    async def _kept_open(self, named: _Named, use: Use, services: PartServices) -> None:
         failures = 0
         try:
             while True:
                 began = asyncio.get_running_loop().time()
                 try:
-                    async with asyncio.timeout(OPEN_SECONDS) as opening, named.opened(family(services)) as opened:
+                    async with asyncio.timeout(OPEN_SECONDS) as opening, named.opened(services) as opened:
                         opening.reschedule(None)
                         services.report("")
                         await use(named.name, opened)

@@ -1,0 +1,1 @@
+"""A GraphQL gateway (`api.gateways`)."""
