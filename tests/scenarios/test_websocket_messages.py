@@ -66,4 +66,4 @@ def test_clients_that_go_in_any_way_leave_no_traceback(api: tuple[str, str], cap
             for _ in range(3):
                 hear(socket)
                 socket.send('{"type": "ping"}')
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name != "websockets.client"], "what a client says is its own matter"
