@@ -85,9 +85,8 @@ def test_nothing_can_be_changed(ask: Ask, admin: str) -> None:
 def test_arguments_are_judged_where_they_are_judged_over_http(ask: Ask, admin: str) -> None:
     _, told = ask('{ usersGet(name: "nobody") { name } }', admin)
     assert told["errors"][0]["extensions"]["code"] == "NoSuchRecord"
-    assert told["errors"][0]["extensions"]["status"] == 404
     _, told = ask('{ usersGet(name: "../tokens") { name } }', admin)
-    assert told["errors"][0]["extensions"]["status"] in {404, 422}
+    assert told["errors"][0]["extensions"]["code"] in {"NoSuchRecord", "Invalid"}
 
 
 @pytest.mark.parametrize(

@@ -27,18 +27,12 @@ LEFT_OUT: Final = frozenset({b"content-type", b"content-length", b"idempotency-k
 END: Final = object()
 
 
-class Answered(ApplianceError):
-    """The problem that an operation ended with."""
-
-    def __init__(self, problem: Mapping[str, Any]) -> None:
-        super().__init__(str(problem["detail"]), hint=str(problem["hint"]))
-        self.code = str(problem["code"])
-        self.retryable = bool(problem["retryable"])
-        self.problem = problem
-
-    def document(self) -> dict[str, Any]:
-        """The problem as HTTP has it."""
-        return {**super().document(), "status": self.problem["status"]}
+def _answered(problem: Mapping[str, Any]) -> ApplianceError:
+    """The problem that an operation ended with, under its own code."""
+    error = ApplianceError(str(problem["detail"]), hint=str(problem["hint"]))
+    error.code = str(problem["code"])
+    error.retryable = bool(problem["retryable"])
+    return error
 
 
 class GatewayCalls:
@@ -115,10 +109,10 @@ class _Whole:
         self.body += piece
 
     def value(self) -> Any:
-        """The answer. Raises Answered."""
+        """The answer. Raises ApplianceError."""
         found = json.loads(self.body) if self.body else None
         if self.kind.startswith(MEDIA_TYPE) and isinstance(found, dict):
-            raise Answered(found)
+            raise _answered(found)
         return found
 
 

@@ -83,7 +83,7 @@ class GraphqlGateway:
             self._schema, document, context_value=scope, variable_values=dict(asked.variables), operation_name=asked.operation
         )
         result = found if isinstance(found, ExecutionResult) else await found
-        await _answer(send, 200 if result.data is not None else _status(result), _document(result))
+        await _answer(send, 200 if result.data is not None else 400, _document(result))
 
     async def _stream(self, scope: Scope, asked: Asked, document: DocumentNode, receive: Receive, send: Send) -> None:
         found = subscribe(
@@ -91,7 +91,7 @@ class GraphqlGateway:
         )
         items = found if isinstance(found, ExecutionResult) or not asyncio.iscoroutine(found) else await found
         if isinstance(items, ExecutionResult):
-            await _answer(send, _status(items), _document(items))
+            await _answer(send, 400, _document(items))
             return
         headers = [(b"content-type", EVENTS.encode()), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -181,12 +181,6 @@ def _told(error: GraphQLError) -> dict[str, Any]:
     elif cause is not None:
         told["message"] = "this should not have happened"
     return told
-
-
-def _status(result: ExecutionResult) -> int:
-    """Of an answer without data: what the first operation ended with over HTTP."""
-    causes = (error.original_error for error in result.errors or ())
-    return next((int(cause.document().get("status", 400)) for cause in causes if isinstance(cause, ApplianceError)), 400)
 
 
 async def _answer(send: Send, status: int, told: Any) -> None:

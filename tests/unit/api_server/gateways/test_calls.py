@@ -11,8 +11,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from appliance.api_server.gateways.calls import Answered, GatewayCalls
+from appliance.api_server.gateways.calls import GatewayCalls
 from appliance.api_server.problems import NotFound, problem
+from appliance.errors import ApplianceError
 from appliance.management.operations.row import Row
 
 SCOPE: dict[str, Any] = {
@@ -57,10 +58,10 @@ async def test_it_is_the_same_caller_and_another_request() -> None:
     assert SCOPE["method"] == "POST"
 
 
-async def test_a_problem_is_raised_with_its_code_and_status() -> None:
-    with pytest.raises(Answered) as raised:
+async def test_a_problem_is_raised_with_its_code_and_hint() -> None:
+    with pytest.raises(ApplianceError) as raised:
         await calls(lambda _row, _request: problem(NotFound("no such user", hint="look"), "r1")).call(SCOPE, "users.get", {})
-    assert (raised.value.code, raised.value.hint, raised.value.document()["status"]) == ("NotFound", "look", 404)
+    assert (raised.value.code, raised.value.hint, raised.value.retryable) == ("NotFound", "look", False)
 
 
 @pytest.mark.parametrize("name", ["no.such", "events.follow", ""])
@@ -93,7 +94,7 @@ async def test_a_stream_is_followed_and_what_is_not_taken_is_not_read() -> None:
 
 async def test_a_stream_that_is_refused_raises() -> None:
     gateway = calls(lambda _row, _request: problem(NotFound("no", hint=""), "r1"))
-    with pytest.raises(Answered):
+    with pytest.raises(ApplianceError, match="no"):
         await anext(gateway.follow(SCOPE, "events.follow", {}))
 
 
