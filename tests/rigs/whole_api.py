@@ -35,7 +35,7 @@ from appliance.management.operations.table import ROWS
 TOKEN = "root"
 """Stands for the kernel's word that root of this host asks."""
 PASSWORD = "correct horse battery"
-MANAGEMENT: Mapping[str, Any] = {"limits": {"requests": 0, "per_address": 1024}}
+MANAGEMENT: Mapping[str, Any] = {"limits": {"requests": 0, "per_address": 1024}, "tracing": {}}
 
 
 class Node:
@@ -58,6 +58,13 @@ class Node:
         await asyncio.Event().wait()
         yield {}
 
+    async def tracing_headers(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    async def tell_tracing(self, _figures: Mapping[str, Any]) -> None:
+        """It does not want to know."""
+
 
 @contextmanager
 def whole_api(
@@ -77,9 +84,11 @@ def whole_api(
         joints = Joints(settings.name, settings.identity, node, folder / "plugins", {})  # type: ignore[arg-type]  # as below
         plugins = PluginParts(kinds or {}, management, joints)
         parts = await Parts.open(folder, settings, node, {}, plugins)  # type: ignore[arg-type]  # as much of a NodeLink as is used
+        edge.recorder = parts.recorder
         try:
             tls = Tls(management, folder, _no_files, _told)
-            answering = answering_of(settings, parts, edge_handlers(edge, tls, parts.asking.shown))
+            shown = None if parts.tracing is None else parts.tracing.shown
+            answering = answering_of(settings, parts, edge_handlers(edge, tls, parts.asking.shown, shown))
             gateways = Gateways(GatewayCalls(answering))
             plugins.run("gateways", gateways.use, gateways.services)
             app = _by_token(application(settings, parts, answering, gateways))

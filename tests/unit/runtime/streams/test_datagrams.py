@@ -6,7 +6,9 @@ import ipaddress
 import socket
 from collections import Counter
 
+from appliance.management.tracing.span import Span
 from appliance.protocol.identity import PREFIX
+from appliance.runtime.management.spans import NodeSpans
 from appliance.runtime.peers.table import Address, PeerEntry, PeerTable
 from appliance.runtime.streams.datagrams import IncomingDatagrams
 from appliance.runtime.streams.served import Served
@@ -47,17 +49,23 @@ class Pairs:
 async def test_a_question_that_comes_twice_at_once_is_one_caller() -> None:
     sockets, services, counted = Pairs(), {"time": Served("time", 0)}, Counter[str]()
     table = PeerTable([PeerEntry("laptop", f"{PREFIX}{'a' * 52}", allowed=(ipaddress.ip_network("10.8.0.2/32"),))], [OWN])
-    incoming = IncomingDatagrams(sockets, 842, table, lambda: [OWN], services, lambda: lambda _c, _s: "", counted)
+    spans = NodeSpans()
+    incoming = IncomingDatagrams(sockets, 842, table, lambda: [OWN], services, lambda: lambda _c, _s: "", counted, spans.stream)
+    following = spans.follow()
+    await anext(following)
     incoming.open()
     assert sockets.heard is not None
     for _ in range(40):  # more than callers of a peer may wait
-        sockets.heard(encode_wanted(Wanted("time")), OWN, (LAPTOP, 4000))
+        sockets.heard(encode_wanted(Wanted("time", {}, f"00-{'a' * 32}-{'b' * 16}-01")), OWN, (LAPTOP, 4000))
     [caller] = sockets.callers
     assert caller.recv(100) == encode_answer(None)
     caller.send(b"now?")
     stream = await anext(services["time"].items())
     assert stream.sockets[0].recv(100) == b"now?"
     assert counted == {"given": 1}
+    [step] = map(Span.of, (await anext(following))["spans"])
+    assert stream.value["traceparent"] == f"00-{'a' * 32}-{step.span}-01"
+    await following.aclose()
     incoming.close()
     for each in (caller, *stream.sockets):
         each.close()

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from appliance.control.handing import Handed
+from appliance.management.tracing.span import Span
 from appliance.protocol.identity import PREFIX
+from appliance.runtime.management.spans import NodeSpans
 from appliance.runtime.peers.table import PeerEntry, PeerTable
 from appliance.runtime.streams.callers import Caller
 from appliance.runtime.streams.incoming import MOST_OF_A_PEER, Incoming
@@ -84,6 +86,25 @@ async def test_a_caller_is_who_its_address_says(door: Door, address: ipaddress.I
     assert (stream.value["peer"], stream.value["behind"], stream.value["metadata"]) == (peer, behind, {"a": "b"})
     assert stream.sockets[0].recv(100) == b"and what follows", "not a byte more than the preface was read"
     assert door.counted == {"given": 1}
+
+
+async def test_letting_a_caller_in_is_a_step_of_its_trace_and_so_is_turning_it_away(door: Door) -> None:
+    spans = NodeSpans()
+    door.incoming._trace = spans.stream
+    following = spans.follow()
+    await anext(following)
+    door.denied = {"laptop nothing": "policy"}
+    for service in ("nothing", "echo"):
+        caller = door.knock()
+        caller.send(encode_wanted(Wanted(service, {}, f"00-{'a' * 32}-{'b' * 16}-01")))
+        await answer(caller)
+    stream = await door.given()
+    turned_away, let_in = map(Span.of, (await anext(following))["spans"])
+    assert stream.value["traceparent"] == f"00-{'a' * 32}-{let_in.span}-01"
+    assert (let_in.name, let_in.parent, let_in.error) == ("serve echo", "b" * 16, "")
+    assert let_in.attributes == {"appliance.service": "echo", "appliance.peer": "laptop"}
+    assert (turned_away.name, turned_away.error) == ("serve nothing", "policy")
+    await following.aclose()
 
 
 async def test_an_address_of_nobody_is_not_listened_to(door: Door) -> None:
