@@ -20,6 +20,7 @@ from appliance.management.operations.table import ROWS
 from examples.management import PASSWORD, Api, trial
 from tests.clients.driver import STORIES, done
 from tests.clients.drivers.java import DRIVER, JACKSON, compiled
+from tests.clients.strangers import strange, tiny
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,7 +35,7 @@ a redirect: [http-302:  retryable=false, 1]
 late, safe: [DeadlineExceeded:  retryable=true, 5]
 late, not safe: [DeadlineExceeded:  retryable=true, 1]
 late, with a key: [DeadlineExceeded:  retryable=true, 5]
-busy until a day: [Done[], 3]
+busy until a day: [{}, 3]
 hung up, safe: [connection failed, true]
 hung up, not safe: [connection failed, 1]
 silent: [connection failed, 1]
@@ -77,6 +78,11 @@ def test_names_that_mean_something_in_java_and_words_that_end_comments(tmp_path:
         paths[f"/odd/{number}"] = {"get": operation}
     paths["/odd"] = {"get": {"operationId": "clone", "responses": {"200": {"content": {"application/json": {"schema": {
         "type": "array", "items": {"$ref": "#/components/schemas/String"}}}}}}}}  # fmt: skip
+    assert built(document, tmp_path).joinpath("appliance/client/Client.class").exists()
+
+
+@pytest.mark.parametrize("document", [strange(), tiny()], ids=["strange", "tiny"])
+def test_descriptions_that_are_not_ours(document: dict[str, Any], tmp_path: Path) -> None:
     assert built(document, tmp_path).joinpath("appliance/client/Client.class").exists()
 
 

@@ -8,16 +8,30 @@ src/main/java/appliance/client/arguments/*.java    a record for each operation t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from appliance.management.clients.java_words import classes, comment, literal, members, pascal
-from appliance.management.clients.operations import Argument, Document, Operation, Schema, operations, resolved
+from appliance.management.clients.operations import Argument, Document, Operation, Schema, operations
+from appliance.management.clients.shapes import (
+    Many,
+    Model,
+    Nullable,
+    Scalar,
+    Shape,
+    Table,
+    endless,
+    is_record,
+    is_secret,
+    listed,
+    shape,
+)
+from appliance.management.clients.words import sentence
 
 FOLDER: Final = "src/main/java/appliance/client"
 _PLAIN: Final = {"long": "Long", "double": "Double", "boolean": "Boolean"}
 """Primitive types, and those that may be null."""
-_KINDS: Final = {"string": "String", "integer": "long", "number": "double", "boolean": "boolean", "null": "null"}
+_KINDS: Final = {"string": "String", "integer": "long", "number": "double", "boolean": "boolean"}
 _TAKEN: Final = (
     "ask",
     "follow",
@@ -61,7 +75,7 @@ class _Writer:
         self._document = document
         self._version = document["info"]["version"]
         self._schemas: Mapping[str, Schema] = document["components"]["schemas"]
-        self._classes = classes(name for name, schema in self._schemas.items() if "properties" in schema)
+        self._classes = classes(name for name, schema in self._schemas.items() if is_record(schema))
         self._operations = operations(document)
         paged = (f"{each.name} all" for each in self._operations if self._item(each))
         self._names = members((*(each.name for each in self._operations), *paged), _TAKEN)
@@ -83,46 +97,27 @@ class _Writer:
 
     def kind(self, schema: Any) -> _Kind:
         """The type of a value: Object where it may be of several."""
-        if not isinstance(schema, Mapping) or not schema:
-            return _Kind("Object")
-        if "$ref" in schema:
-            return self._reference(schema)
-        values = schema.get("enum", [schema["const"]] if "const" in schema else [])
-        if values:
-            return _Kind("String") if all(isinstance(value, str) for value in values) else _Kind("Object")
-        for choice in ("anyOf", "oneOf"):
-            if choice in schema:
-                return self._one_of([self.kind(each) for each in schema[choice]])
-        if len(schema.get("allOf", ())) == 1:
-            return self.kind(schema["allOf"][0])
-        kinds = schema.get("type", "")
-        if isinstance(kinds, list):
-            return self._one_of([self.kind({**schema, "type": kind}) for kind in kinds])
-        if kinds == "array":
-            items = schema["prefixItems"] if "prefixItems" in schema else [schema.get("items")]
-            item = self._one_of([self.kind(each) for each in items])
-            return _Kind(f"List<{item.boxed}>", item.models)
-        if kinds == "object":
-            more = self.kind(schema.get("additionalProperties"))
-            return _Kind(f"Map<String, {more.boxed}>", more.models)
-        return _Kind(_KINDS.get(kinds, "Object"))
+        return self._kind(shape(schema))
 
-    def _reference(self, schema: Schema) -> _Kind:
-        name = schema["$ref"].rpartition("/")[2]
-        if name in self._classes:
-            return _Kind(self._classes[name], frozenset({self._classes[name]}))
-        return self.kind(resolved(self._document, schema))
-
-    @staticmethod
-    def _one_of(kinds: Sequence[_Kind]) -> _Kind:
-        real = list(dict.fromkeys(kind for kind in kinds if kind.text != "null"))
-        if len(real) != 1:
-            return _Kind("Object")
-        return (
-            real[0]
-            if len(kinds) == len([kind for kind in kinds if kind.text != "null"])
-            else _Kind(real[0].boxed, real[0].models)
-        )
+    def _kind(self, one: Shape) -> _Kind:
+        match one:
+            case Scalar(kind):
+                return _Kind(_KINDS[kind])
+            case Nullable(item):
+                found = self._kind(item)
+                return _Kind(found.boxed, found.models)
+            case Many(item):
+                found = self._kind(item)
+                return _Kind(f"List<{found.boxed}>", found.models)
+            case Table(item):
+                found = self._kind(item)
+                return _Kind(f"Map<String, {found.boxed}>", found.models)
+            case Model(name) if name in self._classes:
+                return _Kind(self._classes[name], frozenset({self._classes[name]}))
+            case Model(name) if not endless(self._schemas, name):
+                return self._kind(shape(self._schemas[name]))
+            case _:
+                return _Kind("Object")
 
     def _model(self, name: str) -> str:
         schema = self._schemas[name]
@@ -195,17 +190,13 @@ class _Writer:
 
     def _item(self, operation: Operation) -> _Kind | None:
         """What a list is of; None if the answer is no page."""
-        if not operation.pages or operation.result is None:
-            return None
-        properties = resolved(self._document, operation.result).get("properties", {})
-        if not {"items", "next"} <= set(properties) or self.kind(properties["next"]).text != "String":
-            return None
-        return self.kind(properties["items"].get("items", {}))
+        item = listed(self._document, operation)
+        return None if item is None else self.kind(item)
 
     def _methods(self, operation: Operation) -> Iterable[str]:
         method, record, result = self._names[operation.name], self._record(operation), self._result(operation)
         answer = f"EventStream<{result.boxed}>" if operation.stream else result.boxed if operation.result is not None else "void"
-        about = comment(f"{_sentence(operation.summary)}. {operation.about}", 2)
+        about = comment(f"{sentence(operation.summary)}. {operation.about}", 2)
         needed = self._needed(operation)
         if not _optional(operation):
             yield _method(about, answer, f"{method}({needed.texts})", _call(operation, result, needed.names))
@@ -218,7 +209,7 @@ class _Writer:
         item = self._item(operation)
         if item is not None:
             every = self._names[f"{operation.name} all"]
-            about = comment(f"{_sentence(operation.summary)}, from all pages: each is asked for when it is needed.", 2)
+            about = comment(f"{sentence(operation.summary)}, from all pages: each is asked for when it is needed.", 2)
             pages = f"pages(after -> {method}(given.{names['after']}(after)), {result.text}::items, {result.text}::next)"
             yield _method(about, f"Stream<{item.boxed}>", f"{every}({needed.texts})", f"{every}({few})")
             yield _method(about, f"Stream<{item.boxed}>", f"{every}({record} given)", pages)
@@ -240,7 +231,7 @@ class _Needed(NamedTuple):
 
 def _said(record: str, properties: Mapping[str, Schema], names: Mapping[str, str]) -> str:
     """How a record prints where a component is secret: what programs print may end in logs. "" if it may say all."""
-    secret = {name for name, schema in properties.items() if _is_secret(schema)}
+    secret = {name for name, schema in properties.items() if is_secret(schema) or is_secret(_items(schema))}
     if not secret:
         return ""
     told = [f'"{names[each]}=(secret)"' if each in secret else f'"{names[each]}=" + {names[each]}' for each in properties]
@@ -248,16 +239,12 @@ def _said(record: str, properties: Mapping[str, Schema], names: Mapping[str, str
     return f'\n  @Override\n  public String toString() {{\n    return "{record}[" + {text} + "]";\n  }}\n'
 
 
-def _is_secret(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and (schema.get("format") == "password" or _is_secret(schema.get("items")))
+def _items(schema: Any) -> Any:
+    return schema.get("items") if isinstance(schema, Mapping) else None
 
 
 def _method(about: str, answer: str, declared: str, call: str) -> str:
     return f"{about}  public {answer} {declared} {{\n    {'' if answer == 'void' else 'return '}{call};\n  }}\n"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _optional(operation: Operation) -> bool:

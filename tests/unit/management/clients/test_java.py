@@ -28,8 +28,9 @@ def told(schemas: dict[str, Any]) -> str:
         ({"anyOf": [{"$ref": "#/components/schemas/Part"}, {"type": "null"}]}, "Part"),
         ({"allOf": [{"$ref": "#/components/schemas/Part"}]}, "Part"),
         ({"$ref": "#/components/schemas/Any"}, "Map<String, Boolean>"),
+        ({"$ref": "#/components/schemas/Itself"}, "Object"),
         ({"enum": ["a", "b"], "type": "string"}, "String"),
-        ({"const": 1}, "Object"),
+        ({"const": 1}, "long"),
         ({"type": "array", "items": {"type": "number"}}, "List<Double>"),
         ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]}, "List<Object>"),
         ({"type": "object", "additionalProperties": {"type": "boolean"}}, "Map<String, Boolean>"),
@@ -41,7 +42,8 @@ def told(schemas: dict[str, Any]) -> str:
 def test_a_type(schema: Any, written: str) -> None:
     schemas = {
         "One": {"properties": {"value": schema}, "required": ["value"]},
-        "Part": {"properties": {}},
+        "Part": {"properties": {"size": {}}},
+        "Itself": {"type": "array", "items": {"$ref": "#/components/schemas/Itself"}},
         "Any": {"type": "object", "additionalProperties": {"type": "boolean"}},
     }
     assert f'@JsonProperty("value") {written} value)' in told(schemas)
