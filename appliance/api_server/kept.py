@@ -34,6 +34,7 @@ FOLDER = "store"
 TROUBLE = {
     "damaged": "the store is damaged, and nothing is written: kill the API server, and it starts with the last good copy",
     "full_now": "the store is full, and nothing is written: make room on its disk, or remove something",
+    "away": "the database that has the store cannot be reached: it is tried again each second",
     "broken_now": "the store cannot be written: the API server's log says why",
 }
 """By the figure of a store that says so. One that does not count it is not asked."""

@@ -40,7 +40,8 @@ def report_text(report: Report, terminal: Terminal) -> str:
     if report.lab != "not wanted":
         lines.append(f"{terminal.styled('lab', COLOURS.get(report.lab, 'yellow'))}  two nodes: {report.lab}")
     if not report.suites and not report.failures and all(fact["state"] == "active" for fact in report.plugins):
-        lines.append("nothing to check: the plugin registers nothing that a suite knows")
+        whys = report.why_skipped or ("the plugin registers nothing that a suite knows",)
+        lines += [f"nothing to check: {why}" for why in whys]
     return "\n".join(lines)
 
 

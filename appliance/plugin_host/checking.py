@@ -53,6 +53,8 @@ class Report:
     """What went wrong, each named with its part, reason and line."""
     lab: str = "not wanted"
     """"ok", "failed", "not wanted", or why two nodes could not be tried."""
+    why_skipped: tuple[str, ...] = ()
+    """Each reason once."""
 
     @property
     def ok(self) -> bool:
@@ -94,4 +96,6 @@ def check(
             raise PluginFault(name, f"its checks broke off: {last}", hint="give an installed plugin's name or a plugin's folder")
         found = json.loads(result.read_text(encoding="utf-8"))
     failures = tuple(Failure(**failure) for failure in found["failures"])
-    return Report(name, tuple(found["plugins"]), found["suites"], found["skipped"], failures, found["lab"])
+    return Report(
+        name, tuple(found["plugins"]), found["suites"], found["skipped"], failures, found["lab"], tuple(found["why_skipped"])
+    )

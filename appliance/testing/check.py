@@ -86,6 +86,7 @@ def _checked(target: Target, *, lab: bool) -> dict[str, Any]:
         "plugins": host.report(),
         "suites": recorder.passed,
         "skipped": recorder.skipped,
+        "why_skipped": sorted(recorder.why_skipped),
         "failures": [failure._asdict() for failure in (*recorder.failures, *outcome.failures)],
     }
 

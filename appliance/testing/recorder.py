@@ -30,6 +30,7 @@ class Recorder:
     def __init__(self, host: PluginHost) -> None:
         self.passed: Counter[str] = Counter()
         self.skipped = 0
+        self.why_skipped: set[str] = set()
         self.failures: list[Failure] = []
         self._host = host
         self._parts: dict[str, Part] = {}
@@ -61,6 +62,7 @@ class Recorder:
             self.failures.append(Failure(part.plugin, part.title, test, reason, where))
         elif report.skipped:
             self.skipped += 1
+            self.why_skipped.add(str(report.longrepr[-1] if isinstance(report.longrepr, tuple) else "").removeprefix("Skipped: "))
         elif report.when == "call":
             self.passed[part.title] += 1
         return report

@@ -3,7 +3,8 @@
     python -m tests.perf.store [--seconds 1] [--rounds 5] [--folder PATH]
 
 A commit puts one record of 400 bytes. "flush" is a loop that writes 8 KiB within a file and calls fdatasync: what one durable
-commit after the other cannot beat.
+commit after the other cannot beat. With PostgreSQL installed, "postgresql" is a server of its own in the temporary folder, sealed
+as well, over its Unix socket.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 
 from appliance.api.stores import Put, Store
 from appliance.foundation.clock import wall
-from appliance.store.opening import open_store
+from appliance.store.opening import open_store, sealed
 from appliance.store.sqlite import SqliteStore
+from appliance_store_postgresql.connecting import Connecting
+from appliance_store_postgresql.settings import PostgresqlSettings
+from appliance_store_postgresql.store import PostgresqlStore
+from tests.rigs.postgresql import INSTALLED, Cluster, cluster
 
 VALUE = os.urandom(400)
 WRITERS = (1, 16, 64)
@@ -65,13 +71,26 @@ async def reads(store: Store, seconds: float) -> float:
     return done / seconds
 
 
-async def one_round(folder: Path, seconds: float) -> Figures:
+async def in_database(database: Cluster, folder: Path) -> Store:
+    """The store there, with the key in that folder."""
+
+    async def password() -> None:
+        return None
+
+    settings = PostgresqlSettings(**database.settings())
+    inside = await PostgresqlStore.open(Connecting(settings, password, "bench"), settings, clock=wall, name="bench")
+    return await sealed(inside, folder / "keys")
+
+
+async def one_round(folder: Path, seconds: float, database: Cluster | None) -> Figures:
     """All figures once."""
     figures: Figures = {"flush": flushes(folder, seconds)}
     openers: dict[str, Callable[[], Awaitable[Store]]] = {
         "plain": lambda: SqliteStore.open(folder / "plain", clock=wall),
         "sealed": lambda: open_store(folder / "sealed"),
     }
+    if database is not None:
+        openers["postgresql"] = lambda: in_database(database, folder)
     for name, opener in openers.items():
         store = await opener()
         for durable in (True, False):
@@ -91,11 +110,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", default=".")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        rounds = [asyncio.run(one_round(Path(folder), given.seconds)) for _ in range(given.rounds)]
+    with (
+        tempfile.TemporaryDirectory(dir=given.folder) as folder,
+        cluster(fsync="on") if INSTALLED else nullcontext() as database,
+    ):
+        rounds = [asyncio.run(one_round(Path(folder), given.seconds, database)) for _ in range(given.rounds)]
     for name in rounds[0]:
         ratio = median(each[name] / each["flush"] for each in rounds)
-        print(f"{name:24} {median(each[name] for each in rounds):9.0f}/s {ratio:8.2f} × flush")
+        print(f"{name:28} {median(each[name] for each in rounds):9.0f}/s {ratio:8.2f} × flush")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from appliance.api.stores import Change, Conflict, StoreFull
+from appliance.api.stores import Change, Conflict, StoreAway, StoreFull
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.api_server.jobs.following import Behind, Signal
 from appliance.api_server.jobs.records import Records
@@ -99,7 +100,8 @@ class Live:
         self._kept(written, self.execution.state)
 
     async def save(self, execution: Execution | None = None) -> None:
-        """Keep the execution as it is now, with what it said; then show it. Waits while the store is full. Raises StoreBroken;
+        """Keep the execution as it is now, with what it said; then show it. Waits while the store is full or away. Raises
+        StoreBroken;
         ExecutionUnknown or ExecutionOver if somebody else ended it."""
         if execution is not None:
             self.execution = execution
@@ -179,11 +181,12 @@ class Live:
             try:
                 self._version = await self._records.save(execution, self._version, self._unwritten, *news)
                 break
-            except StoreFull as error:
+            except (StoreFull, StoreAway) as error:
                 log.warning("an execution waits for the store", execution=execution.id, reason=error.message)
                 await asyncio.sleep(TRY_AGAIN)
             except Conflict:
-                await self._read_again()
+                if await self._read_again():
+                    break
         written, self._unwritten = self._unwritten, None
         self._kept(written, execution.state)
 
@@ -199,11 +202,15 @@ class Live:
         self._said = self.execution.state
         self.say("state", {"state": str(self.execution.state), "error": self.execution.error})
 
-    async def _read_again(self) -> None:
-        """Another API server wrote it: it can only have cancelled it."""
+    async def _read_again(self) -> bool:
+        """Is what was to be kept there already, by a commit whose answer was lost? Otherwise another API server wrote it: it can
+        only have cancelled it."""
         stored, self._version = await self._records.get(self.execution.id)
+        if json.dumps(stored.document(), default=str) == json.dumps(self.execution.document(), default=str):
+            return True
         if stored.state.over:
             raise ExecutionOver(f"execution {stored.id} is {stored.state} already")
         if stored.state is State.CANCELLING and self.execution.state is State.RUNNING:
             self.stop("cancelled")
             self.execution = self.execution.moved(State.CANCELLING, self.now())
+        return False

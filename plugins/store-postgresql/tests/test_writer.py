@@ -277,3 +277,16 @@ async def opened_at(database: Cluster, schema: str) -> PostgresqlStore:
 
     settings = PostgresqlSettings(**database.settings(schema=schema))
     return await PostgresqlStore.open(Connecting(settings, no_password, "test"), settings, clock=lambda: 0.0, name="test")
+
+
+async def test_what_is_durable_is_on_the_disk_when_it_is_answered_and_what_is_not_costs_no_flush(schema: str) -> None:
+    with cluster(fsync="on", wal_writer_delay="10s", wal_writer_flush_after="1GB") as database:
+        store = await opened_at(database, schema)
+        flushed = "SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()"
+        await store.commit(Put("a", "x", b"1"))
+        assert database.run(flushed) == "t"
+        await store.commit(Put("a", "x", b"2"), durable=False)
+        assert database.run(flushed) == "f"
+        await asyncio.gather(store.commit(Put("a", "y", b""), durable=False), store.commit(Put("a", "z", b"")))
+        assert database.run(flushed) == "t", "one that is durable makes all of its transaction so"
+        await store.close()

@@ -51,4 +51,5 @@ def test_a_lab_that_was_wanted_and_could_not_be_is_no_success() -> None:
 def test_a_plugin_without_parts_is_not_called_good() -> None:
     report = replace(GOOD, suites={})
     assert shown(report) == ["nothing to check: the plugin registers nothing that a suite knows"]
+    assert shown(replace(report, why_skipped=("no database",))) == ["nothing to check: no database"]
     assert not report.ok

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from appliance.api.stores import Put, StoreFull
+from appliance.api.stores import Change, Put, StoreAway, StoreFull
 from appliance.api_server.jobs.jobs import FORGOTTEN, GONE
 from appliance.api_server.jobs.templates import TemplateUnknown
 from appliance.management.jobs.dry_run import StepsNotPermitted
@@ -20,7 +20,7 @@ from appliance.management.jobs.parameters import ParametersInvalid
 from appliance.store.memory import MemoryStore
 from tests.rigs.recording import RECORDED, recorded
 from tests.rigs.virtual_loop import played
-from tests.unit.api_server.jobs.house import ALICE, BOB, House, Node, User, after, house, new_store, states, until
+from tests.unit.api_server.jobs.house import ALICE, BOB, House, Node, User, after, house, new_store, states, until, virtual_wall
 from tests.unit.management.jobs.written import step, template
 
 LOOK = template(step("health"), name="look")
@@ -535,6 +535,41 @@ def test_with_a_full_store_nothing_is_begun_and_what_runs_waits_for_room() -> No
             here.store._limit = limit
             assert (await here.over(begun)).state is State.SUCCEEDED
             assert len((await here.jobs.page("", 10))[0]) == 1
+
+    played(story())
+
+
+class Away(MemoryStore):
+    """A database that cannot be reached at times, and at times breaks off after it did what it was asked."""
+
+    away = False
+    breaks_off = False
+
+    async def commit(self, *changes: Change, durable: bool = True) -> list[int]:
+        if self.away:
+            raise StoreAway("away")
+        done = await super().commit(*changes, durable=durable)
+        if self.breaks_off:
+            self.breaks_off = False
+            raise StoreAway("it happened, or not")
+        return done
+
+
+def test_what_runs_waits_for_a_store_that_is_away_and_keeps_nothing_twice() -> None:
+    async def story() -> None:
+        store = Away(clock=virtual_wall)
+        async with house(store, node(reload=after(5, {"ok": True}))) as here:
+            begun = await here.jobs.start(ALICE, "trial", {})
+            await until(lambda: here.node.deeds == ["reload"])
+            store.away = True
+            await asyncio.sleep(60)
+            assert here.node.deeds == ["reload"]
+            store.away, store.breaks_off = False, True
+            assert (await here.over(begun)).state is State.SUCCEEDED
+            told = [event.kind for event in await events_of_log(here)]
+            assert told == ["jobs.queued", "jobs.running", "jobs.succeeded"]
+            numbers = [event.id for event in await events_of(here.jobs.follow(begun.id, None))]
+            assert numbers == list(range(1, len(numbers) + 1))
 
     played(story())
 
