@@ -17,6 +17,8 @@ from appliance.api.gateways import ApiOperation
 from appliance.api_server.answering import Answering
 from appliance.api_server.as_request import SentEvents, received, written
 from appliance.api_server.problems import MEDIA_TYPE, NotFound
+from appliance.api_server.tracing.current import step
+from appliance.api_server.tracing.requests import state_within
 from appliance.errors import ApplianceError
 from appliance.management.descriptions.models import Models, models
 from appliance.management.operations.row import Row
@@ -83,9 +85,11 @@ class GatewayCalls:
             "query_string": query,
             "path_params": path,
             "headers": [(name, value) for name, value in scope["headers"] if name not in LEFT_OUT],
+            "state": state_within(scope),
         }
         receive = received(body)
-        response = await self._answering.endpoint(row)(Request(inner, receive))
+        with step(row.name):
+            response = await self._answering.endpoint(row)(Request(inner, receive))
         async with AsyncExitStack() as ending:
             if isinstance(response, StreamingResponse) and isinstance(response.body_iterator, AsyncGenerator):
                 ending.push_async_callback(response.body_iterator.aclose)  # it may be cut off while nobody is within it

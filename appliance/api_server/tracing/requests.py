@@ -4,7 +4,7 @@ log has who it was, by the request's id."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import Message, Scope
 
@@ -12,6 +12,8 @@ from appliance.management.operations.row import Row
 from appliance.management.tracing.context import read
 from appliance.management.tracing.span import OpenSpan
 
+_SPAN: Final = "span"
+"""Where in a scope's state the span of the request is."""
 SWITCHING: Final = 101
 """Switching Protocols: the answer to a WebSocket that is taken (RFC 9110, section 15.2.2)."""
 
@@ -21,12 +23,17 @@ def began(span: OpenSpan, scope: Scope, request: str) -> None:
     method = str(scope.get("method", "GET"))
     span.name = method
     span.attributes |= {"http.request.method": method, "url.scheme": scope["scheme"], "appliance.request.id": request}
-    scope["state"] = {**scope.get("state", {}), "span": span}
+    scope["state"] = {**scope.get("state", {}), _SPAN: span}
+
+
+def state_within(scope: Scope) -> dict[str, Any]:
+    """For a request that is carried out for another one: whose span that is stays with the outer one."""
+    return {name: value for name, value in scope.get("state", {}).items() if name != _SPAN}
 
 
 def routed(scope: Scope, row: Row) -> None:
     """It is for that row."""
-    span: OpenSpan | None = scope.get("state", {}).get("span")
+    span: OpenSpan | None = scope.get("state", {}).get(_SPAN)
     if span is None:
         return
     if "row" in scope:  # as gRPC has it

@@ -13,8 +13,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from appliance.api_server.gateways.calls import GatewayCalls
 from appliance.api_server.problems import NotFound, problem
+from appliance.api_server.tracing.current import step
+from appliance.api_server.tracing.requests import routed
 from appliance.errors import ApplianceError
 from appliance.management.operations.row import Row
+from tests.rigs.recording import recorded
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -56,6 +59,19 @@ async def test_it_is_the_same_caller_and_another_request() -> None:
     assert dict(request.headers) == {"authorization": "Bearer t"}
     assert request.scope["state"] == {"toll": 1}
     assert SCOPE["method"] == "POST"
+
+
+async def test_each_operation_is_a_step_within_the_gateways_request_whose_name_stays() -> None:
+    def deed(row: Row, request: Request) -> Response:
+        routed(request.scope, row)
+        return JSONResponse({})
+
+    with recorded() as kept, step("POST") as span:
+        gateway = calls(deed)
+        for name in ("status", "health"):
+            await gateway.call({**SCOPE, "state": {"toll": 1, "span": span}}, name, {})
+    assert [each.name for each in kept] == ["status", "health", "POST"]
+    assert {each.parent for each in kept[:2]} == {kept[2].span}
 
 
 async def test_a_problem_is_raised_with_its_code_and_hint() -> None:
