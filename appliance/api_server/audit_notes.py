@@ -19,7 +19,7 @@ from appliance.api.stores import KEEP, Append, Entry, Put, Store
 from appliance.api_server.asking import Ask
 from appliance.api_server.iam.tools import CHANGES, Note
 from appliance.errors import ApplianceError
-from appliance.foundation.logging import get_logger
+from appliance.foundation.logging import get_logger, once_per
 
 log = get_logger("api")
 
@@ -30,6 +30,7 @@ EVERY: Final = 1.0
 """Seconds between two batches."""
 AGAIN: Final = 15.0
 """Seconds until what was refused is told again."""
+TELL_EVERY: Final = 60.0
 MOST_AT_A_TIME: Final = 100
 """What the audit log takes at once."""
 MOST_WAITING: Final = 1000
@@ -94,10 +95,14 @@ class AuditNotes:
         return bool(self._waiting or self._several or self._left)
 
     async def tell(self) -> bool:
-        """A batch. False: the node does not take it now, and nothing is lost."""
+        """A batch. False: the node does not take it now, or the store does not tell it, and nothing is lost."""
         several, self._several = self._several, 0
+        problem = ""
         try:
             kept, missed = await self._kept()
+        except ApplianceError as error:  # what is in memory is told all the same
+            kept, missed, self._left, problem = [], 0, True, error.message
+        try:
             batch = {Note("user.several"): several + missed} if several + missed else {}
             batch |= dict(list(self._waiting.items())[: max(0, MOST_AT_A_TIME - len(kept) - len(batch))])
             entries = [await self._entry(note, 1) for _, note in kept]
@@ -108,11 +113,12 @@ class AuditNotes:
                 await self._have_told(kept[-1][0])
         except (ApplianceError, TimeoutError) as error:
             self._several += several
-            self._left = True
-            log.warning("the audit log takes nothing now", waiting=len(self._waiting), reason=str(error))
-            return False
-        self._told(batch)
-        return True
+            self._left, problem = True, str(error)
+        else:
+            self._told(batch)
+        if problem and once_per(TELL_EVERY, "not all is told to the audit log"):
+            log.warning("not all is told to the audit log now", waiting=len(self._waiting), reason=problem)
+        return not problem
 
     async def _kept(self) -> tuple[list[tuple[int, Note]], int]:
         """What the log has that was not told, by id, and how much of it went unread."""

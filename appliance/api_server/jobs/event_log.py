@@ -19,7 +19,7 @@ from typing import Any, Final
 from appliance.api.stores import Append, Entry, Store, StoreBroken, StoreFull
 from appliance.api_server.jobs.following import Behind, Signal, follow
 from appliance.foundation import clock
-from appliance.foundation.logging import get_logger
+from appliance.foundation.logging import get_logger, once_per
 from appliance.management.jobs.events import HEARTBEAT, RING_EVENTS, Beat, Event, Ring, Stale
 
 log = get_logger("events")
@@ -32,6 +32,7 @@ MOST_TEXT: Final = 16 * 1024
 AT_A_TIME: Final = 256
 TRY_AGAIN: Final = 1.0
 """Seconds between two tries of a store that is full or broken."""
+TELL_EVERY: Final = 60.0
 LOOK_EVERY: Final = 1.0
 """Seconds without an event of our own after which the store is looked at: another API server may have added to it."""
 
@@ -109,7 +110,8 @@ class EventLog:
                 await self._read()
             except (StoreFull, StoreBroken) as error:
                 self._counted["refused"] += 1
-                log.warning("events wait for the store", waiting=len(self._waiting), reason=error.message)
+                if once_per(TELL_EVERY, "events wait for the store"):
+                    log.warning("events wait for the store", waiting=len(self._waiting), reason=error.message)
                 await asyncio.sleep(TRY_AGAIN)
                 self._there.set()
 

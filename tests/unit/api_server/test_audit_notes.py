@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
-from appliance.api.stores import KEEP, Append, Put
+from appliance.api.stores import KEEP, Append, Put, StoreBroken, Tail
 from appliance.api_server.audit_notes import LOG, MOST_AT_A_TIME, MOST_WAITING, AuditNotes
 from appliance.api_server.iam.tools import Note
 from appliance.control.messages import OnBehalf
@@ -188,6 +189,26 @@ async def test_api_servers_of_one_store_tell_each_its_own_node(notes: AuditNotes
     assert not node.entries
     await notes.tell()
     assert len(node.entries) == 1
+
+
+async def test_who_was_refused_is_told_though_the_store_is_broken(
+    node: Node, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.commit(Append(LOG, json.dumps(CHANGED).encode()))
+    notes = AuditNotes(node.ask, name_of, store)
+
+    async def broken(*_: object) -> Tail:
+        raise StoreBroken("the file is gone", hint="")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(store, "tail", broken)
+        for number in range(3):
+            notes.note(Note("user.login", denied=True, address=str(number)))
+            assert not await notes.tell()
+    assert [one["outcome"] for one in node.entries] == ["denied"] * 3
+    assert caplog.text.count("the file is gone") <= 1
+    assert await notes.tell()
+    assert [one["what"] for one in node.entries[3:]] == ["user.changed"]
 
 
 async def test_what_cannot_be_read_is_counted(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
