@@ -4,12 +4,17 @@ import { el, say, section } from "./dom.js";
 import { field, form, password } from "./forms.js";
 import { logIn, register } from "./session.js";
 
-const name = () => field("Name", { name: "name", required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
+const name = () =>
+  field("Name", { name: "name", required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
 
 // `entered(failed)` is called when somebody has come in; `failed`: how many log-ins with his name failed before.
 // Name and password, and a code once it turns out that one is needed. `whose`: it is known who comes.
 export function logInForm(entered, whose = "") {
-  const code = field("Second factor", { name: "code", autocomplete: "one-time-code" }, "A code of your authenticator application, or a recovery code.");
+  const code = field(
+    "Second factor",
+    { name: "code", autocomplete: "one-time-code" },
+    "A code of your authenticator application, or a recovery code.",
+  );
   code.hidden = true;
   return form([whose ? null : name(), password("Password", "password", "current-password"), code], "Log in", async (filled) => {
     let failed;
@@ -29,7 +34,11 @@ export function logInForm(entered, whose = "") {
 export function access(main, entered) {
   const coming = form(
     [
-      field("Code", { name: "code", required: true, autocomplete: "off" }, "Of your invitation. The first user's: appliance api users.first_code"),
+      field(
+        "Code",
+        { name: "code", required: true, autocomplete: "off" },
+        "Of your invitation. The first user's: appliance api users.first_code",
+      ),
       name(),
       password("Password", "password", "new-password", "12 characters or more."),
     ],

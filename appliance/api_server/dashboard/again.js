@@ -8,7 +8,11 @@ let open = null;
 // Asks for the password of `name`. Resolves when he is logged in again; throws `error` when he does not want to.
 export function logInAgain(name, error) {
   return new Promise((done, failed) => {
-    const leave = () => { open = null; dialog.remove(); failed(error); };
+    const leave = () => {
+      open = null;
+      dialog.remove();
+      failed(error);
+    };
     const asked = logInForm(() => {
       open = null;
       dialog.removeEventListener("close", leave);
@@ -17,8 +21,13 @@ export function logInAgain(name, error) {
       done();
     }, name);
     asked.querySelector(".buttons").append(button("Leave", () => dialog.close(), "plain"));
-    const dialog = el("dialog", { class: "again", "aria-labelledby": "again", close: leave }, el("h2", { id: "again" }, "Your log-in is over"),
-      el("p", {}, `Log in again as ${name}, and nothing of this page is lost.`), asked);
+    const dialog = el(
+      "dialog",
+      { class: "again", "aria-labelledby": "again", close: leave },
+      el("h2", { id: "again" }, "Your log-in is over"),
+      el("p", {}, `Log in again as ${name}, and nothing of this page is lost.`),
+      asked,
+    );
     document.body.append(dialog);
     dialog.showModal();
     open = dialog;

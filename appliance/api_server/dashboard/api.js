@@ -18,7 +18,9 @@ async function asked(method, path, options) {
 
 const answered = async (method, path, options) => {
   const answer = await asked(method, path, options);
-  return answer.json().catch((error) => { throw unanswered(error, options.signal); });
+  return answer.json().catch((error) => {
+    throw unanswered(error, options.signal);
+  });
 };
 
 export const get = (path, signal) => answered("GET", path, { signal });
@@ -40,12 +42,22 @@ export async function follow(where, each, signal, cursor, answered = () => {}) {
   let rest = "";
   for (;;) {
     const silence = setTimeout(() => reader.cancel().catch(() => {}), QUIET); // reading ends then, and the caller begins anew
-    const { value, done } = await reader.read().catch((error) => { throw unanswered(error, signal); }).finally(() => clearTimeout(silence));
+    const { value, done } = await reader
+      .read()
+      .catch((error) => {
+        throw unanswered(error, signal);
+      })
+      .finally(() => clearTimeout(silence));
     if (done) return;
     const events = (rest + value).split("\n\n");
     rest = events.pop();
     for (const event of events) {
-      const fields = Object.fromEntries(event.split("\n").map((line) => { const at = line.indexOf(": "); return [line.slice(0, at), line.slice(at + 2)]; }));
+      const fields = Object.fromEntries(
+        event.split("\n").map((line) => {
+          const at = line.indexOf(": ");
+          return [line.slice(0, at), line.slice(at + 2)];
+        }),
+      );
       cursor.after = fields.id ?? cursor.after;
       if (fields.data) each(fields.event, JSON.parse(fields.data));
     }

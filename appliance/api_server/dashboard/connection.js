@@ -20,7 +20,14 @@ export function watch(place, back) {
     away = new AbortController();
     const { signal } = away;
     const since = clock(Date.now() / 1000);
-    place.replaceChildren(el("p", { class: "away" }, `The node has not answered since ${since}. What is shown may be old. Trying again…`, button("Try now", () => answers(), "plain")));
+    place.replaceChildren(
+      el(
+        "p",
+        { class: "away" },
+        `The node has not answered since ${since}. What is shown may be old. Trying again…`,
+        button("Try now", () => answers(), "plain"),
+      ),
+    );
     while (!signal.aborted) {
       await pause(EVERY, signal);
       await seen(signal);

@@ -9,7 +9,12 @@ function filled(element, attributes, children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(2).filter((child) => child !== null && child !== undefined && child !== false).map((child) => (child instanceof Node ? child : String(child))));
+  element.append(
+    ...children
+      .flat(2)
+      .filter((child) => child !== null && child !== undefined && child !== false)
+      .map((child) => (child instanceof Node ? child : String(child))),
+  );
   return element;
 }
 
@@ -27,15 +32,30 @@ export function section(title, ...children) {
 }
 
 // What stands where there is nothing yet.
-export const empty = (text, hint = "") => el("div", { class: "empty" }, el("p", {}, text), hint ? el("p", { class: "soft" }, hint) : null);
+export const empty = (text, hint = "") =>
+  el("div", { class: "empty" }, el("p", {}, text), hint ? el("p", { class: "soft" }, hint) : null);
 
 // A table. The first cell of each row is its heading. Rows that are longer than the heading are no mistake of the reader's.
 export function table(caption, columns, rows, none = "There is nothing here.") {
   if (!rows.length) return typeof none === "string" ? empty(none) : none;
-  const head = el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column || el("span", { class: "unseen" }, "Action"))));
-  const body = rows.map((cells) => el("tr", {}, cells.map((cell, index) => el(index ? "td" : "th", index ? {} : { scope: "row" }, cell ?? ""))));
+  const head = el(
+    "tr",
+    {},
+    columns.map((column) => el("th", { scope: "col" }, column || el("span", { class: "unseen" }, "Action"))),
+  );
+  const body = rows.map((cells) =>
+    el(
+      "tr",
+      {},
+      cells.map((cell, index) => el(index ? "td" : "th", index ? {} : { scope: "row" }, cell ?? "")),
+    ),
+  );
   // The box scrolls sideways where the table is too wide, so the keyboard has to reach it.
-  return el("div", { class: "table", tabindex: "0", role: "region", "aria-label": caption }, el("table", {}, el("thead", {}, head), el("tbody", {}, body)));
+  return el(
+    "div",
+    { class: "table", tabindex: "0", role: "region", "aria-label": caption },
+    el("table", {}, el("thead", {}, head), el("tbody", {}, body)),
+  );
 }
 
 // Draws anew, and keeps the focus and the place that a table was scrolled to. While somebody marks text in it, it stays as it is.
@@ -43,18 +63,34 @@ export function redraw(place, ...fresh) {
   const marked = getSelection();
   if (place.hasChildNodes() && !marked.isCollapsed && place.contains(marked.anchorNode)) return;
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
-  const known = focused && (focused.getAttribute("href") ?? focused.dataset.key ?? (focused.className === "table" ? "table" : null));
+  const known =
+    focused && (focused.getAttribute("href") ?? focused.dataset.key ?? (focused.className === "table" ? "table" : null));
   const scrolled = place.querySelector(".table")?.scrollLeft ?? 0;
   place.replaceChildren(...fresh.filter(Boolean));
   const box = place.querySelector(".table");
   if (box) box.scrollLeft = scrolled;
   if (!focused) return;
-  const found = known === "table" ? box : [...place.querySelectorAll("a, button, [data-key]")].find((each) => (each.getAttribute("href") ?? each.dataset.key) === known);
+  const found =
+    known === "table"
+      ? box
+      : [...place.querySelectorAll("a, button, [data-key]")].find(
+          (each) => (each.getAttribute("href") ?? each.dataset.key) === known,
+        );
   found?.focus({ preventScroll: true });
 }
 
-export const tiles = (figures) => el("dl", { class: "tiles" }, figures.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-export const facts = (pairs) => el("dl", { class: "facts" }, pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value ?? ""))));
+export const tiles = (figures) =>
+  el(
+    "dl",
+    { class: "tiles" },
+    figures.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+  );
+export const facts = (pairs) =>
+  el(
+    "dl",
+    { class: "facts" },
+    pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value ?? ""))),
+  );
 
 export const button = (text, click, kind = "", more = {}) => el("button", { type: "button", class: kind, click, ...more }, text);
 export const link = (text, href) => el("a", { href }, text);
@@ -79,9 +115,28 @@ export function say(text) {
 function ask(title, text, verb) {
   return new Promise((done) => {
     const id = unique("ask");
-    const dialog = el("dialog", { "aria-labelledby": id, close: () => { dialog.remove(); done(dialog.returnValue === "yes"); } },
-      el("form", { method: "dialog" }, el("h2", { id }, title), el("p", {}, text),
-        el("div", { class: "buttons" }, el("button", { value: "yes", class: "danger" }, verb), el("button", { value: "no", class: "plain", autofocus: true }, "Leave it"))));
+    const dialog = el(
+      "dialog",
+      {
+        "aria-labelledby": id,
+        close: () => {
+          dialog.remove();
+          done(dialog.returnValue === "yes");
+        },
+      },
+      el(
+        "form",
+        { method: "dialog" },
+        el("h2", { id }, title),
+        el("p", {}, text),
+        el(
+          "div",
+          { class: "buttons" },
+          el("button", { value: "yes", class: "danger" }, verb),
+          el("button", { value: "no", class: "plain", autofocus: true }, "Leave it"),
+        ),
+      ),
+    );
     document.body.append(dialog);
     dialog.showModal();
   });
@@ -107,8 +162,23 @@ export function act(text, deed, { sure = null, place = null, kind = "plain", key
 
 // Something that is shown this one time.
 export function secret(title, value, about) {
-  const copied = async () => { await navigator.clipboard.writeText(value); say("Copied."); };
-  const shown = el("div", { class: "secret", role: "group", "aria-label": title, tabindex: "-1" },
-    el("strong", {}, title), el("p", {}, about), el("code", {}, value), navigator.clipboard ? el("div", { class: "buttons" }, button("Copy", () => copied().catch(() => say("The browser does not allow it: select the text.")), "plain")) : null);
+  const copied = async () => {
+    await navigator.clipboard.writeText(value);
+    say("Copied.");
+  };
+  const shown = el(
+    "div",
+    { class: "secret", role: "group", "aria-label": title, tabindex: "-1" },
+    el("strong", {}, title),
+    el("p", {}, about),
+    el("code", {}, value),
+    navigator.clipboard
+      ? el(
+          "div",
+          { class: "buttons" },
+          button("Copy", () => copied().catch(() => say("The browser does not allow it: select the text.")), "plain"),
+        )
+      : null,
+  );
   return shown;
 }

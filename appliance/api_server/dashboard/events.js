@@ -26,13 +26,21 @@ export async function stream(signal, told) {
   for (let first = true; !signal.aborted; first = false) {
     await seen(signal);
     const hidden = new AbortController();
-    const look = () => { if (document.hidden) hidden.abort(); };
+    const look = () => {
+      if (document.hidden) hidden.abort();
+    };
     document.addEventListener("visibilitychange", look);
     const began = Date.now();
     try {
       if (!first && cursor.after === undefined) tell("stale", {});
       const answered = () => told(true);
-      await follow(`/events${cursor.after === undefined ? "" : `?after=${cursor.after}`}`, tell, AbortSignal.any([signal, hidden.signal]), cursor, answered);
+      await follow(
+        `/events${cursor.after === undefined ? "" : `?after=${cursor.after}`}`,
+        tell,
+        AbortSignal.any([signal, hidden.signal]),
+        cursor,
+        answered,
+      );
     } catch {
       // It is tried again, and the banner says when the node does not answer.
     }

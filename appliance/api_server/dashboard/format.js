@@ -18,7 +18,12 @@ const trimmed = (number) => String(Number(number >= 100 ? number.toFixed(0) : nu
 
 // Seconds as "1 h 5 min", the two largest parts.
 export function duration(seconds) {
-  const parts = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
+  const parts = [
+    ["d", 86_400],
+    ["h", 3_600],
+    ["min", 60],
+    ["s", 1],
+  ];
   let left = Math.max(0, Math.round(seconds));
   const found = [];
   for (const [unit, size] of parts) {

@@ -8,15 +8,46 @@ export const field = (label, attributes, about = "") =>
 
 // One of several: `choices` are [value, text].
 export const choice = (label, name, choices, chosen, about = "") =>
-  el("label", {}, label, el("select", { name }, choices.map(([value, text]) => el("option", { value, selected: String(value) === String(chosen) }, text))), about ? el("small", {}, about) : null);
+  el(
+    "label",
+    {},
+    label,
+    el(
+      "select",
+      { name },
+      choices.map(([value, text]) => el("option", { value, selected: String(value) === String(chosen) }, text)),
+    ),
+    about ? el("small", {}, about) : null,
+  );
 
 // Any of several: `choices` are [value, text, about].
 export const checks = (legend, name, choices, chosen = []) =>
-  el("fieldset", {}, el("legend", {}, legend), choices.map(([value, text, about]) =>
-    el("label", { class: "check" }, el("input", { type: "checkbox", name, value, checked: chosen.includes(value) }), el("span", {}, text, about ? el("small", {}, about) : null))));
+  el(
+    "fieldset",
+    {},
+    el("legend", {}, legend),
+    choices.map(([value, text, about]) =>
+      el(
+        "label",
+        { class: "check" },
+        el("input", { type: "checkbox", name, value, checked: chosen.includes(value) }),
+        el("span", {}, text, about ? el("small", {}, about) : null),
+      ),
+    ),
+  );
 
 export const password = (label, name, kind, about = "") =>
-  field(label, { name, type: "password", required: true, autocomplete: kind, ...(kind === "new-password" ? { minlength: "12", maxlength: "128" } : {}) }, about);
+  field(
+    label,
+    {
+      name,
+      type: "password",
+      required: true,
+      autocomplete: kind,
+      ...(kind === "new-password" ? { minlength: "12", maxlength: "128" } : {}),
+    },
+    about,
+  );
 
 // A form whose button asks `send(filled, pressed)` with what was filled in; what is refused stands under it. Further buttons are
 // [text, send].

@@ -16,7 +16,9 @@ export function graph(peers, relays) {
     return { id: peer.name, name: peer.name, path, relay, peer };
   });
   const there = new Set(nodes.map((each) => each.id));
-  return { nodes: nodes.map((each) => ({ ...each, relay: there.has(each.relay) ? each.relay : "", is_relay: relaying.has(each.id) })) };
+  return {
+    nodes: nodes.map((each) => ({ ...each, relay: there.has(each.relay) ? each.relay : "", is_relay: relaying.has(each.id) })),
+  };
 }
 
 // How a node is reached, in words.
@@ -29,7 +31,13 @@ export function reached({ path, relay, peer }) {
 // One sentence that says what the picture shows.
 export function told(nodes) {
   const number = (path) => nodes.filter((each) => each.path === path).length;
-  const parts = [[number("direct"), "direct"], [number("relayed"), "over a relay"], [number("none"), "not connected"]];
+  const parts = [
+    [number("direct"), "direct"],
+    [number("relayed"), "over a relay"],
+    [number("none"), "not connected"],
+  ];
   const said = parts.filter(([many]) => many).map(([many, how]) => `${many} ${how}`);
-  return nodes.length ? `${nodes.length} ${nodes.length === 1 ? "peer" : "peers"}: ${said.join(", ")}.` : "This node has no peers.";
+  return nodes.length
+    ? `${nodes.length} ${nodes.length === 1 ? "peer" : "peers"}: ${said.join(", ")}.`
+    : "This node has no peers.";
 }

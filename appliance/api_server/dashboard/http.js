@@ -25,7 +25,13 @@ export function unanswered(error, signal) {
   if (error instanceof Problem || signal?.aborted) return error;
   heard(false);
   const slow = error.name === "TimeoutError";
-  return new Problem({ detail: slow ? "The node took too long to answer." : "The node does not answer.", hint: "It may be restarting, or the way to it is broken." }, 0);
+  return new Problem(
+    {
+      detail: slow ? "The node took too long to answer." : "The node does not answer.",
+      hint: "It may be restarting, or the way to it is broken.",
+    },
+    0,
+  );
 }
 
 // Sends `body` as JSON and returns the answer. A stream may take as long as it likes. Throws Problem.
@@ -37,7 +43,12 @@ export async function send(method, path, { body, token, signal, stream = false }
   let answer;
   try {
     answer = await fetch(BASE + path, {
-      method, headers, signal: AbortSignal.any(limits), body: body === undefined ? undefined : JSON.stringify(body), credentials: "omit", cache: "no-store",
+      method,
+      headers,
+      signal: AbortSignal.any(limits),
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "omit",
+      cache: "no-store",
     });
   } catch (error) {
     throw unanswered(error, signal);

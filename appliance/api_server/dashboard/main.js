@@ -88,7 +88,10 @@ async function enter() {
 }
 
 async function show() {
-  if (location.hash === "#content") { main.focus(); return; } // the skip link
+  if (location.hash === "#content") {
+    main.focus();
+    return;
+  } // the skip link
   shown.abort();
   shown = new AbortController();
   const { signal } = shown;
@@ -97,7 +100,10 @@ async function show() {
     me = null;
     dismiss();
     bare(header, nav);
-    access(titled("Log in"), (before) => { warned = before; return show(); });
+    access(titled("Log in"), (before) => {
+      warned = before;
+      return show();
+    });
     return;
   }
   let room = null;
@@ -105,13 +111,31 @@ async function show() {
     if (!me) await enter();
     if (signal.aborted) return;
     const [, wanted = "", ...rest] = location.hash.split("/");
-    const [name, page] = wanted === "me" ? ["me", MYSELF] : Object.hasOwn(PAGES, wanted) ? [wanted, PAGES[wanted]] : allowed()[0] ?? [];
+    const [name, page] =
+      wanted === "me" ? ["me", MYSELF] : Object.hasOwn(PAGES, wanted) ? [wanted, PAGES[wanted]] : (allowed()[0] ?? []);
     frame(header, nav, { groups: groups(), me, current: name, out });
     room = titled(page ? page.title : "Nothing to see");
-    if (warned) room.before(el("p", { class: "warning" }, `${plural(warned, "log-in", "log-ins")} with your name failed since the last one that did not. If that was not you, change your password.`));
+    if (warned)
+      room.before(
+        el(
+          "p",
+          { class: "warning" },
+          `${plural(warned, "log-in", "log-ins")} with your name failed since the last one that did not. If that was not you, change your password.`,
+        ),
+      );
     warned = 0;
-    if (page && page !== MYSELF && !may(page.needs)) room.append(empty(`Your roles do not allow this page: it needs ${page.needs}.`, "An admin can give you others."));
-    else if (page) await page.show(room, { signal, path: rest.map(decodeURIComponent), may, me, changed: (now) => { me = now; } });
+    if (page && page !== MYSELF && !may(page.needs))
+      room.append(empty(`Your roles do not allow this page: it needs ${page.needs}.`, "An admin can give you others."));
+    else if (page)
+      await page.show(room, {
+        signal,
+        path: rest.map(decodeURIComponent),
+        may,
+        me,
+        changed: (now) => {
+          me = now;
+        },
+      });
     else room.append(empty("Your roles allow no page of the dashboard.", "An admin can give you others."));
   } catch (error) {
     if (signal.aborted || !known()) return;
@@ -124,7 +148,16 @@ async function show() {
 }
 
 onLeave(left);
-onExpired((error) => (me ? logInAgain(me.name, error).catch((refused) => { left(); throw refused; }) : (left(), Promise.reject(error))));
-watch(place("away"), () => { if (failed) show(); });
+onExpired((error) =>
+  me
+    ? logInAgain(me.name, error).catch((refused) => {
+        left();
+        throw refused;
+      })
+    : (left(), Promise.reject(error)),
+);
+watch(place("away"), () => {
+  if (failed) show();
+});
 addEventListener("hashchange", show);
 show();

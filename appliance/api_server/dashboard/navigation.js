@@ -6,20 +6,51 @@ const brand = () => el("a", { class: "brand", href: "#/overview" }, "Appliance")
 
 // `header` is the bar, `nav` the list of pages. `groups` are [title, [[name, text]]]; `me` is the user.
 export function frame(header, nav, { groups, me, current, out }) {
-  const menu = button("Menu", () => open(menu.getAttribute("aria-expanded") !== "true"), "plain menu", { "aria-expanded": "false", "aria-controls": nav.id });
+  const menu = button("Menu", () => open(menu.getAttribute("aria-expanded") !== "true"), "plain menu", {
+    "aria-expanded": "false",
+    "aria-controls": nav.id,
+  });
   const open = (wanted) => {
     menu.setAttribute("aria-expanded", String(wanted));
     nav.classList.toggle("open", wanted);
     if (wanted) nav.querySelector("a")?.focus();
   };
-  nav.onkeydown = (event) => { if (event.key === "Escape" && nav.classList.contains("open")) { open(false); menu.focus(); } };
+  nav.onkeydown = (event) => {
+    if (event.key === "Escape" && nav.classList.contains("open")) {
+      open(false);
+      menu.focus();
+    }
+  };
   nav.classList.remove("open");
   nav.hidden = false;
-  nav.replaceChildren(...groups.map(([title, pages]) => el("div", {}, el("p", { class: "group" }, title), el("ul", {}, pages.map(([name, text]) =>
-    el("li", {}, el("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, text)))))));
+  nav.replaceChildren(
+    ...groups.map(([title, pages]) =>
+      el(
+        "div",
+        {},
+        el("p", { class: "group" }, title),
+        el(
+          "ul",
+          {},
+          pages.map(([name, text]) =>
+            el("li", {}, el("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, text)),
+          ),
+        ),
+      ),
+    ),
+  );
   const live = header.querySelector(".live") ?? el("span", { class: "live" });
-  header.replaceChildren(menu, brand(), live,
-    el("div", { class: "who" }, el("a", { href: "#/me", "aria-current": current === "me" ? "page" : null }, me.display || me.name), button("Log out", out, "plain")));
+  header.replaceChildren(
+    menu,
+    brand(),
+    live,
+    el(
+      "div",
+      { class: "who" },
+      el("a", { href: "#/me", "aria-current": current === "me" ? "page" : null }, me.display || me.name),
+      button("Log out", out, "plain"),
+    ),
+  );
 }
 
 // Nobody is logged in.

@@ -17,16 +17,29 @@ let before = null;
 function drawn(signal) {
   const to = readings.at(-1)?.at ?? Date.now() / 1000;
   const from = Math.min(readings[0]?.at ?? to, to - LEAST);
-  const series = ["received", "sent"].map((name) => ({ name, points: readings.map((each) => ({ at: each.at, mean: each[name], least: each[name], most: each[name] })) }));
+  const series = ["received", "sent"].map((name) => ({
+    name,
+    points: readings.map((each) => ({ at: each.at, mean: each[name], least: each[name], most: each[name] })),
+  }));
   return chart({ title: "Now", unit: "bytes", rate: true, from, to, series, marks: [], none: "Measuring…" }, signal);
 }
 
 const sum = (sessions, key) => sessions.reduce((all, each) => all + each[key], 0);
 
 const listed = (problems) =>
-  problems.length ? el("ul", {}, problems.map(([what, text]) => el("li", {}, el("strong", {}, what), ": ", text))) : el("p", {}, pill("none", "good"));
+  problems.length
+    ? el(
+        "ul",
+        {},
+        problems.map(([what, text]) => el("li", {}, el("strong", {}, what), ": ", text)),
+      )
+    : el("p", {}, pill("none", "good"));
 
-const named = (totals) => totals.filter((each) => each.total >= 1).map((each) => `${each.label || "all"}: ${Math.round(each.total)}`).join(", ") || "none";
+const named = (totals) =>
+  totals
+    .filter((each) => each.total >= 1)
+    .map((each) => `${each.label || "all"}: ${Math.round(each.total)}`)
+    .join(", ") || "none";
 
 function hour(summary, anomalies) {
   const rows = [
@@ -45,10 +58,15 @@ function hour(summary, anomalies) {
 export async function overview(main, { signal, may }) {
   const refused = el("div", { role: "alert" });
   const now = el("div", { class: "coming" });
-  const [problems, traffic, past] = [el("div", { class: "coming" }), el("div", { class: "coming" }), el("div", { class: "coming" })];
+  const [problems, traffic, past] = [
+    el("div", { class: "coming" }),
+    el("div", { class: "coming" }),
+    el("div", { class: "coming" }),
+  ];
   const forgotten = el("div", { role: "alert" });
   main.append(refused, now, section("Problems", problems), section("Traffic", traffic));
-  if (may("figures.read")) main.append(section("The last hour", past, forgotten, el("p", {}, link("All of it over time", "#/traffic"))));
+  if (may("figures.read"))
+    main.append(section("The last hour", past, forgotten, el("p", {}, link("All of it over time", "#/traffic"))));
   let drawing = new AbortController();
   const look = async () => {
     const status = await get("/status", signal);
@@ -56,18 +74,24 @@ export async function overview(main, { signal, may }) {
     if (before) {
       const seconds = Math.max(1, reading.at - before.at);
       // A session that ended takes its bytes with it: that is no traffic.
-      readings.push({ at: reading.at, received: Math.max(0, reading.received - before.received) / seconds, sent: Math.max(0, reading.sent - before.sent) / seconds });
+      readings.push({
+        at: reading.at,
+        received: Math.max(0, reading.received - before.received) / seconds,
+        sent: Math.max(0, reading.sent - before.sent) / seconds,
+      });
       if (readings.length > MOST) readings.shift();
     }
     before = reading;
-    now.replaceChildren(tiles([
-      ["Node", status.name],
-      ["State", pill(status.state, status.state === "running" ? "good" : "bad")],
-      ["Sessions", link(status.sessions.length, "#/topology")],
-      ["Peers", link(status.peers.length, "#/peers")],
-      ["Up for", duration((Date.now() - new Date(status.since)) / 1000)],
-      ["Version", status.version],
-    ]));
+    now.replaceChildren(
+      tiles([
+        ["Node", status.name],
+        ["State", pill(status.state, status.state === "running" ? "good" : "bad")],
+        ["Sessions", link(status.sessions.length, "#/topology")],
+        ["Peers", link(status.peers.length, "#/peers")],
+        ["Up for", duration((Date.now() - new Date(status.since)) / 1000)],
+        ["Version", status.version],
+      ]),
+    );
     redraw(problems, listed([...Object.entries(status.problems), ...status.warnings.map((each) => [each.message, each.hint])]));
     if (traffic.contains(document.activeElement) || traffic.querySelector("[open]")) return; // somebody reads in it
     drawing.abort();

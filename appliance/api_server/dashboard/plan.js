@@ -4,11 +4,34 @@ import { el, fold, table } from "./dom.js";
 
 const SIGNS = { "+": "added", "-": "removed", "~": "changed" };
 
-const shown = (value) => (value === null || value === undefined ? el("span", { class: "soft" }, "not set") : typeof value === "string" ? value : JSON.stringify(value));
+const shown = (value) =>
+  value === null || value === undefined
+    ? el("span", { class: "soft" }, "not set")
+    : typeof value === "string"
+      ? value
+      : JSON.stringify(value);
 
-const key = (each) => (each.secret ? [each.key, "secret", "secret"] : [each.key, el("span", { class: "before" }, shown(each.before)), el("span", { class: "after" }, shown(each.after))]);
+const key = (each) =>
+  each.secret
+    ? [each.key, "secret", "secret"]
+    : [each.key, el("span", { class: "before" }, shown(each.before)), el("span", { class: "after" }, shown(each.after))];
 
-const steps = (found) => (found.length ? el("ul", { class: "steps" }, found.map((each) => el("li", {}, el("span", { class: "sign", role: "img", "aria-label": SIGNS[each.sign] ?? each.sign }, each.sign), " ", each.summary))) : el("p", {}, "None."));
+const steps = (found) =>
+  found.length
+    ? el(
+        "ul",
+        { class: "steps" },
+        found.map((each) =>
+          el(
+            "li",
+            {},
+            el("span", { class: "sign", role: "img", "aria-label": SIGNS[each.sign] ?? each.sign }, each.sign),
+            " ",
+            each.summary,
+          ),
+        ),
+      )
+    : el("p", {}, "None.");
 
 // As elements to stand in a section.
 export function planned(plan) {

@@ -3,19 +3,33 @@
 import { problem } from "./dom.js";
 
 // Resolves after so many seconds, or when `signal` ends.
-export const pause = (seconds, signal) => new Promise((done) => {
-  const timer = setTimeout(done, seconds * 1000);
-  signal?.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
-});
+export const pause = (seconds, signal) =>
+  new Promise((done) => {
+    const timer = setTimeout(done, seconds * 1000);
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        done();
+      },
+      { once: true },
+    );
+  });
 
 // Resolves while the tab is seen: at once, or when it comes back.
-export const seen = (signal) => new Promise((done) => {
-  if (!document.hidden || signal.aborted) return done();
-  const look = () => { if (!document.hidden) end(); };
-  const end = () => { document.removeEventListener("visibilitychange", look); done(); };
-  document.addEventListener("visibilitychange", look);
-  signal.addEventListener("abort", end, { once: true });
-});
+export const seen = (signal) =>
+  new Promise((done) => {
+    if (!document.hidden || signal.aborted) return done();
+    const look = () => {
+      if (!document.hidden) end();
+    };
+    const end = () => {
+      document.removeEventListener("visibilitychange", look);
+      done();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", end, { once: true });
+  });
 
 // Asks again and again until the page is left. An error stands in `place`, which is the page's own; that there was no answer at
 // all is said above all pages.

@@ -4,7 +4,10 @@
 // A few have their names beside them; of many only the dots fit, and rings come closer until all have a place.
 
 // Pixels along a ring, between rings, and to the edge; and how many letters of a name there is room for.
-const NAMED = [{ apart: 118, between: 92, margin: 64, letters: 15 }, { apart: 88, between: 70, margin: 46, letters: 11 }];
+const NAMED = [
+  { apart: 118, between: 92, margin: 64, letters: 15 },
+  { apart: 88, between: 70, margin: 46, letters: 11 },
+];
 const DOTS = { apart: 22, between: 26, margin: 16, letters: 0 };
 const TIGHTEST = 7;
 const ORDER = { direct: 0, relayed: 1, none: 2 };
@@ -33,7 +36,9 @@ function fitting(sorted, width, height, { apart, between, margin }, anyway = fal
   for (const separate of [true, false]) {
     for (let of = 1; of <= rings; of++) {
       const sizes = Array.from({ length: of }, (_, ring) => ({ x: (most.x * (ring + 1)) / of, y: (most.y * (ring + 1)) / of }));
-      const rooms = sizes.map((size, ring) => (anyway && !separate && ring === rings - 1 ? Infinity : Math.floor(around(size) / apart)));
+      const rooms = sizes.map((size, ring) =>
+        anyway && !separate && ring === rings - 1 ? Infinity : Math.floor(around(size) / apart),
+      );
       const found = filled(sorted, rooms, separate);
       if (found) return sizes.map((size, ring) => ({ ...size, room: rooms[ring], nodes: found[ring] }));
     }
@@ -59,7 +64,10 @@ const around = ({ x, y }) => Math.PI * (3 * (x + y) - Math.sqrt((3 * x + y) * (x
 function spread(rings, width, height) {
   const places = new Map();
   rings.forEach((ring, index) => {
-    const angleOf = (id) => { const at = places.get(id); return at ? Math.atan2((at.y - height / 2) / ring.y, (at.x - width / 2) / ring.x) : Infinity; };
+    const angleOf = (id) => {
+      const at = places.get(id);
+      return at ? Math.atan2((at.y - height / 2) / ring.y, (at.x - width / 2) / ring.x) : Infinity;
+    };
     const behind = ring.nodes.some((each) => places.has(each.relay));
     const angles = evenly(ring, behind && ring.room !== Infinity ? ring.room : ring.nodes.length, index);
     const nodes = behind ? near(ring.nodes, angles, angleOf) : ring.nodes.map((each, at) => [each, angles[at]]);
@@ -99,7 +107,9 @@ function near(nodes, angles, angleOf) {
     free.delete(best);
     return best;
   };
-  const sorted = [...nodes].sort((one, other) => Number(angleOf(one.relay) === Infinity) - Number(angleOf(other.relay) === Infinity));
+  const sorted = [...nodes].sort(
+    (one, other) => Number(angleOf(one.relay) === Infinity) - Number(angleOf(other.relay) === Infinity),
+  );
   return sorted.map((node) => [node, take(angleOf(node.relay))]);
 }
 

@@ -62,7 +62,9 @@ export function summed(points) {
     least: Math.min(...all("least")),
     mean: all("mean").reduce((sum, each) => sum + each, 0) / points.length,
     most: Math.max(...all("most")),
-    total: points.every((each) => each.total !== null && each.total !== undefined) ? all("total").reduce((sum, each) => sum + each, 0) : null,
+    total: points.every((each) => each.total !== null && each.total !== undefined)
+      ? all("total").reduce((sum, each) => sum + each, 0)
+      : null,
   };
 }
 

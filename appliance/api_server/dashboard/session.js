@@ -40,7 +40,9 @@ function read(storage, name) {
 // or `signal` ends.
 export function hold(signal) {
   let release;
-  held = new Promise((done) => { release = done; });
+  held = new Promise((done) => {
+    release = done;
+  });
   signal.addEventListener("abort", release, { once: true });
   return release;
 }
@@ -83,7 +85,9 @@ async function ended(everywhere) {
 // An access token that is good for a while; not the one that was refused. However many wait, one asks.
 export async function fresh(refused = "") {
   if (!access || access.token === refused || Date.now() > access.until) {
-    renewing ??= renew().finally(() => { renewing = null; });
+    renewing ??= renew().finally(() => {
+      renewing = null;
+    });
     await renewing;
   }
   return access.token;
@@ -102,7 +106,7 @@ async function renew() {
 }
 
 async function refresh(here) {
-  const last = here && await unsealed(here);
+  const last = here && (await unsealed(here));
   if (!last) throw new Problem({ detail: "The log-in is over.", hint: "Log in again." }, 401);
   await take(here, await (await send("POST", "/auth/refresh", { body: { refresh_token: last } })).json());
 }
@@ -110,15 +114,24 @@ async function refresh(here) {
 async function take(here, granted) {
   access = { token: granted.access_token, until: Date.now() + granted.expires_in * 1000 - EARLY };
   const iv = crypto.getRandomValues(new Uint8Array(12));
-  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, await opener(here, "encrypt"), new TextEncoder().encode(granted.refresh_token));
-  localStorage.setItem(SEALED + here.name, JSON.stringify({ at: Date.now(), iv: text(iv), sealed: text(new Uint8Array(sealed)) }));
+  const sealed = await crypto.subtle.encrypt(
+    { name: "AES-GCM", iv },
+    await opener(here, "encrypt"),
+    new TextEncoder().encode(granted.refresh_token),
+  );
+  localStorage.setItem(
+    SEALED + here.name,
+    JSON.stringify({ at: Date.now(), iv: text(iv), sealed: text(new Uint8Array(sealed)) }),
+  );
 }
 
 // The newest refresh token of these tabs; "" if there is none that can be read.
 async function unsealed(here) {
   try {
     const kept = read(localStorage, SEALED + here.name);
-    return new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-GCM", iv: bytes(kept.iv) }, await opener(here, "decrypt"), bytes(kept.sealed)));
+    return new TextDecoder().decode(
+      await crypto.subtle.decrypt({ name: "AES-GCM", iv: bytes(kept.iv) }, await opener(here, "decrypt"), bytes(kept.sealed)),
+    );
   } catch {
     return "";
   }

@@ -8,7 +8,12 @@ import { duration } from "./format.js";
 import { listen } from "./events.js";
 import { once, repeat } from "./repeat.js";
 
-const PERIODS = { hour: ["Hour", 3_600, 15], day: ["Day", 86_400, 60], week: ["Week", 604_800, 300], month: ["Month", 2_592_000, 300] }; // seconds, and between two looks
+const PERIODS = {
+  hour: ["Hour", 3_600, 15],
+  day: ["Day", 86_400, 60],
+  week: ["Week", 604_800, 300],
+  month: ["Month", 2_592_000, 300],
+}; // seconds, and between two looks
 const POINTS = 180;
 const MOST_LINES = 4;
 // What is drawn: lines by name, each a metric, or one for each label of a metric. `rules` are the anomalies that belong to it.
@@ -40,33 +45,69 @@ const labels = (known, metric) => known.filter((each) => each.metric === metric 
 // [name, metric, label] of each line.
 function linesOf(drawn, known, peer) {
   if (drawn.lines) return Object.entries(drawn.lines).map(([name, metric]) => [name, metric, peer]);
-  return labels(known, drawn.labels_of).slice(0, MOST_LINES).map((label) => [label, drawn.labels_of, label]);
+  return labels(known, drawn.labels_of)
+    .slice(0, MOST_LINES)
+    .map((label) => [label, drawn.labels_of, label]);
 }
 
 async function one(drawn, { known, seconds, peer, marks, signal }) {
-  const series = await Promise.all(linesOf(drawn, known, peer).map(async ([name, metric, label]) => {
-    const query = new URLSearchParams({ metric, label, seconds, points: POINTS });
-    return { name, ...(await get(`/analytics/series?${query}`, signal)) };
-  }));
+  const series = await Promise.all(
+    linesOf(drawn, known, peer).map(async ([name, metric, label]) => {
+      const query = new URLSearchParams({ metric, label, seconds, points: POINTS });
+      return { name, ...(await get(`/analytics/series?${query}`, signal)) };
+    }),
+  );
   const [first] = series;
   if (!first) return null;
-  const here = marks.filter((each) => drawn.rules?.includes(each.rule) && (!peer || each.label === peer) && (each.until ?? Infinity) >= first.from);
-  return chart({ title: drawn.title, percent: drawn.percent, unit: first.unit, rate: first.kind === "rate", from: first.from, to: first.to, series, marks: here }, signal);
+  const here = marks.filter(
+    (each) => drawn.rules?.includes(each.rule) && (!peer || each.label === peer) && (each.until ?? Infinity) >= first.from,
+  );
+  return chart(
+    {
+      title: drawn.title,
+      percent: drawn.percent,
+      unit: first.unit,
+      rate: first.kind === "rate",
+      from: first.from,
+      to: first.to,
+      series,
+      marks: here,
+    },
+    signal,
+  );
 }
 
-const findings = (marks) => table("Out of the ordinary", ["Number", "What", "Since", "How long", "What to do"],
-  marks.map((each) => [each.number, el("span", {}, pill(each.until === null ? "now" : "over", each.until === null ? "warn" : "plain"), " ", each.reason), moment(each.since), duration((each.until ?? Date.now() / 1000) - each.since), each.todo]),
-  "Nothing was out of the ordinary.");
+const findings = (marks) =>
+  table(
+    "Out of the ordinary",
+    ["Number", "What", "Since", "How long", "What to do"],
+    marks.map((each) => [
+      each.number,
+      el("span", {}, pill(each.until === null ? "now" : "over", each.until === null ? "warn" : "plain"), " ", each.reason),
+      moment(each.since),
+      duration((each.until ?? Date.now() / 1000) - each.since),
+      each.todo,
+    ]),
+    "Nothing was out of the ordinary.",
+  );
 
 export async function traffic(main, { signal, path }) {
   const [period = "hour", peer = ""] = path;
   const [, seconds, every] = PERIODS[period] ?? PERIODS.hour;
   let known = await names(signal);
   const address = (when, whose) => `#/traffic/${when}${whose ? `/${encodeURIComponent(whose)}` : ""}`;
-  const periods = el("nav", { class: "tabs", "aria-label": "Period" }, Object.entries(PERIODS).map(([name, [text]]) => el("a", { href: address(name, peer), "aria-current": name === period ? "true" : null }, text)));
+  const periods = el(
+    "nav",
+    { class: "tabs", "aria-label": "Period" },
+    Object.entries(PERIODS).map(([name, [text]]) =>
+      el("a", { href: address(name, peer), "aria-current": name === period ? "true" : null }, text),
+    ),
+  );
   const peers = [...new Set([...labels(known, "traffic.received"), ...(peer ? [peer] : [])])];
   const whose = choice("Peer", "peer", [["", "All together"], ...peers.map((each) => [each, each])], peer);
-  whose.addEventListener("change", (event) => { location.hash = address(period, event.target.value); });
+  whose.addEventListener("change", (event) => {
+    location.hash = address(period, event.target.value);
+  });
   const refused = el("div", { role: "alert" });
   const charts = el("div", { class: "charts coming" });
   const unusual = el("div", { class: "coming" });
@@ -80,7 +121,9 @@ export async function traffic(main, { signal, path }) {
     signal.addEventListener("abort", () => next.abort(), { once: true });
     const wanted = CHARTS.filter((each) => (peer ? each.of_peer : !each.only_peer));
     const drawn = await Promise.all(wanted.map((each) => one(each, { known, seconds, peer, marks, signal: next.signal })));
-    const open = new Set([...charts.querySelectorAll("details[open]")].map((each) => each.closest("figure").querySelector("h3").textContent));
+    const open = new Set(
+      [...charts.querySelectorAll("details[open]")].map((each) => each.closest("figure").querySelector("h3").textContent),
+    );
     if (charts.contains(document.activeElement) || open.size) return next.abort(); // somebody reads in it
     drawing.abort();
     drawing = next;

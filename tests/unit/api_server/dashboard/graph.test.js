@@ -14,13 +14,33 @@ const PEERS = [
 
 test("who is reached over whom", () => {
   const { nodes } = graph(PEERS, null);
-  assert.deepEqual(nodes.map((each) => [each.id, each.path, each.relay]), [["office", "direct", ""], ["phone", "relayed", "office"], ["van", "relayed", ""], ["attic", "none", ""], ["twin", "none", ""]]);
-  assert.deepEqual(nodes.filter((each) => each.is_relay).map((each) => each.id), ["office"]);
+  assert.deepEqual(
+    nodes.map((each) => [each.id, each.path, each.relay]),
+    [
+      ["office", "direct", ""],
+      ["phone", "relayed", "office"],
+      ["van", "relayed", ""],
+      ["attic", "none", ""],
+      ["twin", "none", ""],
+    ],
+  );
+  assert.deepEqual(
+    nodes.filter((each) => each.is_relay).map((each) => each.id),
+    ["office"],
+  );
   assert.deepEqual(nodes.map(reached), ["direct", "relayed by office", "relayed", "not connected", "not taken in"]);
 });
 
 test("the status knows relays too", () => {
-  const relays = { uses: { circuits: [{ relay: "office", peer: "van" }, { relay: "gone", peer: "attic" }], relays: [{ relay: "attic" }] } };
+  const relays = {
+    uses: {
+      circuits: [
+        { relay: "office", peer: "van" },
+        { relay: "gone", peer: "attic" },
+      ],
+      relays: [{ relay: "attic" }],
+    },
+  };
   const { nodes } = graph(PEERS, relays);
   assert.equal(nodes[2].relay, "office");
   assert.ok(nodes[3].is_relay);

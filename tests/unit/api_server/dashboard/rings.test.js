@@ -5,15 +5,28 @@ import test from "node:test";
 import { placed } from "./rings.js";
 
 const PATHS = ["direct", "relayed", "none"];
-const peers = (number, of = PATHS) => Array.from({ length: number }, (_, index) => ({ id: `peer-${index}`, path: of[index % of.length], relay: "" }));
+const peers = (number, of = PATHS) =>
+  Array.from({ length: number }, (_, index) => ({ id: `peer-${index}`, path: of[index % of.length], relay: "" }));
 
 function closest(places) {
   let least = Infinity;
-  places.forEach((one, index) => places.slice(0, index).forEach((other) => { least = Math.min(least, Math.hypot(one.x - other.x, one.y - other.y)); }));
+  places.forEach((one, index) =>
+    places.slice(0, index).forEach((other) => {
+      least = Math.min(least, Math.hypot(one.x - other.x, one.y - other.y));
+    }),
+  );
   return least;
 }
 
-for (const [number, width, apart] of [[3, 1000, 100], [3, 320, 80], [20, 1000, 85], [100, 320, 12], [500, 1000, 12], [500, 320, 6], [2000, 1000, 5]]) {
+for (const [number, width, apart] of [
+  [3, 1000, 100],
+  [3, 320, 80],
+  [20, 1000, 85],
+  [100, 320, 12],
+  [500, 1000, 12],
+  [500, 320, 6],
+  [2000, 1000, 5],
+]) {
   test(`${number} peers have room at a width of ${width}`, () => {
     const { places, height } = placed(peers(number), width);
     const all = [...places.values()];
@@ -32,7 +45,9 @@ test("a few have their names, many have not", () => {
 test("who has a direct path is inside, who has none outside", () => {
   const { places, width, height } = placed(peers(60), 900);
   const mean = (path) => {
-    const found = peers(60).filter((each) => each.path === path).map((each) => places.get(each.id).ring);
+    const found = peers(60)
+      .filter((each) => each.path === path)
+      .map((each) => places.get(each.id).ring);
     return found.reduce((sum, each) => sum + each, 0) / found.length;
   };
   assert.ok(width === 900 && height > 0);
@@ -40,7 +55,10 @@ test("who has a direct path is inside, who has none outside", () => {
 });
 
 test("who is reached over a relay stands near it", () => {
-  const nodes = [...peers(8, ["direct"]), ...["peer-0", "peer-4"].map((relay, index) => ({ id: `behind-${index}`, path: "relayed", relay }))];
+  const nodes = [
+    ...peers(8, ["direct"]),
+    ...["peer-0", "peer-4"].map((relay, index) => ({ id: `behind-${index}`, path: "relayed", relay })),
+  ];
   const { places } = placed(nodes, 1000);
   const far = (one, other) => Math.hypot(places.get(one).x - places.get(other).x, places.get(one).y - places.get(other).y);
   assert.ok(far("behind-0", "peer-0") < far("behind-0", "peer-4"));

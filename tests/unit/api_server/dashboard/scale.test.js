@@ -18,7 +18,10 @@ test("ticks are round, begin at nothing, and reach the top", () => {
 });
 
 test("bytes have ticks of their own units", () => {
-  assert.deepEqual(ticks(1.2 * 1024 ** 2, 4, 1024).map((each) => each / 1024 ** 2), [0, 0.5, 1, 1.5]);
+  assert.deepEqual(
+    ticks(1.2 * 1024 ** 2, 4, 1024).map((each) => each / 1024 ** 2),
+    [0, 0.5, 1, 1.5],
+  );
 });
 
 test("times are round on the reader's clock", () => {
@@ -26,7 +29,10 @@ test("times are round on the reader's clock", () => {
   assert.equal(step, 600);
   assert.ok(at.every((each) => each % 600 === 0 && each >= 1_000_000 && each <= 1_003_600));
   const india = timeTicks(0, 86_400 * 3, 4, -5.5 * 3600);
-  assert.ok(india.at.every((each) => (each + 5.5 * 3600) % india.step === 0), "midnight where he is");
+  assert.ok(
+    india.at.every((each) => (each + 5.5 * 3600) % india.step === 0),
+    "midnight where he is",
+  );
 });
 
 test("a line ends where nothing was read", () => {
@@ -44,7 +50,10 @@ test("figures lie between the ends", () => {
 
 test("what all points say together", () => {
   assert.equal(summed([]), null);
-  const points = [{ least: 1, mean: 2, most: 4, total: 20 }, { least: 0, mean: 4, most: 9, total: 40 }];
+  const points = [
+    { least: 1, mean: 2, most: 4, total: 20 },
+    { least: 0, mean: 4, most: 9, total: 40 },
+  ];
   assert.deepEqual(summed(points), { least: 0, mean: 3, most: 9, total: 60 });
   assert.equal(summed([{ least: 1, mean: 2, most: 4, total: null }]).total, null, "a level has none");
   assert.equal(nearest([{ at: 1 }, { at: 5 }], 4).at, 5);
