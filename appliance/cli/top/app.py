@@ -31,6 +31,8 @@ from appliance.foundation import clock
 
 AGAIN: Final = 1.0
 """Seconds until a node that ended is asked again."""
+KEPT: Final = 5.0
+"""Seconds for which a connection is kept: the node hangs up on who is silent for ten."""
 SHARE: Final = 10
 """The node is left in peace for so many times as long as an answer took: who watches takes a tenth of its time at most."""
 MOST_ROWS: Final = 200
@@ -172,15 +174,21 @@ class Top(App[int]):
         while not self._ended.is_set():
             try:
                 with self._looking() as looking:
-                    while not self._ended.is_set():
-                        began = clock.monotonic()
-                        self.post_message(Seen(looking.look()))
-                        self._ended.wait(max(self._every, SHARE * (clock.monotonic() - began)))
+                    while (pause := self._look(looking)) <= KEPT and not self._ended.is_set():
+                        self._ended.wait(pause)
             except ApplianceError as error:
                 self.post_message(Gone(error.message))
+                pause = AGAIN
             except OSError as error:
                 self.post_message(Gone(error.strerror or str(error)))
-            self._ended.wait(AGAIN)
+                pause = AGAIN
+            self._ended.wait(pause)
+
+    def _look(self, looking: Looks) -> float:
+        """Look once. Returns the seconds until the next time."""
+        began = clock.monotonic()
+        self.post_message(Seen(looking.look()))
+        return max(self._every, SHARE * (clock.monotonic() - began))
 
     # ---- drawing ----
 

@@ -52,7 +52,8 @@ def top(arguments: argparse.Namespace, terminal: Terminal) -> int:
 def _once(every: float, terminal: Terminal) -> int:
     with Looking() as looking:
         before = looking.look()
-        select.select([], [], [], every)
+    select.select([], [], [], every)
+    with Looking() as looking:  # the node hangs up on who is silent for long
         found = snapshot(before, looking.look())
     blocks = ["\n".join(head(found))]
     for view in VIEWS:

@@ -14,7 +14,9 @@ pytest.importorskip("textual", reason="the extra `top` is not installed")
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
+from appliance.cli.top import app as module
 from appliance.cli.top.app import MOST_ROWS, Top, Words
+from appliance.cli.top.looking import Looking
 from tests.unit.cli.top.node import Node, answering, peer
 
 EVERY = 0.05
@@ -177,3 +179,22 @@ async def test_a_node_that_ends_is_told_and_found_again(control: Path) -> None:
             with second:
                 await until(pilot, lambda: names(app) == ["another"])
                 assert "asking again" not in head(app)
+
+
+async def test_between_rare_looks_no_connection_is_held(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node would hang up, and that it did would be told as its end."""
+    monkeypatch.setattr(module, "KEPT", EVERY / 2)
+    connections = 0
+
+    class Counted(Looking):
+        def __init__(self) -> None:
+            super().__init__()
+            nonlocal connections
+            connections += 1
+
+    app = Top(EVERY, Counted)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: connections >= 3)
+        assert "asking again" not in head(app)
+        assert names(app) == ["office", "phone"]
+    assert node.looks >= connections - 1
