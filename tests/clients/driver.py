@@ -25,7 +25,8 @@ class Driver(NamedTuple):
     built: Callable[[Path, Path], list[str]]
     """Gets the generated client and an empty folder to work in, compiles both, and returns the command of the story."""
     abilities: frozenset[str] = frozenset()
-    """What it can do beyond what all can: `key` (sends an Idempotency-Key), `socket` (Unix), `pin` and `authority` (TLS)."""
+    """What it can do beyond what all can: `key` (sends an Idempotency-Key), `socket` (Unix), `pin` and `authority` (TLS),
+    `certificate` (TLS, one of its own)."""
     program: Callable[[Path, Path, str], list[str]] | None = None
     """Gets the generated client, a folder to work in and the text of a program; compiles what is to be compiled, and returns the
     command that runs it. For quick starts; without it a test of the language's own has them."""

@@ -73,11 +73,14 @@ def busy(port: int) -> Iterator[int]:
 
 
 @contextmanager
-def tls(port: int, certificate: Certificate) -> Iterator[int]:
-    """Speaks TLS 1.3 to the client."""
+def tls(port: int, certificate: Certificate, *, mutual: bool = False) -> Iterator[int]:
+    """Speaks TLS 1.3 to the client. `mutual`: only to those who show a certificate that this one vouches for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(certificate.file, certificate.key)
+    if mutual:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificate.file)
 
     def handle(plain: socket.socket, _number: int) -> None:
         with context.wrap_socket(plain, server_side=True) as client, socket.create_connection(("127.0.0.1", port)) as server:

@@ -39,6 +39,10 @@ class Scene(NamedTuple):
     """Another key's pin."""
     authority: str
     """A file in PEM with the authority that vouches for the certificate."""
+    mutual: str
+    """As `tls`, but only clients get in who show that certificate; only for languages with `certificate`."""
+    key: str
+    """A file in PEM with its key."""
 
 
 def expected(abilities: frozenset[str]) -> dict[str, Any]:
@@ -65,6 +69,9 @@ def expected(abilities: frozenset[str]) -> dict[str, Any]:
     if "authority" in abilities:
         told["authority"] = "trial"  # status over TLS, with the authority
         told["unknown"] = True  # without it: the client's error for broken connections
+    if "certificate" in abilities:
+        told["mutual"] = "trial"  # status where the client has to show a certificate
+        told["nobody"] = True  # without one: the client's error for broken connections
     return told
 
 
@@ -90,6 +97,8 @@ def scene(folder: Path) -> Iterator[Path]:
             certificate.pin,
             "sha256/" + "A" * 43 + "=",
             str(certificate.file),
+            f"https://localhost:{stack.enter_context(proxies.tls(port, certificate, mutual=True))}",
+            str(certificate.key),
         )
         file = folder / "scene.json"
         file.write_text(json.dumps(told._asdict()))

@@ -29,4 +29,4 @@ def _program(client: Path, work: Path, text: str) -> list[str]:
     return [str(work / "program")]
 
 
-DRIVER = Driver(("go", "gofmt"), _built, frozenset({"key", "socket", "pin", "authority"}), _program)
+DRIVER = Driver(("go", "gofmt"), _built, frozenset({"key", "socket", "pin", "authority", "certificate"}), _program)

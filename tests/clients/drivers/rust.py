@@ -41,6 +41,6 @@ _PACKAGES = ("serde-derive", "serde-json", "httparse", "openssl")
 DRIVER = Driver(
     (CARGO, "/usr/bin/rustc", *(f"/usr/share/doc/librust-{name}-dev" for name in _PACKAGES)),
     _built,
-    frozenset({"key", "socket", "pin", "authority"}),
+    frozenset({"key", "socket", "pin", "authority", "certificate"}),
     _program,
 )

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 type scene struct {
-	URL, Name, Password, Cutting, Busy, Gone, Socket, TLS, Pin, Wrong, Authority string
+	URL, Name, Password, Cutting, Busy, Gone, Socket, TLS, Pin, Wrong, Authority, Mutual, Key string
 }
 
 func main() {
@@ -69,6 +70,10 @@ func main() {
 	told["pinned"] = name(opened(at.TLS, token, client.WithPins(at.Wrong, at.Pin)))
 	told["mispinned"] = failed(opened(at.TLS, token, client.WithPins(at.Wrong)))
 	told["authority"] = name(opened(at.TLS, token, client.WithAuthority(pem)))
+	mine, err := tls.LoadX509KeyPair(at.Authority, at.Key)
+	check(err)
+	told["mutual"] = name(opened(at.Mutual, token, client.WithAuthority(pem), client.WithCertificate(mine)))
+	told["nobody"] = failed(opened(at.Mutual, token, client.WithAuthority(pem)))
 	told["unknown"] = failed(opened(at.TLS, token))
 	data, err := json.Marshal(told)
 	check(err)

@@ -60,7 +60,10 @@ fn main() -> Result<(), Box<dyn AnyError>> {
     let pem = fs::read(at("authority"))?;
     told.insert("pinned", json!(opened(at("tls")).pin(at("wrong")).pin(at("pin")).build()?.status()?.name));
     told.insert("mispinned", failed(&opened(at("tls")).pin(at("wrong")).build()?));
-    told.insert("authority", json!(opened(at("tls")).authority(pem).build()?.status()?.name));
+    told.insert("authority", json!(opened(at("tls")).authority(pem.clone()).build()?.status()?.name));
+    let mutual = opened(at("mutual")).authority(pem.clone());
+    told.insert("mutual", json!(mutual.certificate(pem.clone(), fs::read(at("key"))?).build()?.status()?.name));
+    told.insert("nobody", failed(&opened(at("mutual")).authority(pem).build()?));
     told.insert("unknown", failed(&opened(at("tls")).build()?));
     println!("{}", json!(told));
     Ok(())
@@ -71,7 +74,8 @@ fn failed(node: &Client) -> Value {
 }
 
 fn followed(node: &Client, execution: &str) -> Result<Value, Error> {
-    let stream = node.templates_stream(&TemplatesStreamArguments { execution_id: execution.into(), ..TemplatesStreamArguments::default() });
+    let stream = node
+        .templates_stream(&TemplatesStreamArguments { execution_id: execution.into(), ..TemplatesStreamArguments::default() });
     let events = stream.map(|event| event.map(|event| json!([event.id, event.event])));
     events.collect::<Result<Vec<_>, _>>().map(Value::Array)
 }

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use appliance_client::{
-    ConfirmArguments, Error, Event, EventsFollowArguments, InviteArguments, LookupArguments, PeersArguments, TokensCreateArguments,
-    UsersCreateArguments, UsersListArguments, Builder, Client,
+    Builder, Client, ConfirmArguments, Error, Event, EventsFollowArguments, InviteArguments, LookupArguments, PeersArguments,
+    TokensCreateArguments, UsersCreateArguments, UsersListArguments,
 };
 use serde_json::json;
 
@@ -191,7 +191,9 @@ fn problems_of_others() {
     }
     let (builder, _) = served(|_, _| plain("422 No", r#"{"code": "Invalid", "problems": [{"path": "ttl", "message": "less"}]}"#));
     match builder.build().unwrap().invite(&InviteArguments::default()) {
-        Err(Error::Problem(problem)) => assert_eq!((problem.problems[0].path.as_str(), problem.problems[0].message.as_str()), ("ttl", "less")),
+        Err(Error::Problem(problem)) => {
+            assert_eq!((problem.problems[0].path.as_str(), problem.problems[0].message.as_str()), ("ttl", "less"))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -210,7 +212,19 @@ fn a_token_goes_nowhere_else() {
     let client = Client::builder("http://127.0.0.1:1").tokens(|| Err("no token today".into())).build().unwrap();
     assert_eq!(client.status().unwrap_err().to_string(), "there is no token: no token today");
     assert!(matches!(client.with_request_id("a\nb").process_alive(), Err(Error::NoToken(_))));
-    for address in ["", "node", "ftp://node", "http://a:secret@node", "http://", "http://node\n", "http://node:99999", "http://:1", "http://a:b:1", "http://[", "http://node?x"] {
+    for address in [
+        "",
+        "node",
+        "ftp://node",
+        "http://a:secret@node",
+        "http://",
+        "http://node\n",
+        "http://node:99999",
+        "http://:1",
+        "http://a:b:1",
+        "http://[",
+        "http://node?x",
+    ] {
         let error = Client::new(address).unwrap_err();
         assert!(matches!(error, Error::Unusable(_)) && !error.to_string().contains("secret"), "{address}");
     }
