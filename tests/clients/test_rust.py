@@ -32,7 +32,7 @@ def test_a_server_that_misbehaves(tmp_path: Path) -> None:
     client = written(description(None), tmp_path)
     (client / "tests").mkdir()
     shutil.copy(STORIES / "troubles.rs", client / "tests")
-    cargo(client, "test", "--quiet")
+    cargo(client, "test", "--quiet", "--tests")
 
 
 @pytest.mark.parametrize("document", [strange(), tiny()], ids=["strange", "tiny"])
