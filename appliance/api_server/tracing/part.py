@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from appliance.api.profile_management import ManagementTracing
 from appliance.api_server.tracing.sending import Sending
@@ -18,6 +18,9 @@ from appliance.foundation.tasks import Tasks
 from appliance.management.tracing.recent import Recent
 from appliance.management.tracing.span import Clocks, Process, Recorder, Span
 
+if TYPE_CHECKING:
+    from appliance.api_server.tracing.otlp import OtlpCollector
+
 log = get_logger("tracing")
 
 AGAIN_SECONDS: Final = 1.0
@@ -25,7 +28,7 @@ AGAIN_SECONDS: Final = 1.0
 TELL_EVERY: Final = 5.0
 """Seconds between two looks whether the node has to be told how sending goes."""
 LOOK_EVERY: Final = 60.0
-"""Seconds between two looks whether the collector's token is another one."""
+"""Seconds between two looks at what is needed to send: the token, and what was missing."""
 NO_LIBRARY: Final = "the extra `otel` is not installed: pip install 'appliance[otel]'"
 
 
@@ -48,6 +51,7 @@ class TracingPart:
         self._joints = joints
         self._about = about
         self._tasks = Tasks()
+        self._collector: OtlpCollector | None = None
         self._sending: Sending | None = None
         self._headers: Mapping[str, str] = {}
         self._problem = ""
@@ -61,16 +65,8 @@ class TracingPart:
     async def open(self) -> None:
         """Begin. What keeps spans from being sent keeps nothing else from working."""
         if self._tracing.otlp is not None:
-            try:
-                collector = await self._collector(self._tracing.otlp)
-                self._sending = Sending(collector)
-                self._tasks.spawn(self._watch(collector.use_headers), "the collector's token")
-            except ImportError:
-                self._problem = NO_LIBRARY
-            except (ApplianceError, OSError) as error:
-                self._problem = error.message if isinstance(error, ApplianceError) else str(error)
-            if self._problem:
-                log.error("traces are not sent", reason=self._problem)
+            await self._look(self._tracing.otlp)
+            self._tasks.spawn(self._look_again(self._tracing.otlp), "the collector")
         self._tasks.spawn(self._hear_the_node(), "spans of the node")
         self._tasks.spawn(self._tell(), "tell how sending goes")
 
@@ -94,25 +90,35 @@ class TracingPart:
             "problem": self._problem or sending["problem"],
         }
 
-    async def _collector(self, url: str) -> Any:
+    async def _look_again(self, url: str) -> None:
+        """A token that is replaced, and a file that is mended, are in use within a minute."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            await self._look(url)
+
+    async def _look(self, url: str) -> None:
+        before, self._problem = self._problem, ""
+        try:
+            headers = await self._joints.headers()
+            if self._collector is None:
+                self._collector = self._made(url, headers)
+                self._sending = Sending(self._collector)
+            elif headers != self._headers:
+                self._collector.use_headers(headers)
+                log.info("the collector's token is another one")
+            self._headers = headers
+        except ImportError:
+            self._problem = NO_LIBRARY
+        except (ApplianceError, OSError) as error:
+            self._problem = error.message if isinstance(error, ApplianceError) else str(error) or "the node does not answer"
+        if self._problem not in {"", before}:
+            log.error("what is needed to send traces is not there", reason=self._problem)
+
+    def _made(self, url: str, headers: Mapping[str, str]) -> OtlpCollector:
         from appliance.api_server.tracing.otlp import OtlpCollector
 
-        self._headers, tracing = await self._joints.headers(), self._tracing
-        return OtlpCollector(url, self._headers, tracing.authorities, self._about)
-
-    async def _watch(self, use: Callable[[Mapping[str, str]], None]) -> None:
-        """A token that is replaced in its file is in use within a minute."""
-        while self._tracing.headers is not None:
-            await asyncio.sleep(LOOK_EVERY)
-            try:
-                headers = await self._joints.headers()
-            except ApplianceError as error:
-                log.warning("the collector's token stays as it is", reason=error.message)
-                continue
-            if headers != self._headers:
-                self._headers = headers
-                use(headers)
-                log.info("the collector's token is another one")
+        tracing = self._tracing
+        return OtlpCollector(url, headers, tracing.authorities, self._about)
 
     def _keep(self, span: Span) -> None:
         self.recent.add(span)

@@ -104,6 +104,21 @@ async def test_a_token_that_is_replaced_is_in_use_and_a_file_that_is_not_there_c
         node.stream()
         await asyncio.to_thread(collector.asked, len(collector.headers) + 1)
         assert collector.headers[-1]["authorization"] == "Bearer 2"
+        await until(lambda: "No such file" in part.shown()["problem"])
+        await part.close()
+
+
+async def test_a_file_that_is_mended_is_in_use_without_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node()
+    node.fails = HostError("/etc/appliance/headers has mode 0644: others can read it")
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.01)
+    with collecting() as collector:
+        part = await begun(node, otlp=f"http://127.0.0.1:{collector.port}", headers="/etc/appliance/headers")
+        assert "0644" in part.shown()["problem"]
+        node.fails = None
+        await until(lambda: not part.shown()["problem"])
+        node.stream()
+        await asyncio.to_thread(collector.wait, lambda spans: spans)
         await part.close()
 
 
