@@ -32,7 +32,7 @@ dbus-daemon:dbus-daemon:tests of names with systemd-resolved
 vagrant:vagrant:the test of the Vagrantfile
 curl:curl:tests of tunnels and the proxy
 promtool:prometheus:tests of metrics and rules for alerts
-psql:postgresql:the test of tunnels to databases and shells
+psql:postgresql:tests of the store in PostgreSQL, and of tunnels to databases
 pgbench:postgresql:the test of tunnels to databases and shells
 redis-server:redis-server:the test of tunnels to databases and shells
 nats-server:nats-server:tests of events on NATS

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from appliance.api.stores import Change, Conflict, Store
+from appliance.api.stores import Change, Conflict, Store, StoreAway
 from appliance.api.values import Problem
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.api_server.jobs.following import Behind, Signal, follow
@@ -126,22 +126,23 @@ class Jobs:
         self._running: dict[str, Live] = {}
         self._ended: deque[str] = deque()
         self._closed = False
+        self._in_doubt = False
         self._counted: Counter[str] = Counter()
 
     async def open(self) -> None:
         """Go on with what waited; what ran when the last API server of this name ended is interrupted."""
         for found in await self._records.all():
-            if found["server"] != self._server:
-                continue
-            if State(found["state"]).over:
+            if found["server"] == self._server and State(found["state"]).over:
                 self._ended.append(found["id"])
-            else:
-                with suppress(ExecutionUnknown):  # it cannot be read
-                    await self._take_up(found["id"])
-        self._next()
+        await self._resume()
 
     async def heed(self) -> None:
-        """Other API servers may have cancelled or settled what runs here. Raises StoreBroken."""
+        """Other API servers may have cancelled or settled what runs here; and what was begun while the store broke off may have
+        been kept. Raises StoreBroken."""
+        if self._in_doubt:
+            async with self._starting:
+                await self._resume()
+                self._in_doubt = False
         for live in list(self._running.values()):
             await live.look()
 
@@ -192,6 +193,9 @@ class Jobs:
             except Conflict:  # another API server had the same request at the same time
                 if place is not None and (known := await self._records.known(place)):
                     return await self.get(known.for_(request))
+                raise
+            except StoreAway:
+                self._in_doubt = True
                 raise
             self._waiting.append(Turn(live, template, given, here()))
         self._counted["started"] += 1
@@ -307,6 +311,14 @@ class Jobs:
             await self._records.forget(self._ended.popleft())
 
     # ---- after a start ----
+
+    async def _resume(self) -> None:
+        """Go on with what is kept as this server's, and is not in its hands."""
+        for found in await self._records.all():
+            if found["server"] == self._server and not State(found["state"]).over and not self._found(found["id"]):
+                with suppress(ExecutionUnknown):  # it cannot be read
+                    await self._take_up(found["id"])
+        self._next()
 
     async def _take_up(self, execution: str) -> None:
         found, version = await self._records.get(execution)

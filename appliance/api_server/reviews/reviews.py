@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
-from appliance.api.stores import MOST_VALUE, Append, Change, Conflict, Put, Record, Store
+from appliance.api.stores import MOST_VALUE, Append, Change, Conflict, Put, Record, Store, StoreAway
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.reviews import deeds
-from appliance.management.reviews.deeds import NOBODY, ReviewFull
+from appliance.management.reviews.deeds import NOBODY, ReviewClosed, ReviewFull
 from appliance.management.reviews.review import MOST_TEXT, OVER, Deed, Kind, Review, State, Who
 
 SPACE: Final = "reviews"
@@ -25,6 +26,9 @@ MOST_SAID: Final = MOST_VALUE // 2
 so that talk never keeps one from being written down."""
 KEPT: Final = 90 * 24 * 3600
 """Seconds for which a review that is over can be looked at."""
+FINISH_TRIES: Final = 60
+TRY_AGAIN: Final = 1.0
+"""Seconds between two tries of a store that is away."""
 AT_A_TIME: Final = 20
 """Reviews that are read at a time: each may have MOST_SAID."""
 MOVED: Final = "PlanMoved"
@@ -160,7 +164,21 @@ class Reviews:
             )
             raise
         steps = f"{len(done.get('steps', ()))} steps"
-        return await self.change(number, by, "applied", lambda found, now: deeds.applied(found, by, now, steps)), done
+        return await self._finish(number, by, "applied", lambda found, now: deeds.applied(found, by, now, steps)), done
+
+    async def _finish(self, number: str, by: Who, what: str, deed: Callable[[Review, int], Review]) -> Review:
+        """As `change`, for what has happened already: a store that is away is waited for."""
+        for _ in range(FINISH_TRIES):
+            try:
+                return await self.change(number, by, what, deed)
+            except StoreAway:
+                await asyncio.sleep(TRY_AGAIN)
+            except ReviewClosed:
+                found = await self.get(number)
+                if found.state == State.APPLIED:  # by a commit whose answer was lost
+                    return found
+                raise
+        return await self.change(number, by, what, deed)
 
     async def recover(self, server: str) -> None:
         """After that API server has ended: what it was applying may have happened or not; the plan's name tells, as a plan that

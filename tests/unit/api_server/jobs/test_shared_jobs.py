@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+import pytest
+
 from appliance.api.stores import Change, StoreAway
 from appliance.api_server.jobs.jobs import GONE
 from appliance.management.jobs.events import Beat, Event, Stale
@@ -131,6 +133,28 @@ class Away(MemoryStore):
             self.breaks_off = False
             raise StoreAway("it happened, or not")
         return done
+
+
+def test_what_was_begun_while_the_store_broke_off_runs_if_it_was_kept() -> None:
+    async def story() -> None:
+        store = Away(clock=virtual_wall)
+        async with house(store, node()) as here:
+            store.breaks_off = True
+            with pytest.raises(StoreAway):
+                await here.jobs.start(ALICE, "look", {}, "the key")
+            kept = await here.jobs.start(ALICE, "look", {}, "the key")
+            assert kept.state is State.QUEUED
+            await here.jobs.heed()
+            assert (await here.over(kept)).state is State.SUCCEEDED
+            store.away = True
+            with pytest.raises(StoreAway):
+                await here.jobs.start(ALICE, "look", {}, "another key")
+            store.away = False
+            await here.jobs.heed()
+            assert len((await here.jobs.page("", 10))[0]) == 1
+            assert here.node.deeds == ["health"]
+
+    played(story())
 
 
 def test_what_runs_waits_for_a_store_that_is_away_and_keeps_nothing_twice() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from appliance.api.stores import Append
+from appliance.api.stores import Append, Change, StoreAway
+from appliance.api_server.reviews import reviews as module
 from appliance.api_server.reviews.reviews import (
     AT_A_TIME,
     KEPT,
@@ -135,6 +136,41 @@ async def test_a_change_of_one_node_is_applied_there_and_nowhere_else() -> None:
     with pytest.raises(OtherNode, match="one"):
         await elsewhere.apply(review.id, ALICE, story.apply)
     assert (await story.reviews.apply(review.id, ALICE, story.apply))[0].state == State.APPLIED
+
+
+class Away(MemoryStore):
+    """A database that breaks off: before it did what it was asked, or after."""
+
+    before = after = 0
+
+    async def commit(self, *changes: Change, durable: bool = True) -> list[int]:
+        if self.before:
+            self.before -= 1
+            raise StoreAway("away")
+        done = await super().commit(*changes, durable=durable)
+        if self.after:
+            self.after -= 1
+            raise StoreAway("it happened, or not")
+        return done
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 0), (0, 1)])
+async def test_what_has_happened_is_written_down_when_the_store_is_there_again(
+    before: int, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRY_AGAIN", 0)
+    story = Story()
+    store = story.store = Away(clock=lambda: story.now)
+    story.reviews = Reviews(store, story, lambda: story.now, bytes, "one")
+    review = await story.approved()
+
+    async def apply(plan: str) -> Mapping[str, Any]:
+        store.before, store.after = before, after
+        return await story.apply(plan)
+
+    assert (await story.reviews.apply(review.id, ALICE, apply))[0].state == State.APPLIED
+    assert story.applied == ["p1"]
+    assert await story.said() == ["opened", "approve", "applying", "applied"]
 
 
 async def test_what_was_being_applied_when_the_api_server_ended_can_be_applied_again() -> None:
