@@ -280,7 +280,8 @@ async def opened_at(database: Cluster, schema: str) -> PostgresqlStore:
 
 
 async def test_what_is_durable_is_on_the_disk_when_it_is_answered_and_what_is_not_costs_no_flush(schema: str) -> None:
-    with cluster(fsync="on", wal_writer_delay="10s", wal_writer_flush_after="1GB") as database:
+    nobody_else_writes = {"autovacuum": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+    with cluster(fsync="on", wal_writer_delay="10s", wal_writer_flush_after="1GB", **nobody_else_writes) as database:
         store = await opened_at(database, schema)
         flushed = "SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()"
         await store.commit(Put("a", "x", b"1"))
