@@ -5,30 +5,27 @@ import { problem } from "./dom.js";
 // Resolves after so many seconds, or when `signal` ends.
 export const pause = (seconds, signal) =>
   new Promise((done) => {
-    const timer = setTimeout(done, seconds * 1000);
-    signal?.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        done();
-      },
-      { once: true },
-    );
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      done();
+    };
+    const timer = setTimeout(end, seconds * 1000);
+    signal.addEventListener("abort", end);
   });
 
 // Resolves while the tab is seen: at once, or when it comes back.
 export const seen = (signal) =>
   new Promise((done) => {
     if (!document.hidden || signal.aborted) return done();
-    const look = () => {
-      if (!document.hidden) end();
-    };
     const end = () => {
-      document.removeEventListener("visibilitychange", look);
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", end);
+      signal.removeEventListener("abort", end);
       done();
     };
-    document.addEventListener("visibilitychange", look);
-    signal.addEventListener("abort", end, { once: true });
+    document.addEventListener("visibilitychange", end);
+    signal.addEventListener("abort", end);
   });
 
 // Asks again and again until the page is left. An error stands in `place`, which is the page's own; that there was no answer at

@@ -111,25 +111,26 @@ export async function traffic(main, { signal, path }) {
   const refused = el("div", { role: "alert" });
   const charts = el("div", { class: "charts coming" });
   const unusual = el("div", { class: "coming" });
-  main.append(el("div", { class: "tools" }, periods, whose), refused, charts, section("Out of the ordinary", unusual));
+  const heading = el("h2", { class: "unseen" }, "Charts");
+  main.append(el("div", { class: "tools" }, periods, whose), refused, heading, charts, section("Out of the ordinary", unusual));
   let drawing = new AbortController();
+  // Somebody reads in the charts, so they stay as they are.
+  const read = () => charts.contains(document.activeElement) || charts.querySelector("details[open]");
   const look = async () => {
     const [anomalies, now] = await Promise.all([get("/analytics/anomalies", signal), names(signal)]);
     known = now;
     const marks = [...anomalies.now, ...anomalies.over].map((each, index) => ({ ...each, number: index + 1 }));
+    redraw(unusual, findings(marks));
+    if (read()) return;
     const next = new AbortController();
-    signal.addEventListener("abort", () => next.abort(), { once: true });
+    const both = AbortSignal.any([signal, next.signal]);
     const wanted = CHARTS.filter((each) => (peer ? each.of_peer : !each.only_peer));
-    const drawn = await Promise.all(wanted.map((each) => one(each, { known, seconds, peer, marks, signal: next.signal })));
-    const open = new Set(
-      [...charts.querySelectorAll("details[open]")].map((each) => each.closest("figure").querySelector("h3").textContent),
-    );
-    if (charts.contains(document.activeElement) || open.size) return next.abort(); // somebody reads in it
+    const drawn = await Promise.all(wanted.map((each) => one(each, { known, seconds, peer, marks, signal: both })));
+    if (read()) return next.abort();
     drawing.abort();
     drawing = next;
     charts.replaceChildren(...drawn.filter(Boolean));
     if (!charts.children.length) charts.append(empty("Nothing was counted yet.", "The first figures come within a minute."));
-    redraw(unusual, findings(marks));
   };
   listen(["anomalies"], once(look, signal, refused), signal);
   await repeat(signal, every, look, refused);

@@ -58,3 +58,9 @@ def test_files_name_only_each_other_and_write_no_markup() -> None:
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|https?://(?!www\.w3\.org/2000/svg)", source
         ), name
     assert not re.search(r"<style|<script[^>]*>[^<]|\son\w+=|\sstyle=", text["index.html"])
+
+
+def test_the_browser_is_told_of_all_scripts_at_once() -> None:
+    """Otherwise it would find them one behind the other, each after a way to the node and back."""
+    named = re.findall(r'(?:modulepreload" href|src)="([\w.]+)"', FILES["index.html"][0].decode())
+    assert sorted(named) == sorted(name for name in FILES if name.endswith(".js"))
