@@ -366,3 +366,28 @@ fn a_stream_is_closed_by_another_thread() {
     assert!(ended.recv_timeout(Duration::from_secs(60)).unwrap());
     reader.join().unwrap();
 }
+
+#[test]
+fn a_stream_that_is_dropped_lets_go_of_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Client::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let mut stream = client.events_follow(&EventsFollowArguments::default());
+    let _closer = stream.closer();
+    let server = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let _ = request(&mut connection);
+        connection.write_all(b"HTTP/1.1 200 OK\r\n\r\nid: 1\ndata: {}\n\n").unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        connection.read(&mut [0; 1])
+    });
+    assert_eq!(stream.next().unwrap().unwrap().id, "1");
+    drop(stream);
+    assert_eq!(server.join().unwrap().unwrap(), 0);
+}
+
+#[test]
+fn limits_may_be_without_end() {
+    let (builder, _) = served(|_, _| plain("200 OK", "{}"));
+    let client = builder.timeout(Duration::MAX).longest_wait(Duration::MAX).build().unwrap();
+    client.status().unwrap();
+}

@@ -236,6 +236,25 @@ func TestRequestsLeaveAtTheRateThatIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestLimitsMayBeWithoutEnd(t *testing.T) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			w.WriteHeader(204)
+			return
+		}
+		fmt.Fprint(w, "{}")
+	}
+	for _, option := range []Option{WithTimeout(0), WithRate(0), WithRate(-1), WithLongestWait(1 << 62), WithRetries(-1)} {
+		node := served(t, answer, option)
+		_, err := node.Status(context.Background())
+		same(t, err, nil)
+		events := node.EventsFollow(context.Background(), EventsFollowArguments{})
+		same(t, []any{events.Next(), events.Err()}, []any{false, nil})
+	}
+	rare, err := New("http://node", WithRate(1e-300))
+	same(t, []any{err, rare.every}, []any{nil, longestPause})
+}
+
 func TestPausesGrowAndEnd(t *testing.T) {
 	node, _ := New("http://node", WithLongestWait(3*time.Second))
 	for attempt := range [40]int{} {
