@@ -131,7 +131,7 @@ class AuditNotes:
         tail = await self._store.tail(self._log, self._last, MOST_AT_A_TIME - 1)
         self._left = self._left or len(tail.entries) == MOST_AT_A_TIME - 1
         overflowed = tail.newest - tail.oldest >= KEEP - 1
-        return [(entry.id, _note(entry)) for entry in tail.entries], tail.oldest - 1 - self._last if overflowed else 0
+        return [(entry.id, _note(entry)) for entry in tail.entries], max(0, tail.oldest - 1 - self._last) if overflowed else 0
 
     async def _have_told(self, last: int) -> None:
         self._last = last

@@ -180,6 +180,13 @@ async def test_of_more_than_are_kept_the_number_is_told(notes: AuditNotes, node:
         await store.commit(*(notes.keep(CHANGED) for _ in range(100)))
     await notes.tell()
     assert [one["times"] for one in node.entries if one["what"] == "user.several"] == [100]
+    while len(node.entries) <= KEEP:
+        assert await notes.tell()
+    await store.commit(notes.keep(CHANGED))
+    notes.note(CHANGED)
+    assert await notes.tell()
+    assert [one["times"] for one in node.entries if one["what"] == "user.several"] == [100], "what was told is not missing"
+    assert len(node.entries) == KEEP + 2
 
 
 async def test_api_servers_of_one_store_tell_each_its_own_node(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
