@@ -171,7 +171,11 @@ def test_the_debian_package_brings_everything(wheels: list[Path], tmp_path: Path
         [program, "version"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
     )
     assert CORE["version"] in run.stdout
-    subprocess.run([program.with_name("python"), "-c", "import grpc, starlette"], check=True, cwd=tmp_path)
+    subprocess.run(
+        [program.with_name("python"), "-c", "import grpc, opentelemetry.exporter.otlp.proto.http, starlette"],
+        check=True,
+        cwd=tmp_path,
+    )
     plugin = environments.wheel(tmp_path, "appliance-parrot", code="", entry="parrot")
     run = subprocess.run(
         [program, "plugin", "install", plugin], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True

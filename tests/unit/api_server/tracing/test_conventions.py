@@ -7,7 +7,9 @@ from pathlib import Path
 
 import opentelemetry.semconv
 
-ROOT = Path(__file__).parents[4] / "appliance"
+import appliance
+
+ROOT = Path(appliance.__path__[0])
 SOURCES = (
     "api_server/parts.py",
     *(f"api_server/tracing/{name}.py" for name in ("current", "otlp", "requests", "store")),
