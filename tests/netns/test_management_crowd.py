@@ -164,6 +164,7 @@ def test_two_hundred_open_streams_and_those_of_grpc_keep_nobody_from_ending(node
     assert ended["how"] == "with exit code 0", "by itself, not by a signal"
 
 
+@pytest.mark.slow  # tests/unit/api_server/jobs/test_event_log.py has the short form
 def test_a_hundred_readers_that_never_read_cost_flat_memory_and_nobody_waits_for_them(node: Host) -> None:
     known = tokens(node)
 
