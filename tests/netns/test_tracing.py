@@ -149,7 +149,6 @@ def test_one_trace_has_the_steps_of_both_hosts_each_within_the_right_one(traced:
     assert ask(second, "/api/v1/users", *posted, "-H", f"traceparent: 00-{'1' * 32}-{CALLER}-01")["name"] == "alice"
     made = ask(second, f"/api/v1/traces/{'1' * 32}")
     assert {step["name"] for step in made["items"]} >= {"POST /api/v1/users", "hash a password", "commit"}
-    assert made["where"] == "hash a password"
     assert "alice" not in json.dumps(made)
 
     here.status = 400
