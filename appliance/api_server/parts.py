@@ -23,6 +23,7 @@ from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.kept import Kept
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.others import Others
+from appliance.api_server.plugins.operations import PluginOperations
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
@@ -67,6 +68,7 @@ class Parts:
             find=self._find,
             still=self._still,
         )
+        self.plugin_operations = PluginOperations(asking.ask, node.follow, self.may, self._still)
         self.reviews = Reviews(kept.store, self.jobs.events, clock.wall, random_bytes, kept.server)
         self.exporter = Exporter(kept.store, self.jobs.events, settings.identity, clock.wall)
         self.answered: Counter[str] = Counter()
@@ -116,6 +118,7 @@ class Parts:
             **ShortPaths(self.asking, self._settings, self._kept.problem, clock.wall, self.figures.advice).handlers(),
             **iam.handlers(self._kept.accounts),
             **self.jobs.handlers,
+            **self.plugin_operations.handlers,
             **of_figures.handlers(self.figures),
             **store_handlers(self._kept),
             **of_reviews.handlers(self.reviews, self.asking, self.may),

@@ -15,7 +15,7 @@ from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError
 from appliance.runtime.figures import document
 from appliance.runtime.finding import discovered, lookup
-from appliance.runtime.plugins.routes import BadArguments, plugins_operations
+from appliance.runtime.plugins.routes import BadArguments, described, plugins_operations
 from appliance.runtime.status import profile_status, whole_status
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ def _looking(asked: Asked) -> dict[str, Operation]:
     async def show_plugins(_request: Request) -> Any:
         return asked.node.plugins.report()
 
+    async def show_operations(_request: Request) -> Any:
+        return described(asked.node.calls, asked.node.plugins.api_routes())
+
     async def show_discovered(_request: Request) -> Any:
         return discovered(asked.node)
 
@@ -94,6 +97,7 @@ def _looking(asked: Asked) -> dict[str, Operation]:
         "health": Operation(READ, show_health),
         "metrics": Operation(READ, show_metrics),
         "plugins": Operation(READ, show_plugins),
+        "operations": Operation(READ, show_operations),
         "crypto": Operation(READ, show_crypto),
         "profile": Operation(READ, show_profile),
         "discovered": Operation(READ, show_discovered),

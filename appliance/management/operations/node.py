@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from appliance.management.operations import node_models as models
-from appliance.management.operations.row import Page, Row, Verb
+from appliance.management.operations.row import SELF, AnsweredBy, Page, Row, Verb
 
 _NODE, _PEERS, _MEMBERS = "Node", "Peers", "Members"
 _FRESH: Final = 0.25
@@ -22,6 +22,22 @@ ROWS: Final = (
     Row("crypto", "the node's cryptography", _NODE, "node.read", Verb.GET, "/node/crypto", models.Crypto, fresh=_FRESH),
     Row(
         "plugins", "plugins and how they are", _NODE, "node.read", Verb.GET, "/plugins", models.Plugins, Page, listed_by="name"
+    ),
+    Row(
+        "operations", "operations that plugins bring", _NODE, "node.read", Verb.GET, "/plugins/operations",
+        models.PluginOperations, Page, listed_by="name",
+    ),
+    Row(
+        "operations.ask", "ask for an operation of a plugin", _NODE, SELF, Verb.POST, "/plugins/operations/{operation}",
+        models.PluginAnswer, models.PluginQuestion, AnsweredBy.SERVER, fails=(404, 409), seconds=600.0,
+        example={"operation": "mesh.routes", "arguments": {"peer": "laptop"}},
+        about="It needs the permission that `operations` says.",
+    ),
+    Row(
+        "operations.follow", "follow an operation of a plugin whose answer is a stream", _NODE, SELF, Verb.GET,
+        "/plugins/operations/{operation}/stream", models.PluginItem, models.PluginFollow, AnsweredBy.SERVER, stream=True,
+        fails=(404,), example={"operation": "mesh.changes"},
+        about="Events `item`, and one `failed` if it ends with an error. Nothing is kept: who comes again begins anew.",
     ),
     Row(
         "plan", "what reloading the profile on disk would change", _NODE, "node.plan", Verb.GET, "/node/plan", models.Plan,

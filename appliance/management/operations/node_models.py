@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from appliance.management.operations.row import Arguments, Page, Result, Secret
 
@@ -380,3 +380,63 @@ class Confirm(Arguments):
     """What is confirmed."""
 
     refused: bool = Field(default=False, description="Take refusals of profiles back instead.")
+
+
+# ---- operations of plugins ----
+
+OPERATION = r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$"
+"""As `api.management.ApiRoute` names them; with a dot in it, it is none of the core's."""
+
+
+class PluginOperation(Result):
+    """An operation that a plugin brings."""
+
+    name: str
+    plugin: str
+    summary: str
+    permission: str = Field(description="What it needs.")
+    stream: bool = Field(description="Its answer is a stream of items.")
+    seconds: float = Field(description="How long the answer may take.")
+    arguments: dict[str, JsonValue] | None = Field(description="JSON Schema of its arguments; null: it takes none.")
+    result: dict[str, JsonValue] | None = Field(description="JSON Schema of the answer, or of each item; null: any JSON.")
+
+
+class PluginOperations(Result):
+    """A page of them."""
+
+    items: list[PluginOperation]
+    next: str
+
+
+class PluginOperationNamed(Arguments):
+    """Which one."""
+
+    operation: str = Field(max_length=200, pattern=OPERATION, description="Its name.")
+
+
+class PluginQuestion(PluginOperationNamed):
+    """An operation with its arguments."""
+
+    arguments: dict[str, JsonValue] = Field(default_factory=dict, max_length=256, description="As its schema says.")
+
+
+class PluginFollow(PluginOperationNamed):
+    """An operation whose answer is a stream, with its arguments."""
+
+    arguments: str = Field(default="{}", max_length=8192, description="As its schema says: a JSON object, as text.")
+
+
+class PluginAnswer(Result):
+    """What the plugin answered."""
+
+    answer: JsonValue
+
+
+class PluginItem(Result):
+    """An item of a stream."""
+
+    event: str = Field(description="item, or failed.")
+    item: JsonValue = Field(default=None, description="Of an event `item`.")
+    code: str | None = Field(default=None, description="Of an event `failed`, as `message` and `hint`.")
+    message: str | None = None
+    hint: str | None = None

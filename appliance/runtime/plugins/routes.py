@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from appliance.api.management import ApiCall, ApiRoute, RouteServices
 from appliance.api.values import Problem
 from appliance.control.conversation import Operation, Request
-from appliance.errors import ApplianceError, ExitCode
+from appliance.errors import ApplianceError, ExitCode, PluginFault
 from appliance.foundation.patience import as_exception
 from appliance.foundation.tasks import cancelled
 from appliance.profile.arguments import judged
@@ -50,6 +50,33 @@ Serve = Callable[[str], Closing]
 def plugins_operations(calls: PluginCalls, routes: Mapping[str, tuple[str, ApiRoute]], serve: Serve) -> dict[str, Operation]:
     """Operations by name; `routes` has the plugin and the route of each."""
     return {name: Operation(route.permission, _handler(calls, plugin, route, serve)) for name, (plugin, route) in routes.items()}
+
+
+def described(calls: PluginCalls, routes: Mapping[str, tuple[str, ApiRoute]]) -> list[dict[str, Any]]:
+    """What others are told of the operations of plugins, by name. One whose models cannot be described has none."""
+    return [
+        {
+            "name": name,
+            "plugin": plugin,
+            "summary": route.summary,
+            "permission": route.permission,
+            "stream": route.stream,
+            "seconds": route.seconds,
+            "arguments": _schema(calls, plugin, route, route.arguments),
+            "result": _schema(calls, plugin, route, route.result),
+        }
+        for name, (plugin, route) in sorted(routes.items())
+    ]
+
+
+def _schema(calls: PluginCalls, plugin: str, route: ApiRoute, model: Callable[[], type[Any]] | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    try:
+        found: dict[str, Any] = calls.call(Part("route", plugin, route.name), lambda: model().model_json_schema())
+    except PluginFault:
+        return None
+    return found
 
 
 def _handler(

@@ -17,7 +17,7 @@ from appliance.api.profile import Section
 from appliance.control.conversation import Request
 from appliance.errors import ExitCode, PluginFault
 from appliance.runtime.plugins.calls import PluginCalls
-from appliance.runtime.plugins.routes import MOST_BYTES, BadArguments, plugins_operations
+from appliance.runtime.plugins.routes import MOST_BYTES, BadArguments, described, plugins_operations
 from appliance.testing.management import FakeRouteServices
 
 ASKER = Principal("local", "ann", 1000, 1000, 7)
@@ -304,3 +304,23 @@ def test_whatever_a_caller_says_is_taken_or_refused(args: Mapping[str, Any]) -> 
             json.dumps(refused.document())
 
     asyncio.run(asked())
+
+
+def test_operations_are_described_with_their_schemas_and_a_model_that_fails_has_none() -> None:
+    async def tell(_call: ApiCall) -> Any: ...
+
+    def broken() -> type[Any]:
+        raise ZeroDivisionError
+
+    routes = {
+        "mesh.b": (
+            "mesh",
+            ApiRoute("mesh.b", "mesh.read", tell, "what is there", arguments=lambda: Question, result=lambda: Answer),
+        ),
+        "mesh.a": ("mesh", ApiRoute("mesh.a", "mesh.read", tell, arguments=broken, stream=True, seconds=60.0)),
+    }
+    first, second = described(PluginCalls(), routes)
+    assert (first["name"], first["stream"], first["seconds"], first["arguments"]) == ("mesh.a", True, 60.0, None)
+    assert (second["plugin"], second["permission"], second["summary"]) == ("mesh", "mesh.read", "what is there")
+    assert second["arguments"]["required"] == ["peer"]
+    assert set(second["result"]["properties"]) == {"peer", "count"}
