@@ -10,7 +10,10 @@ from appliance.api.api_parts import ApiServices
 
 
 class Claims(NamedTuple):
-    """Who has come, as the other side says it and as the plugin has verified it."""
+    """Who has come, as the other side says it and as the plugin has verified it.
+
+    By the subject alone a user is found. Names and groups are words of the other side: the profile says what groups are worth.
+    """
 
     subject: str
     """The name that never changes and that nobody else gets, unique at this log-in."""
@@ -45,13 +48,14 @@ class DeviceBegun(NamedTuple):
 
 
 class Login(Protocol):
-    """A log-in. All may raise ApplianceError, whose message the user reads."""
+    """A log-in. All may raise ApplianceError, whose message the user reads, and the audit log has."""
 
-    async def begin(self, callback: str, state: str) -> Begun:
-        """Begin in a browser; it comes back to the URL `callback` with `state` among its parameters."""
+    async def begin(self, callback: str, state: str, secret: str) -> Begun:
+        """Begin in a browser; it comes back to the URL `callback` with `state` among its parameters. `secret`: 256 random bits in
+        text, used once, for whatever has to be random here; nobody else has them."""
 
     async def finish(self, callback: str, kept: Mapping[str, str], parameters: Mapping[str, str]) -> Claims:
-        """Who came back, with these parameters."""
+        """Who came back, with these parameters. That `state` fits, and that it is the browser that began, is certain."""
 
     async def device_begin(self) -> DeviceBegun:
         """Begin without a browser here."""
@@ -61,7 +65,8 @@ class Login(Protocol):
 
 
 class LoginKind(NamedTuple):
-    """A log-in as registered by `appliance_logins()`; see `api.kinds`. `name` is a key below `management.logins` in a profile."""
+    """A log-in as registered by `appliance_logins()`; see `api.kinds`. `name` is a key below `management.logins` in a profile;
+    the model of its settings derives from `api.login_settings.LoginSettings`."""
 
     name: str
     settings: Callable[[], type[Any]] | None

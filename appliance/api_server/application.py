@@ -17,6 +17,7 @@ from appliance.api_server.answering import REQUEST_ID, Answering, Handler, reque
 from appliance.api_server.asking import Ask
 from appliance.api_server.dashboard import pages as dashboard
 from appliance.api_server.gateways.gateways import Gateways
+from appliance.api_server.logins.browser import log_in_routes
 from appliance.api_server.node_link import Settings
 from appliance.api_server.parts import Parts
 from appliance.api_server.problems import NotFound, WrongMethod, known_codes, problem
@@ -40,7 +41,16 @@ def application(settings: Settings, parts: Parts, answering: Answering, gateways
     """The API of the node that `settings` are of."""
     websocket = WebSocketRoute(PATH, WebSocketEndpoint(parts.asking, parts.bearer, parts.jobs, parts.may, parts.recorder).answer)
     beside = Mount(gateways.PATH, gateways.answer)
-    return assembled(answering, parts.asking.ask, settings.version, websocket, beside, *dashboard.routes(), *reference.routes())
+    return assembled(
+        answering,
+        parts.asking.ask,
+        settings.version,
+        websocket,
+        beside,
+        *log_in_routes(parts.log_ins),
+        *dashboard.routes(),
+        *reference.routes(),
+    )
 
 
 def assembled(answering: Answering, node: Ask, version: str, *beside: BaseRoute) -> Starlette:

@@ -21,6 +21,8 @@ from appliance.api_server.iam import handlers as iam
 from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.jobs.part import JobsPart
 from appliance.api_server.kept import Kept
+from appliance.api_server.logins import handlers as of_log_ins
+from appliance.api_server.logins.log_ins import LogIns
 from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.others import Others
 from appliance.api_server.plugins.operations import PluginOperations
@@ -56,6 +58,7 @@ class Parts:
         self.recorder = None if self.tracing is None else self.tracing.recorder
         self.asking = asking = Asking(node.ask if self.recorder is None else traced(node.ask), clock.monotonic)
         node.heard = asking.heard
+        self.log_ins = LogIns(kept.accounts, Management.model_validate(settings.management))
         self.bearer: Bearer = iam.bearer_of(kept.accounts)
         self.jobs = JobsPart(
             kept.store,
@@ -102,6 +105,7 @@ class Parts:
             made._ending.push_async_callback(made.tracing.close)
         await made.jobs.open()
         plugins.run("exports", made.exporter.use)
+        plugins.run("logins", made.log_ins.use)
         made._ending.push_async_callback(plugins.end_tasks)
         made._ending.push_async_callback(made.end_streams)
         made.figures.start()
@@ -117,6 +121,7 @@ class Parts:
         return {
             **ShortPaths(self.asking, self._settings, self._kept.problem, clock.wall, self.figures.advice).handlers(),
             **iam.handlers(self._kept.accounts),
+            **of_log_ins.handlers(self.log_ins),
             **self.jobs.handlers,
             **self.plugin_operations.handlers,
             **of_figures.handlers(self.figures),

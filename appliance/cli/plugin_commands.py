@@ -26,6 +26,7 @@ WITHOUT_COMMANDS = frozenset(
         "export-nats",
         "export-webhook",
         "gateway-graphql",
+        "login-oidc",
         "store-postgresql",
         "transport-quic",
         "transport-websocket",

@@ -16,7 +16,7 @@ venv=$tree/usr/lib/appliance/venv
 rm -rf "$tree"
 mkdir -p build
 "$uv" venv -q --relocatable --python "$python" "$venv"
-"$uv" export -q --frozen --no-dev --extra standard --extra compression --extra progress --extra qr --extra upnp --extra management --extra grpc --extra otel --extra postgresql --extra redis --extra nats --extra mqtt --extra webhook --extra graphql --no-emit-workspace -o build/requirements-debian.txt
+"$uv" export -q --frozen --no-dev --extra standard --extra compression --extra progress --extra qr --extra upnp --extra management --extra grpc --extra otel --extra postgresql --extra redis --extra nats --extra mqtt --extra webhook --extra graphql --extra oidc --no-emit-workspace -o build/requirements-debian.txt
 "$uv" pip install -q --python "$venv/bin/python" --require-hashes -r build/requirements-debian.txt
 "$uv" pip install -q --python "$venv/bin/python" --no-deps "$wheels"/*.whl
 rm -f "$venv"/bin/activate* "$venv"/bin/pydoc.bat "$venv"/bin/deactivate.bat "$venv/.gitignore" "$venv/.lock"

@@ -41,7 +41,8 @@ MANAGEMENT: Mapping[str, Any] = {"limits": {"requests": 0, "per_address": 1024},
 class Node:
     """Answers every operation by an example, and tells nothing by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Mapping[str, str] = {}) -> None:
+        self._secrets = secrets
         self._known = models(ROWS)
         self._rows = {row.name: row for row in ROWS if row.answered_by is AnsweredBy.NODE}
 
@@ -52,6 +53,13 @@ class Node:
             return {}
         answer = example(self._known.of(row.result), self._known.schemas)
         return answer["items"] if row.listed_by else answer
+
+    async def secret(self, reference: str) -> bytes:
+        """What is in a file."""
+        return self._secrets[reference].encode()
+
+    async def tell_part(self, _key: str, _name: str, _problem: str) -> None:
+        """Heard by nobody."""
 
     async def follow(self, _op: str, _arguments: Mapping[str, Any], _whose: object) -> AsyncGenerator[Any, None]:
         """Nothing, for ever."""
@@ -68,10 +76,14 @@ class Node:
 
 @contextmanager
 def whole_api(
-    folder: Path, section: Mapping[str, Any] = {}, identity: str = "0" * 64, kinds: Kinds | None = None
+    folder: Path,
+    section: Mapping[str, Any] = {},
+    identity: str = "0" * 64,
+    kinds: Kinds | None = None,
+    secrets: Mapping[str, str] = {},
 ) -> Iterator[str]:
     """Where it is: http://127.0.0.1:PORT. `folder` is for what it keeps; `section` has keys of the profile's section, `kinds` are
-    those of the plugins that it names."""
+    those of the plugins that it names, `secrets` the texts of files."""
     management = Management.model_validate({**MANAGEMENT, **section})
     listener = example_server.listening("127.0.0.1", 0)
     ready = Event()
@@ -80,7 +92,11 @@ def whole_api(
     async def serve() -> None:
         stop = asyncio.Event()
         ending.append((asyncio.get_running_loop(), stop))
-        settings, node, edge = Settings("mock", identity, "1.0", management.model_dump(mode="json")), Node(), Edge(management)
+        settings, node, edge = (
+            Settings("mock", identity, "1.0", management.model_dump(mode="json")),
+            Node(secrets),
+            Edge(management),
+        )
         joints = Joints(settings.name, settings.identity, node, folder / "plugins", {})  # type: ignore[arg-type]  # as below
         plugins = PluginParts(kinds or {}, management, joints)
         parts = await Parts.open(folder, settings, node, {}, plugins)  # type: ignore[arg-type]  # as much of a NodeLink as is used

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from appliance.api.stores import Change, Store
 from appliance.api_server.iam.callers import Callers
+from appliance.api_server.iam.federated import Federated
 from appliance.api_server.iam.guard import Guard
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.iam.keyring import Keyring
@@ -16,6 +17,7 @@ from appliance.api_server.iam.registration import Registration
 from appliance.api_server.iam.second_factor import SecondFactor
 from appliance.api_server.iam.sessions import Sessions
 from appliance.api_server.iam.tools import Note, Tools
+from appliance.api_server.iam.waiting import WaitingLogIns
 from appliance.management.iam.tokens import Realm
 
 
@@ -48,6 +50,8 @@ class Accounts:
         self.registration = Registration(self.tools, self.people, guard)
         self.programs = Programs(self.tools, self.keyring, self.callers)
         self.second_factor = SecondFactor(self.tools, self.people)
+        self.federated = Federated(self.tools, self.people)
+        self.waiting = WaitingLogIns(self.tools, guard)
 
     def close(self) -> None:
         """End the hashing threads."""

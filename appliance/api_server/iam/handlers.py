@@ -73,7 +73,7 @@ def _coming_in(accounts: Accounts) -> dict[str, Handler]:
                 asked.password.get_secret_value(),
                 asked.display,
                 asked.email,
-                _address(call.request),
+                address_of(call.request),
             )
         )
         return _user(user)
@@ -84,13 +84,13 @@ def _coming_in(accounts: Accounts) -> dict[str, Handler]:
             asked.name,
             asked.password.get_secret_value(),
             asked.code.get_secret_value(),
-            _address(call.request),
+            address_of(call.request),
             asked.client,
         )
-        return _granted(await accounts.sessions.log_in(log_in))
+        return granted(await accounts.sessions.log_in(log_in))
 
     async def refresh(call: Call) -> Any:
-        return _granted(await accounts.sessions.refresh(call.arguments.refresh_token.get_secret_value()))
+        return granted(await accounts.sessions.refresh(call.arguments.refresh_token.get_secret_value()))
 
     async def log_out(call: Call) -> Any:
         if call.arguments.everywhere and call.caller.user:
@@ -157,7 +157,7 @@ def _oneself(accounts: Accounts) -> dict[str, Handler]:
 
     async def change_password(call: Call) -> Any:
         old, new = call.arguments.old.get_secret_value(), call.arguments.new.get_secret_value()
-        await people.change_password(call.caller.user, old, new, _address(call.request))
+        await people.change_password(call.caller.user, old, new, address_of(call.request))
         return {}
 
     async def sessions(call: Call) -> Any:
@@ -170,7 +170,7 @@ def _oneself(accounts: Accounts) -> dict[str, Handler]:
 
     async def begin(call: Call) -> Any:
         password = call.arguments.password.get_secret_value()
-        begun = await second_factor.begin(call.caller.user, password, _address(call.request))
+        begun = await second_factor.begin(call.caller.user, password, address_of(call.request))
         return {"secret": begun.secret, "uri": begun.uri}
 
     async def confirm(call: Call) -> Any:
@@ -179,7 +179,7 @@ def _oneself(accounts: Accounts) -> dict[str, Handler]:
 
     async def remove(call: Call) -> Any:
         password = call.arguments.password.get_secret_value()
-        await second_factor.remove(call.caller.user, password, _address(call.request))
+        await second_factor.remove(call.caller.user, password, address_of(call.request))
         return {}
 
     return {
@@ -341,7 +341,8 @@ def _token(token: ApiToken) -> dict[str, Any]:
     return shown | {"scopes": list(token.scopes)}
 
 
-def _granted(grant: Grant) -> dict[str, Any]:
+def granted(grant: Grant) -> dict[str, Any]:
+    """What the rows of log-ins answer."""
     return {
         "access_token": grant.access_token,
         "token_type": BEARER,
@@ -361,7 +362,7 @@ def _actor(call: Call) -> Actor:
     return Actor(call.caller.user, call.caller.roles, call.caller.scopes)
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
     """Where a request came from; "" for a process of this host."""
     return "" if request.client is None or request.client.host == LOCAL else request.client.host
 

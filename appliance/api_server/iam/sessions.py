@@ -104,6 +104,17 @@ class Sessions:
         self._tools.note(Note("user.login", user.id, detail=asked.client[:100], address=asked.address))
         return grant._replace(failed_before=failed)
 
+    async def enter(self, user: str, by: str, client: str = "", address: str = "") -> Grant:
+        """A log-in of a user for whom the log-in `by` vouches. Raises WrongCredentials when he may not come in (any more)."""
+        found = await self._tools.records.get(USERS, user, User)
+        asked = LogIn(by, "", "", address, client)
+        if found is None or found.value.state != State.ACTIVE:
+            self._refused(found.value if found else None, asked, found.value.state if found else "removed")
+            raise WrongCredentials
+        grant = await settled(lambda: self._opened(found.value, asked))
+        self._tools.note(Note("user.login", user, detail=f"by {by} {client}".strip()[:100], address=address))
+        return grant
+
     async def refresh(self, token: str) -> Grant:
         """The next tokens. Raises TokenNotValid, TokenExpired."""
         presented = refresh.read(token)

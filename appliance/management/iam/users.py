@@ -82,6 +82,8 @@ class User(NamedTuple):
     """The period of the last code that was used."""
     recovery: tuple[str, ...] = ()
     """Digests of the recovery codes that are left."""
+    origin: str = ""
+    """The key of who he is at a log-in of the profile (`federated.key_of`); "" for somebody who has none."""
 
     def __repr__(self) -> str:
         return f"User({self.id}, {self.name}, {self.state}, {list(self.roles)})"

@@ -26,6 +26,16 @@ ROWS: Final = (
         answered_by=_SERVER, fails=(401,), example={"name": "alice", "password": _LONG},
     ),
     Row(
+        "auth.logins", "log-ins by somebody else who knows users", _LOG_IN, PUBLIC, Verb.GET, "/auth/logins",
+        models.NamedLogIns, answered_by=_SERVER,
+    ),
+    Row(
+        "auth.exchange", "tokens for what a log-in elsewhere brought", _LOG_IN, PUBLIC, Verb.POST, "/auth/logins/exchange",
+        models.Granted, models.Exchange, answered_by=_SERVER, fails=(401,), example={"code": "0001020304050607…"},
+        about="A browser begins at /login/NAME and comes back to /dashboard/#log-in=CODE. The code is good for a minute, once, "
+        "and in that browser only: its cookie has to come with it.",
+    ),
+    Row(
         "auth.refresh", "the next tokens", _LOG_IN, PUBLIC, Verb.POST, "/auth/refresh", models.Granted, models.Refresh,
         answered_by=_SERVER, fails=(401,), example={"refresh_token": "apr_…"},
         about="For ten seconds after a refresh token was used it brings the same successor again: two tabs may use it at once. "

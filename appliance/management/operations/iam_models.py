@@ -32,6 +32,26 @@ class LogIn(Arguments):
     client: str = Field(default="", max_length=100, description="What the program calls itself.")
 
 
+class NamedLogIn(Result):
+    """A log-in by somebody else who knows users."""
+
+    name: str = Field(description="A browser begins at /login/ and this name.")
+    open: bool = Field(description="It runs now.")
+
+
+class NamedLogIns(Result):
+    """Log-ins beside that by a password: 16 at most."""
+
+    items: list[NamedLogIn]
+
+
+class Exchange(Arguments):
+    """What a log-in elsewhere brought."""
+
+    code: SecretStr = Field(max_length=200, description="From the address that the browser was sent to.")
+    client: str = Field(default="", max_length=100, description="What the program calls itself.")
+
+
 class Refresh(Arguments):
     """The refresh token that came last."""
 

@@ -12,16 +12,19 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from appliance.api.profile_management import Management
 from appliance.api_server.answering import Answering
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import LOCAL
 from appliance.api_server.iam.handlers import bearer_of, handlers
+from appliance.api_server.logins import handlers as of_log_ins
+from appliance.api_server.logins.log_ins import LogIns
 from appliance.management.iam.refresh import GRACE
 from appliance.management.operations.row import PUBLIC, AnsweredBy, Verb
 from appliance.management.operations.table import ROWS
 from tests.unit.api_server.iam.rig import PASSWORD, Rig
 
-ANYBODY = {"auth.register", "auth.login", "auth.refresh", "auth.token", "auth.keys"}
+ANYBODY = {"auth.register", "auth.login", "auth.logins", "auth.exchange", "auth.refresh", "auth.token", "auth.keys"}
 """What needs no token, besides the probes and descriptions that are no rows."""
 
 
@@ -82,7 +85,7 @@ def code_of(answer: httpx.Response) -> tuple[int, str]:
 
 def test_every_row_of_ours_is_carried_out(rig: Rig) -> None:
     ours = {row.name for row in ROWS if row.name.startswith(("auth.", "users.", "tokens."))}
-    assert set(handlers(rig.accounts)) == ours
+    assert {*handlers(rig.accounts), *of_log_ins.handlers(LogIns(rig.accounts, Management()))} == ours
 
 
 def test_what_needs_no_token_is_listed_here() -> None:

@@ -1,0 +1,1 @@
+"""Log-ins by somebody else who knows users, as plugins bring them."""

@@ -1,0 +1,1 @@
+"""Log-in at a provider of OpenID Connect (`api.logins`)."""
