@@ -25,6 +25,7 @@ ALL = FIGURES._replace(
     processes=(ProcessFigures("worker 0", 1, 1.0, 1, 1, 1, 0.1),),
     disk=DiskFigures(2, 1),
     certificate=CertificateFigures(1, 2),
+    short={"memory": "31 MiB of memory can still be had"},
 )
 
 
