@@ -188,6 +188,29 @@ async def test_a_connection_that_breaks(
     assert len(seen) == times
 
 
+@pytest.mark.parametrize("answer", [httpx.ReadTimeout("late"), problem(504, "DeadlineExceeded", retryable=True)])
+async def test_with_an_idempotency_key_it_is_sent_again_under_the_same_key(
+    to: Callable[..., Any], answer: httpx.Response | Exception
+) -> None:
+    keys: list[str] = []
+    drawn = iter(("first", "second", "third"))
+
+    async def with_key(request: httpx.Request, proceed: Callable[[httpx.Request], Awaitable[httpx.Response]]) -> httpx.Response:
+        request.headers["Idempotency-Key"] = next(drawn)
+        return await proceed(request)
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["idempotency-key"])
+        if len(keys) == 3:
+            return httpx.Response(200, json={"done": True})
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    assert await to(broken, interceptors=[with_key], retries=2).confirm() == {"done": True}
+    assert keys == ["first"] * 3
+
+
 async def test_arguments_stand_where_they_belong(to: Callable[..., Any]) -> None:
     seen: list[httpx.Request] = []
 

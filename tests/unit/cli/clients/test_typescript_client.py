@@ -47,6 +47,26 @@ const flaky = new Client(url, {
 });
 await flaky.confirm();
 told.attempts = attempts;
+const broken = async (withKey) => {
+  const keys = [];
+  const client = new Client(url, {
+    retries: 2,
+    longestWait: 0,
+    interceptors: [
+      (request, proceed) => {
+        if (withKey) request.headers.set("idempotency-key", `key-${keys.length}`);
+        return proceed(request);
+      },
+    ],
+    fetch: async (request) => {
+      keys.push(request.headers.get("idempotency-key"));
+      throw new TypeError("the connection broke");
+    },
+  });
+  await client.confirm().catch((error) => keys.push(error instanceof ConnectionFailed));
+  return keys;
+};
+told.broken = [await broken(false), await broken(true)];
 try {
   await new Client("http://127.0.0.1:1", { retries: 0 }).status();
 } catch (error) {
@@ -93,5 +113,6 @@ def test_it_compiles_and_a_live_server_answers_it(tmp_path: Path) -> None:
         "events": ["1", "2", "3"],
         "refused": [True, 403, "Forbidden", True, True],
         "attempts": 3,
+        "broken": [[None, True], ["key-0", "key-0", "key-0", True]],
         "gone": True,
     }
