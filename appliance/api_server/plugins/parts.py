@@ -13,7 +13,8 @@ from appliance.api.stores import RewritableStore
 from appliance.api_server.plugins.kinds import Brought, Kinds
 from appliance.api_server.plugins.services import Joints, PartServices
 from appliance.errors import ApplianceError, PluginFault
-from appliance.foundation.tasks import Tasks
+from appliance.foundation.patience import as_exception
+from appliance.foundation.tasks import Tasks, cancelled
 from appliance.plugin_host.calling import describe
 from appliance.plugin_host.registry import parts_of
 
@@ -21,6 +22,8 @@ OPEN_SECONDS: Final = 30.0
 """How long opening may take: databases wait for locks."""
 PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Seconds until what failed is opened again: the first time, the second, …; from then on the last."""
+ENDED: Final = "it ended, and nobody had asked for that"
+"""Of what swallows the failure of its use."""
 
 Use = Callable[[str, Any], Awaitable[None]]
 """Called with the name and what was opened; runs as long as that is to stay open. What it raises means that it has failed."""
@@ -61,8 +64,10 @@ class PluginParts:
                     store: RewritableStore = await self._stack.enter_async_context(named.opened(services))
             except ApplianceError:
                 raise
-            except Exception as error:  # whatever it is, it is the plugin's
-                raise _fault(named, error) from error
+            except BaseException as error:  # whatever it is, it is the plugin's
+                if isinstance(error, asyncio.CancelledError) and cancelled():
+                    raise
+                raise _fault(named, as_exception(error)) from error
             return store
         return None
 
@@ -110,10 +115,11 @@ class PluginParts:
                         opening.reschedule(None)
                         services.report("")
                         await use(named.name, opened)
-                except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
-                    services.report(error.message if isinstance(error, ApplianceError) else describe(error))
-                else:
-                    return
+                    services.report(ENDED)
+                except BaseException as error:  # whatever it is, it is the plugin's
+                    if isinstance(error, asyncio.CancelledError) and cancelled():
+                        raise
+                    services.report(error.message if isinstance(error, ApplianceError) else describe(as_exception(error)))
                 finally:
                     await services.end_tasks()
                 failures = 0 if asyncio.get_running_loop().time() - began > PAUSES[-1] else failures + 1

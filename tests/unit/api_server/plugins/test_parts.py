@@ -136,3 +136,50 @@ async def test_what_failed_is_opened_again_and_the_node_hears_of_it(
     assert "nobody listens" in node.told[0][2]
     await parts.close()
     assert opened.count("open") == 3
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), SystemExit(1), KeyboardInterrupt(), None])
+async def test_what_ends_without_being_told_to_is_trouble_and_opened_again(
+    make: Callable[..., PluginParts], node: Node, monkeypatch: pytest.MonkeyPatch, raised: BaseException | None
+) -> None:
+    """A library may cancel what is waited for, call `sys.exit`, or swallow what its use failed with."""
+    monkeypatch.setattr(module, "PAUSES", (0.0,))
+    in_use = asyncio.Event()
+    uses = 0
+
+    @asynccontextmanager
+    async def pipe(_settings: None, _services: PartServices) -> AsyncIterator[str]:
+        try:
+            yield "pipe"
+        except OSError:
+            return
+
+    async def use(_name: str, _opened: str) -> None:
+        nonlocal uses
+        uses += 1
+        if uses == 1:
+            raise raised or OSError("swallowed")
+        in_use.set()
+        await asyncio.Event().wait()
+
+    parts = make({"exports": {"pipe": Brought("p", ExportKind("pipe", None, pipe))}}, exports={"pipe": {}})
+    parts.run("exports", use)
+    async with asyncio.timeout(60):
+        await in_use.wait()
+    await parts.close()
+    problems = [problem for _, _, problem in node.told if problem]
+    assert len(problems) == 1
+    assert (type(raised).__name__ if raised else "ended") in problems[0]
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError(), SystemExit(1)])
+async def test_a_store_that_gives_up_while_it_opens_is_named(make: Callable[..., PluginParts], raised: BaseException) -> None:
+    @asynccontextmanager
+    async def shelf(_settings: Settings, _services: PartServices) -> AsyncIterator[MemoryStore]:
+        raise raised
+        yield
+
+    parts = make({"store": {"shelf": Brought("p", StoreKind("shelf", lambda: Settings, shelf))}}, store={"shelf": {}})
+    with pytest.raises(PluginFault, match=type(raised).__name__):
+        await parts.store()
+    await parts.close()
