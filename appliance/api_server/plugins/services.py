@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -21,6 +23,10 @@ TELL_EVERY: Final = 60.0
 """Seconds between two log lines about the same trouble."""
 LONGEST_REPORT: Final = 500
 """Characters that are kept of a report."""
+MOST_UNTOLD: Final = 8
+"""Reports that wait to be told; of more, the oldest are left out."""
+BETWEEN: Final = 0.2
+"""Seconds between two reports to the node: a plugin may have a thousand troubles a second."""
 
 
 class NodeSide(Protocol):
@@ -61,6 +67,9 @@ class PartServices:
         self._telling = Tasks()
         self.sources: list[Callable[[], Stats]] = []
         self._problem = ""
+        self._untold: deque[str] = deque(maxlen=MOST_UNTOLD)
+        self._tells = False
+        self._ending = asyncio.Event()
 
     @property
     def node(self) -> str:
@@ -93,11 +102,14 @@ class PartServices:
     def report(self, problem: str) -> None:
         """To the node, until "" says that it is over."""
         problem = str(problem)[:LONGEST_REPORT]
-        if problem and (times := once_per(TELL_EVERY, f"{self._key} {self._name} {problem}")):
-            log.warning("a plugin has trouble", part=f"{self._key}.{self._name}", reason=problem, times=times)
-        if problem != self._problem:
-            self._problem = problem
-            self._telling.spawn(self._joints.link.tell_part(self._key, self._name, problem), f"how {self._name} is")
+        if problem == self._problem:
+            self._log(problem)
+            return
+        self._problem = problem
+        self._untold.append(problem)
+        if not self._tells:
+            self._tells = True
+            self._telling.spawn(self._tell(), f"how {self._name} is")
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """A task that ends with what was opened."""
@@ -123,4 +135,19 @@ class PartServices:
     async def close(self) -> None:
         """End all; what was told last is told."""
         await self.end_tasks()
+        self._ending.set()
         await self._telling.settle()
+
+    async def _tell(self) -> None:
+        while self._untold:
+            problem = self._untold.popleft()
+            self._log(problem)
+            await self._joints.link.tell_part(self._key, self._name, problem)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BETWEEN):
+                    await self._ending.wait()
+        self._tells = False
+
+    def _log(self, problem: str) -> None:
+        if problem and (times := once_per(TELL_EVERY, f"{self._key} {self._name} {problem}")):
+            log.warning("a plugin has trouble", part=f"{self._key}.{self._name}", reason=problem, times=times)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from appliance.api_server.plugins.services import LONGEST_REPORT, Joints, PartServices
+from appliance.api_server.plugins.services import LONGEST_REPORT, MOST_UNTOLD, Joints, PartServices
 
 
 class Node:
@@ -62,3 +62,26 @@ async def test_a_task_that_fails_is_trouble_and_ends_with_the_part(tmp_path: Pat
     await services.close()
     assert "ValueError: no" in node.told[0]
     assert ended.is_set()
+
+
+async def test_of_a_thousand_troubles_at_once_the_node_hears_a_few_one_after_the_other_and_the_last(tmp_path: Path) -> None:
+    under_way = most = 0
+
+    class SlowNode(Node):
+        async def tell_part(self, key: str, name: str, problem: str) -> None:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+            await super().tell_part(key, name, problem)
+
+    node = SlowNode()
+    services = PartServices(Joints("n", "f", node, tmp_path, {}), "plugin", "exports", "pipe")
+    for number in range(1000):
+        services.report(f"trouble {number}")
+        await asyncio.sleep(0)
+    await services.close()
+    assert most == 1
+    assert 1 < len(node.told) <= 2 * MOST_UNTOLD
+    assert node.told[-1] == "exports.pipe: trouble 999"
