@@ -9,6 +9,7 @@ from typing import Any, Final
 from appliance.api.profile_management import Management
 from appliance.errors import HostError
 from appliance.plugin_host.registry import parts_of
+from appliance.runtime.management.regular_file import open_regular
 
 SCHEME: Final = "file:"
 MOST: Final = 16 << 10
@@ -24,7 +25,7 @@ def secret_of(management: Management, reference: str) -> str:
     if reference not in _texts(parts_of(management)):
         raise HostError("the profile does not name that file", hint=HINT)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             found = file.read(MOST + 1)
         if len(found) <= MOST:
             return found.decode().strip()

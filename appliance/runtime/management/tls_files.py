@@ -7,6 +7,7 @@ from typing import Final
 
 from appliance.api.profile_management import ManagementTls
 from appliance.errors import HostError
+from appliance.runtime.management.regular_file import open_regular
 
 MOST: Final = 16 << 10
 """Bytes of one file: a chain of five certificates has six thousand."""
@@ -21,7 +22,7 @@ def _read(path: str | None) -> str:
     if path is None:
         return ""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(Path(path)) as file:
             found = file.read(MOST + 1)
         if len(found) <= MOST:
             return found.decode("ascii")

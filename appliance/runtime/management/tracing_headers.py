@@ -9,6 +9,7 @@ from typing import Final
 
 from appliance.api.profile_management import ManagementTracing
 from appliance.errors import HostError
+from appliance.runtime.management.regular_file import open_regular
 
 MOST: Final = 16 << 10
 """Bytes."""
@@ -23,7 +24,7 @@ def tracing_headers(tracing: ManagementTracing | None) -> dict[str, str]:
         return {}
     path = Path(tracing.headers)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode & 0o777
             text = b"" if mode & 0o077 else file.read(MOST + 1)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,4 +32,10 @@ def test_what_cannot_be_read_is_said_with_its_name_and_without_what_is_in_it(tmp
     if content is not None:
         (tmp_path / "s").write_bytes(content)
     with pytest.raises(HostError, match="/s: "):
+        secret_of(of(f"file:{tmp_path / 's'}"), f"file:{tmp_path / 's'}")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s")
+    with pytest.raises(HostError, match="/s: it is no regular file"):
         secret_of(of(f"file:{tmp_path / 's'}"), f"file:{tmp_path / 's'}")

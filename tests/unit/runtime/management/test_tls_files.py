@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,9 @@ def test_what_cannot_be_read_is_said_with_its_name(tmp_path: Path, content: byte
         (tmp_path / "clients.pem").write_bytes(content)
     with pytest.raises(HostError, match=r"clients\.pem: "):
         tls_files(ManagementTls(clients=str(tmp_path / "clients.pem")))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s")
+    with pytest.raises(HostError, match="/s: it is no regular file"):
+        tls_files(ManagementTls(clients=str(tmp_path / "s")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,9 @@ def test_what_is_wrong_is_told_without_a_word_of_it(tmp_path: Path, text: bytes,
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="No such file"):
         tracing_headers(section(tmp_path / "none"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s", 0o600)
+    with pytest.raises(HostError, match="/s: it is no regular file"):
+        tracing_headers(section(tmp_path / "s"))
