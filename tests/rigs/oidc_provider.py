@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,8 +31,8 @@ class OidcProvider(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.issuer = f"http://127.0.0.1:{self.server_address[1]}"
         self.clock: Callable[[], float] = time.time
         self.claims: dict[str, Any] = {"sub": "4711", "preferred_username": "Alice", "groups": ["staff"]}
@@ -175,3 +176,9 @@ def oidc_provider() -> Iterator[OidcProvider]:
             provider.let_go.set()
             provider.shutdown()
             thread.join(60)
+
+
+if __name__ == "__main__":
+    with OidcProvider(int(sys.argv[1])) as served:
+        print("ready", flush=True)
+        served.serve_forever()
