@@ -22,3 +22,8 @@ class LoginSettings(Section):
         examples=[{"network-admins": ["admin"], "*": ["viewer"]}],
     )
     create: Switch = Field(default=False, description="Add a user whom nobody here knows yet when he logs in for the first time.")
+    devices: Switch = Field(
+        default=False,
+        description="Let programs without a browser log in by a code that their user enters elsewhere (RFC 8628). Whoever talks "
+        "somebody into entering a code of his comes in as that user.",
+    )

@@ -33,6 +33,7 @@ _BY_CODE: Final = {
     "WrongCredentials": HTTPStatus.UNAUTHORIZED,
     "LogInOver": HTTPStatus.UNAUTHORIZED,
     "LogInRefused": HTTPStatus.FORBIDDEN,
+    "LogInPending": HTTPStatus.CONFLICT,
     "LogInFailed": HTTPStatus.BAD_GATEWAY,
     "SecondFactorNeeded": HTTPStatus.UNAUTHORIZED,
     "TokenNotValid": HTTPStatus.UNAUTHORIZED,

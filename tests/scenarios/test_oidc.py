@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from appliance.api_server.plugins.kinds import Brought
 from appliance_login_oidc.plugin import appliance_logins
-from tests.rigs.oidc_provider import CLIENT, SECRET, OidcProvider, oidc_provider
+from tests.rigs.oidc_provider import CLIENT, SECRET, USER_CODE, OidcProvider, oidc_provider
 from tests.rigs.whole_api import first_user, whole_api
 
 KINDS = {"logins": {"oidc": Brought("login-oidc", next(iter(appliance_logins())))}}
@@ -30,6 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OidcProvid
             "client_secret": "file:/secret",
             "roles": ROLES,
             "create": True,
+            "devices": True,
         }
         folder = tmp_path_factory.mktemp("api")
         with whole_api(folder, {"logins": {"oidc": section}}, kinds=KINDS, secrets={"file:/secret": SECRET}) as base:
@@ -91,7 +93,7 @@ def known(tokens: dict[str, Any]) -> dict[str, str]:
 
 def test_somebody_logs_in_by_the_provider_and_may_what_his_groups_bring(base: str, provider: OidcProvider) -> None:
     with browser(base) as alice:
-        assert alice.get("/api/v1/auth/logins").json() == {"items": [{"name": "oidc", "open": True}]}
+        assert alice.get("/api/v1/auth/logins").json() == {"items": [{"name": "oidc", "open": True, "devices": True}]}
         tokens = entered(alice)
         assert (tokens["user"]["name"], tokens["user"]["roles"]) == (provider.claims["sub"], ["viewer"])
         assert alice.get("/api/v1/status", headers=known(tokens)).status_code == 200
@@ -180,3 +182,18 @@ def test_a_log_in_that_there_is_not(base: str, provider: OidcProvider) -> None:
     with browser(base) as stranger:
         assert problem(stranger.get("/login/none")) == (404, "NoSuchRecord")
         assert problem(stranger.get("/login/callback")) == (404, "NoSuchRecord")
+
+
+def test_a_program_without_a_browser_logs_in_by_a_code_that_its_user_enters(base: str, provider: OidcProvider) -> None:
+    with browser(base) as program:
+        begun = program.post("/api/v1/auth/logins/oidc/device").json()
+        assert (begun["code"], begun["url"]) == (USER_CODE, f"{provider.issuer}/enter")
+        asked = {"device": begun["device"], "client": "a program"}
+        early = program.post("/api/v1/auth/logins/device", json=asked)
+        assert problem(early) == (409, "LogInPending")
+        provider.approved = True
+        end = time.monotonic() + 60
+        while (answer := program.post("/api/v1/auth/logins/device", json=asked)).status_code == 409:
+            assert time.monotonic() < end
+            time.sleep(float(answer.headers["retry-after"]))
+        assert answer.json()["user"]["name"] == provider.claims["sub"]

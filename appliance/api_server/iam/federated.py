@@ -26,6 +26,8 @@ class Rules(NamedTuple):
     """By group."""
     create: bool
     """Are users added who come for the first time?"""
+    devices: bool = False
+    """May devices without a browser log in?"""
 
 
 class Federated:

@@ -44,6 +44,8 @@ class Waiting(NamedTuple):
     expires: int
     """Unix seconds."""
     kept: Mapping[str, Any]
+    asked: int = 0
+    """Unix seconds of the last question about it."""
 
     def __repr__(self) -> str:
         return f"Waiting({self.step}, {self.login})"
@@ -88,6 +90,19 @@ class WaitingLogIns:
         except Conflict:  # somebody was faster
             raise LogInOver from None
         return waiting
+
+    async def pace(self, step: str, secret: str) -> tuple[Waiting, bool]:
+        """What is kept, and stays; and whether its `interval` went by since this was asked last, of several at once for one of
+        them. Raises LogInOver."""
+        waiting, version = await self._found(step, secret, "")
+        if self._tools.now - waiting.asked <= waiting.kept["interval"]:
+            return waiting, False
+        after = waiting._replace(asked=self._tools.now)
+        try:
+            await self._tools.records.commit(put(WAITING, digest(secret), after, version, after.expires), durable=False)
+        except Conflict:
+            return waiting, False
+        return waiting, True
 
     async def _found(self, step: str, secret: str, browser: str) -> tuple[Waiting, int]:
         found = await self._tools.records.get(WAITING, digest(secret), Waiting) if 0 < len(secret) <= LONGEST_SECRET else None

@@ -21,4 +21,16 @@ def handlers(log_ins: LogIns) -> dict[str, Handler]:
         code, browser = asked.code.get_secret_value(), secret_of(call.request)
         return granted(await log_ins.exchange(code, browser, asked.client, address_of(call.request)))
 
-    return {"auth.logins": shown, "auth.exchange": exchange}
+    async def begin_device(call: Call) -> Any:
+        return (await log_ins.begin_device(call.arguments.login, address_of(call.request)))._asdict()
+
+    async def finish_device(call: Call) -> Any:
+        asked = call.arguments
+        return granted(await log_ins.finish_device(asked.device.get_secret_value(), asked.client, address_of(call.request)))
+
+    return {
+        "auth.logins": shown,
+        "auth.exchange": exchange,
+        "auth.begin_device": begin_device,
+        "auth.finish_device": finish_device,
+    }

@@ -21,6 +21,7 @@ from appliance.api_server.iam.sessions import Grant
 from appliance.api_server.iam.tools import Note
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation.logging import get_logger
+from appliance.management.iam.federated import LogInRefused
 
 log = get_logger("api")
 
@@ -30,6 +31,8 @@ CODE_SECONDS: Final = 60.0
 """In which a page has to bring the code that it was given."""
 PLUGIN_SECONDS: Final = 30.0
 """For one answer of a plugin."""
+LEAST_INTERVAL: Final = 1.0
+"""Seconds between two questions whether the user of a device said yes."""
 MOST_KEPT: Final = 32
 """Values that a plugin may have kept."""
 LONGEST_KEPT: Final = 16_384
@@ -55,6 +58,33 @@ class Going(NamedTuple):
     """What it has to bring when it comes back: a secret."""
 
 
+class LogInPending(ApplianceError):
+    """The user of a device has not said yes so far."""
+
+    exit_code = ExitCode.RETRY
+    retryable = True
+
+    def __init__(self, retry_after: int) -> None:
+        """`retry_after`: seconds."""
+        super().__init__("the user has not logged in so far", hint="ask again after Retry-After")
+        self.retry_after = retry_after
+
+
+class OnItsWay(NamedTuple):
+    """A device whose user is somewhere else."""
+
+    url: str
+    """Which the user opens."""
+    code: str
+    """Which the user enters there."""
+    device: str
+    """The secret of the device."""
+    seconds: int
+    """For which that is possible."""
+    interval: int
+    """Seconds between two questions."""
+
+
 class LogIns:
     """Those of plugins, by name."""
 
@@ -75,7 +105,9 @@ class LogIns:
 
     def shown(self) -> list[dict[str, Any]]:
         """Those that the profile names, and whether they run."""
-        return [{"name": name, "open": name in self._open} for name in sorted(self._rules)]
+        return [
+            {"name": name, "open": name in self._open, "devices": rules.devices} for name, rules in sorted(self._rules.items())
+        ]
 
     async def begin(self, name: str, callback: str, address: str) -> Going:
         """Begin in a browser that comes back to `callback`. Raises ApplianceError."""
@@ -109,6 +141,40 @@ class LogIns:
         async with self._judging("", address):
             waiting = await self._waiting.take("exchange", code, browser)
         return await self._granted(waiting.login, waiting.kept["user"], client, address)
+
+    async def begin_device(self, name: str, address: str) -> OnItsWay:
+        """Begin without a browser. Raises ApplianceError."""
+        login = self._login(name)
+        if not self._rules[name].devices:
+            raise LogInRefused(
+                f"devices do not log in by {name} here", hint="log in with a browser; the profile may say otherwise"
+            )
+        await self._waiting.begin(address)
+        async with self._plugin(name):
+            begun = await login.device_begin()
+            interval = int(max(begun.interval, LEAST_INTERVAL))
+            kept = {"plugin": _judged(begun.kept), "interval": interval}
+        device = self._waiting.secret()
+        seconds = min(begun.seconds, BEGUN_SECONDS)
+        await self._waiting.keep(device, self._waiting.waiting("device", name, "", seconds, kept))
+        return OnItsWay(begun.url, begun.code, device, int(seconds), interval + 1)
+
+    async def finish_device(self, device: str, client: str, address: str) -> Grant:
+        """Has its user said yes? Raises LogInPending, ApplianceError."""
+        waiting, now = await self._waiting.pace("device", device)
+        if not now:
+            raise LogInPending(waiting.kept["interval"])
+        login = self._login(waiting.login)
+        async with self._judging(waiting.login, address):
+            async with self._plugin(waiting.login):
+                claims = await login.device_finish(waiting.kept["plugin"])
+            user = None
+            if claims is not None:
+                await self._waiting.take("device", device, "")
+                user = await self._user(waiting.login, claims)
+        if user is None:
+            raise LogInPending(waiting.kept["interval"])
+        return await self._granted(waiting.login, user, client, address)
 
     async def _granted(self, name: str, user: str, client: str, address: str) -> Grant:
         grant = await self._accounts.sessions.enter(user, name, client, address)
@@ -154,7 +220,7 @@ class LogIns:
 def _rules(name: str, written: Mapping[str, Any]) -> Rules:
     """The core's keys among what the profile says."""
     login = LoginSettings.model_validate({key: written[key] for key in LoginSettings.model_fields if key in written})
-    return Rules(name, login.roles, login.create)
+    return Rules(name, login.roles, login.create, login.devices)
 
 
 def _judged(kept: Mapping[str, str]) -> dict[str, str]:

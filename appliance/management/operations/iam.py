@@ -36,6 +36,18 @@ ROWS: Final = (
         "and in that browser only: its cookie has to come with it.",
     ),
     Row(
+        "auth.begin_device", "log in without a browser: a code for the user", _LOG_IN, PUBLIC, Verb.POST,
+        "/auth/logins/{login}/device", models.DeviceBegun, models.BeginDevice, answered_by=_SERVER, success=201, fails=(404,),
+        seconds=30.0, example={"login": "oidc"},
+        about="The user opens the page in any browser, logs in there and enters the code (RFC 8628).",
+    ),
+    Row(
+        "auth.finish_device", "tokens once the user of a device logged in", _LOG_IN, PUBLIC, Verb.POST, "/auth/logins/device",
+        models.Granted, models.FinishDevice, answered_by=_SERVER, fails=(401, 409), seconds=30.0,
+        example={"device": "0001020304050607…"},
+        about="LogInPending says that it is too early: ask again after Retry-After.",
+    ),
+    Row(
         "auth.refresh", "the next tokens", _LOG_IN, PUBLIC, Verb.POST, "/auth/refresh", models.Granted, models.Refresh,
         answered_by=_SERVER, fails=(401,), example={"refresh_token": "apr_…"},
         about="For ten seconds after a refresh token was used it brings the same successor again: two tabs may use it at once. "

@@ -37,6 +37,7 @@ class NamedLogIn(Result):
 
     name: str = Field(description="A browser begins at /login/ and this name.")
     open: bool = Field(description="It runs now.")
+    devices: bool = Field(description="Programs without a browser may log in by it.")
 
 
 class NamedLogIns(Result):
@@ -49,6 +50,29 @@ class Exchange(Arguments):
     """What a log-in elsewhere brought."""
 
     code: SecretStr = Field(max_length=200, description="From the address that the browser was sent to.")
+    client: str = Field(default="", max_length=100, description="What the program calls itself.")
+
+
+class BeginDevice(Arguments):
+    """By which log-in."""
+
+    login: str = Field(max_length=63)
+
+
+class DeviceBegun(Result):
+    """What the user is shown."""
+
+    url: str = Field(description="The page that the user opens, in any browser.")
+    code: str = Field(description="What the user enters there.")
+    device: Secret = Field(description="For auth.finish_device.")
+    seconds: int = Field(description="For which that is possible.")
+    interval: int = Field(description="Seconds between two questions whether it is done.")
+
+
+class FinishDevice(Arguments):
+    """Is it done?"""
+
+    device: SecretStr = Field(max_length=200, description="As auth.begin_device said it.")
     client: str = Field(default="", max_length=100, description="What the program calls itself.")
 
 

@@ -24,7 +24,17 @@ from appliance.management.operations.row import PUBLIC, AnsweredBy, Verb
 from appliance.management.operations.table import ROWS
 from tests.unit.api_server.iam.rig import PASSWORD, Rig
 
-ANYBODY = {"auth.register", "auth.login", "auth.logins", "auth.exchange", "auth.refresh", "auth.token", "auth.keys"}
+ANYBODY = {
+    "auth.register",
+    "auth.login",
+    "auth.logins",
+    "auth.exchange",
+    "auth.begin_device",
+    "auth.finish_device",
+    "auth.refresh",
+    "auth.token",
+    "auth.keys",
+}
 """What needs no token, besides the probes and descriptions that are no rows."""
 
 

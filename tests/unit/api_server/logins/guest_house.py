@@ -13,7 +13,7 @@ from appliance.api_server.logins.log_ins import LogIns
 from tests.unit.api_server.iam.rig import Rig
 
 ALICE = Claims("4711", "alice", ("staff",))
-SECTION: Mapping[str, Any] = {"url": "x", "roles": {"staff": ["viewer"]}, "create": True}
+SECTION: Mapping[str, Any] = {"url": "x", "roles": {"staff": ["viewer"]}, "create": True, "devices": True}
 
 
 class House:

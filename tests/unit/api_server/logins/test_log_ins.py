@@ -12,12 +12,13 @@ from appliance.api_server.iam.records import NoSuchRecord
 from appliance.api_server.iam.sessions import WrongCredentials
 from appliance.api_server.iam.waiting import LogInOver
 from appliance.api_server.logins import log_ins as module
-from appliance.api_server.logins.log_ins import BEGUN_SECONDS, CODE_SECONDS, LogInFailed, LogInNotOpen, LogIns
+from appliance.api_server.logins.log_ins import BEGUN_SECONDS, CODE_SECONDS, LogInFailed, LogInNotOpen, LogInPending, LogIns
 from appliance.errors import HostError
+from appliance.management.iam.federated import LogInRefused
 from appliance.management.iam.lockout import FREE_FOR_ADDRESS, TooManyAttempts
 from appliance.management.iam.users import State, UserRefused
 from tests.unit.api_server.iam.rig import HOST, Rig
-from tests.unit.api_server.logins.guest_house import House, running
+from tests.unit.api_server.logins.guest_house import ALICE, House, running
 
 CALLBACK, ADDRESS = "https://node/login/house/callback", "192.0.2.1"
 
@@ -136,7 +137,10 @@ async def test_begun_and_never_ended_counts_and_a_provider_that_is_away_does_not
 
 
 async def test_what_runs_and_what_does_not_is_told(log_ins: LogIns) -> None:
-    assert log_ins.shown() == [{"name": "closed", "open": False}, {"name": "house", "open": True}]
+    assert log_ins.shown() == [
+        {"name": "closed", "open": False, "devices": False},
+        {"name": "house", "open": True, "devices": True},
+    ]
     with pytest.raises(LogInNotOpen):
         await log_ins.begin("closed", CALLBACK, ADDRESS)
     with pytest.raises(NoSuchRecord):
@@ -154,4 +158,43 @@ async def test_roles_that_there_are_not_keep_a_log_in_closed_and_are_said(rig: R
     log_ins = LogIns(rig.accounts, Management.model_validate({"logins": {"house": {"roles": {"staff": ["boss"]}}}}))
     with pytest.raises(UserRefused, match="no role 'boss'"):
         await log_ins.use("house", house)
-    assert log_ins.shown() == [{"name": "house", "open": False}]
+    assert not log_ins.shown()[0]["open"]
+
+
+async def test_a_device_logs_in_once_its_user_said_yes(log_ins: LogIns, house: House, rig: Rig) -> None:
+    house.claims = None
+    begun = await log_ins.begin_device("house", ADDRESS)
+    assert (begun.url, begun.code, begun.seconds) == ("https://id/enter", "WDJB-MJHT", 300)
+    for _ in range(3):
+        with pytest.raises(LogInPending):
+            await log_ins.finish_device(begun.device, "", ADDRESS)
+        rig.clock.now += begun.interval
+    house.claims = ALICE
+    grant = await log_ins.finish_device(begun.device, "a program", ADDRESS)
+    assert grant.user.name == "alice"
+    with pytest.raises(LogInOver):
+        await log_ins.finish_device(begun.device, "", ADDRESS)
+
+
+async def test_who_asks_faster_than_the_provider_wants_is_held_back_here(log_ins: LogIns, house: House) -> None:
+    begun = await log_ins.begin_device("house", ADDRESS)
+    house.claims = None
+    asked = (log_ins.finish_device(begun.device, "", ADDRESS) for _ in range(5))
+    ended = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(each) for each in ended] == [LogInPending] * 5
+    house.raises = AssertionError("asked too early")
+    with pytest.raises(LogInPending):
+        await log_ins.finish_device(begun.device, "", ADDRESS)
+
+
+async def test_a_device_has_its_time(log_ins: LogIns, rig: Rig) -> None:
+    begun = await log_ins.begin_device("house", ADDRESS)
+    rig.clock.now += 301
+    with pytest.raises(LogInOver):
+        await log_ins.finish_device(begun.device, "", ADDRESS)
+
+
+async def test_devices_log_in_only_where_the_profile_says_so(rig: Rig, house: House) -> None:
+    async with running(rig, house, devices=False) as log_ins:
+        with pytest.raises(LogInRefused, match="devices"):
+            await log_ins.begin_device("house", ADDRESS)
