@@ -23,6 +23,8 @@ LEASE: Final = 30.0
 """Seconds for which an export is one server's, unless that says more."""
 SEND_SECONDS: Final = 20.0
 """How long the other side may take: less than a lease."""
+AFTER_CONFLICT: Final = 1.0
+"""Seconds until it is tried again, when somebody else changed how far an export is."""
 MISSED: Final = "events.missed"
 """What is told in place of events that the log does not have any more."""
 
@@ -65,7 +67,7 @@ class Exporter:
             try:
                 await self._hand_over(name, export, version, mark)
             except Conflict:  # slower than the lease: another server has it now
-                continue
+                await asyncio.sleep(AFTER_CONFLICT)
 
     async def _take(self, name: str) -> tuple[int, Mark]:
         """Wait until it is this server's turn."""
@@ -80,6 +82,7 @@ class Exporter:
             try:
                 [version] = await self._store.commit(mark.put(name, 0 if record is None else record.version), durable=False)
             except Conflict:
+                await asyncio.sleep(AFTER_CONFLICT)
                 continue
             return version, mark
 

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from appliance.api.event_exports import ExportedEvent
-from appliance.api_server.exports.exporter import LEASE, MISSED, Exporter
+from appliance.api.stores import Change, Conflict, Put
+from appliance.api_server.exports.exporter import LEASE, MISSED, SPACE, Exporter
 from appliance.api_server.jobs.event_log import EventLog
 from appliance.store.memory import MemoryStore
 from tests.rigs.virtual_loop import played
@@ -126,6 +127,34 @@ def test_of_two_servers_one_hands_over_and_the_other_goes_on_after_its_lease() -
                 await ending.aclose()
                 await publish(log, 1)
                 await until(lambda: second.ids == [7])
+
+    played(story())
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_store_that_conflicts_for_ever_is_asked_now_and_then(which: int) -> None:
+    """Two hosts with a copy of one identity, for instance: neither waits for the other's lease."""
+
+    class Contested(MemoryStore):
+        commits = 0
+
+        async def commit(self, *changes: Change, durable: bool = True) -> list[int]:
+            if any(isinstance(change, Put) and change.space == SPACE for change in changes):
+                self.commits += 1
+                assert self.commits < 1000
+                if self.commits > 1 and self.commits % which == 0:
+                    raise Conflict("somebody else changed it")
+            return await super().commit(*changes, durable=durable)
+
+    async def story() -> None:
+        store, sink = Contested(clock=virtual_wall), Sink()
+        async with log_of(store) as log, exporting(store, log, sink) as running:
+            await taken(store)
+            await publish(log, 1)
+            await asyncio.sleep(60)
+            assert not running.done()
+            assert 10 < store.commits < 200
+            assert set(sink.ids) == ({1} if which == 2 else set())
 
     played(story())
 
