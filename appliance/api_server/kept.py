@@ -16,7 +16,7 @@ from appliance.api_server.iam.breached import breached_in
 from appliance.api_server.iam.hashing import HashingThreads
 from appliance.api_server.iam.realm import realm_of
 from appliance.api_server.node_link import Settings
-from appliance.api_server.plugins.cache import cache_of
+from appliance.api_server.plugins.cache import CacheSlot, fill
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
@@ -87,8 +87,10 @@ class Kept:
         management = Management.model_validate(settings.management)
         breached = breached_in(management.stolen_passwords)
         shared = await plugins.store()
-        if shared is not None:
-            kept = await sealed(CachedStore(shared, cache_of(plugins)), folder / FOLDER, credentials=credentials)
+        slot = CacheSlot()
+        cached = None if shared is None else CachedStore(shared, slot)
+        if cached is not None:
+            kept = await sealed(cached, folder / FOLDER, credentials=credentials)
         else:
             kept = await open_store(folder / FOLDER, credentials=credentials)
         store: Store = kept
@@ -98,6 +100,9 @@ class Kept:
             store = TracedStore(store)
         try:
             realm = await realm_of(store, settings.identity)
+            if cached is not None:
+                cached.name = realm.issuer
+                fill(slot, plugins)
         except BaseException:
             await store.close()
             raise

@@ -6,19 +6,22 @@ node holds. Who decides by an old record meets Conflict, and what is read after 
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol, TypeVar
 
 from appliance.api.caches import Cache
 from appliance.api.stores import Append, Change, Drop, Record, RewritableStore, Rewrite, Tail
-from appliance.errors import ApplianceError
+from appliance.foundation.tasks import cancelled
 
 SECONDS: Final = 2.0
 _VERSION: Final = struct.Struct("!Q")
 MOST_UNDER_WAY: Final = 4096
 """Keys whose last change is remembered, so that an older value that is still under way to the cache is dropped again."""
+PATIENCE: Final = 2.0
+"""Seconds for one answer of the cache: what hangs is as none."""
 
 
 Result = TypeVar("Result")
@@ -36,6 +39,8 @@ class CachedStore:
     def __init__(self, inside: RewritableStore, slot: Slot) -> None:
         self._inside = inside
         self._slot = slot
+        self.name = ""
+        """Of the store, in the cache: another one may be remembered there, too."""
         self._changes: dict[str, int] = {}
         self._changed = 0
         self._generation = 0
@@ -44,14 +49,15 @@ class CachedStore:
     async def get(self, space: str, key: str) -> Record | None:
         """See the protocol."""
         name, before = self._name(space, key), self._changed
-        kept = await self._tried(self._slot.cache.get(name)) if self._slot.cache is not None else None
-        if kept is not None and len(kept) >= _VERSION.size:
+        kept = await self._tried(lambda cache: cache.get(name))
+        if isinstance(kept, bytes) and len(kept) >= _VERSION.size:
             self._counted["cache_hits"] += 1
             return Record(key, kept[_VERSION.size :], *_VERSION.unpack_from(kept))
         self._counted["cache_misses"] += 1
         record = await self._inside.get(space, key)
-        if record is not None and self._slot.cache is not None and self._changes.get(name, 0) <= before:
-            await self._tried(self._slot.cache.put(name, _VERSION.pack(record.version) + record.value, SECONDS))
+        if record is not None and self._changes.get(name, 0) <= before:
+            value = _VERSION.pack(record.version) + record.value
+            await self._tried(lambda cache: cache.put(name, value, SECONDS))
             if self._changes.get(name, 0) > before:  # it was changed while the old value was under way
                 await self._dropped([name])
         return record
@@ -89,7 +95,7 @@ class CachedStore:
         await self._inside.close()
 
     def _name(self, space: str, key: str) -> str:
-        return f"{self._generation}\0{space}\0{key}" if self._generation else f"{space}\0{key}"
+        return f"{self.name}\0{self._generation or ''}\0{space}\0{key}"
 
     def _note(self, names: list[str]) -> None:
         self._changed += 1
@@ -100,12 +106,17 @@ class CachedStore:
 
     async def _dropped(self, names: list[str]) -> None:
         for name in names:
-            if self._slot.cache is not None:
-                await self._tried(self._slot.cache.drop(name))
+            await self._tried(lambda cache, name=name: cache.drop(name))  # type: ignore[misc]
 
-    async def _tried(self, asking: Awaitable[Result]) -> Result | None:
+    async def _tried(self, asking: Callable[[Cache], Awaitable[Result]]) -> Result | None:
+        cache = self._slot.cache
+        if cache is None:
+            return None
         try:
-            return await asking
-        except (ApplianceError, OSError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                return await asking(cache)
+        except BaseException as error:  # whatever it is, it is the plugin's
+            if not isinstance(error, Exception) and cancelled():
+                raise
             self._counted["cache_failures"] += 1
             return None

@@ -25,9 +25,7 @@ class CacheSlot:
             self.cache = None
 
 
-def cache_of(plugins: PluginParts) -> CacheSlot:
-    """The cache that the profile names. Raises PluginFault."""
-    slot = CacheSlot()
+def fill(slot: CacheSlot, plugins: PluginParts) -> None:
+    """Put the cache there that the profile names. Raises PluginFault."""
     if not plugins.run("cache", slot.use):
         slot.cache = MemoryCache(monotonic)
-    return slot

@@ -116,6 +116,52 @@ async def test_a_cache_that_fails_is_as_none() -> None:
     assert store.stats()["cache_failures"] == 3
 
 
+@pytest.mark.parametrize(
+    "answer", [ValueError("no"), asyncio.CancelledError(), SystemExit(1), "no bytes, but text", b"short", None]
+)
+async def test_a_cache_that_is_broken_is_as_none(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached, "PATIENCE", 0.01)
+
+    class Broken:
+        async def get(self, _key: str) -> Any:
+            if answer is None:
+                await asyncio.Event().wait()
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        put = drop = get
+
+    slot = Slot(None)
+    store = CachedStore(MemoryStore(clock=wall), slot)
+    slot.cache = Broken()  # type: ignore[assignment]
+    await store.commit(Put("s", "k", b"v"))
+    assert await store.get("s", "k") == Record("k", b"v", 1)
+
+
+async def test_who_gives_up_is_let_go_while_the_cache_hangs() -> None:
+    class Hangs(MemoryCache):
+        async def get(self, _key: str) -> bytes | None:
+            await asyncio.Event().wait()
+            return None
+
+    reading = asyncio.get_running_loop().create_task(CachedStore(MemoryStore(clock=wall), Slot(Hangs(Clock()))).get("s", "k"))
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def test_stores_that_share_a_cache_by_mistake_see_nothing_of_each_other() -> None:
+    slot = Slot(MemoryCache(Clock()))
+    one, other = CachedStore(MemoryStore(clock=wall), slot), CachedStore(MemoryStore(clock=wall), slot)
+    one.name, other.name = "one", "other"
+    for store in (one, other):
+        await store.commit(Put("s", "k", store.name.encode()))
+    for store in (one, other, one):
+        assert await store.get("s", "k") == Record("k", store.name.encode(), 1)
+
+
 async def test_many_changes_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cached, "MOST_UNDER_WAY", 10)
     one, _, _ = cached_pair()

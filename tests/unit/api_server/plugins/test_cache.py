@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.api.caches import CacheKind
 from appliance.api.profile_management import Management
-from appliance.api_server.plugins.cache import cache_of
+from appliance.api_server.plugins.cache import CacheSlot, fill
 from appliance.api_server.plugins.kinds import Brought
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.plugins.services import Joints
@@ -19,7 +19,9 @@ from appliance.store.memory_cache import MemoryCache
 
 async def test_there_is_one_in_memory_unless_the_profile_names_another(tmp_path: Path) -> None:
     link: Any = None
-    assert isinstance(cache_of(PluginParts({}, Management(), Joints("n", "f", link, tmp_path, {}))).cache, MemoryCache)
+    slot = CacheSlot()
+    fill(slot, PluginParts({}, Management(), Joints("n", "f", link, tmp_path, {})))
+    assert isinstance(slot.cache, MemoryCache)
 
 
 async def test_that_of_a_plugin_is_there_while_it_is_open(tmp_path: Path) -> None:
@@ -34,7 +36,8 @@ async def test_that_of_a_plugin_is_there_while_it_is_open(tmp_path: Path) -> Non
     link: Any = None
     kinds = {"cache": {"box": Brought("p", CacheKind("box", None, box))}}
     parts = PluginParts(kinds, Management.model_validate({"cache": {"box": {}}}), Joints("n", "f", link, tmp_path, {}))
-    slot = cache_of(parts)
+    slot = CacheSlot()
+    fill(slot, parts)
     assert slot.cache is None
     async with asyncio.timeout(60):
         while slot.cache is None:  # noqa: ASYNC110  nobody tells
