@@ -45,6 +45,11 @@ def names(app: Top) -> list[str]:
     return [row[0] for row in table(app)]
 
 
+def screen(app: Top) -> str:
+    """What is drawn, which comes after what is to be drawn."""
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
+
+
 async def test_peers_with_their_rates_in_a_small_terminal(node: Node) -> None:
     app = Top(EVERY)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -56,9 +61,8 @@ async def test_peers_with_their_rates_in_a_small_terminal(node: Node) -> None:
         assert office[4].endswith("/s")
         assert phone[1] == "away"
         assert phone[-1] == "timed out"
-        screen = "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
-        assert "quit" in screen
-        assert "endpoint" in screen, "all columns have their place"
+        await until(pilot, lambda: "quit" in screen(app))
+        await until(pilot, lambda: "endpoint" in screen(app))  # all columns have their place
         await pilot.press("q")
     assert app.return_value == 0
 
