@@ -249,7 +249,10 @@ def test_a_first_user_looks_at_everything_and_others_at_what_they_may(node: Host
 
         filled(browser, 0, name="carol", password=PASSWORD)
         browser.wait("document.querySelectorAll('nav a').length > 0")
-        assert browser.run("[...document.querySelectorAll('nav a')].map((each) => each.hash)") == [f"#/{page}" for page in VIEWED]
+        links = browser.run("[...document.querySelectorAll('nav a')].map((each) => each.getAttribute('href'))")
+        assert links == [*(f"#/{page}" for page in VIEWED), "/docs/", "/redoc/"]
+        for link in links[-2:]:
+            assert browser.run(f"fetch('{link}').then((answer) => answer.status)") == 200
         for page in VIEWED:
             at(browser, page, "alice" if page == "reviews" else PAGES[page])
             assert browser.run("document.querySelectorAll('main form, main button:not([hidden])').length") == 0

@@ -2,6 +2,12 @@
 
 import { button, el } from "./dom.js";
 
+// Pages beside the dashboard: the description of the API, to try and to read.
+const API = [
+  ["/docs/", "Try the API"],
+  ["/redoc/", "API reference"],
+];
+
 const brand = () => el("a", { class: "brand", href: "#/overview" }, "Appliance");
 
 // `header` is the bar, `nav` the list of pages. `groups` are [title, [[name, text]]]; `me` is the user.
@@ -23,8 +29,9 @@ export function frame(header, nav, { groups, me, current, out }) {
   };
   nav.classList.remove("open");
   nav.hidden = false;
+  const own = groups.map(([title, pages]) => [title, pages.map(([name, text]) => [`#/${name}`, text, name === current])]);
   nav.replaceChildren(
-    ...groups.map(([title, pages]) =>
+    ...[...own, ["For programs", API]].map(([title, pages]) =>
       el(
         "div",
         {},
@@ -32,9 +39,7 @@ export function frame(header, nav, { groups, me, current, out }) {
         el(
           "ul",
           {},
-          pages.map(([name, text]) =>
-            el("li", {}, el("a", { href: `#/${name}`, "aria-current": name === current ? "page" : null }, text)),
-          ),
+          pages.map(([href, text, here]) => el("li", {}, el("a", { href, "aria-current": here ? "page" : null }, text))),
         ),
       ),
     ),
