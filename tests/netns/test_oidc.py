@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.netns.browser import Browser
 from tests.netns.daemons import Host
 from tests.netns.throwaway import Throwaway
 from tests.rigs.oidc_provider import CLIENT, SECRET
@@ -96,6 +98,22 @@ def test_somebody_logs_in_and_root_sees_who_it_was(node: Host) -> None:
     code_and_secret = (code, SECRET)
     said = node.heard.decode() + node.command("audit", "show", "--json").stdout
     assert not [secret for secret in code_and_secret if secret in said]
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: packaging/setup.sh")
+def test_a_browser_goes_there_and_back_and_is_in_the_dashboard(node: Host) -> None:
+    with Browser(node.entering) as browser:
+        browser.call("Page.navigate", url="http://127.0.0.1:8470/")
+        browser.wait("document.querySelector('a[href=\"/login/oidc\"]') !== null")
+        browser.run("document.querySelector('a[href=\"/login/oidc\"]').click()")
+        browser.wait("document.querySelector('.who')?.textContent.includes('alice') === true")
+        assert "log-in=" not in browser.run("location.href")
+        browser.call("Page.navigate", url="http://127.0.0.1:8470/health")
+        browser.wait("location.pathname === '/health'")
+        browser.run("sessionStorage.clear()")
+        browser.call("Page.navigate", url="http://127.0.0.1:8470/dashboard/#log-in=made-up")
+        browser.wait("document.body.textContent.includes('nobody waits for this log-in')")
+        assert browser.run("location.hash") == "#/"
 
 
 def noted(node: Host) -> bool:

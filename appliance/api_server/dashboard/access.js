@@ -2,7 +2,7 @@
 
 import { el, say, section } from "./dom.js";
 import { field, form, password } from "./forms.js";
-import { logIn, register } from "./session.js";
+import { elsewhere, logIn, register } from "./session.js";
 
 const name = () =>
   field("Name", { name: "name", required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
@@ -49,4 +49,11 @@ export function access(main, entered) {
     },
   );
   main.append(el("div", { class: "halves" }, section("I have a user", logInForm(entered)), section("I have a code", coming)));
+  elsewhere().then(
+    (names) => {
+      const link = (name) => el("p", {}, el("a", { href: `/login/${encodeURIComponent(name)}` }, `Log in with ${name}`));
+      if (names.length) main.append(section("I am known elsewhere", names.map(link)));
+    },
+    () => {}, // whoever logs in hears of what is wrong
+  );
 }

@@ -34,8 +34,9 @@ export function unanswered(error, signal) {
   );
 }
 
-// Sends `body` as JSON and returns the answer. A stream may take as long as it likes. Throws Problem.
-export async function send(method, path, { body, token, signal, stream = false } = {}) {
+// Sends `body` as JSON and returns the answer. A stream may take as long as it likes. With `cookies` those of the node come along.
+// Throws Problem.
+export async function send(method, path, { body, token, signal, stream = false, cookies = false } = {}) {
   const headers = {};
   if (body !== undefined) headers["content-type"] = "application/json";
   if (token) headers.authorization = `Bearer ${token}`;
@@ -47,7 +48,7 @@ export async function send(method, path, { body, token, signal, stream = false }
       headers,
       signal: AbortSignal.any(limits),
       body: body === undefined ? undefined : JSON.stringify(body),
-      credentials: "omit",
+      credentials: cookies ? "same-origin" : "omit",
       cache: "no-store",
     });
   } catch (error) {

@@ -17,7 +17,7 @@ import { alive, bare, frame } from "./navigation.js";
 import { overview } from "./overview.js";
 import { peers } from "./peers.js";
 import { reviews } from "./reviews.js";
-import { known, logOut, onExpired, onLeave } from "./session.js";
+import { arrive, known, logOut, onExpired, onLeave } from "./session.js";
 import { topology } from "./topology.js";
 import { traffic } from "./traffic.js";
 import { watchTrial } from "./trial.js";
@@ -36,6 +36,7 @@ const PAGES = {
   users: { title: "Users", group: "Access", needs: "users.manage", show: users },
   audit: { title: "Audit", group: "Access", needs: "audit.read", show: audit },
 };
+const ARRIVED = "#log-in="; // where a log-in elsewhere sends the browser
 const MYSELF = { title: "My account", show: myself };
 
 const place = (id) => document.getElementById(id);
@@ -44,6 +45,7 @@ let me = null;
 let shown = new AbortController(); // the page
 let here = new AbortController(); // the log-in
 let failed = false; // the page could not be shown
+let refused = null; // why a log-in elsewhere brought nothing
 let warned = 0; // log-ins with this name that failed before
 
 const may = (permission) => me.permissions.includes(permission);
@@ -100,7 +102,10 @@ async function show() {
     me = null;
     dismiss();
     bare(header, nav);
-    access(titled("Log in"), (before) => {
+    const room = titled("Log in");
+    if (refused) room.append(problem(refused));
+    refused = null;
+    access(room, (before) => {
       warned = before;
       return show();
     });
@@ -159,5 +164,17 @@ onExpired((error) =>
 watch(place("away"), () => {
   if (failed) show();
 });
-addEventListener("hashchange", show);
-show();
+// Shows nothing of what a code that is gone would leave in the history.
+async function begin() {
+  if (location.hash.startsWith(ARRIVED)) {
+    const code = location.hash.slice(ARRIVED.length);
+    history.replaceState(null, "", "#/");
+    await arrive(code).catch((error) => {
+      refused = error;
+    });
+  }
+  addEventListener("hashchange", show);
+  await show();
+}
+
+begin();

@@ -59,6 +59,18 @@ export async function logIn(name, password, code) {
   return granted.failed_before;
 }
 
+// Log-ins by somebody else, by name.
+export async function elsewhere() {
+  const { items } = await (await send("GET", "/auth/logins")).json();
+  return items.filter((each) => each.open).map((each) => each.name);
+}
+
+// Somebody is back from a log-in elsewhere. The code is good once, with the cookie that this browser has.
+export async function arrive(code) {
+  const answer = await send("POST", "/auth/logins/exchange", { body: { code, client: client() }, cookies: true });
+  await enter(await answer.json());
+}
+
 // Takes the tokens of a log-in.
 async function enter(granted) {
   sweep();
