@@ -23,7 +23,7 @@ LONGEST: Final = 30.0
 class NodeSilent(ApplianceError):
     """The node has not answered for a while, and was not asked. `retry_after`: seconds."""
 
-    exit_code = ExitCode.NO_DAEMON
+    exit_code = ExitCode.RETRY
     retryable = True
 
     def __init__(self, retry_after: float) -> None:

@@ -89,7 +89,8 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
     about_members = {"lookup", "peers", "netcheck", "invitations"}
     assert (
         looking
-        == {"status", "health", "metrics", "plugins", "profile", "discovered", "events", "services", "crypto"} | about_members
+        == {"status", "health", "metrics", "plugins", "profile", "discovered", "events", "services", "crypto", "operations"}
+        | about_members
     )
     assert {permission for name, permission in permissions.items() if name not in looking} == {
         CHANGE,

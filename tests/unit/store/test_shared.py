@@ -95,7 +95,7 @@ async def test_a_thousand_random_cuts_of_streams_at_either_lose_and_double_nothi
         cuts, cursor = 0, 0
         seen: list[tuple[int, int]] = []
         async with asyncio.timeout(120):
-            while len(seen) < EVENTS:
+            while len(seen) < EVENTS or cuts < 1_000:
                 stream = dice.choice((one, other)).follow(cursor, heartbeat=0.01)
                 for _ in range(dice.randrange(4)):
                     item = await anext(stream)
@@ -108,7 +108,6 @@ async def test_a_thousand_random_cuts_of_streams_at_either_lose_and_double_nothi
         await happening
         assert [number for number, _ in seen] == list(range(1, EVENTS + 1))
         assert sorted(n for _, n in seen) == list(range(EVENTS))
-        assert cuts >= 1_000
 
 
 @asynccontextmanager
