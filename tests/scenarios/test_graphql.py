@@ -59,6 +59,13 @@ def test_several_operations_are_answered_at_once_and_as_over_http(base: str, ask
     assert "alice" in [user["name"] for user in told["data"]["usersList"]["items"]]
 
 
+@pytest.mark.parametrize("wrong", ["many", {"a": 1}, 2**64, None])
+def test_a_variable_of_the_wrong_type_is_the_callers_mistake_and_told_as_that(ask: Ask, wrong: Any) -> None:
+    status, told = ask("query ($n: Long!) { usersList(limit: $n) { items { name } } }", n=wrong)
+    assert status == 400
+    assert "Long" in told["errors"][0]["message"]
+
+
 def test_without_a_token_nothing_is_answered_and_a_viewer_reads_what_he_may(ask: Ask, viewer: str) -> None:
     status, told = ask("{ status { name } }")
     assert told["data"] == {"status": None}

@@ -173,6 +173,8 @@ def _document(result: ExecutionResult) -> dict[str, Any]:
 def _told(error: GraphQLError) -> dict[str, Any]:
     """An error for the caller. What is a mistake of ours is in the log of the operation, and not told."""
     cause = error.original_error
+    while isinstance(cause, GraphQLError):  # a variable of the wrong type
+        cause = cause.original_error
     told: dict[str, Any] = dict(error.formatted)
     if isinstance(cause, ApplianceError):
         document = cause.document()

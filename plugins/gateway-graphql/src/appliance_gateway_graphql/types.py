@@ -9,6 +9,7 @@ from typing import Any, Final
 from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
+    GraphQLError,
     GraphQLField,
     GraphQLFloat,
     GraphQLList,
@@ -27,7 +28,7 @@ _OTHER: Final = re.compile(r"[^_0-9A-Za-z]+")
 
 def _long(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:
-        raise ValueError("a Long is an integer of 64 bits")
+        raise GraphQLError("a Long is an integer of 64 bits")
     return value
 
 
