@@ -20,13 +20,14 @@ from appliance.control.messages import OnBehalf
 from appliance.errors import ApplianceError
 from appliance.management.jobs.events import HEARTBEAT, Beat, Event
 from appliance.management.operations.strict_json import NoJson, value_of
+from appliance.sdk.errors import DeadlineExceeded
 
 LIST_SECONDS: Final = 10.0
 GRACE: Final = 5.0
 """Seconds that an answer gets beyond those that the operation itself may take: the node tells why it was late."""
 
-
-END: Final = object()
+MOST_WAITING: Final = 1 << 20
+"""Characters of a stream that may wait for its reader."""
 
 
 class Follow(Protocol):
@@ -92,37 +93,59 @@ class PluginOperations:
 
 async def steps(items: AsyncGenerator[Any, None]) -> Steps:
     """Items of the node as events, with a beat where there is none for long. What the stream fails with is its last event."""
+    waiting = _Waiting()
+    taking = asyncio.get_running_loop().create_task(_take(items, waiting))
     number = 0
-    async with aclosing(items):
-        following = _begun(items)
+    try:
+        while True:
+            found = await waiting.next()
+            if found is None:
+                yield Beat(number)
+                continue
+            kind, text = found
+            if kind == "end":
+                return
+            number += 1
+            yield Event(number, kind, text)
+    finally:
+        taking.cancel()
+        with suppress(asyncio.CancelledError):
+            await taking
+
+
+class _Waiting:
+    """What its reader has not taken yet."""
+
+    def __init__(self) -> None:
+        self._found: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._characters = 0
+
+    def put(self, kind: str, told: Mapping[str, Any]) -> None:
+        """One more. Raises DeadlineExceeded when too much waits already."""
+        if kind == "item" and self._characters > MOST_WAITING:
+            raise DeadlineExceeded("whoever follows takes too little of this stream", hint="read faster, or ask for less")
+        text = json.dumps({"event": kind, **told}, ensure_ascii=False)
+        self._characters += len(text)
+        self._found.put_nowait((kind, text))
+
+    async def next(self) -> tuple[str, str] | None:
+        """Kind and text of the next; None: there is none for long."""
         try:
-            while True:
-                await asyncio.wait({following}, timeout=HEARTBEAT)
-                if not following.done():
-                    yield Beat(number)
-                    continue
-                number += 1
-                try:
-                    item = following.result()
-                except ApplianceError as error:
-                    yield _event(number, "failed", {"code": error.code, "message": error.message, "hint": error.hint})
-                    return
-                if item is END:
-                    return
-                yield _event(number, "item", {"item": item})
-                following = _begun(items)
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError, ApplianceError):
-                await following
+            async with asyncio.timeout(HEARTBEAT):
+                kind, text = await self._found.get()
+        except TimeoutError:
+            return None
+        self._characters -= len(text)
+        return kind, text
 
 
-def _begun(items: AsyncGenerator[Any, None]) -> asyncio.Future[Any]:
-    async def following() -> Any:
-        return await anext(items, END)
-
-    return asyncio.get_running_loop().create_task(following())
-
-
-def _event(number: int, kind: str, told: Mapping[str, Any]) -> Event:
-    return Event(number, kind, json.dumps({"event": kind, **told}, ensure_ascii=False))
+async def _take(items: AsyncGenerator[Any, None], waiting: _Waiting) -> None:
+    """Whether its reader takes them or not: behind items that nobody takes, all that the node says to this process would wait."""
+    try:
+        async with aclosing(items):
+            async for item in items:
+                waiting.put("item", {"item": item})
+    except ApplianceError as error:
+        waiting.put("failed", {"code": error.code, "message": error.message, "hint": error.hint})
+    finally:
+        waiting.put("end", {})

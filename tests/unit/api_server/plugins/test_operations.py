@@ -11,7 +11,7 @@ import pytest
 
 from appliance.api_server.answering import Call
 from appliance.api_server.caller import Caller, Forbidden
-from appliance.api_server.plugins.operations import PluginOperations, steps
+from appliance.api_server.plugins.operations import MOST_WAITING, PluginOperations, steps
 from appliance.api_server.problems import BadRequest, NotFound
 from appliance.errors import HostError
 from appliance.management.jobs.events import HEARTBEAT, Beat, Event
@@ -137,3 +137,28 @@ def test_a_stream_that_is_silent_beats_and_ends_with_its_reader() -> None:
         assert closed
 
     played(story())
+
+
+async def test_a_reader_that_takes_nothing_keeps_nobody_waiting_and_is_let_go() -> None:
+    """All that the node says comes by one connection."""
+    taken = 0
+    closed = asyncio.Event()
+
+    async def items() -> AsyncGenerator[Any, None]:
+        nonlocal taken
+        try:
+            while True:
+                taken += 1
+                await asyncio.sleep(0)
+                yield "x" * (MOST_WAITING // 10)
+        finally:
+            closed.set()
+
+    following = steps(items())
+    await anext(following)
+    async with asyncio.timeout(60):
+        await closed.wait()
+    assert taken < 20
+    *_, last = [step async for step in following]
+    assert isinstance(last, Event)
+    assert json.loads(last.text)["code"] == "DeadlineExceeded"
