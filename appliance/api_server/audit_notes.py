@@ -15,11 +15,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from appliance.api.stores import KEEP, Append, Entry, Put, Store
+from appliance.api.stores import KEEP, Append, Entry, Put, Store, Tail
 from appliance.api_server.asking import Ask
 from appliance.api_server.iam.tools import CHANGES, Note
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger, once_per
+from appliance.store.sealed import ValueUnopened
 
 log = get_logger("api")
 
@@ -99,18 +100,18 @@ class AuditNotes:
         several, self._several = self._several, 0
         problem = ""
         try:
-            kept, missed = await self._kept()
+            kept, missed, last = await self._kept()
         except ApplianceError as error:  # what is in memory is told all the same
-            kept, missed, self._left, problem = [], 0, True, error.message
+            kept, missed, last, self._left, problem = [], 0, 0, True, error.message
         try:
             batch = {Note("user.several"): several + missed} if several + missed else {}
             batch |= dict(list(self._waiting.items())[: max(0, MOST_AT_A_TIME - len(kept) - len(batch))])
-            entries = [await self._entry(note, 1) for _, note in kept]
+            entries = [await self._entry(note, 1) for note in kept]
             entries += [await self._entry(note, times) for note, times in batch.items()]
             if entries:
                 await self._ask("audit_add", {"entries": entries}, None, SECONDS)
-            if kept:
-                await self._have_told(kept[-1][0])
+            if last:
+                await self._have_told(last)
         except (ApplianceError, TimeoutError) as error:
             self._several += several
             self._left, problem = True, str(error)
@@ -120,18 +121,30 @@ class AuditNotes:
             log.warning("not all is told to the audit log now", waiting=len(self._waiting), reason=problem)
         return not problem
 
-    async def _kept(self) -> tuple[list[tuple[int, Note]], int]:
-        """What the log has that was not told, by id, and how much of it went unread."""
+    async def _kept(self) -> tuple[list[Note], int, int]:
+        """What the log has that was not told, how much of it cannot be read any more, and the id of the last one; 0: there is
+        none."""
         if not self._left:
-            return [], 0
+            return [], 0, 0
         if self._last is None:
             record = await self._store.get(SPACE, self._log)
             self._last = int(record.value) if record is not None else 0
         self._left = False  # what comes from now on says so
-        tail = await self._store.tail(self._log, self._last, MOST_AT_A_TIME - 1)
-        self._left = self._left or len(tail.entries) == MOST_AT_A_TIME - 1
+        tail, changed = await self._tail(self._last)
+        self._left = self._left or changed > 0 or len(tail.entries) == MOST_AT_A_TIME - 1
         overflowed = tail.newest - tail.oldest >= KEEP - 1
-        return [(entry.id, _note(entry)) for entry in tail.entries], max(0, tail.oldest - 1 - self._last) if overflowed else 0
+        missed = (max(0, tail.oldest - 1 - self._last) if overflowed else 0) + (changed > 0)
+        return [_note(entry) for entry in tail.entries], missed, changed or (tail.entries[-1].id if tail.entries else 0)
+
+    async def _tail(self, after: int) -> tuple[Tail, int]:
+        """What the log has; of an entry that somebody has changed its id, and what stands before it. Those behind it are told all
+        the same."""
+        with suppress(ValueUnopened):  # read while the store's keys were changed? Then it opens the next time
+            return await self._store.tail(self._log, after, MOST_AT_A_TIME - 1), 0
+        try:
+            return await self._store.tail(self._log, after, MOST_AT_A_TIME - 1), 0
+        except ValueUnopened as error:
+            return error.before, error.entry
 
     async def _have_told(self, last: int) -> None:
         self._last = last

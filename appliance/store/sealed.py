@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol, Self
 
 from appliance.api.stores import (
@@ -41,6 +42,22 @@ PIECE = 100
 """Values that are sealed again in one transaction: some milliseconds, in which commits wait."""
 Progress = Callable[[str], None]
 log = get_logger("store")
+
+
+class ValueUnopened(StoreBroken):
+    """A value was changed behind the store's back, or came from elsewhere; others may be well. Programs see StoreBroken."""
+
+    def __init__(self, place: Place) -> None:
+        where = f"an entry of {place.name}" if place.kind == b"L" else f"{place.name}/{place.key}"
+        super().__init__(
+            f"{where} does not open: it was changed, or came from elsewhere",
+            hint="look who can write the store's files; appliance store restore FILE, with a backup",
+        )
+        self.code = StoreBroken.__name__
+        self.entry = 0
+        """Of an entry of a log: its id."""
+        self.before = Tail([], 0, 0)
+        """What was asked for together with it and stands before it."""
 
 
 class KeySource(Protocol):
@@ -118,10 +135,16 @@ class SealedStore:
                     raise
 
     async def tail(self, log: str, after: int = 0, limit: int = 100) -> Tail:
-        """See the protocol."""
+        """See the protocol. Raises ValueUnopened, which says of which entry."""
         found = await self._store.tail(log, after, limit)
-        place = Place(b"L", log, "")
-        return found._replace(entries=[Entry(entry.id, await self._opened(entry.value, place)) for entry in found.entries])
+        place, entries = Place(b"L", log, ""), list[Entry]()
+        for entry in found.entries:
+            try:
+                entries.append(Entry(entry.id, await self._opened(entry.value, place)))
+            except ValueUnopened as error:
+                error.entry, error.before = entry.id, found._replace(entries=entries)
+                raise
+        return found._replace(entries=entries)
 
     def stats(self) -> Mapping[str, int]:
         """Figures of the store inside, and "data_key" (its number), "data_keys" (more than 1: a rotation has not ended),
@@ -215,22 +238,23 @@ class SealedStore:
         return record._replace(value=await self._opened(record.value, Place(b"R", space, record.key)))
 
     async def _opened(self, sealed: bytes, place: Place) -> bytes:
-        try:
+        with suppress(Unsealable):  # what has no number does not open below
             if key_number(sealed) not in self._ring.keys:
                 await self._look_again()
+        try:
             return open_value(self._ring, sealed, place)[0]
-        except (Unsealable, StoreBroken):
+        except ValueUnopened:
             self._unopened += 1
-            raise _does_not_open(place) from None
+            raise
 
 
 def open_value(ring: Ring, sealed: bytes, place: Place) -> tuple[bytes, int]:
-    """A value, and the number of its data key. Raises StoreBroken."""
+    """A value, and the number of its data key. Raises ValueUnopened."""
     try:
         number = key_number(sealed)
         return unseal(sealed, ring.keys[number].key, place), number
     except (Unsealable, KeyError):
-        raise _does_not_open(place) from None
+        raise ValueUnopened(place) from None
 
 
 def _sealed_again(kept: Kept, ring: Ring, entropy: Entropy) -> bytes | None:
@@ -245,11 +269,3 @@ def _sealed_again(kept: Kept, ring: Ring, entropy: Entropy) -> bytes | None:
 def _seal(ring: Ring, value: bytes, place: Place, entropy: Entropy) -> bytes:
     key = ring.current
     return seal(value, CIPHERS[key.cipher], key.number, key.key, place, entropy)
-
-
-def _does_not_open(place: Place) -> StoreBroken:
-    where = f"an entry of {place.name}" if place.kind == b"L" else f"{place.name}/{place.key}"
-    return StoreBroken(
-        f"{where} does not open: it was changed, or came from elsewhere",
-        hint="look who can write the store's files; appliance store restore FILE, with a backup",
-    )

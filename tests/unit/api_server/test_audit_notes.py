@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,11 @@ from appliance.api_server.audit_notes import LOG, MOST_AT_A_TIME, MOST_WAITING, 
 from appliance.api_server.iam.tools import Note
 from appliance.control.messages import OnBehalf
 from appliance.errors import ApplianceError
+from appliance.foundation.entropy import random_bytes
+from appliance.store.envelope import Place
+from appliance.store.keys import Keys
 from appliance.store.memory import MemoryStore
+from appliance.store.sealed import SealedStore, ValueUnopened
 
 
 class Node:
@@ -216,6 +221,41 @@ async def test_who_was_refused_is_told_though_the_store_is_broken(
     assert caplog.text.count("the file is gone") <= 1
     assert await notes.tell()
     assert [one["what"] for one in node.entries[3:]] == ["user.changed"]
+
+
+async def test_notes_that_were_tampered_with_are_counted_and_hold_up_none(node: Node, store: MemoryStore, tmp_path: Path) -> None:
+    sealed = await SealedStore.open(store, Keys(tmp_path, entropy=random_bytes), entropy=random_bytes, clock=lambda: 0.0)
+    notes = AuditNotes(node.ask, name_of, sealed)
+    for number in range(6):
+        await sealed.commit(notes.keep(CHANGED._replace(detail=str(number))))
+    values = [entry.value for entry in (await store.tail(LOG)).entries]
+    tampered = {values[0]: b"", values[3]: b"no seal at all", values[4]: values[4][:-1] + bytes([values[4][-1] ^ 1])}
+    await store.rewrite(lambda kept: tampered.get(kept.value), "", 100)
+    node.takes = False
+    assert not await notes.tell()
+    node.takes = True
+    for _ in range(4):
+        assert await notes.tell()
+    told = [one["more"].get("detail", one["what"]) for one in node.entries]
+    assert told == ["user.several", "1", "2", "user.several", "user.several", "5"]
+    assert sum(one["times"] for one in node.entries) == 6
+    assert await AuditNotes(node.ask, name_of, sealed).tell()
+    assert len(node.entries) == 6, "and once"
+
+
+async def test_a_note_that_does_not_open_while_keys_change_is_read_again(
+    notes: AuditNotes, node: Node, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.commit(notes.keep(CHANGED))
+    sound = store.tail
+
+    async def once(*_: object) -> Tail:
+        monkeypatch.setattr(store, "tail", sound)
+        raise ValueUnopened(Place(b"L", LOG, ""))
+
+    monkeypatch.setattr(store, "tail", once)
+    assert await notes.tell()
+    assert [one["what"] for one in node.entries] == ["user.changed"]
 
 
 async def test_what_cannot_be_read_is_counted(notes: AuditNotes, node: Node, store: MemoryStore) -> None:
