@@ -16,6 +16,7 @@ class ApiPlugins:
     def __init__(self, plugins: PluginHost, calls: PluginCalls) -> None:
         self._plugins = plugins
         self._calls = calls
+        self._troubled: set[Part] = set()
 
     def of(self, management: Management) -> list[str]:
         """The plugins that bring what the section names, each once."""
@@ -25,4 +26,15 @@ class ApiPlugins:
 
     def tell(self, key: str, name: str, problem: str) -> None:
         """How something is that stands below `key` in the section; "" for well."""
-        self._calls.reported(Part(API_PARTS[key], name, REPORT), problem)
+        part = Part(API_PARTS[key], name, REPORT)
+        if problem:
+            self._troubled.add(part)
+        else:
+            self._troubled.discard(part)
+        self._calls.reported(part, problem)
+
+    def forget(self) -> None:
+        """The API server has ended, and its parts with it: the next one tells only of trouble of its own."""
+        for part in self._troubled:
+            self._calls.reported(part, "")
+        self._troubled.clear()

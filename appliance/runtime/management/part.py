@@ -244,8 +244,8 @@ class ManagementPart:
     async def _end(self) -> None:
         self._forget_again()
         self._watch.end()
-        self._ready, self._failed, self._blocked, self._trouble, self._parts = False, "", "", {}, {}
-        self._short = {}
+        self._ready, self._failed, self._blocked = False, "", ""
+        self._forget_told()
         await self._process.stop()
         self._doors.close()
 
@@ -269,7 +269,7 @@ class ManagementPart:
 
     def _start(self) -> bool:
         self._ready, self._since, self._last_words = False, clock.monotonic(), ""
-        self._trouble, self._parts, self._tracing, self._short = {}, {}, {}, {}
+        self._forget_told()
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:
@@ -328,6 +328,11 @@ class ManagementPart:
         if error.message != before:
             log.error("the API server does not run as the profile says", reason=error.message, hint=error.hint)
         return error.message
+
+    def _forget_told(self) -> None:
+        """What the last API server said of itself."""
+        self._trouble, self._parts, self._tracing, self._short = {}, {}, {}, {}
+        self._joints.plugins.forget()
 
     def _forget_again(self) -> None:
         if self._again is not None:

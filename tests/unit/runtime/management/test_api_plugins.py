@@ -40,3 +40,6 @@ def test_those_are_loaded_that_bring_what_the_section_names_and_their_trouble_is
     assert [(fact.state, fact.problem) for fact in host.facts] == [("degraded", "export pipe: nobody listens")]
     plugins.tell("exports", "pipe", "")
     assert host.facts[0].state == "active"
+    plugins.tell("exports", "pipe", "nobody listens")
+    plugins.forget()
+    assert host.facts[0].state == "active", "an API server that has ended has no trouble"

@@ -18,7 +18,9 @@ from appliance.runtime.management import part as module
 from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.management.part import Joints, ManagementPart
 from appliance.runtime.management.process import Loads, check_libraries
+from appliance.runtime.plugins.account import Part
 from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.services import REPORT
 
 NO_PLUGINS = ApiPlugins(PluginHost.load([]), PluginCalls())
 
@@ -106,6 +108,34 @@ async def test_what_is_wrong_with_parts_of_the_api_server_is_what_it_said_last(
     await said({"store": "it is full"})
     await part.use(None)
     assert not any(part.problems().values())
+
+
+async def test_what_is_wrong_with_a_plugin_in_the_api_server_is_forgotten_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one may run well from the start, and has nothing to tell then."""
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    told: list[tuple[Part, str]] = []
+
+    class Calls(PluginCalls):
+        def reported(self, part: Part, problem: str) -> None:
+            told.append((part, problem))
+
+    plugins = ApiPlugins(PluginHost.load([]), Calls())
+    part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, plugins))
+    pipe = Part("export", "pipe", REPORT)
+    for section in ({"limits": {"connections": 7}}, None):
+        await part.use(Management.model_validate({"listen": [], "exports": {"pipe": {}}}))
+        itself = Request(Principal("api-server", "api-server"), {"key": "exports", "name": "pipe", "problem": "down"})
+        answer = part.operations()["api_part"].handler(itself)
+        assert isinstance(answer, Awaitable)
+        await answer
+        assert told == [(pipe, "down")]
+        await part.use(None if section is None else Management.model_validate({"listen": [], **section}))
+        assert told == [(pipe, "down"), (pipe, "")]
+        assert not any(part.problems().values())
+        told.clear()
+    await part.close()
 
 
 async def test_why_it_ended_is_what_it_said_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
