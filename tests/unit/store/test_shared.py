@@ -28,7 +28,7 @@ from appliance_store_postgresql.settings import PostgresqlSettings
 from tests.rigs.postgresql import Cluster, cluster
 from tests.unit.api_server.iam.rig import HOST, PASSWORD, REALM, Clock, Rig
 
-EVENTS = 1_500
+EVENTS = 2_000
 
 
 @pytest.fixture(scope="module")
