@@ -17,6 +17,7 @@ from appliance.api_server.plugins.services import Joints, PartServices
 from appliance.api_server.problems import NotFound, bug, problem
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import cancelled
 
 log = get_logger("api")
 
@@ -67,7 +68,9 @@ class Gateways:
 
         try:
             await gateway(scope, receive, sent)
-        except Exception:
+        except BaseException as error:  # whatever it is, it is the plugin's
+            if isinstance(error, asyncio.CancelledError) and cancelled():
+                raise
             log.exception("a gateway failed", gateway=name)
             if not begun:
                 await _refuse(bug(f"the gateway {name}"), scope, receive, send)

@@ -53,9 +53,10 @@ async def test_another_is_not_there(gateways: Gateways, path: str) -> None:
     assert (status, told["code"]) == (404, "NotFound")
 
 
-async def test_one_that_fails_says_nothing_of_why(gateways: Gateways) -> None:
+@pytest.mark.parametrize("error", [ValueError("secret"), SystemExit("secret"), asyncio.CancelledError("secret")])
+async def test_one_that_fails_says_nothing_of_why(gateways: Gateways, error: BaseException) -> None:
     async def gateway(_scope: Any, _receive: Any, _send: Any) -> None:
-        raise ValueError("secret")
+        raise error
 
     using = asyncio.get_running_loop().create_task(gateways.use("x", gateway))
     await asyncio.sleep(0)
