@@ -10,6 +10,7 @@ from appliance.testing.conformance.cache import CacheConformance
 from appliance.testing.conformance.crypto import CryptoConformance
 from appliance.testing.conformance.discovery import DiscoveryConformance
 from appliance.testing.conformance.event_export import EventExportConformance
+from appliance.testing.conformance.login import LoginConformance
 from appliance.testing.conformance.management import CommandConformance, RouteConformance
 from appliance.testing.conformance.monitoring import MonitoringConformance
 from appliance.testing.conformance.peer_protocol import PeerProtocolConformance
@@ -79,6 +80,7 @@ def _parts(host: PluginHost) -> Iterator[tuple[type[Any], str, Any, Part]]:
         (PeerProtocolConformance, "protocol", host.protocols),
         (CacheConformance, "cache", host.api_parts["cache"]),
         (EventExportConformance, "export", host.api_parts["exports"]),
+        (LoginConformance, "login", host.api_parts["logins"]),
     ):
         for name, kind in kinds.items():
             yield base, "kind", kind, _registered(host, noun, name, kind.open)

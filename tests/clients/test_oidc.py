@@ -59,6 +59,7 @@ def base(tmp_path: Path) -> Iterator[str]:
         "client_secret": "file:/secret",
         "roles": {"staff": ["viewer"]},
         "create": True,
+        "devices": True,
     }
     npm = tmp_path / "npm"
     npm.mkdir()
@@ -69,8 +70,8 @@ def base(tmp_path: Path) -> Iterator[str]:
         yield base
 
 
-def walked(browser: httpx.Client, answer: httpx.Response, name: str, until: str) -> httpx.Response:
-    """Go on as somebody in front of the provider's pages does, until an address that begins so."""
+def walked(browser: httpx.Client, answer: httpx.Response, name: str, until: str, code: str = "") -> httpx.Response:
+    """Go on as somebody in front of the provider's pages does, until an address or a page that has that."""
     for _ in range(20):
         if answer.is_redirect:
             address = urljoin(str(answer.url), answer.headers["location"])
@@ -78,10 +79,13 @@ def walked(browser: httpx.Client, answer: httpx.Response, name: str, until: str)
                 return answer
             answer = browser.get(address)
             continue
+        if code and until in answer.text:
+            return answer
         assert answer.status_code == 200, answer.text
         form = re.search(r'action="([^"]+)"', answer.text)
         assert form is not None, answer.text
         fields = dict(re.findall(r'name="(\w+)"[^>]*value="([^"]*)"', answer.text))
+        fields |= {"user_code": code} if 'name="user_code"' in answer.text else {}
         fields |= {"prompt": "login", "login": name, "password": "any"} if 'name="login"' in answer.text else {}
         answer = browser.post(urljoin(str(answer.url), form[1]), data=fields)
     raise AssertionError(answer.text)
@@ -104,3 +108,19 @@ def test_somebody_logs_in_at_a_certified_provider(base: str) -> None:
         code = arrived.headers["location"].partition("#log-in=")[2]
         tokens = browser.post(f"{base}/api/v1/auth/logins/exchange", json={"code": code}).json()
     assert (tokens["user"]["name"], tokens["user"]["roles"]) == ("carol", ["viewer"])
+
+
+def test_a_program_without_a_browser_logs_in_at_it(base: str) -> None:
+    with httpx.Client(timeout=60) as program, httpx.Client(timeout=60) as browser:
+        end = time.monotonic() + 60
+        while (answer := program.post(f"{base}/api/v1/auth/logins/oidc/device")).status_code != 201:
+            assert time.monotonic() < end, answer.text
+            time.sleep(0.5)
+        begun = answer.json()
+        asked = {"device": begun["device"]}
+        assert program.post(f"{base}/api/v1/auth/logins/device", json=asked).json()["code"] == "LogInPending"
+        walked(browser, browser.get(begun["url"]), "dave", "Sign-in Success", begun["code"])
+        while (answer := program.post(f"{base}/api/v1/auth/logins/device", json=asked)).status_code == 409:
+            assert time.monotonic() < end
+            time.sleep(1)
+        assert answer.json()["user"]["name"] == "dave"

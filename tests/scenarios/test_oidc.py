@@ -96,6 +96,7 @@ def test_somebody_logs_in_by_the_provider_and_may_what_his_groups_bring(base: st
         assert alice.get("/api/v1/auth/logins").json() == {"items": [{"name": "oidc", "open": True, "devices": True}]}
         tokens = entered(alice)
         assert (tokens["user"]["name"], tokens["user"]["roles"]) == (provider.claims["sub"], ["viewer"])
+        assert tokens["user"]["log_in"] == "oidc"
         assert alice.get("/api/v1/status", headers=known(tokens)).status_code == 200
         assert problem(alice.get("/api/v1/users", headers=known(tokens))) == (403, "Forbidden")
         assert alice.post("/api/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).status_code == 200

@@ -328,7 +328,12 @@ def _tokens(accounts: Accounts) -> dict[str, Handler]:
 def _user(user: User) -> dict[str, Any]:
     """Field by field: what is added to a user later is not told by accident."""
     shown = {name: getattr(user, name) for name in ("id", "name", "display", "email", "created", "changed")}
-    return shown | {"roles": list(user.roles), "state": str(user.state), "second_factor": bool(user.totp)}
+    return shown | {
+        "roles": list(user.roles),
+        "state": str(user.state),
+        "second_factor": bool(user.totp),
+        "log_in": user.origin.partition("/")[0],
+    }
 
 
 def _session(family: Family, current: str) -> dict[str, Any]:

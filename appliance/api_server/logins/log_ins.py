@@ -114,13 +114,9 @@ class LogIns:
         login = self._login(name)
         await self._waiting.begin(address)
         browser, state = self._waiting.secret(), self._waiting.secret()
-        try:
-            async with self._plugin(name):
-                begun = await login.begin(callback, state, self._waiting.secret())
-                kept = {"callback": callback, "plugin": _judged(begun.kept)}
-        except LogInFailed:
-            await self._waiting.right(address)  # which is nobody's fault who is there
-            raise
+        async with self._beginning(name, address):
+            begun = await login.begin(callback, state, self._waiting.secret())
+            kept = {"callback": callback, "plugin": _judged(begun.kept)}
         await self._waiting.keep(state, self._waiting.waiting("finish", name, browser, BEGUN_SECONDS, kept))
         return Going(begun.url, browser)
 
@@ -150,7 +146,7 @@ class LogIns:
                 f"devices do not log in by {name} here", hint="log in with a browser; the profile may say otherwise"
             )
         await self._waiting.begin(address)
-        async with self._plugin(name):
+        async with self._beginning(name, address):
             begun = await login.device_begin()
             interval = int(max(begun.interval, LEAST_INTERVAL))
             kept = {"plugin": _judged(begun.kept), "interval": interval}
@@ -191,6 +187,16 @@ class LogIns:
         if name not in self._open:
             raise LogInNotOpen(f"the log-in {name} does not run now", hint="an admin sees why: appliance plugins")
         return self._open[name]
+
+    @asynccontextmanager
+    async def _beginning(self, name: str, address: str) -> AsyncIterator[None]:
+        """What the other side does wrong before there is anything to guess counts for nobody."""
+        try:
+            async with self._plugin(name):
+                yield
+        except LogInFailed:
+            await self._waiting.right(address)
+            raise
 
     @asynccontextmanager
     async def _plugin(self, name: str) -> AsyncIterator[None]:

@@ -112,6 +112,7 @@ class User(Result):
     created: int = Field(description="Unix seconds.")
     changed: int = Field(description="Unix seconds.")
     second_factor: bool
+    log_in: str = Field(description="The log-in that vouches for him; empty for somebody who comes with a password.")
 
 
 class Myself(User):

@@ -15,15 +15,32 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from appliance.api.logins import Claims
+from appliance.api.logins import Claims, LoginKind
 from appliance.api.management import Refused
 from appliance.testing.api_parts import FakeApiServices
+from appliance.testing.conformance.login import LoginConformance
 from appliance_login_oidc.login import OidcLogin, opened
+from appliance_login_oidc.plugin import appliance_logins
 from appliance_login_oidc.settings import OidcSettings
 from tests.rigs.oidc_provider import CLIENT, SECRET, USER_CODE, OidcProvider
 
 CALLBACK = "https://node/login/oidc/callback"
 Lie = Callable[[OidcProvider, Mapping[str, Any]], str]
+
+
+class TestOidc(LoginConformance):
+    @pytest.fixture(autouse=True)
+    def _has_a_provider(self, provider: OidcProvider) -> None:
+        self.provider = provider
+
+    def kind(self) -> LoginKind:
+        return next(iter(appliance_logins()))
+
+    def settings(self) -> Mapping[str, Any]:
+        return {"issuer": self.provider.issuer, "client_id": CLIENT, "client_secret": "file:/secret"}
+
+    def services(self) -> FakeApiServices:
+        return FakeApiServices({"file:/secret": SECRET})
 
 
 async def back(login: OidcLogin, provider: OidcProvider, secret: str = "s" * 64) -> tuple[Mapping[str, str], dict[str, str]]:
@@ -196,6 +213,20 @@ async def test_a_new_key_is_fetched_and_not_each_time(
     for _ in range(5):
         with pytest.raises(Refused, match="no key"):
             await logged_in(login, provider)
+    assert provider.asked.count("/jwks") == 2
+
+
+@pytest.mark.parametrize("kid", [None, "1"])
+async def test_a_new_key_under_the_same_name_or_none_is_fetched_too(
+    login: OidcLogin, provider: OidcProvider, services: FakeApiServices, kid: str | None
+) -> None:
+    header = {"kid": kid} if kid else {}
+    provider.sign = lambda claims: jwt.encode(dict(claims), provider.key, "EdDSA", header)
+    for _ in range(2):
+        provider.rotate()
+        provider.jwks = {"keys": [{**{name: value for name, value in provider.public.items() if name != "kid"}, **header}]}
+        await services.sleep(60)
+        assert await logged_in(login, provider)
     assert provider.asked.count("/jwks") == 2
 
 

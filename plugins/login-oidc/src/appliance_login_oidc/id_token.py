@@ -12,7 +12,7 @@ from jwt import PyJWTError
 from jwt.api_jws import PyJWS
 
 from appliance.api.management import Refused
-from appliance_login_oidc.provider import Provider
+from appliance_login_oidc.provider import FRESH, NEW_KEY, Provider
 from appliance_login_oidc.web import json_object
 
 ALGORITHMS: Final = ("EdDSA", "ES256", "RS256", "PS256")
@@ -35,12 +35,13 @@ async def verified(text: object, provider: Provider, issuer: str, client: str, n
         raise _bad("its algorithm is not taken")
     if "crit" in header or not isinstance(kid, str) or str(header.get("typ", "JWT")).upper() != "JWT":
         raise _bad("its header is none of an ID token")
-    keys = [key for key in await provider.keys(kid) if algorithm in key.algorithms]
-    claims = next((found for key in keys if (found := _signed(text, key.public, algorithm)) is not None), None)
-    if claims is None:
-        raise _bad("no key of the provider fits its signature")
-    _judge(claims, issuer, client, nonce, now)
-    return claims
+    for within in (FRESH, NEW_KEY):
+        for key in await provider.keys(within):
+            fits = algorithm in key.algorithms and kid in {"", key.kid}
+            if fits and (claims := _signed(text, key.public, algorithm)) is not None:
+                _judge(claims, issuer, client, nonce, now)
+                return claims
+    raise _bad("no key of the provider fits its signature")
 
 
 def _signed(text: str, public: Any, algorithm: str) -> dict[str, Any] | None:

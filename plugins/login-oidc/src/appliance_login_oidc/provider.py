@@ -17,7 +17,7 @@ FRESH: Final = 3600.0
 FAILED: Final = 5.0
 """Seconds for which a provider that failed is not asked again: who logs in then need not wait for it."""
 NEW_KEY: Final = 10.0
-"""Seconds after which keys are fetched again because a token names one that is not among them."""
+"""Seconds after which keys are fetched again because none of them fits a token."""
 
 
 class About(NamedTuple):
@@ -51,19 +51,16 @@ class Provider:
         about: About = await self._about.get(lambda: self._fetched(url, self._judged), FRESH)
         return about
 
-    async def keys(self, kid: str) -> list[Key]:
-        """Those that a token with this `kid` may be signed by; "" : it names none. Raises Refused."""
+    async def keys(self, within: float) -> list[Key]:
+        """All that verify, fetched no more than `within` seconds ago. Raises Refused."""
         url = (await self.about()).keys
 
         async def fetch() -> list[Key]:
             found: list[Key] = await self._fetched(url, keys_of)
             return found
 
-        for within in (FRESH, NEW_KEY):
-            keys: list[Key] = await self._keys.get(fetch, within)
-            if found := [each for each in keys if each.kid == kid or not kid]:
-                return found
-        return []
+        keys: list[Key] = await self._keys.get(fetch, within)
+        return keys
 
     async def _fetched(self, url: str, read: Callable[[Mapping[str, Any]], Any]) -> Any:
         """Raises Refused."""
