@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -16,6 +16,10 @@ from appliance.profile.document import KeyPath, dotted
 
 LONGEST_MISSPELT = 64
 """Characters. Comparing takes time for each, and no key is half as long."""
+
+
+_FILE_REFERENCE: Final = r"^file:/"
+"""The pattern of `SecretFile`."""
 
 
 class Words(NamedTuple):
@@ -184,6 +188,8 @@ def _pattern(context: dict[str, Any], value: object) -> Words:
             f"{shown(value)} is no sysctl below net.",
             'others are not a profile\'s; in TOML such a key is quoted: "net.ipv4.tcp_mtu_probing" = 1',
         )
+    if context.get("pattern") == _FILE_REFERENCE:  # what stands there may be the secret itself
+        return Words("what is secret stands in a file of its own", "write file:/PATH here, a file that root can read")
     return Words(f"{shown(value)} does not match {context.get('pattern')}")
 
 

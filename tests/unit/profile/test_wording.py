@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
+from appliance.api.profile_values import SecretFile
 from appliance.profile.problems import LocatedProblem
-from appliance.profile.wording import did_you_mean, shown
+from appliance.profile.wording import did_you_mean, shown, wording
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,15 @@ def test_values_are_shown_short() -> None:
     assert shown("x" * 100) == repr("x" * 40 + "…")
     assert shown({}) == "a mapping"
     assert len(shown(10**100)) == 40
+
+
+def test_a_secret_that_stands_where_its_file_should_be_named_is_not_repeated() -> None:
+    class Login(BaseModel):
+        password: SecretFile
+
+    with pytest.raises(ValidationError) as raised:
+        Login.model_validate({"password": "hunter2"})
+    [error] = raised.value.errors()
+    words = wording(Login, ("password",), error)
+    assert "hunter2" not in " ".join(words)
+    assert "file:/PATH" in words.hint
