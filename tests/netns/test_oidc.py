@@ -112,7 +112,7 @@ def test_a_browser_goes_there_and_back_and_is_in_the_dashboard(node: Host) -> No
         browser.wait("location.pathname === '/health'")
         browser.run("sessionStorage.clear()")
         browser.call("Page.navigate", url="http://127.0.0.1:8470/dashboard/#log-in=made-up")
-        browser.wait("document.body.textContent.includes('nobody waits for this log-in')")
+        browser.wait("document.body?.textContent.includes('nobody waits for this log-in') === true")
         assert browser.run("location.hash") == "#/"
 
 

@@ -154,7 +154,7 @@ async function show() {
 
 onLeave(left);
 onExpired((error) =>
-  me
+  me && !me.log_in // who is known elsewhere has no password
     ? logInAgain(me.name, error).catch((refused) => {
         left();
         throw refused;

@@ -18,7 +18,7 @@ async def test_a_provider_that_hangs_is_left_and_its_threads_are_free_again(prov
     for _ in range(2):
         ended = await asyncio.gather(*(web.get(f"{provider.issuer}/jwks") for _ in range(4)), return_exceptions=True)
         assert {str(each) for each in ended} == {"the provider does not answer in time"}
-    patient = Web()
+    patient = Web(seconds=60)
     assert (await patient.get(f"{provider.issuer}/.well-known/openid-configuration")).status == 200
     web.close()
     patient.close()
