@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Wit
 
 from appliance.api.profile_section import Section
 from appliance.api.profile_values import KindSettings, Name, Prefix
+from appliance.api.values import is_this_host
 
 API_PORT: Final = 8470
 """Chosen: registered for nobody at IANA, and below the ephemeral ports of Linux."""
@@ -83,10 +84,7 @@ def _collector(text: str) -> str:
 def _is_private(collector: str) -> bool:
     """Can nobody on the network read what is sent there?"""
     parts = urlsplit(collector)
-    try:
-        return parts.scheme == "https" or ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return parts.hostname == "localhost"
+    return parts.scheme == "https" or is_this_host(parts.hostname or "")
 
 
 CollectorText = Annotated[str, Field(max_length=500), AfterValidator(_collector)]

@@ -23,6 +23,14 @@ LONGEST_AUTHORITY = 512
 """Characters of what stands behind `scheme://`."""
 
 
+def is_this_host(host: str) -> bool:
+    """Is it an address of the host itself (127.0.0.1, ::1), or "localhost"? What is said there, nobody on the network reads."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Endpoint(NamedTuple):
     """Where a node can be reached from outside: `udp://198.51.100.7:8443`, `tcp://[2001:db8::1]:8443`, `udp://vpn.example:8443`;
     with other transports perhaps `wss://vpn.example/path` or `relay://llp1:…`.

@@ -19,6 +19,7 @@ import pytest
 from tests.netns.daemons import Host
 from tests.netns.test_management import READY, ask, posted
 from tests.netns.throwaway import Throwaway
+from tests.rigs.postgresql import cluster
 
 pytestmark = pytest.mark.netns
 
@@ -58,15 +59,19 @@ print("ended", flush=True)
 """
 
 
-@pytest.fixture
-def node(namespace: Throwaway) -> Iterator[Host]:
-    with tempfile.TemporaryDirectory(prefix="appliance-") as name:
-        folder = Path(name)
+@pytest.fixture(params=["file", pytest.param("postgresql", marks=pytest.mark.slow)])
+def node(namespace: Throwaway, request: pytest.FixtureRequest) -> Iterator[Host]:
+    with tempfile.TemporaryDirectory(prefix="appliance-") as name, ExitStack() as stack:
+        folder, store = Path(name), ""
+        if request.param == "postgresql":
+            database = stack.enter_context(cluster())
+            store = f", store: {{postgresql: {{host: {database.folder}, user: owner, database: postgres}}}}"
         folder.chmod(0o755)
         namespace.sh("ip link set lo up && ip addr add 192.0.2.1/32 dev lo")
         host = Host(namespace, folder, 1)
         doors = 'listen: ["127.0.0.1:8470", "192.0.2.1:8470"], grpc: ["127.0.0.1:8472"]'
-        host.write(Host(namespace, folder, 2), more=f"management: {{{doors}, limits: {{requests: 0, per_address: 600}}}}")
+        section = f"management: {{{doors}, limits: {{requests: 0, per_address: 600}}{store}}}"
+        host.write(Host(namespace, folder, 2), plugins="store-postgresql" if store else "", more=section)
         host.start()
         try:
             host.hear(READY)

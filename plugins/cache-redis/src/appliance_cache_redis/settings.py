@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 from pydantic import Field
 
 from appliance.api.profile import Section
 from appliance.api.profile_values import SecretFile, Switch
+from appliance.api.values import is_this_host
 
 
 class RedisSettings(Section):
@@ -27,12 +27,4 @@ class RedisSettings(Section):
     @property
     def speaks_tls(self) -> bool:
         """Is TLS spoken?"""
-        return self.tls if self.tls is not None else self.socket is None and not is_here(self.host)
-
-
-def is_here(host: str) -> bool:
-    """Is it an address of this host itself?"""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return self.tls if self.tls is not None else self.socket is None and not is_this_host(self.host)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 from pydantic import Field
 
 from appliance.api.profile import Section
 from appliance.api.profile_values import SecretFile, Switch
+from appliance.api.values import is_this_host
 
 
 class MqttSettings(Section):
@@ -36,16 +36,9 @@ class MqttSettings(Section):
     @property
     def speaks_tls(self) -> bool:
         """Is TLS spoken?"""
-        return self.tls if self.tls is not None else not _is_here(self.host)
+        return self.tls if self.tls is not None else not is_this_host(self.host)
 
     @property
     def at_port(self) -> int:
         """The port in use."""
         return self.port or (8883 if self.speaks_tls else 1883)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

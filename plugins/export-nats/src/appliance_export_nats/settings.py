@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from appliance.api.profile import Section
 from appliance.api.profile_values import SecretFile, Switch
+from appliance.api.values import is_this_host
 
 Server = Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$", max_length=260)]
 
@@ -36,12 +36,5 @@ class NatsSettings(Section):
     @property
     def speaks_tls(self) -> bool:
         """Is TLS spoken?"""
-        return self.tls if self.tls is not None else not all(map(_is_here, self.servers))
-
-
-def _is_here(server: str) -> bool:
-    host = server.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        hosts = (server.rpartition(":")[0].strip("[]") for server in self.servers)
+        return self.tls if self.tls is not None else not all(map(is_this_host, hosts))

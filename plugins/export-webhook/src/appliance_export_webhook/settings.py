@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from pydantic import Field, model_validator
 
 from appliance.api.profile import Section
 from appliance.api.profile_values import SecretFile, Switch
+from appliance.api.values import is_this_host
 
 Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*$", max_length=100)]
 
@@ -34,17 +34,10 @@ class WebhookSettings(Section):
         told = urlsplit(self.url)
         if told.scheme not in {"https", "http"} or not told.hostname or told.username is not None or told.fragment:
             raise ValueError("url: wanted https://HOST/PATH, without a user, a password and a fragment")
-        if told.scheme == "http" and not self.plain and not _is_here(told.hostname):
+        if told.scheme == "http" and not self.plain and not is_this_host(told.hostname):
             raise ValueError("url: events would cross the network in clear: write https:, or set plain")
         return self
 
     def wants(self, kind: str) -> bool:
         """Are events of that kind sent?"""
         return not self.kinds or any(kind == wanted or kind.startswith(f"{wanted}.") for wanted in self.kinds)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

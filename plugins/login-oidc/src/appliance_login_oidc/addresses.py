@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
+
+from appliance.api.values import is_this_host
 
 LONGEST = 2048
 
@@ -19,12 +20,4 @@ def is_safe(url: object, *, loopback: bool) -> bool:
         well = bool(host) and told.port != 0 and told.username is None and told.password is None and not told.fragment
     except ValueError:
         return False
-    return well and (told.scheme == "https" or (loopback and told.scheme == "http" and is_here(host or "")))
-
-
-def is_here(host: str) -> bool:
-    """Is it this host's own, by its name or address?"""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return well and (told.scheme == "https" or (loopback and told.scheme == "http" and is_this_host(host or "")))

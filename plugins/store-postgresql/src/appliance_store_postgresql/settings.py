@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,6 +9,7 @@ from pydantic import Field, model_validator
 from appliance.api.profile import Section
 from appliance.api.profile_values import Bytes, Seconds
 from appliance.api.stores import LIMIT_BYTES
+from appliance.api.values import is_this_host
 
 
 class PostgresqlSettings(Section):
@@ -64,12 +64,7 @@ class PostgresqlSettings(Section):
     @property
     def local(self) -> bool:
         """Does nothing leave this host?"""
-        if self.host.startswith("/") or self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.host.startswith("/") or is_this_host(self.host)
 
     @property
     def verified(self) -> Literal["off", "verify-ca", "verify-full"]:
