@@ -10,10 +10,9 @@ import functools
 import gc
 import os
 import resource
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from appliance.control import server
 from appliance.control.admission import Admission
@@ -39,6 +38,7 @@ from appliance.runtime.host.tun_queues import Queues, TunQueues
 from appliance.runtime.in_force import InForce
 from appliance.runtime.inside import HERE, Inside
 from appliance.runtime.links.loops import Loops, nothing_refused
+from appliance.runtime.managing import Managing
 from appliance.runtime.names.names import Names
 from appliance.runtime.node_runtime import NodeRuntime
 from appliance.runtime.operations import Asked, operations
@@ -47,12 +47,12 @@ from appliance.runtime.plugins.calls import HELD_UP
 from appliance.runtime.plugins.loop_watch import LoopWatch
 from appliance.runtime.policy.access import Access
 from appliance.runtime.reload import Reload, Reloaded
+from appliance.runtime.signals import Signals
 from appliance.runtime.status import Shown
 from appliance.runtime.streams.part import StreamsPart
 from appliance.runtime.workers import orphans
 
 if TYPE_CHECKING:
-    from appliance.api.profile import Management
     from appliance.control.address import Listening
     from appliance.control.conversation import Operation
     from appliance.foundation.turns import Turns
@@ -68,7 +68,6 @@ log = get_logger("daemon")
 
 TIDY_AFTER = 1.0
 """Seconds from the start to the one collection of garbage: it takes 15 ms, in which the first handshakes would wait."""
-STANDARD_INPUT, PIECE = 0, 4096
 UNDO_SECONDS = 60.0
 """How long undoing may take before the way down goes on without it; a plan of a hundred steps takes two."""
 
@@ -100,7 +99,6 @@ class HostedNode:
         self._stop = asyncio.Event()
         self._exit_code = ExitCode.OK
         self._answering: server.ControlServer | None = None
-        self._management: ManagementPart | None = None
         self._watch = LoopWatch(plugins.owners.of_frame)
         self._pressure = Pressure(Limits.of(profile.limits.pressure))
         self._pressure_watch = PressureWatch(self._pressure, HostReader().read, self._run_short)
@@ -112,6 +110,7 @@ class HostedNode:
         self._authority = Authority(
             lambda: in_force.profile.control.group, plugins.opinions(lambda: in_force.profile), node.calls.authorized
         )
+        self._managing = Managing(node, in_force, self._authority, state_dir, self._management_begun)
         self._surroundings = Surroundings(lambda: in_force.profile, node.hold, node.send_from, inside)
         self._userspace = None if inside.kernel else _userspace(in_force)
         self._tun: Queues = self._userspace or TunQueues(in_force, state_dir, node.keeper.use_queues, inside)
@@ -188,7 +187,7 @@ class HostedNode:
             instance=places.instance_of(self._state_dir),
             inside=self._inside,
             userspace=None if self._userspace is None else self._userspace.shown,
-            management=lambda: None if self._management is None else self._management.shown(),
+            management=self._managing.shown,
         )
 
     def _around(self) -> Around:
@@ -210,7 +209,7 @@ class HostedNode:
 
     async def run(self, child: changes.Child | None, confirm_within: float | None, admin: str | None) -> int:
         """Start, wait to be stopped, stop. Raises what kept it from starting."""
-        self._listen_to_signals()
+        Signals(self.stop, self._reload_on_signal).listen(attended=self._attended)
         self._watch.start()
         self._pressure_watch.start()
         self._node.plugins.hurry(HELD_UP)
@@ -284,8 +283,7 @@ class HostedNode:
         answering.serve(self._listener.socket)
         self._answering = answering
         self._lifespan.push("control socket", answering.close)
-        if profile.management is not None:
-            await self._manage(profile.management)
+        await self._managing.use(answering.attend)
         await self._names.settle(profile)
         self._ready()
 
@@ -345,9 +343,7 @@ class HostedNode:
 
     def _operations_changed(self) -> None:
         """Callers may ask for other things than before."""
-        found = self._audit.around(operations(self._asked()))
-        if self._management is not None:
-            found = self._management.spans.around(found) | self._management.operations()
+        found = self._managing.around(self._audit.around(operations(self._asked())))
         self._operations.clear()
         self._operations |= found
 
@@ -363,36 +359,13 @@ class HostedNode:
         self._surroundings.look()
         if self._userspace is not None:
             self._userspace.use(self._in_force.profile)
-        section = self._in_force.profile.management
-        if self._answering is not None and (section is not None or self._management is not None):
-            self._node.tasks.spawn(self._manage(section), "management")
+        if self._answering is not None:
+            self._node.tasks.spawn(self._managing.use(self._answering.attend), "management")
 
-    async def _manage(self, section: Management | None) -> None:
-        """Have an API server as the section says, or none."""
-        if self._management is None:
-            from appliance.runtime.management.api_plugins import ApiPlugins
-            from appliance.runtime.management.part import Joints, ManagementPart
-
-            assert self._answering is not None
-            joints = Joints(
-                self._answering.attend,
-                places.api_dir(),
-                places.api_path(self._state_dir),
-                self._about,
-                self._authority.use_roles,
-                ApiPlugins(self._node.plugins, self._node.calls),
-            )
-            self._management = ManagementPart(joints)
-            self._streams.trace = self._management.spans.stream
-            self._operations_changed()
-            self._lifespan.push("management", self._management.close)
-        await self._management.use(section)
-
-    def _about(self) -> dict[str, Any]:
-        """What the API server is told of the node."""
-        profile = self._in_force.profile
-        pressure = profile.limits.pressure.model_dump(mode="json")
-        return {"name": profile.name, "identity": self._node.identity.fingerprint, "pressure": pressure}
+    def _management_begun(self, part: ManagementPart) -> None:
+        self._streams.trace = part.spans.stream
+        self._operations_changed()
+        self._lifespan.push("management", part.close)
 
     def _problems(self) -> dict[str, str]:
         refused = "the profile is refused, and the one before it runs: see the log"
@@ -401,7 +374,7 @@ class HostedNode:
             "host": self._drift.problem,
             **({"names": self._names.problem} if self._names.answers else {}),
             **({"policy": self._access.problem} if self._access.restricts else {}),
-            **({} if self._management is None else self._management.problems()),
+            **self._managing.problems(),
             **self._audit.problems,
             "control": self._listener.problem,
         }
@@ -437,20 +410,7 @@ class HostedNode:
             stop=lambda: self.stop("asked to by the control socket"),
         )
 
-    # ---- signals ----
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop, f"signal {number.name}")
-        loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
-        if self._attended:
-            loop.add_reader(STANDARD_INPUT, self._read_input)
-
-    def _read_input(self) -> None:
-        if not os.read(STANDARD_INPUT, PIECE):
-            asyncio.get_running_loop().remove_reader(STANDARD_INPUT)
-            self.stop("standard input has ended")
+    # ---- reloads that nobody waits for ----
 
     def _reload_on_signal(self) -> None:
         if self._node.ready:
