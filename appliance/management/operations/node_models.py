@@ -423,7 +423,7 @@ class PluginQuestion(PluginOperationNamed):
 class PluginFollow(PluginOperationNamed):
     """An operation whose answer is a stream, with its arguments."""
 
-    arguments: str = Field(default="{}", max_length=8192, description="As its schema says: a JSON object, as text.")
+    arguments: str = Field(default="{}", max_length=2000, description="As its schema says: a JSON object, as text.")
 
 
 class PluginAnswer(Result):
