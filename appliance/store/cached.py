@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 from appliance.api.caches import Cache
 from appliance.api.stores import Append, Change, Drop, Record, RewritableStore, Rewrite, Tail
 from appliance.foundation.tasks import cancelled
+from appliance.store.ring import SPACE
 
 SECONDS: Final = 2.0
 _VERSION: Final = struct.Struct("!Q")
@@ -48,6 +49,8 @@ class CachedStore:
 
     async def get(self, space: str, key: str) -> Record | None:
         """See the protocol."""
+        if space == SPACE:  # whoever looks at the keys again wants to know which there are now
+            return await self._inside.get(space, key)
         name, before = self._name(space, key), self._changed
         kept = await self._tried(lambda cache: cache.get(name))
         if isinstance(kept, bytes) and len(kept) >= _VERSION.size:
@@ -61,6 +64,11 @@ class CachedStore:
             if self._changes.get(name, 0) > before:  # it was changed while the old value was under way
                 await self._dropped([name])
         return record
+
+    async def anew(self, space: str, key: str) -> Record | None:
+        """The same from the store itself, and nothing is remembered of before."""
+        await self._dropped([self._name(space, key)])
+        return await self._inside.get(space, key)
 
     async def scan(self, space: str, *, prefix: str = "", after: str = "", limit: int = 100) -> list[Record]:
         """See the protocol."""

@@ -34,6 +34,7 @@ from appliance.api.stores import (
     judge,
 )
 from appliance.foundation.logging import get_logger
+from appliance.store.cached import CachedStore
 from appliance.store.envelope import CIPHERS, Entropy, Place, Unsealable, key_number, seal, unseal
 from appliance.store.ring import KEY, SPACE, Ring, Wrapping, WrappingKey, opened, wrapping_of
 
@@ -111,6 +112,8 @@ class SealedStore:
     async def get(self, space: str, key: str) -> Record | None:
         """See the protocol."""
         record = None if space == SPACE else await self._store.get(space, key)
+        if record is not None and isinstance(self._store, CachedStore) and not self._knows_key_of(record):
+            record = await self._store.anew(space, key)  # what was remembered may be sealed under a data key that is gone since
         return None if record is None else await self._opened_record(space, record)
 
     async def scan(self, space: str, *, prefix: str = "", after: str = "", limit: int = 100) -> list[Record]:
@@ -233,6 +236,12 @@ class SealedStore:
                 return change._replace(value=_seal(ring, value, Place(b"L", name, ""), self._entropy))
             case _:
                 return change
+
+    def _knows_key_of(self, record: Record) -> bool:
+        try:
+            return key_number(record.value) in self._ring.keys
+        except Unsealable:
+            return True  # then there is nothing to be known
 
     async def _opened_record(self, space: str, record: Record) -> Record:
         return record._replace(value=await self._opened(record.value, Place(b"R", space, record.key)))

@@ -218,6 +218,7 @@ def eventually(look: Callable[[], Any], well: Callable[[Any], object]) -> Any:
     deadline = time.monotonic() + 60
     while not well(seen := look()):
         assert time.monotonic() < deadline, seen
+        time.sleep(0.2)  # who asks without a pause is told that he asks too much
     return seen
 
 

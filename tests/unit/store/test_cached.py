@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from appliance.store import cached
 from appliance.store.cached import SECONDS, CachedStore
 from appliance.store.memory import MemoryStore
 from appliance.store.memory_cache import MemoryCache
+from appliance.store.opening import sealed
 from appliance.testing.conformance.store import StoreConformance
 
 
@@ -177,3 +179,17 @@ async def test_a_value_that_was_sealed_again_is_read_from_the_store() -> None:
     await one.get("s", "k")
     await one.rewrite(lambda _kept: b"sealed again", "", 10)
     assert await one.get("s", "k") == Record("k", b"sealed again", 1)
+
+
+async def test_what_was_sealed_under_a_key_that_another_server_has_replaced_is_read_anew(tmp_path: Path) -> None:
+    inside, slot = MemoryStore(clock=wall), Slot(MemoryCache(Clock()))
+    here = await sealed(CachedStore(inside, slot), tmp_path)
+    await here.commit(Put("users", "alice", b"there"))
+    assert await here.get("users", "alice") == Record("alice", b"there", 1)
+    elsewhere = await sealed(inside, tmp_path)
+    await elsewhere.rotate()
+    for _ in range(2):
+        assert await here.get("users", "alice") == Record("alice", b"there", 1)
+    assert here.stats()["unopened"] == 0
+    await elsewhere.commit(Put("users", "bob", b"new"))
+    assert await here.get("users", "bob") == Record("bob", b"new", 1)
