@@ -52,6 +52,8 @@ class NodeLink:
         """Called with each answer."""
         self.short: Callable[[], Mapping[str, str]] = dict
         """What this process or its host is short of."""
+        self.figures: Callable[[], Mapping[str, Any]] = dict
+        """What parts of plugins tell in figures, by what they are of."""
 
     @property
     def closed(self) -> bool:
@@ -111,7 +113,7 @@ class NodeLink:
         that hangs."""
         with suppress(ApplianceError):
             while not self.closed:
-                await self._node.ask("api_alive", {"trouble": self.trouble(), "short": self.short()})
+                await self._node.ask("api_alive", {"trouble": self.trouble(), "short": self.short(), "figures": self.figures()})
                 self.heard()
                 await asyncio.sleep(ALIVE_EVERY)
 

@@ -93,6 +93,7 @@ async def _live(
         edge = Edge(management, pressure=pressure)
         plugins = PluginParts(kinds, management, Joints(settings.name, settings.identity, node, folder / "plugins", {}))
         ending.push_async_callback(plugins.close)
+        node.figures = plugins.figures
         parts = await Parts.open(folder, settings, node, credentials, plugins)
         ending.push_async_callback(parts.close)
         trouble = {"store": parts.trouble}

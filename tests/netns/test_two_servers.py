@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,11 @@ def test_two_api_servers_are_one(nodes: tuple[Host, Host], database: Cluster) ->
     assert (second_status, profile["name"]) == (200, "alice")
     first.hear(READY, times=2)
     assert ask(first, "/api/v1/users/profile", *alice, local=False)[0] == 200
+
+    # What the store tells in figures stands in the status of its node, below the plugin.
+    until = time.monotonic() + 60
+    while '"part": "store postgresql"' not in first.command("status", "--json").stdout:
+        assert time.monotonic() < until
 
     # An admin looks at it, and changes its data key, while both run.
     checked = json.loads(first.command("store", "check", "--json").stdout)

@@ -53,6 +53,7 @@ class PluginParts:
         self._joints = joints
         self._stack = AsyncExitStack()
         self._tasks = Tasks()
+        self._made: dict[str, PartServices] = {}
 
     async def store(self) -> RewritableStore | None:
         """The store that the section names, open until `close`; None: it names none. Raises ApplianceError."""
@@ -68,6 +69,7 @@ class PluginParts:
                 if isinstance(error, asyncio.CancelledError) and cancelled():
                     raise
                 raise _fault(named, as_exception(error)) from error
+            _listen(services, store)
             return store
         return None
 
@@ -80,6 +82,10 @@ class PluginParts:
         for named in found:
             self._tasks.spawn(self._kept_open(named, use, self._services(named, services)), f"{key}.{named.name}")
         return tuple(named.name for named in found)
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """What is told in figures, by what it is of ("exports.nats")."""
+        return {name: found for name, made in self._made.items() if (found := made.figures())}
 
     async def end_tasks(self) -> None:
         """End all but the store, before what they use."""
@@ -103,7 +109,9 @@ class PluginParts:
         return found
 
     def _services(self, named: _Named, family: Callable[[Joints, str, str, str], PartServices] = PartServices) -> PartServices:
-        return family(self._joints, named.brought.plugin, named.key, named.name)
+        made = family(self._joints, named.brought.plugin, named.key, named.name)
+        self._made[f"{named.key}.{named.name}"] = made
+        return made
 
     async def _kept_open(self, named: _Named, use: Use, services: PartServices) -> None:
         failures = 0
@@ -114,6 +122,7 @@ class PluginParts:
                     async with asyncio.timeout(OPEN_SECONDS) as opening, named.opened(services) as opened:
                         opening.reschedule(None)
                         services.report("")
+                        _listen(services, opened)
                         await use(named.name, opened)
                     services.report(ENDED)
                 except BaseException as error:  # whatever it is, it is the plugin's
@@ -126,6 +135,12 @@ class PluginParts:
                 await asyncio.sleep(PAUSES[min(max(failures - 1, 0), len(PAUSES) - 1)])
         finally:
             await services.close()
+
+
+def _listen(services: PartServices, opened: object) -> None:
+    """What was opened may tell figures of itself (`api.services.HasStats`)."""
+    if not services.sources and callable(source := getattr(opened, "stats", None)):
+        services.stats_from(source)
 
 
 def _fault(named: _Named, error: Exception) -> PluginFault:

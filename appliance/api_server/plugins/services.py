@@ -9,10 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from appliance.api.services import Stats
+from appliance.api.services import Stats, judged
 from appliance.api.storage import Storage
 from appliance.foundation import clock, entropy
 from appliance.foundation.logging import get_logger, once_per
+from appliance.foundation.patience import limited
 from appliance.foundation.tasks import Tasks
 from appliance.plugin_host.calling import describe
 from appliance.plugin_host.storage import KeptFolder
@@ -21,6 +22,8 @@ log = get_logger("api")
 
 TELL_EVERY: Final = 60.0
 """Seconds between two log lines about the same trouble."""
+STATS_SECONDS: Final = 0.5
+"""How long a source of figures may take: everybody waits for it."""
 LONGEST_REPORT: Final = 500
 """Characters that are kept of a report."""
 MOST_UNTOLD: Final = 8
@@ -124,8 +127,18 @@ class PartServices:
         return entropy.jitter()
 
     def stats_from(self, source: Callable[[], Stats]) -> None:
-        """Kept for whoever shows them."""
+        """Ask it now and then, for the node's status."""
         self.sources.append(source)
+
+    def figures(self) -> dict[str, Any]:
+        """What the sources tell now. One that fails is trouble, and tells nothing."""
+        found: dict[str, Any] = {}
+        for source in self.sources:
+            try:
+                found |= limited(lambda source=source: judged(source()), STATS_SECONDS)  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
+                self.report(f"its figures: {describe(error)}")
+        return found
 
     async def end_tasks(self) -> None:
         """End what was spawned."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
 from appliance.api.profile_management import Management
+from appliance.api.services import Stats, judged
 from appliance.plugin_host.plugins import PluginHost
 from appliance.plugin_host.registry import API_PARTS, parts_of
 from appliance.runtime.plugins.account import Part
@@ -17,6 +22,8 @@ class ApiPlugins:
         self._plugins = plugins
         self._calls = calls
         self._troubled: set[Part] = set()
+        self._told: dict[Part, Callable[[], Stats]] = {}
+        """What tells the figures that came last."""
 
     def of(self, management: Management) -> list[str]:
         """The plugins that bring what the section names, each once."""
@@ -33,8 +40,30 @@ class ApiPlugins:
             self._troubled.discard(part)
         self._calls.reported(part, problem)
 
+    def figures(self, management: Management | None, told: object) -> None:
+        """What parts tell in figures, by what they are of ("store.postgresql"), for the status. What cannot be shown is left
+        out."""
+        self._forget_figures()
+        if management is None or not isinstance(told, Mapping):
+            return
+        for key, found in parts_of(management).items():
+            for name in found:
+                with suppress(TypeError, ValueError):
+                    figures = judged(told.get(f"{key}.{name}", {}))
+                    if figures:
+                        part = Part(API_PARTS[key], name)
+                        source: Callable[[], Stats] = partial(dict, figures)
+                        self._told[part] = source
+                        self._calls.sources[source] = part
+
     def forget(self) -> None:
         """The API server has ended, and its parts with it: the next one tells only of trouble of its own."""
+        self._forget_figures()
         for part in self._troubled:
             self._calls.reported(part, "")
         self._troubled.clear()
+
+    def _forget_figures(self) -> None:
+        for source in self._told.values():
+            self._calls.sources.pop(source, None)
+        self._told.clear()

@@ -164,6 +164,7 @@ class ManagementPart:
             told = request.args.get("trouble")
             self._trouble = {key: str(told.get(key, ""))[:MOST_WORDS] for key in TROUBLE} if isinstance(told, dict) else {}
             self._short = short_of(request.args.get("short"))
+            self._joints.plugins.figures(self._section, request.args.get("figures"))
             return {}
 
         async def failed(request: Request) -> Any:

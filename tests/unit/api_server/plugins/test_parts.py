@@ -183,3 +183,18 @@ async def test_a_store_that_gives_up_while_it_opens_is_named(make: Callable[...,
     with pytest.raises(PluginFault, match=type(raised).__name__):
         await parts.store()
     await parts.close()
+
+
+async def test_what_a_store_tells_of_itself_is_told_by_its_name(make: Callable[..., PluginParts]) -> None:
+    @asynccontextmanager
+    async def shelf(_settings: None, _services: PartServices) -> AsyncIterator[MemoryStore]:
+        yield MemoryStore(clock=wall)
+
+    parts = make({"store": {"shelf": Brought("p", StoreKind("shelf", None, shelf))}}, store={"shelf": {}})
+    assert parts.figures() == {}
+    store = await parts.store()
+    assert store is not None
+    await store.commit(Put("s", "k", b"v"))
+    assert parts.figures()["store.shelf"]["commits"] == 1
+    await parts.close()
+    assert parts.figures() == {}

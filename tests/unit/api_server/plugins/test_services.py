@@ -40,6 +40,18 @@ async def test_what_the_parts_of_a_plugin_share_and_keep_is_its_own(tmp_path: Pa
     assert other.storage.read("state") is None
 
 
+async def test_figures_are_told_and_a_source_that_fails_is_trouble(tmp_path: Path) -> None:
+    node = Node()
+    services = PartServices(Joints("n", "f", node, tmp_path, {}), "plugin", "exports", "pipe")
+    services.stats_from(lambda: {"sent": 3})
+    services.stats_from(lambda: {"nonsense": object()})  # type: ignore[dict-item]
+    assert services.figures() == {"sent": 3}
+    await services.end_tasks()
+    assert services.figures() == {}
+    await services.close()
+    assert "its figures: raised TypeError" in node.told[0]
+
+
 async def test_a_task_that_fails_is_trouble_and_ends_with_the_part(tmp_path: Path) -> None:
     node = Node()
     services = PartServices(Joints("n", "f", node, tmp_path, {}), "plugin", "exports", "pipe")

@@ -16,6 +16,7 @@ from appliance.plugin_host.plugins import PluginHost
 from appliance.runtime.management.api_plugins import ApiPlugins
 from appliance.runtime.plugins.account import PluginAccount
 from appliance.runtime.plugins.calls import PluginCalls
+from appliance.runtime.plugins.stats import of_plugins
 
 
 def opened(_settings: Any, _services: Any) -> Any: ...
@@ -43,3 +44,15 @@ def test_those_are_loaded_that_bring_what_the_section_names_and_their_trouble_is
     plugins.tell("exports", "pipe", "nobody listens")
     plugins.forget()
     assert host.facts[0].state == "active", "an API server that has ended has no trouble"
+
+
+def test_figures_of_parts_stand_in_the_status_until_the_api_server_ends() -> None:
+    host = PluginHost.load(["p"], {"p": Shelved("p", EntryPoint("p", "x", ENTRY_POINT_GROUP), "dist", "1")})
+    calls = PluginCalls(PluginAccount(host))
+    plugins = ApiPlugins(host, calls)
+    section = Management.model_validate({"store": {"shelf": {}}, "exports": {"pipe": {}}})
+    for told in ({"store.shelf": {"reads": 1}}, {"store.shelf": {"reads": 2}, "exports.pipe": ["x"], "exports.gone": {"x": 1}}):
+        plugins.figures(section, told)
+    assert of_plugins(calls) == {"p": [{"part": "store shelf", "figures": {"reads": 2}}]}
+    plugins.forget()
+    assert of_plugins(calls) == {}
