@@ -21,6 +21,7 @@ from appliance.api_server.iam.sessions import Grant
 from appliance.api_server.iam.tools import Note
 from appliance.errors import ApplianceError, ExitCode
 from appliance.foundation.logging import get_logger
+from appliance.foundation.tasks import cancelled
 from appliance.management.iam.federated import LogInRefused
 
 log = get_logger("api")
@@ -208,7 +209,9 @@ class LogIns:
             raise LogInFailed(f"{name}: {error.message}", hint=error.hint or "begin again") from error
         except TimeoutError:
             raise LogInFailed(f"{name} did not answer in time", hint="begin again") from None
-        except Exception as error:
+        except BaseException as error:  # whatever it is, it is the plugin's
+            if isinstance(error, asyncio.CancelledError) and cancelled():
+                raise
             log.exception("a log-in failed", login=name)
             raise LogInFailed(f"{name} failed: this should not have happened", hint="look at the node's log") from error
 

@@ -92,6 +92,8 @@ async def test_what_a_plugin_raises_is_said_or_not_as_it_is_and_a_log_in_ends(
     for raised, said in (
         (HostError("the provider says no", hint=""), "house: the provider says no"),
         (KeyError("a secret"), "house failed: this should not have happened"),
+        (SystemExit("a secret"), "house failed: this should not have happened"),
+        (asyncio.CancelledError("a secret"), "house failed: this should not have happened"),
     ):
         parameters, browser = await begun(log_ins)
         house.raises = raised
