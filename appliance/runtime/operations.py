@@ -15,6 +15,7 @@ from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError
 from appliance.runtime.figures import document
 from appliance.runtime.finding import discovered, lookup
+from appliance.runtime.knowledge.questions import operations as knowledge_operations
 from appliance.runtime.plugins.routes import BadArguments, described, plugins_operations
 from appliance.runtime.status import profile_status, whole_status
 
@@ -57,7 +58,7 @@ def operations(asked: Asked) -> dict[str, Operation]:
     """The core's operations, and those of plugins under their own names."""
     plugins = plugins_operations(asked.node.calls, asked.node.plugins.api_routes(), asked.node.asked)
     core = _looking(asked) | _changing(asked) | _about_members(asked.node) | _of_applications(asked) | _debugging(asked.node)
-    return plugins | core
+    return plugins | core | knowledge_operations(lambda: asked.node.optional.knowledge)
 
 
 def _looking(asked: Asked) -> dict[str, Operation]:

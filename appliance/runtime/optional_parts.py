@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from appliance.protocol.identity import Identity
     from appliance.runtime.around import Around
     from appliance.runtime.figures import Figures
+    from appliance.runtime.knowledge.part import Knowledge
     from appliance.runtime.lifespan import Lifespan
     from appliance.runtime.links.table import Links
     from appliance.runtime.links.transports import Transports
@@ -64,6 +65,8 @@ class OptionalParts:
         """Those of `core` that whoever hosts the node wants to be spoken, with their settings."""
         self.mesh: MeshRuntime | None = None
         """Its network of members, once it has begun and if the profile names one."""
+        self.knowledge: Knowledge | None = None
+        """What the members of `mesh` know together."""
         self.relays: Relays | None = None
         """Made when the profile first needs it."""
         self.paths = PathSearch(
@@ -92,7 +95,10 @@ class OptionalParts:
 
     def families(self, profile: Profile) -> Mapping[str, Mapping[str, Any]]:
         """The families of the core that the profile needs, with their settings; `core` has their kinds."""
-        spoken = dict(self.added) if self.mesh is None else {**self.added, **{name: {} for name in self.mesh.kinds}}
+        spoken = dict(self.added)
+        for part in (self.mesh, self.knowledge):
+            if part is not None:
+                spoken |= {name: {} for name in part.kinds}
         relay = settings.relays(profile)
         if relay is not None:
             if self.relays is None:
@@ -106,6 +112,9 @@ class OptionalParts:
         """The families are spoken."""
         if self.mesh is not None:
             self._needed.lifespan.push("members", self.mesh.leave)
+        if self.knowledge is not None:
+            self._needed.lifespan.push("shared knowledge", self.knowledge.close)
+            await self.knowledge.start()
         self._needed.lifespan.push("direct paths", self.paths.close)
         await self.settle(profile)
 
@@ -137,7 +146,8 @@ class OptionalParts:
 
     def problems(self) -> dict[str, str]:
         """What is wrong, by part; "" if nothing is."""
-        return {} if self.mesh is None else {"mesh": self.mesh.problem}
+        found = {} if self.mesh is None else {"mesh": self.mesh.problem}
+        return found if self.knowledge is None else found | self.knowledge.problems()
 
     def spoken(self, figures: Mapping[str, Mapping[str, int]]) -> dict[str, Mapping[str, int]]:
         """`figures` of families of control messages, by name, with those that the parts count themselves."""
@@ -150,6 +160,8 @@ class OptionalParts:
 
     async def _begin_mesh(self, profile: Profile, label: str) -> None:
         """Its members are peers before the first of them can call."""
+        from appliance.runtime.knowledge.part import Around as OfKnowledge
+        from appliance.runtime.knowledge.part import Knowledge
         from appliance.runtime.members.gossip import Place, networks_of
         from appliance.runtime.members.mesh import MeshParts
         from appliance.runtime.members.mesh_runtime import MeshRuntime
@@ -174,7 +186,8 @@ class OptionalParts:
             lambda: () if self.relays is None else self.relays.reserved,
         )
         self.mesh = mesh = MeshRuntime(profile, parts, place)
-        self.core |= mesh.kinds
+        self.knowledge = Knowledge(OfKnowledge(mesh.mesh, mesh.gossip), profile)
+        self.core |= mesh.kinds | self.knowledge.kinds
         mesh.gossip.listeners.append(self.member_told)
         mesh.mesh.changed.append(self.members_changed)
         needed.figures.members = mesh.gossip.standings

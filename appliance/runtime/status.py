@@ -119,6 +119,7 @@ def status(shown: Shown) -> dict[str, Any]:
             if entry.name in peers
         ],
         "mesh": None if node.mesh is None else node.mesh.status(),
+        "knowledge": None if node.optional.knowledge is None else node.optional.knowledge.status(),
         "refused_members": {str(reason): count for reason, count in node.peers.refused.items()},
         "loop": loop,
         "qos": {name: figures._asdict() for name, figures in node.figures.classes().items()} or None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.api.profile import Profile
 from appliance.api.values import Endpoint
 from appliance.members.network import NetworkKey
@@ -43,7 +44,10 @@ class MeshedHost:
         mesh: dict[str, Any] | None = None,
         peers: Sequence[dict[str, Any]] = (),
         key: NetworkKey = NETWORK,
+        more: Callable[[MeshRuntime], Iterable[PeerProtocolKind]] = lambda _runtime: (),
     ) -> None:
+        """`more`: families that are spoken besides those of the mesh."""
+        self._more = more
         self.network, self.name, self.address = network, name, address
         self.identity = identity_of(name)
         self.folder = NetworkFolder(folder / f"mesh-{name}")
@@ -84,13 +88,14 @@ class MeshedHost:
         )
         self.runtime = MeshRuntime(self.profile, parts)
         self.mesh = self.runtime.mesh
-        self.protocols = PeerProtocols({}, self, core=self.runtime.kinds, now=lambda: clock.now, sleep=self._sleep)
+        self.kinds = {**self.runtime.kinds, **{kind.name: kind for kind in self._more(self.runtime)}}
+        self.protocols = PeerProtocols({}, self, core=self.kinds, now=lambda: clock.now, sleep=self._sleep)
         self.host.listener = self.protocols.hear
 
     async def begin(self) -> None:
         await self.runtime.start()
         self.runtime.call()
-        await self.protocols.use({name: {} for name in self.runtime.kinds})
+        await self.protocols.use({name: {} for name in self.kinds})
         self.settle()
 
     async def stop(self) -> None:

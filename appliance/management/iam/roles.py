@@ -11,6 +11,8 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "node.change": "change the node: reload, confirm, roll back, stop",
     "node.plan": "see what the profile on disk would change",
     "node.debug": "profile the running node",
+    "knowledge.read": "look up what members know together: records, tags, topics",
+    "knowledge.write": "put records, register tags, publish to topics",
     "enrolment.invite": "invite members to the network, and take invitations back",
     "stream.open": "open streams to services of peers",
     "stream.serve": "serve streams to peers",
@@ -29,10 +31,11 @@ PERMISSIONS: Final[Mapping[str, str]] = {
 }
 """What a permission lets its holder do. Plugins' operations may want others."""
 
-_VIEWER: Final = frozenset({"node.read", "figures.read", "jobs.read", "reviews.read"})
+_VIEWER: Final = frozenset({"node.read", "knowledge.read", "figures.read", "jobs.read", "reviews.read"})
 _OPERATOR: Final = _VIEWER | {
     "node.change",
     "node.plan",
+    "knowledge.write",
     "enrolment.invite",
     "events.broadcast",
     "stream.open",

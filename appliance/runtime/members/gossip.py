@@ -29,6 +29,7 @@ from appliance.members.partition import State
 from appliance.members.row import MOST_RELAYS, Digest, Reachable, Row, Service, services_that_fit
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
+from appliance.runtime.members.mesh import BOOTSTRAP
 from appliance.runtime.members.row_file import KeptRows, read_rows
 from appliance.runtime.node.strangers import is_stranger
 
@@ -46,6 +47,9 @@ LIMITS: Final = {
 """Of rows that is 2,000 a second, of statements a hundred."""
 LOOK_SECONDS: Final = 2.0
 """Between two looks at what this node's row should say."""
+NEIGHBOURS: Final = "neighbours"
+CALLED: Final = "called"
+"""For what this one wants sessions."""
 CALLED_SECONDS: Final = 10.0
 """How long a member is called that nobody holds."""
 ENOUGH: Final = 3
@@ -88,8 +92,6 @@ class Gossip:
         self._services: dict[str, PeerProtocolServices] = {}
         self._names: dict[str, Digest] = {}
         """Peers with a session, by name."""
-        self._held: set[Digest] = set()
-        self._called: dict[Digest, asyncio.TimerHandle] = {}
         self._from_rows: dict[Digest, tuple[Endpoint, ...]] = {}
         self._ended = False
         self._timer: asyncio.TimerHandle | None = None
@@ -137,7 +139,7 @@ class Gossip:
     async def close(self) -> None:
         """Keep what is known, and do nothing any more."""
         self._ended = True
-        for handle in (self._timer, self._looking, *self._called.values()):
+        for handle in (self._timer, self._looking):
             if handle is not None:
                 handle.cancel()
         self._services.clear()
@@ -204,9 +206,7 @@ class Gossip:
     def _spare_bootstrap(self) -> None:
         """Those whom the profile names are members like all others once this node has found some: else all would hold them."""
         for entry in self._mesh.settings.bootstrap:
-            member = digest_of_text(entry.identity)
-            if member not in self._held and self._mesh.reached_at(entry.identity).alive:
-                self._keep_alive(member)
+            self._mesh.wanted.release(entry.identity, BOOTSTRAP)
 
     def _learn(self) -> None:
         self.machine.learn(clock.monotonic())
@@ -234,13 +234,11 @@ class Gossip:
         for wish in wishes:
             match wish:
                 case Hold(member):
-                    self._held.add(member)
-                    self._keep_alive(member)
+                    self._mesh.wanted.hold(identity_text(member), NEIGHBOURS)
                 case Release(member):
-                    self._held.discard(member)
-                    self._keep_alive(member)
+                    self._mesh.wanted.release(identity_text(member), NEIGHBOURS)
                 case Call(member):
-                    self._call(member)
+                    self._mesh.wanted.call(identity_text(member), CALLED, CALLED_SECONDS)
         for member in dict.fromkeys(machine.changed):
             self._reach(member)
         if machine.changed:
@@ -263,20 +261,6 @@ class Gossip:
             services.send(peer, kind, NOTHING, body)
         except PeerProtocolError:
             self.counters["not-sent"] += 1
-
-    def _call(self, member: Digest) -> None:
-        before = self._called.pop(member, None)
-        if before is not None:
-            before.cancel()
-        self._called[member] = asyncio.get_running_loop().call_later(CALLED_SECONDS, self._give_up, member)
-        self._keep_alive(member)
-
-    def _give_up(self, member: Digest) -> None:
-        del self._called[member]
-        self._keep_alive(member)
-
-    def _keep_alive(self, member: Digest) -> None:
-        self._mesh.reach(identity_text(member), alive=member in self._held or member in self._called)
 
     def _reach(self, member: Digest) -> None:
         """Its row says where it can be called; what is known from elsewhere goes on to count, and goes first."""

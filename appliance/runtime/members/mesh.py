@@ -30,6 +30,7 @@ from appliance.planning.membership import overlay
 from appliance.runtime.members.entries import Policy, Reach
 from appliance.runtime.members.keeping import KeptStatements
 from appliance.runtime.members.member_peers import MemberPeers
+from appliance.runtime.members.wanted import WantedSessions
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -49,6 +50,8 @@ TAKEN_AT_ONCE: Final = 16
 """Statements of a long list that are verified before others have their turn: 6 ms."""
 PUT_AT_ONCE: Final = 64
 """Members that become peers, or other peers, before others have their turn: 10 ms."""
+BOOTSTRAP: Final = "bootstrap"
+"""Who wants sessions with those whom the profile names."""
 SAID_EVERY: Final = 600.0
 """Seconds between two log lines about the same member that is not taken."""
 
@@ -91,6 +94,8 @@ class Mesh:
         """Told of each statement that is new here. Families add themselves."""
         self.changed: list[Callable[[], None]] = []
         """Told when members came, changed or went, once the table of peers has them."""
+        self.wanted = WantedSessions(lambda identity, alive: self.reach(identity, alive=alive))
+        """With which members a session is kept alive; otherwise one is made when traffic wants it."""
         self._soon = False
         self._judged: Mapping[str, Certificate] | None = None
         self._coming: Iterator[None] = iter(())
@@ -230,8 +235,7 @@ class Mesh:
     # ---- members as peers ----
 
     def reach(self, identity: str, endpoints: Sequence[Endpoint] | None = None, *, alive: bool | None = None) -> None:
-        """Where a member can be called (address literals, most wanted first), and whether a session with it is kept `alive`;
-        otherwise one is made when traffic wants it. None: as before."""
+        """Where a member can be called (address literals, most wanted first). `alive` is for `wanted`. None: as before."""
         self.taken_in.reach(self.members().get(identity), identity, endpoints, alive)
 
     def reached_at(self, identity: str) -> Reach:
@@ -299,7 +303,7 @@ class Mesh:
     def use_bootstrap(self) -> None:
         """Those that the profile names are kept alive as soon as they are members."""
         for entry in self.settings.bootstrap:
-            self.reach(entry.identity, alive=True)
+            self.wanted.hold(entry.identity, BOOTSTRAP)
 
     def _look_at_own(self, certificate: Certificate | None) -> None:
         before, self._own = self._own, certificate

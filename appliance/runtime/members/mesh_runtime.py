@@ -64,6 +64,7 @@ class MeshRuntime:
 
     async def close(self) -> None:
         """End all tasks, with all that is known on the disk. Members stay peers until the node ends."""
+        self.mesh.wanted.close()
         await self.mesh.tasks.close()
         await self.gossip.close()
         await self.mesh.kept.close()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from appliance.members.trust import Taken, Trust
     from appliance.protocol.identity import Identity
     from appliance.runtime.members.mesh import Mesh
+    from appliance.runtime.members.wanted import WantedSessions
 
 log = get_logger("mesh")
 
@@ -61,8 +62,9 @@ class Circle(Protocol):
     def member(self, peer: str) -> Certificate | None:
         """As Mesh.member."""
 
-    def reach(self, identity: str, *, alive: bool | None = None) -> None:
-        """As Mesh.reach."""
+    @property
+    def wanted(self) -> WantedSessions:
+        """As Mesh.wanted."""
 
 
 class Keys(Protocol):
@@ -152,7 +154,7 @@ class Renewing:
         for identity, certificate in circle.trust.members(circle.now()).items():
             if _is_issuer(certificate) and identity != circle.own and identity not in self._wanted:
                 self._wanted.add(identity)
-                circle.reach(identity, alive=True)
+                circle.wanted.hold(identity, FAMILY)
         own = circle.trust.members(circle.now())[circle.own]
         if once_per(SAID_EVERY, "renewal is due"):
             left = max(0, own.not_after - circle.now()) // 86_400
@@ -169,7 +171,7 @@ class Renewing:
                 self._circle.take_all(read_parcel(answer.body), peer)
         if not self._is_due() and self._wanted:
             for identity in self._wanted:
-                self._circle.reach(identity, alive=False)
+                self._circle.wanted.release(identity, FAMILY)
             self._wanted.clear()
 
 

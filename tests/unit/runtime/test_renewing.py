@@ -16,6 +16,7 @@ from appliance.members.statement import StatementRefused
 from appliance.members.trust import Taken, Trust
 from appliance.protocol.identity import Identity
 from appliance.runtime.members.renewing import FAMILY, LIMITS, LOOK_EVERY, Renewing
+from appliance.runtime.members.wanted import WantedSessions
 from appliance.testing.pair import identity_of
 from appliance.testing.peer_protocol import PeerProtocolPair
 from tests.unit.members.signed import DAY, NOW, OWNER, certificate, grants, identity, issuer, trusting
@@ -29,7 +30,8 @@ class Known:
     def __init__(self, own: str, trust: Trust, *keys: Identity, broken: bool = False) -> None:
         self.own = identity(own)
         self.trust = trust
-        self.wanted: dict[str, bool] = {}
+        self.kept: dict[str, bool] = {}
+        self.wanted = WantedSessions(self.kept.__setitem__)
         self._keys = keys
         self._broken = broken
 
@@ -52,9 +54,6 @@ class Known:
 
     def member(self, peer: str) -> Certificate | None:
         return self.trust.members(LATE).get(identity(peer))
-
-    def reach(self, who: str, *, alive: bool | None = None) -> None:
-        self.wanted[who] = bool(alive)
 
     @property
     def until(self) -> int:
@@ -107,12 +106,12 @@ async def test_if_nobody_there_may_help_issuers_are_wanted_and_released_when_one
     away = certificate("issuer", scope=B_IS_ISSUER.scope, not_after=NOW + 300 * DAY)
     a, b = Known("a", trusting(A, B, away)), Known("b", trusting(A, B, away))
     async with pair(a, b) as nodes:
-        await nodes.until(lambda: a.wanted == {identity("issuer"): True})
+        await nodes.until(lambda: a.kept == {identity("issuer"): True})
         b._keys = (identity_of("issuer"),)  # the issuer answers in b's place
         nodes.a._wanted.add(identity("b"))
         nodes.a.on_connected("b")
         await nodes.until(lambda: a.until == LATE + 30 * DAY)
-        await nodes.until(lambda: not any(a.wanted.values()))
+        await nodes.until(lambda: not any(a.kept.values()))
 
 
 async def test_what_is_not_due_is_not_asked_for() -> None:

@@ -1,0 +1,1 @@
+"""The machines of shared knowledge (`appliance.knowledge`) in a running node."""
