@@ -114,7 +114,6 @@ class OptionalParts:
             self._needed.lifespan.push("members", self.mesh.leave)
         if self.knowledge is not None:
             self._needed.lifespan.push("shared knowledge", self.knowledge.close)
-            await self.knowledge.start()
         self._needed.lifespan.push("direct paths", self.paths.close)
         await self.settle(profile)
 
@@ -122,9 +121,17 @@ class OptionalParts:
         """The profile is this from now on."""
         if self.mesh is not None:
             await self.mesh.use(profile)
+        if self.knowledge is not None:
+            before = self.knowledge.kinds
+            await self.knowledge.use(profile)
+            for name in before.keys() - self.knowledge.kinds.keys():
+                del self.core[name]
+            self.core |= self.knowledge.kinds
 
     async def settle(self, profile: Profile) -> None:
         """The families that the profile wants are spoken: begin or end what it no longer says."""
+        if self.knowledge is not None:
+            await self.knowledge.start()
         await self.paths.use(profile)
 
     def call(self) -> None:

@@ -22,7 +22,7 @@ from appliance.api.peer_protocol import (
 )
 from appliance.knowledge.effects import Ask, Deed
 from appliance.knowledge.machine import Machine
-from appliance.members.effects import Hold
+from appliance.members.effects import Hold, Release
 from appliance.members.network import digest_of_text, identity_text
 from appliance.members.row import Digest
 from appliance.runtime.members.mesh import Mesh
@@ -74,6 +74,8 @@ class Hosted:
         """Peers with a session, by name."""
         self._waiting: dict[Digest, list[asyncio.Future[bool]]] = {}
         """Questions that wait for a session."""
+        self._held: set[Digest] = set()
+        """With whom the machine wants a session."""
         self._under_way = 0
         self._timer: asyncio.Task[None] | None = None
         self._rings_at = 0.0
@@ -86,8 +88,11 @@ class Hosted:
         return done
 
     def close(self) -> None:
-        """Nothing is done any more."""
+        """Nothing is done any more, and nobody is held."""
         self._ended = True
+        for member in self._held:
+            self._mesh.wanted.release(identity_text(member), self.name)
+        self._held.clear()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -144,8 +149,7 @@ class Hosted:
             self._say(member, kind, body)
         wishes, machine.wishes = machine.wishes, []
         for wish in wishes:
-            wanted = self._mesh.wanted
-            (wanted.hold if isinstance(wish, Hold) else wanted.release)(identity_text(wish.member), self.name)
+            self._grant(wish)
         deeds, machine.deeds = machine.deeds, []
         for deed in deeds:
             self._judged.tell(self.name, deed)
@@ -154,6 +158,15 @@ class Hosted:
             self._begin(ask)
         self._after()
         self._set_timer()
+
+    def _grant(self, wish: Hold | Release) -> None:
+        identity = identity_text(wish.member)
+        if isinstance(wish, Hold):
+            self._held.add(wish.member)
+            self._mesh.wanted.hold(identity, self.name)
+        else:
+            self._held.discard(wish.member)
+            self._mesh.wanted.release(identity, self.name)
 
     def _say(self, member: Digest, kind: str, body: bytes) -> None:
         peer = self._mesh.peer_of(identity_text(member))

@@ -7,7 +7,7 @@ What callers may ask it stands in `questions`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,19 +49,40 @@ class Part(Protocol):
         """End, and keep on the disk what is to be kept."""
 
 
-class Knowledge:
-    """The parts of one node, by name, in the order in which they start."""
+Make = Callable[[], Part]
 
-    def __init__(self, around: Around, profile: Profile) -> None:
+
+class Knowledge:
+    """The parts of one node, by name, in the order in which they start. `wants`: which parts a profile wants, see `wanted`."""
+
+    def __init__(
+        self, around: Around, profile: Profile, wants: Callable[[Around, Profile], Iterator[tuple[str, Make]]] | None = None
+    ) -> None:
         self.around = around
-        self.parts: dict[str, Part] = dict(wanted(around, profile))
-        self.kinds = {kind.name: kind for part in self.parts.values() for kind in part.kinds()}
+        self._wants = wants or wanted
+        self.parts: dict[str, Part] = {name: make() for name, make in self._wants(around, profile)}
+        self._started: set[str] = set()
+
+    @property
+    def kinds(self) -> dict[str, PeerProtocolKind]:
         """The families that are spoken for them."""
+        return {kind.name: kind for part in self.parts.values() for kind in part.kinds()}
 
     async def start(self) -> None:
-        """One after the other."""
-        for part in self.parts.values():
-            await part.start()
+        """One after the other, those that have not started yet."""
+        for name, part in self.parts.items():
+            if name not in self._started:
+                self._started.add(name)
+                await part.start()
+
+    async def use(self, profile: Profile) -> None:
+        """The profile is this from now on: what it wants no more ends. What is new is there, and waits for `start`, which is
+        called when its families are spoken."""
+        makes = dict(self._wants(self.around, profile))
+        for name in [name for name in reversed(self.parts) if name not in makes]:
+            self._started.discard(name)
+            await self.parts.pop(name).close()
+        self.parts = {name: self.parts.get(name) or make() for name, make in makes.items()}
 
     async def close(self) -> None:
         """The other way round."""
@@ -77,6 +98,6 @@ class Knowledge:
         return {name: dict(part.status()) for name, part in self.parts.items()}
 
 
-def wanted(_around: Around, _profile: Profile) -> Iterator[tuple[str, Part]]:
-    """The parts that the profile wants. Each is imported here, when it is."""
+def wanted(_around: Around, _profile: Profile) -> Iterator[tuple[str, Make]]:
+    """The parts that the profile wants, and how each is made. What a part takes is imported here, when it is wanted."""
     yield from ()

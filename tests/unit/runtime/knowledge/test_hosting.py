@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.api.values import Endpoint
 from appliance.knowledge.effects import Ask, Deed
@@ -118,6 +120,19 @@ def test_a_question_makes_the_session_that_it_needs_and_gives_up_without_one(tmp
         await meshed.until(lambda: len(a.echo.answers) == 2, SESSION_SECONDS + 5.0)
         assert a.echo.answers == {1: b"zyx", 2: None}
         assert meshed.network.now >= before + SESSION_SECONDS
+
+    run(story, tmp_path)
+
+
+def test_who_ends_holds_nobody_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = Node()
+        await a.join(meshed, "a", A, *members())
+        a.hosted.do(lambda _now, _wall: a.echo.wishes.extend([Hold(of("b")), Hold(of("c")), Release(of("b"))]))
+        released: list[tuple[str, str]] = []
+        monkeypatch.setattr(a.host.mesh.wanted, "release", lambda *told: released.append(told))
+        a.hosted.close()
+        assert released == [(identity_of("c").fingerprint, "echo")]
 
     run(story, tmp_path)
 

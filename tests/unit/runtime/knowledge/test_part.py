@@ -1,0 +1,69 @@
+"""The parts of one node begin and end as its profile says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from appliance.api.peer_protocol import PeerProtocolKind
+from appliance.api.profile import Profile
+from appliance.runtime.knowledge.part import Around, Knowledge, Make
+
+AROUND = Around(SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+
+
+class Diary:
+    """A part that writes down what befalls it."""
+
+    problem = ""
+
+    def __init__(self, name: str, story: list[str]) -> None:
+        self._name, self._story = name, story
+        story.append(f"{name} made")
+
+    def kinds(self) -> Iterator[PeerProtocolKind]:
+        yield PeerProtocolKind(self._name, None, lambda _settings, _services: SimpleNamespace())  # type: ignore[arg-type, return-value]
+
+    def status(self) -> Mapping[str, Any]:
+        return {"name": self._name}
+
+    async def start(self) -> None:
+        self._story.append(f"{self._name} started")
+
+    async def close(self) -> None:
+        self._story.append(f"{self._name} closed")
+
+
+def named(profile: Profile) -> list[str]:
+    return profile.name.split("-")
+
+
+def test_a_reload_ends_what_is_wanted_no_more_and_begins_what_is_new() -> None:
+    story: list[str] = []
+
+    def wants(_around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
+        yield from ((name, lambda name=name: Diary(name, story)) for name in named(profile))
+
+    async def tell() -> None:
+        knowledge = Knowledge(AROUND, profile("a-b"), wants)
+        await knowledge.start()
+        await knowledge.use(profile("b-c"))
+        assert list(knowledge.kinds) == ["b", "c"]
+        story.append("spoken")
+        await knowledge.start()
+        assert knowledge.status() == {"b": {"name": "b"}, "c": {"name": "c"}}
+        assert knowledge.problems() == {"b": "", "c": ""}
+        await knowledge.close()
+
+    asyncio.run(tell())
+    assert story == [
+        *("a made", "b made", "a started", "b started"),
+        *("a closed", "c made", "spoken", "c started"),
+        *("c closed", "b closed"),
+    ]
+
+
+def profile(name: str) -> Profile:
+    return Profile.model_validate({"profile": 1, "name": name})
