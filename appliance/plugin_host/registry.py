@@ -38,6 +38,8 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 PROTOCOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What `wire.control` takes for a family."""
 CORE_PROTOCOLS = frozenset({"compression", "enrol", "heads", "liveness", "member", "paths", "relay", "renewal", "roster"})
+CORE_DISCOVERY = frozenset({"dht", "rendezvous"})
+"""Discovery kinds of the core: what members of a network know together (`runtime.knowledge.seeking`)."""
 MOST_OF_A_PEER = Limits(messages=1000, bytes=4 << 20, waiting=1024, requests=256)
 """The highest limits that a peer protocol may set itself."""
 SECTION = "section"
@@ -174,6 +176,12 @@ def _check_routing(kind: RoutingKind) -> str:
     return _check_shape(kind, NAME)
 
 
+def _check_discovery(kind: DiscoveryKind) -> str:
+    if kind.name in CORE_DISCOVERY:
+        raise RefusedRegistration(f"no discovery kind can be called {kind.name!r}: that is the core's own")
+    return _check_shape(kind, NAME)
+
+
 def _check_protocol(kind: PeerProtocolKind) -> str:
     if kind.name in CORE_PROTOCOLS:
         raise RefusedRegistration(f"no peer protocol can be called {kind.name!r}: that is the core's own")
@@ -221,7 +229,7 @@ FAMILIES = (
     Family("transport", "appliance_transports", "TransportKind", _check_transport),
     Family("suite", "appliance_crypto_suites", "CryptoSuite", _check_suite),
     Family("routing", "appliance_routing", "RoutingKind", _check_routing),
-    Family("discovery", "appliance_discovery", "DiscoveryKind", _check_kind),
+    Family("discovery", "appliance_discovery", "DiscoveryKind", _check_discovery),
     Family("monitor", "appliance_monitors", "MonitorKind", _check_kind),
     Family("protocol", "appliance_peer_protocols", "PeerProtocolKind", _check_protocol),
     Family("store", "appliance_stores", "StoreKind", _check_api_part),

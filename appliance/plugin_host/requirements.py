@@ -12,7 +12,7 @@ from appliance.api.transport import TransportKind
 from appliance.api.values import RELAY, Endpoint, Problem
 from appliance.foundation.patience import limited
 from appliance.plugin_host.calling import describe
-from appliance.plugin_host.registry import parts_of
+from appliance.plugin_host.registry import CORE_DISCOVERY, parts_of
 
 if TYPE_CHECKING:
     from appliance.api.profile import Profile
@@ -47,8 +47,12 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
         yield _missing("routing.kind", "routing kind", profile.routing.kind, host.routing, host)
     yield from _unset(profile, host)
     yield from _libraries(profile)
-    if not host.complete:
-        return
+    if host.complete:
+        yield from _named(profile, host)
+
+
+def _named(profile: Profile, host: PluginHost) -> Iterator[Problem]:
+    """Kinds that the profile names as keys of a section."""
     for section, named, known in (
         ("discovery", profile.discovery, host.discovery),
         ("monitoring", profile.monitoring, host.monitors),
@@ -56,7 +60,11 @@ def _required(profile: Profile, host: PluginHost) -> Iterator[Problem]:
         *_of_the_api_server(profile, host),
     ):
         for name in named:
-            if name not in known:
+            if section == "discovery" and name in CORE_DISCOVERY:
+                yield Problem(
+                    f"discovery.{name}", f"{name} runs by itself in a network of members", "take it out; its switch is in mesh"
+                )
+            elif name not in known:
                 yield _missing(f"{section}.{name}", f"{section} kind", name, known, host)
 
 

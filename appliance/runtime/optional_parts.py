@@ -127,6 +127,7 @@ class OptionalParts:
             for name in before.keys() - self.knowledge.kinds.keys():
                 del self.core[name]
             self.core |= self.knowledge.kinds
+            self._needed.discovery.core = self.knowledge.discovery
 
     async def settle(self, profile: Profile) -> None:
         """The families that the profile wants are spoken: begin or end what it no longer says."""
@@ -195,6 +196,7 @@ class OptionalParts:
         self.mesh = mesh = MeshRuntime(profile, parts, place)
         self.knowledge = Knowledge(OfKnowledge(mesh.mesh, mesh.gossip), profile)
         self.core |= mesh.kinds | self.knowledge.kinds
+        needed.discovery.core = self.knowledge.discovery
         mesh.gossip.listeners.append(self.member_told)
         mesh.mesh.changed.append(self.members_changed)
         needed.figures.members = mesh.gossip.standings

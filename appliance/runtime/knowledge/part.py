@@ -2,18 +2,19 @@
 
 To add a part: a module of its own in this room that imports what it needs, with a class as `Part` says; a switch below `mesh`
 in the profile; an entry in `wanted`; its family in `plugin_host.registry.CORE_PROTOCOLS`, so that no plugin takes its name.
-What callers may ask it stands in `questions`.
+What callers may ask it stands in `questions`. A part that can say where a member is called is a `Finder` (`seeking`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from appliance.runtime.knowledge.hosting import Judged
 
 if TYPE_CHECKING:
+    from appliance.api.discovery import DiscoveryKind
     from appliance.api.peer_protocol import PeerProtocolKind
     from appliance.api.profile import Profile
     from appliance.runtime.members.gossip import Gossip
@@ -49,6 +50,14 @@ class Part(Protocol):
         """End, and keep on the disk what is to be kept."""
 
 
+@runtime_checkable
+class Finder(Protocol):
+    """A part that finds out where members can be called."""
+
+    def discovery(self) -> Iterator[DiscoveryKind]:
+        """The discovery kinds of the core that it brings."""
+
+
 Make = Callable[[], Part]
 
 
@@ -67,6 +76,12 @@ class Knowledge:
     def kinds(self) -> dict[str, PeerProtocolKind]:
         """The families that are spoken for them."""
         return {kind.name: kind for part in self.parts.values() for kind in part.kinds()}
+
+    @property
+    def discovery(self) -> dict[str, DiscoveryKind]:
+        """The discovery kinds that run for them."""
+        finders = [part for part in self.parts.values() if isinstance(part, Finder)]
+        return {kind.name: kind for finder in finders for kind in finder.discovery()}
 
     async def start(self) -> None:
         """One after the other, those that have not started yet."""

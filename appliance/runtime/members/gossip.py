@@ -265,7 +265,7 @@ class Gossip:
     def _reach(self, member: Digest) -> None:
         """Its row says where it can be called; what is known from elsewhere goes on to count, and goes first."""
         identity, row = identity_text(member), self.machine.roster.rows.get(member)
-        found = () if row is None else endpoints_of(row, self._place.schemes(), self._place.networks(), self._overlay)
+        found = () if row is None else self.endpoints_of(row)
         before = self._from_rows.pop(member, ())
         others = [each for each in self._mesh.reached_at(identity).endpoints if each not in before]
         new = tuple(each for each in found if each not in others)
@@ -300,6 +300,10 @@ class Gossip:
     def rows(self) -> Mapping[Digest, Row]:
         """All rows that are here, this node's among them."""
         return self.machine.roster.rows
+
+    def endpoints_of(self, row: Row) -> tuple[Endpoint, ...]:
+        """Where the member of that row is called from here, most wanted first."""
+        return endpoints_of(row, self._place.schemes(), self._place.networks(), self._overlay)
 
     def standing(self, identity: str) -> str:
         """What is known of a member: alive, suspected, dead, left or unknown."""

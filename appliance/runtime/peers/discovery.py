@@ -106,6 +106,8 @@ class Discovery:
         self._calls = calls or PluginCalls()
         self._refuses = refuses
         self._kinds = kinds
+        self.core: dict[str, DiscoveryKind] = {}
+        """Kinds of the core's own. They run for as long as they are here, whatever the profile names."""
         self._found = found
         self._running: dict[str, _Running] = {}
         self._profile: Profile | None = None
@@ -136,7 +138,7 @@ class Discovery:
         """Run the discoverers that `profile` names."""
         self._profile = profile
         self._name(self._peers)
-        self.wanted = tuple(profile.discovery) or self._for_names(self._peers)
+        self.wanted = self._wanted_by(profile)
         for name in self.wanted:
             self._run(name)
 
@@ -144,7 +146,7 @@ class Discovery:
         """A changed profile, after `follow`. A discoverer whose settings did not change goes on if it watches the peers, or they
         stayed."""
         self._profile = profile
-        self.wanted = tuple(profile.discovery) or self._for_names(self._peers)
+        self.wanted = self._wanted_by(profile)
         await self._begin_anew()
 
     def follow(self, delta: Delta) -> None:
@@ -155,7 +157,8 @@ class Discovery:
         self._name(current)
         if self._profile is None:
             return
-        self.wanted = self.wanted or self._for_names(current)
+        if not self._profile.discovery and RESOLVER not in self.wanted:
+            self.wanted += self._for_names(current)
         self._stale = True
         for running in self._running.values():
             if running.watches:
@@ -202,13 +205,16 @@ class Discovery:
                 if self._named.get((endpoint.host, endpoint.port), ("",))[0] == peer.name:
                     del self._named[endpoint.host, endpoint.port]
 
+    def _wanted_by(self, profile: Profile) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*(profile.discovery or self._for_names(self._peers)), *self.core)))
+
     def _for_names(self, peers: Iterable[PeerEntry]) -> tuple[str, ...]:
         """Names in endpoints must be looked up by somebody, even when the profile says nothing of discovery."""
         names = any(is_named(endpoint) for peer in peers for endpoint in peer.endpoints)
         return (RESOLVER,) if names and RESOLVER in self._kinds else ()
 
     def _run(self, name: str) -> None:
-        kind = self._kinds.get(name)
+        kind = self.core.get(name) or self._kinds.get(name)
         if kind is None:
             self._trouble(name, f"no enabled plugin offers discovery kind {name!r}")
             return

@@ -16,6 +16,7 @@ import pytest
 
 from appliance.api import ENTRY_POINT_GROUP, STANDARD_PLUGINS
 from appliance.api.crypto import CryptoSuite
+from appliance.api.discovery import DiscoveryKind
 from appliance.api.hookspecs import hookimpl
 from appliance.api.management import ApiRoute, CliCommand, Option, Positional, Principal, Verdict
 from appliance.api.peer_protocol import Limits, PeerProtocolKind
@@ -288,6 +289,15 @@ def load_with(host: PluginHost) -> Any:
 
     network = {"addresses": ["10.8.0.1/24"]}
     return profile_model(host.sections).model_validate({"profile": 1, "network": network, "mail": {"host": "here"}})
+
+
+def test_no_discovery_kind_is_called_as_one_of_the_core(shelf: Shelf) -> None:
+    shelf.hooks(
+        "bad", appliance_discovery=lambda: [DiscoveryKind("dht", None, ANY_ROUTER), DiscoveryKind("lan", None, ANY_ROUTER)]
+    )
+    host = shelf.host()
+    assert set(host.discovery) == {"lan"}
+    assert "core's own" in fact(host, "bad").problem
 
 
 def test_no_routing_kind_is_called_as_a_key_of_the_core(shelf: Shelf) -> None:

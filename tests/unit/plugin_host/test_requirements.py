@@ -41,6 +41,11 @@ def test_a_part_of_the_api_server_that_nobody_brings_is_named_where_it_stands() 
     assert "comes from no enabled plugin" in found["management.exports.pipe"]
 
 
+def test_a_discovery_kind_of_the_core_is_not_written_down() -> None:
+    found = problems(profile(discovery={"dht": {}}), *STANDARD_PLUGINS)
+    assert "runs by itself" in found["discovery.dht"]
+
+
 def test_a_kind_that_needs_settings_is_not_used_without(monkeypatch: pytest.MonkeyPatch) -> None:
     class Needs(Section):
         level: int

@@ -122,6 +122,19 @@ async def test_names_are_looked_up_without_being_asked() -> None:
     await running.close()
 
 
+async def test_kinds_of_the_core_run_beside_what_the_profile_names() -> None:
+    found = Found()
+    running = Running(kind("bootstrap", forever), found)
+    running.core |= kind("dht", forever)
+    running.start(profile())
+    assert running.wanted == ("dht",)
+    assert await found.lists.get() == ("b", [NEAR, FAR])
+    await running.use(profile("gateway.example"))
+    assert running.wanted == ("bootstrap", "dht")
+    assert {place.kind for place in running.found()} == {"dht"}
+    await running.close()
+
+
 async def test_a_discoverer_sees_its_settings_and_peers() -> None:
     class Settings(Section):
         refresh: Seconds

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from appliance.api.discovery import DiscoveryKind
 from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.api.profile import Profile
 from appliance.runtime.knowledge.part import Around, Knowledge, Make
@@ -67,3 +68,20 @@ def test_a_reload_ends_what_is_wanted_no_more_and_begins_what_is_new() -> None:
 
 def profile(name: str) -> Profile:
     return Profile.model_validate({"profile": 1, "name": name})
+
+
+def test_parts_bring_discovery_kinds_if_they_find_members() -> None:
+    class Finding(Diary):
+        def discovery(self) -> Iterator[DiscoveryKind]:
+            yield DiscoveryKind(self._name, None, lambda _settings, _services: SimpleNamespace())
+
+    def wants(_around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
+        yield from ((name, lambda name=name: (Finding if name > "b" else Diary)(name, [])) for name in named(profile))
+
+    async def tell() -> None:
+        knowledge = Knowledge(AROUND, profile("a-c"), wants)
+        assert list(knowledge.discovery) == ["c"]
+        await knowledge.use(profile("a-d"))
+        assert list(knowledge.discovery) == ["d"]
+
+    asyncio.run(tell())
