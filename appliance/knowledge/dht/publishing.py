@@ -1,0 +1,72 @@
+"""What a node itself has written into the table, and when it is written again: members come and go, it stays till it expires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from appliance.knowledge.dht.store import Place, point_of
+from appliance.knowledge.dht.wire import Packed, Type
+from appliance.knowledge.signed import Record
+
+REPUBLISH_SECONDS: Final = 3600.0
+"""Kademlia's own figure."""
+AGAIN_SECONDS: Final = 60.0
+"""When fewer members kept it than there should be."""
+MOST_OWN: Final = 1024
+
+
+class Own(NamedTuple):
+    """A record of this node."""
+
+    type: Type
+    record: Record
+    due: float
+    """When it is written again, on the clock that only goes forward."""
+
+    @property
+    def packed(self) -> Packed:
+        """As it travels."""
+        return Packed(self.type, self.record.encoded)
+
+
+class Publishing:
+    """One node's."""
+
+    def __init__(self) -> None:
+        self._own: dict[Place, Own] = {}
+        self._sequence = 0
+
+    def __iter__(self) -> Iterator[Own]:
+        return iter(self._own.values())
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._own
+
+    def sequence(self, wall: float) -> int:
+        """For the next record: higher than all before, also than those before a restart."""
+        self._sequence = max(self._sequence + 1, int(wall * 1000))
+        return self._sequence
+
+    def add(self, type_: Type, record: Record, due: float) -> None:
+        """It is to be there until it expires."""
+        self._sequence = max(self._sequence, record.sequence)
+        self._own[type_, point_of(record)] = Own(type_, record, due)
+
+    def remove(self, place: Place) -> None:
+        """It is not written again."""
+        self._own.pop(place, None)
+
+    def written(self, packed: Packed, place: Place, due: float) -> None:
+        """It was, and is again then, if it is still the one that is to be there."""
+        own = self._own.get(place)
+        if own is not None and own.record.encoded == packed.encoded:
+            self._own[place] = own._replace(due=due)
+
+    def due(self, now: float, wall: float) -> list[Own]:
+        """What is to be written now. Forgets what has expired."""
+        self._own = {place: own for place, own in self._own.items() if own.record.expires > wall}
+        return [own for own in self if own.due <= now]

@@ -1,0 +1,313 @@
+"""The look-ups and questions of a node that are under way, and what their answers do to its table."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from math import inf
+from typing import Final, NamedTuple
+
+from appliance.errors import ApplianceError
+from appliance.knowledge.dht.ids import Id, node_id, pack_id
+from appliance.knowledge.dht.jobs import STORE_SECONDS, Finished, Job, Why
+from appliance.knowledge.dht.judge import SMALL, Judge
+from appliance.knowledge.dht.lookup import Lookup
+from appliance.knowledge.dht.store import Store
+from appliance.knowledge.dht.table import Table
+from appliance.knowledge.dht.wire import (
+    ASKED_BY,
+    K,
+    Kind,
+    Packed,
+    Verdict,
+    pack_records,
+    read_answer,
+    read_verdicts,
+)
+from appliance.knowledge.effects import Ask
+from appliance.members.row import Digest
+
+ANSWER_SECONDS: Final = 3.0
+"""How long a member has to answer; a look-up does not wait so long (`lookup.SLOW_SECONDS`)."""
+PROVE_SECONDS: Final = 60.0
+"""A member that is not in the table is asked for a proof that often at most."""
+MOST_RUNNING: Final = 16
+MOST_BEHIND: Final = 4
+"""Look-ups under way: all, and those that nobody waits for."""
+MOST_ORDERED: Final = 2048
+STRANGERS: Final = 5
+"""Members that a node without a table asks, which it only knows to be members."""
+
+
+class DhtRefused(ApplianceError):
+    """The hash table cannot take what it was asked for."""
+
+
+class _Order(NamedTuple):
+    """A look-up that is to begin."""
+
+    number: int
+    kind: Kind
+    why: Why
+    target: Id
+    at: float
+    member: Digest | None = None
+    store: tuple[Packed, ...] = ()
+
+
+class _Question(NamedTuple):
+    """That is under way."""
+
+    member: Digest
+    kind: Kind
+    job: int
+    """0: of none."""
+    records: int = 0
+    """How many it is to keep."""
+
+
+class Searching:
+    """One node's. Its driver takes what gathers in `asked`, `finished`, `met` and `written`."""
+
+    def __init__(self, own: Digest, table: Table, store: Store, judge: Judge) -> None:
+        self.asked: list[Ask] = []
+        self.finished: list[Finished] = []
+        self.met: list[Digest] = []
+        """Members that are new in the table."""
+        self.written: list[Job] = []
+        """Look-ups that had records kept, at their end."""
+        self.there: dict[Digest, None] = {}
+        """Members with a session."""
+        self._own = own
+        self._table = table
+        self._store = store
+        self._judge = judge
+        self._number = 0
+        self._questions: dict[int, _Question] = {}
+        self._jobs: dict[int, Job] = {}
+        self._ordered: deque[_Order] = deque()
+        """Somebody waits for these."""
+        self._behind: deque[_Order] = deque()
+        self._proved_at: dict[Digest, float] = {}
+        """When a member that is not in the table was asked for a proof."""
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def free(self) -> int:
+        """How many look-ups that nobody waits for may be ordered."""
+        return MOST_ORDERED - len(self._behind)
+
+    def order(
+        self,
+        kind: Kind,
+        why: Why,
+        target: Id,
+        now: float,
+        wall: float,
+        member: Digest | None = None,
+        store: tuple[Packed, ...] = (),
+    ) -> int:
+        """Look something up, soon. Returns its number. Raises DhtRefused if there is too much to look up already."""
+        orders = self._ordered if why is Why.ASKED else self._behind
+        if len(orders) >= MOST_ORDERED:
+            raise DhtRefused("this node looks up too much at once", hint="wait until some of it is finished")
+        self._number += 1
+        orders.append(_Order(self._number, kind, why, target, now, member, store))
+        number = self._number
+        self._begin(now, wall)
+        return number
+
+    def seen(self, member: Digest, now: float) -> None:
+        """A member is there. It is asked for a proof if the table has room for it."""
+        if member not in self._table and self._table.has_room(node_id(self._judge.network, member)):
+            self.prove(member, now)
+
+    def prove(self, member: Digest, now: float) -> None:
+        """Ask a member something, so that it shows that it answers."""
+        if now - self._proved_at.get(member, -inf) >= PROVE_SECONDS:
+            self._proved_at[member] = now
+            self.ask(member, Kind.FIND, pack_id(self._table.own))
+
+    def forget(self, member: Digest, now: float) -> None:
+        """It is no member of the table, and not asked for a while."""
+        self._table.remove(member)
+        self._proved_at[member] = now
+
+    def ask(self, member: Digest, kind: Kind, body: bytes, job: int = 0, records: int = 0) -> int:
+        """A question to a member. Returns its number."""
+        self._number += 1
+        self._questions[self._number] = _Question(member, kind, job, records)
+        self.asked.append(Ask(self._number, member, kind, body, ANSWER_SECONDS))
+        return self._number
+
+    # ---- answers ----
+
+    def answered(self, number: int, body: bytes | None, now: float, wall: float) -> None:
+        """What became of a question."""
+        question = self._questions.pop(number, None)
+        if question is None:
+            return
+        job = self._jobs.get(question.job)
+        if job is not None:
+            job.storing.discard(number)
+        if body is None:
+            self._unanswered(question, job, now)
+        elif question.kind is Kind.STORE:
+            self._take_verdicts(question, job, body, now)
+        else:
+            self._take_answer(question, job, body, now, wall)
+        if job is not None:
+            self._go_on(job, now, wall)
+            self._begin(now, wall)
+
+    def _unanswered(self, question: _Question, job: Job | None, now: float) -> None:
+        self._judge.blame(question.member, "unanswered", SMALL if question.member in self.there else 0.0)
+        self._fail(question, job, now)
+
+    def _fail(self, question: _Question, job: Job | None, now: float) -> None:
+        newcomer = self._table.failed(question.member)
+        if newcomer is not None:
+            self.prove(newcomer, now)
+        if job is not None and question.kind is not Kind.STORE:
+            job.lookup.failed(question.member)
+
+    def _malformed(self, question: _Question, job: Job | None, now: float) -> None:
+        self._judge.blame(question.member, "malformed-answer")
+        self.forget(question.member, now)
+        self._fail(question, job, now)
+
+    def _take_verdicts(self, question: _Question, job: Job | None, body: bytes, now: float) -> None:
+        verdicts = read_verdicts(body, question.records)
+        if verdicts is None:
+            self._malformed(question, job, now)
+            return
+        self._heard(question.member, now)
+        for verdict in verdicts:
+            self._judge.counters[f"told-{verdict.name.lower()}"] += 1
+        if job is not None and Verdict.KEPT in verdicts:
+            job.stored_at += 1
+
+    def _take_answer(self, question: _Question, job: Job | None, body: bytes, now: float, wall: float) -> None:
+        answer = read_answer(body, question.kind)
+        if answer is None:
+            self._malformed(question, job, now)
+            return
+        self._heard(question.member, now)
+        members = self._judge.keys(wall)
+        named = [(each, node_id(self._judge.network, each)) for each in answer.contacts if each in members and each != self._own]
+        self._judge.counters["unknown-contacts"] += sum(each not in members for each in answer.contacts)
+        if job is None or job.lookup.ended:
+            for member, _ in named if job is None else ():
+                self.seen(member, now)
+            return
+        job.lookup.answered(question.member, named)
+        if answer.records:
+            self._take_records(question.member, job, answer.records, wall)
+        if question.member == job.member:
+            job.lookup.ended = True
+            job.hops = job.lookup.depth(question.member)
+
+    def _take_records(self, member: Digest, job: Job, records: Iterable[Packed], wall: float) -> None:
+        valid = set()
+        for packed in records:
+            record = job.records.get(packed.encoded) or self._judge.read(member, packed, wall, job.lookup.target)
+            if record is not None:
+                job.records[packed.encoded] = record
+                valid.add(packed.encoded)
+        if valid:
+            job.hops = job.hops or job.lookup.depth(member)
+            job.voices.append((job.lookup.path(member), frozenset(valid)))
+            job.lookup.ended = job.lookup.ended or job.is_agreed()
+
+    def _heard(self, member: Digest, now: float) -> None:
+        if self._table.heard(member, node_id(self._judge.network, member), now):
+            self.met.append(member)
+        self._proved_at.pop(member, None)
+
+    # ---- look-ups ----
+
+    def due(self, now: float, wall: float) -> None:
+        """Time passed."""
+        for job in list(self._jobs.values()):
+            if job.due() <= now:
+                self._go_on(job, now, wall)
+        self._begin(now, wall)
+
+    def next_due(self) -> float:
+        """When `due` wants to be called."""
+        return min((job.due() for job in self._jobs.values()), default=inf)
+
+    def refresh(self, now: float, wall: float) -> None:
+        """Once a minute: forget who is no member, and when who was asked."""
+        members = self._judge.keys(wall)
+        for contact in [each for each in self._table if each.member not in members]:
+            self._table.remove(contact.member)
+        self._proved_at = {member: at for member, at in self._proved_at.items() if now - at < PROVE_SECONDS}
+
+    def _begin(self, now: float, wall: float) -> None:
+        """Look-ups that may."""
+        while self._ordered and len(self._jobs) < MOST_RUNNING:
+            self._start(self._ordered.popleft(), now, wall)
+        while self._behind and sum(job.why is not Why.ASKED for job in self._jobs.values()) < MOST_BEHIND:
+            self._start(self._behind.popleft(), now, wall)
+
+    def _start(self, order: _Order, now: float, wall: float) -> None:
+        lookup = Lookup(order.target, self._known(order.target, wall), len(self._judge.keys(wall)), now)
+        job = Job(order.number, order.kind, order.why, lookup, order.at, order.member, order.store)
+        type_ = ASKED_BY.get(order.kind)
+        if type_ is not None:
+            own = self._store.under(type_, order.target, wall)
+            job.records = {record.encoded: record for record in own}
+        self._jobs[job.number] = job
+        self._go_on(job, now, wall)
+
+    def _known(self, target: Id, wall: float) -> list[tuple[Digest, Id]]:
+        """Where a look-up begins: in the table; without one at whom it has a session with, or at any members."""
+        network = self._judge.network
+        known = [(each.member, each.id) for each in self._table.closest(target, K)]
+        if len(known) < K:
+            there = [member for member in self.there if member not in self._table]
+            known += [(member, node_id(network, member)) for member in there[: K - len(known)]]
+        if not known:
+            members = sorted(self._judge.keys(wall).keys() - {self._own}, key=lambda member: node_id(network, member) ^ target)
+            known = [(member, node_id(network, member)) for member in members[:STRANGERS]]
+        return known
+
+    def _go_on(self, job: Job, now: float, wall: float) -> None:
+        if job.number not in self._jobs:
+            return
+        if not job.until:
+            body = pack_id(job.lookup.target)
+            for member in job.lookup.next(now):
+                self.ask(member, job.kind, body, job.number)
+            if not job.lookup.ended:
+                return
+            if job.store:
+                self._have_kept(job, now, wall)
+        if not job.storing or job.until <= now:
+            self._end(job, now)
+
+    def _have_kept(self, job: Job, now: float, wall: float) -> None:
+        """Ask the closest members to keep the records; this node is perhaps one of them."""
+        job.until = now + STORE_SECONDS
+        closest, target = job.lookup.closest(), job.lookup.target
+        own = self._table.own ^ target
+        if len(closest) < K or own < node_id(self._judge.network, closest[-1]) ^ target:
+            closest = closest[: K - 1]
+            job.stored_at += self._keep_here(job, now, wall)
+        body = pack_records(job.store)
+        for member in closest:
+            job.storing.add(self.ask(member, Kind.STORE, body, job.number, len(job.store)))
+
+    def _keep_here(self, job: Job, now: float, wall: float) -> bool:
+        records = [(type_, self._judge.read(self._own, Packed(type_, encoded), wall)) for type_, encoded in job.store]
+        return all(record and self._store.keep(type_, record, now, wall) is Verdict.KEPT for type_, record in records)
+
+    def _end(self, job: Job, now: float) -> None:
+        del self._jobs[job.number]
+        if job.store:
+            self.written.append(job)
+        if job.why is Why.ASKED:
+            self.finished.append(job.finished(now))

@@ -1,0 +1,146 @@
+"""The records that a node keeps for the network, within limits: of all, of one writer, and under one key.
+
+records under one key     32 values and 64 providers; together no more bytes than an answer holds
+records of one writer     256, 256 KiB
+all                       4,096, 4 MiB: then what is farthest from this node makes room for what is closer
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from appliance.knowledge.dht.ids import ID_BYTES, Id, unpack_id
+from appliance.knowledge.dht.wire import MOST_RECORDS, RECORD_HEAD, Packed, Type, Verdict
+from appliance.knowledge.signed import Record
+from appliance.members.row import Digest
+
+MOST: Final = 4096
+MOST_BYTES: Final = 4 * 2**20
+MOST_OF_WRITER: Final = 256
+MOST_BYTES_OF_WRITER: Final = 256 * 1024
+MOST_UNDER: Final = {Type.VALUE: 32, Type.PROVIDER: 64}
+"""Records under one key. Chosen: many writers, and one answer holds them all if they are short."""
+
+Place = tuple[Type, Id]
+"""What records are kept under."""
+
+
+class Held(NamedTuple):
+    """A record that is kept."""
+
+    type: Type
+    record: Record
+    told: float
+    """When somebody last said it should be kept, on the clock that only goes forward."""
+
+    @property
+    def place(self) -> Place:
+        """Where it is kept."""
+        return self.type, point_of(self.record)
+
+    @property
+    def packed(self) -> Packed:
+        """As it travels."""
+        return Packed(self.type, self.record.encoded)
+
+
+def point_of(record: Record) -> Id:
+    """The point that a record is about."""
+    return unpack_id(record.content[:ID_BYTES])
+
+
+def value_of(record: Record) -> bytes:
+    """What its writer put there."""
+    return record.content[ID_BYTES:]
+
+
+class Store:
+    """One node's. Who keeps records has judged them: nothing is verified here."""
+
+    def __init__(self, own: Id) -> None:
+        self._own = own
+        self._places: dict[Place, dict[Digest, Held]] = {}
+        self._records: Counter[Digest] = Counter()
+        """By writer."""
+        self._bytes: Counter[Digest] = Counter()
+        self.total = 0
+        self.total_bytes = 0
+
+    def __iter__(self) -> Iterator[Held]:
+        for place in self._places.values():
+            yield from place.values()
+
+    def under(self, type_: Type, point: Id, wall: float) -> list[Record]:
+        """What is kept under a point and has not expired."""
+        found = self._places.get((type_, point), {})
+        return [held.record for held in found.values() if held.record.expires > wall]
+
+    def get(self, place: Place, writer: Digest) -> Held | None:
+        """None: there is none."""
+        return self._places.get(place, {}).get(writer)
+
+    def keep(self, type_: Type, record: Record, now: float, wall: float) -> Verdict:
+        """Of a writer's records under one key the one with the highest sequence is kept."""
+        held = Held(type_, record, now)
+        known = self.get(held.place, record.member)
+        if known is not None and (record.sequence, record.encoded) <= (known.record.sequence, known.record.encoded):
+            if record.sequence < known.record.sequence:
+                return Verdict.OLDER
+            self._places[held.place][record.member] = known._replace(told=now)
+            return Verdict.KEPT
+        verdict = self._room(held, known, wall)
+        if verdict is Verdict.KEPT:
+            if known is not None:
+                self.drop(known)
+            self._add(held)
+        return verdict
+
+    def drop(self, held: Held) -> None:
+        """It is not kept any more."""
+        writer, size = held.record.member, len(held.record.encoded)
+        place = self._places[held.place]
+        del place[writer]
+        if not place:
+            del self._places[held.place]
+        self._records[writer] -= 1
+        self._bytes[writer] -= size
+        if not self._records[writer]:
+            del self._records[writer], self._bytes[writer]
+        self.total -= 1
+        self.total_bytes -= size
+
+    def expire(self, wall: float) -> int:
+        """Drop what has expired. Returns how many."""
+        expired = [held for held in self if held.record.expires <= wall]
+        for held in expired:
+            self.drop(held)
+        return len(expired)
+
+    def _add(self, held: Held) -> None:
+        writer, size = held.record.member, len(held.record.encoded)
+        self._places.setdefault(held.place, {})[writer] = held
+        self._records[writer] += 1
+        self._bytes[writer] += size
+        self.total += 1
+        self.total_bytes += size
+
+    def _room(self, held: Held, known: Held | None, wall: float) -> Verdict:
+        """Is there room for it, in the place of `known`? Makes room in a full store."""
+        size, writer = len(held.record.encoded), held.record.member
+        more, gained = (1, size) if known is None else (0, size - len(known.record.encoded))
+        others = [each.record for each in self._places.get(held.place, {}).values() if each is not known]
+        under = sum(RECORD_HEAD + len(each.encoded) for each in others if each.expires > wall)
+        if len(others) >= MOST_UNDER[held.type] or under + RECORD_HEAD + size > MOST_RECORDS:
+            return Verdict.CROWDED
+        if self._records[writer] + more > MOST_OF_WRITER or self._bytes[writer] + gained > MOST_BYTES_OF_WRITER:
+            return Verdict.SHARE
+        distance = held.place[1] ^ self._own
+        while self.total + more > MOST or self.total_bytes + gained > MOST_BYTES:
+            farthest = max(self._places, key=lambda place: place[1] ^ self._own)
+            if farthest[1] ^ self._own <= distance:
+                return Verdict.FULL
+            for each in list(self._places[farthest].values()):
+                self.drop(each)
+        return Verdict.KEPT
