@@ -68,6 +68,11 @@ class Mesh(Section):
     bootstrap: tuple[BootstrapEntry, ...] = Field(
         default=(), max_length=64, description="Members to call first; more are learned from them."
     )
+    scores: Switch = Field(
+        default=True,
+        description="Score members by what this node sees of them, and block for a while those that do what no honest member "
+        "does. Blocks by hand hold either way.",
+    )
     accept: MeshAccept = Field(default=MeshAccept(), description=MeshAccept.__doc__)
     _given: tuple[Interface, ...] = PrivateAttr(default=())
 

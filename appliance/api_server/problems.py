@@ -18,6 +18,9 @@ TYPE: Final = "urn:appliance:problem:"
 """The type of a problem is a name, not an address where something must be (RFC 9457, section 3.1.1)."""
 _BY_CODE: Final = {
     "NoSuchName": HTTPStatus.NOT_FOUND,
+    "NoSuchPeer": HTTPStatus.NOT_FOUND,
+    "CannotBlock": HTTPStatus.CONFLICT,
+    "NotShared": HTTPStatus.CONFLICT,
     "BadRequest": HTTPStatus.BAD_REQUEST,
     "BodyTooLarge": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "NotFound": HTTPStatus.NOT_FOUND,

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from appliance.cli.scores import block_text
 from appliance.cli.terminal import Terminal, seconds_text, table
 from appliance.control import client
 from appliance.errors import ExitCode
@@ -35,7 +36,9 @@ def peers_text(answer: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _row(peer: Mapping[str, Any]) -> tuple[str, ...]:
-    if peer.get("not_taken"):
+    if peer.get("blocked"):
+        state = block_text(peer["blocked"])
+    elif peer.get("not_taken"):
         state = f"not taken: {peer['not_taken']}"
     elif peer["connected"]:
         state = f"connected for {seconds_text(peer['since_s'])}"

@@ -367,6 +367,8 @@ class Answering:
             self._shared.events.append(SendMessage(index, PacketType.KEEP_ALIVE, 0, b""))
 
     def _welcome(self, fingerprint: str, answer: Answer, now: float) -> bool:
+        if fingerprint in self._shared.blocked:
+            raise PeerFault(Fault.BLOCKED)
         peer = self._shared.peers_by_identity.get(fingerprint)
         if peer is None or not peer.proved:
             return self._admit_stranger(fingerprint, answer.to or far_end(self._shared.links[answer.link]), now)

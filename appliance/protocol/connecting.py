@@ -104,7 +104,7 @@ class Connecting:
 
     def connect(self, peer: Peer, now: float) -> None:
         """Reach `peer` at its next endpoint, as soon as it is its turn."""
-        if peer.busy or peer.queued or not peer.endpoints:
+        if peer.busy or peer.queued or not peer.endpoints or peer.settings.identity in self._shared.blocked:
             return
         self._shared.timers.cancel((Deadline.CONNECT, peer.name))
         peer.queued = True

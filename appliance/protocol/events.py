@@ -47,6 +47,8 @@ class CloseReason(StrEnum):
     """A stranger did not prove in time that it is a member, or others came, or it has an ordinary session now."""
     NO_ROOM = "no-room"
     """The worker had no room for it."""
+    BLOCKED = "blocked"
+    """This node has no session with that identity for now."""
 
 
 class Transmit(NamedTuple):

@@ -47,6 +47,20 @@ class Membership:
         if peer is not None:
             self._drop(peer, now, CloseReason.REMOVED)
 
+    def block(self, identity: str, now: float) -> None:
+        """Nobody with that fingerprint has a session from now on: those that there are end."""
+        self._shared.blocked.add(identity)
+        peer = self._shared.peers_by_identity.get(identity)
+        if peer is not None and peer.proved:
+            self._end_sessions(peer, now, CloseReason.BLOCKED)
+
+    def unblock(self, identity: str, now: float) -> None:
+        """It may have one again, and is called if it is a peer that can be."""
+        self._shared.blocked.discard(identity)
+        peer = self._shared.peers_by_identity.get(identity)
+        if peer is not None and peer.proved:
+            self.connect_if_alone(peer, now)
+
     def renew_disallowed(self, now: float) -> None:
         """The policy changed: replace the sessions it no longer allows."""
         policy = self._shared.policy
@@ -61,7 +75,9 @@ class Membership:
             self._drop(peer, now, CloseReason.SHUTDOWN)
 
     def alone(self, peer: Peer) -> bool:
-        """May `peer` be called? Yes if it has no session, or one that may not work or is to be replaced."""
+        """May `peer` be called? Yes if it has no session, or one that may not work or is to be replaced; not if it is blocked."""
+        if peer.settings.identity in self._shared.blocked:
+            return False
         session = self._shared.sessions.get(peer.session) if peer.session is not None else None
         return session is None or session.suspect or session.due or session.elsewhere
 
@@ -99,9 +115,12 @@ class Membership:
             self._shared.events.append(Unreached(peer.name))
 
     def _drop(self, peer: Peer, now: float, reason: CloseReason) -> None:
+        self._end_sessions(peer, now, reason)
+        self._shared.timers.cancel((Deadline.WANTED, peer.name))
+        self._shared.drop_peer(peer)
+
+    def _end_sessions(self, peer: Peer, now: float, reason: CloseReason) -> None:
         self._connecting.cancel(peer, now)
         for session in self._shared.sessions_of(peer.name):
             self._keeping.say_goodbye(session, reason)
         self._shared.timers.cancel((Deadline.CONNECT, peer.name))
-        self._shared.timers.cancel((Deadline.WANTED, peer.name))
-        self._shared.drop_peer(peer)

@@ -155,6 +155,16 @@ class Node:
         """A peer that is a stranger from now on: its sessions end, with a word to it. Nothing happens when there is none."""
         self._membership.drop(name, now)
 
+    def block(self, identity: str, now: float) -> None:
+        """Whoever has that fingerprint, a peer or a stranger, has no session until `unblock`: those that there are end, and its
+        handshakes and ours with it are refused. It stays a peer, so nobody takes its name or its prefixes."""
+        self._membership.block(identity, now)
+        self.end_stranger(identity, now)
+
+    def unblock(self, identity: str, now: float) -> None:
+        """It may have a session again."""
+        self._membership.unblock(identity, now)
+
     def learn(self, suites: Sequence[CryptoSuite]) -> None:
         """Further suites are registered. Which may be used, `update` says; none is ever forgotten."""
         self._shared.learn(suites)
@@ -229,7 +239,7 @@ class Node:
         if found is not None and found.session is None:
             found.want(now)
             self._connecting.connect(found, now)
-            if not found.settings.keepalive:
+            if not found.settings.keepalive or found.settings.identity in self._shared.blocked:
                 self._shared.timers.set((Deadline.WANTED, peer), found.wanted_until)
 
     def handle_reachable(self, peer: str, endpoint: Endpoint, now: float) -> None:

@@ -86,6 +86,8 @@ class Probation:
         shared = self._shared
         if fingerprint in shared.peers_by_identity or fingerprint == shared.identity.fingerprint or not endpoints:
             return False
+        if fingerprint in shared.blocked:
+            return False
         if len(self._called) >= shared.settings.probation:
             shared.counters[Count.PROBATION_CALLS] += 1
             return False

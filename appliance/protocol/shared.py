@@ -62,6 +62,8 @@ class Shared:
         """The sessions of each peer that has any."""
         self.peers: dict[str, Peer] = {}
         self.peers_by_identity: dict[str, Peer] = {}
+        self.blocked: set[str] = set()
+        """Fingerprints of those who have no session, peer or not, until somebody says otherwise."""
         self.indexes: set[int] = set()
         self.gone: Callable[[str], None] = lambda _peer: None
         """Called when the session that carried a peer's traffic ended and no other took over."""

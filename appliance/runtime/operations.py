@@ -15,6 +15,7 @@ from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError
 from appliance.runtime.figures import document
 from appliance.runtime.finding import discovered, lookup
+from appliance.runtime.knowledge.questions import blocked_peers
 from appliance.runtime.knowledge.questions import operations as knowledge_operations
 from appliance.runtime.plugins.routes import BadArguments, described, plugins_operations
 from appliance.runtime.status import profile_status, whole_status
@@ -148,8 +149,8 @@ def _about_members(node: NodeRuntime) -> dict[str, Operation]:
     async def show_peers(_request: Request) -> Any:
         from appliance.runtime.members.asked import peers
 
-        paths = node.optional.paths.report()
-        return peers(node.peers.table, node.driver.node, node.mesh, {} if paths is None else paths["peers"])
+        paths, blocked = node.optional.paths.report(), blocked_peers(node.optional.knowledge)
+        return peers(node.peers.table, node.driver.node, node.mesh, {} if paths is None else paths["peers"], blocked)
 
     async def take_statements(request: Request) -> Any:
         from appliance.runtime.members.asked import take_statements

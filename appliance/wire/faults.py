@@ -55,6 +55,8 @@ class Fault(StrEnum):
     BAD_SIGNATURE = "bad-signature"
     UNKNOWN_IDENTITY = "unknown-identity"
     """The proof is good, but of a node that the profile does not name."""
+    BLOCKED = "blocked"
+    """The proof is good, and this node has no session with that identity for now."""
     PROBATION_AGAIN = "probation-again"
     """A stranger on probation wants further sessions."""
     WRONG_IDENTITY = "wrong-identity"

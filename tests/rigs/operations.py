@@ -28,6 +28,7 @@ LEFT_OUT: Final = frozenset(
     {
         *("events", "lab", "plugin new", "plugin check", "plugin install", "plugin uninstall"),
         *("join", "leave", "network invite", "network invitations", "netcheck"),
+        *("peers block", "peers unblock", "peers scores"),
         *("connect", "serve", "tunnel", "proxy", "send", "receive"),
         *("service register", "service watch", "mesh peers", "mesh chat"),
         *("compat", "validate", "generate-client", "mock-server", "templates check", "debug profile", "debug trace"),
@@ -38,7 +39,8 @@ LEFT_OUT: Final = frozenset(
 )
 """Commands that do nothing to a node, and last as long as what they follow, build, try or carry; and those of a node that is a
 member of a network, looks for direct paths, or has an API server or an audit log, which this one does not
-(tests/netns/test_joining.py, tests/netns/test_management.py, tests/cli/test_audit.py, tests/unit/cli/test_store.py)."""
+(tests/netns/test_joining.py, tests/netns/test_scores.py,
+tests/netns/test_management.py, tests/cli/test_audit.py, tests/unit/cli/test_store.py)."""
 EVENTUALLY: Final = 30.0
 """Seconds after which something has gone wrong, which is another matter than being slow."""
 

@@ -205,6 +205,7 @@ class Peer(Result):
     rtt_ms: float | None = None
     path: str | None = Field(default=None, description="direct or relayed; null if there is none.")
     standing: str | None = Field(default=None, description="What is known of a member: alive, suspected, dead, left, unknown.")
+    blocked: dict[str, Any] | None = Field(default=None, description="Why it has no session for now, and until when.")
 
 
 class Peers(Result):

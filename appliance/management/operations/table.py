@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from appliance.management.operations import analytics, audit, iam, jobs, node, reviews, server, short_paths, store, traces
+from appliance.management.operations import analytics, audit, iam, jobs, node, reviews, scores, server, short_paths, store, traces
 from appliance.management.operations.row import Row
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -14,6 +14,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *analytics.ROWS,
     *jobs.ROWS,
     *reviews.ROWS,
+    *scores.ROWS,
     *server.ROWS,
     *store.ROWS,
     *traces.ROWS,

@@ -113,6 +113,8 @@ class Knowledge:
         return {name: dict(part.status()) for name, part in self.parts.items()}
 
 
-def wanted(_around: Around, _profile: Profile) -> Iterator[tuple[str, Make]]:
+def wanted(around: Around, _profile: Profile) -> Iterator[tuple[str, Make]]:
     """The parts that the profile wants, and how each is made. What a part takes is imported here, when it is wanted."""
-    yield from ()
+    from appliance.runtime.knowledge.scores import Scores
+
+    yield "scores", lambda: Scores(around)

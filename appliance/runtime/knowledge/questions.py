@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from appliance.control.conversation import Operation
+from appliance.control.conversation import Operation, Request
 from appliance.errors import ApplianceError
 from appliance.runtime.knowledge.part import Knowledge, Part
 
 READ: Final = "knowledge.read"
 WRITE: Final = "knowledge.write"
+CHANGE: Final = "node.change"
 
 Found = Callable[[], Knowledge | None]
 
@@ -29,6 +30,38 @@ def part_of(knowledge: Knowledge | None, name: str) -> Any:
     return found
 
 
-def operations(_knowledge: Found) -> dict[str, Operation]:
+def blocked_peers(knowledge: Knowledge | None) -> Mapping[str, Mapping[str, Any]]:
+    """Who is blocked here, by identity, and why."""
+    if knowledge is None:
+        return {}
+    from appliance.runtime.knowledge import scores_questions
+
+    return scores_questions.blocked_peers(part_of(knowledge, "scores"))
+
+
+def operations(knowledge: Found) -> dict[str, Operation]:
     """All of them, whether the node has the part or not: what it has not got it says when it is asked."""
-    return {}
+    return _about_scores(knowledge)
+
+
+def _about_scores(knowledge: Found) -> dict[str, Operation]:
+    async def block_peer(request: Request) -> Any:
+        from appliance.runtime.knowledge import scores_questions
+
+        return await scores_questions.block(part_of(knowledge(), "scores"), request)
+
+    async def unblock_peer(request: Request) -> Any:
+        from appliance.runtime.knowledge import scores_questions
+
+        return await scores_questions.unblock(part_of(knowledge(), "scores"), request)
+
+    async def scores(_request: Request) -> Any:
+        from appliance.runtime.knowledge import scores_questions
+
+        return scores_questions.table(part_of(knowledge(), "scores"))
+
+    return {
+        "block_peer": Operation(CHANGE, block_peer, whole=True),
+        "unblock_peer": Operation(CHANGE, unblock_peer, whole=True),
+        "scores": Operation(READ, scores),
+    }

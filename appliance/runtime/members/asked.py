@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from appliance.api.values import RELAY
@@ -43,16 +44,22 @@ async def take_statements(mesh: Mesh | None, network: object, body: bytes) -> di
 
 
 def peers(
-    table: PeerTable, node: Node, runtime: MeshRuntime | None, paths: Mapping[str, Mapping[str, Any]]
+    table: PeerTable,
+    node: Node,
+    runtime: MeshRuntime | None,
+    paths: Mapping[str, Mapping[str, Any]],
+    blocked: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """All peers in the table's order, members that are no peers here at the end. `paths`: what is known of the path to each, by
-    name."""
+    name. `blocked`: who has no session for now and why, by identity."""
     mesh = None if runtime is None else runtime.mesh
     members: Mapping[str, Certificate] = {} if mesh is None else mesh.members()
     found = []
     for entry in table:
         peer = _peer(entry, node, members.get(entry.identity))
         found.append(peer | _path(peer, paths.get(entry.name)))
+        if entry.identity in blocked:
+            found[-1]["blocked"] = blocked[entry.identity]
         if runtime is not None and entry.identity in members:
             found[-1] |= {
                 "standing": runtime.gossip.standing(entry.identity),

@@ -1,0 +1,247 @@
+"""Scores and blocks of a running node: what it saw of members is written into the book (`appliance.knowledge.scores`), and
+whom the book blocks has no session.
+
+    deeds (`hosting.Judged`), sessions ─▶ Book ─▶ blocks ─▶ the node: sessions end, handshakes fail (`protocol.membership`)
+                                            │         └──▶ events, the log
+                                            ▼
+                                  mesh-LABEL/scores
+
+A blocked member stays a peer, so that nobody takes its name or its prefixes; what goes to it goes nowhere. Statements and rows
+about it count as before: who is a member, a block does not decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from appliance.errors import ApplianceError
+from appliance.foundation.logging import get_logger
+from appliance.knowledge.scores.blocks import MOST, Block
+from appliance.knowledge.scores.book import HeldOff, Surroundings
+from appliance.members.network import digest_of_text, identity_text
+from appliance.protocol.session import SessionState
+from appliance.runtime.knowledge.scores_file import KeptBook
+from appliance.runtime.peers.table import Origin
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from appliance.api.peer_protocol import PeerProtocolKind
+    from appliance.knowledge.effects import Deed
+    from appliance.members.row import Digest
+    from appliance.runtime.knowledge.part import Around
+
+log = get_logger("scores")
+
+NAME: Final = "scores"
+LOOK_SECONDS: Final = 600.0
+"""Between two looks at who has a session; each time it speaks for a member."""
+HELD: Final = "held-a-session"
+HELD_POINTS: Final = 3.0
+"""For a session that was there all that time: a member that does nothing but be there is good after two hours."""
+BLOCKED, UNBLOCKED = "peer-blocked", "peer-unblocked"
+
+
+class CannotBlock(ApplianceError):
+    """That block cannot be made, or there is none to take back."""
+
+
+class NoSuchPeer(ApplianceError):
+    """Nobody is called so here."""
+
+
+class Scores:
+    """Those of one node (`part.Part`)."""
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self._mesh = around.mesh
+        self._kept = KeptBook(self._mesh.parts.folder.path, self._mesh.parts.monotonic, self._mesh.parts.wall)
+        self.book = self._kept.read()
+        self._timer: asyncio.Task[None] | None = None
+        self._rings_at = inf
+        self._look_at = self.now() + LOOK_SECONDS
+        for member in self.book.blocks.all:  # before the first of them can call
+            self._mesh.parts.driver.node.block(identity_text(member), self.now())
+
+    # ---- the part ----
+
+    def kinds(self) -> Iterator[PeerProtocolKind]:
+        """None: what it knows it tells nobody."""
+        yield from ()
+
+    async def start(self) -> None:
+        """Hear of deeds."""
+        self._around.judged.listeners.append(self._hear)
+        self._act()
+
+    async def close(self) -> None:
+        """Write what is not written yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._kept.close()
+
+    @property
+    def problem(self) -> str:
+        """What is wrong."""
+        held_off = [why for why in self.book.held_off.values() if why in {HeldOff.SHARE, HeldOff.SUSPECT}]
+        if held_off:
+            return (
+                f"{len(held_off)} members look bad and are not blocked, since many do at once: this node may be what is not well"
+            )
+        return self._kept.problem
+
+    def status(self) -> Mapping[str, Any]:
+        """For the status."""
+        blocks = self.book.blocks
+        return {
+            "members": len(self.book.histories),
+            "blocked": len(blocks),
+            "blocked_by_itself": blocks.automatic,
+            "held_off": len(self.book.held_off),
+            "counters": dict(self.book.counters),
+        }
+
+    # ---- blocks ----
+
+    def blocks(self) -> Mapping[str, Block]:
+        """By identity."""
+        return {identity_text(member): block for member, block in self.book.blocks.all.items()}
+
+    async def block(self, name: str, by: str, reason: str, seconds: float | None) -> str:
+        """Block whoever is called so, for so long or until `unblock`. On the disk when it returns, as far as the disk takes it
+        (`problem`). Returns the identity. Raises NoSuchPeer, CannotBlock."""
+        identity, now = self.find(name), self.now()
+        member = digest_of_text(identity)
+        block = Block(reason, by, now, inf if seconds is None else now + seconds)
+        if not self.book.blocks.put(member, block):
+            raise CannotBlock(f"there are {MOST} blocks already", hint="take some back: appliance peers unblock NAME")
+        self._enforce(member, block)
+        await self._kept.write(self.book)
+        return identity
+
+    async def unblock(self, name: str) -> str:
+        """Take a block back. Returns the identity. Raises NoSuchPeer, CannotBlock."""
+        identity = self.find(name)
+        block = self.book.unblock(digest_of_text(identity), self.now())
+        if block is None:
+            raise CannotBlock(f"{name} is not blocked", hint="`appliance peers scores` shows who is")
+        self._lift(digest_of_text(identity), block)
+        await self._kept.write(self.book)
+        return identity
+
+    def find(self, name: str) -> str:
+        """The identity of who is called so: by a peer's or member's name, with the network's label or without, or an identity.
+        Raises NoSuchPeer."""
+        short = name.rstrip(".").removesuffix(f".{self._mesh.settings.label}")
+        entry = self._mesh.parts.peers.table.get(short)
+        if entry is not None:
+            return entry.identity
+        for identity, certificate in self._mesh.members().items():
+            if short in (certificate.name, identity) and identity != self._mesh.own:
+                return identity
+        known = name in self.blocks() or self._mesh.parts.peers.table.of_identity(name) is not None
+        if known:
+            return name
+        raise NoSuchPeer(f"no other node is called {name[:80]!r} here", hint="`appliance peers` shows who there is")
+
+    def name_of(self, identity: str) -> str:
+        """What it is called here."""
+        entry = self._mesh.parts.peers.table.of_identity(identity)
+        certificate = self._mesh.members().get(identity)
+        return entry.name if entry is not None else certificate.name if certificate is not None else identity
+
+    def _enforce(self, member: Digest, block: Block) -> None:
+        identity = identity_text(member)
+        self._mesh.parts.driver.node.block(identity, self.now())
+        self._mesh.parts.driver.settle()
+        left = None if block.until == inf else round(block.until - self.now())
+        told = {"peer": self.name_of(identity), "reason": block.reason, "by": block.by, "seconds": left}
+        log.warning("a peer is blocked", **told)
+        self._tell(BLOCKED, told)
+        self._set_timer()
+
+    def _lift(self, member: Digest, block: Block) -> None:
+        identity = identity_text(member)
+        self._mesh.parts.driver.node.unblock(identity, self.now())
+        self._mesh.parts.driver.settle()
+        told = {"peer": self.name_of(identity), "reason": block.reason, "by": block.by}
+        log.info("a peer is blocked no more", **told)
+        self._tell(UNBLOCKED, told)
+
+    def _tell(self, event: str, fields: Mapping[str, Any]) -> None:
+        for listener in self._around.gossip.listeners:
+            listener(event, fields)
+
+    # ---- deeds ----
+
+    @property
+    def _is_on(self) -> bool:
+        mesh = self._mesh.settings
+        return mesh.scores
+
+    def _hear(self, _family: str, deed: Deed) -> None:
+        if not self._is_on or deed.member == digest_of_text(self._mesh.own):
+            return
+        self.book.note(deed.member, deed.what, deed.points, self.now())
+        if deed.points < 0:
+            block = self.book.judge(deed.member, self._surroundings(), self.now())
+            if block is not None:
+                self._enforce(deed.member, block)
+                self._kept.soon(self.book)
+
+    def _surroundings(self) -> Surroundings:
+        table = self._mesh.parts.peers.table
+        named = {digest_of_text(entry.identity) for entry in table if entry.origin is Origin.PROFILE}
+        return Surroundings(len(self._mesh.members()) - 1, self._connected(), named)
+
+    def _connected(self) -> frozenset[Digest]:
+        table = self._mesh.parts.peers.table
+        entries = [
+            table.get(session.peer)
+            for session in self._mesh.parts.driver.node.sessions.values()
+            if session.state is SessionState.ACTIVE and session.proved
+        ]
+        return frozenset(digest_of_text(entry.identity) for entry in entries if entry is not None)
+
+    # ---- time ----
+
+    def now(self) -> float:
+        """Seconds on the book's clock."""
+        return self._mesh.parts.monotonic()
+
+    def _act(self) -> None:
+        """Do what is due."""
+        now = self.now()
+        for member, block in self.book.due(now):
+            self._lift(member, block)
+            self._kept.soon(self.book)
+        if self._look_at <= now:
+            self._look_at = now + LOOK_SECONDS
+            self._look(now)
+        self._set_timer()
+
+    def _look(self, now: float) -> None:
+        """Who has a session, and what no longer counts."""
+        if self._is_on:
+            for member in sorted(self._connected()):
+                self.book.note(member, HELD, HELD_POINTS, now)
+        known = {digest_of_text(entry.identity) for entry in self._mesh.parts.peers.table}
+        self.book.forget(known | {digest_of_text(identity) for identity in self._mesh.members()}, now)
+        self._kept.soon(self.book)
+
+    def _set_timer(self) -> None:
+        due = min(self.book.blocks.next_due(), self._look_at)
+        if self._timer is not None and not self._timer.done():
+            if self._rings_at <= due:
+                return
+            self._timer.cancel()
+        self._rings_at = due
+        self._timer = self._mesh.tasks.spawn(self._ring(due - self.now()), "look after scores")
+
+    async def _ring(self, seconds: float) -> None:
+        await self._mesh.parts.sleep(max(0.0, seconds))
+        self._timer = None
+        self._act()
