@@ -168,7 +168,7 @@ class OptionalParts:
 
     async def _begin_mesh(self, profile: Profile, label: str) -> None:
         """Its members are peers before the first of them can call."""
-        from appliance.runtime.knowledge.part import Around as OfKnowledge
+        from appliance.runtime.knowledge.around import Around as OfKnowledge
         from appliance.runtime.knowledge.part import Knowledge
         from appliance.runtime.members.gossip import Place, networks_of
         from appliance.runtime.members.mesh import MeshParts

@@ -8,26 +8,13 @@ What callers may ask it stands in `questions`. A part that can say where a membe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
-
-from appliance.runtime.knowledge.hosting import Judged
 
 if TYPE_CHECKING:
     from appliance.api.discovery import DiscoveryKind
     from appliance.api.peer_protocol import PeerProtocolKind
     from appliance.api.profile import Profile
-    from appliance.runtime.members.gossip import Gossip
-    from appliance.runtime.members.mesh import Mesh
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What a part has of its node."""
-
-    mesh: Mesh
-    gossip: Gossip
-    judged: Judged = field(default_factory=Judged)
+    from appliance.runtime.knowledge.around import Around
 
 
 class Part(Protocol):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from appliance.api.peer_protocol import PeerProtocolKind
     from appliance.knowledge.effects import Deed
     from appliance.members.row import Digest
-    from appliance.runtime.knowledge.part import Around
+    from appliance.runtime.knowledge.around import Around
 
 log = get_logger("scores")
 

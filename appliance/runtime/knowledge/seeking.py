@@ -14,7 +14,7 @@ from appliance.api.discovery import Candidate, DiscoveryKind, DiscoveryServices
 
 if TYPE_CHECKING:
     from appliance.members.row import Row
-    from appliance.runtime.knowledge.part import Around
+    from appliance.runtime.knowledge.around import Around
 
 GRACE: Final = 3.0
 """Seconds for which a member has no endpoints before it is looked for: its row is usually on the way."""

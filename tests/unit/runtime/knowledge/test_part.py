@@ -10,7 +10,8 @@ from typing import Any
 from appliance.api.discovery import DiscoveryKind
 from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.api.profile import Profile
-from appliance.runtime.knowledge.part import Around, Knowledge, Make
+from appliance.runtime.knowledge.around import Around
+from appliance.runtime.knowledge.part import Knowledge, Make
 
 AROUND = Around(SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
 

@@ -15,8 +15,8 @@ from appliance.knowledge.effects import Deed
 from appliance.knowledge.scores.blocks import FIRST_SECONDS
 from appliance.members.network import digest_of_text
 from appliance.runtime.knowledge import scores_file
+from appliance.runtime.knowledge.around import Around
 from appliance.runtime.knowledge.hosting import Judged
-from appliance.runtime.knowledge.part import Around
 from appliance.runtime.knowledge.scores import HELD, LOOK_SECONDS, CannotBlock, NoSuchPeer, Scores
 from appliance.runtime.members.mesh_runtime import MeshRuntime
 from appliance.testing.pair import identity_of
