@@ -1,0 +1,1 @@
+"""Publish and subscribe among the members of a network, after gossipsub. Pure; `runtime.knowledge` drives it."""

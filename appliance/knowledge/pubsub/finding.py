@@ -1,0 +1,206 @@
+"""How a node comes to have sessions with others of its topics: hints, what prunes name, and whatever its host knows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from appliance.knowledge.pubsub.ground import Breach, Ground
+from appliance.knowledge.pubsub.hints import RENEW_SECONDS, Hints, sign_hint
+from appliance.knowledge.pubsub.mesh import D, Topic
+from appliance.knowledge.pubsub.wire import Part, topic_field
+from appliance.knowledge.signed import Fault, RecordRefused
+from appliance.members.effects import Hold, Release
+from appliance.members.row import Digest
+
+RESERVE: Final = 3
+"""Peers of a topic beside the mesh: they gossip, and come into it when one is lost."""
+PUBLISHERS_PEERS: Final = 3
+"""Of a topic in which this node only publishes."""
+MOST_CALLED: Final = 4
+"""Members that are called at a time for one topic."""
+CALL_SECONDS: Final = 10.0
+"""In which there is a session, or not."""
+PROVE_SECONDS: Final = 5.0
+"""In which it says that it subscribes."""
+FAILED_SECONDS: Final = 120.0
+MOST_FAILED: Final = 1024
+FIRST_SEEK: Final = 1.0
+LAST_SEEK: Final = 300.0
+MOST_SOUGHT: Final = 8
+"""Peers that are asked at once who subscribes."""
+HINT_TOLD: Final = 3
+"""Peers that must have heard our own hint; else whoever comes is told."""
+
+
+class Finding:
+    """Of one node."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.wishes: list[Hold | Release] = []
+        self.hints = Hints(ground.own, ground.network, ground.verify)
+        self._ground = ground
+        self._held: dict[Digest, float] = {}
+        """Whom we hold, and since when it has had a session, or has been waited for."""
+        self._failed: OrderedDict[Digest, float] = OrderedDict()
+        """Who is not called before when."""
+        self._own: dict[str, tuple[bytes, int]] = {}
+        """Our hints, and how many peers heard them."""
+
+    # ---- what we say and ask ----
+
+    def announce(self, topic: Topic, now: float, wall: float) -> None:
+        """Say that we subscribe."""
+        ground = self._ground
+        hint = sign_hint(topic.name, ground.own, ground.network, wall, ground.sign)
+        topic.renew_at = now + RENEW_SECONDS * (1 + 0.2 * ground.jitter())
+        self._own[topic.name] = hint.encoded, len(ground.peers.sessions)
+        for member in ground.peers.sessions:
+            ground.out.put(member, Part.HINT, hint.encoded)
+
+    def withdraw(self, topic: Topic) -> None:
+        """We do not subscribe any more."""
+        self._own.pop(topic.name, None)
+
+    def seek(self, topic: Topic, now: float) -> None:
+        """Ask who subscribes, more and more seldom."""
+        ground = self._ground
+        topic.seek_at = now + topic.seek_pause
+        topic.seek_pause = min(LAST_SEEK, 2 * topic.seek_pause)
+        for member in ground.drawn(list(ground.peers.sessions))[:MOST_SOUGHT]:
+            ground.out.put(member, Part.SEEK, topic_field(topic.name))
+
+    def connected(self, member: Digest, now: float) -> None:
+        """There is a session with a member."""
+        if member in self._held:
+            self._held[member] = now
+        self._failed.pop(member, None)
+        for name, (encoded, told) in self._own.items():
+            if told < HINT_TOLD:
+                self._own[name] = encoded, told + 1
+                self._ground.out.put(member, Part.HINT, encoded)
+        for topic in self._ground.topics.values():
+            if self._lacks(topic):
+                self._ground.out.put(member, Part.SEEK, topic_field(topic.name))
+
+    def has_work(self) -> bool:
+        """Is there somebody to let go of?"""
+        return bool(self._held)
+
+    def gone(self, member: Digest, now: float) -> None:
+        """There is none any more."""
+        if member in self._held:
+            self._held[member] = now
+
+    # ---- what peers say and ask ----
+
+    def take_hint(self, member: Digest, encoded: bytes, now: float, wall: float) -> None:
+        """Somebody subscribes."""
+        ground = self._ground
+        try:
+            hint = self.hints.take(encoded, ground.keys(wall), wall)
+        except RecordRefused as refused:
+            ground.counters[f"hint-refused-{refused.reason}"] += 1
+            if refused.reason not in {Fault.EXPIRED, Fault.UNKNOWN}:
+                ground.breach(member, Breach.BAD_HINT, now)
+            return
+        if hint is not None:
+            for each in ground.peers.sessions:
+                if each not in {member, hint.member}:
+                    ground.out.put(each, Part.HINT, encoded)
+            if (topic := ground.topics.get(hint.topic)) is not None:
+                self.look(topic, now)
+
+    def take_seek(self, member: Digest, topic: str) -> None:
+        """Who subscribes?"""
+        for hint in self.hints.of(topic):
+            if hint.member != member:
+                self._ground.out.put(member, Part.HINT, hint.encoded)
+
+    # ---- sessions ----
+
+    def look(self, topic: Topic, now: float) -> None:
+        """Call members that may help, if there are too few."""
+        if not self._lacks(topic):
+            return
+        peers = self._ground.peers
+        calling = sum(member not in peers.sessions for member in self._held)
+        lacking = self._enough(topic) - len(peers.of(topic.name))
+        for member in self._promising(topic, now)[: max(0, min(MOST_CALLED - calling, lacking))]:
+            self._hold(member, now)
+
+    def beat(self, topic: Topic, now: float, wall: float) -> None:
+        """Look for more, and say again that we are there."""
+        if topic.subscribed and topic.renew_at <= now:
+            self.announce(topic, now, wall)
+        if self._lacks(topic):
+            self.look(topic, now)
+            if topic.seek_at <= now:
+                self.seek(topic, now)
+        else:
+            topic.seek_pause = FIRST_SEEK
+
+    def sort_out(self, now: float) -> None:
+        """Keep the sessions that a topic needs, and let go of the others."""
+        ground = self._ground
+        needed = {member for topic in ground.topics.values() for member in topic.links}
+        for member in needed - self._held.keys():
+            self._hold(member, now)
+        spare = {topic.name: self._enough(topic) - len(topic.links) for topic in ground.topics.values()}
+        for member, since in list(self._held.items()):
+            if member in needed or self._is_spare(member, spare):
+                continue
+            here = member in ground.peers.sessions
+            if now < since + (PROVE_SECONDS if here else CALL_SECONDS):
+                continue
+            self._release(member)
+            if not here or not self._of_use(member):
+                self._fail(member, now)
+
+    def _is_spare(self, member: Digest, spare: dict[str, int]) -> bool:
+        peer = self._ground.peers.sessions.get(member)
+        for name in spare if peer else ():
+            if spare[name] > 0 and member in self._ground.peers.of(name):
+                spare[name] -= 1
+                return True
+        return False
+
+    def _of_use(self, member: Digest) -> bool:
+        return any(member in self._ground.peers.of(name) for name in self._ground.topics)
+
+    def _hold(self, member: Digest, now: float) -> None:
+        self._held[member] = now
+        self.wishes.append(Hold(member))
+
+    def _release(self, member: Digest) -> None:
+        del self._held[member]
+        self.wishes.append(Release(member))
+
+    def _fail(self, member: Digest, now: float) -> None:
+        """It cannot be had, or does not subscribe."""
+        self._failed[member] = now + FAILED_SECONDS
+        if len(self._failed) > MOST_FAILED:
+            self._failed.popitem(last=False)
+        for topic in self._ground.topics.values():
+            topic.candidates.pop(member, None)
+            self.hints.drop(topic.name, member)
+
+    def _promising(self, topic: Topic, now: float) -> list[Digest]:
+        ground = self._ground
+        known = dict.fromkeys([*topic.candidates, *(hint.member for hint in self.hints.of(topic.name))])
+        return ground.drawn(
+            [
+                member
+                for member in known
+                if member not in self._held
+                and member not in ground.peers.sessions
+                and self._failed.get(member, 0.0) <= now
+                and ground.scores.score(member, now) >= 0
+            ]
+        )
+
+    def _enough(self, topic: Topic) -> int:
+        return D + RESERVE if topic.subscribed else PUBLISHERS_PEERS
+
+    def _lacks(self, topic: Topic) -> bool:
+        return len(self._ground.peers.of(topic.name)) < self._enough(topic)

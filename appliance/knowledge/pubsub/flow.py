@@ -1,0 +1,311 @@
+"""Messages on their way: judged, delivered once, passed on; told of, asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+from typing import Final
+
+from appliance.knowledge.pubsub.caches import MOST_GIVEN, Cache, Kept, Seen
+from appliance.knowledge.pubsub.ground import Breach, Ground
+from appliance.knowledge.pubsub.mesh import EAGER, D, Topic
+from appliance.knowledge.pubsub.meshes import Meshes
+from appliance.knowledge.pubsub.message import Delivered, Message, Verdict, id_of, read_message, sign_message, topic_of
+from appliance.knowledge.pubsub.scoring import GOSSIP, PUBLISH
+from appliance.knowledge.pubsub.wire import Part, have_value
+from appliance.knowledge.signed import Fault, RecordRefused, read_head
+from appliance.members.row import Digest
+
+PULL_SECONDS: Final = 0.2
+"""After it was told of a message, a node waits so long for one that sends it unasked."""
+PROMISE_SECONDS: Final = 3.0
+"""In which a peer gives what it said it has (go-libp2p: iwant_followup_time)."""
+LATE_SECONDS: Final = 0.1
+"""If a message comes so much later than the first word of it, whoever said that becomes eager: the tree follows what is quick."""
+MOST_PULLED: Final = 4096
+MOST_GIVERS: Final = 4
+"""Who is remembered to have a message that is missing."""
+GOSSIP_SECONDS: Final = 4.0
+"""Messages not older than this are told to peers outside the mesh, and to whoever comes into it."""
+D_LAZY: Final = 6
+GOSSIP_FACTOR: Final = 0.25
+MOST_TOLD: Final = 500
+"""Ids in one part."""
+WHOLE: Final = 6
+"""To so many peers at least an author sends its message whole; all others of the topic are told of it."""
+NEAR_SECONDS: Final = 1.0
+"""Who brings a message or tells of it so soon after it came had it in time (P3)."""
+GOOD_FOR_NOTHING: Final = frozenset({Fault.EXPIRED, Fault.UNKNOWN})
+"""Faults for which the sender may not be to blame: clocks differ, and certificates spread."""
+
+
+class _Pull:
+    """A message that others say they have."""
+
+    __slots__ = ("asked", "givers", "holders", "told_at")
+
+    def __init__(self, told_at: float) -> None:
+        self.told_at = told_at
+        self.givers: list[Digest] = []
+        """Who can be asked for it, next first."""
+        self.holders: dict[Digest, None] = {}
+        """Who said that it has it, first who said so first."""
+        self.asked: Digest | None = None
+        """Who was asked last."""
+
+
+class Flow:
+    """Of one node."""
+
+    def __init__(self, ground: Ground, meshes: Meshes) -> None:
+        self.delivered: list[Delivered] = []
+        self.validate: dict[str, Callable[[Delivered], Verdict]] = {}
+        self.seen = Seen()
+        self.cache = Cache()
+        self._ground = ground
+        self._meshes = meshes
+        self._pulls: dict[bytes, _Pull] = {}
+        self._pull_times: list[tuple[float, int, bytes]] = []
+        self._numbers = count()
+        self._sequence = 0
+        self._gossiped_at = 0.0
+
+    # ---- our own ----
+
+    def publish(self, topic: Topic, data: bytes, now: float, wall: float) -> bytes:
+        """Send a message of ours. Raises ValueError if it is too long."""
+        ground = self._ground
+        self._sequence = max(self._sequence + 1, int(wall * 1e6))
+        message = sign_message(topic.name, data, ground.own, ground.network, self._sequence, wall, ground.sign)
+        kept = self._keep(message, now, wall)
+        if topic.subscribed:
+            self.delivered.append(message.delivered)
+        self._send_own(topic, kept, now)
+        ground.counters["published"] += 1
+        return kept.id
+
+    def _send_own(self, topic: Topic, kept: Kept, now: float) -> None:
+        ground = self._ground
+        peers = [each for each in ground.peers.of(topic.name) if ground.scores.score(each, now) >= PUBLISH]
+        whole = [each for each in peers if each in topic.links and topic.links[each].eager_out]
+        whole += [each for each in ground.drawn(peers) if each not in whole][: max(0, WHOLE - len(whole))]
+        for member in peers:
+            if member in whole:
+                self._send(kept, member)
+            else:
+                self._tell(topic.name, [kept.id], member)
+
+    # ---- what peers send ----
+
+    def take(self, member: Digest, encoded: bytes, now: float, wall: float) -> None:
+        """A message came."""
+        try:
+            head = read_head(encoded)
+            name = topic_of(head.content)
+        except RecordRefused as refused:
+            self._fault(member, "", refused.reason, now)
+            return
+        topic = self._ground.topics.get(name)
+        if topic is None or not topic.subscribed:
+            self._ground.counters["not-subscribed"] += 1
+            return
+        ident = id_of(encoded)
+        if ident in self.seen:
+            self._again(member, topic, ident)
+        elif head.written <= self.seen.floor:
+            self._ground.counters["older-than-remembered"] += 1
+        else:
+            self._judge(member, topic, encoded, now, wall)
+
+    def _again(self, member: Digest, topic: Topic, ident: bytes) -> None:
+        """It is here already: from now on the peer only tells us."""
+        self._ground.counters["duplicates"] += 1
+        self.holds(member, ident)
+        link = topic.links.get(member)
+        if link is not None and link.eager_in and len(topic.eager) > EAGER:
+            self._meshes.say_eager(topic, member, eager=False)
+
+    def _judge(self, member: Digest, topic: Topic, encoded: bytes, now: float, wall: float) -> None:
+        ground = self._ground
+        try:
+            message = read_message(encoded, ground.network, ground.keys(wall), wall, ground.verify)
+        except RecordRefused as refused:
+            self._fault(member, topic.name, refused.reason, now)
+            return
+        verdict = self._verdict(message.delivered)
+        if verdict is not Verdict.ACCEPT:
+            ground.counters["ignored"] += verdict is Verdict.IGNORE
+            self._note(message, now, wall)
+            if verdict is Verdict.REJECT:
+                ground.count(member, Breach.REJECTED)
+                ground.scores.invalid(member, topic.name, now)
+            return
+        kept = self._keep(message, now, wall)
+        kept.holders.add(member)
+        self.delivered.append(message.delivered)
+        ground.counters["delivered"] += 1
+        ground.scores.first(member, topic.name, now)
+        if (link := topic.links.get(member)) is not None:
+            link.gave_at = now
+        if (pull := self._pulls.pop(kept.id, None)) is not None:
+            kept.holders |= pull.holders.keys()
+            if pull.asked is None and now - pull.told_at > LATE_SECONDS:
+                self._make_eager(next(iter(pull.holders)), topic)
+        self._pass_on(topic, kept)
+
+    def _verdict(self, delivered: Delivered) -> Verdict:
+        judge = self.validate.get(delivered.topic)
+        return Verdict.ACCEPT if judge is None else judge(delivered)
+
+    def _fault(self, member: Digest, topic: str, why: Fault, now: float) -> None:
+        self._ground.counters[f"refused-{why}"] += 1
+        if why not in GOOD_FOR_NOTHING:
+            self._ground.count(member, Breach.INVALID)
+            self._ground.scores.invalid(member, topic, now)
+
+    def _note(self, message: Message, now: float, wall: float) -> None:
+        delivered = message.delivered
+        self.seen.add(delivered.id, delivered.written, now + message.expires - wall, now)
+
+    def _keep(self, message: Message, now: float, wall: float) -> Kept:
+        self._note(message, now, wall)
+        kept = Kept(message.delivered.id, message.delivered.topic, message.encoded, now)
+        self.cache.add(kept)
+        return kept
+
+    def _pass_on(self, topic: Topic, kept: Kept) -> None:
+        for member, link in topic.links.items():
+            if member in kept.holders:
+                continue
+            if link.eager_out:
+                self._send(kept, member)
+            else:
+                self._tell(topic.name, [kept.id], member)
+
+    def _send(self, kept: Kept, member: Digest) -> None:
+        kept.given[member] = kept.given.get(member, 0) + 1
+        self._ground.out.put(member, Part.MESSAGE, kept.encoded)
+
+    def _tell(self, topic: str, ids: list[bytes], member: Digest) -> None:
+        for at in range(0, len(ids), MOST_TOLD):
+            self._ground.out.put(member, Part.HAVE, have_value(topic, ids[at : at + MOST_TOLD]))
+
+    # ---- told of, and asked for ----
+
+    def holds(self, member: Digest, ident: bytes) -> None:
+        """A peer has a message: it needs no more telling."""
+        kept = self.cache.get(ident)
+        if kept is not None:
+            kept.holders.add(member)
+
+    def take_have(self, member: Digest, ids: Iterable[bytes], now: float) -> None:
+        """A peer says what it has."""
+        if self._ground.scores.score(member, now) < GOSSIP:
+            return
+        for ident in ids:
+            if ident in self.seen:
+                self.holds(member, ident)
+            else:
+                self._may_pull(member, ident, now)
+
+    def _may_pull(self, member: Digest, ident: bytes, now: float) -> None:
+        pull = self._pulls.get(ident)
+        if pull is None:
+            if len(self._pulls) >= MOST_PULLED:
+                self._ground.counters["not-pulled"] += 1
+                return
+            pull = self._pulls[ident] = _Pull(now)
+            self._ring(ident, now + PULL_SECONDS)
+        if len(pull.givers) < MOST_GIVERS and member not in pull.holders:
+            pull.givers.append(member)
+        pull.holders[member] = None
+
+    def take_want(self, member: Digest, ids: Iterable[bytes]) -> None:
+        """A peer asks for messages."""
+        for ident in ids:
+            kept = self.cache.get(ident)
+            if kept is None:
+                self._ground.counters["not-there"] += 1
+            elif kept.given.get(member, 0) >= MOST_GIVEN:
+                self._ground.counters["given-often"] += 1
+            else:
+                self._send(kept, member)
+
+    # ---- time ----
+
+    def next_due(self) -> float:
+        """When somebody is to be asked for what is missing."""
+        return self._pull_times[0][0] if self._pull_times else inf
+
+    def due(self, now: float) -> None:
+        """Ask for what was told and did not come."""
+        while self._pull_times and self._pull_times[0][0] <= now:
+            _, _, ident = heappop(self._pull_times)
+            pull = self._pulls.get(ident)
+            if pull is not None:
+                self._pull(ident, pull, now)
+
+    def _pull(self, ident: bytes, pull: _Pull, now: float) -> None:
+        ground = self._ground
+        if pull.asked is not None:
+            if pull.asked in ground.peers.sessions:
+                ground.breach(pull.asked, Breach.BROKEN_PROMISE, now)
+            pull.asked = None
+        pull.givers = [each for each in pull.givers if each in ground.peers.sessions]
+        if not pull.givers:
+            del self._pulls[ident]
+            return
+        pull.asked = pull.givers.pop(0)
+        ground.out.put(pull.asked, Part.WANT, ident)
+        ground.counters["pulled"] += 1
+        for topic in ground.topics.values():
+            self._make_eager(pull.asked, topic)
+        self._ring(ident, now + PROMISE_SECONDS)
+
+    def _make_eager(self, member: Digest, topic: Topic) -> None:
+        """Whoever has what the eager links did not bring, or brought late, becomes one of them."""
+        link = topic.links.get(member)
+        if link is None or link.eager_in:
+            return
+        if len(topic.eager) >= EAGER:
+            self._meshes.say_eager(topic, topic.least_useful(), eager=False)
+        self._meshes.say_eager(topic, member, eager=True)
+
+    def _ring(self, ident: bytes, at: float) -> None:
+        heappush(self._pull_times, (at, next(self._numbers), ident))
+
+    def beat(self, now: float) -> None:
+        """Tell peers outside the meshes what came lately, and those inside what may have been lost on the way."""
+        self.cache.age(now)
+        recent: dict[str, list[Kept]] = {}
+        for kept in self.cache.since(now - GOSSIP_SECONDS):
+            recent.setdefault(kept.topic, []).append(kept)
+        for name, kepts in recent.items():
+            topic = self._ground.topics.get(name)
+            if topic is not None:
+                self._gossip(topic, kepts, now)
+        self._gossiped_at = now
+
+    def _gossip(self, topic: Topic, kepts: list[Kept], now: float) -> None:
+        ground = self._ground
+        outside = [
+            each for each in ground.peers.of(topic.name) if each not in topic.links and ground.scores.score(each, now) >= GOSSIP
+        ]
+        chosen = ground.drawn(outside)[: max(D_LAZY, int(GOSSIP_FACTOR * len(outside)))]
+        fresh = [kept for kept in kepts if kept.at > self._gossiped_at]
+        for member, told in [*((each, kepts) for each in chosen), *((each, fresh) for each in topic.links)]:
+            if ids := [kept.id for kept in told if member not in kept.holders]:
+                self._tell(topic.name, ids, member)
+
+    def welcome(self, topic: Topic, member: Digest, now: float) -> None:
+        """A peer came into the topic: what was said a moment ago it may have missed."""
+        if self._ground.scores.score(member, now) >= GOSSIP:
+            ids = [
+                kept.id
+                for kept in self.cache.since(now - GOSSIP_SECONDS)
+                if kept.topic == topic.name and member not in kept.holders and member not in kept.given
+            ]
+            if ids:
+                self._tell(topic.name, ids[: D * MOST_TOLD], member)

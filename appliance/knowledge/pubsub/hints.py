@@ -1,0 +1,112 @@
+"""Who subscribes to what, as members say themselves: how a node finds others of a topic that none of its neighbours has.
+
+A hint is a record that the subscriber signs, for the purpose "topic hint"; its content is the topic. Each node keeps at most
+eight of each topic and passes on only what it kept, so that the first eight subscribers of a topic are known everywhere, and a
+topic with a thousand of them costs no more than one with eight. A lie can only be about oneself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from appliance.knowledge.pubsub.wire import Malformed, only_topic, topic_field
+from appliance.knowledge.signed import Fault, Record, RecordRefused, read_head, read_record, sign_record
+from appliance.members.row import Digest, Verifier
+
+PURPOSE: Final = "topic hint"
+HINT_SECONDS: Final = 3600
+RENEW_SECONDS: Final = 1500.0
+"""A subscriber says it again so often, with up to a fifth more."""
+NEWS_SECONDS: Final = 900
+"""One that is newer by less is not passed on: nobody makes others talk by renewing all the time."""
+MOST_OF_TOPIC: Final = 8
+MOST_TOPICS: Final = 1024
+MOST_OF_MEMBER: Final = 128
+"""Topics of one member: eight hostile ones fill no more than the table."""
+
+
+class Hint(NamedTuple):
+    """Member `member` subscribes to `topic`."""
+
+    topic: str
+    member: Digest
+    written: int
+    expires: int
+    encoded: bytes
+
+
+def sign_hint(topic: str, own: Digest, network: Digest, wall: float, sign: Callable[[bytes], bytes]) -> Hint:
+    """Our own."""
+    written = int(wall)
+    record = Record(network, own, written, written, written + HINT_SECONDS, topic_field(topic))
+    return _hint(sign_record(record, PURPOSE, sign))
+
+
+def _hint(record: Record) -> Hint:
+    try:
+        topic = only_topic(record.content)
+    except Malformed:
+        raise RecordRefused(Fault.MALFORMED) from None
+    return Hint(topic, record.member, record.written, record.expires, record.encoded)
+
+
+class Hints:
+    """Those that one node keeps."""
+
+    def __init__(self, own: Digest, network: Digest, verify: Verifier) -> None:
+        self._own = own
+        self._network = network
+        self._verify = verify
+        self._topics: OrderedDict[str, dict[Digest, Hint]] = OrderedDict()
+        self._of_member: Counter[Digest] = Counter()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._topics.values()))
+
+    def of(self, topic: str) -> list[Hint]:
+        """What is known of a topic."""
+        return list(self._topics.get(topic, {}).values())
+
+    def take(self, encoded: bytes, keys: Mapping[Digest, bytes], wall: float) -> Hint | None:
+        """It, if it is kept and news: then others are told. Raises RecordRefused if it is no good."""
+        unproved = _hint(read_head(encoded))
+        if unproved.member == self._own or not self._is_news(unproved):
+            return None
+        hint = _hint(read_record(encoded, PURPOSE, self._network, keys, wall, self._verify))
+        if hint.expires - hint.written > HINT_SECONDS:
+            raise RecordRefused(Fault.FUTURE)
+        self._keep(hint)
+        return hint
+
+    def drop(self, topic: str, member: Digest) -> None:
+        """It turned out to be wrong."""
+        known = self._topics.get(topic)
+        if known is None or known.pop(member, None) is None:
+            return
+        self._of_member -= Counter([member])
+        if not known:
+            del self._topics[topic]
+
+    def age(self, wall: float) -> None:
+        """Forget those that expired."""
+        for topic, member in [
+            (topic, hint.member) for topic, known in self._topics.items() for hint in known.values() if hint.expires <= wall
+        ]:
+            self.drop(topic, member)
+
+    def _is_news(self, hint: Hint) -> bool:
+        known = self._topics.get(hint.topic, {})
+        if (before := known.get(hint.member)) is not None:
+            return hint.written >= before.written + NEWS_SECONDS
+        return len(known) < MOST_OF_TOPIC and self._of_member[hint.member] < MOST_OF_MEMBER
+
+    def _keep(self, hint: Hint) -> None:
+        known = self._topics.setdefault(hint.topic, {})
+        self._of_member[hint.member] += hint.member not in known
+        known[hint.member] = hint
+        if len(self._topics) > MOST_TOPICS:
+            oldest = next(iter(self._topics))
+            for member in list(self._topics[oldest]):
+                self.drop(oldest, member)

@@ -1,0 +1,215 @@
+"""What a node thinks of the others, by what it saw them do (gossipsub 1.1, "Peer Scoring"). Nobody is told.
+
+    score = min(TOPICS_CAP, sum over topics of w1 P1 + w2 P2 + w3 P3 + w3b P3b + w4 P4) + w5 P5 + w7 P7
+
+    P1  time in the mesh                      P4  invalid messages, squared
+    P2  messages that it was first to bring   P5  what the rest of this node thinks of it
+    P3  messages that it should have brought  P7  breaches of the protocol, squared
+    P3b the same, kept when it was pruned
+
+P6, many members at one address, is left out: a member is certified by the network's owner, and many behind one router are
+ordinary. All but P1 and P5 fade by halves; times are arguments, so a node that does nothing needs no timer for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from appliance.members.row import Digest
+
+GOSSIP: Final = -10.0
+"""Below it nobody is told what we have, nor believed what it has."""
+PUBLISH: Final = -50.0
+"""Below it nobody gets our own messages."""
+GRAYLIST: Final = -80.0
+"""Below it nothing that it says is read."""
+OPPORTUNE: Final = 1.0
+"""Where the median of a mesh is below it, better ones are looked for."""
+
+W1: Final = 0.02
+MINUTES_CAP: Final = 30.0
+W2: Final = 0.05
+FIRST_CAP: Final = 100.0
+W3: Final = -20.0
+LEAST_CHANCES: Final = 10.0
+"""Messages of a topic before it is asked who brought none of them."""
+LEAST_SHARE: Final = 0.1
+"""Whoever brings or tells less than so much of what comes is of no use. Chosen: in a mesh at random an honest peer is as early as
+we are with more than half; see the model test."""
+W4: Final = -10.0
+W5: Final = 1.0
+W7: Final = -10.0
+EXCUSED: Final = 2.0
+"""Breaches that count for nothing: messages may be lost, and two may ask each other at one time."""
+TOPICS_CAP: Final = 10.0
+
+FIRST_HALF: Final = 60.0
+CHANCES_HALF: Final = 60.0
+FAILURE_HALF: Final = 300.0
+INVALID_HALF: Final = 600.0
+BREACH_HALF: Final = 300.0
+"""Seconds in which each is halved."""
+KEPT_SECONDS: Final = 3600.0
+"""How long one without a session is remembered."""
+MOST_MEMBERS: Final = 4096
+
+
+class _InTopic:
+    __slots__ = ("chances", "failure", "first", "given", "in_mesh_since", "invalid")
+
+    def __init__(self) -> None:
+        self.in_mesh_since: float | None = None
+        self.first = 0.0
+        self.chances = 0.0
+        self.given = 0.0
+        self.failure = 0.0
+        self.invalid = 0.0
+
+    def fade(self, seconds: float) -> None:
+        self.first *= _halved(seconds, FIRST_HALF)
+        self.chances *= _halved(seconds, CHANCES_HALF)
+        self.given *= _halved(seconds, CHANCES_HALF)
+        self.failure *= _halved(seconds, FAILURE_HALF)
+        self.invalid *= _halved(seconds, INVALID_HALF)
+
+    def deficit(self) -> float:
+        if self.in_mesh_since is None or self.chances < LEAST_CHANCES:
+            return 0.0
+        return max(0.0, LEAST_SHARE * self.chances - self.given)
+
+    def parts(self, now: float) -> Iterator[tuple[str, float]]:
+        minutes = 0.0 if self.in_mesh_since is None else (now - self.in_mesh_since) / 60
+        yield "p1", W1 * min(minutes, MINUTES_CAP)
+        yield "p2", W2 * self.first
+        yield "p3", W3 * self.deficit() ** 2
+        yield "p3b", W3 * self.failure
+        yield "p4", W4 * self.invalid**2
+
+
+class _Member:
+    __slots__ = ("at", "breaches", "gone_at", "topics")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.gone_at: float | None = at
+        """None: it has a session."""
+        self.breaches = 0.0
+        self.topics: dict[str, _InTopic] = {}
+
+    def fade(self, now: float) -> None:
+        seconds, self.at = now - self.at, now
+        if seconds <= 0:
+            return
+        self.breaches *= _halved(seconds, BREACH_HALF)
+        for each in self.topics.values():
+            each.fade(seconds)
+
+
+def _halved(seconds: float, half: float) -> float:
+    return float(0.5 ** (seconds / half))
+
+
+class Scores:
+    """Of all members that this node met lately."""
+
+    def __init__(self) -> None:
+        self.trusted: Callable[[Digest], float] = lambda _member: 0.0
+        """P5: what the rest of this node thinks of a member."""
+        self._members: dict[Digest, _Member] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def score(self, member: Digest, now: float) -> float:
+        """Of one; 0 for one that was never met."""
+        return sum(self.parts(member, now).values())
+
+    def all(self, now: float) -> dict[Digest, float]:
+        """Of all."""
+        return {member: self.score(member, now) for member in self._members}
+
+    def parts(self, member: Digest, now: float) -> dict[str, float]:
+        """What its score consists of, by P1 to P7, each with its weight."""
+        found = dict.fromkeys(("p1", "p2", "p3", "p3b", "p4"), 0.0)
+        known = self._members.get(member)
+        breaches = 0.0
+        if known is not None:
+            known.fade(now)
+            breaches = max(0.0, known.breaches - EXCUSED)
+            for topic in known.topics.values():
+                for name, value in topic.parts(now):
+                    found[name] += value
+        found["cap"] = min(0.0, TOPICS_CAP - sum(found.values()))
+        found["p5"] = W5 * self.trusted(member)
+        found["p7"] = W7 * breaches**2
+        return found
+
+    # ---- what happened ----
+
+    def connected(self, member: Digest, now: float) -> None:
+        """There is a session."""
+        self._member(member, now).gone_at = None
+
+    def gone(self, member: Digest, now: float) -> None:
+        """There is none any more."""
+        self._member(member, now).gone_at = now
+
+    def entered(self, member: Digest, topic: str, now: float) -> None:
+        """It came into the mesh of a topic."""
+        found = self._in(member, topic, now)
+        found.in_mesh_since, found.chances, found.given = now, 0.0, 0.0
+
+    def left(self, member: Digest, topic: str, now: float) -> None:
+        """It is in it no more."""
+        found = self._in(member, topic, now)
+        found.failure += found.deficit() ** 2
+        found.in_mesh_since = None
+
+    def first(self, member: Digest, topic: str, now: float) -> None:
+        """It brought a message that was new."""
+        found = self._in(member, topic, now)
+        found.first = min(FIRST_CAP, found.first + 1)
+
+    def chance(self, member: Digest, topic: str, now: float, *, given: bool) -> None:
+        """A message came, and a member of the mesh brought it too, or told of it in time; or did neither."""
+        found = self._in(member, topic, now)
+        found.chances += 1
+        found.given += given
+
+    def invalid(self, member: Digest, topic: str, now: float) -> None:
+        """It sent a message that no honest member sends."""
+        self._in(member, topic, now).invalid += 1
+
+    def breach(self, member: Digest, now: float, weight: float = 1.0) -> None:
+        """It did something that the protocol forbids."""
+        self._member(member, now).breaches += weight
+
+    def age(self, now: float) -> None:
+        """Forget those that are gone for long."""
+        for member in [member for member, known in self._members.items() if not known.here and known.at + KEPT_SECONDS <= now]:
+            del self._members[member]
+
+    def _in(self, member: Digest, topic: str, now: float) -> _InTopic:
+        return self._member(member, now).topics.setdefault(topic, _InTopic())
+
+    def _member(self, member: Digest, now: float) -> _Member:
+        known = self._members.get(member)
+        if known is None:
+            self._make_room()
+            known = self._members[member] = _Member(now)
+        known.fade(now)
+        return known
+
+    def _make_room(self) -> None:
+        """The one that is gone and was seen first is forgotten."""
+        if len(self._members) >= MOST_MEMBERS:
+            gone = next((member for member, known in self._members.items() if known.gone_at is not None), None)
+            if gone is not None:
+                del self._members[gone]
+
+
+def median(scores: Mapping[Digest, float]) -> float:
+    """Of a mesh."""
+    ordered = sorted(scores.values())
+    return ordered[len(ordered) // 2] if ordered else 0.0

@@ -1,0 +1,122 @@
+"""A few nodes: subscribing, publishing, and what holds for whoever drives one."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+from rigs.audience import Audience
+
+from appliance.knowledge.pubsub.message import MOST_DATA
+from appliance.knowledge.pubsub.node import MOST_TOPICS, PubSub
+
+
+def audience(size: int = 3) -> Audience:
+    found = Audience(size)
+    found.acquaint()
+    return found
+
+
+def test_what_one_publishes_all_that_subscribe_get_once() -> None:
+    nodes = audience(4)
+    one, two, three, other = nodes
+    for node in (one, two, three):
+        node.subscribe("news")
+    nodes.run(2.0)
+    ident = one.publish("news", b"hello")
+    nodes.run(2.0)
+    for node in (one, two, three):
+        assert [(each.topic, each.author, each.data, each.id) for each in node.got] == [("news", one.digest, b"hello", ident)]
+    assert not other.got
+
+
+def test_the_same_words_twice_are_two_messages() -> None:
+    nodes = audience(2)
+    one, two = nodes
+    two.subscribe("news")
+    nodes.run(1.0)
+    assert one.publish("news", b"hello") != one.publish("news", b"hello")
+    nodes.run(2.0)
+    assert len(two.got) == 2
+
+
+def test_a_message_published_before_the_next_heartbeat_is_not_lost() -> None:
+    nodes = audience(3)
+    one, two, three = nodes
+    for node in nodes:
+        node.subscribe("news")
+    one.publish("news", b"at once")
+    nodes.run(3.0)
+    assert [len(node.got) for node in nodes] == [1, 1, 1]
+
+
+def test_one_that_does_not_subscribe_publishes_too_and_forgets_the_topic_later() -> None:
+    nodes = audience(2)
+    one, two = nodes
+    one.publish("news", b"nobody is there yet")
+    nodes.run(2.0)
+    two.subscribe("news")
+    nodes.run(3.0)
+    assert [each.data for each in two.got] == [b"nobody is there yet"]
+    assert not one.got
+    nodes.run(120.0)
+    assert "news" not in one.machine.topics()
+    assert one.machine.next_due() == inf
+
+
+def test_who_unsubscribes_gets_nothing_more() -> None:
+    nodes = audience(3)
+    one, two, three = nodes
+    for node in nodes:
+        node.subscribe("news")
+    nodes.run(2.0)
+    three.unsubscribe("news")
+    three.unsubscribe("news")
+    nodes.run(1.0)
+    one.publish("news", b"hello")
+    nodes.run(2.0)
+    assert (len(two.got), len(three.got)) == (1, 0)
+    assert two.machine.topics()["news"] == {"subscribed": True, "peers": 1, "mesh": 1}
+    assert three.machine.topics() == {}
+
+
+def test_a_node_with_nothing_to_do_says_nothing_and_wants_nothing() -> None:
+    nodes = audience(4)
+    nodes.run(60.0)
+    assert nodes.counters["sent"] == 0
+    assert all(node.machine.next_due() == inf for node in nodes)
+
+
+def test_a_quiet_topic_says_nothing_for_minutes() -> None:
+    nodes = audience(12)
+    for node in nodes:
+        node.subscribe("news")
+    nodes.run(30.0)
+    before = nodes.counters["sent"]
+    nodes.run(200.0)
+    assert nodes.counters["sent"] - before <= 12 * 10
+
+
+def test_what_cannot_be_is_said_at_once() -> None:
+    (one,) = Audience(1)
+    for topic in ("", "a b", "x" * 65):
+        with pytest.raises(ValueError, match="a topic is"):
+            one.subscribe(topic)
+        with pytest.raises(ValueError, match="a topic is"):
+            one.publish(topic, b"")
+    with pytest.raises(ValueError, match=str(MOST_DATA)):
+        one.publish("news", bytes(MOST_DATA + 1))
+    for number in range(MOST_TOPICS):
+        one.subscribe(f"topic-{number}")
+        one.subscribe(f"topic-{number}")
+    with pytest.raises(ValueError, match=str(MOST_TOPICS)):
+        one.subscribe("one-more")
+
+
+def test_it_is_a_machine_of_shared_knowledge_and_answers_no_question() -> None:
+    (one,) = Audience(1)
+    machine: PubSub = one.machine
+    assert machine.answer(b"p" * 32, "what", b"", 0.0, 0.0) is None
+    machine.answered(1, b"", 0.0, 0.0)
+    assert machine.figures()["asked"] == 1
+    assert not machine.asked
