@@ -1,9 +1,9 @@
-"""Many nodes that publish and subscribe, in one process and in virtual time: real machines (`knowledge.pubsub`), and a simple model
-of sessions.
+"""Many nodes that publish and subscribe, in one process and in virtual time.
 
-Each node has about five neighbours, as members have; further sessions are there while one of both ends holds them. One takes 0.3 s
-to come up. Messages take 20 to 80 ms, and one in a hundred is lost. Signatures are modelled by hashes, and what is found good once
-is not looked at again: all nodes of the process share that memory, and nothing else.
+The machines are real (`knowledge.pubsub`), the sessions a simple model. Each node has about five neighbours, as members have;
+further sessions are there while one of both ends holds them, and take 0.3 s to come up. Messages take 20 to 80 ms, and one in a
+hundred is lost. Signatures are modelled by hashes, and what is found good once is not looked at again: all nodes of the process
+share that memory, and nothing else.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from appliance.knowledge.pubsub.wire import Part, have_value
 from appliance.knowledge.signed import Fault, RecordRefused, read_head
 from appliance.members.row import Digest
 
-PULL_SECONDS: Final = 0.2
+PULL_SECONDS: Final = 0.15
 """After it was told of a message, a node waits so long for one that sends it unasked."""
 PROMISE_SECONDS: Final = 3.0
 """In which a peer gives what it said it has (go-libp2p: iwant_followup_time)."""
-LATE_SECONDS: Final = 0.1
+LATE_SECONDS: Final = 0.06
 """If a message comes so much later than the first word of it, whoever said that becomes eager: the tree follows what is quick."""
 MOST_PULLED: Final = 4096
 MOST_GIVERS: Final = 4

@@ -187,7 +187,9 @@ class Scores:
 
     def age(self, now: float) -> None:
         """Forget those that are gone for long."""
-        for member in [member for member, known in self._members.items() if not known.here and known.at + KEPT_SECONDS <= now]:
+        for member in [
+            member for member, known in self._members.items() if known.gone_at is not None and known.gone_at + KEPT_SECONDS <= now
+        ]:
             del self._members[member]
 
     def _in(self, member: Digest, topic: str, now: float) -> _InTopic:
