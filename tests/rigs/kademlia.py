@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import functools
 import random
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
+from appliance.knowledge.dht.ids import BITS, node_id
 from appliance.knowledge.dht.jobs import Finished
-from appliance.knowledge.dht.node import Dht
+from appliance.knowledge.dht.node import SELF_SECONDS, Dht
+from appliance.knowledge.dht.wire import K
 from appliance.knowledge.effects import Ask, Deed
 from appliance.members.row import Digest
 from appliance.protocol.digests import sha256
@@ -39,6 +42,11 @@ def verify(key: bytes, signature: bytes, said: bytes) -> bool:
     return signature == sign(key, said)
 
 
+def digest_of(number: int) -> Digest:
+    """Of the identity of the node with that number."""
+    return sha256(b"identity %d" % number)
+
+
 class Node:
     """One member."""
 
@@ -46,7 +54,7 @@ class Node:
         self.society = table
         self.number = number
         self.key = sha256(b"key %d" % number)
-        self.digest = sha256(b"identity %d" % number)
+        self.digest = digest_of(number)
         self.up = False
         self.finished: dict[int, Finished] = {}
         self.deeds: list[Deed] = []
@@ -168,6 +176,20 @@ class Society:
         for node in list(self.nodes.values()):
             self.clock.call_later(within * self.random.random(), functools.partial(self.join, node))
         self.run(within + 10.0)
+
+    def settle(self) -> None:
+        """All have been there for a long time: each has members of all its buckets in its table."""
+        ids = sorted((node_id(NETWORK, member), member) for member in self.nodes)
+        for node in self.nodes.values():
+            node.start()
+            table = node.dht.table
+            for bucket in range(BITS):
+                low = ((table.own >> bucket) ^ 1) << bucket
+                there = ids[bisect(ids, (low, b"")) : bisect(ids, (low + (1 << bucket), b""))]
+                for point, member in self.random.sample(there, min(K, len(there))):
+                    table.heard(member, point, self.now - 300.0 * self.random.random())
+            node.dht._self_seconds = SELF_SECONDS
+            node.dht._self_at = self.now + SELF_SECONDS * self.random.random()
 
     def run(self, seconds: float) -> None:
         limit = self.now + seconds

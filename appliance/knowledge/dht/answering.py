@@ -51,11 +51,11 @@ class Answering:
             return None
         return answer(member, body, now, wall)
 
-    def forget(self, member: Digest, now: float) -> None:
-        """It has no session any more: what it may ask is remembered only if it asked much."""
-        known = self._allowances.get(member)
-        if known is not None and known.left + RATE * (now - known.at) >= BURST / 2:
-            del self._allowances[member]
+    def refresh(self, now: float) -> None:
+        """Once a minute: forget who asked so little that it may ask all again."""
+        self._allowances = {
+            member: known for member, known in self._allowances.items() if known.left + RATE * (now - known.at) < BURST
+        }
 
     def _find(self, member: Digest, body: bytes, _now: float, _wall: float) -> bytes | None:
         point = self._point(member, body)

@@ -12,10 +12,13 @@ from appliance.knowledge.dht.wire import Kind, Packed
 from appliance.knowledge.signed import Record
 from appliance.members.row import Digest
 
-STORE_SECONDS: Final = 4.5
-"""How long the members that are to keep a record have to answer."""
+STORE_SECONDS: Final = 1.0
+"""How long after the last moment of a look-up the members that it found may say that they keep the record."""
 AGREE: Final = 6
 """So many members that all have the same records, from two paths or more, are believed without asking all 20."""
+
+MOST_READ: Final = 256
+"""Records that a look-up remembers to have judged."""
 
 
 class Why(Enum):
@@ -60,10 +63,14 @@ class Job:
     begun: float
     member: Digest | None = None
     """Who is looked for."""
+    is_reached: bool = False
+    """It answered."""
     store: tuple[Packed, ...] = ()
     """What whom it finds is to keep."""
-    records: dict[bytes, Record] = field(default_factory=dict)
-    """The valid ones that were found, by their bytes."""
+    records: dict[Digest, Record] = field(default_factory=dict)
+    """The valid ones that were found: of each writer the one with the highest sequence."""
+    read: dict[bytes, Record] = field(default_factory=dict)
+    """Records that were judged already, by their bytes: most members give the same."""
     voices: list[tuple[int, frozenset[bytes]]] = field(default_factory=list)
     """Who had records: on which path, and which."""
     hops: int = 0
@@ -72,6 +79,16 @@ class Job:
     until: float = 0.0
     """When the members that were asked to keep them had their time; 0: none was asked yet."""
     stored_at: int = 0
+    is_kept_here: bool = False
+    """This node is one of the closest."""
+
+    def found(self, record: Record) -> None:
+        """A valid one."""
+        known = self.records.get(record.member)
+        if known is None or (record.sequence, record.encoded) > (known.sequence, known.encoded):
+            self.records[record.member] = record
+        if len(self.read) < MOST_READ:
+            self.read[record.encoded] = record
 
     def is_agreed(self) -> bool:
         """Do enough members say the same?"""
@@ -84,13 +101,8 @@ class Job:
         return self.until or self.lookup.due()
 
     def best(self) -> tuple[Record, ...]:
-        """Of each writer the record with the highest sequence; the highest first."""
-        latest: dict[Digest, Record] = {}
-        for record in self.records.values():
-            known = latest.get(record.member)
-            if known is None or (record.sequence, record.encoded) > (known.sequence, known.encoded):
-                latest[record.member] = record
-        return tuple(sorted(latest.values(), key=lambda record: (-record.sequence, record.member)))
+        """The records that were found, the highest sequence first."""
+        return tuple(sorted(self.records.values(), key=lambda record: (-record.sequence, record.member)))
 
     def finished(self, now: float) -> Finished:
         """What whoever waits is told."""
@@ -99,7 +111,7 @@ class Job:
         if self.store:
             return Finished(self.number, self.stored_at > 0, (), (), tuple(closest), self.hops, seconds, self.stored_at)
         if self.kind is Kind.FIND:
-            return Finished(self.number, self.member in closest, (), (), tuple(closest), self.hops, seconds)
+            return Finished(self.number, self.is_reached, (), (), tuple(closest), self.hops, seconds)
         best = self.best()
         if self.kind is Kind.PROVIDERS:
             return Finished(

@@ -16,6 +16,7 @@ from appliance.members.row import Digest, Verifier
 NEVER: Final = -10.0
 """Points of what no honest member does."""
 SMALL: Final = -1.0
+SERVICE: Final = 1.0
 POINTS: Final = {Fault.EXPIRED: SMALL, Fault.UNKNOWN: 0.0, Fault.FUTURE: 0.0}
 """Of handing over such a record; NEVER for the others. None where a clock, or who has heard of whom, may be the reason."""
 
@@ -35,6 +36,10 @@ class Judge:
         self.counters[what] += 1
         if points:
             self.deeds.append(Deed(member, what, points))
+
+    def praise(self, member: Digest, what: str) -> None:
+        """A member did what it is there for."""
+        self.deeds.append(Deed(member, what, SERVICE))
 
     def read(self, giver: Digest, packed: Packed, wall: float, about: Id | None = None) -> Record | None:
         """The record that a member handed over, if it is valid and about that point."""

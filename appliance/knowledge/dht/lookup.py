@@ -28,7 +28,7 @@ WIDE: Final = 10
 PATHS: Final = 3
 SLOW_SECONDS: Final = 1.0
 """After that somebody else is asked. Chosen: a session with a member takes three ways, an answer two, of 150 ms each."""
-LOOKUP_SECONDS: Final = 4.5
+LOOKUP_SECONDS: Final = 4.0
 """Then it ends with what it has."""
 MOST_ASKED: Final = 100
 """Members that a look-up asks, whatever it is told."""

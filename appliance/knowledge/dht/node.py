@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from appliance.knowledge.dht.answering import Answering
+from appliance.knowledge.dht.handover import Handover
 from appliance.knowledge.dht.ids import BITS, MOST_KEY, Id, key_id, node_id, pack_id
 from appliance.knowledge.dht.jobs import Finished, Why
 from appliance.knowledge.dht.judge import Judge
 from appliance.knowledge.dht.publishing import AGAIN_SECONDS, MOST_OWN, REPUBLISH_SECONDS, Publishing
 from appliance.knowledge.dht.searching import DhtRefused, Searching
-from appliance.knowledge.dht.store import Store, point_of
+from appliance.knowledge.dht.store import Store
 from appliance.knowledge.dht.table import Contact, Table
 from appliance.knowledge.dht.wire import MOST_VALUE, K, Kind, Packed, Type, pack_records, read_records
 from appliance.knowledge.effects import Ask, Deed
@@ -24,12 +25,17 @@ from appliance.members.effects import Hold, Release, Say
 from appliance.members.row import Digest, Verifier, ed25519_good
 
 REFRESH_SECONDS: Final = 60.0
+FIRST_SECONDS: Final = 10.0
+"""The first refresh comes within that time."""
 REFRESHED: Final = 3
 """Members that are asked at each refresh, those first that were not heard the longest."""
 FRESH_SECONDS: Final = 300.0
 """Who was heard since is not asked then."""
 SELF_SECONDS: Final = 3600.0
 """So often the own id is looked up once the node has settled: first after a minute, then each time after twice as long."""
+
+SETTLED_SECONDS: Final = 120.0
+"""After its start: members that it meets before that are not new, this node is."""
 
 
 class Dht:
@@ -61,9 +67,11 @@ class Dht:
         self._jitter = jitter
         self._judge = Judge(network, keys, verify)
         self._answering = Answering(self.table, self.store, self._judge)
-        self._searching = Searching(own, self.table, self.store, self._judge)
+        self._searching = Searching(own, self.table, self.store, self._judge, jitter)
         self._publishing = Publishing()
-        self._refresh_at = now + REFRESH_SECONDS * jitter()
+        self._handover = Handover(self.table, self.store)
+        self._settled_at = now + SETTLED_SECONDS
+        self._refresh_at = now + FIRST_SECONDS * jitter()
         self._self_at = now
         self._self_seconds = REFRESH_SECONDS
 
@@ -154,10 +162,9 @@ class Dht:
         self._searching.seen(member, now)
         self._gather()
 
-    def gone(self, member: Digest, now: float) -> None:
+    def gone(self, member: Digest, now: float) -> None:  # noqa: ARG002
         """There is none any more."""
         self._searching.there.pop(member, None)
-        self._answering.forget(member, now)
 
     def take(self, member: Digest, kind: str, body: bytes, now: float, wall: float) -> None:  # noqa: ARG002
         """In this family nothing is said without being asked."""
@@ -179,6 +186,10 @@ class Dht:
     def due(self, now: float, wall: float) -> None:
         """Time passed."""
         self._searching.due(now, wall)
+        if self._handover.due <= now:
+            newcomer, records = self._handover.step(now)
+            if records:
+                self._searching.ask(newcomer, Kind.STORE, pack_records(records), records=len(records))
         if self._refresh_at <= now:
             self._refresh_at = now + REFRESH_SECONDS * (0.9 + 0.2 * self._jitter())
             self._refresh(now, wall)
@@ -186,7 +197,7 @@ class Dht:
 
     def next_due(self) -> float:
         """When `due` wants to be called."""
-        return min(self._refresh_at, self._searching.next_due())
+        return min(self._refresh_at, self._handover.due, self._searching.next_due())
 
     # ---- what they come to ----
 
@@ -218,11 +229,10 @@ class Dht:
         return now + REPUBLISH_SECONDS * (0.8 + 0.2 * self._jitter())
 
     def _refresh(self, now: float, wall: float) -> None:
-        self._judge.counters["expired-here"] += self.store.expire(wall)
+        self._judge.counters["swept"] += self.store.sweep(self._judge.keys(wall), wall)
         self._searching.refresh(now, wall)
-        for own in self._publishing.due(now, wall)[: self._searching.free]:
-            self._publishing.written(own.packed, (own.type, point_of(own.record)), self._republish_at(now))
-            self._searching.order(Kind.FIND, Why.PUBLISH, point_of(own.record), now, wall, store=(own.packed,))
+        self._answering.refresh(now)
+        self._publish(now, wall)
         for contact in list(self.table)[:REFRESHED]:
             if now - contact.heard >= FRESH_SECONDS:
                 self._searching.ask(contact.member, Kind.FIND, pack_id(self._somewhere(contact.bucket)))
@@ -234,6 +244,16 @@ class Dht:
             far = BITS - 1 - int(self._jitter() * (self.table.buckets + 1))
             self._searching.order(Kind.FIND, Why.REFRESH, self._somewhere(far), now, wall)
 
+    def _publish(self, now: float, wall: float) -> None:
+        """Write again what is due: own records, and those that this node keeps and that nobody has written for an hour."""
+        for own in self._publishing.due(now, wall)[: self._searching.free]:
+            self._publishing.written(own.packed, own.place, self._republish_at(now))
+            self._searching.order(Kind.FIND, Why.PUBLISH, own.place[1], now, wall, store=(own.packed,))
+        since = now - REPUBLISH_SECONDS * (1 + self._jitter())
+        for held in self.store.untold(since)[: self._searching.free]:
+            self.store.tell(held, now)
+            self._searching.order(Kind.FIND, Why.PUBLISH, held.place[1], now, wall, store=(held.packed,))
+
     def _somewhere(self, bucket: int) -> Id:
         """A random point of a bucket."""
         return self.id ^ (1 << bucket) ^ int(self._jitter() * (1 << bucket))
@@ -242,12 +262,17 @@ class Dht:
         """What ended by the last verb."""
         if self._searching.met and self._self_seconds == REFRESH_SECONDS:
             self._self_at = self._refresh_at = now
+        for member in self._searching.met if now >= self._settled_at else ():
+            self._handover.meet(member, now)
         self._searching.met.clear()
+        enough = min(K, len(self.table) + 1) / 2
         for job in self._searching.written:
-            enough = min(K, len(self.table) + 1) / 2
-            if job.stored_at < enough:
-                for packed in job.store:
-                    self._publishing.written(packed, (packed.type, job.lookup.target), now + AGAIN_SECONDS)
+            for packed in job.store:
+                place = packed.type, job.lookup.target
+                if job.stored_at < enough:
+                    self._publishing.written(packed, place, now + AGAIN_SECONDS)
+                if not job.is_kept_here:
+                    self.store.drop_if(place, packed.encoded)
         self._searching.written.clear()
         self._gather()
 

@@ -25,6 +25,11 @@ class Own(NamedTuple):
     """When it is written again, on the clock that only goes forward."""
 
     @property
+    def place(self) -> Place:
+        """Under what it is written."""
+        return self.type, point_of(self.record)
+
+    @property
     def packed(self) -> Packed:
         """As it travels."""
         return Packed(self.type, self.record.encoded)
@@ -54,7 +59,8 @@ class Publishing:
     def add(self, type_: Type, record: Record, due: float) -> None:
         """It is to be there until it expires."""
         self._sequence = max(self._sequence, record.sequence)
-        self._own[type_, point_of(record)] = Own(type_, record, due)
+        own = Own(type_, record, due)
+        self._own[own.place] = own
 
     def remove(self, place: Place) -> None:
         """It is not written again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Final, NamedTuple
 
@@ -31,12 +31,15 @@ ANSWER_SECONDS: Final = 3.0
 """How long a member has to answer; a look-up does not wait so long (`lookup.SLOW_SECONDS`)."""
 PROVE_SECONDS: Final = 60.0
 """A member that is not in the table is asked for a proof that often at most."""
+MOST_PROVED: Final = 20
+"""Members asked for a proof from one refresh to the next."""
 MOST_RUNNING: Final = 16
 MOST_BEHIND: Final = 4
 """Look-ups under way: all, and those that nobody waits for."""
 MOST_ORDERED: Final = 2048
 STRANGERS: Final = 5
-"""Members that a node without a table asks, which it only knows to be members."""
+"""Members of the network, drawn among all, at which a look-up begins besides while the table is small, and each one that is made
+for the table. So whom a newcomer met first does not decide whom it knows."""
 
 
 class DhtRefused(ApplianceError):
@@ -69,7 +72,7 @@ class _Question(NamedTuple):
 class Searching:
     """One node's. Its driver takes what gathers in `asked`, `finished`, `met` and `written`."""
 
-    def __init__(self, own: Digest, table: Table, store: Store, judge: Judge) -> None:
+    def __init__(self, own: Digest, table: Table, store: Store, judge: Judge, jitter: Callable[[], float]) -> None:
         self.asked: list[Ask] = []
         self.finished: list[Finished] = []
         self.met: list[Digest] = []
@@ -82,6 +85,7 @@ class Searching:
         self._table = table
         self._store = store
         self._judge = judge
+        self._jitter = jitter
         self._number = 0
         self._questions: dict[int, _Question] = {}
         self._jobs: dict[int, Job] = {}
@@ -90,6 +94,8 @@ class Searching:
         self._behind: deque[_Order] = deque()
         self._proved_at: dict[Digest, float] = {}
         """When a member that is not in the table was asked for a proof."""
+        self._proofs = MOST_PROVED
+        """How many may still be asked for until the next refresh."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -120,15 +126,21 @@ class Searching:
         return number
 
     def seen(self, member: Digest, now: float) -> None:
-        """A member is there. It is asked for a proof if the table has room for it."""
-        if member not in self._table and self._table.has_room(node_id(self._judge.network, member)):
-            self.prove(member, now)
+        """A member is there. It is asked for a proof if the table has room for it: in any case if it is one of the nearest, since
+        these must know each other for anything to be found, else if there were not many of late."""
+        if member in self._table:
+            return
+        point = node_id(self._judge.network, member)
+        if self._table.has_room(point) and (self._proofs or self._table.is_near(point)):
+            self._proofs -= self.prove(member, now) and self._proofs > 0
 
-    def prove(self, member: Digest, now: float) -> None:
-        """Ask a member something, so that it shows that it answers."""
-        if now - self._proved_at.get(member, -inf) >= PROVE_SECONDS:
-            self._proved_at[member] = now
-            self.ask(member, Kind.FIND, pack_id(self._table.own))
+    def prove(self, member: Digest, now: float) -> bool:
+        """Ask a member something, so that it shows that it answers. False: it was asked a short time ago."""
+        if now - self._proved_at.get(member, -inf) < PROVE_SECONDS:
+            return False
+        self._proved_at[member] = now
+        self.ask(member, Kind.FIND, pack_id(self._table.own))
+        return True
 
     def forget(self, member: Digest, now: float) -> None:
         """It is no member of the table, and not asked for a while."""
@@ -163,7 +175,8 @@ class Searching:
             self._begin(now, wall)
 
     def _unanswered(self, question: _Question, job: Job | None, now: float) -> None:
-        self._judge.blame(question.member, "unanswered", SMALL if question.member in self.there else 0.0)
+        answered_before = question.member in self._table and question.member in self.there
+        self._judge.blame(question.member, "unanswered", SMALL if answered_before else 0.0)
         self._fail(question, job, now)
 
     def _fail(self, question: _Question, job: Job | None, now: float) -> None:
@@ -187,6 +200,7 @@ class Searching:
         for verdict in verdicts:
             self._judge.counters[f"told-{verdict.name.lower()}"] += 1
         if job is not None and Verdict.KEPT in verdicts:
+            self._judge.praise(question.member, "kept-record")
             job.stored_at += 1
 
     def _take_answer(self, question: _Question, job: Job | None, body: bytes, now: float, wall: float) -> None:
@@ -199,24 +213,23 @@ class Searching:
         named = [(each, node_id(self._judge.network, each)) for each in answer.contacts if each in members and each != self._own]
         self._judge.counters["unknown-contacts"] += sum(each not in members for each in answer.contacts)
         if job is None or job.lookup.ended:
-            for member, _ in named if job is None else ():
-                self.seen(member, now)
             return
         job.lookup.answered(question.member, named)
         if answer.records:
             self._take_records(question.member, job, answer.records, wall)
         if question.member == job.member:
-            job.lookup.ended = True
+            job.lookup.ended = job.is_reached = True
             job.hops = job.lookup.depth(question.member)
 
     def _take_records(self, member: Digest, job: Job, records: Iterable[Packed], wall: float) -> None:
         valid = set()
         for packed in records:
-            record = job.records.get(packed.encoded) or self._judge.read(member, packed, wall, job.lookup.target)
+            record = job.read.get(packed.encoded) or self._judge.read(member, packed, wall, job.lookup.target)
             if record is not None:
-                job.records[packed.encoded] = record
+                job.found(record)
                 valid.add(packed.encoded)
         if valid:
+            self._judge.praise(member, "gave-record")
             job.hops = job.hops or job.lookup.depth(member)
             job.voices.append((job.lookup.path(member), frozenset(valid)))
             job.lookup.ended = job.lookup.ended or job.is_agreed()
@@ -244,6 +257,7 @@ class Searching:
         members = self._judge.keys(wall)
         for contact in [each for each in self._table if each.member not in members]:
             self._table.remove(contact.member)
+        self._proofs = MOST_PROVED
         self._proved_at = {member: at for member, at in self._proved_at.items() if now - at < PROVE_SECONDS}
 
     def _begin(self, now: float, wall: float) -> None:
@@ -254,25 +268,28 @@ class Searching:
             self._start(self._behind.popleft(), now, wall)
 
     def _start(self, order: _Order, now: float, wall: float) -> None:
-        lookup = Lookup(order.target, self._known(order.target, wall), len(self._judge.keys(wall)), now)
-        job = Job(order.number, order.kind, order.why, lookup, order.at, order.member, order.store)
+        lookup = Lookup(order.target, self._known(order, wall), len(self._judge.keys(wall)), now)
+        job = Job(order.number, order.kind, order.why, lookup, order.at, order.member, store=order.store)
+        lookup.ended = job.is_reached = order.member == self._own
         type_ = ASKED_BY.get(order.kind)
         if type_ is not None:
-            own = self._store.under(type_, order.target, wall)
-            job.records = {record.encoded: record for record in own}
+            for record in self._store.under(type_, order.target, wall):
+                job.found(record)
         self._jobs[job.number] = job
         self._go_on(job, now, wall)
 
-    def _known(self, target: Id, wall: float) -> list[tuple[Digest, Id]]:
-        """Where a look-up begins: in the table; without one at whom it has a session with, or at any members."""
-        network = self._judge.network
-        known = [(each.member, each.id) for each in self._table.closest(target, K)]
-        if len(known) < K:
+    def _known(self, order: _Order, wall: float) -> list[tuple[Digest, Id]]:
+        """Where a look-up begins: in the table, and while that is small, or is to become better, at any members."""
+        known = [(each.member, each.id) for each in self._table.closest(order.target, K)]
+        if len(self._table) < 2 * K or order.why is Why.REFRESH:
             there = [member for member in self.there if member not in self._table]
-            known += [(member, node_id(network, member)) for member in there[: K - len(known)]]
-        if not known:
-            members = sorted(self._judge.keys(wall).keys() - {self._own}, key=lambda member: node_id(network, member) ^ target)
-            known = [(member, node_id(network, member)) for member in members[:STRANGERS]]
+            more = dict.fromkeys(there[: max(0, K - len(known))])
+            members = list(self._judge.keys(wall))
+            for _ in range(STRANGERS if members else 0):
+                more[members[int(self._jitter() * len(members))]] = None
+            known += [
+                (each, node_id(self._judge.network, each)) for each in more if each != self._own and each not in self._table
+            ]
         return known
 
     def _go_on(self, job: Job, now: float, wall: float) -> None:
@@ -291,11 +308,13 @@ class Searching:
 
     def _have_kept(self, job: Job, now: float, wall: float) -> None:
         """Ask the closest members to keep the records; this node is perhaps one of them."""
-        job.until = now + STORE_SECONDS
+        job.until = job.lookup.until + STORE_SECONDS
         closest, target = job.lookup.closest(), job.lookup.target
+        job.hops = job.lookup.depth(closest[0]) if closest else 0
         own = self._table.own ^ target
         if len(closest) < K or own < node_id(self._judge.network, closest[-1]) ^ target:
             closest = closest[: K - 1]
+            job.is_kept_here = True
             job.stored_at += self._keep_here(job, now, wall)
         body = pack_records(job.store)
         for member in closest:

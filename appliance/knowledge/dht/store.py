@@ -1,18 +1,23 @@
 """The records that a node keeps for the network, within limits: of all, of one writer, and under one key.
 
-records under one key     32 values and 64 providers; together no more bytes than an answer holds
-records of one writer     256, 256 KiB
-all                       4,096, 4 MiB: then what is farthest from this node makes room for what is closer
+    under one key     32 values and 64 providers; together no more bytes than an answer holds
+    of one writer     256, 256 KiB
+    all               4,096, 4 MiB
+
+A full store takes a record in the place of one of the writer that has the most, if that has more than the new one's: many records
+of a few writers cannot push out those of many.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from appliance.knowledge.dht.ids import ID_BYTES, Id, unpack_id
-from appliance.knowledge.dht.wire import MOST_RECORDS, RECORD_HEAD, Packed, Type, Verdict
+from appliance.knowledge.dht.wire import MOST_RECORDS, MOST_UNDER, RECORD_HEAD, Packed, Type, Verdict
 from appliance.knowledge.signed import Record
 from appliance.members.row import Digest
 
@@ -20,8 +25,6 @@ MOST: Final = 4096
 MOST_BYTES: Final = 4 * 2**20
 MOST_OF_WRITER: Final = 256
 MOST_BYTES_OF_WRITER: Final = 256 * 1024
-MOST_UNDER: Final = {Type.VALUE: 32, Type.PROVIDER: 64}
-"""Records under one key. Chosen: many writers, and one answer holds them all if they are short."""
 
 Place = tuple[Type, Id]
 """What records are kept under."""
@@ -69,13 +72,19 @@ class Store:
         self.total_bytes = 0
 
     def __iter__(self) -> Iterator[Held]:
-        for place in self._places.values():
-            yield from place.values()
+        return chain.from_iterable(place.values() for place in self._places.values())
+
+    def places(self) -> Iterable[Place]:
+        """All under which something is kept."""
+        return self._places.keys()
+
+    def at(self, place: Place) -> Iterable[Held]:
+        """What is kept there, expired or not."""
+        return self._places.get(place, {}).values()
 
     def under(self, type_: Type, point: Id, wall: float) -> list[Record]:
         """What is kept under a point and has not expired."""
-        found = self._places.get((type_, point), {})
-        return [held.record for held in found.values() if held.record.expires > wall]
+        return [held.record for held in self.at((type_, point)) if held.record.expires > wall]
 
     def get(self, place: Place, writer: Digest) -> Held | None:
         """None: there is none."""
@@ -88,7 +97,7 @@ class Store:
         if known is not None and (record.sequence, record.encoded) <= (known.record.sequence, known.record.encoded):
             if record.sequence < known.record.sequence:
                 return Verdict.OLDER
-            self._places[held.place][record.member] = known._replace(told=now)
+            self.tell(known, now)
             return Verdict.KEPT
         verdict = self._room(held, known, wall)
         if verdict is Verdict.KEPT:
@@ -111,12 +120,25 @@ class Store:
         self.total -= 1
         self.total_bytes -= size
 
-    def expire(self, wall: float) -> int:
-        """Drop what has expired. Returns how many."""
-        expired = [held for held in self if held.record.expires <= wall]
-        for held in expired:
+    def drop_if(self, place: Place, encoded: bytes) -> None:
+        """Drop that record, if it is kept."""
+        for held in [held for held in self.at(place) if held.record.encoded == encoded]:
             self.drop(held)
-        return len(expired)
+
+    def sweep(self, members: Container[Digest], wall: float) -> int:
+        """Drop what has expired, and what was written by who is no member now. Returns how many."""
+        swept = [held for held in self if held.record.expires <= wall or held.record.member not in members]
+        for held in swept:
+            self.drop(held)
+        return len(swept)
+
+    def untold(self, since: float) -> list[Held]:
+        """What nobody has said since then that it should be kept."""
+        return [held for held in self if held.told < since]
+
+    def tell(self, held: Held, now: float) -> None:
+        """It is to be kept: somebody cares for it now."""
+        self._places[held.place][held.record.member] = held._replace(told=now)
 
     def _add(self, held: Held) -> None:
         writer, size = held.record.member, len(held.record.encoded)
@@ -130,17 +152,16 @@ class Store:
         """Is there room for it, in the place of `known`? Makes room in a full store."""
         size, writer = len(held.record.encoded), held.record.member
         more, gained = (1, size) if known is None else (0, size - len(known.record.encoded))
-        others = [each.record for each in self._places.get(held.place, {}).values() if each is not known]
-        under = sum(RECORD_HEAD + len(each.encoded) for each in others if each.expires > wall)
+        others = [each.record for each in self.at(held.place) if each is not known and each.record.expires > wall]
+        under = sum(RECORD_HEAD + len(each.encoded) for each in others)
         if len(others) >= MOST_UNDER[held.type] or under + RECORD_HEAD + size > MOST_RECORDS:
             return Verdict.CROWDED
         if self._records[writer] + more > MOST_OF_WRITER or self._bytes[writer] + gained > MOST_BYTES_OF_WRITER:
             return Verdict.SHARE
-        distance = held.place[1] ^ self._own
         while self.total + more > MOST or self.total_bytes + gained > MOST_BYTES:
-            farthest = max(self._places, key=lambda place: place[1] ^ self._own)
-            if farthest[1] ^ self._own <= distance:
+            richest, most = max(self._bytes.items(), key=itemgetter(1))
+            if richest == writer or most <= self._bytes[writer] + gained:
                 return Verdict.FULL
-            for each in list(self._places[farthest].values()):
-                self.drop(each)
+            theirs = (each for each in self if each.record.member == richest)
+            self.drop(max(theirs, key=lambda each: each.place[1] ^ self._own))
         return Verdict.KEPT

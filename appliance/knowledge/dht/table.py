@@ -133,10 +133,18 @@ class Table:
                     return well
         return well + poor[: most - len(well)]
 
-    def rank(self, point: Id) -> int:
-        """How many members of the table are closer to a point than this node."""
-        own = self.own ^ point
-        return sum(each ^ point < own for each in self._ids)
+    def is_near(self, point: Id, most: int = K) -> bool:
+        """Would it be one of the `most` members nearest to this node?"""
+        return self.closer(self.own, point) < most
+
+    def closer(self, point: Id, than: Id) -> int:
+        """How many members of the table are closer to a point than another one is."""
+        distance = than ^ point
+        return sum(each ^ point < distance for each in self._ids)
+
+    def rank(self, point: Id, without: Id = -1) -> int:
+        """How many members of the table are closer to a point than this node; that one does not count."""
+        return self.closer(point, self.own) - (without ^ point < self.own ^ point and without >= 0)
 
     def _newcomer(self, known: Contact) -> Digest | None:
         waiting = self._waiting.get(known.bucket, {})

@@ -55,6 +55,8 @@ class Type(IntEnum):
         return "dht value" if self is Type.VALUE else "dht provider"
 
 
+MOST_UNDER: Final = {Type.VALUE: 32, Type.PROVIDER: 64}
+"""Records under one key. Chosen: many writers, and one answer holds them all if they are short."""
 ASKED_BY: Final = {Kind.VALUE: Type.VALUE, Kind.PROVIDERS: Type.PROVIDER}
 """What kind of record a question is for."""
 
@@ -68,7 +70,7 @@ class Verdict(IntEnum):
     FAR = 2
     """Many members are closer to the key."""
     FULL = 3
-    """The whole store is full of what is closer."""
+    """The whole store is, and this writer has as much in it as any other."""
     CROWDED = 4
     """There are as many under this key as may be."""
     SHARE = 5
@@ -109,7 +111,10 @@ def read_answer(body: bytes, kind: Kind) -> Answered | None:
     if len(body) < end:
         return None
     records = read_records(body[end:])
-    if records is None or any(record.type is not ASKED_BY.get(kind) for record in records):
+    type_ = ASKED_BY.get(kind)
+    if records is None or any(record.type is not type_ for record in records):
+        return None
+    if type_ is not None and len(records) > MOST_UNDER[type_]:
         return None
     return Answered([body[at : at + DIGEST_BYTES] for at in range(1, end, DIGEST_BYTES)], records)
 

@@ -1,0 +1,86 @@
+"""What a node keeps for others, and where it ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.knowledge.dht import store as module
+from appliance.knowledge.dht.store import MOST_BYTES_OF_WRITER, MOST_OF_WRITER, Store, point_of, value_of
+from appliance.knowledge.dht.wire import MOST_RECORDS, MOST_UNDER, MOST_VALUE, RECORD_HEAD, Type, Verdict
+from tests.unit.knowledge.dht.writers import MEMBERS, WALL, record
+
+VALUE, PROVIDER = Type.VALUE, Type.PROVIDER
+LONG = bytes(MOST_VALUE)
+
+
+def test_of_one_writer_the_latest_record_is_kept_and_of_two_writers_both() -> None:
+    store = Store(0)
+    assert store.keep(VALUE, record(5, b"old", sequence=1), 0.0, WALL) is Verdict.KEPT
+    assert store.keep(VALUE, record(5, b"new", sequence=2), 0.0, WALL) is Verdict.KEPT
+    assert store.keep(VALUE, record(5, b"old", sequence=1), 0.0, WALL) is Verdict.OLDER, "replayed"
+    assert store.keep(VALUE, record(5, b"mine", 1), 0.0, WALL) is Verdict.KEPT
+    assert {value_of(each) for each in store.under(VALUE, 5, WALL)} == {b"new", b"mine"}
+    assert (store.total, store.total_bytes) == (2, sum(len(each.record.encoded) for each in store))
+    assert store.under(PROVIDER, 5, WALL) == []
+    assert [point_of(each.record) for each in store] == [5, 5]
+
+
+def test_two_records_of_one_sequence_come_to_the_same_everywhere() -> None:
+    one, other = record(5, b"one"), record(5, b"other")
+    for first, second in ((one, other), (other, one)):
+        store = Store(0)
+        store.keep(VALUE, first, 0.0, WALL)
+        store.keep(VALUE, second, 0.0, WALL)
+        assert store.under(VALUE, 5, WALL) == [max(one, other, key=lambda each: each.encoded)]
+
+
+def test_what_expired_or_was_written_by_who_is_no_member_goes() -> None:
+    store = Store(0)
+    for writer, seconds in ((0, 10), (1, 100), (2, 100)):
+        store.keep(VALUE, record(5, writer=writer, seconds=seconds), 0.0, WALL)
+    assert len(store.under(VALUE, 5, WALL + 10)) == 2
+    assert store.sweep({MEMBERS[0], MEMBERS[1]}, WALL + 10) == 2
+    assert [held.record.member for held in store] == [MEMBERS[1]]
+
+
+@pytest.mark.parametrize("type_", Type)
+def test_so_many_writers_have_room_under_one_key(type_: Type) -> None:
+    store = Store(0)
+    verdicts = [store.keep(type_, record(5, b"", writer, type_=type_), 0.0, WALL) for writer in range(MOST_UNDER[type_] + 1)]
+    assert verdicts == [Verdict.KEPT] * MOST_UNDER[type_] + [Verdict.CROWDED]
+    assert store.keep(type_, record(5, b"", 0, sequence=2, type_=type_), 0.0, WALL) is Verdict.KEPT, "its own place"
+    assert store.keep(type_, record(5, b"", 399, type_=type_), 0.0, WALL + 600) is Verdict.KEPT, "the others have expired"
+
+
+def test_what_is_under_a_key_fits_into_an_answer() -> None:
+    store = Store(0)
+    verdicts = [store.keep(VALUE, record(5, LONG, writer), 0.0, WALL) for writer in range(20)]
+    assert verdicts[:11] == [Verdict.KEPT] * 11
+    assert verdicts[11:] == [Verdict.CROWDED] * 9
+    assert sum(RECORD_HEAD + len(each.record.encoded) for each in store) <= MOST_RECORDS
+
+
+def test_one_writer_fills_its_share_and_no_more() -> None:
+    store = Store(0)
+    for number in range(MOST_OF_WRITER):
+        assert store.keep(VALUE, record(number, b""), 0.0, WALL) is Verdict.KEPT
+    assert store.keep(VALUE, record(9999, b""), 0.0, WALL) is Verdict.SHARE
+    assert store.keep(VALUE, record(9999, b"", 1), 0.0, WALL) is Verdict.KEPT
+    store = Store(0)
+    while store.keep(VALUE, record(store.total, LONG), 0.0, WALL) is Verdict.KEPT:
+        pass
+    assert store.total_bytes <= MOST_BYTES_OF_WRITER < store.total_bytes + 2 * len(LONG)
+
+
+@pytest.mark.parametrize("limit", ["MOST", "MOST_BYTES"])
+def test_in_a_full_store_many_records_of_a_few_give_way_to_those_of_many(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(module, limit, 40 if limit == "MOST" else 40 * len(record(1).encoded))
+    store = Store(0)
+    for number in range(40):
+        assert store.keep(VALUE, record(2000 + number, writer=number % 2), 0.0, WALL) is Verdict.KEPT
+    assert store.keep(VALUE, record(9999, writer=0), 0.0, WALL) is Verdict.FULL
+    for writer in range(2, 20):
+        assert store.keep(VALUE, record(9999, writer=writer), 0.0, WALL) is Verdict.KEPT
+    assert store.total == 40
+    assert len(store.under(VALUE, 9999, WALL)) == 18
+    assert store.under(VALUE, 2000, WALL), "the farthest went"
