@@ -12,7 +12,7 @@ Whoever drives it calls one verb, takes what gathered in the four lists, and ask
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -24,7 +24,7 @@ from appliance.members.own_row import Facts, OwnRow
 from appliance.members.partition import Partition
 from appliance.members.reconciling import Reconciling, Statements
 from appliance.members.roster import KEY_BYTES, Entry, Roster
-from appliance.members.row import Digest, Verifier, ed25519_good, head_of
+from appliance.members.row import DIGEST_BYTES, Digest, Verifier, ed25519_good, head_of
 from appliance.members.suspicions import Suspicions
 from appliance.members.swim import Swim
 from appliance.members.telling import MOST_CLAIMS, SUSPECT, Telling
@@ -108,6 +108,8 @@ class Machine:
         self.told: list[Told] = []
         self.changed: list[Digest] = []
         self.counters: Counter[str] = Counter()
+        self.avoided: Container[Digest] = frozenset()
+        """Members with whom this node has nothing to do: it says neither that they live nor that they do not."""
         self._statements = statements
         self._sign = sign
         self._verify = verify
@@ -185,6 +187,12 @@ class Machine:
             return Standing.LEFT
         return Standing.SUSPECTED if member in self.suspicions.open else Standing.ALIVE
 
+    def avoid(self, member: Digest, now: float) -> None:
+        """It came into `avoided`: its silence is no sign of anything."""
+        self.neighbours.forget(member, now)
+        self.swim.forget(member)
+        self._gather(now)
+
     # ---- sessions ----
 
     def connected(self, peer: Digest, now: float) -> None:
@@ -223,6 +231,8 @@ class Machine:
     def _take_liveness(self, peer: Digest, kind: str, body: bytes, now: float) -> bool:
         if kind == SUSPECT:
             return self._take_claims(peer, body, now)
+        if kind == swim.Kind.ASK and body[-DIGEST_BYTES:] in self.avoided:
+            return True
         if kind in _SWIM:
             return self.swim.take(peer, kind, body, now, self.neighbours.sessions.__contains__)
         return kind in _NEIGHBOURS and self.neighbours.take(peer, kind, body, now)
@@ -438,10 +448,11 @@ class Machine:
         if self._others is None:
             self._others = sorted(member for member in self._keys if member != self.own)
         away = self._away()
-        return [member for member in self._others if member not in away]
+        return [member for member in self._others if member not in away and member not in self.avoided]
 
     def _may_be(self, member: Digest) -> bool:
-        return member in self._keys and member not in self.suspicions.dead and member not in self._left
+        there = member in self._keys and member not in self.suspicions.dead and member not in self._left
+        return there and member not in self.avoided
 
 
 _SWIM: Final = frozenset(swim.Kind)

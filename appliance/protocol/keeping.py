@@ -120,7 +120,7 @@ class Keeping:
         try:
             self._read(session, kind, channel, body, now)
         except PeerFault as fault:
-            self._shared.judge(fault.message, session.peer)
+            self._blame(session, fault)
 
     def take_aside(
         self, session: Session, link: Link, source: SocketAddress | None, kind: int, body: bytes, *, newest: bool, now: float
@@ -131,7 +131,7 @@ class Keeping:
             ask = kind == PacketType.KEEP_ALIVE
             token = liveness.decode_keep_alive(body) if ask else liveness.decode_ack(body).token
         except PeerFault as fault:
-            self._shared.judge(fault.message, session.peer)
+            self._blame(session, fault)
             return
         if not token & PATH_PROBE:
             if newest:
@@ -144,6 +144,11 @@ class Keeping:
                 self.upgrading.asked(session, link, source, token, now)
             else:
                 self.upgrading.answered(session, link, source, token, now)
+
+    def _blame(self, session: Session, fault: PeerFault) -> None:
+        self._shared.judge(fault.message, session.peer)
+        if session.proved:
+            self._shared.blamed(session.peer, fault.message)
 
     def _read(self, session: Session, kind: int, channel: int, body: bytes, now: float) -> None:
         self.heard(session, now)

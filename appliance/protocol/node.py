@@ -155,6 +155,11 @@ class Node:
         """A peer that is a stranger from now on: its sessions end, with a word to it. Nothing happens when there is none."""
         self._membership.drop(name, now)
 
+    def tell_of_faults(self, listener: Callable[[str, str], None]) -> None:
+        """Have `listener(peer, reason)` called for each fault in what comes through the session of a peer (no stranger's): nobody
+        else can have sent that. It must not raise, nor call this node."""
+        self._shared.blamed = listener
+
     def block(self, identity: str, now: float) -> None:
         """Whoever has that fingerprint, a peer or a stranger, has no session until `unblock`: those that there are end, and its
         handshakes and ours with it are refused. It stays a peer, so nobody takes its name or its prefixes."""

@@ -67,6 +67,9 @@ class Shared:
         self.indexes: set[int] = set()
         self.gone: Callable[[str], None] = lambda _peer: None
         """Called when the session that carried a peer's traffic ended and no other took over."""
+        self.blamed: Callable[[str, str], None] = lambda _peer, _reason: None
+        """Told of each fault in what came through a peer's session, which nobody else can have sent. Must not raise, nor call the
+        node."""
         self._tokens = 0
         self.deferring = False
         self.begun: deque[tuple[Work, str | None]] = deque()

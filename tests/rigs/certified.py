@@ -32,14 +32,15 @@ class Network:
             self._admit(host)
             self.write(host)
 
-    def write(self, host: Host, more: str = "") -> None:
+    def write(self, host: Host, more: str = "", mesh: str = "") -> None:
+        """`mesh` are further keys of that section, `more` further sections."""
         first = self.hosts[0]
         known = f'{{identity: {first.identity.fingerprint}, endpoints: ["udp://192.0.2.1:8443"]}}' if host is not first else ""
         host.profile.write_text(
             f"""profile: 1
 name: host-{host.number}
 server: {{identity: file:{host.number}.key, listen: [udp://0.0.0.0:8443]}}
-mesh: {{network: {self.network.fingerprint}, label: home, bootstrap: [{known}]}}
+mesh: {{network: {self.network.fingerprint}, label: home, bootstrap: [{known}], {mesh}}}
 names: {{host: off}}
 {more}
 """

@@ -73,14 +73,14 @@ class Book:
 
     # ---- deeds ----
 
-    def note(self, member: Digest, what: str, points: float, now: float) -> None:
-        """A member did something that speaks for it (`points` above 0) or against it."""
+    def note(self, member: Digest, what: str, points: float, now: float, times: int = 1) -> None:
+        """A member did something that speaks for it (`points` above 0, for all `times` together) or against it."""
         history = self._histories.get(member)
         if history is None:
             if len(self._histories) >= MOST_MEMBERS:
                 self._make_room(now)
             history = self._histories[member] = History()
-        history.note(what, points, now)
+        history.note(what, points, now, times)
 
     def value(self, member: Digest, now: float) -> float:
         """-100 to 100; 0 for somebody of whom nothing is known."""

@@ -71,18 +71,18 @@ class History:
         self.reasons: dict[str, Reason] = {}
         self.standing = Standing.USUAL
 
-    def note(self, what: str, points: float, now: float) -> None:
-        """It did something."""
+    def note(self, what: str, points: float, now: float, times: int = 1) -> None:
+        """It did something, `times` times; the points are for all of them together."""
         points = max(-MOST_POINTS, min(MOST_POINTS, points))
         known = self.reasons.get(what)
         if known is None and len(self.reasons) >= MOST_REASONS:
             what, known = OTHER, self.reasons.get(OTHER)
         grave = points <= GRAVE
         if known is None:
-            self.reasons[what] = Reason(1, now, now, points, grave)
+            self.reasons[what] = Reason(times, now, now, points, grave)
             return
         known.points = max(-GRAVE_MOST, min(BEST, known.left(now) + points))
-        known.count, known.last, known.grave = known.count + 1, max(now, known.last), known.grave or grave
+        known.count, known.last, known.grave = known.count + times, max(now, known.last), known.grave or grave
 
     def value(self, now: float) -> float:
         """WORST to BEST."""

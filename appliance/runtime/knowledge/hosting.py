@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,9 +19,12 @@ from appliance.api.peer_protocol import (
     PeerProtocolError,
     PeerProtocolKind,
     PeerProtocolServices,
+    Refused,
+    TooMuch,
 )
 from appliance.knowledge.effects import Ask, Deed
 from appliance.knowledge.machine import Machine
+from appliance.knowledge.scores.breakers import Breakers
 from appliance.members.effects import Hold, Release
 from appliance.members.network import digest_of_text, identity_text
 from appliance.members.row import Digest
@@ -35,14 +38,20 @@ KEPT_SECONDS: Final = 15.0
 USUAL: Final = Limits()
 MOST_UNDER_WAY: Final = 256
 """Questions of one machine at a time; what comes beyond has no answer."""
+ANSWERED, UNANSWERED = 0.5, -1.0
+"""Points for a member that answers, or does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judged:
-    """Where deeds of members go."""
+    """Where deeds of members go, and what is thought of members by them."""
 
     listeners: list[Callable[[str, Deed], None]] = field(default_factory=list)
     """Told the family and the deed."""
+    breakers: Breakers = field(default_factory=Breakers)
+    """Who is not asked for a while, since it did not answer."""
+    blocked: Container[Digest] = frozenset()
+    """With whom this node has nothing to do: no session, and what they sign is not taken from others either."""
 
     def tell(self, family: str, deed: Deed) -> None:
         """Of one."""
@@ -109,6 +118,7 @@ class Hosted:
         if entry is None or is_stranger(peer):
             return
         member = self._names[peer] = digest_of_text(entry.identity)
+        self._judged.breakers.met(member, self._now())
         for waiting in self._waiting.pop(member, ()):
             if not waiting.done():
                 waiting.set_result(True)
@@ -178,12 +188,21 @@ class Hosted:
             self.counters["not-sent"] += 1
 
     def _begin(self, ask: Ask) -> None:
-        if self._services is None or self._under_way >= MOST_UNDER_WAY:
-            self.counters["not-asked"] += 1
+        services, hindrance = self._services, self._hindrance(ask)
+        if services is None or hindrance:
+            self.counters[hindrance] += 1
             asyncio.get_running_loop().call_soon(self._answered, ask.number, None)
             return
         self._under_way += 1
-        self._services.spawn(self._ask(self._services, ask), f"ask a member about {self.name}")
+        services.spawn(self._ask(services, ask), f"ask a member about {self.name}")
+
+    def _hindrance(self, ask: Ask) -> str:
+        """Why it is not asked; "" if it is."""
+        if self._services is None or self._under_way >= MOST_UNDER_WAY:
+            return "not-asked"
+        if ask.peer in self._judged.blocked:
+            return "not-asked-of-a-blocked-one"
+        return "" if self._judged.breakers.allows(ask.peer, self._now()) else "not-asked-of-one-that-fails"
 
     async def _ask(self, services: PeerProtocolServices, ask: Ask) -> None:
         body = None
@@ -192,11 +211,23 @@ class Hosted:
             self._mesh.wanted.call(identity, f"{self.name} asks", SESSION_SECONDS + KEPT_SECONDS)
             if await self._has_session(ask.peer) and (peer := self._mesh.peer_of(identity)) is not None:
                 body = (await services.ask(peer, ask.kind, NOTHING, ask.body, within=ask.within)).body
+            self._judge(ask.peer, answered=body is not None)
         except PeerProtocolError as error:
             self.counters[f"unanswered-{type(error).__name__.lower()}"] += 1
+            if not isinstance(error, TooMuch):  # that is this node's doing
+                self._judge(ask.peer, answered=isinstance(error, Refused))
         finally:
             self._under_way -= 1
         self._answered(ask.number, body)
+
+    def _judge(self, member: Digest, *, answered: bool) -> None:
+        """It answered, if only that it has no answer; or it did not."""
+        if answered:
+            self._judged.breakers.answered(member)
+            self._judged.tell(self.name, Deed(member, "answered", ANSWERED))
+        else:
+            self._judged.breakers.failed(member, self._now())
+            self._judged.tell(self.name, Deed(member, "unanswered", UNANSWERED))
 
     async def _has_session(self, member: Digest) -> bool:
         """Wait for one, for a while."""

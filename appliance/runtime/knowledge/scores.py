@@ -20,9 +20,11 @@ from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.knowledge.scores.blocks import MOST, Block
 from appliance.knowledge.scores.book import HeldOff, Surroundings
+from appliance.knowledge.scores.history import BLOCKED_AT
 from appliance.members.network import digest_of_text, identity_text
 from appliance.protocol.session import SessionState
 from appliance.runtime.knowledge.scores_file import KeptBook
+from appliance.runtime.knowledge.witness import Witness
 from appliance.runtime.peers.table import Origin
 
 if TYPE_CHECKING:
@@ -41,6 +43,11 @@ LOOK_SECONDS: Final = 600.0
 HELD: Final = "held-a-session"
 HELD_POINTS: Final = 3.0
 """For a session that was there all that time: a member that does nothing but be there is good after two hours."""
+JUDGE_SECONDS: Final = 1.0
+"""Between two looks whether one is to be blocked that is bad enough: it takes a look at all peers."""
+NOT_REACHED: Final = "not-reached"
+NOT_REACHED_POINTS: Final = -2.0
+"""For a member that is called, and could not be reached since the last look."""
 BLOCKED, UNBLOCKED = "peer-blocked", "peer-unblocked"
 
 
@@ -60,9 +67,13 @@ class Scores:
         self._mesh = around.mesh
         self._kept = KeptBook(self._mesh.parts.folder.path, self._mesh.parts.monotonic, self._mesh.parts.wall)
         self.book = self._kept.read()
+        self._witness: Witness | None = None
+        self._judge_at: dict[Digest, float] = {}
+        """Who was judged, and is not judged again before when."""
         self._timer: asyncio.Task[None] | None = None
         self._rings_at = inf
         self._look_at = self.now() + LOOK_SECONDS
+        around.gossip.machine.avoided = around.judged.blocked = self.book.blocks
         for member in self.book.blocks.all:  # before the first of them can call
             self._mesh.parts.driver.node.block(identity_text(member), self.now())
 
@@ -74,11 +85,14 @@ class Scores:
 
     async def start(self) -> None:
         """Hear of deeds."""
-        self._around.judged.listeners.append(self._hear)
+        self._around.judged.listeners.append(lambda _family, deed: self._take(deed))
+        self._witness = Witness(self._around, self._take)
         self._act()
 
     async def close(self) -> None:
         """Write what is not written yet."""
+        if self._witness is not None:
+            self._witness.close()
         if self._timer is not None:
             self._timer.cancel()
         await self._kept.close()
@@ -155,6 +169,7 @@ class Scores:
 
     def _enforce(self, member: Digest, block: Block) -> None:
         identity = identity_text(member)
+        self._around.gossip.avoid(member)
         self._mesh.parts.driver.node.block(identity, self.now())
         self._mesh.parts.driver.settle()
         left = None if block.until == inf else round(block.until - self.now())
@@ -182,14 +197,16 @@ class Scores:
         mesh = self._mesh.settings
         return mesh.scores
 
-    def _hear(self, _family: str, deed: Deed) -> None:
-        if not self._is_on or deed.member == digest_of_text(self._mesh.own):
+    def _take(self, deed: Deed, times: int = 1) -> None:
+        member, now = deed.member, self.now()
+        if not self._is_on or member == digest_of_text(self._mesh.own):
             return
-        self.book.note(deed.member, deed.what, deed.points, self.now())
-        if deed.points < 0:
-            block = self.book.judge(deed.member, self._surroundings(), self.now())
+        self.book.note(member, deed.what, deed.points, now, times)
+        if deed.points < 0 and self.book.value(member, now) <= BLOCKED_AT and now >= self._judge_at.get(member, now):
+            self._judge_at = {each: at for each, at in self._judge_at.items() if at > now} | {member: now + JUDGE_SECONDS}
+            block = self.book.judge(member, self._surroundings(), now)
             if block is not None:
-                self._enforce(deed.member, block)
+                self._enforce(member, block)
                 self._kept.soon(self.book)
 
     def _surroundings(self) -> Surroundings:
@@ -205,6 +222,12 @@ class Scores:
             if session.state is SessionState.ACTIVE and session.proved
         ]
         return frozenset(digest_of_text(entry.identity) for entry in entries if entry is not None)
+
+    def _unreached(self, now: float) -> list[Digest]:
+        """Who is to have a session, and was called in vain all the time."""
+        calling = (peer for peer in self._mesh.parts.driver.node.peers.values() if peer.proved and peer.settings.keepalive)
+        failing = [peer for peer in calling if peer.outage_since is not None and peer.outage_since <= now - LOOK_SECONDS]
+        return [digest_of_text(peer.settings.identity) for peer in failing if peer.settings.identity not in self.blocks()]
 
     # ---- time ----
 
@@ -228,6 +251,8 @@ class Scores:
         if self._is_on:
             for member in sorted(self._connected()):
                 self.book.note(member, HELD, HELD_POINTS, now)
+            for member in self._unreached(now):
+                self.book.note(member, NOT_REACHED, NOT_REACHED_POINTS, now)
         known = {digest_of_text(entry.identity) for entry in self._mesh.parts.peers.table}
         self.book.forget(known | {digest_of_text(identity) for identity in self._mesh.members()}, now)
         self._kept.soon(self.book)

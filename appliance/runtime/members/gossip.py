@@ -22,11 +22,13 @@ from appliance.foundation.logging import get_logger
 from appliance.members.calling import endpoints_of
 from appliance.members.certified import Certified
 from appliance.members.effects import Call, Happening, Hold, Release, Told
-from appliance.members.machine import LIVENESS, ROSTER, Machine
+from appliance.members.machine import LIVENESS, ROSTER, Machine, Tally
 from appliance.members.network import digest_of_text, identity_text
 from appliance.members.own_row import Facts
 from appliance.members.partition import State
-from appliance.members.row import MOST_RELAYS, Digest, Reachable, Row, Service, services_that_fit
+from appliance.members.reconciling import Tally as Reconciled
+from appliance.members.row import MOST_RELAYS, Digest, Reachable, Row, RowFault, Service, services_that_fit
+from appliance.members.statement import Refusal
 from appliance.members.trust import Taken
 from appliance.planning.membership import overlay
 from appliance.runtime.members.mesh import BOOTSTRAP
@@ -52,6 +54,8 @@ CALLED: Final = "called"
 """For what this one wants sessions."""
 CALLED_SECONDS: Final = 10.0
 """How long a member is called that nobody holds."""
+FAULTS: Final = ("malformed-message", "forged-claim", "forged-row", "foreign-row", "forged-statement", "foreign-statement")
+"""What no member should pass on: all of them judge before they do."""
 ENOUGH: Final = 3
 """Neighbours with whom a node needs its profile's bootstrap no more."""
 REMEMBERED_AT_ONCE: Final = 50
@@ -77,6 +81,8 @@ class Gossip:
 
     def __init__(self, mesh: Mesh, place: Place, profile: Profile) -> None:
         self.counters: Counter[str] = Counter()
+        self.blamed: Callable[[Digest, Sequence[str]], None] | None = None
+        """Told by whom something of `FAULTS` was said."""
         self.listeners: list[Callable[[str, Mapping[str, Any]], None]] = []
         """Told what befell whom: the name of an event and its fields."""
         self.offered: Callable[[], Sequence[Service]] = lambda: ()
@@ -178,8 +184,28 @@ class Gossip:
         """It says something."""
         member = self._names.get(peer)
         if member is not None:
+            before = self._faults()
             self.machine.take(member, family, kind, body, clock.monotonic(), self._wall())
+            if self.blamed is not None and (after := self._faults()) != before:
+                self.blamed(member, [what for what, old, new in zip(FAULTS, before, after, strict=True) if new > old])
             self._act()
+
+    def _faults(self) -> tuple[int, ...]:
+        """How often what somebody said was one of `FAULTS`."""
+        machine, rows, statements = self.machine, self.machine.roster.refused, self._mesh.trust.refused
+        return (
+            machine.counters[Tally.MALFORMED] + machine.reconciling.counters[Reconciled.MALFORMED],
+            machine.counters[Tally.CLAIMS_FORGED],
+            rows[RowFault.FORGED],
+            rows[RowFault.FOREIGN],
+            statements[Refusal.BAD_SIGNATURE],
+            statements[Refusal.FOREIGN_NETWORK],
+        )
+
+    def avoid(self, member: Digest) -> None:
+        """It came into what `machine.avoided` has."""
+        self.machine.avoid(member, clock.monotonic())
+        self._act()
 
     def look(self) -> None:
         """Where this node is may have changed."""

@@ -92,6 +92,8 @@ class Mesh:
         """What the table of peers has of members."""
         self.spread: list[Spread] = []
         """Told of each statement that is new here. Families add themselves."""
+        self.refused: list[Callable[[str, str], None]] = []
+        """Told of each statement that is not taken: whom it came from, and why."""
         self.changed: list[Callable[[], None]] = []
         """Told when members came, changed or went, once the table of peers has them."""
         self.wanted = WantedSessions(lambda identity, alive: self.reach(identity, alive=alive))
@@ -165,7 +167,7 @@ class Mesh:
     def take(self, statement: bytes, source: str | None = None) -> Taken:
         """A statement came from the peer `source`, or from this host. What is new counts and is on its way to others when this
         returns, and is on the disk soon. Raises StatementRefused."""
-        taken = self.trust.take(statement, self.now())
+        taken = self._judge(statement, source)
         if taken is not Taken.KNOWN:
             self.apply()
             self._pass_on(statement, taken, source)
@@ -178,7 +180,7 @@ class Mesh:
         new: list[tuple[bytes, Taken]] = []
         for statement in statements:
             with suppress(StatementRefused):  # the trust counts them
-                taken = self.trust.take(statement, self.now())
+                taken = self._judge(statement, source)
                 if taken is not Taken.KNOWN:
                     new.append((statement, taken))
         if any(taken is Taken.FRAUD or _ends_something(statement) for statement, taken in new):
@@ -190,6 +192,16 @@ class Mesh:
         if new:
             self.kept.soon()
         return len(new)
+
+    def _judge(self, statement: bytes, source: str | None) -> Taken:
+        """Raises StatementRefused."""
+        try:
+            return self.trust.take(statement, self.now())
+        except StatementRefused as refused:
+            if source is not None:
+                for told in self.refused:
+                    told(source, str(refused.reason))
+            raise
 
     async def take_in_pieces(self, statements: Sequence[bytes]) -> int:
         """The same for as many as there are; others have their turns meanwhile."""

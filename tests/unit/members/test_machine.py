@@ -313,3 +313,26 @@ def test_the_row_that_travels_is_the_one_that_was_signed() -> None:
     encoded = {three.machine(name).roster.row_of(member("a")) for name in NAMES}
     assert len(encoded) == 1
     assert read_row(encoded.pop() or b"").member == member("a")
+
+
+def test_one_that_a_node_avoids_is_no_neighbour_of_it_and_is_dead_to_nobody() -> None:
+    three = Three()
+    three.run(10.0)
+    a, b, c = (three.machine(name) for name in NAMES)
+    for machine, other in ((a, b), (b, a)):
+        if machine is a:
+            machine.avoided = {other.own}
+            machine.avoid(other.own, three.now)
+        machine.gone(other.own, three.now)
+    three.nodes["a"].cut.add("b")
+    three.nodes["b"].cut.add("a")
+    three.run(300.0)
+    assert set(a.neighbours.active) == {c.own}
+    assert b.own not in a.neighbours.passive
+    assert set(c.neighbours.active) == {a.own, b.own}
+    assert {machine.standing(b.own) for machine in (a, c)} == {Standing.ALIVE}
+    assert not any(what in {Happening.SUSPECTED, Happening.DIED} for name in NAMES for what, _ in three.told(name))
+    a.wishes.clear()
+    a.take(c.own, LIVENESS, "ask", bytes(4) + b.own, three.now, NOW + three.now)
+    assert not a.wishes
+    assert not a.said, "it says nothing about it"

@@ -62,6 +62,13 @@ def test_a_standing_begins_and_ends_at_different_values() -> None:
     assert made.look(HALF_LIFE * 4.0) is Standing.USUAL
 
 
+def test_one_that_is_simply_there_is_good_after_two_hours() -> None:
+    made = History()
+    for look in range(13):
+        made.note("held-a-session", 3.0, 600.0 * look)
+    assert made.look(7200.0) is Standing.GOOD
+
+
 def test_what_is_eased_is_worth_less_and_still_told() -> None:
     made = history(*(("forged", -10.0),) * 9, ("malformed", -10.0))
     made.ease(30.0, 5.0)

@@ -10,6 +10,7 @@ import pytest
 from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.api.values import Endpoint
 from appliance.knowledge.effects import Ask, Deed
+from appliance.knowledge.scores.breakers import FAILURES
 from appliance.members.effects import Hold, Release, Say
 from appliance.members.network import digest_of_text
 from appliance.members.row import Digest
@@ -151,3 +152,33 @@ def test_a_machine_is_called_when_it_said_and_earlier_if_it_says_so_then(tmp_pat
         a.hosted.close()
 
     run(story, tmp_path)
+
+
+def test_one_that_does_not_answer_is_not_asked_for_a_while_and_that_is_no_secret(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = Node()
+        await a.join(meshed, "a", A, *members())
+        for number in range(FAILURES):
+            a.ask(number, of("c"), "turn", b"xyz")
+            await meshed.until(lambda number=number: number in a.echo.answers)
+        before = meshed.network.now
+        a.ask(10, of("c"), "turn", b"xyz")
+        await meshed.until(lambda: 10 in a.echo.answers)
+        assert meshed.network.now == before, "it is not even called"
+        assert a.hosted.counters["not-asked-of-one-that-fails"] == 1
+        assert a.deeds == [Deed(of("c"), "unanswered", -1.0)] * FAILURES
+        await meshed.add("c", "198.51.100.3", *members(), first=[("a", A)], more=_echoes)
+        await meshed.until(lambda: of("c") in a.echo.there)
+        a.ask(11, of("c"), "turn", b"xyz")
+        await meshed.until(lambda: 11 in a.echo.answers)
+        assert a.echo.answers[11] == b"zyx", "a new session is worth a question"
+        a.judged.blocked = {of("c")}
+        a.ask(12, of("c"), "turn", b"xyz")
+        await meshed.until(lambda: 12 in a.echo.answers)
+        assert a.echo.answers[12] is None
+
+    run(story, tmp_path)
+
+
+def _echoes(runtime: MeshRuntime) -> Iterable[PeerProtocolKind]:
+    return (Hosted("echo", Echo(), runtime.mesh, Judged()).kind,)
