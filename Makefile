@@ -96,6 +96,7 @@ guests: deb ## two Debian guests with the package, under qemu, and what an admin
 schemas: | $(bin)/python ## write schemas/, and the table of keys in docs/, anew from the code
 	$(bin)/python -m appliance.profile.generate
 	$(bin)/python -m appliance.api_server.generate
+	$(bin)/python -m appliance_server_signalling.schema schemas/signalling-1.schema.json
 
 size: | $(bin)/python ## how much code each room has, as a table
 	@$(bin)/python docs/size.py

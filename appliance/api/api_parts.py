@@ -1,4 +1,4 @@
-"""What plugins add to the API server: its store, a cache, and event exports, log-ins and gateways beside what it has itself.
+"""What plugins add to the API server: its store, a cache, and event exports, log-ins, gateways and servers beside what it has.
 
 All are opened in the API server's process, which has no privileges, when the profile names them below `management`. The daemon
 imports the plugin too, for the settings; so import no library but inside `open`, or name it in the kind's `imports`.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from appliance.api.planning import HostState, Wish
     from appliance.api.profile import Profile, ProfileSection
     from appliance.api.routing import RoutingKind
+    from appliance.api.servers import ServerKind
     from appliance.api.stores import StoreKind
     from appliance.api.transport import TransportKind
     from appliance.api.values import Problem
@@ -89,6 +90,11 @@ def appliance_logins() -> Iterable[LoginKind]:  # type: ignore[empty-body]
 @hookspec
 def appliance_gateways() -> Iterable[GatewayKind]:  # type: ignore[empty-body]
     """Gateways of the API server, of this plugin. Called once, before any profile is read."""
+
+
+@hookspec
+def appliance_servers() -> Iterable[ServerKind]:  # type: ignore[empty-body]
+    """Servers with ports of their own beside the API server, of this plugin. Called once, before any profile is read."""
 
 
 @hookspec

@@ -238,6 +238,9 @@ class Management(Section):
     gateways: Mapping[Name, KindSettings] = Field(
         default={}, max_length=16, description="Gateways of enabled plugins, by their names: further ways to ask."
     )
+    servers: Mapping[Name, KindSettings] = Field(
+        default={}, max_length=16, description="Servers of enabled plugins, by their names: each answers at ports of its own."
+    )
     tls: ManagementTls = Field(default=ManagementTls(), description="How connections from elsewhere are protected.")
     limits: ManagementLimits = Field(
         default=ManagementLimits(), description="How much is taken of one address, of one user and of all."

@@ -1,7 +1,9 @@
-"""`python -m appliance.api_server [--grpc] [--otlp] [--plugin=NAME …] FOLDER CONTROL UNIX [TCP …]`: started by the daemon alone.
+"""`python -m appliance.api_server [--grpc] [--otlp] [--plugin=NAME …] [--server=NAME=TCP …] FOLDER CONTROL UNIX [TCP …]`: started
+by the daemon alone.
 
 FOLDER is where it keeps what must outlive it. The numbers are descriptors: its end of the control connection, the Unix socket,
-and the sockets at which HTTP is spoken. It gives up every privilege before it reads a byte of anybody's.
+and the sockets at which HTTP is spoken, or a server of a plugin listens. It gives up every privilege before it reads a byte of
+anybody's.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from appliance.linux.privileges import API_USER, drop_all
 log = get_logger("api")
 
 PLUGIN = "--plugin="
+SERVER = "--server="
 LARGE_BYTES = 1 << 20
 """What a password is hashed in has 19 MiB: it is not to stay for ever after the first log-in."""
 
@@ -35,9 +38,14 @@ def main(argv: list[str]) -> int:
     options = list(takewhile(lambda word: word.startswith("--"), argv[1:]))
     folder, control, *listeners = argv[1 + len(options) :]
     plugins = [option.removeprefix(PLUGIN) for option in options if option.startswith(PLUGIN)]
+    servers: dict[str, list[socket.socket]] = {}
+    for option in options:
+        if option.startswith(SERVER):
+            name, _, number = option.removeprefix(SERVER).partition("=")
+            servers.setdefault(name, []).append(_socket(number))
     os.umask(0o077)
     from appliance.api_server.jobs.templates import standard
-    from appliance.api_server.serving import LATE, serve
+    from appliance.api_server.serving import LATE, Doors, serve
     from appliance.store.keys import read_credentials
 
     credentials = read_credentials(os.environ)
@@ -54,7 +62,8 @@ def main(argv: list[str]) -> int:
     drop_all(API_USER)
     configure()
     try:
-        return asyncio.run(serve(Path(folder), _socket(control), [_socket(each) for each in listeners], credentials, kinds))
+        doors = Doors([_socket(each) for each in listeners], servers)
+        return asyncio.run(serve(Path(folder), _socket(control), doors, credentials, kinds))
     except OSError as error:
         log.error("the API server ends", reason=str(error))  # noqa: TRY400  nobody's bug
         return 1

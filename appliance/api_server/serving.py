@@ -10,8 +10,9 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from appliance.api.profile_management import Management
 from appliance.api.profile_pressure import Pressure as PressureSection
@@ -27,6 +28,7 @@ from appliance.api_server.plugins.kinds import Kinds
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.plugins.services import Joints
 from appliance.api_server.server import edge_handlers
+from appliance.api_server.servers.servers import Servers, settings_of_servers
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.foundation.pressure_watch import PressureWatch
@@ -48,9 +50,16 @@ LATE: Final = (
 """What would be imported only when it is needed."""
 
 
-async def serve(
-    folder: Path, control: socket.socket, listeners: Sequence[socket.socket], credentials: Mapping[str, bytes], kinds: Kinds
-) -> int:
+class Doors(NamedTuple):
+    """The sockets that were handed over."""
+
+    own: Sequence[socket.socket]
+    """Where HTTP is spoken."""
+    servers: Mapping[str, Sequence[socket.socket]] = {}
+    """Where servers of plugins listen, by their names."""
+
+
+async def serve(folder: Path, control: socket.socket, doors: Doors, credentials: Mapping[str, bytes], kinds: Kinds) -> int:
     """Serve until SIGTERM, or until the node hangs up. `credentials` may have the key of what is kept, `kinds` are those of the
     loaded plugins. Returns the exit code."""
     stop = asyncio.Event()
@@ -59,7 +68,7 @@ async def serve(
     node.ended = stop.set
     alive = asyncio.get_running_loop().create_task(node.say_alive(), name="alive")
     try:
-        await _live(folder, node, listeners, credentials, kinds, stop)
+        await _live(folder, node, doors, credentials, kinds, stop)
     except (ApplianceError, OSError) as error:
         reason = error.message if isinstance(error, ApplianceError) else str(error)
         log.error("the API server ends", reason=reason, hint=getattr(error, "hint", ""))  # noqa: TRY400  nobody's bug
@@ -74,7 +83,7 @@ async def serve(
 async def _live(
     folder: Path,
     node: NodeLink,
-    listeners: Sequence[socket.socket],
+    doors: Doors,
     credentials: Mapping[str, bytes],
     kinds: Kinds,
     stop: asyncio.Event,
@@ -90,7 +99,8 @@ async def _live(
         watch = PressureWatch(pressure, HostReader(folder).read)
         ending.callback(watch.stop)
         watch.start()
-        edge = Edge(management, pressure=pressure)
+        of_servers = settings_of_servers(kinds, management)
+        edge = Edge(management, pressure=pressure, beside=sum(each.connections for each in of_servers.values()))
         plugins = PluginParts(kinds, management, Joints(settings.name, settings.identity, node, folder / "plugins", {}))
         ending.push_async_callback(plugins.close)
         node.figures = plugins.figures
@@ -100,7 +110,8 @@ async def _live(
         node.trouble = lambda: {part: told() for part, told in trouble.items()}
         parts.refused, parts.short = edge.figures.refused, pressure.shown
         edge.named, edge.recorder = parts.named, parts.recorder
-        tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()))
+        listens = [at for each in of_servers.values() for at in each.listen]
+        tls = Tls(edge.section, folder, node.tls_files, lambda pins: node.tell_certificate(pins._asdict()), listens)
         answering = answering_of(
             settings, parts, edge_handlers(edge, tls, parts.asking.shown, None if parts.tracing is None else parts.tracing.shown)
         )
@@ -108,9 +119,13 @@ async def _live(
         plugins.run("gateways", gateways.use, gateways.services)
         ending.push_async_callback(plugins.end_tasks)
         server = EdgeServer(application(settings, parts, answering, gateways), edge, tls.context)
-        if any(map(tls.is_secure, listeners)) or any(tls.is_secure_at(each.address) for each in management.grpc):
+        servers = Servers(of_servers, doors.servers, management.names, tls.context)
+        if any(map(tls.is_secure, [*doors.own, *servers.listeners])) or any(
+            tls.is_secure_at(each.address) for each in management.grpc
+        ):
             ending.callback(asyncio.get_running_loop().create_task(tls.watch(), name="certificate").cancel)
-        ends: list[Callable[[], Awaitable[None]]] = []
+        plugins.run("servers", servers.use, servers.services)
+        ends: list[Callable[[], Awaitable[None]]] = [partial(plugins.end, "servers")]
         if management.grpc:
             from appliance.api_server.grpc.server import GrpcServer  # 18 MB
 
@@ -118,7 +133,7 @@ async def _live(
             ending.push_async_callback(beside.close)
             ends.append(beside.close)
             trouble["grpc"] = beside.trouble
-        await _answer(server, listeners, node, stop, parts.end_streams, ends)
+        await _answer(server, doors.own, node, stop, parts.end_streams, ends)
 
 
 async def _answer(

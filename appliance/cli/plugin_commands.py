@@ -27,6 +27,7 @@ WITHOUT_COMMANDS = frozenset(
         "export-webhook",
         "gateway-graphql",
         "login-oidc",
+        "server-signalling",
         "store-postgresql",
         "transport-quic",
         "transport-websocket",

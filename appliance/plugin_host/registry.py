@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from appliance.api.profile import ProfileSection
     from appliance.api.profile_management import Management
     from appliance.api.profile_values import KindSettings
+    from appliance.api.servers import ServerKind
     from appliance.api.stores import StoreKind
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -45,8 +46,8 @@ MOST_OF_A_PEER = Limits(messages=1000, bytes=4 << 20, waiting=1024, requests=256
 SECTION = "section"
 
 
-ApiPartNoun = Literal["store", "cache", "export", "login", "gateway"]
-ApiPartKind: TypeAlias = "StoreKind | CacheKind | ExportKind | LoginKind | GatewayKind"
+ApiPartNoun = Literal["store", "cache", "export", "login", "gateway", "server"]
+ApiPartKind: TypeAlias = "StoreKind | CacheKind | ExportKind | LoginKind | GatewayKind | ServerKind"
 
 
 class RefusedRegistration(Exception):
@@ -237,6 +238,7 @@ FAMILIES = (
     Family("export", "appliance_event_exports", "ExportKind", _check_api_part),
     Family("login", "appliance_logins", "LoginKind", _check_api_part),
     Family("gateway", "appliance_gateways", "GatewayKind", _check_api_part),
+    Family("server", "appliance_servers", "ServerKind", _check_api_part),
     Family(SECTION, "appliance_profile_sections", "ProfileSection", _check_section),
 )
 API_PARTS: dict[str, ApiPartNoun] = {
@@ -245,6 +247,7 @@ API_PARTS: dict[str, ApiPartNoun] = {
     "exports": "export",
     "logins": "login",
     "gateways": "gateway",
+    "servers": "server",
 }
 """The family of what stands below each of these keys of `management`: opened in the API server."""
 SOFT = frozenset({"discovery", "monitor", "protocol", *API_PARTS.values()})
@@ -259,4 +262,5 @@ def parts_of(management: Management) -> dict[str, Mapping[str, KindSettings]]:
         "exports": management.exports,
         "logins": management.logins,
         "gateways": management.gateways,
+        "servers": management.servers,
     }

@@ -44,6 +44,7 @@ class Kinds:
     exports: Sequence[Kind] | None = None
     logins: Sequence[Kind] | None = None
     gateways: Sequence[Kind] | None = None
+    servers: Sequence[Kind] | None = None
 
     def known(self, section: type[BaseModel]) -> Iterator[tuple[str, Sequence[Kind]]]:
         """The families that stand below keys of that section, with their kinds where those are known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import shake_256
 
 from appliance.errors import HostError
 from appliance.testing.services import FakeServices
@@ -30,3 +31,21 @@ class FakeApiServices(FakeServices):
         if reference not in self.secrets:
             raise HostError(f"{reference}: no such file")
         return self.secrets[reference].encode()
+
+
+class FakeServerServices(FakeApiServices):
+    """`ServerServices` of `appliance.api.servers`. What is random is the same in each run."""
+
+    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+        super().__init__(secrets)
+        self._drawn = 0
+
+    def random(self, count: int) -> bytes:
+        """Other bytes each time."""
+        self._drawn += 1
+        return shake_256(str(self._drawn).encode()).digest(count)
+
+    def is_own_page(self, host: str, origin: str | None, at: str, *, secure: bool) -> bool:
+        """Of programs, and of pages of that host."""
+        del at
+        return origin in {None, f"{'https' if secure else 'http'}://{host}"}

@@ -17,6 +17,7 @@ from appliance.testing.conformance.peer_protocol import PeerProtocolConformance
 from appliance.testing.conformance.planning import PlanConformance
 from appliance.testing.conformance.routing import RoutingConformance
 from appliance.testing.conformance.sections import SectionConformance
+from appliance.testing.conformance.server import ServerConformance
 from appliance.testing.conformance.store import StoreConformance
 from appliance.testing.conformance.transport import TransportConformance
 
@@ -81,6 +82,7 @@ def _parts(host: PluginHost) -> Iterator[tuple[type[Any], str, Any, Part]]:
         (CacheConformance, "cache", host.api_parts["cache"]),
         (EventExportConformance, "export", host.api_parts["exports"]),
         (LoginConformance, "login", host.api_parts["logins"]),
+        (ServerConformance, "server", host.api_parts["servers"]),
     ):
         for name, kind in kinds.items():
             yield base, "kind", kind, _registered(host, noun, name, kind.open)

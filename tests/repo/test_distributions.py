@@ -47,7 +47,11 @@ def test_every_plugin_of_ours_has_an_extra() -> None:
     """`standard` has them all but those of the API server alone, which have an extra of that name."""
     extras = CORE["optional-dependencies"]
     of_programs = {"postgresql": "appliance-store-postgresql", "redis": "appliance-cache-redis"}
-    of_programs |= {"graphql": "appliance-gateway-graphql", "oidc": "appliance-login-oidc"}
+    of_programs |= {
+        "graphql": "appliance-gateway-graphql",
+        "oidc": "appliance-login-oidc",
+        "signalling": "appliance-server-signalling",
+    }
     of_programs |= {name: f"appliance-export-{name}" for name in ("nats", "mqtt", "webhook")}
     assert {*extras["standard"], *of_programs.values()} == {p["name"] for p in PLUGINS}
     assert {name: extras[name] for name in of_programs} == {name: [plugin] for name, plugin in of_programs.items()}

@@ -29,7 +29,7 @@ class Acceptor:
     def __init__(
         self,
         listener: socket.socket,
-        make: Callable[[], asyncio.Protocol],
+        make: Callable[[], asyncio.BaseProtocol],
         context: Callable[[], ssl.SSLContext | None],
         seats: Seats,
         figures: Figures,

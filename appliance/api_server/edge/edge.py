@@ -38,8 +38,10 @@ OF_GRPC: Final = 3
 class Edge:
     """As the profile's section says."""
 
-    def __init__(self, management: Management, deadlines: Deadlines = USUAL, pressure: Pressure | None = None) -> None:
-        """`pressure`: how short this process and its host are; None: nobody looks."""
+    def __init__(
+        self, management: Management, deadlines: Deadlines = USUAL, pressure: Pressure | None = None, beside: int = 0
+    ) -> None:
+        """`pressure`: how short this process and its host are; None: nobody looks. `beside`: connections of others here."""
         self.section = management
         limits = management.limits
         self.named: Named | None = None
@@ -52,7 +54,7 @@ class Edge:
         self.shedding = Shedding(pressure or Pressure(Limits()))
         self._rules = Rules.of(management)
         self._tolls = Tolls(Buckets(limits.requests, limits.burst), Buckets(limits.requests, limits.burst), Turns(limits.at_once))
-        _allow_descriptors(limits.connections * (OF_GRPC if management.grpc else 1) + SPARE)
+        _allow_descriptors(limits.connections * (OF_GRPC if management.grpc else 1) + SPARE + beside)
 
     def guard(self, app: ASGIApp) -> Guard:
         """What stands before the application."""

@@ -11,11 +11,11 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from appliance.api.profile_management import Management
+from appliance.api.profile_management import Listen, Management
 from appliance.api_server.edge import certificates
 from appliance.api_server.edge.own_certificate import OwnCertificate
 from appliance.errors import ApplianceError, ExitCode
@@ -64,9 +64,11 @@ class Tls:
         folder: Path,
         files: Callable[[], Awaitable[Mapping[str, str]]],
         told: Callable[[Pins], Awaitable[None]],
+        more: Sequence[Listen] = (),
     ) -> None:
+        """`more`: addresses at which others in this process listen."""
         self._management = management
-        self._own = OwnCertificate(folder / "tls", _names(management))
+        self._own = OwnCertificate(folder / "tls", _names(management, more))
         self._files = files
         self._told = told
         self._context: ssl.SSLContext | None = None
@@ -146,9 +148,9 @@ class Tls:
         await self._told(self.pins)
 
 
-def _names(management: Management) -> list[str]:
+def _names(management: Management, more: Sequence[Listen]) -> list[str]:
     """What the certificate is for: the profile's names, this host's, and each address that it listens at."""
-    addresses = [str(each.address) for each in (*management.listen, *management.grpc) if not each.address.is_unspecified]
+    addresses = [str(each.address) for each in (*management.listen, *management.grpc, *more) if not each.address.is_unspecified]
     host = socket.gethostname().lower()
     named = [host] if host.isascii() and host.replace("-", "").replace(".", "").isalnum() else []
     return list(dict.fromkeys([*(name.lower() for name in management.names), *named, "localhost", *addresses]))

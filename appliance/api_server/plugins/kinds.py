@@ -11,7 +11,7 @@ class Brought(NamedTuple):
 
     plugin: str
     kind: Any
-    """`StoreKind`, `CacheKind`, `ExportKind`, `LoginKind` or `GatewayKind`."""
+    """`StoreKind`, `CacheKind`, `ExportKind`, `LoginKind`, `GatewayKind` or `ServerKind`."""
 
 
 Kinds = Mapping[str, Mapping[str, Brought]]

@@ -53,6 +53,8 @@ class PluginParts:
         self._joints = joints
         self._stack = AsyncExitStack()
         self._tasks = Tasks()
+        self._running: dict[str, list[asyncio.Task[None]]] = {}
+        """By the key."""
         self._made: dict[str, PartServices] = {}
 
     async def store(self) -> RewritableStore | None:
@@ -79,13 +81,22 @@ class PluginParts:
         """Keep all open that stand below that key, each in a task of its own, and let `use` have it. `services` makes those of
         its family. Returns their names. Raises PluginFault."""
         found = self._named(key)
-        for named in found:
+        self._running[key] = [
             self._tasks.spawn(self._kept_open(named, use, self._services(named, services)), f"{key}.{named.name}")
+            for named in found
+        ]
         return tuple(named.name for named in found)
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """What is told in figures, by what it is of ("exports.nats")."""
         return {name: found for name, made in self._made.items() if (found := made.figures())}
+
+    async def end(self, key: str) -> None:
+        """End what stands below that key."""
+        running = self._running.pop(key, [])
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def end_tasks(self) -> None:
         """End all but the store, before what they use."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from appliance.api.profile_management import Management
+from appliance.api.kinds import settings_of
+from appliance.api.profile_management import Listen, Management
+from appliance.api.server_settings import for_the_core
 from appliance.api.services import Stats, judged
+from appliance.foundation.patience import limited
+from appliance.plugin_host.calling import describe
 from appliance.plugin_host.plugins import PluginHost
 from appliance.plugin_host.registry import API_PARTS, parts_of
 from appliance.runtime.plugins.account import Part
@@ -30,6 +34,18 @@ class ApiPlugins:
         named = ((API_PARTS[key], name) for key, found in parts_of(management).items() for name in found)
         owners = dict.fromkeys(self._plugins.owner(noun, name) for noun, name in named)
         return [owner for owner in owners if owner is not None]
+
+    def servers(self, management: Management) -> tuple[dict[str, Sequence[Listen]], dict[str, str]]:
+        """Where the servers listen that the section names, by their names; and what is wrong with those that do not tell."""
+        kinds = self._plugins.api_parts["servers"]
+        found: dict[str, Sequence[Listen]] = {}
+        wrong: dict[str, str] = {}
+        for name, written in management.servers.items():
+            try:
+                found[name] = limited(lambda name=name, written=written: for_the_core(settings_of(kinds[name], written)).listen)  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
+                wrong[name] = f"its settings cannot be read: {describe(error)}"
+        return found, wrong
 
     def tell(self, key: str, name: str, problem: str) -> None:
         """How something is that stands below `key` in the section; "" for well."""

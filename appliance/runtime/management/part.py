@@ -99,6 +99,8 @@ class ManagementPart:
         """Why it does not listen everywhere; "" if it does."""
         self._failed = ""
         """Why it does not run; "" if it does."""
+        self._shut: dict[str, str] = {}
+        """Servers of plugins that do not listen, and why."""
         self._parts: dict[str, str] = {}
         """What is wrong with what plugins bring, by its key ("exports.nats"); "" if nothing is."""
         self._trouble: dict[str, str] = {}
@@ -120,6 +122,7 @@ class ManagementPart:
             "management": self.problem,
             **{f"management.{key}": self._trouble.get(key, "") for key in TROUBLE},
             **{f"management.{key}": problem for key, problem in self._parts.items()},
+            **{f"management.servers.{name}": problem for name, problem in self._shut.items()},
         }
 
     def operations(self) -> dict[str, Operation]:
@@ -194,6 +197,7 @@ class ManagementPart:
             "pid": self._process.pid,
             "listen": self._doors.addresses,
             "grpc": [str(each) for each in self._section.grpc],
+            "servers": self._doors.of_servers,
             "socket": str(self._doors.path),
             "restarts": self.restarts,
             "plain": self._plain(),
@@ -245,7 +249,7 @@ class ManagementPart:
     async def _end(self) -> None:
         self._forget_again()
         self._watch.end()
-        self._ready, self._failed, self._blocked = False, "", ""
+        self._ready, self._failed, self._blocked, self._shut = False, "", "", {}
         self._forget_told()
         await self._process.stop()
         self._doors.close()
@@ -260,13 +264,24 @@ class ManagementPart:
             self._blocked = ""
         except ApplianceError as error:
             self._blocked = self._told(error, self._blocked)
+        moved |= self._let_servers_listen(section)
         runs = True
         if self._doors.open_to_host and (moved or anew or not before or not self._process.pid):
             self._watch.end()
             await self._process.stop()
             runs = self._start()
-        if self._blocked or not runs:
+        if self._blocked or self._doors.blocked or not runs:
             self._later()
+
+    def _let_servers_listen(self, section: Management) -> bool:
+        """Returns whether anything is different now."""
+        wanted, wrong = self._joints.plugins.servers(section)
+        moved = self._doors.open_servers(wanted)
+        before, self._shut = self._shut, {**wrong, **self._doors.blocked}
+        for name, reason in self._shut.items():
+            if before.get(name) != reason:
+                log.error("a server of a plugin does not listen", server=name, reason=reason)
+        return moved
 
     def _start(self) -> bool:
         self._ready, self._since, self._last_words = False, clock.monotonic(), ""
@@ -278,7 +293,7 @@ class ManagementPart:
             return False
         try:
             with theirs:
-                self._process.start(self._joints.folder, theirs, *self._doors.descriptors(), loads=self._loads())
+                self._process.start(self._joints.folder, theirs, self._doors.descriptors(), loads=self._loads())
         except ApplianceError as error:
             ours.close()
             self._failed = self._told(error, self._failed)

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from appliance.errors import HostError
 from appliance.foundation import interpreter
 from appliance.linux.privileges import API_USER, ids
+from appliance.runtime.management.doors import Descriptors
 
 STOP_SECONDS: Final = 6.0
 """How long it may take to end: it gives streams five."""
@@ -53,16 +54,18 @@ class ApiServerProcess:
         """0 while there is none."""
         return 0 if self._process is None else self._process.pid
 
-    def start(self, folder: Path, control: socket.socket, unix: int, tcp: Sequence[int], *, loads: Loads) -> None:
+    def start(self, folder: Path, control: socket.socket, doors: Descriptors, *, loads: Loads) -> None:
         """Start it with its end of the control connection, and the sockets to listen at. Raises HostError."""
         check_libraries(LIBRARIES)
         if loads.grpc:
             check_libraries(GRPC_LIBRARIES, "grpc", "management.grpc out")
         make_folder(folder)
-        descriptors = (control.fileno(), unix, *tcp)
+        own = (control.fileno(), doors.unix, *doors.tcp)
+        servers = [f"--server={name}={number}" for name, numbers in doors.servers.items() for number in numbers]
+        descriptors = (*own, *(number for numbers in doors.servers.values() for number in numbers))
         try:
             self._process = subprocess.Popen(
-                interpreter.command("appliance.api_server", *loads.words, str(folder), *map(str, descriptors)),
+                interpreter.command("appliance.api_server", *loads.words, *servers, str(folder), *map(str, own)),
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from appliance.plugin_host.facts import Stage
 
 Registered = Literal[
-    "transport", "suite", "routing", "discovery", "monitor", "protocol", "store", "cache", "export", "login", "gateway"
+    "transport", "suite", "routing", "discovery", "monitor", "protocol", "store", "cache", "export", "login", "gateway", "server"
 ]
 OfItself = Literal["lifespan", "subscriber", "route", "authorize", "task"]
 Noun = Registered | OfItself

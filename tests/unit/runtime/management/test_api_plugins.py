@@ -9,7 +9,9 @@ from typing import Any
 from appliance.api import ENTRY_POINT_GROUP
 from appliance.api.event_exports import ExportKind
 from appliance.api.hookspecs import hookimpl
-from appliance.api.profile_management import Management
+from appliance.api.profile_management import Listen, Management
+from appliance.api.server_settings import ServerSettings
+from appliance.api.servers import ServerKind
 from appliance.api.stores import StoreKind
 from appliance.plugin_host.installed import Installed
 from appliance.plugin_host.plugins import PluginHost
@@ -22,11 +24,16 @@ from appliance.runtime.plugins.stats import of_plugins
 def opened(_settings: Any, _services: Any) -> Any: ...
 
 
+def unsettled() -> type[Any]:
+    raise RuntimeError("no settings today")
+
+
 class Shelved(Installed):
     def load(self) -> object:
         kinds = {
             "appliance_stores": [StoreKind("shelf", None, opened)],
             "appliance_event_exports": [ExportKind("pipe", None, opened)],
+            "appliance_servers": [ServerKind("echo", lambda: ServerSettings, opened), ServerKind("odd", unsettled, opened)],
         }
         return SimpleNamespace(**{hook: hookimpl(lambda found=found: found) for hook, found in kinds.items()})
 
@@ -56,3 +63,13 @@ def test_figures_of_parts_stand_in_the_status_until_the_api_server_ends() -> Non
     assert of_plugins(calls) == {"p": [{"part": "store shelf", "figures": {"reads": 2}}]}
     plugins.forget()
     assert of_plugins(calls) == {}
+
+
+def test_where_servers_listen_their_settings_say_and_one_that_does_not_tell_is_named() -> None:
+    host = PluginHost.load(["p"], {"p": Shelved("p", EntryPoint("p", "x", ENTRY_POINT_GROUP), "dist", "1")})
+    plugins = ApiPlugins(host, PluginCalls())
+    section = Management.model_validate({"servers": {"echo": {"listen": ["127.0.0.1:7"]}, "odd": {}}})
+    found, wrong = plugins.servers(section)
+    assert found == {"echo": (Listen.parse("127.0.0.1:7"),)}
+    assert list(wrong) == ["odd"]
+    assert "no settings today" in wrong["odd"]

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from appliance.api.management import Principal
-from appliance.api.profile_management import Management
+from appliance.api.profile_management import Listen, Management
 from appliance.control.conversation import Patience, Request
 from appliance.errors import HostError
 from appliance.plugin_host.plugins import PluginHost
 from appliance.runtime.management import part as module
 from appliance.runtime.management.api_plugins import ApiPlugins
+from appliance.runtime.management.doors import Descriptors
 from appliance.runtime.management.part import Joints, ManagementPart
 from appliance.runtime.management.process import Loads, check_libraries
 from appliance.runtime.plugins.account import Part
@@ -32,10 +33,12 @@ class Process:
         self.died = died
         self.pid = 0
         self.listening = 0
+        self.servers: dict[str, int] = {}
 
-    def start(self, _folder: Path, _control: socket.socket, _unix: int, tcp: Sequence[int], *, loads: Loads) -> None:
+    def start(self, _folder: Path, _control: socket.socket, doors: Descriptors, *, loads: Loads) -> None:
         assert not loads.words
-        self.pid, self.listening = 1, len(tcp)
+        self.pid, self.listening = 1, len(doors.tcp)
+        self.servers = {name: len(found) for name, found in doors.servers.items()}
 
     async def stop(self) -> None:
         self.pid = 0
@@ -69,6 +72,38 @@ async def test_a_port_that_somebody_has_is_tried_again_and_the_others_are_served
     await part.close()
     await part.use(Management())
     assert not process.pid, "what has ended is started by nobody"
+
+
+async def test_a_server_whose_port_somebody_has_is_a_problem_of_its_own_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ApiServerProcess", Process)
+    monkeypatch.setattr(module, "PAUSES", (0.01,))
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wanted = (Listen.parse(f"127.0.0.1:{taken.getsockname()[1]}"),)
+
+        class Plugins(ApiPlugins):
+            def servers(self, management: Management) -> tuple[dict[str, Sequence[Listen]], dict[str, str]]:
+                return {"echo": wanted}, {"odd": "no settings"}
+
+        plugins = Plugins(PluginHost.load([]), PluginCalls())
+        part = ManagementPart(Joints(attend, tmp_path, tmp_path / "api", dict, lambda _: None, plugins))
+        await part.use(Management.model_validate({"listen": [], "servers": {"echo": {}, "odd": {}}}))
+        process = part._process
+        assert isinstance(process, Process)
+        assert (part.problem, process.pid, process.servers) == ("", 1, {}), "everything else runs"
+        assert "cannot listen" in part.problems()["management.servers.echo"]
+        assert part.problems()["management.servers.odd"] == "no settings"
+    async with asyncio.timeout(60):
+        while "management.servers.echo" in part.problems():  # noqa: ASYNC110  nobody tells when it is over
+            await asyncio.sleep(0.01)
+    assert process.servers == {"echo": 1}
+    assert (part.shown() or {})["servers"] == {"echo": [str(wanted[0])]}
+    await part.use(None)
+    assert part.problems()["management"] == ""
+    socket.create_server(("127.0.0.1", wanted[0].port)).close()
+    await part.close()
 
 
 async def test_what_cannot_be_started_is_no_process_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""Servers of plugins, which answer at ports of their own."""

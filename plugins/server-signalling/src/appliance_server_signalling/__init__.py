@@ -1,0 +1,1 @@
+"""A WebRTC signalling server (`api.servers`)."""
