@@ -6,7 +6,6 @@ failed. The core lets connections in: it counts them, by address too, shakes han
 
 from __future__ import annotations
 
-from asyncio import BaseProtocol
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
@@ -29,8 +28,8 @@ class ServerServices(ApiServices, Protocol):
 class Server(Protocol):
     """An open server. It may have `stats()` (`api.services.HasStats`)."""
 
-    def connection(self) -> BaseProtocol:
-        """A new one for each connection that was let in: an asyncio.Protocol or asyncio.BufferedProtocol."""
+    def connection(self) -> Any:
+        """Something new for each connection that was let in: an asyncio.Protocol or asyncio.BufferedProtocol."""
 
 
 class ServerKind(NamedTuple):
