@@ -74,6 +74,9 @@ class Mesh(Section):
         "does. Blocks by hand hold either way.",
     )
     accept: MeshAccept = Field(default=MeshAccept(), description=MeshAccept.__doc__)
+    topics: Switch = Field(
+        default=True, description="Pass on what members publish to topics, and let programs of this host publish and subscribe."
+    )
     _given: tuple[Interface, ...] = PrivateAttr(default=())
 
     @property

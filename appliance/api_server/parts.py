@@ -31,6 +31,7 @@ from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
 from appliance.api_server.short_paths import ShortPaths
 from appliance.api_server.store_keys import store_handlers
+from appliance.api_server.topics import TopicStreams
 from appliance.api_server.tracing.current import traced
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
@@ -124,6 +125,7 @@ class Parts:
             **of_log_ins.handlers(self.log_ins),
             **self.jobs.handlers,
             **self.plugin_operations.handlers,
+            **TopicStreams(self._node.follow, self._still).handlers,
             **of_figures.handlers(self.figures),
             **store_handlers(self._kept),
             **of_reviews.handlers(self.reviews, self.asking, self.may),

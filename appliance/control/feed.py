@@ -4,6 +4,7 @@ how many."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ class Feed:
 
     def __init__(self, most: int = MOST_WAITING) -> None:
         self._most = most
-        self._followers: set[_Follower] = set()
+        self._followers: set[Waiting] = set()
 
     def __len__(self) -> int:
         return len(self._followers)
@@ -31,12 +32,12 @@ class Feed:
     def say(self, item: Any) -> None:
         """Tell all who follow now. Returns at once."""
         for follower in self._followers:
-            follower.put(item, self._most)
+            follower.put(item)
 
     async def follow(self, first: Callable[[], Any]) -> AsyncGenerator[Any, None]:
         """`first()`, and what is said from then on, with a `Missed` in the place of what was not taken in time. Ends when it is
         closed."""
-        follower = _Follower()
+        follower = Waiting(self._most)
         self._followers.add(follower)
         try:
             yield first()
@@ -46,25 +47,37 @@ class Feed:
             self._followers.discard(follower)
 
 
-class _Follower:
-    def __init__(self) -> None:
-        self._waiting: deque[Any] = deque()
+class Waiting:
+    """Items that wait for one follower, at most `most` of them and of that size together; the oldest are lost first."""
+
+    def __init__(self, most: int, most_size: float = math.inf) -> None:
+        self._most = most
+        self._most_size = most_size
+        self._items: deque[tuple[Any, int]] = deque()
+        self._size = 0
         self._missed = 0
         self._there = asyncio.Event()
 
-    def put(self, item: Any, most: int) -> None:
-        if len(self._waiting) >= most:
-            self._waiting.popleft()
-            self._missed += 1
-        self._waiting.append(item)
+    def put(self, item: Any, size: int = 0) -> int:
+        """One more, which has that size. Returns how many were lost for it."""
+        lost = 0
+        while self._items and (len(self._items) >= self._most or self._size + size > self._most_size):
+            self._size -= self._items.popleft()[1]
+            lost += 1
+        self._missed += lost
+        self._items.append((item, size))
+        self._size += size
         self._there.set()
+        return lost
 
     async def take(self) -> Any:
-        await self._there.wait()
+        """The next, or a `Missed`. Waits until there is one; cancelled, it takes none."""
+        while not self._items:
+            self._there.clear()
+            await self._there.wait()
         if self._missed:
             missed, self._missed = Missed(self._missed), 0
             return missed
-        item = self._waiting.popleft()
-        if not self._waiting:
-            self._there.clear()
+        item, size = self._items.popleft()
+        self._size -= size
         return item

@@ -38,7 +38,9 @@ MAX_TAG_BYTES = 255
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 PROTOCOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What `wire.control` takes for a family."""
-CORE_PROTOCOLS = frozenset({"compression", "enrol", "heads", "liveness", "member", "paths", "relay", "renewal", "roster"})
+CORE_PROTOCOLS = frozenset(
+    {"compression", "enrol", "heads", "liveness", "member", "paths", "relay", "renewal", "roster", "topics"}
+)
 CORE_DISCOVERY = frozenset({"dht", "rendezvous"})
 """Discovery kinds of the core: what members of a network know together (`runtime.knowledge.seeking`)."""
 MOST_OF_A_PEER = Limits(messages=1000, bytes=4 << 20, waiting=1024, requests=256)

@@ -30,6 +30,7 @@ LEFT_OUT: Final = frozenset(
         *("join", "leave", "network invite", "network invitations", "netcheck"),
         *("peers block", "peers unblock", "peers scores"),
         *("connect", "serve", "tunnel", "proxy", "send", "receive"),
+        *("publish", "subscribe", "topics"),
         *("service register", "service watch", "mesh peers", "mesh chat"),
         *("compat", "validate", "generate-client", "mock-server", "templates check", "debug profile", "debug trace"),
         *("load", "shell"),

@@ -91,10 +91,18 @@ class PluginOperations:
         return found
 
 
-async def steps(items: AsyncGenerator[Any, None]) -> Steps:
+Tell = Callable[[Any], tuple[str, Mapping[str, Any]]]
+"""Which event an item becomes: its kind, and what it tells."""
+
+
+def _plainly(item: Any) -> tuple[str, Mapping[str, Any]]:
+    return "item", {"item": item}
+
+
+async def steps(items: AsyncGenerator[Any, None], tell: Tell = _plainly) -> Steps:
     """Items of the node as events, with a beat where there is none for long. What the stream fails with is its last event."""
     waiting = _Waiting()
-    taking = asyncio.get_running_loop().create_task(_take(items, waiting))
+    taking = asyncio.get_running_loop().create_task(_take(items, waiting, tell))
     number = 0
     try:
         while True:
@@ -122,7 +130,7 @@ class _Waiting:
 
     def put(self, kind: str, told: Mapping[str, Any]) -> None:
         """One more. Raises DeadlineExceeded when too much waits already."""
-        if kind == "item" and self._characters > MOST_WAITING:
+        if kind not in {"failed", "end"} and self._characters > MOST_WAITING:
             raise DeadlineExceeded("whoever follows takes too little of this stream", hint="read faster, or ask for less")
         text = json.dumps({"event": kind, **told}, ensure_ascii=False)
         self._characters += len(text)
@@ -139,12 +147,12 @@ class _Waiting:
         return kind, text
 
 
-async def _take(items: AsyncGenerator[Any, None], waiting: _Waiting) -> None:
+async def _take(items: AsyncGenerator[Any, None], waiting: _Waiting, tell: Tell) -> None:
     """Whether its reader takes them or not: behind items that nobody takes, all that the node says to this process would wait."""
     try:
         async with aclosing(items):
             async for item in items:
-                waiting.put("item", {"item": item})
+                waiting.put(*tell(item))
     except ApplianceError as error:
         waiting.put("failed", {"code": error.code, "message": error.message, "hint": error.hint})
     finally:

@@ -125,6 +125,44 @@ COMMANDS: tuple[Command, ...] = (
         exits="6 not allowed to ask · 7 no daemon here",
     ),
     Command(
+        "publish",
+        HEADING,
+        "tell all members something that are subscribed to a topic",
+        "appliance.cli.topics:publish",
+        (
+            Positional("topic", "TOPIC", "its name: letters, digits, dots, dashes, underscores and slashes"),
+            Positional("text", "TEXT", "the message. Without it: each line of standard input is one", optional=True),
+            Option("--file", "the message is what is in this file, up to 8,000 bytes", "FILE"),
+            JSON_LINES,
+        ),
+        more="Whoever is not subscribed at that moment never gets it, and there is no receipt. A pipe is slowed down to what a "
+        "user may publish.",
+        exits="2 too long · 6 not allowed · 7 no daemon here",
+    ),
+    Command(
+        "subscribe",
+        HEADING,
+        "show what members publish in topics, a line each",
+        "appliance.cli.topics:subscribe",
+        (
+            Positional("topics", "TOPIC…", "the topics"),
+            Option("--count", "end after so many messages", "NUMBER"),
+            JSON_LINES,
+        ),
+        more="Until Ctrl-C. Each message comes once at most; who published it is proved by a signature. What was "
+        "published before does not come.",
+        exits="6 not allowed · 7 no daemon here, or it has ended",
+        many="topics",
+    ),
+    Command(
+        "topics",
+        HEADING,
+        "show which topics programs of this host read, and with whom",
+        "appliance.cli.topics:show",
+        (JSON,),
+        exits="6 not allowed · 7 no daemon here",
+    ),
+    Command(
         "send",
         HEADING,
         "send files and folders to a peer that receives",

@@ -128,6 +128,7 @@ NOT_HERE: Final = {
     "api_spans": "the API server's own",
     "api_tracing": "the API server's own",
     "api_tracing_headers": "the API server's own",
+    "subscribe": "the API server follows it for its users, see /api/v1/topics/stream",
     "events": "the API server follows it and tells it to all, see /api/v1/events",
 }
 """Operations of the control socket that have no row."""

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from appliance.management.operations import analytics, audit, iam, jobs, node, reviews, scores, server, short_paths, store, traces
+from appliance.management.operations import (
+    analytics,
+    audit,
+    iam,
+    jobs,
+    node,
+    pubsub,
+    reviews,
+    scores,
+    server,
+    short_paths,
+    store,
+    traces,
+)
 from appliance.management.operations.row import Row
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -13,6 +26,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *audit.ROWS,
     *analytics.ROWS,
     *jobs.ROWS,
+    *pubsub.ROWS,
     *reviews.ROWS,
     *scores.ROWS,
     *server.ROWS,

@@ -100,8 +100,12 @@ class Knowledge:
         return {name: dict(part.status()) for name, part in self.parts.items()}
 
 
-def wanted(around: Around, _profile: Profile) -> Iterator[tuple[str, Make]]:
+def wanted(around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
     """The parts that the profile wants, and how each is made. What a part takes is imported here, when it is wanted."""
     from appliance.runtime.knowledge.scores import Scores
 
     yield "scores", lambda: Scores(around)
+    if profile.mesh is not None and profile.mesh.topics:
+        from appliance.runtime.knowledge.topics import Topics
+
+        yield "topics", lambda: Topics(around)

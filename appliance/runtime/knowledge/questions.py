@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
 from appliance.control.conversation import Operation, Request
@@ -41,7 +41,7 @@ def blocked_peers(knowledge: Knowledge | None) -> Mapping[str, Mapping[str, Any]
 
 def operations(knowledge: Found) -> dict[str, Operation]:
     """All of them, whether the node has the part or not: what it has not got it says when it is asked."""
-    return _about_scores(knowledge)
+    return _about_scores(knowledge) | _about_topics(knowledge)
 
 
 def _about_scores(knowledge: Found) -> dict[str, Operation]:
@@ -64,4 +64,27 @@ def _about_scores(knowledge: Found) -> dict[str, Operation]:
         "block_peer": Operation(CHANGE, block_peer, whole=True),
         "unblock_peer": Operation(CHANGE, unblock_peer, whole=True),
         "scores": Operation(READ, scores),
+    }
+
+
+def _about_topics(knowledge: Found) -> dict[str, Operation]:
+    async def publish(request: Request) -> Any:
+        from appliance.runtime.knowledge import topic_questions
+
+        return await topic_questions.publish(part_of(knowledge(), "topics"), request)
+
+    def subscribe(request: Request) -> AsyncGenerator[Any, None]:
+        from appliance.runtime.knowledge import topic_questions
+
+        return topic_questions.subscribe(part_of(knowledge(), "topics"), request)
+
+    async def topics(request: Request) -> Any:
+        from appliance.runtime.knowledge import topic_questions
+
+        return await topic_questions.show(part_of(knowledge(), "topics"), request)
+
+    return {
+        "publish": Operation(WRITE, publish),
+        "subscribe": Operation(READ, subscribe),
+        "topics": Operation(READ, topics),
     }

@@ -153,7 +153,7 @@ async def test_ones_own_profile(http: Http) -> None:
     alice = await http.known("alice")
     profile = (await alice.get("users/profile")).json()
     assert profile["name"] == "alice"
-    assert profile["permissions"] == ["figures.read", "jobs.read", "node.read", "reviews.read"]
+    assert profile["permissions"] == ["figures.read", "jobs.read", "knowledge.read", "node.read", "reviews.read"]
     changed = await alice.put("users/profile", json={"display": "Alice B.", "email": "a@example.org"})
     assert (changed.json()["display"], changed.json()["email"]) == ("Alice B.", "a@example.org")
     assert (await alice.put("users/profile", json={"email": ""})).json()["display"] == "Alice B."

@@ -26,7 +26,7 @@ class Diary:
         story.append(f"{name} made")
 
     def kinds(self) -> Iterator[PeerProtocolKind]:
-        yield PeerProtocolKind(self._name, None, lambda _settings, _services: SimpleNamespace())  # type: ignore[arg-type, return-value]
+        yield PeerProtocolKind(self._name, None, lambda _settings, _services: SimpleNamespace())
 
     def status(self) -> Mapping[str, Any]:
         return {"name": self._name}

@@ -1,0 +1,166 @@
+"""Topics of real nodes in virtual time: what a program of one host publishes, programs of the others read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import ExitStack, aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.api.management import Refused
+from appliance.api.peer_protocol import PeerProtocolKind
+from appliance.runtime.knowledge.around import Around
+from appliance.runtime.knowledge.readers import BURST, Message, TopicsBusy
+from appliance.runtime.knowledge.topics import Topics
+from appliance.runtime.members.mesh_runtime import MeshRuntime
+from appliance.testing.pair import identity_of
+from tests.rigs.meshed import Meshed, MeshedHost, run
+from tests.unit.members.signed import certificate, grants
+
+PLACES = {name: f"198.51.100.{number}" for number, name in enumerate("abcdef", 1)}
+
+
+class Node:
+    """One with topics, and what its programs have read."""
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self._readers: list[ExitStack] = []
+
+    async def join(self, meshed: Meshed, name: str, first: str | None = None) -> Node:
+        statements = [certificate(each, grants=grants(f"10.7.0.{number}")) for number, each in enumerate(PLACES, 1)]
+        known = [] if first is None else [(first, PLACES[first])]
+        self.host: MeshedHost = await meshed.add(name, PLACES[name], *statements, first=known, more=self.kinds)
+        return self
+
+    def kinds(self, runtime: MeshRuntime) -> Iterable[PeerProtocolKind]:
+        self.topics = Topics(Around(runtime.mesh, runtime.gossip))
+        NODES.append(self)
+        return self.topics.kinds()
+
+    def read(self, *topics: str) -> ExitStack:
+        """Have a program that reads; what is given ends it."""
+        stack = ExitStack()
+        self._readers.append(stack)
+        messages = stack.enter_context(self.topics.reading("local 0", topics))
+        task = asyncio.get_running_loop().create_task(self._read(messages))
+        stack.callback(task.cancel)
+        return stack
+
+    async def close(self) -> None:
+        """Its programs end, and the part."""
+        for reader in self._readers:
+            reader.close()
+        await self.topics.close()
+
+    async def _read(self, messages: AsyncGenerator[Any, None]) -> None:
+        async with aclosing(messages):
+            async for message in messages:
+                self.heard.append(message)
+
+
+NODES: list[Node] = []
+
+
+def told(story: Callable[[Meshed], Awaitable[None]], folder: Path) -> None:
+    """Tell a story, and end what its nodes have."""
+
+    async def whole(meshed: Meshed) -> None:
+        try:
+            await story(meshed)
+        finally:
+            while NODES:
+                await NODES.pop().close()
+
+    run(whole, folder)
+
+
+async def grown(meshed: Meshed, names: str = "abcde") -> list[Node]:
+    """Nodes that all know the first."""
+    nodes = [await Node().join(meshed, name, names[0] if name != names[0] else None) for name in names]
+    await meshed.until(lambda: all(node.host.connected() for node in nodes), 120.0)
+    return nodes
+
+
+def test_all_who_read_a_topic_hear_it_once_and_nobody_else_does(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a, b, c, d, e = await grown(meshed)
+        for node in (a, b, c, d):
+            node.read("news")
+        e.read("weather")
+        await meshed.pause(5.0)
+        ident = e.topics.publish("local 0", "news", b"hello")
+        await meshed.until(lambda: all(node.heard for node in (a, b, c, d)), 60.0)
+        await meshed.pause(20.0)
+        heard = Message("news", "e", identity_of("e").fingerprint, ident, a.heard[0].written, b"hello")
+        assert [node.heard for node in (a, b, c, d)] == [[heard]] * 4
+        assert e.heard == []
+
+    told(story, tmp_path)
+
+
+def test_programs_of_one_host_hear_each_other_and_the_last_that_ends_ends_the_subscription(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        [a] = await grown_alone(meshed)
+        first, second = a.read("news"), a.read("news", "weather")
+        await meshed.pause(1.0)
+        a.topics.publish("local 0", "news", b"1")
+        await meshed.until(lambda: len(a.heard) == 2)
+        assert {(message.peer, message.data) for message in a.heard} == {("a", b"1")}
+        assert a.topics.described() == [
+            {"topic": "news", "readers": 2, "members": 0, "mesh": 0},
+            {"topic": "weather", "readers": 1, "members": 0, "mesh": 0},
+        ]
+        first.close()
+        assert list(a.topics.status()["topics"]) == ["news", "weather"]
+        second.close()
+        assert a.topics.status()["topics"] == {}
+        assert not any(each["subscribed"] for each in a.topics.machine.topics().values())
+
+    told(story, tmp_path)
+
+
+def test_a_node_whose_topics_end_tells_its_readers_and_lets_its_sessions_go(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        [a] = await grown_alone(meshed)
+        with a.topics.reading("local 0", ["news"]) as messages:
+            a.topics.publish("local 0", "news", b"last")
+            await a.topics.close()
+            assert (await anext(messages)).data == b"last"
+            with pytest.raises(Refused, match="no topics any more"):
+                await anext(messages)
+        assert a.topics.status()["readers"] == 0
+
+    told(story, tmp_path)
+
+
+def test_who_is_no_member_is_told_so(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        node = Node()
+        node.host = await meshed.add("a", PLACES["a"], more=node.kinds)
+        with pytest.raises(Refused, match="no certificate"):
+            node.topics.publish("local 0", "news", b"hello")
+
+    told(story, tmp_path)
+
+
+def test_a_user_that_publishes_too_fast_is_slowed_down_and_takes_nothing_from_another(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        [a] = await grown_alone(meshed)
+        for _ in range(int(BURST)):
+            a.topics.publish("local 1000", "news", b"spam")
+        with pytest.raises(TopicsBusy, match="20 times a second"):
+            a.topics.publish("local 1000", "news", b"spam")
+        a.topics.publish("local 0", "news", b"mine")
+        await meshed.pause(1.0)
+        a.topics.publish("local 1000", "news", b"later")
+        assert a.topics.status()["figures"]["too-fast"] == 1
+
+    told(story, tmp_path)
+
+
+async def grown_alone(meshed: Meshed) -> list[Node]:
+    return [await Node().join(meshed, "a")]
