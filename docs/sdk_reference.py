@@ -23,6 +23,7 @@ CHAPTERS = {
     "Pools": {"resilience.pool": "Pool PoolLimits"},
     "Services": {"service": "Service", "instances": "Instance", "offering": "Offering ServiceConfig HealthCheck"},
     "Meshes": {"mesh": "Mesh MeshConfig Message Presence Delivery"},
+    "Topics": {"topic": "Topic TopicMessage"},
     "Around calls": {
         "interceptors": "Call Proceed Interceptor",
         "metrics": "ClientMetrics ConnectionMetrics",
@@ -30,11 +31,11 @@ CHAPTERS = {
         "spans": "calls served",
     },
     "A node of its own": {"own_node": "OwnNode NodeNotStarted"},
-    "Without asyncio": {"blocking": "connect listen Accepted"},
+    "Without asyncio": {"blocking": "connect listen Accepted publish subscribe"},
     "Errors": {"errors": "*"},
 }
 """The pages' order: which names of which modules. `*` is every public class."""
-INNER = {"open_stream", "intercepted", "of", "candidate"}
+INNER = {"follow", "open_stream", "intercepted", "of", "candidate"}
 """Members that the SDK's own modules call; programs have no need of them."""
 HEAD = """\
 # Reference of the SDK

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from appliance.control.client import Address
 from appliance.sdk.errors import NodeGone
-from appliance.sdk.node import NodeConnection, Told
+from appliance.sdk.node import Following, NodeConnection, Told
 
 MOST_CONVERSATIONS: Final = 3
 """A node lets a user have eight: the others are for services, which have one each."""
@@ -37,6 +37,11 @@ class Asking:
     async def ask(self, op: str, args: Mapping[str, Any] | None = None) -> Told:
         """The answer. Raises SDKError."""
         return await (await self._free()).ask(op, args)
+
+    async def follow(self, op: str, args: Mapping[str, Any] | None = None) -> Following:
+        """What comes for a question whose answer is a stream. Whoever takes it must take all that comes, without delay: others
+        ask on the same conversation. Raises SDKError."""
+        return (await self._free()).follow(op, args)
 
     async def begin(self) -> None:
         """See that the node is there. Raises SDKError."""

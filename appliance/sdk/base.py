@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from appliance.sdk.config import ClientConfig
 from appliance.sdk.connection import Connection
 from appliance.sdk.interceptors import Call, Proceed
 from appliance.sdk.listener import Listener
 from appliance.sdk.resilience.retrying import Backoff, RetryBudget, Surroundings
+
+if TYPE_CHECKING:
+    from appliance.sdk.node import Following
 
 T = TypeVar("T")
 
@@ -37,6 +40,10 @@ class Base(Protocol):
 
     def following(self, op: str, args: Mapping[str, Any] | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Any, None]]:
         """Items of a stream of the node's. Raises SDKError."""
+        ...
+
+    async def follow(self, op: str, args: Mapping[str, Any] | None = None) -> Following:
+        """A stream of the node's, all of whose items are taken at once. Raises SDKError."""
         ...
 
     async def intercepted(self, call: Call, proceed: Proceed[T]) -> T:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from appliance.sdk.client import Client
 from appliance.sdk.connection import Connection
 from appliance.sdk.listener import Listener
+from appliance.sdk.topic import Topic, TopicMessage
 
 
 class Accepted(NamedTuple):
@@ -53,6 +54,36 @@ def listen(service: str, **settings: Any) -> Iterator[Iterator[Accepted]]:
             yield _accepted(runner, listener)
         finally:
             runner.run(client.close())
+
+
+def publish(topic: str, data: bytes, *, deadline: float | None = None, **settings: Any) -> str:
+    """Tell all who are subscribed, as `Topic.publish` does; returns the message's id. Raises SDKError."""
+
+    async def published() -> str:
+        async with Client(**settings) as client:
+            return await client.topic(topic).publish(data, deadline=deadline)
+
+    return asyncio.run(published())
+
+
+@contextmanager
+def subscribe(topic: str, **settings: Any) -> Iterator[Iterator[TopicMessage]]:
+    """What is published from now on: `with subscribe("news") as messages:`, `for message in messages:`. Raises SDKError."""
+    with asyncio.Runner() as runner:
+        client = Client(**settings)
+        followed = client.topic(topic)
+        try:
+            runner.run(followed.subscribe())
+            yield _messages(runner, followed)
+        finally:
+            runner.run(followed.unsubscribe())
+            runner.run(client.close())
+
+
+def _messages(runner: asyncio.Runner, topic: Topic) -> Iterator[TopicMessage]:
+    """The loop runs only while the next one is waited for: what comes meanwhile waits at the node."""
+    while True:
+        yield runner.run(topic.receive())
 
 
 def _accepted(runner: asyncio.Runner, listener: Listener[Connection]) -> Iterator[Accepted]:

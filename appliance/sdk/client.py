@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from appliance.sdk.local.proxy import Proxy
     from appliance.sdk.local.tunnel import Tunnel
     from appliance.sdk.mesh import Mesh, MeshConfig
+    from appliance.sdk.node import Following
     from appliance.sdk.resilience.pool import Pool
     from appliance.sdk.service import Service
+    from appliance.sdk.topic import Topic
 
 T = TypeVar("T")
 
@@ -70,6 +72,8 @@ class Client:
         """Of retries, for all calls together."""
         self.backoff = Backoff(self.config.backoff_first_s, self.config.backoff_most_s)
         self._asking = Asking(address or self._usual_address())
+        self._followed = Asking(address or self._usual_address())
+        """For what lasts, so that questions never wait behind it."""
         self._circuits = Circuits(
             Thresholds(
                 consecutive=self.config.breaker_failures,
@@ -102,6 +106,7 @@ class Client:
         for listener in list(self._listeners):
             await listener.close()
         self._asking.close()
+        self._followed.close()
         await self._tasks.settle()
         await self._tasks.close()
 
@@ -285,6 +290,12 @@ class Client:
 
         return Mesh(self, name, config or MeshConfig(), on_join, on_leave)
 
+    def topic(self, name: str) -> Topic:
+        """What is published in the network under that name; `async with` subscribes."""
+        from appliance.sdk.topic import Topic
+
+        return Topic(self, name)
+
     async def peers(self) -> tuple[Peer, ...]:
         """All peers of this host's node, connected or not. Raises SDKError."""
         return tuple(Peer.of(told) for told in await self.ask("peers"))
@@ -310,6 +321,10 @@ class Client:
                 yield items
         finally:
             node.close()
+
+    async def follow(self, op: str, args: Mapping[str, Any] | None = None) -> Following:
+        """The same, for what takes all items without delay and shares a conversation with others. Raises SDKError."""
+        return await self._followed.follow(op, args)
 
     # ---- figures ----
 

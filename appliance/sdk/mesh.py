@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from appliance.sdk.base import Base
     from appliance.sdk.connection import Connection
     from appliance.sdk.offering import Offering
+    from appliance.sdk.topic import Topic
 
 log = get_logger("sdk")
 
@@ -186,6 +187,13 @@ class Mesh:
                 elif (item.peer in here) is not item.here:
                     here ^= {item.peer}
                     yield item
+
+    def topic(self, name: str) -> Topic:
+        """A topic of this mesh: what is published in it goes from member to member, and reaches programs that no stream of ours
+        does. In the network it is called MESH/NAME."""
+        from appliance.sdk.topic import Topic
+
+        return Topic(self._client, f"{self.name}/{name}")
 
     # ---- messages ----
 

@@ -11,7 +11,19 @@ from typing import Any, Final, NamedTuple, Self
 
 from appliance.control.client import Address, connect
 from appliance.control.handing import MOST_DESCRIPTORS
-from appliance.control.messages import Answer, Cancel, Item, NotUnderstood, OnBehalf, Question, Refusal, from_node, line_of
+from appliance.control.messages import (
+    Answer,
+    Cancel,
+    FromNode,
+    Item,
+    Lost,
+    NotUnderstood,
+    OnBehalf,
+    Question,
+    Refusal,
+    from_node,
+    line_of,
+)
 from appliance.errors import ApplianceError
 from appliance.sdk import errors
 
@@ -46,6 +58,8 @@ class Following:
         self._error: errors.SDKError | None = None
         self._ended = False
         self._there = asyncio.Event()
+        self.lost = 0
+        """Items that the node did not keep until they were taken."""
 
     async def next(self) -> Told | None:
         """The next; None at the end. Raises SDKError."""
@@ -235,15 +249,13 @@ class NodeConnection:
         following = self._waiting.get(number)
         if following is None:
             told.close()
-            if isinstance(message, Answer | Refusal) and number in self._taken_back:
-                self._taken_back.discard(number)
-                self.freed()
-            if isinstance(message, Refusal) and message.id is None:
-                self._end(errors.from_document(message.error))
+            self._unwanted(message, number)
             return
         match message:
             case Refusal(_, error):
                 following.end(errors.from_document(error))
+            case Lost(_, lost):
+                following.lost += lost
             case Item():
                 following.put(told)
                 if following.full:
@@ -255,6 +267,14 @@ class NodeConnection:
         if isinstance(message, Answer | Refusal):
             del self._waiting[number]
             self.freed()
+
+    def _unwanted(self, message: FromNode, number: int) -> None:
+        """Nobody waits for it: what it is about was taken back, or is the whole conversation."""
+        if isinstance(message, Answer | Refusal) and number in self._taken_back:
+            self._taken_back.discard(number)
+            self.freed()
+        if isinstance(message, Refusal) and message.id is None:
+            self._end(errors.from_document(message.error))
 
     def _of_line(self, number: int) -> Iterator[socket.socket]:
         """The descriptors of the line that was read; fewer, if some are lost. Those of other lines are never among them."""

@@ -19,6 +19,7 @@ SAYS = {
     "simple_connection": ["left says 'hello from the other side'", "26 bytes there, 26 back"],
     "tunnel": ["a page of left", "bytes came through the tunnel"],
     "mesh_chat": ["left hears: hello from right", "right hears: hello from left"],
+    "topics": ["right reads: left: the first", "right reads: left: the second"],
     "service_discovery": ["clock: left", "left says: it is 1", "clock: nobody"],
     "file_transfer": ["left has 2 files, 10240011 bytes", "the same bytes"],
     "monitoring": ["health: good", "peer left: connected, direct", "event: health running"],

@@ -13,7 +13,19 @@ import appliance.sdk
 from tests.repo.surface import of_module, of_thing
 
 FILE = Path(__file__).parent / "sdk-1.txt"
-GIVEN = ("blocking", "instances", "mesh", "metrics", "offering", "peers", "resilience.pool", "service", "spans", "local.tunnel")
+GIVEN = (
+    "blocking",
+    "instances",
+    "mesh",
+    "metrics",
+    "offering",
+    "peers",
+    "resilience.pool",
+    "service",
+    "spans",
+    "topic",
+    "local.tunnel",
+)
 """Modules whose objects come from calls of `Client`, or that are imported by name."""
 
 

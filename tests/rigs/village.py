@@ -32,6 +32,7 @@ from appliance.runtime.streams.part import StreamsPart
 from appliance.runtime.streams.sockets import Heard, Hearing, Listening, Source, Taken
 from appliance.sdk import Client
 from tests.netns.profiles import profile
+from tests.rigs.square import Corner, Square
 
 _NUMBERS = count()
 
@@ -180,6 +181,9 @@ class House:
             driver=SimpleNamespace(node=SimpleNamespace(peers={}, sessions={})),
             health=lambda: Health(self.problems, ready=True),
         )
+        self.corner = Corner(self.name, self._village.square)
+        self._village.square.corners[self.name] = self.corner
+        node.optional = SimpleNamespace(knowledge=SimpleNamespace(parts={"topics": self.corner}))
         shown = SimpleNamespace(in_force=SimpleNamespace(profile=mine))
         asked: Any = SimpleNamespace(node=node, streams=self.part, shown=shown)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -206,6 +210,7 @@ class Village:
 
     def __init__(self, names: Sequence[str], *, members: bool) -> None:
         self.wire = Wire()
+        self.square = Square()
         self.board = Board() if members else None
         self.houses: dict[str, House] = {}
         for number, name in enumerate(names, 1):
