@@ -26,7 +26,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from appliance.api.profile_values import BitRate, Count, EndpointText, InterfaceName, OwnAddress, Prefix, Seconds, Switch
 from appliance.lab.impairment import Impairment
 from appliance.lab.nat import Kind
-from appliance.lab.script import ProbeEntry, StepEntry
+from appliance.lab.script import EVERYBODY, ProbeEntry, StepEntry
 from appliance.lab.values import Burst, HostName, Section, Share
 
 
@@ -69,8 +69,6 @@ def _one_or_more(value: object) -> object:
 
 RELAY_SCHEME: Final = "relay"
 """Endpoints of this transport name a peer that is a relay by its identity."""
-EVERYBODY: Final = "*"
-"""In `peers`: each host that is not named."""
 
 
 class LinkEntry(Section):

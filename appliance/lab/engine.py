@@ -28,6 +28,7 @@ from appliance.lab.naming import new_tag
 from appliance.lab.profiles import as_yaml, profile_of
 from appliance.lab.router import Router
 from appliance.lab.switch import BRIDGE, Switch
+from appliance.lab.topics import TopicReaders
 from appliance.lab.traces import Traces, links, own, scratch_root, sweep
 from appliance.linux.machine import netns_cookie
 from appliance.protocol.identity import Identity
@@ -63,6 +64,7 @@ class Lab:
         """By their wires, those that have one."""
         self.first_sessions: dict[tuple[str, str], str] = {}
         """The session that two hosts had when their path was looked at first."""
+        self.readers = TopicReaders()
         self._moved: set[str] = set()
         """Hosts whose uplink a step has changed."""
         self._links_before: frozenset[str] = frozenset()
@@ -248,6 +250,7 @@ class Lab:
         if failed:
             self.keep_logs()
         self._moved_back()
+        self.readers.close()
         for not_undone in await asyncio.gather(*(host.end_node() for host in self.hosts.values())):
             troubles += not_undone
         for switch in self.switches.values():

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.api.values import Endpoint
-from appliance.lab.definition import EVERYBODY, RELAY_SCHEME, HostEntry, LabFile, LinkEntry, RouterEntry
+from appliance.lab.definition import RELAY_SCHEME, HostEntry, LabFile, LinkEntry, RouterEntry
 from appliance.lab.layout import layout_of
 from appliance.lab.nat import MOST_CUSTOMERS, UNTRANSLATED
-from appliance.lab.script import NEEDS, PATHS, ProbeEntry, StepEntry
+from appliance.lab.script import EVERYBODY, NEEDS, PATHS, ProbeEntry, StepEntry
 from appliance.profile.document import Document, KeyPath
 from appliance.profile.problems import LocatedProblem, ProfileInvalid, in_order, located
 from appliance.profile.reading import read_file
@@ -140,7 +140,19 @@ def _router_complaints(lab: LabFile, name: str, router: RouterEntry) -> Iterator
             yield ("routers", name, "nat"), f"cgnat has ports for {MOST_CUSTOMERS} machines behind it, not for {customers}", ""
 
 
+def _topic_complaints(lab: LabFile, path: KeyPath, probe: ProbeEntry | StepEntry) -> Iterator[Complaint]:
+    if probe.from_ is None or probe.to is not None or probe.between is not None or probe.among is not None:
+        yield path, "a topic has `from`, and goes to all", ""
+    else:
+        yield from _unknown(lab, probe.from_, (*path, "from"))
+    if lab.mesh is None:
+        yield path, "topics are for the members of a network", "give the lab a mesh"
+
+
 def _probe_complaints(lab: LabFile, path: KeyPath, probe: ProbeEntry | StepEntry) -> Iterator[Complaint]:
+    if probe.probe == "topic":
+        yield from _topic_complaints(lab, path, probe)
+        return
     ways = sum((probe.between is not None, probe.among is not None, probe.from_ is not None or probe.to is not None))
     if ways != 1 or (probe.from_ is None) != (probe.to is None):
         yield path, "a probe has either `between`, or `among`, or `from` and `to`", ""

@@ -18,7 +18,7 @@ from appliance.lab import path_probe, tools
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
-from appliance.lab.script import ProbeEntry
+from appliance.lab.script import EVERYBODY, ProbeEntry
 
 LEAST_MTU: Final = {4: 576, 6: 1280}
 """What every host must take (RFC 791, section 3.1; RFC 8200, section 5)."""
@@ -99,7 +99,7 @@ def asked_by(lab: LabFile, entry: ProbeEntry) -> list[Asked]:
     return [
         Asked(_name(entry, version), source, target, version, entry)
         for (source, target), version in itertools.product(entry.directions, (4, 6))
-        if all(version in _versions(lab, name) for name in (source, target))
+        if all(version in _versions(lab, name) for name in (source, target) if name != EVERYBODY)
     ]
 
 
@@ -109,6 +109,8 @@ def _versions(lab: LabFile, host: str) -> set[int]:
 
 
 def _name(entry: ProbeEntry, version: int) -> str:
+    if entry.probe == "topic":  # it goes over sessions, not over IP
+        return f"{'no-' if entry.fails else ''}topic"
     size = f"-{_binary(entry.size)}" if entry.probe == "transfer" else ""
     return f"{'no-' if entry.fails else ''}{entry.probe}{size}-v{version}"
 
@@ -126,7 +128,7 @@ async def ask(lab: Lab, asked: Asked) -> Result:
     while True:
         answer = await _asked_once(lab, asked)
         took = clock.monotonic() - begun
-        if within is None:
+        if within is None or asked.entry.probe == "topic":
             return Result(asked.name, asked.source, asked.target, *answer)
         if answer.ok:
             in_time = took <= within
@@ -139,7 +141,8 @@ async def ask(lab: Lab, asked: Asked) -> Result:
 
 
 async def _asked_once(lab: Lab, asked: Asked) -> Answer:
-    scene = Scene(lab, lab.host(asked.source), lab.host(asked.target), asked.version)
+    target = lab.host(asked.source if asked.target == EVERYBODY else asked.target)
+    scene = Scene(lab, lab.host(asked.source), target, asked.version)
     try:
         async with asyncio.timeout(PROBE_SECONDS + asked.entry.seconds + (asked.entry.within or 0.0)):
             answer = await QUESTIONS[asked.entry.probe](scene, asked.entry)
@@ -255,6 +258,19 @@ async def path(scene: Scene, entry: ProbeEntry) -> Answer:
     return Answer(not trouble, seen.took, "s" if seen.took is not None else "", trouble or seen.text)
 
 
+async def topic(scene: Scene, entry: ProbeEntry) -> Answer:
+    """Does each message reach all hosts whose nodes run, and in time? The value is how long the slowest took."""
+    running = [host for host in scene.lab.hosts.values() if host.runs]
+    if await scene.lab.readers.read_on(running):
+        await asyncio.sleep(entry.seconds)
+    spread = await scene.lab.readers.spread(scene.source, entry.count)
+    detail = f"{entry.count} messages, {spread.readers} readers: {spread.came} of {spread.expected} came"
+    if spread.without:
+        detail += f", not to {', '.join(spread.without)}"
+    in_time = entry.within is None or spread.slowest <= entry.within
+    return Answer(spread.came == spread.expected and in_time, round(spread.slowest, 3), "s", detail)
+
+
 QUESTIONS: Final[dict[str, Question]] = {
     "ping": ping,
     "transfer": transfer_checked,
@@ -264,4 +280,5 @@ QUESTIONS: Final[dict[str, Question]] = {
     "hops": hops,
     "plugins": plugins,
     "path": path,
+    "topic": topic,
 }

@@ -10,13 +10,15 @@ from pydantic import Field
 from appliance.api.profile_values import Bytes, Count, InterfaceName, Seconds, Switch
 from appliance.lab.values import HostName, Section, Share
 
-ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins", "path"]
+ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins", "path", "topic"]
 DeedKind = Literal["kill", "stop", "start", "cut", "heal", "uplink", "flush", "join", "revoke", "wait", "say"]
 DIRECT: Final = "direct"
 RELAYED: Final = "relay"
 THEORY: Final = "theory"
 PATHS: Final = (DIRECT, RELAYED, THEORY)
 """What may carry a path, besides a host that is named."""
+EVERYBODY: Final = "*"
+"""In `peers`: each host that is not named. To whom a topic's messages go: each host whose node runs."""
 NEEDS: Final[dict[DeedKind, frozenset[str]]] = {
     "kill": frozenset({"host"}),
     "stop": frozenset({"host"}),
@@ -40,11 +42,15 @@ class _Question(Section):
     among: tuple[HostName, ...] | None = Field(default=None, min_length=2, description="Each of the hosts to each other one.")
     from_: HostName | None = Field(default=None, alias="from", description="The host that begins.")
     to: HostName | None = Field(default=None, description="The host it speaks to.")
-    count: Count = Field(default=5, ge=1, le=1000, description="Packets of a ping.")
+    count: Count = Field(default=5, ge=1, le=1000, description="Packets of a ping, messages of a topic.")
     lost: Share = Field(default=0.0, description="Share of a ping's packets that may be lost.")
     size: Bytes = Field(default="1MiB", validate_default=True, ge=1, le=2**40, description="Bytes of a transfer.")
     seconds: Seconds = Field(
-        default="3s", validate_default=True, ge=0.1, le=3600, description="Length of a throughput probe, or of a wait."
+        default="3s",
+        validate_default=True,
+        ge=0.1,
+        le=3600,
+        description="Length of a throughput probe, or of a wait; of a topic, between new readers and the first message.",
     )
     hops: Count = Field(default=2, ge=1, le=64, description="Least hop limit with which a packet may arrive.")
     via: HostName | None = Field(
@@ -62,7 +68,8 @@ class _Question(Section):
         default=None,
         ge=0.1,
         le=3600,
-        description="Ask again and again, until it succeeds, for so long; the value is how long that took.",
+        description="Ask again and again, until it succeeds, for so long; the value is how long that took. Of a topic: the most "
+        "that a message may take.",
     )
     fails: Switch = Field(default=False, description="It must fail.")
 
@@ -75,13 +82,12 @@ class _Question(Section):
             one, other = self.between
             return (one, other), (other, one)
         assert self.from_ is not None
-        assert self.to is not None
-        return ((self.from_, self.to),)
+        return ((self.from_, self.to or EVERYBODY),)
 
 
 class ProbeEntry(_Question):
     """One probe. `between` runs it both ways, `among` between each two, `from` and `to` one way. It runs over IPv4 and IPv6 if
-    both ends have them."""
+    both ends have them. A topic has `from` alone."""
 
     probe: ProbeKind
 

@@ -22,6 +22,7 @@ LONG = {
     "ladder": "forty seconds",
     "mesh-8": "two minutes",
     "nat-grid": "a minute and a half",
+    "pubsub-20": "two minutes; test_topics.py has three of them",
     "roaming": "twenty seconds",
     "cgnat": "twenty seconds",
     "fallback": "twenty seconds; test_fallback.py has its networks one by one",
