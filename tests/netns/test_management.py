@@ -97,8 +97,9 @@ def api_socket(node: Host) -> str:
 
 
 def test_root_of_this_host_gets_every_answer_that_changes_nothing(node: Host) -> None:
+    not_here = {"netcheck", "invitations"}  # and what members know together: this node has no network
     for row in ROWS:
-        if row.answered_by is AnsweredBy.NODE and not row.changes and row.name not in {"netcheck", "invitations", "topics"}:
+        if row.answered_by is AnsweredBy.NODE and not (row.changes or row.name in not_here or row.permission == "knowledge.read"):
             path = row.full_path.replace("{name}", "other")
             status, answer = ask(node, path)
             assert status == 200, (row.name, answer)
