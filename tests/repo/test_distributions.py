@@ -44,11 +44,12 @@ def test_one_version() -> None:
 
 
 def test_every_plugin_of_ours_has_an_extra() -> None:
-    """`standard` has them all but those of the API server alone, which have an extra of that name."""
+    """`standard` has them all but those of the API server alone and of foreign networks, which have an extra of that name."""
     extras = CORE["optional-dependencies"]
     of_programs = {"postgresql": "appliance-store-postgresql", "redis": "appliance-cache-redis"}
     of_programs |= {
         "graphql": "appliance-gateway-graphql",
+        "libp2p": "appliance-discovery-libp2p",
         "oidc": "appliance-login-oidc",
         "signalling": "appliance-server-signalling",
     }

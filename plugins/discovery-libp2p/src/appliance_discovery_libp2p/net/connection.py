@@ -1,0 +1,241 @@
+"""One TCP connection: bytes between the socket and the session, and the streams in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+
+from appliance_discovery_libp2p.net.streams import Stream, StreamGone
+from appliance_discovery_libp2p.wire import multistream, yamux
+from appliance_discovery_libp2p.wire.malformed import Malformed
+from appliance_discovery_libp2p.wire.session import Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from appliance_discovery_libp2p.wire.session import Event, Session
+
+HANDSHAKE_SECONDS: Final = 10.0
+"""From the first byte to a proved peer. An honest one on the other side of the world needs two."""
+NEGOTIATION_SECONDS: Final = 10.0
+"""For the protocol of a stream."""
+OPENED_PER_SECOND: Final = 50
+"""Streams that a peer may open in the long run; gossip and Kademlia of busy peers open a few."""
+OPENED_AT_ONCE: Final = 200
+
+
+class Owner(Protocol):
+    """What a connection tells to whom it belongs. Nothing here may raise."""
+
+    def made(self, connection: Connection) -> None:
+        """TCP is up."""
+
+    def ready(self, connection: Connection) -> None:
+        """The peer is proved."""
+
+    def opened(self, stream: Stream) -> None:
+        """The peer has opened a stream."""
+
+    def lost(self, connection: Connection, reason: str) -> None:
+        """It is over; the reason is a word, "" for an ordinary end."""
+
+
+class Where(NamedTuple):
+    """An end of it."""
+
+    host: str
+    port: int
+
+
+class Connection(asyncio.Protocol):
+    """`dialed`: this node called."""
+
+    def __init__(self, owner: Owner, session: Session, *, dialed: bool, now: Callable[[], float]) -> None:
+        self.dialed = dialed
+        self.peer = b""
+        self.remote = Where("", 0)
+        self.last_used = now()
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the peer is proved, and with an error when it never is."""
+        self.known = asyncio.Event()
+        """Set once it has said of itself what it says, or does not."""
+        self._owner, self._session, self._now = owner, session, now
+        self._transport: asyncio.Transport | None = None
+        self._streams: dict[int, Stream] = {}
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._reason = ""
+        self._allowance = float(OPENED_AT_ONCE)
+        self._late: asyncio.TimerHandle | None = None
+
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return len(self._streams)
+
+    @property
+    def alive(self) -> bool:
+        """Can streams be opened?"""
+        return self._transport is not None and self._session.ready and not self._session.mux.leaving
+
+    @property
+    def refused(self) -> int:
+        """Streams that were refused or reset because of a limit."""
+        return self._session.mux.refused
+
+    async def open(self, protocols: Sequence[str]) -> tuple[Stream, str]:
+        """A stream, and which of the protocols is spoken in it. Raises OSError, Malformed, TimeoutError."""
+        if not self.alive:
+            raise StreamGone
+        stream = Stream(self, self._session.mux.open())
+        self._streams[stream.number] = stream
+        try:
+            async with asyncio.timeout(NEGOTIATION_SECONDS):
+                return stream, await stream.negotiate(multistream.Dialer(protocols))
+        except BaseException:
+            stream.reset()
+            raise
+
+    def abort(self, reason: str) -> None:
+        """End it now, because of this."""
+        self._reason = self._reason or reason
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Say that it ends, and end it."""
+        if self._transport is not None:
+            if self._session.ready:
+                self._session.mux.go_away()
+                self._flush()
+            self._transport.close()
+
+    # ---- for streams ----
+
+    async def drained(self) -> None:
+        """The socket takes more. Raises StreamGone."""
+        await self._drained.wait()
+        if self._transport is None:
+            raise StreamGone
+
+    def send(self, stream: int, data: memoryview) -> int:
+        """So many of these bytes went."""
+        self.last_used = self._now()
+        sent = self._session.mux.send(stream, data)
+        self._flush()
+        return sent
+
+    def taken(self, stream: int, count: int) -> None:
+        """So many bytes of a stream were read."""
+        self._session.mux.taken(stream, count)
+        self._flush()
+
+    def end(self, stream: int) -> None:
+        """Nothing more is sent in it."""
+        self._session.mux.end(stream)
+        self._forget_if_over(stream)
+        self._flush()
+
+    def reset(self, stream: int) -> None:
+        """It is over."""
+        self._streams.pop(stream, None)
+        self._session.mux.reset(stream)
+        self._flush()
+
+    # ---- from the socket ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It begins."""
+        self._transport = cast("asyncio.Transport", transport)
+        host, port = transport.get_extra_info("peername")[:2]
+        self.remote = Where(host, port)
+        self._late = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self.abort, "handshake late")
+        self._owner.made(self)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Whatever the peer sends, this is where it is judged."""
+        try:
+            events = self._session.receive(data)
+        except Malformed as error:
+            self.abort(error.reason)
+            return
+        self.last_used = self._now()
+        for event in events:
+            self._happened(event)
+        self._flush()
+
+    def pause_writing(self) -> None:
+        """The peer does not read: nothing of it is read either, so that answers do not pile up."""
+        self._drained.clear()
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._drained.set()
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        del exc
+        self._transport = None
+        if self._late is not None:
+            self._late.cancel()
+        self._drained.set()
+        self.known.set()
+        for stream in [*self._streams.values()]:
+            stream.gone()
+        self._streams.clear()
+        if not self.ready.done():
+            self.ready.set_exception(StreamGone(self._reason or "it ended before the peer was known"))
+            self.ready.exception()  # nobody need ask
+        self._owner.lost(self, self._reason)
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self.peer = event.peer
+            if self._late is not None:
+                self._late.cancel()
+            if not self.ready.done():
+                self.ready.set_result(None)
+            self._owner.ready(self)
+        elif isinstance(event, yamux.Opened):
+            self._take(event.stream)
+        elif (stream := self._streams.get(event.stream)) is not None:
+            self._tell(stream, event)
+
+    def _take(self, number: int) -> None:
+        self._allowance -= 1
+        if self._allowance < 0:
+            self.abort("streams too fast")
+            return
+        stream = self._streams[number] = Stream(self, number)
+        self._owner.opened(stream)
+
+    def _tell(self, stream: Stream, event: Event) -> None:
+        if isinstance(event, yamux.Data):
+            stream.came(event.data)
+        elif isinstance(event, yamux.Room):
+            stream.room()
+        elif isinstance(event, yamux.Ended):
+            stream.ended()
+            self._forget_if_over(stream.number)
+        else:
+            self._streams.pop(stream.number, None)
+            stream.gone()
+
+    def _forget_if_over(self, stream: int) -> None:
+        """Whoever still reads what came holds the stream himself."""
+        if not self._session.mux.knows(stream):
+            self._streams.pop(stream, None)
+
+    def refill(self, seconds: float) -> None:
+        """So much time has gone by."""
+        self._allowance = min(float(OPENED_AT_ONCE), self._allowance + seconds * OPENED_PER_SECOND)
+
+    def _flush(self) -> None:
+        if self._transport is not None and (data := self._session.take_out()):
+            self._transport.write(data)

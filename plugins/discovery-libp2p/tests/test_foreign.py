@@ -1,0 +1,50 @@
+"""js-libp2p and py-libp2p as judges: they call us and are called, and records go both ways through peers of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.api.values import Endpoint
+from appliance_discovery_libp2p import clock, place
+from appliance_discovery_libp2p.net.host import PING
+from appliance_discovery_libp2p.wire.identify import IDENTIFY
+from appliance_discovery_libp2p.wire.keys import id_text
+from tests.rigs.libp2p.judges import judge
+from tests.rigs.libp2p.nodes import PUBLIC, Node, nodes, until
+
+IDENTITY, OTHER = "llp1:" + "a" * 52, "llp1:" + "b" * 52
+
+
+def record_of(node: Node, identity: str = IDENTITY) -> place.Record:
+    return place.made(node.host.own, identity, [Endpoint("udp", "198.51.100.7", 8443)], clock.wall(), bytes(32))
+
+
+async def until_known(node: Node, peer: bytes) -> None:
+    await until(lambda: node.kad.table.find(peer))
+
+
+@pytest.mark.parametrize("kind", ["js", "py"])
+async def test_a_foreign_peer_speaks_with_us_and_fetches_and_keeps_records(kind: str) -> None:
+    async with judge(kind, PUBLIC) as foreign, nodes(3) as (ours, between, reader):
+        # It calls us: Noise, yamux, identify, ping.
+        assert {PING, IDENTIFY, PUBLIC} <= set((await foreign.do("connect", to=str(between.at)))["protocols"])
+        await foreign.do("ping", to=str(between.at))
+        # We call it.
+        await (await ours.host.connect(foreign.at.peer, [foreign.at])).known.wait()
+        await ours.host.ping(foreign.at.peer, bytes(range(32)))
+        await until_known(between, foreign.at.peer)
+        for one in (ours, reader):
+            await one.meet(between)
+        # Ours says where it is; the stranger asks the one in between, and gets the same bytes and the same provider.
+        record = record_of(ours)
+        assert await ours.kad.put_value(record) >= 2
+        await ours.kad.provide(place.provided(IDENTITY))
+        assert (await foreign.do("get", key=record.key.hex()))["value"] == record.value.hex()
+        found = await foreign.do("providers", key=place.provided(IDENTITY).hex())
+        assert id_text(ours.peer) in found["providers"]
+        # The stranger keeps a record with us, and says that it provides something.
+        other = record_of(reader, OTHER)
+        await foreign.do("put", key=other.key.hex(), value=other.value.hex())
+        assert other.value in await ours.kad.get_values(other.key)
+        await foreign.do("provide", key=place.provided(OTHER).hex())
+        assert foreign.at.peer in [peer.id for peer in await reader.kad.find_providers(place.provided(OTHER))]

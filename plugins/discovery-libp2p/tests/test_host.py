@@ -1,0 +1,229 @@
+"""Peers of ours on real sockets of this host, and strangers there who mean no good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from appliance_discovery_libp2p.net import connection as connections
+from appliance_discovery_libp2p.net import host as hosts
+from appliance_discovery_libp2p.net.host import FAILURES
+from appliance_discovery_libp2p.net.streams import Stream, StreamGone
+from appliance_discovery_libp2p.wire import multistream, varint
+from appliance_discovery_libp2p.wire.keys import OwnKey
+from appliance_discovery_libp2p.wire.malformed import Malformed
+from appliance_discovery_libp2p.wire.multiaddr import Multiaddr
+from tests.rigs.libp2p.nodes import PATIENCE, Node, nodes, until
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[list[Node]]:
+    async with nodes(2) as made:
+        yield made
+
+
+async def test_a_megabyte_goes_there_and_back(pair: list[Node]) -> None:
+    caller, called = pair
+
+    async def echo(stream: Stream) -> None:
+        while data := await stream.read():
+            await stream.write(data)
+
+    called.host.handle("/echo", echo, PATIENCE)
+    await caller.meet(called)
+    stream, protocol = await caller.host.open(called.peer, (), ("/unknown", "/echo"))
+    assert protocol == "/echo"
+    sent = bytes(range(256)) * 4096
+
+    async def send() -> None:
+        await stream.write(sent)
+        stream.end()
+
+    async def receive() -> bytes:
+        back = b""
+        while data := await stream.read():
+            back += data
+        return back
+
+    async with asyncio.timeout(PATIENCE):
+        _, back = await asyncio.gather(send(), receive())
+    assert back == sent
+    await until(lambda: not called.host.connection(caller.peer).streams)  # type: ignore[union-attr]
+
+
+async def test_two_that_call_each_other_at_once_have_a_connection_and_one_dial_serves_all(pair: list[Node]) -> None:
+    one, two = pair
+    await asyncio.gather(*[one.host.connect(two.peer, [two.at]) for _ in range(5)], two.host.connect(one.peer, [one.at]))
+    await one.host.ping(two.peer, bytes(32))
+    assert len(one.host._all) <= 2
+
+
+async def test_nobody_else_is_taken_for_a_peer_and_addresses_that_fail_are_passed_over(pair: list[Node]) -> None:
+    one, two = pair
+    with pytest.raises(FAILURES):
+        await one.host.connect(OwnKey(bytes([9]) * 32).peer, [two.at._replace(peer=None)])
+    closed = Multiaddr("127.0.0.1", 1)
+    await one.host.connect(two.peer, [closed, two.at])
+    with pytest.raises(OSError):
+        await one.host.connect(OwnKey(bytes([9]) * 32).peer, [])
+
+
+async def test_a_node_does_not_talk_to_itself(pair: list[Node]) -> None:
+    one, _ = pair
+    with pytest.raises(OSError, match="ourselves"):
+        await one.host.connect(one.peer, [one.at])
+    with suppress(*FAILURES):
+        await one.host.connect(None, [one.at._replace(peer=None)])
+    await until(lambda: one.host.counted["ourselves"] and not one.host._all)
+
+
+async def test_who_says_nothing_or_garbage_is_cut_off(pair: list[Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    node, _ = pair
+    monkeypatch.setattr(connections, "HANDSHAKE_SECONDS", 0.2)
+    silent, writes = await asyncio.open_connection("127.0.0.1", node.at.port)
+    slow, drips = await asyncio.open_connection("127.0.0.1", node.at.port)
+    drips.write(b"\x13/multi")
+    loud, shouts = await asyncio.open_connection("127.0.0.1", node.at.port)
+    shouts.write(b"\xff" * 100)
+    for reader in (silent, slow, loud):
+        async with asyncio.timeout(PATIENCE):
+            with suppress(ConnectionError):
+                while await reader.read(1000):
+                    pass
+    await until(lambda: not node.host._all)
+    assert node.host.counted["handshake late"] == 2
+    assert node.host.counted["varint"] == 1
+    for writer in (writes, drips, shouts):
+        writer.close()
+
+
+async def test_callers_are_bounded_in_all_and_from_one_address(pair: list[Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    node, other = pair
+    monkeypatch.setattr(hosts, "MOST_FROM_ONE", 3)
+    opened = [await asyncio.open_connection("127.0.0.1", node.at.port) for _ in range(10)]
+    await until(lambda: node.host.counted["connections from one"] == 7)
+    assert len(node.host._all) == 3
+    monkeypatch.setattr(hosts, "MOST_CALLERS", 0)
+    with pytest.raises(FAILURES):
+        await other.host.connect(node.peer, [node.at])
+    monkeypatch.setattr(hosts, "MOST_CONNECTIONS", 0)
+    with pytest.raises(OSError, match="too many"):
+        await node.host.connect(other.peer, [other.at])
+    for _, writer in opened:
+        writer.close()
+
+
+async def test_a_stream_whose_peer_is_slow_ends_and_the_connection_goes_on(
+    pair: list[Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, called = pair
+    monkeypatch.setattr(hosts, "NEGOTIATION_SECONDS", 0.1)
+    await caller.meet(called)
+    connection = caller.host.connection(called.peer)
+    assert connection is not None
+    slow = Stream(connection, connection._session.mux.open())
+    connection._streams[slow.number] = slow
+    await slow.write(b"\x13/multi")
+    async with asyncio.timeout(PATIENCE):
+        with suppress(StreamGone):
+            while True:
+                await slow.read()
+    assert called.host.counted["stream late"] == 1
+    monkeypatch.undo()
+    await caller.host.ping(called.peer, bytes(32))
+
+
+async def test_a_handler_has_its_time_and_no_more(pair: list[Node]) -> None:
+    caller, called = pair
+
+    async def waits(stream: Stream) -> None:
+        await stream.read()
+
+    called.host.handle("/waits", waits, 0.1)
+    await caller.meet(called)
+    stream, _ = await caller.host.open(called.peer, (), ("/waits",))
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(StreamGone):
+            await stream.read()
+    assert called.host.counted["stream late"] == 1
+
+
+async def test_a_flood_of_streams_ends_the_connection_and_nothing_else(pair: list[Node]) -> None:
+    flooder, flooded = pair
+    await flooder.meet(flooded)
+    connection = flooder.host.connection(flooded.peer)
+    assert connection is not None
+    for _ in range(2000):
+        number = connection._session.mux.open()
+        connection._session.mux.reset(number)
+    connection._flush()
+    await until(lambda: flooded.host.counted["streams too fast"])
+    await until(lambda: not flooder.host.peers)
+    await flooder.meet(flooded)
+    await flooder.host.ping(flooded.peer, bytes(32))
+
+
+async def test_a_peer_that_never_reads_is_not_answered_without_end(pair: list[Node]) -> None:
+    greedy, answering = pair
+    await greedy.meet(answering)
+    connection = greedy.host.connection(answering.peer)
+    assert connection is not None
+    assert connection._transport is not None
+    connection._transport.pause_reading()
+    there = answering.host.connection(greedy.peer)
+    assert there is not None
+    async with asyncio.timeout(PATIENCE):
+        while there._drained.is_set():
+            connection._session.mux.out += b"\0\2\0\1" + bytes(8)  # yamux pings, which want answers
+            connection._session.mux.out *= 2
+            connection._flush()
+            connection._session.mux.out.clear()
+            connection._session.mux.out += (b"\0\2\0\1" + bytes(8)) * 5000
+            connection._flush()
+            await asyncio.sleep(0)
+    assert there._transport is not None
+    assert not there._transport.is_reading()
+    assert there._transport.get_write_buffer_size() < 4 * 1024 * 1024
+    connection._transport.resume_reading()
+    await until(there._drained.is_set)
+
+
+async def test_idle_connections_end(pair: list[Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(hosts, "TURN_SECONDS", 0.01)
+    one, two = pair
+    one.spawn(one.host.run(), "quick")
+    await one.meet(two)
+    await until(lambda: not one.host._all and not two.host._all)
+    assert not two.host.counted.total()
+
+
+async def test_identify_may_be_pushed_and_nonsense_in_it_is_counted(pair: list[Node]) -> None:
+    one, two = pair
+    heard = []
+    two.host.identified.append(lambda connection, identity: heard.append(identity.protocols))
+    await one.meet(two)
+    stream, _ = await one.host.open(two.peer, (), ("/ipfs/id/push/1.0.0",))
+    await stream.write(varint.framed(b"\x1a\x03/me"))
+    await until(lambda: frozenset({"/me"}) in heard)
+    stream, _ = await one.host.open(two.peer, (), ("/ipfs/id/push/1.0.0",))
+    await stream.write(varint.framed(b"\xff\xff"))
+    await until(lambda: two.host.counted["protobuf"])
+    stream, _ = await one.host.open(two.peer, (), ("/ipfs/id/push/1.0.0",))
+    await stream.write(varint.encode(10**9))
+    await until(lambda: two.host.counted["too long"])
+
+
+async def test_a_protocol_that_nobody_speaks_is_refused(pair: list[Node]) -> None:
+    one, two = pair
+    await one.meet(two)
+    with pytest.raises(Malformed, match="no common protocol"):
+        await one.host.open(two.peer, (), ("/unknown",))
+    assert multistream.MOST_PROPOSALS > 1
+    await two.host.close()
+    await until(lambda: not one.host.peers)
+    with pytest.raises(FAILURES):
+        await one.host.ping(two.peer, bytes(32))
