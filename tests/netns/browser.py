@@ -27,9 +27,9 @@ class Refused(Exception):
 
 
 class Browser:
-    """One tab at a time. `entering` is the command that goes to the browser's namespace."""
+    """One tab at a time. `entering` is the command that goes to the browser's namespace, `flags` are further ones of Chromium."""
 
-    def __init__(self, entering: list[str]) -> None:
+    def __init__(self, entering: list[str], *flags: str) -> None:
         self.complaints: list[str] = []
         """What the console had: errors, and what the content security policy refused."""
         self._numbers = 0
@@ -48,6 +48,7 @@ class Browser:
             "bash",
             "chromium",
             *QUIET,
+            *flags,
             f"--user-data-dir={self._folder.name}",
             "about:blank",
         ]

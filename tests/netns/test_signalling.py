@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from websockets.asyncio.client import connect as connected
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.netns.browser import Browser
 from tests.netns.daemons import Host
 from tests.netns.throwaway import Throwaway
 
@@ -82,3 +87,76 @@ def test_two_peers_exchange_what_a_connection_needs_and_are_told_when_the_node_e
                 assert ended.value.rcvd.code == 1001
 
     node.namespace.run(story)
+
+
+async def caller(answered: asyncio.Future[str]) -> None:
+    """Alice calls bob, and hears what he says over the data channel."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    channel = peer.createDataChannel("chat")
+    channel.on("open", lambda: channel.send("hello bob"))
+    channel.on("message", answered.set_result)
+    async with connected(URL) as server:
+        await server.send(json.dumps({"type": "register", "id": "alice"}))
+        await server.recv()
+        await peer.setLocalDescription(await peer.createOffer())
+        await server.send(json.dumps({"type": "offer", "to": "bob", "sdp": peer.localDescription.sdp}))
+        told = json.loads(await server.recv())
+        await peer.setRemoteDescription(RTCSessionDescription(told["sdp"], told["type"]))
+    assert await answered == "hello alice", "and the server is not needed any more"
+    await peer.close()
+
+
+async def callee(ready: asyncio.Event, answered: asyncio.Future[str]) -> None:
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+    def use(channel: Any) -> None:
+        channel.on("message", lambda text: channel.send(text.replace("bob", "alice")))
+
+    peer.on("datachannel", use)
+    async with connected(URL) as server:
+        await server.send(json.dumps({"type": "register", "id": "bob"}))
+        await server.recv()
+        ready.set()
+        told = json.loads(await server.recv())
+        await peer.setRemoteDescription(RTCSessionDescription(told["sdp"], told["type"]))
+        await peer.setLocalDescription(await peer.createAnswer())
+        await server.send(json.dumps({"type": "answer", "to": told["from"], "sdp": peer.localDescription.sdp}))
+    await asyncio.shield(answered)
+    await peer.close()
+
+
+def test_two_programs_of_a_foreign_library_open_a_data_channel(node: Host) -> None:
+    async def story() -> None:
+        ready, answered = asyncio.Event(), asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(callee(ready, answered))
+            await ready.wait()
+            group.create_task(caller(answered))
+
+    node.namespace.run(story)
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: packaging/setup.sh")
+def test_two_tabs_of_a_browser_open_a_data_channel_by_the_page_that_is_served(namespace: Throwaway) -> None:
+    page = "http://127.0.0.1:3001/"
+    namespace.sh("ip link add wire type veth peer name other; ip link set wire up; ip link set other up")
+    namespace.sh("ip addr add 192.0.2.1/24 dev wire; ip route add default via 192.0.2.2")  # what a browser takes for its address
+    with (
+        signalling(namespace, "{page: true}") as node,
+        Browser(node.entering, "--disable-features=WebRtcHideLocalIpsWithMdns") as browser,  # nobody answers mDNS there
+    ):
+        browser.call("Page.navigate", url=page)
+        ready = "document.getElementById('state')?.textContent === 'ready'"
+        browser.wait(ready)
+        first, second = browser.duplicate()
+        browser.wait(ready)
+        callee = browser.run("document.getElementById('own').textContent")
+        browser.turn(first)
+        browser.run(f"document.getElementById('other').value = {json.dumps(callee)}")
+        browser.run("document.querySelector('#call button').click()")
+        browser.wait("document.getElementById('log').textContent.includes('connected to')")
+        browser.run("document.getElementById('text').value = 'hello from the first'")
+        browser.run("document.querySelector('#chat button').click()")
+        browser.turn(second)
+        browser.wait("document.getElementById('log').textContent.includes('hello from the first')")
+        assert browser.complaints == []
