@@ -88,6 +88,13 @@ class Node:
     def ids(self) -> list[bytes]:
         return [each.id for each in self.got]
 
+    def mesh(self, topic: str) -> set[Digest]:
+        found = self.machine._ground.topics.get(topic)
+        return set(found.links) if found else set()
+
+    def knows(self, other: Node) -> bool:
+        return other.digest in self.machine.scores(self.audience.now)
+
     # ---- what its world does ----
 
     def receive(self, peer: Digest, say: Say) -> None:

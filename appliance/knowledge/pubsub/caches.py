@@ -49,15 +49,18 @@ class Seen:
 class Kept:
     """One message, and who is known to have it."""
 
-    __slots__ = ("at", "encoded", "given", "holders", "id", "topic")
+    __slots__ = ("at", "author", "encoded", "given", "holders", "id", "senders", "topic")
 
-    def __init__(self, ident: bytes, topic: str, encoded: bytes, at: float) -> None:
+    def __init__(self, ident: bytes, topic: str, author: Digest, encoded: bytes, at: float) -> None:
         self.id = ident
         self.topic = topic
+        self.author = author
         self.encoded = encoded
         self.at = at
         self.holders: set[Digest] = set()
         """Who sent it or said so."""
+        self.senders: set[Digest] = set()
+        """Who sent it."""
         self.given: dict[Digest, int] = {}
         """To whom it was sent, and how often since it asked."""
 
@@ -90,9 +93,9 @@ class Cache:
             self._drop_first()
 
     def since(self, at: float) -> Iterator[Kept]:
-        """What came since then, newest first."""
+        """What came after that, newest first."""
         for kept in reversed(self._kept.values()):
-            if kept.at < at:
+            if kept.at <= at:
                 return
             yield kept
 
@@ -100,6 +103,7 @@ class Cache:
         """Its session ended: whether it has something is not known any more when it comes back."""
         for kept in self._kept.values():
             kept.holders.discard(member)
+            kept.senders.discard(member)
             kept.given.pop(member, None)
 
     def _drop_first(self) -> None:

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from typing import Final
 
 from appliance.knowledge.pubsub.ground import Breach, Ground
-from appliance.knowledge.pubsub.hints import RENEW_SECONDS, Hints, sign_hint
+from appliance.knowledge.pubsub.hints import MOST_OF_TOPIC, RENEW_SECONDS, Hints, sign_hint
+from appliance.knowledge.pubsub.limits import Allowance, Limits
 from appliance.knowledge.pubsub.mesh import D, Topic
 from appliance.knowledge.pubsub.wire import Part, topic_field
 from appliance.knowledge.signed import Fault, RecordRefused
@@ -36,10 +37,11 @@ HINT_TOLD: Final = 3
 class Finding:
     """Of one node."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, limits: Limits) -> None:
         self.wishes: list[Hold | Release] = []
         self.hints = Hints(ground.own, ground.network, ground.verify)
         self._ground = ground
+        self._limits = limits
         self._held: dict[Digest, float] = {}
         """Whom we hold, and since when it has had a session, or has been waited for."""
         self._failed: OrderedDict[Digest, float] = OrderedDict()
@@ -52,6 +54,7 @@ class Finding:
     def announce(self, topic: Topic, now: float, wall: float) -> None:
         """Say that we subscribe."""
         ground = self._ground
+        self.hints.own_topics.add(topic.name)
         hint = sign_hint(topic.name, ground.own, ground.network, wall, ground.sign)
         topic.renew_at = now + RENEW_SECONDS * (1 + 0.2 * ground.jitter())
         self._own[topic.name] = hint.encoded, len(ground.peers.sessions)
@@ -61,6 +64,7 @@ class Finding:
     def withdraw(self, topic: Topic) -> None:
         """We do not subscribe any more."""
         self._own.pop(topic.name, None)
+        self.hints.own_topics.discard(topic.name)
 
     def seek(self, topic: Topic, now: float) -> None:
         """Ask who subscribes, more and more seldom."""
@@ -80,7 +84,7 @@ class Finding:
                 self._own[name] = encoded, told + 1
                 self._ground.out.put(member, Part.HINT, encoded)
         for topic in self._ground.topics.values():
-            if self._lacks(topic):
+            if self._lacks(topic, now):
                 self._ground.out.put(member, Part.SEEK, topic_field(topic.name))
 
     def has_work(self) -> bool:
@@ -97,23 +101,28 @@ class Finding:
     def take_hint(self, member: Digest, encoded: bytes, now: float, wall: float) -> None:
         """Somebody subscribes."""
         ground = self._ground
+        if not self._limits.may(member, Allowance.CHECKS, now):
+            return
         try:
-            hint = self.hints.take(encoded, ground.keys(wall), wall)
+            taken = self.hints.take(encoded, ground.keys(wall), wall)
         except RecordRefused as refused:
             ground.counters[f"hint-refused-{refused.reason}"] += 1
             if refused.reason not in {Fault.EXPIRED, Fault.UNKNOWN}:
                 ground.breach(member, Breach.BAD_HINT, now)
             return
-        if hint is not None:
+        if taken is None:
+            return
+        hint, spreads = taken
+        if (topic := ground.topics.get(hint.topic)) is not None:
+            self.look(topic, now)
+        if spreads:
             for each in ground.peers.sessions:
                 if each not in {member, hint.member}:
                     ground.out.put(each, Part.HINT, encoded)
-            if (topic := ground.topics.get(hint.topic)) is not None:
-                self.look(topic, now)
 
     def take_seek(self, member: Digest, topic: str) -> None:
         """Who subscribes?"""
-        for hint in self.hints.of(topic):
+        for hint in self.hints.of(topic)[:MOST_OF_TOPIC]:
             if hint.member != member:
                 self._ground.out.put(member, Part.HINT, hint.encoded)
 
@@ -121,19 +130,22 @@ class Finding:
 
     def look(self, topic: Topic, now: float) -> None:
         """Call members that may help, if there are too few."""
-        if not self._lacks(topic):
+        if not self._lacks(topic, now):
             return
         peers = self._ground.peers
         calling = sum(member not in peers.sessions for member in self._held)
-        lacking = self._enough(topic) - len(peers.of(topic.name))
+        lacking = self._enough(topic, now) - len(peers.of(topic.name))
         for member in self._promising(topic, now)[: max(0, min(MOST_CALLED - calling, lacking))]:
             self._hold(member, now)
 
     def beat(self, topic: Topic, now: float, wall: float) -> None:
         """Look for more, and say again that we are there."""
+        for hint in self.hints.of(topic.name):
+            if self._ground.scores.score(hint.member, now) < 0:
+                self.hints.drop(topic.name, hint.member)
         if topic.subscribed and topic.renew_at <= now:
             self.announce(topic, now, wall)
-        if self._lacks(topic):
+        if self._lacks(topic, now):
             self.look(topic, now)
             if topic.seek_at <= now:
                 self.seek(topic, now)
@@ -146,7 +158,7 @@ class Finding:
         needed = {member for topic in ground.topics.values() for member in topic.links}
         for member in needed - self._held.keys():
             self._hold(member, now)
-        spare = {topic.name: self._enough(topic) - len(topic.links) for topic in ground.topics.values()}
+        spare = {topic.name: self._enough(topic, now) - len(topic.links) for topic in ground.topics.values()}
         for member, since in list(self._held.items()):
             if member in needed or self._is_spare(member, spare):
                 continue
@@ -199,8 +211,10 @@ class Finding:
             ]
         )
 
-    def _enough(self, topic: Topic) -> int:
-        return D + RESERVE if topic.subscribed else PUBLISHERS_PEERS
+    def _enough(self, topic: Topic, now: float) -> int:
+        if topic.subscribed:
+            return D + RESERVE
+        return PUBLISHERS_PEERS if topic.is_used(now) else 0
 
-    def _lacks(self, topic: Topic) -> bool:
-        return len(self._ground.peers.of(topic.name)) < self._enough(topic)
+    def _lacks(self, topic: Topic, now: float) -> bool:
+        return len(self._ground.peers.of(topic.name)) < self._enough(topic, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from itertools import count
@@ -10,7 +11,8 @@ from typing import Final
 
 from appliance.knowledge.pubsub.caches import MOST_GIVEN, Cache, Kept, Seen
 from appliance.knowledge.pubsub.ground import Breach, Ground
-from appliance.knowledge.pubsub.mesh import EAGER, D, Topic
+from appliance.knowledge.pubsub.limits import Allowance, Limits
+from appliance.knowledge.pubsub.mesh import D_LOW, EAGER, D, Topic
 from appliance.knowledge.pubsub.meshes import Meshes
 from appliance.knowledge.pubsub.message import Delivered, Message, Verdict, id_of, read_message, sign_message, topic_of
 from appliance.knowledge.pubsub.scoring import GOSSIP, PUBLISH
@@ -25,6 +27,8 @@ PROMISE_SECONDS: Final = 3.0
 LATE_SECONDS: Final = 0.06
 """If a message comes so much later than the first word of it, whoever said that becomes eager: the tree follows what is quick."""
 MOST_PULLED: Final = 4096
+MOST_PULLED_OF_PEER: Final = 512
+"""Of which one peer told first: no liar takes the room of others."""
 MOST_GIVERS: Final = 4
 """Who is remembered to have a message that is missing."""
 GOSSIP_SECONDS: Final = 4.0
@@ -37,6 +41,8 @@ WHOLE: Final = 6
 """To so many peers at least an author sends its message whole; all others of the topic are told of it."""
 NEAR_SECONDS: Final = 1.0
 """Who brings a message or tells of it so soon after it came had it in time (P3)."""
+TOLD_OFF: Final = 0.2
+"""Of messages that come whole from a peer outside the mesh, how many are answered by a prune: it may have missed the first."""
 GOOD_FOR_NOTHING: Final = frozenset({Fault.EXPIRED, Fault.UNKNOWN})
 """Faults for which the sender may not be to blame: clocks differ, and certificates spread."""
 
@@ -44,14 +50,16 @@ GOOD_FOR_NOTHING: Final = frozenset({Fault.EXPIRED, Fault.UNKNOWN})
 class _Pull:
     """A message that others say they have."""
 
-    __slots__ = ("asked", "givers", "holders", "told_at")
+    __slots__ = ("asked", "first", "givers", "holders", "told_at")
 
-    def __init__(self, told_at: float) -> None:
+    def __init__(self, told_at: float, first: Digest) -> None:
         self.told_at = told_at
+        self.first = first
+        """Who told of it first."""
         self.givers: list[Digest] = []
         """Who can be asked for it, next first."""
-        self.holders: dict[Digest, None] = {}
-        """Who said that it has it, first who said so first."""
+        self.holders: set[Digest] = set()
+        """Who said that it has it."""
         self.asked: Digest | None = None
         """Who was asked last."""
 
@@ -59,18 +67,22 @@ class _Pull:
 class Flow:
     """Of one node."""
 
-    def __init__(self, ground: Ground, meshes: Meshes) -> None:
+    def __init__(self, ground: Ground, meshes: Meshes, limits: Limits) -> None:
         self.delivered: list[Delivered] = []
         self.validate: dict[str, Callable[[Delivered], Verdict]] = {}
         self.seen = Seen()
         self.cache = Cache()
         self._ground = ground
         self._meshes = meshes
+        self._limits = limits
+        self._told: Counter[Digest] = Counter()
+        """Pulls under way, by who told of them first."""
         self._pulls: dict[bytes, _Pull] = {}
         self._pull_times: list[tuple[float, int, bytes]] = []
         self._numbers = count()
         self._sequence = 0
-        self._gossiped_at = 0.0
+        self._gossiped_at = -inf
+        self._weighed_until = -inf
 
     # ---- our own ----
 
@@ -109,20 +121,27 @@ class Flow:
             return
         topic = self._ground.topics.get(name)
         if topic is None or not topic.subscribed:
-            self._ground.counters["not-subscribed"] += 1
+            self._of_no_use(member, "not-subscribed", now)
             return
         ident = id_of(encoded)
+        if topic.is_backed_off(member, now) and self._ground.jitter() < TOLD_OFF:
+            self._meshes.say_again(topic, member, now)
         if ident in self.seen:
-            self._again(member, topic, ident)
+            self._again(member, topic, ident, now)
         elif head.written <= self.seen.floor:
-            self._ground.counters["older-than-remembered"] += 1
+            self._of_no_use(member, "older-than-remembered", now)
         else:
             self._judge(member, topic, encoded, now, wall)
 
-    def _again(self, member: Digest, topic: Topic, ident: bytes) -> None:
+    def _again(self, member: Digest, topic: Topic, ident: bytes, now: float) -> None:
         """It is here already: from now on the peer only tells us."""
         self._ground.counters["duplicates"] += 1
-        self.holds(member, ident)
+        kept = self.cache.get(ident)
+        if kept is None or member in kept.senders:
+            self._of_no_use(member, "sent-twice", now)
+        else:
+            kept.holders.add(member)
+            kept.senders.add(member)
         link = topic.links.get(member)
         if link is not None and link.eager_in and len(topic.eager) > EAGER:
             self._meshes.say_eager(topic, member, eager=False)
@@ -134,6 +153,10 @@ class Flow:
         except RecordRefused as refused:
             self._fault(member, topic.name, refused.reason, now)
             return
+        if not self._limits.author_may(message.delivered.author, now):
+            ground.counters["author-too-often"] += 1
+            self._note(message, now, wall)
+            return
         verdict = self._verdict(message.delivered)
         if verdict is not Verdict.ACCEPT:
             ground.counters["ignored"] += verdict is Verdict.IGNORE
@@ -144,26 +167,42 @@ class Flow:
             return
         kept = self._keep(message, now, wall)
         kept.holders.add(member)
+        kept.senders.add(member)
         self.delivered.append(message.delivered)
         ground.counters["delivered"] += 1
         ground.scores.first(member, topic.name, now)
         if (link := topic.links.get(member)) is not None:
             link.gave_at = now
-        if (pull := self._pulls.pop(kept.id, None)) is not None:
-            kept.holders |= pull.holders.keys()
+        if (pull := self._end_pull(kept.id)) is not None:
+            kept.holders |= pull.holders
+            if pull.asked == member:
+                ground.scores.promised(member, now, kept=True)
             if pull.asked is None and now - pull.told_at > LATE_SECONDS:
-                self._make_eager(next(iter(pull.holders)), topic)
+                self._make_eager(pull.first, topic)
         self._pass_on(topic, kept)
 
     def _verdict(self, delivered: Delivered) -> Verdict:
         judge = self.validate.get(delivered.topic)
-        return Verdict.ACCEPT if judge is None else judge(delivered)
+        if judge is None:
+            return Verdict.ACCEPT
+        try:
+            return judge(delivered)
+        except Exception:  # noqa: BLE001 - it is somebody else's, and what a peer sends must not end more than the message
+            self._ground.counters["judgement-failed"] += 1
+            return Verdict.IGNORE
 
     def _fault(self, member: Digest, topic: str, why: Fault, now: float) -> None:
+        if why in GOOD_FOR_NOTHING:
+            self._of_no_use(member, f"refused-{why}", now)
+            return
         self._ground.counters[f"refused-{why}"] += 1
-        if why not in GOOD_FOR_NOTHING:
-            self._ground.count(member, Breach.INVALID)
-            self._ground.scores.invalid(member, topic, now)
+        self._ground.count(member, Breach.INVALID)
+        self._ground.scores.invalid(member, topic, now)
+
+    def _of_no_use(self, member: Digest, why: str, now: float) -> None:
+        """It happens among honest nodes, if seldom."""
+        self._ground.counters[why] += 1
+        self._limits.may(member, Allowance.UNASKED, now)
 
     def _note(self, message: Message, now: float, wall: float) -> None:
         delivered = message.delivered
@@ -171,7 +210,7 @@ class Flow:
 
     def _keep(self, message: Message, now: float, wall: float) -> Kept:
         self._note(message, now, wall)
-        kept = Kept(message.delivered.id, message.delivered.topic, message.encoded, now)
+        kept = Kept(message.delivered.id, message.delivered.topic, message.delivered.author, message.encoded, now)
         self.cache.add(kept)
         return kept
 
@@ -203,6 +242,7 @@ class Flow:
     def take_have(self, member: Digest, ids: Iterable[bytes], now: float) -> None:
         """A peer says what it has."""
         if self._ground.scores.score(member, now) < GOSSIP:
+            self._ground.counters["not-believed"] += 1
             return
         for ident in ids:
             if ident in self.seen:
@@ -213,16 +253,17 @@ class Flow:
     def _may_pull(self, member: Digest, ident: bytes, now: float) -> None:
         pull = self._pulls.get(ident)
         if pull is None:
-            if len(self._pulls) >= MOST_PULLED:
+            if len(self._pulls) >= MOST_PULLED or self._told[member] >= MOST_PULLED_OF_PEER:
                 self._ground.counters["not-pulled"] += 1
                 return
-            pull = self._pulls[ident] = _Pull(now)
+            pull = self._pulls[ident] = _Pull(now, member)
+            self._told[member] += 1
             self._ring(ident, now + PULL_SECONDS)
         if len(pull.givers) < MOST_GIVERS and member not in pull.holders:
             pull.givers.append(member)
-        pull.holders[member] = None
+        pull.holders.add(member)
 
-    def take_want(self, member: Digest, ids: Iterable[bytes]) -> None:
+    def take_want(self, member: Digest, ids: Iterable[bytes], now: float) -> None:
         """A peer asks for messages."""
         for ident in ids:
             kept = self.cache.get(ident)
@@ -230,7 +271,7 @@ class Flow:
                 self._ground.counters["not-there"] += 1
             elif kept.given.get(member, 0) >= MOST_GIVEN:
                 self._ground.counters["given-often"] += 1
-            else:
+            elif self._limits.may(member, Allowance.BYTES, now, len(kept.encoded)):
                 self._send(kept, member)
 
     # ---- time ----
@@ -251,11 +292,12 @@ class Flow:
         ground = self._ground
         if pull.asked is not None:
             if pull.asked in ground.peers.sessions:
-                ground.breach(pull.asked, Breach.BROKEN_PROMISE, now)
+                ground.count(pull.asked, Breach.BROKEN_PROMISE)
+                ground.scores.promised(pull.asked, now, kept=False)
             pull.asked = None
         pull.givers = [each for each in pull.givers if each in ground.peers.sessions]
         if not pull.givers:
-            del self._pulls[ident]
+            self._end_pull(ident)
             return
         pull.asked = pull.givers.pop(0)
         ground.out.put(pull.asked, Part.WANT, ident)
@@ -263,6 +305,14 @@ class Flow:
         for topic in ground.topics.values():
             self._make_eager(pull.asked, topic)
         self._ring(ident, now + PROMISE_SECONDS)
+
+    def _end_pull(self, ident: bytes) -> _Pull | None:
+        pull = self._pulls.pop(ident, None)
+        if pull is not None:
+            self._told[pull.first] -= 1
+            if not self._told[pull.first]:
+                del self._told[pull.first]
+        return pull
 
     def _make_eager(self, member: Digest, topic: Topic) -> None:
         """Whoever has what the eager links did not bring, or brought late, becomes one of them."""
@@ -279,6 +329,7 @@ class Flow:
     def beat(self, now: float) -> None:
         """Tell peers outside the meshes what came lately, and those inside what may have been lost on the way."""
         self.cache.age(now)
+        self._weigh(now)
         recent: dict[str, list[Kept]] = {}
         for kept in self.cache.since(now - GOSSIP_SECONDS):
             recent.setdefault(kept.topic, []).append(kept)
@@ -287,6 +338,21 @@ class Flow:
             if topic is not None:
                 self._gossip(topic, kepts, now)
         self._gossiped_at = now
+
+    def _weigh(self, now: float) -> None:
+        """Who in the mesh had what came since the last time (P3)? In a small topic nobody can be spared, so nobody is weighed."""
+        ground = self._ground
+        for kept in self.cache.since(self._weighed_until):
+            topic = ground.topics.get(kept.topic)
+            if kept.at > now - NEAR_SECONDS or kept.author == ground.own or topic is None:
+                continue
+            if len(ground.peers.of(topic.name)) <= D_LOW:
+                continue
+            for member, link in topic.links.items():
+                if link.since < kept.at:
+                    given = member in kept.holders
+                    ground.scores.chance(member, topic.name, kept.author, now, given=given)
+        self._weighed_until = max(self._weighed_until, now - NEAR_SECONDS)
 
     def _gossip(self, topic: Topic, kepts: list[Kept], now: float) -> None:
         ground = self._ground

@@ -26,8 +26,6 @@ class Breach(StrEnum):
     EARLY_GRAFT = "graft-in-backoff"
     TOO_OFTEN = "too-often"
     BAD_HINT = "bad-hint"
-    USELESS = "useless-in-mesh"
-    """In a mesh it brought next to nothing of what came."""
 
 
 POINTS = {Breach.MALFORMED: -10.0, Breach.INVALID: -10.0, Breach.REJECTED: -5.0, Breach.BAD_HINT: -10.0}
@@ -55,13 +53,13 @@ class Ground:
 
     def breach(self, member: Digest, what: Breach, now: float, weight: float = 1.0) -> None:
         """It is counted, and held against the member."""
-        self.count(member, what)
+        self.count(member, what, weight)
         self.scores.breach(member, now, weight)
 
-    def count(self, member: Digest, what: Breach) -> None:
+    def count(self, member: Digest, what: Breach, weight: float = 1.0) -> None:
         """Counted and told, where the score knows by itself."""
         self.counters[what] += 1
-        self.deeds.append(Deed(member, what, POINTS.get(what, -1.0)))
+        self.deeds.append(Deed(member, what, weight * POINTS.get(what, -1.0)))
 
     def drawn(self, members: list[Digest]) -> list[Digest]:
         """In an order drawn by lot."""

@@ -2,7 +2,8 @@
 
 A hint is a record that the subscriber signs, for the purpose "topic hint"; its content is the topic. Each node keeps at most
 eight of each topic and passes on only what it kept, so that the first eight subscribers of a topic are known everywhere, and a
-topic with a thousand of them costs no more than one with eight. A lie can only be about oneself.
+topic with a thousand of them costs no more than one with eight. Of its own topics a node keeps more: some may be of no use. A lie
+can only be about oneself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ RENEW_SECONDS: Final = 1500.0
 NEWS_SECONDS: Final = 900
 """One that is newer by less is not passed on: nobody makes others talk by renewing all the time."""
 MOST_OF_TOPIC: Final = 8
+MOST_OF_OWN_TOPIC: Final = 32
 MOST_TOPICS: Final = 1024
 MOST_OF_MEMBER: Final = 128
 """Topics of one member: eight hostile ones fill no more than the table."""
@@ -59,6 +61,7 @@ class Hints:
         self._own = own
         self._network = network
         self._verify = verify
+        self.own_topics: set[str] = set()
         self._topics: OrderedDict[str, dict[Digest, Hint]] = OrderedDict()
         self._of_member: Counter[Digest] = Counter()
 
@@ -69,16 +72,17 @@ class Hints:
         """What is known of a topic."""
         return list(self._topics.get(topic, {}).values())
 
-    def take(self, encoded: bytes, keys: Mapping[Digest, bytes], wall: float) -> Hint | None:
-        """It, if it is kept and news: then others are told. Raises RecordRefused if it is no good."""
+    def take(self, encoded: bytes, keys: Mapping[Digest, bytes], wall: float) -> tuple[Hint, bool] | None:
+        """It, if it is kept and news, and whether others are to be told. Raises RecordRefused if it is no good."""
         unproved = _hint(read_head(encoded))
         if unproved.member == self._own or not self._is_news(unproved):
             return None
         hint = _hint(read_record(encoded, PURPOSE, self._network, keys, wall, self._verify))
         if hint.expires - hint.written > HINT_SECONDS:
             raise RecordRefused(Fault.FUTURE)
+        spreads = self._has_room(hint, MOST_OF_TOPIC)
         self._keep(hint)
-        return hint
+        return hint, spreads
 
     def drop(self, topic: str, member: Digest) -> None:
         """It turned out to be wrong."""
@@ -100,7 +104,13 @@ class Hints:
         known = self._topics.get(hint.topic, {})
         if (before := known.get(hint.member)) is not None:
             return hint.written >= before.written + NEWS_SECONDS
-        return len(known) < MOST_OF_TOPIC and self._of_member[hint.member] < MOST_OF_MEMBER
+        most = MOST_OF_OWN_TOPIC if hint.topic in self.own_topics else MOST_OF_TOPIC
+        return self._has_room(hint, most) and self._of_member[hint.member] < MOST_OF_MEMBER
+
+    def _has_room(self, hint: Hint, most: int) -> bool:
+        """It stands among the first so many of its topic."""
+        known = list(self._topics.get(hint.topic, ()))
+        return len(known) < most or hint.member in known[:most]
 
     def _keep(self, hint: Hint) -> None:
         known = self._topics.setdefault(hint.topic, {})

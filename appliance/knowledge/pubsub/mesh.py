@@ -24,6 +24,7 @@ EAGER: Final = 2
 """Links that bring messages whole. Chosen: with one, each lost message or silent peer costs a pause; with three, each message
 comes three times."""
 MOST_CANDIDATES: Final = 64
+MOST_BACKED_OFF: Final = 1024
 
 
 class Link:
@@ -63,6 +64,10 @@ class Topic:
         self.seek_pause = 1.0
         self.renew_at = 0.0
 
+    def is_used(self, now: float) -> bool:
+        """Does anybody of this host want it?"""
+        return self.subscribed or self.publishes_until > now
+
     @property
     def eager(self) -> list[Digest]:
         """Who sends us messages at once."""
@@ -81,6 +86,8 @@ class Topic:
     def back_off(self, member: Digest, until: float) -> None:
         """It is not asked before then. An earlier promise stays."""
         self.backoff[member] = max(until, self.backoff.get(member, 0.0))
+        if len(self.backoff) > MOST_BACKED_OFF:
+            self.backoff.popitem(last=False)
 
     def least_useful(self) -> Digest:
         """Of the eager ones, the one that brought nothing new for longest."""

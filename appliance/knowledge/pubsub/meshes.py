@@ -80,6 +80,11 @@ class Meshes:
         self._ground.scores.entered(member, topic.name, now)
         self._ground.out.put(member, Part.GRAFT, graft_value(topic.name, lazy=not eager, answer=False))
 
+    def say_again(self, topic: Topic, member: Digest, now: float) -> None:
+        """It does not know that it is out of the mesh."""
+        if member not in topic.links:
+            self._refuse(topic, member, topic.backoff[member] - now, now)
+
     def _refuse(self, topic: Topic, member: Digest, seconds: float, now: float) -> None:
         ground = self._ground
         others: list[Digest] = []
@@ -117,13 +122,14 @@ class Meshes:
     def _confirm(self, topic: Topic, member: Digest, link: Link) -> None:
         self._ground.out.put(member, Part.GRAFT, graft_value(topic.name, lazy=not link.eager_in, answer=True))
 
-    def take_prune(self, member: Digest, topic: Topic, seconds: int, others: list[Digest], now: float) -> None:
+    def take_prune(self, member: Digest, topic: Topic, seconds: int, others: list[Digest], now: float, wall: float) -> None:
         """A member left the mesh, or does not come into it."""
         self.drop(topic, member, now)
         topic.back_off(member, now + min(seconds, MOST_BACKOFF_SECONDS) + SLACK_SECONDS)
         if self._ground.scores.score(member, now) >= 0:
+            members = self._ground.keys(wall)
             for each in others[:MOST_TOLD]:
-                if each != self._ground.own and each not in self._ground.peers.sessions:
+                if each in members and each != self._ground.own and each not in self._ground.peers.sessions:
                     topic.suggest(each)
         self.fill(topic, now)
 

@@ -21,6 +21,7 @@ from appliance.knowledge.pubsub import wire
 from appliance.knowledge.pubsub.finding import Finding
 from appliance.knowledge.pubsub.flow import Flow
 from appliance.knowledge.pubsub.ground import Breach, Ground
+from appliance.knowledge.pubsub.limits import Allowance, Limits
 from appliance.knowledge.pubsub.mesh import Topic
 from appliance.knowledge.pubsub.meshes import OPPORTUNE_SECONDS, Meshes
 from appliance.knowledge.pubsub.message import MOST_DATA, Delivered, Verdict
@@ -36,6 +37,8 @@ QUIET_SECONDS: Final = 10.0
 """Between two heartbeats when nothing happened for a while."""
 BUSY_SECONDS: Final = 10.0
 """How long something counts as having happened."""
+COSTS: Final = {Part.TOPICS: 10.0, Part.SEEK: 4.0}
+"""What a part counts for among those of a peer: one that names 200 topics, and one that brings about eight hints."""
 PUBLISHES_SECONDS: Final = 60.0
 """How long peers are kept for a topic in which this node published without subscribing."""
 
@@ -60,8 +63,9 @@ class PubSub:
         self.asked: list[Ask] = []
         self._ground = ground = Ground(own, network, keys, sign, jitter, verify)
         self._meshes = Meshes(ground)
-        self._flow = Flow(ground, self._meshes)
-        self._finding = Finding(ground)
+        self._limits = Limits(ground)
+        self._flow = Flow(ground, self._meshes, self._limits)
+        self._finding = Finding(ground, self._limits)
         self.validate = self._flow.validate
         """By topic, what judges its messages: quick, without side effects, and the same everywhere."""
         self._version = 0
@@ -137,7 +141,7 @@ class PubSub:
             return
         self._meshes.leave(found, now)
         self._finding.withdraw(found)
-        del self._ground.topics[topic]
+        found.subscribed = False
         self._changed(Part.LEAVE, topic)
         self._finding.sort_out(now)
         self._done(now)
@@ -175,6 +179,7 @@ class PubSub:
                 "mesh": len(topic.links),
             }
             for name, topic in sorted(self._ground.topics.items())
+            if topic.subscribed or topic.publishes_until > 0
         }
 
     def scores(self, now: float) -> Mapping[Digest, float]:
@@ -216,6 +221,7 @@ class PubSub:
         ground = self._ground
         ground.peers.gone(member)
         ground.scores.gone(member, now)
+        self._limits.forget(member)
         self._flow.cache.forget(member)
         for topic in ground.topics.values():
             if member in topic.links:
@@ -236,6 +242,8 @@ class PubSub:
             if kind != KIND:
                 raise Malformed
             for part, value in wire.read_parts(body):
+                if part is not Part.MESSAGE and not self._limits.may(member, Allowance.PARTS, now, COSTS.get(part, 1.0)):
+                    break
                 self._handlers[part](member, value, now, wall)
         except Malformed:
             ground.breach(member, Breach.MALFORMED, now)
@@ -263,10 +271,10 @@ class PubSub:
     def _beat(self, now: float, wall: float) -> None:
         ground = self._ground
         for topic in list(ground.topics.values()):
-            if not topic.subscribed and topic.publishes_until <= now:
+            self._meshes.beat(topic, now)
+            if not topic.is_used(now) and not topic.backoff:
                 del ground.topics[topic.name]
                 continue
-            self._meshes.beat(topic, now)
             self._finding.beat(topic, now, wall)
         if self._opportune_at <= now:
             self._opportune_at = now + OPPORTUNE_SECONDS
@@ -313,11 +321,13 @@ class PubSub:
 
     def _take_have(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
         name, ids = wire.read_have(value)
-        if self._subscribed(name) is not None:
+        if self._subscribed(name) is not None and self._limits.may(member, Allowance.IDS, now, len(ids)):
             self._flow.take_have(member, ids, now)
 
-    def _take_want(self, member: Digest, value: bytes, _now: float, _wall: float) -> None:
-        self._flow.take_want(member, wire.read_ids(value))
+    def _take_want(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
+        ids = wire.read_ids(value)
+        if self._limits.may(member, Allowance.IDS, now, len(ids)):
+            self._flow.take_want(member, ids, now)
 
     def _take_graft(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
         name, lazy, answer = wire.read_graft(value)
@@ -331,10 +341,10 @@ class PubSub:
         if member in topic.links and (answer or not was):
             self._flow.welcome(topic, member, now)
 
-    def _take_prune(self, member: Digest, value: bytes, now: float, _wall: float) -> None:
+    def _take_prune(self, member: Digest, value: bytes, now: float, wall: float) -> None:
         name, seconds, others = wire.read_prune(value)
         if (topic := self._subscribed(name)) is not None:
-            self._meshes.take_prune(member, topic, seconds, others, now)
+            self._meshes.take_prune(member, topic, seconds, others, now, wall)
             self._finding.look(topic, now)
 
     def _take_lazy(self, member: Digest, value: bytes, _now: float, _wall: float) -> None:

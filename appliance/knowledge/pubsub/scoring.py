@@ -14,6 +14,7 @@ ordinary. All but P1 and P5 fade by halves; times are arguments, so a node that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
 from typing import Final
 
 from appliance.members.row import Digest
@@ -32,14 +33,21 @@ MINUTES_CAP: Final = 30.0
 W2: Final = 0.05
 FIRST_CAP: Final = 100.0
 W3: Final = -20.0
-LEAST_CHANCES: Final = 10.0
-"""Messages of a topic before it is asked who brought none of them."""
+LEAST_CHANCES: Final = 16.0
+LEAST_AUTHORS: Final = 8
+"""Messages of a topic, and authors of them, before it is asked who brought none: an honest peer may be farther from one author
+than we are, but not from all."""
 LEAST_SHARE: Final = 0.1
 """Whoever brings or tells less than so much of what comes is of no use. Chosen: in a mesh at random an honest peer is as early as
 we are with more than half; see the model test."""
 W4: Final = -10.0
 W5: Final = 1.0
 W7: Final = -10.0
+BROKEN_CAP: Final = 2.2
+"""Of promises that were not kept: what such a peer says it has is not believed any more, but it is read. It may have been
+overloaded."""
+KEPT_PROMISE: Final = 0.05
+"""How much of a broken one each kept one makes good."""
 EXCUSED: Final = 2.0
 """Breaches that count for nothing: messages may be lost, and two may ask each other at one time."""
 TOPICS_CAP: Final = 10.0
@@ -50,16 +58,19 @@ FAILURE_HALF: Final = 300.0
 INVALID_HALF: Final = 600.0
 BREACH_HALF: Final = 300.0
 """Seconds in which each is halved."""
+FRESH_SECONDS: Final = 1.0
+"""How old a score may be, if nothing spoke against the member since."""
 KEPT_SECONDS: Final = 3600.0
 """How long one without a session is remembered."""
 MOST_MEMBERS: Final = 4096
 
 
 class _InTopic:
-    __slots__ = ("chances", "failure", "first", "given", "in_mesh_since", "invalid")
+    __slots__ = ("authors", "chances", "failure", "first", "given", "in_mesh_since", "invalid")
 
     def __init__(self) -> None:
         self.in_mesh_since: float | None = None
+        self.authors: set[Digest] = set()
         self.first = 0.0
         self.chances = 0.0
         self.given = 0.0
@@ -74,7 +85,7 @@ class _InTopic:
         self.invalid *= _halved(seconds, INVALID_HALF)
 
     def deficit(self) -> float:
-        if self.in_mesh_since is None or self.chances < LEAST_CHANCES:
+        if self.in_mesh_since is None or self.chances < LEAST_CHANCES or len(self.authors) < LEAST_AUTHORS:
             return 0.0
         return max(0.0, LEAST_SHARE * self.chances - self.given)
 
@@ -88,20 +99,26 @@ class _InTopic:
 
 
 class _Member:
-    __slots__ = ("at", "breaches", "gone_at", "topics")
+    __slots__ = ("at", "breaches", "broken", "gone_at", "score", "scored_at", "topics")
 
     def __init__(self, at: float) -> None:
         self.at = at
         self.gone_at: float | None = at
         """None: it has a session."""
         self.breaches = 0.0
+        self.broken = 0.0
+        """Promises."""
         self.topics: dict[str, _InTopic] = {}
+        self.score = 0.0
+        self.scored_at = -inf
 
     def fade(self, now: float) -> None:
-        seconds, self.at = now - self.at, now
-        if seconds <= 0:
+        seconds = now - self.at
+        if seconds < FRESH_SECONDS:
             return
+        self.at = now
         self.breaches *= _halved(seconds, BREACH_HALF)
+        self.broken *= _halved(seconds, BREACH_HALF)
         for each in self.topics.values():
             each.fade(seconds)
 
@@ -123,7 +140,12 @@ class Scores:
 
     def score(self, member: Digest, now: float) -> float:
         """Of one; 0 for one that was never met."""
-        return sum(self.parts(member, now).values())
+        known = self._members.get(member)
+        if known is None:
+            return W5 * self.trusted(member)
+        if now >= known.scored_at + FRESH_SECONDS:
+            known.score, known.scored_at = sum(self.parts(member, now).values()), now
+        return known.score
 
     def all(self, now: float) -> dict[Digest, float]:
         """Of all."""
@@ -136,7 +158,7 @@ class Scores:
         breaches = 0.0
         if known is not None:
             known.fade(now)
-            breaches = max(0.0, known.breaches - EXCUSED)
+            breaches = max(0.0, known.breaches - EXCUSED) + min(BROKEN_CAP, max(0.0, known.broken - EXCUSED))
             for topic in known.topics.values():
                 for name, value in topic.parts(now):
                     found[name] += value
@@ -159,6 +181,7 @@ class Scores:
         """It came into the mesh of a topic."""
         found = self._in(member, topic, now)
         found.in_mesh_since, found.chances, found.given = now, 0.0, 0.0
+        found.authors.clear()
 
     def left(self, member: Digest, topic: str, now: float) -> None:
         """It is in it no more."""
@@ -171,19 +194,31 @@ class Scores:
         found = self._in(member, topic, now)
         found.first = min(FIRST_CAP, found.first + 1)
 
-    def chance(self, member: Digest, topic: str, now: float, *, given: bool) -> None:
+    def chance(self, member: Digest, topic: str, author: Digest, now: float, *, given: bool) -> None:
         """A message came, and a member of the mesh brought it too, or told of it in time; or did neither."""
         found = self._in(member, topic, now)
         found.chances += 1
         found.given += given
+        if len(found.authors) < LEAST_AUTHORS:
+            found.authors.add(author)
 
     def invalid(self, member: Digest, topic: str, now: float) -> None:
         """It sent a message that no honest member sends."""
         self._in(member, topic, now).invalid += 1
+        self._members[member].scored_at = -inf
 
     def breach(self, member: Digest, now: float, weight: float = 1.0) -> None:
         """It did something that the protocol forbids."""
-        self._member(member, now).breaches += weight
+        known = self._member(member, now)
+        known.breaches += weight
+        known.scored_at = -inf
+
+    def promised(self, member: Digest, now: float, *, kept: bool) -> None:
+        """It said that it has a message, was asked for it, and gave it or did not."""
+        known = self._member(member, now)
+        known.broken = max(0.0, known.broken - KEPT_PROMISE) if kept else known.broken + 1
+        if not kept:
+            known.scored_at = -inf
 
     def age(self, now: float) -> None:
         """Forget those that are gone for long."""

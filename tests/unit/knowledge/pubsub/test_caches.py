@@ -32,10 +32,10 @@ def test_messages_are_kept_for_a_time_and_up_to_a_size() -> None:
     cache = Cache()
     half = bytes(MOST_KEPT_BYTES // 2)
     for number in range(3):
-        cache.add(Kept(b"%d" % number, "news", half, float(number)))
+        cache.add(Kept(b"%d" % number, "news", b"author", half, float(number)))
     assert cache.get(b"0") is None
     assert cache.size == MOST_KEPT_BYTES
-    assert [kept.id for kept in cache.since(2.0)] == [b"2"]
+    assert [kept.id for kept in cache.since(1.0)] == [b"2"]
     cache.age(1.0 + KEPT_SECONDS)
     assert len(cache) == 1
     cache.age(2.0 + KEPT_SECONDS)
@@ -44,7 +44,7 @@ def test_messages_are_kept_for_a_time_and_up_to_a_size() -> None:
 
 def test_what_a_peer_has_is_forgotten_with_its_session() -> None:
     cache = Cache()
-    kept = Kept(b"a", "news", b"", 0.0)
+    kept = Kept(b"a", "news", b"author", b"", 0.0)
     cache.add(kept)
     kept.holders.add(b"peer")
     kept.given[b"peer"] = 2

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import random
+from rigs.stage import ground
 
 from appliance.knowledge.effects import Deed
-from appliance.knowledge.pubsub.ground import Breach, Ground
+from appliance.knowledge.pubsub.ground import Breach
 
 ONE = b"1" * 32
-
-
-def ground() -> Ground:
-    return Ground(b"o" * 32, b"n" * 32, lambda wall: {}, lambda said: b"", random.Random(1).random, lambda *_: True)
 
 
 def test_a_breach_is_counted_told_and_held_against_the_member() -> None:

@@ -33,6 +33,14 @@ def test_the_first_eight_of_a_topic_are_kept_and_are_news_once() -> None:
     assert {each.member for each in known.of("news")} == set(MEMBERS[1 : MOST_OF_TOPIC + 1])
 
 
+def test_of_its_own_topics_a_node_keeps_more_but_tells_others_of_eight() -> None:
+    known = hints()
+    known.own_topics.add("news")
+    taken = [known.take(hint(number).encoded, KEYS, EPOCH) for number in range(1, 20)]
+    assert [each is not None and each[1] for each in taken] == [True] * MOST_OF_TOPIC + [False] * (19 - MOST_OF_TOPIC)
+    assert len(known) == 19
+
+
 def test_it_is_news_again_when_it_was_renewed_a_good_while_later() -> None:
     known = hints()
     known.take(hint(1).encoded, KEYS, EPOCH)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rigs.audience import Audience
+from rigs.stage import MEMBERS, TOPIC, Stage
 
+from appliance.knowledge.pubsub import wire
 from appliance.knowledge.pubsub.message import MOST_DATA
 from appliance.knowledge.pubsub.node import MOST_TOPICS, PubSub
+from appliance.knowledge.pubsub.wire import Part
 
 
 def audience(size: int = 3) -> Audience:
@@ -119,3 +126,61 @@ def test_it_is_a_machine_of_shared_knowledge_and_answers_no_question() -> None:
     machine.answered(1, b"", 0.0, 0.0)
     assert machine.figures()["asked"] == 1
     assert not machine.asked
+
+
+# ---- whatever comes ----
+
+
+def parts(draw: Callable[[st.SearchStrategy[Any]], Any], stage: Stage) -> bytes:
+    """A message with some parts that are good, some that are nearly, and some that are nothing."""
+    ids = st.sampled_from([b"%d" % number * 20 for number in range(10)])
+    topic = draw(st.sampled_from([TOPIC, "other", "third"]))
+    value = draw(
+        st.one_of(
+            st.binary(max_size=60),
+            st.just(wire.topic_field(topic)),
+            st.integers(0, 3).map(lambda flags: bytes([flags]) + wire.topic_field(topic)),
+            st.lists(ids, max_size=5).map(b"".join),
+            st.lists(ids, max_size=5).map(lambda some: wire.have_value(topic, some)),
+            st.integers(0, 9).map(lambda version: wire.topics_value(version, [topic])),
+            st.sampled_from(MEMBERS[:9]).map(lambda member: wire.prune_value(topic, 7, [member])),
+            st.sampled_from(MEMBERS[:9]).map(lambda author: stage.message(author, topic=topic).encoded),
+            st.sampled_from(MEMBERS[:9]).map(lambda member: stage.hint(member, topic)),
+        )
+    )
+    return wire.part(draw(st.sampled_from(Part)), value)
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_whatever_comes_in_any_order_nothing_raises_and_each_message_is_delivered_once(data: st.DataObject) -> None:
+    stage = Stage(3)
+    draw = data.draw
+    for _ in range(draw(st.integers(1, 25))):
+        member = draw(st.sampled_from(MEMBERS[:6]))
+        match draw(st.integers(0, 9)):
+            case 0:
+                stage.node.connected(member, stage.now)
+            case 1:
+                stage.node.gone(member, stage.now)
+            case 2:
+                stage.wait(draw(st.floats(0.0, 100.0)))
+            case 3:
+                stage.node.take(member, draw(st.sampled_from(["rpc", "", "what"])), draw(st.binary()), stage.now, stage.wall)
+            case 4:
+                assert stage.node.answer(member, "rpc", draw(st.binary()), stage.now, stage.wall) is None
+                stage.node.answered(draw(st.integers()), draw(st.none() | st.binary()), stage.now, stage.wall)
+            case 5:
+                topic = draw(st.sampled_from([TOPIC, "other"]))
+                (stage.node.subscribe if draw(st.booleans()) else stage.node.unsubscribe)(topic, stage.now)
+            case 6:
+                stage.node.publish(draw(st.sampled_from([TOPIC, "other"])), draw(st.binary()), stage.now, stage.wall)
+            case _:
+                body = b"".join(parts(draw, stage) for _ in range(draw(st.integers(1, 4))))
+                stage.node.take(member, wire.KIND, body, stage.now, stage.wall)
+        stage.act()
+    ids = [each.id for each in stage.node.delivered]
+    assert len(ids) == len(set(ids))
+    stage.wait(400.0)
+    assert not stage.node._flow._pulls
+    assert not len(stage.node._flow.cache)

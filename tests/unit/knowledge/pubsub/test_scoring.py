@@ -9,6 +9,8 @@ from appliance.knowledge.pubsub.scoring import (
     BREACH_HALF,
     EXCUSED,
     FIRST_HALF,
+    FRESH_SECONDS,
+    GOSSIP,
     GRAYLIST,
     INVALID_HALF,
     KEPT_SECONDS,
@@ -23,10 +25,10 @@ ONE, TWO = b"1" * 32, b"2" * 32
 def test_time_in_the_mesh_speaks_for_a_peer_while_it_lasts() -> None:
     scores = Scores()
     scores.entered(ONE, "news", 0.0)
-    assert scores.score(ONE, 60.0) > scores.score(ONE, 30.0) > 0
+    assert 0 < scores.score(ONE, 30.0) < scores.score(ONE, 60.0) < scores.score(ONE, 1e6)
     assert scores.score(ONE, 1e6) == scores.score(ONE, 1e9)
-    scores.left(ONE, "news", 1e6)
-    assert scores.score(ONE, 1e6) == 0
+    scores.left(ONE, "news", 1e9)
+    assert scores.score(ONE, 1e9 + 1) == 0
 
 
 def test_first_deliveries_speak_for_it_and_fade() -> None:
@@ -49,20 +51,42 @@ def test_who_brings_nothing_of_what_comes_falls_below_nought_and_it_sticks() -> 
     scores = Scores()
     for member in (ONE, TWO):
         scores.entered(member, "news", 0.0)
-        for number in range(12):
-            scores.chance(member, "news", 0.0, given=member == TWO and number % 4 == 0)
+        for number in range(20):
+            scores.chance(member, "news", b"%d" % number, 0.0, given=member == TWO and number % 4 == 0)
     assert scores.score(ONE, 0.0) < 0 <= scores.score(TWO, 0.0)
     scores.left(ONE, "news", 0.0)
     assert scores.parts(ONE, 0.0)["p3"] == 0
     assert scores.parts(ONE, 0.0)["p3b"] < 0
 
 
-def test_few_messages_say_nothing_about_anybody() -> None:
+@pytest.mark.parametrize(("messages", "authors"), [(5, 5), (100, 7)])
+def test_few_messages_or_few_authors_say_nothing_about_anybody(messages: int, authors: int) -> None:
     scores = Scores()
     scores.entered(ONE, "news", 0.0)
-    for _ in range(5):
-        scores.chance(ONE, "news", 0.0, given=False)
+    for number in range(messages):
+        scores.chance(ONE, "news", b"%d" % (number % authors), 0.0, given=False)
     assert scores.score(ONE, 0.0) >= 0
+
+
+def test_promises_that_are_mostly_kept_cost_nothing_and_others_cost_the_belief_only() -> None:
+    scores = Scores()
+    for number in range(1000):
+        scores.promised(ONE, 0.0, kept=number % 50 != 0)
+        scores.promised(TWO, 0.0, kept=False)
+    assert scores.score(ONE, 0.0) == 0
+    assert GRAYLIST < scores.score(TWO, 0.0) < GOSSIP
+
+
+def test_what_speaks_against_a_member_counts_at_once_and_the_rest_within_a_second() -> None:
+    scores = Scores()
+    assert scores.score(ONE, 0.0) == 0
+    scores.first(ONE, "news", 0.0)
+    before = scores.score(ONE, 0.0)
+    scores.first(ONE, "news", 0.5)
+    assert scores.score(ONE, 0.5) == before
+    assert scores.score(ONE, FRESH_SECONDS) > before
+    scores.invalid(ONE, "news", FRESH_SECONDS)
+    assert scores.score(ONE, FRESH_SECONDS) < 0
 
 
 def test_invalid_messages_count_squared_and_three_gray_list() -> None:
