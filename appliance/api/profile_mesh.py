@@ -19,6 +19,7 @@ from appliance.api.profile_values import (
     Name,
     NetworkName,
     Prefix,
+    RendezvousTag,
     Seconds,
     Switch,
 )
@@ -53,6 +54,22 @@ class MeshAccept(Section):
     )
 
 
+class MeshRendezvous(Section):
+    """Rendezvous: members register under tags at meeting places, and find each other there. Meeting places are the members whose
+    certificates have the role rendezvous. See docs/rendezvous.md."""
+
+    use: Switch = Field(default=True, description="Register and find; and be a meeting place, if the certificate says so.")
+    tags: tuple[RendezvousTag, ...] = Field(
+        default=(), max_length=32, description="Tags under which this node is registered.", examples=[["printers"]]
+    )
+    call: tuple[RendezvousTag, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Whoever is registered under one of these tags is called, and a session with it kept.",
+        examples=[["printers"]],
+    )
+
+
 class Mesh(Section):
     """The network of members that this node belongs to; its certificate and what it knows of the others lie below
     /var/lib/appliance/mesh-LABEL. Absent: it has only the peers of this profile."""
@@ -77,6 +94,7 @@ class Mesh(Section):
     topics: Switch = Field(
         default=True, description="Pass on what members publish to topics, and let programs of this host publish and subscribe."
     )
+    rendezvous: MeshRendezvous = Field(default=MeshRendezvous(), description=MeshRendezvous.__doc__)
     _given: tuple[Interface, ...] = PrivateAttr(default=())
 
     @property

@@ -288,6 +288,8 @@ NetworkName = Annotated[str, PlainValidator(_network_name), _as_string("llpn1:â€
 IdentityReference = Annotated[str, PlainValidator(_reference), _as_string("scheme:reference", pattern="^[a-z][a-z0-9-]*:.+$")]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 """A name that is safe in file names, labels and log lines."""
+RendezvousTag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+"""Under which members find each other."""
 DnsLabel = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
 """One label of a DNS name, in lower case (RFC 1123, section 2.1)."""
 InterfaceName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=15)]

@@ -5,7 +5,20 @@ The code of a command is named by an import path, and loaded when that command r
 
 from __future__ import annotations
 
-from appliance.cli.commands import applications, audit, host, keys, management, network, plugins, profile, store, trying, watching
+from appliance.cli.commands import (
+    applications,
+    audit,
+    host,
+    keys,
+    management,
+    network,
+    plugins,
+    profile,
+    rendezvous,
+    store,
+    trying,
+    watching,
+)
 from appliance.cli.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -14,6 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     *watching.COMMANDS,
     *keys.COMMANDS,
     *network.COMMANDS,
+    *rendezvous.COMMANDS,
     *applications.COMMANDS,
     *management.COMMANDS,
     *audit.COMMANDS,

@@ -16,7 +16,7 @@ from appliance.errors import ExitCode
 from appliance.members.carried import bundle_of
 from appliance.members.certificate import Certificate
 from appliance.members.network import NetworkKey
-from appliance.members.scope import Grants
+from appliance.members.scope import Grants, Role
 from appliance.members.signing import sign_certificate
 from appliance.protocol.identity import Identity
 from appliance.runtime.members.network_folder import NetworkFolder
@@ -39,7 +39,7 @@ class Owner:
         self.now = int(time.time())
         self.serial = 0
 
-    def certificate(self, host: Host, address: str = "", *prefixes: str) -> Certificate:
+    def certificate(self, host: Host, address: str = "", *prefixes: str, roles: frozenset[Role] = frozenset()) -> Certificate:
         """One for `host`; it has no other yet, or this one is newer."""
         self.serial += 1
         return sign_certificate(
@@ -54,6 +54,7 @@ class Owner:
             grants=Grants(
                 addresses=(ipaddress.ip_address(address or f"10.86.0.{host.number}"),),
                 prefixes=tuple(map(ipaddress.ip_network, prefixes)),
+                roles=roles,
             ),
         )
 

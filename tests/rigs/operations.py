@@ -33,6 +33,7 @@ LEFT_OUT: Final = frozenset(
         *("publish", "subscribe", "topics"),
         *("service register", "service watch", "mesh peers", "mesh chat"),
         *("compat", "validate", "generate-client", "mock-server", "templates check", "debug profile", "debug trace"),
+        *("rendezvous register", "rendezvous unregister", "rendezvous find", "rendezvous list"),
         *("load", "shell"),
         *("api", "audit show", "audit verify", "audit export", "audit heads"),
         *("store stats", "store check", "store backup", "store restore", "store rewrap", "store rotate"),

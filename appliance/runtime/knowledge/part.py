@@ -45,6 +45,14 @@ class Finder(Protocol):
         """The discovery kinds of the core that it brings."""
 
 
+@runtime_checkable
+class Adapting(Protocol):
+    """A part for which more of the profile counts than whether it is wanted."""
+
+    def use(self, profile: Profile) -> None:
+        """The profile is this from now on."""
+
+
 Make = Callable[[], Part]
 
 
@@ -84,6 +92,9 @@ class Knowledge:
         for name in [name for name in reversed(self.parts) if name not in makes]:
             self._started.discard(name)
             await self.parts.pop(name).close()
+        for part in self.parts.values():
+            if isinstance(part, Adapting):
+                part.use(profile)
         self.parts = {name: self.parts.get(name) or make() for name, make in makes.items()}
 
     async def close(self) -> None:
@@ -109,3 +120,7 @@ def wanted(around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
         from appliance.runtime.knowledge.topics import Topics
 
         yield "topics", lambda: Topics(around)
+    if profile.mesh is not None and profile.mesh.rendezvous.use:
+        from appliance.runtime.knowledge.rendezvous import RendezvousPart
+
+        yield "rendezvous", lambda: RendezvousPart(around, profile)

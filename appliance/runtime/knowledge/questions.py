@@ -41,7 +41,7 @@ def blocked_peers(knowledge: Knowledge | None) -> Mapping[str, Mapping[str, Any]
 
 def operations(knowledge: Found) -> dict[str, Operation]:
     """All of them, whether the node has the part or not: what it has not got it says when it is asked."""
-    return _about_scores(knowledge) | _about_topics(knowledge)
+    return _about_scores(knowledge) | _about_topics(knowledge) | _about_rendezvous(knowledge)
 
 
 def _about_scores(knowledge: Found) -> dict[str, Operation]:
@@ -87,4 +87,22 @@ def _about_topics(knowledge: Found) -> dict[str, Operation]:
         "publish": Operation(WRITE, publish),
         "subscribe": Operation(READ, subscribe),
         "topics": Operation(READ, topics),
+    }
+
+
+def _about_rendezvous(knowledge: Found) -> dict[str, Operation]:
+    def asks(permission: str, question: str) -> Operation:
+        async def handler(request: Request) -> Any:
+            part = part_of(knowledge(), "rendezvous")
+            from appliance.runtime.knowledge import rendezvous_questions
+
+            return await getattr(rendezvous_questions, question)(part, request.args)
+
+        return Operation(permission, handler)
+
+    return {
+        "rendezvous.register": asks(WRITE, "register"),
+        "rendezvous.unregister": asks(WRITE, "unregister"),
+        "rendezvous.find": asks(READ, "find"),
+        "rendezvous.list": asks(READ, "show"),
     }

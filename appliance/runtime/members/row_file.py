@@ -1,4 +1,4 @@
-"""The rows of other members on the disk, so that a node that starts knows where to call without asking anybody.
+"""What members have signed, on the disk, so that a node that starts knows it without asking anybody: rows above all.
 
 mesh-LABEL/rows    each behind its length (u16); signed, so whatever is damaged is left out when it is judged
 """
@@ -24,10 +24,10 @@ SAID_EVERY: Final = 300.0
 _LENGTH: Final = 2
 
 
-def read_rows(folder: Path) -> list[bytes]:
-    """Those in the file, up to the first that is not whole; none if it cannot be read."""
+def read_rows(folder: Path, file: str = FILE) -> list[bytes]:
+    """Those in the file of that name, up to the first that is not whole; none if it cannot be read."""
     try:
-        data = (folder / FILE).read_bytes()
+        data = (folder / file).read_bytes()
     except OSError:
         return []
     found, at = [], 0
@@ -40,16 +40,16 @@ def read_rows(folder: Path) -> list[bytes]:
     return found
 
 
-def keep_rows(folder: Path, rows: Iterable[bytes]) -> None:
+def keep_rows(folder: Path, rows: Iterable[bytes], file: str = FILE) -> None:
     """In the place of those before, as a whole or not at all. Raises OSError."""
-    write_whole(folder / FILE, b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in rows))
+    write_whole(folder / file, b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in rows))
 
 
 class KeptRows:
     """The rows of a running node, written in a thread. `known()` gives them."""
 
-    def __init__(self, folder: Path, known: Callable[[], Sequence[bytes]]) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, known: Callable[[], Sequence[bytes]], file: str = FILE) -> None:
+        self._folder, self._file = folder, file
         self._known = known
         self._tasks = Tasks()
         self._gathered = Gathered(self._begin, KEEP_SECONDS)
@@ -73,8 +73,9 @@ class KeptRows:
         if rows == self._written:
             return
         try:
-            await asyncio.to_thread(keep_rows, self._folder, rows)
+            await asyncio.to_thread(keep_rows, self._folder, rows, self._file)
             self._written = rows
         except OSError as error:
-            if once_per(SAID_EVERY, "rows cannot be kept"):
-                log.error("what members say of themselves cannot be kept", reason=str(error), hint="is the disk full?")  # noqa: TRY400
+            if once_per(SAID_EVERY, f"{self._file} cannot be kept"):
+                said = {"file": self._file, "reason": str(error)}
+                log.error("what members say of themselves cannot be kept", **said, hint="is the disk full?")  # noqa: TRY400
