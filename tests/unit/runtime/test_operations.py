@@ -99,6 +99,8 @@ def test_what_changes_something_needs_more_than_what_looks() -> None:
         "enrolment.invite",
         "stream.open",
         "stream.serve",
+        "knowledge.read",
+        "knowledge.write",
     }
 
 
