@@ -149,6 +149,8 @@ class NodeFigures(NamedTuple):
     """How responsive the control process is; None if that is not measured."""
     members: Mapping[str, int] = {}
     """The other members of its network, by what is known of them (alive, suspected, dead, left, unknown); empty without one."""
+    scores: Mapping[str, int] = {}
+    """Members of whom this node remembers something, by what it thinks of them (good, usual, doubtful, blocked)."""
     processes: Sequence[ProcessFigures] = ()
     """The control process, and the workers."""
     disk: DiskFigures | None = None

@@ -51,6 +51,7 @@ class Figures:
         self.scheduled = False
         self.protocols: Callable[[], Mapping[str, Mapping[str, int]]] = dict
         self.members: Callable[[], Mapping[str, int]] = dict
+        self.scores: Callable[[], Mapping[str, int]] = dict
         self.certificate: Callable[[], CertificateFigures | None] = lambda: None
         self.short: Callable[[], Mapping[str, str]] = dict
         self.state: Path | None = None
@@ -73,6 +74,7 @@ class Figures:
             protocols=self.protocols(),
             loop=self.loop(),
             members=self.members(),
+            scores=self.scores(),
             processes=list(self.processes()),
             disk=self.disk(),
             certificate=self.certificate(),

@@ -194,7 +194,9 @@ class OptionalParts:
             lambda: () if self.relays is None else self.relays.reserved,
         )
         self.mesh = mesh = MeshRuntime(profile, parts, place)
-        self.knowledge = Knowledge(OfKnowledge(mesh.mesh, mesh.gossip), profile)
+        around = OfKnowledge(mesh.mesh, mesh.gossip)
+        self.knowledge = Knowledge(around, profile)
+        needed.figures.scores = around.judged.standings
         self.core |= mesh.kinds | self.knowledge.kinds
         needed.discovery.core = self.knowledge.discovery
         mesh.gossip.listeners.append(self.member_told)

@@ -20,8 +20,13 @@ export async function everybody(signal) {
 }
 
 const trip = (peer) => (typeof peer.rtt_ms === "number" ? `${peer.rtt_ms.toFixed(1)} ms` : "");
-const connected = (peer) =>
-  peer.not_taken ? pill("not taken in", "bad") : peer.connected ? pill("connected", "good") : pill("not connected", "bad");
+const connected = (peer) => {
+  if (peer.blocked) return pill("blocked", "bad");
+  if (peer.not_taken) return pill("not taken in", "bad");
+  return peer.connected ? pill("connected", "good") : pill("not connected", "bad");
+};
+const blocked = ({ reason, by, until }) =>
+  `${by ? `by ${by}` : "by this node"}${reason ? ` (${reason})` : ""}, ${until ? `until ${moment(until)}` : "until it is taken back"}`;
 
 const row = (peer) => [
   link(peer.name, `#/peers/${encodeURIComponent(peer.name)}`),
@@ -48,6 +53,7 @@ function one(peer) {
         ["Session for", typeof peer.since_s === "number" ? duration(peer.since_s) : "none"],
         ["Prefixes behind it", (peer.allowed ?? []).join(", ") || "none"],
         peer.expires ? ["Certificate ends", moment(peer.expires)] : null,
+        peer.blocked ? ["Blocked", blocked(peer.blocked)] : null,
         peer.not_taken ? ["Not taken in", peer.not_taken] : null,
         peer.last_error ? ["Last error", peer.last_error] : null,
       ].filter(Boolean),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from appliance.cli.doctor.facts import NodeFacts
 from appliance.cli.doctor.finding import OFFLOAD_TODO, Finding, failure, note, warning
@@ -110,9 +111,35 @@ def offload_refused(facts: NodeFacts) -> Iterator[Finding]:
         )
 
 
+def blocked(facts: NodeFacts) -> Iterator[Finding]:
+    """Peers with which the node has no session on purpose."""
+    for peer in _blocked_peers(facts):
+        why = f" ({peer['reason']})" if peer.get("reason") else ""
+        if peer.get("by"):
+            yield note(
+                "peer-blocked",
+                f"{peer['by']} has blocked peer {peer['name']}{why}",
+                f"to take it back: appliance peers unblock {peer['name']}",
+            )
+        else:
+            yield warning(
+                "peer-blocked",
+                f"the node has blocked peer {peer['name']} for a while{why}",
+                "look at that host: what it does no honest member does. `appliance peers scores` tells what was seen",
+            )
+
+
+def _blocked_peers(facts: NodeFacts) -> Sequence[Mapping[str, Any]]:
+    scores = ((facts.status or {}).get("knowledge") or {}).get("scores") or {}
+    return scores.get("peers") or ()
+
+
 def unconnected(facts: NodeFacts) -> Iterator[Finding]:
     """Peers that should have a session."""
+    blocked = {each["name"] for each in _blocked_peers(facts)}
     for peer in (facts.status or {}).get("peers") or ():
+        if peer["name"] in blocked:
+            continue
         if peer.get("state") == "connecting" or (peer.get("state") != "connected" and peer.get("last_error")):
             reason = f": {peer['last_error']}" if peer.get("last_error") else ""
             yield warning(
@@ -272,6 +299,7 @@ CHECKS: tuple[Callable[[NodeFacts], Iterator[Finding]], ...] = (
     names_unanswered,
     part_unwell,
     offload_refused,
+    blocked,
     unconnected,
     not_post_quantum,
     management_edge,

@@ -81,6 +81,7 @@ class Book:
                 self._make_room(now)
             history = self._histories[member] = History()
         history.note(what, points, now, times)
+        history.look(now)  # what it comes to by this, it is until another threshold
 
     def value(self, member: Digest, now: float) -> float:
         """-100 to 100; 0 for somebody of whom nothing is known."""

@@ -38,8 +38,9 @@ KEPT_SECONDS: Final = 15.0
 USUAL: Final = Limits()
 MOST_UNDER_WAY: Final = 256
 """Questions of one machine at a time; what comes beyond has no answer."""
-ANSWERED, UNANSWERED = 0.5, -1.0
-"""Points for a member that answers, or does not."""
+ANSWERED, UNANSWERED = "answered", "unanswered"
+OF_ANY_FAMILY: Final = {ANSWERED: 0.5, UNANSWERED: -1.0}
+"""What is seen here of members that are asked, and the points for it."""
 
 
 @dataclass(slots=True)
@@ -51,7 +52,9 @@ class Judged:
     breakers: Breakers = field(default_factory=Breakers)
     """Who is not asked for a while, since it did not answer."""
     blocked: Container[Digest] = frozenset()
-    """With whom this node has nothing to do: no session, and what they sign is not taken from others either."""
+    """With whom this node has nothing to do."""
+    standings: Callable[[], Mapping[str, int]] = dict
+    """How many members are good, usual, doubtful, blocked."""
 
     def tell(self, family: str, deed: Deed) -> None:
         """Of one."""
@@ -224,10 +227,10 @@ class Hosted:
         """It answered, if only that it has no answer; or it did not."""
         if answered:
             self._judged.breakers.answered(member)
-            self._judged.tell(self.name, Deed(member, "answered", ANSWERED))
+            self._judged.tell(self.name, Deed(member, ANSWERED, OF_ANY_FAMILY[ANSWERED]))
         else:
             self._judged.breakers.failed(member, self._now())
-            self._judged.tell(self.name, Deed(member, "unanswered", UNANSWERED))
+            self._judged.tell(self.name, Deed(member, UNANSWERED, OF_ANY_FAMILY[UNANSWERED]))
 
     async def _has_session(self, member: Digest) -> bool:
         """Wait for one, for a while."""

@@ -12,6 +12,7 @@ about it count as before: who is a member, a block does not decide.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -20,9 +21,11 @@ from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.knowledge.scores.blocks import MOST, Block
 from appliance.knowledge.scores.book import HeldOff, Surroundings
-from appliance.knowledge.scores.history import BLOCKED_AT
+from appliance.knowledge.scores.document import MOST_TEXT
+from appliance.knowledge.scores.history import BLOCKED_AT, Standing
 from appliance.members.network import digest_of_text, identity_text
 from appliance.protocol.session import SessionState
+from appliance.runtime.knowledge.hosting import OF_ANY_FAMILY
 from appliance.runtime.knowledge.scores_file import KeptBook
 from appliance.runtime.knowledge.witness import Witness
 from appliance.runtime.peers.table import Origin
@@ -45,6 +48,10 @@ HELD_POINTS: Final = 3.0
 """For a session that was there all that time: a member that does nothing but be there is good after two hours."""
 JUDGE_SECONDS: Final = 1.0
 """Between two looks whether one is to be blocked that is bad enough: it takes a look at all peers."""
+COUNT_SECONDS: Final = 10.0
+"""For which a count of standings is good: it takes 10 ms where thousands are known."""
+MOST_NAMED: Final = 16
+"""Blocks that the status tells of."""
 NOT_REACHED: Final = "not-reached"
 NOT_REACHED_POINTS: Final = -2.0
 """For a member that is called, and could not be reached since the last look."""
@@ -70,10 +77,12 @@ class Scores:
         self._witness: Witness | None = None
         self._judge_at: dict[Digest, float] = {}
         """Who was judged, and is not judged again before when."""
+        self._counted: tuple[float, Mapping[str, int]] | None = None
         self._timer: asyncio.Task[None] | None = None
         self._rings_at = inf
         self._look_at = self.now() + LOOK_SECONDS
         around.gossip.machine.avoided = around.judged.blocked = self.book.blocks
+        around.judged.standings = self.standings
         for member in self.book.blocks.all:  # before the first of them can call
             self._mesh.parts.driver.node.block(identity_text(member), self.now())
 
@@ -85,7 +94,7 @@ class Scores:
 
     async def start(self) -> None:
         """Hear of deeds."""
-        self._around.judged.listeners.append(lambda _family, deed: self._take(deed))
+        self._around.judged.listeners.append(self._hear)
         self._witness = Witness(self._around, self._take)
         self._act()
 
@@ -114,9 +123,24 @@ class Scores:
             "members": len(self.book.histories),
             "blocked": len(blocks),
             "blocked_by_itself": blocks.automatic,
+            "peers": [
+                {"name": self.name_of(identity_text(member)), "reason": block.reason, "by": block.by or None}
+                for member, block in list(blocks.all.items())[:MOST_NAMED]
+            ],
             "held_off": len(self.book.held_off),
             "counters": dict(self.book.counters),
         }
+
+    def standings(self) -> Mapping[str, int]:
+        """How many members there are of each standing, of those of whom something is known. Looked at now and then only."""
+        now = self.now()
+        if self._counted is None or now >= self._counted[0] + COUNT_SECONDS:
+            blocked, book = self.book.blocks.all, self.book
+            found = Counter(
+                "blocked" if each in blocked else str(book.standing(each, now)) for each in {*book.histories, *blocked}
+            )
+            self._counted = now, {name: found[name] for name in (*map(str, Standing), "blocked")}
+        return self._counted[1]
 
     # ---- blocks ----
 
@@ -196,6 +220,11 @@ class Scores:
     def _is_on(self) -> bool:
         mesh = self._mesh.settings
         return mesh.scores
+
+    def _hear(self, family: str, deed: Deed) -> None:
+        """Of a machine. What each calls its own is told apart by its family."""
+        what = deed.what if deed.what in OF_ANY_FAMILY else f"{family}-{deed.what}"
+        self._take(deed._replace(what=what[:MOST_TEXT]))
 
     def _take(self, deed: Deed, times: int = 1) -> None:
         member, now = deed.member, self.now()

@@ -173,6 +173,14 @@ def test_each_process_the_disk_and_the_certificate(services: FakeMonitoringServi
     assert shown("appliance_certificate_end_timestamp_seconds") == 1_766_000_000
 
 
+def test_members_by_what_this_node_thinks_of_them(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
+    assert "appliance_member_scores" not in Scraped(registry).text
+    services.current = FIGURES._replace(scores={"good": 3, "blocked": 1})
+    scraped = Scraped(registry)
+    assert scraped("appliance_member_scores", standing="good") == 3
+    assert scraped("appliance_member_scores", standing="blocked") == 1
+
+
 def test_members_by_what_is_known_of_them(services: FakeMonitoringServices, registry: CollectorRegistry) -> None:
     assert "appliance_members" not in Scraped(registry).text
     services.current = FIGURES._replace(members={"alive": 7, "dead": 1})

@@ -172,6 +172,17 @@ def test_a_path_mtu_counts_the_outer_headers_of_its_family() -> None:
         ({"peers": [{"name": "x", "state": "connecting", "last_error": "timeout"}]}, ("peer-unconnected", "warning")),
         ({"peers": [{"name": "x", "state": "idle", "last_error": "refused"}]}, ("peer-unconnected", "warning")),
         ({"peers": [{"name": "x", "state": "connected", "last_error": "timeout"}]}, ("endpoint-unanswered", "warning")),
+        (
+            {
+                "peers": [{"name": "x", "state": "idle", "last_error": "refused"}],
+                "knowledge": {"scores": {"peers": [{"name": "x", "reason": "flood", "by": None}]}},
+            },
+            ("peer-blocked", "warning"),
+        ),
+        (
+            {"knowledge": {"scores": {"peers": [{"name": "x", "reason": "", "by": "root"}]}}},
+            ("peer-blocked", "note"),
+        ),
         ({"sessions": [{"peer": "x", "pq": False}]}, ("session-classical", "warning")),
         (
             {"sessions": [{"peer": "laptop", "pq": True, "rx_packets": 1_000, "offload_problem": "EIO"}]},

@@ -86,6 +86,11 @@ def _node(figures: NodeFigures) -> Iterator[Metric]:
         for standing, number in sorted(figures.members.items()):
             known.add_metric([standing], number)
         yield known
+    if figures.scores:
+        thought = GaugeMetricFamily("appliance_member_scores", "Members, by what this node thinks of them.", labels=["standing"])
+        for standing, number in sorted(figures.scores.items()):
+            thought.add_metric([standing], number)
+        yield thought
     short = GaugeMetricFamily(
         "appliance_short", "1: the node or its host is short of it, and strangers are turned away.", labels=["resource"]
     )

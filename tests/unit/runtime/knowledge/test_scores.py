@@ -14,10 +14,10 @@ from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.knowledge.effects import Deed
 from appliance.knowledge.scores.blocks import FIRST_SECONDS
 from appliance.members.network import digest_of_text
-from appliance.runtime.knowledge import scores_file
+from appliance.runtime.knowledge import scores_file, scores_questions
 from appliance.runtime.knowledge.around import Around
 from appliance.runtime.knowledge.hosting import Judged
-from appliance.runtime.knowledge.scores import HELD, LOOK_SECONDS, CannotBlock, NoSuchPeer, Scores
+from appliance.runtime.knowledge.scores import COUNT_SECONDS, HELD, LOOK_SECONDS, CannotBlock, NoSuchPeer, Scores
 from appliance.runtime.members.mesh_runtime import MeshRuntime
 from appliance.testing.pair import identity_of
 from tests.rigs.meshed import Meshed, MeshedHost, run
@@ -249,6 +249,25 @@ def test_nobody_else_is_called_so(tmp_path: Path) -> None:
             with pytest.raises(NoSuchPeer):
                 await a.scores.block(name, "root", "", None)
         assert a.scores.find(identity_of("b").fingerprint) == identity_of("b").fingerprint
+        await a.scores.close()
+
+    run(story, tmp_path)
+
+
+def test_figures_and_status_tell_how_many_are_what_and_who_is_blocked(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = await three(meshed)
+        assert a.judged.standings() == {"good": 0, "usual": 0, "doubtful": 0, "blocked": 0}
+        a.sees("b", "odd", -10.0, times=2)
+        await a.scores.block("c", "root", "it floods", None)
+        assert a.judged.standings()["blocked"] == 0, "it is looked at now and then"
+        await meshed.pause(COUNT_SECONDS)
+        assert a.judged.standings() == {"good": 0, "usual": 0, "doubtful": 1, "blocked": 1}
+        assert a.scores.status()["peers"] == [{"name": "c", "reason": "it floods", "by": "root"}]
+        (worst, *_) = scores_questions.table(a.scores)
+        assert (worst["name"], worst["standing"]) == ("c", "blocked")
+        doubtful = scores_questions.table(a.scores)[1]
+        assert [reason["what"] for reason in doubtful["reasons"]] == ["test-odd"], "of which family it is"
         await a.scores.close()
 
     run(story, tmp_path)
