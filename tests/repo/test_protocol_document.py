@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from appliance.knowledge.dht.wire import Kind
+from appliance.knowledge.signed import Fault as RecordFault
 from appliance.members.clashes import Why
 from appliance.members.statement import Refusal
 from appliance.protocol.counted import Count, closed
@@ -28,6 +30,23 @@ def test_every_label_is_specified() -> None:
     labels = {label for source in sources for label in re.findall(r'b"([Ll][Ll][Pp]1 [^"]+)"', source)}
     assert len(labels) == 22
     assert {label for label in labels if f'"{label}"' not in TEXT} == set()
+
+
+def test_every_label_of_shared_knowledge_is_specified() -> None:
+    sources = (path.read_text() for path in (ROOT / "appliance/knowledge").rglob("*.py"))
+    labels = {label for source in sources for label in re.findall(r'b"(LLP1 [^"]+)"', source)}
+    assert {"LLP1 record", "LLP1 dht"} <= labels
+    assert {label for label in labels if f'"{label}"' not in TEXT} == set()
+
+
+def test_the_hash_table_is_specified_as_it_is() -> None:
+    chapter = TEXT[TEXT.index("## The hash table") : TEXT.index("## Heads of audit logs")]
+    assert {f"dht.{kind}" for kind in Kind} == set(re.findall(r"^\| `([a-z.]+)`", chapter, re.MULTILINE))
+    spelt = re.compile(r'(?:blame\([^"\n]*|counters\[)"([a-z-]+)"')
+    rooms = (path.read_text() for path in (ROOT / "appliance/knowledge/dht").glob("*.py"))
+    counted = {name for source in rooms for name in spelt.findall(source)} | set(RecordFault)
+    assert len(counted) > 12
+    assert counted <= set(words(chapter))
 
 
 def test_every_fault_has_its_place_in_the_table() -> None:

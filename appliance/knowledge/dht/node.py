@@ -14,7 +14,7 @@ from appliance.knowledge.dht.handover import Handover
 from appliance.knowledge.dht.ids import BITS, MOST_KEY, Id, key_id, node_id, pack_id
 from appliance.knowledge.dht.jobs import Finished, Why
 from appliance.knowledge.dht.judge import Judge
-from appliance.knowledge.dht.publishing import AGAIN_SECONDS, MOST_OWN, REPUBLISH_SECONDS, Publishing
+from appliance.knowledge.dht.publishing import MOST_OWN, REPUBLISH_SECONDS, Publishing
 from appliance.knowledge.dht.searching import DhtRefused, Searching
 from appliance.knowledge.dht.store import Store
 from appliance.knowledge.dht.table import Contact, Table
@@ -111,7 +111,7 @@ class Dht:
     def add(self, member: Digest, now: float, wall: float) -> None:
         """It shall be in the table: it is asked, and comes in when it answers."""
         if member != self.own and member in self._judge.keys(wall):
-            self._searching.prove(member, now)
+            self._searching.prove(member, now, at_once=True)
             self._gather()
 
     def remove(self, member: Digest, now: float) -> None:
@@ -181,7 +181,7 @@ class Dht:
     def answered(self, number: int, body: bytes | None, now: float, wall: float) -> None:
         """What became of a question."""
         self._searching.answered(number, body, now, wall)
-        self._after(now)
+        self._after(now, wall)
 
     def due(self, now: float, wall: float) -> None:
         """Time passed."""
@@ -193,7 +193,7 @@ class Dht:
         if self._refresh_at <= now:
             self._refresh_at = now + REFRESH_SECONDS * (0.9 + 0.2 * self._jitter())
             self._refresh(now, wall)
-        self._after(now)
+        self._after(now, wall)
 
     def next_due(self) -> float:
         """When `due` wants to be called."""
@@ -247,7 +247,7 @@ class Dht:
     def _publish(self, now: float, wall: float) -> None:
         """Write again what is due: own records, and those that this node keeps and that nobody has written for an hour."""
         for own in self._publishing.due(now, wall)[: self._searching.free]:
-            self._publishing.written(own.packed, own.place, self._republish_at(now))
+            self._publishing.writing(own, self._republish_at(now))
             self._searching.order(Kind.FIND, Why.PUBLISH, own.place[1], now, wall, store=(own.packed,))
         since = now - REPUBLISH_SECONDS * (1 + self._jitter())
         for held in self.store.untold(since)[: self._searching.free]:
@@ -258,19 +258,18 @@ class Dht:
         """A random point of a bucket."""
         return self.id ^ (1 << bucket) ^ int(self._jitter() * (1 << bucket))
 
-    def _after(self, now: float) -> None:
+    def _after(self, now: float, wall: float) -> None:
         """What ended by the last verb."""
         if self._searching.met and self._self_seconds == REFRESH_SECONDS:
             self._self_at = self._refresh_at = now
         for member in self._searching.met if now >= self._settled_at else ():
             self._handover.meet(member, now)
         self._searching.met.clear()
-        enough = min(K, len(self.table) + 1) / 2
         for job in self._searching.written:
+            is_enough = job.stored_at >= min(K, len(self._judge.keys(wall))) / 2
             for packed in job.store:
                 place = packed.type, job.lookup.target
-                if job.stored_at < enough:
-                    self._publishing.written(packed, place, now + AGAIN_SECONDS)
+                self._publishing.written(place, packed, is_enough, now)
                 if not job.is_kept_here:
                     self.store.drop_if(place, packed.encoded)
         self._searching.written.clear()

@@ -12,7 +12,7 @@ from appliance.knowledge.signed import Record
 REPUBLISH_SECONDS: Final = 3600.0
 """Kademlia's own figure."""
 AGAIN_SECONDS: Final = 60.0
-"""When fewer members kept it than there should be."""
+"""When too few members keep it; the next time after twice as long."""
 MOST_OWN: Final = 1024
 
 
@@ -23,6 +23,8 @@ class Own(NamedTuple):
     record: Record
     due: float
     """When it is written again, on the clock that only goes forward."""
+    again: float = AGAIN_SECONDS
+    """How soon, if too few keep it."""
 
     @property
     def place(self) -> Place:
@@ -66,11 +68,20 @@ class Publishing:
         """It is not written again."""
         self._own.pop(place, None)
 
-    def written(self, packed: Packed, place: Place, due: float) -> None:
-        """It was, and is again then, if it is still the one that is to be there."""
+    def writing(self, own: Own, due: float) -> None:
+        """It is written now, and again then."""
+        self._own[own.place] = own._replace(due=due)
+
+    def written(self, place: Place, packed: Packed, is_enough: bool, now: float) -> None:
+        """It was, if it is still the one that is to be there. Where too few keep it, it is soon written again; then less soon."""
         own = self._own.get(place)
-        if own is not None and own.record.encoded == packed.encoded:
-            self._own[place] = own._replace(due=due)
+        if own is None or own.record.encoded != packed.encoded:
+            return
+        if is_enough:
+            self._own[place] = own._replace(again=AGAIN_SECONDS)
+        else:
+            later = min(2 * own.again, REPUBLISH_SECONDS)
+            self._own[place] = own._replace(due=min(own.due, now + own.again), again=later)
 
     def due(self, now: float, wall: float) -> list[Own]:
         """What is to be written now. Forgets what has expired."""

@@ -134,9 +134,10 @@ class Searching:
         if self._table.has_room(point) and (self._proofs or self._table.is_near(point)):
             self._proofs -= self.prove(member, now) and self._proofs > 0
 
-    def prove(self, member: Digest, now: float) -> bool:
-        """Ask a member something, so that it shows that it answers. False: it was asked a short time ago."""
-        if now - self._proved_at.get(member, -inf) < PROVE_SECONDS:
+    def prove(self, member: Digest, now: float, *, at_once: bool = False) -> bool:
+        """Ask a member something, so that it shows that it answers. False: it was asked a short time ago.
+        `at_once`: ask it even so."""
+        if not at_once and now - self._proved_at.get(member, -inf) < PROVE_SECONDS:
             return False
         self._proved_at[member] = now
         self.ask(member, Kind.FIND, pack_id(self._table.own))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 
-from rigs.kademlia import EPOCH, NETWORK, sign
+from rigs.kademlia import EPOCH, NETWORK, sign, verify
 
 from appliance.knowledge.dht.ids import Id, node_id, pack_id
+from appliance.knowledge.dht.judge import Judge
+from appliance.knowledge.dht.node import Dht
 from appliance.knowledge.dht.wire import Packed, Type
 from appliance.knowledge.signed import Record, sign_record
 from appliance.members.row import Digest
@@ -40,3 +42,20 @@ def record(
 
 def packed(of: Record, type_: Type = Type.VALUE) -> Packed:
     return Packed(type_, of.encoded)
+
+
+def node(jitter: float = 0.5) -> Dht:
+    """The first member's, alone."""
+    key = KEYS[MEMBERS[0]]
+    return Dht(MEMBERS[0], NETWORK, lambda _wall: KEYS, functools.partial(sign, key), lambda: jitter, 0.0, verify)
+
+
+def judge() -> Judge:
+    """Of that network."""
+    return Judge(NETWORK, lambda _wall: KEYS, verify)
+
+
+def know(dht: Dht, *members: int, now: float = 0.0) -> None:
+    """These answered."""
+    for number in members:
+        dht.table.heard(MEMBERS[number], id_of(MEMBERS[number]), now)
