@@ -22,9 +22,13 @@ MOST_READERS_OF_A_CALLER: Final = 128
 MOST_WAITING: Final = 256
 MOST_WAITING_BYTES: Final = 256 << 10
 """What waits for one reader: all of them that never read hold 64 MiB at most, and as a rule the same messages."""
-RATE: Final = 20.0
-BURST: Final = 100.0
+RATE: Final = 40.0
+BURST: Final = 150.0
 """Messages and subscriptions a second of one caller, and so many at once."""
+RATE_OF_ALL: Final = 80.0
+BURST_OF_ALL: Final = 300.0
+"""Of all together: below what others take of one author (`knowledge.pubsub.limits`), so that no program's messages are dropped on
+their way."""
 MOST_CALLERS: Final = 256
 """Whose rates are remembered."""
 
@@ -71,6 +75,7 @@ class Readers:
         """How many readers each caller has."""
         self._rates: dict[str, TokenBucket] = {}
         """Who asked last stands last."""
+        self._rate_of_all = TokenBucket(RATE_OF_ALL, BURST_OF_ALL, now())
         self._over: ApplianceError | None = None
 
     def topics(self) -> Mapping[str, int]:
@@ -86,11 +91,13 @@ class Readers:
         self._rates[caller] = bucket
         if len(self._rates) > MOST_CALLERS:
             del self._rates[next(iter(self._rates))]
-        if not bucket.take(self._now()):
+        now, hint = self._now(), "try again in a moment"
+        if not bucket.take(now):
             self.counters["too-fast"] += 1
-            raise TopicsBusy(
-                f"a user publishes and subscribes at most {RATE:g} times a second in the long run", hint="try again in a moment"
-            )
+            raise TopicsBusy(f"a user publishes and subscribes at most {RATE:g} times a second in the long run", hint=hint)
+        if not self._rate_of_all.take(now):
+            self.counters["all-too-fast"] += 1
+            raise TopicsBusy(f"the users of this host do so at most {RATE_OF_ALL:g} times a second together", hint=hint)
 
     @contextmanager
     def reading(self, caller: str, topics: Sequence[str]) -> Iterator[AsyncGenerator[Message | Missed, None]]:

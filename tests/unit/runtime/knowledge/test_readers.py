@@ -11,6 +11,7 @@ from appliance.errors import HostError
 from appliance.knowledge.pubsub.peers import MOST_TOPICS
 from appliance.runtime.knowledge.readers import (
     BURST,
+    BURST_OF_ALL,
     MOST_CALLERS,
     MOST_OF_A_READER,
     MOST_READERS,
@@ -80,6 +81,7 @@ def test_what_one_user_takes_is_not_what_another_lacks(hall: Hall) -> None:
             stack.enter_context(hall.readers.reading("ada", ["news"]))
         with pytest.raises(TopicsBusy, match="readers"):
             stack.enter_context(hall.readers.reading("ada", ["news"]))
+        hall.clock.now += 60.0
         for number in range(MOST_READERS - MOST_READERS_OF_A_CALLER):
             stack.enter_context(hall.readers.reading(f"user {number}", ["news"]))
         with pytest.raises(TopicsBusy, match="readers"):
@@ -103,17 +105,25 @@ def test_topics_are_bounded_for_a_reader_and_in_all(hall: Hall) -> None:
 def test_a_user_has_its_turn_so_often_and_who_is_forgotten_is_one_that_was_long_silent(hall: Hall) -> None:
     for _ in range(int(BURST)):
         hall.readers.take_turn("ada")
-    with pytest.raises(TopicsBusy, match="20 times a second"):
-        hall.readers.take_turn("ada")
-    for number in range(MOST_CALLERS - 1):
-        hall.readers.take_turn(f"user {number}")
-    with pytest.raises(TopicsBusy):
+    with pytest.raises(TopicsBusy, match="40 times a second"):
         hall.readers.take_turn("ada")
     hall.clock.now = 1.0
     for _ in range(int(RATE)):
         hall.readers.take_turn("ada")
     with pytest.raises(TopicsBusy):
         hall.readers.take_turn("ada")
+    for number in range(MOST_CALLERS):
+        hall.clock.now = 1.0 + number / RATE
+        hall.readers.take_turn(f"user {number}")
+    hall.readers.take_turn("ada")
+
+
+def test_all_together_stay_below_what_others_take_of_one_author(hall: Hall) -> None:
+    for number in range(int(BURST_OF_ALL)):
+        hall.readers.take_turn(f"user {number % 10}")
+    with pytest.raises(TopicsBusy, match="together"):
+        hall.readers.take_turn("ada")
+    assert hall.readers.counters == {"all-too-fast": 1}
 
 
 async def test_at_the_end_each_reader_gets_the_reason_and_no_subscription_is_taken_back(hall: Hall) -> None:
