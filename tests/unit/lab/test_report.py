@@ -5,6 +5,7 @@ import json
 
 from rigs.labs import bare
 
+from appliance.lab.definition import MeshEntry
 from appliance.lab.probing import Result, questions
 from appliance.lab.report import Report, value_text
 from appliance.lab.telling import Progress, Story
@@ -53,6 +54,12 @@ def test_questions_come_in_both_families_and_directions() -> None:
     ]
     assert [each.name for each in questions(lab, "transfer")] == ["transfer-1MiB-v4", "transfer-1MiB-v6"]
     assert [each.source for each in questions(lab, "ping-v6")] == ["a", "b"]
+
+
+def test_a_topic_is_asked_for_once_and_goes_to_all() -> None:
+    lab = bare("a", "b", probes=[{"probe": "topic", "from": "a"}])
+    lab = lab.model_copy(update={"mesh": MeshEntry(label="home", founder="a")})
+    assert [(each.name, each.source, each.target, each.version) for each in questions(lab)] == [("topic", "a", "*", 4)]
 
 
 def test_progress_and_story_tell_failures() -> None:

@@ -74,6 +74,10 @@ def test_steps_are_read(tmp_path: Path, step: str) -> None:
         ("{probe: ping, from: a, to: b, kept: true}", "steps.1.kept", "only a path has a session that can be kept"),
         ("{probe: ping, from: a, to: b, over: udp}", "steps.1.over", "only a path goes over a transport"),
         ("{probe: path, from: a, to: b, via: z}", "steps.1.via", "there is no host z"),
+        ("{probe: topic, from: a}", "steps.1", "topics are for the members of a network"),
+        ("{probe: topic, from: a, to: b}", "steps.1", "a topic has `from`, and goes to all"),
+        ("{probe: topic, among: [a, b]}", "steps.1", "a topic has `from`, and goes to all"),
+        ("{probe: topic, from: z}", "steps.1.from", "there is no host z"),
     ],
 )
 def test_a_step_that_cannot_be_is_shown_with_its_place(tmp_path: Path, step: str, place: str, message: str) -> None:

@@ -36,6 +36,24 @@ async def test_sockets_of_both_ends_are_ordinary_ones() -> None:
             assert await served == ("left", {"a": "b"})
 
 
+async def test_topics_are_read_and_published_in() -> None:
+    async with village("left", "right") as two:
+        reading = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def read() -> list[bytes]:
+            with blocking.subscribe("news", address=two["right"].address) as messages:
+                loop.call_soon_threadsafe(reading.set)
+                return [next(messages).data for _ in range(2)]
+
+        async with asyncio.timeout(60):
+            read_there = asyncio.create_task(asyncio.to_thread(read))
+            await reading.wait()
+            for data in (b"one", b"two"):
+                assert len(await asyncio.to_thread(blocking.publish, "news", data, address=two["left"].address)) == 40
+            assert await read_there == [b"one", b"two"]
+
+
 async def test_errors_are_the_same() -> None:
     async with village("left", "right") as two, asyncio.timeout(60):
         with pytest.raises(ServiceNotFound):
