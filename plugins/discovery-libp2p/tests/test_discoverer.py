@@ -35,6 +35,13 @@ class Found:
         self.looks, self.services = looks, services
         self.given: asyncio.Queue[Sequence[Candidate]] = asyncio.Queue()
 
+    @property
+    def running(self) -> Any:
+        return self.looks._running
+
+    def soon(self) -> None:
+        self.running.looking.soon()
+
     async def read(self) -> None:
         async for batch in self.looks.candidates():
             self.given.put_nowait(batch)
@@ -87,10 +94,26 @@ async def test_a_node_that_listens_is_asked_itself_and_where_it_moved_is_found(n
         moving.services.listens = (Endpoint("udp", "198.51.100.7", 8443),)
         assert await seeker.next() == [("a", HERE, True)]
         moving.services.listens = (Endpoint("udp", "203.0.113.9", 8443),)
-        seeker.looks._due.clear()
+        seeker.soon()
         while (told := await seeker.next()) == [("a", HERE, True)]:
-            seeker.looks._due.clear()
+            seeker.soon()
         assert told == [("a", HERE, False), ("a", "udp://203.0.113.9:8443", True)]
+
+
+async def test_a_node_that_moves_is_followed_at_once_by_who_hears_its_topic(network: list[Node]) -> None:
+    async with node("b", "a", network[:1], listen=["/ip4/127.0.0.1/tcp/0"]) as seeker:
+        await until(lambda: seeker.running and seeker.running.host.announced and len(seeker.running.kad.table) == 3)
+        host = seeker.running.host
+        at = str(host.announced[0]._replace(peer=host.own.peer))
+        async with node("a", "b", [], listen=["/ip4/127.0.0.1/tcp/0"], bootstrap=[at]) as moving:
+            moving.services.listens = (Endpoint("udp", "198.51.100.7", 8443),)
+            assert await seeker.next() == [("a", HERE, True)]
+            await until(lambda: moving.running.pubsub._router._peers[host.own.peer].topics)
+            seeker.running.looking.look = lambda tick: None  # nothing but the topic from now on
+            moving.services.listens = (Endpoint("udp", "203.0.113.9", 8443),)
+            while (told := await seeker.next()) == [("a", HERE, True)]:
+                pass
+            assert told == [("a", HERE, False), ("a", "udp://203.0.113.9:8443", True)]
 
 
 async def test_a_peer_that_goes_is_taken_back(network: list[Node]) -> None:
@@ -109,7 +132,7 @@ async def test_a_liar_who_says_to_be_somebody_adds_an_attempt_and_hides_nobody(n
         seen = set()
         while ("a", HERE, True) not in seen:
             seen |= set(await seeker.next())
-            seeker.looks._due.clear()
+            seeker.soon()
         assert seen <= {("a", HERE, True), ("a", "udp://203.0.113.66:1", True), ("a", "udp://203.0.113.66:1", False)}
 
 
@@ -127,16 +150,16 @@ async def test_nonsense_under_a_peers_key_is_counted(network: list[Node]) -> Non
 
 async def test_without_announce_nothing_is_said(network: list[Node]) -> None:
     async with node("a", "b", network[:1], endpoints=[HERE], announce=False) as quiet:
-        await until(lambda: quiet.looks._tick > 20)
+        await until(lambda: quiet.running and quiet.running.tick > 20)
         assert all(one.kad.store.values == one.kad.store.provided == 0 for one in network)
 
 
 async def test_the_key_is_kept_and_is_not_the_nodes_identity() -> None:
     services = Quick({})
-    first, second = (Libp2p(services, Libp2pSettings(), clock.wall)._own_key() for _ in range(2))
+    first, second = (discoverer.own_key(services) for _ in range(2))
     assert first.peer == second.peer
     services.storage.write(discoverer.KEY, b"cut off")
-    assert Libp2p(services, Libp2pSettings(), clock.wall)._own_key().peer != first.peer
+    assert discoverer.own_key(services).peer != first.peer
 
 
 async def test_trouble_is_reported_and_is_over_when_it_is_over(network: list[Node]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from appliance.api.values import Endpoint
@@ -9,8 +11,8 @@ from appliance_discovery_libp2p import clock, place
 from appliance_discovery_libp2p.net.host import PING
 from appliance_discovery_libp2p.wire.identify import IDENTIFY
 from appliance_discovery_libp2p.wire.keys import id_text
-from tests.rigs.libp2p.judges import judge
-from tests.rigs.libp2p.nodes import PUBLIC, Node, nodes, until
+from tests.rigs.libp2p.judges import Judge, judge
+from tests.rigs.libp2p.nodes import PATIENCE, PUBLIC, Node, nodes, until
 
 IDENTITY, OTHER = "llp1:" + "a" * 52, "llp1:" + "b" * 52
 
@@ -48,3 +50,37 @@ async def test_a_foreign_peer_speaks_with_us_and_fetches_and_keeps_records(kind:
         assert other.value in await ours.kad.get_values(other.key)
         await foreign.do("provide", key=place.provided(OTHER).hex())
         assert foreign.at.peer in [peer.id for peer in await reader.kad.find_providers(place.provided(OTHER))]
+
+
+TOPIC = "/llp/test"
+
+
+async def test_a_message_of_one_foreign_peer_reaches_the_other_through_ours() -> None:
+    async with judge("js", PUBLIC) as script, judge("py", PUBLIC) as python, nodes(2) as (ours, listening):
+        ours.pubsub.subscribe(TOPIC, lambda data: data != b"bad")
+        listening.pubsub.subscribe(TOPIC, lambda _: True)
+        await listening.meet(ours)
+        for foreign in (script, python):
+            await foreign.do("subscribe", topic=TOPIC)
+            await foreign.do("connect", to=str(ours.at))
+        await until(lambda: ours.pubsub.mesh(TOPIC) >= {script.at.peer, python.at.peer, listening.peer})
+        ours.pubsub.publish(TOPIC, b"from ours")
+        assert await told(script) == await told(python) == b"from ours"
+        for foreign, other in ((script, python), (python, script)):
+            said = f"from {id_text(foreign.at.peer)}".encode()
+            await foreign.do("publish", topic=TOPIC, data=said.hex())
+            assert await told(other) == said
+            await until(lambda said=said: (TOPIC, said) in listening.heard)
+        await script.do("publish", topic=TOPIC, data=b"bad".hex())
+        await script.do("publish", topic=TOPIC, data=b"good".hex())
+        assert await told(python) == b"good"
+        assert ours.host.counted["gossip refused"] == 1
+
+
+async def told(foreign: Judge) -> bytes:
+    """The next message of somebody else that it gets."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            message = await foreign.messages.get()
+            if message.get("from") != id_text(foreign.at.peer):
+                return bytes.fromhex(message["data"])

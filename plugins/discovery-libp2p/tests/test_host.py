@@ -51,7 +51,9 @@ async def test_a_megabyte_goes_there_and_back(pair: list[Node]) -> None:
     async with asyncio.timeout(PATIENCE):
         _, back = await asyncio.gather(send(), receive())
     assert back == sent
-    await until(lambda: not called.host.connection(caller.peer).streams)  # type: ignore[union-attr]
+    there = called.host.connection(caller.peer)
+    assert there is not None
+    await until(lambda: stream.number not in there._streams)
 
 
 async def test_two_that_call_each_other_at_once_have_a_connection_and_one_dial_serves_all(pair: list[Node]) -> None:
@@ -199,6 +201,17 @@ async def test_idle_connections_end(pair: list[Node], monkeypatch: pytest.Monkey
     await one.meet(two)
     await until(lambda: not one.host._all and not two.host._all)
     assert not two.host.counted.total()
+
+
+async def test_a_connection_that_nobody_used_lately_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "MOST_CONNECTIONS", 1)
+    async with nodes(3) as (one, two, three):
+        await one.meet(two)
+        with pytest.raises(OSError, match="too many"):
+            await one.host.connect(three.peer, [three.at])
+        monkeypatch.setattr(hosts, "LATELY_SECONDS", -1.0)
+        await one.host.connect(three.peer, [three.at])
+        await until(lambda: one.host.peers == (three.peer,))
 
 
 async def test_identify_may_be_pushed_and_nonsense_in_it_is_counted(pair: list[Node]) -> None:

@@ -14,6 +14,7 @@ import trio
 from libp2p import new_host
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
+from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pubsub import Pubsub
@@ -79,7 +80,7 @@ class Judge:
     async def tell(self, subscription: Any) -> None:
         while True:
             message = await subscription.get()
-            say(None, topic=message.topicIDs[0], data=message.data.hex())
+            say(None, topic=message.topicIDs[0], data=message.data.hex(), **{"from": ID(message.from_id).to_base58()})
 
     async def publish(self, topic: str, data: str) -> dict[str, Any]:
         await self.pubsub.publish(topic, bytes.fromhex(data))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any
 
 from appliance_discovery_libp2p import clock, place
+from appliance_discovery_libp2p.gossip.router import Router
 from appliance_discovery_libp2p.kad.store import Store
 from appliance_discovery_libp2p.net.host import Host
 from appliance_discovery_libp2p.net.kademlia import Kademlia
+from appliance_discovery_libp2p.net.pubsub import PubSub
 from appliance_discovery_libp2p.wire.keys import OwnKey
 from appliance_discovery_libp2p.wire.multiaddr import Multiaddr
 
@@ -35,6 +38,10 @@ class Node:
         self.failures: list[BaseException] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.host = Host(OwnKey(number.to_bytes(32, "big")), self.spawn)
+        self.router = Router(self.host.own, Random(number).random, 0)
+        self.pubsub = PubSub(self.host, self.router, self.spawn)
+        self.heard: list[tuple[str, bytes]] = []
+        self.pubsub.heard.append(lambda topic, data: self.heard.append((topic, data)))
         self.kad = Kademlia(self.host, protocol, Store(self.host.own.peer, place.judge), clock.wall)
 
     @property
@@ -53,6 +60,7 @@ class Node:
     async def start(self) -> None:
         self.host.announced = (Multiaddr("127.0.0.1", await self.host.listen("127.0.0.1", 0)),)
         self.spawn(self.host.run(), "host")
+        self.spawn(self.pubsub.run(), "pubsub")
 
     async def meet(self, *others: Node) -> None:
         """Call these, and know what they speak."""

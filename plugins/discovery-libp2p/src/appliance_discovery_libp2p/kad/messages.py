@@ -63,12 +63,17 @@ class Message(NamedTuple):
     providers: tuple[Peer, ...] = ()
 
 
+def write_record(record: Record) -> bytes:
+    """A record by itself."""
+    return protobuf.write((1, record.key), (2, record.value))
+
+
 def write(message: Message) -> bytes:
     """Without its length."""
     return protobuf.write(
         (1, message.type),
         (2, message.key),
-        (3, _record(message.record) if message.record else None),
+        (3, write_record(message.record) if message.record else None),
         *((8, _peer(peer)) for peer in message.closer),
         *((9, _peer(peer)) for peer in message.providers),
     )
@@ -84,27 +89,24 @@ def read(data: bytes) -> Message:
     return Message(
         Type(kind),
         protobuf.octets(fields, 2, LONGEST_KEY) or b"",
-        _read_record(record) if record else None,
+        read_record(record) if record else None,
         _read_peers(protobuf.every(fields, 8, LONGEST)),
         _read_peers(protobuf.every(fields, 9, LONGEST)),
     )
 
 
-def _record(record: Record) -> bytes:
-    return protobuf.write((1, record.key), (2, record.value))
-
-
-def _peer(peer: Peer) -> bytes:
-    addresses = ((2, multiaddr.write(address)) for address in peer.addresses[:MOST_ADDRESSES])
-    return protobuf.write((1, peer.id), *addresses, (3, CAN_CONNECT))
-
-
-def _read_record(data: bytes) -> Record:
+def read_record(data: bytes) -> Record:
+    """Raises Malformed."""
     fields = protobuf.read(data)
     key, value = protobuf.octets(fields, 1, LONGEST_KEY), protobuf.octets(fields, 2, LONGEST_VALUE)
     if not key or value is None:
         raise Malformed("kad")
     return Record(key, value)
+
+
+def _peer(peer: Peer) -> bytes:
+    addresses = ((2, multiaddr.write(address)) for address in peer.addresses[:MOST_ADDRESSES])
+    return protobuf.write((1, peer.id), *addresses, (3, CAN_CONNECT))
 
 
 def _read_peers(written: Sequence[bytes]) -> tuple[Peer, ...]:

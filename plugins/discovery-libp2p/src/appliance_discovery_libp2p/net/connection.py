@@ -55,7 +55,8 @@ class Connection(asyncio.Protocol):
         self.dialed = dialed
         self.peer = b""
         self.remote = Where("", 0)
-        self.last_used = now()
+        self.last_used = self.last_heard = now()
+        """Seconds of the event loop: when anything was sent or came, and when anything came."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the peer is proved, and with an error when it never is."""
         self.known = asyncio.Event()
@@ -96,6 +97,11 @@ class Connection(asyncio.Protocol):
         except BaseException:
             stream.reset()
             raise
+
+    def probe(self) -> None:
+        """Have the peer say that it is there."""
+        self._session.mux.ping()
+        self._flush()
 
     def abort(self, reason: str) -> None:
         """End it now, because of this."""
@@ -161,7 +167,7 @@ class Connection(asyncio.Protocol):
         except Malformed as error:
             self.abort(error.reason)
             return
-        self.last_used = self._now()
+        self.last_used = self.last_heard = self._now()
         for event in events:
             self._happened(event)
         self._flush()

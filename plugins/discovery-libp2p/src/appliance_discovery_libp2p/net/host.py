@@ -36,7 +36,11 @@ DIAL_SECONDS: Final = 5.0
 MOST_DIALED: Final = 4
 """Addresses of a peer that are tried."""
 IDLE_SECONDS: Final = 60.0
-"""After which a connection without streams ends."""
+"""After which a connection in which nothing is said ends, or is asked whether the peer is there."""
+MOST_SILENT_SECONDS: Final = 200.0
+"""That a peer may leave such questions without an answer."""
+LATELY_SECONDS: Final = 10.0
+"""A connection that was used since then makes no room for another one."""
 TURN_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 10.0
 PING: Final = "/ipfs/ping/1.0.0"
@@ -58,6 +62,8 @@ class Host:
         """Where others are told to call this node."""
         self.identified: list[Callable[[Connection, Identity], None]] = []
         self.left: list[Callable[[bytes], None]] = []
+        self.keeps: list[Callable[[bytes], bool]] = []
+        """Each says whether it wants a quiet connection with a peer to stay."""
         self._spawn = spawn
         self._handlers: dict[str, Handler] = {}
         self._seconds: dict[str, float] = {}
@@ -86,8 +92,17 @@ class Host:
             now = self.now()
             for connection in list(self._all):
                 connection.refill(TURN_SECONDS)
-                if connection.alive and not connection.streams and now - connection.last_used > IDLE_SECONDS:
-                    connection.close()
+                if connection.alive and now - connection.last_used > IDLE_SECONDS:
+                    self._judge_quiet(connection, now)
+
+    def _judge_quiet(self, connection: Connection, now: float) -> None:
+        """Nothing was said for a while. One that is wanted is asked whether it is there, others end."""
+        if not any(keeps(connection.peer) for keeps in self.keeps):
+            connection.close()
+        elif now - connection.last_heard > MOST_SILENT_SECONDS:
+            connection.abort("silent")
+        else:
+            connection.probe()
 
     async def close(self) -> None:
         """End everything."""
@@ -156,15 +171,18 @@ class Host:
         if back != payload:
             raise Malformed("ping")
 
+    def expel(self, peer: bytes, reason: str) -> None:
+        """End all connections with it."""
+        for connection in list(self._connections.get(peer, ())):
+            connection.abort(reason)
+
     def handle(self, protocol: str, handler: Handler, seconds: float = ANSWER_SECONDS) -> None:
         """Streams of this protocol are its, for at most so many seconds each."""
         self._handlers[protocol] = handler
         self._seconds[protocol] = seconds
 
     async def _dial(self, peer: bytes | None, addresses: Sequence[Multiaddr]) -> Connection:
-        if len(self._all) >= MOST_CONNECTIONS:
-            self.counted["connections too many"] += 1
-            raise OSError("connections too many")
+        self._make_room()
         failure: Exception = OSError("no address")
         for address in addresses[:MOST_DIALED]:
             try:
@@ -179,6 +197,16 @@ class Host:
             else:
                 return connection
         raise failure
+
+    def _make_room(self) -> None:
+        """For a connection that this node wants. Raises OSError where all others are in use."""
+        if len(self._all) < MOST_CONNECTIONS:
+            return
+        oldest = min(self._all, key=lambda one: one.last_used, default=None)
+        if oldest is None or self.now() - oldest.last_used < LATELY_SECONDS:
+            self.counted["connections too many"] += 1
+            raise OSError("connections too many")
+        oldest.abort("made room")
 
     def _session(self, *, initiator: bool, expects: bytes | None) -> Session:
         static, ephemeral = (X25519PrivateKey.generate().private_bytes_raw() for _ in range(2))

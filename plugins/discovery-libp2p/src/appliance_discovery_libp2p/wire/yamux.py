@@ -163,6 +163,10 @@ class Yamux:
             self._put(WINDOW_UPDATE, Flag.RST, stream, 0)
             self._forget(stream)
 
+    def ping(self) -> None:
+        """Have the other side say that it is there."""
+        self._put(PING, Flag.SYN, 0, 0)
+
     def go_away(self, code: int = NORMAL) -> None:
         """Say that the connection ends."""
         self._put(GO_AWAY, 0, 0, code)
