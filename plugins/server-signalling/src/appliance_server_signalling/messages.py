@@ -9,11 +9,11 @@ a peer ──register──▶ server            ──challenge, registered, er
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 MOST_BYTES: Final = 32 << 10
 """Of one message: the longest descriptions that browsers make for video in groups have 20 KiB."""
@@ -193,7 +193,7 @@ def read(text: str) -> Said:
 
 def text_of(message: Mapping[str, Any]) -> str:
     """As it travels."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return to_json(message).decode()
 
 
 def forwarded(message: Forwarded, sender: str) -> str:

@@ -134,7 +134,8 @@ class SignallingServer:
     def heard(self, link: Link, size: int) -> bool:
         """A frame came. May it be looked at?"""
         may = self._board.heard(link, size, self.now())
-        self._act()
+        if not may:
+            self._act()
         return may
 
     def said(self, link: Link, text: str) -> None:
