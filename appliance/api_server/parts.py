@@ -27,6 +27,7 @@ from appliance.api_server.node_link import NodeLink, Settings
 from appliance.api_server.others import Others
 from appliance.api_server.plugins.operations import PluginOperations
 from appliance.api_server.plugins.parts import PluginParts
+from appliance.api_server.plugins.services import PartState
 from appliance.api_server.reviews import handlers as of_reviews
 from appliance.api_server.reviews.reviews import Reviews
 from appliance.api_server.short_paths import ShortPaths
@@ -81,6 +82,8 @@ class Parts:
         """Requests and connections that went no further than the edge, by reason."""
         self.short: Callable[[], Mapping[str, str]] = dict
         """What this process is short of."""
+        self.signalling: Callable[[], PartState | None] = lambda: None
+        """How WebRTC signalling is; None where there is none."""
         self.figures = Sampler(
             self.figures_of_all,
             kept.store,
@@ -120,7 +123,14 @@ class Parts:
     def handlers(self) -> dict[str, Handler]:
         """Of all rows that the API server carries out itself, by name."""
         return {
-            **ShortPaths(self.asking, self._settings, self._kept.problem, clock.wall, self.figures.advice).handlers(),
+            **ShortPaths(
+                self.asking,
+                self._settings,
+                self._kept.problem,
+                clock.wall,
+                self.figures.advice,
+                self.signalling,
+            ).handlers(),
             **iam.handlers(self._kept.accounts),
             **of_log_ins.handlers(self.log_ins),
             **self.jobs.handlers,

@@ -29,6 +29,7 @@ from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.plugins.services import Joints
 from appliance.api_server.server import edge_handlers
 from appliance.api_server.servers.servers import Servers, settings_of_servers
+from appliance.api_server.short_paths import SIGNALLING
 from appliance.errors import ApplianceError
 from appliance.foundation.logging import get_logger
 from appliance.foundation.pressure_watch import PressureWatch
@@ -108,6 +109,7 @@ async def _live(
         ending.push_async_callback(parts.close)
         trouble = {"store": parts.trouble}
         node.trouble = lambda: {part: told() for part, told in trouble.items()}
+        parts.signalling = partial(plugins.state, "servers", SIGNALLING)
         parts.refused, parts.short = edge.figures.refused, pressure.shown
         edge.named, edge.recorder = parts.named, parts.recorder
         listens = [at for each in of_servers.values() for at in each.listen]

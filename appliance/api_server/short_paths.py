@@ -11,13 +11,15 @@ from starlette.responses import JSONResponse, Response
 from appliance.api_server.answering import Call, Handler
 from appliance.api_server.asking import Asking
 from appliance.api_server.node_link import Settings
+from appliance.api_server.plugins.services import PartState
 from appliance.errors import ApplianceError, ExitCode
 from appliance.management.operations.table import BY_NAME
 
 ALIAS: Final = "Kyber1024-Dilithium5"
 """ML-KEM-1024 and ML-DSA-87, as they were called before FIPS 203 and 204."""
 NO_DHT: Final = {"totalNodes": 0, "bucketsUsed": 0, "bootstrapNodes": 0}
-NO_SIGNALING: Final = {"connections": 0, "peers": 0, "connectedPeers": 0, "dhtNodes": 0, "dhtBuckets": 0}
+SIGNALLING: Final = "signalling"
+"""The server of a plugin that is told of as that."""
 ABSENT: Final = {"status": "absent", "detail": "this node has none"}
 ADVICE: Final = 3
 """Sentences of the advisor."""
@@ -26,7 +28,8 @@ ANSWERS_WITHIN: Final = 5.0
 
 
 class ShortPaths:
-    """`now` gives Unix seconds, `advice` what is out of the ordinary now."""
+    """`now` gives Unix seconds, `advice` what is out of the ordinary now, `signalling` how the
+    server of that name is, None if there is none."""
 
     def __init__(
         self,
@@ -35,9 +38,11 @@ class ShortPaths:
         storage_problem: Callable[[], Awaitable[str]],
         now: Callable[[], float],
         advice: Callable[[], Sequence[str]],
+        signalling: Callable[[], PartState | None],
     ) -> None:
         self._asking = asking
         self._advice = advice
+        self._signalling = signalling
         self._settings = settings
         self._storage_problem = storage_problem
         self._now = now
@@ -58,7 +63,7 @@ class ShortPaths:
             "connected": sum(1 for peer in found if peer["connected"]),
             "total": len(found),
             "list": found,
-            "signaling": NO_SIGNALING,
+            "signaling": _signalling_figures(self._signalling()) | {"dhtNodes": 0, "dhtBuckets": 0},
             "dht": NO_DHT,
         }
 
@@ -86,7 +91,7 @@ class ShortPaths:
         )
         components = {
             "crypto": _crypto(crypto),
-            "signaling": ABSENT,
+            "signaling": _signalling(self._signalling()),
             "dht": ABSENT,
             "p2p": _p2p(figures),
             "storage": _well(storage),
@@ -119,6 +124,25 @@ def _crypto(found: Mapping[str, Any] | None) -> dict[str, str]:
     if found is None:
         return _well("the node does not answer")
     return _well("" if found["initialized"] else "; ".join(found["reasons"]))
+
+
+def _signalling(found: PartState | None) -> dict[str, str]:
+    if found is None:
+        return ABSENT
+    peers = _signalling_figures(found)["connectedPeers"]
+    return _well(found.problem) if found.problem else {"status": "ok", "detail": f"{peers} peers"}
+
+
+def _signalling_figures(found: PartState | None) -> dict[str, int]:
+    """Nothing but numbers, whatever the plugin tells."""
+    told = {} if found is None else found.figures
+
+    def figure(name: str) -> int:
+        value = told.get(name, 0)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+    here = figure("peers")
+    return {"connections": figure("connections"), "peers": here + figure("held"), "connectedPeers": here}
 
 
 def _p2p(figures: Mapping[str, Any] | None) -> dict[str, str]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
+import socket
+import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +18,12 @@ from typing import Any
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from websockets.asyncio.client import connect as connected
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.sync.client import ClientConnection, connect
 
 from tests.netns.browser import Browser
 from tests.netns.daemons import Host
+from tests.netns.test_management import ask
 from tests.netns.throwaway import Throwaway
 
 pytestmark = pytest.mark.netns
@@ -87,6 +92,61 @@ def test_two_peers_exchange_what_a_connection_needs_and_are_told_when_the_node_e
                 assert ended.value.rcvd.code == 1001
 
     node.namespace.run(story)
+
+
+def test_the_short_paths_tell_of_it_and_a_port_that_somebody_has_is_told_and_tried_again(namespace: Throwaway) -> None:
+    taken = namespace.run(socket.create_server, ("127.0.0.1", 3001))
+    with signalling(namespace) as node:
+        status, health = ask(node, "/api/health")
+        assert (status, health["components"]["signaling"]["status"]) == (503, "unwell")
+        assert ask(node, "/api/peers")[1]["signaling"]["connections"] == 0
+        assert "cannot listen" in node.command("health", "--json").stdout
+        taken.close()
+        node.hear("the API server is ready", 2)
+
+        def story() -> None:
+            with registered("alice"), registered("bob"), connect(URL):
+                told = ask(node, "/api/peers")[1]["signaling"]
+                assert (told["connections"], told["peers"], told["connectedPeers"]) == (3, 2, 2)
+                health = ask(node, "/api/health")[1]
+                assert health["components"]["signaling"] == {"status": "ok", "detail": "2 peers"}
+
+        node.namespace.run(story)
+
+
+def test_who_was_connected_comes_back_to_the_same_port_after_the_process_was_killed(node: Host) -> None:
+    def story() -> None:
+        with registered("alice") as alice:
+            os.kill(node.status()["management"]["pid"], signal.SIGKILL)
+            with pytest.raises(ConnectionClosed):
+                alice.recv(timeout=60)
+        with registered("alice"):  # it waits in the socket, which the node kept
+            pass
+
+    node.namespace.run(story)
+
+
+def test_elsewhere_than_at_loopback_it_speaks_tls_with_the_certificate_of_the_api_server(namespace: Throwaway) -> None:
+    namespace.sh("ip addr add 192.0.2.1/32 dev lo")
+    with signalling(namespace, '{listen: ["192.0.2.1:3001"]}') as node:
+        node.hear("a certificate is in use")
+
+        def story() -> str:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with connect(URL.replace("ws://127.0.0.1", "wss://192.0.2.1"), ssl=context) as peer:
+                say(peer, type="register", id="alice")
+                assert hear(peer)["type"] == "registered"
+                certificate = peer.socket.getpeercert(binary_form=True)
+            context = ssl.create_default_context(cadata=certificate)
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            with connect(URL.replace("ws://127.0.0.1", "wss://192.0.2.1"), ssl=context):  # the address stands in it
+                pass
+            with pytest.raises(InvalidMessage):
+                connect(URL.replace("127.0.0.1", "192.0.2.1"), open_timeout=60)
+            return "well"
+
+        assert node.namespace.run(story) == "well"
 
 
 async def caller(answered: asyncio.Future[str]) -> None:

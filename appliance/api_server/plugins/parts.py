@@ -11,7 +11,7 @@ from appliance.api.kinds import settings_of
 from appliance.api.profile_management import Management
 from appliance.api.stores import RewritableStore
 from appliance.api_server.plugins.kinds import Brought, Kinds
-from appliance.api_server.plugins.services import Joints, PartServices
+from appliance.api_server.plugins.services import Joints, PartServices, PartState
 from appliance.errors import ApplianceError, PluginFault
 from appliance.foundation.patience import as_exception
 from appliance.foundation.tasks import Tasks, cancelled
@@ -90,6 +90,11 @@ class PluginParts:
     def figures(self) -> dict[str, dict[str, Any]]:
         """What is told in figures, by what it is of ("exports.nats")."""
         return {name: found for name, made in self._made.items() if (found := made.figures())}
+
+    def state(self, key: str, name: str) -> PartState | None:
+        """How something below that key is; None if the section does not name it."""
+        made = self._made.get(f"{key}.{name}")
+        return None if made is None else made.state
 
     async def end(self, key: str) -> None:
         """End what stands below that key."""

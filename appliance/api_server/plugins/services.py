@@ -42,6 +42,14 @@ class NodeSide(Protocol):
         """Tell it how something of a plugin is."""
 
 
+class PartState(NamedTuple):
+    """How something of a plugin is."""
+
+    problem: str
+    """"" if it is well."""
+    figures: Stats
+
+
 class Joints(NamedTuple):
     """What all parts of plugins share."""
 
@@ -139,6 +147,12 @@ class PartServices:
             except Exception as error:  # noqa: BLE001  whatever it is, it is the plugin's
                 self.report(f"its figures: {describe(error)}")
         return found
+
+    @property
+    def state(self) -> PartState:
+        """How it is now."""
+        figures = self.figures()
+        return PartState(self._problem, figures)
 
     async def end_tasks(self) -> None:
         """End what was spawned."""

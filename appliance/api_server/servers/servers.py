@@ -24,6 +24,8 @@ from appliance.foundation.entropy import random_bytes
 
 HANDSHAKE_SECONDS: Final = Deadlines().handshake
 
+SHUT: Final = "it listens nowhere: `appliance health` on the node says why"
+
 Context = Callable[[socket], ssl.SSLContext | None]
 """The TLS to speak at a listener now; None: none. Raises OSError while there is no certificate."""
 
@@ -70,7 +72,10 @@ class Servers:
         """Let connections in for that one until this is cancelled."""
         limits, figures = self._settings[name], Figures()
         seats = Seats(limits.connections, limits.per_address)
-        self._services[name].stats_from(lambda: _figures(seats, figures))
+        services = self._services[name]
+        if not self._doors.get(name):
+            services.report(SHUT)
+        services.stats_from(lambda: _figures(seats, figures))
         acceptors = [
             Acceptor(each, server.connection, partial(self._context, each), seats, figures, HANDSHAKE_SECONDS)
             for each in self._doors.get(name, ())

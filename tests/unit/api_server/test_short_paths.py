@@ -12,6 +12,7 @@ from appliance.api_server.answering import Call
 from appliance.api_server.asking import Asking
 from appliance.api_server.caller import Caller
 from appliance.api_server.node_link import Settings
+from appliance.api_server.plugins.services import PartState
 from appliance.api_server.short_paths import ShortPaths
 from appliance.control.messages import OnBehalf
 from appliance.errors import ApplianceError, MissingPrivilege
@@ -30,12 +31,17 @@ GOOD: dict[str, Any] = {
 class Story:
     """A node that gives these answers, and a store with that problem."""
 
-    def __init__(self, storage: str = "", **answers: Any) -> None:
+    def __init__(self, storage: str = "", signalling: PartState | None = None, **answers: Any) -> None:
         self.answers = GOOD | answers
         self.storage = storage
         settings = Settings("n", "llp1:x", "0.1.0", {})
         self.paths = ShortPaths(
-            Asking(self.ask, lambda: 0.0), settings, self.problem, lambda: 1234567890.9, lambda: ["a", "b", "c", "d"]
+            Asking(self.ask, lambda: 0.0),
+            settings,
+            self.problem,
+            lambda: 1234567890.9,
+            lambda: ["a", "b", "c", "d"],
+            lambda: signalling,
         )
 
     async def ask(self, op: str, _arguments: dict[str, Any], _whose: OnBehalf | None, _seconds: float, /) -> Any:
@@ -73,6 +79,7 @@ async def test_a_node_that_is_well() -> None:
         (Story(metrics=GOOD["metrics"] | {"ready": False}), "p2p"),
         (Story(metrics=TimeoutError()), "p2p"),
         (Story("the disk is full"), "storage"),
+        (Story(signalling=PartState("it ended", {})), "signaling"),
     ],
 )
 async def test_what_is_not_well_is_named_and_the_rest_is_told(story: Story, component: str) -> None:
@@ -97,3 +104,30 @@ async def test_each_peer_is_there_once() -> None:
 async def test_whom_the_node_refuses_hears_that() -> None:
     with pytest.raises(MissingPrivilege):
         await Story(peers=MissingPrivilege("no")).get("short.peers")
+
+
+SIGNALLED = {"connections": 7, "peers": 5, "held": 2, "offer": 9}
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        (None, (0, 0, 0)),
+        (PartState("", SIGNALLED), (7, 7, 5)),
+        (PartState("its figures: RuntimeError", {}), (0, 0, 0)),
+        (PartState("", {"connections": "many", "peers": -1, "held": True}), (0, 0, 0)),
+    ],
+)
+async def test_signalling_is_told_in_figures_whatever_its_plugin_says(told: PartState | None, wanted: tuple[int, ...]) -> None:
+    _, peers = await Story(signalling=told).get("short.peers")
+    found = peers["signaling"]
+    assert (found["connections"], found["peers"], found["connectedPeers"]) == wanted
+
+
+async def test_signalling_is_a_component_where_there_is_one() -> None:
+    found = [
+        (await Story(signalling=told).get("short.health"))[1]["components"]["signaling"]
+        for told in (None, PartState("", SIGNALLED))
+    ]
+    assert [each["status"] for each in found] == ["absent", "ok"]
+    assert found[1]["detail"] == "5 peers"
