@@ -95,6 +95,10 @@ class Mesh(Section):
         default=True, description="Pass on what members publish to topics, and let programs of this host publish and subscribe."
     )
     rendezvous: MeshRendezvous = Field(default=MeshRendezvous(), description=MeshRendezvous.__doc__)
+    dht: Switch = Field(
+        default=True,
+        description="Take part in the network's hash table: keep records for others, and find members and records by it.",
+    )
     _given: tuple[Interface, ...] = PrivateAttr(default=())
 
     @property

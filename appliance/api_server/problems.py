@@ -21,6 +21,7 @@ _BY_CODE: Final = {
     "NoSuchPeer": HTTPStatus.NOT_FOUND,
     "CannotBlock": HTTPStatus.CONFLICT,
     "NotShared": HTTPStatus.CONFLICT,
+    "NothingFound": HTTPStatus.NOT_FOUND,
     "BadRequest": HTTPStatus.BAD_REQUEST,
     "BodyTooLarge": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "NotFound": HTTPStatus.NOT_FOUND,

@@ -20,6 +20,10 @@ ALIAS: Final = "Kyber1024-Dilithium5"
 NO_DHT: Final = {"totalNodes": 0, "bucketsUsed": 0, "bootstrapNodes": 0}
 SIGNALLING: Final = "signalling"
 """The server of a plugin that is told of as that."""
+DHT: Final = "dht"
+HASH_TABLE: Final = "dht.nodes"
+"""The component, and the row that tells of it."""
+HIDDEN: Final = {"nodes": [], "stats": {}, "warning": "to see it takes the permission knowledge.read"}
 ABSENT: Final = {"status": "absent", "detail": "this node has none"}
 ADVICE: Final = 3
 """Sentences of the advisor."""
@@ -58,13 +62,15 @@ class ShortPaths:
 
     async def peers(self, call: Call) -> Any:
         """All peers."""
-        found = await self._ask("peers", call) or []
+        found, table = await asyncio.gather(self._ask("peers", call), self._hash_table(call))
+        found, stats = found or [], _stats(table)
         return {
             "connected": sum(1 for peer in found if peer["connected"]),
             "total": len(found),
             "list": found,
-            "signaling": _signalling_figures(self._signalling()) | {"dhtNodes": 0, "dhtBuckets": 0},
-            "dht": NO_DHT,
+            "signaling": _signalling_figures(self._signalling())
+            | {"dhtNodes": stats["totalNodes"], "dhtBuckets": stats["bucketsUsed"]},
+            "dht": stats,
         }
 
     async def crypto(self, call: Call) -> Any:
@@ -80,19 +86,20 @@ class ShortPaths:
             "production": bool(found.get("production")),
         }
 
-    async def dht(self, _call: Call) -> Any:
-        """There is none yet."""
-        return {"nodes": [], "stats": NO_DHT}
+    async def dht(self, call: Call) -> Any:
+        """Whom the node has in its hash table; nobody if it has none, or cannot say."""
+        table = await self._ask(HASH_TABLE, call)
+        return {"nodes": [] if table is None else table["nodes"], "stats": _stats(table)}
 
     async def health(self, call: Call) -> Response:
         """200 if all that there is is well, 503 if not."""
-        figures, crypto, storage = await asyncio.gather(
-            self._ask("metrics", call), self._ask("crypto", call), self._storage_problem()
+        figures, crypto, storage, table = await asyncio.gather(
+            self._ask("metrics", call), self._ask("crypto", call), self._storage_problem(), self._hash_table(call)
         )
         components = {
             "crypto": _crypto(crypto),
             "signaling": _signalling(self._signalling()),
-            "dht": ABSENT,
+            "dht": _dht(figures, table),
             "p2p": _p2p(figures),
             "storage": _well(storage),
             "ai": {"status": "ok", "detail": "; ".join(self._advice()[:ADVICE])},
@@ -106,6 +113,13 @@ class ShortPaths:
             "components": components,
         }
         return JSONResponse(document, 200 if well else 503)
+
+    async def _hash_table(self, call: Call) -> Any:
+        """The node's; HIDDEN for who may not see it: what else there is he is told."""
+        try:
+            return await self._ask(HASH_TABLE, call)
+        except ApplianceError:
+            return HIDDEN
 
     async def _ask(self, name: str, call: Call) -> Any:
         """The node's answer; None if it gives none. Raises what it refuses this caller with."""
@@ -148,8 +162,26 @@ def _signalling_figures(found: PartState | None) -> dict[str, int]:
 def _p2p(figures: Mapping[str, Any] | None) -> dict[str, str]:
     if figures is None:
         return _well("the node does not answer")
-    unwell = [f"{name}: {what}" for name, what in figures["components"].items() if what != "ok"]
+    others = figures["components"].items()
+    unwell = [f"{name}: {what}" for name, what in others if what != "ok" and name != DHT]
     return _well("; ".join(unwell) if figures["ready"] else "the node is not ready")
+
+
+def _stats(table: Mapping[str, Any] | None) -> dict[str, int]:
+    """Exactly the three figures."""
+    return NO_DHT if table is None else {name: int(table["stats"].get(name, 0)) for name in NO_DHT}
+
+
+def _dht(figures: Mapping[str, Any] | None, table: Mapping[str, Any] | None) -> dict[str, str]:
+    """As the node's own health has it. That nobody answers is no illness: the first member of a network is alone."""
+    if figures is None or DHT not in figures["components"]:
+        return ABSENT
+    problem: str = figures["components"][DHT]
+    if problem != "ok" or table is None:
+        return _well(problem if problem != "ok" else "the hash table does not answer")
+    stats = _stats(table)
+    found = f"{stats['totalNodes']} nodes in {stats['bucketsUsed']} buckets"
+    return {"status": "ok", "detail": table["warning"] or found}
 
 
 def _well(problem: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from appliance.cli.commands import (
     applications,
     audit,
+    dht,
     host,
     keys,
     management,
@@ -28,6 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     *keys.COMMANDS,
     *network.COMMANDS,
     *rendezvous.COMMANDS,
+    *dht.COMMANDS,
     *applications.COMMANDS,
     *management.COMMANDS,
     *audit.COMMANDS,

@@ -73,6 +73,12 @@ async def _revoke(lab: Lab, step: StepEntry) -> str:
     return f"{step.host} is no member any more"
 
 
+async def _introduce(lab: Lab, step: StepEntry) -> str:
+    host, other = lab.host(step.host or ""), lab.host(step.to or "")
+    await lab.network.introduce(host, other)
+    return f"{host.name} is told the identity of {other.name}, and not where that is"
+
+
 async def _wait(_lab: Lab, step: StepEntry) -> str:
     await asyncio.sleep(step.seconds)
     return f"{format_seconds(step.seconds)} go by"
@@ -92,6 +98,7 @@ _DEEDS: Final[dict[DeedKind, Callable[[Lab, StepEntry], Awaitable[str]]]] = {
     "flush": _flush,
     "join": _join,
     "revoke": _revoke,
+    "introduce": _introduce,
     "wait": _wait,
     "say": _say,
 }

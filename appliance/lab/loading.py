@@ -168,8 +168,10 @@ def _probe_complaints(lab: LabFile, path: KeyPath, probe: ProbeEntry | StepEntry
         yield (*path, "via"), "only a path has via", "probe: path"
     if probe.over is not None and probe.probe != "path":
         yield (*path, "over"), "only a path goes over a transport", "probe: path"
-    if probe.kept and probe.probe != "path":
-        yield (*path, "kept"), "only a path has a session that can be kept", "probe: path"
+    if probe.kept and probe.probe not in ("path", "record"):
+        yield (*path, "kept"), "only a path and records can be kept", "probe: path, or record"
+    if probe.probe in ("record", "identity") and lab.mesh is None:
+        yield path, f"`{probe.probe}` is for the members of a network", "give the lab a mesh"
 
 
 def _step_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[Complaint]:
@@ -177,7 +179,7 @@ def _step_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[C
         yield path, "a step has either `probe` or `do`", ""
         return
     if step.do is None:
-        superfluous = step.given & frozenset().union(*NEEDS.values()) - {"seconds"}
+        superfluous = step.given & frozenset().union(*NEEDS.values()) - {"seconds", "to"}
         yield from (((*path, key), f"a probe has no {key}", "") for key in sorted(superfluous))
         yield from _probe_complaints(lab, path, step)
         return
@@ -189,12 +191,14 @@ def _step_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[C
 
 
 def _deed_complaints(lab: LabFile, path: KeyPath, step: StepEntry) -> Iterator[Complaint]:
-    if step.do in ("join", "revoke") and lab.mesh is None:
+    if step.do in ("join", "revoke", "introduce") and lab.mesh is None:
         yield path, f"`{step.do}` is for the members of a network", "give the lab a mesh"
     if step.do == "join" and lab.mesh is not None and step.host == lab.mesh.founder:
         yield (*path, "host"), f"{step.host} founds the network", ""
     if step.host is not None:
         yield from _unknown(lab, step.host, (*path, "host"))
+    if step.to is not None:
+        yield from _unknown(lab, step.to, (*path, "to"))
     routers = tuple(layout_of(lab).routers)
     if step.router is not None and step.router not in routers:
         yield (*path, "router"), f"there is no router {step.router}", f"routers: {', '.join(routers)}"

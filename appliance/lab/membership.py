@@ -39,6 +39,17 @@ class Membership:
         """Remove a member. Raises ApplianceError."""
         await _said(self.founder, "network", "revoke", host.name)
 
+    async def introduce(self, host: Host, other: Host) -> None:
+        """Have the profile of a running host name another one by identity alone. Raises ApplianceError."""
+        peer = {
+            "name": other.name,
+            "identity": other.identity,
+            "allowed": [f"{address.ip}/{address.max_prefixlen}" for address in other.addresses],
+        }
+        with host.profile.open("a", encoding="utf-8") as file:
+            file.write(as_yaml({"peers": [peer]}))
+        (await host.appliance("apply", host.profile)).must_work()
+
     def _take(self, host: Host, told: dict[str, Any]) -> None:
         """What the host is now, and what the file wants of its profile besides."""
         host.identity = told["identity"]

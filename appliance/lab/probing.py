@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from appliance.errors import ApplianceError
 from appliance.foundation import clock
-from appliance.lab import path_probe, tools
+from appliance.lab import knowledge_probe, path_probe, tools
 from appliance.lab.definition import LabFile
 from appliance.lab.engine import Lab
 from appliance.lab.host import Host
@@ -271,6 +271,30 @@ async def topic(scene: Scene, entry: ProbeEntry) -> Answer:
     return Answer(spread.came == spread.expected and in_time, round(spread.slowest, 3), "s", detail)
 
 
+async def record(scene: Scene, entry: ProbeEntry) -> Answer:
+    """Does the target find in the hash table what the source put there? The value is the median of the look-ups."""
+    keys = [f"{scene.source.name}-{number}" for number in range(entry.count)]
+    if not entry.kept:
+        for key in keys:
+            knowledge_probe.put(scene.source, key)
+    found = [knowledge_probe.look_up(scene.target, key, scene.source.identity) for key in keys]
+    times = sorted(1000 * seconds for seconds in found if seconds is not None)
+    said = f"{len(times)} of {entry.count} found"
+    if not times:
+        return Answer(ok=False, value=None, unit="", detail=said)
+    p50, p99 = (round(knowledge_probe.percentile(times, share), 2) for share in (0.5, 0.99))
+    return Answer(len(times) == entry.count, p50, "ms", f"{said}; p50 {p50:g} ms, p99 {p99:g} ms")
+
+
+async def identity(scene: Scene, _entry: ProbeEntry) -> Answer:
+    """Does the source, which knows the target's identity only, find it by the hash table, and reach it?"""
+    places = knowledge_probe.places(scene.source, scene.target.name)
+    if not places:
+        return Answer(ok=False, value=None, unit="", detail="the hash table has not said where it is")
+    done = await scene.source.run(tools.ping(scene.target, scene.version, "-c", "1"), timeout=PROBE_SECONDS)
+    return Answer(done.code == 0, None, "", f"found at {', '.join(places)}")
+
+
 QUESTIONS: Final[dict[str, Question]] = {
     "ping": ping,
     "transfer": transfer_checked,
@@ -281,4 +305,6 @@ QUESTIONS: Final[dict[str, Question]] = {
     "plugins": plugins,
     "path": path,
     "topic": topic,
+    "record": record,
+    "identity": identity,
 }

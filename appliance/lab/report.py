@@ -65,7 +65,8 @@ def hosts_of(lab: Lab) -> list[dict[str, Any]]:
     """Each host, with its identity and what its node says about its sessions."""
     described = []
     for host in lab.hosts.values():
-        sessions = [{key: session.get(key) for key in _SESSION_KEYS} for session in host.sessions().values()]
+        told = host.sessions() if host.runs else {}  # a step may have killed it
+        sessions = [{key: session.get(key) for key in _SESSION_KEYS} for session in told.values()]
         described.append(
             {
                 "name": host.name,

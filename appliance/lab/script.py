@@ -10,8 +10,10 @@ from pydantic import Field
 from appliance.api.profile_values import Bytes, Count, InterfaceName, Seconds, Switch
 from appliance.lab.values import HostName, Section, Share
 
-ProbeKind = Literal["ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins", "path", "topic"]
-DeedKind = Literal["kill", "stop", "start", "cut", "heal", "uplink", "flush", "join", "revoke", "wait", "say"]
+ProbeKind = Literal[
+    "ping", "transfer", "throughput", "mtu", "isolation", "hops", "plugins", "path", "topic", "record", "identity"
+]
+DeedKind = Literal["kill", "stop", "start", "cut", "heal", "uplink", "flush", "join", "revoke", "introduce", "wait", "say"]
 DIRECT: Final = "direct"
 RELAYED: Final = "relay"
 THEORY: Final = "theory"
@@ -29,6 +31,7 @@ NEEDS: Final[dict[DeedKind, frozenset[str]]] = {
     "flush": frozenset({"router"}),
     "join": frozenset({"host"}),
     "revoke": frozenset({"host"}),
+    "introduce": frozenset({"host", "to"}),
     "wait": frozenset({"seconds"}),
     "say": frozenset({"text"}),
 }
@@ -42,7 +45,7 @@ class _Question(Section):
     among: tuple[HostName, ...] | None = Field(default=None, min_length=2, description="Each of the hosts to each other one.")
     from_: HostName | None = Field(default=None, alias="from", description="The host that begins.")
     to: HostName | None = Field(default=None, description="The host it speaks to.")
-    count: Count = Field(default=5, ge=1, le=1000, description="Packets of a ping, messages of a topic.")
+    count: Count = Field(default=5, ge=1, le=1000, description="Packets of a ping, messages of a topic, records of a record.")
     lost: Share = Field(default=0.0, description="Share of a ping's packets that may be lost.")
     size: Bytes = Field(default="1MiB", validate_default=True, ge=1, le=2**40, description="Bytes of a transfer.")
     seconds: Seconds = Field(
@@ -62,7 +65,9 @@ class _Question(Section):
         default=None, max_length=32, description="The transport that a path must go over, as in endpoints. None: whatever it is."
     )
     kept: Switch = Field(
-        default=False, description="The session of a path must be the one that the first path between the two had."
+        default=False,
+        description="The session of a path must be the one that the first path between the two had; records must be there from "
+        "an earlier probe.",
     )
     within: Seconds | None = Field(
         default=None,

@@ -112,6 +112,9 @@ class MeshedHost:
     def settle(self) -> None:
         self.host.pump()
 
+    def connected_peers(self) -> frozenset[str]:
+        return frozenset(self.connected())
+
     def follow(self, delta: Delta) -> None:
         for gone in delta.removed:
             self.node.drop_peer(gone.name, self.network.now)

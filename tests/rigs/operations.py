@@ -35,6 +35,7 @@ LEFT_OUT: Final = frozenset(
         *("compat", "validate", "generate-client", "mock-server", "templates check", "debug profile", "debug trace"),
         *("rendezvous register", "rendezvous unregister", "rendezvous find", "rendezvous list"),
         *("load", "shell"),
+        *("dht put", "dht get", "dht provide", "dht providers", "dht find", "dht nodes", "dht add", "dht remove"),
         *("api", "audit show", "audit verify", "audit export", "audit heads"),
         *("store stats", "store check", "store backup", "store restore", "store rewrap", "store rotate"),
     }

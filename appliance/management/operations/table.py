@@ -7,6 +7,7 @@ from typing import Final
 from appliance.management.operations import (
     analytics,
     audit,
+    dht,
     iam,
     jobs,
     node,
@@ -24,6 +25,7 @@ from appliance.management.operations.row import Row
 ROWS: Final[tuple[Row, ...]] = (
     *node.ROWS,
     *iam.ROWS,
+    *dht.ROWS,
     *audit.ROWS,
     *analytics.ROWS,
     *jobs.ROWS,

@@ -116,6 +116,10 @@ def wanted(around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
     from appliance.runtime.knowledge.scores import Scores
 
     yield "scores", lambda: Scores(around)
+    if profile.mesh is not None and profile.mesh.dht:
+        from appliance.runtime.knowledge.dht import HashTable
+
+        yield "dht", lambda: HashTable(around)
     if profile.mesh is not None and profile.mesh.topics:
         from appliance.runtime.knowledge.topics import Topics
 

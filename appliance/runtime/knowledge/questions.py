@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from appliance.control.conversation import Operation, Request
@@ -41,7 +41,8 @@ def blocked_peers(knowledge: Knowledge | None) -> Mapping[str, Mapping[str, Any]
 
 def operations(knowledge: Found) -> dict[str, Operation]:
     """All of them, whether the node has the part or not: what it has not got it says when it is asked."""
-    return _about_scores(knowledge) | _about_topics(knowledge) | _about_rendezvous(knowledge)
+    scores, topics = _about_scores(knowledge), _about_topics(knowledge)
+    return scores | topics | _about_rendezvous(knowledge) | _of_hash_table(knowledge)
 
 
 def _about_scores(knowledge: Found) -> dict[str, Operation]:
@@ -65,6 +66,31 @@ def _about_scores(knowledge: Found) -> dict[str, Operation]:
         "unblock_peer": Operation(CHANGE, unblock_peer, whole=True),
         "scores": Operation(READ, scores),
     }
+
+
+def _of_hash_table(knowledge: Found) -> dict[str, Operation]:
+    def asking(name: str) -> Callable[[Request], Awaitable[Any]]:
+        async def ask(request: Request) -> Any:
+            from appliance.runtime.knowledge.dht_questions import Questions
+
+            there = knowledge()
+            table = part_of(there, "dht")
+            assert there is not None, "it has the part"
+            return await getattr(Questions(there, table), name)(request.args)
+
+        return ask
+
+    permissions = {
+        "put": WRITE,
+        "get": READ,
+        "provide": WRITE,
+        "providers": READ,
+        "find": READ,
+        "nodes": READ,
+        "add": WRITE,
+        "remove": WRITE,
+    }
+    return {f"dht.{name}": Operation(permission, asking(name)) for name, permission in permissions.items()}
 
 
 def _about_topics(knowledge: Found) -> dict[str, Operation]:

@@ -36,6 +36,14 @@ LookUp = Callable[[str], Awaitable["Row | None"]]
 """What the member with that identity says of itself. None: nobody knows."""
 
 
+class _Who(NamedTuple):
+    """Somebody who is sought."""
+
+    identity: str
+    connected: bool
+    """It called us. Where it can be called is good to know when that session ends, and once found need not be looked up soon."""
+
+
 class _Next(NamedTuple):
     """When one member is looked up, and the pause after that."""
 
@@ -50,35 +58,36 @@ class Seeker:
         self._around = around
         self._look_up = look_up
         self._services = services
-        self._next: dict[str, _Next] = {}
-        """By identity."""
+        self._next: dict[_Who, _Next] = {}
 
     async def candidates(self) -> AsyncIterator[Sequence[Candidate]]:
         """One batch for each member that was found."""
         while True:
             sought, now = self._sought(), self._around.mesh.parts.monotonic()
-            self._next = {identity: self._next.get(identity, _Next(now + GRACE, FIRST_PAUSE)) for identity in sought}
+            self._next = {who: self._next.get(who, _Next(now + GRACE, FIRST_PAUSE)) for who in sought}
             due = min(self._next.items(), key=lambda item: item[1].at, default=None)
             if due is None or due[1].at > now:
                 await self._services.changed(LOOK_EVERY if due is None else min(LOOK_EVERY, due[1].at - now))
                 continue
-            identity, (_, pause) = due
-            self._next[identity] = _Next(now + pause, min(2 * pause, LONGEST_PAUSE))
-            row = await self._look_up(identity)
+            who, (_, pause) = due
+            self._next[who] = _Next(now + pause, min(2 * pause, LONGEST_PAUSE))
+            row = await self._look_up(who.identity)
             if row is not None:
+                if who.connected:
+                    self._next[who] = _Next(now + LONGEST_PAUSE, LONGEST_PAUSE)
                 places = self._around.gossip.endpoints_of(row)[:MOST]
-                yield [Candidate(sought[identity], place, PRIORITY + number, TTL) for number, place in enumerate(places)]
+                yield [Candidate(sought[who], place, PRIORITY + number, TTL) for number, place in enumerate(places)]
             await self._services.sleep(BETWEEN)
 
-    def _sought(self) -> dict[str, str]:
-        """Names of the members that are not connected and of whom no row and no profile says where they are, by identity."""
+    def _sought(self) -> dict[_Who, str]:
+        """Names of the members of whom no row and no profile says where they are."""
         mesh = self._around.mesh
         members, connected = mesh.members(), mesh.parts.driver.connected_peers()
         identities = self._services.identities()
         return {
-            identities[peer]: peer
+            _Who(identities[peer], peer in connected): peer
             for peer, endpoints in self._services.configured()
-            if not endpoints and peer not in connected and identities.get(peer) in members
+            if not endpoints and identities.get(peer) in members
         }
 
 

@@ -46,9 +46,11 @@ def keep_rows(folder: Path, rows: Iterable[bytes], file: str = FILE) -> None:
 
 
 class KeptRows:
-    """The rows of a running node, written in a thread. `known()` gives them."""
+    """The rows of a running node, written in a thread. `known()` gives them, `file` is its name."""
 
     def __init__(self, folder: Path, known: Callable[[], Sequence[bytes]], file: str = FILE) -> None:
+        self.problem = ""
+        """Why the last writing failed; "" if it did not."""
         self._folder, self._file = folder, file
         self._known = known
         self._tasks = Tasks()
@@ -66,7 +68,12 @@ class KeptRows:
         await self._write()
 
     def _begin(self) -> None:
-        self._tasks.spawn(self._write(), "keep rows")
+        self._tasks.spawn(self._write_now(), f"keep {self._file}")
+
+    async def _write_now(self) -> None:
+        await self._write()
+        if self.problem:
+            self._gathered.soon()
 
     async def _write(self) -> None:
         rows = self._known()
@@ -74,8 +81,9 @@ class KeptRows:
             return
         try:
             await asyncio.to_thread(keep_rows, self._folder, rows, self._file)
-            self._written = rows
+            self._written, self.problem = rows, ""
         except OSError as error:
+            self.problem = str(error)
             if once_per(SAID_EVERY, f"{self._file} cannot be kept"):
                 said = {"file": self._file, "reason": str(error)}
                 log.error("what members say of themselves cannot be kept", **said, hint="is the disk full?")  # noqa: TRY400

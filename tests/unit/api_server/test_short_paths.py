@@ -24,8 +24,16 @@ CRYPTO = {"initialized": True, "key_pairs": 1, "kem_key_bytes": 1568, "signature
 GOOD: dict[str, Any] = {
     "peers": [{"name": "a", "connected": True}, {"name": "b", "connected": False}],
     "crypto": CRYPTO | {"production": True, "reasons": []},
-    "metrics": {"uptime": 3600.5, "ready": True, "components": {"worker": "ok"}},
+    "metrics": {"uptime": 3600.5, "ready": True, "components": {"worker": "ok", "dht": "ok"}},
+    "dht.nodes": {
+        "id": "00",
+        "nodes": [{"name": "a", "identity": "llp1:a", "bucket": 159}],
+        "stats": {"totalNodes": 1, "bucketsUsed": 1, "bootstrapNodes": 1, "more": 5},
+        "warning": "",
+    },
 }
+NONE = {"totalNodes": 0, "bucketsUsed": 0, "bootstrapNodes": 0}
+GONE = ApplianceError("this node has no dht")
 
 
 class Story:
@@ -80,6 +88,9 @@ async def test_a_node_that_is_well() -> None:
         (Story(metrics=TimeoutError()), "p2p"),
         (Story("the disk is full"), "storage"),
         (Story(signalling=PartState("it ended", {})), "signaling"),
+        (Story(metrics=GOOD["metrics"] | {"components": {"dht": "records cannot be kept"}}), "dht"),
+        (Story(**{"dht.nodes": ApplianceError("this should not have happened")}), "dht"),
+        (Story(**{"dht.nodes": TimeoutError()}), "dht"),
     ],
 )
 async def test_what_is_not_well_is_named_and_the_rest_is_told(story: Story, component: str) -> None:
@@ -93,12 +104,48 @@ async def test_what_is_not_well_is_named_and_the_rest_is_told(story: Story, comp
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_each_answers_while_the_node_does_not(row: Any) -> None:
     gone = ApplianceError("no node")
-    await Story(peers=gone, crypto=gone, metrics=gone).get(row.name)
+    await Story(peers=gone, crypto=gone, metrics=gone, **{"dht.nodes": gone}).get(row.name)
 
 
 async def test_each_peer_is_there_once() -> None:
     _, peers = await Story().get("short.peers")
     assert (peers["connected"], peers["total"]) == (1, 2)
+
+
+async def test_the_hash_table_is_told_in_three_places_with_the_same_figures() -> None:
+    stats = {"totalNodes": 1, "bucketsUsed": 1, "bootstrapNodes": 1}
+    assert await Story().get("short.dht") == (200, {"nodes": GOOD["dht.nodes"]["nodes"], "stats": stats})
+    _, peers = await Story().get("short.peers")
+    assert peers["dht"] == stats
+    assert (peers["signaling"]["dhtNodes"], peers["signaling"]["dhtBuckets"]) == (1, 1)
+    _, health = await Story().get("short.health")
+    assert health["components"]["dht"] == {"status": "ok", "detail": "1 nodes in 1 buckets"}
+
+
+async def test_a_node_alone_in_its_hash_table_is_not_ill() -> None:
+    alone = {"id": "00", "nodes": [], "stats": NONE, "warning": "members are connected, and none of them answers"}
+    status, health = await Story(**{"dht.nodes": alone}).get("short.health")
+    assert (status, health["components"]["dht"]) == (200, {"status": "ok", "detail": alone["warning"]})
+
+
+@pytest.mark.parametrize("why", [GONE, TimeoutError()], ids=lambda why: type(why).__name__)
+async def test_without_a_hash_table_there_is_nothing_of_it(why: Exception) -> None:
+    story = Story(metrics=GOOD["metrics"] | {"components": {"worker": "ok"}}, **{"dht.nodes": why})
+    _, peers = await story.get("short.peers")
+    assert (peers["total"], peers["dht"]) == (2, NONE)
+    status, health = await story.get("short.health")
+    assert (status, health["components"]["dht"]["status"]) == (200, "absent")
+    assert await story.get("short.dht") == (200, {"nodes": [], "stats": NONE})
+
+
+async def test_who_may_not_see_the_hash_table_is_told_the_rest() -> None:
+    story = Story(**{"dht.nodes": MissingPrivilege("no")})
+    _, peers = await story.get("short.peers")
+    assert (peers["total"], peers["dht"]) == (2, NONE)
+    status, health = await story.get("short.health")
+    assert (status, health["components"]["dht"]["status"]) == (200, "ok")
+    with pytest.raises(MissingPrivilege):
+        await story.get("short.dht")
 
 
 async def test_whom_the_node_refuses_hears_that() -> None:

@@ -71,7 +71,7 @@ def test_steps_are_read(tmp_path: Path, step: str) -> None:
         ("{probe: ping, from: a, among: [a, b]}", "steps.1", "a probe has either `between`, or `among`, or `from` and `to`"),
         ("{probe: ping, from: a, to: b, host: a}", "steps.1.host", "a probe has no host"),
         ("{probe: ping, from: a, to: b, via: direct}", "steps.1.via", "only a path has via"),
-        ("{probe: ping, from: a, to: b, kept: true}", "steps.1.kept", "only a path has a session that can be kept"),
+        ("{probe: ping, from: a, to: b, kept: true}", "steps.1.kept", "only a path and records can be kept"),
         ("{probe: ping, from: a, to: b, over: udp}", "steps.1.over", "only a path goes over a transport"),
         ("{probe: path, from: a, to: b, via: z}", "steps.1.via", "there is no host z"),
         ("{probe: topic, from: a}", "steps.1", "topics are for the members of a network"),

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from appliance.runtime.members import row_file
 from appliance.runtime.members.row_file import FILE, KeptRows, keep_rows, read_rows
 
 ROWS = [b"one", b"", b"\xff" * 2048]
@@ -41,5 +43,24 @@ async def test_what_changed_is_written_when_the_node_stops(tmp_path: Path) -> No
     assert read_rows(tmp_path) == [], "nothing changed since"
 
 
-async def test_a_folder_that_is_gone_stops_nobody(tmp_path: Path) -> None:
-    await KeptRows(tmp_path / "gone", lambda: ROWS).close()
+async def test_a_folder_that_is_gone_stops_nobody_and_is_said_until_it_is_back(tmp_path: Path) -> None:
+    kept = KeptRows(tmp_path / "gone", lambda: ROWS, "other")
+    await kept.close()
+    assert "No such file" in kept.problem
+    (tmp_path / "gone").mkdir()
+    await kept.close()
+    assert kept.problem == ""
+    assert read_rows(tmp_path / "gone", "other") == ROWS
+
+
+async def test_what_could_not_be_written_is_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_file, "KEEP_SECONDS", 0.001)
+    kept = KeptRows(tmp_path / "gone", lambda: ROWS)
+    kept.soon()
+    while not kept.problem:  # noqa: ASYNC110  a thread writes
+        await asyncio.sleep(0.001)
+    (tmp_path / "gone").mkdir()
+    while kept.problem:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    assert read_rows(tmp_path / "gone") == ROWS
+    await kept.close()

@@ -51,13 +51,12 @@ class Network:
 
 
 async def test_who_is_known_by_identity_alone_is_found() -> None:
-    network = Network("ann", "ben", "cyd", "dan", rows=["ann", "ben", "cyd", "dan"])
+    network = Network("ann", "ben", "dan", rows=["ann", "ben", "dan"])
     network.services.peers["ben"] = [AT]
-    network.connected = {"cyd"}
     network.members -= {"llp1:dan"}
     found = await network.seek(most=1)
     assert found == [[Candidate("ann", AT, seeking.PRIORITY, 600.0), Candidate("ann", AT, seeking.PRIORITY + 1, 600.0)]]
-    assert network.asked == [("ann", GRACE)], "the others have a place, or a session, or are no members"
+    assert network.asked == [("ann", GRACE)], "the others have a place, or are no members"
 
 
 async def test_who_is_not_found_is_looked_for_again_less_and_less_often() -> None:
@@ -67,6 +66,18 @@ async def test_who_is_not_found_is_looked_for_again_less_and_less_often() -> Non
     pauses = [later - earlier for earlier, later in pairwise(times)]
     assert pauses[:3] == [10.0, 20.0, 40.0]
     assert max(pauses) == seeking.LONGEST_PAUSE
+
+
+async def test_who_called_us_is_looked_up_once_an_hour_and_soon_when_its_session_has_ended() -> None:
+    network = Network("ann", rows=["ann"])
+    ends = 2.5 * seeking.LONGEST_PAUSE
+    parts = network.around.mesh.parts
+    parts.driver.connected_peers = lambda: {"ann"} if network.services.now < ends else set()
+    await network.seek()
+    before = [when for _, when in network.asked if when < ends]
+    after = next(when for _, when in network.asked if when > ends)
+    assert len(before) == 3
+    assert after <= ends + seeking.LOOK_EVERY + GRACE
 
 
 async def test_a_thousand_are_looked_for_one_after_the_other() -> None:
