@@ -6,7 +6,7 @@ import argparse
 import base64
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -118,7 +118,12 @@ def _text(item: Mapping[str, Any], *, named: bool) -> str:
 def show(arguments: argparse.Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - the shape of every command
     """What programs of this host read."""
     answer: list[dict[str, Any]] = client.call("topics")
-    rows = [(each["topic"], *(str(each[key]) for key in ("readers", "members", "mesh"))) for each in answer]
+    rows = [(each["topic"], str(each["readers"]), str(each["members"]), _mesh_text(each["mesh"])) for each in answer]
     head = ("topic", "readers", "members", "mesh")
     terminal.result(answer, terminal.table(head, rows) if rows else "no program of this host reads a topic")
     return ExitCode.OK
+
+
+def _mesh_text(mesh: Sequence[Mapping[str, Any]]) -> str:
+    """Who passes messages on with this node; whoever is on the way out shows his score."""
+    return ", ".join(each["peer"] if each["score"] >= 0 else f"{each['peer']} ({each['score']:g})" for each in mesh) or "-"

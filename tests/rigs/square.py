@@ -12,6 +12,8 @@ from typing import Any
 from appliance.control.feed import Missed
 from appliance.runtime.knowledge.readers import Message, Readers
 
+MESH = [{"peer": "one", "score": 1.5}, {"peer": "two", "score": -0.5}]
+
 
 class Corner:
     """The topics of one host (`runtime.knowledge.topics.Topics`, as questions see it)."""
@@ -24,7 +26,7 @@ class Corner:
 
     def publish(self, caller: str, topic: str, data: bytes) -> bytes:
         """All corners have it at once."""
-        self.readers.take_turn(caller)
+        self.readers.publishes(caller, topic)
         self.published += 1
         ident = next(self._square.numbers).to_bytes(20, "big")
         for corner in self._square.corners.values():
@@ -35,7 +37,9 @@ class Corner:
         return self.readers.reading(caller, topics)
 
     def described(self) -> list[dict[str, Any]]:
-        return [{"topic": topic, "readers": number, "members": 0, "mesh": 0} for topic, number in self.readers.topics().items()]
+        return [
+            {"topic": topic, "readers": number, "members": 2, "mesh": MESH} for topic, number in self.readers.topics().items()
+        ]
 
 
 class Square:

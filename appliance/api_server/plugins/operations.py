@@ -91,18 +91,10 @@ class PluginOperations:
         return found
 
 
-Tell = Callable[[Any], tuple[str, Mapping[str, Any]]]
-"""Which event an item becomes: its kind, and what it tells."""
-
-
-def _plainly(item: Any) -> tuple[str, Mapping[str, Any]]:
-    return "item", {"item": item}
-
-
-async def steps(items: AsyncGenerator[Any, None], tell: Tell = _plainly) -> Steps:
+async def steps(items: AsyncGenerator[Any, None]) -> Steps:
     """Items of the node as events, with a beat where there is none for long. What the stream fails with is its last event."""
     waiting = _Waiting()
-    taking = asyncio.get_running_loop().create_task(_take(items, waiting, tell))
+    taking = asyncio.get_running_loop().create_task(_take(items, waiting))
     number = 0
     try:
         while True:
@@ -130,7 +122,7 @@ class _Waiting:
 
     def put(self, kind: str, told: Mapping[str, Any]) -> None:
         """One more. Raises DeadlineExceeded when too much waits already."""
-        if kind not in {"failed", "end"} and self._characters > MOST_WAITING:
+        if kind == "item" and self._characters > MOST_WAITING:
             raise DeadlineExceeded("whoever follows takes too little of this stream", hint="read faster, or ask for less")
         text = json.dumps({"event": kind, **told}, ensure_ascii=False)
         self._characters += len(text)
@@ -147,12 +139,12 @@ class _Waiting:
         return kind, text
 
 
-async def _take(items: AsyncGenerator[Any, None], waiting: _Waiting, tell: Tell) -> None:
+async def _take(items: AsyncGenerator[Any, None], waiting: _Waiting) -> None:
     """Whether its reader takes them or not: behind items that nobody takes, all that the node says to this process would wait."""
     try:
         async with aclosing(items):
             async for item in items:
-                waiting.put(*tell(item))
+                waiting.put("item", {"item": item})
     except ApplianceError as error:
         waiting.put("failed", {"code": error.code, "message": error.message, "hint": error.hint})
     finally:

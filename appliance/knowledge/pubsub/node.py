@@ -182,6 +182,11 @@ class PubSub:
             if topic.subscribed or topic.publishes_until > 0
         }
 
+    def mesh(self, topic: str, now: float) -> dict[Digest, float]:
+        """Who passes messages of a topic on with us, and what is thought of each."""
+        found = self._ground.topics.get(topic)
+        return {} if found is None else {member: self._ground.scores.score(member, now) for member in found.links}
+
     def scores(self, now: float) -> Mapping[Digest, float]:
         """What is thought of the members that were met."""
         return self._ground.scores.all(now)

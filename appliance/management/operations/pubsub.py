@@ -35,9 +35,10 @@ class Follow(Arguments):
 
 
 class TopicEvent(Result):
-    """An event of topics: `subscribed` at the beginning, then each `message`; `failed` if it ends with an error."""
+    """An event of topics: `subscribed` at the beginning, then each `message`; `missed` in the place of messages that were not
+    taken in time; `failed` if it ends with an error."""
 
-    event: str = Field(description="subscribed, message or failed.")
+    event: str = Field(description="subscribed, message, missed or failed.")
     topics: list[str] = Field(default=[], description="Of `subscribed`: which.")
     topic: str | None = Field(default=None, description="Of a message, as all that follows.")
     peer: str | None = Field(default=None, description="The author's name; empty if it has none now.")
@@ -46,9 +47,17 @@ class TopicEvent(Result):
     written: int | None = Field(default=None, description="Unix seconds, by the author's clock.")
     data: str | None = Field(default=None, description="As base64.")
     text: str | None = Field(default=None, description="The same as text; null if it is none in UTF-8.")
+    number: int | None = Field(default=None, description="Of `missed`: how many.")
     code: str | None = Field(default=None, description="Of `failed`, as `message` and `hint`.")
     message: str | None = None
     hint: str | None = None
+
+
+class TopicPeer(Result):
+    """A member that passes messages of a topic on."""
+
+    peer: str
+    score: float = Field(description="What this node thinks of it: 0 at first, below 0 it is soon left out.")
 
 
 class Topic(Result):
@@ -57,7 +66,7 @@ class Topic(Result):
     topic: str
     readers: int = Field(description="Streams that read it.")
     members: int = Field(description="Members that are subscribed too, as far as there are sessions with them.")
-    mesh: int = Field(description="So many of them pass messages on with this node.")
+    mesh: list[TopicPeer] = Field(description="Those of them that pass messages on with this node.")
 
 
 class Topics(Result):
@@ -80,6 +89,7 @@ ROWS: Final = (
     Row(
         "topics.follow", "follow topics", _TAG, "knowledge.read", Verb.GET, "/topics/stream", TopicEvent, Follow,
         AnsweredBy.SERVER, stream=True, fails=(409,), example={"topics": ["news"]},
-        about="Nothing is kept: who comes again begins anew. A reader that takes too slowly loses the oldest messages.",
+        about="Nothing is kept: who comes again begins anew. A reader that takes too slowly loses the oldest messages, and an "
+        "event `missed` says how many.",
     ),
 )  # fmt: skip

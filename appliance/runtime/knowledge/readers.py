@@ -22,13 +22,27 @@ MOST_READERS_OF_A_CALLER: Final = 128
 MOST_WAITING: Final = 256
 MOST_WAITING_BYTES: Final = 256 << 10
 """What waits for one reader: all of them that never read hold 64 MiB at most, and as a rule the same messages."""
-RATE: Final = 40.0
-BURST: Final = 150.0
-"""Messages and subscriptions a second of one caller, and so many at once."""
-RATE_OF_ALL: Final = 80.0
-BURST_OF_ALL: Final = 300.0
+
+
+class Share(NamedTuple):
+    """So much a second in the long run, and so much at once."""
+
+    a_second: float
+    at_once: float
+
+
+TURNS: Final = Share(40.0, 150.0)
+"""Messages and subscriptions of one caller."""
+TURNS_OF_ALL: Final = Share(80.0, 300.0)
 """Of all together: below what others take of one author (`knowledge.pubsub.limits`), so that no program's messages are dropped on
 their way."""
+FRESH: Final = Share(2.0, 100.0)
+"""Topics that a caller begins with: this node tells others that it reads them, or looks for somebody who does."""
+FRESH_OF_ALL: Final = Share(4.0, 250.0)
+"""Of all together: otherwise others would take what this node says about them for a flood, and leave all of it out."""
+USED_SECONDS: Final = 60.0
+"""For so long the network knows that this node publishes in a topic (`knowledge.pubsub.node.PUBLISHES_SECONDS`)."""
+MOST_USED: Final = 1024
 MOST_CALLERS: Final = 256
 """Whose rates are remembered."""
 
@@ -62,6 +76,29 @@ class _Reader:
         self.waiting = Waiting(MOST_WAITING, MOST_WAITING_BYTES)
 
 
+class _Allowance:
+    """What one caller, or all, may still do."""
+
+    def __init__(self, turns: Share, fresh: Share, now: float) -> None:
+        self._shares = turns, fresh
+        self._turns = TokenBucket(*turns, now)
+        self._fresh = TokenBucket(*fresh, now)
+
+    def lacks(self, now: float, fresh: int, whose: str) -> str:
+        """Why not; "" if it may."""
+        turns, topics = self._shares
+        if not self._turns.has(now):
+            return f"{whose}: at most {turns.a_second:g} messages and subscriptions a second in the long run"
+        if not self._fresh.has(now, fresh):
+            return f"{whose}: at most {topics.a_second:g} further topics a second in the long run"
+        return ""
+
+    def take(self, now: float, fresh: int) -> None:
+        """Use it."""
+        self._turns.take(now)
+        self._fresh.take(now, fresh)
+
+
 class Readers:
     """Of one node. `changed` is told each topic that has its first reader (True), or no reader any more (False)."""
 
@@ -73,9 +110,11 @@ class Readers:
         """By topic, in the order in which they came."""
         self._callers: Counter[str] = Counter()
         """How many readers each caller has."""
-        self._rates: dict[str, TokenBucket] = {}
+        self._allowances: dict[str, _Allowance] = {}
         """Who asked last stands last."""
-        self._rate_of_all = TokenBucket(RATE_OF_ALL, BURST_OF_ALL, now())
+        self._of_all = _Allowance(TURNS_OF_ALL, FRESH_OF_ALL, now())
+        self._used: dict[str, float] = {}
+        """Topics that somebody published in, and when; the last one last."""
         self._over: ApplianceError | None = None
 
     def topics(self) -> Mapping[str, int]:
@@ -85,27 +124,36 @@ class Readers:
     def __len__(self) -> int:
         return self._callers.total()
 
-    def take_turn(self, caller: str) -> None:
-        """A caller publishes or subscribes. Raises TopicsBusy if it does so too often."""
-        bucket = self._rates.pop(caller, None) or TokenBucket(RATE, BURST, self._now())
-        self._rates[caller] = bucket
-        if len(self._rates) > MOST_CALLERS:
-            del self._rates[next(iter(self._rates))]
-        now, hint = self._now(), "try again in a moment"
-        if not bucket.take(now):
+    def publishes(self, caller: str, topic: str) -> None:
+        """A caller is about to publish. Raises TopicsBusy if it does so too often, or in too many topics."""
+        now = self._now()
+        known = topic in self._readers or self._used.get(topic, -USED_SECONDS) + USED_SECONDS > now
+        self._take_turn(caller, 0 if known else 1)
+        self._used.pop(topic, None)
+        self._used[topic] = now
+        if len(self._used) > MOST_USED:
+            del self._used[next(iter(self._used))]
+
+    def _take_turn(self, caller: str, fresh: int) -> None:
+        now = self._now()
+        own = self._allowances.pop(caller, None) or _Allowance(TURNS, FRESH, now)
+        self._allowances[caller] = own
+        if len(self._allowances) > MOST_CALLERS:
+            del self._allowances[next(iter(self._allowances))]
+        why = own.lacks(now, fresh, "a user") or self._of_all.lacks(now, fresh, "the users of this host together")
+        if why:
             self.counters["too-fast"] += 1
-            raise TopicsBusy(f"a user publishes and subscribes at most {RATE:g} times a second in the long run", hint=hint)
-        if not self._rate_of_all.take(now):
-            self.counters["all-too-fast"] += 1
-            raise TopicsBusy(f"the users of this host do so at most {RATE_OF_ALL:g} times a second together", hint=hint)
+            raise TopicsBusy(why, hint="try again in a moment")
+        own.take(now, fresh)
+        self._of_all.take(now, fresh)
 
     @contextmanager
     def reading(self, caller: str, topics: Sequence[str]) -> Iterator[AsyncGenerator[Message | Missed, None]]:
         """What comes in these topics from now on, with a `Missed` in the place of what was not taken in time. The stream raises
         what `end` was called with. Raises TopicsBusy."""
         reader = _Reader(caller, topics)
-        self.take_turn(caller)
         self._find_room(reader)
+        self._take_turn(caller, len(set(reader.topics) - self._readers.keys()))
         self._callers[caller] += 1
         try:
             for topic in reader.topics:

@@ -76,7 +76,7 @@ class Topics:
 
     def publish(self, caller: str, topic: str, data: bytes) -> bytes:
         """Tell all who are subscribed; returns the message's id. Raises TopicsBusy, Refused."""
-        self.readers.take_turn(caller)
+        self.readers.publishes(caller, topic)
         if self._mesh.own not in self._mesh.members():
             raise Refused(self._mesh.problem, hint="nobody would take its messages: see docs/mesh.md")
         made: bytes = self._hosted.do(lambda now, wall: self.machine.publish(topic, data, now, wall))
@@ -90,11 +90,16 @@ class Topics:
         """The topics that programs of this host read."""
         about = self.machine.topics()
         return [
-            {"topic": topic, "readers": readers, "members": about[topic]["peers"], "mesh": about[topic]["mesh"]}
+            {"topic": topic, "readers": readers, "members": about[topic]["peers"], "mesh": self._mesh_of(topic)}
             for topic, readers in self.readers.topics().items()
         ]
 
     # ---- parts ----
+
+    def _mesh_of(self, topic: str) -> list[dict[str, Any]]:
+        scores = self.machine.mesh(topic, self._mesh.parts.monotonic())
+        named = ((self._name(member) or identity_text(member), round(score, 2)) for member, score in scores.items())
+        return [{"peer": peer, "score": score} for peer, score in sorted(named)]
 
     def _subscribe(self, topic: str, wanted: bool) -> None:
         verb = self.machine.subscribe if wanted else self.machine.unsubscribe

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from appliance.api_server.answering import Call
 from appliance.api_server.caller import Caller
-from appliance.api_server.topics import TopicStreams
+from appliance.api_server.topics import MOST_WAITING, TopicStreams, steps
 from appliance.errors import HostError
+from appliance.management.jobs.events import Beat, Event
 from appliance.management.operations.table import BY_NAME
+from tests.rigs.virtual_loop import played
 
 ALICE = Caller("alice", ("viewer",), "token", "u1")
 MESSAGE = {
@@ -59,6 +63,32 @@ async def test_a_user_reads_topics_as_events() -> None:
     assert events[2]["message"] == "switched off"
     assert all(row.result.model_validate(event) for event in events)
     assert node.asked == [("subscribe", {"topics": ["news"]}, "alice")]
+
+
+async def flood(number: int) -> AsyncGenerator[Any, None]:
+    for each in range(number):
+        yield {"event": "message", "id": str(each)}
+
+
+async def test_a_reader_that_is_slow_holds_nothing_up_and_is_told_what_it_missed() -> None:
+    async with aclosing(steps(flood(MOST_WAITING + 10))) as events:
+        taken = [json.loads(event.text) async for event in events if isinstance(event, Event)]
+    assert taken[0] == {"event": "missed", "number": 11}, "the end has its place too"
+    assert [event["id"] for event in taken[1:]] == [str(number) for number in range(11, MOST_WAITING + 10)]
+    assert BY_NAME["topics.follow"].result.model_validate(taken[0])
+
+
+def test_a_topic_in_which_nothing_is_said_has_a_beat() -> None:
+    async def silent() -> AsyncGenerator[Any, None]:
+        yield {"event": "subscribed", "topics": ["news"]}
+        await asyncio.get_running_loop().create_future()
+
+    async def story() -> None:
+        async with aclosing(steps(silent())) as events:
+            assert isinstance(await anext(events), Event)
+            assert await anext(events) == Beat(1)
+
+    played(story())
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from appliance.cli import entry
 from appliance.errors import ExitCode
 from appliance.foundation import places
 from appliance.knowledge.pubsub.message import MOST_DATA
-from appliance.runtime.knowledge.readers import BURST, Message
+from appliance.runtime.knowledge.readers import TURNS, Message
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def test_what_is_too_long_is_not_published_in_pieces(
 
 
 async def test_a_pipe_is_slowed_down_and_loses_no_line(node: Village, monkeypatch: pytest.MonkeyPatch) -> None:
-    number = int(BURST) + 5
+    number = int(TURNS.at_once) + 5
     typed(monkeypatch, b"".join(b"%d\n" % each for each in range(number)))
     assert await ran("publish", "news") == ExitCode.OK
     assert node["ada"].corner.published == number
@@ -122,7 +122,7 @@ async def test_the_topics_of_this_host_are_a_table(node: Village, capsys: pytest
     assert capsys.readouterr().out.splitlines() == [
         "no program of this host reads a topic",
         "TOPIC  READERS  MEMBERS  MESH",
-        "news   1        0        0",
+        "news   1        2        one, two (-0.5)",
     ]
 
 

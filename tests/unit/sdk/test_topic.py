@@ -10,7 +10,7 @@ from rigs.village import Village, village
 
 from appliance.errors import HostError
 from appliance.knowledge.pubsub.message import MOST_DATA
-from appliance.runtime.knowledge.readers import BURST, Message, TopicsBusy
+from appliance.runtime.knowledge.readers import TURNS, Message, TopicsBusy
 from appliance.sdk import DeadlineExceeded, NodeGone, SDKError
 from appliance.sdk.topic import MOST_BYTES, MOST_UNREAD, TOO_MUCH, Topic
 
@@ -104,7 +104,7 @@ async def test_a_node_that_has_no_topics_any_more_ends_them(two: Village) -> Non
 async def test_a_program_that_does_not_read_misses_the_oldest_and_knows_how_many(two: Village) -> None:
     async with two["ada"].client() as ada, ada.topic("news") as topic, asyncio.timeout(60):
         corner = two["ada"].corner
-        corner.readers.take_turn = lambda _caller: None
+        corner.readers.publishes = lambda _caller, _topic: None
         for number in range(3 * MOST_UNREAD):
             corner.publish("local 0", "news", str(number).encode())
             if number % 100 == 0:
@@ -120,13 +120,13 @@ async def test_a_program_that_does_not_read_misses_the_oldest_and_knows_how_many
 async def test_publishing_too_fast_waits_until_the_deadline(two: Village) -> None:
     async with two["ada"].client() as ada, asyncio.timeout(60):
         topic = ada.topic("news")
-        for _ in range(int(BURST) + 3):
+        for _ in range(int(TURNS.at_once) + 3):
             await topic.publish(b"x", deadline=60)
 
-        def never(_caller: str) -> None:
+        def never(_caller: str, _topic: str) -> None:
             raise TopicsBusy("too much")
 
-        two["ada"].corner.readers.take_turn = never
+        two["ada"].corner.readers.publishes = never
         with pytest.raises(DeadlineExceeded):
             await topic.publish(b"x", deadline=0.3)
 

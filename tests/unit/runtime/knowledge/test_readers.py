@@ -8,17 +8,20 @@ import pytest
 
 from appliance.control.feed import Missed
 from appliance.errors import HostError
+from appliance.knowledge.pubsub.limits import AUTHOR_RATE
+from appliance.knowledge.pubsub.node import PUBLISHES_SECONDS
 from appliance.knowledge.pubsub.peers import MOST_TOPICS
 from appliance.runtime.knowledge.readers import (
-    BURST,
-    BURST_OF_ALL,
+    FRESH,
     MOST_CALLERS,
     MOST_OF_A_READER,
     MOST_READERS,
     MOST_READERS_OF_A_CALLER,
     MOST_WAITING,
     MOST_WAITING_BYTES,
-    RATE,
+    TURNS,
+    TURNS_OF_ALL,
+    USED_SECONDS,
     Message,
     Readers,
     TopicsBusy,
@@ -76,12 +79,10 @@ async def test_a_reader_that_never_reads_holds_little_and_is_told_what_it_missed
 
 def test_what_one_user_takes_is_not_what_another_lacks(hall: Hall) -> None:
     with ExitStack() as stack:
-        for number in range(MOST_READERS_OF_A_CALLER):
-            hall.clock.now = number / RATE
+        for _ in range(MOST_READERS_OF_A_CALLER):
             stack.enter_context(hall.readers.reading("ada", ["news"]))
         with pytest.raises(TopicsBusy, match="readers"):
             stack.enter_context(hall.readers.reading("ada", ["news"]))
-        hall.clock.now += 60.0
         for number in range(MOST_READERS - MOST_READERS_OF_A_CALLER):
             stack.enter_context(hall.readers.reading(f"user {number}", ["news"]))
         with pytest.raises(TopicsBusy, match="readers"):
@@ -102,28 +103,49 @@ def test_topics_are_bounded_for_a_reader_and_in_all(hall: Hall) -> None:
     assert hall.readers.topics() == {}
 
 
-def test_a_user_has_its_turn_so_often_and_who_is_forgotten_is_one_that_was_long_silent(hall: Hall) -> None:
-    for _ in range(int(BURST)):
-        hall.readers.take_turn("ada")
-    with pytest.raises(TopicsBusy, match="40 times a second"):
-        hall.readers.take_turn("ada")
+def test_a_user_has_its_turn_so_often(hall: Hall) -> None:
+    for _ in range(int(TURNS.at_once)):
+        hall.readers.publishes("ada", "news")
+    with pytest.raises(TopicsBusy, match="a user: at most 40 messages"):
+        hall.readers.publishes("ada", "news")
     hall.clock.now = 1.0
-    for _ in range(int(RATE)):
-        hall.readers.take_turn("ada")
-    with pytest.raises(TopicsBusy):
-        hall.readers.take_turn("ada")
+    for _ in range(int(TURNS.a_second)):
+        hall.readers.publishes("ada", "news")
+    with pytest.raises(TopicsBusy), hall.readers.reading("ada", ["news"]):
+        pass
     for number in range(MOST_CALLERS):
-        hall.clock.now = 1.0 + number / RATE
-        hall.readers.take_turn(f"user {number}")
-    hall.readers.take_turn("ada")
+        hall.clock.now += 1.0
+        hall.readers.publishes(f"user {number}", "news")
+    hall.readers.publishes("ada", "news")
 
 
 def test_all_together_stay_below_what_others_take_of_one_author(hall: Hall) -> None:
-    for number in range(int(BURST_OF_ALL)):
-        hall.readers.take_turn(f"user {number % 10}")
+    assert TURNS_OF_ALL.a_second < AUTHOR_RATE.a_second
+    assert TURNS_OF_ALL.at_once < AUTHOR_RATE.at_once
+    for number in range(int(TURNS_OF_ALL.at_once)):
+        hall.readers.publishes(f"user {number % 10}", "news")
     with pytest.raises(TopicsBusy, match="together"):
-        hall.readers.take_turn("ada")
-    assert hall.readers.counters == {"all-too-fast": 1}
+        hall.readers.publishes("ada", "news")
+    hall.clock.now = 1.0
+    hall.readers.publishes("ada", "news")
+
+
+def test_a_user_begins_with_few_topics_and_each_new_reader_of_one_counts(hall: Hall) -> None:
+    assert USED_SECONDS == PUBLISHES_SECONDS
+    for number in range(int(FRESH.at_once)):
+        hall.readers.publishes("ada", str(number))
+    hall.readers.publishes("ada", "7")
+    with pytest.raises(TopicsBusy, match="2 further topics"):
+        hall.readers.publishes("ada", "another")
+    with pytest.raises(TopicsBusy, match="further topics"), hall.readers.reading("ada", ["7"]):
+        pass
+    with hall.readers.reading("bob", ["another"]):
+        hall.readers.publishes("ada", "another")
+    hall.clock.now = USED_SECONDS
+    for number in range(int(FRESH.at_once)):
+        hall.readers.publishes("ada", f"then {number}")
+    with pytest.raises(TopicsBusy, match="further topics"):
+        hall.readers.publishes("ada", "7")
 
 
 async def test_at_the_end_each_reader_gets_the_reason_and_no_subscription_is_taken_back(hall: Hall) -> None:

@@ -13,7 +13,7 @@ import pytest
 from appliance.api.management import Refused
 from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.runtime.knowledge.around import Around
-from appliance.runtime.knowledge.readers import BURST, Message, TopicsBusy
+from appliance.runtime.knowledge.readers import TURNS, Message, TopicsBusy
 from appliance.runtime.knowledge.topics import Topics
 from appliance.runtime.members.mesh_runtime import MeshRuntime
 from appliance.testing.pair import identity_of
@@ -98,6 +98,10 @@ def test_all_who_read_a_topic_hear_it_once_and_nobody_else_does(tmp_path: Path) 
         heard = Message("news", "e", identity_of("e").fingerprint, ident, a.heard[0].written, b"hello")
         assert [node.heard for node in (a, b, c, d)] == [[heard]] * 4
         assert e.heard == []
+        [described] = a.topics.described()
+        assert described["members"] == 3
+        assert {each["peer"] for each in described["mesh"]} == {"b", "c", "d"}
+        assert all(each["score"] >= 0 for each in described["mesh"])
 
     told(story, tmp_path)
 
@@ -111,8 +115,8 @@ def test_programs_of_one_host_hear_each_other_and_the_last_that_ends_ends_the_su
         await meshed.until(lambda: len(a.heard) == 2)
         assert {(message.peer, message.data) for message in a.heard} == {("a", b"1")}
         assert a.topics.described() == [
-            {"topic": "news", "readers": 2, "members": 0, "mesh": 0},
-            {"topic": "weather", "readers": 1, "members": 0, "mesh": 0},
+            {"topic": "news", "readers": 2, "members": 0, "mesh": []},
+            {"topic": "weather", "readers": 1, "members": 0, "mesh": []},
         ]
         first.close()
         assert list(a.topics.status()["topics"]) == ["news", "weather"]
@@ -150,9 +154,9 @@ def test_who_is_no_member_is_told_so(tmp_path: Path) -> None:
 def test_a_user_that_publishes_too_fast_is_slowed_down_and_takes_nothing_from_another(tmp_path: Path) -> None:
     async def story(meshed: Meshed) -> None:
         [a] = await grown_alone(meshed)
-        for _ in range(int(BURST)):
+        for _ in range(int(TURNS.at_once)):
             a.topics.publish("local 1000", "news", b"spam")
-        with pytest.raises(TopicsBusy, match="40 times a second"):
+        with pytest.raises(TopicsBusy, match="40 messages"):
             a.topics.publish("local 1000", "news", b"spam")
         a.topics.publish("local 0", "news", b"mine")
         await meshed.pause(1.0)
