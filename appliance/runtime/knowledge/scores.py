@@ -13,14 +13,16 @@ about it count as before: who is a member, a block does not decide.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from appliance.errors import ApplianceError
+from appliance.foundation import entropy
 from appliance.foundation.logging import get_logger
 from appliance.knowledge.scores.blocks import MOST, Block
 from appliance.knowledge.scores.book import HeldOff, Surroundings
+from appliance.knowledge.scores.choosing import Candidate, order
 from appliance.knowledge.scores.document import MOST_TEXT
 from appliance.knowledge.scores.history import BLOCKED_AT, Standing
 from appliance.members.network import digest_of_text, identity_text
@@ -83,6 +85,7 @@ class Scores:
         self._look_at = self.now() + LOOK_SECONDS
         around.gossip.machine.avoided = around.judged.blocked = self.book.blocks
         around.judged.standings = self.standings
+        self._mesh.order = self.order
         for member in self.book.blocks.all:  # before the first of them can call
             self._mesh.parts.driver.node.block(identity_text(member), self.now())
 
@@ -141,6 +144,25 @@ class Scores:
             )
             self._counted = now, {name: found[name] for name in (*map(str, Standing), "blocked")}
         return self._counted[1]
+
+    def order(self, identities: Iterable[str]) -> list[str]:
+        """These members as `Mesh.order` has them: the load is shared, the good ones have more of it, nobody asks blocked ones."""
+        now, rows = self.now(), self._around.gossip.rows()
+        members = [member for member in map(digest_of_text, identities) if member not in self.book.blocks]
+        found = [
+            Candidate(
+                member,
+                self.book.value(member, now),
+                0 if (row := rows.get(member)) is None else row.load,
+                last=self._is_last(member, now),
+            )
+            for member in members
+        ]
+        return [identity_text(member) for member in order(found, entropy.jitter)]
+
+    def _is_last(self, member: Digest, now: float) -> bool:
+        silent = self._around.judged.breakers.is_open(member, now)
+        return silent or self.book.standing(member, now) is Standing.DOUBTFUL
 
     # ---- blocks ----
 

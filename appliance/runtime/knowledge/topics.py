@@ -41,6 +41,7 @@ class Topics:
 
     def __init__(self, around: Around) -> None:
         self._mesh = mesh = around.mesh
+        self._judged = around.judged
         parts = mesh.parts
         self.machine = PubSub(
             digest_of_text(mesh.own),
@@ -107,8 +108,9 @@ class Topics:
 
     def _deliver(self) -> None:
         delivered, self.machine.delivered = self.machine.delivered, []
-        for each in delivered:
-            self.readers.put(self._message(each))
+        for each in delivered:  # what a blocked member signs comes by others, who do not know of that
+            if each.author not in self._judged.blocked:
+                self.readers.put(self._message(each))
 
     def _message(self, each: Delivered) -> Message:
         identity = identity_text(each.author)

@@ -66,13 +66,13 @@ def _others(mesh: Mesh) -> Iterator[Contact]:
 
 
 def _connected(mesh: Mesh) -> Iterator[Contact]:
-    """Members with a session, and where they can be called, relays of the network first."""
+    """Members with a session, and where they can be called, relays of the network first; not the same ones in all codes."""
     node, members = mesh.parts.driver.node, mesh.members()
     sessions = [each for each in node.sessions.values() if each.state is SessionState.ACTIVE and each.proved]
-    found = [(each, members.get(node.peers[each.peer].settings.identity)) for each in sessions]
-    for session, certificate in sorted(found, key=lambda each: each[1] is None or Role.RELAY not in each[1].roles):
-        if certificate is None:
-            continue
+    found = {node.peers[each.peer].settings.identity: each for each in sessions}
+    ordered = [members[identity] for identity in mesh.order(found) if identity in members]
+    for certificate in sorted(ordered, key=lambda each: Role.RELAY not in each.roles):
+        session = found[certificate.identity]
         called = (session.endpoint,) if session.initiator and session.endpoint is not None else ()
         endpoints = dict.fromkeys((*called, *mesh.reached_at(certificate.identity).endpoints))
         if direct := tuple(endpoint for endpoint in endpoints if endpoint.host):

@@ -94,6 +94,8 @@ class Mesh:
         """Told of each statement that is new here. Families add themselves."""
         self.refused: list[Callable[[str, str], None]] = []
         """Told of each statement that is not taken: whom it came from, and why."""
+        self.order: Callable[[Iterable[str]], list[str]] = list
+        """Of members, by identity, any of whom will do: in which order to ask them. Some may be left out."""
         self.changed: list[Callable[[], None]] = []
         """Told when members came, changed or went, once the table of peers has them."""
         self.wanted = WantedSessions(lambda identity, alive: self.reach(identity, alive=alive))

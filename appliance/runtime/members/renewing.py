@@ -8,7 +8,7 @@ connected are asked, issuers first; if none of them helps, sessions with the kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -61,6 +61,10 @@ class Circle(Protocol):
 
     def member(self, peer: str) -> Certificate | None:
         """As Mesh.member."""
+
+    @property
+    def order(self) -> Callable[[Iterable[str]], list[str]]:
+        """As Mesh.order."""
 
     @property
     def wanted(self) -> WantedSessions:
@@ -145,9 +149,11 @@ class Renewing:
         return None
 
     def _helpful(self) -> list[str]:
-        """Members that are connected, issuers first."""
-        known = {peer: self._circle.member(peer) for peer in self._services.peers()}
-        return sorted((peer for peer, each in known.items() if each), key=lambda peer: (not _is_issuer(known[peer]), peer))
+        """Members that are connected, issuers first; a thousand nodes whose certificates end together do not all ask the same."""
+        known = {peer: each for peer in sorted(self._services.peers()) if (each := self._circle.member(peer)) is not None}
+        names = {each.identity: peer for peer, each in known.items()}
+        ordered = [names[identity] for identity in self._circle.order(names)]
+        return sorted(ordered, key=lambda peer: not _is_issuer(known[peer]))
 
     def _want_issuers(self) -> None:
         circle = self._circle

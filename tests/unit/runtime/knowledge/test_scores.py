@@ -271,3 +271,18 @@ def test_figures_and_status_tell_how_many_are_what_and_who_is_blocked(tmp_path: 
         await a.scores.close()
 
     run(story, tmp_path)
+
+
+def test_the_load_is_shared_over_good_members_and_nobody_asks_a_blocked_one(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = await three(meshed)
+        b, c = (identity_of(name).fingerprint for name in "bc")
+        firsts = [a.host.mesh.order([b, c])[0] for _ in range(200)]
+        assert {b, c} == set(firsts), "both have a share"
+        a.sees("b", "odd", -10.0, times=3)
+        assert {tuple(a.host.mesh.order([b, c])) for _ in range(200)} == {(c, b)}, "a doubtful one comes last"
+        await a.scores.block("c", "root", "", None)
+        assert a.host.mesh.order([b, c]) == [b]
+        await a.scores.close()
+
+    run(story, tmp_path)

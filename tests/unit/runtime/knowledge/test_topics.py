@@ -12,6 +12,7 @@ import pytest
 
 from appliance.api.management import Refused
 from appliance.api.peer_protocol import PeerProtocolKind
+from appliance.members.network import digest_of_text
 from appliance.runtime.knowledge.around import Around
 from appliance.runtime.knowledge.readers import TURNS, Message, TopicsBusy
 from appliance.runtime.knowledge.topics import Topics
@@ -37,7 +38,8 @@ class Node:
         return self
 
     def kinds(self, runtime: MeshRuntime) -> Iterable[PeerProtocolKind]:
-        self.topics = Topics(Around(runtime.mesh, runtime.gossip))
+        self.around = Around(runtime.mesh, runtime.gossip)
+        self.topics = Topics(self.around)
         NODES.append(self)
         return self.topics.kinds()
 
@@ -191,3 +193,19 @@ def test_a_member_that_floods_costs_the_others_little_and_silences_nobody(tmp_pa
 
 def heard_from(node: Node, author: str) -> list[bytes]:
     return [message.data for message in node.heard if isinstance(message, Message) and message.peer == author]
+
+
+def test_programs_do_not_read_what_a_member_says_that_is_blocked_here(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a, b, c = await grown(meshed, "abc")
+        for node in (a, b, c):
+            node.read("news")
+        await meshed.pause(5.0)
+        b.around.judged.blocked = {digest_of_text(identity_of("a").fingerprint)}
+        a.topics.publish("local 0", "news", b"from a")
+        c.topics.publish("local 0", "news", b"from c")
+        await meshed.until(lambda: b"from a" in [each.data for each in c.heard] and b.heard)
+        await meshed.pause(2.0)
+        assert [message.data for message in b.heard] == [b"from c"]
+
+    told(story, tmp_path)
