@@ -36,6 +36,7 @@ FLOORS = (
     {"mesh"},  # state without a server: certificates, rows, revocations
     {"routing", "peer protocols"},
     {"members"},  # who is there is told from here on, in one of these protocols
+    {"shared knowledge"},
     {"direct paths"},
     {"discovery"},
     {"monitors"},
@@ -43,6 +44,8 @@ FLOORS = (
     {"control socket"},  # whoever is answered finds a node that is there
     {"management"},
 )
+KNOWN_TOGETHER = ["scores", "dht", "topics", "rendezvous"]
+"""The parts of shared knowledge: who misbehaves is known first, and rendezvous and programs find by all others."""
 
 
 def test_parts_start_in_the_order_of_what_they_need_and_end_the_other_way_round() -> None:
@@ -56,8 +59,10 @@ def test_parts_start_in_the_order_of_what_they_need_and_end_the_other_way_round(
         host.start(APPLIANCE_LOG="debug")
         host.hear("the API server is ready")
         started = [line["part"] for line in host.logged("a part starts")]
+        known = [line["part"] for line in host.logged("shared knowledge starts")]
         assert host.stop() == 0
         ended = [line["part"] for line in host.logged("a part ends")]
+        forgotten = [line["part"] for line in host.logged("shared knowledge ends")]
     floors = [next((number for number, parts in enumerate(FLOORS) if part in parts), None) for part in started]
     assert not [part for part, floor in zip(started, floors, strict=True) if floor is None], "it has no place in the table"
     assert set(started) == set().union(*FLOORS)
@@ -65,3 +70,5 @@ def test_parts_start_in_the_order_of_what_they_need_and_end_the_other_way_round(
     for lower, upper in pairwise(FLOORS):
         assert max(first[part] for part in lower) < min(first[part] for part in upper), (lower, upper)
     assert ended == started[::-1]
+    assert known == KNOWN_TOGETHER
+    assert forgotten == KNOWN_TOGETHER[::-1]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from appliance.foundation.logging import get_logger
+
 if TYPE_CHECKING:
     from appliance.api.discovery import DiscoveryKind
     from appliance.api.peer_protocol import PeerProtocolKind
@@ -54,6 +56,7 @@ class Adapting(Protocol):
 
 
 Make = Callable[[], Part]
+log = get_logger("knowledge")
 
 
 class Knowledge:
@@ -83,6 +86,7 @@ class Knowledge:
         for name, part in self.parts.items():
             if name not in self._started:
                 self._started.add(name)
+                log.debug("shared knowledge starts", part=name)
                 await part.start()
 
     async def use(self, profile: Profile) -> None:
@@ -99,7 +103,8 @@ class Knowledge:
 
     async def close(self) -> None:
         """The other way round."""
-        for part in reversed(self.parts.values()):
+        for name, part in reversed(self.parts.items()):
+            log.debug("shared knowledge ends", part=name)
             await part.close()
 
     def problems(self) -> dict[str, str]:
