@@ -19,7 +19,10 @@ from appliance.knowledge.dht.wire import ASKED_BY, K, Kind, Packed, Verdict, pac
 from appliance.knowledge.effects import Ask
 from appliance.knowledge.signed import Record, sign_record
 
-pytestmark = pytest.mark.no_cover  # the same code is measured by its own tests; here it would take three times as long
+pytestmark = [
+    pytest.mark.no_cover,  # the same code is measured by its own tests; here it would take three times as long
+    pytest.mark.timeout(900),
+]
 
 
 @pytest.fixture(autouse=True)

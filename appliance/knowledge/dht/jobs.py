@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -15,7 +16,7 @@ from appliance.members.row import Digest
 STORE_SECONDS: Final = 1.0
 """How long after the last moment of a look-up the members that it found may say that they keep the record."""
 AGREE: Final = 6
-"""So many members that all have the same records, from two paths or more, are believed without asking all 20."""
+"""So many members that all have the same records, two at least on each of two paths, are believed without asking all 20."""
 
 MOST_READ: Final = 256
 """Records that a look-up remembers to have judged."""
@@ -94,7 +95,8 @@ class Job:
         """Do enough members say the same?"""
         if len(self.voices) < AGREE or len({records for _, records in self.voices}) > 1:
             return False
-        return len({path for path, _ in self.voices}) > 1
+        paths = Counter(path for path, _ in self.voices)
+        return sum(number >= 2 for number in paths.values()) >= 2
 
     def due(self) -> float:
         """When it wants to go on, at the latest."""

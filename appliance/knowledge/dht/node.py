@@ -236,6 +236,8 @@ class Dht:
         for contact in list(self.table)[:REFRESHED]:
             if now - contact.heard >= FRESH_SECONDS:
                 self._searching.ask(contact.member, Kind.FIND, pack_id(self._somewhere(contact.bucket)))
+        if len(self.table) == 0:
+            self._self_at, self._self_seconds = now, REFRESH_SECONDS  # as at the beginning
         if self._self_at <= now:
             if len(self.table) > 0:
                 self._self_seconds = min(SELF_SECONDS, 2 * self._self_seconds)

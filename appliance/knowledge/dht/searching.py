@@ -33,9 +33,12 @@ PROVE_SECONDS: Final = 60.0
 """A member that is not in the table is asked for a proof that often at most."""
 MOST_PROVED: Final = 20
 """Members asked for a proof from one refresh to the next."""
-MOST_RUNNING: Final = 16
-MOST_BEHIND: Final = 4
-"""Look-ups under way: all, and those that nobody waits for."""
+MOST_RUNNING: Final = 8
+MOST_BEHIND: Final = 3
+"""Look-ups under way: those that somebody waits for, and those that nobody does."""
+MOST_QUESTIONS: Final = 100
+"""Questions under way with which no further look-up begins. Chosen: those of the look-ups that have begun stay below the 256 that
+a driver asks at a time, also where many members are dead."""
 MOST_ORDERED: Final = 2048
 STRANGERS: Final = 5
 """Members of the network, drawn among all, at which a look-up begins besides while the table is small, and each one that is made
@@ -173,7 +176,7 @@ class Searching:
             self._take_answer(question, job, body, now, wall)
         if job is not None:
             self._go_on(job, now, wall)
-            self._begin(now, wall)
+        self._begin(now, wall)
 
     def _unanswered(self, question: _Question, job: Job | None, now: float) -> None:
         answered_before = question.member in self._table and question.member in self.there
@@ -263,10 +266,12 @@ class Searching:
 
     def _begin(self, now: float, wall: float) -> None:
         """Look-ups that may."""
-        while self._ordered and len(self._jobs) < MOST_RUNNING:
-            self._start(self._ordered.popleft(), now, wall)
-        while self._behind and sum(job.why is not Why.ASKED for job in self._jobs.values()) < MOST_BEHIND:
-            self._start(self._behind.popleft(), now, wall)
+        for orders, most, behind in (self._ordered, MOST_RUNNING, False), (self._behind, MOST_BEHIND, True):
+            while orders and len(self._questions) < MOST_QUESTIONS and self._running(behind=behind) < most:
+                self._start(orders.popleft(), now, wall)
+
+    def _running(self, *, behind: bool) -> int:
+        return sum((job.why is not Why.ASKED) is behind for job in self._jobs.values())
 
     def _start(self, order: _Order, now: float, wall: float) -> None:
         lookup = Lookup(order.target, self._known(order, wall), len(self._judge.keys(wall)), now)

@@ -93,13 +93,15 @@ class Store:
     def keep(self, type_: Type, record: Record, now: float, wall: float) -> Verdict:
         """Of a writer's records under one key the one with the highest sequence is kept."""
         held = Held(type_, record, now)
+        for expired in [each for each in self.at(held.place) if each.record.expires <= wall]:
+            self.drop(expired)
         known = self.get(held.place, record.member)
         if known is not None and (record.sequence, record.encoded) <= (known.record.sequence, known.record.encoded):
             if record.sequence < known.record.sequence:
                 return Verdict.OLDER
             self.tell(known, now)
             return Verdict.KEPT
-        verdict = self._room(held, known, wall)
+        verdict = self._room(held, known)
         if verdict is Verdict.KEPT:
             if known is not None:
                 self.drop(known)
@@ -148,11 +150,11 @@ class Store:
         self.total += 1
         self.total_bytes += size
 
-    def _room(self, held: Held, known: Held | None, wall: float) -> Verdict:
+    def _room(self, held: Held, known: Held | None) -> Verdict:
         """Is there room for it, in the place of `known`? Makes room in a full store."""
         size, writer = len(held.record.encoded), held.record.member
         more, gained = (1, size) if known is None else (0, size - len(known.record.encoded))
-        others = [each.record for each in self.at(held.place) if each is not known and each.record.expires > wall]
+        others = [each.record for each in self.at(held.place) if each is not known]
         under = sum(RECORD_HEAD + len(each.encoded) for each in others)
         if len(others) >= MOST_UNDER[held.type] or under + RECORD_HEAD + size > MOST_RECORDS:
             return Verdict.CROWDED

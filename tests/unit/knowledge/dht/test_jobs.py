@@ -16,7 +16,9 @@ def test_six_members_of_two_paths_that_say_the_same_are_believed() -> None:
     one, same = job(), frozenset({b"record"})
     one.voices = [(0, same)] * AGREE
     assert not one.is_agreed(), "one path may be all of one liar's friends"
-    one.voices = [(0, same)] * (AGREE - 2) + [(1, same)]
+    one.voices = [(0, same)] * (AGREE - 1) + [(1, same)]
+    assert not one.is_agreed(), "and somebody may have got in among the others"
+    one.voices = [(0, same)] * (AGREE - 3) + [(1, same)] * 2
     assert not one.is_agreed()
     one.voices.append((0, same))
     assert one.is_agreed()

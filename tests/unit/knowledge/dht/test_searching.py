@@ -7,6 +7,7 @@ from appliance.knowledge.dht.searching import (
     MOST_BEHIND,
     MOST_ORDERED,
     MOST_PROVED,
+    MOST_QUESTIONS,
     MOST_RUNNING,
     STRANGERS,
     DhtRefused,
@@ -171,11 +172,21 @@ def test_look_ups_wait_for_each_other_and_those_that_nobody_waits_for_for_longes
     assert len(search.searching) == MOST_BEHIND
     for number in range(MOST_RUNNING + 3):
         search.order(target=number)
-    assert len(search.searching) == MOST_RUNNING
+    assert len(search.searching) == MOST_BEHIND + MOST_RUNNING
     while search.searching.asked:
         search.answer(None, now=0.2)
     assert len(search.searching) == 0
     assert len(search.searching.finished) == MOST_RUNNING + 3
+
+
+def test_no_look_up_begins_while_many_questions_are_under_way_and_it_does_when_they_are_answered() -> None:
+    search = Search(known=30)
+    for _ in range(MOST_QUESTIONS):
+        search.searching.ask(PEER, Kind.FIND, bytes(20))
+    search.order()
+    assert len(search.searching) == 0
+    search.answer(pack_answer([]))
+    assert len(search.searching) == 1
 
 
 def test_there_is_an_end_to_what_may_wait() -> None:

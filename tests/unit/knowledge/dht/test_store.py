@@ -44,6 +44,15 @@ def test_what_expired_or_was_written_by_who_is_no_member_goes() -> None:
 
 
 @pytest.mark.parametrize("type_", Type)
+def test_what_expired_takes_no_room(type_: Type) -> None:
+    store = Store(0)
+    for writer in range(MOST_UNDER[type_]):
+        store.keep(type_, record(5, b"", writer, type_=type_, seconds=10), 0.0, WALL)
+    assert store.keep(type_, record(5, b"", 399, type_=type_), 0.0, WALL + 10) is Verdict.KEPT
+    assert store.total == 1
+
+
+@pytest.mark.parametrize("type_", Type)
 def test_so_many_writers_have_room_under_one_key(type_: Type) -> None:
     store = Store(0)
     verdicts = [store.keep(type_, record(5, b"", writer, type_=type_), 0.0, WALL) for writer in range(MOST_UNDER[type_] + 1)]
