@@ -62,7 +62,7 @@ def found_text(answer: Mapping[str, Any]) -> str:
     ]
     lines = [table(("member", "called at", "expires"), rows) if rows else f"nobody is registered under {answer['tag']}"]
     if answer["silent"]:
-        lines.append(f"not asked with success: {', '.join(answer['silent'])}")
+        lines.append(f"did not answer: {', '.join(answer['silent'])}")
     return "\n".join(lines)
 
 

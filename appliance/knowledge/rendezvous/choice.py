@@ -6,7 +6,7 @@ answer serve the tag. One that comes or goes moves the tags for which it was amo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from appliance.members.row import Digest
@@ -18,22 +18,34 @@ FIRST_SILENCE: Final = 30.0
 LONGEST_SILENCE: Final = 600.0
 """Seconds for which a place that did not answer is passed over; doubled each time."""
 
+MOST_REMEMBERED: Final = 256
+"""Tags whose order of places is not computed anew each time."""
+
 
 class Choice:
     """What one node knows of the places."""
 
     def __init__(self) -> None:
+        self._places: frozenset[Digest] = frozenset()
+        self._orders: dict[str, tuple[Digest, ...]] = {}
+        """The places in the order of their rank, by tag."""
         self._silent: dict[Digest, tuple[float, float]] = {}
         """Places that did not answer: until when they are passed over, and for how long that is."""
 
-    def ranked(self, tag: str, places: Iterable[Digest], now: float) -> list[Digest]:
-        """All of them, those that are passed over behind the others."""
-        said = tag.encode()
-        return sorted(places, key=lambda each: (self.is_silent(each, now), sha256(said + each)))
+    def use(self, places: frozenset[Digest]) -> None:
+        """These there are from now on."""
+        self._places = places
+        self._orders.clear()
+        for each in self._silent.keys() - places:
+            del self._silent[each]
 
-    def serving(self, tag: str, places: Iterable[Digest], now: float) -> list[Digest]:
+    def ranked(self, tag: str, now: float) -> list[Digest]:
+        """All of them, those that are passed over behind the others."""
+        return sorted(self._order(tag), key=lambda each: self.is_silent(each, now))
+
+    def serving(self, tag: str, now: float) -> list[Digest]:
         """The few that the tag's registrations belong to now."""
-        return [each for each in self.ranked(tag, places, now)[:SERVING] if not self.is_silent(each, now)]
+        return list(islice((each for each in self._order(tag) if not self.is_silent(each, now)), SERVING))
 
     def is_silent(self, place: Digest, now: float) -> bool:
         """Is it passed over?"""
@@ -54,11 +66,15 @@ class Choice:
             pause = min(2 * pause, LONGEST_SILENCE)
             self._silent[place] = (now + pause, pause)
 
-    def keep(self, places: frozenset[Digest]) -> None:
-        """Forget those that are none any more."""
-        for each in self._silent.keys() - places:
-            del self._silent[each]
-
     def next_return(self, now: float) -> float:
         """When the next of those that are passed over is asked again."""
         return min((until for until, _ in self._silent.values() if until > now), default=float("inf"))
+
+    def _order(self, tag: str) -> tuple[Digest, ...]:
+        order = self._orders.get(tag)
+        if order is None:
+            if len(self._orders) >= MOST_REMEMBERED:
+                self._orders.clear()
+            said = tag.encode()
+            order = self._orders[tag] = tuple(sorted(self._places, key=lambda each: sha256(said + each)))
+        return order

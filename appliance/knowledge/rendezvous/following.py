@@ -69,7 +69,7 @@ class Following:
             for tag, followed in self.tags.items()
         }
 
-    def due(self, places: frozenset[Digest], now: float, wall: float) -> None:
+    def due(self, now: float, wall: float) -> None:
         """Forget what is over, and ask."""
         for tag, followed in self.tags.items():
             over = [member for member, each in followed.known.items() if each.record.expires <= wall]
@@ -79,7 +79,7 @@ class Following:
                 self._changed()
             if now >= followed.next:
                 followed.next = now + EVERY * (1 + self._jitter() / 4)
-                serving = self._choice.serving(tag, places, now)
+                serving = self._choice.serving(tag, now)
                 followed.cookies = {place: cookie for place, cookie in followed.cookies.items() if place in serving}
                 for place in followed.unknown:
                     followed.cookies.pop(place, None)

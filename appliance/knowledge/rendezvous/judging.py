@@ -12,7 +12,7 @@ from appliance.knowledge.rendezvous.who import Who
 from appliance.knowledge.signed import Fault
 from appliance.members.row import Digest
 
-MOST_REMEMBERED: Final = 2048
+MOST_REMEMBERED: Final = 1024
 """Registrations whose signatures need not be verified again: 2 MB at most."""
 _HARMLESS: Final = frozenset({Fault.EXPIRED, Fault.FUTURE, Fault.UNKNOWN})
 """What an honest place may give on: clocks differ, and so does who is known to be a member."""

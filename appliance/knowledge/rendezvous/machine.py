@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from appliance.knowledge.effects import Ask, Deed
@@ -19,6 +19,8 @@ from appliance.knowledge.rendezvous.who import Who
 from appliance.members.effects import Hold, Release, Say
 from appliance.members.row import Digest
 
+MOST_HELD: Final = 256
+"""Members that are called for their tags at a time."""
 MOST_LOOKUPS: Final = 64
 """At a time."""
 
@@ -73,7 +75,8 @@ class Rendezvous:
             raise ValueError("no tag")
         if len(self._lookups) >= MOST_LOOKUPS:
             raise OverflowError("too many questions at a time")
-        places = self._choice.ranked(tag, self._who.places(wall), now)
+        self._turn(now, wall)
+        places = self._choice.ranked(tag, now)
         self._lookups[number] = Lookup(
             number, tag, min(most, MOST_FOUND), places, self._asking, self._judging, self._choice, now + LONGEST
         )
@@ -104,10 +107,13 @@ class Rendezvous:
         except RegistrationRefused:
             self.counters["not-remembered"] += 1
 
-    def to_keep(self) -> Iterator[bytes]:
-        """What to remember: not what stands in the profile, which is registered anew."""
-        yield from (kept.registration.encoded for tag, kept in self.own.tags.items() if tag not in self.own.fixed)
-        yield from (each.encoded for each in self.place.shelf if each.member != self._own)
+    def own_to_keep(self) -> list[bytes]:
+        """This node's registrations to remember: not what stands in the profile, which is registered anew."""
+        return [kept.registration.encoded for tag, kept in self.own.tags.items() if tag not in self.own.fixed]
+
+    def others_to_keep(self) -> list[bytes]:
+        """What others have registered at the place that this node is."""
+        return [each.encoded for each in self.place.shelf if each.member != self._own]
 
     def is_place(self, wall: float) -> bool:
         """Is this node a meeting place?"""
@@ -136,11 +142,13 @@ class Rendezvous:
 
     def answer(self, member: Digest, kind: str, body: bytes, now: float, wall: float) -> bytes | None:
         """As a meeting place does, if this node is one."""
-        if not self.is_place(wall):
-            self.counters["no-place"] += 1
+        if not self.is_place(wall) or member not in self._who.keys(wall):
+            self.counters["no-place" if member in self._who.keys(wall) else "no-member"] += 1
             return None
         answer = self.place.answer(member, kind, body, wall)
-        self._turn(now, wall)
+        self.deeds += self.place.deeds
+        self.place.deeds.clear()
+        self._due = min(self._due, self.place.next_due(now, wall))
         return answer
 
     def answered(self, number: int, body: bytes | None, now: float, wall: float) -> None:
@@ -162,10 +170,10 @@ class Rendezvous:
         places = self._who.places(wall)
         if places != self._places:
             self._places = places
-            self._choice.keep(places)
+            self._choice.use(places)
             self.following.soon(now)
         self.own.due(places, now, wall)
-        self.following.due(places, now, wall)
+        self.following.due(now, wall)
         self._asking.settle(now, wall)
         self.place.due(now, wall)
         for number, lookup in list(self._lookups.items()):
@@ -187,7 +195,8 @@ class Rendezvous:
     def _hold(self, wall: float) -> None:
         """Sessions with exactly those who are registered under a followed tag."""
         found = self.following.found(wall).values()
-        wanted = frozenset(each.member for registrations in found for each in registrations) - {self._own}
+        there = {each.member for registrations in found for each in registrations} - {self._own}
+        wanted = frozenset(sorted(there, key=lambda member: (member not in self._held, member))[:MOST_HELD])
         self.wishes += (Hold(member) for member in sorted(wanted - self._held))
         self.wishes += (Release(member) for member in sorted(self._held - wanted))
         self._held = wanted

@@ -18,6 +18,8 @@ from appliance.members.row import Digest, Reachable
 
 RENEW_AT: Final = 0.5
 """The share of its lifetime after which a registration is renewed: one failure in between costs nothing."""
+RENEW_SECONDS: Final = 3600.0
+"""After which it is renewed at the latest: a place that has lost it has it again then."""
 MOVE_SECONDS: Final = 30.0
 """Least seconds between two registrations of a tag because this node is called elsewhere."""
 REFUSED_SECONDS: Final = 300.0
@@ -68,7 +70,7 @@ class Kept:
     @property
     def renew_at(self) -> float:
         """When it is signed anew."""
-        return self.signed + self.ttl * RENEW_AT
+        return self.signed + min(self.ttl * RENEW_AT, RENEW_SECONDS)
 
 
 class Own:
@@ -161,7 +163,7 @@ class Own:
                 self._again(kept)
             for place in kept.at.keys() - places:
                 del kept.at[place]
-            for place in self._choice.serving(tag, places, now):
+            for place in self._choice.serving(tag, now):
                 self._bring(place, kept, now)
 
     def next_due(self, now: float) -> float:

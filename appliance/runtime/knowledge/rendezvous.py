@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from appliance.runtime.knowledge.around import Around
 
 NAME: Final = "rendezvous"
-FILE: Final = "rendezvous"
-"""In the network's folder: what this node has registered, and what others have if it is a meeting place."""
+OWN_FILE: Final = "rendezvous"
+"""In the network's folder: what this node has registered."""
+PLACE_FILE: Final = "rendezvous-place"
+"""What others have registered here."""
+OWN_SECONDS: Final = 5.0
+PLACE_SECONDS: Final = 300.0
+"""Between two writes of each: 10 MB at most, and members register anew each hour."""
 LIMITS: Final = Limits(messages=20.0, bytes=262_144.0)
 REMEMBERED_AT_ONCE: Final = 50
 """Registrations of the disk that are judged in one turn of the loop: 6 ms."""
@@ -69,7 +74,9 @@ class RendezvousPart:
             entropy.jitter,
         )
         self._hosted = Hosted(NAME, self.machine, mesh, around.judged, LIMITS, self._after)
-        self._kept = KeptRows(mesh.parts.folder.path, lambda: list(self.machine.to_keep()), FILE)
+        folder = mesh.parts.folder.path
+        self._kept_own = KeptRows(folder, self.machine.own_to_keep, OWN_FILE, OWN_SECONDS)
+        self._kept_others = KeptRows(folder, self.machine.others_to_keep, PLACE_FILE, PLACE_SECONDS)
         self._lookups = 0
         self._found: dict[int, Found | None] = {}
         """What somebody waits for, by number; None: not there yet."""
@@ -87,7 +94,8 @@ class RendezvousPart:
 
     async def start(self) -> None:
         """Remember what was registered before."""
-        records = read_rows(self._around.mesh.parts.folder.path, FILE)
+        folder = self._around.mesh.parts.folder.path
+        records = [*read_rows(folder, OWN_FILE), *read_rows(folder, PLACE_FILE)]
         for at in range(0, len(records), REMEMBERED_AT_ONCE):
             self._hosted.do(functools.partial(self._remember, records[at : at + REMEMBERED_AT_ONCE]))
             await asyncio.sleep(0)
@@ -115,18 +123,22 @@ class RendezvousPart:
             if mine in listeners:
                 listeners.remove(mine)
         self._hosted.close()
-        await self._kept.close()
+        await self._kept_own.close()
+        await self._kept_others.close()
         self._ended = True
         self._turn()
 
     @property
     def problem(self) -> str:
-        """This node is to be found, and cannot be."""
+        """This node is to be found, and cannot be; or will not be after a restart."""
         live = [kept for _, kept in self.machine.own.live()]
         if (live or self.rendezvous.call) and not self._who.places(self._wall()):
             return NO_PLACE
         out = [kept for kept in live if not any(at.asked or at.sequence >= 0 for at in kept.at.values())]
-        return f"no meeting place takes {len(out)} of this node's {len(live)} registrations" if out else ""
+        if out:
+            return f"no meeting place takes {len(out)} of this node's {len(live)} registrations"
+        unkept = self._kept_own.problem or self._kept_others.problem
+        return f"registrations cannot be kept: {unkept}" if unkept else ""
 
     def status(self) -> Mapping[str, Any]:
         """For people and `appliance status`."""
@@ -261,9 +273,12 @@ class RendezvousPart:
             if found.number in self._found:
                 self._found[found.number] = found
         machine.found.clear()
-        if machine.own.changed or machine.place.changed:
-            machine.own.changed = machine.place.changed = False
-            self._kept.soon()
+        if machine.own.changed:
+            machine.own.changed = False
+            self._kept_own.soon()
+        if machine.place.changed:
+            machine.place.changed = False
+            self._kept_others.soon()
         if machine.followed_changed:
             machine.followed_changed = False
             self._calling.changed()

@@ -48,13 +48,16 @@ def keep_rows(folder: Path, rows: Iterable[bytes], file: str = FILE) -> None:
 class KeptRows:
     """The rows of a running node, written in a thread. `known()` gives them, `file` is its name."""
 
-    def __init__(self, folder: Path, known: Callable[[], Sequence[bytes]], file: str = FILE) -> None:
+    def __init__(
+        self, folder: Path, known: Callable[[], Sequence[bytes]], file: str = FILE, seconds: float = KEEP_SECONDS
+    ) -> None:
+        """`seconds`: between two writes."""
         self.problem = ""
         """Why the last writing failed; "" if it did not."""
         self._folder, self._file = folder, file
         self._known = known
         self._tasks = Tasks()
-        self._gathered = Gathered(self._begin, KEEP_SECONDS)
+        self._gathered = Gathered(self._begin, seconds)
         self._written: Sequence[bytes] = ()
 
     def soon(self) -> None:

@@ -19,6 +19,12 @@ def test_what_was_kept_is_read(tmp_path: Path) -> None:
     assert read_rows(tmp_path) == []
 
 
+def test_each_file_has_its_own(tmp_path: Path) -> None:
+    keep_rows(tmp_path, [b"other"], "other")
+    keep_rows(tmp_path, ROWS)
+    assert (read_rows(tmp_path, "other"), read_rows(tmp_path)) == ([b"other"], ROWS)
+
+
 def test_what_is_not_whole_is_left_out(tmp_path: Path) -> None:
     keep_rows(tmp_path, ROWS)
     whole = (tmp_path / FILE).read_bytes()

@@ -31,6 +31,9 @@ class Diary:
     def status(self) -> Mapping[str, Any]:
         return {"name": self._name}
 
+    def use(self, profile: Profile) -> None:
+        self._story.append(f"{self._name} uses {profile.name}")
+
     async def start(self) -> None:
         self._story.append(f"{self._name} started")
 
@@ -62,7 +65,7 @@ def test_a_reload_ends_what_is_wanted_no_more_and_begins_what_is_new() -> None:
     asyncio.run(tell())
     assert story == [
         *("a made", "b made", "a started", "b started"),
-        *("a closed", "c made", "spoken", "c started"),
+        *("a closed", "b uses b-c", "c made", "spoken", "c started"),
         *("c closed", "b closed"),
     ]
 
