@@ -182,8 +182,8 @@ def test_what_the_profile_says_is_registered_and_a_problem_where_it_cannot_be(tm
         assert b.part.problem == NO_PLACE
         for node in (a, b, c):
             node.host.mesh.take(certificate("a", serial=1000, since=NOW, not_before=NOW + 1, grants=PLACE).encoded)
-        await meshed.until(lambda: b.part.list()["registered"][0]["places"] != [])
-        await meshed.until(lambda: b.part.problem == "")
+        await meshed.until(lambda: b.part.list()["registered"][0]["places"] == [{"place": "a", "state": "registered"}], 600.0)
+        assert b.part.problem == ""
         with pytest.raises(BadArguments, match="the profile says"):
             b.part.unregister("printers")
         assert [each["name"] for each in (await c.done(c.part.find("printers", 10)))["members"]] == ["b"]
