@@ -23,6 +23,8 @@ def block(arguments: argparse.Namespace, terminal: Terminal) -> int:
     answer = client.call("block_peer", asked)
     until = f"until {answer['until']}" if answer["until"] else f"until `appliance peers unblock {answer['name']}`"
     terminal.result(answer, f"{answer['name']} is blocked {until}")
+    if answer["alone"]:
+        terminal.note("This node has a session with nobody now: if that was its only way into the network, it is out of it.")
     return ExitCode.OK
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_a_peer_that_is_blocked_by_hand_has_no_session_until_it_is_unblocked(wir
     (blocked,) = [peer for peer in json.loads(server.command("peers", "--json").stdout) if peer.get("blocked")]
     assert (blocked["name"], blocked["connected"], blocked["blocked"]["reason"]) == ("phone", False, "it floods")
 
-    server.stop()
+    server.stop(signal.SIGKILL)
     server.start()
     assert laptop.pings("10.86.0.1")
     assert with_session(server) == {"laptop"}
@@ -67,7 +68,7 @@ def test_a_hostile_member_is_blocked_by_the_node_and_the_others_go_on(tmp_path: 
         (bad,) = [each for each in json.loads(victim.command("peers", "scores", "--json").stdout) if each["block"]]
         assert (bad["name"], bad["standing"], bad["block"]["by"]) == ("host-3", "blocked", None)
         assert bad["block"]["reason"] in {"forged-statement", "flood"}
-        assert {reason["what"] for reason in bad["reasons"] if reason["points"] < 0} <= {"forged-statement", "flood"}
+        assert bad["value"] <= -60
         evil.start()
         assert not evil.pings("10.86.0.1", within=3), "its real node is the same member"
         assert friend.pings("10.86.0.1")

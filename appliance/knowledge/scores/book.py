@@ -19,8 +19,9 @@ from appliance.knowledge.scores.blocks import Block, Blocks
 from appliance.knowledge.scores.history import BLOCKED_AT, ENTERED, History, Standing
 from appliance.members.row import Digest
 
-MOST_MEMBERS: Final = 4096
-"""Histories that are kept. Of more, those go that say least."""
+MOST_MEMBERS: Final = 1024
+"""Histories that are kept; of more, those go that say least. Chosen: a look at all, or a copy for the disk, holds the event loop
+for less than 50 ms."""
 KEPT_SHARE: Final = 0.75
 """How many of them stay when there are too many: making room costs a look at all."""
 BLOCKED_SHARE: Final = 3

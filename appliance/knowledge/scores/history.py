@@ -24,7 +24,7 @@ GRAVE: Final = -5.0
 SMALL_MOST: Final = 50.0
 GRAVE_MOST: Final = 250.0
 """What grave faults may add up to: more is not remembered longer."""
-MOST_REASONS: Final = 16
+MOST_REASONS: Final = 12
 """Of one member. Further ones are counted as OTHER."""
 OTHER: Final = "other"
 LEAST: Final = 0.05

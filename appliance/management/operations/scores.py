@@ -30,6 +30,7 @@ class Blocked(Result):
 
     name: str
     identity: str
+    alone: bool = Field(description="The node has a session with nobody now: it may not find its network again.")
     left_s: int | None = Field(description="Seconds until it ends; null if it does not by itself.")
     until: str | None
 

@@ -48,6 +48,8 @@ TARGETS: Final[Mapping[str, Callable[[Request], str]]] = {
     "statements": _body,
     "invite": _text("name"),
     "revoke_invitation": _text("which"),
+    "block_peer": _text("name"),
+    "unblock_peer": _text("name"),
     "connect": _service,
     "serve": _text("service"),
     "service_health": _text("service"),

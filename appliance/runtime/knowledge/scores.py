@@ -26,6 +26,7 @@ from appliance.knowledge.scores.choosing import Candidate, order
 from appliance.knowledge.scores.document import MOST_TEXT
 from appliance.knowledge.scores.history import BLOCKED_AT, Standing
 from appliance.members.network import digest_of_text, identity_text
+from appliance.protocol.admission import TokenBucket
 from appliance.protocol.session import SessionState
 from appliance.runtime.knowledge.hosting import OF_ANY_FAMILY
 from appliance.runtime.knowledge.scores_file import KeptBook
@@ -49,7 +50,9 @@ HELD: Final = "held-a-session"
 HELD_POINTS: Final = 3.0
 """For a session that was there all that time: a member that does nothing but be there is good after two hours."""
 JUDGE_SECONDS: Final = 1.0
-"""Between two looks whether one is to be blocked that is bad enough: it takes a look at all peers."""
+"""Between two looks whether a member that is bad enough is to be blocked."""
+JUDGED_A_SECOND: Final = 10.0
+"""Members; each takes 10 ms where a thousand have a session."""
 COUNT_SECONDS: Final = 10.0
 """For which a count of standings is good: it takes 10 ms where thousands are known."""
 MOST_NAMED: Final = 16
@@ -77,6 +80,7 @@ class Scores:
         self._kept = KeptBook(self._mesh.parts.folder.path, self._mesh.parts.monotonic, self._mesh.parts.wall)
         self.book = self._kept.read()
         self._witness: Witness | None = None
+        self._judging = TokenBucket(JUDGED_A_SECOND, JUDGED_A_SECOND, self.now())
         self._judge_at: dict[Digest, float] = {}
         """Who was judged, and is not judged again before when."""
         self._counted: tuple[float, Mapping[str, int]] | None = None
@@ -182,6 +186,10 @@ class Scores:
         await self._kept.write(self.book)
         return identity
 
+    def is_alone(self) -> bool:
+        """Has this node a session with nobody, blocked ones left out?"""
+        return not any(member not in self.book.blocks for member in self._connected())
+
     async def unblock(self, name: str) -> str:
         """Take a block back. Returns the identity. Raises NoSuchPeer, CannotBlock."""
         identity = self.find(name)
@@ -253,12 +261,18 @@ class Scores:
         if not self._is_on or member == digest_of_text(self._mesh.own):
             return
         self.book.note(member, deed.what, deed.points, now, times)
-        if deed.points < 0 and self.book.value(member, now) <= BLOCKED_AT and now >= self._judge_at.get(member, now):
-            self._judge_at = {each: at for each, at in self._judge_at.items() if at > now} | {member: now + JUDGE_SECONDS}
+        if deed.points < 0 and self.book.value(member, now) <= BLOCKED_AT and self._may_judge(member, now):
             block = self.book.judge(member, self._surroundings(), now)
             if block is not None:
                 self._enforce(member, block)
                 self._kept.soon(self.book)
+
+    def _may_judge(self, member: Digest, now: float) -> bool:
+        """Judging takes a look at all peers, and the bad ones decide how often there is a reason to."""
+        if now < self._judge_at.get(member, now) or not self._judging.take(now):
+            return False
+        self._judge_at = {each: at for each, at in self._judge_at.items() if at > now} | {member: now + JUDGE_SECONDS}
+        return True
 
     def _surroundings(self) -> Surroundings:
         table = self._mesh.parts.peers.table
@@ -278,7 +292,8 @@ class Scores:
         """Who is to have a session, and was called in vain all the time."""
         calling = (peer for peer in self._mesh.parts.driver.node.peers.values() if peer.proved and peer.settings.keepalive)
         failing = [peer for peer in calling if peer.outage_since is not None and peer.outage_since <= now - LOOK_SECONDS]
-        return [digest_of_text(peer.settings.identity) for peer in failing if peer.settings.identity not in self.blocks()]
+        members = (digest_of_text(peer.settings.identity) for peer in failing)
+        return [member for member in members if member not in self.book.blocks]
 
     # ---- time ----
 

@@ -30,7 +30,8 @@ async def block(scores: Scores, request: Request) -> dict[str, Any]:
     if seconds is not None and not _is_duration(seconds):
         raise BadArguments("block_peer: seconds is a number above 0, of at most ten years")
     identity = await scores.block(name, request.principal.name or request.principal.kind, reason.strip(), seconds)
-    return {"name": scores.name_of(identity), "identity": identity} | _until(scores.blocks()[identity], scores.now())
+    done = {"name": scores.name_of(identity), "identity": identity, "alone": scores.is_alone()}
+    return done | _until(scores.blocks()[identity], scores.now())
 
 
 async def unblock(scores: Scores, request: Request) -> dict[str, Any]:

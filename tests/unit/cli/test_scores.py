@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]
 
     def call(op: str, args: Mapping[str, Any]) -> Any:
         found.append((op, args))
-        return {"name": args["name"], "identity": "llp1:x", "until": "then" if "seconds" in args else None}
+        return {"name": args["name"], "identity": "llp1:x", "until": "then" if "seconds" in args else None, "alone": False}
 
     monkeypatch.setattr("appliance.control.client.call", call)
     return found

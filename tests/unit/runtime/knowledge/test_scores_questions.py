@@ -25,11 +25,12 @@ def test_who_asks_is_who_said_so_and_the_answer_tells_until_when(tmp_path: Path)
     async def story(meshed: Meshed) -> None:
         a = await three(meshed)
         done = await scores_questions.block(a.scores, asked(name="b", seconds=60, reason=" floods "))
-        assert (done["name"], done["left_s"]) == ("b", 60)
+        assert (done["name"], done["left_s"], done["alone"]) == ("b", 60, False)
         assert done["until"]
         (block,) = scores_questions.blocked_peers(a.scores).values()
         assert (block["by"], block["reason"], block["since_s"]) == ("root", "floods", 0)
-        assert (await scores_questions.block(a.scores, asked(name="c")))["until"] is None
+        last = await scores_questions.block(a.scores, asked(name="c"))
+        assert (last["until"], last["alone"]) == (None, True)
         assert (await scores_questions.unblock(a.scores, asked(name="c")))["name"] == "c"
         await a.scores.close()
 
