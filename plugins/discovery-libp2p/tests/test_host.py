@@ -162,10 +162,35 @@ async def test_a_flood_of_streams_ends_the_connection_and_nothing_else(pair: lis
         number = connection._session.mux.open()
         connection._session.mux.reset(number)
     connection._flush()
-    await until(lambda: flooded.host.counted["streams too fast"])
+    await until(lambda: flooded.host.counted["asks too fast"])
     await until(lambda: not flooder.host.peers)
     await flooder.meet(flooded)
     await flooder.host.ping(flooded.peer, bytes(32))
+
+
+async def test_pings_without_end_are_answered_for_a_while(pair: list[Node]) -> None:
+    caller, called = pair
+    await caller.meet(called)
+    stream, _ = await caller.host.open(called.peer, (), ("/ipfs/ping/1.0.0",))
+    async with asyncio.timeout(PATIENCE):
+        with suppress(StreamGone):
+            while True:
+                await stream.write(bytes(32))
+                await stream.read()
+    assert called.host.counted["asks too fast"] == 1
+
+
+async def test_callers_that_come_and_go_too_fast_wait(pair: list[Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    node, other = pair
+    node.host._allowance = 3.0
+    for _ in range(10):
+        _, writer = await asyncio.open_connection("127.0.0.1", node.at.port)
+        writer.close()
+    await until(lambda: node.host.counted["connections too fast"] == 7)
+    monkeypatch.setattr(hosts, "TURN_SECONDS", 0.01)
+    node.spawn(node.host.run(), "quick")
+    await until(lambda: node.host._allowance > 1)
+    await other.meet(node)
 
 
 async def test_a_peer_that_never_reads_is_not_answered_without_end(pair: list[Node]) -> None:
@@ -200,7 +225,7 @@ async def test_idle_connections_end(pair: list[Node], monkeypatch: pytest.Monkey
     one.spawn(one.host.run(), "quick")
     await one.meet(two)
     await until(lambda: not one.host._all and not two.host._all)
-    assert not two.host.counted.total()
+    assert not two.host.counted["silent"]
 
 
 async def test_a_connection_that_nobody_used_lately_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +253,19 @@ async def test_identify_may_be_pushed_and_nonsense_in_it_is_counted(pair: list[N
     stream, _ = await one.host.open(two.peer, (), ("/ipfs/id/push/1.0.0",))
     await stream.write(varint.encode(10**9))
     await until(lambda: two.host.counted["too long"])
+
+
+async def test_who_is_connected_is_told_of_other_addresses_once(pair: list[Node]) -> None:
+    one, two = pair
+    heard = []
+    await one.meet(two)
+    two.host.identified.append(lambda connection, identity: heard.append(identity.addresses))
+    moved = (Multiaddr("198.51.100.7", 4001),)
+    one.host.announce(moved)
+    one.host.announce(moved)
+    await until(lambda: moved in heard)
+    await one.host.ping(two.peer, bytes(32))
+    assert heard.count(moved) == 1
 
 
 async def test_a_protocol_that_nobody_speaks_is_refused(pair: list[Node]) -> None:

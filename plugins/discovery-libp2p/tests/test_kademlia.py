@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -110,6 +111,19 @@ async def test_many_questions_in_one_stream_are_answered_and_a_ping_too() -> Non
             assert answer is not None
             assert messages.read(answer).type is kind
         stream.end()
+
+
+async def test_questions_without_end_end_the_stream() -> None:
+    async with nodes(2) as (one, two):
+        await one.meet(two)
+        stream, _ = await one.host.open(two.peer, (), (PUBLIC,))
+        ping = varint.framed(messages.write(Message(Type.PING)))
+        async with asyncio.timeout(60):
+            with suppress(OSError):
+                while True:
+                    await stream.write(ping)
+                    await stream.read_message(messages.LONGEST)
+        assert two.host.counted["asks too fast"] == 1
 
 
 async def test_a_peer_that_answers_no_questions_is_not_asked_any() -> None:

@@ -87,3 +87,14 @@ async def test_quiet_connections_stay_where_a_topic_is_shared_and_end_where_the_
         node.host._judge_quiet(kept, node.host.now())
         await until(lambda: not node.host.peers)
         assert node.host.counted["silent"] == 1
+
+
+async def test_a_peer_that_leaves_leaves_nothing_behind() -> None:
+    async with nodes(2) as (node, leaving):
+        await node.meet(leaving)
+        await until(lambda: leaving.peer in node.router._peers)
+        await leaving.host.close()
+        await until(lambda: not node.host.peers)
+        await until(lambda: {task.get_name() for task in node._tasks} == {"host", "pubsub"})
+        assert not node.pubsub._waiting
+        assert not node.router._peers

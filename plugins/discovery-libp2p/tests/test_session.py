@@ -15,7 +15,7 @@ CALLER, CALLED, OTHER = (OwnKey(bytes([number]) * 32) for number in (1, 2, 3))
 
 
 def session(own: OwnKey, *, initiator: bool, expects: bytes | None = None) -> Session:
-    return Session(own, Entropy(own.sign(b"s")[:32], own.sign(b"e")[:32]), initiator=initiator, expects=expects)
+    return Session(own, lambda: Entropy(own.sign(b"s")[:32], own.sign(b"e")[:32]), initiator=initiator, expects=expects)
 
 
 def talk(caller: Session, called: Session, piece: int = 2**20) -> tuple[list[Event], list[Event]]:

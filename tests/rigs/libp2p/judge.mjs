@@ -43,7 +43,7 @@ const deeds = {
     const { remotePeer } = await node.dial(multiaddr(to))
     for (;;) {
       const { protocols } = await node.peerStore.get(remotePeer)
-      if (protocols.length > 1) return { protocols }
+      if (protocols.length > 1 && node.services.dht.routingTable.size > 0) return { protocols }
       await new Promise(resolve => setTimeout(resolve, 20))
     }
   },

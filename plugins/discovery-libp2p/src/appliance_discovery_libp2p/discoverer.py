@@ -125,14 +125,14 @@ class _Running:
         self._services.spawn(work, name)
 
     def _identified(self, connection: Connection, identity: Identity) -> None:
-        if connection.dialed and identity.seen_at is not None:
-            self._seen.told(connection.peer, identity.seen_at.host)
+        if identity.seen_at is not None:
+            self._seen.told(connection.peer, identity.seen_at.host, asked=connection.dialed)
             self._use_places()
 
     def _use_places(self) -> None:
         seen = self._seen.hosts()
-        self.host.announced = tuple(
-            Multiaddr(host, address.port) for address in self._listening for host in places.hosts(address.host, seen)
+        self.host.announce(
+            [Multiaddr(host, address.port) for address in self._listening for host in places.hosts(address.host, seen)]
         )
 
     # ---- time ----

@@ -25,10 +25,12 @@ class Table:
     def __init__(self, own: bytes) -> None:
         self._own = point(own)
         self._buckets: list[dict[bytes, Peer]] = [{} for _ in range(BITS)]
+        self._points: dict[bytes, int] = {}
+        """Of each peer in the table: a hash for each would be the greater part of an answer's time."""
         self._neighbourhoods: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets))
+        return len(self._points)
 
     def add(self, peer: Peer) -> bool:
         """Somebody who answered, with addresses of his. Is he in it now?"""
@@ -43,6 +45,7 @@ class Table:
         if len(bucket) >= K or (around and (near >= MOST_OF_ONE_IN_BUCKET or self._neighbourhoods[around] >= MOST_OF_ONE)):
             return False
         bucket[peer.id] = peer
+        self._points[peer.id] = point(peer.id)
         self._neighbourhoods[around] += 1
         return True
 
@@ -51,6 +54,7 @@ class Table:
         index = self._index(peer)
         found = self._buckets[index].pop(peer, None) if index is not None else None
         if found is not None:
+            del self._points[peer]
             around = neighbourhood(found.addresses[0].host)
             self._neighbourhoods[around] -= 1
             if not self._neighbourhoods[around]:
@@ -63,8 +67,8 @@ class Table:
 
     def closest(self, target: int, count: int = K) -> list[Peer]:
         """The nearest to a point, nearest first."""
-        peers = (peer for bucket in self._buckets for peer in bucket.values())
-        return sorted(peers, key=lambda peer: point(peer.id) ^ target)[:count]
+        nearest = sorted(self._points, key=lambda peer: self._points[peer] ^ target)[:count]
+        return [self._buckets[(self._points[peer] ^ self._own).bit_length() - 1][peer] for peer in nearest]
 
     def _index(self, peer: bytes) -> int | None:
         distance = point(peer) ^ self._own

@@ -20,9 +20,9 @@ HANDSHAKE_SECONDS: Final = 10.0
 """From the first byte to a proved peer. An honest one on the other side of the world needs two."""
 NEGOTIATION_SECONDS: Final = 10.0
 """For the protocol of a stream."""
-OPENED_PER_SECOND: Final = 50
-"""Streams that a peer may open in the long run; gossip and Kademlia of busy peers open a few."""
-OPENED_AT_ONCE: Final = 200
+ASKED_PER_SECOND: Final = 10
+"""Streams that a peer may open, and questions that it may ask, in the long run: an answer takes up to half a millisecond."""
+ASKED_AT_ONCE: Final = 200
 
 
 class Owner(Protocol):
@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._drained = asyncio.Event()
         self._drained.set()
         self._reason = ""
-        self._allowance = float(OPENED_AT_ONCE)
+        self._allowance = float(ASKED_AT_ONCE)
         self._late: asyncio.TimerHandle | None = None
 
     @property
@@ -97,6 +97,12 @@ class Connection(asyncio.Protocol):
         except BaseException:
             stream.reset()
             raise
+
+    def spend(self) -> None:
+        """The peer asks for something. Raises Malformed when it asks too much."""
+        self._allowance -= 1
+        if self._allowance < 0:
+            raise Malformed("asks too fast")
 
     def probe(self) -> None:
         """Have the peer say that it is there."""
@@ -214,9 +220,10 @@ class Connection(asyncio.Protocol):
             self._tell(stream, event)
 
     def _take(self, number: int) -> None:
-        self._allowance -= 1
-        if self._allowance < 0:
-            self.abort("streams too fast")
+        try:
+            self.spend()
+        except Malformed as error:
+            self.abort(error.reason)
             return
         stream = self._streams[number] = Stream(self, number)
         self._owner.opened(stream)
@@ -240,7 +247,7 @@ class Connection(asyncio.Protocol):
 
     def refill(self, seconds: float) -> None:
         """So much time has gone by."""
-        self._allowance = min(float(OPENED_AT_ONCE), self._allowance + seconds * OPENED_PER_SECOND)
+        self._allowance = min(float(ASKED_AT_ONCE), self._allowance + seconds * ASKED_PER_SECOND)
 
     def _flush(self) -> None:
         if self._transport is not None and (data := self._session.take_out()):

@@ -29,6 +29,9 @@ MOST_CALLERS: Final = 64
 """Connections from outside."""
 MOST_FROM_ONE: Final = 16
 """Connections from outside from one address."""
+CALLERS_PER_SECOND: Final = 20
+"""That are let in in the long run: a handshake takes half a millisecond."""
+CALLERS_AT_ONCE: Final = 200
 MOST_TO_ONE: Final = 3
 """Connections with one peer: both sides may call at the same moment."""
 DIAL_SECONDS: Final = 5.0
@@ -59,7 +62,7 @@ class Host:
         self.own = own
         self.counted: Counter[str] = Counter()
         self.announced: tuple[Multiaddr, ...] = ()
-        """Where others are told to call this node."""
+        """Where others are told to call this node; see `announce`."""
         self.identified: list[Callable[[Connection, Identity], None]] = []
         self.left: list[Callable[[bytes], None]] = []
         self.keeps: list[Callable[[bytes], bool]] = []
@@ -71,6 +74,7 @@ class Host:
         self._all: set[Connection] = set()
         self._dialing: dict[bytes, asyncio.Future[Connection]] = {}
         self._servers: list[asyncio.Server] = []
+        self._allowance = float(CALLERS_AT_ONCE)
         self.handle(PING, self._answer_pings, IDLE_SECONDS)
         self.handle(identify.IDENTIFY, self._say_who)
         self.handle(identify.PUSH, self._hear_push)
@@ -90,6 +94,7 @@ class Host:
         while True:
             await asyncio.sleep(TURN_SECONDS)
             now = self.now()
+            self._allowance = min(float(CALLERS_AT_ONCE), self._allowance + TURN_SECONDS * CALLERS_PER_SECOND)
             for connection in list(self._all):
                 connection.refill(TURN_SECONDS)
                 if connection.alive and now - connection.last_used > IDLE_SECONDS:
@@ -209,8 +214,7 @@ class Host:
         oldest.abort("made room")
 
     def _session(self, *, initiator: bool, expects: bytes | None) -> Session:
-        static, ephemeral = (X25519PrivateKey.generate().private_bytes_raw() for _ in range(2))
-        return Session(self.own, Entropy(static, ephemeral), initiator=initiator, expects=expects)
+        return Session(self.own, _entropy, initiator=initiator, expects=expects)
 
     def _called(self) -> Connection:
         return self._connection(self._session(initiator=False, expects=None), dialed=False)
@@ -224,10 +228,13 @@ class Host:
 
     def made(self, connection: Connection) -> None:
         """TCP is up. Is there room for one more?"""
-        callers = [one for one in self._all if not one.dialed]
         if connection.dialed:
             return
-        if len(callers) > MOST_CALLERS or len(self._all) > MOST_CONNECTIONS:
+        self._allowance -= 1
+        callers = [one for one in self._all if not one.dialed]
+        if self._allowance < 0:
+            connection.abort("connections too fast")
+        elif len(callers) > MOST_CALLERS or len(self._all) > MOST_CONNECTIONS:
             connection.abort("connections too many")
         elif sum(one.remote.host == connection.remote.host for one in callers) > MOST_FROM_ONE:
             connection.abort("connections from one")
@@ -283,7 +290,24 @@ class Host:
     async def _answer_pings(self, stream: Stream) -> None:
         with suppress(TimeoutError):
             while data := await stream.read(PING_BYTES):
+                stream.connection.spend()
                 await stream.write(data)
+
+    def announce(self, addresses: Sequence[Multiaddr]) -> None:
+        """Others are to call this node there from now on; who is connected is told."""
+        if tuple(addresses) != self.announced:
+            self.announced = tuple(addresses)
+            for peer in self.peers:
+                self._spawn(self._push_who(peer), "libp2p identify")
+
+    async def _push_who(self, peer: bytes) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                stream, _ = await self.open(peer, (), (identify.PUSH,))
+                await self._say_who(stream)
+                stream.end()
+        except FAILURES:
+            self.counted["identify failed"] += 1
 
     async def _say_who(self, stream: Stream) -> None:
         remote = stream.connection.remote
@@ -312,3 +336,7 @@ class Host:
     def _heard_who(self, connection: Connection, identity: Identity) -> None:
         for identified in self.identified:
             identified(connection, identity)
+
+
+def _entropy() -> Entropy:
+    return Entropy(*(X25519PrivateKey.generate().private_bytes_raw() for _ in range(2)))

@@ -18,6 +18,7 @@ from appliance_discovery_libp2p.net.streams import Stream
 from appliance_discovery_libp2p.wire import varint
 from appliance_discovery_libp2p.wire.identify import Identity
 from appliance_discovery_libp2p.wire.malformed import Malformed
+from appliance_discovery_libp2p.wire.multiaddr import Multiaddr
 
 QUESTION_SECONDS: Final = 5.0
 """For one peer's answer, the connection to it included."""
@@ -142,7 +143,9 @@ class Kademlia:
             self.table.remove(peer.id)
             lookup.silent(peer.id)
             return
-        self.table.add(peer)
+        connection = self._host.connection(peer.id)
+        if connection is not None:
+            self._add(connection, peer.addresses)
         lookup.heard(peer.id, answer.closer)
         hear(answer)
 
@@ -161,6 +164,7 @@ class Kademlia:
 
     async def _answer_all(self, stream: Stream) -> None:
         while (data := await stream.read_message(messages.LONGEST)) is not None:
+            stream.connection.spend()
             answer = self._answer(messages.read(data), stream)
             if answer is not None:
                 await stream.write(varint.framed(messages.write(answer)))
@@ -198,11 +202,15 @@ class Kademlia:
     # ---- who is there ----
 
     def _identified(self, connection: Connection, identity: Identity) -> None:
-        """Who speaks our protocol is asked from now on: one that called, at the address that it called from."""
-        if self._protocol not in identity.protocols:
-            return
-        remote = connection.remote.host
-        addresses = reach.believable(identity.addresses, remote)
-        if not connection.dialed:
-            addresses = tuple(address for address in addresses if address.host == remote)
+        """Who speaks our protocol is asked from now on."""
+        if self._protocol in identity.protocols:
+            self._add(connection, reach.believable(identity.addresses, connection.remote.host))
+
+    def _add(self, connection: Connection, addresses: Sequence[Multiaddr]) -> None:
+        """Of what it says, first where it was called, or called from: so it cannot pretend to be in many networks."""
+        remote = connection.remote
+        if connection.dialed:
+            addresses = tuple(dict.fromkeys((Multiaddr(remote.host, remote.port), *addresses)))
+        else:
+            addresses = tuple(address for address in addresses if address.host == remote.host)
         self.table.add(Peer(connection.peer, addresses[: messages.MOST_ADDRESSES]))

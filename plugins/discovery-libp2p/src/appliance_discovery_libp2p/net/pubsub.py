@@ -17,6 +17,8 @@ from appliance_discovery_libp2p.wire.identify import Identity
 PROTOCOL: Final = "/meshsub/1.1.0"
 MOST_WAITING: Final = 64
 """RPCs that wait for one peer: it does not read, and gets what comes after."""
+NOTHING: Final = b""
+"""Wakes up whoever writes to a peer that is gone; no RPC is empty."""
 WRITE_SECONDS: Final = 10.0
 DAY: Final = 24 * 3600.0
 """That a stream may last: it is opened again."""
@@ -29,6 +31,8 @@ class PubSub:
         self.heard: list[Callable[[str, bytes], None]] = []
         self._host, self._router, self._spawn = host, router, spawn
         self._waiting: dict[bytes, asyncio.Queue[bytes]] = {}
+        self._somebody = asyncio.Event()
+        """Is there any peer that speaks it? While there is none, nothing beats."""
         router.counted = host.counted
         host.handle(PROTOCOL, self._listen, DAY)
         host.identified.append(self._identified)
@@ -58,6 +62,7 @@ class PubSub:
     async def run(self) -> None:
         """The beat. Ends when cancelled."""
         while True:
+            await self._somebody.wait()
             await asyncio.sleep(BEAT_SECONDS)
             self._router.beat(self._host.now())
             self._flush()
@@ -66,19 +71,23 @@ class PubSub:
         peer = connection.peer
         if PROTOCOL in identity.protocols and peer not in self._waiting:
             self._waiting[peer] = asyncio.Queue(MOST_WAITING)
+            self._somebody.set()
             self._spawn(self._talk(peer, self._waiting[peer]), "libp2p gossip")
             self._router.connected(peer)
             self._flush()
 
     def _left(self, peer: bytes) -> None:
         self._router.gone(peer)
-        self._waiting.pop(peer, None)
+        waiting = self._waiting.pop(peer, None)
+        if waiting is not None and waiting.empty():
+            waiting.put_nowait(NOTHING)
+        if not self._waiting:
+            self._somebody.clear()
 
     async def _talk(self, peer: bytes, waiting: asyncio.Queue[bytes]) -> None:
         try:
             stream, _ = await self._host.open(peer, (), (PROTOCOL,))
-            while self._waiting.get(peer) is waiting:
-                rpc = await waiting.get()
+            while (rpc := await waiting.get()) != NOTHING:
                 async with asyncio.timeout(WRITE_SECONDS):
                     await stream.write(varint.framed(rpc))
         except FAILURES:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from appliance_discovery_libp2p.wire import multistream, yamux
@@ -36,9 +37,12 @@ class Entropy(NamedTuple):
 
 
 class Session:
-    """One side of a connection. `expects`: the peer it must be, None: whoever it is."""
+    """One side of a connection. `expects`: the peer it must be, None: whoever it is.
 
-    def __init__(self, own: OwnKey, entropy: Entropy, *, initiator: bool, expects: bytes | None = None) -> None:
+    `entropy` is drawn once somebody is there who speaks Noise.
+    """
+
+    def __init__(self, own: OwnKey, entropy: Callable[[], Entropy], *, initiator: bool, expects: bytes | None = None) -> None:
         self.mux = Yamux(initiator=initiator)
         self.ready = False
         self._own, self._entropy, self._initiator, self._expects = own, entropy, initiator, expects
@@ -56,7 +60,7 @@ class Session:
             if self._security.chosen is None:
                 return []
             data, self._security = bytes(self._security.rest), None
-            self._secured = Secured(self._own, initiator=self._initiator, expects=self._expects, **self._entropy._asdict())
+            self._secured = Secured(self._own, initiator=self._initiator, expects=self._expects, **self._entropy()._asdict())
         assert self._secured is not None
         plain = self._secured.receive(data)
         if self.ready:
