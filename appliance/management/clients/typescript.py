@@ -49,8 +49,8 @@ def written(schema: Any, prefix: str = "models.") -> str:
     if kinds == "array":
         return _list(schema, prefix)
     if kinds == "object":
-        more = schema.get("additionalProperties")
-        return f"Record<string, {written(more, prefix) if isinstance(more, Mapping) else 'unknown'}>"
+        more = schema.get("additionalProperties")  # not as a `Record`: a model may have that name
+        return f"{{ [name: string]: {written(more, prefix) if isinstance(more, Mapping) else 'unknown'} }}"
     return str(_KINDS.get(kinds, "unknown"))
 
 
