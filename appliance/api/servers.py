@@ -6,7 +6,7 @@ failed. The core lets connections in: it counts them, by address too, shakes han
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -15,6 +15,21 @@ from appliance.api.api_parts import ApiServices
 
 class ServerServices(ApiServices, Protocol):
     """What the core gives to a server."""
+
+    async def provide(self, key: str, seconds: float) -> None:
+        """Say in the hash table of the network that this node has what `key` names, for so many seconds (60 at least); 0: it has
+        it no more. Raises ApplianceError where there is no network, or nobody keeps it."""
+
+    async def providers(self, key: str) -> Sequence[str]:
+        """Identities of other members that say so; none if nobody does. Raises ApplianceError."""
+
+    async def send(self, member: str, content: bytes) -> None:
+        """Have that brought to the server of the same name on another member: 12 KiB at most. Raises ApplianceError if it was not
+        taken there; otherwise it is in `letters` there."""
+
+    def letters(self) -> AsyncGenerator[tuple[str, bytes], None]:
+        """What such servers sent, with the identity of the member. Members are in the network, and no more is known of them: what
+        they send may have any form. Ends, or raises ApplianceError, when the node has no network."""
 
     def random(self, count: int) -> bytes:
         """So many random bytes that nobody can guess, for challenges."""

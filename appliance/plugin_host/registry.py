@@ -39,7 +39,21 @@ MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 PROTOCOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What `wire.control` takes for a family."""
 CORE_PROTOCOLS = frozenset(
-    {"compression", "dht", "enrol", "heads", "liveness", "member", "paths", "relay", "rendezvous", "renewal", "roster", "topics"}
+    {
+        "compression",
+        "dht",
+        "enrol",
+        "heads",
+        "letters",
+        "liveness",
+        "member",
+        "paths",
+        "relay",
+        "rendezvous",
+        "renewal",
+        "roster",
+        "topics",
+    }
 )
 CORE_DISCOVERY = frozenset({"dht", "rendezvous"})
 """Discovery kinds of the core: what members of a network know together (`runtime.knowledge.seeking`)."""

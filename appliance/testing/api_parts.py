@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from hashlib import shake_256
 
 from appliance.errors import HostError
@@ -33,12 +34,61 @@ class FakeApiServices(FakeServices):
         return self.secrets[reference].encode()
 
 
+class FakeNetwork:
+    """What several of them have in common."""
+
+    def __init__(self) -> None:
+        self.having: dict[str, list[str]] = {}
+        """Members that have something, by its key."""
+        self.letters: dict[str, asyncio.Queue[tuple[str, bytes]]] = {}
+        """What waits for each."""
+
+
 class FakeServerServices(FakeApiServices):
     """`ServerServices` of `appliance.api.servers`. What is random is the same in each run."""
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
         super().__init__(secrets)
         self._drawn = 0
+        self._network: FakeNetwork | None = None
+
+    def join(self, network: FakeNetwork, identity: str) -> None:
+        """Be a member of that network from now on."""
+        self.identity, self._network = identity, network
+        network.letters[identity] = asyncio.Queue()
+
+    async def provide(self, key: str, seconds: float) -> None:
+        """In the network. Raises HostError where there is none."""
+        having = self._found().having.setdefault(key, [])
+        if seconds and self.identity not in having:
+            having.append(self.identity)
+        if not seconds and self.identity in having:
+            having.remove(self.identity)
+        await asyncio.sleep(0)
+
+    async def providers(self, key: str) -> Sequence[str]:
+        """Others in the network."""
+        await asyncio.sleep(0)
+        return [member for member in self._found().having.get(key, ()) if member != self.identity]
+
+    async def send(self, member: str, content: bytes) -> None:
+        """Raises HostError if nobody is there."""
+        await asyncio.sleep(0)
+        waiting = self._found().letters.get(member)
+        if waiting is None:
+            raise HostError(f"{member} does not answer")
+        waiting.put_nowait((self.identity, content))
+
+    async def letters(self) -> AsyncGenerator[tuple[str, bytes], None]:
+        """One after the other."""
+        waiting = self._found().letters[self.identity]
+        while True:
+            yield await waiting.get()
+
+    def _found(self) -> FakeNetwork:
+        if self._network is None:
+            raise HostError("this node is in no network of members")
+        return self._network
 
     def random(self, count: int) -> bytes:
         """Other bytes each time."""

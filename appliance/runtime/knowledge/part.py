@@ -133,3 +133,7 @@ def wanted(around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
         from appliance.runtime.knowledge.rendezvous import RendezvousPart
 
         yield "rendezvous", lambda: RendezvousPart(around, profile)
+    if profile.mesh is not None and profile.management is not None and profile.management.servers:
+        from appliance.runtime.knowledge.letters import LettersPart
+
+        yield "letters", lambda: LettersPart(around)

@@ -12,6 +12,7 @@ from appliance.runtime.knowledge.part import Knowledge, Part
 READ: Final = "knowledge.read"
 WRITE: Final = "knowledge.write"
 CHANGE: Final = "node.change"
+SERVE: Final = "api.serve"
 
 Found = Callable[[], Knowledge | None]
 
@@ -42,7 +43,24 @@ def blocked_peers(knowledge: Knowledge | None) -> Mapping[str, Mapping[str, Any]
 def operations(knowledge: Found) -> dict[str, Operation]:
     """All of them, whether the node has the part or not: what it has not got it says when it is asked."""
     scores, topics = _about_scores(knowledge), _about_topics(knowledge)
-    return scores | topics | _about_rendezvous(knowledge) | _of_hash_table(knowledge)
+    return scores | topics | _about_rendezvous(knowledge) | _of_hash_table(knowledge) | _about_letters(knowledge)
+
+
+
+def _about_letters(knowledge: Found) -> dict[str, Operation]:
+    """Of servers of plugins: the API server's own, and nobody else's."""
+
+    async def letter(request: Request) -> Any:
+        from appliance.runtime.knowledge import letter_questions
+
+        return await letter_questions.send(part_of(knowledge(), "letters"), request)
+
+    def letters(request: Request) -> AsyncGenerator[Any, None]:
+        from appliance.runtime.knowledge import letter_questions
+
+        return letter_questions.read(part_of(knowledge(), "letters"), request)
+
+    return {"api_letter": Operation(SERVE, letter), "api_letters": Operation(SERVE, letters)}
 
 
 def _about_scores(knowledge: Found) -> dict[str, Operation]:

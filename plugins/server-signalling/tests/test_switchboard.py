@@ -22,6 +22,7 @@ from appliance_server_signalling.switchboard import (
     Close,
     Link,
     Rules,
+    Seek,
     Send,
     Switchboard,
     Vanished,
@@ -40,6 +41,8 @@ class Exchange:
         self.board = Switchboard(Rules(**{"messages": 20.0, "listing": True, "token": b""} | rules), self._random)
         self.told: list[tuple[Link, dict[str, Any]]] = []
         self.asked: list[Link] = []
+        self.sought: list[str] = []
+        """Who was looked for elsewhere, in vain."""
         self.closed: dict[Link, int] = {}
         self.seen: list[Appeared | Vanished] = []
 
@@ -69,6 +72,10 @@ class Exchange:
                     self.told.append((link, json.loads(text)))
                 case Ask(link):
                     self.asked.append(link)
+                case Seek(link, to, text):
+                    self.sought.append(to)
+                    self.board.missed(link, to, text)
+                    self.act()
                 case Close(link, code, _):
                     self.closed[link] = code
                     self.board.gone(link, self.now)
@@ -119,6 +126,7 @@ def test_who_is_not_here_is_told_as_that() -> None:
     assert code_of(told) == "unknown_peer"
     assert told is not None
     assert told["to"] == "nobody"
+    assert here.sought == ["nobody"], "at other members, too"
 
 
 @pytest.mark.parametrize("message", [{"type": "offer", "to": "b", "sdp": SDP}, {"type": "discover"}])

@@ -155,14 +155,14 @@ class OfferFrom(_FromPeer):
     """An offer of another peer."""
 
     type: Literal["offer"]
-    sdp: str
+    sdp: str = Field(max_length=LONGEST_SDP)
 
 
 class AnswerFrom(_FromPeer):
     """An answer of another peer."""
 
     type: Literal["answer"]
-    sdp: str
+    sdp: str = Field(max_length=LONGEST_SDP)
 
 
 class CandidateFrom(_FromPeer):
@@ -170,6 +170,14 @@ class CandidateFrom(_FromPeer):
 
     type: Literal["candidate"]
     candidate: IceCandidate | None
+
+
+class Passed(_Message):
+    """What the server of one member writes to that of another: either a message for a peer, or that a peer is not there."""
+
+    to: PeerId
+    message: Annotated[OfferFrom | AnswerFrom | CandidateFrom, Field(discriminator="type")] | None = None
+    absent: PeerId | None = None
 
 
 Told = Challenge | Registered | Peers | OfferFrom | AnswerFrom | CandidateFrom | Pong | Error
@@ -194,6 +202,16 @@ def read(text: str) -> Said:
 def text_of(message: Mapping[str, Any]) -> str:
     """As it travels."""
     return to_json(message).decode()
+
+
+def letter(to: str, text: str) -> bytes:
+    """A message for a peer at another member; `text` as `forwarded` has it."""
+    return b'{"to":' + to_json(to) + b',"message":' + text.encode() + b"}"
+
+
+def absent(to: str, peer: str) -> bytes:
+    """What `to` wrote to that peer did not arrive."""
+    return to_json({"to": to, "absent": peer})
 
 
 def forwarded(message: Forwarded, sender: str) -> str:

@@ -17,9 +17,21 @@ from websockets.server import ServerProtocol
 from appliance.api.servers import ServerServices
 from appliance.api.services import Stats
 from appliance_server_signalling.connection import Connection, page
+from appliance_server_signalling.elsewhere import Elsewhere
 from appliance_server_signalling.limits import Waiting
 from appliance_server_signalling.settings import SignallingSettings
-from appliance_server_signalling.switchboard import GOING_AWAY, Appeared, Ask, Close, Link, Rules, Send, Switchboard, Vanished
+from appliance_server_signalling.switchboard import (
+    GOING_AWAY,
+    Appeared,
+    Ask,
+    Close,
+    Link,
+    Rules,
+    Seek,
+    Send,
+    Switchboard,
+    Vanished,
+)
 
 PATH: Final = "/p2p-signaling"
 UPGRADE_SECONDS: Final = 10.0
@@ -43,6 +55,7 @@ class SignallingServer:
         self._settings = settings
         self._services = services
         self._board = Switchboard(Rules(settings.messages, settings.listing, token), services.random)
+        self.elsewhere = Elsewhere(services, self._board, self._act, self.now)
         self._by_link: dict[Link, Connection] = {}
         self._all: set[Connection] = set()
         self._page = resources.files(__package__).joinpath("page.html").read_text() if settings.page else ""
@@ -191,8 +204,12 @@ class SignallingServer:
                         if (to := self._by_link.get(link)) is not None:
                             self.left(to)
                             to.close(code, reason)
-                    case Appeared() | Vanished():
-                        pass
+                    case Seek(link, peer, text):
+                        self.elsewhere.seek(link, peer, text)
+                    case Appeared(peer):
+                        self.elsewhere.appeared(peer)
+                    case Vanished(peer):
+                        self.elsewhere.vanished(peer)
             effects = self._board.effects
 
 
@@ -202,6 +219,8 @@ async def opened(settings: SignallingSettings, services: ServerServices) -> Asyn
     token = b"" if settings.token is None else await services.secret(settings.token)
     server = SignallingServer(settings, token, services)
     services.spawn(server.run(), "signalling")
+    services.spawn(server.elsewhere.announce(), "tell who is here")
+    services.spawn(server.elsewhere.listen(), "hear from other members")
     try:
         yield server
     finally:

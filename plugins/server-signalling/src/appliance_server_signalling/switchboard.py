@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import hmac
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from appliance_server_signalling import messages
 from appliance_server_signalling.limits import Bucket, Waiting
@@ -37,6 +37,8 @@ LONG: Final = 4096
 """Bytes of a message that cost as much as another message."""
 PROOF_COST: Final = 10.0
 """Messages that a proof counts as."""
+SEEK_COST: Final = 4.0
+"""And one for a peer who is not here."""
 GOING_AWAY, POLICY = 1001, 1008
 """RFC 6455, section 7.4.1."""
 REPLACED, SILENT, NOT_REGISTERED = 4409, 4408, 4401
@@ -119,7 +121,16 @@ class Vanished(NamedTuple):
     id: str
 
 
-Effect = Send | Ask | Close | Appeared | Vanished
+class Seek(NamedTuple):
+    """That peer is not here. Bring it the text if it is at another member; "": only find out whether it is. `missed` or `looked`
+    says how it went."""
+
+    link: Link
+    to: str
+    text: str
+
+
+Effect = Seek | Send | Ask | Close | Appeared | Vanished
 
 
 class Switchboard:
@@ -219,9 +230,37 @@ class Switchboard:
             case _ if not link.id:
                 self._refuse(link, "not_registered", "register first", "send a message of the type register")
             case Discover():
-                self._discover(link, message)
+                self._discover(link, message, now)
             case _:
-                self._forward(link, message)
+                self._forward(link, message, now)
+
+    def is_here(self, peer: str) -> bool:
+        """Is it registered?"""
+        return peer in self._here
+
+    def missed(self, link: Link, to: str, text: str) -> None:
+        """What a `Seek` was about did not arrive."""
+        if not text:
+            self.looked(link, to, found=False)
+            return
+        self._unknown(link, to)
+
+    def looked(self, link: Link, peer: str, *, found: bool) -> None:
+        """Whether a peer is here, or at another member."""
+        self._send(link, messages.text_of({"type": "peers", "peers": [peer] if found else []}))
+
+    def arrived(self, to: str, message: Mapping[str, Any]) -> bool:
+        """A message for that peer came from another member. Is it here?"""
+        other = self._here.get(to)
+        if other is not None:
+            self._send(other, messages.text_of(message))
+        return other is not None
+
+    def absent(self, sender: str, peer: str) -> None:
+        """What a peer here wrote to that one did not arrive after all."""
+        link = self._here.get(sender)
+        if link is not None:
+            self._unknown(link, peer)
 
     def due(self, now: float) -> None:
         """A second has passed: ask those whose turn it is, and send away those who are late."""
@@ -308,24 +347,39 @@ class Switchboard:
         self.effects.append(Vanished(link.id))
         link.id, link.key = "", b""
 
-    def _discover(self, link: Link, message: Discover) -> None:
+    def _discover(self, link: Link, message: Discover, now: float) -> None:
         if message.id is not None:
-            found = [message.id] if message.id in self._here else []
-        elif not self._rules.listing:
+            if message.id in self._here:
+                self.looked(link, message.id, found=True)
+            else:
+                self._seek(link, message.id, "", now)
+            return
+        if not self._rules.listing:
             self._refuse(link, "not_listed", "this server tells nobody's id", "ask for one that you know, by `id`")
             return
-        else:
-            found = [peer for peer in islice(self._here, message.limit + 1) if peer != link.id][: message.limit]
+        found = [peer for peer in islice(self._here, message.limit + 1) if peer != link.id][: message.limit]
         self._send(link, messages.text_of({"type": "peers", "peers": found}))
 
-    def _forward(self, link: Link, message: Forwarded) -> None:
+    def _forward(self, link: Link, message: Forwarded, now: float) -> None:
+        text = messages.forwarded(message, link.id)
         other = self._here.get(message.to)
         if other is None:
-            self.counted["unknown_peer"] += 1
-            said = messages.error("unknown_peer", "nobody here has that id", "ask for it with discover, and wait", message.to)
-            self._send(link, said)
-            return
-        self._send(other, messages.forwarded(message, link.id))
+            self._seek(link, message.to, text, now)
+        else:
+            self._send(other, text)
+
+    def _seek(self, link: Link, to: str, text: str, now: float) -> None:
+        if link.bucket.take(SEEK_COST, now):
+            self.effects.append(Seek(link, to, text))
+        else:
+            self._refuse(link, "rate_limited", "too many messages to peers who are not here", "wait a second, and send fewer")
+
+    def _unknown(self, link: Link, to: str) -> None:
+        self.counted["unknown_peer"] += 1
+        said = messages.error(
+            "unknown_peer", "nobody here, and at no member's server, has that id", "wait until it registers", to
+        )
+        self._send(link, said)
 
     def _taken(self, link: Link, peer: str) -> None:
         hint = "take another, or register with the key that it belongs to"

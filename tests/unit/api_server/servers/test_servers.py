@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from appliance.api.profile_management import Management
 from appliance.api.server_settings import ServerSettings
 from appliance.api.servers import ServerKind
@@ -16,6 +18,7 @@ from appliance.api_server.plugins.kinds import Brought
 from appliance.api_server.plugins.parts import PluginParts
 from appliance.api_server.plugins.services import Joints
 from appliance.api_server.servers.servers import Servers, settings_of_servers
+from appliance.errors import ApplianceError
 
 SETTINGS = {"listen": ["127.0.0.1:7"], "per_address": 2}
 
@@ -42,9 +45,23 @@ class Server:
 class Link:
     def __init__(self) -> None:
         self.told: asyncio.Queue[str] = asyncio.Queue()
+        self.asked: list[tuple[str, Any]] = []
+        self.answers: dict[str, Any] = {}
 
     async def secret(self, reference: str) -> bytes:
         raise AssertionError(reference)
+
+    async def ask(self, op: str, arguments: Any, whose: None, seconds: float) -> Any:
+        self.asked.append((op, arguments))
+        answer = self.answers.get(op, {})
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def follow(self, op: str, arguments: Any, whose: None) -> AsyncIterator[Any]:
+        self.asked.append((op, arguments))
+        for item in ({"from": "", "content": ""}, {"from": "llp1:other", "content": "aGVsbG8="}):
+            yield item
 
     async def tell_part(self, key: str, name: str, problem: str) -> None:
         assert (key, name) == ("servers", "echo")
@@ -83,7 +100,7 @@ class Site:
 async def running(folder: Path) -> AsyncIterator[Site]:
     site = Site(folder)
     servers = Servers(
-        settings_of_servers(site.kinds, site.management), {"echo": [site.listener]}, ["node.example"], lambda _: None
+        settings_of_servers(site.kinds, site.management), {"echo": [site.listener]}, ["node.example"], lambda _: None, site.link
     )
     site.parts.run("servers", servers.use, servers.services)
     try:
@@ -141,3 +158,29 @@ def test_settings_that_are_none_are_left_out() -> None:
     kinds = {"servers": {"echo": Brought("p", ServerKind("echo", lambda: ServerSettings, lambda *_: None))}}  # type: ignore[arg-type,return-value]
     management = Management.model_validate({"servers": {"echo": {"listen": "nonsense"}, "gone": {}}})
     assert settings_of_servers(kinds, management) == {}
+
+
+async def test_what_it_has_to_do_with_other_members_the_node_does_for_it(tmp_path: Path) -> None:
+    class NothingFound(ApplianceError):
+        pass
+
+    async with running(tmp_path) as site:
+        await site.asked(b"hello")
+        services, link = site.services, site.link
+        await services.provide("x", 60)
+        await services.provide("x", 0)
+        assert link.asked == [
+            ("dht.provide", {"key": "x", "seconds": 60}),
+            ("dht.provide", {"key": "x", "withdraw": True}),
+        ]
+        link.answers["dht.providers"] = {"providers": [{"identity": "llp1:x"}, {"identity": "llp1:other"}]}
+        assert await services.providers("x") == ["llp1:other"], "not this node itself"
+        link.answers["dht.providers"] = NothingFound("nobody")
+        assert await services.providers("x") == []
+        link.answers["dht.providers"] = ApplianceError("no network")
+        with pytest.raises(ApplianceError, match="no network"):
+            await services.providers("x")
+        await services.send("llp1:other", b"hello")
+        assert link.asked[-1] == ("api_letter", {"server": "echo", "to": "llp1:other", "content": "aGVsbG8="})
+        assert [letter async for letter in services.letters()] == [("llp1:other", b"hello")]
+        assert link.asked[-1] == ("api_letters", {"server": "echo"})
