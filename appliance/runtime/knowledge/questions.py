@@ -46,7 +46,6 @@ def operations(knowledge: Found) -> dict[str, Operation]:
     return scores | topics | _about_rendezvous(knowledge) | _of_hash_table(knowledge) | _about_letters(knowledge)
 
 
-
 def _about_letters(knowledge: Found) -> dict[str, Operation]:
     """Of servers of plugins: the API server's own, and nobody else's."""
 
