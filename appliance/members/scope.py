@@ -24,7 +24,7 @@ class Role(StrEnum):
     RELAY = "relay"
     """Others may reach each other by it."""
     RENDEZVOUS = "rendezvous"
-    """Others may learn from it where everybody is."""
+    """Others register under tags at it, and find each other there."""
     ISSUER = "issuer"
     """It signs certificates within its scope."""
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from appliance.knowledge.effects import Ask, Deed
+from appliance.knowledge.effects import Ask
 from appliance.knowledge.rendezvous.choice import Choice
 from appliance.members.row import Digest
 
@@ -20,11 +20,10 @@ Then = Callable[[bytes | None, float, float], None]
 class Asking:
     """Of one node, `own`. `here(kind, body, wall)` answers what it asks itself."""
 
-    def __init__(self, own: Digest, choice: Choice, deeds: list[Deed], here: Callable[[str, bytes, float], bytes | None]) -> None:
+    def __init__(self, own: Digest, choice: Choice, here: Callable[[str, bytes, float], bytes | None]) -> None:
         self.asked: list[Ask] = []
         self._own = own
         self._choice = choice
-        self._deeds = deeds
         self._here = here
         self._number = 0
         self._open: dict[int, tuple[Digest, Then]] = {}
@@ -46,7 +45,6 @@ class Asking:
             return
         if body is None:
             self._choice.failed(place, now)
-            self._deeds.append(Deed(place, "no-answer", -1.0))
         else:
             self._choice.answered(place)
         then(body, now, wall)

@@ -16,6 +16,8 @@ MOST_REMEMBERED: Final = 1024
 """Registrations whose signatures need not be verified again: 2 MB at most."""
 _HARMLESS: Final = frozenset({Fault.EXPIRED, Fault.FUTURE, Fault.UNKNOWN})
 """What an honest place may give on: clocks differ, and so does who is known to be a member."""
+_LIES: Final = frozenset({Fault.FOREIGN, Fault.FORGED, Refusal.OTHER_TAG})
+"""What no honest place gives on. What has another form may be of another version."""
 
 
 class Told(NamedTuple):
@@ -54,7 +56,8 @@ class Judging:
             except RegistrationRefused as refused:
                 self._counters[f"answer-{refused.reason}"] += 1
                 if refused.reason not in _HARMLESS:
-                    self._deeds.append(Deed(place, f"answer-{refused.reason}", -10.0))
+                    self._deeds.append(Deed(place, f"answer-{refused.reason}", -10.0 if refused.reason in _LIES else -1.0))
+                if refused.reason in _LIES:
                     return None  # a place that lies once is not believed in anything
                 has_unknown = has_unknown or refused.reason is Fault.UNKNOWN
         return Told(page, tuple(good), has_unknown)

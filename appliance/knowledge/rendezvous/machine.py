@@ -44,7 +44,7 @@ class Rendezvous:
         self._own, self._network, self._who = own, network, who
         self._choice = Choice()
         self._happened: list[Deed] = []
-        self._asking = Asking(own, self._choice, self._happened, self._here)
+        self._asking = Asking(own, self._choice, self._here)
         judging = Judging(network, who, self.counters, self._happened)
         self._judging = judging
         self.own = Own(network, own, self._asking, self._choice, sign, self.counters, self._happened)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from appliance.knowledge.effects import Deed
 from appliance.knowledge.rendezvous.asking import Asking
 from appliance.knowledge.rendezvous.choice import Choice
 from tests.unit.knowledge.rendezvous.crowd import ANN, BEN
 
 
 def test_each_question_is_answered_once() -> None:
-    choice, deeds, heard = Choice(), list[Deed](), list[bytes | None]()
+    choice, heard = Choice(), list[bytes | None]()
     choice.use(frozenset({ANN.digest, BEN.digest}))
-    asking = Asking(ANN.digest, choice, deeds, lambda kind, body, _wall: kind.encode() + body)
+    asking = Asking(ANN.digest, choice, lambda kind, body, _wall: kind.encode() + body)
     asking.ask(BEN.digest, "find", b"1", lambda body, _now, _wall: heard.append(body))
     asking.ask(ANN.digest, "find", b"2", lambda body, _now, _wall: heard.append(body))
     (ask,) = asking.asked
@@ -22,5 +21,4 @@ def test_each_question_is_answered_once() -> None:
     asking.answered(ask.number, b"late", 0.0, 0.0)
     asking.answered(99, b"never asked", 0.0, 0.0)
     assert heard == [b"find2", None]
-    assert deeds == [Deed(BEN.digest, "no-answer", -1.0)]
     assert choice.is_silent(BEN.digest, 1.0)

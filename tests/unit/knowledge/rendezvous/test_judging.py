@@ -43,7 +43,6 @@ LIES = [
     ("forged", GOOD.encoded[:-64] + bytes(64)),
     ("foreign-network", ANN.registers("t", network=sha256(b"other")).encoded),
     ("other-tag", ANN.registers("other").encoded),
-    ("malformed", b"what?"),
 ]
 
 
@@ -53,6 +52,13 @@ def test_one_lie_and_nothing_is_believed(reason: str, lie: bytes) -> None:
     assert bench.page(GOOD.encoded, lie) is None
     assert bench.deeds == [Deed(EVE.digest, f"answer-{reason}", -10.0)]
     assert bench.counters == {f"answer-{reason}": 1}
+
+
+def test_what_may_be_of_another_version_is_passed_over() -> None:
+    bench = Bench()
+    assert bench.page(b"what?", ANN.signs(b"\2\1t\0"), ANN.signs(bytes(1025)), GOOD.encoded) == [GOOD]
+    assert bench.counters == {"answer-malformed": 2, "answer-too-long": 1}
+    assert {deed.points for deed in bench.deeds} == {-1.0}
 
 
 def test_what_an_honest_place_may_say_is_passed_over() -> None:
