@@ -12,7 +12,7 @@ from typing import Final
 from appliance.knowledge.pubsub.caches import MOST_GIVEN, Cache, Kept, Seen
 from appliance.knowledge.pubsub.ground import Breach, Ground
 from appliance.knowledge.pubsub.limits import Allowance, Limits
-from appliance.knowledge.pubsub.mesh import D_LOW, EAGER, D, Topic
+from appliance.knowledge.pubsub.mesh import D_LOW, EAGER, Topic
 from appliance.knowledge.pubsub.meshes import Meshes
 from appliance.knowledge.pubsub.message import Delivered, Message, Verdict, id_of, read_message, sign_message, topic_of
 from appliance.knowledge.pubsub.scoring import GOSSIP, PUBLISH
@@ -26,6 +26,8 @@ PROMISE_SECONDS: Final = 3.0
 """In which a peer gives what it said it has (go-libp2p: iwant_followup_time)."""
 LATE_SECONDS: Final = 0.06
 """If a message comes so much later than the first word of it, whoever said that becomes eager: the tree follows what is quick."""
+TELL_SECONDS: Final = 0.05
+"""Where more comes in so short a time, its ids are told together."""
 MOST_PULLED: Final = 4096
 MOST_PULLED_OF_PEER: Final = 512
 """Of which one peer told first: no liar takes the room of others."""
@@ -81,6 +83,9 @@ class Flow:
         self._pull_times: list[tuple[float, int, bytes]] = []
         self._numbers = count()
         self._sequence = 0
+        self._to_tell: dict[tuple[Digest, str], list[Kept]] = {}
+        """By peer and topic, what it is to be told of."""
+        self._told_at = -inf
         self._gossiped_at = -inf
         self._weighed_until = -inf
 
@@ -180,6 +185,7 @@ class Flow:
             if pull.asked is None and now - pull.told_at > LATE_SECONDS:
                 self._make_eager(pull.first, topic)
         self._pass_on(topic, kept)
+        self._tell_all(now)
 
     def _verdict(self, delivered: Delivered) -> Verdict:
         judge = self.validate.get(delivered.topic)
@@ -221,7 +227,16 @@ class Flow:
             if link.eager_out:
                 self._send(kept, member)
             else:
-                self._tell(topic.name, [kept.id], member)
+                self._to_tell.setdefault((member, topic.name), []).append(kept)
+
+    def _tell_all(self, now: float) -> None:
+        """At once if nothing was told lately."""
+        if not self._to_tell or now < self._told_at + TELL_SECONDS:
+            return
+        told, self._to_tell, self._told_at = self._to_tell, {}, now
+        for (member, topic), kepts in told.items():
+            if member in self._ground.peers.sessions and (ids := [kept.id for kept in kepts if member not in kept.holders]):
+                self._tell(topic, ids, member)
 
     def _send(self, kept: Kept, member: Digest) -> None:
         kept.given[member] = kept.given.get(member, 0) + 1
@@ -277,11 +292,13 @@ class Flow:
     # ---- time ----
 
     def next_due(self) -> float:
-        """When somebody is to be asked for what is missing."""
-        return self._pull_times[0][0] if self._pull_times else inf
+        """When somebody is to be told of what came, or asked for what is missing."""
+        tell = self._told_at + TELL_SECONDS if self._to_tell else inf
+        return min(tell, self._pull_times[0][0]) if self._pull_times else tell
 
     def due(self, now: float) -> None:
-        """Ask for what was told and did not come."""
+        """Tell of what came, and ask for what was told and did not come."""
+        self._tell_all(now)
         while self._pull_times and self._pull_times[0][0] <= now:
             _, _, ident = heappop(self._pull_times)
             pull = self._pulls.get(ident)
@@ -360,9 +377,12 @@ class Flow:
             each for each in ground.peers.of(topic.name) if each not in topic.links and ground.scores.score(each, now) >= GOSSIP
         ]
         chosen = ground.drawn(outside)[: max(D_LAZY, int(GOSSIP_FACTOR * len(outside)))]
+        for member in chosen:
+            if ids := [kept.id for kept in kepts if member not in kept.holders]:
+                self._tell(topic.name, ids, member)
         fresh = [kept for kept in kepts if kept.at > self._gossiped_at]
-        for member, told in [*((each, kepts) for each in chosen), *((each, fresh) for each in topic.links)]:
-            if ids := [kept.id for kept in told if member not in kept.holders]:
+        for member in topic.links:
+            if ids := [kept.id for kept in fresh if member in kept.given and member not in kept.holders]:
                 self._tell(topic.name, ids, member)
 
     def welcome(self, topic: Topic, member: Digest, now: float) -> None:
@@ -374,4 +394,4 @@ class Flow:
                 if kept.topic == topic.name and member not in kept.holders and member not in kept.given
             ]
             if ids:
-                self._tell(topic.name, ids[: D * MOST_TOLD], member)
+                self._tell(topic.name, ids[:MOST_TOLD], member)

@@ -10,7 +10,7 @@ from rigs.stage import MEMBERS, TOPIC, Stage
 from appliance.knowledge.pubsub import flow as module
 from appliance.knowledge.pubsub import wire
 from appliance.knowledge.pubsub.caches import MOST_GIVEN
-from appliance.knowledge.pubsub.flow import MOST_GIVERS, PROMISE_SECONDS, PULL_SECONDS
+from appliance.knowledge.pubsub.flow import MOST_GIVERS, PROMISE_SECONDS, PULL_SECONDS, TELL_SECONDS
 from appliance.knowledge.pubsub.message import MESSAGE_SECONDS, MOST_DATA, Delivered, Verdict, id_of, sign_message
 from appliance.knowledge.pubsub.scoring import GRAYLIST
 from appliance.knowledge.pubsub.wire import Part
@@ -34,6 +34,21 @@ def test_a_message_goes_whole_to_who_wants_it_and_its_id_to_the_others_but_not_b
     assert stage.node.delivered == [message.delivered]
     assert {(to, kind) for to, kind, _ in stage.heard} == {(TWO, Part.MESSAGE), (THREE, Part.HAVE)}
     assert len(stage.heard) == 2
+
+
+def test_ids_of_many_that_come_at_once_are_told_together() -> None:
+    stage = meshed()
+    stage.wait(1.5)
+    stage.heard.clear()
+    sent = [stage.message() for _ in range(9)]
+    for message in sent:
+        stage.say(ONE, Part.MESSAGE, message.encoded)
+    stage.have(THREE, sent[3].delivered.id)
+    assert stage.told(Part.HAVE, TWO) == [wire.have_value(TOPIC, [sent[0].delivered.id])]
+    stage.wait(TELL_SECONDS + 0.01)
+    (told,) = [value for to, kind, value in stage.heard if to == THREE and kind is Part.HAVE]
+    assert wire.read_have(told) == (TOPIC, [each.delivered.id for number, each in enumerate(sent) if number not in {0, 3}])
+    assert len(stage.told(Part.HAVE, TWO)) == 1
 
 
 def test_whoever_has_it_is_told_nothing() -> None:
