@@ -22,10 +22,10 @@ class Seen:
     """Ids of messages that were taken, or refused for good; in the order in which they came."""
 
     def __init__(self) -> None:
-        self._until: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
-        """By id: when it expires, and when it was written."""
-        self.floor = 0
-        """Messages that were not written later than this are refused: their ids may have been forgotten."""
+        self._until: OrderedDict[bytes, tuple[float, Digest, int]] = OrderedDict()
+        """By id: when it expires, who wrote it, and when."""
+        self._floors: dict[Digest, int] = {}
+        """Of authors whose ids were forgotten before they expired: when the last of these was written."""
 
     def __contains__(self, ident: bytes) -> bool:
         return ident in self._until
@@ -33,16 +33,20 @@ class Seen:
     def __len__(self) -> int:
         return len(self._until)
 
-    def add(self, ident: bytes, written: int, until: float, now: float) -> None:
+    def may_be_forgotten(self, author: Digest, written: int) -> bool:
+        """It may have come before, and nobody knows any more: it is refused."""
+        return written <= self._floors.get(author, -1)
+
+    def add(self, ident: bytes, author: Digest, written: int, until: float, now: float) -> None:
         """It came. `until`: when it is too old to be taken, on our clock."""
-        self._until[ident] = until, written
+        self._until[ident] = until, author, written
         while self._until:
             first = next(iter(self._until))
-            expires, wrote = self._until[first]
+            expires, who, wrote = self._until[first]
             if expires > now:
                 if len(self._until) <= MOST_SEEN:
                     break
-                self.floor = max(self.floor, wrote)
+                self._floors[who] = max(wrote, self._floors.get(who, -1))
             del self._until[first]
 
 

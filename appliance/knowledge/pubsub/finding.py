@@ -7,15 +7,18 @@ from typing import Final
 
 from appliance.knowledge.pubsub.ground import Breach, Ground
 from appliance.knowledge.pubsub.hints import MOST_OF_TOPIC, RENEW_SECONDS, Hints, sign_hint
-from appliance.knowledge.pubsub.limits import Allowance, Limits
 from appliance.knowledge.pubsub.mesh import D, Topic
 from appliance.knowledge.pubsub.wire import Part, topic_field
 from appliance.knowledge.signed import Fault, RecordRefused
 from appliance.members.effects import Hold, Release
 from appliance.members.row import Digest
+from appliance.protocol.admission import TokenBucket
 
 RESERVE: Final = 3
 """Peers of a topic beside the mesh: they gossip, and come into it when one is lost."""
+MANY_HELD: Final = 24
+FEW_PEERS: Final = 4
+"""A node with many topics that holds so many sessions for them looks for so few peers of each: sessions cost."""
 PUBLISHERS_PEERS: Final = 3
 """Of a topic in which this node only publishes."""
 MOST_CALLED: Final = 4
@@ -30,6 +33,13 @@ FIRST_SEEK: Final = 1.0
 LAST_SEEK: Final = 300.0
 MOST_SOUGHT: Final = 8
 """Peers that are asked at once who subscribes."""
+MOST_TOLD: Final = 8
+"""Peers that are told of it: with as many as members have neighbours it still comes to everybody."""
+SPREAD_RATE: Final = 50.0
+SPREAD_AT_ONCE: Final = 200.0
+"""Hints of others that are passed on in a second, and at once; a quarter of what a peer takes (`limits.Allowance.PARTS`)."""
+EXCUSED: Final = frozenset({Fault.EXPIRED, Fault.FUTURE, Fault.UNKNOWN})
+"""Faults of a hint for which who passes it on is not to blame: clocks differ, and certificates spread."""
 HINT_TOLD: Final = 3
 """Peers that must have heard our own hint; else whoever comes is told."""
 
@@ -37,11 +47,13 @@ HINT_TOLD: Final = 3
 class Finding:
     """Of one node."""
 
-    def __init__(self, ground: Ground, limits: Limits) -> None:
+    def __init__(self, ground: Ground, now: float) -> None:
         self.wishes: list[Hold | Release] = []
         self.hints = Hints(ground.own, ground.network, ground.verify)
         self._ground = ground
-        self._limits = limits
+        self._spreading: OrderedDict[tuple[str, Digest], tuple[Digest, bytes]] = OrderedDict()
+        """Hints that others are to be told: who told us, and the bytes. Bounded, as those that are kept are."""
+        self._pace = TokenBucket(SPREAD_RATE, SPREAD_AT_ONCE, now)
         self._held: dict[Digest, float] = {}
         """Whom we hold, and since when it has had a session, or has been waited for."""
         self._failed: OrderedDict[Digest, float] = OrderedDict()
@@ -84,12 +96,12 @@ class Finding:
                 self._own[name] = encoded, told + 1
                 self._ground.out.put(member, Part.HINT, encoded)
         for topic in self._ground.topics.values():
-            if self._lacks(topic, now):
+            if self._lacks(topic, now) and not self._promising(topic, now):
                 self._ground.out.put(member, Part.SEEK, topic_field(topic.name))
 
     def has_work(self) -> bool:
-        """Is there somebody to let go of?"""
-        return bool(self._held)
+        """Is there somebody to let go of, or a hint to pass on?"""
+        return bool(self._held) or bool(self._spreading)
 
     def gone(self, member: Digest, now: float) -> None:
         """There is none any more."""
@@ -101,13 +113,11 @@ class Finding:
     def take_hint(self, member: Digest, encoded: bytes, now: float, wall: float) -> None:
         """Somebody subscribes."""
         ground = self._ground
-        if not self._limits.may(member, Allowance.CHECKS, now):
-            return
         try:
             taken = self.hints.take(encoded, ground.keys(wall), wall)
         except RecordRefused as refused:
             ground.counters[f"hint-refused-{refused.reason}"] += 1
-            if refused.reason not in {Fault.EXPIRED, Fault.UNKNOWN}:
+            if refused.reason not in EXCUSED:
                 ground.breach(member, Breach.BAD_HINT, now)
             return
         if taken is None:
@@ -116,9 +126,16 @@ class Finding:
         if (topic := ground.topics.get(hint.topic)) is not None:
             self.look(topic, now)
         if spreads:
-            for each in ground.peers.sessions:
-                if each not in {member, hint.member}:
-                    ground.out.put(each, Part.HINT, encoded)
+            self._spreading[hint.topic, hint.member] = member, encoded
+            self._spread(now)
+
+    def _spread(self, now: float) -> None:
+        """Pass hints on, no faster than peers take them: one with many topics must not make us flood others."""
+        while self._spreading and self._pace.take(now):
+            (_, about), (teller, encoded) = self._spreading.popitem(last=False)
+            others = [each for each in self._ground.peers.sessions if each not in {teller, about}]
+            for each in self._ground.drawn(others)[:MOST_TOLD]:
+                self._ground.out.put(each, Part.HINT, encoded)
 
     def take_seek(self, member: Digest, topic: str) -> None:
         """Who subscribes?"""
@@ -153,7 +170,8 @@ class Finding:
             topic.seek_pause = FIRST_SEEK
 
     def sort_out(self, now: float) -> None:
-        """Keep the sessions that a topic needs, and let go of the others."""
+        """Keep the sessions that a topic needs, and let go of the others; pass on hints that waited."""
+        self._spread(now)
         ground = self._ground
         needed = {member for topic in ground.topics.values() for member in topic.links}
         for member in needed - self._held.keys():
@@ -213,7 +231,7 @@ class Finding:
 
     def _enough(self, topic: Topic, now: float) -> int:
         if topic.subscribed:
-            return D + RESERVE
+            return D + RESERVE if len(self._held) < MANY_HELD else FEW_PEERS
         return PUBLISHERS_PEERS if topic.is_used(now) else 0
 
     def _lacks(self, topic: Topic, now: float) -> bool:

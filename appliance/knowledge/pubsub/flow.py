@@ -35,6 +35,8 @@ MOST_GIVERS: Final = 4
 """Who is remembered to have a message that is missing."""
 GOSSIP_SECONDS: Final = 4.0
 """Messages not older than this are told to peers outside the mesh, and to whoever comes into it."""
+FEW: Final = 2
+"""In so small a mesh nobody else may tell what was lost: it is told with each heartbeat for as long."""
 D_LAZY: Final = 6
 GOSSIP_FACTOR: Final = 0.25
 MOST_TOLD: Final = 500
@@ -45,7 +47,7 @@ NEAR_SECONDS: Final = 1.0
 """Who brings a message or tells of it so soon after it came had it in time (P3)."""
 TOLD_OFF: Final = 0.2
 """Of messages that come whole from a peer outside the mesh, how many are answered by a prune: it may have missed the first."""
-GOOD_FOR_NOTHING: Final = frozenset({Fault.EXPIRED, Fault.UNKNOWN})
+GOOD_FOR_NOTHING: Final = frozenset({Fault.EXPIRED, Fault.FUTURE, Fault.UNKNOWN})
 """Faults for which the sender may not be to blame: clocks differ, and certificates spread."""
 
 
@@ -69,7 +71,8 @@ class _Pull:
 class Flow:
     """Of one node."""
 
-    def __init__(self, ground: Ground, meshes: Meshes, limits: Limits) -> None:
+    def __init__(self, ground: Ground, meshes: Meshes, limits: Limits, tell_topics: Callable[[Digest], None]) -> None:
+        """`tell_topics`: say to a peer what we subscribe to."""
         self.delivered: list[Delivered] = []
         self.validate: dict[str, Callable[[Delivered], Verdict]] = {}
         self.seen = Seen()
@@ -77,6 +80,7 @@ class Flow:
         self._ground = ground
         self._meshes = meshes
         self._limits = limits
+        self._tell_topics = tell_topics
         self._told: Counter[Digest] = Counter()
         """Pulls under way, by who told of them first."""
         self._pulls: dict[bytes, _Pull] = {}
@@ -127,13 +131,15 @@ class Flow:
         topic = self._ground.topics.get(name)
         if topic is None or not topic.subscribed:
             self._of_no_use(member, "not-subscribed", now)
+            if self._ground.jitter() < TOLD_OFF:
+                self._tell_topics(member)
             return
         ident = id_of(encoded)
         if topic.is_backed_off(member, now) and self._ground.jitter() < TOLD_OFF:
             self._meshes.say_again(topic, member, now)
         if ident in self.seen:
             self._again(member, topic, ident, now)
-        elif head.written <= self.seen.floor:
+        elif self.seen.may_be_forgotten(head.member, head.written):
             self._of_no_use(member, "older-than-remembered", now)
         else:
             self._judge(member, topic, encoded, now, wall)
@@ -212,7 +218,7 @@ class Flow:
 
     def _note(self, message: Message, now: float, wall: float) -> None:
         delivered = message.delivered
-        self.seen.add(delivered.id, delivered.written, now + message.expires - wall, now)
+        self.seen.add(delivered.id, delivered.author, delivered.written, now + message.expires - wall, now)
 
     def _keep(self, message: Message, now: float, wall: float) -> Kept:
         self._note(message, now, wall)
@@ -380,7 +386,7 @@ class Flow:
         for member in chosen:
             if ids := [kept.id for kept in kepts if member not in kept.holders]:
                 self._tell(topic.name, ids, member)
-        fresh = [kept for kept in kepts if kept.at > self._gossiped_at]
+        fresh = kepts if len(topic.links) <= FEW else [kept for kept in kepts if kept.at > self._gossiped_at]
         for member in topic.links:
             if ids := [kept.id for kept in fresh if member in kept.given and member not in kept.holders]:
                 self._tell(topic.name, ids, member)

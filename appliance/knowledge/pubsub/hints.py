@@ -8,7 +8,6 @@ can only be about oneself.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -24,9 +23,11 @@ NEWS_SECONDS: Final = 900
 """One that is newer by less is not passed on: nobody makes others talk by renewing all the time."""
 MOST_OF_TOPIC: Final = 8
 MOST_OF_OWN_TOPIC: Final = 32
-MOST_TOPICS: Final = 1024
-MOST_OF_MEMBER: Final = 128
-"""Topics of one member: eight hostile ones fill no more than the table."""
+MOST_HINTS: Final = 4096
+"""In all. When there are so many, who has most of them gives one to who has two less: nobody can fill the table, and nothing goes
+to and fro."""
+MOST_OF_MEMBER: Final = 200
+"""As many as one member may subscribe to."""
 
 
 class Hint(NamedTuple):
@@ -62,11 +63,12 @@ class Hints:
         self._network = network
         self._verify = verify
         self.own_topics: set[str] = set()
-        self._topics: OrderedDict[str, dict[Digest, Hint]] = OrderedDict()
-        self._of_member: Counter[Digest] = Counter()
+        self._topics: dict[str, dict[Digest, Hint]] = {}
+        self._of_member: dict[Digest, dict[str, None]] = {}
+        self._number = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._topics.values()))
+        return self._number
 
     def of(self, topic: str) -> list[Hint]:
         """What is known of a topic."""
@@ -89,7 +91,11 @@ class Hints:
         known = self._topics.get(topic)
         if known is None or known.pop(member, None) is None:
             return
-        self._of_member -= Counter([member])
+        self._number -= 1
+        topics = self._of_member[member]
+        del topics[topic]
+        if not topics:
+            del self._of_member[member]
         if not known:
             del self._topics[topic]
 
@@ -105,18 +111,22 @@ class Hints:
         if (before := known.get(hint.member)) is not None:
             return hint.written >= before.written + NEWS_SECONDS
         most = MOST_OF_OWN_TOPIC if hint.topic in self.own_topics else MOST_OF_TOPIC
-        return self._has_room(hint, most) and self._of_member[hint.member] < MOST_OF_MEMBER
+        share = len(self._of_member.get(hint.member, ()))
+        return self._has_room(hint, most) and share < MOST_OF_MEMBER and (self._number < MOST_HINTS or self._most() > share + 1)
 
     def _has_room(self, hint: Hint, most: int) -> bool:
         """It stands among the first so many of its topic."""
         known = list(self._topics.get(hint.topic, ()))
         return len(known) < most or hint.member in known[:most]
 
+    def _most(self) -> int:
+        return max(map(len, self._of_member.values()))
+
     def _keep(self, hint: Hint) -> None:
         known = self._topics.setdefault(hint.topic, {})
-        self._of_member[hint.member] += hint.member not in known
+        self._number += hint.member not in known
         known[hint.member] = hint
-        if len(self._topics) > MOST_TOPICS:
-            oldest = next(iter(self._topics))
-            for member in list(self._topics[oldest]):
-                self.drop(oldest, member)
+        self._of_member.setdefault(hint.member, {})[hint.topic] = None
+        if self._number > MOST_HINTS:
+            member = max(self._of_member, key=lambda each: len(self._of_member[each]))
+            self.drop(next(reversed(self._of_member[member])), member)

@@ -21,14 +21,12 @@ class Rate(NamedTuple):
 class Allowance(Enum):
     """The kinds. Chosen so that a node that starts with 200 topics stays below them, and a flood costs a hundredth of a core."""
 
-    PARTS = Rate(100.0, 2000.0)
-    """Of any kind but messages."""
-    IDS = Rate(500.0, 2000.0)
-    """That it says it has, or asks for."""
+    PARTS = Rate(200.0, 2000.0)
+    """Of any kind but messages, and what is told of them and asked for."""
+    IDS = Rate(2000.0, 8000.0)
+    """That it says it has, or asks for. An honest peer tells of each message four times."""
     BYTES = Rate(262144.0, 1 << 20)
     """Of messages that it asked for: 20 bytes bring up to 8,200."""
-    CHECKS = Rate(50.0, 500.0)
-    """Signatures of hints."""
     UNASKED = Rate(5.0, 50.0)
     """Messages of no use, of which one alone is no reproach: expired, of an unknown member, of another topic, sent twice."""
 

@@ -37,8 +37,9 @@ QUIET_SECONDS: Final = 10.0
 """Between two heartbeats when nothing happened for a while."""
 BUSY_SECONDS: Final = 10.0
 """How long something counts as having happened."""
-COSTS: Final = {Part.TOPICS: 10.0, Part.SEEK: 4.0}
-"""What a part counts for among those of a peer: one that names 200 topics, and one that brings about eight hints."""
+COSTS: Final = {Part.TOPICS: 10.0, Part.SEEK: 2.0, Part.MESSAGE: 0.0, Part.HAVE: 0.0, Part.WANT: 0.0}
+"""What a part counts for among those of a peer: one that names 200 topics, one that brings about eight hints; 0: it has limits of
+its own."""
 PUBLISHES_SECONDS: Final = 60.0
 """How long peers are kept for a topic in which this node published without subscribing."""
 
@@ -64,8 +65,8 @@ class PubSub:
         self._ground = ground = Ground(own, network, keys, sign, jitter, verify)
         self._meshes = Meshes(ground)
         self._limits = Limits(ground)
-        self._flow = Flow(ground, self._meshes, self._limits)
-        self._finding = Finding(ground, self._limits)
+        self._flow = Flow(ground, self._meshes, self._limits, self._tell_topics)
+        self._finding = Finding(ground, now)
         self.validate = self._flow.validate
         """By topic, what judges its messages: quick, without side effects, and the same everywhere."""
         self._version = 0
@@ -247,7 +248,8 @@ class PubSub:
             if kind != KIND:
                 raise Malformed
             for part, value in wire.read_parts(body):
-                if part is not Part.MESSAGE and not self._limits.may(member, Allowance.PARTS, now, COSTS.get(part, 1.0)):
+                cost = COSTS.get(part, 1.0)
+                if cost and not self._limits.may(member, Allowance.PARTS, now, cost):
                     break
                 self._handlers[part](member, value, now, wall)
         except Malformed:
@@ -322,6 +324,9 @@ class PubSub:
             self._ground.out.put(member, Part.TELL)
 
     def _take_tell(self, member: Digest, _value: bytes, _now: float, _wall: float) -> None:
+        self._tell_topics(member)
+
+    def _tell_topics(self, member: Digest) -> None:
         self._ground.out.put(member, Part.TOPICS, topics_value(self._version, self._own_topics()))
 
     def _take_have(self, member: Digest, value: bytes, now: float, _wall: float) -> None:

@@ -10,22 +10,24 @@ from appliance.knowledge.pubsub.caches import KEPT_SECONDS, MOST_KEPT_BYTES, Cac
 
 def test_an_id_is_remembered_until_its_message_expires() -> None:
     seen = Seen()
-    seen.add(b"a", 100, until=10.0, now=0.0)
-    seen.add(b"b", 101, until=20.0, now=9.0)
+    seen.add(b"a", b"author", 100, until=10.0, now=0.0)
+    seen.add(b"b", b"author", 101, until=20.0, now=9.0)
     assert b"a" in seen
-    seen.add(b"c", 102, until=30.0, now=10.0)
+    seen.add(b"c", b"author", 102, until=30.0, now=10.0)
     assert b"a" not in seen
     assert len(seen) == 2
-    assert seen.floor == 0, "nothing was forgotten that could come again"
+    assert not seen.may_be_forgotten(b"author", 100), "nothing was forgotten that could come again"
 
 
-def test_when_too_many_come_the_forgotten_ones_are_refused_by_their_age(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_too_many_come_the_forgotten_ones_of_each_author_are_refused_by_their_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caches, "MOST_SEEN", 2)
     seen = Seen()
     for number in range(4):
-        seen.add(b"%d" % number, 100 + number, until=50.0, now=0.0)
+        seen.add(b"%d" % number, b"odd" if number % 2 else b"even", 100 + number, until=50.0, now=0.0)
     assert len(seen) == 2
-    assert seen.floor == 101
+    assert seen.may_be_forgotten(b"odd", 101)
+    assert not seen.may_be_forgotten(b"odd", 102)
+    assert not seen.may_be_forgotten(b"even", 101), "who writes in the future harms nobody else"
 
 
 def test_messages_are_kept_for_a_time_and_up_to_a_size() -> None:

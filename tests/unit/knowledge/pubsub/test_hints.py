@@ -67,14 +67,22 @@ def test_nobody_can_say_it_of_somebody_else() -> None:
     assert refused.value.reason is Fault.FORGED
 
 
-def test_one_member_fills_only_a_part_and_the_oldest_topic_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_OF_MEMBER", 3)
-    monkeypatch.setattr(module, "MOST_TOPICS", 4)
+def test_nobody_fills_the_table_and_nothing_goes_to_and_fro(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_HINTS", 6)
     known = hints()
-    for number in range(5):
-        known.take(hint(1, f"topic-{number}").encoded, KEYS, EPOCH)
-    assert len(known) == 3
-    for number in range(5, 7):
-        known.take(hint(2, f"topic-{number}").encoded, KEYS, EPOCH)
-    assert not known.of("topic-0")
-    assert known.take(hint(1, "topic-9").encoded, KEYS, EPOCH) is not None, "and has room again"
+    floods = [hint(1, f"flood-{number}").encoded for number in range(9)]
+    assert [known.take(each, KEYS, EPOCH) is not None for each in floods] == [True] * 6 + [False] * 3
+    for number in (2, 3):
+        assert known.take(hint(number, "rare").encoded, KEYS, EPOCH) is not None
+    assert len(known) == 6
+    assert [each.member for each in known.of("rare")] == [MEMBERS[2], MEMBERS[3]]
+    assert not any(known.take(each, KEYS, EPOCH) for each in floods), "what made room does not come back"
+
+
+def test_a_member_has_as_many_as_it_may_have_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OF_MEMBER", 2)
+    known = hints()
+    taken = [known.take(hint(1, f"topic-{number}").encoded, KEYS, EPOCH) is not None for number in range(4)]
+    assert taken == [True, True, False, False]
+    known.drop("topic-0", MEMBERS[1])
+    assert known.take(hint(1, "topic-3").encoded, KEYS, EPOCH) is not None

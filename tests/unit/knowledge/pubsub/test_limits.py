@@ -47,6 +47,6 @@ def test_an_author_has_a_rate_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_a_peer_used_is_forgotten_with_its_session() -> None:
     limits = Limits(ground())
-    limits.may(ONE, Allowance.CHECKS, 0.0, Allowance.CHECKS.value.at_once)
+    limits.may(ONE, Allowance.UNASKED, 0.0, Allowance.UNASKED.value.at_once)
     limits.forget(ONE)
-    assert limits.may(ONE, Allowance.CHECKS, 0.0)
+    assert limits.may(ONE, Allowance.UNASKED, 0.0)
