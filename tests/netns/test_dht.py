@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.errors import ExitCode
 from tests.netns.daemons import Host
-from tests.netns.test_mesh import Owner, wired, write
+from tests.netns.test_management import READY, ask
+from tests.netns.test_mesh import Owner, on_one_wire, write
 
 pytestmark = pytest.mark.netns
 
-__all__ = ["wired"]
 SECONDS = 90.0
 NOBODY_COMES_IN = "nft 'add table inet f; add chain inet f c { type filter hook input priority 0; }; \
 add rule inet f c iifname wire ct state new drop'"
@@ -36,13 +38,23 @@ def document(host: Host, *words: str) -> Any:
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
+@pytest.fixture
+def wired() -> Iterator[tuple[Host, Host, Host]]:
+    """Three hosts in a folder that the API server's user may enter."""
+    with tempfile.TemporaryDirectory(prefix="appliance-") as name:
+        Path(name).chmod(0o755)
+        with on_one_wire(Path(name)) as hosts:
+            yield hosts
+
+
 def test_who_knows_an_identity_finds_the_member_and_what_it_put(wired: tuple[Host, Host, Host]) -> None:
     server, laptop, phone = wired
     owner = Owner()
     certificates = [owner.certificate(host).encoded for host in wired]
     for host in wired:
         owner.hand(host, *certificates)
-    write(server, owner)
+    write(server, owner, more="management: {}")
+    server.namespace.sh("ip link set lo up")
     write(laptop, owner, first=server)
     known = f"peers: [{{name: laptop, identity: {laptop.identity.fingerprint}, allowed: [10.86.0.2/32]}}]"
     write(phone, owner, first=server, more=known)
@@ -68,6 +80,15 @@ def test_who_knows_an_identity_finds_the_member_and_what_it_put(wired: tuple[Hos
     assert "nobody knows a record under 'other'" in nothing.stderr
     names = {node["name"] for node in document(server, "dht", "nodes")["nodes"]}
     assert names == {"laptop", "phone"}
+    server.hear(READY)
+    shown = ask(server, "/api/dht/nodes")[1]
+    assert {node["name"] for node in shown["nodes"]} == names
+    assert shown["stats"]["totalNodes"] == len(names)
+    assert ask(server, "/api/peers")[1]["dht"] == shown["stats"]
+    assert ask(server, "/api/health")[1]["components"]["dht"]["status"] == "ok"
+    record = ask(server, "/api/v1/dht/records/menu")[1]["records"][0]
+    assert (record["value"], record["by"]["name"]) == ("soup", "laptop")
+    assert ask(server, "/api/v1/dht/records/other")[0] == 404
 
     assert laptop.stop() == 0
     assert phone.command("dht", "get", "menu").stdout == "soup\n", "who put it is away"

@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,14 @@ class Owner:
 
 @pytest.fixture
 def wired(tmp_path: Path) -> Iterator[tuple[Host, Host, Host]]:
-    """Three hosts on one wire. Nobody has a profile or a certificate yet."""
+    """Three hosts on one wire."""
+    with on_one_wire(tmp_path) as hosts:
+        yield hosts
+
+
+@contextmanager
+def on_one_wire(folder: Path) -> Iterator[tuple[Host, Host, Host]]:
+    """Three hosts, with their files in that folder. Nobody has a profile or a certificate yet."""
     with ExitStack() as stack:
         spaces = [stack.enter_context(Throwaway()) for _ in range(4)]
         middle, around = spaces[0], spaces[1:]
@@ -77,7 +84,7 @@ def wired(tmp_path: Path) -> Iterator[tuple[Host, Host, Host]]:
             middle.sh(f"ip link add wire{number} type veth peer name wire netns {space.name}")
             middle.sh(f"ip link set wire{number} master bridge up")
             space.sh(f"ip link set wire addrgenmode none; ip addr add 192.0.2.{number}/24 dev wire; ip link set wire up")
-        hosts = tuple(Host(space, tmp_path, number) for number, space in enumerate(around, 1))
+        hosts = tuple(Host(space, folder, number) for number, space in enumerate(around, 1))
         try:
             yield hosts  # type: ignore[misc]
         finally:

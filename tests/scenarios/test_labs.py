@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.timeout(240)]
 ROOT = Path(__file__).parents[2]
 LONG = {
     "ladder": "forty seconds",
-    "dht-20": "two and a half minutes",
+    "dht-20": "two and a half minutes; test_dht.py has three of them",
     "mesh-8": "two minutes",
     "nat-grid": "a minute and a half",
     "pubsub-20": "two minutes; test_topics.py has three of them",
