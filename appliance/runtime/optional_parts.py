@@ -162,7 +162,8 @@ class OptionalParts:
         found = {**figures, **self.paths.figures()}
         if self.relays is not None and (name := self.relays.kind.name) in found:
             found[name] = {**found[name], **self.relays.figures()}
-        return found
+        counted = {} if self.knowledge is None else self.knowledge.counters()
+        return found | {name: {**counted[name], **found[name]} for name in counted.keys() & found.keys()}
 
     # ---- making ----
 

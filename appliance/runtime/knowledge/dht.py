@@ -21,6 +21,7 @@ from appliance.foundation.logging import get_logger, once_per
 from appliance.foundation.tasks import Tasks
 from appliance.knowledge.dht.jobs import Finished
 from appliance.knowledge.dht.node import Dht
+from appliance.knowledge.dht.searching import DhtRefused
 from appliance.knowledge.dht.store import value_of
 from appliance.knowledge.dht.wire import MOST_VALUE
 from appliance.members.certified import Certified
@@ -53,13 +54,17 @@ LONGEST_PAUSE: Final = 600.0
 """Seconds until it is put again if nobody takes it; doubled each time."""
 REMEMBERED_AT_ONCE: Final = 32
 """Records of the disk that are judged in one turn of the loop: 5 ms."""
+KEEP_SECONDS: Final = 120.0
+"""Between two writes of the file while records change: it has up to 4 MiB."""
 ALONE_SECONDS: Final = 120.0
 """With members connected, and none of them in the table, that is worth a warning."""
 SAID_EVERY: Final = 600.0
+AMOUNTS: Final = frozenset({"nodes", "buckets", "records", "providers", "bytes", "own", "lookups"})
+"""Of the machine's figures: how much there is now. The others count."""
 
 
 class TableBusy(ApplianceError):
-    """Too many look-ups are under way."""
+    """Nothing can be looked up now."""
 
     exit_code = ExitCode.RETRY
     retryable = True
@@ -83,7 +88,7 @@ class HashTable:
         )
         self._waiting: dict[int, asyncio.Future[Finished]] = {}
         self._hosted = Hosted(NAME, self.machine, mesh, around.judged, LIMITS, self._settle)
-        self._kept = KeptRows(mesh.parts.folder.path, self.machine.kept, NAME)
+        self._kept = KeptRows(mesh.parts.folder.path, self.machine.kept, NAME, KEEP_SECONDS)
         self._tasks = Tasks()
         self._in_touch = mesh.parts.monotonic()
         """When somebody was in the table last, or nobody could be."""
@@ -108,7 +113,8 @@ class HashTable:
         await self._tasks.close()
         self._hosted.close()
         for waiting in self._waiting.values():
-            waiting.cancel()
+            if not waiting.done():
+                waiting.set_exception(TableBusy("this node's hash table ends", hint="try again when the node runs, and has one"))
         await self._kept.close()
 
     @property
@@ -125,6 +131,11 @@ class HashTable:
     def status(self) -> Mapping[str, Any]:
         """For people."""
         return {**self.stats(), "warning": self.warning, **self.machine.figures(), **self._hosted.counters}
+
+    def counters(self) -> Mapping[str, int]:
+        """What happened in the table, and with what was asked."""
+        happened = {what: number for what, number in self.machine.figures().items() if what not in AMOUNTS}
+        return {**happened, **self._hosted.counters}
 
     def stats(self) -> dict[str, int]:
         """What the short paths tell of the table: `totalNodes`, `bucketsUsed`, and how many of the nodes the profile names."""
@@ -173,7 +184,7 @@ class HashTable:
     async def row_of(self, identity: str) -> Row | None:
         """Where that member says that it can be called, by its own record. None: nobody knows."""
         member = digest_of_text(identity)
-        with suppress(TableBusy):
+        with suppress(TableBusy, DhtRefused):
             found = await self.get(key_of(member))
             values = [value_of(record) for record in found.records if record.member == member]
             return read_place(values[0], self.network, member) if values else None
@@ -226,7 +237,7 @@ class HashTable:
                 told, due, pause = place, 0.0, FIRST_PAUSE
             if parts.monotonic() < due:
                 continue
-            with suppress(TableBusy):
+            with suppress(TableBusy, DhtRefused):
                 done = await self.put(key_of(self.own), place, PLACE_SECONDS)
                 if done.stored_at > 1:  # it is one of them
                     due, pause = parts.monotonic() + RENEW_SECONDS, FIRST_PAUSE

@@ -55,6 +55,14 @@ class Adapting(Protocol):
         """The profile is this from now on."""
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A part that counts what happens in the family of its name, for monitors."""
+
+    def counters(self) -> Mapping[str, int]:
+        """By what happened; they only rise."""
+
+
 Make = Callable[[], Part]
 log = get_logger("knowledge")
 
@@ -106,6 +114,10 @@ class Knowledge:
         for name, part in reversed(self.parts.items()):
             log.debug("shared knowledge ends", part=name)
             await part.close()
+
+    def counters(self) -> dict[str, Mapping[str, int]]:
+        """By part, of those that count."""
+        return {name: part.counters() for name, part in self.parts.items() if isinstance(part, Counting)}
 
     def problems(self) -> dict[str, str]:
         """What is wrong, by part; "" if nothing is."""

@@ -46,19 +46,19 @@ def keep_rows(folder: Path, rows: Iterable[bytes], file: str = FILE) -> None:
 
 
 class KeptRows:
-    """The rows of a running node, written in a thread. `known()` gives them, `file` is its name."""
+    """The rows of a running node, written in a thread. `known()` gives them, `file` is its name, `seconds` how often at most."""
 
     def __init__(
         self, folder: Path, known: Callable[[], Sequence[bytes]], file: str = FILE, seconds: float = KEEP_SECONDS
     ) -> None:
-        """`seconds`: between two writes."""
         self.problem = ""
         """Why the last writing failed; "" if it did not."""
         self._folder, self._file = folder, file
         self._known = known
         self._tasks = Tasks()
         self._gathered = Gathered(self._begin, seconds)
-        self._written: Sequence[bytes] = ()
+        self._written = hash(())
+        """Of what the file has: the rows themselves may be megabytes."""
 
     def soon(self) -> None:
         """Something changed."""
@@ -80,11 +80,12 @@ class KeptRows:
 
     async def _write(self) -> None:
         rows = self._known()
-        if rows == self._written:
+        digest = hash(tuple(rows))
+        if digest == self._written:
             return
         try:
             await asyncio.to_thread(keep_rows, self._folder, rows, self._file)
-            self._written, self.problem = rows, ""
+            self._written, self.problem = digest, ""
         except OSError as error:
             self.problem = str(error)
             if once_per(SAID_EVERY, f"{self._file} cannot be kept"):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from appliance.runtime.members import row_file
 from appliance.runtime.members.row_file import FILE, KeptRows, keep_rows, read_rows
 
 ROWS = [b"one", b"", b"\xff" * 2048]
@@ -59,9 +58,8 @@ async def test_a_folder_that_is_gone_stops_nobody_and_is_said_until_it_is_back(t
     assert read_rows(tmp_path / "gone", "other") == ROWS
 
 
-async def test_what_could_not_be_written_is_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_file, "KEEP_SECONDS", 0.001)
-    kept = KeptRows(tmp_path / "gone", lambda: ROWS)
+async def test_what_could_not_be_written_is_written_later(tmp_path: Path) -> None:
+    kept = KeptRows(tmp_path / "gone", lambda: ROWS, seconds=0.001)
     kept.soon()
     while not kept.problem:  # noqa: ASYNC110  a thread writes
         await asyncio.sleep(0.001)

@@ -74,6 +74,20 @@ def profile(name: str) -> Profile:
     return Profile.model_validate({"profile": 1, "name": name})
 
 
+def test_parts_that_count_are_asked_for_it() -> None:
+    class Busy(Diary):
+        def counters(self) -> Mapping[str, int]:
+            return {"looked-up": 3}
+
+    def wants(_around: Around, profile: Profile) -> Iterator[tuple[str, Make]]:
+        yield from ((name, lambda name=name: (Busy if name > "b" else Diary)(name, [])) for name in named(profile))
+
+    async def tell() -> None:
+        assert Knowledge(AROUND, profile("a-c"), wants).counters() == {"c": {"looked-up": 3}}
+
+    asyncio.run(tell())
+
+
 def test_parts_bring_discovery_kinds_if_they_find_members() -> None:
     class Finding(Diary):
         def discovery(self) -> Iterator[DiscoveryKind]:
