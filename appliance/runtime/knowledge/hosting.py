@@ -16,11 +16,12 @@ from appliance.api.peer_protocol import (
     NOTHING,
     Answer,
     Limits,
+    NotConnected,
     PeerProtocolError,
     PeerProtocolKind,
     PeerProtocolServices,
     Refused,
-    TooMuch,
+    TimedOut,
 )
 from appliance.knowledge.effects import Ask, Deed
 from appliance.knowledge.machine import Machine
@@ -214,22 +215,29 @@ class Hosted:
             self._mesh.wanted.call(identity, f"{self.name} asks", SESSION_SECONDS + KEPT_SECONDS)
             if await self._has_session(ask.peer) and (peer := self._mesh.peer_of(identity)) is not None:
                 body = (await services.ask(peer, ask.kind, NOTHING, ask.body, within=ask.within)).body
-            self._judge(ask.peer, answered=body is not None)
+                self._heard(ask.peer)
+            else:
+                self._judged.breakers.failed(ask.peer, self._now())
         except PeerProtocolError as error:
-            self.counters[f"unanswered-{type(error).__name__.lower()}"] += 1
-            if not isinstance(error, TooMuch):  # that is this node's doing
-                self._judge(ask.peer, answered=isinstance(error, Refused))
+            self._failed(ask.peer, error)
         finally:
             self._under_way -= 1
         self._answered(ask.number, body)
 
-    def _judge(self, member: Digest, *, answered: bool) -> None:
-        """It answered, if only that it has no answer; or it did not."""
-        if answered:
-            self._judged.breakers.answered(member)
-            self._judged.tell(self.name, Deed(member, ANSWERED, OF_ANY_FAMILY[ANSWERED]))
-        else:
-            self._judged.breakers.failed(member, self._now())
+    def _heard(self, member: Digest) -> None:
+        """It answered, if only that it has no answer."""
+        self._judged.breakers.answered(member)
+        self._judged.tell(self.name, Deed(member, ANSWERED, OF_ANY_FAMILY[ANSWERED]))
+
+    def _failed(self, member: Digest, error: PeerProtocolError) -> None:
+        """There is no answer. One that is away is not asked for a while; it speaks against one that is there."""
+        self.counters[f"unanswered-{type(error).__name__.lower()}"] += 1
+        match error:
+            case Refused():
+                self._heard(member)
+            case NotConnected() | TimedOut():
+                self._judged.breakers.failed(member, self._now())
+        if isinstance(error, TimedOut):
             self._judged.tell(self.name, Deed(member, UNANSWERED, OF_ANY_FAMILY[UNANSWERED]))
 
     async def _has_session(self, member: Digest) -> bool:

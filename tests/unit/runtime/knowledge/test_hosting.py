@@ -154,19 +154,19 @@ def test_a_machine_is_called_when_it_said_and_earlier_if_it_says_so_then(tmp_pat
     run(story, tmp_path)
 
 
-def test_one_that_does_not_answer_is_not_asked_for_a_while_and_that_is_no_secret(tmp_path: Path) -> None:
+def test_one_that_cannot_be_reached_is_not_asked_for_a_while(tmp_path: Path) -> None:
     async def story(meshed: Meshed) -> None:
         a = Node()
         await a.join(meshed, "a", A, *members())
         for number in range(FAILURES):
             a.ask(number, of("c"), "turn", b"xyz")
-            await meshed.until(lambda number=number: number in a.echo.answers)
+            await meshed.until(lambda number=number: number in a.echo.answers)  # type: ignore[misc]
         before = meshed.network.now
         a.ask(10, of("c"), "turn", b"xyz")
         await meshed.until(lambda: 10 in a.echo.answers)
         assert meshed.network.now == before, "it is not even called"
         assert a.hosted.counters["not-asked-of-one-that-fails"] == 1
-        assert a.deeds == [Deed(of("c"), "unanswered", -1.0)] * FAILURES
+        assert not a.deeds, "it is away, which is no fault"
         await meshed.add("c", "198.51.100.3", *members(), first=[("a", A)], more=_echoes)
         await meshed.until(lambda: of("c") in a.echo.there)
         a.ask(11, of("c"), "turn", b"xyz")
@@ -182,3 +182,19 @@ def test_one_that_does_not_answer_is_not_asked_for_a_while_and_that_is_no_secret
 
 def _echoes(runtime: MeshRuntime) -> Iterable[PeerProtocolKind]:
     return (Hosted("echo", Echo(), runtime.mesh, Judged()).kind,)
+
+
+def test_one_that_is_there_and_says_nothing_is_not_asked_for_a_while_and_that_speaks_against_it(tmp_path: Path) -> None:
+    async def story(meshed: Meshed) -> None:
+        a = Node()
+        await a.join(meshed, "a", A, *members()[:2])
+        b = await meshed.add("b", B, *members()[:2], first=[("a", A)])  # it speaks nothing of echoes
+        await meshed.until(lambda: a.echo.there == {of("b")} and bool(b.connected()))
+        for number in range(FAILURES + 1):
+            a.ask(number, of("b"), "turn", b"xyz")
+            await meshed.until(lambda number=number: number in a.echo.answers)  # type: ignore[misc]
+        assert set(a.echo.answers.values()) == {None}
+        assert a.deeds == [Deed(of("b"), "unanswered", -1.0)] * FAILURES
+        assert a.hosted.counters["not-asked-of-one-that-fails"] == 1
+
+    run(story, tmp_path)
