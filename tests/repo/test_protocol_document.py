@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from appliance.knowledge.dht.wire import Kind
+from appliance.knowledge.rendezvous.messages import Status
+from appliance.knowledge.rendezvous.registration import Refusal as RendezvousRefusal
 from appliance.knowledge.signed import Fault as RecordFault
 from appliance.members.clashes import Why
 from appliance.members.statement import Refusal
@@ -59,6 +61,12 @@ def test_every_refusal_of_a_statement_has_its_place() -> None:
     reasons = "".join(re.findall(r"^\| (`.*?) \|", chapter, re.MULTILINE))
     assert sorted(words(reasons)) == sorted(Refusal)
     assert set(Why) <= set(words(chapter))
+
+
+def test_every_status_and_refusal_of_rendezvous_has_its_place() -> None:
+    chapter = TEXT[TEXT.index("## Rendezvous") : TEXT.index("## The hash table")]
+    assert [int(number) for number in re.findall(r"(?:: |· )(\d) ", chapter)] == [int(status) for status in Status]
+    assert set(RendezvousRefusal) <= set(words(chapter))
 
 
 def test_faults_that_the_admin_is_told_of_are_bold() -> None:

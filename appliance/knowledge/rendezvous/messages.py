@@ -34,16 +34,14 @@ class Status(IntEnum):
     """How a question ended."""
 
     OK = 0
-    NO_PLACE = 1
-    """Who was asked is no meeting place."""
-    STALE = 2
+    STALE = 1
     """The cookie was not given here, or before the place was started anew: ask without."""
-    FULL = 3
-    TOO_MANY = 4
+    FULL = 2
+    TOO_MANY = 3
     """The member has as many registrations as one may have."""
-    OLD = 5
+    OLD = 4
     """A newer registration is there."""
-    CLOCK = 6
+    CLOCK = 5
     """By the place's clock it has expired, or is of the future."""
 
 

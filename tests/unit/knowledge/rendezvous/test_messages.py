@@ -69,7 +69,7 @@ def test_what_is_no_answer(body: bytes) -> None:
 
 
 def test_a_status_is_one_byte() -> None:
-    assert read_status(b"\3") is Status.FULL
+    assert read_status(b"\2") is Status.FULL
     for body in (b"", b"\0\0", b"\x63"):
         with pytest.raises(NotUnderstood):
             read_status(body)

@@ -16,6 +16,7 @@ from appliance.api.peer_protocol import PeerProtocolKind
 from appliance.api.values import Endpoint
 from appliance.errors import ExitCode
 from appliance.knowledge.effects import Deed
+from appliance.management.operations.table import BY_NAME
 from appliance.members.row import EndpointKind, Reachable
 from appliance.runtime.knowledge.around import Around
 from appliance.runtime.knowledge.rendezvous import NO_PLACE, OWN_FILE, PLACE_FILE, NoMeetingPlace, RendezvousPart
@@ -107,6 +108,8 @@ def test_who_registers_is_found_until_he_is_so_no_more(tmp_path: Path) -> None:
         assert (await c.done(c.part.find("scanners", 10)))["members"] == []
         assert a.part.status()["kept"] == {"registrations": 1, "tags": 1, "evicted": 0}
         assert [each["tag"] for each in b.part.list()["registered"]] == ["printers"]
+        for operation, answer in (("register", said), ("find", found), ("list", b.part.list())):
+            BY_NAME[f"rendezvous.{operation}"].result.model_validate(answer)
         assert b.part.unregister("printers") == {"tag": "printers", "was_registered": True}
         assert b.part.unregister("printers") == {"tag": "printers", "was_registered": False}
         await meshed.until(lambda: a.part.status()["counters"].get("withdrawn") == 1)
