@@ -101,19 +101,19 @@ async def test_a_node_that_listens_is_asked_itself_and_where_it_moved_is_found(n
 
 
 async def test_a_node_that_moves_is_followed_at_once_by_who_hears_its_topic(network: list[Node]) -> None:
-    async with node("b", "a", network[:1], listen=["/ip4/127.0.0.1/tcp/0"]) as seeker:
-        await until(lambda: seeker.running and seeker.running.host.announced and len(seeker.running.kad.table) == 3)
-        host = seeker.running.host
-        at = str(host.announced[0]._replace(peer=host.own.peer))
-        async with node("a", "b", [], listen=["/ip4/127.0.0.1/tcp/0"], bootstrap=[at]) as moving:
-            moving.services.listens = (Endpoint("udp", "198.51.100.7", 8443),)
-            assert await seeker.next() == [("a", HERE, True)]
-            await until(lambda: moving.running.pubsub._router._peers[host.own.peer].topics)
-            seeker.running.looking.look = lambda tick: None  # nothing but the topic from now on
-            moving.services.listens = (Endpoint("udp", "203.0.113.9", 8443),)
-            while (told := await seeker.next()) == [("a", HERE, True)]:
-                pass
-            assert told == [("a", HERE, False), ("a", "udp://203.0.113.9:8443", True)]
+    listens = {"listen": ["/ip4/127.0.0.1/tcp/0"]}
+    async with node("a", "b", network[:1], **listens) as moving, node("b", "a", network[2:]) as seeker:
+        moving.services.listens = (Endpoint("udp", "198.51.100.7", 8443),)
+        await until(lambda: moving.running and moving.running.host.announced)
+        assert await seeker.next() == [("a", HERE, True)]
+        host = moving.running.host  # the seeker asked it itself, and both want its topic: so they stay connected
+        await until(lambda: moving.running.pubsub.mesh(place.topic(identity("a"))))
+        assert seeker.running.pubsub._router.shares(host.own.peer)
+        seeker.running.looking.look = lambda tick: None  # nothing but the topic from now on
+        moving.services.listens = (Endpoint("udp", "203.0.113.9", 8443),)
+        while (told := await seeker.next()) == [("a", HERE, True)]:
+            pass
+        assert told == [("a", HERE, False), ("a", "udp://203.0.113.9:8443", True)]
 
 
 async def test_a_peer_that_goes_is_taken_back(network: list[Node]) -> None:

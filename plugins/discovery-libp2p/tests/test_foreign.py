@@ -8,6 +8,7 @@ import pytest
 
 from appliance.api.values import Endpoint
 from appliance_discovery_libp2p import clock, place
+from appliance_discovery_libp2p.kad.messages import Message, Peer, Type
 from appliance_discovery_libp2p.net.host import PING
 from appliance_discovery_libp2p.wire.identify import IDENTIFY
 from appliance_discovery_libp2p.wire.keys import id_text
@@ -39,8 +40,11 @@ async def test_a_foreign_peer_speaks_with_us_and_fetches_and_keeps_records(kind:
             await one.meet(between)
         # Ours says where it is; the stranger asks the one in between, and gets the same bytes and the same provider.
         record = record_of(ours)
-        assert await ours.kad.put_value(record) >= 2
-        await ours.kad.provide(place.provided(IDENTITY))
+        everybody = {between.peer, reader.peer, foreign.at.peer}
+        assert {peer.id for peer in await ours.kad.find_node(ours.peer)} == everybody
+        assert await ours.kad.put_value(record) == await ours.kad.provide(place.provided(IDENTITY)) == 3
+        kept = await ours.kad.ask(Peer(foreign.at.peer, (foreign.at,)), Message(Type.GET_VALUE, record.key))
+        assert kept.record == record
         assert (await foreign.do("get", key=record.key.hex()))["value"] == record.value.hex()
         found = await foreign.do("providers", key=place.provided(IDENTITY).hex())
         assert id_text(ours.peer) in found["providers"]

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 TICK: Final = 5.0
 JOIN_TICKS: Final = 6
 """Between two calls of the bootstrap peers, at first; then twice as long each time, up to MOST_PAUSE."""
-SAY_TICKS: Final = 720
+SAY_TICKS, SAY_AGAIN_TICKS = 720, 60
+"""Between two times that a node says where it is, and after one that nobody kept."""
 REFRESH_TICKS: Final = 120
 MOST_PAUSE: Final = 120
 KEY: Final = "key"
@@ -141,13 +142,12 @@ class _Running:
         join, pause, say = 0, JOIN_TICKS, 0
         while True:
             self._services.configured()  # what comes later is a change
-            self.looking.use(self._services.identities())
+            self.looking.use(self._services.identity, self._services.identities())
             if not len(self.kad.table) and self.tick >= join and self._settings.bootstrap:
-                await self._join()
-                join, pause = self.tick + pause, min(2 * pause, MOST_PAUSE)
+                pause = JOIN_TICKS if await self._join() else min(2 * pause, MOST_PAUSE)
+                join = self.tick + pause
             if len(self.kad.table) and (self.tick >= say or self._saying.endpoints != self._saying.said):
-                await self._saying.say()
-                say = self.tick + SAY_TICKS
+                say = self.tick + (SAY_TICKS if await self._saying.say() else SAY_AGAIN_TICKS)
             if self.tick % REFRESH_TICKS == REFRESH_TICKS - 1:
                 self.kad.store.expire(self._wall())
                 await self.kad.find_node(ChaCha20Poly1305.generate_key())  # 32 random bytes: any place
@@ -155,13 +155,14 @@ class _Running:
             self.tick += 1
             await self._services.sleep(TICK)
 
-    async def _join(self) -> None:
+    async def _join(self) -> bool:
         reached = await asyncio.gather(*(self._call(multiaddr.parse(text)) for text in self._settings.bootstrap))
-        if any(reached):
-            self._services.report("")
-            await self.kad.find_node(self.host.own.peer)
-        else:
+        if not any(reached):
             self._services.report("no bootstrap peer of the libp2p network answers")
+            return False
+        self._services.report("")
+        await self.kad.find_node(self.host.own.peer)
+        return True
 
     async def _call(self, address: Multiaddr) -> bool:
         try:

@@ -25,7 +25,9 @@ MOST_LOOKING: Final = 4
 MOST_PROVIDERS: Final = 8
 """Peers of the network that say to be one of ours, and are asked."""
 MOST_TOPICS: Final = 64
-"""Peers of ours whose topics are heard: others remember no more of them."""
+"""That are heard: others remember no more of them."""
+OWN: Final = ""
+"""The name of this node itself."""
 
 
 class Looking:
@@ -52,19 +54,22 @@ class Looking:
         self._looking: set[str] = set()
         pubsub.heard.append(self._heard)
 
-    def use(self, identities: Mapping[str, str]) -> None:
-        """These are the peers from now on, by name."""
+    def use(self, own: str, identities: Mapping[str, str]) -> None:
+        """These are the peers from now on, by name, and `own` is this node's identity: who hears our topic stays connected."""
         fresh = dict(identities)
+        if self._topics and fresh == self._identities:
+            return
         for name in [name for name, identity in self._identities.items() if fresh.get(name) != identity]:
             self._due.pop(name, None)
             self.claims.forget(name)
             self._say(name)
         self._identities = fresh
-        topics = {place.topic(identity): name for name, identity in list(fresh.items())[:MOST_TOPICS]}
+        wanted = {OWN: own, **fresh}
+        topics = {place.topic(identity): name for name, identity in list(wanted.items())[:MOST_TOPICS]}
         for topic in [topic for topic in self._topics if topic not in topics]:
             self._pubsub.unsubscribe(topic)
         for topic, name in topics.items():
-            self._pubsub.subscribe(topic, partial(self._is_good, fresh[name]))
+            self._pubsub.subscribe(topic, partial(self._is_good, wanted[name]))
         self._topics = topics
 
     def look(self, tick: int) -> None:
@@ -130,8 +135,8 @@ class Looking:
         return True
 
     def _heard(self, topic: str, data: bytes) -> None:
-        name = self._topics.get(topic)
-        if name is not None:
+        name = self._topics.get(topic, OWN)
+        if name in self._identities:
             record = read_record(data)
             claimant = keys.read_id(record.key.rpartition(b"/")[2].decode())
             self.claims.claim(name, claimant, place.opened(record, self._identities[name], self._wall()))

@@ -47,11 +47,11 @@ class Saying:
             return tuple(map(Endpoint.parse, self._settings.endpoints))
         return places.endpoints(self._services.listening(), self._seen.hosts())
 
-    async def say(self) -> None:
-        """Say it, where there is anything to say; also that it is nowhere any more."""
+    async def say(self) -> bool:
+        """Say it, where there is anything to say; also that it is nowhere any more. Returns whether anybody keeps it."""
         before, self.said = self.said, self.endpoints
         if not self.said and not before:
-            return
+            return True
         identity = self._services.identity
         salt = ChaCha20Poly1305.generate_key()  # 32 random bytes
         record = place.made(self._host.own, identity, self.said, self._wall(), salt)
@@ -59,3 +59,4 @@ class Saying:
         kept = await self._kad.put_value(record)
         told = await self._kad.provide(place.provided(identity))
         self._services.report("" if kept or told else "nobody in the libp2p network keeps where this node is")
+        return bool(kept or told)

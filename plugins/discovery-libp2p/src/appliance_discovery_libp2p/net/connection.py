@@ -121,7 +121,10 @@ class Connection(asyncio.Protocol):
             if self._session.ready:
                 self._session.mux.go_away()
                 self._flush()
-            self._transport.close()
+            if self._transport.get_write_buffer_size():
+                self._transport.abort()  # the peer does not read: what waits for it would keep the socket open
+            else:
+                self._transport.close()
 
     # ---- for streams ----
 
@@ -160,8 +163,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It begins."""
         self._transport = cast("asyncio.Transport", transport)
-        host, port = transport.get_extra_info("peername")[:2]
-        self.remote = Where(host, port)
+        peername = transport.get_extra_info("peername")
+        if peername is None:
+            self.abort("gone at once")
+            return
+        self.remote = Where(*peername[:2])
         self._late = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self.abort, "handshake late")
         self._owner.made(self)
         self._flush()

@@ -48,8 +48,8 @@ class Kademlia:
     # ---- asking ----
 
     async def find_node(self, key: bytes) -> list[Peer]:
-        """The nearest peers to a key that answer."""
-        return await self._look_up(Message(Type.FIND_NODE, key), lambda _: None)
+        """The nearest peers to a peer id, or to a place of 32 random bytes, that answer."""
+        return await self._look_up(Message(Type.FIND_NODE, key), _ignore)
 
     async def get_values(self, key: bytes) -> list[bytes]:
         """What the nearest peers keep under a key, and what this node keeps. Nobody has judged it."""
@@ -68,7 +68,8 @@ class Kademlia:
     async def put_value(self, record: Record) -> int:
         """Have the nearest peers keep it, and this node. Returns how many do. Raises Malformed for a record that is not good."""
         self.store.put(record, self._wall())
-        nearest = await self.find_node(record.key)
+        # py-libp2p answers "find node" for nothing but peer ids, so the nearest are found by asking for what is put.
+        nearest = await self._look_up(Message(Type.GET_VALUE, record.key), _ignore)
         return await self._tell_all(nearest, Message(Type.PUT_VALUE, record.key, record))
 
     async def provide(self, key: bytes) -> int:
@@ -76,7 +77,7 @@ class Kademlia:
         me = Peer(self._own, self._host.announced)
         if me.addresses:
             self.store.add_provider(key, me, self._wall())
-        nearest = await self.find_node(key)
+        nearest = await self._look_up(Message(Type.GET_PROVIDERS, key), _ignore)
         return await self._tell_all(nearest, Message(Type.ADD_PROVIDER, key, providers=(me,)), answered=False)
 
     async def find_providers(self, key: bytes) -> list[Peer]:
@@ -214,3 +215,7 @@ class Kademlia:
         else:
             addresses = tuple(address for address in addresses if address.host == remote.host)
         self.table.add(Peer(connection.peer, addresses[: messages.MOST_ADDRESSES]))
+
+
+def _ignore(answer: Message) -> None:
+    """Only who answers counts."""

@@ -13,8 +13,8 @@ from typing import Final
 from appliance_discovery_libp2p.wire.malformed import Malformed
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MOST_FIELDS: Final = 4096
-"""Of one message; a gossip of as many ids is the largest honest one."""
+MOST_FIELDS: Final = 8192
+"""Of one message; a gossip of 5,000 ids is the largest honest one."""
 LONGEST_VARINT: Final = 10
 """Bytes: negative int32 are written with ten."""
 
