@@ -16,7 +16,8 @@ from appliance.api.management import ApiCall, ApiRoute, Principal, Verdict
 from appliance.control.admission import Admission
 from appliance.control.authority import Authority, Opinion
 from appliance.control.server import ControlServer, Operation
-from appliance.runtime.operations import CHANGE, DEBUG, INVITE, OPEN, PLAN, READ, SERVE, operations
+from appliance.management.iam.roles import OF_THE_API_SERVER, PERMISSIONS
+from appliance.runtime.operations import operations
 from appliance.runtime.plugins.calls import PluginCalls
 from appliance.testing.management import FakeRouteServices
 
@@ -44,7 +45,7 @@ def test_the_table_has_what_the_core_and_what_plugins_offer() -> None:
 
 @pytest.mark.parametrize("name", TABLE)
 def test_every_operation_has_a_permission(name: str) -> None:
-    assert TABLE[name].permission in {READ, CHANGE, PLAN, DEBUG, INVITE, OPEN, SERVE, "moon.read"}
+    assert TABLE[name].permission in {*PERMISSIONS, *OF_THE_API_SERVER, "moon.read"}
 
 
 @pytest.mark.parametrize("name", TABLE)
