@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from websockets.asyncio.client import connect as connected
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.sync.client import ClientConnection, connect
@@ -151,6 +150,8 @@ def test_elsewhere_than_at_loopback_it_speaks_tls_with_the_certificate_of_the_ap
 
 async def caller(answered: asyncio.Future[str]) -> None:
     """Alice calls bob, and hears what he says over the data channel."""
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription  # a second, for this test alone
+
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     channel = peer.createDataChannel("chat")
     channel.on("open", lambda: channel.send("hello bob"))
@@ -167,6 +168,8 @@ async def caller(answered: asyncio.Future[str]) -> None:
 
 
 async def callee(ready: asyncio.Event, answered: asyncio.Future[str]) -> None:
+    from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
 
     def use(channel: Any) -> None:

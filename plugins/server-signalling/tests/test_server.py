@@ -256,6 +256,21 @@ async def test_who_does_not_finish_a_message_is_cut_off(monkeypatch: pytest.Monk
         assert here.server.stats()["unfinished_message"] == 1
 
 
+async def test_of_many_who_begin_messages_the_first_is_cut_off_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MOST_UNFINISHED", 2)
+    async with site() as here:
+        pairs = []
+        for _ in range(3):
+            pairs.append(await here.upgraded())
+            pairs[-1][1].write(frame(Opcode.TEXT, b"x" * 1000)[:500])
+            await until(lambda: len(here.server._unfinished._until) == min(len(pairs), 2))
+        with suppress(ConnectionError):
+            assert await pairs[0][0].read() == b""
+        assert here.server.stats()["connections"] == 2
+        for _, writer in pairs:
+            writer.transport.abort()
+
+
 async def test_all_are_told_that_the_server_ends_and_who_does_not_listen_does_not_keep_it() -> None:
     async with site() as here:
         peers = [await here.connect() for _ in range(20)]
@@ -280,5 +295,5 @@ async def test_a_connection_that_is_reset_leaves_nothing() -> None:
         await until(lambda: not here.server._all)
         assert here.server.stats()["peers"] == 0
         assert not any(
-            each._until for each in (here.server._upgrading, here.server._unfinished, here.server.unread, here.server._closing)
+            each._until for each in (here.server._upgrading, here.server._unfinished, here.server._unread, here.server._closing)
         )

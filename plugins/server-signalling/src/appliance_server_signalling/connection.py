@@ -77,11 +77,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """More is written than the peer reads."""
-        self._server.unread.begin(self, self._server.now())
+        self._server.is_behind(self, behind=True)
 
     def resume_writing(self) -> None:
         """It reads again."""
-        self._server.unread.end(self)
+        self._server.is_behind(self, behind=False)
 
     def send(self, text: str) -> None:
         """A message."""

@@ -44,6 +44,8 @@ MOST_UNFINISHED: Final = 256
 """Peers with a message that is not complete, and peers that do not read: each keeps memory busy. Of more the first is cut off."""
 CLOSING_SECONDS: Final = 3.0
 """For a peer to answer that it is over."""
+UNFINISHED, SLOW = "unfinished_message", "slow_reader"
+"""What is counted."""
 LAST_SECONDS: Final = 2.0
 """The same when the server ends."""
 
@@ -63,7 +65,7 @@ class SignallingServer:
         self._loop = asyncio.get_running_loop()
         self._upgrading: Waiting[Connection] = Waiting(UPGRADE_SECONDS)
         self._unfinished: Waiting[Connection] = Waiting(UNFINISHED_SECONDS, MOST_UNFINISHED)
-        self.unread: Waiting[Connection] = Waiting(UNREAD_SECONDS, MOST_UNFINISHED)
+        self._unread: Waiting[Connection] = Waiting(UNREAD_SECONDS, MOST_UNFINISHED)
         self._closing: Waiting[Connection] = Waiting(CLOSING_SECONDS)
         self.counted: Counter[str] = self._board.counted
 
@@ -87,16 +89,11 @@ class SignallingServer:
             now = self.now()
             self._board.due(now)
             self._act()
-            for waiting, why in (
-                (self._upgrading, "no_request"),
-                (self._unfinished, "unfinished_message"),
-                (self.unread, "slow_reader"),
-                (self._closing, ""),
-            ):
-                for each in [*waiting.late(now)]:
-                    if why:
-                        self.counted[why] += 1
-                    each.cut()
+            self._cut_off(self._upgrading, "no_request")
+            self._cut_off(self._unfinished, UNFINISHED)
+            self._cut_off(self._unread, SLOW)
+            for each in [*self._closing.late(now)]:
+                each.cut()
 
     async def close(self) -> None:
         """Tell all that it is over, and end."""
@@ -160,8 +157,17 @@ class SignallingServer:
         """Is there a message of which something is missing?"""
         if unfinished:
             self._unfinished.begin(connection, self.now())
+            self._cut_off(self._unfinished, UNFINISHED)
         else:
             self._unfinished.end(connection)
+
+    def is_behind(self, connection: Connection, *, behind: bool) -> None:
+        """Is more written than it reads?"""
+        if behind:
+            self._unread.begin(connection, self.now())
+            self._cut_off(self._unread, SLOW)
+        else:
+            self._unread.end(connection)
 
     def left(self, connection: Connection) -> None:
         """It takes part no more, and has to close."""
@@ -171,11 +177,16 @@ class SignallingServer:
     def lost(self, connection: Connection) -> None:
         """It has ended."""
         self._all.discard(connection)
-        for waiting in (self._upgrading, self._unfinished, self.unread, self._closing):
+        for waiting in (self._upgrading, self._unfinished, self._unread, self._closing):
             waiting.end(connection)
         self._forget(connection)
         if not self._all:
             self._empty.set()
+
+    def _cut_off(self, waiting: Waiting[Connection], why: str) -> None:
+        for each in [*waiting.late(self.now())]:
+            self.counted[why] += 1
+            each.cut()
 
     def _may(self, host: str, origin: str | None, at: str, *, secure: bool) -> bool:
         allowed = self._settings.origins
